@@ -1,0 +1,51 @@
+# make run | test | setup | check | test-slow | bench | ui | lock | clean; `make run ARGS="model=ridge ofi=pca"` passes Hydra overrides on.
+PYTHON ?= python3.11
+BIN := .venv/bin
+ARGS ?=
+
+export UV_COMPILE_BYTECODE := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+
+.PHONY: run test setup check test-slow bench ui lock clean
+
+run: .venv/installed
+	$(BIN)/python -m ofiml.run $(ARGS)
+
+test: .venv/installed
+	$(BIN)/pytest -n auto $(ARGS)
+
+setup: .venv/installed
+
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+test-slow: .venv/installed
+	$(BIN)/pytest -m slow $(ARGS)
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/flow.py
+
+ui: .venv/installed
+	@echo "http://127.0.0.1:5000 (Ctrl-C ends it)"
+	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+
+# Everything is installed with its hash checked; uv itself first, by pip, from the same lock.
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	awk '/^uv==/ {on=1} /^[a-z]/ && !/^uv==/ {on=0} on' requirements.lock > .venv/uv.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet -o requirements.lock
+
+clean:
+	rm -rf .venv .ofiml outputs mlruns mlartifacts mlflow.db mlflow.db.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

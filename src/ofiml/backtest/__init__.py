@@ -1,0 +1,1 @@
+"""Does the forecast survive the costs of trading?"""

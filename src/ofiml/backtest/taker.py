@@ -1,0 +1,198 @@
+"""A strategy that crosses the spread: buys at the ask and sells at the bid, one latency after it decides.
+
+At each bar's close it compares the forecast move with what a trade costs: half the spread as it then stands, plus the
+fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if the last such
+signal is older than the horizon, it wants to be flat; else it keeps what it has. An order takes at most the size that
+is displayed at the touch, the rest is not done. What is left at the session's close is closed at its last quote.
+
+Money is in 1e-9 currency units times lots, as integers (mids doubled), so that gross less costs is net to the last
+digit before commission, which alone is rounded: to 1e-9 per fill.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import Backtest
+from ofiml.units import PRICE_SCALE
+
+FILL_SCHEMA: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "session": pl.String(),
+    "decided": pl.Datetime("ns", "UTC"),
+    "filled": pl.Datetime("ns", "UTC"),
+    "side": pl.String(),
+    "size": pl.Int64(),
+    "price": pl.Float64(),
+    "mid": pl.Float64(),
+    "spread_cost": pl.Float64(),
+    "commission": pl.Float64(),
+    "position": pl.Int64(),
+    "reason": pl.String(),
+}
+
+
+@dataclass(slots=True)
+class Account:
+    """Cash flows in integer money: `at_mid` what fills would have paid at the mid, `spread` and `commission` what they
+    cost beyond it.
+    """
+
+    position: int = 0
+    at_mid: int = 0
+    spread: int = 0
+    commission: int = 0
+
+    def fill(self, lots: int, bid: int, ask: int, fee_per_unit: float, fee_bps: float) -> tuple[int, int]:
+        """Trades `lots` (negative: sells) at the touch; returns spread cost and commission. All money is doubled."""
+        price = ask if lots > 0 else bid
+        spread = abs(lots) * (ask - bid)
+        fee = abs(lots) * (fee_per_unit * PRICE_SCALE + fee_bps * 1e-4 * price)
+        commission = 2 * round(fee)
+        self.position += lots
+        self.at_mid -= lots * (bid + ask)
+        self.spread += spread
+        self.commission += commission
+        return spread, commission
+
+    def gross(self, bid: int, ask: int) -> int:
+        """Profit at the mid, before costs, with the position marked at the mid of this quote."""
+        return self.at_mid + self.position * (bid + ask)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`summary` as in report.json; `fills` and `equity` (per bar: `gross`, `net`, currency) as tables."""
+
+    summary: dict[str, Any]
+    fills: pl.DataFrame
+    equity: pl.DataFrame
+
+
+def backtest(
+    rows: pl.DataFrame,
+    closing: dict[tuple[str, str], dict[str, int]],
+    config: Backtest,
+    *,
+    hold: int,
+    step: int,
+    size_unit: float,
+) -> Result:
+    """Trades the forecasts `edge_ticks` of `rows`, session by session.
+
+    `rows` has a row per predicted bar: symbol, session, bar_close, bid, ask, mid, spread_ticks, edge_ticks, tick and
+    the columns of `execution_table`; `closing` has each session's `closing_quotes`. `hold` (ns) is how long a signal
+    stands, `step` (ns) the bar, for annualising. Currency amounts are for lots of `size_unit` units.
+    """
+    fills: list[dict[str, Any]] = []
+    curves: list[pl.DataFrame] = []
+    carried_gross = carried_net = 0
+    totals = {"spread": 0, "commission": 0, "unfilled": 0}
+    for (symbol, session), day in rows.group_by("symbol", "session", maintain_order=True):
+        key = str(symbol), str(session)
+        account, marks, missed = _trade_session(day, closing[key], config, hold, size_unit, key, fills)
+        gross = np.array([m[0] for m in marks], np.int64) + carried_gross
+        net = np.array([m[1] for m in marks], np.int64) + carried_net
+        times = [*day["bar_close"].to_list(), closing[key].get("time", day["bar_close"][-1])]
+        curves.append(pl.DataFrame({"bar_close": times, "session": [key[1]] * len(times), "gross": gross, "net": net}))
+        carried_gross, carried_net = int(gross[-1]), int(net[-1])
+        totals["spread"] += account.spread
+        totals["commission"] += account.commission
+        totals["unfilled"] += missed
+    unit = 2.0 * PRICE_SCALE / size_unit
+    equity = pl.concat(curves).with_columns(pl.col("gross", "net") / unit)
+    costs = {k: totals[k] / unit for k in ("spread", "commission")}
+    summary = {
+        "gross_pnl": carried_gross / unit,
+        "net_pnl": carried_net / unit,
+        "costs": (totals["spread"] + totals["commission"]) / unit,
+        "costs_by_kind": costs,
+        "fills": len(fills),
+        "traded": sum(f["size"] for f in fills),
+        "unfilled": totals["unfilled"],
+        **_ratios(equity, step, config.days_per_year),
+    }
+    return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity)
+
+
+def _trade_session(
+    day: pl.DataFrame,
+    closing: dict[str, int],
+    config: Backtest,
+    hold: int,
+    size_unit: float,
+    key: tuple[str, str],
+    fills: list[dict[str, Any]],
+) -> tuple[Account, list[tuple[int, int]], int]:
+    account, marks, missed = Account(), [], 0
+    last_signal, last_quote = None, (0, 0)
+
+    def book(decided: int, filled: int, lots: int, bid: int, ask: int, reason: str) -> None:
+        spread, commission = account.fill(lots, bid, ask, config.fee_per_unit, config.fee_bps)
+        money = 2.0 * PRICE_SCALE / size_unit
+        fills.append(
+            {
+                "symbol": key[0],
+                "session": key[1],
+                "decided": decided,
+                "filled": filled,
+                "side": "buy" if lots > 0 else "sell",
+                "size": abs(lots),
+                "price": (ask if lots > 0 else bid) / PRICE_SCALE,
+                "mid": (bid + ask) / (2 * PRICE_SCALE),
+                "spread_cost": spread / money,
+                "commission": commission / money,
+                "position": account.position,
+                "reason": reason,
+            }
+        )
+
+    for row in day.iter_rows(named=True):
+        if row["bid"] is not None and row["ask"] is not None:
+            last_quote = row["bid"], row["ask"]
+        # Marked before this bar's decision: its fill comes later.
+        gross = account.gross(*last_quote)
+        marks.append((gross, gross - account.spread - account.commission))
+        edge, wanted, reason = row["edge_ticks"], account.position, "signal"
+        price = row["mid"] * row["tick"] if row["mid"] is not None else np.nan
+        cost = (
+            row["spread_ticks"] / 2 + (config.fee_per_unit * PRICE_SCALE + config.fee_bps * 1e-4 * price) / row["tick"]
+        )
+        if abs(edge) > config.edge_multiple * cost:
+            wanted = config.max_position if edge > 0 else -config.max_position
+            last_signal = row["bar_close"]
+        elif account.position and last_signal is not None and row["bar_close"] - last_signal >= hold:
+            wanted, reason = 0, "expired"
+        lots = wanted - account.position
+        if lots == 0:
+            continue
+        bid, ask = row["fill_bid"], row["fill_ask"]
+        shown = 0 if bid is None or ask is None else row["fill_ask_sz"] if lots > 0 else row["fill_bid_sz"]
+        done = int(np.sign(lots)) * min(abs(lots), shown)
+        missed += abs(lots) - abs(done)
+        if done:
+            book(row["bar_close"], row["fill_time"], done, bid, ask, reason)
+            last_quote = bid, ask
+    if account.position and closing:
+        book(closing["time"], closing["time"], -account.position, closing["bid"], closing["ask"], "close")
+        last_quote = closing["bid"], closing["ask"]
+    gross = account.gross(*last_quote)
+    marks.append((gross, gross - account.spread - account.commission))
+    return account, marks, missed
+
+
+def _ratios(equity: pl.DataFrame, step: int, days_per_year: int) -> dict[str, Any]:
+    net = equity["net"].to_numpy()
+    gains = np.diff(net, prepend=0.0)
+    bars_a_day = equity.height / max(1, equity["session"].n_unique())
+    spread = gains.std(ddof=1) if len(gains) > 1 else 0.0
+    peak = np.maximum.accumulate(np.concatenate([[0.0], net]))[1:]
+    return {
+        "sharpe_net": float(gains.mean() / spread * np.sqrt(days_per_year * bars_a_day))
+        if spread > 0
+        else float("nan"),
+        "sharpe_unit": f"profit per {step / 1e9:g} s bar, annualised by sqrt({days_per_year} x {bars_a_day:.0f})",
+        "max_drawdown": float((peak - net).max()) if len(net) else 0.0,
+    }

@@ -1,0 +1,501 @@
+"""The typed config: one slots dataclass per choice of a Hydra group, checked when it is built.
+
+`load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
+`ConfigError`. Below `run.py` only these classes are seen. A name in the config looks up a class in `SCHEMAS`; nothing
+from a config is ever imported or called, because logged configs come from strangers.
+"""
+
+import difflib
+import glob
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from ofiml.errors import ConfigError
+from ofiml.units import duration
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise ConfigError(sentence)
+
+
+def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    _require(value in choices, f"{key}={value} is not one of {', '.join(choices)}.")
+
+
+# --- dataset ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Policy:
+    """What happens to bad rows, per cause: `raise` ends the run with an error, `drop` drops and counts them."""
+
+    unreadable: str = "raise"
+    crossed: str = "raise"
+    time_reversal: str = "raise"
+    negative_size: str = "raise"
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _one_of(f"dataset.policy.{f.name}", getattr(self, f.name), ("raise", "drop"))
+
+
+@dataclass(slots=True)
+class SyntheticDataset:
+    name: str
+    seed: int
+    sessions: int
+    session_length: str
+    levels: int
+    tick: float
+    start_price: float
+    event_rate: float
+    jump_rate: float
+    signal_decay: str
+    flow_bias: float
+    price_tilt: float
+    max_sessions: int | None
+    max_events: int | None
+
+    def __post_init__(self) -> None:
+        _check_limits(self.max_sessions, self.max_events)
+        _require(self.sessions >= 1, "dataset.sessions must be at least 1.")
+        _require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
+        _require(self.tick > 0 and self.start_price > 0, "dataset.tick and dataset.start_price must be positive.")
+        _require(self.event_rate > 0, "dataset.event_rate must be positive.")
+        _require(0 <= self.jump_rate < self.event_rate, "dataset.jump_rate must lie in [0, dataset.event_rate).")
+        _require(0 <= self.flow_bias < 1, "dataset.flow_bias must lie in [0, 1).")
+        _require(0 <= self.price_tilt < 1, "dataset.price_tilt must lie in [0, 1).")
+        _require(duration(self.session_length, "dataset.session_length") > 0, "dataset.session_length must be > 0.")
+        _require(duration(self.signal_decay, "dataset.signal_decay") > 0, "dataset.signal_decay must be > 0.")
+
+
+@dataclass(slots=True)
+class FileDataset:
+    """A recorded market: `path` is a file or a glob; every match is read, in the order of its sorted name."""
+
+    name: str
+    path: str
+    symbol: str | None
+    timezone: str
+    hours: list[str] | None
+    tick: float
+    levels: int | None
+    policy: Policy
+    max_sessions: int | None
+    max_events: int | None
+
+    def __post_init__(self) -> None:
+        _check_limits(self.max_sessions, self.max_events)
+        _require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
+        _require(bool(glob.glob(self.path)), f"dataset.path={self.path} matches no file.")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ConfigError(f"dataset.timezone={self.timezone} is no time zone; write America/New_York.") from error
+        _require(
+            self.hours is None or self.name != "lobster",
+            "dataset.hours: LOBSTER's hours come from the file name; leave dataset.hours=null.",
+        )
+        _require(self.tick > 0, "dataset.tick must be positive.")
+        _require(self.levels is None or self.levels >= 1, "dataset.levels must be at least 1, or null for all.")
+        if self.hours is not None:
+            ok = len(self.hours) == 2 and all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", h) for h in self.hours)
+            _require(
+                ok and self.hours[0] < self.hours[1],
+                "dataset.hours must be two exchange-local times in order, as in dataset.hours=['09:30','16:00'].",
+            )
+
+
+def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
+    _require(max_sessions is None or max_sessions >= 1, "dataset.max_sessions must be at least 1, or null.")
+    _require(max_events is None or max_events >= 1, "dataset.max_events must be at least 1, or null.")
+
+
+# --- bars, flow, features, labels ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class TimeBars:
+    name: str
+    step: str
+    per: str
+
+    def __post_init__(self) -> None:
+        _require(self.step_ns > 0, "bars.step must be longer than 0.")
+        _one_of("bars.per", self.per, ("message", "row"))
+
+    @property
+    def step_ns(self) -> int:
+        return duration(self.step, "bars.step")
+
+
+@dataclass(slots=True)
+class Ofi:
+    name: str
+    normalise: str
+
+    def __post_init__(self) -> None:
+        _one_of("ofi.normalise", self.normalise, ("none", "depth"))
+
+
+@dataclass(slots=True)
+class DecayOfi(Ofi):
+    rate: float
+
+    def __post_init__(self) -> None:
+        Ofi.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        _require(self.rate > 0, "ofi.rate must be positive.")
+
+
+@dataclass(slots=True)
+class RidgeOfi(Ofi):
+    log10_alpha_low: float
+    log10_alpha_high: float
+    alphas: int
+
+    def __post_init__(self) -> None:
+        Ofi.__post_init__(self)
+        _require(self.alphas >= 1, "ofi.alphas must be at least 1.")
+        _require(
+            self.log10_alpha_low <= self.log10_alpha_high, "ofi.log10_alpha_low must not exceed ofi.log10_alpha_high."
+        )
+
+
+@dataclass(slots=True)
+class Features:
+    name: str
+    columns: list[str]
+
+
+@dataclass(slots=True)
+class Horizon:
+    length: str
+    delay: str
+
+    def __post_init__(self) -> None:
+        _require(self.length_ns > 0, "horizon.length must be longer than 0.")
+
+    @property
+    def length_ns(self) -> int:
+        return duration(self.length, "horizon.length")
+
+    @property
+    def delay_ns(self) -> int:
+        return duration(self.delay, "horizon.delay")
+
+
+@dataclass(slots=True)
+class Target:
+    kind: str
+    form: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        _one_of("target.kind", self.kind, ("forecast", "impact"))
+        _one_of("target.form", self.form, ("return", "direction"))
+        _one_of("target.unit", self.unit, ("ticks", "bps"))
+
+
+# --- splits, models, tuning ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class WalkForward:
+    name: str
+    folds: int
+    first_train: float
+    embargo: str
+    window: float | None
+
+    def __post_init__(self) -> None:
+        _require(self.folds >= 1, "split.folds must be at least 1.")
+        _require(0 < self.first_train < 1, "split.first_train must lie in (0, 1): the share of rows before fold 0.")
+        duration(self.embargo, "split.embargo")
+        if self.name == "rolling":
+            ok = self.window is not None and 0 < self.window <= self.first_train
+            _require(ok, "split.window must lie in (0, split.first_train]: the share of all rows in a rolling window.")
+
+    @property
+    def embargo_ns(self) -> int:
+        return duration(self.embargo, "split.embargo")
+
+
+@dataclass(slots=True)
+class Range:
+    """A range to tune over, bounds included."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(slots=True)
+class Model:
+    name: str
+    space: dict[str, Range]
+
+    def __post_init__(self) -> None:
+        tunable = {f.name for f in fields(self) if f.type in (int, float)}
+        for key, r in self.space.items():
+            _require(key in tunable, f"model.space.{key} is not a number of model {self.name}.")
+            _require(r.low <= r.high, f"model.space.{key}: low must not exceed high.")
+            _require(not r.log or r.low > 0, f"model.space.{key}: a log range needs low > 0.")
+
+
+@dataclass(slots=True)
+class RidgeModel(Model):
+    alpha: float
+
+    def __post_init__(self) -> None:
+        Model.__post_init__(self)
+        _require(self.alpha >= 0, "model.alpha must not be negative.")
+
+
+@dataclass(slots=True)
+class LogisticModel(Model):
+    c: float
+
+    def __post_init__(self) -> None:
+        Model.__post_init__(self)
+        _require(self.c > 0, "model.c must be positive.")
+
+
+@dataclass(slots=True)
+class LgbmModel(Model):
+    n_estimators: int
+    learning_rate: float
+    num_leaves: int
+    min_child_samples: int
+    reg_lambda: float
+    feature_fraction: float
+    bagging_fraction: float
+
+    def __post_init__(self) -> None:
+        Model.__post_init__(self)
+        _require(self.n_estimators >= 1, "model.n_estimators must be at least 1.")
+        _require(self.num_leaves >= 2, "model.num_leaves must be at least 2.")
+        _require(self.learning_rate > 0, "model.learning_rate must be positive.")
+        _require(0 < self.feature_fraction <= 1, "model.feature_fraction must lie in (0, 1].")
+        _require(0 < self.bagging_fraction <= 1, "model.bagging_fraction must lie in (0, 1].")
+
+
+@dataclass(slots=True)
+class Tuning:
+    enabled: bool
+    trials: int
+    inner_folds: int
+    storage: str
+
+    def __post_init__(self) -> None:
+        _require(self.trials >= 1, "tuning.trials must be at least 1; tuning=off switches tuning off.")
+        _require(self.inner_folds >= 1, "tuning.inner_folds must be at least 1.")
+
+
+# --- evaluation, backtest, tracking ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Evaluation:
+    bootstrap: int
+    level: float
+    block: str | None
+    importance_rows: int
+
+    def __post_init__(self) -> None:
+        _require(self.bootstrap >= 1, "evaluation.bootstrap must be at least 1.")
+        _require(0 < self.level < 1, "evaluation.level must lie in (0, 1).")
+        _require(self.importance_rows >= 1, "evaluation.importance_rows must be at least 1.")
+        if self.block is not None:
+            _require(duration(self.block, "evaluation.block") > 0, "evaluation.block must be longer than 0.")
+
+    @property
+    def block_ns(self) -> int | None:
+        return None if self.block is None else duration(self.block, "evaluation.block")
+
+
+@dataclass(slots=True)
+class Backtest:
+    enabled: bool
+    latency: str
+    max_position: int
+    edge_multiple: float
+    fee_per_unit: float
+    fee_bps: float
+    days_per_year: int
+
+    def __post_init__(self) -> None:
+        _require(self.max_position >= 1, "backtest.max_position must be at least 1 lot.")
+        _require(self.edge_multiple >= 0, "backtest.edge_multiple must not be negative.")
+        _require(self.fee_per_unit >= 0 and self.fee_bps >= 0, "backtest fees must not be negative.")
+        _require(self.days_per_year >= 1, "backtest.days_per_year must be at least 1.")
+        duration(self.latency, "backtest.latency")
+
+    @property
+    def latency_ns(self) -> int:
+        return duration(self.latency, "backtest.latency")
+
+
+@dataclass(slots=True)
+class Tracking:
+    enabled: bool
+    uri: str
+    experiment: str
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+SCHEMAS: dict[str, type | dict[str, type]] = {
+    "dataset": {"synthetic": SyntheticDataset, "databento": FileDataset, "lobster": FileDataset},
+    "bars": {"time": TimeBars},
+    "ofi": {
+        "best_level": Ofi,
+        "mlofi": Ofi,
+        "mlofi_sum": Ofi,
+        "mlofi_weighted": Ofi,
+        "mlofi_decay": DecayOfi,
+        "mlofi_ridge": RidgeOfi,
+        "pca": Ofi,
+    },
+    "features": Features,
+    "horizon": Horizon,
+    "target": Target,
+    "split": {"expanding": WalkForward, "rolling": WalkForward},
+    "model": {"zero": Model, "ols": Model, "ridge": RidgeModel, "logistic": LogisticModel, "lgbm": LgbmModel},
+    "tuning": Tuning,
+    "evaluation": Evaluation,
+    "backtest": Backtest,
+    "tracking": Tracking,
+}
+
+CLASSIFIERS, REGRESSORS = ("logistic",), ("ols", "ridge")
+
+
+@dataclass(slots=True)
+class Config:
+    """One study. `seed` feeds every random choice; `threads` is how many folds or sessions run side by side."""
+
+    seed: int
+    threads: int
+    dataset: SyntheticDataset | FileDataset
+    bars: TimeBars
+    ofi: Ofi
+    features: Features
+    horizon: Horizon
+    target: Target
+    split: WalkForward
+    model: Model
+    tuning: Tuning
+    evaluation: Evaluation
+    backtest: Backtest
+    tracking: Tracking = field(repr=False)  # its uri may hold a password
+
+    def __post_init__(self) -> None:
+        _require(self.threads >= 1, "threads must be at least 1.")
+        if self.target.kind == "forecast":
+            _require(
+                self.horizon.length_ns >= self.bars.step_ns,
+                f"horizon.length={self.horizon.length} is shorter than bars.step={self.bars.step}: "
+                f"lengthen the horizon (horizon=…) or shorten the bars (bars.step=…).",
+            )
+            _require(
+                self.backtest.latency_ns <= self.bars.step_ns,
+                f"backtest.latency={self.backtest.latency} is longer than bars.step={self.bars.step}: an order would "
+                "be filled after the next decision; shorten the latency or lengthen the bars.",
+            )
+        if self.target.kind == "impact":
+            _require(
+                not self.features.columns,
+                f"features={self.features.name} holds values of the bar that target=impact explains: "
+                "use features=ofi_only.",
+            )
+        if self.model.name in CLASSIFIERS:
+            _require(
+                self.target.form == "direction",
+                f"model={self.model.name} is a classifier, but the target is a return: use target=direction, "
+                "or a regression model (ols, ridge, lgbm).",
+            )
+        if self.model.name in REGRESSORS:
+            _require(
+                self.target.form == "return",
+                f"model={self.model.name} is a regression, but the target is a direction: use target=forecast, "
+                "or a classifier (logistic, lgbm).",
+            )
+
+
+def load(raw: DictConfig | Mapping[str, Any]) -> Config:
+    """The typed config of a composed or logged mapping.
+
+    Raises ConfigError, in one sentence, for an unknown key, a wrong type or an impossible combination. A plain mapping
+    (a logged config) may hold no interpolation: a stranger's `${oc.env:…}` would read this environment.
+    """
+    if isinstance(raw, DictConfig):
+        try:
+            raw = cast(dict[str, Any], OmegaConf.to_container(raw, resolve=True))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{error.full_key}: {_reason(error)}.") from error
+    elif "${" in repr(raw):
+        raise ConfigError("The logged config holds an interpolation (${…}); a resolved config never does.")
+    known = {f.name for f in fields(Config)}
+    for key in raw:
+        if key not in known:
+            raise ConfigError(unknown_key(str(key)))
+    for key in known:
+        if key not in raw:
+            raise ConfigError(f"The config has no {key}.")
+    values = {group: _typed(group, raw[group]) for group in SCHEMAS}
+    return Config(seed=_integer("seed", raw["seed"]), threads=_integer("threads", raw["threads"]), **values)
+
+
+def _typed(group: str, node: Any) -> Any:
+    schema = SCHEMAS[group]
+    try:
+        if not isinstance(node, dict):
+            raise ConfigError(f"{group} must be a mapping, not {node!r}.")
+        if isinstance(schema, dict):
+            name = node.get("name")
+            if name not in schema:
+                raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
+            schema = schema[name]
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+    except ConfigKeyError as error:
+        raise ConfigError(unknown_key(f"{group}.{error.full_key or error.key}")) from error
+    except MissingMandatoryValue as error:
+        key = str(error.full_key)
+        raise ConfigError(f"{group}.{key} is missing: give it as {group}.{key}=….") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{group}.{error.full_key}: {_reason(error)}.") from error
+
+
+def _reason(error: OmegaConfBaseException) -> str:
+    return str(error).splitlines()[0].rstrip(".")
+
+
+def _integer(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{key}: {value!r} is not an integer.")
+    return value
+
+
+def unknown_key(path: str) -> str:
+    """The sentence for a key that no schema, or not the chosen one, has."""
+    group, _, key = path.partition(".")
+    schema = SCHEMAS.get(group)
+    if schema is None:
+        return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"
+    choices = schema if isinstance(schema, dict) else {group: schema}
+    owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
+    if owners:
+        return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."
+    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)})}"
+
+
+def _did_you_mean(key: str, names: set[str]) -> str:
+    close = difflib.get_close_matches(key.rsplit(".", 1)[-1], sorted(names), n=1)
+    return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(sorted(names))}." if names else ""

@@ -1,0 +1,44 @@
+"""What the predictions rest on: SHAP values out of sample, and whether folds agree on them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.evaluation.metrics import rank_ic
+
+Float = NDArray[np.float64]
+
+
+def sample(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of `rows`, evenly spaced."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+
+
+def importance(names: list[str], by_fold: Float) -> list[dict[str, Any]]:
+    """One entry a feature, most important first, from mean |SHAP| per fold (folds, features).
+
+    `mean_abs_shap` is the mean over folds, `folds` each fold's, `rank_low` and `rank_high` the best and worst place
+    that a fold gives it.
+    """
+    places = np.argsort(np.argsort(-by_fold, axis=1, kind="stable"), axis=1, kind="stable") + 1
+    entries = [
+        {
+            "feature": name,
+            "mean_abs_shap": float(by_fold[:, i].mean()),
+            "folds": by_fold[:, i].tolist(),
+            "rank_low": int(places[:, i].min()),
+            "rank_high": int(places[:, i].max()),
+        }
+        for i, name in enumerate(names)
+    ]
+    return sorted(entries, key=lambda e: -e["mean_abs_shap"])
+
+
+def stability(by_fold: Float) -> float:
+    """Mean rank correlation of the features' importance between folds; NaN with fewer than 2 folds or features."""
+    pairs = [(i, j) for i in range(len(by_fold)) for j in range(i)]
+    values = [rank_ic(by_fold[i], by_fold[j]) for i, j in pairs]
+    return float(np.mean(values)) if values else float("nan")

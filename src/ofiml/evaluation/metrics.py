@@ -1,0 +1,77 @@
+"""Pure measures of predictions y_hat (n,) against outcomes y (n,).
+
+Each is NaN where it is not defined, never an error.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+
+def r2(y: Float, y_hat: Float, train_mean: Float) -> float:
+    """1 - Σ(y - y_hat)² / Σ(y - train_mean)²: R² out of sample against the mean of each row's train rows, (n,)."""
+    total = float(np.sum((y - train_mean) ** 2))
+    return 1.0 - float(np.sum((y - y_hat) ** 2)) / total if total > 0 else float("nan")
+
+
+def ic(y: Float, y_hat: Float) -> float:
+    """Pearson correlation; NaN if either side is constant."""
+    if len(y) < 2:
+        return float("nan")
+    a, b = y - y.mean(), y_hat - y_hat.mean()
+    scale = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    # A constant is not exactly so after its mean is taken off.
+    if np.ptp(y) == 0 or np.ptp(y_hat) == 0 or scale == 0:
+        return float("nan")
+    return float(np.sum(a * b)) / scale
+
+
+def rank_ic(y: Float, y_hat: Float) -> float:
+    """Spearman correlation, ties at their mean rank; NaN if either side is constant."""
+    from scipy.stats import rankdata
+
+    return ic(rankdata(y), rankdata(y_hat)) if len(y) > 1 else float("nan")
+
+
+def hit_rate(y: Float, y_hat: Float) -> float:
+    """Share of right signs among rows where neither the outcome nor the prediction is 0."""
+    called = (y != 0) & (y_hat != 0)
+    return float(np.mean((y[called] > 0) == (y_hat[called] > 0))) if called.any() else float("nan")
+
+
+def auc(y: Float, y_hat: Float) -> float:
+    """Area under the ROC curve of y_hat for up (y > 0) against down (y < 0); rows without a move are left out."""
+    from scipy.stats import rankdata
+
+    moved = y != 0
+    up, n = y[moved] > 0, int(moved.sum())
+    ups = int(up.sum())
+    if ups == 0 or ups == n:
+        return float("nan")
+    ranks = rankdata(y_hat[moved])
+    return float((ranks[up].sum() - ups * (ups + 1) / 2) / (ups * (n - ups)))
+
+
+def log_loss(y: Float, y_hat: Float) -> float:
+    """Mean negative log likelihood of the direction, with P(up) = (1 + y_hat)/2; rows without a move are left out.
+
+    Probabilities are kept 1e-15 from 0 and 1.
+    """
+    moved = y != 0
+    if not moved.any():
+        return float("nan")
+    p = np.clip((1.0 + y_hat[moved]) / 2.0, 1e-15, 1 - 1e-15)
+    return float(-np.mean(np.where(y[moved] > 0, np.log(p), np.log1p(-p))))
+
+
+def measures(form: str) -> list[str]:
+    """Names of the measures that a label of `form` return or direction has."""
+    return ["r2", "ic", "rank_ic", "hit_rate", *(["auc", "log_loss"] if form == "direction" else [])]
+
+
+def measure(name: str, y: Float, y_hat: Float, train_mean: Float) -> float:
+    """The measure of that name."""
+    if name == "r2":
+        return r2(y, y_hat, train_mean)
+    return {"ic": ic, "rank_ic": rank_ic, "hit_rate": hit_rate, "auc": auc, "log_loss": log_loss}[name](y, y_hat)

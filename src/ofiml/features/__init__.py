@@ -1,0 +1,1 @@
+"""Features besides flow, each defined once in the catalogue."""

@@ -1,0 +1,32 @@
+"""What every model does."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+
+class Model(Protocol):
+    """A forecaster of the label from features x (n, k); NaN in x is allowed.
+
+    For a return, `predict` gives the expected label; for a direction, 2·P(up) - 1. `fit` returns the model itself and
+    raises DataError where the labels leave nothing to learn.
+    """
+
+    def fit(self, x: Float, y: Float) -> "Model": ...
+    def predict(self, x: Float) -> Float: ...
+
+    def contributions(self, x: Float) -> Float:
+        """SHAP values (n, k) of the raw score, against the train rows."""
+        ...
+
+    def save(self, stem: Path) -> None:
+        """Writes the model as text, at `stem` with a suffix of its own. Never a pickle."""
+        ...
+
+    def native(self) -> Any:
+        """The library's own object, for the tracking store; None if there is none."""
+        ...

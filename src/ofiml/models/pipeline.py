@@ -1,0 +1,49 @@
+"""The reduction over levels and the model behind it, fitted together on one fold's train rows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ofiml.config import Model as ModelConfig
+from ofiml.config import Ofi
+from ofiml.models.base import Float, Model
+from ofiml.models.registry import build
+from ofiml.ofi.reduce import Reducer, reducer
+
+
+class Pipeline:
+    """Features are the reduced flow, then the other columns as they are."""
+
+    def __init__(self, ofi: Ofi, model: ModelConfig, *, form: str, seed: int, columns: list[str]) -> None:
+        self.ofi, self.columns = ofi, columns
+        self.reducer: Reducer
+        self.model: Model = build(model, form=form, seed=seed)
+
+    @property
+    def feature_names(self) -> list[str]:
+        return [*self.reducer.columns, *self.columns]
+
+    def fit(self, flow: Float, others: Float, y: Float) -> "Pipeline":
+        """Learns from flow (n, levels), other features (n, k) and labels (n,)."""
+        self.reducer = reducer(self.ofi, flow.shape[1]).fit(flow, y)
+        self.model.fit(self.features(flow, others), y)
+        return self
+
+    def predict(self, flow: Float, others: Float) -> Float:
+        return self.model.predict(self.features(flow, others))
+
+    def contributions(self, flow: Float, others: Float) -> Float:
+        return self.model.contributions(self.features(flow, others))
+
+    def save(self, stem: Path) -> None:
+        """Writes the model and, beside it, the reduction's weights."""
+        weights = None if self.reducer.weights is None else self.reducer.weights.tolist()
+        described = {"ofi": self.ofi.name, "normalise": self.ofi.normalise, "weights": weights}
+        described["features"] = self.feature_names
+        stem.with_name(stem.name + "_features.json").write_text(json.dumps(described, indent=1))
+        self.model.save(stem)
+
+    def features(self, flow: Float, others: Float) -> Float:
+        """What the model sees, (n, len(feature_names))."""
+        return np.ascontiguousarray(np.hstack([self.reducer.transform(flow), others]))

@@ -1,0 +1,26 @@
+"""The forecast of no change: the null model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ofiml.models.base import Float
+
+
+class Zero:
+    def fit(self, x: Float, y: Float) -> "Zero":
+        return self
+
+    def predict(self, x: Float) -> Float:
+        return np.zeros(len(x))
+
+    def contributions(self, x: Float) -> Float:
+        return np.zeros(x.shape)
+
+    def save(self, stem: Path) -> None:
+        stem.with_suffix(".json").write_text(json.dumps({"model": "zero"}))
+
+    def native(self) -> Any:
+        return None

@@ -1,0 +1,46 @@
+"""Progress bars for long work, on one screen however many threads report."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+
+class Stages:
+    """Bars named by stage. In a terminal they move; elsewhere one line a stage says what was done."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+
+    def __enter__(self) -> "Stages":
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator["Bar"]:
+        """A bar of `total` steps."""
+        bar = Bar(self._bars, self._bars.add_task(name, total=total))
+        yield bar
+        if not self.console.is_terminal:
+            self.console.print(f"{name}: {bar.done} of {total}", highlight=False)
+
+
+class Bar:
+    """One stage's bar; `step` may be called from any thread."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def step(self) -> None:
+        self._bars.advance(self._task)
+
+    @property
+    def done(self) -> int:
+        return int(self._bars.tasks[self._task].completed)

@@ -1,0 +1,93 @@
+"""`python -m ofiml.reproduce RUN_ID`: runs a logged config again and says whether the result is the same to the bit."""
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ofiml.cli import ending_in_a_sentence
+from ofiml.config import load
+from ofiml.errors import ConfigError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ofiml.reproduce", description=__doc__)
+    parser.add_argument("run_id", help="the MLflow run to repeat: 32 hexadecimal digits")
+    default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    parser.add_argument(
+        "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
+    )
+    given = parser.parse_args(arguments)
+    return ending_in_a_sentence(lambda: reproduce(given.run_id, given.uri))
+
+
+def reproduce(run_id: str, uri: str) -> int:
+    """0 if the run's predictions and every number of its report come out again, else 1; the differences are printed.
+
+    Nothing of the logged config is trusted: it passes the same checks as a typed one, tuning starts afresh in the new
+    run's own folder, and the store is the caller's.
+    """
+    from rich.console import Console
+
+    from ofiml.record import record
+    from ofiml.tracking.mlflow_log import logged
+    from ofiml.tracking.report import flat
+
+    with tempfile.TemporaryDirectory() as folder:
+        config_path, report_path = logged(run_id, uri, Path(folder))
+        raw, before = yaml.safe_load(config_path.read_text()), json.loads(report_path.read_text())
+    if not isinstance(raw, dict):
+        raise ConfigError(f"The config.yaml of run {run_id} is not a mapping.")
+    config = load(raw)
+    out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
+    config = replace(
+        config,
+        tracking=replace(config.tracking, enabled=True, uri=uri),
+        tuning=replace(config.tuning, storage=str(out / "tuning")),
+    )
+    done = record(config, out, tags={"reproduces": run_id})
+
+    console = Console()
+    after = json.loads(done.study.report.to_json())
+    differences = compare(before, after, flat(before), flat(after))
+    for line in differences:
+        console.print(line, highlight=False)
+    same = not differences
+    numbers = len(flat(before))
+    verdict = "identical" if same else "not identical"
+    console.print(
+        f"Run {run_id} and its repetition {done.run_id} are {verdict}: "
+        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {numbers} numbers compared.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0 if same else 1
+
+
+def compare(
+    before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
+) -> list[str]:
+    """One line per difference between two reports: digests first, then every number by its path."""
+    lines = []
+    for what, was, now in (
+        ("dataset.digest", before["dataset"]["digest"], after["dataset"]["digest"]),
+        ("predictions.sha256", before["predictions"]["sha256"], after["predictions"]["sha256"]),
+    ):
+        if was != now:
+            lines.append(f"{what}: was {was}, now {now}")
+    for path in [*numbers, *(p for p in repeated if p not in numbers)]:
+        was_number, now_number = numbers.get(path), repeated.get(path)
+        if was_number != now_number:
+            lines.append(f"{path}: was {was_number}, now {now_number}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict."""
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ofiml.cli import ending_in_a_sentence
+from ofiml.config import load
+from ofiml.features.catalogue import chosen
+
+
+def study(composed: DictConfig) -> None:
+    """Types the composed config, then runs, records and shows the study."""
+    config = load(composed)
+    chosen(config.features.columns)
+
+    from rich.console import Console
+
+    from ofiml.record import record
+    from ofiml.tracking import verdict
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    done = record(config, folder)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    verdict.show(done.study, shown, done.run_id, Console())
+
+
+_codes: list[int] = []  # of each job: a sweep goes on after a failed one
+
+
+@hydra.main(version_base=None, config_path="../../conf", config_name="config")
+def job(composed: DictConfig) -> None:
+    _codes.append(ending_in_a_sentence(lambda: study(composed)))
+
+
+def main() -> int:
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
+    return max([ending_in_a_sentence(job), *_codes])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

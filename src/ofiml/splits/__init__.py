@@ -1,0 +1,1 @@
+"""Train and test rows, purged in time."""

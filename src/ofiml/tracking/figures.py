@@ -1,0 +1,138 @@
+"""The figures of a study, each one question. Drawn without a display and without global state."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from ofiml.events.schema import TIME
+from ofiml.experiment import Study
+
+_PRICE, _UP, _DOWN, _GREY, _BAND = "#1f2d3d", "#2a7f9e", "#c8553d", "#8a8f98", "#cfe3ea"
+
+
+def figures(study: Study) -> dict[str, Figure]:
+    """File name to figure; impact studies have no equity."""
+    drawn = {
+        "signal.png": _signal,
+        "predicted_realised.png": _predicted_realised,
+        "folds.png": _folds,
+        "importance.png": _importance,
+        **({"equity.png": _equity} if study.equity is not None else {}),
+    }
+    return {name: _styled(draw, study) for name, draw in drawn.items()}
+
+
+def _styled(draw: Callable[[Figure, Study], None], study: Study) -> Figure:
+    figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
+    draw(figure, study)
+    for axis in figure.axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25, linewidth=0.6)
+    return figure
+
+
+def _unit(study: Study) -> str:
+    return "2·P(up) - 1" if study.config.target.form == "direction" else study.config.target.unit
+
+
+def _signal(figure: Figure, study: Study) -> None:
+    """Price and forecast over the last tested session."""
+    rows = study.predictions
+    last = rows.filter((pl.col("session") == rows["session"][-1]) & (pl.col("symbol") == rows["symbol"][-1]))
+    stamps = last["bar_close"].cast(TIME).to_numpy()
+    price, signal = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    price.plot(stamps, last["mid"].to_numpy() * last["tick"][0] / 1e9, color=_PRICE, linewidth=0.9)
+    price.set_ylabel("mid")
+    price.set_title(f"{last['symbol'][0]} {last['session'][0]}: price and out-of-sample {study.report.kind}")
+    y_hat = last["y_hat"].to_numpy()
+    signal.vlines(stamps, 0, y_hat, colors=np.where(y_hat >= 0, _UP, _DOWN), linewidth=0.8)
+    signal.set_ylabel(f"predicted\n({_unit(study)})")
+    signal.set_xlabel("time (UTC)")
+    signal.xaxis.set_major_formatter(_clock())
+
+
+def _clock():  # type: ignore[no-untyped-def]
+    from matplotlib.dates import DateFormatter
+
+    return DateFormatter("%H:%M")
+
+
+def _predicted_realised(figure: Figure, study: Study) -> None:
+    """Realised label by decile of the prediction, over all rows."""
+    y, y_hat = study.predictions["y"].to_numpy(), study.predictions["y_hat"].to_numpy()
+    axis = figure.subplots()
+    axis.scatter(y_hat, y, s=5, alpha=0.15, color=_GREY, linewidths=0, rasterized=True, label="rows")
+    deciles = [part for part in np.array_split(np.argsort(y_hat, kind="stable"), 10) if len(part)]
+    x = np.array([y_hat[d].mean() for d in deciles])
+    mean = np.array([y[d].mean() for d in deciles])
+    error = np.array([y[d].std() / np.sqrt(len(d)) for d in deciles])
+    axis.errorbar(x, mean, 1.96 * error, fmt="o", color=_DOWN, capsize=3, label="mean by decile, ±1.96 standard errors")
+    low, high = np.quantile(y, [0.01, 0.99])
+    reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
+    axis.set_ylim(-reach * 1.1, reach * 1.1)
+    span = np.array([y_hat.min(), y_hat.max()])
+    axis.plot(span, span, color=_PRICE, linewidth=0.8, linestyle="--", label="as predicted")
+    pooled = study.report.metrics["pooled"]
+    axis.set_title(
+        f"Predicted against realised, out of sample: R² {pooled['r2']['value']:.4f}, IC {pooled['ic']['value']:.3f}"
+    )
+    axis.set_xlabel(f"predicted ({_unit(study)})")
+    axis.set_ylabel("realised")
+    axis.legend(frameon=False)
+
+
+def _folds(figure: Figure, study: Study) -> None:
+    """IC of each fold beside the pooled IC with its interval."""
+    metrics, axis = study.report.metrics, figure.subplots()
+    pooled = metrics["pooled"]["ic"]
+    values = [f["ic"] for f in metrics["folds"]]
+    axis.bar(range(len(values)), np.nan_to_num(values), color=_UP, width=0.6)
+    axis.axhspan(
+        pooled["low"],
+        pooled["high"],
+        color=_BAND,
+        zorder=0,
+        label=f"pooled, {metrics['bootstrap']['level']:.0%} interval",
+    )
+    axis.axhline(pooled["value"], color=_PRICE, linewidth=1)
+    axis.axhline(0, color=_GREY, linewidth=0.8)
+    axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in study.report.folds])
+    axis.set_ylabel("IC out of sample")
+    axis.set_title("Is it there in every fold?")
+    axis.legend(loc="lower right")
+
+
+def _importance(figure: Figure, study: Study) -> None:
+    """Mean |SHAP| out of sample of the top features, a dot per fold."""
+    top = study.report.importance[:20][::-1]
+    axis = figure.subplots()
+    axis.barh([e["feature"] for e in top], [e["mean_abs_shap"] for e in top], color=_BAND)
+    for i, entry in enumerate(top):
+        axis.scatter(
+            entry["folds"], [i] * len(entry["folds"]), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None
+        )
+    axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
+    axis.set_title(f"Importance; rank agreement of folds {study.report.importance_stability:.2f}")
+    axis.legend(frameon=False)
+
+
+def _equity(figure: Figure, study: Study) -> None:
+    """Profit gross and net of costs over all tested bars."""
+    assert study.equity is not None
+    assert study.report.backtest is not None
+    axis, x = figure.subplots(), np.arange(study.equity.height)
+    gross, net = study.equity["gross"].to_numpy(), study.equity["net"].to_numpy()
+    axis.plot(x, gross, color=_UP, linewidth=1.1, label="gross (diagnostic: filled at the mid)")
+    axis.plot(x, net, color=_DOWN, linewidth=1.1, label="net of spread and commission")
+    axis.fill_between(x, net, gross, color=_BAND, alpha=0.6, linewidth=0)
+    starts = study.equity["session"].rle_id().diff().fill_null(1).to_numpy().nonzero()[0]
+    for start in starts[1:]:
+        axis.axvline(start, color=_GREY, linewidth=0.5, alpha=0.6)
+    axis.axhline(0, color=_PRICE, linewidth=0.8)
+    axis.set_xlabel("tested bars (lines: sessions)")
+    axis.set_ylabel("profit (currency)")
+    b = study.report.backtest
+    axis.set_title(f"{b['fills']} fills: gross {b['gross_pnl']:,.2f}, costs {b['costs']:,.2f}, net {b['net_pnl']:,.2f}")
+    axis.legend(frameon=False, loc="lower left")

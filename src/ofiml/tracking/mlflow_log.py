@@ -1,0 +1,169 @@
+"""The MLflow side of the record, and the only room that knows MLflow."""
+
+import re
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from ofiml.config import Config, Tracking
+from ofiml.errors import ConfigError
+from ofiml.experiment import Study
+from ofiml.tracking import provenance
+from ofiml.tracking.outputs import resolved, without_credentials
+
+_PARAM_LIMIT = 6000
+_BATCH = 1000
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def _client(uri: str) -> Any:
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def open_store(tracking: Tracking) -> str:
+    """Id of the experiment, made if it is not there. Called before the study, so that a wrong uri costs no work.
+
+    A fresh SQLite store is set up under a lock: processes that do so at once crash. Raises ConfigError if the store
+    does not answer.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    lock = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock"
+    if tracking.uri.startswith("sqlite:///"):
+        path = Path(tracking.uri.removeprefix("sqlite:///"))
+        lock = path.with_name(path.name + ".lock")
+        if not path.parent.is_dir():
+            raise ConfigError(f"tracking.uri: the folder of {path} does not exist; make it, or give another uri.")
+    try:
+        with filelock.FileLock(lock):
+            client = _client(tracking.uri)
+            found = client.get_experiment_by_name(tracking.experiment)
+            return str(found.experiment_id if found else client.create_experiment(tracking.experiment))
+    except (MlflowException, mlflow.exceptions.RestException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        uri = without_credentials(tracking.uri)
+        raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): mend it, or use tracking=off.") from error
+
+
+def log(study: Study, folder: Path, experiment_id: str, started_ms: int, tags: dict[str, str] | None = None) -> str:
+    """Logs the study and what it wrote to `folder` as one finished run, and returns the run's id."""
+    import mlflow
+    from mlflow.entities import Metric, Param, RunTag
+
+    config, report = study.config, study.report
+    client = _client(config.tracking.uri)
+    commit, diff = provenance.git_state()
+    name = f"{config.model.name}-{config.ofi.name}-{_span(config)}-{config.dataset.name}"
+    run = client.create_run(experiment_id, start_time=started_ms, run_name=name)
+    run_id = str(run.info.run_id)
+
+    params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flat_params(resolved(config)).items()]
+    described = {
+        "kind": report.kind,
+        "dataset": config.dataset.name,
+        "dataset.digest": report.dataset["digest"],
+        "ofi": config.ofi.name,
+        "model": config.model.name,
+        "horizon": _span(config),
+        "predictions.sha256": report.predictions["sha256"],
+        "git.commit": commit,
+        "git.dirty": str(bool(diff)).lower(),
+        **{f"version.{k}": v for k, v in provenance.versions().items()},
+        **(tags or {}),
+    }
+    client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in described.items()])
+    metrics = [Metric(k, v, started_ms, step) for k, v, step in _metrics(study) if v == v]
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+    client.log_artifacts(run_id, str(folder))
+    if diff:
+        client.log_text(run_id, diff, "git.diff")
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _log_model(study)
+    return run_id
+
+
+def logged(run_id: str, uri: str, folder: Path) -> tuple[Path, Path]:
+    """Fetches (config.yaml, report.json) of a logged run into `folder`.
+
+    Raises ConfigError for what is not a run id, or a run that is not there or holds no study.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if _RUN_ID.fullmatch(run_id) is None:
+        raise ConfigError(f"{run_id!r} is not an MLflow run id: 32 hexadecimal digits, as the run printed at its end.")
+    client = _client(uri)
+    try:
+        names = {item.path for item in client.list_artifacts(run_id)}
+        if not {"config.yaml", "report.json"} <= names:
+            raise ConfigError(f"Run {run_id} holds no config.yaml and report.json: it is not a finished ofiml study.")
+        paths = [Path(client.download_artifacts(run_id, n, str(folder))) for n in ("config.yaml", "report.json")]
+    except MlflowException as error:
+        raise ConfigError(f"Run {run_id} cannot be read from {without_credentials(uri)}: {error.message}") from error
+    return paths[0], paths[1]
+
+
+def _span(config: Config) -> str:
+    return config.horizon.length if config.target.kind == "forecast" else config.bars.step
+
+
+def _flat_params(value: Any, path: str = "") -> dict[str, str]:
+    if isinstance(value, dict) and value:
+        return {
+            k2: v2 for k, v in value.items() for k2, v2 in _flat_params(v, f"{path}.{k}" if path else str(k)).items()
+        }
+    return {path: str(value)}
+
+
+def _metrics(study: Study) -> list[tuple[str, float, int]]:
+    """(name, value, step) of all numbers worth comparing; the step of a fold's metric is the fold."""
+    report = study.report
+    out: list[tuple[str, float, int]] = []
+    for name, m in report.metrics["pooled"].items():
+        out += [
+            (f"pooled/{name}", m["value"], 0),
+            (f"pooled/{name}_low", m["low"], 0),
+            (f"pooled/{name}_high", m["high"], 0),
+        ]
+    for f in report.metrics["folds"]:
+        out += [(f"fold/{k}", v, f["fold"]) for k, v in f.items() if k not in ("fold", "rows")]
+    if report.impact:
+        out.append(("impact/r2_window_mean", report.impact["r2_window_mean"], 0))
+        out += [("impact/r2_window", v, i) for i, v in enumerate(report.impact["r2_windows"])]
+    if report.backtest:
+        out += [(f"backtest/{k}", float(v), 0) for k, v in report.backtest.items() if isinstance(v, int | float)]
+    out.append(("importance/stability", report.importance_stability, 0))
+    out += [(f"seconds/{k}", v, 0) for k, v in report.runtime["seconds"].items()]
+    out += [("dataset/events", float(report.dataset["events"]), 0), ("dataset/rows", float(report.rows["used"]), 0)]
+    return out
+
+
+def _log_model(study: Study) -> None:
+    """The last fold's model in MLflow's own format: LightGBM's text or skops, never a pickle."""
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    pipeline = study.pipelines[-1]
+    native = pipeline.model.native()
+    if native is None:
+        return
+    example = pd.DataFrame(study.example, columns=pipeline.feature_names)
+    signature = infer_signature(example, pipeline.model.predict(study.example))
+    packages = provenance.versions()
+    if type(native).__name__ == "Booster":
+        requirements = [f"lightgbm=={packages['lightgbm']}"]
+        mlflow.lightgbm.log_model(native, name="model", signature=signature, pip_requirements=requirements)
+    else:
+        requirements = [f"scikit-learn=={packages['scikit-learn']}"]
+        mlflow.sklearn.log_model(
+            native, name="model", signature=signature, pip_requirements=requirements, serialization_format="skops"
+        )

@@ -1,0 +1,61 @@
+"""What a study writes into its folder. Files appear whole or not at all."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import polars as pl
+import yaml
+
+from ofiml.config import Config
+from ofiml.events.schema import TIME
+from ofiml.experiment import Study
+from ofiml.tracking.figures import figures
+from ofiml.tracking.report import predictions_sha256
+
+KEPT = ["symbol", "session", "bar_close", "fold", "y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"]
+
+
+def resolved(config: Config) -> dict[str, Any]:
+    """The config as a plain mapping, without the credentials that a tracking uri may hold."""
+    mapping = asdict(config)
+    mapping["tracking"]["uri"] = without_credentials(config.tracking.uri)
+    return mapping
+
+
+def without_credentials(uri: str) -> str:
+    """The uri with `user:password@` and the query, which may hold a token, cut out."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc and not parts.query:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def write(study: Study, folder: Path) -> None:
+    """config.yaml, report.json, predictions.parquet, fills.parquet, figures/ and models/ under `folder`."""
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    (folder / "models").mkdir(exist_ok=True)
+    _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
+    predictions = study.predictions.select(KEPT).with_columns(pl.col("bar_close").cast(TIME))
+    for name, table in (("predictions", predictions), ("fills", study.fills)):
+        target = folder / f"{name}.parquet"
+        table.write_parquet(target.with_suffix(".tmp"))
+        target.with_suffix(".tmp").replace(target)
+    for name, figure in figures(study).items():
+        figure.savefig(folder / "figures" / name)
+    for index, pipeline in enumerate(study.pipelines):
+        pipeline.save(folder / "models" / f"fold_{index:02d}")
+    # Last, so that a folder with a report is complete.
+    _whole(folder / "report.json", study.report.to_json().encode())
+
+
+def stored_sha256(folder: Path) -> str:
+    """`predictions.sha256` of the predictions that a run wrote."""
+    return predictions_sha256(pl.read_parquet(folder / "predictions.parquet"))
+
+
+def _whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)

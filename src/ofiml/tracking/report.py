@@ -1,0 +1,78 @@
+"""The report of a study, as other tools read it from report.json.
+
+A value that is not defined is null there, never NaN.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(slots=True)
+class Report:
+    """The verdict and what is needed to trust it.
+
+    `kind` is forecast or impact; `metrics` holds `pooled` (measure -> value, low, high) and `folds` (one mapping per
+    fold); `impact` is filled for impact runs, `backtest` for forecasts; `ofi["weights"]` has one list per fold for
+    fitted variants.
+    """
+
+    kind: str
+    dataset: dict[str, Any]
+    rows: dict[str, Any]
+    ofi: dict[str, Any]
+    model: dict[str, Any]
+    folds: list[dict[str, Any]]
+    predictions: dict[str, Any]
+    metrics: dict[str, Any]
+    impact: dict[str, Any] | None
+    importance: list[dict[str, Any]]
+    importance_stability: float
+    tuning: list[dict[str, Any]]
+    backtest: dict[str, Any] | None
+    runtime: dict[str, Any]
+
+    def to_json(self) -> str:
+        return json.dumps(_finite(asdict(self)), indent=1, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def predictions_sha256(predictions: pl.DataFrame) -> str:
+    """SHA-256 of `symbol`, `bar_close`, `fold`, `y`, `y_hat` in row order: of the values, not of a file's encoding."""
+    digest = hashlib.sha256()
+    for symbol in predictions["symbol"]:
+        digest.update(symbol.encode() + b"\0")
+    for column, dtype in (("bar_close", "<i8"), ("fold", "<i4"), ("y", "<f8"), ("y_hat", "<f8")):
+        digest.update(predictions[column].to_physical().to_numpy().astype(dtype).tobytes())
+    return digest.hexdigest()
+
+
+def flat(report: dict[str, Any]) -> dict[str, float]:
+    """Every number of a report's results by its path, runtime left out: what a reproduction must repeat."""
+    numbers: dict[str, float] = {}
+
+    def walk(path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for k, v in value.items():
+                walk(f"{path}.{k}" if path else k, v)
+        elif isinstance(value, list):
+            for i, v in enumerate(value):
+                walk(f"{path}[{i}]", v)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            numbers[path] = value
+
+    walk("", {k: v for k, v in report.items() if k != "runtime"})
+    return numbers

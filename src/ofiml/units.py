@@ -1,0 +1,22 @@
+"""Units of the house: time in integer nanoseconds, prices in integer 1e-9 currency units."""
+
+import re
+
+from ofiml.errors import ConfigError
+
+SECOND = 1_000_000_000
+PRICE_SCALE = 1_000_000_000
+
+_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
+
+
+def duration(text: str, name: str = "duration") -> int:
+    """Nanoseconds of a duration written as ``250ms``, ``10s``, ``1.5m`` or ``2h``.
+
+    Raises ConfigError, naming the config key ``name``, for anything else.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"{name}={text!r} is not a duration: write a number and ns, us, ms, s, m or h, as in 10s.")
+    return round(float(match[1]) * _UNITS[match[2]])

@@ -1,0 +1,61 @@
+"""Shared pieces of the tests: where the real data lies, how a config is composed, a small session."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from ofiml import experiment
+from ofiml.config import Config, load
+from ofiml.experiment import Study
+from ofiml.progress import Stages
+
+ROOT = Path(__file__).parents[1]
+# Real market data lies outside the project. Tests that need it skip, saying so, where it is absent.
+DATA = Path(os.environ.get("OFIML_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Callable[[str], Path]:
+    """The path of a real data file; skips the test if it is not there."""
+
+    def path(name: str) -> Path:
+        if not (DATA / name).exists():
+            pytest.skip(f"real data absent: {name} (set OFIML_TEST_DATA to the folder that holds it)")
+        return DATA / name
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]:
+    """Composes the typed config of some overrides, tracking off, tuning journals in a folder of the test run."""
+    journals = tmp_path_factory.mktemp("tuning")
+
+    def configured(*overrides: str) -> Config:
+        with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+            base = ["tracking=off", f"tuning.storage={journals}"]
+            return load(compose("config", overrides=[*base, *overrides]))
+
+    return configured
+
+
+@pytest.fixture(scope="session")
+def run(configure: Callable[..., Config]) -> Callable[..., Study]:
+    """Runs the study of some overrides."""
+
+    def study(*overrides: str) -> Study:
+        with Stages() as stages:
+            return experiment.run(configure(*overrides), stages)
+
+    return study
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path

@@ -1,0 +1,135 @@
+"""Flow per event: known answers, symmetry, boundaries, and the kernels against their plain twins."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ofiml.bars.time import states, time_bars
+from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_ASK, NO_BID
+from ofiml.ofi import kernels
+from ofiml.ofi.flow import flow_columns, flow_matrix, flow_table
+from tests.books import mirrored, random_session, session
+
+# (bid move, ask move) in ticks -> flow, from bid 100 x 5, ask 102 x 7 to sizes 3 and 4, by hand from eq. 2-4:
+# a bid that rises adds the new size, one that stays the change, one that falls takes the old size; an ask mirrored.
+NINE = [
+    (+1, +1, +3 + 7),
+    (+1, 0, +3 - (4 - 7)),
+    (+1, -1, +3 - 4),
+    (0, +1, (3 - 5) + 7),
+    (0, 0, (3 - 5) - (4 - 7)),
+    (0, -1, (3 - 5) - 4),
+    (-1, +1, -5 + 7),
+    (-1, 0, -5 - (4 - 7)),
+    (-1, -1, -5 - 4),
+]
+
+
+@pytest.mark.parametrize(("bid_move", "ask_move", "flow"), NINE)
+@pytest.mark.parametrize("level_flow", [kernels.level_flow_py, kernels.level_flow])
+def test_nine_cases(level_flow, bid_move, ask_move, flow):
+    assert level_flow(100, 5, 102, 7, 100 + bid_move, 3, 102 + ask_move, 4) == flow
+
+
+def test_a_level_that_appears_arrives_whole_and_one_that_vanishes_leaves_whole():
+    assert kernels.level_flow(NO_BID, 0, 102, 7, 100, 5, 102, 7) == 5
+    assert kernels.level_flow(100, 5, 102, 7, NO_BID, 0, 102, 7) == -5
+    assert kernels.level_flow(100, 5, NO_ASK, 0, 100, 5, 102, 7) == -7
+    assert kernels.level_flow(100, 5, 102, 7, 100, 5, NO_ASK, 0) == 7
+    assert kernels.level_flow(NO_BID, 0, NO_ASK, 0, NO_BID, 0, NO_ASK, 0) == 0
+
+
+columns = st.integers(1, 30).flatmap(
+    lambda n: st.tuples(
+        *(st.lists(st.integers(lo, hi), min_size=n, max_size=n) for lo, hi in ((95, 99), (0, 9), (100, 104), (0, 9))),
+        st.lists(st.booleans(), min_size=n, max_size=n),
+    )
+)
+
+
+@given(columns)
+def test_kernel_equals_its_twin(book):
+    arrays = [np.array(c, np.int64) for c in book[:4]]
+    reset = np.array(book[4])
+    out = [np.full(len(reset), -(2**62)) for _ in range(2)]  # poisoned: what is not written shows
+    kernels.flow_events_py(*arrays, reset, out[0])
+    kernels.flow_events(*arrays, reset, out[1])
+    np.testing.assert_array_equal(out[0], out[1])
+
+
+@given(st.lists(st.integers(-9, 9), max_size=30), st.data())
+def test_bar_sums_equal_their_twin(values, data):
+    n = len(values)
+    cuts = data.draw(st.lists(st.integers(0, n), max_size=6))
+    first = np.array([0, *sorted(cuts), n], np.int64)
+    out = [np.full(len(first) - 1, -(2**62)) for _ in range(2)]
+    kernels.sum_by_bar_py(np.array(values, np.int64), first, out[0])
+    kernels.sum_by_bar(np.array(values, np.int64), first, out[1])
+    np.testing.assert_array_equal(out[0], out[1])
+    assert out[1].sum() == sum(values)
+
+
+def table(s, per="message", step=1):
+    book = states(s, per)
+    bars = time_bars(s, book, step * 10**9)
+    return flow_table(book, bars, s.levels)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_mirrored_book_has_the_opposite_flow(seed):
+    s = random_session(seed, 60)
+    ours, mirror = table(s), table(mirrored(s))
+    np.testing.assert_array_equal(ours.select(flow_columns(3)).to_numpy(), -mirror.select(flow_columns(3)).to_numpy())
+    np.testing.assert_array_equal(ours["depth"].to_numpy(), mirror["depth"].to_numpy())
+
+
+def test_the_rows_of_one_message_count_once_at_the_last():
+    one, two, three = [(100, 5, 102, 7)], [(100, 1, 102, 7)], [(101, 3, 102, 7)]
+    rows = [{"t": 1, "book": one}, {"t": 2, "book": two, "flags": 0}, {"t": 2, "book": three}, {"t": 3, "book": three}]
+    by_message, by_row = (table(session(rows), per)["ofi_00"].to_list() for per in ("message", "row"))
+    assert by_message == [0, 3, 0]  # the bid rises from 100 to 101 with 3 lots
+    assert by_row == [0, (1 - 5) + 3, 0]
+
+
+@pytest.mark.parametrize("mark", [{"action": "R", "flags": F_LAST}, {"flags": F_LAST | F_SNAPSHOT}])
+def test_no_difference_is_taken_across_a_clear_or_a_snapshot(mark):
+    rows = [
+        {"t": 1, "book": [(100, 5, 102, 7)]},
+        {"t": 2, "book": [(200, 50, 202, 70)], **mark},
+        {"t": 3, "book": [(200, 51, 202, 70)]},
+    ]
+    assert table(session(rows))["ofi_00"].to_list() == [0, 0, 1]
+
+
+def test_a_clear_inside_a_message_resets_at_its_last_row():
+    rows = [
+        {"t": 1, "book": [(100, 5, 102, 7)]},
+        {"t": 2, "book": [(None, 0, None, 0)], "action": "R", "flags": 8},
+        {"t": 2, "book": [(200, 50, 202, 70)]},
+        {"t": 3, "book": [(200, 40, 202, 70)]},
+    ]
+    assert table(session(rows))["ofi_00"].to_list() == [0, 0, -10]
+
+
+def test_depth_is_one_number_a_bar_over_the_sides_that_are_there():
+    rows = [
+        {"t": 0.5, "book": [(100, 4, 102, 8), (None, 0, 103, 6)]},
+        {"t": 1.0, "book": [(100, 6, 102, 8), (99, 2, 103, 6)]},
+        {"t": 3.0, "book": [(100, 6, 102, 8), (99, 2, 103, 6)]},
+    ]
+    flows = table(session(rows, levels=2))
+    assert flows["depth"].to_list()[0] == pytest.approx((4 + 8 + 6 + 6 + 8 + 2 + 6) / 7)
+    assert np.isnan(flows["depth"][1])
+    assert flows["ofi_00"].to_list() == [2, 0, 0]
+    assert flows["ofi_01"].to_list() == [2, 0, 0]  # the bid of level 2 appears with 2 lots
+    by_depth = flow_matrix(flows, 2, "depth")
+    np.testing.assert_allclose(by_depth[0], 2 / flows["depth"][0])
+    np.testing.assert_array_equal(by_depth[1], 0.0)
+
+
+def test_an_event_on_the_edge_belongs_to_the_bar_that_closes_there():
+    books = [(100, 5, 102, 7)], [(100, 6, 102, 7)], [(100, 8, 102, 7)]
+    rows = [{"t": t, "book": b} for t, b in zip((0.5, 1.0, 1.000000001), books, strict=True)]
+    assert table(session(rows, close=2))["ofi_00"].to_list() == [1, 2]
