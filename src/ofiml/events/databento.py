@@ -44,6 +44,7 @@ def read(
         "flags": integers("flags", limit=255).cast(pl.UInt8, strict=False),
         "sequence": integers("sequence"),
         **{c: integers(c).cast(pl.UInt32, strict=False) for c in count_columns if c in text.columns},
+        **({"symbol": pl.col("symbol")} if "symbol" in text.columns else {}),
     }
     checker = Checker(source, policy)
     events = checker.parse(text, casts, optional=set(price_columns))
@@ -54,8 +55,9 @@ def read(
     )
     events = checker.book(events, count)
     missing = [pl.lit(None, pl.UInt32).alias(c) for c in count_columns if c not in events.columns]
-    name = symbol or text["symbol"][0]
-    events = events.with_columns(*missing, pl.lit(name).alias("symbol")).select(list(schema(count)))
+    if "symbol" not in events.columns:
+        missing.append(pl.lit(symbol).alias("symbol"))
+    events = events.with_columns(*missing).select(list(schema(count)))
     return events, count, checker.dropped
 
 
@@ -78,12 +80,13 @@ def _one_symbol(text: pl.DataFrame, source: str, symbol: str | None) -> pl.DataF
         if symbol is None:
             raise DataError(f"{source}, line 1: the column symbol is missing; name it with dataset.symbol=….")
         return text
-    names = text["symbol"].unique(maintain_order=True).to_list()
+    names = text["symbol"].drop_nulls().unique(maintain_order=True).to_list()
     if symbol is not None and symbol not in names:
         raise DataError(f"{source} holds no symbol {symbol}, only {', '.join(map(str, names[:5]))}.")
     if symbol is None and len(names) > 1:
         raise DataError(f"{source} holds several symbols ({', '.join(map(str, names[:5]))}): choose dataset.symbol=….")
-    return text.filter(pl.col("symbol") == (symbol or names[0]))
+    # A row without a symbol is cut short; it goes on, to be refused or counted with its line.
+    return text.filter((pl.col("symbol") == (symbol or (names or [""])[0])) | pl.col("symbol").is_null())
 
 
 def _time(text: pl.DataFrame, column: str) -> pl.Expr:

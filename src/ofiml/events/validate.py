@@ -120,4 +120,7 @@ class Checker:
         )
         # Against the latest time so far, so that one early row does not condemn the rows after it.
         bad = frame["ts_recv"] < frame["ts_recv"].cum_max()
-        return self.refuse("time_reversal", frame, bad, "ts_recv", "the time {ts_recv} runs back")
+        frame = self.refuse("time_reversal", frame, bad, "ts_recv", "the time {ts_recv} runs back")
+        if frame.height == 0:
+            raise DataError(f"{self.source}: no row is left ({self.dropped} dropped); check dataset=… and the file.")
+        return frame

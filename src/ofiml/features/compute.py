@@ -78,7 +78,6 @@ def _spread(view: View) -> Float:
 
 
 COMPUTE: dict[str, Callable[[View], Float]] = {
-    "spread_ticks": _spread,
     "queue_imbalance": _queue_imbalance,
     "depth_imbalance": _depth_imbalance,
     "microprice_offset": lambda v: _queue_imbalance(v) * _spread(v) / 2,
@@ -92,5 +91,8 @@ COMPUTE: dict[str, Callable[[View], Float]] = {
 
 
 def feature_table(view: View, columns: list[str]) -> pl.DataFrame:
-    """One float column per chosen feature, one row per bar; known at the bar's close."""
-    return pl.DataFrame({f.name: COMPUTE[f.name](view) for f in chosen(columns)})
+    """One float column per chosen feature that is not a column of the bars already, one row per bar.
+
+    Known at the bar's close; NaN as the catalogue says.
+    """
+    return pl.DataFrame({f.name: COMPUTE[f.name](view) for f in chosen(columns) if f.name not in view.table.columns})

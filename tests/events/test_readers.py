@@ -1,0 +1,245 @@
+"""Readers: what the real files hold, and one clear sentence, or a counted drop, for every kind of damage."""
+
+import re
+import zipfile
+from dataclasses import fields
+
+import pytest
+
+from ofiml.config import Policy
+from ofiml.errors import DataError
+from ofiml.events.schema import F_LAST, F_SNAPSHOT, schema
+from ofiml.events.sessions import sources
+from tests.golden.test_aapl import file_dataset
+
+HEADER = "ts_recv,ts_event,action,side,price,size,flags,sequence,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,symbol"
+GOOD = "2024-10-21T14:00:0{0}.000000001Z,2024-10-21T14:00:0{0}Z,A,B,10.01,5,128,{0},10.01,10.03,5,7,X"
+DROP = Policy(**{f.name: "drop" for f in fields(Policy)})
+
+
+def read(path, name="databento", **settings):
+    return [s for source in sources(file_dataset(name, path, **settings)) for s in source()]
+
+
+def csv(tmp_path, *lines, header=HEADER):
+    path = tmp_path / "book.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def good(i):
+    return GOOD.format(i)
+
+
+def with_cell(i, column, value):
+    cells = good(i).split(",")
+    cells[HEADER.split(",").index(column)] = value
+    return ",".join(cells)
+
+
+# --- Databento -------------------------------------------------------------------------------------------------------
+
+
+def test_real_aapl(data):
+    (s,) = read(data("databento/aapl_20241021_mbp10.csv"))
+    assert (s.symbol, s.date, s.levels, s.events.height, s.dropped) == ("AAPL", "2024-10-21", 10, 5000, {})
+    assert s.events.schema == schema(10)
+    first = s.events.row(0, named=True)
+    assert (first["bid_px_00"], first["ask_px_00"], first["ask_sz_09"]) == (233_670_000_000, 233_740_000_000, 400)
+    assert s.events["ts_recv"].to_physical()[0] == 1_729_511_669_221_230_963
+    assert s.events["sequence"].is_sorted()  # feed order is kept
+
+
+def test_real_arl_has_missing_levels_and_other_columns(data):
+    (s,) = read(data("databento/arl_20250717_mbp10.csv"))
+    missing = sum(s.events[f"{side}_px_{m:02d}"].null_count() > 0 for m in range(10) for side in ("bid", "ask"))
+    assert s.events.height == 3928
+    assert missing > 0
+    for m in range(10):
+        for side in ("bid", "ask"):
+            px, sz = s.events[f"{side}_px_{m:02d}"], s.events[f"{side}_sz_{m:02d}"]
+            assert (px.is_null() == sz.is_null()).all()
+
+
+def test_the_damaged_cell_is_named(data):
+    path = data("databento/aapl_20241021_mbp10_corrupt.csv")
+    with pytest.raises(DataError, match=r"line 22, column bid_px_02: '2 33\.53' .*dataset\.policy\.unreadable=drop"):
+        read(path)
+    (s,) = read(path, policy=DROP)
+    assert (s.events.height, s.dropped) == (4999, {"unreadable": 1})
+
+
+DAMAGE = [
+    ("price_number", ("bid_px_00", "10..01"), "column bid_px_00: '10..01' cannot be read", "unreadable"),
+    ("price_nan", ("ask_px_00", "nan"), "column ask_px_00: 'nan' cannot be read", "unreadable"),
+    ("price_inf", ("ask_px_00", "inf"), "column ask_px_00: 'inf' cannot be read", "unreadable"),
+    ("price_too_large", ("ask_px_00", "1e30"), "column ask_px_00: '1e30' cannot be read", "unreadable"),
+    ("size_number", ("bid_sz_00", "5.5"), "column bid_sz_00: '5.5' cannot be read", "unreadable"),
+    ("size_empty", ("bid_sz_00", ""), "column bid_sz_00: the value is missing", "unreadable"),
+    ("size_huge", ("ask_sz_00", "9" * 25), "column ask_sz_00", "unreadable"),
+    ("size_negative", ("ask_sz_00", "-7"), "column ask_sz_00: the size -7 is negative", "negative_size"),
+    ("action", ("action", "Q"), "column action: 'Q' cannot be read", "unreadable"),
+    ("time", ("ts_recv", "yesterday"), "column ts_recv: 'yesterday' cannot be read", "unreadable"),
+    ("time_back", ("ts_recv", "2024-10-21T13:00:00Z"), "column ts_recv: the time .* runs back", "time_reversal"),
+    ("crossed", ("bid_px_00", "10.05"), "column bid_px_00: .*crossed", "crossed"),
+    ("flags", ("flags", "300"), "column flags: '300' cannot be read", "unreadable"),
+]
+
+
+@pytest.mark.parametrize(("cell", "message", "cause"), [d[1:] for d in DAMAGE], ids=[d[0] for d in DAMAGE])
+def test_damaged_cells_are_named_or_dropped_and_counted(tmp_path, cell, message, cause):
+    path = csv(tmp_path, good(1), with_cell(2, *cell), good(3))
+    with pytest.raises(DataError, match=rf"book\.csv, line 3, {message}") as error:
+        read(path)
+    assert f"dataset.policy.{cause}=drop" in str(error.value)
+    (s,) = read(path, policy=DROP)
+    assert (s.events["sequence"].to_list(), s.dropped) == ([1, 3], {cause: 1})
+
+
+def test_misshapen_files(tmp_path):
+    with pytest.raises(DataError, match="column ask_sz_00 is missing"):
+        read(csv(tmp_path, ",".join(good(1).split(",")[:-1]), header=HEADER.replace("ask_sz_00,", "")))
+    with pytest.raises(DataError, match="line 3: 14 fields where line 1 has 13"):
+        read(csv(tmp_path, good(1), good(2) + ",1"))
+    with pytest.raises(DataError, match=r"line 3, column .*missing"):
+        read(csv(tmp_path, good(1), good(2)[:60]))
+    with pytest.raises(DataError, match="header and no rows"):
+        read(csv(tmp_path))
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    with pytest.raises(DataError, match=r"empty\.csv is empty"):
+        read(empty)
+    noise = tmp_path / "noise.csv"
+    noise.write_bytes(HEADER.encode() + b"\n" + good(1).encode().replace(b"10.03", b"\xff\xfe") + b"\n")
+    with pytest.raises(DataError, match="line 2, column ask_px_00"):
+        read(noise)
+
+
+def test_raw_prices_and_times_equal_pretty_ones(tmp_path):
+    (pretty,) = read(csv(tmp_path, good(1), good(2)))
+    raw = [
+        f"{1729519200000000001 + i * 10**9},{1729519200000000000 + i * 10**9},A,B,10010000000,5,128,{i},10010000000,"
+        "10030000000,5,7,X"
+        for i in (1, 2)
+    ]
+    (other,) = read(csv(tmp_path, *raw))
+    assert pretty.events.equals(other.events)
+    undefined = raw[0].replace("10030000000", str(2**63 - 1))
+    (one_sided,) = read(csv(tmp_path, undefined, raw[1]))
+    assert one_sided.events["ask_px_00"].to_list() == [None, 10_030_000_000]
+
+
+def test_several_symbols_need_a_choice(tmp_path):
+    path = csv(tmp_path, good(1), with_cell(2, "symbol", "Y"))
+    with pytest.raises(DataError, match=r"several symbols \(X, Y\)"):
+        read(path)
+    assert read(path, symbol="Y")[0].events["sequence"].to_list() == [2]
+    with pytest.raises(DataError, match="no symbol Z"):
+        read(path, symbol="Z")
+
+
+def test_hours_cut_and_count(tmp_path):
+    # 14:00 UTC is 10:00 in New York in October.
+    path = csv(tmp_path, good(1), with_cell(2, "ts_recv", "2024-10-21T15:30:00Z"))
+    (s,) = read(path, hours=["09:30", "11:00"])
+    assert s.events["sequence"].to_list() == [1]
+    assert s.dropped == {"outside_hours": 1}
+    with pytest.raises(DataError, match="no event lies within"):
+        read(path, hours=["15:00", "16:00"])
+
+
+def test_days_become_sessions(tmp_path):
+    (first, second) = read(csv(tmp_path, good(1), with_cell(2, "ts_recv", "2024-10-22T15:00:00Z")))
+    assert (first.date, second.date) == ("2024-10-21", "2024-10-22")
+
+
+# --- LOBSTER ---------------------------------------------------------------------------------------------------------
+
+NAME = "ABC_2012-06-21_34200000_57600000_{}_1.csv"
+MESSAGES = [
+    "34200.5,1,11,100,2000000,1",
+    "34201.000000001,4,12,10,2000100,-1",
+    "34300,7,0,0,-1,-1",
+    "34400,1,13,5,2000000,1",
+]
+BOOKS = ["2000100,50,2000000,100", "2000100,40,2000000,100", "2000100,40,2000000,100", "9999999999,0,2000000,105"]
+
+
+def pair(tmp_path, messages=MESSAGES, books=BOOKS):
+    for kind, lines in (("message", messages), ("orderbook", books)):
+        (tmp_path / NAME.format(kind)).write_text("\n".join(lines) + "\n")
+    return tmp_path / NAME.format("message")
+
+
+def test_lobster_rows(tmp_path):
+    (s,) = read(pair(tmp_path), "lobster")
+    e = s.events
+    assert (s.symbol, s.date, s.levels) == ("ABC", "2012-06-21", 1)
+    midnight = 1_340_251_200 * 10**9  # 2012-06-21 00:00 in New York, daylight saving
+    assert e["ts_recv"].to_physical().to_list()[1] == midnight + 34_201_000_000_001
+    assert (s.open, s.close) == (midnight + 34_200 * 10**9, midnight + 57_600 * 10**9)
+    assert e["action"].to_list() == ["A", "T", "N", "A"]
+    assert e["side"].to_list()[:2] == ["B", "B"]  # a resting ask was executed: the aggressor bought
+    assert e["bid_px_00"][0] == 200_000_000_000
+    assert e["ask_px_00"].to_list()[3] is None  # LOBSTER's dummy price
+    assert e["flags"].to_list() == [F_LAST, F_LAST, F_LAST | F_SNAPSHOT, F_LAST]  # a halt breaks the book
+
+
+def test_zip_and_pair_are_the_same(tmp_path):
+    message = pair(tmp_path)
+    archive = tmp_path / "day.zip"
+    with zipfile.ZipFile(archive, "w") as z:
+        for kind in ("message", "orderbook"):
+            z.write(tmp_path / NAME.format(kind), f"folder/{NAME.format(kind)}")
+    (zipped,), (plain,) = read(archive, "lobster"), read(message, "lobster")
+    assert zipped.events.equals(plain.events)
+    assert zipped.digest == plain.digest
+
+
+def test_daylight_saving(tmp_path):
+    name = NAME.replace("2012-06-21", "2012-01-20")
+    for kind, lines in (("message", MESSAGES), ("orderbook", BOOKS)):
+        (tmp_path / name.format(kind)).write_text("\n".join(lines))
+    (winter,) = read(tmp_path / name.format("message"), "lobster")
+    assert (winter.open // 10**9) % 86_400 == (9 * 60 + 30 + 5 * 60) * 60
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m, b: (m, b[:-1]), "4 rows, .* 3: one is cut short"),
+        (lambda m, b: ([*m[:1], "34201,4,12,x,2000100,-1", *m[2:]], b), "message_1.csv, line 2, column size: 'x'"),
+        (lambda m, b: ([*m[:1], "34201,9,12,1,2000100,-1", *m[2:]], b), "line 2, column type"),
+        (lambda m, b: (m, ["2000100,50,2000000", *b[1:]]), "line 2: 4 fields where line 1 has 3"),
+        (lambda m, b: (m, [*b[:3], "2000100,4x,2000000,1"]), "orderbook_1.csv, line 4, column ask_sz_00: '4x'"),
+        (lambda m, b: (m, [*b[:3], "1999900,4,2000000,1"]), "orderbook_1.csv, line 4, column bid_px_00: .*crossed"),
+        (lambda m, b: ([*m[:3], "34000,1,13,5,2000000,1"], b), "line 4, column ts_recv: the time .* runs back"),
+        (lambda m, b: ([*m[:3], "34400,1,13"], b), "line 4, column size: the value is missing"),
+    ],
+)
+def test_lobster_damage(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        read(pair(tmp_path, *change(list(MESSAGES), list(BOOKS))), "lobster")
+
+
+def test_lobster_archives(tmp_path, data):
+    path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(DataError, match=r"cut\.zip is damaged or not a zip"):
+        read(cut, "lobster")
+    flipped = bytearray(path.read_bytes())
+    flipped[200_000] ^= 0xFF
+    cut.write_bytes(flipped)
+    with pytest.raises(DataError, match=r"cut\.zip"):
+        read(cut, "lobster")
+    with zipfile.ZipFile(cut, "w") as z:
+        z.writestr("readme.txt", "nothing")
+    with pytest.raises(DataError, match="holds no LOBSTER message file"):
+        read(cut, "lobster")
+    lone = tmp_path / NAME.format("message")
+    lone.write_text("\n".join(MESSAGES))
+    with pytest.raises(DataError, match=r"its orderbook file .* is not beside it"):
+        read(lone, "lobster")
+    with pytest.raises(DataError, match=re.escape("give the zip, or the message file")):
+        read(cut.rename(tmp_path / "other.csv"), "lobster")

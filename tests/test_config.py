@@ -1,0 +1,165 @@
+"""The config: one sentence and exit code 2 for whatever cannot be a study; every experiment file composes."""
+
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+
+from ofiml import config as schemas
+from ofiml.config import load
+from ofiml.errors import ConfigError
+from ofiml.features.catalogue import CATALOGUE
+from ofiml.features.compute import COMPUTE
+from ofiml.tracking.outputs import resolved, without_credentials
+from ofiml.units import duration
+from tests.conftest import ROOT
+
+WRONG = [
+    ("horizon=1s", "horizon.length=1s is shorter than bars.step=10s"),
+    ("model=logistic", "classifier, but the target is a return: use target=direction"),
+    ("target=direction,model=ridge", "regression, but the target is a direction"),
+    ("target=impact,features=core", "use features=ofi_only"),
+    ("+model.foo=1", "Unknown key model.foo"),
+    ("model.num_leaves=abc", "model.num_leaves: Value 'abc'"),
+    ("bars.step=10", "bars.step='10' is not a duration"),
+    ("tuning.trials=0", "tuning.trials must be at least 1"),
+    ("split=rolling,split.window=0.9", "split.window must lie in"),
+    ("backtest.latency=11s", "backtest.latency=11s is longer than bars.step=10s"),
+    ("dataset=lobster", "dataset.path is missing"),
+    ("dataset=lobster,dataset.path=/absent.zip", "dataset.path=/absent.zip matches no file"),
+    ("seed=x", "seed: 'x' is not an integer"),
+    ("+model.space.seed={low:1,high:2}", "model.space.seed is not a number of model lgbm"),
+    ("+model.space.name={low:1,high:2}", "model.space.name is not a number"),
+    ("model.space.num_leaves.low=99", "model.space.num_leaves: low must not exceed high"),
+    ("ofi.normalise=deep", "ofi.normalise=deep is not one of none, depth"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "sentence"), WRONG, ids=[w[0] for w in WRONG])
+def test_impossible_configs(configure, overrides, sentence):
+    import re
+
+    with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
+        configure(*re.split(r",(?=[a-z+]+[.=])", overrides))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.num_leavs=3", "Unknown key model.num_leavs. Did you mean num_leaves?"),
+        ("modle=lgbm", "Unknown key modle. Did you mean model?"),
+        ("model=lgb", "Could not find 'model/lgb'"),
+        ("dataset.path=x", "dataset.path belongs to another choice of dataset"),
+        ("features.columns=[nonsense]", "nonsense is not in the catalogue"),
+        ("a b", "Cannot read"),
+        ("horizon=1s", "is shorter than bars.step"),
+    ],
+)
+def test_the_command_ends_in_one_sentence(tmp_path, override, sentence):
+    done = subprocess.run(
+        [sys.executable, "-m", "ofiml.run", override], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("ofiml: ")
+
+
+def test_help_and_a_wrong_config_import_nothing_heavy(tmp_path):
+    """What keeps them under a second and a half: counted, because a timed test would be noise."""
+    code = (
+        "import sys; sys.argv = ['run', 'horizon=1s']\n"
+        "from ofiml.run import main\n"
+        "assert main() == 2\n"
+        "heavy = set('mlflow lightgbm shap sklearn scipy pandas polars numba optuna matplotlib'.split())\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_names_every_group(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ofiml.run", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert all(f"{group}:" in done.stdout for group in schemas.SCHEMAS)
+
+
+def test_a_sweep_goes_on_after_a_failed_job(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ofiml.run", "-m", "horizon=1s,10s", "debug=tiny", "model=zero", "tracking=off"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "horizon.length=1s is shorter" in done.stderr
+    assert len(list(tmp_path.glob("outputs/sweeps/*/*/1/report.json"))) == 1
+
+
+def choices(group):
+    return sorted(p.stem for p in (ROOT / "conf" / group).glob("*.yaml") if not p.stem.startswith("_"))
+
+
+@pytest.mark.parametrize(("group", "choice"), [(g, c) for g in schemas.SCHEMAS for c in choices(g)])
+def test_every_choice_composes(configure, group, choice, tmp_path):
+    needs = {
+        "dataset": ["+dataset.path=" + str(tmp_path)] if choice in ("databento", "lobster") else [],
+        "model": {"logistic": ["target=direction"]}.get(choice, []),
+        "target": {"direction": ["model=lgbm"]}.get(choice, []),
+        "horizon": ["bars.step=1s"],
+    }
+    extra = [o.removeprefix("+") for o in needs.get(group, [])]
+    if group == "tracking":
+        extra = []
+    configure(f"{group}={choice}", *extra)
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_every_experiment_file_runs(run, experiment):
+    study = run(f"experiment={experiment}", "debug=tiny")
+    assert study.predictions.height > 0
+
+
+def test_a_resolved_config_loads_to_itself(configure):
+    config = configure("ofi=mlofi_ridge", "split=rolling", "features=core")
+    again = load(resolved(config))
+    assert asdict(again) == asdict(config)
+
+
+def test_a_logged_config_may_not_read_the_environment(configure):
+    stranger = resolved(configure())
+    stranger["tracking"]["experiment"] = "${oc.env:HOME}"
+    with pytest.raises(ConfigError, match="interpolation"):
+        load(stranger)
+
+
+def test_credentials_are_cut_out(configure):
+    assert without_credentials("https://me:secret@host:5000/x?token=abc") == "https://host:5000/x"
+    assert without_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
+    config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host'")
+    assert "secret" not in repr(config)
+    assert "secret" not in str(resolved(config))
+
+
+def test_the_catalogue_and_its_code_agree():
+    assert set(CATALOGUE) == set(COMPUTE) | {"spread_ticks"}
+    for feature in CATALOGUE.values():
+        assert feature.formula
+        assert feature.unit
+        assert feature.nan
+
+
+@pytest.mark.parametrize(("text", "ns"), [("10s", 10**10), ("250ms", 250_000_000), ("1.5m", 90 * 10**9), ("0s", 0)])
+def test_durations(text, ns):
+    assert duration(text) == ns
+
+
+@pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1 s x", "1d", "1e3s"])
+def test_bad_durations(text):
+    with pytest.raises(ConfigError, match="is not a duration"):
+        duration(text, "bars.step")
