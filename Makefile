@@ -13,7 +13,7 @@ run: .venv/installed
 	$(BIN)/python -m ofiml.run $(ARGS)
 
 test: .venv/installed
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 setup: .venv/installed
 

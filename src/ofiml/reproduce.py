@@ -42,9 +42,13 @@ def reproduce(run_id: str, uri: str) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         config_path, report_path = logged(run_id, uri, Path(folder))
-        raw, before = yaml.safe_load(config_path.read_text()), json.loads(report_path.read_text())
-    if not isinstance(raw, dict):
-        raise ConfigError(f"The config.yaml of run {run_id} is not a mapping.")
+        try:
+            raw, before = yaml.safe_load(config_path.read_text()), json.loads(report_path.read_text())
+        except (yaml.YAMLError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"The config or the report of run {run_id} cannot be read: {reason}.") from error
+    if not isinstance(raw, dict) or not isinstance(before, dict):
+        raise ConfigError(f"The config or the report of run {run_id} is not a mapping.")
     config = load(raw)
     out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
     config = replace(

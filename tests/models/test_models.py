@@ -1,0 +1,135 @@
+"""Models: against their closed forms and peers, bit by bit again, saved as text, and what they do with NaN."""
+
+import json
+import pickletools
+
+import numpy as np
+import pytest
+
+from ofiml.errors import DataError
+from ofiml.models.registry import build
+from ofiml.ofi.reduce import reducer
+
+KINDS = [("ols", "return"), ("ridge", "return"), ("logistic", "direction"), ("lgbm", "return"), ("lgbm", "direction")]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((600, 4)) * [1, 10, 0.1, 5]
+    y = np.round(x @ [1, 0.05, 0, 0] + rng.standard_normal(600))
+    return x, y
+
+
+def model(configure, name, form, seed=7):
+    target = "direction" if form == "direction" else "forecast"
+    return build(configure(f"model={name}", f"target={target}").model, form=form, seed=seed)
+
+
+@pytest.mark.parametrize(("name", "form"), KINDS)
+def test_fit_again_gives_the_same_bits(configure, rows, name, form):
+    x, y = rows
+    y = np.sign(y) if form == "direction" else y
+    a, b = (model(configure, name, form).fit(x, y).predict(x) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    assert np.corrcoef(a, y)[0, 1] > 0.4
+    if form == "direction":
+        assert (np.abs(a) <= 1).all()
+
+
+def test_ols_is_least_squares(configure, rows):
+    x, y = rows
+    full = np.column_stack([np.ones(len(x)), x])
+    beta = np.linalg.lstsq(full, y, rcond=None)[0]
+    np.testing.assert_allclose(model(configure, "ols", "return").fit(x, y).predict(x), full @ beta, atol=1e-10)
+
+
+def test_zero_is_zero(configure, rows):
+    assert not model(configure, "zero", "return").fit(*rows).predict(rows[0]).any()
+
+
+def test_linear_models_take_the_train_median_for_nan(configure, rows):
+    x, y = rows
+    fitted = model(configure, "ridge", "return").fit(x, y)
+    hole, filled = x[:1].copy(), x[:1].copy()
+    hole[0, 0], filled[0, 0] = np.nan, np.median(x[:, 0])
+    assert fitted.predict(hole) == pytest.approx(fitted.predict(filled))
+    empty = x.copy()
+    empty[:, 2] = np.nan  # a column without any value still fits
+    assert np.isfinite(model(configure, "ols", "return").fit(empty, y).predict(empty)).all()
+
+
+@pytest.mark.parametrize("name", ["logistic", "lgbm"])
+def test_a_classifier_ignores_rows_without_a_move_and_needs_both_ways(configure, rows, name):
+    x, y = rows
+    y = np.sign(y)
+    moved = y != 0
+    all_rows = model(configure, name, "direction").fit(x, y).predict(x)
+    moves = model(configure, name, "direction").fit(x[moved], y[moved]).predict(x)
+    np.testing.assert_array_equal(all_rows, moves)
+    with pytest.raises(DataError, match="moved the same way"):
+        model(configure, name, "direction").fit(x, np.abs(y))
+
+
+@pytest.mark.parametrize(("name", "form"), KINDS)
+def test_contributions_add_up_to_the_score(configure, rows, name, form):
+    x, y = rows
+    y = np.sign(y) if form == "direction" else y
+    fitted = model(configure, name, form).fit(x, y)
+    shap = fitted.contributions(x)
+    assert shap.shape == x.shape
+    score = fitted.predict(x)
+    if form == "direction":
+        score = np.log((1 + score) / (1 - score))
+    rest = score - shap.sum(axis=1)
+    np.testing.assert_allclose(rest, rest[0], atol=1e-6)
+
+
+def test_lightgbm_contributions_are_tree_shap(configure, rows):
+    import shap
+
+    x, y = rows
+    fitted = model(configure, "lgbm", "return").fit(x, y)
+    theirs = shap.TreeExplainer(fitted.native()).shap_values(x[:50])
+    np.testing.assert_array_equal(fitted.contributions(x[:50]), theirs)
+
+
+@pytest.mark.parametrize(("name", "form"), [("zero", "return"), *KINDS])
+def test_saved_models_are_text(configure, rows, tmp_path, name, form):
+    x, y = rows
+    fitted = model(configure, name, form).fit(x, np.sign(y) if form == "direction" else y)
+    fitted.save(tmp_path / "fold_00")
+    (path,) = tmp_path.iterdir()
+    text = path.read_text()
+    with pytest.raises(Exception, match=r".*"):
+        list(pickletools.genops(text.encode()))
+    if path.suffix == ".json" and name != "zero":
+        parts = json.loads(text)
+        z = (x - parts["mean"]) / np.array(parts["scale"])
+        score = z @ np.array(parts["coef"]) + parts["intercept"]
+        if form == "direction":
+            score = 2 / (1 + np.exp(-score)) - 1
+        np.testing.assert_allclose(score, fitted.predict(x), atol=1e-10)
+    if path.suffix == ".txt":
+        import lightgbm
+
+        again = lightgbm.Booster(model_file=path).predict(x)
+        np.testing.assert_array_equal(2 * again - 1 if form == "direction" else again, fitted.predict(x))
+
+
+def test_reductions_by_hand(configure):
+    flow = np.vstack([[1.0, 2.0, 4.0], np.random.default_rng(0).normal(0, [1, 2, 3], (500, 3))])
+    y = flow @ [1.0, 0.5, 0.0]
+    reduced = {n: reducer(configure(f"ofi={n}").ofi, 3).fit(flow, y) for n in
+               ("best_level", "mlofi", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_ridge", "pca")}  # fmt: skip
+    first = {n: r.transform(flow)[0].tolist() for n, r in reduced.items()}
+    assert first["best_level"] == [1]
+    assert first["mlofi"] == [1, 2, 4]
+    assert first["mlofi_sum"] == [7]
+    assert first["mlofi_weighted"] == pytest.approx([(1 + 2 / 2 + 4 / 3) / (1 + 1 / 2 + 1 / 3)])
+    w = np.exp([-0.0, -0.5, -1.0])
+    assert first["mlofi_decay"] == pytest.approx([(w @ [1, 2, 4]) / w.sum()])
+    assert reduced["mlofi_ridge"].weights == pytest.approx([1, 0.5, 0], abs=0.05)
+    assert np.abs(reduced["pca"].weights).sum() == pytest.approx(1)
+    assert reduced["pca"].weights.sum() > 0
+    assert [n for n, r in reduced.items() if r.fitted] == ["mlofi_ridge", "pca"]

@@ -1,0 +1,97 @@
+"""The whole study: every variant and model runs, twice the same, and its report has the names that others rely on."""
+
+import json
+from dataclasses import asdict
+
+import polars as pl
+import pytest
+
+from ofiml.config import SCHEMAS
+
+VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
+MODELS = [
+    ["model=zero"],
+    ["model=ols"],
+    ["model=ridge"],
+    ["model=lgbm"],
+    ["model=logistic", "target=direction"],
+    ["model=lgbm", "target=direction"],
+    ["model=lgbm", "features=core", "split=rolling", "target.unit=bps"],
+    ["model=lgbm", "features=core", "target=direction", "ofi.normalise=depth"],
+]
+
+
+@pytest.mark.parametrize("overrides", [[v, "model=ols"] for v in VARIANTS] + MODELS, ids=" ".join)
+def test_every_variant_and_model_runs(run, overrides):
+    study = run("debug=tiny", *overrides)
+    report = json.loads(study.report.to_json())
+    assert study.predictions["y_hat"].is_finite().all()
+    assert study.predictions["edge_ticks"].is_finite().all()
+    assert report["predictions"]["rows"] == study.predictions.height
+    assert study.predictions["bar_close"].is_sorted()
+    fitted = study.config.ofi.name in ("mlofi_ridge", "pca")
+    assert ("weights" in report["ofi"]) == fitted
+    if fitted:
+        assert [len(w) for w in report["ofi"]["weights"]] == [10, 10]
+    if study.config.target.form == "direction":
+        assert {"auc", "log_loss"} <= set(report["metrics"]["pooled"])
+
+
+@pytest.mark.parametrize("model", [["model=lgbm", "features=core"], ["model=ridge", "ofi=pca"]], ids=" ".join)
+def test_twice_and_on_one_core_or_two_it_is_the_same(run, tmp_path, model):
+    reports = []
+    for i, threads in enumerate((1, 2, 2)):
+        fresh = f"tuning.storage={tmp_path / str(i)}"  # tuned anew each time
+        reports.append(asdict(run("debug=tiny", *model, f"threads={threads}", fresh).report) | {"runtime": None})
+    assert repr(reports[0]) == repr(reports[1]) == repr(reports[2])
+
+
+def test_report_names(run):
+    forecast = json.loads(run("debug=tiny", "ofi=pca").report.to_json())
+    impact = json.loads(run("debug=tiny", "target=impact", "model=ols").report.to_json())
+    assert (forecast["kind"], impact["kind"]) == ("forecast", "impact")
+    for report in (forecast, impact):
+        assert {"digest", "events", "dropped"} <= set(report["dataset"])
+        assert len(report["predictions"]["sha256"]) == 64
+        for name in ("r2", "ic", "rank_ic", "hit_rate"):
+            assert set(report["metrics"]["pooled"][name]) == {"value", "low", "high"}
+        assert len(report["metrics"]["folds"]) == 2
+        assert set(report["importance"][0]) >= {"feature", "mean_abs_shap", "folds"}
+        assert set(report["runtime"]["seconds"]) == {"sessions", "folds", "evaluation", "backtest"}
+    assert set(forecast["backtest"]) >= {"gross_pnl", "net_pnl", "costs", "fills", "sharpe_net", "max_drawdown"}
+    assert impact["backtest"] is None
+    assert impact["impact"]["r2_windows"]
+    assert forecast["impact"] is None
+    assert forecast["dataset"]["dropped"] == {"beyond_max_events": pytest.approx(232_000, rel=0.1)}
+
+
+def test_folds_only_look_back(run):
+    study = run("debug=tiny", "model=ols", "features=core")
+    for fold in study.report.folds:
+        assert fold["train_to"] < fold["test_from"]
+    rows = study.predictions
+    assert (rows["label_end"] > rows["bar_close"]).all()
+    assert (rows["fill_time"].drop_nulls() > rows["bar_close"]).all()
+
+
+def test_the_two_real_files_run(run, data):
+    amzn = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
+    aapl = data("databento/aapl_20241021_mbp10.csv")
+    for name, path in (("lobster", amzn), ("databento", aapl)):
+        study = run(f"dataset={name}", f"dataset.path={path}", "model=lgbm", "ofi=mlofi", "horizon=10s",
+                    "tuning.trials=2", "evaluation.bootstrap=20")  # fmt: skip
+        assert study.report.dataset["events"] in (155_935, 5_000)
+        assert study.predictions.group_by("fold").len().height == 5
+        assert study.predictions.select(pl.col("y_hat").is_finite().all()).item()
+
+
+def test_changing_any_number_of_the_model_changes_the_predictions(run):
+    base = run("debug=tiny", "tuning=off").report.predictions["sha256"]
+    for change in ("n_estimators=40", "learning_rate=0.1", "num_leaves=3", "min_child_samples=10", "reg_lambda=0.0",
+                   "feature_fraction=0.3", "bagging_fraction=0.5"):  # fmt: skip
+        assert run("debug=tiny", "tuning=off", f"model.{change}").report.predictions["sha256"] != base, change
+    for change in ("seed=8", "bars.step=9s", "horizon.length=20s", "horizon.delay=5s,backtest.latency=0s",
+                   "split.embargo=600s", "split.first_train=0.5", "split.folds=3", "ofi.normalise=depth",
+                   "target.unit=bps", "dataset.seed=1"):  # fmt: skip
+        changed = run("debug=tiny", "tuning=off", *change.split(",")).report.predictions["sha256"]
+        assert changed != base, change

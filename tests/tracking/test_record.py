@@ -1,0 +1,178 @@
+"""The record: files, MLflow run, reproduction, as a user meets them."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import mlflow
+import polars as pl
+import pytest
+import yaml
+
+from ofiml.config import load
+from ofiml.reproduce import main as reproduce
+from ofiml.tracking.outputs import stored_sha256
+
+TINY = ["debug=tiny", "model=lgbm", "model.n_estimators=20"]
+
+
+def command(folder, *overrides, module="ofiml.run"):
+    return subprocess.run(
+        [sys.executable, "-m", module, *overrides], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    """(working folder, what the run printed, output folder, MLflow run)."""
+    folder = tmp_path_factory.mktemp("tracked")
+    done = command(folder, *TINY)
+    assert done.returncode == 0, done.stderr
+    (out,) = (p.parent for p in folder.glob("outputs/*/*/report.json"))
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("ofiml").experiment_id])
+    return folder, done.stdout, out, run, client
+
+
+def test_what_is_printed(tracked):
+    folder, printed, out, run, _ = tracked
+    assert "rank_ic" in printed
+    assert "Backtest: gross" in printed
+    assert str(out.relative_to(folder)) in printed
+    assert run.info.run_id in printed
+
+
+def test_the_files(tracked):
+    _, _, out, _, _ = tracked
+    report = json.loads((out / "report.json").read_text())
+    assert stored_sha256(out) == report["predictions"]["sha256"]
+    predictions = pl.read_parquet(out / "predictions.parquet")
+    digest = hashlib.sha256(b"".join(s.encode() + b"\0" for s in predictions["symbol"]))
+    for column, dtype in (("bar_close", "<i8"), ("fold", "<i4"), ("y", "<f8"), ("y_hat", "<f8")):
+        digest.update(predictions[column].to_physical().to_numpy().astype(dtype).tobytes())
+    assert digest.hexdigest() == report["predictions"]["sha256"]
+    assert pl.read_parquet(out / "fills.parquet").height == report["backtest"]["fills"]
+    assert load(yaml.safe_load((out / "config.yaml").read_text())).model.n_estimators == 20
+    names = {p.name for p in (out / "models").iterdir()}
+    assert names == {f"fold_0{k}{end}" for k in (0, 1) for end in (".txt", "_features.json")}
+    assert not list(out.rglob("*.tmp"))
+    for figure in ("signal", "predicted_realised", "folds", "importance", "equity"):
+        pixels = matplotlib.image.imread(out / "figures" / f"{figure}.png")
+        assert pixels.std() > 0.03, "the figure is empty"
+
+
+def test_the_mlflow_run(tracked):
+    _, _, out, run, client = tracked
+    report = json.loads((out / "report.json").read_text())
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "lgbm-mlofi-10s-synthetic"
+    assert run.data.params["model.n_estimators"] == "20"
+    assert run.data.params["dataset.seed"] == "42"
+    tags = run.data.tags
+    assert tags["dataset.digest"] == report["dataset"]["digest"]
+    assert (tags["kind"], tags["ofi"], tags["model"], tags["horizon"]) == ("forecast", "mlofi", "lgbm", "10s")
+    assert re.fullmatch(r"[0-9a-f]{40}|unknown", tags["git.commit"])
+    assert tags["version.lightgbm"]
+    assert run.data.metrics["pooled/ic"] == report["metrics"]["pooled"]["ic"]["value"]
+    assert run.data.metrics["backtest/net_pnl"] == report["backtest"]["net_pnl"]
+    by_fold = client.get_metric_history(run.info.run_id, "fold/r2")
+    assert [(m.step, m.value) for m in by_fold] == [(f["fold"], f["r2"]) for f in report["metrics"]["folds"]]
+    artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
+    assert {"config.yaml", "report.json", "predictions.parquet", "fills.parquet", "figures", "models"} <= artifacts
+    assert ("git.diff" in artifacts) == (tags["git.dirty"] == "true")
+
+
+def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):
+    folder, _, out, run, client = tracked
+    (model,) = client.search_logged_models([run.info.experiment_id])
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    local = mlflow.artifacts.download_artifacts(model.model_uri)
+    names = [p.name for p in Path(local).rglob("*")]
+    assert not [n for n in names if n.endswith((".pkl", ".pickle", ".joblib"))]
+    booster = mlflow.lightgbm.load_model(local)
+    text = (out / "models" / "fold_01.txt").read_text()
+    assert booster.model_to_string().split("parameters:")[0] == text.split("parameters:")[0]
+
+
+def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsys):
+    folder, _, _, run, client = tracked
+    monkeypatch.chdir(folder)
+    uri = f"sqlite:///{folder}/mlflow.db"
+    assert reproduce([run.info.run_id, "--uri", uri]) == 0
+    assert "are identical" in capsys.readouterr().out
+    (again,) = client.search_runs([run.info.experiment_id], f"tags.reproduces = '{run.info.run_id}'")
+    assert again.data.metrics["pooled/r2"] == run.data.metrics["pooled/r2"]
+
+    # A run whose logged report says something else is not reproduced, and the differing number is named.
+    path = folder / "mlruns"
+    (report_path,) = path.glob(f"**/{run.info.run_id}/artifacts/report.json")
+    content = report_path.read_text()
+    changed = json.loads(content)
+    changed["metrics"]["pooled"]["ic"]["value"] += 0.01
+    report_path.write_text(json.dumps(changed))
+    try:
+        assert reproduce([run.info.run_id, "--uri", uri]) == 1
+    finally:
+        report_path.write_text(content)
+    printed = capsys.readouterr().out
+    assert "metrics.pooled.ic.value: was" in printed
+    assert "not identical" in printed
+
+
+@pytest.mark.parametrize("run_id", ["../../etc/passwd", "abc", "0" * 32])
+def test_reproduce_refuses_what_is_no_run(tracked, run_id, capsys):
+    folder, _, _, _, _ = tracked
+    assert reproduce([run_id, "--uri", f"sqlite:///{folder}/mlflow.db"]) == 2
+    assert capsys.readouterr().err.startswith("ofiml: ")
+
+
+def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path):
+    """Neither objects nor environment come out of a logged config, and tuning does not write where it says."""
+    folder, _, _, run, _ = tracked
+    uri = f"sqlite:///{folder}/mlflow.db"
+    (path,) = (folder / "mlruns").glob(f"**/{run.info.run_id}/artifacts/config.yaml")
+    content = path.read_text()
+    monkeypatch.chdir(folder)
+    attacks = {
+        "!!python/object/apply:os.system ['touch owned']\n": None,
+        content.replace("experiment: ofiml", "experiment: ${oc.env:HOME}"): "interpolation",
+        content + "_target_: os.system\n": "Unknown key _target_",
+    }
+    try:
+        for attack, sentence in attacks.items():
+            path.write_text(attack)
+            code = reproduce([run.info.run_id, "--uri", uri])
+            assert code == 2
+            assert (sentence or "") in capsys.readouterr().err
+        elsewhere = tmp_path / "elsewhere"
+        path.write_text(content.replace("storage: .ofiml/tuning", f"storage: {elsewhere}"))
+        assert reproduce([run.info.run_id, "--uri", uri]) == 0
+        assert not elsewhere.exists()
+    finally:
+        path.write_text(content)
+    assert not (folder / "owned").exists()
+
+
+def test_tracking_off_leaves_no_store(tmp_path):
+    done = command(tmp_path, "debug=tiny", "model=zero", "tracking=off")
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in tmp_path.iterdir()} == {"outputs"}
+
+
+def test_a_wrong_store_costs_no_work(tmp_path):
+    done = command(tmp_path, "debug=tiny", "tracking.uri=sqlite:///absent/mlflow.db")
+    assert done.returncode == 2
+    assert "tracking.uri" in done.stderr
+    assert "sessions" not in done.stderr
+
+
+def test_the_environments_store_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    done = command(tmp_path, "debug=tiny", "model=zero")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "other.db").exists()
+    assert not (tmp_path / "mlflow.db").exists()
