@@ -48,6 +48,7 @@ class Prepared:
     size_unit: float
     open: int
     closing: dict[str, int]
+    source: str
     digest: str
     events: int
     dropped: dict[str, int]
@@ -173,6 +174,7 @@ def prepare(session: Session, config: Config) -> Prepared:
         size_unit=session.size_unit,
         open=session.open,
         closing=closing_quotes(session, book),
+        source=session.source,
         digest=session.digest,
         events=session.events.height,
         dropped=session.dropped,
@@ -337,6 +339,7 @@ def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
         "events": sum(s.events for s in sessions),
         "dropped": dropped,
         "sessions": [{"symbol": s.key[0], "session": s.key[1], "events": s.events} for s in sessions],
+        "sources": sorted({s.source for s in sessions}),
         "levels": sessions[0].levels,
     }
 

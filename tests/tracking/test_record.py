@@ -84,6 +84,8 @@ def test_the_mlflow_run(tracked):
     artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "report.json", "predictions.parquet", "fills.parquet", "figures", "models"} <= artifacts
     assert ("git.diff" in artifacts) == (tags["git.dirty"] == "true")
+    assert "| rank_ic |" in tags["mlflow.note.content"]
+    assert run.inputs.dataset_inputs[0].dataset.digest == report["dataset"]["digest"][:32]
 
 
 def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):
@@ -96,6 +98,22 @@ def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):
     booster = mlflow.lightgbm.load_model(local)
     text = (out / "models" / "fold_01.txt").read_text()
     assert booster.model_to_string().split("parameters:")[0] == text.split("parameters:")[0]
+
+
+def test_linear_models_are_logged_with_skops(tmp_path, monkeypatch):
+    for name, target in (("ridge", "forecast"), ("logistic", "direction")):
+        done = command(tmp_path, "debug=tiny", f"model={name}", f"target={target}", "features=core", "tuning=off")
+        assert done.returncode == 0, done.stderr
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    models = client.search_logged_models([client.get_experiment_by_name("ofiml").experiment_id])
+    assert len(models) == 2
+    monkeypatch.chdir(tmp_path)
+    for model in models:
+        local = Path(mlflow.artifacts.download_artifacts(model.model_uri))
+        assert (local / "model.skops").exists()
+        assert not list(local.rglob("*.pkl"))
 
 
 def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """The MLflow side of the record, and the only room that knows MLflow."""
 
+import json
 import re
 import tempfile
 import warnings
@@ -13,6 +14,7 @@ from ofiml.errors import ConfigError
 from ofiml.experiment import Study
 from ofiml.tracking import provenance
 from ofiml.tracking.outputs import resolved, without_credentials
+from ofiml.tracking.verdict import markdown
 
 _PARAM_LIMIT = 6000
 _BATCH = 1000
@@ -55,7 +57,7 @@ def open_store(tracking: Tracking) -> str:
 def log(study: Study, folder: Path, experiment_id: str, started_ms: int, tags: dict[str, str] | None = None) -> str:
     """Logs the study and what it wrote to `folder` as one finished run, and returns the run's id."""
     import mlflow
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     config, report = study.config, study.report
     client = _client(config.tracking.uri)
@@ -76,12 +78,19 @@ def log(study: Study, folder: Path, experiment_id: str, started_ms: int, tags: d
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in provenance.versions().items()},
+        "mlflow.note.content": markdown(study),
+        "mlflow.source.name": "ofiml",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": commit,
         **(tags or {}),
     }
     client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in described.items()])
     metrics = [Metric(k, v, started_ms, step) for k, v, step in _metrics(study) if v == v]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+    digest = report.dataset["digest"][:32]  # MLflow holds 36 characters; the tag has all
+    source = Dataset(config.dataset.name, digest, source_type="ofiml", source=json.dumps(report.dataset["sources"]))
+    client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", "walk-forward")])])
     client.log_artifacts(run_id, str(folder))
     if diff:
         client.log_text(run_id, diff, "git.diff")
@@ -165,5 +174,10 @@ def _log_model(study: Study) -> None:
     else:
         requirements = [f"scikit-learn=={packages['scikit-learn']}"]
         mlflow.sklearn.log_model(
-            native, name="model", signature=signature, pip_requirements=requirements, serialization_format="skops"
+            native,
+            name="model",
+            signature=signature,
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=["numpy.dtype"],  # the imputer's; a dtype runs nothing
         )

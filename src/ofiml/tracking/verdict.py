@@ -1,4 +1,4 @@
-"""The last thing a run prints: the verdict, and where everything is."""
+"""The verdict of a study in words and numbers: what a run prints last, and what its MLflow page says first."""
 
 from pathlib import Path
 from typing import Any
@@ -9,63 +9,79 @@ from rich.table import Table
 from ofiml.experiment import Study
 
 
-def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
-    """Prints the verdict of `study` with the folder of its files and, if tracked, its MLflow run."""
-    report, config = study.report, study.config
-    span = f"horizon {config.horizon.length}" if report.kind == "forecast" else f"the same {config.bars.step} bar"
-    title = f"{report.kind}: {config.model.name} on {config.ofi.name}, {span}, {report.dataset['name']}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("out of sample")
-    table.add_column("pooled", justify="right")
-    table.add_column(f"{report.metrics['bootstrap']['level']:.0%} interval", justify="right")
-    table.add_column("by fold", justify="right")
-    for name, m in report.metrics["pooled"].items():
-        by_fold = "  ".join(_number(f[name]) for f in report.metrics["folds"])
-        table.add_row(name, _number(m["value"]), f"{_number(m['low'])} … {_number(m['high'])}", by_fold)
-    console.print(table)
-    console.print(_sentence(report.kind, report.metrics["pooled"]["ic"]), highlight=False, soft_wrap=True)
+def title(study: Study) -> str:
+    """What was studied, in one line."""
+    config, kind = study.config, study.report.kind
+    span = f"horizon {config.horizon.length}" if kind == "forecast" else f"the same {config.bars.step} bar"
+    return f"{kind}: {config.model.name} on {config.ofi.name}, {span}, {config.dataset.name}"
+
+
+def sentences(study: Study) -> list[str]:
+    """The verdict, the costs, and what the data were."""
+    report = study.report
+    lines = [_finding(report.kind, report.metrics["pooled"]["ic"])]
     if report.impact:
-        windows = len(report.impact["r2_windows"])
-        mean = _number(report.impact["r2_window_mean"])
-        console.print(
-            f"R² of best-level flow in {windows} half-hour windows: mean {mean}", highlight=False, soft_wrap=True
-        )
+        windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
+        lines.append(f"R² of best-level flow in {windows} half-hour windows: mean {mean}.")
     if report.backtest:
         b = report.backtest
-        console.print(
+        lines.append(
             f"Backtest: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f} "
-            f"in {b['fills']} fills; Sharpe net {_number(b['sharpe_net'])}, max drawdown {b['max_drawdown']:,.2f}. "
-            + _survival(b),
-            highlight=False,
-            soft_wrap=True,
+            f"in {b['fills']:,} fills; Sharpe net {_number(b['sharpe_net'], 2)}, max drawdown {b['max_drawdown']:,.2f}. "
+            + _survival(b)
         )
-    dropped = {**report.dataset["dropped"], **{k: v for k, v in report.rows["dropped"].items() if v}}
+    dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
-    console.print(
+    lines.append(
         f"Data: {report.dataset['events']:,} events, {report.rows['used']:,} of {report.rows['bars']:,} bars; "
-        f"dropped: {counted}. Predictions sha256 {report.predictions['sha256'][:16]}…",
-        highlight=False,
-        soft_wrap=True,
+        f"dropped: {counted}. Predictions sha256 {report.predictions['sha256'][:16]}…"
     )
-    console.print(f"Files: {folder}", highlight=False, soft_wrap=True)
+    return lines
+
+
+def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
+    """Prints the verdict of `study` with the folder of its files and, if tracked, its MLflow run."""
+    table = Table(title=title(study), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in _header(study):
+        table.add_column(column, justify="right" if table.columns else "left")
+    for row in _rows(study):
+        table.add_row(*row)
+    console.print(table)
+    for line in [*sentences(study), f"Files: {folder}"]:
+        console.print(line, highlight=False, soft_wrap=True)
     if run:
-        console.print(
-            f"MLflow run: {run}   (make ui to look; python -m ofiml.reproduce {run} to repeat)",
-            highlight=False,
-            soft_wrap=True,
-        )
+        console.print(f"MLflow run {run}: make ui to look, python -m ofiml.reproduce {run} to repeat", highlight=False)
 
 
-def _sentence(kind: str, ic: dict[str, Any]) -> str:
+def markdown(study: Study) -> str:
+    """The same for the run's page."""
+    header = _header(study)
+    lines = [f"**{title(study)}**", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(study)]
+    return "\n".join([*lines, "", *(f"- {line}" for line in sentences(study))])
+
+
+def _header(study: Study) -> list[str]:
+    return ["out of sample", "pooled", f"{study.report.metrics['bootstrap']['level']:.0%} interval", "by fold"]
+
+
+def _rows(study: Study) -> list[list[str]]:
+    metrics, rows = study.report.metrics, []
+    for name, m in metrics["pooled"].items():
+        by_fold = " ".join(_number(f[name], 3) for f in metrics["folds"])
+        rows.append([name, _number(m["value"]), f"{_number(m['low'])} … {_number(m['high'])}", by_fold])
+    return rows
+
+
+def _finding(kind: str, ic: dict[str, Any]) -> str:
+    what = "forecast" if kind == "forecast" else "price impact"
     if ic["low"] != ic["low"]:
-        return "The IC has no interval: the predictions are constant, or there is too little data."
+        return f"No {what} to judge: the IC has no interval. The predictions are constant, or the data too few."
     if ic["low"] > 0:
-        return (
-            f"The flow {'forecasts' if kind == 'forecast' else 'explains'} the price: the IC's interval lies above 0."
-        )
+        return f"There is a {what}: the IC's interval lies above 0."
     if ic["high"] < 0:
-        return "The predictions are wrong-signed: the IC's interval lies below 0."
-    return "Nothing found: the IC's interval holds 0."
+        return f"The {what} has the wrong sign: the IC's interval lies below 0."
+    return f"No {what} found: the IC's interval holds 0."
 
 
 def _survival(backtest: dict[str, Any]) -> str:
@@ -74,5 +90,5 @@ def _survival(backtest: dict[str, Any]) -> str:
     return "It survives its costs." if backtest["net_pnl"] > 0 else "It does not survive its costs."
 
 
-def _number(value: float) -> str:
-    return "–" if value is None or value != value else f"{value:.4f}"
+def _number(value: float, digits: int = 4) -> str:
+    return "–" if value != value else f"{value:.{digits}f}"
