@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from ofiml.tracking.outputs import stored_sha256
 TINY = ["debug=tiny", "model=lgbm", "model.n_estimators=20"]
 
 
-def command(folder, *overrides, module="ofiml.run"):
-    return subprocess.run(
-        [sys.executable, "-m", module, *overrides], cwd=folder, capture_output=True, text=True, check=False
-    )
+def command(folder, *overrides, **environment):
+    # mlflow.set_tracking_uri also sets the variable for child processes.
+    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | environment
+    line = [sys.executable, "-m", "ofiml.run", *overrides]
+    return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -188,9 +190,8 @@ def test_a_wrong_store_costs_no_work(tmp_path):
     assert "sessions" not in done.stderr
 
 
-def test_the_environments_store_is_used(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
-    done = command(tmp_path, "debug=tiny", "model=zero")
+def test_the_environments_store_is_used(tmp_path):
+    done = command(tmp_path, "debug=tiny", "model=zero", MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/other.db")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "other.db").exists()
     assert not (tmp_path / "mlflow.db").exists()

@@ -26,8 +26,8 @@ def sentences(study: Study) -> list[str]:
     if report.backtest:
         b = report.backtest
         lines.append(
-            f"Backtest: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f} "
-            f"in {b['fills']:,} fills; Sharpe net {_number(b['sharpe_net'], 2)}, max drawdown {b['max_drawdown']:,.2f}. "
+            f"Backtest: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f} in "
+            f"{b['fills']:,} fills; Sharpe net {_number(b['sharpe_net'], 2)}, max drawdown {b['max_drawdown']:,.2f}. "
             + _survival(b)
         )
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
@@ -50,7 +50,11 @@ def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
     for line in [*sentences(study), f"Files: {folder}"]:
         console.print(line, highlight=False, soft_wrap=True)
     if run:
-        console.print(f"MLflow run {run}: make ui to look, python -m ofiml.reproduce {run} to repeat", highlight=False)
+        console.print(
+            f"MLflow run {run}: make ui to look, python -m ofiml.reproduce {run} to repeat",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def markdown(study: Study) -> str:
@@ -76,7 +80,7 @@ def _rows(study: Study) -> list[list[str]]:
 def _finding(kind: str, ic: dict[str, Any]) -> str:
     what = "forecast" if kind == "forecast" else "price impact"
     if ic["low"] != ic["low"]:
-        return f"No {what} to judge: the IC has no interval. The predictions are constant, or the data too few."
+        return f"No {what} to judge: the IC has no interval. Predictions are constant, or data too few."
     if ic["low"] > 0:
         return f"There is a {what}: the IC's interval lies above 0."
     if ic["high"] < 0:
