@@ -129,6 +129,11 @@ def test_depth_is_one_number_a_bar_over_the_sides_that_are_there():
     np.testing.assert_array_equal(by_depth[1], 0.0)
 
 
+def test_a_state_at_the_open_is_where_the_first_bar_starts_from():
+    rows = [{"t": 0, "book": [(100, 5, 102, 7)]}, {"t": 0.5, "book": [(100, 8, 102, 7)]}]
+    assert table(session(rows, close=1))["ofi_00"].to_list() == [3]
+
+
 def test_an_event_on_the_edge_belongs_to_the_bar_that_closes_there():
     books = [(100, 5, 102, 7)], [(100, 6, 102, 7)], [(100, 8, 102, 7)]
     rows = [{"t": t, "book": b} for t, b in zip((0.5, 1.0, 1.000000001), books, strict=True)]

@@ -1,9 +1,11 @@
 """A strategy that crosses the spread: buys at the ask and sells at the bid, one latency after it decides.
 
-At each bar's close it compares the forecast move with what a trade costs: half the spread as it then stands, plus the
-fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if the last such
-signal is older than the horizon, it wants to be flat; else it keeps what it has. An order takes at most the size that
-is displayed at the touch, the rest is not done. What is left at the session's close is closed at its last quote.
+At each predicted bar's close it compares the forecast move with what a trade costs: half the spread as it then
+stands, plus the fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if
+the last such signal is older than the horizon, it wants to be flat; else it orders nothing. An order takes at most the
+size that is displayed at the touch; the rest is not done, and not ordered again until a new signal, or, once the signal
+has expired, until flat. In the last horizon of a session no bar is predicted: what is then held is closed at the
+session's last quote.
 
 Money is in 1e-9 currency units times lots, as integers (mids doubled), so that gross less costs is net to the last
 digit before commission, which alone is rounded: to 1e-9 per fill.
@@ -193,6 +195,6 @@ def _ratios(equity: pl.DataFrame, step: int, days_per_year: int) -> dict[str, An
         "sharpe_net": float(gains.mean() / spread * np.sqrt(days_per_year * bars_a_day))
         if spread > 0
         else float("nan"),
-        "sharpe_unit": f"profit per {step / 1e9:g} s bar, annualised by sqrt({days_per_year} x {bars_a_day:.0f})",
+        "sharpe_unit": f"per tested {step / 1e9:g} s bar, annualised by sqrt({days_per_year} x {bars_a_day:.0f})",
         "max_drawdown": float((peak - net).max()) if len(net) else 0.0,
     }

@@ -97,7 +97,8 @@ def _lobster(path: Path, dataset: FileDataset) -> Iterator[Session]:
 
 def _within_hours(session: Session) -> Session:
     stamps = times(session.events)
-    inside = (stamps > session.open) & (stamps <= session.close)
+    # Bars are (open, close]; a state that stands at the open itself is where the first bar starts from.
+    inside = (stamps >= session.open) & (stamps <= session.close)
     outside = int((~inside).sum())
     if outside == 0:
         return session
