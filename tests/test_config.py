@@ -7,11 +7,11 @@ from dataclasses import asdict
 import pytest
 
 from ofiml import config as schemas
-from ofiml.config import load
+from ofiml.config import load, without_credentials
 from ofiml.errors import ConfigError
 from ofiml.features.catalogue import CATALOGUE
 from ofiml.features.compute import COMPUTE
-from ofiml.tracking.outputs import resolved, without_credentials
+from ofiml.tracking.outputs import resolved
 from ofiml.units import duration
 from tests.conftest import ROOT
 
@@ -32,6 +32,20 @@ WRONG = [
     ("+model.space.seed={low:1,high:2}", "model.space.seed is not a number of model lgbm"),
     ("+model.space.name={low:1,high:2}", "model.space.name is not a number"),
     ("model.space.num_leaves.low=99", "model.space.num_leaves: low must not exceed high"),
+    ("split.window=0.2", "split.window belongs to split=rolling"),
+    ("target=direction,target.unit=bps", "a direction has no unit"),
+    ("evaluation.bootstrap=1", "evaluation.bootstrap must be at least 50"),
+    ("evaluation.block=1s", "evaluation.block=1s is shorter than a label"),
+    ("dataset.name=[a]", "is not one of synthetic"),
+    ("seed=-1", "seed must lie in"),
+    ("dataset.tick=inf", "dataset.tick must lie between"),
+    ("dataset.start_price=1e12", "dataset.start_price must lie between"),
+    ("model.feature_fraction=nan", "model.feature_fraction must lie in"),
+    ("model.reg_lambda=inf", "model.reg_lambda=inf is not a finite number"),
+    ("model.space.num_leaves.low=1", "model.num_leaves must lie between 2"),
+    ("model.space.num_leaves.low=2.5", "num_leaves is an integer"),
+    ("horizon.length=9999999h", "is longer than a year"),
+    ("tracking.experiment=' '", "tracking.experiment must not be empty"),
     ("ofi.normalise=deep", "ofi.normalise=deep is not one of none, depth"),
 ]
 
@@ -107,16 +121,14 @@ def choices(group):
 
 @pytest.mark.parametrize(("group", "choice"), [(g, c) for g in schemas.SCHEMAS for c in choices(g)])
 def test_every_choice_composes(configure, group, choice, tmp_path):
+    (tmp_path / "data").touch()
     needs = {
-        "dataset": ["+dataset.path=" + str(tmp_path)] if choice in ("databento", "lobster") else [],
+        "dataset": [f"dataset.path={tmp_path / 'data'}"] if choice in ("databento", "lobster") else [],
         "model": {"logistic": ["target=direction"]}.get(choice, []),
         "target": {"direction": ["model=lgbm"]}.get(choice, []),
         "horizon": ["bars.step=1s"],
     }
-    extra = [o.removeprefix("+") for o in needs.get(group, [])]
-    if group == "tracking":
-        extra = []
-    configure(f"{group}={choice}", *extra)
+    configure(f"{group}={choice}", *needs.get(group, []))
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from ofiml.config import SCHEMAS
+from ofiml.errors import DataError
 
 VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
 MODELS = [
@@ -79,7 +80,7 @@ def test_the_two_real_files_run(run, data):
     aapl = data("databento/aapl_20241021_mbp10.csv")
     for name, path in (("lobster", amzn), ("databento", aapl)):
         study = run(f"dataset={name}", f"dataset.path={path}", "model=lgbm", "ofi=mlofi", "horizon=10s",
-                    "tuning.trials=2", "evaluation.bootstrap=20")  # fmt: skip
+                    "tuning.trials=2", "evaluation.bootstrap=50")  # fmt: skip
         assert study.report.dataset["events"] in (155_935, 5_000)
         assert study.predictions.group_by("fold").len().height == 5
         assert study.predictions.select(pl.col("y_hat").is_finite().all()).item()
@@ -95,3 +96,44 @@ def test_changing_any_number_of_the_model_changes_the_predictions(run):
                    "target.unit=bps", "dataset.seed=1"):  # fmt: skip
         changed = run("debug=tiny", "tuning=off", *change.split(",")).report.predictions["sha256"]
         assert changed != base, change
+
+
+def test_one_blas_thread_while_models_fit(run, monkeypatch):
+    """Sums of more threads have other bits: whatever library fits, it fits with one."""
+    from threadpoolctl import threadpool_info
+
+    from ofiml.models.pipeline import Pipeline
+
+    fit, threads = Pipeline.fit, []
+
+    def watched(self, *arguments):
+        blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        threads.extend((pool["filepath"], pool["num_threads"]) for pool in blas)
+        return fit(self, *arguments)
+
+    monkeypatch.setattr(Pipeline, "fit", watched)
+    run("debug=tiny", "model=ols", "ofi=mlofi_ridge")
+    assert len({path for path, _ in threads}) > 1  # numpy and scipy bring one each
+    assert {n for _, n in threads} == {1}, threads
+
+
+def test_bars_without_a_label_are_traded_and_not_judged(run):
+    """Whether a bar will have a label is not known when it is traded; and a signal expires in the last horizon too."""
+    study = run("debug=tiny", "model=ols", "tuning=off", "horizon=300s", "backtest.edge_multiple=0.0", "split.folds=1")
+    last = study.predictions["bar_close"].max()
+    decided = study.fills.filter(pl.col("reason") != "close")["decided"].to_physical()
+    assert (decided > last).any()
+    assert study.predictions["y"].null_count() == 0
+
+
+def test_one_session_in_two_files_is_refused(run, data, tmp_path):
+    lines = data("databento/aapl_20241021_mbp10.csv").read_text().splitlines(keepends=True)
+    for name, part in (("a.csv", lines[1:2500]), ("b.csv", lines[2500:])):
+        (tmp_path / name).write_text("".join([lines[0], *part]))
+    with pytest.raises(DataError, match=r"a\.csv, b\.csv hold the same session of AAPL, 2024-10-21"):
+        run("dataset=databento", f"dataset.path={tmp_path}/*.csv", "model=zero")
+
+
+def test_max_sessions_counts_sessions(run):
+    study = run("debug=tiny", "model=zero", "dataset.max_sessions=1")
+    assert len(study.report.dataset["sessions"]) == 1

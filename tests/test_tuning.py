@@ -90,3 +90,10 @@ def test_a_score_that_is_not_a_number_ends_nothing(configure, train, tmp_path, m
     monkeypatch.setattr(tuning, "_scores", lambda *_: [float("nan")])
     with pytest.raises(DataError, match="tuning trials failed"):
         tuned(configure, train, tmp_path / "all", name="ridge", trials=2)
+
+
+def test_a_torn_journal_is_read_up_to_the_tear(configure, train, tmp_path):
+    whole = tuned(configure, train, tmp_path)
+    (journal,) = tmp_path.glob("*.journal")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert tuned(configure, train, tmp_path).trials == whole.trials

@@ -15,6 +15,9 @@ from ofiml.errors import ConfigError, DataError
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+# A store that does not answer is an error within seconds, not minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
 def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
@@ -27,6 +30,10 @@ def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
         return _end(_sentence(error), 2)
     except DataError as error:
         return _end(str(error), 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _end(f"{error.filename}: {error.strerror}.", 1)
 
 
 def _end(sentence: str, code: int) -> int:

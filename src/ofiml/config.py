@@ -7,10 +7,13 @@ from a config is ever imported or called, because logged configs come from stran
 
 import difflib
 import glob
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from omegaconf import DictConfig, OmegaConf
@@ -38,6 +41,8 @@ class Policy:
 
     unreadable: str = "raise"
     crossed: str = "raise"
+    book: str = "raise"
+    clock: str = "raise"
     time_reversal: str = "raise"
     negative_size: str = "raise"
 
@@ -67,8 +72,13 @@ class SyntheticDataset:
         _check_limits(self.max_sessions, self.max_events)
         _require(self.sessions >= 1, "dataset.sessions must be at least 1.")
         _require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
-        _require(self.tick > 0 and self.start_price > 0, "dataset.tick and dataset.start_price must be positive.")
-        _require(self.event_rate > 0, "dataset.event_rate must be positive.")
+        _seed("dataset.seed", self.seed)
+        _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
+        _require(
+            1000 * self.tick <= self.start_price <= 1e6,
+            "dataset.start_price must lie between 1000 ticks, so that no bid falls to 0, and 1e6.",
+        )
+        _require(0 < self.event_rate <= 1e6, "dataset.event_rate must lie in (0, 1e6].")
         _require(0 <= self.jump_rate < self.event_rate, "dataset.jump_rate must lie in [0, dataset.event_rate).")
         _require(0 <= self.flow_bias < 1, "dataset.flow_bias must lie in [0, 1).")
         _require(0 <= self.price_tilt < 1, "dataset.price_tilt must lie in [0, 1).")
@@ -94,7 +104,7 @@ class FileDataset:
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         _require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
-        _require(bool(glob.glob(self.path)), f"dataset.path={self.path} matches no file.")
+        _require(any(Path(p).is_file() for p in glob.glob(self.path)), f"dataset.path={self.path} matches no file.")
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -103,7 +113,7 @@ class FileDataset:
             self.hours is None or self.name != "lobster",
             "dataset.hours: LOBSTER's hours come from the file name; leave dataset.hours=null.",
         )
-        _require(self.tick > 0, "dataset.tick must be positive.")
+        _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         _require(self.levels is None or self.levels >= 1, "dataset.levels must be at least 1, or null for all.")
         if self.hours is not None:
             ok = len(self.hours) == 2 and all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", h) for h in self.hours)
@@ -111,6 +121,10 @@ class FileDataset:
                 ok and self.hours[0] < self.hours[1],
                 "dataset.hours must be two exchange-local times in order, as in dataset.hours=['09:30','16:00'].",
             )
+
+
+def _seed(key: str, value: int) -> None:
+    _require(0 <= value < 2**31, f"{key} must lie in [0, 2^31).")
 
 
 def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
@@ -201,6 +215,7 @@ class Target:
         _one_of("target.kind", self.kind, ("forecast", "impact"))
         _one_of("target.form", self.form, ("return", "direction"))
         _one_of("target.unit", self.unit, ("ticks", "bps"))
+        _require(self.form == "return" or self.unit == "ticks", "target.unit: a direction has no unit; leave it ticks.")
 
 
 # --- splits, models, tuning ------------------------------------------------------------------------------------------
@@ -218,6 +233,7 @@ class WalkForward:
         _require(self.folds >= 1, "split.folds must be at least 1.")
         _require(0 < self.first_train < 1, "split.first_train must lie in (0, 1): the share of rows before fold 0.")
         duration(self.embargo, "split.embargo")
+        _require(self.name == "rolling" or self.window is None, "split.window belongs to split=rolling: leave it null.")
         if self.name == "rolling":
             ok = self.window is not None and 0 < self.window <= self.first_train
             _require(ok, "split.window must lie in (0, split.first_train]: the share of all rows in a rolling window.")
@@ -242,11 +258,16 @@ class Model:
     space: dict[str, Range]
 
     def __post_init__(self) -> None:
-        tunable = {f.name for f in fields(self) if f.type in (int, float)}
+        types = {f.name: f.type for f in fields(self) if f.type in (int, float)}
         for key, r in self.space.items():
-            _require(key in tunable, f"model.space.{key} is not a number of model {self.name}.")
+            _require(key in types, f"model.space.{key} is not a number of model {self.name}.")
             _require(r.low <= r.high, f"model.space.{key}: low must not exceed high.")
             _require(not r.log or r.low > 0, f"model.space.{key}: a log range needs low > 0.")
+            whole = r.low == int(r.low) and r.high == int(r.high)
+            _require(types[key] is float or whole, f"model.space.{key}: {key} is an integer, so low and high must be.")
+            for end in (r.low, r.high):  # what the model itself refuses is no range to search
+                value = int(end) if types[key] is int else end
+                type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
 
 
 @dataclass(slots=True)
@@ -280,8 +301,10 @@ class LgbmModel(Model):
     def __post_init__(self) -> None:
         Model.__post_init__(self)
         _require(self.n_estimators >= 1, "model.n_estimators must be at least 1.")
-        _require(self.num_leaves >= 2, "model.num_leaves must be at least 2.")
-        _require(self.learning_rate > 0, "model.learning_rate must be positive.")
+        _require(2 <= self.num_leaves <= 131_072, "model.num_leaves must lie between 2 and 131072.")
+        _require(self.min_child_samples >= 0, "model.min_child_samples must not be negative.")
+        _require(self.reg_lambda >= 0, "model.reg_lambda must not be negative.")
+        _require(0 < self.learning_rate <= 10, "model.learning_rate must lie in (0, 10].")
         _require(0 < self.feature_fraction <= 1, "model.feature_fraction must lie in (0, 1].")
         _require(0 < self.bagging_fraction <= 1, "model.bagging_fraction must lie in (0, 1].")
 
@@ -294,7 +317,7 @@ class Tuning:
     storage: str
 
     def __post_init__(self) -> None:
-        _require(self.trials >= 1, "tuning.trials must be at least 1; tuning=off switches tuning off.")
+        _require(1 <= self.trials <= 100_000, "tuning.trials must be at least 1; tuning=off switches tuning off.")
         _require(self.inner_folds >= 1, "tuning.inner_folds must be at least 1.")
 
 
@@ -309,7 +332,7 @@ class Evaluation:
     importance_rows: int
 
     def __post_init__(self) -> None:
-        _require(self.bootstrap >= 1, "evaluation.bootstrap must be at least 1.")
+        _require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")
         _require(0 < self.level < 1, "evaluation.level must lie in (0, 1).")
         _require(self.importance_rows >= 1, "evaluation.importance_rows must be at least 1.")
         if self.block is not None:
@@ -347,6 +370,9 @@ class Tracking:
     enabled: bool
     uri: str
     experiment: str
+
+    def __post_init__(self) -> None:
+        _require(bool(self.experiment.strip()), "tracking.experiment must not be empty.")
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -397,7 +423,14 @@ class Config:
     tracking: Tracking = field(repr=False)  # its uri may hold a password
 
     def __post_init__(self) -> None:
-        _require(self.threads >= 1, "threads must be at least 1.")
+        _require(1 <= self.threads <= 1024, "threads must lie between 1 and 1024.")
+        _seed("seed", self.seed)
+        span = self.bars.step_ns if self.target.kind == "impact" else self.horizon.length_ns + self.horizon.delay_ns
+        _require(
+            self.evaluation.block_ns is None or self.evaluation.block_ns >= span,
+            f"evaluation.block={self.evaluation.block} is shorter than a label: overlapping labels would count as "
+            "independent; lengthen it, or leave it null.",
+        )
         if self.target.kind == "forecast":
             _require(
                 self.horizon.length_ns >= self.bars.step_ns,
@@ -460,10 +493,12 @@ def _typed(group: str, node: Any) -> Any:
             raise ConfigError(f"{group} must be a mapping, not {node!r}.")
         if isinstance(schema, dict):
             name = node.get("name")
-            if name not in schema:
+            if not isinstance(name, str) or name not in schema:
                 raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
             schema = schema[name]
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+        typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+        _finite(group, typed)
+        return typed
     except ConfigKeyError as error:
         raise ConfigError(unknown_key(f"{group}.{error.full_key or error.key}")) from error
     except MissingMandatoryValue as error:
@@ -471,6 +506,17 @@ def _typed(group: str, node: Any) -> Any:
         raise ConfigError(f"{group}.{key} is missing: give it as {group}.{key}=….") from error
     except OmegaConfBaseException as error:
         raise ConfigError(f"{group}.{error.full_key}: {_reason(error)}.") from error
+
+
+def _finite(path: str, value: Any) -> None:
+    if is_dataclass(value):
+        for f in fields(value):
+            _finite(f"{path}.{f.name}", getattr(value, f.name))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _finite(f"{path}.{key}", item)
+    elif isinstance(value, float):
+        _require(math.isfinite(value), f"{path}={value} is not a finite number.")
 
 
 def _reason(error: OmegaConfBaseException) -> str:
@@ -481,6 +527,14 @@ def _integer(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{key}: {value!r} is not an integer.")
     return value
+
+
+def without_credentials(uri: str) -> str:
+    """The uri with `user:password@` and the query, which may hold a token, cut out."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc and not parts.query:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def unknown_key(path: str) -> str:

@@ -1,6 +1,7 @@
 """The whole study, top to bottom: from sessions of events to a report. Knows neither Hydra nor MLflow."""
 
 import hashlib
+import importlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ class FoldResult:
     fold: Fold
     pipeline: Pipeline
     tuned: Tuned | None
-    predictions: pl.DataFrame
+    predictions: pl.DataFrame  # of every bar of the test block, labelled or not: whoever trades does not know which
     shap: Float
 
 
@@ -90,37 +91,41 @@ class Clock:
 def run(config: Config, stages: Stages) -> Study:
     """Runs the study that `config` describes. Raises ConfigError or DataError, in one sentence each."""
     clock = Clock()
-    # One BLAS thread: its sums depend on how many there are. Folds and sessions are what runs side by side.
+    # One BLAS thread: its sums depend on how many there are. Folds and sessions are what runs side by side. Only
+    # libraries that are loaded can be limited, so those with a BLAS or OpenMP of their own are loaded first.
+    for library in ("numpy", "scipy.linalg", "sklearn.linear_model", "lightgbm"):
+        importlib.import_module(library)
     with threadpool_limits(limits=1):
         with clock.stage("sessions"):
             sessions = _prepare_all(config, stages)
             rows, dropped_rows = _rows(sessions, config)
         with clock.stage("folds"):
-            intervals = Intervals(*(rows[c].to_numpy() for c in ("first_used", "label_start", "label_end")))
+            judged = rows.filter(pl.col("y").is_not_null())
             folds = walk_forward(
-                intervals,
+                _intervals(judged),
                 folds=config.split.folds,
                 first_train=config.split.first_train,
                 embargo=config.split.embargo_ns,
                 window=config.split.window,
             )
-            results = _fit_all(rows, intervals, folds, sessions[0].levels, config, stages)
-            predictions = pl.concat([r.predictions for r in results])
+            results = _fit_all(rows, judged, folds, sessions[0].levels, config, stages)
+            traded = pl.concat([r.predictions for r in results])
+            predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
             metrics = _metrics(predictions, results, config)
-            impact = _impact(rows, sessions) if config.target.kind == "impact" else None
+            impact = _impact(judged, sessions) if config.target.kind == "impact" else None
         with clock.stage("backtest"):
-            trades = _backtest(predictions, sessions, config)
+            trades = _backtest(traded, sessions, config)
 
     shap = np.stack([r.shap for r in results])
     names = results[0].pipeline.feature_names
     report = Report(
         kind=config.target.kind,
         dataset=_dataset(sessions, config),
-        rows={"bars": sum(s.rows.height for s in sessions), "used": rows.height, "dropped": dropped_rows},
+        rows={"bars": sum(s.rows.height for s in sessions), "used": judged.height, "dropped": dropped_rows},
         ofi=_ofi(results, config),
         model={"name": config.model.name, "features": names, "target": config.target.form, "unit": config.target.unit},
-        folds=[_describe(r.fold, rows) for r in results],
+        folds=[_describe(r.fold, judged) for r in results],
         predictions={"sha256": predictions_sha256(predictions), "rows": predictions.height},
         metrics=metrics,
         impact=impact,
@@ -139,7 +144,7 @@ def run(config: Config, stages: Stages) -> Study:
         runtime={"seconds": clock.seconds},
     )
     last = results[-1]
-    example = last.pipeline.features(*_inputs(rows, last.fold.test[:5], sessions[0].levels, config))
+    example = last.pipeline.features(*_inputs(judged[last.fold.test[:5]], sessions[0].levels, config))
     fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
     equity = trades.equity if trades else None
     return Study(config, report, predictions, fills, equity, [r.pipeline for r in results], example)
@@ -192,21 +197,25 @@ def _prepare_all(config: Config, stages: Stages) -> list[Prepared]:
 
     with stages.stage("sessions", len(found)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
-        return [p for one in parallel(joblib.delayed(work)(s, bar) for s in found) for p in one]
+        prepared = [p for one in parallel(joblib.delayed(work)(s, bar) for s in found) for p in one]
+    return prepared[: config.dataset.max_sessions]
 
 
 def _rows(sessions: list[Prepared], config: Config) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The rows that have a mid and a label, in time order, and how many have not, by cause."""
+    """The rows that have a mid, in time order, and how many rows have no mid, or a mid and no label."""
     if len({(s.levels, s.size_unit) for s in sessions}) > 1:
         raise DataError("The sessions differ in levels or size unit: set dataset.levels to what all of them have.")
+    keys = [s.key for s in sessions]
+    for s in sessions:
+        if keys.count(s.key) > 1:
+            both = ", ".join(other.source for other in sessions if other.key == s.key)
+            raise DataError(f"{both} hold the same session of {s.key[0]}, {s.key[1]}: join them, or choose one.")
     rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
-    if rows.select(pl.struct("symbol", "bar_close").is_duplicated().any()).item():
-        raise DataError("Two files hold the same bars of one symbol: dataset.path matches a session twice.")
     no_mid = pl.col("mid").is_null()
     no_label = ~no_mid & pl.col("y").is_null()
     dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
-    rows = rows.filter(~no_mid & ~no_label)
-    if rows.height == 0:
+    rows = rows.filter(~no_mid)
+    if rows["y"].null_count() == rows.height:
         raise DataError(f"No bar has both a mid and a label ({dropped}): shorten the horizon, or give more data.")
     return rows, dropped
 
@@ -215,8 +224,14 @@ def _rows(sessions: list[Prepared], config: Config) -> tuple[pl.DataFrame, dict[
 
 
 def _fit_all(
-    rows: pl.DataFrame, intervals: Intervals, folds: list[Fold], levels: int, config: Config, stages: Stages
+    rows: pl.DataFrame, judged: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
 ) -> list[FoldResult]:
+    """Every fold's result. `rows` are all bars, `judged` those with a label, which the folds are made of."""
+    starts = [int(judged["bar_close"][int(fold.test[0])]) for fold in folds]
+    ends = [*starts[1:], int(rows["bar_close"][-1]) + 1]
+    blocks = [
+        rows.filter((pl.col("bar_close") >= a) & (pl.col("bar_close") < b)) for a, b in zip(starts, ends, strict=True)
+    ]
     tuned = config.tuning.enabled and bool(config.model.space)
     with (
         stages.stage("folds", len(folds)) as fold_bar,
@@ -224,7 +239,7 @@ def _fit_all(
     ):
 
         def work(fold: Fold) -> FoldResult:
-            result = _fit(rows, intervals, fold, levels, config, trial_bar)
+            result = _fit(judged, blocks[fold.index], fold, levels, config, trial_bar)
             fold_bar.step()
             return result
 
@@ -232,39 +247,42 @@ def _fit_all(
 
 
 def _fit(
-    rows: pl.DataFrame, intervals: Intervals, fold: Fold, levels: int, config: Config, trial_bar: Bar
+    judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar
 ) -> FoldResult:
-    """Tunes and fits on the fold's train rows, predicts its test rows."""
-    form, y = config.target.form, rows["y"].to_numpy()
-    flow, others = _inputs(rows, fold.train, levels, config)
+    """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
+    form, train_rows = config.target.form, judged[fold.train]
+    y = train_rows["y"].to_numpy()
+    flow, others = _inputs(train_rows, levels, config)
     model, tuned = config.model, None
     if config.tuning.enabled and model.space:
-        train = Train(flow, others, y[fold.train], intervals.take(fold.train))
+        train = Train(flow, others, y, _intervals(train_rows))
         tuned = tune(
             train, config.ofi, model, config.split, config.tuning, form=form, seed=config.seed, step=trial_bar.step
         )
         model = tuned.model
     pipeline = Pipeline(config.ofi, model, form=form, seed=config.seed, columns=config.features.columns)
-    pipeline.fit(flow, others, y[fold.train])
-    y_hat = pipeline.predict(*_inputs(rows, fold.test, levels, config))
-    train_move = float(np.abs(rows["move_ticks"].to_numpy()[fold.train]).mean())
-    test = rows[fold.test]
-    predictions = test.with_columns(
+    pipeline.fit(flow, others, y)
+    y_hat = pipeline.predict(*_inputs(block, levels, config))
+    train_move = float(np.abs(train_rows["move_ticks"].to_numpy()).mean())
+    predictions = block.with_columns(
         pl.lit(fold.index, pl.Int32).alias("fold"),
-        pl.lit(float(y[fold.train].mean())).alias("train_mean"),
+        pl.lit(float(y.mean())).alias("train_mean"),
         pl.Series("y_hat", y_hat),
-        pl.Series("edge_ticks", _edge_ticks(y_hat, test["mid"].to_numpy(), train_move, config)),
+        pl.Series("edge_ticks", _edge_ticks(y_hat, block["mid"].to_numpy(), train_move, config)),
     )
-    explained = sample(fold.test, config.evaluation.importance_rows)
-    shap = np.abs(pipeline.contributions(*_inputs(rows, explained, levels, config))).mean(axis=0)
+    explained = judged[sample(fold.test, config.evaluation.importance_rows)]
+    shap = np.abs(pipeline.contributions(*_inputs(explained, levels, config))).mean(axis=0)
     return FoldResult(fold, pipeline, tuned, predictions, shap)
 
 
-def _inputs(rows: pl.DataFrame, take: NDArray[np.int64], levels: int, config: Config) -> tuple[Float, Float]:
-    chosen_rows = rows[take]
+def _intervals(rows: pl.DataFrame) -> Intervals:
+    return Intervals(*(rows[c].to_numpy() for c in ("first_used", "label_start", "label_end")))
+
+
+def _inputs(rows: pl.DataFrame, levels: int, config: Config) -> tuple[Float, Float]:
     columns = config.features.columns
-    others = chosen_rows.select(columns).to_numpy() if columns else np.empty((len(take), 0))
-    return flow_matrix(chosen_rows, levels, config.ofi.normalise), others
+    others = rows.select(columns).to_numpy() if columns else np.empty((rows.height, 0))
+    return flow_matrix(rows, levels, config.ofi.normalise), others
 
 
 def _edge_ticks(y_hat: Float, mid: Float, train_move: float, config: Config) -> Float:
@@ -299,9 +317,10 @@ def _metrics(predictions: pl.DataFrame, results: list[FoldResult], config: Confi
         pooled[name] = {"value": measure(name, y, y_hat, mean), "low": low, "high": high}
     by_fold = []
     for r in results:
-        part = [r.predictions[c].to_numpy() for c in ("y", "y_hat", "train_mean")]
+        rows = predictions.filter(pl.col("fold") == r.fold.index)
+        part = [rows[c].to_numpy() for c in ("y", "y_hat", "train_mean")]
         values = {name: measure(name, *part) for name in measures(config.target.form)}
-        by_fold.append({"fold": r.fold.index, "rows": r.predictions.height, **values})
+        by_fold.append({"fold": r.fold.index, "rows": rows.height, **values})
     bootstrap = {
         "samples": config.evaluation.bootstrap,
         "level": config.evaluation.level,

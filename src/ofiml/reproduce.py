@@ -24,15 +24,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
     )
+    parser.add_argument("--path", help="where the data file lies here, if not at the logged dataset.path")
     given = parser.parse_args(arguments)
-    return ending_in_a_sentence(lambda: reproduce(given.run_id, given.uri))
+    return ending_in_a_sentence(lambda: reproduce(given.run_id, given.uri, given.path))
 
 
-def reproduce(run_id: str, uri: str) -> int:
+def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
     """0 if the run's predictions and every number of its report come out again, else 1; the differences are printed.
 
     Nothing of the logged config is trusted: it passes the same checks as a typed one, tuning starts afresh in the new
-    run's own folder, and the store is the caller's.
+    run's own folder, the store is the caller's, and so are the data where `path` says so.
     """
     from rich.console import Console
 
@@ -42,17 +43,14 @@ def reproduce(run_id: str, uri: str) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         config_path, report_path = logged(run_id, uri, Path(folder))
-        try:
-            raw, before = yaml.safe_load(config_path.read_text()), json.loads(report_path.read_text())
-        except (yaml.YAMLError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"The config or the report of run {run_id} cannot be read: {reason}.") from error
-    if not isinstance(raw, dict) or not isinstance(before, dict):
-        raise ConfigError(f"The config or the report of run {run_id} is not a mapping.")
+        raw, before = _read(run_id, config_path, report_path)
+    if path is not None:
+        raw["dataset"]["path"] = path
     config = load(raw)
     out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
     config = replace(
         config,
+        threads=min(config.threads, os.cpu_count() or 1),
         tracking=replace(config.tracking, enabled=True, uri=uri),
         tuning=replace(config.tuning, storage=str(out / "tuning")),
     )
@@ -75,14 +73,41 @@ def reproduce(run_id: str, uri: str) -> int:
     return 0 if same else 1
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML that makes no objects, and takes no aliases: our files have none, and nested ones blow up."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds an alias")
+        return super().compose_node(parent, index)
+
+
+def _read(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The logged config and report, as far as they are what a study logs."""
+    try:
+        raw = yaml.load(config_path.read_text(), Loader=_PlainLoader)  # noqa: S506
+        before = json.loads(report_path.read_text())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"The config or the report of run {run_id} cannot be read: {reason}.") from error
+    parts = [before, *(before.get(k) for k in ("dataset", "predictions"))] if isinstance(before, dict) else [before]
+    if (
+        not isinstance(raw, dict)
+        or not isinstance(raw.get("dataset"), dict)
+        or not all(isinstance(p, dict) for p in parts)
+    ):
+        raise ConfigError(f"The config or the report of run {run_id} is not that of a study.")
+    return raw, before
+
+
 def compare(
     before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
 ) -> list[str]:
     """One line per difference between two reports: digests first, then every number by its path."""
     lines = []
     for what, was, now in (
-        ("dataset.digest", before["dataset"]["digest"], after["dataset"]["digest"]),
-        ("predictions.sha256", before["predictions"]["sha256"], after["predictions"]["sha256"]),
+        ("dataset.digest", before["dataset"].get("digest"), after["dataset"]["digest"]),
+        ("predictions.sha256", before["predictions"].get("sha256"), after["predictions"]["sha256"]),
     ):
         if was != now:
             lines.append(f"{what}: was {was}, now {now}")

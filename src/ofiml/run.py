@@ -9,7 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ofiml.cli import ending_in_a_sentence
-from ofiml.config import load
+from ofiml.config import load, without_credentials
+from ofiml.errors import ConfigError
 from ofiml.features.catalogue import chosen
 
 
@@ -37,9 +38,20 @@ def job(composed: DictConfig) -> None:
     _codes.append(ending_in_a_sentence(lambda: study(composed)))
 
 
+def _without_credentials(arguments: list[str]) -> None:
+    """Hydra writes what it is given into files: a password may come from the environment only."""
+    for argument in arguments:
+        key, _, uri = argument.partition("=")
+        if key.lstrip("+") == "tracking.uri" and without_credentials(uri.strip("'\"")) != uri.strip("'\""):
+            raise ConfigError(
+                "tracking.uri holds a credential: give it as MLFLOW_TRACKING_URI, not on the command line."
+            )
+
+
 def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
-    return max([ending_in_a_sentence(job), *_codes])
+    code = ending_in_a_sentence(lambda: _without_credentials(sys.argv[1:]))
+    return code or max([ending_in_a_sentence(job), *_codes])
 
 
 if __name__ == "__main__":

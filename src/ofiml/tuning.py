@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ofiml import evaluation, models, ofi, splits
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Range, Tuning, WalkForward
-from ofiml.errors import DataError
+from ofiml.errors import ConfigError, DataError
 from ofiml.evaluation.metrics import log_loss, r2
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
@@ -81,11 +81,16 @@ def tune(
             space[name] = FloatDistribution(r.low, r.high, log=r.log)
 
     folder = Path(config.storage)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"tuning.storage={config.storage} cannot be a folder: {error.strerror}.") from error
     key = _key(train, ofi, model, split, config.inner_folds, form, seed)
     with FileLock(folder / f"{key}.lock"), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = JournalStorage(JournalFileBackend(str(folder / f"{key}.journal")))
+        journal = folder / f"{key}.journal"
+        _cut_torn_line(journal)
+        storage = JournalStorage(JournalFileBackend(str(journal)))
         study = optuna.create_study(storage=storage, study_name=key, direction="maximize", load_if_exists=True)
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)  # left by a run that was killed
@@ -98,7 +103,10 @@ def tune(
             if number == 0 and not study.get_trials(states=(TrialState.WAITING,)):
                 study.enqueue_trial({k: _clipped(getattr(model, k), r) for k, r in model.space.items()})
             trial = study.ask(space)
-            scores = _scores(replace(model, **trial.params), inner, form, seed)
+            try:
+                scores = _scores(replace(model, **trial.params), inner, form, seed)
+            except DataError:  # an inner fold whose labels leave nothing to learn
+                scores = [float("nan")]
             trial.set_user_attr("scores", scores)
             score = float(np.mean(scores))
             # A pruned trial keeps its place, so that a resumed study counts as an uninterrupted one does.
@@ -114,6 +122,13 @@ def tune(
     return Tuned(replace(model, **best.params), trials)
 
 
+def _cut_torn_line(journal: Path) -> None:
+    """A machine that stops in the middle of a write leaves half a line, which no one could read past."""
+    content = journal.read_bytes() if journal.exists() else b""
+    if content and not content.endswith(b"\n"):
+        journal.write_bytes(content[: content.rfind(b"\n") + 1])
+
+
 def _clipped(value: int | float, r: Range) -> int | float:
     return type(value)(min(max(value, r.low), r.high))
 
@@ -121,7 +136,9 @@ def _clipped(value: int | float, r: Range) -> int | float:
 def _inner_folds(train: Train, config: Ofi, split: WalkForward, folds: int) -> list[tuple[Float, Float, Float, Float]]:
     """(x, y) of train and (x, y) of validation per inner fold; the reduction learns on the inner train rows."""
     inner = []
-    for fold in walk_forward(train.rows, folds=folds, first_train=0.5, embargo=split.embargo_ns):
+    for fold in walk_forward(
+        train.rows, folds=folds, first_train=0.5, embargo=split.embargo_ns, key="tuning.inner_folds"
+    ):
         fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], train.y[fold.train])
         x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
         inner.append((x[0], train.y[fold.train], x[1], train.y[fold.test]))

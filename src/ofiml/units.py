@@ -8,6 +8,7 @@ SECOND = 1_000_000_000
 PRICE_SCALE = 1_000_000_000
 
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+_LONGEST = 366 * 24 * 3600 * SECOND
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 
 
@@ -19,4 +20,7 @@ def duration(text: str, name: str = "duration") -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ConfigError(f"{name}={text!r} is not a duration: write a number and ns, us, ms, s, m or h, as in 10s.")
-    return round(float(match[1]) * _UNITS[match[2]])
+    length = round(float(match[1]) * _UNITS[match[2]])
+    if length > _LONGEST:
+        raise ConfigError(f"{name}={text!r} is longer than a year.")
+    return length

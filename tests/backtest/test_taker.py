@@ -10,7 +10,7 @@ from ofiml.backtest.taker import backtest
 from ofiml.config import Backtest
 from tests.books import SECOND, TICK
 
-CLOSING = {("X", "day"): {"bid": 100 * TICK, "ask": 102 * TICK, "time": 100 * SECOND}}
+CLOSING = {("X", "day"): {"bid": 100 * TICK, "ask": 102 * TICK, "bid_sz": 50, "ask_sz": 4, "time": 100 * SECOND}}
 
 
 def settings_of(**changes):
@@ -70,7 +70,7 @@ def test_a_session_by_hand():
     assert s["costs_by_kind"]["commission"] == pytest.approx(40 * 0.001)
     assert s["gross_pnl"] == pytest.approx(0.14 + 0.40)
     assert s["net_pnl"] == pytest.approx(0.14 - 0.04)
-    assert (s["fills"], s["traded"], s["unfilled"]) == (4, 40, 6 + 10)
+    assert (s["fills"], s["traded"], s["unfilled"], s["beyond_shown"]) == (4, 40, 6 + 10, 6)
 
 
 def test_it_trades_only_beyond_its_costs():

@@ -80,7 +80,15 @@ DAMAGE = [
     ("size_negative", ("ask_sz_00", "-7"), "column ask_sz_00: the size -7 is negative", "negative_size"),
     ("action", ("action", "Q"), "column action: 'Q' cannot be read", "unreadable"),
     ("time", ("ts_recv", "yesterday"), "column ts_recv: 'yesterday' cannot be read", "unreadable"),
-    ("time_back", ("ts_recv", "2024-10-21T13:00:00Z"), "column ts_recv: the time .* runs back", "time_reversal"),
+    ("time_back", ("ts_recv", "2024-10-21T14:00:01Z"), "column ts_recv: the time .* runs back", "time_reversal"),
+    ("clock", ("ts_event", "2024-10-22T14:00:00Z"), "column ts_event: .* is later than its receipt", "clock"),
+    ("no_size", ("bid_sz_00", "0"), "column bid_sz_00: level 0 has a price, 10010000000, and no size", "book"),
+    (
+        "time_late",
+        ("ts_recv", "2024-10-21T19:00:02Z"),
+        "column ts_recv: .* is later than the rows after it",
+        "time_reversal",
+    ),
     ("crossed", ("bid_px_00", "10.05"), "column bid_px_00: .*crossed", "crossed"),
     ("flags", ("flags", "300"), "column flags: '300' cannot be read", "unreadable"),
 ]
@@ -88,12 +96,12 @@ DAMAGE = [
 
 @pytest.mark.parametrize(("cell", "message", "cause"), [d[1:] for d in DAMAGE], ids=[d[0] for d in DAMAGE])
 def test_damaged_cells_are_named_or_dropped_and_counted(tmp_path, cell, message, cause):
-    path = csv(tmp_path, good(1), with_cell(2, *cell), good(3))
+    path = csv(tmp_path, good(1), with_cell(2, *cell), good(3), good(4))
     with pytest.raises(DataError, match=rf"book\.csv, line 3, {message}") as error:
         read(path)
     assert f"dataset.policy.{cause}=drop" in str(error.value)
     (s,) = read(path, policy=DROP)
-    assert (s.events["sequence"].to_list(), s.dropped) == ([1, 3], {cause: 1})
+    assert (s.events["sequence"].to_list(), s.dropped) == ([1, 3, 4], {cause: 1})
 
 
 def test_misshapen_files(tmp_path):
@@ -103,6 +111,11 @@ def test_misshapen_files(tmp_path):
         read(csv(tmp_path, good(1), good(2) + ",1"))
     with pytest.raises(DataError, match=r"line 3, column .*missing"):
         read(csv(tmp_path, good(1), good(2)[:60]))
+    with pytest.raises(DataError, match="column price stands there 2 times"):
+        read(csv(tmp_path, good(1), header=HEADER.replace("size,", "price,", 1)))
+    swapped = HEADER.replace("ts_recv,ts_event", "ts_event,ts_recv")
+    with pytest.raises(DataError, match="ts_event and ts_recv are swapped"):
+        read(csv(tmp_path, good(1), good(2), header=swapped))
     with pytest.raises(DataError, match="header and no rows"):
         read(csv(tmp_path))
     empty = tmp_path / "empty.csv"
@@ -113,6 +126,42 @@ def test_misshapen_files(tmp_path):
     noise.write_bytes(HEADER.encode() + b"\n" + good(1).encode().replace(b"10.03", b"\xff\xfe") + b"\n")
     with pytest.raises(DataError, match="line 2, column ask_px_00"):
         read(noise)
+
+
+def two_levels(tmp_path, *levels):
+    names = ("bid_px", "ask_px", "bid_sz", "ask_sz")
+    header = ",".join([HEADER.split(",bid_px_00")[0], *(f"{n}_{m:02d}" for m in (0, 1) for n in names), "symbol"])
+    start = good(1).split(",10.01,10.03")[0]
+    return csv(tmp_path, ",".join([start, *levels, "X"]), header=header)
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (("10.01,10.03,5,7", "10.02,10.04,5,7"), "column bid_px_01: level 1 at .* stands before level 0"),
+        (("10.01,10.03,5,7", "10.00,10.03,5,7"), "column ask_px_01: level 1 at .* stands before level 0"),
+        ((",10.03,0,7", "10.00,10.04,5,7"), "column bid_px_01: level 1 .* stands before level 0 at None"),
+        (("10.01,10.03,5,7", ",10.04,-5,7"), "column bid_sz_01: the size -5 is negative"),
+    ],
+)
+def test_misshapen_books(tmp_path, levels, message):
+    with pytest.raises(DataError, match=message):
+        read(two_levels(tmp_path, *levels))
+    assert read(two_levels(tmp_path, "10.01,10.03,5,7", ",10.04,0,7"))[0].levels == 2
+
+
+def test_a_missing_level_column_is_not_fewer_levels(tmp_path):
+    path = two_levels(tmp_path, "10.01,10.03,5,7", "10.00,10.04,5,7")
+    path.write_text(path.read_text().replace("bid_px_01", "other"))
+    with pytest.raises(DataError, match="the column bid_px_01 is missing"):
+        read(path)
+    assert read(path, levels=1)[0].levels == 1
+
+
+def test_one_damaged_cell_does_not_decide_the_format(tmp_path):
+    path = csv(tmp_path, with_cell(1, "ts_recv", "0"), good(2), good(3), good(4))
+    with pytest.raises(DataError, match=r"line 2, column ts_recv: '0' cannot be read \(1 such row\)"):
+        read(path)
 
 
 def test_raw_prices_and_times_equal_pretty_ones(tmp_path):
@@ -214,6 +263,10 @@ def test_daylight_saving(tmp_path):
         (lambda m, b: (m, [*b[:3], "2000100,4x,2000000,1"]), "orderbook_1.csv, line 4, column ask_sz_00: '4x'"),
         (lambda m, b: (m, [*b[:3], "1999900,4,2000000,1"]), "orderbook_1.csv, line 4, column bid_px_00: .*crossed"),
         (lambda m, b: ([*m[:3], "34000,1,13,5,2000000,1"], b), "line 4, column ts_recv: the time .* runs back"),
+        (lambda m, b: (["34200.5,1,11,100,2000000,0", *m[1:]], b), "line 1, column direction: the direction 0"),
+        (lambda m, b: (["34200.5,1,11,100,-5,1", *m[1:]], b), "line 1, column price: the price -5 is not positive"),
+        (lambda m, b: (m, ["2000100,50,9999999999,100", *b[1:]]), "line 1, column bid_px_00: '9999999999' cannot"),
+        (lambda m, b: (m, ["2000100,50,-2000000,100", *b[1:]]), "line 1, column bid_px_00: '-2000000' cannot"),
         (lambda m, b: ([*m[:3], "34400,1,13"], b), "line 4, column size: the value is missing"),
     ],
 )
@@ -226,7 +279,7 @@ def test_lobster_archives(tmp_path, data):
     path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
     cut = tmp_path / "cut.zip"
     cut.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(DataError, match=r"cut\.zip is damaged or not a zip"):
+    with pytest.raises(DataError, match=r"cut\.zip is damaged, locked or not a zip"):
         read(cut, "lobster")
     flipped = bytearray(path.read_bytes())
     flipped[200_000] ^= 0xFF

@@ -13,7 +13,7 @@ from ofiml.features import compute
 from ofiml.progress import Stages
 
 LATER = ["label_end", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz"]
-MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.folds=3", "evaluation.bootstrap=2"]
+MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.folds=3", "evaluation.bootstrap=50"]
 CORE = ["features=core", *MARKET]
 STUDIES = [
     ["model=lgbm", "ofi=mlofi", "tuning.trials=2", "model.n_estimators=15", *CORE],
@@ -109,6 +109,7 @@ def test_permuted_labels_give_no_skill(configure, monkeypatch):
 
     def permuted(sessions, config):
         rows, dropped = rows_of(sessions, config)
+        rows = rows.filter(pl.col("y").is_not_null())
         order = np.random.default_rng(1).permutation(rows.height)
         return rows.with_columns(pl.Series("y", rows["y"].to_numpy()[order])), dropped
 

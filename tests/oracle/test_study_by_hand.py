@@ -124,6 +124,7 @@ class Fold:
     embargoed: int
     mean: float = 0.0
     y_hat: list[float] = field(default_factory=list)
+    later: list[tuple[int, float]] = field(default_factory=list)  # (close, forecast) of the bars without a label
 
 
 @dataclass
@@ -249,13 +250,18 @@ def walk_forward(rows: list[Row]) -> list[Fold]:
     return folds
 
 
-def fit_predict(fold: Fold) -> None:
+def fit_predict(fold: Fold, unlabelled: list[tuple[int, list[int]]]) -> None:
     """Least squares with an intercept on the train rows."""
     design = np.array([[1.0, *row.flow] for row in fold.train])
     target = np.array([row.y for row in fold.train])
     beta = np.linalg.lstsq(design, target, rcond=None)[0]
     fold.mean = sum(row.y for row in fold.train) / len(fold.train)
-    fold.y_hat = [float(beta[0] + sum(b * x for b, x in zip(beta[1:], row.flow, strict=True))) for row in fold.test]
+
+    def forecast(flow: list[int]) -> float:
+        return float(beta[0] + sum(b * x for b, x in zip(beta[1:], flow, strict=True)))
+
+    fold.y_hat = [forecast(row.flow) for row in fold.test]
+    fold.later = [(closed, forecast(flow)) for closed, flow in unlabelled]
 
 
 # Scores
@@ -294,6 +300,8 @@ def scores(folds: list[Fold]) -> dict[str, float]:
 
 def execute(book: Book, decided: int, filled: int, order: int, position: int) -> Fill | None:
     """Takes what is displayed at the touch when the order arrives; the rest of the order is dropped."""
+    if filled > CLOSE:
+        return None
     ask, ask_size, bid, bid_size = book.at(filled)[:4]
     side = 1 if order > 0 else -1
     size = min(abs(order), ask_size if side > 0 else bid_size)
@@ -306,22 +314,24 @@ def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
     """The fills of the day, and how much of the orders found no size.
 
     While the last signal is younger than the horizon nothing is ordered: what an order could not get stays undone until
-    a new signal, or, once the signal has expired, until flat.
+    a new signal, or, once the signal has expired, until flat. Bars without a label, at the end of the day, are traded
+    as any other: who trades does not know which bars will have one.
     """
     fills, position, wanted, unfilled, last_signal = [], 0, 0, 0, None
     for fold in folds:
-        for row, edge in zip(fold.test, fold.y_hat, strict=True):
-            ask, _, bid, _ = book.at(row.closed)[:4]
+        decisions = [(row.closed, edge) for row, edge in zip(fold.test, fold.y_hat, strict=True)] + fold.later
+        for closed, edge in decisions:
+            ask, _, bid, _ = book.at(closed)[:4]
             hurdle = case.edge_multiple * ((ask - bid) / 2 / TICK + FEE_PER_UNIT * DOLLAR / TICK)
             if abs(edge) > hurdle:
-                wanted, last_signal = (MAX_POSITION if edge > 0 else -MAX_POSITION), row.closed
-            elif last_signal is not None and row.closed - last_signal >= case.horizon:
+                wanted, last_signal = (MAX_POSITION if edge > 0 else -MAX_POSITION), closed
+            elif last_signal is not None and closed - last_signal >= case.horizon:
                 wanted = 0
             else:
                 wanted = position
             if wanted == position:
                 continue
-            fill = execute(book, row.closed, row.closed + case.latency, wanted - position, position)
+            fill = execute(book, closed, closed + case.latency, wanted - position, position)
             unfilled += abs(wanted - position) - (fill.size if fill else 0)
             if fill:
                 fills.append(fill)
@@ -352,7 +362,7 @@ def command_line(case: Case, path: Path, folder: Path) -> Path:
     """Runs the study in a folder of its own, as a user would; where it wrote."""
     out = folder / case.name
     fixed = ["tracking=off", f"hydra.run.dir={out}", "dataset=lobster", f"dataset.path={path}", "bars.step=10s"]
-    fixed += ["model=ols", "tuning=off", "features=ofi_only", "evaluation.bootstrap=20"]
+    fixed += ["model=ols", "tuning=off", "features=ofi_only", "evaluation.bootstrap=50"]
     command = [sys.executable, "-m", "ofiml.run", *fixed, *case.overrides]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -377,8 +387,10 @@ def studies(book, data, tmp_path_factory):
             out = command_line(case, path, folder)
             rows = labelled_rows(own, flows[case.clock], case)
             folds = walk_forward(rows)
+            labelled = {row.closed for row in rows}
+            last = [(c, f[: case.levels]) for c, f in flows[case.clock].items() if c > max(labelled)]
             for fold in folds:
-                fit_predict(fold)
+                fit_predict(fold, last if fold is folds[-1] else [])
             report = json.loads((out / "report.json").read_text())
             tables = [pd.read_parquet(out / f"{table}.parquet") for table in ("predictions", "fills")]
             done[name] = Study(case, own, rows, folds, report, *tables)

@@ -161,6 +161,8 @@ def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path)
         "!!python/object/apply:os.system ['touch owned']\n": None,
         content.replace("experiment: ofiml", "experiment: ${oc.env:HOME}"): "interpolation",
         content + "_target_: os.system\n": "Unknown key _target_",
+        "a: &a [x, x]\nb: [*a, *a]\n" + content: "it holds an alias",
+        "just a sentence": "is not that of a study",
     }
     try:
         for attack, sentence in attacks.items():
@@ -181,6 +183,32 @@ def test_tracking_off_leaves_no_store(tmp_path):
     done = command(tmp_path, "debug=tiny", "model=zero", "tracking=off")
     assert done.returncode == 0, done.stderr
     assert {p.name for p in tmp_path.iterdir()} == {"outputs"}
+
+
+def test_only_what_the_study_wrote_is_logged(tmp_path):
+    (tmp_path / ".env").write_text("PASSWORD=x")
+    done = command(tmp_path, "debug=tiny", "model=zero", "hydra.run.dir=.")
+    assert done.returncode == 0, done.stderr
+    assert not [p for p in (tmp_path / "mlruns").rglob("*") if p.name in (".env", "mlflow.db")]
+    again = command(tmp_path, "debug=tiny", "model=zero", "hydra.run.dir=.")
+    assert again.returncode == 2
+    assert "holds a study already" in again.stderr
+
+
+def test_no_credential_reaches_a_file(tmp_path):
+    for flags in ([], ["-m"]):
+        done = command(tmp_path, *flags, "debug=tiny", "tracking.uri=http://me:s3cret@127.0.0.1:9")
+        assert done.returncode == 2
+        assert "MLFLOW_TRACKING_URI" in done.stderr
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
+
+
+def test_a_store_that_is_no_store(tmp_path):
+    (tmp_path / "notes.db").write_text("not a database, but somebody's notes")
+    done = command(tmp_path, "debug=tiny", "tracking.uri=sqlite:///notes.db")
+    assert done.returncode == 2
+    assert "is not a SQLite file" in done.stderr
+    assert {p.name for p in tmp_path.iterdir()} <= {"notes.db", "outputs"}
 
 
 def test_a_wrong_store_costs_no_work(tmp_path):

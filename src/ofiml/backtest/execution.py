@@ -19,9 +19,11 @@ def execution_table(session: Session, book: Book, bars: Bars, latency: int) -> p
 
 
 def closing_quotes(session: Session, book: Book) -> dict[str, int]:
-    """The last quote of the session that has both sides: `bid`, `ask` in 1e-9 units; empty if there is none."""
-    both = book.events.select("bid_px_00", "ask_px_00").drop_nulls().tail(1)
+    """The last quote of the session that has both sides: `bid`, `ask` (1e-9), `bid_sz`, `ask_sz` (lots), `time`.
+
+    Empty if there is none.
+    """
+    both = book.events.select(f"{side}_{q}_00" for q in ("px", "sz") for side in ("bid", "ask")).drop_nulls().tail(1)
     if both.height == 0:
         return {}
-    bid, ask = both.row(0)
-    return {"bid": int(bid), "ask": int(ask), "time": session.close}
+    return dict(zip(("bid", "ask", "bid_sz", "ask_sz"), both.row(0), strict=True)) | {"time": session.close}

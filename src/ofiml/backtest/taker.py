@@ -1,11 +1,11 @@
 """A strategy that crosses the spread: buys at the ask and sells at the bid, one latency after it decides.
 
-At each predicted bar's close it compares the forecast move with what a trade costs: half the spread as it then
-stands, plus the fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if
-the last such signal is older than the horizon, it wants to be flat; else it orders nothing. An order takes at most the
-size that is displayed at the touch; the rest is not done, and not ordered again until a new signal, or, once the signal
-has expired, until flat. In the last horizon of a session no bar is predicted: what is then held is closed at the
-session's last quote.
+At each bar's close it compares the forecast move with what a trade costs: half the spread as it then stands, plus the
+fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if the last such
+signal is older than the horizon, it wants to be flat; else it orders nothing. An order takes at most the size that is
+displayed at the touch; the rest is not done, and not ordered again until a new signal, or, once the signal has expired,
+until flat. What is left at the session's close is closed there, whole, at its last two-sided quote; the lots beyond the
+size shown there are counted as `beyond_shown`: their price is kinder than the market would have been.
 
 Money is in 1e-9 currency units times lots, as integers (mids doubled), so that gross less costs is net to the last
 digit before commission, which alone is rounded: to 1e-9 per fill.
@@ -89,31 +89,31 @@ def backtest(
     stands, `step` (ns) the bar, for annualising. Currency amounts are for lots of `size_unit` units.
     """
     fills: list[dict[str, Any]] = []
-    curves: list[pl.DataFrame] = []
-    carried_gross = carried_net = 0
-    totals = {"spread": 0, "commission": 0, "unfilled": 0}
+    gains: list[pl.DataFrame] = []
+    totals = {"spread": 0, "commission": 0, "unfilled": 0, "beyond_shown": 0}
     for (symbol, session), day in rows.group_by("symbol", "session", maintain_order=True):
         key = str(symbol), str(session)
-        account, marks, missed = _trade_session(day, closing[key], config, hold, size_unit, key, fills)
-        gross = np.array([m[0] for m in marks], np.int64) + carried_gross
-        net = np.array([m[1] for m in marks], np.int64) + carried_net
+        account, marks, missed, beyond = _trade_session(day, closing[key], config, hold, size_unit, key, fills)
         times = [*day["bar_close"].to_list(), closing[key].get("time", day["bar_close"][-1])]
-        curves.append(pl.DataFrame({"bar_close": times, "session": [key[1]] * len(times), "gross": gross, "net": net}))
-        carried_gross, carried_net = int(gross[-1]), int(net[-1])
-        totals["spread"] += account.spread
-        totals["commission"] += account.commission
-        totals["unfilled"] += missed
+        gross, net = (np.diff(np.array([m[i] for m in marks], np.int64), prepend=0) for i in (0, 1))
+        gains.append(pl.DataFrame({"bar_close": times, "session": [key[1]] * len(times), "gross": gross, "net": net}))
+        for name, value in zip(totals, (account.spread, account.commission, missed, beyond), strict=True):
+            totals[name] += value
     unit = 2.0 * PRICE_SCALE / size_unit
-    equity = pl.concat(curves).with_columns(pl.col("gross", "net") / unit)
+    # Symbols that trade at the same time gain together.
+    together = pl.concat(gains).group_by("bar_close", maintain_order=True)
+    summed = together.agg(pl.col("session").first(), pl.col("gross", "net").sum()).sort("bar_close")
+    equity = summed.with_columns(pl.col("gross", "net").cum_sum() / unit)
     costs = {k: totals[k] / unit for k in ("spread", "commission")}
     summary = {
-        "gross_pnl": carried_gross / unit,
-        "net_pnl": carried_net / unit,
+        "gross_pnl": int(summed["gross"].sum()) / unit,
+        "net_pnl": int(summed["net"].sum()) / unit,
         "costs": (totals["spread"] + totals["commission"]) / unit,
         "costs_by_kind": costs,
         "fills": len(fills),
         "traded": sum(f["size"] for f in fills),
         "unfilled": totals["unfilled"],
+        "beyond_shown": totals["beyond_shown"],
         **_ratios(equity, step, config.days_per_year),
     }
     return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity)
@@ -127,8 +127,9 @@ def _trade_session(
     size_unit: float,
     key: tuple[str, str],
     fills: list[dict[str, Any]],
-) -> tuple[Account, list[tuple[int, int]], int]:
-    account, marks, missed = Account(), [], 0
+) -> tuple[Account, list[tuple[int, int]], int, int]:
+    """The account, (gross, net) at each bar and at the close, lots not done, and lots closed beyond the size shown."""
+    account, marks, missed, beyond = Account(), [], 0, 0
     last_signal, last_quote = None, (0, 0)
 
     def book(decided: int, filled: int, lots: int, bid: int, ask: int, reason: str) -> None:
@@ -178,11 +179,13 @@ def _trade_session(
             book(row["bar_close"], row["fill_time"], done, bid, ask, reason)
             last_quote = bid, ask
     if account.position and closing:
+        shown = closing["bid_sz"] if account.position > 0 else closing["ask_sz"]
+        beyond = max(0, abs(account.position) - shown)
         book(closing["time"], closing["time"], -account.position, closing["bid"], closing["ask"], "close")
         last_quote = closing["bid"], closing["ask"]
     gross = account.gross(*last_quote)
     marks.append((gross, gross - account.spread - account.commission))
-    return account, marks, missed
+    return account, marks, missed, beyond
 
 
 def _ratios(equity: pl.DataFrame, step: int, days_per_year: int) -> dict[str, Any]:

@@ -4,6 +4,9 @@ Prices and times may be pretty (`233.67`, ISO 8601) or raw (1e-9 integers, ns); 
 unknown ones are ignored. The file's order is the feed's order and is kept.
 """
 
+import re
+
+import numpy as np
 import polars as pl
 
 from ofiml.config import Policy
@@ -30,8 +33,7 @@ def read(
     count_columns = [f"{s}_ct_{m:02d}" for m in range(count) for s in ("bid", "ask")]
     text = text.with_columns(pl.col(price_columns).replace(_UNDEFINED_PRICE, None))
     # Raw prices are bare 1e-9 integers; a pretty price of that size would be 10,000,000 and beyond MAX_PRICE.
-    first = [v for v in text.select(price_columns).row(0) if v]
-    raw = bool(first) and all(v.lstrip("-").isdigit() and len(v.lstrip("-")) > 7 for v in first)
+    raw = _mostly(text, price_columns, r"^\s*-?\d{8,}\s*$")
 
     casts = {
         "ts_event": _time(text, "ts_event"),
@@ -48,6 +50,12 @@ def read(
     }
     checker = Checker(source, policy)
     events = checker.parse(text, casts, optional=set(price_columns))
+    delay = np.median(events["ts_recv"].to_physical() - events["ts_event"].to_physical()) if events.height else 0
+    if delay < 0:
+        raise DataError(f"{source}: most events are later than their receipt; ts_event and ts_recv are swapped.")
+    for column in size_columns:  # before the size of a missing level is set aside
+        negative = events[column] < 0
+        events = checker.refuse("negative_size", events, negative, column, f"the size {{{column}}} is negative")
     events = events.with_columns(
         pl.when(pl.col(f"{s}_px_{m:02d}").is_not_null()).then(pl.col(f"{s}_sz_{m:02d}")).alias(f"{s}_sz_{m:02d}")
         for m in range(count)
@@ -62,15 +70,14 @@ def read(
 
 
 def _levels(text: pl.DataFrame, source: str, wanted: int | None) -> int:
-    found = 0
-    while f"bid_px_{found:02d}" in text.columns:
-        found += 1
+    numbered = [int(m[1]) for c in text.columns if (m := re.fullmatch(r"(?:bid|ask)_(?:px|sz)_(\d\d)", c))]
+    found = max(numbered, default=-1) + 1
     count = wanted or max(found, 1)
     needed = ["ts_recv", "ts_event", "action", "side", "price", "size", "flags", "sequence"]
     needed += [f"{s}_{q}_{m:02d}" for m in range(count) for s in ("bid", "ask") for q in ("px", "sz")]
     absent = [c for c in needed if c not in text.columns]
     if absent:
-        remedy = f"the file has {found} levels: dataset.levels={found}" if found else "give an MBP-10 CSV"
+        remedy = f"its levels go up to {found}, see dataset.levels" if found else "give an MBP-10 CSV"
         raise DataError(f"{source}, line 1: the column {absent[0]} is missing ({len(absent)} in all); {remedy}.")
     return count
 
@@ -89,7 +96,13 @@ def _one_symbol(text: pl.DataFrame, source: str, symbol: str | None) -> pl.DataF
     return text.filter((pl.col("symbol") == (symbol or (names or [""])[0])) | pl.col("symbol").is_null())
 
 
+def _mostly(text: pl.DataFrame, columns: list[str], pattern: str) -> bool:
+    """Whether most of the first cells look so: one damaged cell must not decide the format of a file."""
+    cells = pl.concat([text[c].head(200).drop_nulls() for c in columns])
+    return bool(cells.len()) and 2 * int(cells.str.contains(pattern).sum()) > cells.len()
+
+
 def _time(text: pl.DataFrame, column: str) -> pl.Expr:
-    if "T" in (text[column][0] or "T"):
+    if not _mostly(text, [column], r"^\s*\d+\s*$"):
         return pl.col(column).str.strip_chars().str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME)
     return integers(column, limit=2**63 - 1).cast(TIME)

@@ -43,6 +43,7 @@ class Day:
     book: bytes
     symbol: str
     date: str
+    levels: int
     midnight: int
     open: int
     close: int
@@ -50,7 +51,7 @@ class Day:
 
 def days(path: Path, timezone: str) -> Iterator[Day]:
     """Every message/orderbook pair of a zip, or the pair that a message CSV belongs to."""
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         yield from _zip_days(path, timezone)
         return
     book = path.with_name(path.name.replace("_message_", "_orderbook_"))
@@ -64,7 +65,10 @@ def days(path: Path, timezone: str) -> Iterator[Day]:
 def _zip_days(path: Path, timezone: str) -> Iterator[Day]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {Path(i.filename).name: i for i in archive.infolist()}
+            infos = [i for i in archive.infolist() if not i.is_dir()]
+            members = {Path(i.filename).name: i for i in infos}
+            if len(members) < len(infos):
+                raise DataError(f"{path.name} holds two files of one name: keep one of each.")
             messages = sorted(n for n in members if _NAME.fullmatch(n))
             if not messages:
                 raise DataError(f"{path.name} holds no LOBSTER message file (SYMBOL_DATE_OPEN_CLOSE_message_N.csv).")
@@ -76,8 +80,16 @@ def _zip_days(path: Path, timezone: str) -> Iterator[Day]:
                     raise DataError(f"{path.name}: {name} or {book} unpacks to more than 8 GiB.")
                 contents = archive.read(members[name]), archive.read(members[book])
                 yield _day(name, f"{path.name}/{name}", f"{path.name}/{book}", *contents, timezone)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(f"{path.name} is damaged or not a zip ({error}): fetch it again.") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        UnicodeError,
+    ) as error:
+        raise DataError(f"{path.name} is damaged, locked or not a zip ({error}): fetch it again.") from error
 
 
 def _day(name: str, message_name: str, book_name: str, message: bytes, book: bytes, timezone: str) -> Day:
@@ -92,7 +104,18 @@ def _day(name: str, message_name: str, book_name: str, message: bytes, book: byt
     noon = dt.datetime.combine(date, dt.time(12), ZoneInfo(timezone))
     midnight = (int(noon.timestamp()) - 12 * 3600) * SECOND
     open_, close = (midnight + int(match[k]) * 1_000_000 for k in ("open", "close"))
-    return Day(message_name, book_name, message, book, match["symbol"], match["date"], midnight, open_, close)
+    return Day(
+        message_name,
+        book_name,
+        message,
+        book,
+        match["symbol"],
+        match["date"],
+        int(match["levels"]),
+        midnight,
+        open_,
+        close,
+    )
 
 
 def read(day: Day, policy: Policy, levels: int | None) -> tuple[pl.DataFrame, int, dict[str, int]]:
@@ -126,18 +149,27 @@ def read(day: Day, policy: Policy, levels: int | None) -> tuple[pl.DataFrame, in
         "direction": integers("direction", limit=1),
         **{c: _book_price(c) if "_px_" in c else integers(c) for c in book_columns},
     }
+    if day.levels != found:
+        raise DataError(
+            f"{day.book_name} has {found} levels, its name says {day.levels}: the name or the file is wrong."
+        )
     checker = Checker(day.message_name, policy, book_source=day.book_name)
     rows = checker.parse(pl.concat([message, book], how="horizontal"), casts, optional=set())
     unknown = ~rows["type"].is_in(list(_ACTIONS))
     rows = checker.refuse("unreadable", rows, unknown, "type", "the event type {type} is not one of 1-7")
 
+    unsided = rows["direction"] == 0
+    rows = checker.refuse("unreadable", rows, unsided, "direction", "the direction {direction} is neither 1 nor -1")
+    unpriced = (rows["type"] != _HALT) & (rows["price"] <= 0)
+    rows = checker.refuse("unreadable", rows, unpriced, "price", "the price {price} is not positive")
+
     trade = pl.col("type").is_in(_TRADES)
     halt = pl.col("type") == _HALT
     # LOBSTER gives the side of the resting order; the schema gives a trade its aggressor's.
     buy = pl.when(trade).then(pl.col("direction") == -1).otherwise(pl.col("direction") == 1)
-    absent = {c: pl.col(c).abs() == _EMPTY_PRICE * 100_000 for c in book_columns if "_px_" in c}
+    absent = {c: pl.col(c) == _empty(c) * 100_000 for c in book_columns if "_px_" in c}
     events = rows.with_columns(
-        (pl.col("time") + day.midnight).cast(TIME).alias("ts_recv"),
+        *((pl.col("time") + day.midnight).cast(TIME).alias(clock) for clock in ("ts_event", "ts_recv")),
         pl.col("type").replace_strict(_ACTIONS, return_dtype=ACTION).alias("action"),
         pl.when(buy).then(pl.lit("B")).otherwise(pl.lit("A")).cast(SIDE).alias("side"),
         pl.when(~halt).then(pl.col("price") * 100_000).alias("price"),
@@ -149,10 +181,16 @@ def read(day: Day, policy: Policy, levels: int | None) -> tuple[pl.DataFrame, in
         *(pl.lit(None, pl.UInt32).alias(f"{s}_ct_{m:02d}") for m in range(count) for s in ("bid", "ask")),
         pl.lit(day.symbol).alias("symbol"),
     )
-    events = checker.book(events, count).with_columns(ts_event="ts_recv")
+    events = checker.book(events, count)
     return events.select(list(schema(count))), count, checker.dropped
 
 
+def _empty(column: str) -> int:
+    return _EMPTY_PRICE if column.startswith("ask") else -_EMPTY_PRICE
+
+
 def _book_price(column: str) -> pl.Expr:
+    """Text to 1e-9 units. Null, that is unreadable, unless it is positive or the side's empty price."""
     price = pl.col(column).str.strip_chars().cast(pl.Int64, strict=False)
-    return pl.when(price.abs() <= _EMPTY_PRICE).then(price * 100_000).alias(column)
+    usable = ((price > 0) & (price < _EMPTY_PRICE)) | (price == _empty(column))
+    return pl.when(usable).then(price * 100_000).alias(column)

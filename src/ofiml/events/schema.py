@@ -62,10 +62,10 @@ def schema(levels: int) -> dict[str, pl.DataType]:
 class Session:
     """One symbol's trading session.
 
-    `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from. `tick`
-    is in 1e-9 currency units; `digest` is the SHA-256 of what the session was made from; `dropped` counts dropped rows by
-    cause; `truth`, for a simulated session, holds `ts_recv` and the latent `pressure`, which no other room may look at
-    but tests.
+    `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from.
+    `tick` is in 1e-9 currency units; `digest` is the SHA-256 of what the session was made from; `dropped` counts
+    dropped rows by cause; `truth`, for a simulated session, holds `ts_recv` and the latent `pressure`, which no other
+    room may look at but tests.
     """
 
     symbol: str

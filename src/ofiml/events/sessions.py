@@ -5,6 +5,7 @@ import glob
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -33,11 +34,11 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             return lambda: iter([_limit(simulate(dataset, index), dataset.max_events)])
 
         return [simulated(index) for index in range(count)]
-    paths = [Path(p) for p in sorted(glob.glob(dataset.path))]
+    paths = [Path(p) for p in sorted(glob.glob(dataset.path)) if Path(p).is_file()]
     read = {"databento": _databento, "lobster": _lobster}[dataset.name]
 
     def source(path: Path) -> Source:
-        return lambda: (_limit(session, dataset.max_events) for session in read(path, dataset))
+        return lambda: (_limit(s, dataset.max_events) for s in islice(read(path, dataset), dataset.max_sessions))
 
     return [source(path) for path in paths[: dataset.max_sessions]]
 
@@ -78,6 +79,8 @@ def _databento(path: Path, dataset: FileDataset) -> Iterator[Session]:
 
 def _lobster(path: Path, dataset: FileDataset) -> Iterator[Session]:
     for day in lobster.days(path, dataset.timezone):
+        if dataset.symbol not in (None, day.symbol):
+            raise DataError(f"{day.message_name} holds {day.symbol}, not {dataset.symbol}: leave dataset.symbol=null.")
         events, levels, dropped = lobster.read(day, dataset.policy, dataset.levels)
         session = Session(
             symbol=day.symbol,

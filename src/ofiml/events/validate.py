@@ -1,5 +1,6 @@
 """Checks of raw rows, each cause with its policy: an error that names the place, or a counted drop."""
 
+import datetime as dt
 import io
 from dataclasses import dataclass, field
 
@@ -8,9 +9,12 @@ import polars as pl
 from ofiml.config import Policy
 from ofiml.errors import DataError
 
-# Above 2^53 a float no longer holds every 1e-9 unit, and a price would be silently wrong.
-MAX_PRICE = 9_000_000.0
+# Above 2^52 units of 1e-9 a float no longer tells neighbours apart, and a price would be silently wrong.
+MAX_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
+
+# Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
+_CLOCK_TOLERANCE_MS = 1000
 
 
 def read_text(content: bytes, source: str, *, header: bool) -> pl.DataFrame:
@@ -19,11 +23,17 @@ def read_text(content: bytes, source: str, *, header: bool) -> pl.DataFrame:
     Everything is text first, so that a cell that does not parse can be named. Raises DataError for an empty file and
     for a line with more fields than the first.
     """
+    names = content.partition(b"\n")[0].decode(errors="replace").replace('"', "").strip().split(",") if header else []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{source}, line 1: the column {twice[0]} stands there {names.count(twice[0])} times; keep one."
+        )
     try:
         frame = pl.read_csv(io.BytesIO(content), has_header=header, infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.NoDataError as error:
         raise DataError(f"{source} is empty: give a file with rows.") from error
-    except pl.exceptions.ComputeError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:  # polars unpacks gzip by itself, and may fail at it
         raise DataError(_misshapen(content, source, str(error))) from error
     if frame.height == 0:
         raise DataError(f"{source} has a header and no rows: give a file with rows.")
@@ -39,7 +49,7 @@ def _misshapen(content: bytes, source: str, reason: str) -> str:
         if line.count(b",") > width:
             fields = line.count(b",") + 1
             return f"{source}, line {number}: {fields} fields where line 1 has {width + 1}. Mend or delete the line."
-    return f"{source} cannot be read as CSV: {reason.splitlines()[0]}."
+    return f"{source} cannot be read as CSV ({reason.splitlines()[0]}): mend it or fetch it again."
 
 
 def prices(column: str, *, unit: float) -> pl.Expr:
@@ -105,7 +115,7 @@ class Checker:
         return parsed
 
     def book(self, frame: pl.DataFrame, levels: int) -> pl.DataFrame:
-        """Rows in the event schema without negative sizes, crossed books and times that run back."""
+        """Rows in the event schema without negative sizes, crossed or misshapen books and wrong times."""
         sizes = ["size", *(f"{side}_sz_{m:02d}" for m in range(levels) for side in ("bid", "ask"))]
         for column in sizes:
             bad = (frame[column] < 0).fill_null(False)
@@ -118,9 +128,46 @@ class Checker:
             "bid_px_00",
             "bid {bid_px_00} is above ask {ask_px_00} (in 1e-9): the book is crossed",
         )
-        # Against the latest time so far, so that one early row does not condemn the rows after it.
-        bad = frame["ts_recv"] < frame["ts_recv"].cum_max()
-        frame = self.refuse("time_reversal", frame, bad, "ts_recv", "the time {ts_recv} runs back")
+        frame = self._shape(frame, levels)
+        late = frame["ts_event"] > frame["ts_recv"] + dt.timedelta(milliseconds=_CLOCK_TOLERANCE_MS)
+        frame = self.refuse("clock", frame, late, "ts_event", "{ts_event} is later than its receipt, {ts_recv}")
+        frame = self._in_time(frame)
         if frame.height == 0:
             raise DataError(f"{self.source}: no row is left ({self.dropped} dropped); check dataset=… and the file.")
         return frame
+
+    def _shape(self, frame: pl.DataFrame, levels: int) -> pl.DataFrame:
+        """Rows whose levels stand in order, without a gap, and have a size exactly where they have a price."""
+        for side, order in (("bid", 1), ("ask", -1)):
+            for m in range(levels):
+                px, sz = frame[f"{side}_px_{m:02d}"], frame[f"{side}_sz_{m:02d}"]
+                bad = px.is_not_null() & (sz.fill_null(0) == 0)
+                frame = self.refuse(
+                    "book",
+                    frame,
+                    bad,
+                    f"{side}_sz_{m:02d}",
+                    f"level {m} has a price, {{{side}_px_{m:02d}}}, and no size",
+                )
+                if m == 0:
+                    continue
+                px, better = frame[f"{side}_px_{m:02d}"], frame[f"{side}_px_{m - 1:02d}"]
+                bad = px.is_not_null() & ((px - better) * order >= 0).fill_null(True)
+                what = f"level {m} at {{{side}_px_{m:02d}}} stands before level {m - 1} at {{{side}_px_{m - 1:02d}}}"
+                frame = self.refuse("book", frame, bad, f"{side}_px_{m:02d}", what + " (in 1e-9)")
+        return frame
+
+    def _in_time(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows whose `ts_recv` does not run back.
+
+        A late stamp and an early one both make times run back; of the two readings the one that blames fewer rows
+        holds, so that one wrong stamp does not condemn all rows after it.
+        """
+        stamps = frame["ts_recv"].to_physical()
+        early = stamps < stamps.cum_max()
+        late = stamps > stamps.cum_min(reverse=True)
+        if early.sum() <= late.sum():
+            return self.refuse("time_reversal", frame, early, "ts_recv", "the time {ts_recv} runs back")
+        return self.refuse(
+            "time_reversal", frame, late, "ts_recv", "the time {ts_recv} is later than the rows after it"
+        )

@@ -58,18 +58,25 @@ class Fold:
 
 
 def walk_forward(
-    rows: Intervals, *, folds: int, first_train: float, embargo: int, window: float | None = None
+    rows: Intervals,
+    *,
+    folds: int,
+    first_train: float,
+    embargo: int,
+    window: float | None = None,
+    key: str = "split.folds",
 ) -> list[Fold]:
     """`folds` test blocks that tile the rows after the first `first_train` share, each after its train rows.
 
     Train rows are all before the block, or, with `window`, the last `window` share of all rows before it. Those whose
     [first instant used or label start, label end] meets a test row's label interval are purged; those nearer to one
-    than `embargo` ns are embargoed. Raises DataError if a fold keeps no train row.
+    than `embargo` ns are embargoed. `key` names the number of folds in errors. Raises DataError if a fold keeps no
+    train row.
     """
     n = len(rows)
     start = int(first_train * n)
     if n - start < folds or start == 0:
-        raise DataError(f"{n} rows are too few for split.folds={folds}: give more data, or fewer folds.")
+        raise DataError(f"{n} rows are too few for {key}={folds}: give more data, or fewer folds.")
     first = np.minimum(rows.first_used, rows.label_start)
     result = []
     for index, test in enumerate(np.array_split(np.arange(start, n, dtype=np.int64), folds)):

@@ -9,11 +9,11 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import Config, Tracking
+from ofiml.config import Config, Tracking, without_credentials
 from ofiml.errors import ConfigError
 from ofiml.experiment import Study
 from ofiml.tracking import provenance
-from ofiml.tracking.outputs import resolved, without_credentials
+from ofiml.tracking.outputs import resolved
 from ofiml.tracking.verdict import markdown
 
 _PARAM_LIMIT = 6000
@@ -34,8 +34,8 @@ def open_store(tracking: Tracking) -> str:
     A fresh SQLite store is set up under a lock: processes that do so at once crash. Raises ConfigError if the store
     does not answer.
     """
-    import mlflow
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     lock = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock"
     if tracking.uri.startswith("sqlite:///"):
@@ -43,29 +43,52 @@ def open_store(tracking: Tracking) -> str:
         lock = path.with_name(path.name + ".lock")
         if not path.parent.is_dir():
             raise ConfigError(f"tracking.uri: the folder of {path} does not exist; make it, or give another uri.")
+        if path.exists() and path.stat().st_size and not path.read_bytes()[:16].startswith(b"SQLite format 3"):
+            raise ConfigError(f"tracking.uri: {path} is not a SQLite file; give another uri.")
     try:
         with filelock.FileLock(lock):
             client = _client(tracking.uri)
             found = client.get_experiment_by_name(tracking.experiment)
             return str(found.experiment_id if found else client.create_experiment(tracking.experiment))
-    except (MlflowException, mlflow.exceptions.RestException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         uri = without_credentials(tracking.uri)
         raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): mend it, or use tracking=off.") from error
 
 
-def log(study: Study, folder: Path, experiment_id: str, started_ms: int, tags: dict[str, str] | None = None) -> str:
-    """Logs the study and what it wrote to `folder` as one finished run, and returns the run's id."""
+def log(
+    study: Study,
+    folder: Path,
+    written: list[Path],
+    experiment_id: str,
+    started_ms: int,
+    tags: dict[str, str] | None = None,
+) -> str:
+    """Logs the study and the files it has `written` under `folder` as one finished run, and returns the run's id.
+
+    If logging fails midway the run is marked as failed, and the error goes on; the files are where they were written.
+    """
+    config = study.config
+    client = _client(config.tracking.uri)
+    name = f"{config.model.name}-{config.ofi.name}-{_span(config)}-{config.dataset.name}"
+    run = client.create_run(experiment_id, start_time=started_ms, run_name=name)
+    run_id = str(run.info.run_id)
+    try:
+        _fill(client, run_id, study, folder, written, started_ms, tags or {})
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    return run_id
+
+
+def _fill(
+    client: Any, run_id: str, study: Study, folder: Path, written: list[Path], started_ms: int, tags: dict[str, str]
+) -> None:
     import mlflow
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     config, report = study.config, study.report
-    client = _client(config.tracking.uri)
     commit, diff = provenance.git_state()
-    name = f"{config.model.name}-{config.ofi.name}-{_span(config)}-{config.dataset.name}"
-    run = client.create_run(experiment_id, start_time=started_ms, run_name=name)
-    run_id = str(run.info.run_id)
-
     params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flat_params(resolved(config)).items()]
     described = {
         "kind": report.kind,
@@ -82,7 +105,7 @@ def log(study: Study, folder: Path, experiment_id: str, started_ms: int, tags: d
         "mlflow.source.name": "ofiml",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
-        **(tags or {}),
+        **tags,
     }
     client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in described.items()])
     metrics = [Metric(k, v, started_ms, step) for k, v, step in _metrics(study) if v == v]
@@ -91,13 +114,14 @@ def log(study: Study, folder: Path, experiment_id: str, started_ms: int, tags: d
     digest = report.dataset["digest"][:32]  # MLflow holds 36 characters; the tag has all
     source = Dataset(config.dataset.name, digest, source_type="ofiml", source=json.dumps(report.dataset["sources"]))
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", "walk-forward")])])
-    client.log_artifacts(run_id, str(folder))
+    for path in written:
+        inside = path.parent.relative_to(folder).as_posix()
+        client.log_artifact(run_id, str(path), None if inside == "." else inside)
     if diff:
         client.log_text(run_id, diff, "git.diff")
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _log_model(study)
-    return run_id
 
 
 def logged(run_id: str, uri: str, folder: Path) -> tuple[Path, Path]:

@@ -3,12 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 import yaml
 
-from ofiml.config import Config
+from ofiml.config import Config, without_credentials
 from ofiml.events.schema import TIME
 from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
@@ -24,16 +23,8 @@ def resolved(config: Config) -> dict[str, Any]:
     return mapping
 
 
-def without_credentials(uri: str) -> str:
-    """The uri with `user:password@` and the query, which may hold a token, cut out."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc and not parts.query:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
-
-
-def write(study: Study, folder: Path) -> None:
-    """config.yaml, report.json, predictions.parquet, fills.parquet, figures/ and models/ under `folder`."""
+def write(study: Study, folder: Path) -> list[Path]:
+    """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models; returns their paths."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
@@ -48,6 +39,8 @@ def write(study: Study, folder: Path) -> None:
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
+    own = ["config.yaml", "report.json", "predictions.parquet", "fills.parquet"]
+    return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
 
 
 def stored_sha256(folder: Path) -> str:

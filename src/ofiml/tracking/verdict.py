@@ -8,6 +8,8 @@ from rich.table import Table
 
 from ofiml.experiment import Study
 
+_FEWEST_BLOCKS = 8  # an interval from fewer says little
+
 
 def title(study: Study) -> str:
     """What was studied, in one line."""
@@ -19,7 +21,7 @@ def title(study: Study) -> str:
 def sentences(study: Study) -> list[str]:
     """The verdict, the costs, and what the data were."""
     report = study.report
-    lines = [_finding(report.kind, report.metrics["pooled"]["ic"])]
+    lines = [_finding(report.kind, report.metrics["pooled"]["ic"], report.metrics["bootstrap"]["blocks"])]
     if report.impact:
         windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
         lines.append(f"R² of best-level flow in {windows} half-hour windows: mean {mean}.")
@@ -77,10 +79,12 @@ def _rows(study: Study) -> list[list[str]]:
     return rows
 
 
-def _finding(kind: str, ic: dict[str, Any]) -> str:
+def _finding(kind: str, ic: dict[str, Any], blocks: int) -> str:
     what = "forecast" if kind == "forecast" else "price impact"
     if ic["low"] != ic["low"]:
         return f"No {what} to judge: the IC has no interval. Predictions are constant, or data too few."
+    if blocks < _FEWEST_BLOCKS:
+        return f"No verdict on the {what}: the interval rests on {blocks} blocks of time; give more data."
     if ic["low"] > 0:
         return f"There is a {what}: the IC's interval lies above 0."
     if ic["high"] < 0:
