@@ -4,6 +4,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Kernels check their bounds in tests. numba's cache does not know that switch, so they have a folder of their own.
+os.environ["NUMBA_BOUNDSCHECK"] = "1"
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "numba")
+
 import pytest
 from hydra import compose, initialize_config_dir
 

@@ -30,6 +30,8 @@ def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
         return _end(_sentence(error), 2)
     except DataError as error:
         return _end(str(error), 1)
+    except KeyboardInterrupt:
+        return _end("interrupted. Run the same again: finished tuning trials are not run twice.", 130)
     except OSError as error:
         if error.filename is None:
             raise

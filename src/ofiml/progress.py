@@ -26,9 +26,9 @@ class Stages:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator["Bar"]:
         """A bar of `total` steps."""
-        bar = Bar(self._bars, self._bars.add_task(name, total=total))
+        bar = Bar(self._bars, self._bars.add_task(name, total=total, visible=total > 0))
         yield bar
-        if not self.console.is_terminal:
+        if total and not self.console.is_terminal:
             self.console.print(f"{name}: {bar.done} of {total}", highlight=False)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from ofiml import experiment
+from ofiml import rows as rows_room
 from ofiml.events.schema import times
 from ofiml.events.simulate import simulate
 from ofiml.features import compute
@@ -46,7 +47,7 @@ def corrupted(session, t, seed=0):
 def studied(config, monkeypatch, change=lambda session: session):
     """The study of `config` with each of its sessions changed."""
     sessions = [change(simulate(config.dataset, i)) for i in range(config.dataset.sessions)]
-    monkeypatch.setattr(experiment, "sources", lambda dataset: [lambda s=s: iter([s]) for s in sessions])
+    monkeypatch.setattr(rows_room, "sources", lambda dataset: [lambda s=s: iter([s]) for s in sessions])
     with Stages() as stages:
         return experiment.run(config, stages)
 
@@ -73,7 +74,7 @@ def test_predictions_up_to_t_ignore_everything_after_t(configure, monkeypatch, o
 
 
 def prepared(config, session):
-    return experiment.prepare(session, config).rows
+    return rows_room.prepare(session, config).rows
 
 
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
@@ -105,15 +106,15 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
 
 
 def test_permuted_labels_give_no_skill(configure, monkeypatch):
-    rows_of = experiment._rows
+    in_time_order = experiment.in_time_order
 
-    def permuted(sessions, config):
-        rows, dropped = rows_of(sessions, config)
+    def permuted(sessions):
+        rows, dropped = in_time_order(sessions)
         rows = rows.filter(pl.col("y").is_not_null())
         order = np.random.default_rng(1).permutation(rows.height)
         return rows.with_columns(pl.Series("y", rows["y"].to_numpy()[order])), dropped
 
-    monkeypatch.setattr(experiment, "_rows", permuted)
+    monkeypatch.setattr(experiment, "in_time_order", permuted)
     with Stages() as stages:
         study = experiment.run(configure("model=ridge", "tuning.trials=3", "dataset.sessions=3"), stages)
     ic = study.report.metrics["pooled"]["ic"]

@@ -1,0 +1,60 @@
+"""The typed config.
+
+`load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
+`ConfigError`. Below `run.py` only these classes are seen. A name in the config looks up a class in `SCHEMAS`; nothing
+from a config is ever imported or called, because logged configs come from strangers.
+"""
+
+from ofiml.config.load import load, unknown_key, without_credentials
+from ofiml.config.schema import (
+    SCHEMAS,
+    Backtest,
+    Config,
+    DecayOfi,
+    Evaluation,
+    Features,
+    FileDataset,
+    Horizon,
+    LgbmModel,
+    LogisticModel,
+    Model,
+    Ofi,
+    Policy,
+    Range,
+    RidgeModel,
+    RidgeOfi,
+    SyntheticDataset,
+    Target,
+    TimeBars,
+    Tracking,
+    Tuning,
+    WalkForward,
+)
+
+__all__ = [
+    "SCHEMAS",
+    "Backtest",
+    "Config",
+    "DecayOfi",
+    "Evaluation",
+    "Features",
+    "FileDataset",
+    "Horizon",
+    "LgbmModel",
+    "LogisticModel",
+    "Model",
+    "Ofi",
+    "Policy",
+    "Range",
+    "RidgeModel",
+    "RidgeOfi",
+    "SyntheticDataset",
+    "Target",
+    "TimeBars",
+    "Tracking",
+    "Tuning",
+    "WalkForward",
+    "load",
+    "unknown_key",
+    "without_credentials",
+]

@@ -1,0 +1,107 @@
+"""From a composed or logged mapping to the typed config, or to one sentence that says what is wrong with it."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from ofiml.config.schema import SCHEMAS, Config
+from ofiml.errors import ConfigError
+
+
+def load(raw: DictConfig | Mapping[str, Any]) -> Config:
+    """The typed config of a composed or logged mapping.
+
+    Raises ConfigError, in one sentence, for an unknown key, a wrong type or an impossible combination. A plain mapping
+    (a logged config) may hold no interpolation: a stranger's `${oc.env:…}` would read this environment.
+    """
+    if isinstance(raw, DictConfig):
+        try:
+            raw = cast(dict[str, Any], OmegaConf.to_container(raw, resolve=True))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{error.full_key}: {_reason(error)}.") from error
+    elif "${" in repr(raw):
+        raise ConfigError("The logged config holds an interpolation (${…}); a resolved config never does.")
+    known = {f.name for f in fields(Config)}
+    for key in raw:
+        if key not in known:
+            raise ConfigError(unknown_key(str(key)))
+    for key in known:
+        if key not in raw:
+            raise ConfigError(f"The config has no {key}.")
+    values = {group: _typed(group, raw[group]) for group in SCHEMAS}
+    return Config(seed=_integer("seed", raw["seed"]), threads=_integer("threads", raw["threads"]), **values)
+
+
+def _typed(group: str, node: Any) -> Any:
+    schema = SCHEMAS[group]
+    try:
+        if not isinstance(node, dict):
+            raise ConfigError(f"{group} must be a mapping, not {node!r}.")
+        if isinstance(schema, dict):
+            name = node.get("name")
+            if not isinstance(name, str) or name not in schema:
+                raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
+            schema = schema[name]
+        typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+        _finite(group, typed)
+        return typed
+    except ConfigKeyError as error:
+        raise ConfigError(unknown_key(f"{group}.{error.full_key or error.key}")) from error
+    except MissingMandatoryValue as error:
+        key = str(error.full_key)
+        raise ConfigError(f"{group}.{key} is missing: give it as {group}.{key}=….") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{group}.{error.full_key}: {_reason(error)}.") from error
+
+
+def _finite(path: str, value: Any) -> None:
+    if is_dataclass(value):
+        for f in fields(value):
+            _finite(f"{path}.{f.name}", getattr(value, f.name))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _finite(f"{path}.{key}", item)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}={value} is not a finite number.")
+
+
+def _reason(error: OmegaConfBaseException) -> str:
+    return str(error).splitlines()[0].rstrip(".")
+
+
+def _integer(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{key}: {value!r} is not an integer.")
+    return value
+
+
+def without_credentials(uri: str) -> str:
+    """The uri with `user:password@` and the query, which may hold a token, cut out."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc and not parts.query:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def unknown_key(path: str) -> str:
+    """The sentence for a key that no schema, or not the chosen one, has."""
+    group, _, key = path.partition(".")
+    schema = SCHEMAS.get(group)
+    if schema is None:
+        return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"
+    choices = schema if isinstance(schema, dict) else {group: schema}
+    owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
+    if owners:
+        return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."
+    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)})}"
+
+
+def _did_you_mean(key: str, names: set[str]) -> str:
+    close = difflib.get_close_matches(key.rsplit(".", 1)[-1], sorted(names), n=1)
+    return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(sorted(names))}." if names else ""
