@@ -62,9 +62,9 @@ def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
 def markdown(study: Study) -> str:
     """The same for the run's page."""
     header = _header(study)
-    lines = [f"**{title(study)}**", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
-    lines += [f"| {' | '.join(row)} |" for row in _rows(study)]
-    return "\n".join([*lines, "", *(f"- {line}" for line in sentences(study))])
+    table = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    table += [f"| {' | '.join(row)} |" for row in _rows(study)]
+    return "\n".join([f"**{title(study)}**", "", *(f"- {line}" for line in sentences(study)), "", *table])
 
 
 def _header(study: Study) -> list[str]:
