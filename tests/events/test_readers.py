@@ -197,6 +197,12 @@ def test_hours_cut_and_count(tmp_path):
         read(path, hours=["15:00", "16:00"])
 
 
+def test_a_wrong_tick_is_noticed(tmp_path):
+    path = csv(tmp_path, good(1), good(2))
+    with pytest.raises(DataError, match=r"column bid_px_00: 10\.01 is no multiple of dataset\.tick=0\.05"):
+        read(path, tick=0.05)
+
+
 def test_days_become_sessions(tmp_path):
     (first, second) = read(csv(tmp_path, good(1), with_cell(2, "ts_recv", "2024-10-22T15:00:00Z")))
     assert (first.date, second.date) == ("2024-10-21", "2024-10-22")

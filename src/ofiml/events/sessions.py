@@ -74,7 +74,7 @@ def _databento(path: Path, dataset: FileDataset) -> Iterator[Session]:
             dropped=dropped,
         )
         dropped = {}  # the file's drops are counted once, with its first session
-        yield _within_hours(session)
+        yield _within_hours(_on_ticks(session))
 
 
 def _lobster(path: Path, dataset: FileDataset) -> Iterator[Session]:
@@ -95,7 +95,20 @@ def _lobster(path: Path, dataset: FileDataset) -> Iterator[Session]:
             digest=_digest(day.message, day.book),
             dropped=dropped,
         )
-        yield _within_hours(session)
+        yield _within_hours(_on_ticks(session))
+
+
+def _on_ticks(session: Session) -> Session:
+    """The session, if its best quotes stand on multiples of the tick: a wrong one would scale numbers in silence."""
+    for column in ("bid_px_00", "ask_px_00"):
+        quotes = session.events[column].drop_nulls()
+        off = quotes.filter(quotes % session.tick != 0)
+        if off.len():
+            raise DataError(
+                f"{session.source}, column {column}: {off[0] / PRICE_SCALE:g} is no multiple of dataset.tick="
+                f"{session.tick / PRICE_SCALE:g} ({off.len()} such rows): give the instrument's tick."
+            )
+    return session
 
 
 def _within_hours(session: Session) -> Session:
