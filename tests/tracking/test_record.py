@@ -16,7 +16,7 @@ import yaml
 
 from ofiml.config import load
 from ofiml.reproduce import main as reproduce
-from ofiml.tracking.outputs import stored_sha256
+from ofiml.tracking.report import predictions_sha256
 
 TINY = ["debug=tiny", "model=lgbm", "model.n_estimators=20"]
 
@@ -51,7 +51,7 @@ def test_what_is_printed(tracked):
 def test_the_files(tracked):
     _, _, out, _, _ = tracked
     report = json.loads((out / "report.json").read_text())
-    assert stored_sha256(out) == report["predictions"]["sha256"]
+    assert predictions_sha256(pl.read_parquet(out / "predictions.parquet")) == report["predictions"]["sha256"]
     predictions = pl.read_parquet(out / "predictions.parquet")
     digest = hashlib.sha256(b"".join(s.encode() + b"\0" for s in predictions["symbol"]))
     for column, dtype in (("bar_close", "<i8"), ("fold", "<i4"), ("y", "<f8"), ("y_hat", "<f8")):

@@ -33,9 +33,6 @@ class Intervals:
     def __len__(self) -> int:
         return len(self.label_start)
 
-    def take(self, rows: Int64) -> "Intervals":
-        return Intervals(self.first_used[rows], self.label_start[rows], self.label_end[rows])
-
 
 @dataclass(frozen=True, slots=True)
 class Fold:

@@ -11,7 +11,6 @@ from ofiml.config import Config, without_credentials
 from ofiml.events.schema import TIME
 from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
-from ofiml.tracking.report import predictions_sha256
 
 KEPT = ["symbol", "session", "bar_close", "fold", "y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"]
 
@@ -41,11 +40,6 @@ def write(study: Study, folder: Path) -> list[Path]:
     _whole(folder / "report.json", study.report.to_json().encode())
     own = ["config.yaml", "report.json", "predictions.parquet", "fills.parquet"]
     return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
-
-
-def stored_sha256(folder: Path) -> str:
-    """`predictions.sha256` of the predictions that a run wrote."""
-    return predictions_sha256(pl.read_parquet(folder / "predictions.parquet"))
 
 
 def _whole(path: Path, content: bytes) -> None:
