@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
+PORT ?= 5000
 
 export UV_COMPILE_BYTECODE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -31,8 +32,8 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/flow.py
 
 ui: .venv/installed
-	@echo "http://127.0.0.1:5000 (Ctrl-C ends it)"
-	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends it; make ui PORT=5001 takes another port)"
+	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
 # Everything is installed with its hash checked; uv itself first, by pip, from the same lock.
 .venv/installed: requirements.lock pyproject.toml
@@ -44,8 +45,9 @@ ui: .venv/installed
 	touch $@
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 
+# Results (outputs, mlflow.db, mlruns) are not ours to delete.
 clean:
-	rm -rf .venv .ofiml outputs mlruns mlartifacts mlflow.db mlflow.db.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 """Speed of the flow kernel, as ratios from one run: `make bench`.
 
-The limit is memory: a state of 10 levels is 40 int64 read and 10 written, so the kernel is held against numpy copying
-as many bytes in the same process. The peer is the same formula in numpy, vectorised. Each figure is the best of several
+Memory bounds it: a state of 10 levels is 40 int64 read and 10 written, so the kernel is held against numpy copying as
+many bytes in the same process. The peer is the same formula in numpy, vectorised. Each figure is the best of several
 repeats on one thread; machines differ and are noisy, ratios less so.
 """
 

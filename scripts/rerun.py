@@ -16,6 +16,7 @@ import yaml
 
 from ofiml.cli import ending_in_a_sentence
 from ofiml.config import load
+from ofiml.errors import ConfigError
 from ofiml.record import record
 from ofiml.reproduce import compare
 from ofiml.tracking.report import flat
@@ -24,6 +25,10 @@ KEPT = ("report.json", "figures")
 
 
 def rerun(folder: Path, write: bool) -> int:
+    if not (folder / "config.yaml").exists():
+        raise ConfigError(
+            f"{folder} holds no config.yaml: its data are not here to be read; its README has the commands."
+        )
     config = load(yaml.safe_load((folder / "config.yaml").read_text()))
     with tempfile.TemporaryDirectory() as scratch:
         quiet = replace(config, tracking=replace(config.tracking, enabled=False))

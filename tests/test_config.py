@@ -62,9 +62,16 @@ def test_impossible_configs(configure, overrides, sentence):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("model.num_leavs=3", "Unknown key model.num_leavs. Did you mean num_leaves?"),
+        ("model.num_leavs=3", "Unknown key model.num_leavs. Did you mean model.num_leaves?"),
         ("modle=lgbm", "Unknown key modle. Did you mean model?"),
-        ("model=lgb", "Could not find 'model/lgb'"),
+        (
+            "model=rigde",
+            "model=rigde is not a choice; model is one of lgbm, logistic, ols, ridge, zero. Did you mean model=ridge?",
+        ),
+        ("horizon=15s", "Any other length is written horizon.length=15s."),
+        ("horizon=10", "horizon=10 is not a choice"),
+        ("horizon=[10s,30s]", "horizon takes one choice a run: -m horizon=10s,30s"),
+        ("model=ols,ridge", "model takes one choice a run"),
         ("dataset.path=x", "dataset.path belongs to another choice of dataset"),
         ("features.columns=[nonsense]", "nonsense is not in the catalogue"),
         ("a b", "Cannot read"),
@@ -79,6 +86,7 @@ def test_the_command_ends_in_one_sentence(tmp_path, override, sentence):
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("ofiml: ")
+    assert not list(tmp_path.glob("outputs/*/*"))
 
 
 def test_help_and_a_wrong_config_import_nothing_heavy(tmp_path):

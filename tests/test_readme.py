@@ -9,12 +9,12 @@ def test_the_printed_verdict_is_that_of_the_report():
     text = (ROOT / "README.md").read_text()
     report = json.loads((ROOT / "experiments" / "001-planted-signal" / "report.json").read_text())
     for name, m in report["metrics"]["pooled"].items():
-        folds = " ".join(f"{f[name]:.3f}" for f in report["metrics"]["folds"])
+        folds = " ".join(f"{f[name]:6.3f}" for f in report["metrics"]["folds"])
         row = next(line for line in text.splitlines() if line.startswith(f"{name} "))
-        assert row.split(maxsplit=1)[1] == f"{m['value']:.4f}  {m['low']:.4f} … {m['high']:.4f}  {folds}"
+        assert row.split(maxsplit=1)[1].split() == f"{m['value']:.4f} {m['low']:.4f} … {m['high']:.4f} {folds}".split()
     b = report["backtest"]
     assert f"gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f}" in text
-    assert f"in {b['fills']:,} fills" in text
+    assert f"{b['traded']:,} lots in {b['fills']:,} fills" in text
     assert report["predictions"]["sha256"][:16] in text
 
 

@@ -1,5 +1,6 @@
 """How a command ends: 0 after its work, 2 with one sentence for a wrong config, 1 with one sentence for wrong data."""
 
+import logging
 import os
 import re
 import sys
@@ -18,6 +19,8 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 # A store that does not answer is an error within seconds, not minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+for talkative in ("matplotlib", "urllib3"):
+    logging.getLogger(talkative).setLevel(logging.ERROR)
 
 
 def ending_in_a_sentence(work: Callable[[], int | None]) -> int:

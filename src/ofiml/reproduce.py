@@ -46,7 +46,12 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
         raw, before = _read(run_id, config_path, report_path)
     if path is not None:
         raw["dataset"]["path"] = path
-    config = load(raw)
+    try:
+        config = load(raw)
+    except ConfigError as error:
+        if "matches no file" in str(error):
+            raise ConfigError(f"{error} Say where the data lie here: --path FILE.") from error
+        raise
     out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
     config = replace(
         config,

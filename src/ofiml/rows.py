@@ -100,5 +100,8 @@ def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int
     dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
     rows = rows.filter(~no_mid)
     if rows["y"].null_count() == rows.height:
-        raise DataError(f"No bar has both a mid and a label ({dropped}): shorten the horizon, or give more data.")
+        raise DataError(
+            f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} no label, as "
+            "the session ends first. Shorten the horizon, or give more data."
+        )
     return rows, dropped

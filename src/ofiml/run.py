@@ -8,9 +8,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ofiml.arguments import check
 from ofiml.cli import ending_in_a_sentence
-from ofiml.config import load, without_credentials
-from ofiml.errors import ConfigError
+from ofiml.config import load
 from ofiml.features.catalogue import chosen
 
 
@@ -36,21 +36,14 @@ _codes: list[int] = []  # of each job: a sweep goes on after a failed one
 @hydra.main(version_base=None, config_path="../../conf", config_name="config")
 def job(composed: DictConfig) -> None:
     _codes.append(ending_in_a_sentence(lambda: study(composed)))
-
-
-def _without_credentials(arguments: list[str]) -> None:
-    """Hydra writes what it is given into files: a password may come from the environment only."""
-    for argument in arguments:
-        key, _, uri = argument.partition("=")
-        if key.lstrip("+") == "tracking.uri" and without_credentials(uri.strip("'\"")) != uri.strip("'\""):
-            raise ConfigError(
-                "tracking.uri holds a credential: give it as MLFLOW_TRACKING_URI, not on the command line."
-            )
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if _codes[-1] and not any(folder.iterdir()):
+        folder.rmdir()  # Hydra makes it before there is anything to put there
 
 
 def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
-    code = ending_in_a_sentence(lambda: _without_credentials(sys.argv[1:]))
+    code = ending_in_a_sentence(lambda: check(sys.argv[1:]))
     return code or max([ending_in_a_sentence(job), *_codes])
 
 

@@ -193,8 +193,17 @@ def test_hours_cut_and_count(tmp_path):
     (s,) = read(path, hours=["09:30", "11:00"])
     assert s.events["sequence"].to_list() == [1]
     assert s.dropped == {"outside_hours": 1}
-    with pytest.raises(DataError, match="no event lies within"):
+    with pytest.raises(
+        DataError, match=r"no event lies within .* to 2024-10-21T20:00:00 UTC; it holds 2024-10-21T14:00:01"
+    ):
         read(path, hours=["15:00", "16:00"])
+
+
+def test_what_is_no_csv_is_named(tmp_path, data):
+    with pytest.raises(DataError, match="is a zip, not a CSV: if it is LOBSTER's, use dataset=lobster"):
+        read(data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip"))
+    with pytest.raises(DataError, match="compressed with zstd"):
+        read(data("databento/dbn_test_data.mbp-10.v3.dbn.zst"))
 
 
 def test_a_wrong_tick_is_noticed(tmp_path):

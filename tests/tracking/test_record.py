@@ -43,7 +43,8 @@ def tracked(tmp_path_factory):
 def test_what_is_printed(tracked):
     folder, printed, out, run, _ = tracked
     assert "rank_ic" in printed
-    assert "Backtest: gross" in printed
+    assert "Backtest, in currency: gross" in printed
+    assert "a taste, no result" in printed
     assert str(out.relative_to(folder)) in printed
     assert run.info.run_id in printed
 
@@ -71,7 +72,7 @@ def test_the_mlflow_run(tracked):
     _, _, out, run, client = tracked
     report = json.loads((out / "report.json").read_text())
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "lgbm-mlofi-10s-synthetic"
+    assert run.info.run_name == "lgbm-mlofi-10s-synthetic-SYN"
     assert run.data.params["model.n_estimators"] == "20"
     assert run.data.params["dataset.seed"] == "42"
     tags = run.data.tags

@@ -99,9 +99,15 @@ def unknown_key(path: str) -> str:
     owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
     if owners:
         return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."
-    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)})}"
+    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)}, group)}"
 
 
-def _did_you_mean(key: str, names: set[str]) -> str:
+def _did_you_mean(key: str, names: set[str], group: str = "") -> str:
     close = difflib.get_close_matches(key.rsplit(".", 1)[-1], sorted(names), n=1)
-    return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(sorted(names))}." if names else ""
+    return (
+        f" Did you mean {group + '.' if group else ''}{close[0]}?"
+        if close
+        else f" Known: {', '.join(sorted(names))}."
+        if names
+        else ""
+    )

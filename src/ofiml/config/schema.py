@@ -55,6 +55,10 @@ class SyntheticDataset:
     max_sessions: int | None
     max_events: int | None
 
+    @property
+    def label(self) -> str:
+        return self.name if self.price_tilt else f"{self.name}_null"
+
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         _require(self.sessions >= 1, "dataset.sessions must be at least 1.")
@@ -87,6 +91,10 @@ class FileDataset:
     policy: Policy
     max_sessions: int | None
     max_events: int | None
+
+    @property
+    def label(self) -> str:
+        return self.name
 
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)

@@ -56,7 +56,9 @@ def days(path: Path, timezone: str) -> Iterator[Day]:
         return
     book = path.with_name(path.name.replace("_message_", "_orderbook_"))
     if "_message_" not in path.name:
-        raise DataError(f"{path.name}: give the zip, or the message file (…_message_N.csv).")
+        raise DataError(
+            f"{path.name}: give the zip, or the message file (…_message_N.csv). Databento's CSV: dataset=databento."
+        )
     if not book.is_file():
         raise DataError(f"{path.name}: its orderbook file {book.name} is not beside it.")
     yield _day(path.name, path.name, book.name, path.read_bytes(), book.read_bytes(), timezone)

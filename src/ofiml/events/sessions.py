@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
@@ -119,8 +120,13 @@ def _within_hours(session: Session) -> Session:
     if outside == 0:
         return session
     if outside == len(stamps):
+        asked, held = (
+            " to ".join(str(np.datetime64(t // SECOND, "s")) for t in span)
+            for span in ((session.open, session.close), (int(stamps[0]), int(stamps[-1])))
+        )
         raise DataError(
-            f"{session.source}, {session.date}: no event lies within the session's hours; see dataset.hours."
+            f"{session.source}: no event lies within the session's hours, {asked} UTC; it holds {held} UTC. "
+            "See dataset.hours and dataset.timezone; dataset.hours=null keeps all."
         )
     return replace(
         session,

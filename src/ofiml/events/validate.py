@@ -17,12 +17,23 @@ MAX_SIZE = 1_000_000_000_000
 _CLOCK_TOLERANCE_MS = 1000
 
 
+_NOT_TEXT = {
+    b"PK\x03\x04": "a zip, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd, not a CSV: unpack it; DBN is not read, only CSV is",
+    b"DBN": "DBN, not a CSV: convert it to CSV",
+    b"PAR1": "Parquet, not a CSV: convert it to CSV",
+}
+
+
 def read_text(content: bytes, source: str, *, header: bool) -> pl.DataFrame:
     """A CSV as text columns, with the file's line of each row in `line`.
 
     Everything is text first, so that a cell that does not parse can be named. Raises DataError for an empty file and
     for a line with more fields than the first.
     """
+    for magic, what in _NOT_TEXT.items():
+        if content.startswith(magic):
+            raise DataError(f"{source} is {what}.")
     names = content.partition(b"\n")[0].decode(errors="replace").replace('"', "").strip().split(",") if header else []
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ofiml.events.schema import TIME
 from ofiml.experiment import Study
+from ofiml.tracking.verdict import title
 
 _PRICE, _UP, _DOWN, _GREY, _BAND = "#1f2d3d", "#2a7f9e", "#c8553d", "#8a8f98", "#cfe3ea"
 
@@ -25,11 +26,15 @@ def figures(study: Study) -> dict[str, Figure]:
 
 
 def _styled(draw: Callable[[Figure, Study], None], study: Study) -> Figure:
-    figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
     draw(figure, study)
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25, linewidth=0.6)
+    # Below the axes, where it hides nothing.
+    if any(axis.get_legend_handles_labels()[0] for axis in figure.axes):
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.suptitle(title(study), fontsize=8, color=_GREY)
     return figure
 
 
@@ -37,18 +42,26 @@ def _unit(study: Study) -> str:
     return "2·P(up) - 1" if study.config.target.form == "direction" else study.config.target.unit
 
 
+def _word(study: Study) -> str:
+    return "predicted" if study.report.kind == "forecast" else "explained"
+
+
 def _signal(figure: Figure, study: Study) -> None:
     """Price and forecast over the last tested session."""
     rows = study.predictions
     last = rows.filter((pl.col("session") == rows["session"][-1]) & (pl.col("symbol") == rows["symbol"][-1]))
+    # A bar that is not there breaks the line.
+    gap = last["bar_close"].diff().fill_null(0) > study.config.bars.step_ns
+    mid = last["mid"].to_numpy() * last["tick"][0] / 1e9
+    line = np.where(gap.to_numpy(), np.nan, mid)
     stamps = last["bar_close"].cast(TIME).to_numpy()
     price, signal = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    price.plot(stamps, last["mid"].to_numpy() * last["tick"][0] / 1e9, color=_PRICE, linewidth=0.9)
-    price.set_ylabel("mid")
+    price.plot(stamps, line, color=_PRICE, linewidth=0.9)
+    price.set_ylabel("mid (currency)")
     price.set_title(f"{last['symbol'][0]} {last['session'][0]}: price and out-of-sample {study.report.kind}")
     y_hat = last["y_hat"].to_numpy()
     signal.vlines(stamps, 0, y_hat, colors=np.where(y_hat >= 0, _UP, _DOWN), linewidth=0.8)
-    signal.set_ylabel(f"predicted\n({_unit(study)})")
+    signal.set_ylabel(f"{_word(study)}\n({_unit(study)})")
     signal.set_xlabel("time (UTC)")
     signal.xaxis.set_major_formatter(_clock())
 
@@ -63,7 +76,7 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     """Realised label by decile of the prediction, over all rows."""
     y, y_hat = study.predictions["y"].to_numpy(), study.predictions["y_hat"].to_numpy()
     axis = figure.subplots()
-    axis.scatter(y_hat, y, s=5, alpha=0.15, color=_GREY, linewidths=0, rasterized=True, label="rows")
+    axis.scatter(y_hat, y, s=5, alpha=0.15, color=_GREY, linewidths=0, rasterized=True)
     deciles = [part for part in np.array_split(np.argsort(y_hat, kind="stable"), 10) if len(part)]
     x = np.array([y_hat[d].mean() for d in deciles])
     mean = np.array([y[d].mean() for d in deciles])
@@ -72,15 +85,16 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     low, high = np.quantile(y, [0.01, 0.99])
     reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
     axis.set_ylim(-reach * 1.1, reach * 1.1)
-    span = np.array([y_hat.min(), y_hat.max()])
+    span = np.quantile(y_hat, [0.005, 0.995])
+    if span[1] > span[0]:
+        axis.set_xlim(span[0] - 0.05 * np.ptp(span), span[1] + 0.05 * np.ptp(span))
     axis.plot(span, span, color=_PRICE, linewidth=0.8, linestyle="--", label="as predicted")
     pooled = study.report.metrics["pooled"]
     axis.set_title(
         f"Predicted against realised, out of sample: R² {pooled['r2']['value']:.4f}, IC {pooled['ic']['value']:.3f}"
     )
-    axis.set_xlabel(f"predicted ({_unit(study)})")
-    axis.set_ylabel("realised")
-    axis.legend(frameon=False)
+    axis.set_xlabel(f"{_word(study)} ({_unit(study)}), the inner 99 %")
+    axis.set_ylabel(f"realised ({'sign' if study.config.target.form == 'direction' else _unit(study)}), the inner 98 %")
 
 
 def _folds(figure: Figure, study: Study) -> None:
@@ -101,7 +115,6 @@ def _folds(figure: Figure, study: Study) -> None:
     axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in study.report.folds])
     axis.set_ylabel("IC out of sample")
     axis.set_title("Is it there in every fold?")
-    axis.legend(loc="lower right")
 
 
 def _importance(figure: Figure, study: Study) -> None:
@@ -114,8 +127,8 @@ def _importance(figure: Figure, study: Study) -> None:
             entry["folds"], [i] * len(entry["folds"]), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None
         )
     axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
-    axis.set_title(f"Importance; rank agreement of folds {study.report.importance_stability:.2f}")
-    axis.legend(frameon=False)
+    agreement = study.report.importance_stability
+    axis.set_title("Importance" + (f"; rank agreement of folds {agreement:.2f}" if agreement == agreement else ""))
 
 
 def _equity(figure: Figure, study: Study) -> None:
@@ -131,8 +144,12 @@ def _equity(figure: Figure, study: Study) -> None:
     for start in starts[1:]:
         axis.axvline(start, color=_GREY, linewidth=0.5, alpha=0.6)
     axis.axhline(0, color=_PRICE, linewidth=0.8)
+    if not study.report.backtest["fills"]:
+        axis.text(
+            0.5, 0.6, "no forecast exceeded the cost of a trade", ha="center", transform=axis.transAxes, color=_GREY
+        )
+        axis.set_ylim(-1, 1)
     axis.set_xlabel("tested bars (lines: sessions)")
     axis.set_ylabel("profit (currency)")
     b = study.report.backtest
     axis.set_title(f"{b['fills']} fills: gross {b['gross_pnl']:,.2f}, costs {b['costs']:,.2f}, net {b['net_pnl']:,.2f}")
-    axis.legend(frameon=False, loc="lower left")

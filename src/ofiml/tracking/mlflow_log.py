@@ -49,7 +49,11 @@ def open_store(tracking: Tracking) -> str:
         with filelock.FileLock(lock):
             client = _client(tracking.uri)
             found = client.get_experiment_by_name(tracking.experiment)
-            return str(found.experiment_id if found else client.create_experiment(tracking.experiment))
+            if found:
+                return str(found.experiment_id)
+            # The kind tells the UI to open the page of runs, and not one for language models.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            return str(client.create_experiment(tracking.experiment, tags=kind))
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         uri = without_credentials(tracking.uri)
@@ -70,7 +74,9 @@ def log(
     """
     config = study.config
     client = _client(config.tracking.uri)
-    name = f"{config.model.name}-{config.ofi.name}-{_span(config)}-{config.dataset.name}"
+    symbols = "-".join(sorted({s["symbol"] for s in study.report.dataset["sessions"]}))
+    kind = "" if study.report.kind == "forecast" else f"-{study.report.kind}"
+    name = f"{config.model.name}-{config.ofi.name}{kind}-{_span(config)}-{config.dataset.label}-{symbols}"
     run = client.create_run(experiment_id, start_time=started_ms, run_name=name)
     run_id = str(run.info.run_id)
     try:
@@ -92,7 +98,7 @@ def _fill(
     params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flat_params(resolved(config)).items()]
     described = {
         "kind": report.kind,
-        "dataset": config.dataset.name,
+        "dataset": config.dataset.label,
         "dataset.digest": report.dataset["digest"],
         "ofi": config.ofi.name,
         "model": config.model.name,
@@ -112,7 +118,7 @@ def _fill(
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
     digest = report.dataset["digest"][:32]  # MLflow holds 36 characters; the tag has all
-    source = Dataset(config.dataset.name, digest, source_type="ofiml", source=json.dumps(report.dataset["sources"]))
+    source = Dataset(config.dataset.label, digest, source_type="ofiml", source=json.dumps(report.dataset["sources"]))
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", "walk-forward")])])
     for path in written:
         inside = path.parent.relative_to(folder).as_posix()
@@ -173,6 +179,8 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
         out += [("impact/r2_window", v, i) for i, v in enumerate(report.impact["r2_windows"])]
     if report.backtest:
         out += [(f"backtest/{k}", float(v), 0) for k, v in report.backtest.items() if isinstance(v, int | float)]
+    for tuned in report.tuning:
+        out += [(f"tuned/{k}", float(v), tuned["fold"]) for k, v in tuned["best"].items()]
     out.append(("importance/stability", report.importance_stability, 0))
     out += [(f"seconds/{k}", v, 0) for k, v in report.runtime["seconds"].items()]
     out += [("dataset/events", float(report.dataset["events"]), 0), ("dataset/rows", float(report.rows["used"]), 0)]
@@ -192,14 +200,15 @@ def _log_model(study: Study) -> None:
     example = pd.DataFrame(study.example, columns=pipeline.feature_names)
     signature = infer_signature(example, pipeline.model.predict(study.example))
     packages = provenance.versions()
+    name = f"{study.config.model.name}-{study.config.ofi.name}"
     if type(native).__name__ == "Booster":
         requirements = [f"lightgbm=={packages['lightgbm']}"]
-        mlflow.lightgbm.log_model(native, name="model", signature=signature, pip_requirements=requirements)
+        mlflow.lightgbm.log_model(native, name=name, signature=signature, pip_requirements=requirements)
     else:
         requirements = [f"scikit-learn=={packages['scikit-learn']}"]
         mlflow.sklearn.log_model(
             native,
-            name="model",
+            name=name,
             signature=signature,
             pip_requirements=requirements,
             serialization_format="skops",

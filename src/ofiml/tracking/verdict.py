@@ -9,28 +9,41 @@ from rich.table import Table
 from ofiml.experiment import Study
 
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
+_MOST_FOLDS = 8  # that a line has room for
 
 
 def title(study: Study) -> str:
     """What was studied, in one line."""
-    config, kind = study.config, study.report.kind
-    span = f"horizon {config.horizon.length}" if kind == "forecast" else f"the same {config.bars.step} bar"
-    return f"{kind}: {config.model.name} on {config.ofi.name}, {span}, {config.dataset.name}"
+    config, report = study.config, study.report
+    span = f"horizon {config.horizon.length}" if report.kind == "forecast" else f"the same {config.bars.step} bar"
+    target = "direction" if config.target.form == "direction" else report.kind
+    return f"{target}: {config.model.name} on {config.ofi.name}, {span}, {config.dataset.label} ({market(study)})"
+
+
+def market(study: Study) -> str:
+    """Symbols and days, as `AMZN 2012-06-21` or `SYN, 6 sessions from 2024-01-01`."""
+    sessions = study.report.dataset["sessions"]
+    symbols = ", ".join(sorted({s["symbol"] for s in sessions}))
+    days = sorted(s["session"] for s in sessions)
+    return f"{symbols} {days[0]}" if len(days) == 1 else f"{symbols}, {len(days)} sessions from {days[0]}"
 
 
 def sentences(study: Study) -> list[str]:
     """The verdict, the costs, and what the data were."""
     report = study.report
-    lines = [_finding(report.kind, report.metrics["pooled"]["ic"], report.metrics["bootstrap"]["blocks"])]
+    lines = [_finding(report.kind, report.metrics["pooled"], report.metrics["bootstrap"]["blocks"])]
+    if "beyond_max_events" in report.dataset["dropped"] or study.config.dataset.max_sessions:
+        lines[0] += " But this is a part of the data only (dataset.max_events, max_sessions): a taste, no result."
     if report.impact:
         windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
-        lines.append(f"R² of best-level flow in {windows} half-hour windows: mean {mean}.")
+        lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
     if report.backtest:
         b = report.backtest
+        traded, missed = f"{b['traded']:,} lots in {b['fills']:,} fills", f"{b['unfilled']:,} lots found no size"
         lines.append(
-            f"Backtest: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f} in "
-            f"{b['fills']:,} fills; Sharpe net {_number(b['sharpe_net'], 2)}, max drawdown {b['max_drawdown']:,.2f}. "
-            + _survival(b)
+            f"Backtest, in currency: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f}; "
+            f"{traded}, {missed}; Sharpe net {_number(b['sharpe_net'], 2)} (per bar, annualised), max drawdown "
+            f"{b['max_drawdown']:,.2f}. {_survival(b)}"
         )
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
@@ -43,7 +56,8 @@ def sentences(study: Study) -> list[str]:
 
 def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
     """Prints the verdict of `study` with the folder of its files and, if tracked, its MLflow run."""
-    table = Table(title=title(study), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    console.print(title(study), style="bold", highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
     for column in _header(study):
         table.add_column(column, justify="right" if table.columns else "left")
     for row in _rows(study):
@@ -74,22 +88,31 @@ def _header(study: Study) -> list[str]:
 def _rows(study: Study) -> list[list[str]]:
     metrics, rows = study.report.metrics, []
     for name, m in metrics["pooled"].items():
-        by_fold = " ".join(_number(f[name], 3) for f in metrics["folds"])
+        folds = [_number(f[name], 3) for f in metrics["folds"]]
+        if len(folds) > _MOST_FOLDS:
+            known = [f[name] for f in metrics["folds"] if f[name] == f[name]]
+            by_fold = f"{min(known):.3f} to {max(known):.3f} in {len(folds)}" if known else "–"
+        else:
+            by_fold = " ".join(f"{fold:>6}" for fold in folds)
         rows.append([name, _number(m["value"]), f"{_number(m['low'])} … {_number(m['high'])}", by_fold])
     return rows
 
 
-def _finding(kind: str, ic: dict[str, Any], blocks: int) -> str:
+def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
+    """What may be claimed: something only where IC and rank IC both lie above 0, and R² says how much."""
     what = "forecast" if kind == "forecast" else "price impact"
+    ic, rank_ic, r2 = (pooled[name] for name in ("ic", "rank_ic", "r2"))
     if ic["low"] != ic["low"]:
         return f"No {what} to judge: the IC has no interval. Predictions are constant, or data too few."
     if blocks < _FEWEST_BLOCKS:
         return f"No verdict on the {what}: the interval rests on {blocks} blocks of time; give more data."
-    if ic["low"] > 0:
-        return f"There is a {what}: the IC's interval lies above 0."
-    if ic["high"] < 0:
-        return f"The {what} has the wrong sign: the IC's interval lies below 0."
-    return f"No {what} found: the IC's interval holds 0."
+    if ic["low"] > 0 and rank_ic["low"] > 0:
+        if r2["low"] > 0:
+            return f"There is a {what}: the intervals of IC, rank IC and R² lie above 0."
+        return f"There are signs of a {what}: the intervals of IC and rank IC lie above 0, that of R² does not."
+    if ic["high"] < 0 and rank_ic["high"] < 0:
+        return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
+    return f"No {what} found: the intervals of IC and rank IC do not both lie on one side of 0."
 
 
 def _survival(backtest: dict[str, Any]) -> str:
