@@ -97,3 +97,28 @@ def test_a_torn_journal_is_read_up_to_the_tear(configure, train, tmp_path):
     (journal,) = tmp_path.glob("*.journal")
     journal.write_bytes(journal.read_bytes()[:-20])
     assert tuned(configure, train, tmp_path).trials == whole.trials
+
+
+def test_trials_differ(configure, train, tmp_path):
+    trials = tuned(configure, train, tmp_path).trials
+    assert len({repr(t["params"]) for t in trials}) == len(trials)
+
+
+def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure, train, tmp_path, monkeypatch):
+    config = configure("model=ridge")
+    seen, reducer = [], tuning.reducer
+
+    def watched(*arguments):
+        fitted = reducer(*arguments)
+        fit = fitted.fit
+        fitted.fit = lambda flow, y: seen.append((flow, y)) or fit(flow, y)
+        return fitted
+
+    monkeypatch.setattr(tuning, "reducer", watched)
+    tuned(configure, train, tmp_path, trials=1, name="ridge")
+    folds = tuning.walk_forward(train.rows, folds=3, first_train=0.5, embargo=config.split.embargo_ns)
+    assert len(seen) == 3
+    for fold, (flow, y) in zip(folds, seen, strict=True):
+        np.testing.assert_array_equal(flow, train.flow[fold.train])
+        np.testing.assert_array_equal(y, train.y[fold.train])
+        assert fold.train[-1] < fold.test[0]
