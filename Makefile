@@ -32,7 +32,8 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/flow.py
 
 ui: .venv/installed
-	@echo "http://127.0.0.1:$(PORT) (Ctrl-C ends it; make ui PORT=5001 takes another port)"
+	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
+	@echo "(the part for model training; Ctrl-C ends it, make ui PORT=5001 takes another port)"
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
 # Everything is installed with its hash checked; uv itself first, by pip, from the same lock.

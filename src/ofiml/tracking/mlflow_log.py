@@ -49,11 +49,7 @@ def open_store(tracking: Tracking) -> str:
         with filelock.FileLock(lock):
             client = _client(tracking.uri)
             found = client.get_experiment_by_name(tracking.experiment)
-            if found:
-                return str(found.experiment_id)
-            # The kind tells the UI to open the page of runs, and not one for language models.
-            kind = {"mlflow.experimentKind": "custom_model_development"}
-            return str(client.create_experiment(tracking.experiment, tags=kind))
+            return str(found.experiment_id if found else client.create_experiment(tracking.experiment))
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         uri = without_credentials(tracking.uri)
