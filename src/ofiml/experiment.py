@@ -204,7 +204,7 @@ def _edge_ticks(y_hat: Float, mid: Float, train_move: float, config: Config) -> 
 
 def _metrics(predictions: pl.DataFrame, results: list[FoldResult], config: Config) -> dict[str, Any]:
     y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    span = int((predictions["label_end"] - predictions["label_start"]).max())  # type: ignore[arg-type]
+    span = int((predictions["label_end"].to_numpy() - predictions["label_start"].to_numpy()).max())
     session = (predictions["symbol"] + " " + predictions["session"]).to_numpy()
     length = config.evaluation.block_ns
     block = blocks(session, predictions["bar_close"].to_numpy(), length, span)

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.errors import DataError
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, Int64, Session, level, times
+from ofiml.events.schema import F_LAST, F_SNAPSHOT, Int64, Session, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,3 @@ def bar_table(session: Session, book: Book, bars: Bars) -> pl.DataFrame:
         ((pl.col("ask") - pl.col("bid")) / session.tick).alias("spread_ticks"),
         pl.Series("n_events", bars.events),
     )
-
-
-def level_of(book: Book, m: int) -> tuple[Int64, Int64, Int64, Int64]:
-    """`events.schema.level` of the book's states."""
-    return level(book.events, m)

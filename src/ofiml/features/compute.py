@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars.time import Bars, Book, level_of
-from ofiml.events.schema import Session, times
+from ofiml.bars.time import Bars, Book
+from ofiml.events.schema import Session, level, times
 from ofiml.features.catalogue import chosen
 from ofiml.ofi.kernels import sum_by_bar
 from ofiml.units import SECOND
@@ -25,10 +25,10 @@ class View:
     bars: Bars
     table: pl.DataFrame
 
-    def at_close(self, level: int) -> tuple[Float, Float]:
-        """Bid and ask size of a level at each bar's close, 0 where the side is missing; NaN before the first state."""
+    def at_close(self, m: int) -> tuple[Float, Float]:
+        """Bid and ask size of level m at each bar's close, 0 where the side is missing; NaN before the first state."""
         last = self.bars.first[1:] - 1
-        _, bid, _, ask = level_of(self.book, level)
+        _, bid, _, ask = level(self.book.events, m)
         known = last >= 0
         pick = np.maximum(last, 0)
         return np.where(known, bid[pick], np.nan), np.where(known, ask[pick], np.nan)

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars.time import Bars, Book, level_of
+from ofiml.bars.time import Bars, Book
+from ofiml.events.schema import level
 from ofiml.ofi.kernels import flow_events, sum_by_bar
 
 
@@ -24,7 +25,7 @@ def flow_table(book: Book, bars: Bars, levels: int) -> pl.DataFrame:
     columns: dict[str, NDArray] = {}
     size, sides, total = np.zeros(k, np.int64), np.zeros(k, np.int64), np.empty(k, np.int64)
     for m, name in enumerate(flow_columns(levels)):
-        bid_px, bid_sz, ask_px, ask_sz = level_of(book, m)
+        bid_px, bid_sz, ask_px, ask_sz = level(book.events, m)
         flow_events(bid_px, bid_sz, ask_px, ask_sz, book.reset, flow)
         columns[name] = np.empty(k, np.int64)
         sum_by_bar(flow, bars.first, columns[name])

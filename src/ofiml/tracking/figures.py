@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import polars as pl
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
 from ofiml.events.schema import TIME
@@ -63,13 +64,7 @@ def _signal(figure: Figure, study: Study) -> None:
     signal.vlines(stamps, 0, y_hat, colors=np.where(y_hat >= 0, _UP, _DOWN), linewidth=0.8)
     signal.set_ylabel(f"{_word(study)}\n({_unit(study)})")
     signal.set_xlabel("time (UTC)")
-    signal.xaxis.set_major_formatter(_clock())
-
-
-def _clock():  # type: ignore[no-untyped-def]
-    from matplotlib.dates import DateFormatter
-
-    return DateFormatter("%H:%M")
+    signal.xaxis.set_major_formatter(DateFormatter("%H:%M"))
 
 
 def _predicted_realised(figure: Figure, study: Study) -> None:

@@ -43,7 +43,7 @@ def open_store(tracking: Tracking) -> str:
         lock = path.with_name(path.name + ".lock")
         if not path.parent.is_dir():
             raise ConfigError(f"tracking.uri: the folder of {path} does not exist; make it, or give another uri.")
-        if path.exists() and path.stat().st_size and not path.read_bytes()[:16].startswith(b"SQLite format 3"):
+        if path.exists() and not _is_sqlite(path):
             raise ConfigError(f"tracking.uri: {path} is not a SQLite file; give another uri.")
     try:
         with filelock.FileLock(lock):
@@ -54,6 +54,12 @@ def open_store(tracking: Tracking) -> str:
         reason = str(error).splitlines()[0]
         uri = without_credentials(tracking.uri)
         raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): mend it, or use tracking=off.") from error
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether the file begins as SQLite's do, or is empty, as a fresh store is."""
+    with path.open("rb") as file:
+        return file.read(15) in (b"", b"SQLite format 3")
 
 
 def log(

@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Int64 = NDArray[np.int64]
+
 # Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE.
 _ADD, _CANCEL, _TRADE = 0, 1, 4
 _ASK, _BID = 0, 1
@@ -32,7 +34,11 @@ def _new_queue(rng: np.random.Generator) -> int:
 
 
 @njit(cache=True)
-def _write(rows, n, action, side, price, size, last, bid, bids, asks, bid_queue, ask_queue):  # type: ignore[no-untyped-def]
+def _write(
+    rows: Int64, n: int, action: int, side: int, price: int, size: int, last: int, bid: int,
+    bids: Int64, asks: Int64, bid_queue: Int64, ask_queue: Int64,
+) -> None:  # fmt: skip
+    """Row n of the session: the event, and the book after it."""
     rows[n, 0] = action
     rows[n, 1] = side
     rows[n, 2] = price
@@ -56,9 +62,9 @@ def run_py(
     levels: int,
     seconds: NDArray[np.float64],
     pressure: NDArray[np.float64],
-    rows: NDArray[np.int64],
-    bids: NDArray[np.int64],
-    asks: NDArray[np.int64],
+    rows: Int64,
+    bids: Int64,
+    asks: Int64,
 ) -> int:
     """Runs one session and returns the number of rows written.
 
