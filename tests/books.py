@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ofiml.events.quality import Quality
 from ofiml.events.schema import F_LAST, TIME, Session, schema
 
 SECOND = 1_000_000_000
@@ -52,7 +53,7 @@ def session(rows: Sequence[Row], *, levels: int = 1, close: int | None = None, o
         size_unit=1.0,
         source="a book of the tests",
         digest="0" * 64,
-        dropped={},
+        quality=Quality(),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ofiml import experiment
-from ofiml.config import Config, load
+from ofiml.config import Config, FileDataset, load
 from ofiml.experiment import Study
 from ofiml.progress import Stages
 
@@ -41,7 +41,10 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
     def configured(*overrides: str) -> Config:
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
             base = ["tracking=off", f"tuning.storage={journals}"]
-            return load(compose("config", overrides=[*base, *overrides]))
+            config = load(compose("config", overrides=[*base, *overrides]))
+        if isinstance(config.dataset, FileDataset):
+            config.dataset.store = None
+        return config
 
     return configured
 

@@ -5,7 +5,7 @@ import importlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import joblib
@@ -20,6 +20,7 @@ from ofiml.evaluation.bootstrap import blocks, interval
 from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, sample, stability
 from ofiml.evaluation.metrics import measure, measures
+from ofiml.events.quality import add
 from ofiml.events.schema import TIME
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix
@@ -256,15 +257,20 @@ def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Confi
 
 def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
     dropped: dict[str, int] = {}
+    kept: dict[str, int] = {}
     for s in sessions:
-        for cause, count in s.dropped.items():
-            dropped[cause] = dropped.get(cause, 0) + count
+        dropped, kept = add(dropped, s.quality.dropped), add(kept, s.quality.kept)
     return {
         "name": config.dataset.name,
         "digest": hashlib.sha256("".join(s.digest for s in sessions).encode()).hexdigest(),
         "events": sum(s.events for s in sessions),
         "dropped": dropped,
-        "sessions": [{"symbol": s.key[0], "session": s.key[1], "events": s.events} for s in sessions],
+        "kept": kept,
+        "notes": sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
+        "sessions": [
+            {"symbol": s.key[0], "session": s.key[1], "events": s.events, "quality": asdict(s.quality)}
+            for s in sessions
+        ],
         "sources": sorted({s.source for s in sessions}),
         "levels": sessions[0].levels,
     }

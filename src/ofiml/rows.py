@@ -10,6 +10,7 @@ from ofiml.backtest.execution import closing_quotes, execution_table
 from ofiml.bars.time import bar_table, states, time_bars
 from ofiml.config import Config
 from ofiml.errors import DataError
+from ofiml.events.quality import Quality
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
 from ofiml.features.catalogue import look_back_bars
@@ -34,7 +35,7 @@ class Prepared:
     source: str
     digest: str
     events: int
-    dropped: dict[str, int]
+    quality: Quality
 
 
 def prepare(session: Session, config: Config) -> Prepared:
@@ -66,7 +67,7 @@ def prepare(session: Session, config: Config) -> Prepared:
         source=session.source,
         digest=session.digest,
         events=session.events.height,
-        dropped=session.dropped,
+        quality=session.quality,
     )
 
 

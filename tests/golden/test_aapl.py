@@ -23,9 +23,9 @@ NOTEBOOK_DECAY = 0.5
 
 
 def file_dataset(name, path, **other):
-    settings = {"symbol": None, "timezone": "America/New_York", "hours": None, "tick": 0.01, "levels": None}
-    limits = {"policy": Policy(), "max_sessions": None, "max_events": None}
-    return FileDataset(name=name, path=str(path), **(settings | limits | other))
+    settings = {"symbols": None, "calendar": "XNYS", "hours": "all", "tick": 0.01, "size_unit": 1.0, "levels": None}
+    limits = {"first_date": None, "last_date": None, "store": None, "max_sessions": None, "max_events": None}
+    return FileDataset(name=name, path=str(path), **({"policy": Policy()} | settings | limits | other))
 
 
 @pytest.fixture(scope="module")

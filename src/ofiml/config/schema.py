@@ -1,9 +1,12 @@
 """The schemas: one slots dataclass per choice of a Hydra group, checked when built, and the cross-field checks."""
 
+import datetime as dt
+import difflib
 import glob
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ofiml.errors import ConfigError
@@ -24,18 +27,43 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
 
 @dataclass(slots=True)
 class Policy:
-    """What happens to bad rows, per cause: `raise` ends the run with an error, `drop` drops and counts them."""
+    """What happens to rows of each cause: `raise` ends the run with an error, `drop` drops and counts, `keep` counts.
 
-    unreadable: str = "raise"
-    crossed: str = "raise"
-    book: str = "raise"
-    clock: str = "raise"
-    time_reversal: str = "raise"
+    A cause has only the choices that make sense for it: what cannot be read cannot be kept, what changes a book that
+    is built message by message cannot be left out.
+    """
+
+    unreadable: str = "raise"  # a cell that cannot be read, or is missing
     negative_size: str = "raise"
+    zero_size: str = "raise"  # a level with a price and no size
+    sentinel: str = "keep"  # a number that stands for no price; kept, it is a missing level
+    crossed: str = "raise"  # the best bid above the best ask
+    locked: str = "keep"  # the best bid at the best ask
+    one_sided: str = "keep"  # no bid, or no ask
+    order: str = "raise"  # levels out of order, or with a gap
+    clock: str = "raise"  # an event later than its receipt, by more than a second
+    time_reversal: str = "raise"  # receipts that run back; kept, a row was known no sooner than the one before it
+    duplicate: str = "keep"  # a resting-order row that repeats the one before it, sequence number and all
+    gap: str = "keep"  # a sequence that skips some of the feed; kept, no flow is measured across it
+    no_effect: str = "keep"  # an order event that leaves the shown book as it was
+    halt: str = "keep"  # kept, no flow is measured across it
+    unknown_order: str = "keep"  # a message about an order or level that is not in the book
+    excess_size: str = "keep"  # more taken off an order than was left of it
+    order_twice: str = "keep"  # a new order with the id of one that rests
+    swept_level: str = "keep"  # a level that a later message proves gone
+    no_snapshot: str = "drop"  # differences before the first full book
+
+    def choices(self, cause: str) -> tuple[str, ...]:
+        """What the policy of a cause may be."""
+        if cause in ("unreadable", "negative_size", "clock"):
+            return "raise", "drop"
+        if cause in ("gap", "halt", "unknown_order", "excess_size", "order_twice", "swept_level"):
+            return "raise", "keep"
+        return "raise", "drop", "keep"
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            _one_of(f"dataset.policy.{f.name}", getattr(self, f.name), ("raise", "drop"))
+            _one_of(f"dataset.policy.{f.name}", getattr(self, f.name), self.choices(f.name))
 
 
 @dataclass(slots=True)
@@ -77,18 +105,25 @@ class SyntheticDataset:
         _require(duration(self.signal_decay, "dataset.signal_decay") > 0, "dataset.signal_decay must be > 0.")
 
 
+CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendars knows a hundred
+
+
 @dataclass(slots=True)
 class FileDataset:
     """A recorded market: `path` is a file or a glob; every match is read, in the order of its sorted name."""
 
     name: str
     path: str
-    symbol: str | None
-    timezone: str
-    hours: list[str] | None
+    symbols: list[str] | None
+    calendar: str
+    hours: Any
+    first_date: str | None
+    last_date: str | None
     tick: float
+    size_unit: float
     levels: int | None
     policy: Policy
+    store: str | None
     max_sessions: int | None
     max_events: int | None
 
@@ -100,22 +135,71 @@ class FileDataset:
         _check_limits(self.max_sessions, self.max_events)
         _require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
         _require(any(Path(p).is_file() for p in glob.glob(self.path)), f"dataset.path={self.path} matches no file.")
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ConfigError(f"dataset.timezone={self.timezone} is no time zone; write America/New_York.") from error
-        _require(
-            self.hours is None or self.name != "lobster",
-            "dataset.hours: LOBSTER's hours come from the file name; leave dataset.hours=null.",
-        )
+        _calendar(self.calendar)
         _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
-        _require(self.levels is None or self.levels >= 1, "dataset.levels must be at least 1, or null for all.")
-        if self.hours is not None:
-            ok = len(self.hours) == 2 and all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", h) for h in self.hours)
-            _require(
-                ok and self.hours[0] < self.hours[1],
-                "dataset.hours must be two exchange-local times in order, as in dataset.hours=['09:30','16:00'].",
-            )
+        _require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")
+        _require(
+            self.levels is None or 1 <= self.levels <= 100, "dataset.levels must lie between 1 and 100, or be null."
+        )
+        _hours(self.hours)
+        for key in ("first_date", "last_date"):
+            date = getattr(self, key)
+            _require(date is None or _is_date(date), f"dataset.{key}={date} is not a date: write 2024-10-21, or null.")
+        _require(
+            not (self.first_date and self.last_date) or str(self.first_date) <= str(self.last_date),
+            "dataset.first_date must not be later than dataset.last_date.",
+        )
+
+
+@dataclass(slots=True)
+class QuotesDataset(FileDataset):
+    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock."""
+
+    columns: dict[str, str]
+    time_zone: str
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
+        for key in sorted(needed - set(self.columns)):
+            raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
+        for key in sorted(set(self.columns) - needed - known):
+            raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | known))}.")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
+
+
+def _calendar(name: str) -> None:
+    if name in CALENDARS:
+        return
+    from exchange_calendars import get_calendar_names  # takes a second to load
+
+    names = get_calendar_names()
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f"; did you mean {', '.join(close)}?" if close else ", as XNYS, CMES or 24/7."
+    _require(name in names, f"dataset.calendar={name} is no calendar of exchange_calendars{hint}")
+
+
+def _hours(hours: Any) -> None:
+    if hours in ("regular", "all"):
+        return
+    ok = isinstance(hours, list) and len(hours) == 2
+    ok = ok and all(isinstance(h, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", h) for h in hours)
+    _require(
+        ok and hours[0] < hours[1],
+        "dataset.hours must be regular, all, or two exchange-local times in order, as in "
+        "dataset.hours=['09:30','16:00'].",
+    )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _seed(key: str, value: int) -> None:
@@ -373,7 +457,18 @@ class Tracking:
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 SCHEMAS: dict[str, type | dict[str, type]] = {
-    "dataset": {"synthetic": SyntheticDataset, "databento": FileDataset, "lobster": FileDataset},
+    "dataset": {
+        "synthetic": SyntheticDataset,
+        "databento": FileDataset,
+        "databento_mbo": FileDataset,
+        "lobster": FileDataset,
+        "itch": FileDataset,
+        "binance": FileDataset,
+        "tardis": FileDataset,
+        "algoseek": FileDataset,
+        "quotes": QuotesDataset,
+        "parquet": FileDataset,
+    },
     "bars": {"time": TimeBars},
     "ofi": {
         "best_level": Ofi,

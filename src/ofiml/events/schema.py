@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ofiml.events.quality import Quality
+
 Int64 = NDArray[np.int64]
 
 TIME = pl.Datetime("ns", "UTC")
@@ -24,6 +26,9 @@ F_SNAPSHOT = 32  # the row states a book, it does not change one
 # appearing level as arriving and a vanishing one as leaving without a case of its own.
 NO_BID = np.iinfo(np.int64).min
 NO_ASK = np.iinfo(np.int64).max
+
+# What a reader writes for a price that stands for no price, until it is counted and made null (Databento's own value).
+NO_PRICE = np.iinfo(np.int64).max
 
 EVENT_COLUMNS: dict[str, pl.DataType] = {
     "ts_event": TIME,
@@ -63,9 +68,9 @@ class Session:
     """One symbol's trading session.
 
     `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from.
-    `tick` is in 1e-9 currency units; `digest` is the SHA-256 of what the session was made from; `dropped` counts
-    dropped rows by cause; `truth`, for a simulated session, holds `ts_recv` and the latent `pressure`, which no other
-    room may look at but tests.
+    `tick` is in 1e-9 currency units, `size_unit` is what a lot is, in shares, contracts or coins; `digest` is the
+    SHA-256 of what the session was made from; `quality` says what was dropped or noticed; `truth`, for a simulated
+    session, holds `ts_recv` and the latent `pressure`, which no other room may look at but tests.
     """
 
     symbol: str
@@ -78,7 +83,7 @@ class Session:
     size_unit: float
     source: str
     digest: str
-    dropped: dict[str, int]
+    quality: Quality
     truth: pl.DataFrame | None = None
 
 

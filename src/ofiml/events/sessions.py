@@ -1,30 +1,32 @@
-"""From a dataset config to its sessions, one at a time."""
+"""From a dataset config to its checked sessions, one at a time."""
 
-import datetime as dt
 import glob
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.errors import DataError
-from ofiml.events import databento, lobster
-from ofiml.events.schema import Session, times
+from ofiml.events import calendar, store
+from ofiml.events.calendar import ALWAYS, Window
+from ofiml.events.checks import Checker
+from ofiml.events.feed import Blob, Feed, digest
+from ofiml.events.quality import Quality, add
+from ofiml.events.readers import reader
+from ofiml.events.schema import Int64, Session, schema, times
 from ofiml.units import PRICE_SCALE, SECOND
 
 Source = Callable[[], Iterator[Session]]
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
-    """One source per file or simulated session, in order; calling it reads and yields its sessions.
+    """One source per input (a file, or files that belong together) or simulated session, in order.
 
-    Sessions hold at most `max_events` events, the rest counted as dropped.
+    Calling it reads and yields its sessions, of at most `max_events` events each, the rest counted as dropped.
     """
     if isinstance(dataset, SyntheticDataset):
         from ofiml.events.simulate import simulate  # compiles its kernel, so only where it is used
@@ -36,103 +38,132 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
         return [simulated(index) for index in range(count)]
     paths = [Path(p) for p in sorted(glob.glob(dataset.path)) if Path(p).is_file()]
-    read = {"databento": _databento, "lobster": _lobster}[dataset.name]
+    groups = reader(dataset.name).groups(paths)
 
-    def source(path: Path) -> Source:
-        return lambda: (_limit(s, dataset.max_events) for s in islice(read(path, dataset), dataset.max_sessions))
+    def source(group: list[Path]) -> Source:
+        def run() -> Iterator[Session]:
+            sessions = (s for s in _read(group, dataset, alone=len(groups) == 1) if _in_range(s, dataset))
+            return (_limit(s, dataset.max_events) for s in islice(sessions, dataset.max_sessions))
 
-    return [source(path) for path in paths[: dataset.max_sessions]]
+        return run
+
+    return [source(group) for group in groups]
 
 
-def _databento(path: Path, dataset: FileDataset) -> Iterator[Session]:
-    content = path.read_bytes()
-    events, levels, dropped = databento.read(content, path.name, dataset.policy, dataset.levels, dataset.symbol)
-    zone = ZoneInfo(dataset.timezone)
-    events = events.with_columns(pl.col("ts_recv").dt.convert_time_zone(dataset.timezone).dt.date().alias("__date"))
-    digest = _digest(content)
-    for (date,), day in events.group_by("__date", maintain_order=True):
-        assert isinstance(date, dt.date)
-        stamps = times(day)
-        if dataset.hours is None:
-            # (open, close] must hold the first event, on a grid that does not depend on it.
-            open_, close = (int(stamps[0]) - 1) // (60 * SECOND) * 60 * SECOND, int(stamps[-1])
-        else:
-            open_, close = (
-                int(dt.datetime.combine(date, dt.time.fromisoformat(h), zone).timestamp()) * SECOND
-                for h in dataset.hours
-            )
-        session = Session(
-            symbol=str(day["symbol"][0]),
-            date=date.isoformat(),
-            events=day.drop("__date"),
-            open=open_,
-            close=close,
-            tick=_tick(dataset),
-            levels=levels,
-            size_unit=1.0,
-            source=path.name,
-            digest=digest,
-            dropped=dropped,
+def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
+    files = [Blob(path.name, path.read_bytes()) for path in paths]
+
+    def make() -> Iterator[Session]:
+        whole = digest(*(f.content for f in files))
+        for feed in reader(dataset.name).read(files, dataset):
+            yield from _cut(feed, dataset, whole, alone=alone)
+
+    if dataset.store is None:
+        return make()
+    return store.through(Path(dataset.store), store.key(files, dataset, alone=alone), make)
+
+
+def _in_range(session: Session, dataset: FileDataset) -> bool:
+    return (dataset.first_date or "") <= session.date <= (dataset.last_date or "9")
+
+
+def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterator[Session]:
+    """The sessions of a feed, checked. Rows outside every session count as dropped with the nearest one."""
+    checker, source = feed.checker, feed.checker.source
+    _not_empty(feed.events, checker)
+    received, happened = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
+    if np.median(received - happened) < 0:
+        raise DataError(f"{source}: most events are later than their receipt; ts_event and ts_recv are swapped.")
+    events = _not_empty(checker.times(feed.events), checker)
+    before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
+    stamps = times(events)
+    windows, notes = _windows(feed, dataset, stamps, alone=alone)
+    index, outside = _assigned(stamps, windows)
+    for k, window in enumerate(windows):
+        rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
+        of_session = Checker(source, checker.policy, checker.book_source)
+        checked = _not_empty(of_session.book(rows, feed.levels), of_session)
+        _on_ticks(checked, dataset, source)
+        quality = Quality(
+            rows=before.rows + rows.height + outside[k],
+            used=checked.height,
+            dropped=add(add(before.dropped, of_session.dropped), {"outside_hours": outside[k]}),
+            kept=add(before.kept, of_session.kept),
+            notes=notes,
         )
-        dropped = {}  # the file's drops are counted once, with its first session
-        yield _within_hours(_on_ticks(session))
-
-
-def _lobster(path: Path, dataset: FileDataset) -> Iterator[Session]:
-    for day in lobster.days(path, dataset.timezone):
-        if dataset.symbol not in (None, day.symbol):
-            raise DataError(f"{day.message_name} holds {day.symbol}, not {dataset.symbol}: leave dataset.symbol=null.")
-        events, levels, dropped = lobster.read(day, dataset.policy, dataset.levels)
-        session = Session(
-            symbol=day.symbol,
-            date=day.date,
-            events=events,
-            open=day.open,
-            close=day.close,
-            tick=_tick(dataset),
-            levels=levels,
-            size_unit=1.0,
-            source=day.message_name,
-            digest=_digest(day.message, day.book),
-            dropped=dropped,
+        before = Quality()
+        yield Session(
+            symbol=feed.symbol,
+            date=window.date,
+            events=checked.with_columns(pl.lit(feed.symbol).alias("symbol")).select(list(schema(feed.levels))),
+            open=window.open,
+            close=window.close,
+            tick=round(dataset.tick * PRICE_SCALE),
+            levels=feed.levels,
+            size_unit=dataset.size_unit,
+            source=source,
+            digest=feed.digest or whole,
+            quality=quality,
         )
-        yield _within_hours(_on_ticks(session))
 
 
-def _on_ticks(session: Session) -> Session:
-    """The session, if its best quotes stand on multiples of the tick: a wrong one would scale numbers in silence."""
-    for column in ("bid_px_00", "ask_px_00"):
-        quotes = session.events[column].drop_nulls()
-        off = quotes.filter(quotes % session.tick != 0)
-        if off.len():
-            raise DataError(
-                f"{session.source}, column {column}: {off[0] / PRICE_SCALE:g} is no multiple of dataset.tick="
-                f"{session.tick / PRICE_SCALE:g} ({off.len()} such rows): give the instrument's tick."
-            )
-    return session
+def _not_empty(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
+    if events.height == 0:
+        raise DataError(f"{checker.source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
+    return events
 
 
-def _within_hours(session: Session) -> Session:
-    stamps = times(session.events)
-    # Bars are (open, close]; a state that stands at the open itself is where the first bar starts from.
-    inside = (stamps >= session.open) & (stamps <= session.close)
-    outside = int((~inside).sum())
-    if outside == 0:
-        return session
-    if outside == len(stamps):
-        asked, held = (
-            " to ".join(str(np.datetime64(t // SECOND, "s")) for t in span)
-            for span in ((session.open, session.close), (int(stamps[0]), int(stamps[-1])))
+def _windows(feed: Feed, dataset: FileDataset, stamps: Int64, *, alone: bool) -> tuple[list[Window], list[str]]:
+    """The sessions that hold events of the feed, and what is to be said of them. Raises DataError where there are none.
+
+    Whoever gives one file without a regular hour asks for what it holds: all hours are used then, and it is said.
+    """
+    span = int(stamps[0]), int(stamps[-1])
+    windows = calendar.windows(dataset.calendar, dataset.hours, *span)
+    if feed.open is not None and feed.close is not None and feed.date is not None:
+        named = Window(feed.date, feed.open, feed.close)
+        same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]
+        windows = [named.within(w) for w in same_day] or [named]
+    held = [w for w in windows if w.holds(stamps)]
+    notes = []
+    if not held and alone and dataset.hours == "regular":
+        notes = ["nothing lies in regular hours, so all hours are used"]
+        held = calendar.windows(dataset.calendar, "all", *span)
+        held = [w for w in held if w.holds(stamps)]
+    if not held:
+        asked, there = (
+            " to ".join(str(np.datetime64(t // SECOND, "s")) for t in bounds)
+            for bounds in ((windows[0].open, windows[-1].close) if windows else (0, 0), span)
         )
         raise DataError(
-            f"{session.source}: no event lies within the session's hours, {asked} UTC; it holds {held} UTC. "
-            "See dataset.hours and dataset.timezone; dataset.hours=null keeps all."
+            f"{feed.checker.source}: no event lies within the session's hours, {asked} UTC; it holds {there} UTC. "
+            "See dataset.hours and dataset.calendar; dataset.hours=all keeps all."
         )
-    return replace(
-        session,
-        events=session.events.filter(pl.Series(inside)),
-        dropped=session.dropped | {"outside_hours": outside},
-    )
+    if notes or dataset.calendar == ALWAYS or dataset.hours == "all":
+        held = [w.trimmed(stamps) for w in held] if feed.open is None else held
+    return held, notes
+
+
+def _assigned(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:
+    """(the window of each row, -1 where it is in none; how many rows in none are nearest to each window)."""
+    index = np.full(len(stamps), -1, np.int64)
+    for k, w in enumerate(windows):
+        index[np.searchsorted(stamps, w.open) : np.searchsorted(stamps, w.close, side="right")] = k
+    halfway = [(a.close + b.open) // 2 for a, b in pairwise(windows)]
+    nearest = np.searchsorted(np.array(halfway, np.int64), stamps[index < 0])
+    return index, np.bincount(nearest, minlength=len(windows)).tolist()
+
+
+def _on_ticks(events: pl.DataFrame, dataset: FileDataset, source: str) -> None:
+    """Raises DataError for best quotes off the tick: a wrong tick would scale numbers in silence."""
+    tick = round(dataset.tick * PRICE_SCALE)
+    for column in ("bid_px_00", "ask_px_00"):
+        off = events.filter(pl.col(column) % tick != 0)
+        if off.height:
+            raise DataError(
+                f"{source}, line {off['line'][0]}, column {column}: {off[column][0] / PRICE_SCALE:g} is no multiple of "
+                f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
+            )
 
 
 def _limit(session: Session, max_events: int | None) -> Session:
@@ -140,21 +171,11 @@ def _limit(session: Session, max_events: int | None) -> Session:
         return session
     beyond = session.events.height - max_events
     events = session.events.head(max_events)
+    quality = session.quality
     return replace(
         session,
         events=events,
         close=int(times(events)[-1]),
-        dropped=session.dropped | {"beyond_max_events": beyond},
+        quality=replace(quality, used=max_events, dropped=add(quality.dropped, {"beyond_max_events": beyond})),
         truth=None if session.truth is None else session.truth.head(max_events),
     )
-
-
-def _tick(dataset: FileDataset) -> int:
-    return round(dataset.tick * PRICE_SCALE)
-
-
-def _digest(*contents: bytes) -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.hexdigest()

@@ -47,10 +47,13 @@ def sentences(study: Study) -> list[str]:
         )
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
+    noticed = ", ".join(f"{v:,} {k}" for k, v in report.dataset["kept"].items())
     lines.append(
         f"Data: {report.dataset['events']:,} events, {report.rows['used']:,} of {report.rows['bars']:,} bars; "
-        f"dropped: {counted}. Predictions sha256 {report.predictions['sha256'][:16]}…"
+        f"dropped: {counted}{f'; noticed and kept: {noticed}' if noticed else ''}. "
+        f"Predictions sha256 {report.predictions['sha256'][:16]}…"
     )
+    lines += [f"Note: {note}." for note in report.dataset["notes"]]
     return lines
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import SyntheticDataset
+from ofiml.events.quality import Quality
 from ofiml.events.schema import ACTION, F_LAST, SIDE, TIME, Session, schema
 from ofiml.events.simulate import kernel
 from ofiml.units import PRICE_SCALE, SECOND, duration
@@ -84,7 +85,7 @@ def simulate(config: SyntheticDataset, index: int) -> Session:
         size_unit=1.0,
         source=f"synthetic session {index}",
         digest=digest.hexdigest(),
-        dropped={},
+        quality=Quality(rows=n, used=n),
         truth=pl.DataFrame({"ts_recv": received, "pressure": pressure[:n]}),
     )
 

@@ -1,0 +1,111 @@
+"""What readers take and give: the bytes of an input's files, and one symbol's rows as the feed had them."""
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.events.checks import Checker
+
+MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file's name, for messages, and its bytes."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Feed:
+    """One symbol's rows of one input, in feed order.
+
+    `events` has the event schema but for `symbol`, and `line`; a price that stands for none is NO_PRICE. `checker` has
+    counted what was dropped so far, of `rows` read. `date`, `open` and `close` (UTC ns) are set where the input names
+    them; `digest` where what the rows were made from is less than the whole input.
+    """
+
+    symbol: str
+    events: pl.DataFrame
+    levels: int
+    rows: int
+    checker: Checker
+    date: str | None = None
+    open: int | None = None
+    close: int | None = None
+    digest: str | None = None
+
+
+class Reader(Protocol):
+    """One vendor's format."""
+
+    def groups(self, paths: Sequence[Path]) -> list[list[Path]]:
+        """The files that belong together, each group an input of its own."""
+
+    def read(self, files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+        """The symbols, or days, of one input. Raises DataError."""
+
+
+def each_alone(paths: Sequence[Path]) -> list[list[Path]]:
+    """Every file an input of its own."""
+    return [[path] for path in paths]
+
+
+def unpacked(blob: Blob) -> Blob:
+    """The blob, decompressed where it is gzip or zstd. Raises DataError where it is damaged or far too large."""
+    content = blob.content
+    try:
+        if content.startswith(_GZIP):
+            with gzip.open(io.BytesIO(content)) as stream:
+                content = stream.read(MOST_BYTES + 1)
+        elif content.startswith(_ZSTD):
+            import pyarrow as pa
+
+            with pa.CompressedInputStream(io.BytesIO(content), "zstd") as stream:
+                content = stream.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
+    if len(content) > MOST_BYTES:
+        raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
+    return Blob(blob.name, content)
+
+
+def digest(*contents: bytes) -> str:
+    """SHA-256 of the contents, each with its length."""
+    sha = hashlib.sha256()
+    for content in contents:
+        sha.update(len(content).to_bytes(8, "little"))
+        sha.update(content)
+    return sha.hexdigest()
+
+
+def by_symbol(
+    table: pl.DataFrame, source: str, wanted: list[str] | None, checker: Checker
+) -> Iterator[tuple[str, pl.DataFrame, Checker]]:
+    """Each symbol's rows of a table with a column `symbol`; what `checker` has counted stays with the first.
+
+    Raises DataError for a wanted symbol that is not there.
+    """
+    names = table["symbol"].drop_nulls().unique(maintain_order=True).to_list()
+    for name in wanted or ():
+        if name not in names:
+            raise DataError(f"{source} holds no symbol {name}, only {', '.join(map(str, names[:5]))}.")
+    if len(names) == 1 and not table["symbol"].null_count():
+        yield names[0], table.drop("symbol"), checker
+        return
+    parts = table.partition_by("symbol", maintain_order=True, as_dict=True, include_key=False)
+    for name in names:
+        if wanted is None or name in wanted:
+            yield name, parts[(name,)], checker
+            checker = Checker(source, checker.policy, checker.book_source)

@@ -1,0 +1,15 @@
+"""One module a vendor's format; `reader` finds it by the dataset's name."""
+
+import importlib
+from typing import cast
+
+from ofiml.events.feed import Reader
+
+NAMES = ("databento", "lobster")
+
+
+def reader(name: str) -> Reader:
+    """The reader of `dataset=name`, loaded when it is needed."""
+    if name not in NAMES:
+        raise KeyError(name)
+    return cast(Reader, importlib.import_module(f"ofiml.events.readers.{name}"))
