@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ofiml.facts.session import Facts
 
@@ -41,21 +41,22 @@ def figures(markets: Markets) -> dict[str, Figure]:
 
 def _curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:
     for i, (label, facts) in enumerate(markets.items()):
-        points = [(float(k), v) for k, v in facts.get(topic, {}).items() if v == v and (v > 0 or not positive)]
+        # What is not there breaks the line.
+        points = [(float(k), v if v > 0 or not positive else np.nan) for k, v in facts.get(topic, {}).items()]
         x, y = np.array(points).reshape(-1, 2).T
         colour, mark = _COLOURS[i % len(_COLOURS)], _MARKS[i % len(_MARKS)]
         axis.plot(x, y, color=colour, marker=mark, markersize=4, linewidth=1.2, label=label)
 
 
-def _plain(axis: Axes, which: str, ticks: list[float] | None = None) -> None:
+def _plain(axis: Axes, which: str, ticks: list[float]) -> None:
     """A logarithmic axis with numbers as one says them."""
+    if not np.isfinite(axis.dataLim.get_points()).all():  # nothing drawn: a logarithm needs limits above 0
+        getattr(axis, f"set_{which}lim")(ticks[0], ticks[-1])
     getattr(axis, f"set_{which}scale")("log")
     place = getattr(axis, f"{which}axis")
-    if ticks is not None:
-        place.set_ticks(ticks)
-    formatter = ScalarFormatter()
-    formatter.set_scientific(False)
-    place.set_major_formatter(formatter)
+    low, high = getattr(axis, f"get_{which}lim")()
+    place.set_ticks([tick for tick in ticks if low <= tick <= high])
+    place.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     place.set_minor_formatter(NullFormatter())
 
 

@@ -47,7 +47,7 @@ def impact(session: Session, book: Book) -> dict[str, Curve]:
 
     `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
     1..m together. `first_component_<m>`: share of the variance of depth-normalised flow of levels 1..m that its first
-    principal component holds over the whole session. `next_minute`: see `_next_minute`. NaN where no window, or fewer
+    principal component holds over the whole session. `next_minute`: see `next_minute`. NaN where no window, or fewer
     than 30 bars, are there.
     """
     out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
@@ -63,14 +63,14 @@ def impact(session: Session, book: Book) -> dict[str, Curve]:
         if seconds in COMPONENT_STEPS:
             for m in COMPONENT_LEVELS:
                 if m <= session.levels:
-                    share = _first_component(rows, session.levels, m) if some else float("nan")
+                    share = first_component(rows, session.levels, m) if some else float("nan")
                     out.setdefault(f"first_component_{m}", {})[key] = share
         if seconds == 60:
-            out["next_minute"]["r2"] = _next_minute(rows) if some else float("nan")
+            out["next_minute"]["r2"] = next_minute(rows) if some else float("nan")
     return out
 
 
-def _first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
+def first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
     # Depth is the bar's average over the levels that the feed has; one number a bar for all, whatever m.
     flow = flow_matrix(rows, levels, "depth")[:, :m]
     explained = Integrated().fit(flow, np.empty(0)).explained
@@ -78,7 +78,7 @@ def _first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
     return float(explained[0])
 
 
-def _next_minute(rows: pl.DataFrame) -> float:
+def next_minute(rows: pl.DataFrame) -> float:
     """R² out of sample of the next minute's move on this minute's best-level flow.
 
     A line fitted on the session's first half of minutes, tested on the second, against the train mean; NaN with fewer

@@ -14,14 +14,14 @@ Float = NDArray[np.float64]
 Curve = dict[str, float]
 
 RATE_LAGS = {1: (1, 2, 5, 10, 20, 60, 120, 300), 10: (1, 2, 3, 6, 12, 30, 60)}  # in bins, by their length in seconds
-SIGN_LAGS = (1, 2, 3, 5, 7, 10, 14, 20, 30, 50)  # in trades
-FEWEST_PAIRS = 30
+SIGN_LAGS = (1, 2, 3, 5, 7, 10, 14, 20, 30, 50)  # in market orders
+FEWEST_PAIRS = 100
 FEWEST_LAGS = 4
 PARTS = 10
 
 
 def autocorrelation(x: Float, lags: Sequence[int]) -> Curve:
-    """Σ(x_t - x̄)(x_(t+lag) - x̄) / Σ(x_t - x̄)² by lag; NaN with fewer than 30 pairs, or if x is constant."""
+    """Σ(x_t - x̄)(x_(t+lag) - x̄) / Σ(x_t - x̄)² by lag; NaN with fewer than 100 pairs, or if x is constant."""
     centred = x - x.mean() if len(x) else x
     total = float(np.sum(centred**2)) if len(x) and np.ptp(x) > 0 else 0.0
     return {
@@ -59,7 +59,8 @@ def trade_signs(session: Session) -> Float:
 
 
 def sign_memory(session: Session) -> dict[str, Curve]:
-    """`sign_acf`: autocorrelation of trade signs by lag in trades; `trades`: `orders_per_second` and `sign_decay`.
+    """`sign_acf`: autocorrelation of trade signs by lag in market orders; `trades`: how many `orders`, how many
+    `orders_per_second`, and `sign_decay`.
 
     The decay is γ of lag^(-γ), least squares on the logarithms, over the lags before the first one that does not
     exceed 2/√n, the noise of independent signs; NaN with fewer than four such lags.
@@ -69,11 +70,15 @@ def sign_memory(session: Session) -> dict[str, Curve]:
     seconds = (session.close - session.open) / SECOND
     return {
         "sign_acf": acf,
-        "trades": {"orders_per_second": len(signs) / seconds, "sign_decay": _decay(acf, len(signs))},
+        "trades": {
+            "orders": float(len(signs)),
+            "orders_per_second": len(signs) / seconds,
+            "sign_decay": decay(acf, len(signs)),
+        },
     }
 
 
-def _decay(acf: Curve, n: int) -> float:
+def decay(acf: Curve, n: int) -> float:
     lags: list[int] = []
     for lag in SIGN_LAGS:
         if not acf[str(lag)] > 2 / np.sqrt(max(n, 1)):

@@ -26,7 +26,7 @@ SECTIONS: dict[str, list[Row]] = {
         ("messages a second", "messages", "per_second", ".2f"),
         ("share that changes a best quote", "messages", "best_changed", ".3f"),
         ("share that changes a best price", "messages", "price_changed", ".3f"),
-        ("market orders a second", "trades", "orders_per_second", ".3f"),
+        ("market orders with a side, a second", "trades", "orders_per_second", ".3f"),
         *_rows("messages in tenth {} of the session / a tenth", "intraday", (1, 5, 10), ".2f"),
     ],
     "Autocorrelation of the number of messages": [
@@ -34,6 +34,7 @@ SECTIONS: dict[str, list[Row]] = {
         *_rows("in 10 s, lag {} s", "rate_acf_10s", (10, 60, 300, 600), ".3f"),
     ],
     "Autocorrelation of trade signs, by lag in market orders": [
+        ("market orders with a side, a session", "trades", "orders", ",.0f"),
         *_rows("lag {}", "sign_acf", (1, 2, 5, 10, 20, 50), ".3f"),
         ("exponent γ of its decay", "trades", "sign_decay", ".2f"),
     ],
@@ -64,7 +65,7 @@ PUBLISHED: dict[tuple[str, str], str] = {
     ("trades", "sign_decay"): "about 0.6, from 0.36 to 0.77 (Lillo & Farmer 2004, London)",
     ("kurtosis", "60"): "16 (S&P 500 futures) to 74 (USD/DEM), at 5 minutes (Cont 2001)",
     ("impact_best", "10"): "0.65, mean of 50 US stocks (Cont, Kukanov & Stoikov 2014)",
-    ("impact_levels_1", "10"): "0.712 (Cont, Cucuringu & Zhang 2023)",
+    ("impact_levels_1", "10"): "0.712, their bars (Cont, Cucuringu & Zhang 2023)",
     ("impact_levels_10", "10"): "0.871, integrated flow of 10 levels (Cont, Cucuringu & Zhang 2023)",
     ("first_component_10", "10"): "above 0.89 (Cont, Cucuringu & Zhang 2023)",
     ("next_minute", "r2"): "negative, all linear models (Cont, Cucuringu & Zhang 2023)",
@@ -94,7 +95,7 @@ def number(value: float, form: str) -> str:
     if value != value:
         return "–"
     text = format(value, form)
-    return text.replace("-", "−") if float(text) else text.replace("-", "")
+    return text.replace("-", "−") if any(c in "123456789" for c in text) else text.replace("-", "")
 
 
 def _cell(text: str) -> str:
