@@ -43,25 +43,26 @@ def path(mid, step=1.0, size=5):
 
 def test_spread_counts_by_time():
     rows = [
-        {"t": 0, "book": [(100, 5, 101, 5)]},  # 1 tick for 6 s
-        {"t": 6, "book": [(100, 5, 104, 5)]},  # 4 for 1 s
-        {"t": 7, "book": [(None, 0, 104, 5)]},  # none for 90 s
-        {"t": 97, "book": [(101, 5, 104, 5)]},  # replaced at once
-        {"t": 97, "book": [(102, 5, 104, 5)]},  # 2 for 3 s, to the close
+        {"t": 0, "book": [(100, 5, 101, 5)]},  # 1 tick for 4 s
+        {"t": 4, "book": [(100, 5, 104, 5)]},  # 4 for 1 s
+        {"t": 5, "book": [(None, 0, 104, 5)]},  # none for 90 s
+        {"t": 95, "book": [(101, 5, 104, 5)]},  # replaced at once
+        {"t": 95, "book": [(102, 5, 104, 5)]},  # 2 for 5 s, to the close
     ]
     got = measured(shape.spread, session(rows, close=100))
-    assert got == pytest.approx({"mean": (6 + 4 + 6) / 10, "median": 1, "one_tick": 0.6})
+    assert got == pytest.approx({"mean": (4 + 4 + 10) / 10, "median": 2, "one_tick": 0.4})
 
 
 def test_depth_by_level_and_the_time_it_is_there():
     rows = [
         {"t": 0, "book": [(100, 10, 102, 30), (97, 40, 103, 60)]},  # mid 101, 1 s
         {"t": 1, "book": [(100, 20, 104, 20), (None, 0, 106, 20)]},  # mid 102, 3 s; no second bid
+        {"t": 4, "book": [(100, 50, None, 0), (99, 40, None, 0)]},  # no mid, 2 s
     ]
-    got = measured(shape.depth, session(rows, levels=2, close=4))
-    assert got["bid_size"] == pytest.approx({"1": (10 + 3 * 20) / 4, "2": 40})
+    got = measured(shape.depth, session(rows, levels=2, close=6))
+    assert got["bid_size"] == pytest.approx({"1": (10 + 3 * 20 + 2 * 50) / 6, "2": 40})
     assert got["ask_size"] == pytest.approx({"1": (30 + 3 * 20) / 4, "2": (60 + 3 * 20) / 4})
-    assert got["relative_size"] == pytest.approx({"1": 1, "2": (40 + 30) / (17.5 + 22.5)})
+    assert got["relative_size"] == pytest.approx({"1": 1, "2": (40 + 30) / (170 / 6 + 22.5)})
     assert got["distance_ticks"] == pytest.approx({"1": (1 + 3 * 2) / 4, "2": (4 + (2 + 3 * 4) / 4) / 2})
 
 
@@ -104,7 +105,7 @@ def test_events_in_every_other_second_only():
 
 def test_fills_of_one_order_are_one_sign():
     book = [(100, 5, 101, 5)]
-    fills = [(1, "T", "B"), (1, "T", "B"), (1, "C", "A"), (1, "T", "B"), (1, "T", "A"), (2, "T", "A"), (2, "T", "N"),
+    fills = [(1, "T", "B"), (1, "T", "B"), (1, "C", "A"), (1, "T", "B"), (1, "T", "A"), (2, "T", "A"), (2.5, "T", "N"),
              (3, "A", "B"), (3, "T", "B")]  # fmt: skip
     rows = [{"t": t, "action": action, "side": side, "book": book} for t, action, side in fills]
     assert memory.trade_signs(session(rows)).tolist() == [1, -1, -1, 1]
@@ -186,10 +187,10 @@ def test_first_component_of_levels_alike_and_apart(alike, share):
 
 
 def test_a_session_counts_as_one_and_only_where_it_has_the_number():
-    a = {"spread_ticks": {"mean": 1.0, "median": NAN}, "relative_size": {"1": 1.0}}
-    b = {"spread_ticks": {"mean": 4.0, "median": NAN}, "relative_size": {"1": 1.0, "2": 3.0}}
+    a = {"spread_ticks": {"mean": 1.0, "median": NAN, "one_tick": NAN}, "relative_size": {"1": 1.0}}
+    b = {"spread_ticks": {"mean": 4.0, "median": NAN, "one_tick": 0.5}, "relative_size": {"1": 1.0, "2": 3.0}}
     got = pooled([a, b])
-    assert got["spread_ticks"] == pytest.approx({"mean": 2.5, "median": NAN}, nan_ok=True)
+    assert got["spread_ticks"] == pytest.approx({"mean": 2.5, "median": NAN, "one_tick": 0.5}, nan_ok=True)
     assert got["relative_size"] == {"1": 1.0, "2": 3.0}
 
 
