@@ -47,8 +47,8 @@ def impact(session: Session, book: Book) -> dict[str, Curve]:
 
     `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
     1..m together. `first_component_<m>`: share of the variance of depth-normalised flow of levels 1..m that its first
-    principal component holds over the whole session. `next_minute`: see `next_minute`. NaN where no window, or fewer
-    than 30 bars, are there.
+    principal component holds over the whole session. `next_minute`: see the function of that name. NaN where there is
+    no window, or fewer than 30 bars.
     """
     out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
     opens = {(session.symbol, session.date): session.open}
@@ -71,7 +71,12 @@ def impact(session: Session, book: Book) -> dict[str, Curve]:
 
 
 def first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
-    # Depth is the bar's average over the levels that the feed has; one number a bar for all, whatever m.
+    """Share of the variance of the depth-normalised flow of levels 1..m that its first component holds; NaN without
+    variance.
+
+    Depth is the bar's average over all `levels` of the feed, one number a bar, whatever m (Cont, Cucuringu & Zhang,
+    arXiv 2112.13213).
+    """
     flow = flow_matrix(rows, levels, "depth")[:, :m]
     explained = Integrated().fit(flow, np.empty(0)).explained
     assert explained is not None
