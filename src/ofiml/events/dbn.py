@@ -1,4 +1,6 @@
-"""Databento Binary Encoding: bytes to columns and back (https://databento.com/docs/standards-and-conventions/databento-binary-encoding).
+"""Databento Binary Encoding (DBN): bytes to columns and back.
+
+Layout: https://databento.com/docs/standards-and-conventions/databento-binary-encoding
 
 A file is `DBN`, its version (1-3), the length of the metadata, the metadata, and records to the end, little-endian and
 packed. The records read here have one layout in all versions. The package databento-dbn reads and writes the metadata;
@@ -28,7 +30,7 @@ _SCHEMAS = {0: "trades", 1: "MBP-1", 10: "MBP-10", 18: "status", 19: "definition
             35: "OHLCV", 36: "OHLCV", 160: "MBO", 177: "CMBP-1", 192: "CBBO", 193: "CBBO", 194: "TCBBO", 195: "BBO",
             196: "BBO"}  # fmt: skip
 # Rows that are copied at a time: their records stay in the processor's cache while each column is taken from them.
-_BLOCK = 2048
+_BLOCK = 8192
 
 _HEAD = [("length", "u1"), ("rtype", "u1"), ("publisher_id", "<u2"), ("instrument_id", "<u4"), ("ts_event", "<u8")]
 _MBO = [

@@ -162,7 +162,8 @@ def _on_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> N
         if off.height:
             raise DataError(
                 f"{checker.source}, {checker.place} {off['line'][0]}, column {column}: "
-                f"{off[column][0] / PRICE_SCALE:g} is no multiple of "dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
+                f"{off[column][0] / PRICE_SCALE:g} is no multiple of "
+                f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
             )
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from ofiml.errors import DataError
 from ofiml.events import dbn
 from ofiml.events.calendar import time_zone
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_PRICE, Int64, Session, times
+from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, Int64, Session, times
 from ofiml.units import SECOND
 
 _LEVELS = 10
@@ -36,7 +36,8 @@ def to_dbn(session: Session) -> bytes:
         **{f"{side}_px_{m:02d}": np.array(NO_PRICE) for side in names for m in range(session.levels, _LEVELS)},
         "flags": events["flags"].to_numpy(),
         "sequence": _within(events["sequence"], "sequence", 2**32 - 1),
-        **{c: _ascii(events[c]) for c in ("action", "side")},
+        "action": _ascii(events["action"], ACTION),
+        "side": _ascii(events["side"], SIDE),
     }
     first, last = (str(np.datetime64(int(t), "ns").astype("datetime64[D]")) for t in times(events)[[0, -1]])
     return dbn.encode((session.symbol, first, last), columns)
@@ -58,19 +59,19 @@ def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:
         pl.int_range(pl.len()) > 0
     )
     trade = pl.col("action") == "T"
-    kind = pl.when(trade & unchanged).then(5).when(halt).then(7)
-    kind = kind.otherwise(pl.col("action").cast(pl.String).replace_strict({"A": 1, "C": 2, "T": 4, "N": 6}))
+    said = pl.col("action").cast(pl.String).replace_strict({"A": 1, "C": 2, "T": 4, "N": 6})
+    kind = pl.when(trade & unchanged).then(5).when(halt).then(7).otherwise(said)
     after = pl.col("ts_event").to_physical() - midnight
     time = pl.concat_str(after // SECOND, pl.lit("."), (after % SECOND).cast(pl.String).str.zfill(9))
     # LOBSTER gives the resting order's side, the schema a trade's aggressor's.
     direction = pl.when(trade ^ (pl.col("side") == "B")).then(1).otherwise(-1)
     price = pl.when(halt).then(-1).otherwise(pl.col("price") // _LOBSTER_UNIT)
-    message = session.events.select(
+    messages = session.events.select(
         time.alias("time"), kind.alias("type"), pl.lit(0).alias("order"), pl.Series("size", _units(session, "size")),
         price.alias("price"), direction.alias("direction"),
     )  # fmt: skip
-    orderbook = session.events.select(_lobster_level(session, c) for c in book)
-    return tuple(f.write_csv(include_header=False).encode() for f in (message, orderbook))  # type: ignore[return-value]
+    levels = session.events.select(_lobster_level(session, c) for c in book)
+    return messages.write_csv(include_header=False).encode(), levels.write_csv(include_header=False).encode()
 
 
 def lobster_name(session: Session, calendar: str = "XNYS") -> str:
@@ -101,8 +102,8 @@ def _within(values: pl.Series, column: str, most: int) -> Int64:
     return values.to_numpy()
 
 
-def _ascii(letters: pl.Series) -> np.ndarray:
-    codes = np.array([ord(c) for c in letters.cat.get_categories()], np.uint8)
+def _ascii(letters: pl.Series, enum: pl.Enum) -> np.ndarray:
+    codes = np.array([ord(c) for c in enum.categories], np.uint8)
     return codes[letters.to_physical().to_numpy()]
 
 

@@ -28,8 +28,8 @@ def table(
     """(the rows, how many levels they have, a checker that has counted what was dropped).
 
     The rows have `line`, the event columns, the levels or `order_id`, `symbol`, and the numbers of instrument and
-    publisher where the file has them. `levels_of` says how many levels are read of a file with these columns, and refuses files that are of another
-    schema. A count of 0 becomes null: nobody counted. Raises DataError.
+    publisher where the file has them. `levels_of` says how many levels are read of a file with these columns, and
+    refuses files of another schema. A count of 0 becomes null: nobody counted. Raises DataError.
     """
     (blob,) = (unpacked(f) for f in files)
     binary = blob.content.startswith(dbn.MAGIC)
@@ -113,7 +113,7 @@ def _all(
         "sequence": text.integer(),
         "order_id": text.Column(pl.UInt64(), lambda x: x),
         **dict.fromkeys(_IDS, text.integer()),
-        **dict.fromkeys(level_names(levels, "ct"), text.integer(pl.UInt32())),
+        **dict.fromkeys(level_names(levels, "ct"), text.optional(text.integer(pl.UInt32()))),
         "symbol": text.word(),
     }
     return {name: column for name, column in columns.items() if name in names and (levels == 0 or name != "order_id")}
@@ -148,7 +148,9 @@ def _typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, tex
         for name in ["price", *level_names(levels, "px")]
     }
     times = dict.fromkeys(("ts_event", "ts_recv"), text.epoch_time(1))
-    return _all(raw.columns, levels, times, prices, unit)
+    columns = _all(raw.columns, levels, times, prices, unit)
+    # Tables can say that a missing level has no size, where CSV and DBN say 0.
+    return columns | {c: text.optional(columns[c]) for c in level_names(levels, "sz")}
 
 
 def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:

@@ -53,12 +53,14 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 
 def messages(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows as messages to the book builder."""
-    clears = pl.col("action") == "R"
+    side = (
+        pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0))
+    )
     return rows.select(
         pl.col("line").cast(pl.UInt32),
         "ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence",
         _looked_up("action", _OPS, kernel.KEEP).alias("op"),
-        pl.when(clears).then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0)).alias("op_side"),
+        side.alias("op_side"),
         pl.col("order_id").alias("order"),
         _looked_up("action", _SHOWN, kernel.NEVER).alias("show"),
     ).select(list(MESSAGE_COLUMNS))  # fmt: skip
