@@ -5,6 +5,7 @@ import datetime as dt
 import gzip
 import io
 import random
+import struct
 
 import databento_dbn as d
 import numpy as np
@@ -430,6 +431,28 @@ def test_damage_ends_in_a_sentence_or_in_a_clean_table(tmp_path, kind, policy):
                     assert checked[f"bid_sz_{m:02d}"].min() is None or checked[f"bid_sz_{m:02d}"].min() >= 0
                 assert checked["action"].null_count() == checked["size"].null_count() == 0
     assert clean or kind in ("zstd", "parquet")
+
+
+@pytest.mark.parametrize("kind", ["dbn", "mbp1"])
+def test_what_is_read_of_a_damaged_file_is_what_stands_there(tmp_path, kind):
+    """Records unpacked one by one, by the layout's offsets."""
+    reader, raw = inputs()[kind]
+    rng = random.Random(11)
+    dataset = file_dataset("databento", put(tmp_path, raw), policy=DROP)
+    compared = 0
+    for _ in range(100):
+        bad = damaged(raw, rng)
+        with contextlib.suppress(DataError):
+            for feed in reader.read([Blob("book", bad)], dataset):
+                start, size = 8 + int.from_bytes(bad[4:8], "little"), len(quote(0)) if kind == "mbp1" else 368
+                columns = ["line", "price", "size", "action", "side", "sequence", "bid_px_00", "ask_px_00", "bid_sz_00"]
+                for line, *ours in feed.events.select(columns).iter_rows():
+                    record = bad[start + (line - 1) * size :][:size]
+                    price, lots, action, side = struct.unpack_from("<qIcc", record, 16)
+                    there = (price, lots, action.decode(), side.decode(), *struct.unpack_from("<IqqI", record, 44))
+                    assert tuple(ours) == there
+                    compared += 1
+    assert compared > 100
 
 
 def test_every_cut_of_a_file_is_noticed(tmp_path):

@@ -259,3 +259,19 @@ def test_the_other_schema_is_named(tmp_path, data):
         read(data("databento/aapl_20241021_mbp10.csv"), "databento_mbo")
     with pytest.raises(DataError, match="holds MBP records: use dataset=databento"):
         read(data("databento/dbn_test_data.mbp-10.v3.dbn.zst"), "databento_mbo")
+
+
+def test_a_clear_empties_both_sides_whatever_side_it_names(tmp_path):
+    rows = [("A", "B", "10.00", 5, 1, 128), ("A", "A", "10.02", 5, 2, 128), ("R", "B", "", 0, 0, 128)]
+    (s,) = read(mbo(tmp_path, *rows), "databento_mbo")
+    assert s.events.select("bid_px_00", "ask_px_00").row(2) == (None, None)
+
+
+def test_where_the_vendor_lost_messages_no_flow_is_measured(tmp_path):
+    rows = [("A", "B", "10.00", 5, 1, 128), ("A", "A", "10.02", 5, 2, 128), ("N", "N", "", 0, 0, 132)]
+    path = mbo(tmp_path, *rows, ("A", "A", "10.02", 5, 3, 128))
+    (s,) = read(path, "databento_mbo")
+    assert s.events["flags"].to_list() == [128, 128, 132 | F_SNAPSHOT, 128]
+    assert s.quality.kept["gap"] == 1
+    with pytest.raises(DataError, match=r"line 4: the vendor lost messages before this one \(flag 4\)"):
+        read(path, "databento_mbo", policy=type(DROP)(gap="raise"))

@@ -103,7 +103,10 @@ def resolved(frame: pl.DataFrame, mappings: list[Mapping]) -> pl.DataFrame:
     days = pl.col("ts_recv") // (86_400 * 1_000_000_000)
     used = frame.select("instrument_id", days.alias("day"))
     pairs = used.unique(maintain_order=True) if used.select(_varies("instrument_id", "day")).item() else used.head(1)
-    names = [_name(i, day, mappings) for i, day in pairs.iter_rows()]
+    of_number: dict[int, list[Mapping]] = {}
+    for m in mappings:
+        of_number.setdefault(m.instrument_id, []).append(m)
+    names = [_name(i, day, of_number.get(i, [])) for i, day in pairs.iter_rows()]
     if pairs.height == 1:
         return frame.with_columns(pl.lit(names[0]).alias("symbol"))
     known = pairs.with_columns(pl.Series("symbol", names, pl.String))
@@ -246,7 +249,7 @@ def _mappings(blob: Blob, metadata: Any) -> list[Mapping]:
 
 
 def _name(instrument_id: int, day: int, mappings: list[Mapping]) -> str:
-    names = {m.symbol for m in mappings if m.instrument_id == instrument_id and m.start <= day < m.end}
+    names = {m.symbol for m in mappings if m.start <= day < m.end}
     if len(names) > 1:
         date = dt.date.fromordinal(719_163 + day)
         raise DataError(

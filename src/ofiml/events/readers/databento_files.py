@@ -15,6 +15,7 @@ from ofiml.events.schema import ACTION, F_SNAPSHOT, NO_PRICE, SIDE, TIME
 NEEDED = ["ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
 _IDS = ["publisher_id", "instrument_id"]
 _PARQUET = b"PAR1"
+F_MAYBE_BAD_BOOK = 4  # the vendor lost messages of the feed, for good
 
 
 def level_names(levels: int, quantity: str) -> list[str]:
@@ -63,7 +64,8 @@ def table(
 
 
 def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.DataFrame:
-    """The rows of a symbol, marked as a new reference (F_SNAPSHOT) where it comes to mean another instrument.
+    """The rows of a symbol, marked as a new reference (F_SNAPSHOT) where it comes to mean another instrument, and where
+    the vendor says that messages were lost.
 
     Raises DataError where it means several instruments, or venues, at once: their rows are those of several books.
     """
@@ -81,6 +83,12 @@ def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.Da
                 f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one a file."
             )
         flags = pl.when(changes).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
+        events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
+    lost = (events["flags"] & F_MAYBE_BAD_BOOK) != 0
+    if lost.any():
+        starts = lost & ~lost.shift(1, fill_value=False)
+        checker.notice("gap", events["line"].filter(starts), "the vendor lost messages before this one (flag 4)")
+        flags = pl.when(lost).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
         events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
     return events
 

@@ -17,7 +17,7 @@ from ofiml.events import dbn
 from ofiml.events.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import Blob, Feed, by_symbol, each_alone
-from ofiml.events.readers.databento_files import NEEDED, one_instrument, table
+from ofiml.events.readers.databento_files import F_MAYBE_BAD_BOOK, NEEDED, one_instrument, table
 from ofiml.events.schema import F_SNAPSHOT, NO_PRICE
 
 groups = each_alone
@@ -56,13 +56,17 @@ def messages(rows: pl.DataFrame) -> pl.DataFrame:
     side = (
         pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0))
     )
+    # Where messages were lost a row is shown whatever it changes: it says that no flow is measured across it.
+    lost = (pl.col("flags") & F_MAYBE_BAD_BOOK) != 0
+    shown = _looked_up("action", _SHOWN, kernel.NEVER)
+    show = pl.when(lost).then(pl.lit(kernel.ALWAYS, pl.UInt8)).otherwise(shown)
     return rows.select(
         pl.col("line").cast(pl.UInt32),
         "ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence",
         _looked_up("action", _OPS, kernel.KEEP).alias("op"),
         side.alias("op_side"),
         pl.col("order_id").alias("order"),
-        _looked_up("action", _SHOWN, kernel.NEVER).alias("show"),
+        show.alias("show"),
     ).select(list(MESSAGE_COLUMNS))  # fmt: skip
 
 
