@@ -108,4 +108,4 @@ def by_symbol(
     for name in names:
         if wanted is None or name in wanted:
             yield name, parts[(name,)], checker
-            checker = Checker(source, checker.policy, checker.book_source)
+            checker = checker.anew()
