@@ -20,13 +20,13 @@ import polars as pl
 
 from ofiml.config import FileDataset
 from ofiml.errors import DataError
-from ofiml.events import book
+from ofiml.events.book.levels import after_first, from_levels
 from ofiml.events.book.trades import among, upon
 from ofiml.events.checks import Checker
 from ofiml.events.feed import Blob, Feed, unpacked
 from ofiml.events.readers.binance_book import messages, plan
 from ofiml.events.readers.binance_messages import NO_ID, NO_SYMBOL, Kind, Messages, Parser
-from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, TIME, Int64
+from ofiml.events.schema import ACTION, F_LAST, NO_PRICE, SIDE, TIME
 
 _PART = re.compile(r"(?P<name>.+)_(?P<part>snapshot|update)s?\.json(?:\.gz|\.zst)?")
 _DEFAULT_LEVELS = 10
@@ -73,8 +73,8 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     found = parser.finish()
     depth = _with_full_books(found, name)
     numbers = _quoted(found, depth, dataset, name)
-    notes = [f"messages left aside: {', '.join(f'{n} {kind}' for kind, n in sorted(found.ignored.items()))}"]
-    notes = notes if found.ignored else []
+    ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(found.ignored.items()))
+    notes = [f"messages left aside: {ignored}"] if ignored else []
     rows = found.total - sum(found.rows[n] for n in numbers[1:])
     for number in numbers:
         own = depth.of(number)
@@ -137,15 +137,9 @@ def _from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tup
     table, starts, at = messages(depth, steps)
     place = depth.rows["place"].to_numpy()[at]
     before = np.searchsorted(place, trades.rows["place"].to_numpy())
-    mine, before = _after_first(_trades(trades), before, checker)
+    mine, before = after_first(_trades(trades), before, checker)
     table = among(table, mine, np.append(starts, table.height)[before])
-    events, noticed = book.build(table, levels)
-    for cause, lines in noticed.items():
-        checker.notice(cause, lines, "a level is removed that the book does not have")
-    stated = (pl.col("flags") & F_SNAPSHOT) != 0
-    events = events.with_columns(
-        pl.when(~stated).then("price").alias("price"), pl.when(stated).then(0).otherwise("size").alias("size")
-    )
+    events = from_levels(table, levels, checker)
     return events, [f"updates that the book held already: {passed}"] if passed else []
 
 
@@ -161,9 +155,7 @@ def _timed(depth: Kind, checker: Checker) -> Kind:
     return Kind(rows, depth.pairs, depth.prices, depth.sizes)
 
 
-def _from_ticker(
-    ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker
-) -> tuple[pl.DataFrame, list[str]]:
+def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
     if dataset.levels not in (None, 1):
         raise DataError(f"{checker.source} holds bookTicker and no depthUpdate, which is one level: dataset.levels=1.")
     last = ticker.rows["last"]
@@ -178,20 +170,9 @@ def _from_ticker(
         shown[f"{side}_ct_00"] = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(quotes))
     states = _events(quotes, "M", quotes["last"]).with_columns(**shown)
     before = np.searchsorted(quotes["place"].to_numpy(), trades.rows["place"].to_numpy())
-    mine, before = _after_first(_trades(trades), before, checker)
+    mine, before = after_first(_trades(trades), before, checker)
     passed = len(newer) - len(quotes)
     return upon(states, mine, before, 1), [f"quotes older than the one before them: {passed}"] if passed else []
-
-
-def _after_first(trades: pl.DataFrame, before: Int64, checker: Checker) -> tuple[pl.DataFrame, Int64]:
-    """The trades that have a book to happen in, unless all are kept."""
-    early = before == 0
-    if not early.any():
-        return trades, before
-    checker.notice("no_snapshot", trades["line"].filter(pl.Series(early)), "a trade before the first known book")
-    if checker.policy.no_snapshot == "keep":
-        return trades, before
-    return trades.filter(pl.Series(~early)), before[~early]
 
 
 def _trades(trades: Kind) -> pl.DataFrame:

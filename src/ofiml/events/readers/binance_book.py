@@ -133,19 +133,21 @@ def messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
     stated, source = states[step_of], at[step_of]
     show = np.where(stated, kernel.ALWAYS, kernel.IF_CHANGED)
     flags = np.where(end, F_LAST, 0) | np.where(end & stated, F_SNAPSHOT, 0)
-    rows = depth.rows.select("line", "recv", "event", "last")[source]
+    rows = depth.rows.select("line", "recv", "event")[source]
+    # A full book with updates on top stands at the last of them.
+    upto = np.where(is_clear, source, part_of)
     named = ~is_clear & ~stated  # a level's own side is of interest
     table = pl.DataFrame(
         {
             "line": rows["line"].cast(pl.UInt32),
             "ts_event": rows["event"].cast(TIME),
             "ts_recv": rows["recv"].cast(TIME),
-            "action": pl.Series(np.where(clears[step_of], "R", "M")).cast(ACTION),
-            "side": pl.Series(np.where(named, np.where(bid, "B", "A"), "N")).cast(SIDE),
+            "action": _words(ACTION, "MR", clears[step_of]),
+            "side": _words(SIDE, "NAB", np.where(named, np.where(bid, 2, 1), 0)),
             "price": prices[pair],
             "size": sizes[pair],
             "flags": flags.astype(np.uint8),
-            "sequence": rows["last"],
+            "sequence": depth.rows["last"].to_numpy()[upto],
             "op": np.where(is_clear, kernel.CLEAR, kernel.SET).astype(np.uint8),
             "op_side": op_side,
             "order": pl.Series([None], dtype=pl.UInt64).new_from_index(0, len(step_of)),
@@ -153,3 +155,8 @@ def messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
         }
     )
     return table.select(list(MESSAGE_COLUMNS)), np.searchsorted(step_of, np.arange(len(at))), at
+
+
+def _words(dtype: pl.Enum, words: str, index: np.ndarray) -> pl.Series:
+    """The words by index, without a Python string for each row."""
+    return pl.Series(list(words), dtype=dtype)[index.astype(np.int64)]

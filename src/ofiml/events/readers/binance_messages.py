@@ -68,8 +68,8 @@ class Kind:
 class Messages:
     """What an input holds, in feed order.
 
-    `total` counts all messages, `rows` those that are read by symbol, `ignored` what was left aside, by kind. `depth_of`
-    are the symbols of all differences, of which some may not be wanted.
+    `total` counts all messages, `rows` those of each symbol, `ignored` what was left aside, by kind. `depth_of` are the
+    symbols of all differences, of which some may not be wanted.
     """
 
     symbols: list[str]
@@ -193,9 +193,11 @@ class Parser:
 
     def finish(self) -> Messages:
         """All that was taken."""
-        kinds = [c.kind() for c in (self.depth, self.ticker, self.trade, self.aggregate)]
+        depth, ticker, trade, aggregate = (c.kind() for c in (self.depth, self.ticker, self.trade, self.aggregate))
         rows = [self.rows[i] for i in range(len(self.index))]
-        return Messages(list(self.index), self.depth_of, *kinds, self.total, rows, self.ignored)
+        return Messages(
+            list(self.index), self.depth_of, depth, ticker, trade, aggregate, self.total, rows, self.ignored
+        )
 
     def _one(self, line: int, stamp: int, message: Any, *, clock: bool) -> None:
         if isinstance(message, dict) and "stream" in message and "data" in message:
@@ -209,7 +211,7 @@ class Parser:
             return
         kind = message.get("e")
         if kind is None:
-            kind = "full" if "lastUpdateId" in message else "bookTicker" if _TICKER_KEYS <= message.keys() else "other"
+            kind = "full" if "lastUpdateId" in message else "bookTicker" if message.keys() >= _TICKER_KEYS else "other"
         if kind in ("full", "depthUpdate") and _PARTIAL.search(stream):
             kind = "partial depth"
         if kind == "trade" and message.get("X") not in _ON_THE_BOOK:
