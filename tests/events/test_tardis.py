@@ -239,6 +239,8 @@ def test_misshapen_files(tmp_path):
         read(write(tmp_path, "incremental_book_L2", ["1,2"], "a,b"))
     with pytest.raises(DataError, match="header and no rows"):
         read(write(tmp_path, "incremental_book_L2", []))
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        read(write(tmp_path, "incremental_book_L2", [*book()[:-1], cells(book()[-1], price='"')]))
     path = write(tmp_path, "incremental_book_L2", book())
     path.write_bytes(path.read_bytes()[:-15])
     with pytest.raises(DataError, match="is cut short or damaged"):

@@ -48,8 +48,8 @@ class Plan:
 def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
     """(the steps, how many updates were in the book already and are passed over).
 
-    After a gap, and until a full book that joins, the book is not known: it is empty, and updates count as
-    `no_snapshot`. Kept, they build on an empty book. A full book states the book anew, with the updates on top that
+    The update after a gap empties the book: it is not known until a full one that joins, and the updates before that
+    count as `no_snapshot`. Kept, they build on the empty book. A full book states the book anew, with the updates on top that
     came before it and are newer. Raises DataError as the policy of `gap` and `no_snapshot` has it.
     """
     columns = (depth.rows[c].to_list() for c in ("full", "first", "last", "before"))
@@ -58,7 +58,6 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
     build_on_nothing = checker.policy.no_snapshot == "keep"
     steps = Plan()
     known = False  # whether the book is
-    states = False  # whether the next update states it, of what can be known
     reach = NO_ID  # the last id seen, in a full book or an update
     run: list[int] = []  # updates since the last gap
     lasts: list[int] = []
@@ -73,20 +72,27 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
                 continue
             if not newer:
                 run, lasts, reach = [], [], last
-            known, states = True, False
+            known = True
             steps.add(i, [_CLEAR, i, *newer], states=True)
             continue
         needs = before if before != NO_ID else first - 1
         if last <= reach:
             passed += 1
             continue
-        if reach != NO_ID and needs > reach:
-            gaps.append(i)
-            run, lasts = [], []
-            if known or build_on_nothing:
-                steps.add(i, [_CLEAR], states=True, clears=True)
-            known, states = False, True
+        gap = reach != NO_ID and needs > reach
         reach = last
+        if gap:
+            gaps.append(i)
+            run, lasts = [i], [last]
+            if build_on_nothing:
+                homeless.append(i)
+                steps.add(i, [_CLEAR, i], states=True)
+            elif known:
+                steps.add(i, [_CLEAR], states=True, clears=True)
+            else:
+                homeless.append(i)
+            known = False
+            continue
         run.append(i)
         lasts.append(last)
         if not known:
@@ -94,12 +100,11 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
             if not build_on_nothing:
                 continue
         if pairs[i]:
-            steps.add(i, [i], states=states)
-            states = False
+            steps.add(i, [i])
     if gaps:
         checker.notice("gap", pl.Series(lines[gaps]), "updates are missing before this one, or full book")
     if homeless:
-        what = "an update before the first full book, or the first after a gap"
+        what = "an update before the first full book, or the next after a gap"
         checker.notice("no_snapshot", pl.Series(lines[homeless]), what)
     return steps, passed
 
