@@ -49,8 +49,8 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
     """(the steps, how many updates were in the book already and are passed over).
 
     The update after a gap empties the book: it is not known until a full one that joins, and the updates before that
-    count as `no_snapshot`. Kept, they build on the empty book. A full book states the book anew, with the updates on top that
-    came before it and are newer. Raises DataError as the policy of `gap` and `no_snapshot` has it.
+    count as `no_snapshot`. Kept, they build on the empty book. A full book states the book anew, with the updates on
+    top that came before it and are newer. Raises DataError as the policy of `gap` and `no_snapshot` has it.
     """
     columns = (depth.rows[c].to_list() for c in ("full", "first", "last", "before"))
     lines = depth.rows["line"].to_numpy()
