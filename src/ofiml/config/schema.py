@@ -41,7 +41,7 @@ class Policy:
     locked: str = "keep"  # the best bid at the best ask
     one_sided: str = "keep"  # no bid, or no ask
     order: str = "raise"  # levels out of order, or with a gap
-    clock: str = "raise"  # an event later than its receipt, by more than a second
+    clock: str = "raise"  # an event later than its receipt, by more than a second; kept, both clocks stay as they are
     time_reversal: str = "raise"  # receipts that run back; kept, a row was known no sooner than the one before it
     duplicate: str = "keep"  # a resting-order row that repeats the one before it, sequence number and all
     gap: str = "keep"  # a sequence that skips some of the feed; kept, no flow is measured across it
@@ -55,7 +55,7 @@ class Policy:
 
     def choices(self, cause: str) -> tuple[str, ...]:
         """What the policy of a cause may be."""
-        if cause in ("unreadable", "negative_size", "clock"):
+        if cause in ("unreadable", "negative_size"):
             return "raise", "drop"
         if cause in ("gap", "halt", "unknown_order", "excess_size", "order_twice", "swept_level"):
             return "raise", "keep"

@@ -53,5 +53,5 @@ def _said_by_lobster(session: Session) -> Session:
         (pl.col("flags") | F_LAST).alias("flags"),
         *(pl.lit(None, pl.UInt32).alias(c) for c in counts),
     )
-    to_milliseconds = {"open": session.open // _MILLISECOND, "close": -(-session.close // _MILLISECOND)}
-    return replace(session, events=events, **{k: v * _MILLISECOND for k, v in to_milliseconds.items()})
+    open_, close = session.open // _MILLISECOND * _MILLISECOND, -(-session.close // _MILLISECOND) * _MILLISECOND
+    return replace(session, events=events, open=open_, close=close)

@@ -5,7 +5,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class Feed:
 
     `events` has the event schema but for `symbol`, and `line`; a price that stands for none is NO_PRICE. `checker` has
     counted what was dropped so far, of `rows` read. `date`, `open` and `close` (UTC ns) are set where the input names
-    them; `digest` where what the rows were made from is less than the whole input.
+    them; `digest` where what the rows were made from is less than the whole input. `notes` are for the report.
     """
 
     symbol: str
@@ -45,6 +45,7 @@ class Feed:
     open: int | None = None
     close: int | None = None
     digest: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class Reader(Protocol):

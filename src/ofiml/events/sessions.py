@@ -72,12 +72,20 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterat
     checker, source = feed.checker, feed.checker.source
     _not_empty(feed.events, checker)
     received, happened = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
-    if np.median(received - happened) < 0:
-        raise DataError(f"{source}: most events are later than their receipt; ts_event and ts_recv are swapped.")
+    notes = list(feed.notes)
+    delay = float(np.median(received - happened))
+    if delay < 0:
+        if checker.policy.clock != "keep":
+            raise DataError(
+                f"{source}: most events are later than their receipt; ts_event and ts_recv are swapped, or one of the "
+                "two clocks was set wrong (then dataset.policy.clock=keep)."
+            )
+        notes.append(f"the clock of receipts stands {-delay / SECOND:.3f} s before that of events (median)")
     events = _not_empty(checker.times(feed.events), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
     stamps = times(events)
-    windows, notes = _windows(feed, dataset, stamps, alone=alone)
+    windows, more = _windows(feed, dataset, stamps, alone=alone)
+    notes += more
     index, outside = _assigned(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))

@@ -34,6 +34,10 @@ _MAGIC = {
 }
 
 
+# What polars raises for bytes that it cannot take; a lone quote in a column of numbers makes it panic.
+_REFUSED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """How a column is read: parsed as `dtype`, then `value` of that; null where it cannot be used.
@@ -205,7 +209,7 @@ def as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame:
             infer_schema=False,
             encoding="utf8-lossy",
         )
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _REFUSED as error:
         raise DataError(_misshapen(blob, str(error))) from error
     if frame.height == 0:
         raise DataError(f"{blob.name} has a header and no rows: give a file with rows.")
@@ -235,7 +239,7 @@ def _typed(content: bytes, columns: dict[str, Column], header: list[str] | None)
         options = {"has_header": False, "schema": {name: types.get(name, pl.String()) for name in header}}
     try:
         raw = pl.read_csv(io.BytesIO(content), **options)
-    except (pl.exceptions.PolarsError, OSError):
+    except _REFUSED:
         return None
     known = {}
     for name, c in columns.items():

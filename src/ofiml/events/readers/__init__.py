@@ -5,7 +5,7 @@ from typing import cast
 
 from ofiml.events.feed import Reader
 
-NAMES = ("databento", "databento_mbo", "lobster")
+NAMES = ("binance", "databento", "databento_mbo", "lobster", "tardis")
 
 
 def reader(name: str) -> Reader:
