@@ -153,13 +153,18 @@ class FileDataset:
 
 @dataclass(slots=True)
 class QuotesDataset(FileDataset):
-    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock."""
+    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock.
+
+    The file's `sizes` count lots of `size_unit`, or units.
+    """
 
     columns: dict[str, str]
     time_zone: str
+    sizes: str
 
     def __post_init__(self) -> None:
         FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        _one_of("dataset.sizes", self.sizes, ("lots", "units"))
         needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
         for key in sorted(needed - set(self.columns)):
             raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
