@@ -33,7 +33,7 @@ class Feed:
 
     `events` has the event schema but for `symbol`, and `line`; a price that stands for none is NO_PRICE. `checker` has
     counted what was dropped so far, of `rows` read. `date`, `open` and `close` (UTC ns) are set where the input names
-    them; `digest` where what the rows were made from is less than the whole input.
+    them; `digest` where what the rows were made from is less than the whole input. `notes` go to the report.
     """
 
     symbol: str
@@ -45,6 +45,7 @@ class Feed:
     open: int | None = None
     close: int | None = None
     digest: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

@@ -89,7 +89,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterat
             used=checked.height,
             dropped=add(add(before.dropped, of_session.dropped), {"outside_hours": outside[k]}),
             kept=add(before.kept, of_session.kept),
-            notes=notes,
+            notes=[*feed.notes, *notes],
         )
         before = Quality()
         yield Session(

@@ -43,7 +43,9 @@ def column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
         stamp = pl.when(stamp.str.contains(_STAMP + (_ZONE if zoned else "$"))).then(stamp)
         if zoned:
             return stamp.str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME)
-        return utc(stamp.str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ns", strict=False), zone)
+        return utc(
+            stamp.str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ns", strict=False), zone
+        )
 
     return text.Column(pl.String(), value)
 

@@ -54,7 +54,9 @@ def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
         levels = _levels(names, blob.name, wanted)
         frame = pl.from_arrow(file.read(columns=list(schema(levels))))
     except (ArrowException, OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{blob.name} is cut short or damaged ({str(error).splitlines()[0]}): write it again.") from error
+        raise DataError(
+            f"{blob.name} is cut short or damaged ({str(error).splitlines()[0]}): write it again."
+        ) from error
     assert isinstance(frame, pl.DataFrame)
     if frame.height == 0:
         raise DataError(f"{blob.name} has no rows: give a file with rows.")

@@ -75,7 +75,9 @@ def _half_a_side(side: str) -> list[Check]:
     price, size = pl.col(side), pl.col(f"{side}_size")
     return [
         Check("unreadable", side, price.is_null() & (size != 0), f"there is a size, {{{side}_size}}, and no price"),
-        Check("unreadable", f"{side}_size", size.is_null() & (price != 0), f"there is a price, {{{side}}}, and no size"),
+        Check(
+            "unreadable", f"{side}_size", size.is_null() & (price != 0), f"there is a price, {{{side}}}, and no size"
+        ),
     ]
 
 
