@@ -349,7 +349,7 @@ def test_noise_is_refused_or_read_and_never_breaks(tmp_path):
     good = framed(*messages)
     rng = random.Random(5)
     outcomes = []
-    for trial in range(300):
+    for trial in range(120):
         content = bytearray(good)
         for _ in range(rng.choice([1, 1, 4, 40])):
             content[rng.randrange(len(content))] = rng.randrange(256)
@@ -422,7 +422,7 @@ def test_whole_files_that_are_none(tmp_path):
         read(written(tmp_path, b""))
     with pytest.raises(DataError, match="names no symbol"):
         read(written(tmp_path, framed(END)))
-    with pytest.raises(DataError, match="byte 0 .frame 1.: the frame is cut short"):
+    with pytest.raises(DataError, match=r"byte 0 \(frame 1\): the frame is cut short"):
         read(written(tmp_path, b"ts_recv,ts_event,action,side,price"))
     with pytest.raises(DataError, match="holds no symbol ZZZ"):
         read(written(tmp_path, framed(*DAY)), symbols=["ZZZ"])

@@ -30,6 +30,7 @@ from ofiml.config.schema import (
     Tracking,
     Tuning,
     WalkForward,
+    files,
 )
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Tracking",
     "Tuning",
     "WalkForward",
+    "files",
     "load",
     "unknown_key",
     "without_credentials",

@@ -108,9 +108,15 @@ class SyntheticDataset:
 CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendars knows a hundred
 
 
+def files(path: str) -> list[Path]:
+    """The files that a path stands for, sorted: itself, those in the folder, or what the glob matches."""
+    found = Path(path).iterdir() if Path(path).is_dir() else map(Path, glob.glob(path))
+    return sorted(p for p in found if p.is_file() and not p.name.startswith("."))
+
+
 @dataclass(slots=True)
 class FileDataset:
-    """A recorded market: `path` is a file or a glob; every match is read, in the order of its sorted name."""
+    """A recorded market: `path` is a file, a folder or a glob; every file is read, in the order of their names."""
 
     name: str
     path: str
@@ -134,7 +140,7 @@ class FileDataset:
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         _require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
-        _require(any(Path(p).is_file() for p in glob.glob(self.path)), f"dataset.path={self.path} matches no file.")
+        _require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
         _calendar(self.calendar)
         _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         _require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")
