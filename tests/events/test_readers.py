@@ -306,9 +306,5 @@ def test_lobster_archives(tmp_path, data):
         z.writestr("readme.txt", "nothing")
     with pytest.raises(DataError, match="holds no LOBSTER message file"):
         read(cut, "lobster")
-    lone = tmp_path / NAME.format("message")
-    lone.write_text("\n".join(MESSAGES))
-    with pytest.raises(DataError, match=r"its orderbook file .* is not beside it"):
-        read(lone, "lobster")
-    with pytest.raises(DataError, match=re.escape("give the zip, or the message file")):
+    with pytest.raises(DataError, match="give the zip, the 7z, the message file"):
         read(cut.rename(tmp_path / "other.csv"), "lobster")

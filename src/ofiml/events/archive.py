@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +11,6 @@ from ofiml.events.feed import Blob
 
 MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
 SUFFIXES = (".zip", ".7z")
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeError)
 
 
 def _is_7z(blob: Blob) -> bool:
@@ -49,6 +47,7 @@ def _base(path: str) -> str:
 
 
 def _damaged(blob: Blob, kind: str, error: Exception) -> DataError:
+    """On damaged bytes both packages, and the decoders below them, raise errors of many kinds, so that all are caught."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return DataError(f"{blob.name} is damaged, locked or not a {kind} ({reason}): fetch it again.")
 
@@ -57,7 +56,7 @@ def _list_zip(blob: Blob) -> list[tuple[str, int]]:
     try:
         with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
             return [(i.filename, i.file_size) for i in archive.infolist() if not i.is_dir()]
-    except _ZIP_ERRORS as error:
+    except Exception as error:
         raise _damaged(blob, "zip", error) from error
 
 
@@ -69,7 +68,7 @@ def _read_zip(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
                 if _base(info.filename) in wanted and not info.is_dir():
                     with archive.open(info) as stream:
                         found[_base(info.filename)] = stream.read(MAX_MEMBER + 1)
-    except _ZIP_ERRORS as error:
+    except Exception as error:
         raise _damaged(blob, "zip", error) from error
     return found
 
@@ -79,7 +78,7 @@ def _list_7z(blob: Blob) -> list[tuple[str, int]]:
     try:
         with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
             return [(i.filename, int(i.uncompressed or 0)) for i in archive.list() if not i.is_directory]
-    except Exception as error:  # on damaged bytes it and its decoders raise errors of many kinds
+    except Exception as error:
         raise _damaged(blob, "7z archive", error) from error
 
 
@@ -120,7 +119,7 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
             archive.extract(targets=paths, factory=Factory())
     except DataError:
         raise
-    except Exception as error:  # as above
+    except Exception as error:
         raise _damaged(blob, "7z archive", error) from error
     missing = sorted(wanted - set(kept))
     if missing:

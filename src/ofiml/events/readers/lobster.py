@@ -20,7 +20,7 @@ from ofiml.events.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.events.calendar import time_zone
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import Blob, Feed, digest
-from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, TIME
+from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, TIME, level_columns
 
 _NAME = re.compile(
     r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv"
@@ -33,7 +33,7 @@ _AT_ONCE = 1 << 30  # bytes of an archive that are unpacked at once, if that hol
 _ACTIONS = {1: "A", 2: "C", 3: "C", 4: "T", 5: "T", 6: "N", 7: "N"}
 _TRADES, _HALT = (4, 5), 7
 _OPS = {
-    1: kernel.ADD_FIRM,
+    1: kernel.ADD_SHOWN,
     2: kernel.REDUCE,
     3: kernel.DELETE,
     4: kernel.TAKE_FIRM,
@@ -171,7 +171,9 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
     events = _events(rows, day)
     notes: tuple[str, ...] = ()
     if day.book is None:
-        events = _built(rows, events, count, checker)
+        events = _built(rows, events, day.levels, checker)
+        beyond = [c for m in range(count, day.levels) for c in level_columns(m)]
+        events = events.drop(beyond)
         notes = (
             "the book is built from messages alone: orders from before the first, or below the levels, are unknown",
         )
@@ -239,8 +241,10 @@ def _events(rows: pl.DataFrame, day: Day) -> pl.DataFrame:
 def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
     """The events with a book made from them: one row a message, as LOBSTER's own orderbook has it.
 
-    The file leaves out what happens below its levels, so that an order, or an execution, in whose way a level still
-    stands proves that level gone. Nothing later than a row goes into its book.
+    The file leaves out what happens below its `levels`, so that a level that falls behind them is forgotten, and an
+    order, or an execution, in whose way a level still stands proves that level gone. Orders that come up from behind
+    are missed: on a day of AMZN (5 levels) the best level equals LOBSTER's in 63 % of rows. Nothing later than a row
+    goes into its book.
     """
     ops = pl.col("type").replace_strict(_OPS, return_dtype=pl.UInt8)
     of_book = pl.col("type").is_in([k for k, op in _OPS.items() if op != kernel.KEEP])
