@@ -57,14 +57,17 @@ def _file(folder: Path, name: str, index: int) -> Path:
 
 
 def _manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
-    """What is kept of each session, if every file is as it was written, else None."""
+    """What is kept of each session, if every file is as it was written, else None. The first line is its own hash."""
     try:
-        manifest = json.loads((folder / f"{name}.json").read_bytes())
+        sha, _, content = (folder / f"{name}.json").read_bytes().partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != sha:
+            return None
+        manifest = json.loads(content)
         for i, meta in enumerate(manifest):
             with _file(folder, name, i).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != meta["sha256"]:
                     return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         return None
     return manifest
 
@@ -78,7 +81,8 @@ def _keep(folder: Path, name: str, sessions: Iterator[Session]) -> Iterator[Sess
         manifest.append(meta | {"sha256": written})
         yield session
     content = json.dumps(manifest, indent=1).encode()
-    _renamed(folder / f"{name}.json", lambda path: path.write_bytes(content))
+    sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    _renamed(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
 
 
 _META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest"]

@@ -161,7 +161,7 @@ def run_py(
                     bits |= EXCESS
                 orders[at, 2] = left - off
                 if off > 0:
-                    depth[own], rank = _change(book[own], depth[own], orders[at, 1], -off, -(off == left), i)
+                    depth[own], rank = _change(book[own], depth[own], orders[at, 1], -off, -1 if off == left else 0, i)
                     if rank < levels:
                         bits |= CHANGED
             if what in (TAKE_FIRM, ADD_FIRM, ADD_SHOWN):

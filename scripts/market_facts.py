@@ -1,0 +1,98 @@
+"""The stylised facts of markets beside one another, as numbers, a table and figures.
+
+    python scripts/market_facts.py --out FOLDER AMZN="dataset=lobster dataset.path=FILE" synthetic="dataset=synthetic"
+
+Each LABEL="…" holds overrides as of `python -m ofiml.run`, of which dataset and bars.per matter. Writes facts.json,
+facts.md and figures into FOLDER: statistics of whole sessions only, no event of the data.
+"""
+
+import argparse
+import json
+import math
+import shlex
+import sys
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from ofiml.arguments import CONF, check
+from ofiml.cli import ending_in_a_sentence
+from ofiml.config import Config, load
+from ofiml.errors import ConfigError, DataError
+from ofiml.events.sessions import sources
+from ofiml.facts.session import Facts, facts, pooled
+from ofiml.facts.table import markdown
+
+
+def markets(given: list[str]) -> dict[str, Config]:
+    """Label to config, all of them checked before any data is read."""
+    out: dict[str, Config] = {}
+    for one in given:
+        label, equals, text = one.partition("=")
+        if not equals or not label.strip() or label == "dataset" or "." in label:
+            raise ConfigError(f'{one}: write LABEL="dataset=… dataset.path=…", a label and its overrides.')
+        if label in out:
+            raise ConfigError(f"{label} is given twice: give each market a label of its own.")
+        try:
+            overrides = shlex.split(text)
+        except ValueError as error:
+            raise ConfigError(f"{label}: cannot read {text!r} ({error}).") from error
+        check(overrides)
+        with initialize_config_dir(str(CONF), version_base=None):
+            out[label] = load(compose("config", overrides=["tracking=off", *overrides]))
+    return out
+
+
+def measure(config: Config) -> tuple[Facts, list[dict[str, str]]]:
+    """The facts of a dataset's sessions, averaged, and which sessions they are; one session in memory at a time."""
+    found: list[Facts] = []
+    held: list[dict[str, str]] = []
+    for source in sources(config.dataset):
+        for session in source():
+            found.append(facts(session, config.bars.per))
+            held.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
+            if config.dataset.max_sessions is not None and len(found) >= config.dataset.max_sessions:
+                return pooled(found), held
+    if not found:
+        raise DataError(f"{config.dataset.label}: no session to measure.")
+    return pooled(found), held
+
+
+def described(held: list[dict[str, str]]) -> str:
+    dates = sorted({h["date"] for h in held})
+    span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"{', '.join(sorted({h['symbol'] for h in held}))}, {span}, {len(held)} session{'s' * (len(held) > 1)}"
+
+
+def plain(found: Facts) -> dict[str, dict[str, float | None]]:
+    """JSON has no NaN."""
+    return {t: {k: v if math.isfinite(v) else None for k, v in curve.items()} for t, curve in found.items()}
+
+
+def write(configs: dict[str, Config], folder: Path) -> int:
+    measured = {label: measure(config) for label, config in configs.items()}
+    found = {label: one for label, (one, _) in measured.items()}
+    texts = {label: described(held) for label, (_, held) in measured.items()}
+    from ofiml.facts.figures import figures
+
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    record = {label: {"sessions": held, "facts": plain(one)} for label, (one, held) in measured.items()}
+    (folder / "facts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "facts.md").write_text(markdown(found, texts), encoding="utf-8")
+    for name, figure in figures(found).items():
+        # No date or version inside: the same facts give the same file.
+        figure.savefig(folder / "figures" / name, metadata={"Software": None})
+    print(f"{folder}: facts.json, facts.md, figures of {', '.join(found)}")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
+    given = parser.parse_args()
+    return ending_in_a_sentence(lambda: write(markets(given.markets), given.out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
