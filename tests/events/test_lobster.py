@@ -190,9 +190,9 @@ def packed(path, members):
 def days(*numbers, books=True):
     members = {}
     for day in numbers:
-        members[f"some/folder/{NAME.format(day, 'message', 1)}"] = "\n".join(MESSAGES)
+        members[f"some/folder/{NAME.format(day, 'message', 1)}"] = "\n".join(MESSAGES) + "\n"
         if books:
-            members[f"some/folder/{NAME.format(day, 'orderbook', 1)}"] = "\n".join(BOOKS)
+            members[f"some/folder/{NAME.format(day, 'orderbook', 1)}"] = "\n".join(BOOKS) + "\n"
     return members | {"readme.txt": "nothing"}
 
 

@@ -1,6 +1,5 @@
 """Readers: what the real files hold, and one clear sentence, or a counted drop, for every kind of damage."""
 
-import re
 import zipfile
 from dataclasses import fields
 
