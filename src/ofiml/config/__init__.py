@@ -8,6 +8,7 @@ from a config is ever imported or called, because logged configs come from stran
 from ofiml.config.load import load, unknown_key, without_credentials
 from ofiml.config.schema import (
     SCHEMAS,
+    AlgoseekDataset,
     Backtest,
     Config,
     DecayOfi,
@@ -35,6 +36,7 @@ from ofiml.config.schema import (
 
 __all__ = [
     "SCHEMAS",
+    "AlgoseekDataset",
     "Backtest",
     "Config",
     "DecayOfi",

@@ -182,6 +182,18 @@ class QuotesDataset(FileDataset):
             raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
 
 
+@dataclass(slots=True)
+class AlgoseekDataset(FileDataset):
+    """AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
+
+    venue: str | None
+    quote_lot: float | None
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)
+        _require(self.quote_lot is None or self.quote_lot >= 1, "dataset.quote_lot must be at least 1 share, or null.")
+
+
 def _calendar(name: str) -> None:
     if name in CALENDARS:
         return
@@ -476,7 +488,7 @@ SCHEMAS: dict[str, type | dict[str, type]] = {
         "itch": FileDataset,
         "binance": FileDataset,
         "tardis": FileDataset,
-        "algoseek": FileDataset,
+        "algoseek": AlgoseekDataset,
         "quotes": QuotesDataset,
         "parquet": FileDataset,
     },

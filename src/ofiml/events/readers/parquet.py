@@ -46,7 +46,7 @@ def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
     if not blob.content.startswith(b"PAR1"):
         raise DataError(f"{blob.name} is no Parquet file: see dataset=… for other formats.")
     try:
-        file = pq.ParquetFile(io.BytesIO(blob.content))
+        file = pq.ParquetFile(io.BytesIO(blob.content), page_checksum_verification=True)
         parts = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
         if sum(parts) > MOST_BYTES:
             raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
