@@ -85,8 +85,9 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     chosen[list(wanted.values())] = True
     table = np.empty((itch.COLUMNS, int(survey.counts[chosen].sum())), np.int64)
     table = table[:, : itch.decode(data, itch.LENGTHS, survey.stocks, chosen, table)]
-    by_locate = np.argsort(table[itch.LOCATE], kind="stable")
-    bounds = np.searchsorted(table[itch.LOCATE][by_locate], np.arange(len(survey.counts) + 1))
+    locates = table[itch.LOCATE].astype(np.uint16)  # numpy sorts these by radix
+    by_locate = np.argsort(locates, kind="stable")
+    bounds = np.searchsorted(locates[by_locate], np.arange(len(survey.counts) + 1))
     midnight = wall_clock.midnight(date, _ZONE)
     levels = dataset.levels or _LEVELS
     unsound = sum(checker.dropped.values())
