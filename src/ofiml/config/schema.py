@@ -110,8 +110,8 @@ CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendar
 
 def files(path: str) -> list[Path]:
     """The files that a path stands for, sorted: itself, those in the folder, or what the glob matches."""
-    found = Path(path).iterdir() if Path(path).is_dir() else map(Path, glob.glob(path))
-    return sorted(p for p in found if p.is_file() and not p.name.startswith("."))
+    found = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
+    return sorted(p for p in found if p.is_file())
 
 
 @dataclass(slots=True)
