@@ -131,7 +131,7 @@ def choices(group):
 def test_every_choice_composes(configure, group, choice, tmp_path):
     (tmp_path / "data").touch()
     needs = {
-        "dataset": [f"dataset.path={tmp_path / 'data'}"] if not choice.startswith("synthetic") else [],
+        "dataset": [] if choice.startswith("synthetic") else [f"dataset.path={tmp_path / 'data'}"],
         "model": {"logistic": ["target=direction"]}.get(choice, []),
         "target": {"direction": ["model=lgbm"]}.get(choice, []),
         "horizon": ["bars.step=1s"],

@@ -31,3 +31,25 @@ def test_nothing_is_found_in_many_null_markets(run):
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     assert abs(np.mean(values)) < 3 * error
     assert held >= 16
+
+
+_PEAK = """
+import resource, sys
+from hydra import compose, initialize_config_dir
+from ofiml.config import load
+from ofiml.progress import Stages
+from ofiml.rows import prepare_all
+with initialize_config_dir(sys.argv[1], version_base=None):
+    config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
+with Stages() as stages:
+    prepare_all(config, stages)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_days():
+    peaks = []
+    for sessions in (5, 20):
+        command = [sys.executable, "-c", _PEAK, str(ROOT / "conf"), str(sessions)]
+        peaks.append(int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout))
+    assert peaks[1] < 1.2 * peaks[0], peaks

@@ -27,7 +27,8 @@ class Check:
 class Checker:
     """Applies one policy to the rows of one input and counts what it drops and keeps, by cause.
 
-    `book_source` is the file of the book columns where that is another one. Frames carry `line`, the line in the file.
+    `book_source` is the file of the book columns where that is another one. Frames carry `line`, the line in the file,
+    or whatever `place` says that it counts.
     """
 
     source: str
@@ -35,6 +36,11 @@ class Checker:
     book_source: str | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
+    place: str = "line"
+
+    def anew(self) -> "Checker":
+        """One for other rows of the same input, that has counted nothing."""
+        return Checker(self.source, self.policy, self.book_source, place=self.place)
 
     def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
         """The rows that pass; see `refuse`. What a check finds in rows that an earlier one dropped does not count."""
@@ -55,7 +61,7 @@ class Checker:
             row = frame.filter(bad).row(0, named=True)
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
-                f"{source}, line {row['line']}, column {column}: {what.format(**row)} "
+                f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
                 f"({count} such row{'s' * (count > 1)}). {remedy(cause, self.policy)}"
             )
         self.count(cause, count)
@@ -70,7 +76,7 @@ class Checker:
         """Counts messages that are kept whatever they say. Raises DataError where the policy does."""
         if getattr(self.policy, cause) == "raise":
             raise DataError(
-                f"{self.source}, line {lines[0]}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
+                f"{self.source}, {self.place} {lines[0]}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
                 f"{remedy(cause, self.policy)}"
             )
         self.count(cause, len(lines))

@@ -98,15 +98,17 @@ def by_symbol(
 
     Raises DataError for a wanted symbol that is not there.
     """
-    names = table["symbol"].drop_nulls().unique(maintain_order=True).to_list()
+    symbols = table["symbol"]
+    alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, and the quick one
+    names = [symbols[0]] if alone else symbols.drop_nulls().unique(maintain_order=True).to_list()
     for name in wanted or ():
         if name not in names:
             raise DataError(f"{source} holds no symbol {name}, only {', '.join(map(str, names[:5]))}.")
-    if len(names) == 1 and not table["symbol"].null_count():
+    if alone:
         yield names[0], table.drop("symbol"), checker
         return
     parts = table.partition_by("symbol", maintain_order=True, as_dict=True, include_key=False)
     for name in names:
         if wanted is None or name in wanted:
             yield name, parts[(name,)], checker
-            checker = Checker(source, checker.policy, checker.book_source)
+            checker = checker.anew()

@@ -79,9 +79,9 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterat
     index, outside = _assigned(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
-        of_session = Checker(source, checker.policy, checker.book_source)
+        of_session = checker.anew()
         checked = _not_empty(of_session.book(rows, feed.levels), of_session)
-        _on_ticks(checked, dataset, source)
+        _on_ticks(checked, dataset, of_session)
         quality = Quality(
             rows=before.rows + rows.height + outside[k],
             used=checked.height,
@@ -152,14 +152,15 @@ def _assigned(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:
     return index, np.bincount(nearest, minlength=len(windows)).tolist()
 
 
-def _on_ticks(events: pl.DataFrame, dataset: FileDataset, source: str) -> None:
+def _on_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> None:
     """Raises DataError for best quotes off the tick: a wrong tick would scale numbers in silence."""
     tick = round(dataset.tick * PRICE_SCALE)
     for column in ("bid_px_00", "ask_px_00"):
         off = events.filter(pl.col(column) % tick != 0)
         if off.height:
             raise DataError(
-                f"{source}, line {off['line'][0]}, column {column}: {off[column][0] / PRICE_SCALE:g} is no multiple of "
+                f"{checker.source}, {checker.place} {off['line'][0]}, column {column}: "
+                f"{off[column][0] / PRICE_SCALE:g} is no multiple of "
                 f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
             )
 

@@ -77,12 +77,12 @@ def _keep(folder: Path, name: str, sessions: Iterator[Session]) -> Iterator[Sess
     manifest = []
     for i, session in enumerate(sessions):
         meta = {k: getattr(session, k) for k in _META} | {"quality": asdict(session.quality)}
-        written = _renamed(_file(folder, name, i), partial(write, session))
+        written = renamed(_file(folder, name, i), partial(write, session))
         manifest.append(meta | {"sha256": written})
         yield session
     content = json.dumps(manifest, indent=1).encode()
     sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
-    _renamed(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
+    renamed(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
 
 
 _META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest"]
@@ -93,8 +93,8 @@ def write(session: Session, path: Path) -> None:
     session.events.select(list(schema(session.levels))).write_parquet(path, compression="zstd", compression_level=1)
 
 
-def _renamed(path: Path, write_to: Callable[[Path], Any]) -> str:
-    """Writes beside `path`, then renames: (the SHA-256 of what was written)."""
+def renamed(path: Path, write_to: Callable[[Path], object]) -> str:
+    """Writes beside `path`, then renames, so that it appears whole or not at all; returns the SHA-256 of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
     try:
         write_to(part)

@@ -24,6 +24,8 @@ from ofiml.events.schema import NO_PRICE, TIME
 MAX_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
+_HEAD = 1 << 20  # bytes that are enough to tell a format
+
 _MAGIC = {
     b"PK\x03\x04": "a zip, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
@@ -174,15 +176,17 @@ def first_line(blob: Blob) -> list[str]:
     for magic, what in _MAGIC.items():
         if blob.content.startswith(magic):
             raise DataError(f"{blob.name} is {what}.")
-    if not blob.content.strip():
+    if not blob.content[:_HEAD].strip():
         raise DataError(f"{blob.name} is empty: give a file with rows.")
-    line = blob.content.partition(b"\n")[0].decode(errors="replace").lstrip("\ufeff")
+    end = blob.content.find(b"\n")
+    line = blob.content[: end if end >= 0 else None].decode(errors="replace").lstrip("\ufeff")
     return [name.strip() for name in line.replace('"', "").strip().split(",")]
 
 
 def head(blob: Blob) -> pl.DataFrame:
     """The first rows of a CSV with a header, as text: what its format is guessed from."""
-    return as_text(Blob(blob.name, b"\n".join(blob.content.split(b"\n", 201)[:201])))
+    end = blob.content.rfind(b"\n", 0, _HEAD)
+    return as_text(Blob(blob.name, blob.content[: end if end > 0 else None])).head(200)
 
 
 def mostly(sample: pl.DataFrame, columns: list[str], pattern: str) -> bool:

@@ -5,7 +5,7 @@ from typing import cast
 
 from ofiml.events.feed import Reader
 
-NAMES = ("algoseek", "databento", "itch", "lobster", "parquet", "quotes")
+NAMES = ("algoseek", "databento", "databento_mbo", "itch", "lobster", "parquet", "quotes")
 
 
 def reader(name: str) -> Reader:

@@ -1,0 +1,161 @@
+"""Speed of readers and of the book builder, as ratios from one run: `make bench`.
+
+Readers are held against what nobody can do without: polars reading the same columns of the same CSV. The builder is
+one kernel on one thread, numbering the orders included; its peers are a plain-Python book of dicts, and the limit is
+copying what it writes. Each figure is the best of several repeats. The data are simulated and written for the
+occasion.
+"""
+
+import io
+import time
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from ofiml.config import FileDataset, Policy
+from ofiml.events.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.events.checks import Checker
+from ofiml.events.feed import Blob
+from ofiml.events.readers import databento
+from ofiml.events.schema import F_LAST
+
+ROWS, LEVELS, REPEATS = 300_000, 10, 5
+
+
+def best(work: Callable[[], object]) -> float:
+    """Seconds of the fastest of the repeats."""
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def order_stream(count: int, seed: int = 0) -> pl.DataFrame:
+    """Messages of orders that come near the mid and are deleted at random, some thousands resting."""
+    rng = np.random.default_rng(seed)
+    picks = rng.random((count, 3))
+    distances = rng.exponential(8.0, count).astype(np.int64)
+    op, side, price, order = (np.empty(count, np.int64) for _ in range(4))
+    live: list[int] = []
+    mid = 10_000
+    for i in range(count):
+        if len(live) < 400 or (picks[i, 0] < 0.5 and len(live) < 4000):
+            op[i], side[i], order[i] = kernel.ADD, picks[i, 1] < 0.5, 10**9 + i
+            price[i] = mid - 1 - distances[i] if side[i] == kernel.BID else mid + distances[i]
+            live.append(i)
+        else:
+            at = int(picks[i, 2] * len(live))
+            born, live[at] = live[at], live[-1]
+            live.pop()
+            op[i], side[i], price[i], order[i] = kernel.DELETE, side[born], price[born], order[born]
+    columns = {
+        "line": np.arange(count),
+        "ts_event": 1_700_000_000_000_000_000 + np.arange(count) * 1_000_000,
+        "ts_recv": 1_700_000_000_000_100_000 + np.arange(count) * 1_000_000,
+        "price": price * 10_000_000,
+        "size": np.full(count, 100),
+        "flags": np.full(count, F_LAST),
+        "sequence": np.arange(count),
+        "op": op,
+        "op_side": side,
+        "order": order,
+        "show": np.full(count, kernel.ALWAYS),
+    }
+    frame = pl.DataFrame(columns).with_columns(action=pl.lit("A"), side=pl.lit("B"))
+    return frame.select(pl.col(c).cast(t) for c, t in MESSAGE_COLUMNS.items())
+
+
+def dict_book(messages: pl.DataFrame) -> None:
+    """The same orders in dicts, with the top levels sorted out at each message."""
+    orders: dict[int, tuple[int, int]] = {}
+    sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
+    for op, side, price, size, order in messages.select("op", "op_side", "price", "size", "order").iter_rows():
+        if op == kernel.ADD:
+            orders[order] = (side, price)
+            sides[side][price] = sides[side].get(price, 0) + size
+        else:
+            del orders[order]
+            sides[side][price] -= size
+            if sides[side][price] == 0:
+                del sides[side][price]
+        sorted(sides[kernel.BID], reverse=True)[:LEVELS]
+        sorted(sides[kernel.ASK])[:LEVELS]
+
+
+def table(title: str, rows: list[tuple[str, float, float]], first: str) -> None:
+    """Prints million rows a second of each (name, rows, seconds), and how the others compare with the first."""
+    out = Table(title=title, box=None)
+    for column in ("", "million rows/s", first):
+        out.add_column(column, justify="right" if column else "left")
+    base = rows[0][2] / rows[0][1]
+    for name, count, seconds in rows:
+        out.add_row(name, f"{count / seconds / 1e6:.2f}", f"{base / (seconds / count):.2f}x the time")
+    Console().print(out)
+
+
+def main() -> None:
+    messages = order_stream(1_000_000)
+    price, size = (messages[c].to_numpy() for c in ("price", "size"))
+    op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
+    n = messages.height
+    row_of, effect = np.empty(n, np.int64), np.empty(n, np.uint8)
+    px, sz, ct = (np.empty((2 * LEVELS, n), np.int64) for _ in range(3))
+
+    def bare() -> None:
+        numbered = messages["order"].rank("dense").cast(pl.Int64).to_numpy() - 1
+        kernel.run(op, side, price, size, numbered, show, LEVELS, n, row_of, effect, px, sz, ct)
+
+    few = messages.head(20_000)
+    copied = np.empty((3, 2 * LEVELS, n), np.int64)
+    table(
+        f"book builder: {n:,} order messages, a row of {LEVELS} levels for each",
+        [
+            ("builder, one thread", n, best(bare)),
+            ("with messages and events as tables", n, best(lambda: build(messages, LEVELS))),
+            ("copying what it writes", n, best(lambda: np.copyto(copied, px))),
+            ("a book of dicts", few.height, best(lambda: dict_book(few))),
+        ],
+        "the builder takes",
+    )
+
+    events, _ = build(messages.head(ROWS), LEVELS)
+    csv = Blob("book.csv", _as_csv(events))
+    settings = {"symbols": None, "calendar": "24/7", "hours": "all", "first_date": None, "last_date": None}
+    limits = {"tick": 0.01, "size_unit": 1.0, "levels": None, "store": None, "max_sessions": None, "max_events": None}
+    dataset = FileDataset(name="databento", path=__file__, policy=Policy(), **settings, **limits)
+    (feed,) = databento.read([csv], dataset)
+    columns = [c for c in feed.events.columns if c != "line"] + ["symbol"]
+    table(
+        f"CSV: {ROWS:,} rows of MBP-10, {len(csv.content) / 1e6:.0f} MB",
+        [
+            ("databento reader", ROWS, best(lambda: list(databento.read([csv], dataset)))),
+            (
+                "polars.read_csv, same columns",
+                ROWS,
+                best(lambda: pl.read_csv(io.BytesIO(csv.content), columns=columns)),
+            ),
+            ("checks of the books", ROWS, best(lambda: Checker("b", Policy()).book(feed.events, LEVELS))),
+        ],
+        "the reader takes",
+    )
+
+
+def _as_csv(events: pl.DataFrame) -> bytes:
+    """As Databento writes it: ISO times, decimal prices."""
+    prices = [c for c in events.columns if "px" in c or c == "price"]
+    written = events.drop("line").with_columns(
+        pl.col("ts_event", "ts_recv").dt.strftime("%Y-%m-%dT%H:%M:%S%.9fZ"),
+        *((pl.col(c) / 1e9).round(9) for c in prices),
+        *(pl.col(c).fill_null(0) for c in events.columns if c[4:6] in ("sz", "ct")),
+        symbol=pl.lit("AAA"),
+    )
+    return written.write_csv(float_precision=9).encode()
+
+
+if __name__ == "__main__":
+    main()
