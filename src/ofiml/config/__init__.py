@@ -8,6 +8,7 @@ from a config is ever imported or called, because logged configs come from stran
 from ofiml.config.load import load, unknown_key, without_credentials
 from ofiml.config.schema import (
     SCHEMAS,
+    AlgoseekDataset,
     Backtest,
     Config,
     DecayOfi,
@@ -20,6 +21,7 @@ from ofiml.config.schema import (
     Model,
     Ofi,
     Policy,
+    QuotesDataset,
     Range,
     RidgeModel,
     RidgeOfi,
@@ -29,10 +31,12 @@ from ofiml.config.schema import (
     Tracking,
     Tuning,
     WalkForward,
+    files,
 )
 
 __all__ = [
     "SCHEMAS",
+    "AlgoseekDataset",
     "Backtest",
     "Config",
     "DecayOfi",
@@ -45,6 +49,7 @@ __all__ = [
     "Model",
     "Ofi",
     "Policy",
+    "QuotesDataset",
     "Range",
     "RidgeModel",
     "RidgeOfi",
@@ -54,6 +59,7 @@ __all__ = [
     "Tracking",
     "Tuning",
     "WalkForward",
+    "files",
     "load",
     "unknown_key",
     "without_credentials",

@@ -108,9 +108,15 @@ class SyntheticDataset:
 CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendars knows a hundred
 
 
+def files(path: str) -> list[Path]:
+    """The files that a path stands for, sorted: itself, those in the folder, or what the glob matches."""
+    found = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
+    return sorted(p for p in found if p.is_file())
+
+
 @dataclass(slots=True)
 class FileDataset:
-    """A recorded market: `path` is a file or a glob; every match is read, in the order of its sorted name."""
+    """A recorded market: `path` is a file, a folder or a glob; every file is read, in the order of their names."""
 
     name: str
     path: str
@@ -134,7 +140,7 @@ class FileDataset:
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         _require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
-        _require(any(Path(p).is_file() for p in glob.glob(self.path)), f"dataset.path={self.path} matches no file.")
+        _require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
         _calendar(self.calendar)
         _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         _require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")
@@ -153,13 +159,18 @@ class FileDataset:
 
 @dataclass(slots=True)
 class QuotesDataset(FileDataset):
-    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock."""
+    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock.
+
+    The file's `sizes` count lots of `size_unit`, or units.
+    """
 
     columns: dict[str, str]
     time_zone: str
+    sizes: str
 
     def __post_init__(self) -> None:
         FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        _one_of("dataset.sizes", self.sizes, ("lots", "units"))
         needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
         for key in sorted(needed - set(self.columns)):
             raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
@@ -169,6 +180,18 @@ class QuotesDataset(FileDataset):
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
+
+
+@dataclass(slots=True)
+class AlgoseekDataset(FileDataset):
+    """AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
+
+    venue: str | None
+    quote_lot: float | None
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)
+        _require(self.quote_lot is None or self.quote_lot >= 1, "dataset.quote_lot must be at least 1 share, or null.")
 
 
 def _calendar(name: str) -> None:
@@ -465,7 +488,7 @@ SCHEMAS: dict[str, type | dict[str, type]] = {
         "itch": FileDataset,
         "binance": FileDataset,
         "tardis": FileDataset,
-        "algoseek": FileDataset,
+        "algoseek": AlgoseekDataset,
         "quotes": QuotesDataset,
         "parquet": FileDataset,
     },

@@ -1,6 +1,5 @@
 """From a dataset config to its checked sessions, one at a time."""
 
-import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ofiml.config import FileDataset, SyntheticDataset
+from ofiml.config import FileDataset, SyntheticDataset, files
 from ofiml.errors import DataError
 from ofiml.events import calendar, store
 from ofiml.events.calendar import ALWAYS, Window
@@ -37,8 +36,7 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             return lambda: iter([_limit(simulate(dataset, index), dataset.max_events)])
 
         return [simulated(index) for index in range(count)]
-    paths = [Path(p) for p in sorted(glob.glob(dataset.path)) if Path(p).is_file()]
-    groups = reader(dataset.name).groups(paths)
+    groups = reader(dataset.name).groups(files(dataset.path))
 
     def source(group: list[Path]) -> Source:
         def run() -> Iterator[Session]:
@@ -51,16 +49,16 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
 
 def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
-    files = [Blob(path.name, path.read_bytes()) for path in paths]
+    blobs = [Blob(path.name, path.read_bytes()) for path in paths]
 
     def make() -> Iterator[Session]:
-        whole = digest(*(f.content for f in files))
-        for feed in reader(dataset.name).read(files, dataset):
+        whole = digest(*(b.content for b in blobs))
+        for feed in reader(dataset.name).read(blobs, dataset):
             yield from _cut(feed, dataset, whole, alone=alone)
 
     if dataset.store is None:
         return make()
-    return store.through(Path(dataset.store), store.key(files, dataset, alone=alone), make)
+    return store.through(Path(dataset.store), store.key(blobs, dataset, alone=alone), make)
 
 
 def _in_range(session: Session, dataset: FileDataset) -> bool:

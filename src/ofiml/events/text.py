@@ -215,7 +215,7 @@ def as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame:
         raise DataError(f"{blob.name} has a header and no rows: give a file with rows.")
     if "line" in frame.columns:
         raise DataError(f"{blob.name} has a column named line, which no known format has: check dataset=….")
-    return frame.with_row_index("line", offset=1 if header else 2)
+    return frame.rename(str.strip).with_row_index("line", offset=1 if header else 2)
 
 
 def _misshapen(blob: Blob, reason: str) -> str:

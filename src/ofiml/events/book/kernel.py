@@ -24,6 +24,7 @@ SET = 6  # the price level has this size now; 0 removes it
 # For feeds that leave messages out, of a market that never crosses:
 ADD_FIRM = 7  # as ADD; the other side's levels in its way have gone unseen, and go
 TAKE_FIRM = 8  # as REDUCE by a trade; its own side's better levels have gone unseen, and go
+ADD_SHOWN = 9  # as ADD_FIRM, in a feed of the shown levels only: what falls behind them is out of sight, and goes
 
 # What came of a message, as bits.
 CHANGED = 1  # the shown levels are not what they were
@@ -148,10 +149,10 @@ def run_py(
             if known:
                 resting, opened = _level_at(book[orders[at, 0]], depth[orders[at, 0]], orders[at, 1])
                 known = resting > 0 and opened <= orders[at, 3]
-            adds = what in (ADD, ADD_FIRM, REPLACE)
-            if known and (what in (ADD, ADD_FIRM)):
+            adds = what in (ADD, ADD_FIRM, ADD_SHOWN, REPLACE)
+            if known and adds and what != REPLACE:
                 bits |= TWICE
-            if not known and what != ADD and what != ADD_FIRM:
+            if not known and (not adds or what == REPLACE):
                 bits |= UNKNOWN
             if known:
                 own, left = orders[at, 0], orders[at, 2]
@@ -163,11 +164,11 @@ def run_py(
                     depth[own], rank = _change(book[own], depth[own], orders[at, 1], -off, -1 if off == left else 0, i)
                     if rank < levels:
                         bits |= CHANGED
-            if what in (TAKE_FIRM, ADD_FIRM):
+            if what in (TAKE_FIRM, ADD_FIRM, ADD_SHOWN):
                 # Levels that the trade or the order would have met first.
                 swept = s if what == TAKE_FIRM else 1 - s
                 limit = price[i] if swept == BID else -price[i]
-                left = _sweep(book[swept], depth[swept], limit - (what == ADD_FIRM))
+                left = _sweep(book[swept], depth[swept], limit - (what != TAKE_FIRM))
                 if left < depth[swept]:
                     depth[swept] = left
                     bits |= SWEPT | CHANGED
@@ -177,6 +178,11 @@ def run_py(
                 depth[s], rank = _change(book[s], depth[s], key, size[i], 1, i)
                 if rank < levels:
                     bits |= CHANGED
+                if what == ADD_SHOWN and depth[s] > levels:
+                    depth[s] -= 1
+                    for row in range(4):
+                        for k in range(depth[s]):
+                            book[s, row, k] = book[s, row, k + 1]
 
         effect[i] = bits
         changed = changed or bits & CHANGED != 0

@@ -5,7 +5,9 @@ from typing import cast
 
 from ofiml.events.feed import Reader
 
-NAMES = ("binance", "databento", "databento_mbo", "lobster", "tardis")
+NAMES = (
+    "algoseek", "binance", "databento", "databento_mbo", "itch", "lobster", "parquet", "quotes", "tardis",
+)  # fmt: skip
 
 
 def reader(name: str) -> Reader:

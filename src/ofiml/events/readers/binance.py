@@ -86,7 +86,7 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         else:
             levels = 1
             events, more = _from_ticker(found.ticker.of(number), trades, dataset, checker)
-        yield Feed(found.symbols[number], events, levels, rows, checker, notes=notes + more)
+        yield Feed(found.symbols[number], events, levels, rows, checker, notes=(*notes, *more))
         checker, notes = Checker(name, dataset.policy), []
         rows = found.rows[number]
 

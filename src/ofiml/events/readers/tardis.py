@@ -107,7 +107,7 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         own = _NO_TRADES if own is None else own.drop("symbol")
         make = _from_increments if "is_snapshot" in columns else _from_snapshots
         events, notes = make(rows, own, levels, its_checker)
-        yield Feed(symbol, events, levels, count, its_checker, notes=notes)
+        yield Feed(symbol, events, levels, count, its_checker, notes=tuple(notes))
 
 
 _QUANTITY = ("price", "amount")

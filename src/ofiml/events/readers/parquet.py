@@ -1,0 +1,99 @@
+"""Parquet in the event schema, as the cache of sessions writes it: nothing is mapped, everything is checked.
+
+Columns are those of `schema.schema(levels)`, in any order, the levels found from their names; others are ignored. A
+`line` in a message is the row of the table, from 1.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+from pyarrow import ArrowException
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.events.checks import Check, Checker
+from ofiml.events.feed import MOST_BYTES, Blob, Feed, by_symbol, each_alone
+from ofiml.events.schema import ACTION, NO_PRICE, SIDE, schema
+from ofiml.events.text import MAX_PRICE, MAX_SIZE
+from ofiml.units import PRICE_SCALE
+
+groups = each_alone
+
+_WORDS = {"action": ACTION, "side": SIDE}  # other writers store them as text
+_MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's events in the table's order.
+
+    Raises DataError for a column that is missing or of another type, and whatever the policy refuses.
+    """
+    (blob,) = files
+    checker = Checker(blob.name, dataset.policy)
+    table, levels = _table(blob, dataset.levels)
+    table = checker.apply(table, _checks(schema(levels)))
+    words = [pl.col(c).cast(pl.String).cast(dtype, strict=False) for c, dtype in _WORDS.items()]
+    for symbol, events, its_checker in by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
+        yield Feed(symbol, events, levels, events.height + sum(its_checker.dropped.values()), its_checker)
+
+
+def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
+    """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
+    if not blob.content.startswith(b"PAR1"):
+        raise DataError(f"{blob.name} is no Parquet file: see dataset=… for other formats.")
+    try:
+        file = pq.ParquetFile(io.BytesIO(blob.content), page_checksum_verification=True)
+        parts = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
+        if sum(parts) > MOST_BYTES:
+            raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
+        names = file.schema_arrow.names
+        levels = _levels(names, blob.name, wanted)
+        frame = pl.from_arrow(file.read(columns=list(schema(levels))))
+    except (ArrowException, OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{blob.name} is cut short or damaged ({str(error).splitlines()[0]}): write it again."
+        ) from error
+    assert isinstance(frame, pl.DataFrame)
+    if frame.height == 0:
+        raise DataError(f"{blob.name} has no rows: give a file with rows.")
+    for name, dtype in schema(levels).items():
+        text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)
+        if frame.schema[name] != dtype and not (text and (name in _WORDS or name == "symbol")):
+            raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}, must be {dtype}.")
+    frame = frame.with_columns(pl.col("symbol").cast(pl.String))
+    return frame.with_columns(pl.Series("line", np.arange(1, frame.height + 1, dtype=np.uint32))), levels
+
+
+def _levels(names: list[str], source: str, wanted: int | None) -> int:
+    numbered = [int(m[1]) for c in names if (m := re.fullmatch(r"(?:bid|ask)_(?:px|sz|ct)_(\d\d)", c))]
+    found = max(numbered, default=-1) + 1
+    levels = wanted or max(found, 1)
+    absent = [c for c in schema(levels) if names.count(c) != 1]
+    if absent:
+        what = "is missing" if absent[0] not in names else "stands there more than once"
+        raise DataError(f"{source}: the column {absent[0]} {what} (there are {found} levels, see dataset.levels).")
+    return levels
+
+
+def _checks(columns: dict[str, pl.DataType]) -> list[Check]:
+    checks = [Check("unreadable", c, pl.col(c).is_null(), "the value is missing")
+              for c in columns if not _MAY_BE_NULL.fullmatch(c)]  # fmt: skip
+    for c, dtype in _WORDS.items():
+        bad = ~pl.col(c).cast(pl.String).is_in(dtype.categories.to_list())
+        checks.append(Check("unreadable", c, bad, f"{{{c}!r}} is not one of {', '.join(dtype.categories)}"))
+    for c in columns:
+        value = pl.col(c)
+        if c == "price" or "_px_" in c:
+            limit = int(MAX_PRICE * PRICE_SCALE)
+            bad = ((value < -limit) | (value > limit)) & (value != NO_PRICE)
+            checks.append(Check("unreadable", c, bad, f"the price {{{c}}} is too large"))
+        elif c == "size" or "_sz_" in c:
+            bad = (value < -MAX_SIZE) | (value > MAX_SIZE)
+            checks.append(Check("unreadable", c, bad, f"the size {{{c}}} is too large"))
+        elif c.startswith("ts_"):
+            checks.append(Check("unreadable", c, value.to_physical() < 0, f"the time {{{c}}} is before 1970"))
+    return checks
