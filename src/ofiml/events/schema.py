@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ofiml.events.truth import Truth
+
 Int64 = NDArray[np.int64]
 
 TIME = pl.Datetime("ns", "UTC")
@@ -64,8 +66,8 @@ class Session:
 
     `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from.
     `tick` is in 1e-9 currency units; `digest` is the SHA-256 of what the session was made from; `dropped` counts
-    dropped rows by cause; `truth`, for a simulated session, holds `ts_recv` and the latent `pressure`, which no other
-    room may look at but tests.
+    dropped rows by cause. A simulated session has `truth`, the efficient price V in ticks after each event (`ts_recv`,
+    `value`), and `planted`, what it was made with: both for the oracle alone, no feature and no model may look at them.
     """
 
     symbol: str
@@ -80,6 +82,7 @@ class Session:
     digest: str
     dropped: dict[str, int]
     truth: pl.DataFrame | None = None
+    planted: Truth | None = None
 
 
 def times(events: pl.DataFrame) -> Int64:
