@@ -20,6 +20,7 @@ from ofiml.evaluation.bootstrap import blocks, interval
 from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, sample, stability
 from ofiml.evaluation.metrics import measure, measures
+from ofiml.evaluation.oracle import skill
 from ofiml.events.schema import TIME
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix
@@ -90,6 +91,9 @@ def run(config: Config, stages: Stages) -> Study:
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
             metrics = _metrics(predictions, results, config)
+            if "oracle" in predictions.columns:
+                planted = any(s.planted for s in sessions)
+                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.form, planted)
             impact = _impact(judged, sessions) if config.target.kind == "impact" else None
         with clock.stage("backtest"):
             trades = _backtest(traded, sessions, config)

@@ -38,6 +38,9 @@ class Policy:
             _one_of(f"dataset.policy.{f.name}", getattr(self, f.name), ("raise", "drop"))
 
 
+MOST_DAYS = 50_000  # a later day is for what must not be one of a study's
+
+
 @dataclass(slots=True)
 class SyntheticDataset:
     """A simulated market; docs/market.md says what each key does. `impact` is Λ in ticks a lot, a row a symbol."""
@@ -94,7 +97,7 @@ class SyntheticDataset:
 
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
-        _require(self.sessions >= 1, "dataset.sessions must be at least 1.")
+        _require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
         _require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
         _seed("dataset.seed", self.seed)
         _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
@@ -126,6 +129,7 @@ class SyntheticDataset:
             _require(low <= getattr(self, key) <= high, f"dataset.{key} must lie between {low:g} and {high:g}.")
         for key in ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay"):
             _require(duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
+        _require(duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
         _require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 of them.")
         _require(
             self.state_dependence * self.excitation <= 0.475,

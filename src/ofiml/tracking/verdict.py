@@ -34,6 +34,8 @@ def sentences(study: Study) -> list[str]:
     lines = [_finding(report.kind, report.metrics["pooled"], report.metrics["bootstrap"]["blocks"])]
     if "beyond_max_events" in report.dataset["dropped"] or study.config.dataset.max_sessions:
         lines[0] += " But this is a part of the data only (dataset.max_events, max_sessions): a taste, no result."
+    if "oracle" in report.metrics:
+        lines.append(_share(report.metrics["oracle"]))
     if report.impact:
         windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
         lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
@@ -113,6 +115,16 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
     if ic["high"] < 0 and rank_ic["high"] < 0:
         return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
     return f"No {what} found: the intervals of IC and rank IC do not both lie on one side of 0."
+
+
+def _share(oracle: dict[str, Any]) -> str:
+    ic = _number(oracle["ic"], 3)
+    if not oracle["planted"]:
+        return f"No information is planted: the oracle's IC of {ic} is the mid's return to the efficient price alone."
+    reached = [f"{oracle[f'share_{m}']:.0%} of its {label}" for m, label in (("ic", "IC"), ("r2", "R²"))
+               if oracle.get(f"share_{m}") == oracle.get(f"share_{m}") and f"share_{m}" in oracle]  # fmt: skip
+    r2 = f", R² {_number(oracle['r2'], 3)}" if "r2" in oracle else ""
+    return f"The oracle, who knows the truth, reaches IC {ic}{r2}: this model {' and '.join(reached)}."
 
 
 def _survival(backtest: dict[str, Any]) -> str:
