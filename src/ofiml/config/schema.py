@@ -58,11 +58,13 @@ class SyntheticDataset:
     half_spread: float
     placement: float
     crowd: float
-    mean_size: float
+    size_scale: float
+    large_orders: float
     volatility: float
     u_shape: float
     clustering: float
     clustering_decay: str
+    stirring: float
     period: str
     uninformed_orders: float
     excitation: float
@@ -112,10 +114,12 @@ class SyntheticDataset:
             ("half_spread", 0.0, 1000.0),
             ("placement", 0.0, 1000.0),
             ("crowd", 1e-3, 1e6),
-            ("mean_size", 1.0, 1e6),
+            ("size_scale", 0.01, 1e6),
+            ("large_orders", 0.0, 1.0),
             ("volatility", 0.0, 1000.0),
             ("u_shape", 0.0, 0.99),
             ("clustering", 0.0, 0.95),
+            ("stirring", 0.0, 0.95),
             ("uninformed_orders", 0.0, 1e7),
             ("excitation", 0.0, 0.95),
             ("excitation_cross", 0.0, 1.0),
@@ -132,9 +136,13 @@ class SyntheticDataset:
         _require(duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
         _require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 of them.")
         _require(
-            self.state_dependence * self.excitation <= 0.475,
-            "dataset.excitation times dataset.state_dependence must be at most 0.475: market orders that like the "
-            "book come up to twice as often, and their excitation must die out.",
+            self.excitation * (1 + self.state_dependence) <= 0.95,
+            "dataset.excitation times (1 + dataset.state_dependence) must be at most 0.95: market orders that like "
+            "the book come that much oftener, and their excitation must die out.",
+        )
+        _require(
+            self.clustering + self.stirring <= 0.98,
+            "dataset.clustering and dataset.stirring must sum to at most 0.98: the rest is what quotes do unprompted.",
         )
         square = all(len(row) == len(self.impact) for row in self.impact) and 1 <= len(self.impact) <= 32
         _require(square, "dataset.impact must be a square matrix of 1 to 32 symbols, as in [[0.02]].")

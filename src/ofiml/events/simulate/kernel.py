@@ -31,6 +31,7 @@ ORDERS = 1 << 13  # resting orders a symbol can have; a full book takes no more
 OFF_GRID = -1  # what `run` returns when a price leaves the grid
 ROW_COLUMNS = 7  # symbol, action, side, price (grid index), size, last of message, order id
 _FARTHEST = 2000.0  # ticks from V, where a limit order still is placed
+LARGE = 10.0  # times as long as others are large orders
 _ROOM = 8  # vacant prices, or ticks overtaken, beyond which quotes react no faster
 
 # Columns of an order, of a price, of a symbol's book.
@@ -52,12 +53,14 @@ class Rules(NamedTuple):
     placement: float  # scale of the distance from the touch
     crowd: float  # orders in a queue that halve the arrivals there
     size_scale: float  # of the exponential whose integer part, plus 1, is a size
+    large: float  # share of orders that are LARGE times as long
     sigma: float
     excitation: float  # branching ratio of market orders
     excitation_decay: float  # 1/s
     cross_side: float  # share of the excitation that falls on the other side
     clustering: float  # branching ratio of quotes
     clustering_decay: float
+    stirring: float  # share of the activity that market orders bring
     state: float  # how far market orders heed the book, 0 to 1
     usual_spread: float
     usual_queue: float
@@ -153,6 +156,12 @@ def _write(
             levels[3 * s + 1, m, n] = grid[k, at, _TOTAL]
             levels[3 * s + 2, m, n] = grid[k, at, _COUNT]
             at += step
+
+
+@njit(cache=True)
+def _size(rng: np.random.Generator, rules: Rules) -> int:
+    scale = rules.size_scale * (LARGE if rng.random() < rules.large else 1.0)
+    return 1 + int(rng.exponential(scale))
 
 
 @njit(cache=True)
@@ -259,11 +268,11 @@ def run_py(
         book[k, _BEST + _ASK] = GRID - 1
     value = np.full(symbols, GRID / 2.0)
     excited = np.zeros((symbols, 2))  # H, by side
-    stirred = np.full(symbols, rules.clustering)  # Y, from its mean on
+    stirred = np.full(symbols, rules.clustering + rules.stirring)  # Y, from its mean on
     heed = np.zeros((symbols, 2))
     rates = np.zeros((symbols, _INFORMED + 1))
     total, seen, following = np.zeros(symbols), np.zeros(symbols), np.full(symbols, np.inf)
-    calm = 1.0 - rules.clustering
+    calm = 1.0 - rules.clustering - rules.stirring
     at_start = 1.0 / (rules.informed_decay * (1.0 - np.exp(-rules.period / rules.informed_decay)))
     now, n, part = -rules.burn_in, 0, -1
     boundary, level, since = 0.0, activity[0], 1.0
@@ -341,7 +350,7 @@ def run_py(
                     passive = price < other if side == _BID else price > other
                     if passive and lowest <= price < GRID - 1 and book[k, _ALIVE] < ORDERS:
                         if rng.random() * (1.0 + grid[k, price, _COUNT] / rules.crowd) < 1.0:
-                            size = 1 + int(rng.exponential(rules.size_scale))
+                            size = _size(rng, rules)
                             slot = _add(k, side, price, size, orders, live, grid, book)
                             if written:
                                 order = orders[k, slot, _ID]
@@ -371,11 +380,14 @@ def run_py(
                 side = kind - _MARKET
                 intensity = heed[k, side] * (level * base[k] + excited[k, side])
             if rng.random() * rates[k, kind] < intensity:
-                size = 1 + int(rng.exponential(rules.size_scale))
+                size = _size(rng, rules)
                 n = _match(n, k, side, size, written, orders, live, grid, book, rows, levels)
                 jump = rules.excitation * rules.excitation_decay
                 excited[k, side] += jump * (1.0 - rules.cross_side)
                 excited[k, 1 - side] += jump * rules.cross_side
+                if base[k] > 0.0:
+                    usual = 2.0 * level * base[k] / (1.0 - rules.excitation)
+                    stirred[k] += rules.stirring * rules.clustering_decay / usual
                 for i in range(symbols):
                     value[i] += impact[i, k] * size if side == _BID else -impact[i, k] * size
         for row in range(before, n):

@@ -80,18 +80,19 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
         half_spread=config.half_spread,
         placement=config.placement,
         crowd=config.crowd,
-        # A size is geometric: 1 + the integer part of an exponential of this scale has the mean that is asked for.
-        size_scale=-1.0 / np.log1p(-1.0 / config.mean_size) if config.mean_size > 1 else 1e-9,
+        size_scale=config.size_scale,
+        large=config.large_orders,
         sigma=config.volatility,
         excitation=config.excitation,
         excitation_decay=SECOND / duration(config.excitation_decay),
         cross_side=config.excitation_cross,
         clustering=config.clustering,
         clustering_decay=SECOND / duration(config.clustering_decay),
+        stirring=config.stirring,
         state=config.state_dependence,
         usual_spread=config.usual_spread,
         usual_queue=config.usual_queue,
-        mean_size=config.mean_size,
+        mean_size=mean_size(config),
         informed_decay=duration(config.informed_decay) / SECOND,
         period=duration(config.period) / SECOND,
         length=duration(config.session_length) / SECOND,
@@ -105,6 +106,12 @@ def activity(config: SyntheticDataset) -> Float:
     parts = config.periods
     x = (np.arange(parts) + 0.5) / parts
     return 1.0 + config.u_shape * (12.0 * (x - 0.5) ** 2 - 1.0)
+
+
+def mean_size(config: SyntheticDataset) -> float:
+    """E[1 + floor(X)] in lots, X exponential of the scale `size_scale`, or of LARGE times that: exact."""
+    small, large = (-1.0 / np.expm1(-1.0 / scale) for scale in (config.size_scale, kernel.LARGE * config.size_scale))
+    return float((1.0 - config.large_orders) * small + config.large_orders * large)
 
 
 def _plan(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
@@ -125,7 +132,7 @@ def _plan(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Tru
         close=open_ + duration(config.session_length),
         period=duration(config.period),
         decay=duration(config.informed_decay) / SECOND,
-        mean_size=config.mean_size,
+        mean_size=mean_size(config),
         alpha=alpha.tolist(),
         mu=mu.tolist(),
         epsilon=epsilon.tolist(),
@@ -164,7 +171,7 @@ def _session(
         "symbol": pl.Series([truth.symbols[symbol]]).new_from_index(0, n),
     }
     digest = hashlib.sha256(stamps.tobytes() + np.ascontiguousarray(rows).tobytes() + values.tobytes())
-    digest.update(np.ascontiguousarray(levels))
+    digest.update(np.ascontiguousarray(levels[:, 0]))
     return Session(
         symbol=truth.symbols[symbol],
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
