@@ -31,30 +31,27 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     leaves the range that the book has room for.
     """
     rng = np.random.default_rng([config.seed, index])
-    truth = _plan(config, index, rng)
+    truth = _truth(config, index, rng)
     origin = round(config.start_price / config.tick) - kernel.GRID // 2
+    plan = kernel.Plan(
+        base=np.array(truth.epsilon) / (truth.period / SECOND),
+        informed=np.array(truth.mu),
+        news=np.array(truth.news, dtype=np.int64),
+        activity=activity(config),
+        impact=np.array(truth.impact),
+        lowest=max(1, 1 - origin),
+    )
     state = rng.bit_generator.state
     capacity = int(config.events_expected * 1.5) + 10_000
     while True:
-        # The book's buffers are as long as needed: too short ones mean the same draws again.
-        rng.bit_generator.state = state
-        seconds, values = np.empty(capacity), np.empty(capacity)
-        rows = np.empty((capacity, kernel.ROW_COLUMNS), np.int64)
-        levels = np.empty((len(_FIELDS), config.levels, capacity), np.int64)
-        n = kernel.run(
-            rng,
-            rules(config),
-            np.array(truth.epsilon) / (truth.period / SECOND),
-            np.array(truth.mu),
-            np.array(truth.news, dtype=np.int64),
-            activity(config),
-            np.array(truth.impact),
-            max(1, 1 - origin),
-            seconds,
-            values,
-            rows,
-            levels,
+        rng.bit_generator.state = state  # buffers that were too short mean the same draws again
+        out = kernel.Out(
+            seconds=np.empty(capacity),
+            values=np.empty(capacity),
+            rows=np.empty((capacity, kernel.ROW_COLUMNS), np.int64),
+            levels=np.empty((len(_FIELDS), config.levels, capacity), np.int64),
         )
+        n = kernel.run(rng, rules(config), plan, out)
         if n == kernel.OFF_GRID:
             raise DataError(
                 f"synthetic session {index}: the price left the book's range; lower dataset.volatility, "
@@ -63,12 +60,18 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
         if n < capacity:
             break
         capacity *= 2
-    whose = rows[:n, 0]
-    picks = [slice(0, n)] if len(truth.symbols) == 1 else [np.flatnonzero(whose == k) for k in range(len(truth.symbols))]
+    whose = out.rows[:n, 0]
+    count = len(truth.symbols)
+    picks = [slice(0, n)] if count == 1 else [np.flatnonzero(whose == k) for k in range(count)]
     return [
-        _session(config, index, truth, k, origin, seconds[pick], values[pick], rows[pick], levels[:, :, pick])
+        _session(config, index, replace(truth, symbol=k), origin, kernel.Out(*(_rows(a, pick) for a in out)))
         for k, pick in enumerate(picks)
     ]
+
+
+def _rows(array: NDArray, pick: slice | Int64) -> NDArray:
+    """The rows `pick` of one of the kernel's arrays; those of `levels` run along its last axis."""
+    return array[:, :, pick] if array.ndim == 3 else array[pick]
 
 
 def rules(config: SyntheticDataset) -> kernel.Rules:
@@ -82,17 +85,17 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
         crowd=config.crowd,
         size_scale=config.size_scale,
         large=config.large_orders,
+        mean_size=mean_size(config),
         sigma=config.volatility,
-        excitation=config.excitation,
-        excitation_decay=SECOND / duration(config.excitation_decay),
-        cross_side=config.excitation_cross,
         clustering=config.clustering,
         clustering_decay=SECOND / duration(config.clustering_decay),
         stirring=config.stirring,
+        excitation=config.excitation,
+        excitation_decay=SECOND / duration(config.excitation_decay),
+        cross_side=config.excitation_cross,
         state=config.state_dependence,
         usual_spread=config.usual_spread,
         usual_queue=config.usual_queue,
-        mean_size=mean_size(config),
         informed_decay=duration(config.informed_decay) / SECOND,
         period=duration(config.period) / SECOND,
         length=duration(config.session_length) / SECOND,
@@ -114,7 +117,7 @@ def mean_size(config: SyntheticDataset) -> float:
     return float((1.0 - config.large_orders) * small + config.large_orders * large)
 
 
-def _plan(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
+def _truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
     """Draws the day's α, μ, ε, each within `session_variation` of the config's, and the news of each period."""
     count, parts = len(config.impact), config.periods
 
@@ -142,21 +145,12 @@ def _plan(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Tru
     )
 
 
-def _session(
-    config: SyntheticDataset,
-    index: int,
-    truth: Truth,
-    symbol: int,
-    origin: int,
-    seconds: Float,
-    values: Float,
-    rows: Int64,
-    levels: Int64,
-) -> Session:
-    n = len(seconds)
+def _session(config: SyntheticDataset, index: int, truth: Truth, origin: int, out: kernel.Out) -> Session:
+    n = len(out.seconds)
     tick = round(config.tick * PRICE_SCALE)
-    stamps = truth.open + np.rint(seconds * SECOND).astype(np.int64)
-    _, action, side, price, size, last, _ = rows.T
+    symbol = truth.symbols[truth.symbol]
+    stamps = truth.open + np.rint(out.seconds * SECOND).astype(np.int64)
+    _, action, side, price, size, last, _ = out.rows.T
     received = pl.Series(stamps + _FEED_DELAY).cast(TIME)
     columns = {
         "ts_event": pl.Series(stamps).cast(TIME),
@@ -167,13 +161,14 @@ def _session(
         "size": pl.Series(np.ascontiguousarray(size)),
         "flags": pl.Series((last * F_LAST).astype(np.uint8)),
         "sequence": pl.Series(np.arange(n, dtype=np.int64)),
-        **_book(levels, origin, tick),
-        "symbol": pl.Series([truth.symbols[symbol]]).new_from_index(0, n),
+        **_book(out.levels, origin, tick),
+        "symbol": pl.Series([symbol]).new_from_index(0, n),
     }
-    digest = hashlib.sha256(stamps.tobytes() + np.ascontiguousarray(rows).tobytes() + values.tobytes())
-    digest.update(np.ascontiguousarray(levels[:, 0]))
+    # The book follows from the events; its best level is a check on that.
+    digest = hashlib.sha256(stamps.tobytes() + np.ascontiguousarray(out.rows).tobytes() + out.values.tobytes())
+    digest.update(np.ascontiguousarray(out.levels[:, 0]))
     return Session(
-        symbol=truth.symbols[symbol],
+        symbol=symbol,
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
         events=pl.DataFrame(columns).select(list(schema(config.levels))),
         open=truth.open,
@@ -184,8 +179,8 @@ def _session(
         source=f"synthetic session {index}",
         digest=digest.hexdigest(),
         dropped={},
-        truth=pl.DataFrame({"ts_recv": received, "value": values + origin}),
-        planted=replace(truth, symbol=symbol),
+        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin}),
+        planted=truth,
     )
 
 
