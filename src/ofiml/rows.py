@@ -12,6 +12,7 @@ from ofiml.config import Config, SyntheticDataset
 from ofiml.errors import DataError
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
+from ofiml.events.truth import Truth
 from ofiml.features.catalogue import look_back_bars
 from ofiml.features.compute import View, feature_table
 from ofiml.labels import label_table
@@ -25,7 +26,7 @@ SessionKey = tuple[str, str]
 class Prepared:
     """One session's rows (a bar each: bars, flow, features, labels, execution quotes), and what is known of it.
 
-    `planted` says whether a simulated session has information in it; None for a real one.
+    `planted` is what a simulated session was made with; None for a real one.
     """
 
     key: SessionKey
@@ -38,7 +39,7 @@ class Prepared:
     digest: str
     events: int
     dropped: dict[str, int]
-    planted: bool | None
+    planted: Truth | None
 
 
 def prepare(session: Session, config: Config) -> Prepared:
@@ -72,7 +73,7 @@ def prepare(session: Session, config: Config) -> Prepared:
         digest=session.digest,
         events=session.events.height,
         dropped=session.dropped,
-        planted=None if session.planted is None else session.planted.planted,
+        planted=session.planted,
     )
 
 

@@ -37,14 +37,14 @@ class Truth:
     news: list[list[int]]
 
     @property
-    def planted(self) -> bool:
+    def informative(self) -> bool:
         """Whether informed orders exist and move this symbol's price."""
         move = zip(self.alpha, self.mu, self.impact[self.symbol], strict=True)
         return any(a * m * slope != 0 for a, m, slope in move)
 
     def pin(self) -> list[float]:
         """Per symbol αμ/(αμ + 2ε) (Easley et al. 1996)."""
-        return [a * m / (a * m + 2 * e) for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)]
+        return [a * m / (a * m + 2 * e) if a * m else 0.0 for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)]
 
     def informed_move(self, at: Int64, delay: int, horizon: int) -> Float:
         """E[V(t + d + h) - V(t + d) | news of t's period] in ticks, (n,), for times `at` (n,) in ns.
@@ -64,5 +64,7 @@ class Truth:
         share = (np.exp(-first / SECOND / self.decay) - np.exp(-last / SECOND / self.decay)) / whole
         return np.where(inside, ticks[np.where(inside, part, 0)] * share, 0.0)
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self) | {"pin": self.pin()}, indent=1, allow_nan=False)
+
+def to_json(truths: list[Truth]) -> str:
+    """The truths of a study's sessions, as the file beside its data: a list of mappings, with `pin` per symbol."""
+    return json.dumps([asdict(t) | {"pin": t.pin()} for t in truths], allow_nan=False)

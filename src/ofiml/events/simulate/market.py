@@ -31,16 +31,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     leaves the range that the book has room for.
     """
     rng = np.random.default_rng([config.seed, index])
-    truth = _truth(config, index, rng)
-    origin = round(config.start_price / config.tick) - kernel.GRID // 2
-    plan = kernel.Plan(
-        base=np.array(truth.epsilon) / (truth.period / SECOND),
-        informed=np.array(truth.mu),
-        news=np.array(truth.news, dtype=np.int64),
-        activity=activity(config),
-        impact=np.array(truth.impact),
-        lowest=max(1, 1 - origin),
-    )
+    truth = draw_truth(config, index, rng)
     state = rng.bit_generator.state
     capacity = int(config.events_expected * 1.5) + 10_000
     while True:
@@ -51,7 +42,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
             rows=np.empty((capacity, kernel.ROW_COLUMNS), np.int64),
             levels=np.empty((len(_FIELDS), config.levels, capacity), np.int64),
         )
-        n = kernel.run(rng, rules(config), plan, out)
+        n = kernel.run(rng, rules(config), plan(config, truth), out)
         if n == kernel.OFF_GRID:
             raise DataError(
                 f"synthetic session {index}: the price left the book's range; lower dataset.volatility, "
@@ -60,6 +51,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
         if n < capacity:
             break
         capacity *= 2
+    origin = _origin(config)
     whose = out.rows[:n, 0]
     count = len(truth.symbols)
     picks = [slice(0, n)] if count == 1 else [np.flatnonzero(whose == k) for k in range(count)]
@@ -104,6 +96,23 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
     )
 
 
+def plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
+    """The kernel's day: what `truth` says of it."""
+    return kernel.Plan(
+        base=np.array(truth.epsilon) / (truth.period / SECOND),
+        informed=np.array(truth.mu),
+        news=np.array(truth.news, dtype=np.int64),
+        activity=activity(config),
+        impact=np.array(truth.impact),
+        lowest=max(1, 1 - _origin(config)),
+    )
+
+
+def _origin(config: SyntheticDataset) -> int:
+    """The price in ticks where the kernel's grid starts: trading starts in its middle."""
+    return round(config.start_price / config.tick) - kernel.GRID // 2
+
+
 def activity(config: SyntheticDataset) -> Float:
     """U of each period: 1 + depth·(12·(x - 1/2)² - 1) at the period's middle x, so that its mean over a day is 1."""
     parts = config.periods
@@ -117,7 +126,7 @@ def mean_size(config: SyntheticDataset) -> float:
     return float((1.0 - config.large_orders) * small + config.large_orders * large)
 
 
-def _truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
+def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
     """Draws the day's α, μ, ε, each within `session_variation` of the config's, and the news of each period."""
     count, parts = len(config.impact), config.periods
 
