@@ -44,11 +44,11 @@ def day(config, run=kernel.run, rows=400_000, index=0, **changed):
 
 @pytest.mark.parametrize("name", ["synthetic", "synthetic_basket"])
 def test_the_kernel_equals_its_twin(configure, monkeypatch, name):
-    config = configure(f"dataset={name}", "dataset.session_length=30s", "dataset.levels=4", "dataset.period=7s").dataset
-    compiled = day(config, rows=4000, burn_in=10.0, written_from=-10.0)
+    config = configure(f"dataset={name}", "dataset.session_length=60s", "dataset.levels=4", "dataset.period=7s").dataset
+    compiled = day(config, rows=8000, burn_in=10.0, written_from=-10.0)
     for helper in [k for k, v in vars(kernel).items() if hasattr(v, "py_func") and k != "run"]:
         monkeypatch.setattr(kernel, helper, getattr(kernel, helper).py_func)
-    plain = day(config, run=kernel.run_py, rows=4000, burn_in=10.0, written_from=-10.0)
+    plain = day(config, run=kernel.run_py, rows=8000, burn_in=10.0, written_from=-10.0)
     assert compiled[0] == plain[0] > 700
     for a, b in zip(compiled[1], plain[1], strict=True):
         # Compiled code may fuse a multiplication and an addition of V; the book is integer and exact.

@@ -13,6 +13,9 @@
 
 A symbol's rates are held from one touch of it to the next; those that decay in between are thinned, so that times are
 drawn exactly.
+
+The model is chaotic in its last bits, which differ between compilers and processors. So waits are multiples of 2^-30 s,
+and V is one of 2^-16 ticks: a difference in the last bit is rounded away before it can move an order.
 """
 
 from typing import NamedTuple
@@ -30,6 +33,7 @@ _ASK, _BID = 0, 1
 
 GRID = 1 << 16  # prices a book can stand on; the first and the last stay empty and stand for "no quote"
 ORDERS = 1 << 13  # resting orders a symbol can have; a full book takes no more
+_MIDDLE = GRID // 2  # where V starts
 OFF_GRID = -1  # what `run` returns when a price leaves the grid
 ROW_COLUMNS = 7  # symbol, action, side, price (grid index), size, last of message, order id
 LARGE = 10.0  # times as long as others are large orders
@@ -94,9 +98,9 @@ class Plan(NamedTuple):
 
 
 class Out(NamedTuple):
-    """What is written, n rows: `seconds`, `values` (n,) time and the symbol's V after the event; `rows` (n,
-    ROW_COLUMNS); `levels` (6, depth, n) of ask price, size, count, bid price, size, count. Prices and V are in ticks
-    from the grid's start; a level that is missing has size 0.
+    """What is written, n rows: `seconds`, `values` (n,) time and the symbol's V after the event, in ticks from where it
+    started; `rows` (n, ROW_COLUMNS); `levels` (6, depth, n) of ask price, size, count, bid price, size, count. A level
+    that is missing has size 0.
     """
 
     seconds: Float
@@ -222,6 +226,11 @@ def _match(
     return n
 
 
+@njit(cache=True)
+def _rounded(x: float, parts: float) -> float:
+    return np.floor(x * parts + 0.5) / parts
+
+
 # --- rates -----------------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +243,7 @@ def _active(k: int, level: float, rules: Rules, state: Float) -> float:
 @njit(cache=True)
 def _room(k: int, side: int, rules: Rules, book: Int64, state: Float) -> float:
     """Ticks from the best quote of `side` to where V would have it; negative if V overtook it."""
-    ahead = state[k, _V] - book[k, _BEST + side]
+    ahead = state[k, _V] - (book[k, _BEST + side] - _MIDDLE)
     return (ahead if side == _BID else -ahead) - rules.half_spread
 
 
@@ -279,7 +288,7 @@ def _touch(
     for kind in range(_INFORMED + 1):
         total += own[_RATE + kind]
     own[_SEEN], own[_SUM] = active, total
-    own[_NEXT] = now + rng.exponential(1.0 / total)
+    own[_NEXT] = now + _rounded(rng.exponential(1.0 / total), 2.0**30)
 
 
 @njit(cache=True)
@@ -302,6 +311,8 @@ def _advance(
             own[_H + s] *= faded
         for i in range(len(base)):
             state[i, _V] -= impact[i, j] * rules.mean_size * foretold
+    for i in range(len(base)):
+        state[i, _V] = _rounded(state[i, _V], 2.0**16)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -328,10 +339,10 @@ def _quote(
     else:
         far = min(rules.placement * (1.0 / np.sqrt(1.0 - rng.random()) - 1.0), _FARTHEST)
     if side == _BID:
-        price = int(np.floor(state[k, _V] - rules.half_spread - far))
+        price = _MIDDLE + int(np.floor(state[k, _V] - rules.half_spread - far))
         passive = price < book[k, _BEST + _ASK]
     else:
-        price = int(np.ceil(state[k, _V] + rules.half_spread + far))
+        price = _MIDDLE + int(np.ceil(state[k, _V] + rules.half_spread + far))
         passive = price > book[k, _BEST + _BID]
     if not passive or not lowest <= price < GRID - 1 or book[k, _ALIVE] == ORDERS:
         return n
@@ -375,7 +386,8 @@ def _bring(k: int, side: int, size: int, usual: float, impact: Float, rules: Rul
     if usual > 0.0:
         state[k, _Y] += rules.stirring * rules.clustering_decay / usual
     for i in range(len(impact)):
-        state[i, _V] += impact[i, k] * (size if side == _BID else -size)
+        moved = state[i, _V] + impact[i, k] * (size if side == _BID else -size)
+        state[i, _V] = _rounded(moved, 2.0**16)
 
 
 def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
@@ -394,7 +406,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
     for k in range(symbols):
         live[k] = np.arange(ORDERS)
         book[k, _BEST + _ASK] = GRID - 1
-        state[k, _V], state[k, _Y] = GRID / 2.0, rules.clustering + rules.stirring
+        state[k, _Y] = rules.clustering + rules.stirring
         _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
     while n < len(rows):
         k = 0
@@ -445,7 +457,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
         for row in range(before, n):
             out.seconds[row] = now
             out.values[row] = state[k, _V]
-        if not plan.lowest < state[k, _V] < GRID - 2:
+        if not plan.lowest < _MIDDLE + state[k, _V] < GRID - 2:
             return OFF_GRID
         _touch(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
     return n

@@ -188,7 +188,7 @@ def _session(config: SyntheticDataset, index: int, truth: Truth, origin: int, ou
         source=f"synthetic session {index}",
         digest=digest.hexdigest(),
         dropped={},
-        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin}),
+        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + kernel.GRID // 2}),
         planted=truth,
     )
 
