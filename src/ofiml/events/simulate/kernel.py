@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE.
-_ADD, _CANCEL, _TRADE = 0, 1, 4
+# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE. Typed, or numba compiles a copy of
+# each function for each value that it is called with.
+_ADD, _CANCEL, _TRADE = np.int64(0), np.int64(1), np.int64(4)
 _ASK, _BID = 0, 1
 
 GRID = 1 << 16  # prices a book can stand on; the first and the last stay empty and stand for "no quote"
@@ -174,12 +175,12 @@ def _remove(k: int, side: int, slot: int, orders: Int64, live: Int64, grid: Int6
 
 @njit(cache=True)
 def _write(
-    n: int, k: int, action: int, side: int, price: int, size: int, last: int, order: int,
+    n: int, k: int, action: int, side: int, price: int, size: int, order: int,
     grid: Int64, book: Int64, rows: Int64, levels: Int64,
 ) -> int:  # fmt: skip
-    """Writes row n, the event and symbol k's book after it, and returns n + 1."""
+    """Writes row n, the event and symbol k's book after it, and returns n + 1. A trade's last row is marked later."""
     row = rows[n]
-    row[0], row[1], row[2], row[3], row[4], row[5], row[6] = k, action, side, price, size, last, order
+    row[0], row[1], row[2], row[3], row[4], row[5], row[6] = k, action, side, price, size, action != _TRADE, order
     for s in range(2):
         step = -1 if s == _BID else 1
         at, there = book[k, _BEST + s], book[k, _PRICES + s]
@@ -220,7 +221,7 @@ def _match(
                 orders[k, slot, _SIZE] -= part
                 queue[_TOTAL] -= part
         if written:
-            n = _write(n, k, _TRADE, side, price, taken, 0, oldest, grid, book, rows, levels)
+            n = _write(n, k, _TRADE, side, price, taken, oldest, grid, book, rows, levels)
     if n > first:
         rows[n - 1, 5] = 1
     return n
@@ -350,7 +351,7 @@ def _quote(
         return n
     size = _size(rng, rules)
     order = _add(k, side, price, size, orders, live, grid, book)
-    return _write(n, k, _ADD, side, price, size, 1, order, grid, book, rows, levels) if written else n
+    return _write(n, k, _ADD, side, price, size, order, grid, book, rows, levels) if written else n
 
 
 @njit(cache=True)
@@ -371,7 +372,7 @@ def _cancel(
             return n
     price, size, order = orders[k, slot, _PRICE], orders[k, slot, _SIZE], orders[k, slot, _ID]
     _remove(k, side, slot, orders, live, grid, book)
-    return _write(n, k, _CANCEL, side, price, size, 1, order, grid, book, rows, levels) if written else n
+    return _write(n, k, _CANCEL, side, price, size, order, grid, book, rows, levels) if written else n
 
 
 @njit(cache=True)
@@ -400,7 +401,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
     book = np.zeros((symbols, 6), np.int64)
     state = np.zeros((symbols, _RATE + _INFORMED + 1))
     at_start = 1.0 / (rules.informed_decay * (1.0 - np.exp(-rules.period / rules.informed_decay)))
-    now, n, part = -rules.burn_in, 0, -1
+    now, n, part = -rules.burn_in, np.int64(0), -1
     starts, ends = now, 0.0  # of the period; before the first one an empty book fills
     level = plan.activity[0]
     for k in range(symbols):
@@ -409,7 +410,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
         state[k, _Y] = rules.clustering + rules.stirring
         _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
     while n < len(rows):
-        k = 0
+        k = np.int64(0)
         for i in range(1, symbols):
             if state[i, _NEXT] < state[k, _NEXT]:
                 k = i
