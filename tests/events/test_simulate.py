@@ -180,5 +180,5 @@ def test_a_level_that_is_missing_is_null(configure):
 
 
 def test_a_price_that_leaves_the_range_is_an_error(market):
-    with pytest.raises(DataError, match="the price left the book's range; lower dataset.volatility"):
+    with pytest.raises(DataError, match=r"the price left the book's range; lower dataset\.volatility"):
         simulate(replace(market, volatility=1000.0), 0)

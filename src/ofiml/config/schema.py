@@ -59,7 +59,8 @@ class SyntheticDataset:
     placement: float
     crowd: float
     size_scale: float
-    large_orders: float
+    large_limit_orders: float
+    large_market_orders: float
     volatility: float
     u_shape: float
     clustering: float
@@ -115,7 +116,8 @@ class SyntheticDataset:
             ("placement", 0.0, 1000.0),
             ("crowd", 1e-3, 1e6),
             ("size_scale", 0.01, 1e6),
-            ("large_orders", 0.0, 1.0),
+            ("large_limit_orders", 0.0, 1.0),
+            ("large_market_orders", 0.0, 1.0),
             ("volatility", 0.0, 1000.0),
             ("u_shape", 0.0, 0.99),
             ("clustering", 0.0, 0.95),

@@ -1,4 +1,4 @@
-"""What a model reached of what there was: its measures as shares of the oracle's, who knows a simulated market's truth."""
+"""What a model reached of what there was: its skill as a share of the oracle's, who knows a simulated market's truth."""
 
 from typing import Any
 

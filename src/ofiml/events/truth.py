@@ -44,7 +44,9 @@ class Truth:
 
     def pin(self) -> list[float]:
         """Per symbol αμ/(αμ + 2ε) (Easley et al. 1996)."""
-        return [a * m / (a * m + 2 * e) if a * m else 0.0 for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)]
+        return [
+            a * m / (a * m + 2 * e) if a * m else 0.0 for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)
+        ]
 
     def informed_move(self, at: Int64, delay: int, horizon: int) -> Float:
         """E[V(t + d + h) - V(t + d) | news of t's period] in ticks, (n,), for times `at` (n,) in ns.

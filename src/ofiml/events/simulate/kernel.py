@@ -2,8 +2,9 @@
 
 `run_py` is the specification, `run` its njit. docs/market.md has the model in full. In short, for symbol i:
 
-- V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i, with N_j the signed volume of the
-  market orders of j and c_j the part of it that base rate, excitation and book foretell; informed orders are not in c.
+- V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i, with N_j the signed volume of
+  the market orders of j and c_j the part of it that base rate, excitation and book foretell; informed orders are not
+  in c.
 - A_i = U·(1 - n - s + Y_i), the activity: U is constant within a period, Y_i is excited by arriving limit orders
   (branching ratio n) and by market orders (share s), and decays.
 - Quotes, at rates proportional to A_i: limit orders at a distance from V_i, better quotes where V_i left room, cancels
@@ -63,8 +64,9 @@ class Rules(NamedTuple):
     placement: float  # scale of the distance from the touch
     crowd: float  # orders in a queue that halve the arrivals there
     size_scale: float  # of the exponential whose integer part, plus 1, is a size
-    large: float  # share of orders that are LARGE times as long
-    mean_size: float  # that follows from both
+    large_limits: float  # share of limit orders that are LARGE times as long
+    large_markets: float  # the same of market orders
+    mean_size: float  # of a market order, which follows
     sigma: float
     clustering: float  # n
     clustering_decay: float  # 1/s
@@ -320,9 +322,8 @@ def _advance(
 
 
 @njit(cache=True)
-def _size(rng: np.random.Generator, rules: Rules) -> int:
-    scale = rules.size_scale * (LARGE if rng.random() < rules.large else 1.0)
-    return 1 + int(rng.exponential(scale))
+def _size(rng: np.random.Generator, scale: float, large: float) -> int:
+    return 1 + int(rng.exponential(scale * (LARGE if rng.random() < large else 1.0)))
 
 
 @njit(cache=True)
@@ -349,7 +350,7 @@ def _quote(
         return n
     if rng.random() * (1.0 + grid[k, price, _COUNT] / rules.crowd) >= 1.0:
         return n
-    size = _size(rng, rules)
+    size = _size(rng, rules.size_scale, rules.large_limits)
     order = _add(k, side, price, size, orders, live, grid, book)
     return _write(n, k, _ADD, side, price, size, order, grid, book, rows, levels) if written else n
 
@@ -401,7 +402,8 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
     book = np.zeros((symbols, 6), np.int64)
     state = np.zeros((symbols, _RATE + _INFORMED + 1))
     at_start = 1.0 / (rules.informed_decay * (1.0 - np.exp(-rules.period / rules.informed_decay)))
-    now, n, part = -rules.burn_in, np.int64(0), -1
+    now, part = -rules.burn_in, -1
+    n: int = np.int64(0)  # type: ignore[assignment]  # typed, as the codes are
     starts, ends = now, 0.0  # of the period; before the first one an empty book fills
     level = plan.activity[0]
     for k in range(symbols):
@@ -410,7 +412,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
         state[k, _Y] = rules.clustering + rules.stirring
         _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
     while n < len(rows):
-        k = np.int64(0)
+        k: int = np.int64(0)  # type: ignore[assignment]
         for i in range(1, symbols):
             if state[i, _NEXT] < state[k, _NEXT]:
                 k = i
@@ -442,7 +444,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
                 side = kind - _MARKET
                 left = state[k, _M + side] * (level * base[k] + state[k, _H + side])
             if chance * state[k, _RATE + kind] < left:
-                size = _size(rng, rules)
+                size = _size(rng, rules.size_scale, rules.large_markets)
                 n = _match(n, k, side, size, written, orders, live, grid, book, rows, levels)
                 usual = 2.0 * level * base[k] / (1.0 - rules.excitation)
                 _bring(k, side, size, usual, plan.impact, rules, state)
@@ -450,9 +452,7 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
             if kind < _BETTER:
                 state[k, _Y] += rules.clustering * rules.clustering_decay / (2.0 * rules.limit_rate * level)
             if kind < _STALE:
-                n = _quote(
-                    n, k, kind, written, plan.lowest, rng, rules, orders, live, grid, book, state, rows, levels
-                )
+                n = _quote(n, k, kind, written, plan.lowest, rng, rules, orders, live, grid, book, state, rows, levels)
             else:
                 n = _cancel(n, k, kind, written, rng, orders, live, grid, book, rows, levels)
         for row in range(before, n):

@@ -54,7 +54,9 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     origin = _origin(config)
     whose = out.rows[:n, 0]
     count = len(truth.symbols)
-    picks = [slice(0, n)] if count == 1 else [np.flatnonzero(whose == k) for k in range(count)]
+    picks: list[slice | Int64] = [slice(0, n)]
+    if count > 1:
+        picks = [np.flatnonzero(whose == k) for k in range(count)]
     return [
         _session(config, index, replace(truth, symbol=k), origin, kernel.Out(*(_rows(a, pick) for a in out)))
         for k, pick in enumerate(picks)
@@ -76,7 +78,8 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
         placement=config.placement,
         crowd=config.crowd,
         size_scale=config.size_scale,
-        large=config.large_orders,
+        large_limits=config.large_limit_orders,
+        large_markets=config.large_market_orders,
         mean_size=mean_size(config),
         sigma=config.volatility,
         clustering=config.clustering,
@@ -121,9 +124,9 @@ def activity(config: SyntheticDataset) -> Float:
 
 
 def mean_size(config: SyntheticDataset) -> float:
-    """E[1 + floor(X)] in lots, X exponential of the scale `size_scale`, or of LARGE times that: exact."""
+    """Of market orders, lots: E[1 + floor(X)], X exponential of the scale `size_scale`, or of LARGE times that."""
     small, large = (-1.0 / np.expm1(-1.0 / scale) for scale in (config.size_scale, kernel.LARGE * config.size_scale))
-    return float((1.0 - config.large_orders) * small + config.large_orders * large)
+    return float((1.0 - config.large_market_orders) * small + config.large_market_orders * large)
 
 
 def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
@@ -174,8 +177,8 @@ def _session(config: SyntheticDataset, index: int, truth: Truth, origin: int, ou
         "symbol": pl.Series([symbol]).new_from_index(0, n),
     }
     # The book follows from the events; its best level is a check on that.
-    digest = hashlib.sha256(stamps.tobytes() + np.ascontiguousarray(out.rows).tobytes() + out.values.tobytes())
-    digest.update(np.ascontiguousarray(out.levels[:, 0]))
+    digest = hashlib.sha256(stamps.tobytes() + out.rows.tobytes() + out.values.tobytes())
+    digest.update(out.levels[:, 0].tobytes())
     return Session(
         symbol=symbol,
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
