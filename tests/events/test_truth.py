@@ -158,8 +158,8 @@ def test_pin_is_recovered_from_the_counts_of_trades(configure):
 
 def test_the_informed_move_by_hand():
     truth = Truth(symbols=["A", "B"], symbol=1, open=0, close=90 * SECOND, period=60 * SECOND, decay=30.0,
-                  mean_size=10.0, alpha=[0.5, 0.5], mu=[4.0, 8.0], epsilon=[9.0, 9.0], impact=[[0.1, 0.0], [0.2, 0.05]], sigma=1.0,
-                  news=[[1, -1], [0, 1]])  # fmt: skip
+                  mean_size=10.0, alpha=[0.5, 0.5], mu=[4.0, 8.0], epsilon=[9.0, 9.0], impact=[[0.1, 0.0], [0.2, 0.05]],
+                  sigma=1.0, news=[[1, -1], [0, 1]])  # fmt: skip
     # B answers 0.2·10·4 = 8 ticks to A's good news, and 0.05·10·8 = 4 to its own, bad: 4 in the first period.
     share = (np.exp(-1 / 3) - np.exp(-2 / 3)) / (1 - np.exp(-2))
     whole = 1.0  # from before its start to beyond its end

@@ -1,4 +1,4 @@
-"""What a model reached of what there was: its skill as a share of the oracle's, who knows a simulated market's truth."""
+"""What a model reached of what there was: its skill as a share of that of the oracle, who knows the truth."""
 
 from typing import Any
 

@@ -403,7 +403,6 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
     state = np.zeros((symbols, _RATE + _INFORMED + 1))
     at_start = 1.0 / (rules.informed_decay * (1.0 - np.exp(-rules.period / rules.informed_decay)))
     now, part = -rules.burn_in, -1
-    n: int = np.int64(0)  # type: ignore[assignment]  # typed, as the codes are
     starts, ends = now, 0.0  # of the period; before the first one an empty book fills
     level = plan.activity[0]
     for k in range(symbols):
@@ -411,8 +410,10 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
         book[k, _BEST + _ASK] = GRID - 1
         state[k, _Y] = rules.clustering + rules.stirring
         _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
+    first: int = np.int64(0)  # type: ignore[assignment]  # typed, as the codes are
+    n = first
     while n < len(rows):
-        k: int = np.int64(0)  # type: ignore[assignment]
+        k = first
         for i in range(1, symbols):
             if state[i, _NEXT] < state[k, _NEXT]:
                 k = i
