@@ -17,6 +17,7 @@ from ofiml.events.schema import F_LAST, times
 from ofiml.events.simulate import simulate
 from ofiml.events.simulate.oracle import expected_move, gap
 from ofiml.events.truth import Truth, to_json
+from ofiml.tracking.verdict import sentences
 from ofiml.units import SECOND
 
 # Market orders without memory, daily pattern or regard for the book: what their estimators assume.
@@ -55,7 +56,7 @@ def test_without_information_v_is_a_martingale_and_trades_have_memory_all_the_sa
     moves, flows, signs = [], [], []
     for i in range(4):
         s = simulate(config, i)[0]
-        at = grid(s, 10)
+        at = grid(s, 2)
         moves.append(np.diff(gap(s, at) + mids(s, at)))
         flows.append(signed_volume(s, at))
         trades = s.events.filter((pl.col("action") == "T") & ((pl.col("flags") & F_LAST) != 0))
@@ -214,6 +215,7 @@ def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
     assert 0.3 < oracle["share_ic"] < 1.0
     assert oracle["share_ic"] == pytest.approx(ic["value"] / oracle["ic"])
     assert "oracle" not in study.report.model["features"]
+    assert any(f"IC {oracle['ic']:.3f}" in line and f"{oracle['share_ic']:.0%}" in line for line in sentences(study))
 
 
 @pytest.mark.parametrize("model", ["lgbm", "ridge"])
@@ -223,6 +225,7 @@ def test_the_study_finds_nothing_in_the_null_market(run, model):
     assert ic["low"] < 0 < ic["high"]
     assert study.report.metrics["pooled"]["r2"]["value"] < 0.005
     assert np.isnan(study.report.metrics["oracle"]["share_ic"])
+    assert any(line.startswith("No information is planted") for line in sentences(study))
 
 
 def test_the_oracle_speaks_the_units_of_the_label(run):

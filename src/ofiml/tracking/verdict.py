@@ -118,13 +118,15 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
 
 
 def _share(oracle: dict[str, Any]) -> str:
+    """What the model reached of what there was; of a direction, R² is not defined."""
     ic = _number(oracle["ic"], 3)
     if not oracle["planted"]:
         return f"No information is planted: the oracle's IC of {ic} is the mid's return to the efficient price alone."
-    reached = [f"{oracle[f'share_{m}']:.0%} of its {label}" for m, label in (("ic", "IC"), ("r2", "R²"))
-               if oracle.get(f"share_{m}") == oracle.get(f"share_{m}") and f"share_{m}" in oracle]  # fmt: skip
-    r2 = f", R² {_number(oracle['r2'], 3)}" if "r2" in oracle else ""
-    return f"The oracle, who knows the truth, reaches IC {ic}{r2}: this model {' and '.join(reached)}."
+    reaches, reached = f"IC {ic}", f"{oracle['share_ic']:.0%} of that"
+    if "r2" in oracle:
+        reaches += f" and R² {_number(oracle['r2'], 3)}"
+        reached = f"{oracle['share_ic']:.0%} and {oracle['share_r2']:.0%} of that"
+    return f"The oracle, who knows the truth, reaches {reaches}: this model {reached}."
 
 
 def _survival(backtest: dict[str, Any]) -> str:
