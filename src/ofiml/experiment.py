@@ -20,8 +20,10 @@ from ofiml.evaluation.bootstrap import blocks, interval
 from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, sample, stability
 from ofiml.evaluation.metrics import measure, measures
+from ofiml.evaluation.oracle import skill
 from ofiml.events.quality import add
 from ofiml.events.schema import TIME
+from ofiml.events.truth import Truth
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix
 from ofiml.progress import Bar, Stages
@@ -53,6 +55,7 @@ class Study:
     equity: pl.DataFrame | None
     pipelines: list[Pipeline]
     example: Float  # a few rows of features as the model sees them
+    truths: list[Truth]  # what each simulated session was made with
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ def run(config: Config, stages: Stages) -> Study:
         with clock.stage("sessions"):
             sessions = prepare_all(config, stages)
             rows, dropped_rows = in_time_order(sessions)
+            truths = [s.planted for s in sessions if s.planted is not None]
         with clock.stage("folds"):
             judged = rows.filter(pl.col("y").is_not_null())
             folds = walk_forward(
@@ -91,6 +95,9 @@ def run(config: Config, stages: Stages) -> Study:
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
             metrics = _metrics(predictions, results, config)
+            if "oracle" in predictions.columns:
+                planted = any(truth.informative for truth in truths)
+                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.form, planted)
             impact = _impact(judged, sessions) if config.target.kind == "impact" else None
         with clock.stage("backtest"):
             trades = _backtest(traded, sessions, config)
@@ -125,7 +132,7 @@ def run(config: Config, stages: Stages) -> Study:
     example = last.pipeline.features(*_inputs(judged[last.fold.test[:5]], sessions[0].levels, config))
     fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
     equity = trades.equity if trades else None
-    return Study(config, report, predictions, fills, equity, [r.pipeline for r in results], example)
+    return Study(config, report, predictions, fills, equity, [r.pipeline for r in results], example, truths)
 
 
 # --- folds -----------------------------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 
 from ofiml.backtest.execution import closing_quotes, execution_table
-from ofiml.bars.time import bar_table, states, time_bars
-from ofiml.config import Config
+from ofiml.bars.time import Bars, bar_table, states, time_bars
+from ofiml.config import Config, SyntheticDataset
 from ofiml.errors import DataError
 from ofiml.events.quality import Quality
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
+from ofiml.events.truth import Truth
 from ofiml.features.catalogue import look_back_bars
 from ofiml.features.compute import View, feature_table
 from ofiml.labels import label_table
@@ -24,7 +25,10 @@ SessionKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Prepared:
-    """One session's rows (a bar each: bars, flow, features, labels, execution quotes), and what is known of it."""
+    """One session's rows (a bar each: bars, flow, features, labels, execution quotes), and what is known of it.
+
+    `planted` is what a simulated session was made with; None for a real one.
+    """
 
     key: SessionKey
     rows: pl.DataFrame
@@ -36,6 +40,7 @@ class Prepared:
     digest: str
     events: int
     quality: Quality
+    planted: Truth | None
 
 
 def prepare(session: Session, config: Config) -> Prepared:
@@ -53,6 +58,7 @@ def prepare(session: Session, config: Config) -> Prepared:
             feature_table(View(session, book, bars, table), columns),
             label_table(session, book, bars, config.target, config.horizon, latency),
             execution_table(session, book, bars, latency),
+            _oracle(session, table, bars, config),
             pl.DataFrame({"first_used": np.maximum(bars.close - look_back, session.open)}),
         ],
         how="horizontal",
@@ -68,7 +74,21 @@ def prepare(session: Session, config: Config) -> Prepared:
         digest=session.digest,
         events=session.events.height,
         quality=session.quality,
+        planted=session.planted,
     )
+
+
+def _oracle(session: Session, table: pl.DataFrame, bars: Bars, config: Config) -> pl.DataFrame:
+    """`oracle` per bar of a simulated session: the expected label of who knows its truth at the bar's close, for no
+    feature and no model. In the label's unit; of a direction, in ticks. No column for real markets and impact labels.
+    """
+    if session.planted is None or not isinstance(config.dataset, SyntheticDataset) or config.target.kind == "impact":
+        return pl.DataFrame()
+    from ofiml.events.simulate.oracle import expected_move
+
+    delay, length = config.horizon.delay_ns, config.horizon.length_ns
+    move = pl.Series("oracle", expected_move(session, config.dataset, bars.close, delay, length))
+    return pl.DataFrame([1e4 * move / table["mid"] if config.target.unit == "bps" else move])
 
 
 def prepare_all(config: Config, stages: Stages) -> list[Prepared]:

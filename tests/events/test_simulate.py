@@ -1,16 +1,21 @@
-"""The synthetic market: its twin, its seed, its book, and the relation that is planted in it, or is not."""
+"""The synthetic market's machine: its twin, its seed, its book held against another one, and its errors."""
 
+from collections import deque
 from dataclasses import replace
 
+import joblib
 import numpy as np
-import polars as pl
 import pytest
 
-from ofiml.bars.time import quotes, states
-from ofiml.events.schema import times
+from ofiml.config import SyntheticDataset
+from ofiml.errors import DataError
+from ofiml.events.schema import F_LAST, times
 from ofiml.events.simulate import kernel, simulate
-from ofiml.events.simulate.market import expected_move
-from ofiml.units import SECOND
+from ofiml.events.simulate.market import draw_truth, plan, rules
+
+MARKETS = ["synthetic", "synthetic_large_tick", "synthetic_small_tick", "synthetic_basket"]
+ASK, BID = 0, 1
+ADD, CANCEL, TRADE = 0, 1, 4
 
 
 @pytest.fixture(scope="module")
@@ -18,98 +23,162 @@ def market(configure):
     return configure("dataset.sessions=2", "dataset.session_length=30m").dataset
 
 
-def test_the_kernel_equals_its_twin():
-    outs = []
-    for run in (kernel.run, kernel.run_py):
-        n, levels = 600, 4
-        # Poisoned buffers: a value that is not written shows.
-        arrays = np.full(n, np.nan), np.full(n, np.nan), np.full((n, 6), -(2**60)), *np.full((2, levels, n), -(2**60))
-        written = run(np.random.default_rng(3), 20.0, 20.0, 0.5, 30.0, 0.15, 0.4, 10_000, levels, *arrays)
-        outs.append((written, arrays))
-    assert outs[0][0] == outs[1][0] > 300
-    for a, b in zip(outs[0][1], outs[1][1], strict=True):
-        # Compiled code may fuse a multiplication and an addition of the latent pressure; the book is integer and exact.
-        compare = np.testing.assert_array_equal if a.dtype == np.int64 else np.testing.assert_allclose
-        compare(a, b)
+def out(n, levels):
+    """Poisoned buffers: a value that is not written shows."""
+    return kernel.Out(
+        np.full(n, np.nan),
+        np.full(n, np.nan),
+        np.full((n, kernel.ROW_COLUMNS), -(2**60)),
+        np.full((6, levels, n), -(2**60)),
+    )
+
+
+def day(config, run=kernel.run, rows=400_000, index=0, **changed):
+    """The kernel's arrays of one day, cut to what was written."""
+    rng = np.random.default_rng([config.seed, index])
+    truth = draw_truth(config, index, rng)
+    written = out(rows, config.levels)
+    n = run(rng, rules(config)._replace(**changed), plan(config, truth), written)
+    return n, written
+
+
+@pytest.mark.parametrize("name", ["synthetic", "synthetic_basket"])
+def test_the_kernel_equals_its_twin(configure, monkeypatch, name):
+    config = configure(f"dataset={name}", "dataset.session_length=60s", "dataset.levels=4", "dataset.period=7s").dataset
+    compiled = day(config, rows=8000, burn_in=10.0, written_from=-10.0)
+    for helper in [k for k, v in vars(kernel).items() if hasattr(v, "py_func") and k != "run"]:
+        monkeypatch.setattr(kernel, helper, getattr(kernel, helper).py_func)
+    plain = day(config, run=kernel.run_py, rows=8000, burn_in=10.0, written_from=-10.0)
+    assert compiled[0] == plain[0] > 700
+    for a, b in zip(compiled[1], plain[1], strict=True):
+        # Compiled code may fuse a multiplication and an addition; times and V stand on a grid that rounds this away.
+        np.testing.assert_array_equal(a, b)
 
 
 def test_the_same_seed_gives_the_same_bytes(market):
-    assert simulate(market, 1).digest == simulate(market, 1).digest
-    assert simulate(market, 1).events.equals(simulate(market, 1).events)
-    digests = {simulate(m, i).digest for m in (market, replace(market, seed=1)) for i in (0, 1)}
+    again = [simulate(market, 1)[0] for _ in range(2)]
+    assert again[0].digest == again[1].digest
+    assert again[0].events.equals(again[1].events)
+    assert again[0].truth.equals(again[1].truth)
+    more = simulate(replace(market, sessions=7), 1)[0]
+    assert more.digest == again[0].digest
+    digests = {simulate(m, i)[0].digest for m in (market, replace(market, seed=1)) for i in (0, 1)}
     assert len(digests) == 4
 
 
-def test_the_book_is_a_book(market):
-    s = simulate(market, 0)
-    e = s.events
-    assert (times(e)[1:] >= times(e)[:-1]).all()
-    assert e["bid_px_00"].is_not_null().all()
-    assert (e["bid_px_00"] < e["ask_px_00"]).all()
-    for m in range(s.levels):
-        assert (e[f"bid_sz_{m:02d}"] > 0).all()
-        assert (e[f"ask_sz_{m:02d}"] > 0).all()
-        if m:
-            assert (e[f"bid_px_{m:02d}"] < e[f"bid_px_{m - 1:02d}"]).all()
-            assert (e[f"ask_px_{m:02d}"] > e[f"ask_px_{m - 1:02d}"]).all()
-    assert set(e["action"].unique()) == {"A", "C", "T"}
-    assert s.open < times(e)[0]
-    assert times(e)[-1] <= s.close
+def test_threads_do_not_matter(configure):
+    config = configure("dataset=synthetic_basket", "dataset.session_length=5m").dataset
+    days = [
+        joblib.Parallel(n_jobs=n, prefer="threads")(joblib.delayed(simulate)(config, i) for i in range(4))
+        for n in (1, 2)
+    ]
+    for one, two in zip(*days, strict=True):
+        assert [s.digest for s in one] == [s.digest for s in two]
+        assert all(a.events.equals(b.events) for a, b in zip(one, two, strict=True))
 
 
-def drift(market, sessions):
-    """(expected, realised) move over 10 s from a grid of times, the expected one from the latent pressure."""
-    expected, realised = [], []
-    for i in range(sessions):
-        s = simulate(market, i)
-        at = np.arange(s.open + 60 * SECOND, s.close - 20 * SECOND, 10 * SECOND)
-        index = np.searchsorted(times(s.events), at, side="right") - 1
-        expected.append(expected_move(market, s.truth["pressure"].to_numpy()[index], 0.0, 10.0))
-        book = states(s, "message")
-        mid = [
-            ((q["bid"] + q["ask"]) / 2 / s.tick).to_numpy() for q in (quotes(book, at), quotes(book, at + 10 * SECOND))
-        ]
-        realised.append(mid[1] - mid[0])
-    return np.concatenate(expected), np.concatenate(realised)
+def test_short_buffers_give_the_same_day(market, monkeypatch):
+    whole = simulate(market, 0)[0]
+    monkeypatch.setattr(SyntheticDataset, "events_expected", property(lambda self: 0.0))
+    assert whole.events.height > 20_000
+    assert simulate(market, 0)[0].digest == whole.digest
 
 
-def test_the_price_drifts_as_the_truth_says(configure):
-    market = configure("dataset.sessions=6").dataset
-    expected, realised = drift(market, 6)
-    slope = np.sum(expected * realised) / np.sum(expected**2)
-    error = realised.std() / np.sqrt(np.sum(expected**2))
-    assert abs(slope - 1) < 4 * error
-    assert error < 0.06
+class Book:
+    """Price-time priority in plain dicts and deques: (id, size) in order of arrival, by side and price."""
+
+    def __init__(self):
+        self.sides = {ASK: {}, BID: {}}
+
+    def best(self, side):
+        return (max if side == BID else min)(self.sides[side], default=None)
+
+    def add(self, side, price, size, order):
+        assert price > 0
+        assert size > 0
+        other = self.best(1 - side)
+        assert other is None or (price < other if side == BID else price > other), "an order that would trade rests"
+        self.sides[side].setdefault(price, deque()).append([order, size])
+
+    def cancel(self, side, price, size, order):
+        queue = self.sides[side][price]
+        queue.remove([order, size])  # with the size that was left of it, so that fills were taken from the right order
+        if not queue:
+            del self.sides[side][price]
+
+    def trade(self, side, price, size, oldest):
+        queue = self.sides[1 - side][price]
+        assert price == self.best(1 - side)
+        assert queue[0][0] == oldest
+        while size:
+            part = min(size, queue[0][1])
+            queue[0][1] -= part
+            size -= part
+            if queue[0][1] == 0:
+                queue.popleft()
+        if not queue:
+            del self.sides[1 - side][price]
+
+    def levels(self, side, depth):
+        prices = sorted(self.sides[side], reverse=side == BID)[:depth]
+        found = [[p, sum(o[1] for o in self.sides[side][p]), len(self.sides[side][p])] for p in prices]
+        return found + [[0, 0, 0]] * (depth - len(found))
 
 
-def test_the_null_market_ignores_the_pressure(configure):
-    market = configure("dataset=synthetic_null", "dataset.sessions=3").dataset
-    tilted = replace(market, price_tilt=0.4)
-    would_be = drift(tilted, 3)[0]
-    _, realised = drift(market, 3)
-    n = min(len(would_be), len(realised))
-    assert abs(np.corrcoef(would_be[:n], realised[:n])[0, 1]) < 4 / np.sqrt(n)
-    assert (expected_move(market, np.array([-2.0, 2.0]), 0, 10) == 0).all()
+@pytest.mark.parametrize("name", MARKETS)
+def test_an_independent_book_comes_to_the_same(configure, name):
+    """Every row from the empty book on: the oldest orders of the best price trade, and all levels are what is left."""
+    config = configure(f"dataset={name}", "dataset.session_length=8m", "dataset.levels=5").dataset
+    n, written = day(config, written_from=-1e9)
+    books = [Book() for _ in config.impact]
+    seen = {ADD: 0, CANCEL: 0, TRADE: 0}
+    for i, (symbol, action, side, price, size, last, order) in enumerate(written.rows[:n].tolist()):
+        book = books[symbol]
+        {ADD: book.add, CANCEL: book.cancel, TRADE: book.trade}[action](side, price, size, order)
+        seen[action] += 1
+        assert last or (action == TRADE and written.rows[i + 1, 1] == TRADE)
+        for s in (ASK, BID):
+            assert written.levels[3 * s : 3 * s + 3, :, i].T.tolist() == book.levels(s, 5)
+    assert min(seen.values()) > 100
 
 
-def test_the_study_finds_what_is_planted_at_a_share_of_the_oracle(run, configure):
-    config = configure()
-    study = run("tuning=off")
-    ic = study.report.metrics["pooled"]["ic"]
-    assert ic["low"] > 0
-    oracle = []
-    for i in range(config.dataset.sessions):
-        s = simulate(config.dataset, i)
-        rows = study.predictions.filter(pl.col("session") == s.date)
-        index = np.searchsorted(times(s.events), rows["bar_close"].to_numpy(), side="right") - 1
-        oracle.append(expected_move(config.dataset, s.truth["pressure"].to_numpy()[index], 0.05, 10.0))
-    best = np.corrcoef(np.concatenate(oracle), study.predictions["y"])[0, 1]
-    assert 0.3 < ic["value"] / best < 1.0
+@pytest.mark.parametrize("name", MARKETS)
+def test_sessions_keep_the_schema(configure, name):
+    config = configure(f"dataset={name}", "dataset.session_length=10m").dataset
+    sessions = simulate(config, 0)
+    assert len(sessions) == len(config.impact)
+    for s in sessions:
+        e = s.events
+        assert (times(e)[1:] >= times(e)[:-1]).all()
+        assert s.open < times(e)[0]
+        assert times(e)[-1] <= s.close
+        assert s.truth.height == e.height
+        both = e.select("bid_px_00", "ask_px_00").drop_nulls()
+        assert both.height > 0.99 * e.height
+        assert (both["bid_px_00"] < both["ask_px_00"]).all()
+        for m in range(s.levels):
+            for side in ("bid", "ask"):
+                px, size, count = (e[f"{side}_{q}_{m:02d}"] for q in ("px", "sz", "ct"))
+                assert px.is_null().equals(size.is_null())
+                assert px.is_null().equals(count.is_null())
+                assert (size.drop_nulls() >= count.drop_nulls()).all()
+                assert (count.drop_nulls() >= 1).all()
+                assert (px.drop_nulls() % s.tick == 0).all()
+        last = (e["flags"] & F_LAST) != 0
+        assert last.mean() > 0.9
+        assert (e.filter(~last)["action"] == "T").all()
+        # A trade rises from the ask it takes, or falls from the bid: V stays near the mid all day.
+        gap = s.truth["value"] - (e["bid_px_00"] + e["ask_px_00"]) / (2 * s.tick)
+        assert gap.drop_nulls().abs().quantile(0.99) < 4 * config.half_spread + 4
 
 
-def test_the_study_finds_nothing_in_the_null_market(run):
-    for model in ("lgbm", "ridge"):
-        study = run("dataset=synthetic_null", f"model={model}", "tuning.trials=3")
-        ic = study.report.metrics["pooled"]["ic"]
-        assert ic["low"] < 0 < ic["high"]
-        assert study.report.metrics["pooled"]["r2"]["value"] < 0.005
+def test_a_level_that_is_missing_is_null(configure):
+    config = configure("dataset.session_length=10m", "dataset.limit_rate=1.0", "dataset.cancel_rate=0.3").dataset
+    e = simulate(config, 0)[0].events
+    assert e["bid_px_09"].null_count() > 0
+    assert e["bid_px_09"].null_count() == e["bid_sz_09"].null_count() == e["bid_ct_09"].null_count()
+
+
+def test_a_price_that_leaves_the_range_is_an_error(market):
+    with pytest.raises(DataError, match=r"the price left the book's range; lower dataset\.volatility"):
+        simulate(replace(market, volatility=1000.0), 0)

@@ -46,7 +46,7 @@ def corrupted(session, t, seed=0):
 
 def studied(config, monkeypatch, change=lambda session: session):
     """The study of `config` with each of its sessions changed."""
-    sessions = [change(simulate(config.dataset, i)) for i in range(config.dataset.sessions)]
+    sessions = [change(s) for i in range(config.dataset.sessions) for s in simulate(config.dataset, i)]
     monkeypatch.setattr(rows_room, "sources", lambda dataset: [lambda s=s: iter([s]) for s in sessions])
     with Stages() as stages:
         return experiment.run(config, stages)
@@ -54,7 +54,7 @@ def studied(config, monkeypatch, change=lambda session: session):
 
 def moments(config):
     """A time in the middle of a bar of each session's tested part."""
-    last = simulate(config.dataset, config.dataset.sessions - 1)
+    last = simulate(config.dataset, config.dataset.sessions - 1)[0]
     return last.open + (last.close - last.open) * 2 // 5 + 3_333_333_333, last.close - 400 * 10**9
 
 
@@ -80,7 +80,7 @@ def prepared(config, session):
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
 def test_rows_up_to_t_ignore_everything_after_t(configure, where):
     config = configure(*CORE)
-    session = simulate(config.dataset, 0)
+    session = simulate(config.dataset, 0)[0]
     t = session.open + int(where * (session.close - session.open)) + 1
     whole, cut = prepared(config, session), prepared(config, corrupted(session, t))
     known = pl.col("bar_close") <= t
@@ -98,7 +98,7 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
     """The test above can fail: one bar of the future in one feature shows."""
     monkeypatch.setitem(compute.COMPUTE, "return_1", lambda view: np.roll(compute._mid_change(view, 1), -1))
     config = configure(*CORE)
-    session = simulate(config.dataset, 0)
+    session = simulate(config.dataset, 0)[0]
     t = session.open + (session.close - session.open) // 2 + 1
     whole, cut = prepared(config, session), prepared(config, corrupted(session, t))
     known = pl.col("bar_close") <= t

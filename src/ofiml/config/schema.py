@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ofiml.errors import ConfigError
-from ofiml.units import duration
+from ofiml.units import SECOND, duration
 
 
 def _require(condition: bool, sentence: str) -> None:
@@ -66,8 +66,13 @@ class Policy:
             _one_of(f"dataset.policy.{f.name}", getattr(self, f.name), self.choices(f.name))
 
 
+MOST_DAYS = 50_000  # a later day is for what must not be one of a study's
+
+
 @dataclass(slots=True)
 class SyntheticDataset:
+    """A simulated market; docs/market.md says what each key does. `impact` is Λ in ticks a lot, a row a symbol."""
+
     name: str
     seed: int
     sessions: int
@@ -75,21 +80,55 @@ class SyntheticDataset:
     levels: int
     tick: float
     start_price: float
-    event_rate: float
-    jump_rate: float
-    signal_decay: str
-    flow_bias: float
-    price_tilt: float
+    limit_rate: float
+    cancel_rate: float
+    resilience: float
+    half_spread: float
+    placement: float
+    crowd: float
+    size_scale: float
+    large_limit_orders: float
+    large_market_orders: float
+    volatility: float
+    u_shape: float
+    clustering: float
+    clustering_decay: str
+    stirring: float
+    period: str
+    uninformed_orders: float
+    excitation: float
+    excitation_cross: float
+    excitation_decay: str
+    state_dependence: float
+    usual_spread: float
+    usual_queue: float
+    informed_probability: float
+    informed_orders: float
+    informed_decay: str
+    session_variation: float
+    impact: list[list[float]]
     max_sessions: int | None
     max_events: int | None
 
     @property
     def label(self) -> str:
-        return self.name if self.price_tilt else f"{self.name}_null"
+        return self.name if self.informed_probability * self.informed_orders else f"{self.name}_null"
+
+    @property
+    def periods(self) -> int:
+        """Periods of a session, the last one possibly cut short."""
+        return -(-duration(self.session_length) // duration(self.period))
+
+    @property
+    def events_expected(self) -> float:
+        """Roughly the rows of a session: each limit order ends in a cancel or a trade."""
+        orders = 2 * self.uninformed_orders / (1 - self.excitation) + self.informed_orders
+        quotes = 2.5 * self.limit_rate * duration(self.session_length) / SECOND
+        return len(self.impact) * (quotes + orders * self.periods)
 
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
-        _require(self.sessions >= 1, "dataset.sessions must be at least 1.")
+        _require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
         _require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
         _seed("dataset.seed", self.seed)
         _require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
@@ -97,12 +136,48 @@ class SyntheticDataset:
             1000 * self.tick <= self.start_price <= 1e6,
             "dataset.start_price must lie between 1000 ticks, so that no bid falls to 0, and 1e6.",
         )
-        _require(0 < self.event_rate <= 1e6, "dataset.event_rate must lie in (0, 1e6].")
-        _require(0 <= self.jump_rate < self.event_rate, "dataset.jump_rate must lie in [0, dataset.event_rate).")
-        _require(0 <= self.flow_bias < 1, "dataset.flow_bias must lie in [0, 1).")
-        _require(0 <= self.price_tilt < 1, "dataset.price_tilt must lie in [0, 1).")
-        _require(duration(self.session_length, "dataset.session_length") > 0, "dataset.session_length must be > 0.")
-        _require(duration(self.signal_decay, "dataset.signal_decay") > 0, "dataset.signal_decay must be > 0.")
+        for key, low, high in (
+            ("limit_rate", 1e-3, 1e5),
+            ("cancel_rate", 1e-4, 1e3),
+            ("resilience", 0.0, 1e4),
+            ("half_spread", 0.0, 1000.0),
+            ("placement", 0.0, 1000.0),
+            ("crowd", 1e-3, 1e6),
+            ("size_scale", 0.01, 1e6),
+            ("large_limit_orders", 0.0, 1.0),
+            ("large_market_orders", 0.0, 1.0),
+            ("volatility", 0.0, 1000.0),
+            ("u_shape", 0.0, 0.99),
+            ("clustering", 0.0, 0.95),
+            ("stirring", 0.0, 0.95),
+            ("uninformed_orders", 0.0, 1e7),
+            ("excitation", 0.0, 0.95),
+            ("excitation_cross", 0.0, 1.0),
+            ("state_dependence", 0.0, 1.0),
+            ("usual_spread", 1.0, 1e4),
+            ("usual_queue", 1.0, 1e9),
+            ("informed_probability", 0.0, 1.0),
+            ("informed_orders", 0.0, 1e7),
+            ("session_variation", 0.0, 0.9),
+        ):
+            _require(low <= getattr(self, key) <= high, f"dataset.{key} must lie between {low:g} and {high:g}.")
+        for key in ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay"):
+            _require(duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
+        _require(duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
+        _require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 of them.")
+        _require(
+            self.excitation * (1 + self.state_dependence) <= 0.95,
+            "dataset.excitation times (1 + dataset.state_dependence) must be at most 0.95: market orders that like "
+            "the book come that much oftener, and their excitation must die out.",
+        )
+        _require(
+            self.clustering + self.stirring <= 0.98,
+            "dataset.clustering and dataset.stirring must sum to at most 0.98: the rest is what quotes do unprompted.",
+        )
+        square = all(len(row) == len(self.impact) for row in self.impact) and 1 <= len(self.impact) <= 32
+        _require(square, "dataset.impact must be a square matrix of 1 to 32 symbols, as in [[0.02]].")
+        slopes = [slope for row in self.impact for slope in row]
+        _require(all(abs(s) <= 1e3 for s in slopes), "dataset.impact: each slope must lie between -1000 and 1000.")
 
 
 CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendars knows a hundred

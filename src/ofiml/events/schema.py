@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.events.quality import Quality
+from ofiml.events.truth import Truth
 
 Int64 = NDArray[np.int64]
 
@@ -69,8 +70,9 @@ class Session:
 
     `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from.
     `tick` is in 1e-9 currency units, `size_unit` is what a lot is, in shares, contracts or coins; `digest` is the
-    SHA-256 of what the session was made from; `quality` says what was dropped or noticed; `truth`, for a simulated
-    session, holds `ts_recv` and the latent `pressure`, which no other room may look at but tests.
+    SHA-256 of what the session was made from; `quality` says what was dropped or noticed. A simulated session has
+    `truth`, the efficient price V in ticks after each event (`ts_recv`, `value`), and `planted`, what it was made with:
+    both for the oracle alone, no feature and no model may look at them.
     """
 
     symbol: str
@@ -85,6 +87,7 @@ class Session:
     digest: str
     quality: Quality
     truth: pl.DataFrame | None = None
+    planted: Truth | None = None
 
 
 def times(events: pl.DataFrame) -> Int64:

@@ -30,10 +30,11 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
     if isinstance(dataset, SyntheticDataset):
         from ofiml.events.simulate import simulate  # compiles its kernel, so only where it is used
 
-        count = min(dataset.sessions, dataset.max_sessions or dataset.sessions)
+        symbols = len(dataset.impact)  # a day has a session of each
+        count = min(dataset.sessions, -(-(dataset.max_sessions or dataset.sessions * symbols) // symbols))
 
         def simulated(index: int) -> Source:
-            return lambda: iter([_limit(simulate(dataset, index), dataset.max_events)])
+            return lambda: (_limit(s, dataset.max_events) for s in simulate(dataset, index))
 
         return [simulated(index) for index in range(count)]
     groups = reader(dataset.name).groups(files(dataset.path))

@@ -9,6 +9,7 @@ import yaml
 
 from ofiml.config import Config, without_credentials
 from ofiml.events.schema import TIME
+from ofiml.events.truth import to_json
 from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
 
@@ -23,7 +24,9 @@ def resolved(config: Config) -> dict[str, Any]:
 
 
 def write(study: Study, folder: Path) -> list[Path]:
-    """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models; returns their paths."""
+    """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models and, of a simulated market,
+    truth.json; returns their paths.
+    """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
@@ -32,13 +35,15 @@ def write(study: Study, folder: Path) -> list[Path]:
         target = folder / f"{name}.parquet"
         table.write_parquet(target.with_suffix(".tmp"))
         target.with_suffix(".tmp").replace(target)
+    if study.truths:
+        _whole(folder / "truth.json", to_json(study.truths).encode())
     for name, figure in figures(study).items():
         figure.savefig(folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
-    own = ["config.yaml", "report.json", "predictions.parquet", "fills.parquet"]
+    own = ["config.yaml", "report.json", "predictions.parquet", "fills.parquet", *["truth.json"] * bool(study.truths)]
     return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
 
 

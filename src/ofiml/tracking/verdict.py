@@ -34,6 +34,8 @@ def sentences(study: Study) -> list[str]:
     lines = [_finding(report.kind, report.metrics["pooled"], report.metrics["bootstrap"]["blocks"])]
     if "beyond_max_events" in report.dataset["dropped"] or study.config.dataset.max_sessions:
         lines[0] += " But this is a part of the data only (dataset.max_events, max_sessions): a taste, no result."
+    if "oracle" in report.metrics:
+        lines.append(_share(report.metrics["oracle"]))
     if report.impact:
         windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
         lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
@@ -116,6 +118,18 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
     if ic["high"] < 0 and rank_ic["high"] < 0:
         return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
     return f"No {what} found: the intervals of IC and rank IC do not both lie on one side of 0."
+
+
+def _share(oracle: dict[str, Any]) -> str:
+    """What the model reached of what there was; of a direction, R² is not defined."""
+    ic = _number(oracle["ic"], 3)
+    if not oracle["planted"]:
+        return f"No information is planted: the oracle's IC of {ic} is the mid's return to the efficient price alone."
+    reaches, reached = f"IC {ic}", f"{oracle['share_ic']:.0%} of that"
+    if "r2" in oracle:
+        reaches += f" and R² {_number(oracle['r2'], 3)}"
+        reached = f"{oracle['share_ic']:.0%} and {oracle['share_r2']:.0%} of that"
+    return f"The oracle, who knows the truth, reaches {reaches}: this model {reached}."
 
 
 def _survival(backtest: dict[str, Any]) -> str:

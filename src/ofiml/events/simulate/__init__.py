@@ -1,4 +1,4 @@
-"""The synthetic market: a seeded limit order book with a planted relation from flow to later returns."""
+"""The synthetic market: seeded limit order books, informed orders in them, and the truth beside them."""
 
 from ofiml.events.simulate.market import simulate
 

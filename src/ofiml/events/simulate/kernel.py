@@ -1,136 +1,467 @@
-"""The event loop of the synthetic book. `run_py` is the specification, `run` its njit.
+"""The event loop of the synthetic market: K limit order books with price-time priority around K efficient prices.
 
-State. A latent pressure z follows an Ornstein-Uhlenbeck process with unit variance and relaxation time τ. The book
-has a one-tick spread and a queue at every price. Events come at Poisson times, of two sorts:
+`run_py` is the specification, `run` its njit. docs/market.md has the model in full. In short, for symbol i:
 
-- price moves, at rate `jump_rate`, up with probability (1 + price_tilt·tanh z)/2: the queue at the touch is traded
-  away in one message and a new queue appears one tick behind the old touch of the other side, so that the mid moves
-  by one tick;
-- ordinary events at the remaining rate: with probability (1 + flow_bias·tanh z)/2 they press upwards (a bid is added,
-an
-  ask is cancelled, an ask is traded against), else downwards. They never empty a queue.
+- V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i, with N_j the signed volume of
+  the market orders of j and c_j the part of it that base rate, excitation and book foretell; informed orders are not
+  in c.
+- A_i = U·(1 - n - s + Y_i), the activity: U is constant within a period, Y_i is excited by arriving limit orders
+  (branching ratio n) and by market orders (share s), and decays.
+- Quotes, at rates proportional to A_i: limit orders at a distance from V_i, better quotes where V_i left room, cancels
+  of quotes that V_i overtook, and cancels of any order.
+- Market orders: λ_± = m_±·(U·base + H_±), H excited by market orders, m_± by spread and opposite queue; and informed
+  orders on the side of the period's news.
 
-So flow reveals z, and the mid's drift is jump_rate·price_tilt·tanh z ticks a second. With price_tilt = 0 the mid is a
-martingale whatever the flow does.
+A symbol's rates are held from one touch of it to the next; those that decay in between are thinned, so that times are
+drawn exactly.
+
+The model is chaotic in its last bits, which differ between compilers and processors. So waits are multiples of 2^-30 s,
+and V is one of 2^-16 ticks: a difference in the last bit is rounded away before it can move an order.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Int64 = NDArray[np.int64]
+Float = NDArray[np.float64]
 
-# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE.
-_ADD, _CANCEL, _TRADE = 0, 1, 4
+# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE. Typed, or numba compiles a copy of
+# each function for each value that it is called with.
+_ADD, _CANCEL, _TRADE = np.int64(0), np.int64(1), np.int64(4)
 _ASK, _BID = 0, 1
 
-_LONGEST_QUEUE = 400  # lots, beyond which a queue attracts little
-ROWS_A_MESSAGE = 2  # at most
+GRID = 1 << 16  # prices a book can stand on; the first and the last stay empty and stand for "no quote"
+ORDERS = 1 << 13  # resting orders a symbol can have; a full book takes no more
+_MIDDLE = GRID // 2  # where V starts
+OFF_GRID = -1  # what `run` returns when a price leaves the grid
+ROW_COLUMNS = 7  # symbol, action, side, price (grid index), size, last of message, order id
+LARGE = 10.0  # times as long as others are large orders
+_FARTHEST = 2000.0  # ticks from V, where a limit order still is placed
+_ROOM = 8.0  # vacant prices, or ticks overtaken, beyond which quotes react no faster
+
+# Columns of an order, of a price, of a symbol's book.
+_PRICE, _SIZE, _BEFORE, _AFTER, _PLACE, _ID = range(6)
+_TOTAL, _COUNT, _HEAD, _TAIL = range(4)
+_BEST, _PRICES, _ALIVE, _NEXT_ID = 0, 2, 4, 5  # best price and number of prices are [ask, bid] pairs
+
+# Columns of a symbol's state: V, Y, A at the last touch, sum of rates, next candidate; pairs H and m; then its rates.
+_V, _Y, _SEEN, _SUM, _NEXT, _H, _M, _RATE = 0, 1, 2, 3, 4, 5, 7, 9
+
+# Kinds of events, in the order of a symbol's rates; those before _INFORMED are [ask, bid] pairs but _ANY_CANCEL.
+_LIMIT, _BETTER, _STALE, _ANY_CANCEL, _MARKET, _INFORMED = 0, 2, 4, 6, 7, 9
+
+
+class Rules(NamedTuple):
+    """What all symbols share; rates a second, lengths in ticks, sizes in lots, times in seconds."""
+
+    limit_rate: float  # limit orders a side
+    cancel_rate: float  # of each resting order alone at its price
+    resilience: float  # per vacant price, and per order and tick overtaken
+    half_spread: float
+    placement: float  # scale of the distance from the touch
+    crowd: float  # orders in a queue that halve the arrivals there
+    size_scale: float  # of the exponential whose integer part, plus 1, is a size
+    large_limits: float  # share of limit orders that are LARGE times as long
+    large_markets: float  # the same of market orders
+    mean_size: float  # of a market order, which follows
+    sigma: float
+    clustering: float  # n
+    clustering_decay: float  # 1/s
+    stirring: float  # s
+    excitation: float  # branching ratio of market orders
+    excitation_decay: float  # 1/s
+    cross_side: float  # share of the excitation that falls on the other side
+    state: float  # how far market orders heed the book, 0 to 1
+    usual_spread: float
+    usual_queue: float
+    informed_decay: float
+    period: float
+    length: float
+    burn_in: float  # before the open, from an empty book
+    written_from: float  # from when on rows are written
+
+
+class Plan(NamedTuple):
+    """The day: what differs by symbol and period.
+
+    `base` (K,) uninformed buys (and as many sells) a second; `informed` (K,) orders in a period with news; `news`
+    (periods, K) of -1, 0, 1; `activity` (periods,) U; `impact` (K, K) Λ in ticks a lot; `lowest` the lowest grid index
+    that is a price.
+    """
+
+    base: Float
+    informed: Float
+    news: Int64
+    activity: Float
+    impact: Float
+    lowest: int
+
+
+class Out(NamedTuple):
+    """What is written, n rows: `seconds`, `values` (n,) time and the symbol's V after the event, in ticks from where it
+    started; `rows` (n, ROW_COLUMNS); `levels` (6, depth, n) of ask price, size, count, bid price, size, count. A level
+    that is missing has size 0.
+    """
+
+    seconds: Float
+    values: Float
+    rows: Int64
+    levels: Int64
+
+
+# --- the book --------------------------------------------------------------------------------------------------------
 
 
 @njit(cache=True)
-def _new_queue(rng: np.random.Generator) -> int:
-    return 10 + int(rng.exponential(40.0))
+def _add(k: int, side: int, price: int, size: int, orders: Int64, live: Int64, grid: Int64, book: Int64) -> int:
+    """Puts an order at the end of its queue and returns its id."""
+    slot = live[k, book[k, _ALIVE]]
+    order, queue = orders[k, slot], grid[k, price]
+    order[_PRICE], order[_SIZE], order[_AFTER] = price, size, -1
+    order[_PLACE], order[_ID] = book[k, _ALIVE], book[k, _NEXT_ID]
+    book[k, _ALIVE] += 1
+    book[k, _NEXT_ID] += 1
+    if queue[_COUNT] == 0:
+        order[_BEFORE] = -1
+        queue[_HEAD] = slot
+        book[k, _PRICES + side] += 1
+        best = book[k, _BEST + side]
+        book[k, _BEST + side] = max(best, price) if side == _BID else min(best, price)
+    else:
+        order[_BEFORE] = queue[_TAIL]
+        orders[k, queue[_TAIL], _AFTER] = slot
+    queue[_TAIL] = slot
+    queue[_COUNT] += 1
+    queue[_TOTAL] += size
+    return order[_ID]
+
+
+@njit(cache=True)
+def _remove(k: int, side: int, slot: int, orders: Int64, live: Int64, grid: Int64, book: Int64) -> None:
+    """Takes an order out of its queue and frees its slot; the best price moves on if its queue is gone."""
+    order = orders[k, slot]
+    price = order[_PRICE]
+    queue = grid[k, price]
+    if order[_BEFORE] >= 0:
+        orders[k, order[_BEFORE], _AFTER] = order[_AFTER]
+    else:
+        queue[_HEAD] = order[_AFTER]
+    if order[_AFTER] >= 0:
+        orders[k, order[_AFTER], _BEFORE] = order[_BEFORE]
+    else:
+        queue[_TAIL] = order[_BEFORE]
+    queue[_COUNT] -= 1
+    queue[_TOTAL] -= order[_SIZE]
+    last, place = book[k, _ALIVE] - 1, order[_PLACE]
+    moved = live[k, last]
+    live[k, place], live[k, last] = moved, slot
+    orders[k, moved, _PLACE] = place
+    book[k, _ALIVE] = last
+    if queue[_COUNT] > 0:
+        return
+    book[k, _PRICES + side] -= 1
+    if price != book[k, _BEST + side]:
+        return
+    if book[k, _PRICES + side] == 0:
+        price = 0 if side == _BID else GRID - 1
+    else:
+        step = -1 if side == _BID else 1
+        price += step
+        while grid[k, price, _COUNT] == 0:
+            price += step
+    book[k, _BEST + side] = price
 
 
 @njit(cache=True)
 def _write(
-    rows: Int64, n: int, action: int, side: int, price: int, size: int, last: int, bid: int,
-    bids: Int64, asks: Int64, bid_queue: Int64, ask_queue: Int64,
-) -> None:  # fmt: skip
-    """Row n of the session: the event, and the book after it."""
-    rows[n, 0] = action
-    rows[n, 1] = side
-    rows[n, 2] = price
-    rows[n, 3] = size
-    rows[n, 4] = last
-    rows[n, 5] = bid
-    for m in range(len(bid_queue)):
-        bids[m, n] = bid_queue[m]
-        asks[m, n] = ask_queue[m]
+    n: int, k: int, action: int, side: int, price: int, size: int, order: int,
+    grid: Int64, book: Int64, rows: Int64, levels: Int64,
+) -> int:  # fmt: skip
+    """Writes row n, the event and symbol k's book after it, and returns n + 1. A trade's last row is marked later."""
+    row = rows[n]
+    row[0], row[1], row[2], row[3], row[4], row[5], row[6] = k, action, side, price, size, action != _TRADE, order
+    for s in range(2):
+        step = -1 if s == _BID else 1
+        at, there = book[k, _BEST + s], book[k, _PRICES + s]
+        for depth in range(levels.shape[1]):
+            if depth >= there:
+                levels[3 * s, depth, n] = levels[3 * s + 1, depth, n] = levels[3 * s + 2, depth, n] = 0
+                continue
+            while grid[k, at, _COUNT] == 0:
+                at += step
+            levels[3 * s, depth, n] = at
+            levels[3 * s + 1, depth, n] = grid[k, at, _TOTAL]
+            levels[3 * s + 2, depth, n] = grid[k, at, _COUNT]
+            at += step
+    return n + 1
 
 
-def run_py(
-    rng: np.random.Generator,
-    length: float,
-    event_rate: float,
-    jump_rate: float,
-    tau: float,
-    flow_bias: float,
-    price_tilt: float,
-    price: int,
-    levels: int,
-    seconds: NDArray[np.float64],
-    pressure: NDArray[np.float64],
-    rows: Int64,
-    bids: Int64,
-    asks: Int64,
-) -> int:
-    """Runs one session and returns the number of rows written.
-
-    Out: `seconds` and `pressure` (n,); `rows` (n, 6) of action code, side (0 ask, 1 bid), price in ticks, size, last of
-    message, best bid in ticks; `bids` and `asks` (levels, n) sizes by distance from the touch.
+@njit(cache=True)
+def _match(
+    n: int, k: int, side: int, size: int, written: bool,
+    orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
+) -> int:  # fmt: skip
+    """A market order of `side` against the oldest orders of the best prices, one row a price; returns the next row's
+    number. What finds no order is not filled.
     """
-    bid = price
-    bid_queue = np.empty(levels, np.int64)
-    ask_queue = np.empty(levels, np.int64)
-    for m in range(levels):
-        bid_queue[m] = _new_queue(rng)
-        ask_queue[m] = _new_queue(rng)
-    z = rng.standard_normal()
-    now, n = 0.0, 0
-    while n + ROWS_A_MESSAGE <= len(seconds):
-        wait = rng.exponential(1.0 / event_rate)
-        now += wait
-        if now > length:
-            break
-        decay = np.exp(-wait / tau)
-        z = z * decay + np.sqrt(1.0 - decay * decay) * rng.standard_normal()
-        lean = np.tanh(z)
-        first = n
-        if rng.random() < jump_rate / event_rate:
-            up = rng.random() < 0.5 * (1.0 + price_tilt * lean)
-            side = _BID if up else _ASK
-            touch = bid + 1 if up else bid
-            hit = ask_queue if up else bid_queue
-            behind = bid_queue if up else ask_queue
-            _write(rows, n, _TRADE, side, touch, hit[0], 0, bid, bids, asks, bid_queue, ask_queue)
-            n += 1
-            for m in range(levels - 1):
-                hit[m] = hit[m + 1]
-            hit[levels - 1] = _new_queue(rng)
-            for m in range(levels - 1, 0, -1):
-                behind[m] = behind[m - 1]
-            behind[0] = _new_queue(rng)
-            bid += 1 if up else -1
-            _write(rows, n, _ADD, side, touch, behind[0], 1, bid, bids, asks, bid_queue, ask_queue)
-            n += 1
-        else:
-            up = rng.random() < 0.5 * (1.0 + flow_bias * lean)
-            kind = rng.random()
-            m = min(levels - 1, int(rng.exponential(levels / 4.0)))
-            size = 1 + int(rng.exponential(8.0))
-            action = _ADD if kind < 0.5 else _CANCEL if kind < 0.9 else _TRADE
-            if action == _TRADE:
-                m = 0
-            taken_from = ask_queue if up else bid_queue
-            if action != _ADD and taken_from[m] == 1:
-                action = _ADD  # nothing to take without emptying the queue
-            on_bid = up == (action == _ADD)
-            queue = bid_queue if on_bid else ask_queue
-            if action == _ADD:
-                size = 1 if queue[m] > _LONGEST_QUEUE else size
-                queue[m] += size
+    passive, first = 1 - side, n
+    while size > 0 and book[k, _PRICES + passive] > 0 and n < len(rows):
+        price = book[k, _BEST + passive]
+        queue = grid[k, price]
+        oldest, taken = orders[k, queue[_HEAD], _ID], 0
+        while size > 0 and queue[_COUNT] > 0:
+            slot = queue[_HEAD]
+            part = min(size, orders[k, slot, _SIZE])
+            size -= part
+            taken += part
+            if part == orders[k, slot, _SIZE]:
+                _remove(k, passive, slot, orders, live, grid, book)
             else:
-                size = min(size, queue[m] - 1)
-                queue[m] -= size
-            side = _BID if (up if action == _TRADE else on_bid) else _ASK
-            at = bid - m if on_bid else bid + 1 + m
-            _write(rows, n, action, side, at, size, 1, bid, bids, asks, bid_queue, ask_queue)
-            n += 1
-        for i in range(first, n):
-            seconds[i] = now
-            pressure[i] = z
+                orders[k, slot, _SIZE] -= part
+                queue[_TOTAL] -= part
+        if written:
+            n = _write(n, k, _TRADE, side, price, taken, oldest, grid, book, rows, levels)
+    if n > first:
+        rows[n - 1, 5] = 1
+    return n
+
+
+@njit(cache=True)
+def _rounded(x: float, parts: float) -> float:
+    return np.floor(x * parts + 0.5) / parts
+
+
+# --- rates -----------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _active(k: int, level: float, rules: Rules, state: Float) -> float:
+    """A, the activity."""
+    return level * (1.0 - rules.clustering - rules.stirring + state[k, _Y])
+
+
+@njit(cache=True)
+def _room(k: int, side: int, rules: Rules, book: Int64, state: Float) -> float:
+    """Ticks from the best quote of `side` to where V would have it; negative if V overtook it."""
+    ahead = state[k, _V] - (book[k, _BEST + side] - _MIDDLE)
+    return (ahead if side == _BID else -ahead) - rules.half_spread
+
+
+@njit(cache=True)
+def _heed(k: int, side: int, rules: Rules, grid: Int64, book: Int64) -> float:
+    """m: how much a market order of `side` likes the book, 0 to 1 + state: less in a wide spread and against a long
+    queue, nothing against an empty side.
+    """
+    if book[k, _PRICES + 1 - side] == 0:
+        return 0.0
+    spread = float(book[k, _BEST + _ASK] - book[k, _BEST + _BID])
+    queue = float(grid[k, book[k, _BEST + 1 - side], _TOTAL])
+    liked = 2.0 * rules.usual_spread / (rules.usual_spread + spread)
+    liked *= 2.0 * rules.usual_queue / (rules.usual_queue + queue)
+    return 1.0 - rules.state + rules.state * min(liked, 2.0)
+
+
+@njit(cache=True)
+def _touch(
+    k: int, now: float, level: float, base: float, informed: float, rng: np.random.Generator, rules: Rules,
+    grid: Int64, book: Int64, state: Float,
+) -> None:  # fmt: skip
+    """Looks at symbol k: its rates as of now, and when its next candidate comes.
+
+    `level` is U, `base` and `informed` are market orders a second.
+    """
+    own = state[k]
+    active = _active(k, level, rules, state)
+    for s in range(2):
+        room = _room(k, s, rules, book, state)
+        own[_RATE + _LIMIT + s] = rules.limit_rate * active
+        own[_RATE + _BETTER + s] = rules.resilience * active * min(max(np.floor(room), 0.0), _ROOM)
+        own[_RATE + _STALE + s] = 0.0
+        if room < 0.0 and book[k, _PRICES + s] > 0:
+            count = grid[k, book[k, _BEST + s], _COUNT]
+            own[_RATE + _STALE + s] = rules.resilience * active * min(-room, _ROOM) * count
+        own[_M + s] = _heed(k, s, rules, grid, book)
+        own[_RATE + _MARKET + s] = own[_M + s] * (base + own[_H + s])
+    own[_RATE + _ANY_CANCEL] = rules.cancel_rate * active * book[k, _ALIVE]
+    own[_RATE + _INFORMED] = informed
+    total = 0.0
+    for kind in range(_INFORMED + 1):
+        total += own[_RATE + kind]
+    own[_SEEN], own[_SUM] = active, total
+    own[_NEXT] = now + _rounded(rng.exponential(1.0 / total), 2.0**30)
+
+
+@njit(cache=True)
+def _advance(
+    wait: float, level: float, base: Float, impact: Float, rng: np.random.Generator, rules: Rules, state: Float
+) -> None:
+    """Lets `wait` seconds pass: V diffuses in the clock of activity and loses what flow was foretold; Y and H decay."""
+    quiet = np.exp(-rules.clustering_decay * wait)
+    faded = np.exp(-rules.excitation_decay * wait)
+    calm = 1.0 - rules.clustering - rules.stirring
+    for j in range(len(base)):
+        own = state[j]
+        clock = level * (calm * wait + own[_Y] * (1.0 - quiet) / rules.clustering_decay)
+        own[_V] += rules.sigma * np.sqrt(clock) * rng.standard_normal()
+        own[_Y] *= quiet
+        foretold = 0.0
+        for s in range(2):
+            orders = own[_M + s] * (level * base[j] * wait + own[_H + s] * (1.0 - faded) / rules.excitation_decay)
+            foretold += orders if s == _BID else -orders
+            own[_H + s] *= faded
+        for i in range(len(base)):
+            state[i, _V] -= impact[i, j] * rules.mean_size * foretold
+    for i in range(len(base)):
+        state[i, _V] = _rounded(state[i, _V], 2.0**16)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _size(rng: np.random.Generator, scale: float, large: float) -> int:
+    return 1 + int(rng.exponential(scale * (LARGE if rng.random() < large else 1.0)))
+
+
+@njit(cache=True)
+def _quote(
+    n: int, k: int, kind: int, written: bool, lowest: int, rng: np.random.Generator, rules: Rules,
+    orders: Int64, live: Int64, grid: Int64, book: Int64, state: Float, rows: Int64, levels: Int64,
+) -> int:  # fmt: skip
+    """A limit order: at a distance from V with a power-law tail, or on one of the prices that V left vacant.
+
+    It is not sent if it would trade, and the less likely the more orders stand there. Returns the next row's number.
+    """
+    side = kind % 2
+    if kind >= _BETTER:
+        far = np.floor(rng.random() * min(max(np.floor(_room(k, side, rules, book, state)), 1.0), _ROOM))
+    else:
+        far = min(rules.placement * (1.0 / np.sqrt(1.0 - rng.random()) - 1.0), _FARTHEST)
+    if side == _BID:
+        price = _MIDDLE + int(np.floor(state[k, _V] - rules.half_spread - far))
+        passive = price < book[k, _BEST + _ASK]
+    else:
+        price = _MIDDLE + int(np.ceil(state[k, _V] + rules.half_spread + far))
+        passive = price > book[k, _BEST + _BID]
+    if not passive or not lowest <= price < GRID - 1 or book[k, _ALIVE] == ORDERS:
+        return n
+    if rng.random() * (1.0 + grid[k, price, _COUNT] / rules.crowd) >= 1.0:
+        return n
+    size = _size(rng, rules.size_scale, rules.large_limits)
+    order = _add(k, side, price, size, orders, live, grid, book)
+    return _write(n, k, _ADD, side, price, size, order, grid, book, rows, levels) if written else n
+
+
+@njit(cache=True)
+def _cancel(
+    n: int, k: int, kind: int, written: bool, rng: np.random.Generator,
+    orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
+) -> int:  # fmt: skip
+    """The youngest order of a queue that V overtook, which has the least to lose; or any order, those in a queue of q
+    with probability 1/sqrt(q), so that cancels rise with the queue as its root. Returns the next row's number.
+    """
+    if kind < _ANY_CANCEL:
+        side = kind - _STALE
+        slot = grid[k, book[k, _BEST + side], _TAIL]
+    else:
+        slot = live[k, int(rng.random() * book[k, _ALIVE])]
+        side = _BID if orders[k, slot, _PRICE] <= book[k, _BEST + _BID] else _ASK
+        if rng.random() * np.sqrt(grid[k, orders[k, slot, _PRICE], _COUNT]) >= 1.0:
+            return n
+    price, size, order = orders[k, slot, _PRICE], orders[k, slot, _SIZE], orders[k, slot, _ID]
+    _remove(k, side, slot, orders, live, grid, book)
+    return _write(n, k, _CANCEL, side, price, size, order, grid, book, rows, levels) if written else n
+
+
+@njit(cache=True)
+def _bring(k: int, side: int, size: int, usual: float, impact: Float, rules: Rules, state: Float) -> None:
+    """What follows from a market order: every V moves by Λ, further orders are excited, quotes are stirred.
+
+    `usual` is how many market orders a second are usual.
+    """
+    jump = rules.excitation * rules.excitation_decay
+    state[k, _H + side] += jump * (1.0 - rules.cross_side)
+    state[k, _H + 1 - side] += jump * rules.cross_side
+    if usual > 0.0:
+        state[k, _Y] += rules.stirring * rules.clustering_decay / usual
+    for i in range(len(impact)):
+        moved = state[i, _V] + impact[i, k] * (size if side == _BID else -size)
+        state[i, _V] = _rounded(moved, 2.0**16)
+
+
+def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
+    """Runs one day of K symbols and returns the number of rows written, or OFF_GRID. Full buffers end the run."""
+    base, parts, rows, levels = plan.base, len(plan.activity), out.rows, out.levels
+    symbols = len(base)
+    orders = np.zeros((symbols, ORDERS, 6), np.int64)
+    live = np.empty((symbols, ORDERS), np.int64)  # a permutation of slots, whose first ones are in use
+    grid = np.zeros((symbols, GRID, 4), np.int64)
+    book = np.zeros((symbols, 6), np.int64)
+    state = np.zeros((symbols, _RATE + _INFORMED + 1))
+    at_start = 1.0 / (rules.informed_decay * (1.0 - np.exp(-rules.period / rules.informed_decay)))
+    now, part = -rules.burn_in, -1
+    starts, ends = now, 0.0  # of the period; before the first one an empty book fills
+    level = plan.activity[0]
+    for k in range(symbols):
+        live[k] = np.arange(ORDERS)
+        book[k, _BEST + _ASK] = GRID - 1
+        state[k, _Y] = rules.clustering + rules.stirring
+        _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
+    first: int = np.int64(0)  # type: ignore[assignment]  # typed, as the codes are
+    n = first
+    while n < len(rows):
+        k = first
+        for i in range(1, symbols):
+            if state[i, _NEXT] < state[k, _NEXT]:
+                k = i
+        at = min(state[k, _NEXT], ends)
+        _advance(at - now, level, base, plan.impact, rng, rules, state)
+        now = at
+        if now >= ends:
+            part += 1
+            if part == parts:
+                break
+            starts, ends = now, min((part + 1) * rules.period, rules.length)
+            level = plan.activity[part]
+            for i in range(symbols):
+                informed = abs(plan.news[part, i]) * plan.informed[i] * at_start
+                _touch(i, now, level, level * base[i], informed, rng, rules, grid, book, state)
+            continue
+        news = plan.news[part, k] if part >= 0 else 0
+        informed = abs(news) * plan.informed[k] * at_start * np.exp(-(now - starts) / rules.informed_decay)
+        # The candidate's kind is drawn by the rates as of the last touch; it comes about with the share that is left.
+        pick, kind = rng.random() * state[k, _SUM], 0
+        while kind < _INFORMED and pick >= state[k, _RATE + kind]:
+            pick -= state[k, _RATE + kind]
+            kind += 1
+        chance = rng.random()
+        written, before = now >= rules.written_from, n
+        if kind >= _MARKET:
+            side, left = (_BID if news > 0 else _ASK), informed
+            if kind < _INFORMED:
+                side = kind - _MARKET
+                left = state[k, _M + side] * (level * base[k] + state[k, _H + side])
+            if chance * state[k, _RATE + kind] < left:
+                size = _size(rng, rules.size_scale, rules.large_markets)
+                n = _match(n, k, side, size, written, orders, live, grid, book, rows, levels)
+                usual = 2.0 * level * base[k] / (1.0 - rules.excitation)
+                _bring(k, side, size, usual, plan.impact, rules, state)
+        elif chance * state[k, _SEEN] < _active(k, level, rules, state):
+            if kind < _BETTER:
+                state[k, _Y] += rules.clustering * rules.clustering_decay / (2.0 * rules.limit_rate * level)
+            if kind < _STALE:
+                n = _quote(n, k, kind, written, plan.lowest, rng, rules, orders, live, grid, book, state, rows, levels)
+            else:
+                n = _cancel(n, k, kind, written, rng, orders, live, grid, book, rows, levels)
+        for row in range(before, n):
+            out.seconds[row] = now
+            out.values[row] = state[k, _V]
+        if not plan.lowest < _MIDDLE + state[k, _V] < GRID - 2:
+            return OFF_GRID
+        _touch(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
     return n
 
 
