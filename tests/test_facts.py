@@ -270,7 +270,7 @@ def test_without_events_there_are_no_facts():
 
 @pytest.fixture(scope="module")
 def synthetic(configure):
-    return facts(simulate(configure("dataset=synthetic", "dataset.session_length=90m").dataset, 0), "message")
+    return facts(simulate(configure("dataset=synthetic", "dataset.session_length=90m").dataset, 0)[0], "message")
 
 
 def test_every_row_of_the_table_is_measured(synthetic):
@@ -306,7 +306,7 @@ def test_command_writes_numbers_table_and_figures(tmp_path):
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "facts.json").read_text(), parse_constant=pytest.fail)  # NaN is no JSON
     assert [len(record[label]["sessions"]) for label in ("one", "null")] == [2, 1]
-    assert record["one"]["facts"]["spread_ticks"]["mean"] == 1
+    assert 1 < record["one"]["facts"]["spread_ticks"]["mean"] < 5
     assert record["one"]["facts"]["impact_best"]["60"] is None
     assert (tmp_path / "facts.md").read_text().startswith("| | one | null | published |")
     assert len(list((tmp_path / "figures").glob("*.png"))) == 6

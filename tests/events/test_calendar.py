@@ -112,3 +112,11 @@ def test_dates_choose_sessions(tmp_path):
 def test_wrong_settings(tmp_path, settings, message):
     with pytest.raises(ConfigError, match=message):
         file_dataset("databento", csv(tmp_path, *rows("2024-10-21T15:00:00Z")), **settings)
+
+
+def test_a_symbol_without_a_regular_hour_is_counted_among_others(tmp_path):
+    early = [r.replace(",X", ",EARLY") for r in rows("2024-10-21T08:00:00Z", "2024-10-21T08:00:30Z")]
+    (s,) = read(csv(tmp_path, *early, *rows("2024-10-21T15:00:00Z")), hours="regular")
+    assert (s.symbol, s.quality.rows, s.quality.used) == ("X", 3, 1)
+    assert s.quality.dropped == {"outside_hours": 2}
+    assert s.quality.notes == ["EARLY has nothing in these hours"]

@@ -53,20 +53,68 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
     blobs = [Blob(path.name, path.read_bytes()) for path in paths]
 
     def make() -> Iterator[Session]:
-        whole = digest(*(b.content for b in blobs))
-        for feed in reader(dataset.name).read(blobs, dataset):
-            yield from _cut(feed, dataset, whole, alone=alone)
+        try:
+            yield from _made(blobs, dataset)
+        except _OutsideHours:
+            # Who gives one input without a single regular hour asks for what it holds; it is said all the same.
+            if not alone or dataset.hours != "regular":
+                raise
+            for session in _made(blobs, replace(dataset, hours="all")):
+                session.quality.notes.append("nothing lies in regular hours, so all hours are used")
+                yield session
 
     if dataset.store is None:
         return make()
     return store.through(Path(dataset.store), store.key(blobs, dataset, alone=alone), make)
 
 
+def _made(blobs: Sequence[Blob], dataset: FileDataset) -> Iterator[Session]:
+    """The sessions of an input. Raises _OutsideHours if not one of its events lies in them."""
+    whole = digest(*(b.content for b in blobs))
+    last, outside = None, []
+    for feed in reader(dataset.name).read(blobs, dataset):
+        try:
+            for session in _cut(feed, dataset, whole):
+                if last is not None:
+                    yield last
+                last = session
+        except _OutsideHours as error:  # of one symbol among others it is counted, not raised
+            outside.append(error)
+    if last is not None:
+        yield _with_outside(last, outside)
+    elif outside:
+        raise outside[0]
+
+
+class _OutsideHours(DataError):
+    """A feed without an event in its sessions' hours."""
+
+    def __init__(self, sentence: str, feed: Feed) -> None:
+        super().__init__(sentence)
+        self.symbol, self.date, self.rows = feed.symbol, feed.date, feed.rows
+        self.dropped, self.kept = feed.checker.dropped, feed.checker.kept
+
+
+def _with_outside(session: Session, outside: list[_OutsideHours]) -> Session:
+    """The session, its report with the rows of the input's feeds that lie outside all hours."""
+    quality = session.quality
+    for one in outside:
+        rest = one.rows - sum(one.dropped.values())
+        quality = Quality(
+            rows=quality.rows + one.rows,
+            used=quality.used,
+            dropped=add(add(quality.dropped, one.dropped), {"outside_hours": rest}),
+            kept=add(quality.kept, one.kept),
+            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has nothing in these hours"],
+        )
+    return replace(session, quality=quality)
+
+
 def _in_range(session: Session, dataset: FileDataset) -> bool:
     return (dataset.first_date or "") <= session.date <= (dataset.last_date or "9")
 
 
-def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterator[Session]:
+def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     """The sessions of a feed, checked. Rows outside every session count as dropped with the nearest one."""
     checker, source = feed.checker, feed.checker.source
     _not_empty(feed.events, checker)
@@ -83,8 +131,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterat
     events = _not_empty(checker.times(feed.events), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
     stamps = times(events)
-    windows, more = _windows(feed, dataset, stamps, alone=alone)
-    notes += more
+    windows = _windows(feed, dataset, stamps)
     index, outside = _assigned(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
@@ -96,7 +143,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str, *, alone: bool) -> Iterat
             used=checked.height,
             dropped=add(add(before.dropped, of_session.dropped), {"outside_hours": outside[k]}),
             kept=add(before.kept, of_session.kept),
-            notes=notes,
+            notes=list(notes),
         )
         before = Quality()
         yield Session(
@@ -120,11 +167,8 @@ def _not_empty(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
     return events
 
 
-def _windows(feed: Feed, dataset: FileDataset, stamps: Int64, *, alone: bool) -> tuple[list[Window], list[str]]:
-    """The sessions that hold events of the feed, and what is to be said of them. Raises DataError where there are none.
-
-    Whoever gives one file without a regular hour asks for what it holds: all hours are used then, and it is said.
-    """
+def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
+    """The sessions that hold events of the feed. Raises _OutsideHours where there are none."""
     span = int(stamps[0]), int(stamps[-1])
     windows = calendar.windows(dataset.calendar, dataset.hours, *span)
     if feed.open is not None and feed.close is not None and feed.date is not None:
@@ -132,23 +176,19 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64, *, alone: bool) ->
         same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]
         windows = [named.within(w) for w in same_day] or [named]
     held = [w for w in windows if w.holds(stamps)]
-    notes = []
-    if not held and alone and dataset.hours == "regular":
-        notes = ["nothing lies in regular hours, so all hours are used"]
-        held = calendar.windows(dataset.calendar, "all", *span)
-        held = [w for w in held if w.holds(stamps)]
     if not held:
         asked, there = (
             " to ".join(str(np.datetime64(t // SECOND, "s")) for t in bounds)
             for bounds in ((windows[0].open, windows[-1].close) if windows else (0, 0), span)
         )
-        raise DataError(
+        raise _OutsideHours(
             f"{feed.checker.source}: no event lies within the session's hours, {asked} UTC; it holds {there} UTC. "
-            "See dataset.hours and dataset.calendar; dataset.hours=all keeps all."
+            "See dataset.hours and dataset.calendar; dataset.hours=all keeps all.",
+            feed,
         )
-    if notes or dataset.calendar == ALWAYS or dataset.hours == "all":
-        held = [w.trimmed(stamps) for w in held] if feed.open is None else held
-    return held, notes
+    if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):
+        return [w.trimmed(stamps) for w in held]
+    return held
 
 
 def _assigned(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:

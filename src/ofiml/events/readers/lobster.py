@@ -156,7 +156,7 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
         "time": text.seconds(),
         "type": text.integer(limit=max(_ACTIONS)),
         "order_id": text.integer(limit=2**62),
-        "size": text.integer(),
+        "size": text.size(dataset.size_unit),
         "price": text.integer(limit=_EMPTY_PRICE),
         "direction": text.integer(limit=1),
     }
@@ -166,7 +166,7 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
     shown = [f"{s}_{q}_{m:02d}" for m in range(count) for s in ("bid", "ask") for q in ("px", "sz")]
     if day.book is not None:
         files.append((day.book, _book_header(day, day.book)))
-        columns |= {c: _book_price(c) if "_px_" in c else text.integer() for c in shown}
+        columns |= {c: _book_price(c) if "_px_" in c else text.size(dataset.size_unit) for c in shown}
     rows = checker.apply(text.read_side_by_side(files, columns, checker), _CHECKS)
     events = _events(rows, day)
     notes: tuple[str, ...] = ()
