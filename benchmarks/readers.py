@@ -1,6 +1,7 @@
 """Speed of readers and of the book builder, as ratios from one run: `make bench`.
 
-Readers are held against what nobody can do without: polars reading the same columns of the same CSV. The builder is
+Readers are held against what nobody can do without: polars reading the same columns of the same CSV, numpy copying the
+columns of the same records. The builder is
 one kernel on one thread, numbering the orders included; its peers are a plain-Python book of dicts, and the limit is
 copying what it writes. Each figure is the best of several repeats. The data are simulated and written for the
 occasion.
@@ -16,11 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml.config import FileDataset, Policy
+from ofiml.events import dbn
 from ofiml.events.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.events.checks import Checker
-from ofiml.events.feed import Blob
+from ofiml.events.feed import Blob, Feed
 from ofiml.events.readers import databento
 from ofiml.events.schema import F_LAST
+from ofiml.events.sessions import _cut
+from ofiml.events.writers import to_dbn
 
 ROWS, LEVELS, REPEATS = 300_000, 10, 5
 
@@ -140,6 +144,31 @@ def main() -> None:
                 best(lambda: pl.read_csv(io.BytesIO(csv.content), columns=columns)),
             ),
             ("checks of the books", ROWS, best(lambda: Checker("b", Policy()).book(feed.events, LEVELS))),
+        ],
+        "the reader takes",
+    )
+    _dbn(dataset, feed)
+
+
+def _dbn(dataset: FileDataset, feed: Feed) -> None:
+    """Held against numpy seeing the records and copying each column that the event schema has."""
+    (session,) = _cut(feed, dataset, "0" * 64)
+    file = Blob("book.dbn", to_dbn(session))
+    layout = dbn.record(dbn.MBP_10)
+    names = [c for c in session.events.columns if c != "symbol"]
+    start = len(file.content) - session.events.height * layout.itemsize
+
+    def copied() -> pl.DataFrame:
+        records = np.frombuffer(file.content, layout, offset=start)
+        types = {"action": np.uint8, "side": np.uint8, "flags": np.uint8}
+        kept = {c: np.uint32 if c[4:6] == "ct" else types.get(c, np.int64) for c in names}
+        return pl.DataFrame({c: records[c].astype(t) for c, t in kept.items()})
+
+    table(
+        f"DBN: {session.events.height:,} records of MBP-10, {len(file.content) / 1e6:.0f} MB",
+        [
+            ("databento reader", ROWS, best(lambda: list(databento.read([file], dataset)))),
+            ("np.frombuffer and a copy of each column", ROWS, best(copied)),
         ],
         "the reader takes",
     )

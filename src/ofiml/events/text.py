@@ -283,19 +283,30 @@ def parse_iso_py(digits: NDArray[np.uint8], stamps: NDArray[np.int64]) -> bool:
             return False
         if width > 20 and row[19] != 46:
             return False
-        parts = np.zeros(7, np.int64)
-        part = 0
+        year = month = day = hour = minute = second = fraction = 0
         for j in range(width - 1):
             if j == 4 or j == 7 or j == 10 or j == 13 or j == 16 or j == 19:
-                part += 1
                 continue
-            if row[j] < 48 or row[j] > 57:
+            digit = np.int64(row[j]) - 48
+            if digit < 0 or digit > 9:
                 return False
-            parts[part] = parts[part] * 10 + (row[j] - 48)
-        year, month, day = parts[0], parts[1], parts[2]
+            if j < 4:
+                year = year * 10 + digit
+            elif j < 7:
+                month = month * 10 + digit
+            elif j < 10:
+                day = day * 10 + digit
+            elif j < 13:
+                hour = hour * 10 + digit
+            elif j < 16:
+                minute = minute * 10 + digit
+            elif j < 19:
+                second = second * 10 + digit
+            else:
+                fraction = fraction * 10 + digit
         if not 1970 <= year <= 2261 or not 1 <= month <= 12 or day < 1:
             return False
-        if parts[3] > 23 or parts[4] > 59 or parts[5] > 59:
+        if hour > 23 or minute > 59 or second > 59:
             return False
         leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
         if day > days_before[month] - days_before[month - 1] + (leap and month == 2):
@@ -303,10 +314,9 @@ def parse_iso_py(digits: NDArray[np.uint8], stamps: NDArray[np.int64]) -> bool:
         past = year - 1
         days = past * 365 + past // 4 - past // 100 + past // 400 - 719_162
         days += days_before[month - 1] + (leap and month > 2) + day - 1
-        fraction = parts[6]
         for _ in range(30 - width):
             fraction *= 10
-        stamps[i] = (((days * 24 + parts[3]) * 60 + parts[4]) * 60 + parts[5]) * 1_000_000_000 + fraction
+        stamps[i] = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + fraction
     return True
 
 
