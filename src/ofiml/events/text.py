@@ -7,6 +7,7 @@ dropped and counted. Both readings give the same values.
 
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -241,16 +242,14 @@ def _typed(content: bytes, columns: dict[str, Column], header: list[str] | None)
         raw = pl.read_csv(io.BytesIO(content), **options)
     except _REFUSED:
         return None
-    known = {}
-    for name, c in columns.items():
-        if c.iso:
-            stamps = iso_times(raw[name])
-            if stamps is None:
-                return None
-            known[name] = stamps
-    parsed = raw.select(
-        (pl.lit(known[name]) if name in known else c.value(pl.col(name))).alias(name) for name, c in columns.items()
-    )
+    with ThreadPoolExecutor() as pool:  # beside polars' own threads: both leave Python's lock alone
+        stamps = {name: pool.submit(iso_times, raw[name]) for name, c in columns.items() if c.iso}
+        values = {name: c.value(pl.col(name)).alias(name) for name, c in columns.items() if not c.iso}
+        parsed = raw.select(**values)
+        times = {name: future.result() for name, future in stamps.items()}
+    if any(column is None for column in times.values()):
+        return None
+    parsed = parsed.with_columns(**times).select(list(columns))
     for name, c in columns.items():
         # An empty optional cell is null before and after; a null that came after is a value that cannot be used.
         if parsed[name].null_count() > (raw[name].null_count() if c.optional else 0):
@@ -287,7 +286,7 @@ def parse_iso_py(digits: NDArray[np.uint8], stamps: NDArray[np.int64]) -> bool:
         for j in range(width - 1):
             if j == 4 or j == 7 or j == 10 or j == 13 or j == 16 or j == 19:
                 continue
-            digit = np.int64(row[j]) - 48
+            digit = int(row[j]) - 48
             if digit < 0 or digit > 9:
                 return False
             if j < 4:
