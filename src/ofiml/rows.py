@@ -103,6 +103,10 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
     with stages.stage("sessions", len(found)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
         prepared = [p for one in parallel(joblib.delayed(work)(s, bar) for s in found) for p in one]
+    if not prepared:
+        raise DataError(
+            "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.events check lists them."
+        )
     return prepared[: config.dataset.max_sessions]
 
 

@@ -1,5 +1,6 @@
 """What a dataset holds, without a study: its sessions, their quality, and the shape of their books."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,13 @@ def survey(
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
         parts = parallel(joblib.delayed(work)(source, bar) for source in found)
     sessions = [one for held, _ in parts for one in held][: config.dataset.max_sessions]
-    return Survey(sessions, [sentence for _, refused in parts for sentence in refused])
+    refused = [sentence for _, sentences in parts for sentence in sentences]
+    for (symbol, date), count in Counter((s.symbol, s.date) for s in sessions).items():
+        if count > 1:
+            refused.append(f"{count} inputs hold a session of {symbol}, {date}: a study takes one; join or choose.")
+    if not sessions and not refused:
+        refused.append("no session lies within dataset.first_date and dataset.last_date.")
+    return Survey(sessions, refused)
 
 
 def _found(session: Session, per: str | None) -> Found:

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 import pytest
 
 from ofiml.events import store
-from ofiml.events.feed import Blob
 from ofiml.events.schema import Session
 from ofiml.events.sessions import sources
 from tests.books import random_session
@@ -87,19 +86,27 @@ def test_several_at_once_do_not_hurt_each_other(tmp_path):
 def test_the_name_says_what_a_session_was_made_from(tmp_path, data, monkeypatch):
     path = data("databento/aapl_20241021_mbp10.csv")
     dataset = file_dataset("databento", path, store=str(tmp_path))
-    files = [Blob("a.csv", b"content")]
-    names = {store.key(files, dataset, alone=True)}
+
+    def key(settings, names=("a.csv",), content="0", alone=True):
+        return store.key(names, content, settings, alone=alone)
+
+    names = {key(dataset)}
     for other in ({"levels": 3}, {"hours": "regular"}, {"tick": 0.02}, {"size_unit": 2.0}, {"symbols": ["X"]}):
-        names.add(store.key(files, replace(dataset, **other), alone=True))
-    names.add(store.key(files, replace(dataset, policy=replace(dataset.policy, locked="drop")), alone=True))
-    names.add(store.key([Blob("a.csv", b"contenu")], dataset, alone=True))
-    names.add(store.key([Blob("b.csv", b"content")], dataset, alone=True))
-    names.add(store.key(files, dataset, alone=False))
+        names.add(key(replace(dataset, **other)))
+    names.add(key(replace(dataset, policy=replace(dataset.policy, locked="drop"))))
+    names |= {key(dataset, content="1"), key(dataset, names=("b.csv",)), key(dataset, alone=False)}
     assert len(names) == 10
     same_sessions = replace(dataset, store="elsewhere", max_events=3, max_sessions=1, first_date="2024-01-01")
-    assert store.key(files, same_sessions, alone=True) in names
+    assert key(same_sessions) in names
     monkeypatch.setattr(store, "_source", lambda: "other code")
-    assert store.key(files, dataset, alone=True) not in names
+    assert key(dataset) not in names
+
+
+def test_the_first_session_of_a_file_that_holds_no_more_is_kept(tmp_path, data):
+    path = data("databento/aapl_20241021_mbp10.csv")
+    dataset = file_dataset("databento", path, store=str(tmp_path), max_sessions=1)
+    assert len(list(sources(dataset)[0]())) == 1
+    assert len(list(tmp_path.glob("*.json"))) == 1
 
 
 def test_a_real_session_from_the_cache(tmp_path, data):

@@ -49,6 +49,8 @@ def states(session: Session, per: str) -> Book:
     A clear (action R) or a snapshot marks a reset; one inside a message marks the message's last row.
     """
     events = session.events
+    if events.height == 0:
+        raise DataError(f"{session.source}, {session.date}: the session has no event; leave it out, or lengthen it.")
     reset = ((events["action"] == "R") | ((events["flags"] & F_SNAPSHOT) != 0)).to_numpy()
     if per == "message":
         last = ((events["flags"] & F_LAST) != 0).to_numpy()

@@ -57,6 +57,9 @@ def _typed(group: str, node: Any) -> Any:
         key = str(error.full_key)
         raise ConfigError(f"{group}.{key} is missing: give it as {group}.{key}=….") from error
     except OmegaConfBaseException as error:
+        if "not a ListConfig" in str(error):
+            key = f"{group}.{error.full_key}"
+            raise ConfigError(f"{key} is a list: write {key}=[{node[str(error.full_key)]}].") from error
         raise ConfigError(f"{group}.{error.full_key}: {_reason(error)}.") from error
 
 

@@ -29,8 +29,7 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
 class Policy:
     """What happens to rows of each cause: `raise` ends the run with an error, `drop` drops and counts, `keep` counts.
 
-    A cause has only the choices that make sense for it: what cannot be read cannot be kept, what changes a book that
-    is built message by message cannot be left out.
+    A cause has only the choices that make sense for it: what cannot be read cannot be kept.
     """
 
     unreadable: str = "raise"  # a cell that cannot be read, or is missing
@@ -43,6 +42,7 @@ class Policy:
     order: str = "raise"  # levels out of order, or with a gap
     clock: str = "raise"  # an event later than its receipt, by more than a second; kept, both clocks stay as they are
     time_reversal: str = "raise"  # receipts that run back; kept, a row was known no sooner than the one before it
+    sequence: str = "keep"  # sequence numbers that run back
     duplicate: str = "keep"  # a resting-order row that repeats the one before it, sequence number and all
     gap: str = "keep"  # a sequence that skips some of the feed; kept, no flow is measured across it
     no_effect: str = "keep"  # an order event that leaves the shown book as it was
@@ -294,10 +294,9 @@ def _hours(hours: Any) -> None:
 
 def _is_date(text: str) -> bool:
     try:
-        dt.date.fromisoformat(text)
+        return dt.date.fromisoformat(text).isoformat() == text  # dates are compared as text
     except ValueError:
         return False
-    return True
 
 
 def _seed(key: str, value: int) -> None:

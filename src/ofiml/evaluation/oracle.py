@@ -6,21 +6,23 @@ import polars as pl
 
 from ofiml.evaluation.metrics import measure
 
-_MEASURES = {"return": ["r2", "ic", "rank_ic", "hit_rate"], "direction": ["ic", "rank_ic", "hit_rate", "auc"]}
+_MEASURES = {"return": ["r2", "ic", "rank_ic", "hit_rate"], "direction": ["rank_ic", "hit_rate", "auc"]}
 _CHANCE = {"hit_rate": 0.5, "auc": 0.5}
+_LITTLE = 0.01  # skill of an oracle, of which a share says nothing
 
 
 def skill(predictions: pl.DataFrame, pooled: dict[str, Any], form: str, planted: bool) -> dict[str, Any]:
     """The oracle's measures over `predictions`, and per measure `share_…`: the model's skill over the oracle's.
 
     Skill is the distance from chance: 0, or 1/2 for hit rate and AUC. A share is NaN where nothing is planted or the
-    oracle has no skill. The oracle of a direction is a move in ticks: R² and log loss do not apply to it.
+    oracle has next to no skill. The oracle of a direction is a move in ticks: what depends on its scale (R², IC, log
+    loss) does not apply to it.
     """
     y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "oracle", "train_mean"))
     found: dict[str, Any] = {"planted": planted}
     for name in _MEASURES[form]:
         best, chance = measure(name, y, y_hat, mean), _CHANCE.get(name, 0.0)
         found[name] = best
-        share = planted and best > chance
+        share = planted and best - chance > _LITTLE
         found[f"share_{name}"] = (pooled[name]["value"] - chance) / (best - chance) if share else float("nan")
     return found

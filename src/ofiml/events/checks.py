@@ -3,11 +3,12 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from ofiml.config import Policy
 from ofiml.errors import DataError
-from ofiml.events.schema import F_SNAPSHOT, NO_PRICE
+from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_PRICE
 
 # Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
@@ -37,6 +38,7 @@ class Checker:
     dropped: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     place: str = "line"
+    notes: list[str] = field(default_factory=list)
 
     def anew(self) -> "Checker":
         """One for other rows of the same input, that has counted nothing."""
@@ -133,6 +135,29 @@ class Checker:
         return self.apply(events, _book_checks(levels))
 
 
+def carried(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """What is left of `before`, told apart by `row`, with the marks of the rows that were dropped.
+
+    A book clear or a stated book goes, as F_SNAPSHOT, to the next row that is left, so that no flow is measured across
+    it; the end of a message to the last row that is left of it, so that it is not known later than it was.
+    """
+    if after.height == before.height or after.height == 0:
+        return after
+    left = np.flatnonzero(np.isin(before["row"].to_numpy(), after["row"].to_numpy(), assume_unique=True))
+    flags = after["flags"].to_numpy().copy()
+    reset = ((before["action"] == "R") | ((before["flags"] & F_SNAPSHOT) != 0)).to_numpy()
+    following = np.searchsorted(left, np.flatnonzero(reset))  # of a row that is left, itself
+    flags[following[following < len(left)]] |= F_SNAPSHOT
+    last = ((before["flags"] & F_LAST) != 0).to_numpy()
+    message = np.cumsum(last) - last
+    ends = np.flatnonzero(last)
+    preceding = np.searchsorted(left, ends, side="right") - 1
+    there = preceding >= 0
+    same = message[left[preceding[there]]] == message[ends[there]]
+    flags[preceding[there][same]] |= F_LAST
+    return after.with_columns(pl.Series("flags", flags))
+
+
 def remedy(cause: str, policy: Policy) -> str:
     """What to do about a refused cause."""
     others = [p for p in policy.choices(cause) if p != "raise"]
@@ -189,6 +214,8 @@ def _book_checks(levels: int) -> list[Check]:
     resting = pl.col("action").is_in(["A", "C", "M"])
     what = "sequence {sequence} repeats the row before it"
     checks.append(Check("duplicate", "sequence", same_row & resting, what))
+    back = pl.col("sequence") < pl.col("sequence").shift(1)
+    checks.append(Check("sequence", "sequence", back, "the sequence number {sequence} runs back"))
     what = "{action} of {size} changes nothing in the shown book"
     checks.append(Check("no_effect", "action", same_book & resting, what))
     halt = (pl.col("action") == "N") & ((pl.col("flags") & F_SNAPSHOT) != 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ofiml.errors import DataError
 from ofiml.events import store, writers
 from ofiml.events.schema import F_LAST, Session
 
@@ -42,6 +43,8 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
         files[f"{name}_truth.parquet"] = truth.write_parquet
     folder.mkdir(parents=True, exist_ok=True)
     for file, write in files.items():
+        if (folder / file).exists():
+            raise DataError(f"{folder / file} is there already: choose another folder, or move it away.")
         store.renamed(folder / file, write)
     return [folder / file for file in files]
 

@@ -91,6 +91,17 @@ def digest(*contents: bytes) -> str:
     return sha.hexdigest()
 
 
+def file_digest(paths: Sequence[Path]) -> str:
+    """The same of files, which need not fit in memory."""
+    sha = hashlib.sha256()
+    for path in paths:
+        sha.update(path.stat().st_size.to_bytes(8, "little"))
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                sha.update(block)
+    return sha.hexdigest()
+
+
 def by_symbol(
     table: pl.DataFrame, source: str, wanted: list[str] | None, checker: Checker
 ) -> Iterator[tuple[str, pl.DataFrame, Checker]]:

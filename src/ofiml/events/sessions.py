@@ -12,14 +12,16 @@ from ofiml.config import FileDataset, SyntheticDataset, files
 from ofiml.errors import DataError
 from ofiml.events import calendar, store
 from ofiml.events.calendar import ALWAYS, Window
-from ofiml.events.checks import Checker
-from ofiml.events.feed import Blob, Feed, digest
+from ofiml.events.checks import Checker, carried
+from ofiml.events.feed import Blob, Feed, file_digest
 from ofiml.events.quality import Quality, add
 from ofiml.events.readers import reader
 from ofiml.events.schema import Int64, Session, schema, times
 from ofiml.units import PRICE_SCALE, SECOND
 
 Source = Callable[[], Iterator[Session]]
+
+_MESSAGE_BY_MESSAGE = ("databento_mbo", "itch", "tardis")  # books that miss a message without noticing it
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
@@ -42,35 +44,42 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
     def source(group: list[Path]) -> Source:
         def run() -> Iterator[Session]:
             sessions = (s for s in _read(group, dataset, alone=len(groups) == 1) if _in_range(s, dataset))
-            return (_limit(s, dataset.max_events) for s in islice(sessions, dataset.max_sessions))
+            return (_limit(s, dataset.max_events) for s in _first(sessions, dataset.max_sessions))
 
         return run
 
-    return [source(group) for group in groups]
+    everything = dataset.first_date is None and dataset.last_date is None
+    return [source(group) for group in groups[: dataset.max_sessions if everything else None]]
+
+
+def _first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
+    """The first `count`; one more is asked for, so that an input that holds no more is known to be whole."""
+    yield from islice(sessions, count)
+    next(sessions, None)
 
 
 def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
-    blobs = [Blob(path.name, path.read_bytes()) for path in paths]
+    content = file_digest(paths)
 
     def make() -> Iterator[Session]:
+        blobs = [Blob(path.name, path.read_bytes()) for path in paths]
         try:
-            yield from _made(blobs, dataset)
+            yield from _made(blobs, dataset, content)
         except _OutsideHours:
             # Who gives one input without a single regular hour asks for what it holds; it is said all the same.
             if not alone or dataset.hours != "regular":
                 raise
-            for session in _made(blobs, replace(dataset, hours="all")):
+            for session in _made(blobs, replace(dataset, hours="all"), content):
                 session.quality.notes.append("nothing lies in regular hours, so all hours are used")
                 yield session
 
     if dataset.store is None:
         return make()
-    return store.through(Path(dataset.store), store.key(blobs, dataset, alone=alone), make)
+    return store.through(Path(dataset.store), store.key([p.name for p in paths], content, dataset, alone=alone), make)
 
 
-def _made(blobs: Sequence[Blob], dataset: FileDataset) -> Iterator[Session]:
-    """The sessions of an input. Raises _OutsideHours if not one of its events lies in them."""
-    whole = digest(*(b.content for b in blobs))
+def _made(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> Iterator[Session]:
+    """The sessions of an input, whose digest is `whole`. Raises _OutsideHours if none of its events lies in them."""
     last, outside = None, []
     for feed in reader(dataset.name).read(blobs, dataset):
         try:
@@ -119,7 +128,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     checker, source = feed.checker, feed.checker.source
     _not_empty(feed.events, checker)
     received, happened = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
-    notes = list(feed.notes)
+    notes = [*feed.notes, *checker.notes]
     delay = float(np.median(received - happened))
     if delay < 0:
         if checker.policy.clock != "keep":
@@ -128,7 +137,11 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
                 "two clocks was set wrong (then dataset.policy.clock=keep)."
             )
         notes.append(f"the clock of receipts stands {-delay / SECOND:.3f} s before that of events (median)")
-    events = _not_empty(checker.times(feed.events), checker)
+    missed = sum(checker.dropped.get(cause, 0) for cause in ("unreadable", "negative_size"))
+    if missed and dataset.name in _MESSAGE_BY_MESSAGE:
+        notes.append(f"the book is built message by message, and may be wrong from the first of {missed} dropped on")
+    numbered = feed.events.with_row_index("row")
+    events = _not_empty(carried(numbered, checker.times(numbered)), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
     stamps = times(events)
     windows = _windows(feed, dataset, stamps)
@@ -136,7 +149,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
         of_session = checker.anew()
-        checked = _not_empty(of_session.book(rows, feed.levels), of_session)
+        checked = _not_empty(carried(rows, of_session.book(rows, feed.levels)), of_session)
         _on_ticks(checked, dataset, of_session)
         quality = Quality(
             rows=before.rows + rows.height + outside[k],

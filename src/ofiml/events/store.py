@@ -6,19 +6,22 @@ holds their hashes, comes last. Whatever is missing, half written or altered is 
 """
 
 import hashlib
+import importlib.metadata
+import io
 import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.events.feed import Blob, digest
+from ofiml.events.feed import digest
 from ofiml.events.quality import Quality
 from ofiml.events.schema import Session, schema
 
@@ -26,30 +29,29 @@ from ofiml.events.schema import Session, schema
 _ELSEWHERE = {"path", "store", "first_date", "last_date", "max_sessions", "max_events"}
 
 
-def key(files: Sequence[Blob], dataset: FileDataset, **other: Any) -> str:
-    """The name of an input's sessions under a config. `other` is what else changes them."""
+def key(names: Sequence[str], content: str, dataset: FileDataset, **other: Any) -> str:
+    """The name of an input's sessions under a config: of files so named, whose digest is `content`. `other` is what
+    else changes them."""
     settings = {k: v for k, v in asdict(dataset).items() if k not in _ELSEWHERE}
-    made_from = {
-        "names": [f.name for f in files],
-        "content": digest(*(f.content for f in files)),
-        "settings": settings | other,
-        "source": _source(),
-    }
+    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _source()}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def through(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
-    """The sessions that `make` yields, from the folder if they are all there and whole, else made and kept there.
+    """The sessions that `make` yields, from the folder as far as they are there and whole, else made and kept there.
 
     They are kept once all have been taken.
     """
-    manifest = _manifest(folder, name)
-    if manifest is None:
-        yield from _keep(folder, name, make())
-        return
-    for i, meta in enumerate(manifest):
-        meta = {k: v for k, v in meta.items() if k != "sha256"}
-        yield Session(events=pl.read_parquet(_file(folder, name, i)), **meta | {"quality": Quality(**meta["quality"])})
+    manifest, whole = _manifest(folder, name), 0
+    for meta in manifest or []:
+        session = _load(_file(folder, name, whole), meta)
+        if session is None:
+            break
+        yield session
+        whole += 1
+    if manifest is None or whole < len(manifest):
+        # Made again, they come out as they did: those that were whole have been given already.
+        yield from islice(_keep(folder, name, make()), whole, None)
 
 
 def _file(folder: Path, name: str, index: int) -> Path:
@@ -57,19 +59,24 @@ def _file(folder: Path, name: str, index: int) -> Path:
 
 
 def _manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
-    """What is kept of each session, if every file is as it was written, else None. The first line is its own hash."""
+    """What is kept of each session, if it is as it was written, else None. The first line is its own hash."""
     try:
         sha, _, content = (folder / f"{name}.json").read_bytes().partition(b"\n")
-        if hashlib.sha256(content).hexdigest().encode() != sha:
-            return None
-        manifest = json.loads(content)
-        for i, meta in enumerate(manifest):
-            with _file(folder, name, i).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != meta["sha256"]:
-                    return None
     except OSError:
         return None
-    return manifest
+    return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == sha else None
+
+
+def _load(path: Path, meta: dict[str, Any]) -> Session | None:
+    """The session, if its file is as it was written, else None."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest() != meta["sha256"]:
+        return None
+    known = {k: v for k, v in meta.items() if k != "sha256"} | {"quality": Quality(**meta["quality"])}
+    return Session(events=pl.read_parquet(io.BytesIO(content)), **known)
 
 
 def _keep(folder: Path, name: str, sessions: Iterator[Session]) -> Iterator[Session]:
@@ -108,7 +115,11 @@ def renamed(path: Path, write_to: Callable[[Path], object]) -> str:
 
 @cache
 def _source() -> str:
-    """A hash of what makes sessions: this package's source, and polars, which parses."""
-    folder = Path(__file__).parent
-    files = sorted(folder.rglob("*.py"))
-    return digest(pl.__version__.encode(), *(f.read_bytes() for f in files))
+    """A hash of what makes sessions: this package's source, its settings and units, and the packages that it asks."""
+    package = Path(__file__).parent
+    sources = [*package.rglob("*.py"), *(package.parent / "config").rglob("*.py"), package.parent / "units.py"]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in _ASKED]
+    return digest(*(v.encode() for v in versions), *(f.read_bytes() for f in sorted(sources)))
+
+
+_ASKED = ("databento-dbn", "exchange-calendars", "orjson", "polars", "pyarrow", "tzdata")

@@ -137,6 +137,8 @@ def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.Dat
     and, as `checker`'s policy has it, for bad cells.
     """
     names = header(blob)
+    if not blob.content.endswith(b"\n"):
+        checker.notes.append(f"{blob.name} does not end with its line: its last row may be cut short")
     absent = [name for name in columns if name not in names]
     if absent:
         raise DataError(f"{blob.name}, line 1: the column {absent[0]} is missing ({len(absent)} in all).")
@@ -190,7 +192,7 @@ def first_line(blob: Blob) -> list[str]:
 
 def head(blob: Blob) -> pl.DataFrame:
     """The first rows of a CSV with a header, as text: what its format is guessed from."""
-    end = blob.content.rfind(b"\n", 0, _HEAD)
+    end = blob.content.rfind(b"\n", 0, _HEAD) if len(blob.content) > _HEAD else -1
     return as_text(Blob(blob.name, blob.content[: end if end > 0 else None])).head(200)
 
 

@@ -121,15 +121,17 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
 
 
 def _share(oracle: dict[str, Any]) -> str:
-    """What the model reached of what there was; of a direction, R² is not defined."""
-    ic = _number(oracle["ic"], 3)
+    """What the model reached of what there was; of a direction, the measures that do not depend on a scale."""
+    names = {"ic": "IC", "r2": "R²"} if "ic" in oracle else {"rank_ic": "rank IC", "hit_rate": "hit rate"}
+    reaches = " and ".join(f"{name} {_number(oracle[key], 3)}" for key, name in names.items())
     if not oracle["planted"]:
-        return f"No information is planted: the oracle's IC of {ic} is the mid's return to the efficient price alone."
-    reaches, reached = f"IC {ic}", f"{oracle['share_ic']:.0%} of that"
-    if "r2" in oracle:
-        reaches += f" and R² {_number(oracle['r2'], 3)}"
-        reached = f"{oracle['share_ic']:.0%} and {oracle['share_r2']:.0%} of that"
-    return f"The oracle, who knows the truth, reaches {reaches}: this model {reached}."
+        return (
+            f"No information is planted: the mid's return to the efficient price alone gives the oracle {reaches}; "
+            "what else is found is chance, as in one market of forty."
+        )
+    shares = [oracle[f"share_{key}"] for key in names]
+    reached = " and ".join("–" if share != share else f"{share:.0%}" for share in shares)
+    return f"The oracle, who knows the truth, reaches {reaches}: this model {reached} of that."
 
 
 def _survival(backtest: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds; files are in the order of
 `local_timestamp`, which is `ts_recv`, and keep it: `timestamp` (`ts_event`) may run back. The `sequence` of an event is
-its line in its own file, because the format numbers nothing.
+its place among the events, because the format numbers nothing.
 
 The rows of an incremental file that share a `local_timestamp` are one message. A full book (`is_snapshot`) after rows
 that are none discards the book: a reconnection, or a new day. It states the book and changes nothing, so no flow is
@@ -107,6 +107,7 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         own = _NO_TRADES if own is None else own.drop("symbol")
         make = _from_increments if "is_snapshot" in columns else _from_snapshots
         events, notes = make(rows, own, levels, its_checker)
+        events = events.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("sequence"))
         yield Feed(symbol, events, levels, count, its_checker, notes=tuple(notes))
 
 

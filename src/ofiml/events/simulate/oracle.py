@@ -51,11 +51,14 @@ def expected_move(session: Session, config: SyntheticDataset, at: Int64, delay: 
 
 
 def _relaxation(config: SyntheticDataset, lag: int) -> float:
-    """ρ(lag), from one session of at most an hour per config."""
+    """ρ(lag), from one session of about an hour per config; 1 at once."""
+    if lag == 0:
+        return 1.0
     key = f"{replace(config, sessions=1, max_sessions=None, max_events=None)} {lag}"
     with _lock:
         if key not in _known:
-            length = min(duration(config.session_length), max(_LONGEST, 20 * lag))
+            # Longer than the lag even where sessions are not; U repeats within it.
+            length = max(min(duration(config.session_length), max(_LONGEST, 20 * lag)), 2 * lag + 60 * SECOND)
             apart = simulate(replace(config, session_length=f"{length}ns"), MOST_DAYS)
             now, later = np.hstack([_pairs(session, lag) for session in apart])
             _known[key] = float(np.sum(now * later) / np.sum(now * now))
