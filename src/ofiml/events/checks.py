@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -11,11 +12,15 @@ from ofiml.events.schema import F_SNAPSHOT, NO_PRICE
 
 # Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
+_LONGEST = 80  # characters of a cell in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Rows where `bad` holds fall under `cause`; `what` says so of one of them, with its columns as format fields."""
+    """Rows where `bad` holds fall under `cause`; `what` says so of one of them, with its columns as format fields.
+
+    A field `{value}` is the cell of `column` itself, whose name a file may have chosen.
+    """
 
     cause: str
     column: str
@@ -58,7 +63,8 @@ class Checker:
             return frame
         policy = getattr(self.policy, cause)
         if policy == "raise":
-            row = frame.filter(bad).row(0, named=True)
+            row = {name: _shortened(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
+            row["value"] = row.get(column)
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
                 f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
@@ -95,7 +101,7 @@ class Checker:
             if not bad.any():
                 continue
             first_is_empty = empty.filter(bad)[0]
-            what = "the value is missing" if first_is_empty else f"{{{column}!r}} cannot be read"
+            what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
             text = self.refuse("unreadable", text, bad, column, what)
             parsed = parsed.filter(~bad)
         return parsed
@@ -131,6 +137,11 @@ class Checker:
         events = self.apply(events, _sentinels(levels))
         events = events.with_columns(_missing_as_null(levels))
         return self.apply(events, _book_checks(levels))
+
+
+def _shortened(cell: Any) -> Any:
+    """A cell as a sentence can hold it: in a damaged file it may go on for megabytes."""
+    return f"{cell[:_LONGEST]}…" if isinstance(cell, str) and len(cell) > _LONGEST else cell
 
 
 def remedy(cause: str, policy: Policy) -> str:

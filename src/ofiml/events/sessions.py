@@ -126,7 +126,10 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64, *, alone: bool) ->
     Whoever gives one file without a regular hour asks for what it holds: all hours are used then, and it is said.
     """
     span = int(stamps[0]), int(stamps[-1])
-    windows = calendar.windows(dataset.calendar, dataset.hours, *span)
+    try:
+        windows = calendar.windows(dataset.calendar, dataset.hours, *span)
+    except DataError as error:  # the calendar does not know whose times these are
+        raise DataError(f"{feed.checker.source}: {error}") from error
     if feed.open is not None and feed.close is not None and feed.date is not None:
         named = Window(feed.date, feed.open, feed.close)
         same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]
