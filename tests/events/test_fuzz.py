@@ -121,7 +121,7 @@ def test_more_decimals_than_nanoseconds_are_no_time(tmp_path):
         given(tmp_path, "databento_csv", **{"x.csv": content})
 
 
-@pytest.mark.parametrize("price", ["0.1234567890123", "9.9300000001", "1000.0000000005"])
+@pytest.mark.parametrize("price", ["0.1234567890123", "9.9300000001", "1000.0000000005", "1e-30"])
 def test_more_decimals_than_a_price_has_are_no_price(tmp_path, price):
     content = SAMPLES["databento_csv"].members["x.csv"].replace(b",9.93,", f",{price},".encode())
     with pytest.raises(DataError, match=rf"line 4, column bid_px_01: '{price}' cannot be read"):
@@ -172,6 +172,21 @@ def test_a_cell_of_a_named_level_is_named(tmp_path):
     ((file, content),) = SAMPLES["tardis_snapshot"].members.items()
     with pytest.raises(DataError, match=r"line 3, column bids\[0\]\.price: 'x' cannot be read"):
         given(tmp_path, "tardis_snapshot", **{file: content.replace(b"102.0", b"x")})
+
+
+def test_an_order_may_have_any_number(tmp_path):
+    ((file, content),) = SAMPLES["lobster_messages"].members.items()
+    (whole,) = given(tmp_path, "lobster_messages")
+    lines = [line.split(b",") for line in content.splitlines()]
+    negative = b"\n".join(b",".join([*line[:2], b"-" + line[2] + b"1", *line[3:]]) for line in lines)
+    (other,) = given(tmp_path, "lobster_messages", **{file: negative})
+    assert other.events.equals(whole.events)
+
+
+def test_a_price_whose_size_is_missing_is_no_level_of_size_0(tmp_path):
+    ((file, content),) = SAMPLES["tardis_snapshot"].members.items()
+    with pytest.raises(DataError, match=r"column bid_sz_00: level 0 has a price, .* and its size is missing"):
+        given(tmp_path, "tardis_snapshot", **{file: content.replace(b",102.0,2,", b",102.0,,")})
 
 
 def test_a_cell_without_end_is_cut_in_the_sentence(tmp_path):

@@ -76,7 +76,7 @@ def sound(session: Session, config: FileDataset) -> None:
         before = None
         for m in range(session.levels):
             px, sz = e[f"{side}_px_{m:02d}"], e[f"{side}_sz_{m:02d}"]
-            assert not (px.is_null() & sz.is_not_null()).any(), f"a size without a price at {side} {m}"
+            assert px.is_null().equals(sz.is_null(), check_names=False), f"half a level at {side} {m}"
             assert (sz.fill_null(1) >= 0).all(), f"a negative size at {side} {m}"
             assert "zero_size" in kept or not (px.is_not_null() & (sz.fill_null(0) == 0)).any(), f"size 0 at {side} {m}"
             assert (px.abs().fill_null(0) <= MOST).all(), f"a price beyond all at {side} {m}"
@@ -119,8 +119,8 @@ def stated(sessions: list[Session], sample: Sample, members: Files) -> None:
     for s in sessions:
         names = [f"{side}_{q}_{m:02d}" for m in range(s.levels) for side in ("bid", "ask") for q in ("px", "sz")]
         for row in s.events.select(names).unique().iter_rows():
-            shown = tuple(_NOTHING if px is None else (Decimal(px), Decimal(sz or 0))
-                          for px, sz in zip(row[::2], row[1::2], strict=True))  # fmt: skip
+            pairs = zip(row[::2], row[1::2], strict=True)
+            shown = tuple(_NOTHING if px is None else (Decimal(px), Decimal(sz)) for px, sz in pairs)
             assert shown in books, f"a book that stands in no row: {row}"
 
 
@@ -152,9 +152,15 @@ def _books(sample: Sample, members: Files, levels: int) -> set[Book] | None:
                 if px is None or sz is None or empty or (px == 0 and sz == 0) or (quotes and 0 in (px, sz)):
                     sides.append(_NOTHING)
                 else:
-                    sides.append((px * price_unit, sz / size_unit))
+                    sides.append((_as_float(px * price_unit), _as_float(sz / size_unit)))
         found.add(tuple(sides))
     return found
+
+
+def _as_float(value: Decimal) -> Decimal:
+    """Whole where only the last bits of a float say otherwise."""
+    whole = value.to_integral_value()
+    return whole if abs(value - whole) <= abs(value) * Decimal("3e-15") else value
 
 
 def _number(cell: str) -> Decimal | None:

@@ -181,7 +181,9 @@ def _book_checks(levels: int) -> list[Check]:
         for m in range(levels):
             px, sz = pl.col(f"{side}_px_{m:02d}"), pl.col(f"{side}_sz_{m:02d}")
             what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and no size"
-            checks.append(Check("zero_size", f"{side}_sz_{m:02d}", px.is_not_null() & (sz.fill_null(0) == 0), what))
+            checks.append(Check("zero_size", f"{side}_sz_{m:02d}", px.is_not_null() & (sz == 0), what))
+            what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and its size is missing"
+            checks.append(Check("unreadable", f"{side}_sz_{m:02d}", px.is_not_null() & sz.is_null(), what))
             what = f"level {m} has a size, {{{side}_sz_{m:02d}}}, and no price"
             checks.append(Check("unreadable", f"{side}_px_{m:02d}", px.is_null() & sz.is_not_null(), what))
             if m:

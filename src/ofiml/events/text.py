@@ -26,7 +26,10 @@ MAX_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
 # Times as text. What int64 nanoseconds hold: polars wraps other years round in silence, and cuts a longer fraction.
-STAMP = r"^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2}|22[0-5][0-9])-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?"
+STAMP = (
+    r"^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2}|22[0-5][0-9])-[0-9]{2}-[0-9]{2}"
+    r"[ T][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?"
+)
 ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
 _MOST_COLUMNS = 10_000
@@ -59,7 +62,7 @@ class Column:
 
 def _whole(x: pl.Expr) -> pl.Expr:
     """Whether it is a whole number, but for the last bits that a decimal fraction loses as a float."""
-    return (x - x.round()).abs() <= x.abs() * 4e-15 + 1e-9
+    return (x - x.round()).abs() <= x.abs() * 2e-15
 
 
 def price() -> Column:

@@ -259,7 +259,8 @@ def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Check
     book = rows.select(
         ops.alias("op"),
         pl.when(pl.col("direction") == 1).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
-        pl.when(of_book).then("order_id").alias("order"),
+        # An id below 0 names an order as well as another.
+        pl.when(of_book).then(pl.col("order_id").reinterpret(signed=False)).alias("order"),
         pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"),
     )
     messages = pl.concat([events, book], how="horizontal")
