@@ -200,7 +200,7 @@ def _json(content: bytes, rng: random.Random) -> tuple[bytes, str]:
 def _table(content: bytes, rng: random.Random) -> tuple[bytes, str]:
     try:
         frame = pl.read_parquet(io.BytesIO(content))
-    except pl.exceptions.PolarsError:  # damaged already
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # damaged already
         return _bytes(content, rng)
     if frame.height == 0:
         return content, "nothing"
