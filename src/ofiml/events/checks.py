@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,11 +13,15 @@ from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_PRICE
 
 # Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
+_LONGEST = 80  # characters of a cell in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Rows where `bad` holds fall under `cause`; `what` says so of one of them, with its columns as format fields."""
+    """Rows where `bad` holds fall under `cause`; `what` says so of one of them, with its columns as format fields.
+
+    A field `{value}` is the cell of `column` itself, whose name a file may have chosen.
+    """
 
     cause: str
     column: str
@@ -60,7 +65,8 @@ class Checker:
             return frame
         policy = getattr(self.policy, cause)
         if policy == "raise":
-            row = frame.filter(bad).row(0, named=True)
+            row = {name: _shortened(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
+            row["value"] = row.get(column)
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
                 f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
@@ -97,7 +103,7 @@ class Checker:
             if not bad.any():
                 continue
             first_is_empty = empty.filter(bad)[0]
-            what = "the value is missing" if first_is_empty else f"{{{column}!r}} cannot be read"
+            what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
             text = self.refuse("unreadable", text, bad, column, what)
             parsed = parsed.filter(~bad)
         return parsed
@@ -158,6 +164,11 @@ def carried(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     return after.with_columns(pl.Series("flags", flags))
 
 
+def _shortened(cell: Any) -> Any:
+    """A cell as a sentence can hold it: in a damaged file it may go on for megabytes."""
+    return f"{cell[:_LONGEST]}…" if isinstance(cell, str) and len(cell) > _LONGEST else cell
+
+
 def remedy(cause: str, policy: Policy) -> str:
     """What to do about a refused cause."""
     others = [p for p in policy.choices(cause) if p != "raise"]
@@ -195,7 +206,9 @@ def _book_checks(levels: int) -> list[Check]:
         for m in range(levels):
             px, sz = pl.col(f"{side}_px_{m:02d}"), pl.col(f"{side}_sz_{m:02d}")
             what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and no size"
-            checks.append(Check("zero_size", f"{side}_sz_{m:02d}", px.is_not_null() & (sz.fill_null(0) == 0), what))
+            checks.append(Check("zero_size", f"{side}_sz_{m:02d}", px.is_not_null() & (sz == 0), what))
+            what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and its size is missing"
+            checks.append(Check("unreadable", f"{side}_sz_{m:02d}", px.is_not_null() & sz.is_null(), what))
             what = f"level {m} has a size, {{{side}_sz_{m:02d}}}, and no price"
             checks.append(Check("unreadable", f"{side}_px_{m:02d}", px.is_null() & sz.is_not_null(), what))
             if m:

@@ -95,10 +95,10 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
     return rtype, _columns(records), _mappings(blob, metadata)
 
 
-def resolved(frame: pl.DataFrame, mappings: list[Mapping]) -> pl.DataFrame:
+def resolved(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
     """The frame with `symbol`: what the instrument's number meant on the UTC day of `ts_recv`, else the number.
 
-    Raises DataError where a number meant two symbols at once.
+    Raises DataError, which names `source`, where a number meant two symbols at once.
     """
     days = pl.col("ts_recv") // (86_400 * 1_000_000_000)
     used = frame.select("instrument_id", days.alias("day"))
@@ -106,7 +106,7 @@ def resolved(frame: pl.DataFrame, mappings: list[Mapping]) -> pl.DataFrame:
     of_number: dict[int, list[Mapping]] = {}
     for m in mappings:
         of_number.setdefault(m.instrument_id, []).append(m)
-    names = [_name(i, day, of_number.get(i, [])) for i, day in pairs.iter_rows()]
+    names = [_name(i, day, of_number.get(i, []), source) for i, day in pairs.iter_rows()]
     if pairs.height == 1:
         return frame.with_columns(pl.lit(names[0]).alias("symbol"))
     known = pairs.with_columns(pl.Series("symbol", names, pl.String))
@@ -248,12 +248,12 @@ def _mappings(blob: Blob, metadata: Any) -> list[Mapping]:
     return mappings
 
 
-def _name(instrument_id: int, day: int, mappings: list[Mapping]) -> str:
+def _name(instrument_id: int, day: int, mappings: list[Mapping], source: str) -> str:
     names = {m.symbol for m in mappings if m.start <= day < m.end}
     if len(names) > 1:
         date = dt.date.fromordinal(719_163 + day)
         raise DataError(
-            f"The instrument {instrument_id} is both {' and '.join(sorted(names))} on {date}: "
+            f"{source}: the instrument {instrument_id} is both {' and '.join(sorted(names))} on {date}: "
             "fetch one symbol of an instrument a file."
         )
     return names.pop() if names else str(instrument_id)

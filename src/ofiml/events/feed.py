@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,8 @@ from ofiml.errors import DataError
 from ofiml.events.checks import Checker
 
 MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
+_PIECE = 1 << 24  # bytes that are unpacked at a time
+_HARMLESS, _DENSEST = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -69,17 +71,34 @@ def unpacked(blob: Blob) -> Blob:
     try:
         if content.startswith(_GZIP):
             with gzip.open(io.BytesIO(content)) as stream:
-                content = stream.read(MOST_BYTES + 1)
-        elif content.startswith(_ZSTD):
+                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+        if content.startswith(_ZSTD):
             import pyarrow as pa
 
             with pa.CompressedInputStream(io.BytesIO(content), "zstd") as stream:
-                content = stream.read(MOST_BYTES + 1)
+                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
-    if len(content) > MOST_BYTES:
-        raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
-    return Blob(blob.name, content)
+    return blob
+
+
+def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> bytes:
+    """What `read` gives in pieces, to its end: a stream that is asked for all at once sets aside all that it may be.
+
+    Raises DataError where that is more than `limit` bytes, or so much more than `packed` that it is a bomb.
+    """
+    size, parts = 0, []
+    while piece := read(_PIECE):
+        size += len(piece)
+        if size > limit:
+            raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
+        if size > _HARMLESS and size > _DENSEST * len(packed.content):
+            raise DataError(
+                f"{packed.name} unpacks to more than {_DENSEST} times its {len(packed.content)} bytes, as no market's "
+                "data does: fetch it again, or unpack it first."
+            )
+        parts.append(piece)
+    return b"".join(parts)
 
 
 def digest(*contents: bytes) -> str:
@@ -107,9 +126,11 @@ def by_symbol(
 ) -> Iterator[tuple[str, pl.DataFrame, Checker]]:
     """Each symbol's rows of a table with a column `symbol`; what `checker` has counted stays with the first.
 
-    Raises DataError for a wanted symbol that is not there.
+    Raises DataError for a table without rows, and for a wanted symbol that is not there.
     """
     symbols = table["symbol"]
+    if not len(symbols):
+        raise DataError(f"{source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
     alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, and the quick one
     names = [symbols[0]] if alone else symbols.drop_nulls().unique(maintain_order=True).to_list()
     for name in wanted or ():

@@ -42,6 +42,9 @@ EVENT_COLUMNS: dict[str, pl.DataType] = {
     "sequence": pl.Int64(),
 }
 
+# No event is later: beyond it, int64 nanoseconds soon end, and polars and numpy wrap round in silence.
+LATEST = 9_151_488_000_000_000_000  # 2260-01-01 UTC
+
 
 def level_columns(level: int) -> dict[str, pl.DataType]:
     """The six columns of one book level (0 is the best), in schema order. Counts are null where a feed has none."""

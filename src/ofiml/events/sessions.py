@@ -183,7 +183,10 @@ def _not_empty(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
 def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
     """The sessions that hold events of the feed. Raises _OutsideHours where there are none."""
     span = int(stamps[0]), int(stamps[-1])
-    windows = calendar.windows(dataset.calendar, dataset.hours, *span)
+    try:
+        windows = calendar.windows(dataset.calendar, dataset.hours, *span)
+    except DataError as error:  # the calendar does not know whose times these are
+        raise DataError(f"{feed.checker.source}: {error}") from error
     if feed.open is not None and feed.close is not None and feed.date is not None:
         named = Window(feed.date, feed.open, feed.close)
         same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]

@@ -6,6 +6,7 @@ dropped and counted. Both readings give the same values.
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,12 +20,20 @@ from numpy.typing import NDArray
 from ofiml.errors import DataError
 from ofiml.events.checks import Checker
 from ofiml.events.feed import Blob
-from ofiml.events.schema import NO_PRICE, TIME
+from ofiml.events.schema import LATEST, NO_PRICE, TIME
 
 # Above 2^52 units of 1e-9 a float no longer tells neighbours apart, and a price would be silently wrong.
 MAX_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
+# Times as text. What int64 nanoseconds hold: polars wraps other years round in silence, and cuts a longer fraction.
+STAMP = (
+    r"^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2}|22[0-5][0-9])-[0-9]{2}-[0-9]{2}"
+    r"[ T][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?"
+)
+ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
+
+_MOST_COLUMNS = 10_000
 _HEAD = 1 << 20  # bytes that are enough to tell a format
 
 _MAGIC = {
@@ -52,11 +61,17 @@ class Column:
     iso: bool = False
 
 
+def _whole(x: pl.Expr) -> pl.Expr:
+    """Whether it is a whole number, but for the last bits that a decimal fraction loses as a float."""
+    return (x - x.round()).abs() <= x.abs() * 2e-15
+
+
 def price() -> Column:
-    """Decimal currency to int64 1e-9."""
+    """Decimal currency to int64 1e-9; one with more decimals cannot be read, as far as a float shows them."""
 
     def value(x: pl.Expr) -> pl.Expr:
-        return pl.when(x.abs() <= MAX_PRICE).then((x * 1e9).round()).cast(pl.Int64, strict=False)
+        units = x * 1e9
+        return pl.when((x.abs() <= MAX_PRICE) & _whole(units)).then(units.round()).cast(pl.Int64, strict=False)
 
     return Column(pl.Float64(), value)
 
@@ -87,9 +102,8 @@ def size(unit: float) -> Column:
         return integer()
 
     def value(x: pl.Expr) -> pl.Expr:
-        lots = (x / unit).round()
-        whole = ((x / unit - lots).abs() < 1e-6) & (lots.abs() <= MAX_SIZE)
-        return pl.when(whole).then(lots).cast(pl.Int64, strict=False)
+        lots = x / unit
+        return pl.when(_whole(lots) & (lots.abs() <= MAX_SIZE)).then(lots.round()).cast(pl.Int64, strict=False)
 
     return Column(pl.Float64(), value)
 
@@ -105,13 +119,18 @@ def mapped(mapping: dict[str, Any], dtype: pl.DataType) -> Column:
 
 
 def word() -> Column:
-    """Text as it stands."""
-    return Column(pl.String(), lambda x: x)
+    """Text as it stands, which must not be empty."""
+    return Column(pl.String(), lambda x: pl.when(x != "").then(x))
 
 
 def iso_time() -> Column:
-    """ISO 8601 with its zone to UTC nanoseconds."""
-    return Column(pl.String(), lambda x: x.str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME), iso=True)
+    """ISO 8601 with its zone, to at most nanoseconds, to UTC nanoseconds; from 1970 to 2259."""
+
+    def value(x: pl.Expr) -> pl.Expr:
+        stamp = pl.when(x.str.contains(STAMP + ZONE)).then(x)
+        return stamp.str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME)
+
+    return Column(pl.String(), value, iso=True)
 
 
 def seconds() -> Column:
@@ -120,8 +139,8 @@ def seconds() -> Column:
 
 
 def epoch_time(unit: int) -> Column:
-    """Integers since 1970, of `unit` nanoseconds each, to UTC nanoseconds."""
-    limit = (2**63 - 1) // unit
+    """Integers since 1970, of `unit` nanoseconds each, to UTC nanoseconds; to 2259."""
+    limit = LATEST // unit
     return Column(pl.Int64(), lambda x: pl.when((x >= 0) & (x <= limit)).then(x * unit).cast(TIME))
 
 
@@ -152,6 +171,7 @@ def read_side_by_side(
 
     Raises DataError also where the files have different numbers of rows.
     """
+    files = [(_without_blank_end(blob), header) for blob, header in files]
     parts = [_typed(blob.content, columns, header) for blob, header in files]
     good = [p for p in parts if p is not None]
     if len(good) == len(files) and len({p.height for p in good}) == 1:
@@ -167,10 +187,17 @@ def read_side_by_side(
     return checker.parse(whole, casts, {name for name, c in columns.items() if c.optional})
 
 
+def _without_blank_end(blob: Blob) -> Blob:
+    """The blob without empty lines at its end, which are no rows."""
+    if not blob.content.endswith((b"\n\n", b"\n\r\n")):
+        return blob
+    return Blob(blob.name, blob.content.rstrip(b"\r\n"))
+
+
 def header(blob: Blob) -> list[str]:
     """The names in a CSV's header. Raises DataError for an empty file, for what is no CSV, and for a repeated name."""
     names = first_line(blob)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise DataError(
             f"{blob.name}, line 1: the column {twice[0]} stands there {names.count(twice[0])} times; keep one."
@@ -186,7 +213,10 @@ def first_line(blob: Blob) -> list[str]:
     if not blob.content[:_HEAD].strip():
         raise DataError(f"{blob.name} is empty: give a file with rows.")
     end = blob.content.find(b"\n")
-    line = blob.content[: end if end >= 0 else None].decode(errors="replace").lstrip("\ufeff")
+    end = len(blob.content) if end < 0 else end
+    if end > _HEAD or blob.content.count(b",", 0, end) >= _MOST_COLUMNS:
+        raise DataError(f"{blob.name}, line 1: {end} bytes, in more columns than any known format has: fetch it again.")
+    line = blob.content[:end].decode(errors="replace").lstrip("\ufeff")
     return [name.strip() for name in line.replace('"', "").strip().split(",")]
 
 
@@ -228,7 +258,8 @@ def _misshapen(blob: Blob, reason: str) -> str:
         if line.count(b",") > width:
             fields = line.count(b",") + 1
             return f"{blob.name}, line {number}: {fields} fields where line 1 has {width + 1}. Mend or delete the line."
-    return f"{blob.name} cannot be read as CSV ({reason.splitlines()[0]}): mend it or fetch it again."
+    reason = (reason.splitlines() or ["no reason given"])[0]
+    return f"{blob.name} cannot be read as CSV ({reason:.200}): mend it or fetch it again."
 
 
 def _typed(content: bytes, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:
@@ -305,7 +336,7 @@ def parse_iso_py(digits: NDArray[np.uint8], stamps: NDArray[np.int64]) -> bool:
                 second = second * 10 + digit
             else:
                 fraction = fraction * 10 + digit
-        if not 1970 <= year <= 2261 or not 1 <= month <= 12 or day < 1:
+        if not 1970 <= year <= 2259 or not 1 <= month <= 12 or day < 1:
             return False
         if hour > 23 or minute > 59 or second > 59:
             return False

@@ -12,9 +12,6 @@ from ofiml.events import text
 from ofiml.events.schema import TIME
 from ofiml.units import SECOND
 
-# What int64 nanoseconds hold; polars wraps other years round in silence.
-_STAMP = r"^(19[7-9]\d|20\d\d|21\d\d|22[0-5]\d)-\d\d-\d\d[ T]\d\d:\d\d:[0-5]\d(\.\d{1,9})?"
-_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 _EPOCH_UNITS = {10: SECOND, 13: 1_000_000, 16: 1_000, 19: 1}  # digits of a time in this century -> ns
 
 
@@ -36,11 +33,11 @@ def column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
     for digits, unit in _EPOCH_UNITS.items():
         if text.mostly(sample, [name], rf"^\s*\d{{{digits}}}\s*$"):
             return text.epoch_time(unit)
-    zoned = text.mostly(sample, [name], _ZONE)
+    zoned = text.mostly(sample, [name], text.ZONE)
 
     def value(x: pl.Expr) -> pl.Expr:
         stamp = x.str.strip_chars()
-        stamp = pl.when(stamp.str.contains(_STAMP + (_ZONE if zoned else "$"))).then(stamp)
+        stamp = pl.when(stamp.str.contains(text.STAMP + (text.ZONE if zoned else "$"))).then(stamp)
         if zoned:
             return stamp.str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME)
         return utc(

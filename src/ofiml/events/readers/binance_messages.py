@@ -19,10 +19,10 @@ from ofiml.errors import DataError
 from ofiml.events import decimals
 from ofiml.events.checks import Checker
 from ofiml.events.feed import Blob
-from ofiml.events.schema import Int64
+from ofiml.events.schema import LATEST, Int64
 
 MILLISECOND = 1_000_000
-_LATEST = (2**63 - 1) // MILLISECOND  # in ms
+_LATEST = LATEST // MILLISECOND  # in ms
 _LARGEST_ID = 2**62
 NO_ID = -1  # an update without `pu`, a message without a time
 NO_SYMBOL = -1
@@ -31,7 +31,7 @@ _CHUNK = 2_000_000  # cells that are Python objects at one time
 
 # Streams of the best few levels look like differences, or like full books, and are neither.
 _PARTIAL = re.compile(r"@depth\d")
-_STAMP = re.compile(rb"\d{19}")  # ns since 1970, from 2001 to 2262
+_STAMP = re.compile(rb"\d{19}")  # ns since 1970, from 2001 on
 _ON_THE_BOOK: Final = (None, "MARKET")  # other `X`: insurance fund, ADL, NA
 
 # The columns of each kind's table, beside the common ones.
@@ -291,7 +291,7 @@ def _messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
         body, recv = text, NO_ID
         if start != b"{":
             stamp, _, body = text.partition(b" ")
-            if not _STAMP.fullmatch(stamp) or int(stamp) >= 2**63:
+            if not _STAMP.fullmatch(stamp) or int(stamp) > LATEST:
                 what = f"{stamp.decode(errors='replace')!r:.40} is no local time in nanoseconds (19 digits)"
                 yield line, NO_ID, _Unreadable(what)
                 continue

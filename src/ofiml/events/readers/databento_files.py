@@ -10,7 +10,7 @@ from ofiml.errors import DataError
 from ofiml.events import dbn, text
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import MOST_BYTES, Blob, unpacked
-from ofiml.events.schema import ACTION, F_SNAPSHOT, NO_PRICE, SIDE, TIME
+from ofiml.events.schema import ACTION, F_SNAPSHOT, LATEST, NO_PRICE, SIDE, TIME
 
 NEEDED = ["ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
 _IDS = ["publisher_id", "instrument_id"]
@@ -41,13 +41,15 @@ def table(
             other = "databento_mbo" if rtype == dbn.MBO else "databento"
             raise DataError(f"{blob.name} holds {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}.")
         levels = levels_of(frame.columns, f"{blob.name}")
-        frame = _usable(dbn.resolved(frame, mappings), levels, dataset.size_unit, checker)
+        frame = _usable(dbn.resolved(frame, mappings, blob.name), levels, dataset.size_unit, checker)
     else:
         if blob.content.startswith(_PARQUET):
             checker.place = "row"
             raw = _parquet(blob)
             levels = levels_of(raw.columns, blob.name)
-            frame = _typed(raw, _typed_columns(raw, levels, dataset.size_unit), checker)
+            typed = _typed_columns(raw, levels, dataset.size_unit)
+            _check_types(raw, typed, blob.name)
+            frame = _typed(raw, typed, checker)
         else:
             names = text.header(blob)
             levels = levels_of(names, f"{blob.name}, line 1")
@@ -152,7 +154,9 @@ def _parquet(blob: Blob) -> pl.DataFrame:
 def _typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, text.Column]:
     """As `_columns`, by the types of the columns: float prices are pretty, integers are in 1e-9."""
     prices = {
-        name: text.price() if raw.schema[name].is_float() else text.scaled_price(1, none=NO_PRICE)
+        name: text.price()
+        if raw.schema[name].is_float() or raw.schema[name].is_decimal()
+        else text.scaled_price(1, none=NO_PRICE)
         for name in ["price", *level_names(levels, "px")]
     }
     times = dict.fromkeys(("ts_event", "ts_recv"), text.epoch_time(1))
@@ -161,9 +165,24 @@ def _typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, tex
     return columns | {c: text.optional(columns[c]) for c in level_names(levels, "sz")}
 
 
+def _check_types(raw: pl.DataFrame, columns: dict[str, text.Column], source: str) -> None:
+    """Raises DataError for a column of a type that casts to other numbers than it says, or to none."""
+    words = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
+    for name, column in columns.items():
+        there = raw.schema[name]
+        if column.dtype == pl.String():
+            fits, expected = isinstance(there, words), "words"
+        elif name.startswith("ts_"):
+            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times, or integers"
+        else:
+            fits, expected = there.is_numeric(), "numbers"
+        if not fits and there != pl.Null():
+            raise DataError(f"{source}, column {name}: its type is {there}, {expected} expected; write it so.")
+
+
 def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:
     """`line` and the columns of a typed table, each as its Column says."""
-    parsed = raw.select("line", *(_plain(raw.schema[n], n).cast(c.dtype, strict=False) for n, c in columns.items()))
+    parsed = raw.select("line", *(_as(c.dtype, _plain(raw.schema[n], n)).alias(n) for n, c in columns.items()))
     values = parsed.select("line", *(c.value(pl.col(n)).alias(n) for n, c in columns.items()))
     for name, column in columns.items():
         bad = values[name].is_null()
@@ -177,6 +196,12 @@ def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker)
     return values
 
 
+def _as(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
+    """The column as that type; null where an integer is asked for and there is a fraction."""
+    cast = column.cast(dtype, strict=False)
+    return pl.when(cast == column).then(cast) if dtype.is_integer() else cast
+
+
 def _plain(dtype: pl.DataType, name: str) -> pl.Expr:
     """The column as its stored numbers or words, NaN as missing."""
     column = pl.col(name)
@@ -184,7 +209,7 @@ def _plain(dtype: pl.DataType, name: str) -> pl.Expr:
         return column.dt.timestamp("ns")
     if dtype.is_float():
         return column.fill_nan(None)
-    if isinstance(dtype, pl.Binary):
+    if isinstance(dtype, pl.Binary | pl.Categorical | pl.Enum):
         return column.cast(pl.String, strict=False)
     return column
 
@@ -193,7 +218,10 @@ def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> 
     """DBN's columns in the event schema, without rows that hold what no price, size, time, action or side can be."""
     sizes = ["size", *level_names(levels, "sz")]
     limit = int(text.MAX_PRICE * 1e9)
-    checks = [Check("unreadable", c, pl.col(c) < 0, "the time is undefined") for c in ("ts_event", "ts_recv")]
+    checks = [
+        Check("unreadable", c, ~pl.col(c).is_between(0, LATEST), "the time is undefined, or after 2259")
+        for c in ("ts_event", "ts_recv")
+    ]
     checks += [
         Check("unreadable", c, pl.col(c).is_null(), f"not one of {', '.join(enum.categories)}")
         for c, enum in (("action", ACTION), ("side", SIDE))

@@ -92,16 +92,20 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     levels = dataset.levels or _LEVELS
     unsound = sum(checker.dropped.values())
     notes = () if survey.ended else ("the file does not announce its end: it may be cut short",)
+    found = False
     for symbol, locate in wanted.items():
         rows = table[:, by_locate[bounds[locate] : bounds[locate + 1]]]
         events, noticed = build(_messages(rows, midnight, dataset, checker), levels)
         for cause, lines in noticed.items():
             checker.notice(cause, lines, _NOTICED[cause])
         if events.height:
+            found = True
             yield Feed(symbol, events, levels, int(survey.counts[locate]) + unsound, checker, notes=notes)
             checker, unsound = Checker(blob.name, dataset.policy), 0
         elif dataset.symbols is not None:
             raise DataError(f"{blob.name} lists {symbol}, but holds no order and no trade of it: see dataset.symbols.")
+    if not found:
+        raise DataError(f"{blob.name} lists symbols, but holds no order and no trade: its end is missing.")
 
 
 _NOTICED = {

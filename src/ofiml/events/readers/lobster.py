@@ -23,10 +23,11 @@ from ofiml.events.feed import Blob, Feed, digest
 from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, TIME, level_columns
 
 _NAME = re.compile(
-    r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv"
+    r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII
 )
 _MESSAGE = ["time", "type", "order_id", "size", "price", "direction"]
 _EMPTY_PRICE = 9_999_999_999  # LOBSTER's price of a level that is not there, negative on the bid
+_MOST_LEVELS = 100  # as of dataset.levels
 _AT_ONCE = 1 << 30  # bytes of an archive that are unpacked at once, if that holds more than one day
 
 # type -> action: 1 new, 2 partial cancel, 3 deletion, 4 execution, 5 hidden execution, 6 cross trade, 7 halt.
@@ -136,14 +137,21 @@ def _batches(sizes: dict[str, int]) -> Iterator[list[str]]:
 def _day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
     match = _NAME.fullmatch(name)
     if match is None:
-        raise DataError(f"{name}: the name must be SYMBOL_YYYY-MM-DD_OPENms_CLOSEms_message_LEVELS.csv.")
+        raise DataError(f"{message.name}: the name must be SYMBOL_YYYY-MM-DD_OPENms_CLOSEms_message_LEVELS.csv.")
     try:
         date = dt.date.fromisoformat(match["date"])
     except ValueError as error:
-        raise DataError(f"{name}: {match['date']} is not a date.") from error
+        raise DataError(f"{message.name}: {match['date']} is not a date.") from error
+    if not 1970 <= date.year < 2260:
+        raise DataError(f"{message.name}: {match['date']} is no day of a market's: the name must have the day.")
+    levels = match["levels"]
+    if len(levels) > 3 or not 1 <= int(levels) <= _MOST_LEVELS:
+        raise DataError(f"{message.name}: the name says {levels:.20} levels; 1 to {_MOST_LEVELS} can be read.")
+    if not all(len(match[k]) <= 8 for k in ("open", "close")) or int(match["open"]) >= int(match["close"]):
+        raise DataError(f"{message.name}: the name must have the hours, OPENms_CLOSEms after midnight, in order.")
     midnight = wall_clock.midnight(date, time_zone(calendar))
     open_, close = (midnight + int(match[k]) * 1_000_000 for k in ("open", "close"))
-    return Day(message, book, match["symbol"], match["date"], int(match["levels"]), midnight, open_, close)
+    return Day(message, book, match["symbol"], match["date"], int(levels), midnight, open_, close)
 
 
 def _read(day: Day, dataset: FileDataset) -> Feed:
@@ -251,7 +259,8 @@ def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Check
     book = rows.select(
         ops.alias("op"),
         pl.when(pl.col("direction") == 1).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
-        pl.when(of_book).then("order_id").alias("order"),
+        # An id below 0 names an order as well as another.
+        pl.when(of_book).then(pl.col("order_id").reinterpret(signed=False)).alias("order"),
         pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"),
     )
     messages = pl.concat([events, book], how="horizontal")

@@ -17,7 +17,7 @@ from ofiml.config import FileDataset
 from ofiml.errors import DataError
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import MOST_BYTES, Blob, Feed, by_symbol, each_alone
-from ofiml.events.schema import ACTION, NO_PRICE, SIDE, schema
+from ofiml.events.schema import ACTION, LATEST, NO_PRICE, SIDE, schema
 from ofiml.events.text import MAX_PRICE, MAX_SIZE
 from ofiml.units import PRICE_SCALE
 
@@ -53,10 +53,11 @@ def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
         names = file.schema_arrow.names
         levels = _levels(names, blob.name, wanted)
         frame = pl.from_arrow(file.read(columns=list(schema(levels))))
-    except (ArrowException, OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"{blob.name} is cut short or damaged ({str(error).splitlines()[0]}): write it again."
-        ) from error
+    except DataError:
+        raise
+    except (ArrowException, OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise DataError(f"{blob.name} is cut short or damaged ({reason:.200}): write it again.") from error
     assert isinstance(frame, pl.DataFrame)
     if frame.height == 0:
         raise DataError(f"{blob.name} has no rows: give a file with rows.")
@@ -85,6 +86,7 @@ def _checks(columns: dict[str, pl.DataType]) -> list[Check]:
     for c, dtype in _WORDS.items():
         bad = ~pl.col(c).cast(pl.String).is_in(dtype.categories.to_list())
         checks.append(Check("unreadable", c, bad, f"{{{c}!r}} is not one of {', '.join(dtype.categories)}"))
+    checks.append(Check("unreadable", "symbol", pl.col("symbol") == "", "the value is empty"))
     for c in columns:
         value = pl.col(c)
         if c == "price" or "_px_" in c:
@@ -96,4 +98,5 @@ def _checks(columns: dict[str, pl.DataType]) -> list[Check]:
             checks.append(Check("unreadable", c, bad, f"the size {{{c}}} is too large"))
         elif c.startswith("ts_"):
             checks.append(Check("unreadable", c, value.to_physical() < 0, f"the time {{{c}}} is before 1970"))
+            checks.append(Check("unreadable", c, value.to_physical() > LATEST, f"the time {{{c}}} is after 2259"))
     return checks

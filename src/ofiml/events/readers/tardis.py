@@ -99,7 +99,7 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         kind = "trades, which" if set(names) >= _TRADES else "columns that"
         raise DataError(f"{blob.name}, line 1: {kind} hold no book: give incremental_book_L2 or book_snapshot_25.")
     table = text.read_csv(blob, columns, checker)
-    if trades is not None and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
+    if trades is not None and trades.height and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
         raise DataError(f"{files[1].name} holds trades of {trades['symbol'][0]}, but {blob.name} not its book.")
     for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
         own = None if trades is None else trades.filter(pl.col("symbol") == symbol)

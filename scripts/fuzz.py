@@ -1,0 +1,155 @@
+"""Damages small valid inputs of every reader for as long as one likes, and keeps what a reader does not stand.
+
+    python scripts/fuzz.py --seconds 60 --reader lobster --seed 1
+
+Each input must end in one clear sentence, or in sound sessions, within 20 seconds. A failure's files, its policy and
+its error go into --out; the command ends with 1 then. The inputs and what is asked of them are those of tests/fuzzing.
+"""
+
+import argparse
+import json
+import multiprocessing as mp
+import os
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# As in the tests: kernels check their bounds, with a cache of their own.
+os.environ["NUMBA_BOUNDSCHECK"] = "1"
+os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba")
+sys.path.insert(0, str(ROOT))
+
+LONGEST = 20.0  # seconds that an input may take
+MEMORY = 8 << 30  # bytes of address space: a count in a header must not take more
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60, help="for each sample (default: %(default)s)")
+    parser.add_argument("--reader", default="", help="samples whose name starts so (default: all)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("fuzz-failures"), help="where failures go (%(default)s)")
+    given = parser.parse_args()
+    from tests.fuzzing.samples import samples
+
+    names = [name for name in samples() if name.startswith(given.reader)]
+    if not names:
+        parser.error(f"no sample starts with {given.reader}; there are {', '.join(samples())}")
+    found = 0
+    for name in names:
+        counts, slowest = campaign(name, given.seed, given.seconds, given.out)
+        found += counts["failed"]
+        print(
+            f"{name}: {counts['tried']} tried, {counts['refused']} refused, {counts['clean']} clean, "
+            f"{counts['failed']} failed, slowest {slowest:.2f} s",
+            flush=True,
+        )
+    return int(found > 0)
+
+
+def campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[str], float]:
+    """(how many inputs ended how, the seconds of the slowest). A worker that hangs or dies is replaced by another."""
+    counts: Counter[str] = Counter()
+    causes: set[str] = set()
+    slowest, number, end = 0.0, 0, time.monotonic() + seconds
+    context = mp.get_context("spawn")
+    with tempfile.TemporaryDirectory() as scratch:
+        while time.monotonic() < end:
+            ours, theirs = context.Pipe()
+            folder = Path(scratch) / "now"
+            worker = context.Process(target=work, args=(name, seed, number, folder, theirs), daemon=True)
+            worker.start()
+            theirs.close()
+            ended = None
+            if not ours.poll(120):  # imports and compiling
+                raise TimeoutError(f"{name}: the worker does not start")
+            while ended is None and time.monotonic() < end:
+                try:
+                    if not ours.poll(LONGEST):
+                        ended = f"hang: more than {LONGEST:g} s"
+                        continue
+                    number, how, took, text = ours.recv()
+                except EOFError:
+                    worker.join()
+                    ended = f"death: the process ended with {worker.exitcode}"
+                    continue
+                if how == "ready":
+                    continue
+                number += 1
+                slowest = max(slowest, took)
+                counts["tried"] += 1
+                counts[how] += 1
+                if how == "failed":
+                    keep(out / f"{name}-{seed}-{number - 1}", folder.with_name(f"failed-{number - 1}"), text, causes)
+            if ended is not None:
+                counts["tried"] += 1
+                counts["failed"] += 1
+                keep(out / f"{name}-{seed}-{number}", folder, ended, causes)
+                number += 1
+            worker.kill()
+            worker.join()
+    return counts, slowest
+
+
+def work(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> None:
+    """Tries inputs from `number` on, each made from its number alone, and says what came of each."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    from tests.fuzzing.damage import Damaged, damaged
+    from tests.fuzzing.samples import samples
+    from tests.fuzzing.verdict import POLICIES, same, tried
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders that panic say so at length
+    sample = samples()[name]
+    whole = {}
+    for asked in POLICIES:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        whole[asked] = tried(sample, Damaged(sample.files(), sample.given, "whole"), folder, asked)
+    pipe.send((number, "ready", 0.0, ""))
+    while True:
+        rng = random.Random(f"{name} {seed} {number}")
+        damage, asked = damaged(sample, rng), rng.choice(sorted(POLICIES))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        how, text, start = "clean", "", time.monotonic()
+        try:
+            sessions = tried(sample, damage, folder, asked)
+            if damage.harmless and whole[asked] is not None:
+                assert sessions is not None, "refused, though no value was touched"
+                same(sessions, whole[asked])
+            how = "refused" if sessions is None else "clean"
+        except BaseException as error:  # noqa: BLE001  a panic in a decoder is no Exception
+            how = "failed"
+            text = json.dumps({"how": damage.how, "given": damage.given, "policy": asked, "error": repr(error)[:2000]})
+            text += "\n" + "".join(traceback.format_exception(error))[-4000:]
+            folder.rename(folder.with_name(f"failed-{number}"))
+        pipe.send((number, how, time.monotonic() - start, text))
+        number += 1
+
+
+def keep(place: Path, folder: Path, text: str, causes: set[str]) -> None:
+    """Keeps a failure of a kind that was not kept yet: the line that raised stands for the kind."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    cause = next((line for line in reversed(lines) if line.startswith('File "')), lines[0])
+    kind = f"{cause} {lines[-1][:60]}"
+    if kind in causes:
+        return
+    causes.add(kind)
+    print(f"  {place.name}: {lines[0][:400]}\n    {cause}", flush=True)
+    shutil.rmtree(place, ignore_errors=True)
+    if folder.exists():
+        shutil.copytree(folder, place)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "failure.txt").write_text(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
