@@ -21,6 +21,6 @@ def test_the_printed_verdict_is_that_of_the_report():
 def test_relative_links_lead_somewhere():
     import re
 
-    for page in (ROOT / "README.md", *ROOT.glob("experiments/*/README.md")):
+    for page in (ROOT / "README.md", *ROOT.glob("experiments/*/README.md"), *ROOT.glob("docs/*.md")):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"

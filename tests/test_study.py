@@ -63,7 +63,7 @@ def test_report_names(run):
     assert impact["backtest"] is None
     assert impact["impact"]["r2_windows"]
     assert forecast["impact"] is None
-    assert forecast["dataset"]["dropped"] == {"beyond_max_events": pytest.approx(232_000, rel=0.1)}
+    assert forecast["dataset"]["dropped"] == {"beyond_max_events": pytest.approx(427_000, rel=0.1)}
 
 
 def test_folds_only_look_back(run):
@@ -119,15 +119,7 @@ def test_one_blas_thread_while_models_fit(run, monkeypatch):
 
 def test_bars_without_a_label_are_traded_and_not_judged(run):
     """Whether a bar will have a label is not known when it is traded; and a signal expires in the last horizon too."""
-    study = run(
-        "debug=tiny",
-        "model=ols",
-        "features=core",
-        "tuning=off",
-        "horizon=300s",
-        "backtest.edge_multiple=0.0",
-        "split.folds=1",
-    )
+    study = run("debug=tiny", "model=lgbm", "tuning=off", "horizon=300s", "backtest.edge_multiple=0.0", "split.folds=1")
     last = study.predictions["bar_close"].max()
     decided = study.fills.filter(pl.col("reason") != "close")["decided"].to_physical()
     assert (decided > last).any()
