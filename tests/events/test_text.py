@@ -120,6 +120,21 @@ def test_times_are_exact(moments, digits):
     assert plain.tolist() == expected
 
 
+@given(
+    st.lists(
+        st.sampled_from([1.25, 233.67, 4_000_000.0, 4_000_000.5, 1e-9, 1e-10, float("nan"), float("inf"), -3.5, 0.0])
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_quick_prices_equal_their_twin(prices):
+    outs = []
+    for run in (text.to_units, text.to_units_py):
+        units = np.full(len(prices), -99)
+        missing = int(np.isnan(prices).sum()) if prices else 0
+        outs.append((run(np.array(prices, dtype=float), units, missing, text.MAX_PRICE), units.tolist()))
+    assert outs[0] == outs[1]
+
+
 @given(st.binary(max_size=400))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_end_in_a_sentence_or_a_table(content):
