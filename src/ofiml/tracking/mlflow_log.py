@@ -183,6 +183,9 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
         out += [(f"backtest/{k}", float(v), 0) for k, v in report.backtest.items() if isinstance(v, int | float)]
     for tuned in report.tuning:
         out += [(f"tuned/{k}", float(v), tuned["fold"]) for k, v in tuned["best"].items()]
+    out += [(f"oracle/{k}", float(v), 0) for k, v in report.metrics.get("oracle", {}).items()]
+    for fate in ("dropped", "kept"):
+        out += [(f"dataset/{fate}/{cause}", float(v), 0) for cause, v in report.dataset[fate].items()]
     out.append(("importance/stability", report.importance_stability, 0))
     out += [(f"seconds/{k}", v, 0) for k, v in report.runtime["seconds"].items()]
     out += [("dataset/events", float(report.dataset["events"]), 0), ("dataset/rows", float(report.rows["used"]), 0)]
