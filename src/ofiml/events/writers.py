@@ -1,5 +1,6 @@
 """Sessions in others' formats: DBN (MBP-10, version 3) and LOBSTER. What a format cannot say raises a DataError."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from ofiml.errors import DataError
 from ofiml.events import dbn
 from ofiml.events.calendar import time_zone
 from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, Int64, Session, times
+from ofiml.events.wall_clock import midnight
 from ofiml.units import SECOND
 
 _LEVELS = 10
@@ -52,7 +54,7 @@ def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:
     message, no price, prices off 1e-4.
     """
     _sayable(session)
-    midnight = _midnight(session, calendar)
+    day_starts = midnight(dt.date.fromisoformat(session.date), time_zone(calendar))
     halt = (pl.col("action") == "N") & (pl.col("flags") & F_SNAPSHOT != 0)
     book = [f"{s}_{q}_{m:02d}" for m in range(session.levels) for s in ("ask", "bid") for q in ("px", "sz")]
     unchanged = ~pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(1)) for c in book) & (
@@ -61,7 +63,7 @@ def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:
     trade = pl.col("action") == "T"
     said = pl.col("action").cast(pl.String).replace_strict({"A": 1, "C": 2, "T": 4, "N": 6})
     kind = pl.when(trade & unchanged).then(5).when(halt).then(7).otherwise(said)
-    after = pl.col("ts_event").to_physical() - midnight
+    after = pl.col("ts_event").to_physical() - day_starts
     time = pl.concat_str(after // SECOND, pl.lit("."), (after % SECOND).cast(pl.String).str.zfill(9))
     # LOBSTER gives the resting order's side, the schema a trade's aggressor's.
     direction = pl.when(trade ^ (pl.col("side") == "B")).then(1).otherwise(-1)
@@ -76,8 +78,8 @@ def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:
 
 def lobster_name(session: Session, calendar: str = "XNYS") -> str:
     """The name that LOBSTER's message file must have, as it says what the session is."""
-    midnight = _midnight(session, calendar)
-    bounds = [(t - midnight) / 1_000_000 for t in (session.open, session.close)]
+    day_starts = midnight(dt.date.fromisoformat(session.date), time_zone(calendar))
+    bounds = [(t - day_starts) / 1_000_000 for t in (session.open, session.close)]
     if any(b != int(b) or b < 0 for b in bounds):
         raise DataError(f"{session.symbol}, {session.date}: LOBSTER's hours are whole milliseconds of one day.")
     return f"{session.symbol}_{session.date}_{bounds[0]:.0f}_{bounds[1]:.0f}_message_{session.levels}.csv"
@@ -105,14 +107,6 @@ def _within(values: pl.Series, column: str, most: int) -> Int64:
 def _ascii(letters: pl.Series, enum: pl.Enum) -> np.ndarray:
     codes = np.array([ord(c) for c in enum.categories], np.uint8)
     return codes[letters.to_physical().to_numpy()]
-
-
-def _midnight(session: Session, calendar: str) -> int:
-    """The wall clock's midnight of the session's date: noon less 12 hours, as the reader has it."""
-    import datetime as dt
-
-    noon = dt.datetime.combine(dt.date.fromisoformat(session.date), dt.time(12), time_zone(calendar))
-    return (int(noon.timestamp()) - 12 * 3600) * SECOND
 
 
 def _lobster_level(session: Session, column: str) -> pl.Expr | pl.Series:
