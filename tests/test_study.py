@@ -137,3 +137,10 @@ def test_one_session_in_two_files_is_refused(run, data, tmp_path):
 def test_max_sessions_counts_sessions(run):
     study = run("debug=tiny", "model=zero", "dataset.max_sessions=1")
     assert len(study.report.dataset["sessions"]) == 1
+
+
+def test_one_refused_input_ends_the_run_in_its_sentence(run, tmp_path):
+    for name in "abcd":
+        (tmp_path / f"{name}.csv").write_text("nothing\nof use\n")
+    with pytest.raises(DataError, match=r"[ab]\.csv, line 1: the column ts_event is missing"):
+        run("dataset=databento", f"dataset.path={tmp_path}/*.csv", "threads=2")

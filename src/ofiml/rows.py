@@ -95,14 +95,26 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
     """Every session, `threads` sources at a time: memory holds those sessions' events and all sessions' bars."""
     found = sources(config.dataset)
 
+    refused: list[DataError] = []
+
     def work(source: Source, bar: Bar) -> list[Prepared]:
-        prepared = [prepare(session, config) for session in source()]
+        # After an error the others are not begun; those that are, end before it is raised: a process that goes while a
+        # thread of it reads may wait for that thread for ever.
+        if refused:
+            return []
+        try:
+            prepared = [prepare(session, config) for session in source()]
+        except DataError as error:
+            refused.append(error)
+            return []
         bar.step()
         return prepared
 
     with stages.stage("sessions", len(found)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
         prepared = [p for one in parallel(joblib.delayed(work)(s, bar) for s in found) for p in one]
+    if refused:
+        raise refused[0]
     if not prepared:
         raise DataError(
             "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.events check lists them."

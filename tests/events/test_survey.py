@@ -80,3 +80,15 @@ def test_wrong_arguments_are_a_sentence(call):
     assert (code, "'lobster' is no override" in err) == (2, True)
     code, _, err = call("check", "dataset=lobster")
     assert (code, "dataset.path is missing" in err) == (2, True)
+
+
+def test_converted_to_parquet_it_reads_back_from_its_folder(call, tmp_path, configure):
+    dataset = "dataset=synthetic", "dataset.sessions=2", "dataset.session_length=2m"
+    assert call("convert", "--out", tmp_path / "out", *dataset)[0] == 0
+    simulated = [s for source in sources(configure(*dataset).dataset) for s in source()]
+    again = configure("dataset=parquet", f"dataset.path={tmp_path / 'out'}").dataset
+    found = [s for source in sources(again) for s in source()]
+    assert len(found) == 2
+    assert all(a.events.equals(b.events) for a, b in zip(simulated, found, strict=True))
+    code, _, _ = call("convert", "--out", tmp_path / "out", *dataset)
+    assert code == 1  # nothing is overwritten

@@ -112,7 +112,8 @@ class SyntheticDataset:
 
     @property
     def label(self) -> str:
-        return self.name if self.informed_probability * self.informed_orders else f"{self.name}_null"
+        nothing = not self.informed_probability * self.informed_orders
+        return f"{self.name}_null" if nothing and not self.name.endswith("_null") else self.name
 
     @property
     def periods(self) -> int:
@@ -553,9 +554,11 @@ class Tracking:
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 
+_MARKETS = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
+
 SCHEMAS: dict[str, type | dict[str, type]] = {
     "dataset": {
-        "synthetic": SyntheticDataset,
+        **dict.fromkeys(_MARKETS, SyntheticDataset),
         "databento": FileDataset,
         "databento_mbo": FileDataset,
         "lobster": FileDataset,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ofiml.errors import DataError
 from ofiml.splits.purge import meets
+from ofiml.units import SECOND
 
 Int64 = NDArray[np.int64]
 
@@ -84,7 +85,8 @@ def walk_forward(
         train = candidates[~near]
         if len(train) == 0:
             raise DataError(
-                f"Fold {index} keeps no train row of {len(candidates)}: give more data, or a shorter split.embargo."
+                f"Fold {index} keeps no train row of {len(candidates)}: give more data, or a split.embargo shorter "
+                f"than {embargo / SECOND:g}s."
             )
         result.append(Fold(index, train, test, int(purged.sum()), int((near & ~purged).sum())))
     return result

@@ -45,7 +45,7 @@ def sentences(study: Study) -> list[str]:
         lines.append(
             f"Backtest, in currency: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f}; "
             f"{traded}, {missed}; Sharpe net {_number(b['sharpe_net'], 2)} (per bar, annualised), max drawdown "
-            f"{b['max_drawdown']:,.2f}. {_survival(b)}"
+            f"{b['max_drawdown']:,.2f}.{_survival(b, report.metrics)}"
         )
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
@@ -134,10 +134,14 @@ def _share(oracle: dict[str, Any]) -> str:
     return f"The oracle, who knows the truth, reaches {reaches}: this model {reached} of that."
 
 
-def _survival(backtest: dict[str, Any]) -> str:
+def _survival(backtest: dict[str, Any], metrics: dict[str, Any]) -> str:
+    """What the costs left; nothing where the data are too few for a verdict."""
     if backtest["fills"] == 0:
-        return "No forecast exceeded the cost of a trade."
-    return "It survives its costs." if backtest["net_pnl"] > 0 else "It does not survive its costs."
+        return " No forecast exceeded the cost of a trade."
+    low = metrics["pooled"]["ic"]["low"]
+    if low != low or metrics["bootstrap"]["blocks"] < _FEWEST_BLOCKS:
+        return ""
+    return " It survives its costs." if backtest["net_pnl"] > 0 else " It does not survive its costs."
 
 
 def _number(value: float, digits: int = 4) -> str:

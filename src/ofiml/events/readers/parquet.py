@@ -7,6 +7,7 @@ Columns are those of `schema.schema(levels)`, in any order, the levels found fro
 import io
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,11 @@ from ofiml.events.schema import ACTION, LATEST, NO_PRICE, SIDE, schema
 from ofiml.events.text import MAX_PRICE, MAX_SIZE
 from ofiml.units import PRICE_SCALE
 
-groups = each_alone
+
+def groups(paths: Sequence[Path]) -> list[list[Path]]:
+    """Every file an input of its own, but for the truth that `convert` writes beside a simulated session."""
+    return each_alone([path for path in paths if not path.name.endswith("_truth.parquet")])
+
 
 _WORDS = {"action": ACTION, "side": SIDE}  # other writers store them as text
 _MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
