@@ -30,6 +30,8 @@ test-slow: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/flow.py
+	$(BIN)/python benchmarks/readers.py
+	$(BIN)/python benchmarks/market.py
 
 ui: .venv/installed
 	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
