@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +130,7 @@ def as_json(found: Survey) -> dict[str, Any]:
             "open": s.open,
             "close": s.close,
             "levels": s.levels,
-            "quality": {
-                "rows": s.quality.rows,
-                "used": s.quality.used,
-                "dropped": s.quality.dropped,
-                "kept": s.quality.kept,
-                "notes": s.quality.notes,
-            },
+            "quality": asdict(s.quality),
             "facts": {t: {k: v if np.isfinite(v) else None for k, v in c.items()} for t, c in s.facts.items()},
         }
         for s in found.sessions

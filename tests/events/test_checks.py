@@ -76,3 +76,13 @@ def test_a_last_line_without_its_end_is_noted(tmp_path):
     assert read(path)[0].quality.notes == []
     path.write_text(path.read_text().rstrip("\n"))
     assert read(path)[0].quality.notes == ["book.csv does not end with its line: its last row may be cut short"]
+
+
+def test_a_kept_late_stamp_does_not_move_the_rows_after_it(tmp_path):
+    given = rows(*((i, "A", F_LAST, f"10.00,10.10,5{i},50") for i in (1, 2, 3, 4)))
+    late = [*given[:1], given[1].replace("14:00:02", "19:00:02"), *given[2:]]
+    early = [*given[:2], given[2].replace("14:00:03", "09:00:03"), *given[3:]]
+    for lines, seconds in ((late, [1, 3, 3, 4]), (early, [1, 2, 2, 4])):
+        (s,) = read(csv(tmp_path, *lines), policy=Policy(time_reversal="keep", clock="keep"))
+        assert s.events["ts_recv"].dt.second().to_list() == seconds
+        assert s.quality.kept["time_reversal"] == 1

@@ -41,7 +41,7 @@ class Policy:
     one_sided: str = "keep"  # no bid, or no ask
     order: str = "raise"  # levels out of order, or with a gap
     clock: str = "raise"  # an event later than its receipt, by more than a second; kept, both clocks stay as they are
-    time_reversal: str = "raise"  # receipts that run back; kept, a row was known no sooner than the one before it
+    time_reversal: str = "raise"  # receipts that run back; kept, they become that of the row before, or after if late
     sequence: str = "keep"  # sequence numbers that run back
     duplicate: str = "keep"  # a resting-order row that repeats the one before it, sequence number and all
     gap: str = "keep"  # a sequence that skips some of the feed; kept, no flow is measured across it

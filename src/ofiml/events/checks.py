@@ -117,7 +117,7 @@ class Checker:
     def _in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A late stamp and an early one both make times run back; of the two readings the one that blames fewer rows
         holds, so that one wrong stamp does not condemn all rows after it. Kept, an early row was known no sooner than
-        the row before it."""
+        the row before it, a late one no later than the row after it."""
         stamps = frame["ts_recv"].to_physical()
         early = stamps < stamps.cum_max()
         if not early.any():
@@ -131,7 +131,7 @@ class Checker:
         what = "the time {ts_recv} is later than the rows after it"
         frame = self.refuse("time_reversal", frame, late, "ts_recv", what)
         if self.policy.time_reversal == "keep":
-            frame = frame.with_columns(pl.col("ts_recv").cum_max())
+            frame = frame.with_columns(pl.col("ts_recv").cum_min(reverse=True))
         return frame
 
     def book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
@@ -154,13 +154,10 @@ def carried(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     reset = ((before["action"] == "R") | ((before["flags"] & F_SNAPSHOT) != 0)).to_numpy()
     following = np.searchsorted(left, np.flatnonzero(reset))  # of a row that is left, itself
     flags[following[following < len(left)]] |= F_SNAPSHOT
-    last = ((before["flags"] & F_LAST) != 0).to_numpy()
-    message = np.cumsum(last) - last
-    ends = np.flatnonzero(last)
+    # Of a message that went as a whole, the row before it ended its own message already.
+    ends = np.flatnonzero(((before["flags"] & F_LAST) != 0).to_numpy())
     preceding = np.searchsorted(left, ends, side="right") - 1
-    there = preceding >= 0
-    same = message[left[preceding[there]]] == message[ends[there]]
-    flags[preceding[there][same]] |= F_LAST
+    flags[preceding[preceding >= 0]] |= F_LAST
     return after.with_columns(pl.Series("flags", flags))
 
 

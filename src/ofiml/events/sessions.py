@@ -190,7 +190,9 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
     if feed.open is not None and feed.close is not None and feed.date is not None:
         named = Window(feed.date, feed.open, feed.close)
         same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]
-        windows = [named.within(w) for w in same_day] or [named]
+        windows = [named.within(w) for w in same_day]
+        if not windows and not isinstance(dataset.hours, list):  # no day of the calendar: the name's own hours
+            windows = [named]
     held = [w for w in windows if w.holds(stamps)]
     if not held:
         asked, there = (
