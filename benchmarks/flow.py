@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.ofi.kernels import flow_events
+from ofiml.features.kernel import flow_events
 
 STATES, LEVELS, REPEATS = 1_000_000, 10, 7
 

@@ -30,7 +30,7 @@ def test_every_variant_and_model_runs(run, overrides):
     assert study.predictions["edge_ticks"].is_finite().all()
     assert report["predictions"]["rows"] == study.predictions.height
     assert study.predictions["bar_close"].is_sorted()
-    fitted = study.config.ofi.name in ("mlofi_ridge", "pca")
+    fitted = study.config.ofi.name in ("mlofi_ridge", "mlofi_powell", "pca")
     assert ("weights" in report["ofi"]) == fitted
     if fitted:
         assert [len(w) for w in report["ofi"]["weights"]] == [10, 10]

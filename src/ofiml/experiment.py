@@ -25,9 +25,10 @@ from ofiml.events.quality import add
 from ofiml.events.schema import TIME
 from ofiml.events.truth import Truth
 from ofiml.models.pipeline import Pipeline
-from ofiml.ofi.flow import flow_matrix
+from ofiml.ofi.flow import flow_matrix, groups
+from ofiml.ofi.reduce import described
 from ofiml.progress import Bar, Stages
-from ofiml.rows import Prepared, in_time_order, prepare_all
+from ofiml.rows import Prepared, feature_columns, in_time_order, prepare_all
 from ofiml.splits.walk_forward import Fold, Intervals, walk_forward
 from ofiml.tracking.report import Report, predictions_sha256
 from ofiml.tuning import Train, Tuned, tune
@@ -90,7 +91,7 @@ def run(config: Config, stages: Stages) -> Study:
                 embargo=config.split.embargo_ns,
                 window=config.split.window,
             )
-            results = _fit_all(rows, judged, folds, sessions[0].levels, config, stages)
+            results = _fit_all(rows, judged, folds, sessions[0].flow_levels, config, stages)
             traded = pl.concat([r.predictions for r in results])
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
@@ -129,7 +130,7 @@ def run(config: Config, stages: Stages) -> Study:
         runtime={"seconds": clock.seconds},
     )
     last = results[-1]
-    example = last.pipeline.features(*_inputs(judged[last.fold.test[:5]], sessions[0].levels, config))
+    example = last.pipeline.features(*_inputs(judged[last.fold.test[:5]], sessions[0].flow_levels, config))
     fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
     equity = trades.equity if trades else None
     return Study(config, report, predictions, fills, equity, [r.pipeline for r in results], example, truths)
@@ -175,7 +176,7 @@ def _fit(
             train, config.ofi, model, config.split, config.tuning, form=form, seed=config.seed, step=trial_bar.step
         )
         model = tuned.model
-    pipeline = Pipeline(config.ofi, model, form=form, seed=config.seed, columns=config.features.columns)
+    pipeline = Pipeline(config.ofi, model, form=form, seed=config.seed, columns=feature_columns(config.features))
     pipeline.fit(flow, others, y)
     y_hat = pipeline.predict(*_inputs(block, levels, config))
     train_move = float(np.abs(train_rows["move_ticks"].to_numpy()).mean())
@@ -195,9 +196,9 @@ def _intervals(rows: pl.DataFrame) -> Intervals:
 
 
 def _inputs(rows: pl.DataFrame, levels: int, config: Config) -> tuple[Float, Float]:
-    columns = config.features.columns
+    columns = feature_columns(config.features)
     others = rows.select(columns).to_numpy() if columns else np.empty((rows.height, 0))
-    return flow_matrix(rows, levels, config.ofi.normalise), others
+    return flow_matrix(rows, levels, config.ofi.normalise, groups(config.ofi)), others
 
 
 def _edge_ticks(y_hat: Float, mid: Float, train_move: float, config: Config) -> Float:
@@ -257,7 +258,7 @@ def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Confi
         {s.key: s.closing for s in sessions},
         config.backtest,
         hold=config.horizon.length_ns,
-        step=config.bars.step_ns,
+        bar=config.bars.label,
         size_unit=sessions[0].size_unit,
     )
 
@@ -284,12 +285,8 @@ def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
 
 
 def _ofi(results: list[FoldResult], config: Config) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": config.ofi.name, "normalise": config.ofi.normalise}
-    reducers = [r.pipeline.reducer for r in results]
-    if reducers[0].fitted:
-        described["weights"] = [r.weights.tolist() for r in reducers if r.weights is not None]
-        described["explained"] = [r.explained.tolist() for r in reducers if r.explained is not None]
-    return described
+    asked = {"name": config.ofi.name, "normalise": config.ofi.normalise}
+    return asked | described([r.pipeline.reducer for r in results])
 
 
 def _describe(fold: Fold, rows: pl.DataFrame) -> dict[str, Any]:

@@ -5,20 +5,25 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ofiml.backtest.execution import closing_quotes, execution_table
-from ofiml.bars.time import Bars, bar_table, states, time_bars
-from ofiml.config import Config, SyntheticDataset
+from ofiml.bars import cut
+from ofiml.bars.time import Bars, bar_table, states
+from ofiml.config import Config, Features, FileDataset, SyntheticDataset
 from ofiml.errors import DataError
+from ofiml.events.calendar import time_zone
 from ofiml.events.quality import Quality
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
 from ofiml.events.truth import Truth
-from ofiml.features.catalogue import look_back_bars
-from ofiml.features.compute import View, feature_table
+from ofiml.features.batch import Computed, compute
+from ofiml.features.catalogue import INDEX, chosen
+from ofiml.features.machine import market, plan
 from ofiml.labels import label_table
-from ofiml.ofi.flow import flow_table
+from ofiml.ofi.flow import flow_table, groups
 from ofiml.progress import Bar, Stages
+from ofiml.units import SECOND, duration
 
 SessionKey = tuple[str, str]
 
@@ -33,6 +38,7 @@ class Prepared:
     key: SessionKey
     rows: pl.DataFrame
     levels: int
+    flow_levels: int
     size_unit: float
     open: int
     closing: dict[str, int]
@@ -46,20 +52,22 @@ class Prepared:
 def prepare(session: Session, config: Config) -> Prepared:
     """One session's bars with flow, features, label and execution quotes; the events are let go."""
     book = states(session, config.bars.per)
-    bars = time_bars(session, book, config.bars.step_ns)
+    bars = cut(session, book, config.bars)
     table = bar_table(session, book, bars)
-    columns = config.features.columns
     latency = config.backtest.latency_ns
-    look_back = look_back_bars(columns) * config.bars.step_ns
+    zone = time_zone(config.dataset.calendar) if isinstance(config.dataset, FileDataset) else None
+    asked = plan(config.features, config.ofi)
+    computed = compute(session, market(session, config.bars.per, zone), asked, bars.edges)
+    flow = flow_table(computed, groups(config.ofi), asked.windows)
     rows = pl.concat(
         [
             table,
-            flow_table(book, bars, session.levels),
-            feature_table(View(session, book, bars, table), columns),
+            flow,
+            _chosen(computed, config.features.columns, table.columns),
             label_table(session, book, bars, config.target, config.horizon, latency),
             execution_table(session, book, bars, latency),
             _oracle(session, table, bars, config),
-            pl.DataFrame({"first_used": np.maximum(bars.close - look_back, session.open)}),
+            pl.DataFrame({"first_used": _first_used(session, bars, config)}),
         ],
         how="horizontal",
     ).with_columns(pl.lit(session.tick).alias("tick"))
@@ -67,6 +75,7 @@ def prepare(session: Session, config: Config) -> Prepared:
         key=(session.symbol, session.date),
         rows=rows,
         levels=session.levels,
+        flow_levels=len([c for c in flow.columns if c.startswith("ofi_") and c[4:].isdigit()]),
         size_unit=session.size_unit,
         open=session.open,
         closing=closing_quotes(session, book),
@@ -76,6 +85,22 @@ def prepare(session: Session, config: Config) -> Prepared:
         quality=session.quality,
         planted=session.planted,
     )
+
+
+def _chosen(computed: Computed, columns: list[str], there: list[str]) -> pl.DataFrame:
+    """The features that the bars do not have already."""
+    return pl.DataFrame({c: computed.features[:, INDEX[c]] for c in columns if c not in there})
+
+
+def _first_used(session: Session, bars: Bars, config: Config) -> NDArray[np.int64]:
+    """The first instant that any feature or flow of a bar looks back to, ns; never before the session's open."""
+    features = chosen(config.features.columns)
+    if any(f.session for f in features):
+        return np.full(len(bars.close), session.open, np.int64)
+    back = max([1, *(f.bars for f in features)])
+    by_bars = bars.open[np.maximum(np.arange(len(bars.open)) - back + 1, 0)]
+    window = max([0, *config.ofi.look_backs, *(f.window for f in features)])
+    return np.maximum(np.minimum(by_bars, bars.close - window), session.open)
 
 
 def _oracle(session: Session, table: pl.DataFrame, bars: Bars, config: Config) -> pl.DataFrame:
@@ -119,7 +144,44 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
         raise DataError(
             "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.events check lists them."
         )
-    return prepared[: config.dataset.max_sessions]
+    return with_others(prepared[: config.dataset.max_sessions], config.features)
+
+
+def feature_columns(config: Features) -> list[str]:
+    """The columns that a model sees besides flow: the chosen features, then other symbols' flow and its age."""
+    return [*config.columns, *(c for symbol in config.cross for c in (f"cross_{symbol}", f"cross_{symbol}_age"))]
+
+
+def with_others(sessions: list[Prepared], config: Features) -> list[Prepared]:
+    """Adds to each bar at t, for each symbol of `cross`, the best-level OFI in lots of that symbol's last bar that
+    closed by t - cross_delay on the same date, and how long ago it closed, s; NaN where it is older than
+    cross_oldest, or there is none. A symbol's own is among its columns.
+    """
+    delay, oldest = (duration(getattr(config, k), f"features.{k}") for k in ("cross_delay", "cross_oldest"))
+    there = {s.key for s in sessions}
+    for symbol in config.cross:
+        if symbol not in {key[0] for key in there}:
+            known = ", ".join(sorted({key[0] for key in there}))
+            raise DataError(f"features.cross names {symbol}, of which there is no session; there are {known}.")
+    by_key = {s.key: s.rows.select("bar_open", "bar_close", "ofi_00") for s in sessions}
+    for s in sessions:
+        close = s.rows["bar_close"].to_numpy()
+        first_used = s.rows["first_used"].to_numpy().copy()
+        columns = []
+        for symbol in config.cross:
+            value, age = (np.full(len(close), np.nan) for _ in range(2))
+            other = by_key.get((symbol, s.key[1]))
+            if other is not None:
+                last = np.searchsorted(other["bar_close"].to_numpy(), close - delay, side="right") - 1
+                pick = np.maximum(last, 0)
+                since = close - other["bar_close"].to_numpy()[pick]
+                fresh = (last >= 0) & (since <= oldest)
+                value[fresh] = other["ofi_00"].to_numpy()[pick][fresh]
+                age[fresh] = since[fresh] / SECOND
+                first_used[fresh] = np.minimum(first_used, other["bar_open"].to_numpy()[pick])[fresh]
+            columns += [pl.Series(f"cross_{symbol}", value), pl.Series(f"cross_{symbol}_age", age)]
+        s.rows = s.rows.with_columns(*columns, pl.Series("first_used", first_used))
+    return sessions
 
 
 def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int]]:

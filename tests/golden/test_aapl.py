@@ -15,8 +15,8 @@ from ofiml.bars.time import states, time_bars
 from ofiml.config import FileDataset, Policy
 from ofiml.events.schema import level, times
 from ofiml.events.sessions import sources
-from ofiml.ofi.flow import flow_columns, flow_table
-from ofiml.ofi.kernels import flow_events
+from ofiml.features.kernel import flow_events
+from ofiml.ofi.flow import bar_flow, flow_columns
 
 SECOND = 1_000_000_000
 NOTEBOOK_DECAY = 0.5
@@ -58,7 +58,7 @@ def by_bin(session, seconds):
     book = states(shifted, "row")
     bars = time_bars(shifted, book, step)
     labels = pl.Series(bars.open + 1).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S+00:00").to_list()
-    return labels, flow_table(book, bars, session.levels)
+    return labels, bar_flow(shifted, "row", bars)
 
 
 def stats(values):

@@ -8,14 +8,15 @@ import pytest
 from ofiml.bars.time import bar_table, states, time_bars
 from ofiml.config import Ofi, RidgeOfi
 from ofiml.events.sessions import sources
-from ofiml.ofi.flow import flow_matrix, flow_table
+from ofiml.ofi.flow import bar_flow, flow_matrix
 from ofiml.ofi.reduce import reducer
 from tests.golden.test_aapl import file_dataset
 
 SECOND = 1_000_000_000
 STEPS = ["1s", "10s", "60s"]
-RIDGE = RidgeOfi(name="mlofi_ridge", normalise="none", log10_alpha_low=-2.0, log10_alpha_high=4.0, alphas=25)
-PCA = Ofi(name="pca", normalise="none")
+PLAIN = {"levels": None, "normalise": "none", "parts": "net", "windows": ["bar"]}
+RIDGE = RidgeOfi(**PLAIN | {"name": "mlofi_ridge"}, log10_alpha_low=-2.0, log10_alpha_high=4.0, alphas=25)
+PCA = Ofi(**PLAIN | {"name": "pca"})
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def impact(session, step):
     """(flow of all levels, mid change in ticks) of the bars that have both ends."""
     book = states(session, "message")
     bars = time_bars(session, book, int(step[:-1]) * SECOND)
-    flow = flow_matrix(flow_table(book, bars, session.levels), session.levels, "none")
+    flow = flow_matrix(bar_flow(session, "message", bars), session.levels, "none")
     mid = bar_table(session, book, bars)["mid"].to_numpy()
     return flow[1:], np.diff(mid)
 

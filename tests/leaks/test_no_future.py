@@ -10,7 +10,6 @@ from ofiml import experiment
 from ofiml import rows as rows_room
 from ofiml.events.schema import times
 from ofiml.events.simulate import simulate
-from ofiml.features import compute
 from ofiml.progress import Stages
 
 LATER = ["label_end", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz"]
@@ -96,7 +95,12 @@ def test_rows_up_to_t_ignore_everything_after_t(configure, where):
 
 def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
     """The test above can fail: one bar of the future in one feature shows."""
-    monkeypatch.setitem(compute.COMPUTE, "return_1", lambda view: np.roll(compute._mid_change(view, 1), -1))
+    chosen = rows_room._chosen
+
+    def ahead(computed, columns, there):
+        return chosen(computed, columns, there).with_columns(pl.col("return_1").shift(-1))
+
+    monkeypatch.setattr(rows_room, "_chosen", ahead)
     config = configure(*CORE)
     session = simulate(config.dataset, 0)[0]
     t = session.open + (session.close - session.open) // 2 + 1

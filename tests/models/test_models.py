@@ -6,6 +6,7 @@ import pickletools
 import numpy as np
 import pytest
 
+from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
@@ -120,8 +121,8 @@ def test_saved_models_are_text(configure, rows, tmp_path, name, form):
 def test_reductions_by_hand(configure):
     flow = np.vstack([[1.0, 2.0, 4.0], np.random.default_rng(0).normal(0, [1, 2, 3], (500, 3))])
     y = flow @ [1.0, 0.5, 0.0]
-    reduced = {n: reducer(configure(f"ofi={n}").ofi, 3).fit(flow, y) for n in
-               ("best_level", "mlofi", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_ridge", "pca")}  # fmt: skip
+    variants = list(SCHEMAS["ofi"])
+    reduced = {n: reducer(configure(f"ofi={n}").ofi, 3).fit(flow, y) for n in variants}
     first = {n: r.transform(flow)[0].tolist() for n, r in reduced.items()}
     assert first["best_level"] == [1]
     assert first["mlofi"] == [1, 2, 4]
@@ -130,6 +131,7 @@ def test_reductions_by_hand(configure):
     w = np.exp([-0.0, -0.5, -1.0])
     assert first["mlofi_decay"] == pytest.approx([(w @ [1, 2, 4]) / w.sum()])
     assert reduced["mlofi_ridge"].weights == pytest.approx([1, 0.5, 0], abs=0.05)
+    assert reduced["mlofi_powell"].weights == pytest.approx([2 / 3, 1 / 3, 0], abs=0.02)
     assert np.abs(reduced["pca"].weights).sum() == pytest.approx(1)
     assert reduced["pca"].weights.sum() > 0
-    assert [n for n, r in reduced.items() if r.fitted] == ["mlofi_ridge", "pca"]
+    assert [n for n, r in reduced.items() if r.fitted] == ["mlofi_ridge", "mlofi_powell", "pca"]

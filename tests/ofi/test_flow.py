@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ofiml.bars.time import states, time_bars
 from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_ASK, NO_BID
-from ofiml.ofi import kernels
-from ofiml.ofi.flow import flow_columns, flow_matrix, flow_table
+from ofiml.features import kernel
+from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
 from tests.books import mirrored, random_session, session
 
 # (bid move, ask move) in ticks -> flow, from bid 100 x 5, ask 102 x 7 to sizes 3 and 4, by hand from eq. 2-4:
@@ -26,18 +26,21 @@ NINE = [
 ]
 
 
+def level_flow(bid0, bid_sz0, ask0, ask_sz0, bid, bid_sz, ask, ask_sz):
+    return kernel.bid_flow(bid0, bid_sz0, bid, bid_sz) - kernel.ask_flow(ask0, ask_sz0, ask, ask_sz)
+
+
 @pytest.mark.parametrize(("bid_move", "ask_move", "flow"), NINE)
-@pytest.mark.parametrize("level_flow", [kernels.level_flow_py, kernels.level_flow])
-def test_nine_cases(level_flow, bid_move, ask_move, flow):
+def test_nine_cases(bid_move, ask_move, flow):
     assert level_flow(100, 5, 102, 7, 100 + bid_move, 3, 102 + ask_move, 4) == flow
 
 
 def test_a_level_that_appears_arrives_whole_and_one_that_vanishes_leaves_whole():
-    assert kernels.level_flow(NO_BID, 0, 102, 7, 100, 5, 102, 7) == 5
-    assert kernels.level_flow(100, 5, 102, 7, NO_BID, 0, 102, 7) == -5
-    assert kernels.level_flow(100, 5, NO_ASK, 0, 100, 5, 102, 7) == -7
-    assert kernels.level_flow(100, 5, 102, 7, 100, 5, NO_ASK, 0) == 7
-    assert kernels.level_flow(NO_BID, 0, NO_ASK, 0, NO_BID, 0, NO_ASK, 0) == 0
+    assert level_flow(NO_BID, 0, 102, 7, 100, 5, 102, 7) == 5
+    assert level_flow(100, 5, 102, 7, NO_BID, 0, 102, 7) == -5
+    assert level_flow(100, 5, NO_ASK, 0, 100, 5, 102, 7) == -7
+    assert level_flow(100, 5, 102, 7, 100, 5, NO_ASK, 0) == 7
+    assert level_flow(NO_BID, 0, NO_ASK, 0, NO_BID, 0, NO_ASK, 0) == 0
 
 
 columns = st.integers(1, 30).flatmap(
@@ -48,32 +51,22 @@ columns = st.integers(1, 30).flatmap(
 )
 
 
+@settings(deadline=None)  # the first call compiles
 @given(columns)
-def test_kernel_equals_its_twin(book):
+def test_flow_of_all_states_is_that_of_each_pair(book):
     arrays = [np.array(c, np.int64) for c in book[:4]]
     reset = np.array(book[4])
-    out = [np.full(len(reset), -(2**62)) for _ in range(2)]  # poisoned: what is not written shows
-    kernels.flow_events_py(*arrays, reset, out[0])
-    kernels.flow_events(*arrays, reset, out[1])
-    np.testing.assert_array_equal(out[0], out[1])
-
-
-@given(st.lists(st.integers(-9, 9), max_size=30), st.data())
-def test_bar_sums_equal_their_twin(values, data):
-    n = len(values)
-    cuts = data.draw(st.lists(st.integers(0, n), max_size=6))
-    first = np.array([0, *sorted(cuts), n], np.int64)
-    out = [np.full(len(first) - 1, -(2**62)) for _ in range(2)]
-    kernels.sum_by_bar_py(np.array(values, np.int64), first, out[0])
-    kernels.sum_by_bar(np.array(values, np.int64), first, out[1])
-    np.testing.assert_array_equal(out[0], out[1])
-    assert out[1].sum() == sum(values)
+    out = np.full(len(reset), -(2**62))  # poisoned: what is not written shows
+    kernel.flow_events(*arrays, reset, out)
+    states_ = list(zip(*book[:4], strict=True))
+    expected = [0 if i == 0 or reset[i] else level_flow(*states_[i - 1], *states_[i]) for i in range(len(reset))]
+    assert out.tolist() == expected
 
 
 def table(s, per="message", step=1):
     book = states(s, per)
     bars = time_bars(s, book, step * 10**9)
-    return flow_table(book, bars, s.levels)
+    return bar_flow(s, per, bars)
 
 
 @settings(max_examples=25, deadline=None)

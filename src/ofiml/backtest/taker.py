@@ -2,7 +2,8 @@
 
 At each bar's close it compares the forecast move with what a trade costs: half the spread as it then stands, plus the
 fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if the last such
-signal is older than the horizon, it wants to be flat; else it orders nothing. An order takes at most the size that is
+signal is older than the horizon, it wants to be flat; else it orders nothing, nor while an order is on its way (bars of
+activity may be shorter than the latency). An order takes at most the size that is
 displayed at the touch; the rest is not done, and not ordered again until a new signal, or, once the signal has expired,
 until flat. What is left at the session's close is closed there, whole, at its last two-sided quote; the lots beyond the
 size shown there are counted as `beyond_shown`: their price is kinder than the market would have been.
@@ -79,14 +80,14 @@ def backtest(
     config: Backtest,
     *,
     hold: int,
-    step: int,
+    bar: str,
     size_unit: float,
 ) -> Result:
     """Trades the forecasts `edge_ticks` of `rows`, session by session.
 
     `rows` has a row per predicted bar: symbol, session, bar_close, bid, ask, mid, spread_ticks, edge_ticks, tick and
     the columns of `execution_table`; `closing` has each session's `closing_quotes`. `hold` (ns) is how long a signal
-    stands, `step` (ns) the bar, for annualising. Currency amounts are for lots of `size_unit` units.
+    stands, `bar` names the bars, for annualising. Currency amounts are for lots of `size_unit` units.
     """
     fills: list[dict[str, Any]] = []
     gains: list[pl.DataFrame] = []
@@ -114,7 +115,7 @@ def backtest(
         "traded": sum(f["size"] for f in fills),
         "unfilled": totals["unfilled"],
         "beyond_shown": totals["beyond_shown"],
-        **_ratios(equity, step, config.days_per_year),
+        **_ratios(equity, bar, config.days_per_year),
     }
     return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity)
 
@@ -130,7 +131,7 @@ def _trade_session(
 ) -> tuple[Account, list[tuple[int, int]], int, int]:
     """The account, (gross, net) at each bar and at the close, lots not done, and lots closed beyond the size shown."""
     account, marks, missed, beyond = Account(), [], 0, 0
-    last_signal, last_quote = None, (0, 0)
+    last_signal, last_quote, on_its_way = None, (0, 0), 0
 
     def book(decided: int, filled: int, lots: int, bid: int, ask: int, reason: str) -> None:
         spread, commission = account.fill(lots, bid, ask, config.fee_per_unit, config.fee_bps)
@@ -158,6 +159,8 @@ def _trade_session(
         # Marked before this bar's decision: its fill comes later.
         gross = account.gross(*last_quote)
         marks.append((gross, gross - account.spread - account.commission))
+        if row["bar_close"] < on_its_way:
+            continue
         edge, wanted, reason = row["edge_ticks"], account.position, "signal"
         price = row["mid"] * row["tick"] if row["mid"] is not None else np.nan
         cost = (
@@ -171,6 +174,7 @@ def _trade_session(
         lots = wanted - account.position
         if lots == 0:
             continue
+        on_its_way = row["fill_time"] if row["fill_time"] is not None else 0
         bid, ask = row["fill_bid"], row["fill_ask"]
         shown = 0 if bid is None or ask is None else row["fill_ask_sz"] if lots > 0 else row["fill_bid_sz"]
         done = int(np.sign(lots)) * min(abs(lots), shown)
@@ -188,7 +192,7 @@ def _trade_session(
     return account, marks, missed, beyond
 
 
-def _ratios(equity: pl.DataFrame, step: int, days_per_year: int) -> dict[str, Any]:
+def _ratios(equity: pl.DataFrame, bar: str, days_per_year: int) -> dict[str, Any]:
     net = equity["net"].to_numpy()
     gains = np.diff(net, prepend=0.0)
     bars_a_day = equity.height / max(1, equity["session"].n_unique())
@@ -198,6 +202,6 @@ def _ratios(equity: pl.DataFrame, step: int, days_per_year: int) -> dict[str, An
         "sharpe_net": float(gains.mean() / spread * np.sqrt(days_per_year * bars_a_day))
         if spread > 0
         else float("nan"),
-        "sharpe_unit": f"per tested {step / 1e9:g} s bar, annualised by sqrt({days_per_year} x {bars_a_day:.0f})",
+        "sharpe_unit": f"per tested {bar} bar, annualised by sqrt({days_per_year} x {bars_a_day:.0f})",
         "max_drawdown": float((peak - net).max()) if len(net) else 0.0,
     }

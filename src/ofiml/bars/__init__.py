@@ -1,1 +1,14 @@
-"""Bars: how a session's events are cut in time, and the book at each bar's close."""
+"""Bars: how a session's events are cut in time or by activity, and the book at each bar's close."""
+
+from ofiml.bars.time import Bars, Book, time_bars
+from ofiml.config import ActivityBars, TimeBars
+from ofiml.events.schema import Session
+
+
+def cut(session: Session, book: Book, config: TimeBars | ActivityBars) -> Bars:
+    """The session's bars, as `config` has them."""
+    if isinstance(config, TimeBars):
+        return time_bars(session, book, config.step_ns)
+    from ofiml.bars.activity import activity_bars  # compiles its kernel, so only where it is used
+
+    return activity_bars(session, book, config.name, config.size, config.per)

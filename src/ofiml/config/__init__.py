@@ -7,7 +7,9 @@ from a config is ever imported or called, because logged configs come from stran
 
 from ofiml.config.load import load, unknown_key, without_credentials
 from ofiml.config.schema import (
+    PARTS,
     SCHEMAS,
+    ActivityBars,
     AlgoseekDataset,
     Backtest,
     Config,
@@ -35,7 +37,9 @@ from ofiml.config.schema import (
 )
 
 __all__ = [
+    "PARTS",
     "SCHEMAS",
+    "ActivityBars",
     "AlgoseekDataset",
     "Backtest",
     "Config",

@@ -326,14 +326,60 @@ class TimeBars:
     def step_ns(self) -> int:
         return duration(self.step, "bars.step")
 
+    @property
+    def label(self) -> str:
+        return self.step
+
+
+@dataclass(slots=True)
+class ActivityBars:
+    """Bars that close each time so much has happened: `size` in units traded, currency traded, trades or events."""
+
+    name: str
+    size: float
+    per: str
+
+    def __post_init__(self) -> None:
+        _require(0 < self.size <= 1e18, "bars.size must be positive.")
+        _one_of("bars.per", self.per, ("message", "row"))
+
+    @property
+    def step_ns(self) -> int | None:
+        """How long a bar lasts is not known before."""
+        return None
+
+    @property
+    def label(self) -> str:
+        return f"{self.size:g}-{self.name}"
+
+
+PARTS = {"net": ("ofi",), "sides": ("bid", "ask"), "types": ("adds", "cancels", "trades")}
+
 
 @dataclass(slots=True)
 class Ofi:
+    """`levels` of the book (null for all), in `parts`, over each of `windows`: `bar`, or a look-back like 30s."""
+
     name: str
+    levels: int | None
     normalise: str
+    parts: str
+    windows: list[str]
 
     def __post_init__(self) -> None:
         _one_of("ofi.normalise", self.normalise, ("none", "depth"))
+        _one_of("ofi.parts", self.parts, tuple(PARTS))
+        _require(self.levels is None or 1 <= self.levels <= 100, "ofi.levels must lie between 1 and 100, or be null.")
+        _require(bool(self.windows), "ofi.windows is empty: write [bar], or look-backs like [bar,1s,30s,5m].")
+        lengths = [w if w == "bar" else duration(w, "ofi.windows") for w in self.windows]
+        _require(0 not in lengths, "ofi.windows must be longer than 0.")
+        _require(len(set(lengths)) == len(lengths), f"ofi.windows names one twice: {', '.join(self.windows)}.")
+        _require(len(lengths) <= 20, "ofi.windows names more than 20 look-backs.")
+
+    @property
+    def look_backs(self) -> list[int]:
+        """The windows besides the bar, ns, ascending."""
+        return sorted(duration(w, "ofi.windows") for w in self.windows if w != "bar")
 
 
 @dataclass(slots=True)
@@ -361,8 +407,28 @@ class RidgeOfi(Ofi):
 
 @dataclass(slots=True)
 class Features:
+    """`columns` of the catalogue, which takes `trade_size` and `vpin_bucket` in units (shares, contracts, coins).
+
+    `cross` are symbols whose last bar's OFI is a feature too, as far as it closed `cross_delay` before and is not older
+    than `cross_oldest`.
+    """
+
     name: str
     columns: list[str]
+    trade_size: float
+    vpin_bucket: float
+    cross: list[str]
+    cross_delay: str
+    cross_oldest: str
+
+    def __post_init__(self) -> None:
+        for key in ("trade_size", "vpin_bucket"):
+            _require(0 < getattr(self, key) <= 1e12, f"features.{key} must be positive.")
+        _require(len(set(self.cross)) == len(self.cross), "features.cross names a symbol twice.")
+        _require(
+            duration(self.cross_oldest, "features.cross_oldest") >= duration(self.cross_delay, "features.cross_delay"),
+            "features.cross_oldest must not be shorter than features.cross_delay.",
+        )
 
 
 @dataclass(slots=True)
@@ -569,7 +635,7 @@ SCHEMAS: dict[str, type | dict[str, type]] = {
         "quotes": QuotesDataset,
         "parquet": FileDataset,
     },
-    "bars": {"time": TimeBars},
+    "bars": {"time": TimeBars, **dict.fromkeys(("volume", "dollar", "trades", "events"), ActivityBars)},
     "ofi": {
         "best_level": Ofi,
         "mlofi": Ofi,
@@ -577,6 +643,7 @@ SCHEMAS: dict[str, type | dict[str, type]] = {
         "mlofi_weighted": Ofi,
         "mlofi_decay": DecayOfi,
         "mlofi_ridge": RidgeOfi,
+        "mlofi_powell": Ofi,
         "pca": Ofi,
     },
     "features": Features,
@@ -600,7 +667,7 @@ class Config:
     seed: int
     threads: int
     dataset: SyntheticDataset | FileDataset
-    bars: TimeBars
+    bars: TimeBars | ActivityBars
     ofi: Ofi
     features: Features
     horizon: Horizon
@@ -615,26 +682,27 @@ class Config:
     def __post_init__(self) -> None:
         _require(1 <= self.threads <= 1024, "threads must lie between 1 and 1024.")
         _seed("seed", self.seed)
-        span = self.bars.step_ns if self.target.kind == "impact" else self.horizon.length_ns + self.horizon.delay_ns
+        step = self.bars.step_ns
+        span = step if self.target.kind == "impact" else self.horizon.length_ns + self.horizon.delay_ns
         _require(
-            self.evaluation.block_ns is None or self.evaluation.block_ns >= span,
+            self.evaluation.block_ns is None or span is None or self.evaluation.block_ns >= span,
             f"evaluation.block={self.evaluation.block} is shorter than a label: overlapping labels would count as "
             "independent; lengthen it, or leave it null.",
         )
-        if self.target.kind == "forecast":
+        if self.target.kind == "forecast" and step is not None:
             _require(
-                self.horizon.length_ns >= self.bars.step_ns,
-                f"horizon.length={self.horizon.length} is shorter than bars.step={self.bars.step}: "
+                self.horizon.length_ns >= step,
+                f"horizon.length={self.horizon.length} is shorter than bars.step={self.bars.label}: "
                 f"lengthen the horizon (horizon=…) or shorten the bars (bars.step=…).",
             )
             _require(
-                self.backtest.latency_ns <= self.bars.step_ns,
-                f"backtest.latency={self.backtest.latency} is longer than bars.step={self.bars.step}: an order would "
+                self.backtest.latency_ns <= step,
+                f"backtest.latency={self.backtest.latency} is longer than bars.step={self.bars.label}: an order would "
                 "be filled after the next decision; shorten the latency or lengthen the bars.",
             )
         if self.target.kind == "impact":
             _require(
-                not self.features.columns,
+                not self.features.columns and not self.features.cross,
                 f"features={self.features.name} holds values of the bar that target=impact explains: "
                 "use features=ofi_only.",
             )

@@ -1,7 +1,7 @@
 """When a market's sessions are: exchange calendars with half days and daylight saving, or UTC days."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,11 +17,14 @@ ALWAYS = "24/7"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A session's date (the exchange's own for it) and bounds in UTC ns."""
+    """A session's date (the exchange's own for it) and bounds in UTC ns; `scheduled` is the close that was expected,
+    where the events end before.
+    """
 
     date: str
     open: int
     close: int
+    scheduled: int | None = None
 
     def holds(self, stamps: Int64) -> bool:
         """Whether one of the sorted times lies in it, bounds included: a state at the open is where bars start from."""
@@ -35,7 +38,7 @@ class Window:
         first = int(stamps[np.searchsorted(stamps, self.open)])
         last = int(stamps[np.searchsorted(stamps, self.close, side="right") - 1])
         # Bars are (open, close]: the open lies before the first event.
-        return self.within(Window(self.date, (first - 1) // _MINUTE * _MINUTE, last))
+        return replace(self.within(Window(self.date, (first - 1) // _MINUTE * _MINUTE, last)), scheduled=self.close)
 
 
 def time_zone(calendar: str) -> ZoneInfo:

@@ -72,6 +72,7 @@ class Session:
     """One symbol's trading session.
 
     `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from.
+    `scheduled_close` is what its end was expected to be, where the data end before (None: `close`, which was known).
     `tick` is in 1e-9 currency units, `size_unit` is what a lot is, in shares, contracts or coins; `digest` is the
     SHA-256 of what the session was made from; `quality` says what was dropped or noticed. A simulated session has
     `truth`, the efficient price V in ticks after each event (`ts_recv`, `value`), and `planted`, what it was made with:
@@ -89,6 +90,7 @@ class Session:
     source: str
     digest: str
     quality: Quality
+    scheduled_close: int | None = None
     truth: pl.DataFrame | None = None
     planted: Truth | None = None
 

@@ -165,6 +165,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
             events=checked.with_columns(pl.lit(feed.symbol).alias("symbol")).select(list(schema(feed.levels))),
             open=window.open,
             close=window.close,
+            scheduled_close=window.scheduled,
             tick=round(dataset.tick * PRICE_SCALE),
             levels=feed.levels,
             size_unit=dataset.size_unit,
@@ -242,6 +243,7 @@ def _limit(session: Session, max_events: int | None) -> Session:
         session,
         events=events,
         close=int(times(events)[-1]),
+        scheduled_close=session.close if session.scheduled_close is None else session.scheduled_close,
         quality=replace(quality, used=max_events, dropped=add(quality.dropped, {"beyond_max_events": beyond})),
         truth=None if session.truth is None else session.truth.head(max_events),
     )

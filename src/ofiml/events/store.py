@@ -92,7 +92,7 @@ def _keep(folder: Path, name: str, sessions: Iterator[Session]) -> Iterator[Sess
     renamed(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
 
 
-_META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest"]
+_META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"]
 
 
 def write(session: Session, path: Path) -> None:

@@ -9,7 +9,7 @@ from ofiml.evaluation.impact import adjusted_r2_windows, r2_windows
 from ofiml.evaluation.metrics import r2
 from ofiml.events.schema import Session
 from ofiml.facts.price import mids
-from ofiml.ofi.flow import flow_columns, flow_matrix, flow_table
+from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
 from ofiml.ofi.reduce import Integrated
 from ofiml.units import SECOND
 
@@ -23,7 +23,7 @@ COMPONENT_LEVELS = (5, 10)
 FEWEST = 30
 
 
-def flow_rows(session: Session, book: Book, seconds: int) -> pl.DataFrame:
+def flow_rows(session: Session, book: Book, per: str, seconds: int) -> pl.DataFrame:
     """Per bar of `seconds` that has a mid at both ends: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each
     level in lots and `depth`. No rows if the session is shorter than a bar.
     """
@@ -31,7 +31,7 @@ def flow_rows(session: Session, book: Book, seconds: int) -> pl.DataFrame:
         return pl.DataFrame()
     bars = time_bars(session, book, seconds * SECOND)
     return (
-        flow_table(book, bars, session.levels)
+        bar_flow(session, per, bars)
         .with_columns(
             pl.lit(session.symbol).alias("symbol"),
             pl.lit(session.date).alias("session"),
@@ -42,7 +42,7 @@ def flow_rows(session: Session, book: Book, seconds: int) -> pl.DataFrame:
     )
 
 
-def impact(session: Session, book: Book) -> dict[str, Curve]:
+def impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
     """R² of the same bar's mid move on its flow, in sample, the mean over half-hour windows (evaluation.impact).
 
     `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
@@ -53,7 +53,7 @@ def impact(session: Session, book: Book) -> dict[str, Curve]:
     out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
     opens = {(session.symbol, session.date): session.open}
     for seconds in STEPS:
-        key, rows = str(seconds), flow_rows(session, book, seconds)
+        key, rows = str(seconds), flow_rows(session, book, per, seconds)
         some = rows.height >= FEWEST
         out["impact_best"][key] = _average(r2_windows(rows, opens) if some else [])
         for m in LEVELS:
@@ -78,7 +78,7 @@ def first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
     arXiv 2112.13213).
     """
     flow = flow_matrix(rows, levels, "depth")[:, :m]
-    explained = Integrated().fit(flow, np.empty(0)).explained
+    explained = Integrated(["ofi_pca"]).fit(flow, np.empty(0)).explained
     assert explained is not None
     return float(explained[0])
 

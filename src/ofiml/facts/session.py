@@ -30,7 +30,7 @@ def facts(session: Session, per: str) -> Facts:
         **memory.sign_memory(session),
         "kurtosis": price.kurtosis(session, book),
         **price.signature(session, book),
-        **flow.impact(session, book),
+        **flow.impact(session, book, per),
         "intraday": memory.intraday(session, book),
     }
 

@@ -1,6 +1,7 @@
 """The reduction over levels and the model behind it, fitted together on one fold's train rows."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.models.base import Float, Model
 from ofiml.models.registry import build
-from ofiml.ofi.reduce import Reducer, reducer
+from ofiml.ofi.reduce import Grouped, Reducer, reducer
 
 
 class Pipeline:
@@ -38,9 +39,9 @@ class Pipeline:
 
     def save(self, stem: Path) -> None:
         """Writes the model and, beside it, the reduction's weights."""
-        weights = None if self.reducer.weights is None else self.reducer.weights.tolist()
-        described = {"ofi": self.ofi.name, "normalise": self.ofi.normalise, "weights": weights}
-        described["features"] = self.feature_names
+        parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
+        weights = [None if r.weights is None else r.weights.tolist() for r in parts]
+        described = {"ofi": asdict(self.ofi), "weights": weights, "features": self.feature_names}
         stem.with_name(stem.name + "_features.json").write_text(json.dumps(described, indent=1))
         self.model.save(stem)
 

@@ -52,7 +52,7 @@ def _signal(figure: Figure, study: Study) -> None:
     rows = study.predictions
     last = rows.filter((pl.col("session") == rows["session"][-1]) & (pl.col("symbol") == rows["symbol"][-1]))
     # A bar that is not there breaks the line.
-    gap = last["bar_close"].diff().fill_null(0) > study.config.bars.step_ns
+    gap = (last["bar_open"] > last["bar_close"].shift()).fill_null(False)
     mid = last["mid"].to_numpy() * last["tick"][0] / 1e9
     line = np.where(gap.to_numpy(), np.nan, mid)
     stamps = last["bar_close"].cast(TIME).to_numpy()

@@ -153,7 +153,7 @@ def logged(run_id: str, uri: str, folder: Path) -> tuple[Path, Path]:
 
 
 def _span(config: Config) -> str:
-    return config.horizon.length if config.target.kind == "forecast" else config.bars.step
+    return config.horizon.length if config.target.kind == "forecast" else config.bars.label
 
 
 def _flat_params(value: Any, path: str = "") -> dict[str, str]:

@@ -15,7 +15,7 @@ _MOST_FOLDS = 8  # that a line has room for
 def title(study: Study) -> str:
     """What was studied, in one line."""
     config, report = study.config, study.report
-    span = f"horizon {config.horizon.length}" if report.kind == "forecast" else f"the same {config.bars.step} bar"
+    span = f"horizon {config.horizon.length}" if report.kind == "forecast" else f"the same {config.bars.label} bar"
     target = "direction" if config.target.form == "direction" else report.kind
     return f"{target}: {config.model.name} on {config.ofi.name}, {span}, {config.dataset.label} ({market(study)})"
 

@@ -1,0 +1,72 @@
+"""Writes docs/features.md from the catalogue: python scripts/features_page.py."""
+
+from pathlib import Path
+
+from ofiml.features import catalogue
+from ofiml.features.catalogue import CATALOGUE, EVEN, ODD, Feature
+from ofiml.units import SECOND
+
+PAGE = Path(__file__).parents[1] / "docs" / "features.md"
+GROUPS = {
+    "flow": "Flow",
+    "depth": "Depth and imbalance",
+    "spread": "Spread and cost",
+    "shape": "Shape of the book",
+    "trades": "Trades",
+    "price": "Price",
+    "toxicity": "Toxicity",
+    "arrival": "Arrival",
+    "clock": "Clock",
+}
+
+
+def looks_back(f: Feature) -> str:
+    """How far before t the value looks."""
+    parts = [f"{f.bars} bar{'s' * (f.bars > 1)}"] * bool(f.bars) + [f"{f.window // SECOND} s"] * bool(f.window)
+    return "the start" if f.session else " and ".join(parts) or "t itself"
+
+
+HEAD = """# Features
+
+<!-- written by scripts/features_page.py from ofiml.features.catalogue -->
+
+{count} entries, each defined once, in `ofiml.features.catalogue`, and computed in one place, `ofiml.features.kernel`, for
+a recorded session as for a live one (`ofiml.stream`). `features=ofi_only | core | full` chooses none, ten or all of them;
+`'features.columns=[queue_imbalance,vpin]'` chooses by name. Flow over levels, parts and look-backs is the config group
+`ofi`; here is that of the best level, and all else that is known.
+
+{terms}
+
+The last two columns say what swapping bid and ask does (the value stays, changes its sign, or is another entry's), and
+what doubling all sizes does. Entries marked ° depend on the level of prices, all others on differences alone.
+"""
+
+
+def page() -> str:
+    terms = (catalogue.__doc__ or "").split("\n\n", 1)[1].strip()
+    lines = HEAD.format(count=len(CATALOGUE), terms=terms).splitlines()
+    for group, title in GROUPS.items():
+        lines += ["", f"## {title}", ""]
+        lines += [
+            "| name | formula | unit | NaN where | looks back to | mirror | sizes ×2 | source |",
+            "|---" * 8 + "|",
+        ]
+        for f in CATALOGUE.values():
+            if f.group == group:
+                mirror = {EVEN: "stays", ODD: "sign"}.get(f.mirror, f"`{f.mirror}`")
+                cells = [
+                    f"`{f.name}`" + "°" * f.relative,
+                    f.formula.replace("|", "\\|"),
+                    f.unit,
+                    f.nan,
+                    looks_back(f),
+                    mirror,
+                    {0: "stays", 1: "×2", -1: "÷2"}[f.size],
+                    f.source,
+                ]
+                lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,65 @@
+"""The batch driver: a session's rows through the state machine, piece by piece, to one line a bar."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.events.schema import NO_ASK, NO_BID, NO_PRICE, Session
+from ofiml.features import kernel
+from ofiml.features.machine import Machine, Market, Plan, row_width
+
+_PIECE = 1 << 15  # rows: what memory a session needs beyond its events does not depend on its length
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Per bar: `features` (k, FEATURES), `flow` (k, 1 + windows, 5·levels + 3) as `kernel.sums` writes it, and `known`
+    (k,), how many of the windows, the shorter ones first, lie after the start.
+    """
+
+    features: NDArray[np.float64]
+    flow: NDArray[np.int64]
+    known: NDArray[np.int64]
+
+
+def compute(session: Session, market: Market, plan: Plan, edges: NDArray[np.int64]) -> Computed:
+    """The features and flow of every bar; bar k is (edges[k], edges[k + 1]], and edges[0] the session's open."""
+    m = Machine(market, plan)
+    bars = len(edges) - 1
+    features = np.empty((bars, kernel.FEATURES))
+    flow = np.zeros((bars, 1 + len(m.windows), m.flow_width), np.int64)
+    known = np.zeros(bars, np.int64)
+    passed = np.zeros(2, np.int64)
+    nothing = np.empty((0, row_width(session.levels)), np.int64)
+    for rows, until in chain(((piece, kernel.NONE) for piece in pieces(session)), [(nothing, kernel.NO_PRICE)]):
+        passed[0] = 0
+        while full := kernel.run(
+            m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets,
+            rows, until, edges, m.windows, passed, features, flow, known,
+        ):  # fmt: skip
+            m.grow(full)
+    return Computed(features, flow, known)
+
+
+def pieces(session: Session) -> Iterator[NDArray[np.int64]]:
+    """The session's rows as the kernel takes them, (n, BOOK + 4·levels) int64 each, in order."""
+    missing = {"bid_px": NO_BID, "bid_sz": 0, "ask_px": NO_ASK, "ask_sz": 0}
+    columns = [
+        pl.col("ts_recv").to_physical(),
+        pl.col("action").to_physical().cast(pl.Int64),
+        pl.col("side").to_physical().cast(pl.Int64),
+        pl.col("price").fill_null(NO_PRICE),
+        pl.col("size").fill_null(0),
+        pl.col("flags").cast(pl.Int64),
+        *(
+            pl.col(f"{name}_{m:02d}").fill_null(int(value))
+            for m in range(session.levels)
+            for name, value in missing.items()
+        ),
+    ]
+    for piece in session.events.iter_slices(_PIECE):
+        yield piece.select(columns).to_numpy(order="c")

@@ -1,0 +1,136 @@
+"""The state machine's memory, and its two drivers' common ground: what a session is, and how queues grow."""
+
+import datetime as dt
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.config import Features, Ofi
+from ofiml.events.schema import Session
+from ofiml.features import kernel
+from ofiml.features.catalogue import chosen
+from ofiml.units import SECOND
+
+Int64 = NDArray[np.int64]
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What must be known of a session before its first event.
+
+    Prices and `tick` are in 1e-9 currency units, times in UTC ns; `utc_offset` is how far exchange-local time is ahead
+    of UTC, `weekday` 0 for a Monday; a lot is `size_unit` shares, contracts or coins.
+    """
+
+    levels: int
+    tick: int
+    size_unit: float
+    open: int
+    scheduled_close: int
+    utc_offset: int
+    weekday: int
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of the machine: the levels that flow takes (None for all), its look-back `windows` besides the bar
+    (ns, ascending), whether the catalogue's windows are wanted, the sizes of the catalogue, in units.
+    """
+
+    flow_levels: int | None
+    windows: tuple[int, ...]
+    look_back: int
+    trade_size: float
+    vpin_bucket: float
+
+
+FLOW_ONLY = Plan(None, (), 0, 1.0, 1.0)
+
+
+def market(session: Session, per: str, zone: ZoneInfo | None = None) -> Market:
+    """What is known of a recorded session before its first event; `zone` is the exchange's, None for UTC."""
+    opened = dt.datetime.fromtimestamp(session.open // SECOND, zone or dt.UTC)
+    offset = opened.utcoffset()
+    assert offset is not None
+    return Market(
+        levels=session.levels,
+        tick=session.tick,
+        size_unit=session.size_unit,
+        open=session.open,
+        scheduled_close=session.close if session.scheduled_close is None else session.scheduled_close,
+        utc_offset=int(offset.total_seconds()) * SECOND,
+        weekday=dt.date.fromisoformat(session.date).weekday(),
+        per=per,
+    )
+
+
+def plan(features: Features, ofi: Ofi) -> Plan:
+    """What a config asks of the machine."""
+    look_back = max((f.window for f in chosen(features.columns)), default=0)
+    return Plan(ofi.levels, tuple(ofi.look_backs), look_back, features.trade_size, features.vpin_bucket)
+
+
+class Machine:
+    """All arrays that the kernel works on, for one session."""
+
+    def __init__(self, market: Market, plan: Plan) -> None:
+        width = min(plan.flow_levels or market.levels, market.levels)
+        lots = [max(1, round(size / market.size_unit)) for size in (plan.trade_size, plan.vpin_bucket)]
+        self.windows = np.array(plan.windows, np.int64)
+        state = np.zeros(1, kernel.STATE)
+        known = {
+            "tick": market.tick,
+            "levels": market.levels,
+            "flow_levels": width,
+            "per_row": market.per == "row",
+            "open": market.open,
+            "scheduled_close": market.scheduled_close,
+            "utc_offset": market.utc_offset,
+            "weekday": market.weekday,
+            "longest": max((plan.look_back, *plan.windows)),
+            "lanes": kernel.FIXED_LANES + (kernel.PARTS * width + kernel.SIDES + 1) * bool(plan.windows),
+            "trade_size": lots[0],
+            "bucket": lots[1],
+            "hit": -1,
+            "after": -1,
+            "size_unit": market.size_unit,
+        }
+        none = ("start", "mid", "last_mid", "high", "low", "last_trade", "last_move")
+        for name, value in (known | dict.fromkeys(none, kernel.NONE)).items():
+            state[name] = value
+        self.state = state
+        self.total = np.zeros(kernel.PARTS * width + kernel.SUMS, np.int64)
+        self.opened = self.total.copy()
+        empty = [kernel.NO_BID, 0, kernel.NO_ASK, 0]
+        self.book = np.array(empty * market.levels, np.int64)
+        self.ring = np.empty((1024, kernel.LANES + int(state["lanes"][0])), np.int64)
+        self.due = np.empty((256, 4), np.int64)
+        self.closes = np.full((kernel.BARS + 1, kernel.CLOSE_FIELDS), np.nan)
+        self.prints = np.empty(kernel.ROLL_TRADES, np.int64)
+        self.buckets = np.empty(kernel.BUCKETS, np.int64)
+        self.width = width
+
+    def grow(self, full: int) -> None:
+        """Doubles the queue that is full, its entries in order."""
+        name, count, head = (
+            ("ring", "ring_count", "ring_head") if full == kernel.RING_FULL else ("due", "due_count", "due_head")
+        )
+        old = getattr(self, name)
+        start = int(self.state[head][0])
+        new = np.empty((2 * len(old), old.shape[1]), np.int64)
+        new[: len(old)] = np.roll(old, -start, axis=0)
+        self.state[head], self.state[count] = 0, self.state[count]
+        setattr(self, name, new)
+
+    @property
+    def flow_width(self) -> int:
+        """How many integers `kernel.sums` writes for the bar, and for each window."""
+        return kernel.PARTS * self.width + kernel.SIDES + 1
+
+
+def row_width(levels: int) -> int:
+    return kernel.BOOK + 4 * levels

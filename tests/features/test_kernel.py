@@ -1,0 +1,242 @@
+"""The kernel of flow and features: against the slow oracle, its plain twin, its own past, mirrors and scales."""
+
+import importlib.util
+import math
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ofiml.bars import cut
+from ofiml.bars.time import states
+from ofiml.config import ActivityBars, TimeBars
+from ofiml.events.schema import times
+from ofiml.events.sessions import sources
+from ofiml.features import batch, kernel
+from ofiml.features.batch import compute
+from ofiml.features.catalogue import CATALOGUE, EVEN, INDEX, ODD
+from ofiml.features.machine import Plan, market
+from tests.books import busy_session, mirrored
+from tests.features import slow
+
+S = 10**9
+BARS = [
+    TimeBars("time", "2s", "message"),
+    TimeBars("time", "1s", "row"),
+    ActivityBars("events", 7, "message"),
+    ActivityBars("volume", 30, "row"),
+    ActivityBars("trades", 4, "message"),
+]
+PLAN = Plan(flow_levels=2, windows=(S, 10 * S), look_back=300 * S, trade_size=5, vpin_bucket=20)
+PARTS = ("bid_flow", "ask_flow", "adds", "cancels", "trades")
+
+
+def computed(session, bars=BARS[0], plan=PLAN):
+    edges = cut(session, states(session, bars.per), bars).edges
+    return edges, compute(session, market(session, bars.per), plan, edges)
+
+
+def test_the_kernel_and_the_catalogue_have_the_same_order():
+    first = list(vars(kernel)).index("OFI_1S")
+    names = [n for n in list(vars(kernel))[first:] if n.isupper()][: kernel.FEATURES]
+    assert [n.removesuffix("_BAR").lower() for n in names] == list(CATALOGUE)
+    assert [getattr(kernel, n) for n in names] == list(range(kernel.FEATURES))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("bars", BARS, ids=lambda b: f"{b.label}-{b.per}")
+def test_every_feature_and_all_flow_equal_the_slow_oracle(bars, seed):
+    session = busy_session(seed, 150, levels=3 + 3 * (seed % 2))
+    edges, c = computed(session, bars)
+    known = dict.fromkeys(CATALOGUE, 0)
+    for k in range(0, len(edges) - 1, max(1, len(edges) // 10)):
+        expected = slow.features(session, bars.per, edges, k, trade_size=5, bucket=20, ofi_levels=2, utc_offset=0,
+                                 scheduled_close=session.close)  # fmt: skip
+        for name, value in expected.items():
+            got = c.features[k, INDEX[name]]
+            known[name] += not math.isnan(value)
+            assert got == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (name, k)
+        for w, window in enumerate((None, *PLAN.windows)):
+            flows = slow.flows(session, bars.per, edges, k, levels=2, window=window)
+            for p, part in enumerate(PARTS):
+                if flows[part][0] is None:
+                    assert c.known[k] < w
+                else:
+                    assert c.flow[k, w, 2 * p : 2 * p + 2].tolist() == flows[part]
+            size, sides = c.flow[k, w, 10 + kernel.DEPTH], c.flow[k, w, 10 + kernel.SIDES]
+            if flows["depth"][0] is not None and c.known[k] >= w:
+                assert (size / sides if sides else math.nan) == pytest.approx(flows["depth"][0], nan_ok=True)
+    assert sum(known.values()) > len(known)
+
+
+def test_the_oracle_comparison_sees_every_feature():
+    """In the sessions above each entry is known somewhere, so that nothing equals only in being NaN."""
+    seen = np.zeros(len(CATALOGUE), bool)
+    for seed in range(6):
+        _, c = computed(busy_session(seed, 150, levels=3 + 3 * (seed % 2)), BARS[seed % 3])
+        seen |= np.isfinite(c.features).any(axis=0)
+    assert [n for n, s in zip(CATALOGUE, seen, strict=True) if not s] == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["volume", "trades", "events", "dollar"])
+@pytest.mark.parametrize("per", ["message", "row"])
+def test_activity_bars_equal_the_slow_oracle(kind, per, seed):
+    session = replace(busy_session(seed, 200), size_unit=0.5)
+    size = {"volume": 17.5, "trades": 6, "events": 11, "dollar": 300.3}[kind]
+    edges, _ = computed(session, ActivityBars(kind, size, per))
+    threshold = size / session.size_unit if kind == "volume" else size
+    assert edges.tolist() == slow.activity_edges(session, per, kind, threshold)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The kernel's source as plain Python."""
+    spec = importlib.util.spec_from_file_location("plain_kernel", kernel.__file__)
+    module = importlib.util.module_from_spec(spec)
+    compiled, sys.modules["numba"] = sys.modules["numba"], SimpleNamespace(njit=lambda **_: lambda f: f)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.modules["numba"] = compiled
+    return module
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_compiled_kernel_equals_its_plain_source(plain, monkeypatch, seed):
+    session = busy_session(seed, 200)
+    edges, c = computed(session)
+    monkeypatch.setattr(batch, "kernel", plain)
+    machine = batch.Machine
+
+    def recorded(*arguments):
+        made = machine(*arguments)
+        made.state = made.state.view(np.recarray)
+        return made
+
+    monkeypatch.setattr(batch, "Machine", recorded)
+    with np.errstate(invalid="ignore"):
+        p = compute(session, market(session, "message"), PLAN, edges)
+    np.testing.assert_allclose(p.features, c.features, rtol=1e-13, atol=0, equal_nan=True)  # log, exp: last bit
+    np.testing.assert_array_equal(p.flow, c.flow)
+    np.testing.assert_array_equal(p.known, c.known)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_feature_up_to_t_needs_no_data_after_t(name):
+    i = INDEX[name]
+    for seed, bars in ((0, BARS[0]), (1, BARS[2])):
+        session = busy_session(seed, 260)
+        edges, whole = computed(session, bars)
+        for where in (3, len(edges) // 2, len(edges) - 2):
+            t = edges[where]
+            past = replace(session, events=session.events.filter(pl.Series(times(session.events) <= t)))
+            c = compute(past, market(session, bars.per), PLAN, edges[: where + 1])
+            np.testing.assert_array_equal(c.features[:, i], whole.features[:where, i])
+
+
+def test_the_prefix_test_can_fail():
+    """One bar of the future shows in every feature that is not a clock."""
+    session = busy_session(0, 260)
+    _, whole = computed(session)
+    ahead = ~((whole.features[1:] == whole.features[:-1]) | np.isnan(whole.features[1:])).all(axis=0)
+    assert [n for n, seen in zip(CATALOGUE, ahead, strict=True) if not seen] in (["day_of_week"], [])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mirrored_books_flip_signs_and_keep_sizes(seed):
+    session = busy_session(seed, 260)
+    (_, ours), (_, theirs) = computed(session), computed(mirrored(session))
+    for name, entry in CATALOGUE.items():
+        if entry.relative:  # the mirror moves the price level
+            continue
+        value = theirs.features[:, INDEX[name]]
+        other = ours.features[:, INDEX[name if entry.mirror in (EVEN, ODD) else entry.mirror]]
+        sign = -1 if entry.mirror == ODD else 1
+        np.testing.assert_allclose(value, sign * other, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_doubled_sizes_have_the_documented_effect(seed):
+    session = busy_session(seed, 260)
+    sizes = [c for c in session.events.columns if c == "size" or "_sz_" in c]
+    doubled = replace(session, events=session.events.with_columns(pl.col(sizes) * 2))
+    edges, ours = computed(session)
+    twice = compute(doubled, market(doubled, "message"), replace(PLAN, trade_size=10, vpin_bucket=40), edges)
+    for name, entry in CATALOGUE.items():
+        expected = ours.features[:, INDEX[name]] * 2.0**entry.size
+        np.testing.assert_allclose(twice.features[:, INDEX[name]], expected, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shifted_prices_change_what_is_relative_and_nothing_else(seed):
+    session = busy_session(seed, 260)
+    prices = [c for c in session.events.columns if c == "price" or "_px_" in c]
+    shifted = replace(session, events=session.events.with_columns(pl.col(prices) + 5000 * session.tick))
+    (_, ours), (_, theirs) = computed(session), computed(shifted)
+    for name, entry in CATALOGUE.items():
+        a, b = ours.features[:, INDEX[name]], theirs.features[:, INDEX[name]]
+        if entry.relative:
+            assert (b[a > 0] < a[a > 0]).all(), name
+            np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+def test_queues_grow_and_lose_nothing(monkeypatch):
+    session = busy_session(3, 1500, resets=0)
+    edges, whole = computed(session)
+    machine = batch.Machine
+
+    def small(*arguments):
+        made = machine(*arguments)
+        made.ring, made.due = made.ring[:2].copy(), made.due[:2].copy()
+        return made
+
+    monkeypatch.setattr(batch, "Machine", small)
+    c = compute(session, market(session, "message"), PLAN, edges)
+    np.testing.assert_array_equal(c.features, whole.features)
+    np.testing.assert_array_equal(c.flow, whole.flow)
+
+
+def test_pieces_of_a_session_give_the_same(monkeypatch):
+    session = busy_session(4, 700)
+    _, whole = computed(session)
+    monkeypatch.setattr(batch, "_PIECE", 7)
+    _, c = computed(session)
+    np.testing.assert_array_equal(c.features, whole.features)
+
+
+def test_a_window_that_nobody_asked_for_is_not_kept():
+    session = busy_session(5, 500, resets=0)
+    _, c = computed(session, plan=replace(PLAN, look_back=10 * S))
+    _, whole = computed(session)
+    np.testing.assert_array_equal(c.features[:, INDEX["ofi_10s"]], whole.features[:, INDEX["ofi_10s"]])
+    assert np.isnan(c.features[:, INDEX["ofi_60s"]]).all()
+
+
+REAL = [
+    ("lobster", "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", 10),
+    ("databento", "databento/aapl_20241021_mbp10.csv", 10),
+    ("binance", "binance/usdm_btcusdt_20240808.gz", 2),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "step"), REAL, ids=[r[0] for r in REAL])
+def test_real_sessions_have_no_infinity_and_are_nan_by_rule_only(data, configure, name, path, step):
+    session = next(sources(configure(f"dataset={name}", f"dataset.path={data(path)}").dataset)[0]())
+    bars = TimeBars("time", f"{step}s", "message")
+    plan = replace(PLAN, trade_size=100 * session.size_unit, vpin_bucket=500 * session.size_unit)
+    edges, c = computed(session, bars, plan)
+    assert not np.isinf(c.features).any()
+    few = replace(session, events=session.events.head(2500))
+    last = np.searchsorted(edges, times(few.events)[-1], side="right") - 2
+    for k in np.linspace(0, last, 8).astype(int):
+        expected = slow.features(few, "message", edges, int(k), trade_size=100, bucket=500, ofi_levels=2, utc_offset=0,
+                                 scheduled_close=market(session, "message").scheduled_close)  # fmt: skip
+        for feature, value in expected.items():
+            got = c.features[k, INDEX[feature]]
+            assert got == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (feature, k)
