@@ -1,6 +1,7 @@
 """`python -m ofiml.conformance`: exit codes, sentences, the table and the JSON."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from ofiml.conformance.__main__ import main
 from ofiml.conformance.books import cases
+from tests.conftest import ROOT
 
 WRONG = """
 SEVEN = 7
@@ -122,3 +124,26 @@ def test_a_json_that_cannot_be_written_is_one_sentence(run, tmp_path):
     code, out, error = run("--json", tmp_path / "absent" / "held.json")
     assert (code, out) == (1, "")
     assert error.endswith("held.json: No such file or directory.\n")
+
+
+def test_the_function_in_the_docs_does_what_is_said_there(run, tmp_path):
+    text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    (tmp_path / "peer.py").write_text(re.search(r"```python\n(.*?)```", text, re.S)[1])
+    passed, left = re.search(r"that (\d+) cases pass and (\d+) are not supported", text).groups()
+    code, out, _ = run("--with", "peer:answers")
+    assert f"holds {len(cases())} small books" in text
+    assert (code, out) == (
+        0,
+        f"peer:answers: of {len(cases())} cases {passed} pass, 0 differ, {left} are not supported.\n",
+    )
+
+
+def test_the_docs_expect_of_others_what_the_file_does():
+    text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z0-9-]+)`.*?\| states? ([\d, ]+), level (\d) \| ([-\d, ]+) \|", text, re.M)
+    flow = {case["id"]: case["answer"]["flow"] for case in cases()}
+    assert len(rows) == 13
+    for name, states, level, expected in rows:
+        assert [flow[name][int(i) - 1][int(level) - 1] for i in states.split(",")] == [
+            int(e) for e in expected.split(",")
+        ]

@@ -63,7 +63,7 @@ def test_the_right_ones_pass_all(implementation):
     assert verdicts(implementation) == {"passes": set(CASES)}
 
 
-HUGE = {"sizes-above-2-to-the-53", "sizes-above-2-to-the-53-mirrored"}
+HUGE = {"sizes-above-2-to-the-53", "sizes-above-2-to-the-53-mirrored", "sizes-above-2-to-the-53-in-a-bar"}
 MESSAGES = {
     "rows-of-one-message-count-once",
     "rows-of-one-message-count-once-mirrored",
@@ -154,7 +154,7 @@ def test_numbers_are_compared_exactly_and_nothing_measured_may_be_said_in_three_
 
 def test_a_float_of_numpy_is_not_rounded_to_the_answer():
     case = CASES["sizes-above-2-to-the-53"]
-    answer = {**case["answer"], "flow": [[None], [-1], [np.float64(9007199254740995)], [-1]]}
+    answer = {"flow": [[None], [-1], [np.float64(9007199254740995)], [-1]]}
     assert hold(lambda given: answer, case).differences[0].got == "9007199254740996.0"
 
 
