@@ -1,0 +1,51 @@
+"""The conformance file as types. What each field means stands in the file itself, under `fields`."""
+
+import json
+from pathlib import Path
+from typing import TypedDict
+
+FILE = Path(__file__).with_name("ofi_books.json")
+
+Flow = list[list[int | None]]
+
+
+class State(TypedDict):
+    """The book after one row of the feed: [price, size] per level, best first, None where there is no level."""
+
+    time: int
+    bids: list[list[int] | None]
+    asks: list[list[int] | None]
+    ends_message: bool
+    boundary: str | None
+
+
+class Given(TypedDict):
+    """What an implementation sees of a case: times in ns, prices in 0.0001 of the currency, sizes in lots."""
+
+    levels: int
+    states: list[State]
+    edges: list[int] | None
+
+
+class Answer(TypedDict):
+    """What it should come to: flow per state and level, and where there are bars, their sums and numbers of events."""
+
+    flow: Flow
+    bar_flow: Flow | None
+    bar_events: list[int] | None
+
+
+class Case(TypedDict):
+    id: str
+    sentence: str
+    source: str
+    rests_on: str
+    mirror_of: str | None
+    given: Given
+    working: list[str]
+    answer: Answer
+
+
+def cases() -> list[Case]:
+    """All cases, in the order of the file; each call reads them anew."""
+    return json.loads(FILE.read_text(encoding="utf-8"))["cases"]

@@ -1,0 +1,123 @@
+"""Holds an implementation of OFI against the conformance file.
+
+An implementation is a function of one argument and knows nothing of this package:
+
+    def answers(given):
+        given["levels"]         # number of levels
+        given["states"]         # the book after each row of the feed, in order; each state a dict of
+                                #   time (ns), bids and asks ([price, size] or None per level, best first),
+                                #   ends_message (bool), boundary (None, session, halt, clear or snapshot)
+        given["edges"]          # None, or the edges of bars (ns); bar k is (edges[k], edges[k + 1]]
+        return {"flow": …,      # one list a state: a number per level, None where no flow is measured
+                "bar_flow": …,  # one list a bar: the sum of each level's flow; only if there are edges
+                "bar_events": …}  # one number a bar: the messages that end in it; only if there are edges
+
+All are plain ints, lists, dicts. What an implementation does not do it leaves out, or returns None for the whole
+case: that counts as not supported, never as passed. 0 is as good as None where no flow is measured, and so is NaN.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from ofiml.conformance.books import Case, Given
+from ofiml.errors import DataError
+
+Number = int | float | Fraction | Decimal
+Implementation = Callable[[Given], Mapping[str, Any] | None]
+
+PARTS = {"flow": "state", "bar_flow": "bar", "bar_events": "bar"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One number that differs: `where` in the case, the `expected` one and what was `got`."""
+
+    where: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What became of one case. `unsupported` are the parts of the answer that were left out."""
+
+    case: Case
+    differences: list[Difference] = field(default_factory=list)
+    unsupported: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """`differs` if a number is wrong, else `not supported` if a part was left out, else `passes`."""
+        return "differs" if self.differences else "not supported" if self.unsupported else "passes"
+
+
+def hold(implementation: Implementation, case: Case) -> Held:
+    """Holds an implementation against one case, number by number and exactly.
+
+    An exception in the implementation is a difference, as it is its own answer to the book. Raises DataError where
+    what comes back has another shape than a case's answer.
+    """
+    held = Held(case)
+    try:
+        found = implementation(deepcopy(case["given"]))
+    except Exception as error:  # noqa: BLE001 - whatever somebody else's function raises
+        held.differences.append(Difference("", "an answer", f"{type(error).__name__}: {error}"))
+        return held
+    if found is not None and (not isinstance(found, Mapping) or set(found) - set(PARTS)):
+        what = f"the keys {', '.join(map(str, found))}" if isinstance(found, Mapping) else f"a {type(found).__name__}"
+        raise DataError(f"{case['id']}: got {what}; return a dict with {', '.join(PARTS)}, or None.")
+    for part, unit in PARTS.items():
+        expected = case["answer"][part]  # type: ignore[literal-required]
+        got = None if found is None else found.get(part)
+        if expected is not None and got is None:
+            held.unsupported.append(part)
+        elif expected is not None:
+            place = f"{case['id']}, {part}"
+            rows = _sequence(got, len(expected), f"one entry a {unit}", place)
+            for i, (right, row) in enumerate(zip(expected, rows, strict=True), 1):
+                _compare(held, right, row, f"{unit} {i}", f"{place}, {unit} {i}")
+    return held
+
+
+def _compare(held: Held, right: list[int | None] | int, row: Any, where: str, place: str) -> None:
+    """One row of an answer: a number, or one number a level."""
+    if isinstance(right, int):
+        pairs: list[tuple[str, int | None, Number | None]] = [(where + ", events", right, _number(row, place))]
+    else:
+        numbers = _sequence(row, len(right), "one number a level", place)
+        pairs = [
+            (f"{where}, level {m}", e, _number(g, place))
+            for m, (e, g) in enumerate(zip(right, numbers, strict=True), 1)
+        ]
+    for at, expected, got in pairs:
+        same = got is None or got == 0 if expected is None else got == expected
+        if not same:
+            held.differences.append(Difference(at, _said(expected), _said(got)))
+
+
+def _sequence(got: Any, length: int, what: str, place: str) -> Sequence[Any]:
+    got = got.tolist() if hasattr(got, "tolist") else got
+    if not isinstance(got, list | tuple):
+        raise DataError(f"{place}: got {got!r}, expected a list of {length}, {what}.")
+    if len(got) != length:
+        raise DataError(f"{place}: got a list of {len(got)}, expected {length}, {what}.")
+    return got
+
+
+def _number(got: Any, place: str) -> Number | None:
+    """A number that compares exactly, as Python's own do and numpy's floats do not; None for NaN."""
+    got = got.item() if hasattr(got, "item") else got
+    if got is None or (isinstance(got, float) and math.isnan(got)):
+        return None
+    if isinstance(got, bool) or not isinstance(got, Number):
+        raise DataError(f"{place}: got {got!r}, expected a number, or None where no flow is measured.")
+    return got
+
+
+def _said(number: Number | None) -> str:
+    return "none" if number is None else str(number)

@@ -1,0 +1,94 @@
+"""Our own OFI, held against the conformance file by the path that a study takes: session, states, bars, flow."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ofiml.bars.time import states, time_bars
+from ofiml.conformance.books import Given, State
+from ofiml.events.quality import Quality
+from ofiml.events.schema import F_LAST, F_SNAPSHOT, Int64, Session, schema
+from ofiml.features import kernel
+from ofiml.features.batch import pieces
+from ofiml.features.machine import FLOW_ONLY, Machine, market
+from ofiml.ofi.flow import bar_flow, flow_columns
+
+_PRICE_UNIT = 100_000  # the file's 0.0001 in 1e-9
+_TICK = 100 * _PRICE_UNIT
+# How a feed's table says each boundary within a session: the row's action, and flags beside F_LAST.
+_MARKS = {
+    None: ("A", 0),
+    "session": ("A", 0),
+    "halt": ("N", F_SNAPSHOT),
+    "clear": ("R", 0),
+    "snapshot": ("A", F_SNAPSHOT),
+}
+
+
+def answers(given: Given) -> dict[str, Any]:
+    """Flow per state and level, row by row as a stream computes it, and sums and events per bar, as a study does;
+    `edges` bound a single session.
+    """
+    levels, edges = given["levels"], given["edges"]
+    found: dict[str, Any] = {"flow": []}
+    for rows in _sessions(given["states"]):
+        session = _session(rows, levels, edges or [rows[0]["time"], rows[-1]["time"]])
+        flow = _per_state(session)
+        found["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
+        if edges:
+            bars = time_bars(session, states(session, "message"), edges[1] - edges[0])
+            found["bar_flow"] = bar_flow(session, "message", bars).select(flow_columns(levels)).rows()
+            found["bar_events"] = bars.events.tolist()
+    return found
+
+
+def _per_state(session: Session) -> Iterator[list[int]]:
+    """The flow of each level by which each state moves the machine's growing sums."""
+    m, levels = Machine(market(session, "message"), FLOW_ONLY), session.levels
+
+    def net() -> Int64:
+        return m.total[:levels] - m.total[levels : 2 * levels]
+
+    for rows in pieces(session):
+        for row in rows:
+            before = net()
+            kernel.step(m.state, m.total, m.book, m.ring, m.due, m.prints, m.buckets, row)
+            if row[kernel.FLAGS] & F_LAST:
+                yield (net() - before).tolist()
+
+
+def _sessions(rows: list[State]) -> list[list[State]]:
+    number = np.cumsum([row["boundary"] == "session" for row in rows]).tolist()
+    return [[row for _, row in group] for _, group in groupby(zip(number, rows, strict=True), key=lambda pair: pair[0])]
+
+
+def _session(rows: list[State], levels: int, edges: list[int]) -> Session:
+    table = []
+    for i, row in enumerate(rows):
+        action, flags = _MARKS[row["boundary"]]
+        flags |= F_LAST if row["ends_message"] else 0
+        record = {"ts_event": row["time"], "ts_recv": row["time"], "action": action, "side": "N", "flags": flags}
+        record |= {"sequence": i, "symbol": "BOOK"}
+        for side, quotes in (("bid", row["bids"]), ("ask", row["asks"])):
+            for m, quote in enumerate(quotes):
+                if quote is not None:
+                    record |= {f"{side}_px_{m:02d}": quote[0] * _PRICE_UNIT, f"{side}_sz_{m:02d}": quote[1]}
+        table.append(record)
+    types = schema(levels)
+    plain = {name: pl.Int64() if name in ("ts_event", "ts_recv") else kind for name, kind in types.items()}
+    return Session(
+        symbol="BOOK",
+        date="1970-01-01",
+        events=pl.DataFrame(table, schema=plain).cast({"ts_event": types["ts_event"], "ts_recv": types["ts_recv"]}),
+        open=edges[0],
+        close=edges[-1],
+        tick=_TICK,
+        levels=levels,
+        size_unit=1.0,
+        source="the conformance file",
+        digest="",
+        quality=Quality(),
+    )
