@@ -43,7 +43,7 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         config_path, report_path = logged(run_id, uri, Path(folder))
-        raw, before = _read(run_id, config_path, report_path)
+        raw, before = read_logged(run_id, config_path, report_path)
     if path is not None:
         raw["dataset"]["path"] = path
     try:
@@ -87,8 +87,10 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def _read(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The logged config and report, as far as they are what a study logs."""
+def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The logged config and report, as far as they are what a study logs; without a cache, which would be a folder of
+    a stranger's choice.
+    """
     try:
         raw = yaml.load(config_path.read_text(), Loader=_PlainLoader)  # noqa: S506
         before = json.loads(report_path.read_text())
@@ -102,6 +104,8 @@ def _read(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, 
         or not all(isinstance(p, dict) for p in parts)
     ):
         raise ConfigError(f"The config or the report of run {run_id} is not that of a study.")
+    if "store" in raw["dataset"]:
+        raw["dataset"]["store"] = None
     return raw, before
 
 

@@ -45,6 +45,12 @@ class Bar:
     known: int
     mid: float
 
+    @property
+    def ofi(self) -> int:
+        """The bar's best-level flow, lots."""
+        width = (self.flow.shape[1] - kernel.SIDES - 1) // kernel.PARTS
+        return int(self.flow[0, kernel.BID_FLOW * width] - self.flow[0, kernel.ASK_FLOW * width])
+
     def __getitem__(self, name: str) -> float:
         return float(self.features[INDEX[name]])
 

@@ -15,7 +15,7 @@ from ofiml.bars.time import states
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.events.schema import times
 from ofiml.events.sessions import sources
-from ofiml.features import batch, kernel
+from ofiml.features import batch, catalogue, kernel
 from ofiml.features.batch import compute
 from ofiml.features.catalogue import CATALOGUE, EVEN, INDEX, ODD
 from ofiml.features.machine import Plan, market
@@ -44,6 +44,8 @@ def test_the_kernel_and_the_catalogue_have_the_same_order():
     names = [n for n in list(vars(kernel))[first:] if n.isupper()][: kernel.FEATURES]
     assert [n.removesuffix("_BAR").lower() for n in names] == list(CATALOGUE)
     assert [getattr(kernel, n) for n in names] == list(range(kernel.FEATURES))
+    for constant in ("WINDOWS", "BARS", "REALISED"):
+        assert getattr(kernel, constant) == getattr(catalogue, constant)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -20,8 +20,12 @@ are left out.
 from dataclasses import dataclass
 
 from ofiml.errors import ConfigError
-from ofiml.features.kernel import BARS, REALISED, WINDOWS
 from ofiml.units import SECOND
+
+# The kernel has the same; it is not asked for them, as it loads numba.
+WINDOWS = tuple(s * SECOND for s in (1, 5, 10, 30, 60, 300))
+BARS = 30
+REALISED = 5 * SECOND
 
 EVEN, ODD = "even", "odd"
 

@@ -27,6 +27,10 @@ class Model(Protocol):
         """Writes the model as text, at `stem` with a suffix of its own. Never a pickle."""
         ...
 
+    def load(self, stem: Path, width: int) -> "Model":
+        """Reads what `save` wrote, for `width` features; it comes from strangers. Raises DataError for all else."""
+        ...
+
     def native(self) -> Any:
         """The library's own object, for the tracking store; None if there is none."""
         ...

@@ -4,6 +4,7 @@ Missing values take the train median, features are standardised on the train row
 """
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +15,84 @@ from ofiml.errors import DataError
 from ofiml.models.base import Float
 
 
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """What a fitted linear model says, in its own arithmetic: the same bits for one row as for many, which a matrix
+    product does not promise. All (k,) but `intercept`.
+    """
+
+    median: Float
+    mean: Float
+    scale: Float
+    coef: Float
+    intercept: float
+
+    def scaled(self, x: Float) -> Float:
+        """The features (n, k), missing ones filled, standardised."""
+        return (np.where(np.isnan(x), self.median, x) - self.mean) / self.scale
+
+    def score(self, x: Float) -> Float:
+        return np.sum(self.scaled(x) * self.coef, axis=1) + self.intercept
+
+
 class Linear:
     """A scikit-learn linear estimator behind imputation and standardisation."""
 
     def __init__(self, estimator: Any, *, classify: bool) -> None:
+        self.classify = classify
+        self._estimator = estimator
+        self.pipeline: Any = None
+
+    def fit(self, x: Float, y: Float) -> "Linear":
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        self.classify = classify
-        self.pipeline = make_pipeline(
-            SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), estimator
-        )
-
-    def fit(self, x: Float, y: Float) -> "Linear":
         if self.classify:
             x, y = moves_only(x, y)
-        self.pipeline.fit(x, y)
-        self._train_mean = self.pipeline[:-1].transform(x).mean(axis=0)
+        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+        self.pipeline = make_pipeline(imputer, StandardScaler(), self._estimator).fit(x, y)
+        scaler, fitted = self.pipeline[1], self.pipeline[2]
+        self.scorer = Scorer(
+            imputer.statistics_,
+            scaler.mean_,
+            scaler.scale_,
+            np.ravel(fitted.coef_),
+            float(np.ravel(fitted.intercept_)[0]),
+        )
+        self._train_mean = self.scorer.scaled(x).mean(axis=0)
         return self
 
     def predict(self, x: Float) -> Float:
-        if self.classify:
-            return 2.0 * self.pipeline.predict_proba(x)[:, 1] - 1.0
-        return self.pipeline.predict(x)
+        from scipy.special import expit
+
+        score = self.scorer.score(x)
+        return 2.0 * expit(score) - 1.0 if self.classify else score
 
     def contributions(self, x: Float) -> Float:
         import shap
 
-        estimator = self.pipeline[-1]
-        parts = np.ravel(estimator.coef_), float(np.ravel(estimator.intercept_)[0])
         masker = shap.maskers.Independent(self._train_mean[None, :])
-        return shap.LinearExplainer(parts, masker).shap_values(self.pipeline[:-1].transform(x))
+        explainer = shap.LinearExplainer((self.scorer.coef, self.scorer.intercept), masker)
+        return explainer.shap_values(self.scorer.scaled(x))
 
     def save(self, stem: Path) -> None:
-        imputer, scaler, estimator = (step for _, step in self.pipeline.steps)
-        parts = {
-            "classify": self.classify,
-            "median": imputer.statistics_,
-            "mean": scaler.mean_,
-            "scale": scaler.scale_,
-            "coef": np.ravel(estimator.coef_),
-            "intercept": np.ravel(estimator.intercept_),
-        }
-        as_lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in parts.items()}
-        stem.with_suffix(".json").write_text(json.dumps(as_lists, indent=1))
+        as_lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self.scorer).items()}
+        stem.with_suffix(".json").write_text(json.dumps({"classify": self.classify} | as_lists, indent=1))
+
+    def load(self, stem: Path, width: int) -> "Linear":
+        """Reads what `save` wrote, for `width` features. Raises DataError for anything else."""
+        path = stem.with_suffix(".json")
+        try:
+            parts = json.loads(path.read_text())
+            arrays = [np.array(parts[k], np.float64) for k in ("median", "mean", "scale", "coef")]
+            median, mean, scale, coef = arrays
+            self.scorer = Scorer(median, mean, scale, coef, float(parts["intercept"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{path.name} is no linear model that a study wrote.") from error
+        if any(a.shape != (width,) for a in arrays) or parts.get("classify") != self.classify:
+            raise DataError(f"{path.name} is of another model than the run's config, or of other features.")
+        return self
 
     def native(self) -> Any:
         return self.pipeline

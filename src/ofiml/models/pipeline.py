@@ -8,6 +8,7 @@ import numpy as np
 
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
+from ofiml.errors import DataError
 from ofiml.models.base import Float, Model
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import Grouped, Reducer, reducer
@@ -44,6 +45,27 @@ class Pipeline:
         described = {"ofi": asdict(self.ofi), "weights": weights, "features": self.feature_names}
         stem.with_name(stem.name + "_features.json").write_text(json.dumps(described, indent=1))
         self.model.save(stem)
+
+    def load(self, stem: Path, flow_width: int) -> "Pipeline":
+        """Reads what `save` wrote, for flow of `flow_width` columns. Raises DataError for anything else."""
+        path = stem.with_name(stem.name + "_features.json")
+        self.reducer = reducer(self.ofi, flow_width)
+        parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
+        try:
+            described = json.loads(path.read_text())
+            names, weights = described["features"], described["weights"]
+            for part, learned in zip(parts, weights, strict=True):
+                if part.fitted:
+                    part.weights = np.array(learned, np.float64)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{path.name} does not describe the features of a study's model.") from error
+        levels = flow_width // len(parts)
+        if names != self.feature_names or any(
+            p.fitted and (p.weights is None or p.weights.shape != (levels,)) for p in parts
+        ):
+            raise DataError(f"{path.name} is of other features than the run's config asks for.")
+        self.model.load(stem, len(names))
+        return self
 
     def features(self, flow: Float, others: Float) -> Float:
         """What the model sees, (n, len(feature_names))."""

@@ -22,5 +22,8 @@ class Zero:
     def save(self, stem: Path) -> None:
         stem.with_suffix(".json").write_text(json.dumps({"model": "zero"}))
 
+    def load(self, stem: Path, width: int) -> "Zero":
+        return self
+
     def native(self) -> Any:
         return None

@@ -110,3 +110,19 @@ def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, asked: list[Gr
             flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
         blocks.append(flow.astype(np.float64))
     return np.ascontiguousarray(np.hstack(blocks))
+
+
+def flow_row(
+    read: NDArray[np.int64], known: int, windows: tuple[int, ...], normalise: str, asked: list[Group]
+) -> Float:
+    """A row of `flow_matrix`, (1, groups·levels), of a single bar as a stream gives it: the same bits."""
+    width = (read.shape[1] - kernel.SIDES - 1) // kernel.PARTS
+    out = np.full((len(asked), width), np.nan)
+    for i, group in enumerate(asked):
+        w = 0 if group.window is None else 1 + windows.index(group.window)
+        if w <= known:
+            out[i] = _part(read[w : w + 1], group.part, width)[0]
+            if normalise == "depth":
+                size, sides = (float(read[w, kernel.PARTS * width + k]) for k in (kernel.DEPTH, kernel.SIDES))
+                out[i] = out[i] / (size / sides) if sides and size else 0.0
+    return out.reshape(1, -1)

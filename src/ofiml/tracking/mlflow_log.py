@@ -18,6 +18,7 @@ from ofiml.tracking.verdict import markdown
 
 _PARAM_LIMIT = 6000
 _BATCH = 1000
+_MODEL = re.compile(r"models/fold_[0-9]{2}(_features)?\.(json|txt)")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -132,8 +133,9 @@ def _fill(
         _log_model(study)
 
 
-def logged(run_id: str, uri: str, folder: Path) -> tuple[Path, Path]:
-    """Fetches (config.yaml, report.json) of a logged run into `folder`.
+def logged(run_id: str, uri: str, folder: Path, *, models: bool = False) -> tuple[Path, Path]:
+    """Fetches (config.yaml, report.json) of a logged run into `folder`; with `models` also predictions.parquet and what
+    lies in models, under their own names.
 
     Raises ConfigError for what is not a run id, or a run that is not there or holds no study.
     """
@@ -146,7 +148,11 @@ def logged(run_id: str, uri: str, folder: Path) -> tuple[Path, Path]:
         names = {item.path for item in client.list_artifacts(run_id)}
         if not {"config.yaml", "report.json"} <= names:
             raise ConfigError(f"Run {run_id} holds no config.yaml and report.json: it is not a finished ofiml study.")
-        paths = [Path(client.download_artifacts(run_id, n, str(folder))) for n in ("config.yaml", "report.json")]
+        wanted = ["config.yaml", "report.json"]
+        if models:
+            listed = [item.path for item in client.list_artifacts(run_id, "models")]
+            wanted += ["predictions.parquet", *(path for path in listed if _MODEL.fullmatch(path))]
+        paths = [Path(client.download_artifacts(run_id, name, str(folder))) for name in wanted]
     except MlflowException as error:
         raise ConfigError(f"Run {run_id} cannot be read from {without_credentials(uri)}: {error.message}") from error
     return paths[0], paths[1]
