@@ -33,13 +33,10 @@ def tick_rule(trades: pl.DataFrame) -> Int8:
     return sign.cast(pl.Int8).to_numpy()
 
 
-def lee_ready(session: Session, trades: pl.DataFrame, per: str, lag: int) -> Int8:
-    """Signs (n,) by the quote rule, and at the mid, or without a quote, by the tick rule (Lee & Ready 1991).
-
-    The quote of a trade is the last book state (as of `bars.time.states`, `per`) that comes before the trade's row in
-    the feed and is at least `lag` ns older; a trade above its mid was bought, one below it sold. Lee & Ready's lag was
-    5 s, against quotes that were written down before the trades that they followed. Known with the trade. Raises
-    DataError for a negative lag.
+def quotes_before(session: Session, trades: pl.DataFrame, per: str, lag: int) -> pl.DataFrame:
+    """`bid` and `ask` (n,) in 1e-9 units as they stood before each trade: of the last book state (as of
+    `bars.time.states`, `per`) that comes before the trade's row in the feed and is at least `lag` ns older. Null where
+    a side is missing, or before the first state. Raises DataError for a negative lag.
     """
     if lag < 0:
         raise DataError(f"Lee-Ready: a lag of {lag} ns would look ahead; 0 or more is expected.")
@@ -47,10 +44,19 @@ def lee_ready(session: Session, trades: pl.DataFrame, per: str, lag: int) -> Int
     before = np.searchsorted(book.events["row"].to_numpy(), trades["row"].to_numpy(), side="left")
     old = np.searchsorted(book.stamps, trades["ts_recv"].to_numpy() - lag, side="right")
     index = np.minimum(before, old) - 1
-    known = pl.Series(index >= 0)
-    best = book.events.select(pl.col("bid_px_00", "ask_px_00").gather(pl.Series(np.maximum(index, 0))))
-    middle = (2 * trades["price"] - best["bid_px_00"] - best["ask_px_00"]).sign()
-    by_quote = middle.set(~known, None).fill_null(0).cast(pl.Int8).to_numpy()
+    picked = pl.Series(np.maximum(index, 0))
+    best = book.events.select(pl.col(f"{side}_px_00").gather(picked).alias(side) for side in ("bid", "ask"))
+    return best.with_columns(pl.when(pl.Series(index >= 0)).then(pl.all()))
+
+
+def lee_ready(session: Session, trades: pl.DataFrame, per: str, lag: int) -> Int8:
+    """Signs (n,) by the quote rule, and at the mid, or without a quote, by the tick rule (Lee & Ready 1991).
+
+    A trade above the mid of its `quotes_before` was bought, one below it sold. Lee & Ready's lag was 5 s, against
+    quotes that were written down before the trades that they followed. Known with the trade.
+    """
+    best = quotes_before(session, trades, per, lag)
+    by_quote = (2 * trades["price"] - best["bid"] - best["ask"]).sign().fill_null(0).cast(pl.Int8).to_numpy()
     return np.where(by_quote != 0, by_quote, tick_rule(trades)).astype(np.int8)
 
 
