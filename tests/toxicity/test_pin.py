@@ -183,11 +183,32 @@ def test_at_a_boundary_there_is_no_error_and_a_note(true, without, note, pin_kno
     assert all(off[i] < (0.01 if n in without else 4 * found.errors[n]) for i, n in enumerate(NAMES))
 
 
+@pytest.mark.parametrize("one_epsilon", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_without_news_nothing_is_found(seed, one_epsilon):
+    """The maximum alone would not say so: of days without news it may make a PIN of 0.2, with an error of 0.07."""
+    days = simulate(Parameters(0.0, 0.5, 0.0, 40.0, 40.0), 200, np.random.default_rng(seed))
+    found = fit(*days, one_epsilon=one_epsilon)
+    assert all(math.isnan(error) for error in found.errors.values())
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("days without any news are about as likely")
+
+
 def test_days_that_are_all_alike_hold_no_information():
     found = fit(np.full(30, 50), np.full(30, 50))
-    assert found.pin < 0.01
     assert math.isnan(found.errors["pin"])
     assert found.notes
+
+
+@pytest.mark.parametrize("epsilon", [1.5, 60.0, 4e4, 1e8])
+@pytest.mark.parametrize("share", [0.08, 0.5, 5.0])
+def test_the_maximum_is_not_below_the_truth(epsilon, share):
+    """From a few trades a day to a hundred million, with news small and large against ε."""
+    true = Parameters(0.3, 0.4, share * epsilon, epsilon, 1.5 * epsilon)
+    days = simulate(true, 60, np.random.default_rng(7))
+    found = fit(*days)
+    assert found.log_likelihood >= log_likelihood(true, *days)
+    assert found.agreeing > 3
 
 
 @pytest.mark.parametrize(
@@ -216,9 +237,11 @@ def test_bad_parameters_are_refused(bad):
 
 
 def test_one_sided_days_are_fitted_all_the_same():
-    found = fit(np.zeros(40), np.random.default_rng(0).poisson(20, 40))
-    assert math.isnan(found.errors["epsilon_buy"])
+    rng = np.random.default_rng(0)
+    found = fit(np.zeros(40), rng.poisson(20, 40) + rng.poisson(40, 40) * (rng.random(40) < 0.3))
     assert found.parameters.epsilon_buy < 1e-3
+    assert {name for name in NAMES if math.isnan(found.errors[name])} == {"delta", "epsilon_buy"}
+    assert [note[:12] for note in found.notes] == ["no good news", "no uninforme"]
 
 
 def test_counts_are_of_orders_not_of_fills_in_whole_periods():

@@ -1,6 +1,8 @@
 """Sides of trades: by hand, against obvious loops, mirrored, cut short, and with what the feed does not say."""
 
+import io
 import math
+import zipfile
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from ofiml.errors import DataError
+from ofiml.events.sessions import sources
 from ofiml.events.trades import trades
 from ofiml.toxicity.sides import (
     Agreement,
@@ -19,11 +22,13 @@ from ofiml.toxicity.sides import (
     bulk,
     lee_ready,
     netted,
+    quotes_before,
     tick_rule,
     time_cut,
     volume_cut,
 )
 from tests.books import SECOND, TICK, mirrored, random_session, session
+from tests.golden.test_aapl import file_dataset
 
 TOP = 10_000 * TICK
 patient = settings(max_examples=25, deadline=None)
@@ -282,3 +287,25 @@ def test_bars_that_would_fill_the_memory_are_refused():
     huge = trades(random_trades(0)).with_columns(size=pl.lit(10**12, pl.Int64))
     with pytest.raises(DataError, match="choose a size"):
         volume_cut(huge, 1)
+
+
+def test_amzn_sides_from_the_raw_files(data):
+    """Lee-Ready without lag, from LOBSTER's numbers as they stand, a trade at a time."""
+    with zipfile.ZipFile(data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")) as archive:
+        names = {kind: next(n for n in archive.namelist() if f"_{kind}_" in n) for kind in ("message", "orderbook")}
+        message, book = (np.loadtxt(io.BytesIO(archive.read(n)), delimiter=",") for n in names.values())
+    expected, last, tick = [], None, 0
+    for i in np.flatnonzero(np.isin(message[:, 1], (4, 5))):
+        price = message[i, 4]
+        if last is not None and price != last:
+            tick = 1 if price > last else -1
+        last = price
+        middle = (book[i - 1, 0] + book[i - 1, 2]) / 2 if i else price
+        expected.append(int(np.sign(price - middle)) or tick)
+    (one,) = sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
+    found = trades(one)
+    assert lee_ready(one, found, "message", 0).tolist() == expected
+    assert agreement(found, np.array(expected, np.int8)).share == pytest.approx(0.9722, abs=1e-4)
+    best = quotes_before(one, found, "message", 0)
+    outside = ((found["price"] >= best["ask"]) | (found["price"] <= best["bid"])).fill_null(False).to_numpy()
+    assert (found["sign"].to_numpy() == expected)[outside].all()
