@@ -9,14 +9,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from scipy.optimize import minimize
-from scipy.special import gammaln, logsumexp
 
 from ofiml.bars.time import mid_ticks, quotes, states
 from ofiml.events.schema import F_LAST, times
 from ofiml.events.simulate import simulate
 from ofiml.events.simulate.oracle import expected_move, gap
 from ofiml.events.truth import Truth, to_json
+from ofiml.toxicity.pin import counts, fit
 from ofiml.tracking.verdict import sentences
 from ofiml.units import SECOND
 
@@ -114,47 +113,17 @@ def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
         assert (errors < 0.001).all()
 
 
-def minus_log_likelihood(theta, buys, sells):
-    """Of Easley et al. (1996), news good or bad with 1/2, per period of counts; theta is logit α, log μ, log ε."""
-    alpha, mu, epsilon = 1 / (1 + np.exp(-theta[0])), np.exp(theta[1]), np.exp(theta[2])
-
-    def poisson(counts, rate):
-        return counts * np.log(rate) - rate - gammaln(counts + 1)
-
-    quiet = np.log1p(-alpha) + poisson(buys, epsilon) + poisson(sells, epsilon)
-    good = np.log(alpha / 2) + poisson(buys, epsilon + mu) + poisson(sells, epsilon)
-    bad = np.log(alpha / 2) + poisson(buys, epsilon) + poisson(sells, epsilon + mu)
-    return -logsumexp(np.stack([quiet, good, bad]), axis=0).sum()
-
-
-def hessian(f, x, step=1e-3):
-    """By central differences."""
-    e = step * np.eye(len(x))
-    return np.array(
-        [[(f(x + a + b) - f(x + a - b) - f(x - a + b) + f(x - a - b)) / (4 * step**2) for b in e] for a in e]
-    )
-
-
 def test_pin_is_recovered_from_the_counts_of_trades(configure):
     config = dataset(configure, *POISSON, "limit_rate=4.0", "session_length=6h", "period=1m", "uninformed_orders=12.0",
                      "informed_orders=10.0", "informed_probability=0.3")  # fmt: skip
-    counts = []
-    for i in range(3):
-        s = simulate(config, i)[0]
-        e = s.events.filter((pl.col("action") == "T") & ((pl.col("flags") & F_LAST) != 0))
-        at = np.arange(s.open, s.close + 1, 60 * SECOND)
-        sides = [times(e.filter(pl.col("side") == side)) for side in ("B", "A")]
-        counts.append([np.diff(np.searchsorted(stamps, at)) for stamps in sides])
-    buys, sells = np.concatenate(counts, axis=1)
-    starts = [[a, np.log(m), np.log(buys.mean())] for a in (-2.0, 0.0) for m in (3.0, 20.0)]
-    fits = [minimize(minus_log_likelihood, start, args=(buys, sells), method="Nelder-Mead") for start in starts]
-    best = min(fits, key=lambda fit: fit.fun)
-    true = np.array([np.log(0.3 / 0.7), np.log(10.0), np.log(12.0)])
-    error = np.sqrt(np.diag(np.linalg.inv(hessian(lambda theta: minus_log_likelihood(theta, buys, sells), best.x))))
-    assert (np.abs(best.x - true) < 4 * error).all()
-    assert (error < [0.15, 0.05, 0.02]).all()
-    alpha, mu, epsilon = 1 / (1 + np.exp(-best.x[0])), *np.exp(best.x[1:])
-    assert alpha * mu / (alpha * mu + 2 * epsilon) == pytest.approx(simulate(config, 0)[0].planted.pin()[0], abs=0.02)
+    buys, sells = np.concatenate([counts(simulate(config, i)[0], 60 * SECOND) for i in range(3)], axis=1)
+    found = fit(buys, sells, one_epsilon=True)
+    true = {"alpha": 0.3, "delta": 0.5, "mu": 10.0, "epsilon_buy": 12.0}
+    widest = {"alpha": 0.03, "delta": 0.04, "mu": 0.5, "epsilon_buy": 0.24}
+    for name, value in true.items():
+        assert abs(getattr(found.parameters, name) - value) < 4 * found.errors[name]
+        assert found.errors[name] < widest[name]
+    assert found.pin == pytest.approx(simulate(config, 0)[0].planted.pin()[0], abs=0.02)
 
 
 def test_the_informed_move_by_hand():

@@ -12,6 +12,14 @@ Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
+def pin(alpha: float, mu: float, epsilon_buy: float, epsilon_sell: float) -> float:
+    """αμ/(αμ + ε_b + ε_s), the share of orders that are informed (Easley, Kiefer, O'Hara & Paperman 1996, where both ε
+    are one); 0 without informed orders.
+    """
+    informed = alpha * mu
+    return informed / (informed + (epsilon_buy + epsilon_sell)) if informed else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """The plan of one symbol's simulated session. Lists of symbols are in the order of `symbols`.
@@ -43,10 +51,8 @@ class Truth:
         return any(a * m * slope != 0 for a, m, slope in move)
 
     def pin(self) -> list[float]:
-        """Per symbol αμ/(αμ + 2ε) (Easley et al. 1996)."""
-        return [
-            a * m / (a * m + 2 * e) if a * m else 0.0 for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)
-        ]
+        """Per symbol, see `pin`."""
+        return [pin(a, m, e, e) for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)]
 
     def informed_move(self, at: Int64, delay: int, horizon: int) -> Float:
         """E[V(t + d + h) - V(t + d) | news of t's period] in ticks, (n,), for times `at` (n,) in ns.

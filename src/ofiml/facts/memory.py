@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.bars.time import Book, time_bars
 from ofiml.events.schema import Session
+from ofiml.events.trades import orders, trades
 from ofiml.units import SECOND
 
 Float = NDArray[np.float64]
@@ -46,16 +46,8 @@ def event_rate(session: Session, book: Book, seconds: int) -> Curve:
 
 
 def trade_signs(session: Session) -> Float:
-    """+1 for a buying, -1 for a selling aggressor, one a market order, in feed order.
-
-    Trades in a row with one exchange time and one side are the fills of one order. Trades without a side are left out.
-    """
-    trades = session.events.filter((pl.col("action") == "T") & (pl.col("side") != "N"))
-    stamps = trades["ts_event"].to_physical().to_numpy()
-    sign = np.where(trades["side"].cast(pl.String).to_numpy() == "B", 1.0, -1.0)
-    first = np.ones(len(sign), np.bool_)
-    first[1:] = (np.diff(stamps) != 0) | (np.diff(sign) != 0)
-    return sign[first]
+    """+1 for a buying, -1 for a selling aggressor, one a market order, in feed order; see `events.trades.orders`."""
+    return orders(trades(session))["sign"].to_numpy().astype(np.float64)
 
 
 def sign_memory(session: Session) -> dict[str, Curve]:

@@ -1,0 +1,295 @@
+"""Rules for the side of a trade against the feed's own sides, VPIN by each, and PIN against what was planted.
+
+    python scripts/trade_sides.py --out FOLDER AMZN="dataset=lobster dataset.path=FILE" synthetic="dataset=synthetic"
+
+Each LABEL="…" holds overrides as of `python -m ofiml.run`, of which dataset and bars.per matter. Buckets are the
+session's volume over --buckets, which only who has seen the session knows: this describes, it does not forecast. Writes
+results.json and results.md into FOLDER, and prints the same: counts and averages only, no trade of the data.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from market_facts import described, markets
+from rich.console import Console
+from rich.table import Table
+
+from ofiml.cli import ending_in_a_sentence
+from ofiml.config import Config
+from ofiml.errors import ConfigError, DataError
+from ofiml.events.schema import Session
+from ofiml.events.sessions import sources
+from ofiml.events.trades import trades
+from ofiml.toxicity.pin import counts, fit
+from ofiml.toxicity.sides import (
+    Agreement,
+    Netted,
+    agreement,
+    bulk,
+    lee_ready,
+    netted,
+    quotes_before,
+    tick_rule,
+    time_cut,
+    volume_cut,
+)
+from ofiml.toxicity.vpin import Vpin
+from ofiml.units import duration
+
+BARS_A_BUCKET = 10
+RULES = {"normal": {}, "t 0.25": {"freedom": 0.25}, "normal, hindsight": {"hindsight": True}}
+
+
+@dataclass
+class Found:
+    """What is known of a market, summed or listed over its sessions."""
+
+    held: list[dict[str, str]] = field(default_factory=list)
+    agreed: dict[str, Agreement] = field(default_factory=dict)
+    bars: dict[str, Netted] = field(default_factory=dict)
+    vpin: dict[str, list[pl.Series]] = field(default_factory=dict)
+    pin: list[dict[str, Any]] = field(default_factory=list)
+
+
+def measure(config: Config, given: argparse.Namespace) -> Found:
+    """Of all sessions of a dataset, one in memory at a time."""
+    out = Found()
+    for session in sessions(config):
+        out.held.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
+        add_session(out, session, config.bars.per, given)
+    if not out.held:
+        raise DataError(f"{config.dataset.label}: no session to measure.")
+    return out
+
+
+def sessions(config: Config) -> Iterator[Session]:
+    count = 0
+    for source in sources(config.dataset):
+        for session in source():
+            yield session
+            count += 1
+            if config.dataset.max_sessions is not None and count >= config.dataset.max_sessions:
+                return
+
+
+def add_session(out: Found, session: Session, per: str, given: argparse.Namespace) -> None:
+    table = trades(session)
+    size, stamps = table["size"].to_numpy(), table["ts_recv"].to_numpy()
+    volume = int(size.sum())
+    bucket = volume // given.buckets
+    if bucket < BARS_A_BUCKET:
+        raise DataError(f"{session.source}, {session.date}: {volume} lots are too few for {given.buckets} buckets.")
+    signs = {f"Lee-Ready, lag {lag}": lee_ready(session, table, per, duration(lag, "--lags")) for lag in given.lags}
+    signs["tick rule"] = tick_rule(table)
+    first = f"Lee-Ready, lag {given.lags[0]}"
+    agreed = {name: agreement(table, sign) for name, sign in signs.items()}
+    for place, there in places(session, table, per, duration(given.lags[0])).items():
+        agreed[f"{first}, {place}"] = agreement(table.filter(there), signs[first][there.to_numpy()])
+    for name, one in agreed.items():
+        out.agreed[name] = out.agreed[name] + one if name in out.agreed else one
+
+    feed = table["sign"].to_numpy()
+    shuffled = np.random.default_rng(0).permutation(feed)
+    vpin = {
+        name: (stamps, size, size * sign) for name, sign in {"feed": feed, "feed, shuffled": shuffled, **signs}.items()
+    }
+    cuts = {
+        f"{given.step} bars": time_cut(table, session, duration(given.step, "--step")),
+        "volume bars": volume_cut(table, bucket // BARS_A_BUCKET),
+    }
+    for kind, cut in cuts.items():
+        of_bars = {name: cut.total(signs[name]) for name in (first, "tick rule")}
+        for rule, settings in RULES.items():
+            found = bulk(table, cut, **settings)
+            of_bars[f"bulk, {rule}"] = found["signed"].to_numpy()
+            vpin[f"bulk, {rule}, {kind}"] = found["known_at"].to_numpy(), cut.total(1), found["signed"].to_numpy()
+        for name, signed in of_bars.items():
+            one, key = netted(table, cut, signed), f"{name}, {kind}"
+            out.bars[key] = out.bars[key] + one if key in out.bars else one
+    for name, entries in vpin.items():
+        out.vpin.setdefault(name, []).append(Vpin(bucket, given.window).feed(*entries)["vpin"].fill_nan(None))
+    if session.planted is not None:
+        out.pin.append(pin(session))
+
+
+def places(session: Session, table: pl.DataFrame, per: str, lag: int) -> dict[str, pl.Series]:
+    """Which trades were at a quote or beyond it, and which between the two, where the rule is less sure."""
+    best = quotes_before(session, table, per, lag)
+    outside = ((table["price"] >= best["ask"]) | (table["price"] <= best["bid"])).fill_null(False)
+    inside = ((table["price"] < best["ask"]) & (table["price"] > best["bid"])).fill_null(False)
+    return {"at a quote": outside, "inside": inside}
+
+
+def pin(session: Session) -> dict[str, Any]:
+    """What was planted in a simulated session, and what its orders say of it."""
+    truth = session.planted
+    assert truth is not None
+    k = truth.symbol
+    planted = {
+        "alpha": truth.alpha[k],
+        "delta": 0.5,  # news is good or bad with the same probability
+        "mu": truth.mu[k],
+        "epsilon_buy": truth.epsilon[k],
+        "epsilon_sell": truth.epsilon[k],
+        "pin": truth.pin()[k],
+    }
+    got = fit(*counts(session, truth.period))
+    return {
+        "session": session.date,
+        "symbol": session.symbol,
+        "periods": got.days,
+        "planted": planted,
+        "found": {**asdict(got.parameters), "pin": got.pin},
+        "errors": {name: error if math.isfinite(error) else None for name, error in got.errors.items()},
+        "log_likelihood": got.log_likelihood,
+        "starts": [got.starts, got.converged, got.agreeing],
+        "notes": got.notes,
+    }
+
+
+def plain(found: Found) -> dict[str, Any]:
+    """As JSON, which has no NaN."""
+    feed = found.vpin["feed"]
+    return {
+        "sessions": found.held,
+        "sides": {
+            name: asdict(a) | {"share": known(a.share), "share_of_lots": known(a.share_of_lots)}
+            for name, a in found.agreed.items()
+        },
+        "bars": {
+            name: asdict(n) | {"share": known(n.share), "share_of_half": known(n.share_of_half)}
+            for name, n in found.bars.items()
+        },
+        "vpin": {name: against(feed, series) for name, series in found.vpin.items()},
+        "pin": found.pin,
+    }
+
+
+def against(feed: list[pl.Series], series: list[pl.Series]) -> dict[str, Any]:
+    """Values, their mean and quantiles over the sessions' buckets, and their correlation with VPIN by the feed's sides.
+
+    Bucket k ends at the same lot whoever tells the sides, so that the two are paired by k.
+    """
+    pairs = pl.concat([pl.DataFrame({"feed": f.head(len(s)), "one": s}) for f, s in zip(feed, series, strict=True)])
+    values = pairs.drop_nulls()
+    varied = values.height > 2 and all(values[c].std() for c in values.columns)
+    r = np.corrcoef(values["feed"], values["one"])[0, 1] if varied else math.nan
+    mean, low, high = values["one"].mean(), values["one"].quantile(0.05), values["one"].quantile(0.95)
+    return {"values": values.height, "mean": mean, "q05": low, "q95": high, "correlation": known(float(r))}
+
+
+def known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+Rows = list[list[str]]
+
+
+def tables(found: dict[str, Any]) -> Iterator[tuple[list[str], Rows]]:
+    """(names of the columns, rows) of each table."""
+    yield (
+        ["as the feed says", "trades", "right", "lots right"],
+        [[n, count(a["trades"]), share(a["share"]), share(a["share_of_lots"])] for n, a in found["sides"].items()],
+    )
+    yield (
+        ["netted within bars", "bars", "lots right", "half and half"],
+        [[n, count(b["bars"]), share(b["share"]), share(b["share_of_half"])] for n, b in found["bars"].items()],
+    )
+    shown = ("mean", "q05", "q95", "correlation")
+    yield (
+        ["VPIN", "buckets", "mean", "5 %", "95 %", "correlation"],
+        [[n, count(v["values"]), *(share(v[key]) for key in shown)] for n, v in found["vpin"].items()],
+    )
+    if found["pin"]:
+        names = list(found["pin"][0]["planted"])
+        rows = [[one["session"], *(recovered(one, name) for name in names)] for one in found["pin"]]
+        yield ["planted, found", *names], rows
+
+
+def recovered(one: dict[str, Any], name: str) -> str:
+    error = one["errors"][name]
+    return f"{one['planted'][name]:.3g}, {one['found'][name]:.3g} ± {'–' if error is None else f'{error:.2g}'}"
+
+
+def told(found: dict[str, Any]) -> str:
+    first = next(iter(found["sides"].values()))
+    trades, lots = first["trades"] + first["untold"], first["lots"] + first["untold_lots"]
+    return f"{trades:,} trades of {lots:,} lots; no side is told of {first['untold']:,} of {first['untold_lots']:,}"
+
+
+def show(heading: str, found: dict[str, Any], console: Console) -> None:
+    console.print(heading, style="bold", highlight=False, markup=False)
+    console.print(told(found), highlight=False)
+    for columns, rows in tables(found):
+        table = Table(box=None, pad_edge=False)
+        for i, name in enumerate(columns):
+            table.add_column(name, justify="right" if i else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        console.print()
+
+
+def markdown(heading: str, found: dict[str, Any]) -> str:
+    lines = [f"## {heading}", "", told(found), ""]
+    for columns, rows in tables(found):
+        lines += ["| " + " | ".join(row) + " |" for row in (columns, ["---"] * len(columns), *rows)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def write(given: argparse.Namespace) -> int:
+    for name in (*given.lags, given.step):
+        duration(name, "--lags and --step")
+    if given.buckets < 1 or given.window < 1:
+        raise ConfigError("--buckets and --window are 1 or more.")
+    configs = markets(given.markets)
+    given.out.mkdir(parents=True, exist_ok=True)
+    record, pages = {}, []
+    console = Console(width=160)
+    for label, config in configs.items():
+        found = measure(config, given)
+        record[label] = plain(found)
+        heading = f"{label}: {described(found.held)}"
+        show(heading, record[label], console)
+        pages.append(markdown(heading, record[label]))
+    settings = {"lags": given.lags, "step": given.step, "buckets": given.buckets, "window": given.window}
+    text = json.dumps({"settings": settings, "markets": record}, indent=1, ensure_ascii=False, allow_nan=False)
+    (given.out / "results.json").write_text(text + "\n", encoding="utf-8")
+    (given.out / "results.md").write_text("\n".join(pages), encoding="utf-8")
+    console.print(f"{given.out}: results.json, results.md", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    parser.add_argument(
+        "--lags", nargs="+", default=["0ms", "1ms", "10ms", "100ms"], metavar="LAG", help="of Lee-Ready"
+    )
+    parser.add_argument("--step", default="10s", help="time bars of bulk classification (10s)")
+    parser.add_argument("--buckets", type=int, default=200, help="of VPIN, per session (200)")
+    parser.add_argument("--window", type=int, default=50, help="buckets that VPIN averages (50)")
+    parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
+    given = parser.parse_args()
+    return ending_in_a_sentence(lambda: write(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
