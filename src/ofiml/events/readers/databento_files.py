@@ -8,6 +8,7 @@ import polars as pl
 from ofiml.config import FileDataset
 from ofiml.errors import DataError
 from ofiml.events import dbn, text
+from ofiml.events.cells import NUMBER, Plain
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import MOST_BYTES, Blob, unpacked
 from ofiml.events.schema import ACTION, F_SNAPSHOT, LATEST, NO_PRICE, SIDE, TIME
@@ -121,7 +122,7 @@ def _all(
         **dict.fromkeys(level_names(levels, "sz"), text.size(unit)),
         "flags": text.integer(pl.UInt8(), limit=255),
         "sequence": text.integer(),
-        "order_id": text.Column(pl.UInt64(), lambda x: x),
+        "order_id": text.Column(pl.UInt64(), lambda x: x, plain=Plain(NUMBER, low=0, dtype=pl.UInt64())),
         **dict.fromkeys(_IDS, text.integer()),
         **dict.fromkeys(level_names(levels, "ct"), text.optional(text.integer(pl.UInt32()))),
         "symbol": text.word(),
