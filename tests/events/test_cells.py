@@ -51,6 +51,7 @@ def test_values(end, last):
         GOOD + ",",
         GOOD.rpartition(",")[0],
         GOOD.replace("x y", '"x,y"'),
+        GOOD.replace("x y", '"x') + "\n" + GOOD.replace("x y", 'y"'),
         GOOD.replace("7", ""),
         GOOD.replace("7", "7 "),
         GOOD.replace("7", "7.0"),
