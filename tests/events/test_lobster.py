@@ -278,26 +278,3 @@ def test_a_folder_of_days(tmp_path):
     (empty / "readme.txt").write_text("nothing")
     with pytest.raises(DataError, match=r"readme\.txt: give the zip, the 7z"):
         read(empty)
-
-
-def test_noise_in_messages_alone(tmp_path):
-    lines = [f"{34200 + i / 10},{i % 4 + 1},{i // 2},{10 + i},{2000000 + 100 * (i % 7)},{1 - 2 * (i % 2)}"
-             for i in range(60)]  # fmt: skip
-    good = messages(tmp_path, lines).read_bytes()
-    rng = random.Random(2)
-    outcomes = set()
-    for trial in range(150):
-        content = bytearray(good)
-        if trial % 3 == 0:
-            content = content[: rng.randrange(len(content))]
-        else:
-            for _ in range(rng.choice([1, 2, 9])):
-                content[rng.randrange(len(content))] = rng.choice(b"0123456789,.-+e\n\"' \xff\x00")
-        (tmp_path / NAME.format(21, "message", 2)).write_bytes(content)
-        try:
-            for s in read(tmp_path / NAME.format(21, "message", 2), policy=Policy(unreadable="drop")):
-                assert s.quality.used == s.events.height
-            outcomes.add("read")
-        except DataError:
-            outcomes.add("refused")
-    assert outcomes == {"read", "refused"}
