@@ -278,3 +278,22 @@ def test_a_folder_of_days(tmp_path):
     (empty / "readme.txt").write_text("nothing")
     with pytest.raises(DataError, match=r"readme\.txt: give the zip, the 7z"):
         read(empty)
+
+
+@pytest.mark.parametrize("date", ["2012-06-21", "2012-07-04", "2012-07-07"])  # a session, a holiday, a Saturday
+def test_hours_that_were_asked_for_hold_on_any_day(tmp_path, date):
+    path = tmp_path / f"ABC_{date}_34200000_57600000_message_1.csv"
+    path.write_text("".join(f"{s},1,{s},100,2000000,1\n" for s in (34200, 36000, 39600, 50000)))
+
+    def asked(hours):
+        (s,) = (s for source in sources(file_dataset("lobster", path, hours=hours)) for s in source())
+        return [str(np.datetime64(t, "ns"))[:16] for t in (s.open, s.close)], s.quality.used, s.quality.dropped
+
+    assert asked(["10:00", "11:00"]) == ([f"{date}T14:00", f"{date}T15:00"], 2, {"outside_hours": 2})
+    # The file's own hours are the widest that there are.
+    assert asked(["08:00", "12:00"]) == ([f"{date}T13:30", f"{date}T16:00"], 3, {"outside_hours": 1})
+    assert asked("regular") == asked("all") == ([f"{date}T13:30", f"{date}T20:00"], 4, {})
+    with pytest.raises(DataError, match=rf"within the session's hours, {date}T15:30:00 to {date}T15:45:00 UTC"):
+        asked(["11:30", "11:45"])
+    with pytest.raises(DataError, match="no event lies in a session; it holds"):
+        asked(["17:00", "18:00"])
