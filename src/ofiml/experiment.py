@@ -276,7 +276,13 @@ def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
         "kept": kept,
         "notes": sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
         "sessions": [
-            {"symbol": s.key[0], "session": s.key[1], "events": s.events, "quality": asdict(s.quality)}
+            {
+                "symbol": s.key[0],
+                "session": s.key[1],
+                "events": s.events,
+                "digest": s.digest,
+                "quality": asdict(s.quality),
+            }
             for s in sessions
         ],
         "sources": sorted({s.source for s in sessions}),

@@ -95,17 +95,22 @@ def replay(run_id: str, overrides: list[str], uri: str, out: Path | None = None)
         logged_run = _logged_run(config, report, Path(folder), run_id)
     timings = Timings()
     rows: list[Predicted] = []
+    own: list[tuple[str, str]] = []
     found = sources(config.dataset)
     with Stages() as stages, stages.stage("sessions", len(found)) as bar:
         for together in _together(_all(found, bar), config):
             rows += _stream_sessions(together, config, logged_run, timings)
-    after = pl.DataFrame(rows, schema=list(Predicted._fields), orient="row")
+            own += [(s.symbol, s.date) for s in together if (s.symbol, s.date, s.digest) in logged_run.sessions]
+    types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
+    after = pl.DataFrame(rows, schema=dict(zip(Predicted._fields, types, strict=True)), orient="row")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(out)
     console = Console()
     _show(console, timings)
-    return _verdict(console, run_id, logged_run.predictions, after)
+    keys = pl.DataFrame(own, schema={"symbol": pl.String(), "session": pl.String()}, orient="row")
+    before = logged_run.predictions.join(keys, on=["symbol", "session"], how="semi")
+    return _verdict(console, run_id, before, after)
 
 
 class Predicted(NamedTuple):
@@ -119,14 +124,14 @@ class Predicted(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
     """A run's model of each fold, the first bar that each predicted (ns), what it predicted, and of which sessions
-    (symbol, date) it was made.
+    (symbol, date, digest) it was made.
     """
 
     pipelines: list[Pipeline]
     starts: NDArray[np.int64]
     predictions: pl.DataFrame
     levels: int
-    sessions: set[tuple[str, str]]
+    sessions: set[tuple[str, str, str]]
 
     def fold(self, at: int, *, own: bool) -> int:
         """Whose model predicts a bar: that of the run's fold in a session of its `own`, -1 before the first; else the
@@ -139,7 +144,7 @@ def _logged_run(config: Config, report: dict[str, Any], folder: Path, run_id: st
     try:
         predictions = pl.read_parquet(folder / "predictions.parquet").with_columns(pl.col("bar_close").to_physical())
         levels = int(report["dataset"]["levels"])
-        sessions = {(str(s["symbol"]), str(s["session"])) for s in report["dataset"]["sessions"]}
+        sessions = {(str(s["symbol"]), str(s["session"]), str(s["digest"])) for s in report["dataset"]["sessions"]}
         firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
         if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < 100:
             raise ValueError("folds are not numbered from 0")
@@ -252,7 +257,7 @@ class Predictor:
         self.groups, self.windows = groups(config.ofi), plan(config.features, config.ofi).windows
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in together]
-        self.own = [key in run.sessions for key in self.keys]
+        self.own = [(s.symbol, s.date, s.digest) in run.sessions for s in together]
         self.closed: dict[str, list[tuple[int, int]]] = {symbol: [] for symbol, _ in self.keys}
 
     def warm_up(self) -> None:
@@ -315,11 +320,12 @@ def _show(console: Console, timings: Timings) -> None:
 
 
 def _verdict(console: Console, run_id: str, before: pl.DataFrame, after: pl.DataFrame) -> int:
+    """0 if each prediction of `before` is in `after` with the same bits, or there is none."""
     keys = ["symbol", "session", "bar_close"]
     both = before.select(*keys, "y_hat").join(after.select(*keys, "y_hat"), on=keys, how="inner", suffix="_live")
-    if both.height == 0:
+    if before.height == 0:
         console.print(
-            f"{after.height:,} predictions. Run {run_id} predicted none of these bars: there is nothing to compare.",
+            f"{after.height:,} predictions. Run {run_id} predicted none of these sessions: nothing to compare.",
             highlight=False,
             soft_wrap=True,
         )

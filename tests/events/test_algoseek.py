@@ -1,7 +1,5 @@
 """AlgoSeek equity TAQ: hand-written rows of the layout that its guide and its users give. There is no real file."""
 
-import random
-
 import pytest
 
 from ofiml.config import AlgoseekDataset, Policy
@@ -172,26 +170,3 @@ def test_two_tickers(tmp_path):
     first, second = read(csv(tmp_path, *ROWS, *other))
     assert (first.symbol, second.symbol) == ("IBM", "XYZ")
     assert book(second) == [(10.0, 100, None, None), (10.0, 100, 11.0, 100)]  # nothing of the other ticker
-
-
-def test_noise_is_refused_or_read(tmp_path):
-    good = csv(tmp_path, *(row(i, f"QUOTE {'BID' if i % 2 else 'ASK'} NB", 10 + i % 2, 100) for i in range(40)))
-    good = good.read_bytes()
-    rng = random.Random(8)
-    outcomes = set()
-    for trial in range(200):
-        content = bytearray(good)
-        if trial % 3 == 0:
-            content = content[: rng.randrange(len(content))]
-        for _ in range(rng.choice([0, 1, 2, 9])):
-            if content:
-                content[rng.randrange(len(content))] = rng.choice(b"0123456789,.:-+eXT\n\"' \xff\x00")
-        path = tmp_path / "noise.csv"
-        path.write_bytes(content)
-        try:
-            for s in read(path, hours="all", policy=Policy(unreadable="drop", crossed="keep"), tick=1e-9):
-                assert s.quality.used == s.events.height
-            outcomes.add("read")
-        except DataError:
-            outcomes.add("refused")
-    assert outcomes == {"read", "refused"}

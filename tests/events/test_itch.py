@@ -344,30 +344,6 @@ def test_every_cut_is_noticed(tmp_path):
     assert marked.quality.dropped == {}
 
 
-def test_noise_is_refused_or_read_and_never_breaks(tmp_path):
-    messages, _ = random_day(1, 60)
-    good = framed(*messages)
-    rng = random.Random(5)
-    outcomes = []
-    for trial in range(120):
-        content = bytearray(good)
-        for _ in range(rng.choice([1, 1, 4, 40])):
-            content[rng.randrange(len(content))] = rng.randrange(256)
-        if trial % 5 == 0:
-            del content[rng.randrange(len(content)) :]
-        if trial % 11 == 0:
-            at = rng.randrange(len(content) + 1)
-            content[at:at] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 90)))
-        policy = Policy(unreadable="drop" if trial % 2 else "raise", crossed="keep", time_reversal="keep")
-        try:
-            for s in read(written(tmp_path, bytes(content)), policy=policy, hours="all", tick=0.0001):
-                assert s.quality.used == s.events.height
-                outcomes.append("read")
-        except DataError:
-            outcomes.append("refused")
-    assert {"read", "refused"} == set(outcomes)
-
-
 def test_messages_about_orders_nobody_saw(tmp_path):
     day = [listed(), add(1, 1, "B", 10, 100_000), message("E", 2, 99, 5, 1), message("U", 3, 98, 97, 5, 100_100),
            message("D", 4, 97), message("X", 5, 1, 20), END]  # fmt: skip

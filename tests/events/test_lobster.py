@@ -280,24 +280,20 @@ def test_a_folder_of_days(tmp_path):
         read(empty)
 
 
-def test_noise_in_messages_alone(tmp_path):
-    lines = [f"{34200 + i / 10},{i % 4 + 1},{i // 2},{10 + i},{2000000 + 100 * (i % 7)},{1 - 2 * (i % 2)}"
-             for i in range(60)]  # fmt: skip
-    good = messages(tmp_path, lines).read_bytes()
-    rng = random.Random(2)
-    outcomes = set()
-    for trial in range(150):
-        content = bytearray(good)
-        if trial % 3 == 0:
-            content = content[: rng.randrange(len(content))]
-        else:
-            for _ in range(rng.choice([1, 2, 9])):
-                content[rng.randrange(len(content))] = rng.choice(b"0123456789,.-+e\n\"' \xff\x00")
-        (tmp_path / NAME.format(21, "message", 2)).write_bytes(content)
-        try:
-            for s in read(tmp_path / NAME.format(21, "message", 2), policy=Policy(unreadable="drop")):
-                assert s.quality.used == s.events.height
-            outcomes.add("read")
-        except DataError:
-            outcomes.add("refused")
-    assert outcomes == {"read", "refused"}
+@pytest.mark.parametrize("date", ["2012-06-21", "2012-07-04", "2012-07-07"])  # a session, a holiday, a Saturday
+def test_hours_that_were_asked_for_hold_on_any_day(tmp_path, date):
+    path = tmp_path / f"ABC_{date}_34200000_57600000_message_1.csv"
+    path.write_text("".join(f"{s},1,{s},100,2000000,1\n" for s in (34200, 36000, 39600, 50000)))
+
+    def asked(hours):
+        (s,) = (s for source in sources(file_dataset("lobster", path, hours=hours)) for s in source())
+        return [str(np.datetime64(t, "ns"))[:16] for t in (s.open, s.close)], s.quality.used, s.quality.dropped
+
+    assert asked(["10:00", "11:00"]) == ([f"{date}T14:00", f"{date}T15:00"], 2, {"outside_hours": 2})
+    # The file's own hours are the widest that there are.
+    assert asked(["08:00", "12:00"]) == ([f"{date}T13:30", f"{date}T16:00"], 3, {"outside_hours": 1})
+    assert asked("regular") == asked("all") == ([f"{date}T13:30", f"{date}T20:00"], 4, {})
+    with pytest.raises(DataError, match=rf"within the session's hours, {date}T15:30:00 to {date}T15:45:00 UTC"):
+        asked(["11:30", "11:45"])
+    with pytest.raises(DataError, match="no event lies in a session; it holds"):
+        asked(["17:00", "18:00"])

@@ -1,7 +1,5 @@
 """Parquet in the event schema: what the cache writes comes back; anything else is named."""
 
-import random
-
 import polars as pl
 import pytest
 
@@ -105,25 +103,3 @@ def test_missing_columns_symbols_and_levels(path, session):
     frame.write_csv(path)
     with pytest.raises(DataError, match="is no Parquet file"):
         read(path)
-
-
-def test_noise_is_refused_or_read(path, tmp_path):
-    content = path.read_bytes()
-    rng = random.Random(6)
-    outcomes = set()
-    other = tmp_path / "noise.parquet"
-    for trial in range(400):
-        noisy = bytearray(content)
-        if trial % 4 == 0:
-            noisy = noisy[: rng.randrange(len(noisy))]
-        else:
-            for _ in range(rng.choice([1, 1, 3, 20])):
-                noisy[rng.randrange(len(noisy))] = rng.randrange(256)
-        other.write_bytes(noisy)
-        try:
-            for s in read(other, tick=1e-9, policy=Policy(crossed="keep")):
-                assert s.events.schema == schema(s.levels)
-            outcomes.add("read")
-        except DataError:
-            outcomes.add("refused")
-    assert outcomes == {"read", "refused"}

@@ -1,7 +1,5 @@
 """Best bid and offer as CSV: columns by a map, times of several forms, sides that are missing."""
 
-import random
-
 import polars as pl
 import pytest
 
@@ -173,26 +171,3 @@ def test_spaces_after_commas(tmp_path):
     spaced = csv(tmp_path, *(r.replace(",", ", ") for r in ROWS), header=HEADER.replace(",", ", "))
     (ours,) = read(spaced)
     assert ours.events.equals(read(csv(tmp_path, *ROWS))[0].events)
-
-
-def test_noise_is_refused_or_read(tmp_path):
-    good = csv(tmp_path, *(f"2018-01-02 14:30:{i:02d}.{i},XXX,158.3{i % 10},158.5,{i + 1},1,N" for i in range(40)))
-    good = good.read_bytes()
-    rng = random.Random(4)
-    outcomes = set()
-    for trial in range(200):
-        content = bytearray(good)
-        if trial % 3 == 0:
-            content = content[: rng.randrange(len(content))]
-        for _ in range(rng.choice([0, 1, 2, 9])):
-            if content:
-                content[rng.randrange(len(content))] = rng.choice(b"0123456789,.:-+eXT\n\"' \xff\x00")
-        path = tmp_path / "noise.csv"
-        path.write_bytes(content)
-        try:
-            for s in read(path, hours="all", policy=Policy(unreadable="drop"), tick=1e-9):
-                assert s.quality.used == s.events.height
-            outcomes.add("read")
-        except DataError:
-            outcomes.add("refused")
-    assert outcomes == {"read", "refused"}

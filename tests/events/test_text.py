@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -23,8 +22,10 @@ COLUMNS = {
     "lots": text.size(0.001),
     "flag": text.integer(pl.UInt8(), limit=255),
     "side": text.category(SIDE),
+    "name": text.word(),
+    "seconds": text.seconds(),
 }
-GOOD = ["2024-02-29T23:59:59.123456789Z", "233.67", "23367", "5", "0.014", "128", "B"]
+GOOD = ["2024-02-29T23:59:59.123456789Z", "233.67", "23367", "5", "0.014", "128", "B", "ES Z4", "34200.004241176"]
 WANTED = {
     "t": dt.datetime(2024, 2, 29, 23, 59, 59, 123456, dt.UTC),
     "p": 233_670_000_000,
@@ -33,6 +34,8 @@ WANTED = {
     "lots": 14,
     "flag": 128,
     "side": "B",
+    "name": "ES Z4",
+    "seconds": 34_200_004_241_176,
 }
 
 
@@ -42,10 +45,11 @@ def read(lines, policy="raise"):
     return text.read_csv(Blob("f.csv", content), COLUMNS, checker), checker.dropped
 
 
-def slowly(lines, policy="raise"):
-    """The same with the fast reading switched off."""
+def without(readings, lines, policy="raise"):
+    """The same with some of the readings switched off."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_typed", lambda *_: None)
+        for reading in readings:
+            patch.setattr(text, reading, lambda *_: None)
         return read(lines, policy)
 
 
@@ -56,30 +60,51 @@ def test_values():
     assert frame["t"].to_physical()[0] % 10**9 == 123_456_789
 
 
-# What a cell may be, well formed or not; each must mean the same to both readings, or be refused by both.
+# What a cell may be, well formed or not; each must mean the same to all readings, or be refused by all.
 CELLS = {
     "t": ["2024-02-30T00:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29T00:00:00Z", "2024-02-29 00:00:00Z", "x", "",
           "1969-12-31T00:00:00Z", "2024-02-29T00:00:00.5Z", "2024-02-29T00:00:00+01:00", "9999-01-01T00:00:00Z",
           "2024-02-29T00:00:60Z", "2024-2-29T00:00:00Z"],
-    "p": ["", "1e3", "-1", "4000000", "4000000.01", "nan", "inf", "2 33", " 7 ", "0.000000001", "1e-12", "1_000",
-          "0x1f", "+5", "1.", ".5"],
-    "raw": ["-1", "0", "1.0", "9" * 18, "9" * 19, "9" * 40, "-9", "", " 3"],
+    "p": ["", "1e3", "-1", "-0.0", "-", "4000000", "4000000.01", "nan", "inf", "2 33", " 7 ", "0.000000001", "1e-12",
+          "1_000", "0x1f", "+5", "4000000.000000000", "1.", ".5", "9.930000000000", "9.9300000000001"],
+    "raw": ["-1", "0", "1.0", "9" * 18, "9" * 19, "9" * 40, str(2**63 - 1), str(2**63), "-9", "", " 3"],
     "n": ["5.0", "-5", "1000000000001", "", "1e3", "--1", "٣"],
-    "lots": ["0.0005", "1", "0.001", "1e-3", "", "nan", "1e15", "0.0140000000001"],
+    "lots": ["0.0005", "1", "0.001", "1e-3", "", "nan", "1e15", "0.0140000000001", "0.5000",
+             "0.", "1000000000", "1000000000.001"],
     "flag": ["256", "-1", "0", "255"],
-    "side": ["b", "A", "N", "", "BB", " A"],
+    "side": ["b", "A", "N", "", "BB", " A", '"A"'],
+    "name": ["", " ", " AAA", "BBB", '"C,C"', "é", "x" * 100],
+    "seconds": ["0", "-1.5", "1e3", "1000000.000000001", "34200.0000000001", "", "999999999.5", "1e9"],
 }  # fmt: skip
+
+
+def agreed(lines):
+    """What all readings make of the lines, and what they drop."""
+    fast, dropped = read(lines, "drop")
+    for readings in (["_plain"], ["_plain", "_typed"]):
+        slow, slow_dropped = without(readings, lines, "drop")
+        assert fast.equals(slow)
+        assert fast.schema == slow.schema
+        assert dropped == slow_dropped
+    return fast, dropped
+
+
+@pytest.mark.parametrize(("column", "cell"), [(c, cell) for c, cells in CELLS.items() for cell in cells])
+def test_all_readings_agree_on_a_cell(column, cell):
+    odd = [cell if c == column else good for c, good in zip(COLUMNS, GOOD, strict=True)]
+    agreed([",".join(GOOD), ",".join(odd), ",".join(GOOD)])
+
+
+def test_well_formed_lines_are_read_at_once():
+    assert without(["_typed", "as_text"], [",".join(GOOD), ",".join([GOOD[0], "", *GOOD[2:]])])[0].height == 2
 
 
 @given(st.lists(st.fixed_dictionaries({c: st.sampled_from([GOOD[i]] * 6 + CELLS[c]) for i, c in enumerate(COLUMNS)}),
                 min_size=1, max_size=6))  # fmt: skip
 @settings(max_examples=300, deadline=None)
-def test_both_readings_agree(rows):
+def test_all_readings_agree(rows):
     lines = [",".join(r[c] for c in COLUMNS) for r in rows]
-    fast, fast_dropped = read(lines, "drop")
-    slow, slow_dropped = slowly(lines, "drop")
-    assert fast.equals(slow)
-    assert fast_dropped == slow_dropped
+    fast, fast_dropped = agreed(lines)
     try:
         raised = None
         whole, _ = read(lines)
@@ -100,39 +125,6 @@ def test_an_empty_cell_is_only_missing_where_it_may_be():
 def test_a_price_that_stands_for_none():
     frame, _ = read([",".join([*GOOD[:2], "-1", *GOOD[3:]])])
     assert frame["raw"].to_list() == [NO_PRICE]
-
-
-@given(
-    st.lists(st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2259, 12, 31)), min_size=1, max_size=20),
-    st.integers(0, 9),
-)
-@settings(max_examples=200, deadline=None)
-def test_times_are_exact(moments, digits):
-    cells = []
-    for i, m in enumerate(moments):
-        fraction = f"{m.microsecond * 1000 + i:09d}"[:digits]
-        cells.append(m.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if digits else "") + "Z")
-    expected = [int(np.datetime64(c[:-1], "ns").astype(np.int64)) for c in cells]
-    assert text.iso_times(pl.Series(cells)).to_physical().to_list() == expected
-    digits_of = np.frombuffer("".join(cells).encode(), np.uint8).reshape(len(cells), -1)
-    plain = np.full(len(cells), -1)
-    assert text.parse_iso_py(digits_of, plain)
-    assert plain.tolist() == expected
-
-
-@given(
-    st.lists(
-        st.sampled_from([1.25, 233.67, 4_000_000.0, 4_000_000.5, 1e-9, 1e-10, float("nan"), float("inf"), -3.5, 0.0])
-    )
-)
-@settings(max_examples=200, deadline=None)
-def test_quick_prices_equal_their_twin(prices):
-    outs = []
-    for run in (text.to_units, text.to_units_py):
-        units = np.full(len(prices), -99)
-        missing = int(np.isnan(prices).sum()) if prices else 0
-        outs.append((run(np.array(prices, dtype=float), units, missing, text.MAX_PRICE), units.tolist()))
-    assert outs[0] == outs[1]
 
 
 @given(st.binary(max_size=400))

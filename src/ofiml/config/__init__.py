@@ -5,35 +5,30 @@
 from a config is ever imported or called, because logged configs come from strangers.
 """
 
+from ofiml.config.dataset import AlgoseekDataset, FileDataset, Policy, QuotesDataset, SyntheticDataset, files
 from ofiml.config.load import load, unknown_key, without_credentials
 from ofiml.config.schema import (
     PARTS,
     SCHEMAS,
     ActivityBars,
-    AlgoseekDataset,
     Backtest,
     Config,
     DecayOfi,
     Evaluation,
     Features,
-    FileDataset,
     Horizon,
     LgbmModel,
     LogisticModel,
     Model,
     Ofi,
-    Policy,
-    QuotesDataset,
     Range,
     RidgeModel,
     RidgeOfi,
-    SyntheticDataset,
     Target,
     TimeBars,
     Tracking,
     Tuning,
     WalkForward,
-    files,
 )
 
 __all__ = [

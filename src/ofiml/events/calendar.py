@@ -61,7 +61,7 @@ def windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
     if hours == "all" or (calendar == ALWAYS and hours == "regular"):
         return [_day(d, zone) for d in days]
     if calendar == ALWAYS:
-        return [_between(d, hours, zone) for d in days]
+        return [between(d, hours, zone) for d in days]
     schedule = _calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
     if hours == "regular" and schedule["break_start"].notna().any():
         raise DataError(
@@ -71,7 +71,7 @@ def windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
     bounds = (schedule[c].dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for c in ("open", "close"))
     opens, closes = (b.astype(np.int64).tolist() for b in bounds)
     found = [
-        _between(label.date(), hours, zone)
+        between(label.date(), hours, zone)
         if isinstance(hours, list)
         else Window(label.date().isoformat(), open_, close)
         for label, open_, close in zip(schedule.index, opens, closes, strict=True)
@@ -95,7 +95,8 @@ def _local(day: dt.date, at: str, zone: ZoneInfo) -> int:
     return int(dt.datetime.combine(day, dt.time.fromisoformat(at), zone).timestamp()) * SECOND
 
 
-def _between(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
+def between(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
+    """A day from one local time to another."""
     return Window(day.isoformat(), _local(day, hours[0], zone), _local(day, hours[1], zone))
 
 

@@ -1,5 +1,6 @@
 """From a dataset config to its checked sessions, one at a time."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -191,23 +192,27 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
     if feed.open is not None and feed.close is not None and feed.date is not None:
         named = Window(feed.date, feed.open, feed.close)
         same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]
-        windows = [named.within(w) for w in same_day]
-        if not windows and not isinstance(dataset.hours, list):  # no day of the calendar: the name's own hours
-            windows = [named]
+        if isinstance(dataset.hours, list) and not same_day:
+            # The name says that the market was open, on a day that the calendar does not know.
+            day = dt.date.fromisoformat(feed.date)
+            same_day = [calendar.between(day, dataset.hours, calendar.time_zone(dataset.calendar))]
+        windows = [named.within(w) for w in same_day] or [named]
     held = [w for w in windows if w.holds(stamps)]
     if not held:
-        asked, there = (
-            " to ".join(str(np.datetime64(t // SECOND, "s")) for t in bounds)
-            for bounds in ((windows[0].open, windows[-1].close) if windows else (0, 0), span)
-        )
+        hours = [(w.open, w.close) for w in windows if w.open < w.close]
+        asked = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
         raise _OutsideHours(
-            f"{feed.checker.source}: no event lies within the session's hours, {asked} UTC; it holds {there} UTC. "
+            f"{feed.checker.source}: no event lies {asked}; it holds {_stated(*span)}. "
             "See dataset.hours and dataset.calendar; dataset.hours=all keeps all.",
             feed,
         )
     if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):
         return [w.trimmed(stamps) for w in held]
     return held
+
+
+def _stated(first: int, last: int) -> str:
+    return " to ".join(str(np.datetime64(t // SECOND, "s")) for t in (first, last)) + " UTC"
 
 
 def _assigned(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:

@@ -1,23 +1,22 @@
 """CSV bytes to typed columns: fast where a file is well formed, cell by cell where it is not.
 
-Each column says how it is read once (`Column`). A first reading lets polars parse numbers; if that fails, or leaves a
-value that may not be missing, everything is read again as text, so that the first bad cell can be named, or bad rows
-dropped and counted. Both readings give the same values.
+Each column says how it is read once (`Column`). A first reading takes plain cells alone (`cells`), a second one lets
+polars parse numbers; if that fails as well, or leaves a value that may not be missing, everything is read again as
+text, so that the first bad cell can be named, or bad rows dropped and counted. All readings give the same values.
 """
 
 import io
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numba import njit
-from numpy.typing import NDArray
 
 from ofiml.errors import DataError
+from ofiml.events import cells
+from ofiml.events.cells import INSTANT, NUMBER, WORD, Plain
 from ofiml.events.checks import Checker
 from ofiml.events.feed import Blob
 from ofiml.events.schema import LATEST, NO_PRICE, TIME
@@ -52,14 +51,14 @@ _REFUSED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 class Column:
     """How a column is read: parsed as `dtype`, then `value` of that; null where it cannot be used.
 
-    `optional` cells may be empty. `quick` does the same to a whole column in one pass, or gives None where a cell is
-    not as nearly all are.
+    `optional` cells may be empty. `plain`, where there is one, gives the same of cells as feeds write them; where it
+    has no type, `value` of it does.
     """
 
     dtype: pl.DataType
     value: Callable[[pl.Expr], pl.Expr]
     optional: bool = False
-    quick: Callable[[pl.Series], pl.Series | None] | None = None
+    plain: Plain | None = None
 
 
 def _whole(x: pl.Expr) -> pl.Expr:
@@ -74,7 +73,8 @@ def price() -> Column:
         units = x * 1e9
         return pl.when((x.abs() <= MAX_PRICE) & _whole(units)).then(units.round()).cast(pl.Int64, strict=False)
 
-    return Column(pl.Float64(), value, quick=quick_prices)
+    most = int(MAX_PRICE * 1e9)
+    return Column(pl.Float64(), value, plain=Plain(NUMBER, 9, -most, most, pl.Int64()))
 
 
 def scaled_price(multiplier: int, *, none: int | None = None) -> Column:
@@ -85,7 +85,7 @@ def scaled_price(multiplier: int, *, none: int | None = None) -> Column:
         usable = pl.when((x >= -limit) & (x <= limit)).then(x * multiplier)
         return usable if none is None else pl.when(x == none).then(NO_PRICE).otherwise(usable)
 
-    return Column(pl.Int64(), value)
+    return Column(pl.Int64(), value, plain=Plain(NUMBER))
 
 
 def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Column:
@@ -94,7 +94,9 @@ def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Colum
     def value(x: pl.Expr) -> pl.Expr:
         return pl.when((x >= -limit) & (x <= limit)).then(x).cast(dtype or pl.Int64(), strict=False)
 
-    return Column(pl.Int64(), value)
+    held = np.iinfo(str(dtype or pl.Int64()).lower())
+    low, high = max(-limit, int(held.min)), min(limit, int(held.max))
+    return Column(pl.Int64(), value, plain=Plain(NUMBER, 0, low, high, dtype or pl.Int64()))
 
 
 def size(unit: float) -> Column:
@@ -106,22 +108,28 @@ def size(unit: float) -> Column:
         lots = x / unit
         return pl.when(_whole(lots) & (lots.abs() <= MAX_SIZE)).then(lots.round()).cast(pl.Int64, strict=False)
 
-    return Column(pl.Float64(), value)
+    scale = next((k for k in range(1, 10) if unit == 10.0**-k), 0)
+    plain = Plain(NUMBER, scale, -MAX_SIZE, MAX_SIZE, pl.Int64()) if scale else None
+    return Column(pl.Float64(), value, plain=plain)
 
 
 def category(dtype: pl.Enum) -> Column:
     """Words of an enumeration."""
-    return Column(pl.String(), lambda x: x.cast(dtype, strict=False))
+    return Column(pl.String(), lambda x: x.cast(dtype, strict=False), plain=Plain(WORD))
 
 
 def mapped(mapping: dict[str, Any], dtype: pl.DataType) -> Column:
     """Words to what they mean; another word cannot be read."""
-    return Column(pl.String(), lambda x: x.replace_strict(mapping, default=None, return_dtype=dtype))
+    return Column(pl.String(), lambda x: x.replace_strict(mapping, default=None, return_dtype=dtype), plain=Plain(WORD))
 
 
 def word() -> Column:
-    """Text as it stands, which must not be empty."""
-    return Column(pl.String(), lambda x: pl.when(x != "").then(x))
+    """Text but for spaces around it, which must not be empty."""
+
+    def value(x: pl.Expr) -> pl.Expr:
+        return pl.when(x.str.strip_chars() != "").then(x.str.strip_chars())
+
+    return Column(pl.String(), value, plain=Plain(WORD))
 
 
 def iso_time() -> Column:
@@ -131,18 +139,24 @@ def iso_time() -> Column:
         stamp = pl.when(x.str.contains(STAMP + ZONE)).then(x)
         return stamp.str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME)
 
-    return Column(pl.String(), value, quick=iso_times)
+    return Column(pl.String(), value, plain=Plain(INSTANT, dtype=TIME))
 
 
 def seconds() -> Column:
     """Decimal seconds of a day to integer nanoseconds."""
-    return Column(pl.Float64(), lambda x: pl.when(x.abs() < 1e9).then((x * 1e9).round()).cast(pl.Int64, strict=False))
+    # Above 10^15 ns a float does not tell nanoseconds apart.
+    plain = Plain(NUMBER, 9, -(10**15), 10**15, pl.Int64())
+
+    def value(x: pl.Expr) -> pl.Expr:
+        return pl.when(x.abs() < 1e9).then((x * 1e9).round()).cast(pl.Int64, strict=False)
+
+    return Column(pl.Float64(), value, plain=plain)
 
 
 def epoch_time(unit: int) -> Column:
     """Integers since 1970, of `unit` nanoseconds each, to UTC nanoseconds; to 2259."""
     limit = LATEST // unit
-    return Column(pl.Int64(), lambda x: pl.when((x >= 0) & (x <= limit)).then(x * unit).cast(TIME))
+    return Column(pl.Int64(), lambda x: pl.when((x >= 0) & (x <= limit)).then(x * unit).cast(TIME), plain=Plain(NUMBER))
 
 
 def optional(column: Column) -> Column:
@@ -173,7 +187,7 @@ def read_side_by_side(
     Raises DataError also where the files have different numbers of rows.
     """
     files = [(_without_blank_end(blob), header) for blob, header in files]
-    parts = [_typed(blob.content, columns, header) for blob, header in files]
+    parts = [_quickly(blob, columns, header) for blob, header in files]
     good = [p for p in parts if p is not None]
     if len(good) == len(files) and len({p.height for p in good}) == 1:
         if good[0].height == 0:
@@ -263,122 +277,56 @@ def _misshapen(blob: Blob, reason: str) -> str:
     return f"{blob.name} cannot be read as CSV ({reason:.200}): mend it or fetch it again."
 
 
-def _typed(content: bytes, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:
-    """Those of the columns that the file has; None if a cell does not parse as its type, or a value is missing."""
-    if header is not None:
-        columns = {name: c for name, c in columns.items() if name in header}
+def _quickly(blob: Blob, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:
+    """`line` and those of the columns that the file has; None where a cell is not as nearly all are, or cannot be used.
+
+    Cells as feeds write them are read in one pass; where there are others, quoted or with exponents, polars parses all.
+    """
+    names = first_line(blob) if header is None else header
+    columns = {name: c for name, c in columns.items() if name in names}
+    parsed = _plain(blob, columns, header is None, names)
+    if parsed is None:
+        parsed = _typed(blob, columns, header is None, names)
+    return None if parsed is None else parsed.with_row_index("line", offset=1 if header else 2)
+
+
+def _plain(blob: Blob, columns: dict[str, Column], headed: bool, names: list[str]) -> pl.DataFrame | None:
+    plain = {name: c.plain for name, c in columns.items() if c.plain is not None}
+    if len(plain) < len(columns):
+        return None
+    start = blob.content.find(b"\n") + 1 if headed else 0
+    raw = cells.read(blob.content, start, names, plain, {name for name, c in columns.items() if c.optional})
+    if raw is None:
+        return None
+    meanings = {}
+    for name, how in plain.items():
+        if how.kind == WORD:  # each word once
+            dtype = raw.schema[name]
+            assert isinstance(dtype, pl.Enum)
+            words = pl.DataFrame({name: dtype.categories})
+            meanings[name] = words.select(columns[name].value(pl.col(name))).to_series().gather(raw[name].to_physical())
+    numbers = [
+        columns[n].value(pl.col(n)).alias(n) for n, how in plain.items() if how.kind != WORD and how.dtype is None
+    ]
+    return _if_all_there(raw.with_columns(*numbers, **meanings), raw, columns)
+
+
+def _typed(blob: Blob, columns: dict[str, Column], headed: bool, names: list[str]) -> pl.DataFrame | None:
     types = {name: c.dtype for name, c in columns.items()}
-    if header is None:
+    if headed:
         options: dict[str, Any] = {"columns": list(columns), "schema_overrides": types}
     else:
-        options = {"has_header": False, "schema": {name: types.get(name, pl.String()) for name in header}}
+        options = {"has_header": False, "schema": {name: types.get(name, pl.String()) for name in names}}
     try:
-        raw = pl.read_csv(io.BytesIO(content), **options)
+        raw = pl.read_csv(io.BytesIO(blob.content), **options)
     except _REFUSED:
         return None
-    with ThreadPoolExecutor() as pool:  # beside polars' own threads: both leave Python's lock alone
-        begun = {name: pool.submit(c.quick, raw[name]) for name, c in columns.items() if c.quick is not None}
-        parsed = raw.select(c.value(pl.col(name)).alias(name) for name, c in columns.items() if c.quick is None)
-        done = {name: future.result() for name, future in begun.items()}
-    quick = {name: column for name, column in done.items() if column is not None}
-    if len(quick) < len(done):
-        return None
-    parsed = parsed.with_columns(**quick).select(list(columns))
+    return _if_all_there(raw.select(c.value(pl.col(name)).alias(name) for name, c in columns.items()), raw, columns)
+
+
+def _if_all_there(values: pl.DataFrame, raw: pl.DataFrame, columns: dict[str, Column]) -> pl.DataFrame | None:
     for name, c in columns.items():
         # An empty optional cell is null before and after; a null that came after is a value that cannot be used.
-        if parsed[name].null_count() > (raw[name].null_count() if c.optional else 0):
+        if values[name].null_count() > (raw[name].null_count() if c.optional else 0):
             return None
-    return parsed.with_row_index("line", offset=1 if header else 2)
-
-
-def quick_prices(cells: pl.Series) -> pl.Series | None:
-    """Decimal currency as 1e-9 units, null where it was; None where one is too large, or has more decimals."""
-    units, missing = np.empty(len(cells), np.int64), cells.null_count()
-    if not to_units(cells.to_numpy(), units, missing, MAX_PRICE):
-        return None
-    prices = pl.Series(units)
-    return prices if not missing else pl.select(pl.when(cells.is_not_null()).then(prices)).to_series()
-
-
-def to_units_py(prices: NDArray[np.float64], units: NDArray[np.int64], missing: int, most: float) -> bool:
-    """Prices (n,) times 1e9 as integers, 0 for the `missing` NaN; False if more are, or one is no price."""
-    for i in range(len(prices)):
-        x = prices[i]
-        if x != x:
-            missing -= 1
-            units[i] = 0
-            continue
-        scaled = x * 1e9
-        whole = np.rint(scaled)
-        if not abs(x) <= most or abs(scaled - whole) > abs(scaled) * 2e-15:
-            return False
-        units[i] = np.int64(whole)
-    return missing == 0
-
-
-to_units = njit(cache=True, nogil=True)(to_units_py)
-
-
-def iso_times(cells: pl.Series) -> pl.Series | None:
-    """Cells like 2024-10-21T11:54:29.221230963Z, all of one length, as UTC nanoseconds; None where one is not so."""
-    n = len(cells)
-    if n == 0 or cells.null_count():
-        return None
-    _, offsets, data = cells.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
-    width = len(cells[0])
-    bounds = np.frombuffer(offsets, np.int64)[: n + 1]
-    if not 20 <= width <= 30 or width == 21 or not (np.diff(bounds) == width).all():
-        return None
-    digits = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]].reshape(n, width)
-    stamps = np.empty(n, np.int64)
-    return pl.Series(stamps).cast(TIME) if parse_iso(digits, stamps) else None
-
-
-def parse_iso_py(digits: NDArray[np.uint8], stamps: NDArray[np.int64]) -> bool:
-    """ASCII (n, width) as YYYY-MM-DDTHH:MM:SS[.f…]Z to nanoseconds since 1970; False if one row is anything else."""
-    n, width = digits.shape
-    days_before = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
-    for i in range(n):
-        row = digits[i]
-        if row[4] != 45 or row[7] != 45 or row[10] != 84 or row[13] != 58 or row[16] != 58 or row[width - 1] != 90:
-            return False
-        if width > 20 and row[19] != 46:
-            return False
-        year = month = day = hour = minute = second = fraction = 0
-        for j in range(width - 1):
-            if j == 4 or j == 7 or j == 10 or j == 13 or j == 16 or j == 19:
-                continue
-            digit = int(row[j]) - 48
-            if digit < 0 or digit > 9:
-                return False
-            if j < 4:
-                year = year * 10 + digit
-            elif j < 7:
-                month = month * 10 + digit
-            elif j < 10:
-                day = day * 10 + digit
-            elif j < 13:
-                hour = hour * 10 + digit
-            elif j < 16:
-                minute = minute * 10 + digit
-            elif j < 19:
-                second = second * 10 + digit
-            else:
-                fraction = fraction * 10 + digit
-        if not 1970 <= year <= 2259 or not 1 <= month <= 12 or day < 1:
-            return False
-        if hour > 23 or minute > 59 or second > 59:
-            return False
-        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        if day > days_before[month] - days_before[month - 1] + (leap and month == 2):
-            return False
-        past = year - 1
-        days = past * 365 + past // 4 - past // 100 + past // 400 - 719_162
-        days += days_before[month - 1] + (leap and month > 2) + day - 1
-        for _ in range(30 - width):
-            fraction *= 10
-        stamps[i] = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + fraction
-    return True
-
-
-parse_iso = njit(cache=True, nogil=True)(parse_iso_py)
+    return values

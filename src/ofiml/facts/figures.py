@@ -1,19 +1,20 @@
 """The facts of several markets drawn into one another, each figure one question."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from ofiml.drawing import BLUE, DARK, GREY, RED, styled
 from ofiml.facts.session import Facts
 
 Markets = Mapping[str, Facts]
 
-_COLOURS = ("#1f2d3d", "#c8553d", "#2a7f9e", "#b58900", "#6b4c9a", "#4f8a3c", "#8a8f98")
+_COLOURS = (DARK, RED, BLUE, "#b58900", "#6b4c9a", "#4f8a3c", GREY)
 _MARKS = "osD^vPX"
-_GREY = "#8a8f98"
 
 
 def figures(markets: Markets) -> dict[str, Figure]:
@@ -26,17 +27,7 @@ def figures(markets: Markets) -> dict[str, Figure]:
         "impact.png": _impact,
         "intraday.png": _intraday,
     }
-    out = {}
-    for name, draw in drawn.items():
-        figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
-        draw(figure, markets)
-        for axis in figure.axes:
-            axis.spines[["top", "right"]].set_visible(False)
-            axis.grid(alpha=0.25, linewidth=0.6)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-        out[name] = figure
-    return out
+    return {name: styled(partial(draw, markets=markets), legend_columns=4) for name, draw in drawn.items()}
 
 
 def _curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:
@@ -78,7 +69,7 @@ def _signature(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
     _curve(axis, markets, "signature")
     _plain(axis, "x", [0.1, 0.5, 1, 5, 10, 30, 60, 300])
-    axis.axhline(1, color=_GREY, linewidth=0.8, linestyle=":")
+    axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     axis.set_ylim(bottom=0)
     axis.set_xlabel("sampling step (s)")
     axis.set_ylabel("realised variance a second / that at 60 s")
@@ -89,7 +80,7 @@ def _trade_signs(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
     _curve(axis, markets, "sign_acf", positive=True)
     lags = np.array([1.0, 50.0])
-    axis.plot(lags, 0.35 * lags**-0.6, color=_GREY, linewidth=1, linestyle=":", label="slope −0.6 (Lillo & Farmer)")
+    axis.plot(lags, 0.35 * lags**-0.6, color=GREY, linewidth=1, linestyle=":", label="slope −0.6 (Lillo & Farmer)")
     _plain(axis, "x", [1, 2, 5, 10, 20, 50])
     _plain(axis, "y", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     axis.set_xlabel("lag (market orders)")
@@ -101,7 +92,7 @@ def _event_rate(figure: Figure, markets: Markets) -> None:
     short, long = figure.subplots(1, 2, sharey=True)
     for axis, seconds in ((short, 1), (long, 10)):
         _curve(axis, markets, f"rate_acf_{seconds}s")
-        axis.axhline(0, color=_GREY, linewidth=0.8)
+        axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set_xlabel("lag (s)")
         axis.set_title(f"Messages in {seconds} s")
     _plain(short, "x", [1, 5, 20, 60, 300])
@@ -112,7 +103,7 @@ def _event_rate(figure: Figure, markets: Markets) -> None:
 def _impact(figure: Figure, markets: Markets) -> None:
     horizon, levels = figure.subplots(1, 2, sharey=True)
     _curve(horizon, markets, "impact_best")
-    horizon.plot(10, 0.65, marker="*", markersize=12, linestyle="", color=_GREY, label="50 US stocks (Cont et al.)")
+    horizon.plot(10, 0.65, marker="*", markersize=12, linestyle="", color=GREY, label="50 US stocks (Cont et al.)")
     _plain(horizon, "x", [1, 5, 10, 30, 60])
     horizon.set_xlabel("bar (s)")
     horizon.set_ylabel("R² of the same bar's move, mean over half hours")
@@ -132,7 +123,7 @@ def _impact(figure: Figure, markets: Markets) -> None:
 def _intraday(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
     _curve(axis, markets, "intraday")
-    axis.axhline(1, color=_GREY, linewidth=0.8, linestyle=":")
+    axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     axis.set_xticks(range(1, 11))
     axis.set_ylim(bottom=0)
     axis.set_xlabel("tenth of the session")

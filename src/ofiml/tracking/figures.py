@@ -1,17 +1,18 @@
-"""The figures of a study, each one question. Drawn without a display and without global state."""
+"""The figures of a study, each one question."""
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import polars as pl
 from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
+from ofiml.drawing import BLUE, DARK, GREY, RED, styled
 from ofiml.events.schema import TIME
 from ofiml.experiment import Study
 from ofiml.tracking.verdict import title
 
-_PRICE, _UP, _DOWN, _GREY, _BAND = "#1f2d3d", "#2a7f9e", "#c8553d", "#8a8f98", "#cfe3ea"
+_PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
 def figures(study: Study) -> dict[str, Figure]:
@@ -23,19 +24,11 @@ def figures(study: Study) -> dict[str, Figure]:
         "importance.png": _importance,
         **({"equity.png": _equity} if study.equity is not None else {}),
     }
-    return {name: _styled(draw, study) for name, draw in drawn.items()}
+    return {name: _titled(styled(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()}
 
 
-def _styled(draw: Callable[[Figure, Study], None], study: Study) -> Figure:
-    figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
-    draw(figure, study)
-    for axis in figure.axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(alpha=0.25, linewidth=0.6)
-    # Below the axes, where it hides nothing.
-    if any(axis.get_legend_handles_labels()[0] for axis in figure.axes):
-        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    figure.suptitle(title(study), fontsize=8, color=_GREY)
+def _titled(figure: Figure, study: Study) -> Figure:
+    figure.suptitle(title(study), fontsize=8, color=GREY)
     return figure
 
 
@@ -71,7 +64,7 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     """Realised label by decile of the prediction, over all rows."""
     y, y_hat = study.predictions["y"].to_numpy(), study.predictions["y_hat"].to_numpy()
     axis = figure.subplots()
-    axis.scatter(y_hat, y, s=5, alpha=0.15, color=_GREY, linewidths=0, rasterized=True)
+    axis.scatter(y_hat, y, s=5, alpha=0.15, color=GREY, linewidths=0, rasterized=True)
     deciles = [part for part in np.array_split(np.argsort(y_hat, kind="stable"), 10) if len(part)]
     x = np.array([y_hat[d].mean() for d in deciles])
     mean = np.array([y[d].mean() for d in deciles])
@@ -106,7 +99,7 @@ def _folds(figure: Figure, study: Study) -> None:
         label=f"pooled, {metrics['bootstrap']['level']:.0%} interval",
     )
     axis.axhline(pooled["value"], color=_PRICE, linewidth=1)
-    axis.axhline(0, color=_GREY, linewidth=0.8)
+    axis.axhline(0, color=GREY, linewidth=0.8)
     axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in study.report.folds])
     axis.set_ylabel("IC out of sample")
     axis.set_title("Is it there in every fold?")
@@ -137,11 +130,11 @@ def _equity(figure: Figure, study: Study) -> None:
     axis.fill_between(x, net, gross, color=_BAND, alpha=0.6, linewidth=0)
     starts = study.equity["session"].rle_id().diff().fill_null(1).to_numpy().nonzero()[0]
     for start in starts[1:]:
-        axis.axvline(start, color=_GREY, linewidth=0.5, alpha=0.6)
+        axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.6)
     axis.axhline(0, color=_PRICE, linewidth=0.8)
     if not study.report.backtest["fills"]:
         axis.text(
-            0.5, 0.6, "no forecast exceeded the cost of a trade", ha="center", transform=axis.transAxes, color=_GREY
+            0.5, 0.6, "no forecast exceeded the cost of a trade", ha="center", transform=axis.transAxes, color=GREY
         )
         axis.set_ylim(-1, 1)
     axis.set_xlabel("tested bars (lines: sessions)")

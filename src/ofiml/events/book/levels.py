@@ -4,7 +4,27 @@ import polars as pl
 
 from ofiml.events.book.build import build
 from ofiml.events.checks import Checker
-from ofiml.events.schema import F_SNAPSHOT, SIDE, Int64
+from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, TIME, Int64
+
+
+def lone_events(
+    rows: pl.DataFrame, action: str, *, event: str, received: str, sequence: pl.Expr | pl.Series
+) -> pl.DataFrame:
+    """Events of an action, a row each and each a message of its own, without side, price and size.
+
+    `rows` has `line`; `event` and `received` name its columns of the two clocks.
+    """
+    return rows.select(
+        pl.col("line").cast(pl.UInt32),
+        pl.col(event).cast(TIME).alias("ts_event"),
+        pl.col(received).cast(TIME).alias("ts_recv"),
+        pl.lit(action).cast(ACTION).alias("action"),
+        pl.lit("N").cast(SIDE).alias("side"),
+        pl.lit(None, pl.Int64).alias("price"),
+        pl.lit(0, pl.Int64).alias("size"),
+        pl.lit(F_LAST, pl.UInt8).alias("flags"),
+        sequence.alias("sequence"),
+    )
 
 
 def from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:

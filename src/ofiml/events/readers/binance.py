@@ -20,13 +20,13 @@ import polars as pl
 
 from ofiml.config import FileDataset
 from ofiml.errors import DataError
-from ofiml.events.book.levels import after_first, from_levels
+from ofiml.events.book.levels import after_first, from_levels, lone_events
 from ofiml.events.book.trades import among, upon
 from ofiml.events.checks import Checker
 from ofiml.events.feed import Blob, Feed, unpacked
 from ofiml.events.readers.binance_book import messages, plan
 from ofiml.events.readers.binance_messages import NO_ID, NO_SYMBOL, Kind, Messages, Parser
-from ofiml.events.schema import ACTION, F_LAST, NO_PRICE, SIDE, TIME
+from ofiml.events.schema import NO_PRICE, SIDE
 
 _PART = re.compile(r"(?P<name>.+)_(?P<part>snapshot|update)s?\.json(?:\.gz|\.zst)?")
 _DEFAULT_LEVELS = 10
@@ -184,15 +184,4 @@ def _trades(trades: Kind) -> pl.DataFrame:
 
 
 def _events(rows: pl.DataFrame, action: str, sequence: pl.Series) -> pl.DataFrame:
-    """Events of an action, each a message of its own, without side, price and size."""
-    return rows.select(
-        pl.col("line").cast(pl.UInt32),
-        pl.col("event").cast(TIME).alias("ts_event"),
-        pl.col("recv").cast(TIME).alias("ts_recv"),
-        pl.lit(action).cast(ACTION).alias("action"),
-        pl.lit("N").cast(SIDE).alias("side"),
-        pl.lit(None, pl.Int64).alias("price"),
-        pl.lit(0, pl.Int64).alias("size"),
-        pl.lit(F_LAST, pl.UInt8).alias("flags"),
-        sequence.alias("sequence"),
-    )
+    return lone_events(rows, action, event="event", received="recv", sequence=sequence)

@@ -1,20 +1,19 @@
 """What Databento's files have in common: one table from CSV, DBN or Parquet, for the readers of its schemas."""
 
-import io
 from collections.abc import Callable
 
 import polars as pl
 
 from ofiml.config import FileDataset
 from ofiml.errors import DataError
-from ofiml.events import dbn, text
+from ofiml.events import columnar, dbn, text
+from ofiml.events.cells import NUMBER, Plain
 from ofiml.events.checks import Check, Checker
-from ofiml.events.feed import MOST_BYTES, Blob, unpacked
+from ofiml.events.feed import Blob, unpacked
 from ofiml.events.schema import ACTION, F_SNAPSHOT, LATEST, NO_PRICE, SIDE, TIME
 
 NEEDED = ["ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
 _IDS = ["publisher_id", "instrument_id"]
-_PARQUET = b"PAR1"
 F_MAYBE_BAD_BOOK = 4  # the vendor lost messages of the feed, for good
 
 
@@ -43,9 +42,9 @@ def table(
         levels = levels_of(frame.columns, f"{blob.name}")
         frame = _usable(dbn.resolved(frame, mappings, blob.name), levels, dataset.size_unit, checker)
     else:
-        if blob.content.startswith(_PARQUET):
+        if blob.content.startswith(columnar.MAGIC):
             checker.place = "row"
-            raw = _parquet(blob)
+            raw = columnar.table(blob, list)
             levels = levels_of(raw.columns, blob.name)
             typed = _typed_columns(raw, levels, dataset.size_unit)
             _check_types(raw, typed, blob.name)
@@ -121,34 +120,12 @@ def _all(
         **dict.fromkeys(level_names(levels, "sz"), text.size(unit)),
         "flags": text.integer(pl.UInt8(), limit=255),
         "sequence": text.integer(),
-        "order_id": text.Column(pl.UInt64(), lambda x: x),
+        "order_id": text.Column(pl.UInt64(), lambda x: x, plain=Plain(NUMBER, low=0, dtype=pl.UInt64())),
         **dict.fromkeys(_IDS, text.integer()),
         **dict.fromkeys(level_names(levels, "ct"), text.optional(text.integer(pl.UInt32()))),
         "symbol": text.word(),
     }
     return {name: column for name, column in columns.items() if name in names and (levels == 0 or name != "order_id")}
-
-
-def _parquet(blob: Blob) -> pl.DataFrame:
-    """The file's table with `line`, its row from 1. Raises DataError."""
-    try:
-        import pyarrow.parquet as pq
-
-        stated = pq.ParquetFile(io.BytesIO(blob.content)).metadata
-        if stated.num_rows * max(stated.num_columns, 1) > MOST_BYTES // 8:
-            raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
-        frame = pl.read_parquet(io.BytesIO(blob.content))
-    except DataError:
-        raise
-    except BaseException as error:
-        # A panic in the decoder is no Exception; Ctrl-C is none either, and goes on.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{blob.name} cannot be read as Parquet ({first}): fetch it again.") from error
-    if frame.height == 0:
-        raise DataError(f"{blob.name} has columns and no rows: give a file with rows.")
-    return frame.drop("line", strict=False).with_row_index("line", offset=1)
 
 
 def _typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, text.Column]:

@@ -18,6 +18,7 @@ from ofiml.errors import DataError
 from ofiml.events import archive, text, wall_clock
 from ofiml.events.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.events.calendar import time_zone
+from ofiml.events.cells import NUMBER, Plain
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import Blob, Feed, digest
 from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, TIME, level_columns
@@ -282,4 +283,4 @@ def _book_price(column: str) -> text.Column:
         real = pl.when((x > 0) & (x < _EMPTY_PRICE)).then(x * 100_000)
         return pl.when(x == empty).then(NO_PRICE).otherwise(real)
 
-    return text.Column(pl.Int64(), value)
+    return text.Column(pl.Int64(), value, plain=Plain(NUMBER))

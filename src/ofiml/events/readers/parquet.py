@@ -4,20 +4,17 @@ Columns are those of `schema.schema(levels)`, in any order, the levels found fro
 `line` in a message is the row of the table, from 1.
 """
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
-from pyarrow import ArrowException
 
 from ofiml.config import FileDataset
 from ofiml.errors import DataError
+from ofiml.events import columnar
 from ofiml.events.checks import Check, Checker
-from ofiml.events.feed import MOST_BYTES, Blob, Feed, by_symbol, each_alone
+from ofiml.events.feed import Blob, Feed, by_symbol, each_alone
 from ofiml.events.schema import ACTION, LATEST, NO_PRICE, SIDE, schema
 from ofiml.events.text import MAX_PRICE, MAX_SIZE
 from ofiml.units import PRICE_SCALE
@@ -48,30 +45,15 @@ def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 
 def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
     """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
-    if not blob.content.startswith(b"PAR1"):
+    if not blob.content.startswith(columnar.MAGIC):
         raise DataError(f"{blob.name} is no Parquet file: see dataset=… for other formats.")
-    try:
-        file = pq.ParquetFile(io.BytesIO(blob.content), page_checksum_verification=True)
-        parts = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
-        if sum(parts) > MOST_BYTES:
-            raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
-        names = file.schema_arrow.names
-        levels = _levels(names, blob.name, wanted)
-        frame = pl.from_arrow(file.read(columns=list(schema(levels))))
-    except DataError:
-        raise
-    except (ArrowException, OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise DataError(f"{blob.name} is cut short or damaged ({reason:.200}): write it again.") from error
-    assert isinstance(frame, pl.DataFrame)
-    if frame.height == 0:
-        raise DataError(f"{blob.name} has no rows: give a file with rows.")
+    frame = columnar.table(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
+    levels = _levels(frame.columns, blob.name, wanted)
     for name, dtype in schema(levels).items():
         text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)
         if frame.schema[name] != dtype and not (text and (name in _WORDS or name == "symbol")):
             raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}, must be {dtype}.")
-    frame = frame.with_columns(pl.col("symbol").cast(pl.String))
-    return frame.with_columns(pl.Series("line", np.arange(1, frame.height + 1, dtype=np.uint32))), levels
+    return frame.with_columns(pl.col("symbol").cast(pl.String)), levels
 
 
 def _levels(names: list[str], source: str, wanted: int | None) -> int:

@@ -24,12 +24,12 @@ from ofiml.config import FileDataset
 from ofiml.errors import DataError
 from ofiml.events import text
 from ofiml.events.book import kernel
-from ofiml.events.book.levels import after_first, from_levels
+from ofiml.events.book.levels import after_first, from_levels, lone_events
 from ofiml.events.book.trades import among, upon
 from ofiml.events.checks import Check, Checker
 from ofiml.events.feed import Blob, Feed, by_symbol, unpacked
 from ofiml.events.quality import add
-from ofiml.events.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, TIME, Int64, level_columns
+from ofiml.events.schema import F_LAST, F_SNAPSHOT, SIDE, TIME, Int64, level_columns
 
 _NAME = re.compile(
     r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|trades)"
@@ -145,19 +145,9 @@ def _trades(blob: Blob, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
     return events
 
 
-def _events(table: pl.DataFrame, action: str) -> pl.DataFrame:
-    """Events of an action, each a message of its own, without side, price and size."""
-    return table.select(
-        "line",
-        pl.col("timestamp").alias("ts_event"),
-        pl.col("local_timestamp").alias("ts_recv"),
-        pl.lit(action).cast(ACTION).alias("action"),
-        pl.lit("N").cast(SIDE).alias("side"),
-        pl.lit(None, pl.Int64).alias("price"),
-        pl.lit(0, pl.Int64).alias("size"),
-        pl.lit(F_LAST, pl.UInt8).alias("flags"),
-        pl.col("line").cast(pl.Int64).alias("sequence"),
-    )
+def _events(rows: pl.DataFrame, action: str) -> pl.DataFrame:
+    place = pl.col("line").cast(pl.Int64)
+    return lone_events(rows, action, event="timestamp", received="local_timestamp", sequence=place)
 
 
 _NO_TRADES = _events(

@@ -14,7 +14,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.config.schema import MOST_DAYS, SyntheticDataset
+from ofiml.config.dataset import MOST_DAYS, SyntheticDataset
 from ofiml.events.schema import Session, level, times
 from ofiml.events.simulate.market import simulate
 from ofiml.units import SECOND, duration

@@ -1,0 +1,294 @@
+"""The schemas of data: what is read or simulated, and what happens to rows that are not as they should be."""
+
+import datetime as dt
+import difflib
+import glob
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ofiml.config.checks import one_of, require, seed
+from ofiml.errors import ConfigError
+from ofiml.units import SECOND, duration
+
+
+@dataclass(slots=True)
+class Policy:
+    """What happens to rows of each cause: `raise` ends the run with an error, `drop` drops and counts, `keep` counts.
+
+    A cause has only the choices that make sense for it: what cannot be read cannot be kept.
+    """
+
+    unreadable: str = "raise"  # a cell that cannot be read, or is missing
+    negative_size: str = "raise"
+    zero_size: str = "raise"  # a level with a price and no size
+    sentinel: str = "keep"  # a number that stands for no price; kept, it is a missing level
+    crossed: str = "raise"  # the best bid above the best ask
+    locked: str = "keep"  # the best bid at the best ask
+    one_sided: str = "keep"  # no bid, or no ask
+    order: str = "raise"  # levels out of order, or with a gap
+    clock: str = "raise"  # an event later than its receipt, by more than a second; kept, both clocks stay as they are
+    time_reversal: str = "raise"  # receipts that run back; kept, they become that of the row before, or after if late
+    sequence: str = "keep"  # sequence numbers that run back
+    duplicate: str = "keep"  # a resting-order row that repeats the one before it, sequence number and all
+    gap: str = "keep"  # a sequence that skips some of the feed; kept, no flow is measured across it
+    no_effect: str = "keep"  # an order event that leaves the shown book as it was
+    halt: str = "keep"  # kept, no flow is measured across it
+    unknown_order: str = "keep"  # a message about an order or level that is not in the book
+    excess_size: str = "keep"  # more taken off an order than was left of it
+    order_twice: str = "keep"  # a new order with the id of one that rests
+    swept_level: str = "keep"  # a level that a later message proves gone
+    no_snapshot: str = "drop"  # differences before the first full book
+
+    def choices(self, cause: str) -> tuple[str, ...]:
+        """What the policy of a cause may be."""
+        if cause in ("unreadable", "negative_size"):
+            return "raise", "drop"
+        if cause in ("gap", "halt", "unknown_order", "excess_size", "order_twice", "swept_level"):
+            return "raise", "keep"
+        return "raise", "drop", "keep"
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            one_of(f"dataset.policy.{f.name}", getattr(self, f.name), self.choices(f.name))
+
+
+MOST_DAYS = 50_000  # a later day is for what must not be one of a study's
+
+
+@dataclass(slots=True)
+class SyntheticDataset:
+    """A simulated market; docs/market.md says what each key does. `impact` is Λ in ticks a lot, a row a symbol."""
+
+    name: str
+    seed: int
+    sessions: int
+    session_length: str
+    levels: int
+    tick: float
+    start_price: float
+    limit_rate: float
+    cancel_rate: float
+    resilience: float
+    half_spread: float
+    placement: float
+    crowd: float
+    size_scale: float
+    large_limit_orders: float
+    large_market_orders: float
+    volatility: float
+    u_shape: float
+    clustering: float
+    clustering_decay: str
+    stirring: float
+    period: str
+    uninformed_orders: float
+    excitation: float
+    excitation_cross: float
+    excitation_decay: str
+    state_dependence: float
+    usual_spread: float
+    usual_queue: float
+    informed_probability: float
+    informed_orders: float
+    informed_decay: str
+    session_variation: float
+    impact: list[list[float]]
+    max_sessions: int | None
+    max_events: int | None
+
+    @property
+    def label(self) -> str:
+        nothing = not self.informed_probability * self.informed_orders
+        return f"{self.name}_null" if nothing and not self.name.endswith("_null") else self.name
+
+    @property
+    def periods(self) -> int:
+        """Periods of a session, the last one possibly cut short."""
+        return -(-duration(self.session_length) // duration(self.period))
+
+    @property
+    def events_expected(self) -> float:
+        """Roughly the rows of a session: each limit order ends in a cancel or a trade."""
+        orders = 2 * self.uninformed_orders / (1 - self.excitation) + self.informed_orders
+        quotes = 2.5 * self.limit_rate * duration(self.session_length) / SECOND
+        return len(self.impact) * (quotes + orders * self.periods)
+
+    def __post_init__(self) -> None:
+        _check_limits(self.max_sessions, self.max_events)
+        require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
+        require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
+        seed("dataset.seed", self.seed)
+        require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
+        require(
+            1000 * self.tick <= self.start_price <= 1e6,
+            "dataset.start_price must lie between 1000 ticks, so that no bid falls to 0, and 1e6.",
+        )
+        for key, low, high in (
+            ("limit_rate", 1e-3, 1e5),
+            ("cancel_rate", 1e-4, 1e3),
+            ("resilience", 0.0, 1e4),
+            ("half_spread", 0.0, 1000.0),
+            ("placement", 0.0, 1000.0),
+            ("crowd", 1e-3, 1e6),
+            ("size_scale", 0.01, 1e6),
+            ("large_limit_orders", 0.0, 1.0),
+            ("large_market_orders", 0.0, 1.0),
+            ("volatility", 0.0, 1000.0),
+            ("u_shape", 0.0, 0.99),
+            ("clustering", 0.0, 0.95),
+            ("stirring", 0.0, 0.95),
+            ("uninformed_orders", 0.0, 1e7),
+            ("excitation", 0.0, 0.95),
+            ("excitation_cross", 0.0, 1.0),
+            ("state_dependence", 0.0, 1.0),
+            ("usual_spread", 1.0, 1e4),
+            ("usual_queue", 1.0, 1e9),
+            ("informed_probability", 0.0, 1.0),
+            ("informed_orders", 0.0, 1e7),
+            ("session_variation", 0.0, 0.9),
+        ):
+            require(low <= getattr(self, key) <= high, f"dataset.{key} must lie between {low:g} and {high:g}.")
+        for key in ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay"):
+            require(duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
+        require(duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
+        require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 of them.")
+        require(
+            self.excitation * (1 + self.state_dependence) <= 0.95,
+            "dataset.excitation times (1 + dataset.state_dependence) must be at most 0.95: market orders that like "
+            "the book come that much oftener, and their excitation must die out.",
+        )
+        require(
+            self.clustering + self.stirring <= 0.98,
+            "dataset.clustering and dataset.stirring must sum to at most 0.98: the rest is what quotes do unprompted.",
+        )
+        square = all(len(row) == len(self.impact) for row in self.impact) and 1 <= len(self.impact) <= 32
+        require(square, "dataset.impact must be a square matrix of 1 to 32 symbols, as in [[0.02]].")
+        slopes = [slope for row in self.impact for slope in row]
+        require(all(abs(s) <= 1e3 for s in slopes), "dataset.impact: each slope must lie between -1000 and 1000.")
+
+
+CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendars knows a hundred
+
+
+def files(path: str) -> list[Path]:
+    """The files that a path stands for, sorted: itself, those in the folder, or what the glob matches."""
+    found = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
+    return sorted(p for p in found if p.is_file())
+
+
+@dataclass(slots=True)
+class FileDataset:
+    """A recorded market: `path` is a file, a folder or a glob; every file is read, in the order of their names."""
+
+    name: str
+    path: str
+    symbols: list[str] | None
+    calendar: str
+    hours: Any
+    first_date: str | None
+    last_date: str | None
+    tick: float
+    size_unit: float
+    levels: int | None
+    policy: Policy
+    store: str | None
+    max_sessions: int | None
+    max_events: int | None
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def __post_init__(self) -> None:
+        _check_limits(self.max_sessions, self.max_events)
+        require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
+        require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
+        _calendar(self.calendar)
+        require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
+        require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")
+        require(
+            self.levels is None or 1 <= self.levels <= 100, "dataset.levels must lie between 1 and 100, or be null."
+        )
+        _hours(self.hours)
+        for key in ("first_date", "last_date"):
+            date = getattr(self, key)
+            require(date is None or _is_date(date), f"dataset.{key}={date} is not a date: write 2024-10-21, or null.")
+        require(
+            not (self.first_date and self.last_date) or str(self.first_date) <= str(self.last_date),
+            "dataset.first_date must not be later than dataset.last_date.",
+        )
+
+
+@dataclass(slots=True)
+class QuotesDataset(FileDataset):
+    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock.
+
+    The file's `sizes` count lots of `size_unit`, or units.
+    """
+
+    columns: dict[str, str]
+    time_zone: str
+    sizes: str
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        one_of("dataset.sizes", self.sizes, ("lots", "units"))
+        needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
+        for key in sorted(needed - set(self.columns)):
+            raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
+        for key in sorted(set(self.columns) - needed - known):
+            raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | known))}.")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
+
+
+@dataclass(slots=True)
+class AlgoseekDataset(FileDataset):
+    """AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
+
+    venue: str | None
+    quote_lot: float | None
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)
+        require(self.quote_lot is None or self.quote_lot >= 1, "dataset.quote_lot must be at least 1 share, or null.")
+
+
+def _calendar(name: str) -> None:
+    if name in CALENDARS:
+        return
+    from exchange_calendars import get_calendar_names  # takes a second to load
+
+    names = get_calendar_names()
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f"; did you mean {', '.join(close)}?" if close else ", as XNYS, CMES or 24/7."
+    require(name in names, f"dataset.calendar={name} is no calendar of exchange_calendars{hint}")
+
+
+def _hours(hours: Any) -> None:
+    if hours in ("regular", "all"):
+        return
+    ok = isinstance(hours, list) and len(hours) == 2
+    ok = ok and all(isinstance(h, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", h) for h in hours)
+    require(
+        ok and hours[0] < hours[1],
+        "dataset.hours must be regular, all, or two exchange-local times in order, as in "
+        "dataset.hours=['09:30','16:00'].",
+    )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text  # dates are compared as text
+    except ValueError:
+        return False
+
+
+def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
+    require(max_sessions is None or max_sessions >= 1, "dataset.max_sessions must be at least 1, or null.")
+    require(max_events is None or max_events >= 1, "dataset.max_events must be at least 1, or null.")

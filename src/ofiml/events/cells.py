@@ -1,0 +1,276 @@
+"""Plain cells of a CSV in one pass over its bytes: numbers to exact integers, ISO times to nanoseconds, a few words.
+
+Plain is what feeds write: `-12.5`, `2024-10-21T11:54:29.221230963Z`, `AAPL`. Anything else (a quote, a space, `1e3`, a
+line with fewer cells than the first) ends the reading without a result: that is for a reading that knows more of CSV.
+`*_py` are the specifications, the names without it their njit.
+"""
+
+from collections.abc import Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
+
+SKIP, NUMBER, INSTANT, WORD = range(4)
+MOST = int(np.iinfo(np.int64).max)
+EMPTY = int(np.iinfo(np.int64).min)  # stands for an empty cell
+MOST_WORDS = 64
+
+_LF, _CR, _QUOTE, _COMMA, _MINUS, _POINT, _ZERO, _COLON, _T, _Z = (ord(c) for c in '\n\r",-.0:TZ')
+_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """How plain cells of a column are read.
+
+    A NUMBER of at most `scale` decimals (and zeros after them) as an integer of 10^-`scale`, from `low` to `high`; a
+    INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as it stands, of at most MOST_WORDS different ones. The column
+    then has the type `dtype`, if it is given.
+    """
+
+    kind: int
+    scale: int = 0
+    low: int = -MOST
+    high: int = MOST
+    dtype: pl.DataType | None = None
+
+
+def read(
+    content: bytes, start: int, names: list[str], columns: dict[str, Plain], optional: Set[str]
+) -> pl.DataFrame | None:
+    """The `columns` of the lines from byte `start` on, whose cells are called `names`; null where an `optional` cell is
+    empty. Words have the type Enum, of those that are there.
+
+    None where one of these cells is not plain, a line has fewer or more cells than there are names, or there is none.
+    """
+    if len(names) == 1:
+        return None  # an empty line would be a row
+    cells = [columns.get(name, Plain(SKIP)) for name in names]
+    how = np.array([[c.kind, c.scale, c.low, c.high] for c in cells], np.int64)
+    may_lack = np.array([name in optional and c.kind != WORD for name, c in zip(names, cells, strict=True)])
+    places = {name: i for i, name in enumerate(columns)}
+    place = np.array([places.get(name, -1) for name in names], np.int64)
+    parts = split(content, start, pl.thread_pool_size())
+    if not parts:
+        return None
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        rows = [0, *np.cumsum(list(pool.map(count_lines, parts))).tolist()]
+        values = np.empty((len(columns), rows[-1]), np.int64)
+        words = np.zeros((len(parts), len(columns), MOST_WORDS, 2), np.int64)
+        begun = [
+            pool.submit(run, part, row, how, may_lack, place, values, its)
+            for part, row, its in zip(parts, rows, words, strict=False)
+        ]
+        if not all(future.result() for future in begun):
+            return None
+    raw = pl.DataFrame({name: values[i] for i, name in enumerate(columns)})
+    typed: dict[str, pl.Expr | pl.Series] = {}
+    for i, (name, plain) in enumerate(columns.items()):
+        if plain.kind == WORD:
+            typed[name] = _as_words(np.split(values[i], rows[1:-1]), parts, words[:, i])
+            continue
+        column = pl.when(pl.col(name) != EMPTY).then(pl.col(name)) if name in optional else pl.col(name)
+        typed[name] = column if plain.dtype is None else column.cast(plain.dtype)
+    return raw.with_columns(**typed)
+
+
+def split(content: bytes, start: int, count: int) -> list[UInt8]:
+    """The lines from byte `start` on in at most `count` parts of whole lines; one more where the last lacks its end."""
+    data = np.frombuffer(content, np.uint8)
+    end = max(content.rfind(b"\n") + 1, start)
+    step = (end - start) // count + 1
+    cuts = [start, *(content.find(b"\n", at) + 1 for at in range(start + step, end, step)), end]
+    parts = [data[a:b] for a, b in pairwise(cuts) if a < b]
+    return parts if end == len(content) else [*parts, np.frombuffer(content[end:] + b"\n", np.uint8)]
+
+
+def _as_words(codes: list[Int64], parts: list[UInt8], places: Int64) -> pl.Series:
+    """The words that the codes of each part stand for; `places` (parts, MOST_WORDS, 2): where its words stand in it."""
+    known: dict[str, int] = {}
+    common = []
+    for its, data, spelled in zip(codes, parts, places.tolist(), strict=True):
+        words = [data[a:b].tobytes().decode("ascii") for a, b in spelled if b]
+        common.append(np.array([known.setdefault(word, len(known)) for word in words])[its])
+    return pl.Series(np.concatenate(common).astype(np.uint16)).cat.to(pl.Enum(list(known)))
+
+
+def count_lines_py(data: UInt8) -> int:
+    """How many lines end in `data`."""
+    count = 0
+    for byte in data:
+        count += byte == _LF
+    return count
+
+
+def number_py(data: UInt8, at: int, scale: int) -> tuple[int, int]:
+    """(the number from byte `at` on in 10^-`scale`, the byte after it); the latter -1 where it is not plain."""
+    negative = data[at] == _MINUS
+    if negative:
+        at += 1
+    first, value = at, 0
+    digit = int(np.int64(data[at])) - _ZERO
+    while 0 <= digit <= 9:
+        value = value * 10 + digit
+        at += 1
+        digit = int(np.int64(data[at])) - _ZERO
+    if at == first or at - first + scale > 19:  # of 19 digits int64 holds some, and others turn negative
+        return 0, -1
+    left = scale
+    if scale > 0 and data[at] == _POINT:
+        point = at
+        at += 1
+        digit = int(np.int64(data[at])) - _ZERO
+        while 0 <= digit <= 9:
+            if left > 0:
+                value = value * 10 + digit
+                left -= 1
+            elif digit > 0:
+                return 0, -1
+            at += 1
+            digit = int(np.int64(data[at])) - _ZERO
+        if at == point + 1:
+            return 0, -1
+    for _ in range(left):
+        value *= 10
+    if value < 0 or value > MOST:
+        return 0, -1
+    return -value if negative else value, at
+
+
+def instant_py(data: UInt8, at: int) -> tuple[int, int]:
+    """(the time YYYY-MM-DDTHH:MM:SS[.f…]Z from byte `at` on in ns since 1970, the byte after it), as `number_py`."""
+    if at + 20 >= len(data) or data[at + 4] != _MINUS or data[at + 7] != _MINUS or data[at + 10] != _T:
+        return 0, -1
+    if data[at + 13] != _COLON or data[at + 16] != _COLON:
+        return 0, -1
+    year = month = day = hour = minute = second = 0
+    for i in range(19):
+        if i == 4 or i == 7 or i == 10 or i == 13 or i == 16:
+            continue
+        digit = int(np.int64(data[at + i])) - _ZERO
+        if digit < 0 or digit > 9:
+            return 0, -1
+        if i < 4:
+            year = year * 10 + digit
+        elif i < 7:
+            month = month * 10 + digit
+        elif i < 10:
+            day = day * 10 + digit
+        elif i < 13:
+            hour = hour * 10 + digit
+        elif i < 16:
+            minute = minute * 10 + digit
+        else:
+            second = second * 10 + digit
+    at += 19
+    fraction = 0
+    if data[at] == _POINT:
+        point = at
+        at += 1
+        digit = int(np.int64(data[at])) - _ZERO
+        while 0 <= digit <= 9 and at - point <= 9:
+            fraction = fraction * 10 + digit
+            at += 1
+            digit = int(np.int64(data[at])) - _ZERO
+        if at == point + 1:
+            return 0, -1
+        for _ in range(10 - (at - point)):
+            fraction *= 10
+    if data[at] != _Z or not 1970 <= year <= 2259 or not 1 <= month <= 12 or day < 1:
+        return 0, -1
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if day > _DAYS_BEFORE[month] - _DAYS_BEFORE[month - 1] + (leap and month == 2):
+        return 0, -1
+    if hour > 23 or minute > 59 or second > 59:
+        return 0, -1
+    past = year - 1
+    days = past * 365 + past // 4 - past // 100 + past // 400 - 719_162
+    days += _DAYS_BEFORE[month - 1] + (leap and month > 2) + day - 1
+    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + fraction, at + 1
+
+
+def word_py(data: UInt8, at: int, words: Int64) -> tuple[int, int]:
+    """(which of `words` stands from byte `at` on, the byte after it), as `number_py`.
+
+    `words` (MOST_WORDS, 2): where each word so far stands in `data`, zeros after them; a new one is added.
+    """
+    start = at
+    while data[at] != _COMMA and data[at] != _LF and data[at] != _CR:
+        if data[at] < 32 or data[at] > 126 or data[at] == _QUOTE:
+            return 0, -1
+        at += 1
+    # Around a word spaces are none of it.
+    if at == start or data[start] == 32 or data[at - 1] == 32:
+        return 0, -1
+    for code in range(len(words)):
+        if words[code, 1] == 0:
+            words[code, 0], words[code, 1] = start, at
+            return code, at
+        if words[code, 1] - words[code, 0] == at - start:
+            same = True
+            for i in range(at - start):
+                if data[words[code, 0] + i] != data[start + i]:
+                    same = False
+                    break
+            if same:
+                return code, at
+    return 0, -1
+
+
+count_lines = njit(cache=True, nogil=True)(count_lines_py)
+# Once a cell, a call would cost as much as what is called.
+number = njit(cache=True, nogil=True, forceinline=True)(number_py)
+instant = njit(cache=True, nogil=True, forceinline=True)(instant_py)
+word = njit(cache=True, nogil=True, forceinline=True)(word_py)
+
+
+def run_py(
+    data: UInt8, row: int, how: Int64, may_lack: NDArray[np.bool_], place: Int64, values: Int64, words: Int64
+) -> bool:
+    """Reads all lines of `data`, which ends with one, into `values` (columns, rows) from `row` on; False if it cannot.
+
+    Of each cell of a line: `how` (cells, 4) its kind, scale and bounds, `may_lack` whether it may be empty, `place`
+    its column, where it is not skipped. `words` (columns, MOST_WORDS, 2): see `word_py`.
+    """
+    at, n = 0, len(data)
+    last = len(how) - 1
+    while at < n:
+        for cell in range(last + 1):
+            kind = how[cell, 0]
+            if kind == SKIP:
+                while data[at] != _COMMA and data[at] != _LF:
+                    if data[at] == _QUOTE:
+                        return False
+                    at += 1
+            elif data[at] == _COMMA or data[at] == _LF or data[at] == _CR:
+                if not may_lack[cell]:
+                    return False
+                values[place[cell], row] = EMPTY
+            else:
+                if kind == NUMBER:
+                    value, at = number(data, at, how[cell, 1])
+                elif kind == INSTANT:
+                    value, at = instant(data, at)
+                else:
+                    value, at = word(data, at, words[place[cell]])
+                if at < 0 or value < how[cell, 2] or value > how[cell, 3]:
+                    return False
+                values[place[cell], row] = value
+            if cell == last and data[at] == _CR:
+                at += 1
+            if at >= n or data[at] != (_LF if cell == last else _COMMA):
+                return False
+            at += 1
+        row += 1
+    return True
+
+
+run = njit(cache=True, nogil=True)(run_py)
