@@ -30,6 +30,7 @@ test-slow: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/flow.py
+	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/readers.py
 	$(BIN)/python benchmarks/market.py
 

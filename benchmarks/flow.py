@@ -1,8 +1,9 @@
 """Speed of the flow kernel, as ratios from one run: `make bench`.
 
-Memory bounds it: a state of 10 levels is 40 int64 read and 10 written, so the kernel is held against numpy copying as
-many bytes in the same process. The peer is the same formula in numpy, vectorised. Each figure is the best of several
-repeats on one thread; machines differ and are noisy, ratios less so.
+Memory bounds it: a state of 10 levels is 40 int64 read and 10 written. So the kernel is held against numpy copying as
+many bytes, and its reading alone against how fast memory can be read, in the same process. The peer is the same formula
+in numpy, vectorised. Each figure is the best of several repeats on one thread; machines differ and are noisy, ratios
+less so.
 """
 
 import time
@@ -59,6 +60,8 @@ def main() -> None:
     kernel = best(lambda: [flow_events(*level, reset, out) for level in levels] and None)
     numpy_ = best(lambda: [vectorised(*level, peer) for level in levels] and None)
     copy = best(lambda: np.copyto(target, source))
+    columns = np.concatenate([column for level in levels for column in level])
+    reading = best(lambda: np.bitwise_xor.reduce(columns) and None)
 
     table = Table(title=f"{STATES:,} states of {LEVELS} levels, one thread", box=None)
     for column in ("", "million states/s", "kernel is"):
@@ -66,6 +69,11 @@ def main() -> None:
     for name, seconds in (("flow kernel", kernel), ("the same in numpy", numpy_), ("copy of as many bytes", copy)):
         table.add_row(name, f"{STATES / seconds / 1e6:.1f}", f"{seconds / kernel:.2f}x as fast")
     Console().print(table)
+    speeds = [columns.nbytes / seconds / 1e9 for seconds in (kernel, reading)]
+    Console().print(
+        f"flow kernel reads {speeds[0]:.1f} GB/s; memory can be read at {speeds[1]:.1f} GB/s: "
+        f"{speeds[0] / speeds[1]:.2f} of that"
+    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ def rerun(folder: Path, write: bool) -> int:
     config = load(yaml.safe_load((folder / "config.yaml").read_text()))
     with tempfile.TemporaryDirectory() as scratch:
         quiet = replace(config, tracking=replace(config.tracking, enabled=False))
-        fresh = replace(quiet, tuning=replace(quiet.tuning, storage=f"{scratch}/tuning"))
+        fresh = replace(
+            quiet,
+            tuning=replace(quiet.tuning, storage=f"{scratch}/tuning"),
+            features=replace(quiet.features, store=None),
+        )
         done = record(fresh, Path(scratch) / "study")
         after = json.loads(done.study.report.to_json())
         same = False

@@ -42,6 +42,7 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
             base = ["tracking=off", f"tuning.storage={journals}"]
             config = load(compose("config", overrides=[*base, *overrides]))
+        config.features.store = None
         if isinstance(config.dataset, FileDataset):
             config.dataset.store = None
         return config

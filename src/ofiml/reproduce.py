@@ -88,7 +88,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The logged config and report, as far as they are what a study logs; without a cache, which would be a folder of
+    """The logged config and report, as far as they are what a study logs; without caches, which would be folders of
     a stranger's choice.
     """
     try:
@@ -104,8 +104,9 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
         or not all(isinstance(p, dict) for p in parts)
     ):
         raise ConfigError(f"The config or the report of run {run_id} is not that of a study.")
-    if "store" in raw["dataset"]:
-        raw["dataset"]["store"] = None
+    for group in ("dataset", "features"):
+        if isinstance(raw.get(group), dict) and "store" in raw[group]:
+            raw[group]["store"] = None
     return raw, before
 
 

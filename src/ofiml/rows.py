@@ -1,6 +1,13 @@
 """From sessions of events to one table of rows: a bar each, with book, flow, features, label, execution quotes."""
 
-from dataclasses import dataclass
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -12,7 +19,9 @@ from ofiml.bars import cut
 from ofiml.bars.time import Bars, bar_table, states
 from ofiml.config import Config, Features, FileDataset, SyntheticDataset
 from ofiml.errors import DataError
+from ofiml.events import store
 from ofiml.events.calendar import time_zone
+from ofiml.events.feed import digest
 from ofiml.events.quality import Quality
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
@@ -87,6 +96,52 @@ def prepare(session: Session, config: Config) -> Prepared:
     )
 
 
+def _prepared(source: Source, config: Config) -> list[Prepared]:
+    """The rows of a source's sessions, from the cache if they are there."""
+
+    def make() -> Iterator[Prepared]:
+        return (prepare(session, config) for session in source())
+
+    folder, name = config.features.store, source.name()
+    if folder is None or name is None:
+        return list(make())
+    return list(store.kept(Path(folder), _key(name, config), make, _packed, _unpacked))
+
+
+def _key(source: str, config: Config) -> str:
+    """What rows depend on: their sessions, the settings that make them, and all code of this package."""
+    ofi, features, dataset = (asdict(part) for part in (config.ofi, config.features, config.dataset))
+    settings = [
+        asdict(config.bars),
+        {k: ofi[k] for k in ("levels", "parts", "windows")},
+        {k: features[k] for k in ("columns", "trade_size", "vpin_bucket")},
+        asdict(config.horizon),
+        asdict(config.target),
+        config.backtest.latency,
+        {k: v for k, v in dataset.items() if k == "calendar"},
+    ]
+    return hashlib.sha256(json.dumps([source, settings, *_code()], sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _code() -> list[str]:
+    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+    return [digest(*sources), *(importlib.metadata.version(name) for name in ("numba", "numpy", "polars"))]
+
+
+def _packed(prepared: Prepared) -> store.Packed:
+    meta = {f.name: getattr(prepared, f.name) for f in fields(prepared) if f.name != "rows"}
+    planted = None if prepared.planted is None else asdict(prepared.planted)
+    return prepared.rows, meta | {"quality": asdict(prepared.quality), "planted": planted}
+
+
+def _unpacked(table: pl.DataFrame, meta: dict[str, Any]) -> Prepared:
+    planted = None if meta["planted"] is None else Truth(**meta["planted"])
+    symbol, date = meta["key"]
+    made = {"key": (symbol, date), "quality": Quality(**meta["quality"]), "planted": planted}
+    return Prepared(rows=table, **meta | made)
+
+
 def _chosen(computed: Computed, columns: list[str], there: list[str]) -> pl.DataFrame:
     """The features that the bars do not have already."""
     return pl.DataFrame({c: computed.features[:, INDEX[c]] for c in columns if c not in there})
@@ -128,7 +183,7 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
         if refused:
             return []
         try:
-            prepared = [prepare(session, config) for session in source()]
+            prepared = _prepared(source, config)
         except DataError as error:
             refused.append(error)
             return []

@@ -796,16 +796,17 @@ def microprice_offset(p: Past, c: Settings) -> Number:
 
 @feature
 def vpin(p: Past, c: Settings) -> Number:
-    buckets, buys, sells = [], 0, 0
+    buckets, buys, sells = [], Fraction(0), Fraction(0)
     for trade in p.since_start(p.trades):
-        left = trade.size if trade.sign != 0 else 0
+        left = trade.size
         while left > 0:
             part = min(left, c.bucket - buys - sells)
-            buys, sells = (buys + part, sells) if trade.sign == 1 else (buys, sells + part)
+            bought = {1: part, -1: 0, 0: Fraction(part) / 2}[trade.sign]
+            buys, sells = buys + bought, sells + part - bought
             left -= part
             if buys + sells == c.bucket:
-                buckets.append(Fraction(abs(buys - sells), c.bucket))
-                buys, sells = 0, 0
+                buckets.append(abs(buys - sells) / c.bucket)
+                buys, sells = Fraction(0), Fraction(0)
     return NAN if len(buckets) < 10 else mean(buckets[-50:])
 
 

@@ -19,6 +19,7 @@ from ofiml.features import batch, catalogue, kernel
 from ofiml.features.batch import compute
 from ofiml.features.catalogue import CATALOGUE, EVEN, INDEX, ODD
 from ofiml.features.machine import Plan, market
+from ofiml.toxicity.vpin import Vpin
 from tests.books import busy_session, mirrored
 from tests.features import slow
 
@@ -186,6 +187,25 @@ def test_shifted_prices_change_what_is_relative_and_nothing_else(seed):
             np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
         else:
             np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("bucket", [1, 7, 400])
+def test_vpin_is_that_of_the_room_of_toxicity(bucket):
+    session = busy_session(6, 600, resets=0)
+    edges, c = computed(session, plan=replace(PLAN, vpin_bucket=bucket))
+    tape = session.events.filter((pl.col("action") == "T") & (pl.col("ts_recv").to_physical() > session.open))
+    sign = tape["side"].cast(pl.String).replace_strict({"B": 1, "A": -1, "N": 0}, return_dtype=pl.Int64)
+    room = Vpin(bucket, kernel.BUCKETS)
+    closed = room.feed(times(tape), tape["size"].to_numpy(), (tape["size"] * sign).to_numpy())
+    place = np.searchsorted(closed["known_at"].to_numpy(), edges[1:], side="right") - 1
+    expected = np.where(place >= 0, closed["vpin"].to_numpy()[np.maximum(place, 0)], np.nan) if closed.height else None
+    known = np.zeros(0) if expected is None else ~np.isnan(expected)
+    got = c.features[:, INDEX["vpin"]]
+    if bucket == 400:
+        assert not known.any()
+    else:
+        assert known.sum() > 20
+        np.testing.assert_allclose(got[known], expected[known], rtol=1e-14)
 
 
 def test_queues_grow_and_lose_nothing(monkeypatch):

@@ -9,18 +9,29 @@ import pytest
 from ofiml import experiment
 from ofiml import rows as rows_room
 from ofiml.events.schema import times
+from ofiml.events.sessions import Source
 from ofiml.events.simulate import simulate
 from ofiml.progress import Stages
 
 LATER = ["label_end", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz"]
 MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.folds=3", "evaluation.bootstrap=50"]
 CORE = ["features=core", *MARKET]
+# Bars of activity are tested by row below: how many come after t decides where folds are cut, as a share of all rows.
 STUDIES = [
     ["model=lgbm", "ofi=mlofi", "tuning.trials=2", "model.n_estimators=15", *CORE],
     ["model=ols", "ofi=mlofi_ridge", *CORE],
     ["model=ridge", "ofi=pca", "tuning.trials=3", "split=rolling", *CORE],
     ["model=logistic", "ofi=mlofi_decay", "target=direction", "tuning=off", *CORE],
     ["model=ols", "ofi=best_level", "target=impact", *MARKET],
+    [
+        "model=lgbm",
+        "ofi=mlofi_powell",
+        "tuning=off",
+        "features=full",
+        "ofi.windows=[bar,30s]",
+        "ofi.parts=sides",
+        *MARKET,
+    ],
 ]
 
 
@@ -46,7 +57,7 @@ def corrupted(session, t, seed=0):
 def studied(config, monkeypatch, change=lambda session: session):
     """The study of `config` with each of its sessions changed."""
     sessions = [change(s) for i in range(config.dataset.sessions) for s in simulate(config.dataset, i)]
-    monkeypatch.setattr(rows_room, "sources", lambda dataset: [lambda s=s: iter([s]) for s in sessions])
+    monkeypatch.setattr(rows_room, "sources", lambda dataset: [Source(lambda s=s: iter([s])) for s in sessions])
     with Stages() as stages:
         return experiment.run(config, stages)
 
@@ -76,9 +87,10 @@ def prepared(config, session):
     return rows_room.prepare(session, config).rows
 
 
+@pytest.mark.parametrize("bars", [[], ["bars=volume", "bars.size=2000"], ["bars=events", "bars.size=700"]])
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
-def test_rows_up_to_t_ignore_everything_after_t(configure, where):
-    config = configure(*CORE)
+def test_rows_up_to_t_ignore_everything_after_t(configure, where, bars):
+    config = configure(*MARKET, "features=full", "ofi.windows=[bar,5s,1m]", "ofi.parts=types", *bars)
     session = simulate(config.dataset, 0)[0]
     t = session.open + int(where * (session.close - session.open)) + 1
     whole, cut = prepared(config, session), prepared(config, corrupted(session, t))

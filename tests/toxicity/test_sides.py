@@ -30,7 +30,6 @@ from ofiml.toxicity.sides import (
 from tests.books import SECOND, TICK, mirrored, random_session, session
 from tests.golden.test_aapl import file_dataset
 
-TOP = 10_000 * TICK
 patient = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 10_000)
 
@@ -49,11 +48,6 @@ def random_trades(seed, n=60):
     told = pl.Series("side", rng.choice(["A", "B", "N"], n)).cast(one.events["side"].dtype)
     last = pl.Series("flags", rng.choice([0, 128], n, p=[0.2, 0.8])).cast(pl.UInt8)
     return replace(one, events=one.events.with_columns(told, last), close=one.close + 1)
-
-
-def mirror(one):
-    flipped = mirrored(one)
-    return replace(flipped, events=flipped.events.with_columns(price=TOP - pl.col("price")))
 
 
 def cut_short(one, rows):
@@ -141,7 +135,7 @@ def test_lee_ready_by_hand():
 @given(seeds, st.sampled_from([0, SECOND // 10]))
 def test_the_mirror_has_the_opposite_sides(seed, lag):
     one = random_trades(seed)
-    other = mirror(one)
+    other = mirrored(one)
     ours, theirs = (lee_ready(s, trades(s), "message", lag) for s in (one, other))
     np.testing.assert_array_equal(ours, -theirs)
     for freedom in (None, 0.25):

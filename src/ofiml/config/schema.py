@@ -107,7 +107,7 @@ class Features:
     """`columns` of the catalogue, which takes `trade_size` and `vpin_bucket` in units (shares, contracts, coins).
 
     `cross` are symbols whose last bar's OFI is a feature too, as far as it closed `cross_delay` before and is not older
-    than `cross_oldest`.
+    than `cross_oldest`. Rows of bars with features are kept in the folder `store`.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Features:
     cross: list[str]
     cross_delay: str
     cross_oldest: str
+    store: str | None
 
     def __post_init__(self) -> None:
         for key in ("trade_size", "vpin_bucket"):

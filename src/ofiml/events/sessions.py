@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,19 @@ from ofiml.events.readers import reader
 from ofiml.events.schema import Int64, Session, schema, times
 from ofiml.units import PRICE_SCALE, SECOND
 
-Source = Callable[[], Iterator[Session]]
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An input, or a simulated day: calling it yields its sessions. `name` identifies what they are made from, content
+    and all; None where that is not known.
+    """
+
+    sessions: Callable[[], Iterator[Session]]
+    name: Callable[[], str | None] = lambda: None
+
+    def __call__(self) -> Iterator[Session]:
+        return self.sessions()
+
 
 _MESSAGE_BY_MESSAGE = ("databento_mbo", "itch", "tardis")  # books that miss a message without noticing it
 
@@ -37,20 +50,30 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
         count = min(dataset.sessions, -(-(dataset.max_sessions or dataset.sessions * symbols) // symbols))
 
         def simulated(index: int) -> Source:
-            return lambda: (_limit(s, dataset.max_events) for s in simulate(dataset, index))
+            return Source(
+                lambda: (_limit(s, dataset.max_events) for s in simulate(dataset, index)),
+                lambda: store.key([str(index)], "", dataset, max_events=dataset.max_events),
+            )
 
         return [simulated(index) for index in range(count)]
     groups = reader(dataset.name).groups(files(dataset.path))
 
     def source(group: list[Path]) -> Source:
+        alone = len(groups) == 1
+
         def run() -> Iterator[Session]:
-            sessions = (s for s in _read(group, dataset, alone=len(groups) == 1) if _in_range(s, dataset))
+            sessions = (s for s in _read(group, dataset, alone=alone) if _in_range(s, dataset))
             return (_limit(s, dataset.max_events) for s in _first(sessions, dataset.max_sessions))
 
-        return run
+        chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
+        return Source(run, lambda: _name(group, file_digest(group), dataset, alone=alone, **chosen))
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [source(group) for group in groups[: dataset.max_sessions if everything else None]]
+
+
+def _name(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:
+    return store.key([p.name for p in paths], content, dataset, **other)
 
 
 def _first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
@@ -76,7 +99,7 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
 
     if dataset.store is None:
         return make()
-    return store.through(Path(dataset.store), store.key([p.name for p in paths], content, dataset, alone=alone), make)
+    return store.through(Path(dataset.store), _name(paths, content, dataset, alone=alone), make)
 
 
 def _made(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> Iterator[Session]:

@@ -1,4 +1,4 @@
-"""The cache of checked sessions: one Parquet file each, named by what it was made from.
+"""The cache of checked sessions, and of what is made of them: a Parquet file each, named by what it was made from.
 
 The name is a hash of the input's bytes and names, of the settings that matter, and of the source of this package, so
 that nothing has to be invalidated by hand. Files are written to a name of their own and renamed; the manifest, which
@@ -16,20 +16,23 @@ from dataclasses import asdict
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
-from ofiml.config import FileDataset
+from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.events.feed import digest
 from ofiml.events.quality import Quality
 from ofiml.events.schema import Session, schema
+
+Item = TypeVar("Item")
+Packed = tuple[pl.DataFrame, dict[str, Any]]
 
 # Settings that choose among sessions, or say where things lie, and do not change a session.
 _ELSEWHERE = {"path", "store", "first_date", "last_date", "max_sessions", "max_events"}
 
 
-def key(names: Sequence[str], content: str, dataset: FileDataset, **other: Any) -> str:
+def key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:
     """The name of an input's sessions under a config: of files so named, whose digest is `content`. `other` is what
     else changes them."""
     settings = {k: v for k, v in asdict(dataset).items() if k not in _ELSEWHERE}
@@ -38,20 +41,31 @@ def key(names: Sequence[str], content: str, dataset: FileDataset, **other: Any) 
 
 
 def through(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
-    """The sessions that `make` yields, from the folder as far as they are there and whole, else made and kept there.
+    """The sessions that `make` yields, from the folder as far as they are there and whole, else made and kept there."""
+    return kept(folder, name, make, _packed, _unpacked)
 
-    They are kept once all have been taken.
+
+def kept(
+    folder: Path,
+    name: str,
+    make: Callable[[], Iterator[Item]],
+    packed: Callable[[Item], Packed],
+    unpacked: Callable[[pl.DataFrame, dict[str, Any]], Item],
+) -> Iterator[Item]:
+    """The items that `make` yields, from the folder as far as they are there and whole, else made and kept there.
+
+    An item is `packed` into a table and what JSON can hold. They are kept once all have been taken.
     """
     manifest, whole = _manifest(folder, name), 0
     for meta in manifest or []:
-        session = _load(_file(folder, name, whole), meta)
-        if session is None:
+        table = _load(_file(folder, name, whole), meta.pop("sha256"))
+        if table is None:
             break
-        yield session
+        yield unpacked(table, meta)
         whole += 1
     if manifest is None or whole < len(manifest):
         # Made again, they come out as they did: those that were whole have been given already.
-        yield from islice(_keep(folder, name, make()), whole, None)
+        yield from islice(_keep(folder, name, make(), packed), whole, None)
 
 
 def _file(folder: Path, name: str, index: int) -> Path:
@@ -67,26 +81,23 @@ def _manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
     return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == sha else None
 
 
-def _load(path: Path, meta: dict[str, Any]) -> Session | None:
-    """The session, if its file is as it was written, else None."""
+def _load(path: Path, sha: str) -> pl.DataFrame | None:
+    """The table, if its file is as it was written, else None."""
     try:
         content = path.read_bytes()
     except OSError:
         return None
-    if hashlib.sha256(content).hexdigest() != meta["sha256"]:
-        return None
-    known = {k: v for k, v in meta.items() if k != "sha256"} | {"quality": Quality(**meta["quality"])}
-    return Session(events=pl.read_parquet(io.BytesIO(content)), **known)
+    return pl.read_parquet(io.BytesIO(content)) if hashlib.sha256(content).hexdigest() == sha else None
 
 
-def _keep(folder: Path, name: str, sessions: Iterator[Session]) -> Iterator[Session]:
+def _keep(folder: Path, name: str, items: Iterator[Item], packed: Callable[[Item], Packed]) -> Iterator[Item]:
     folder.mkdir(parents=True, exist_ok=True)
     manifest = []
-    for i, session in enumerate(sessions):
-        meta = {k: getattr(session, k) for k in _META} | {"quality": asdict(session.quality)}
-        written = renamed(_file(folder, name, i), partial(write, session))
-        manifest.append(meta | {"sha256": written})
-        yield session
+    for i, item in enumerate(items):
+        table, meta = packed(item)
+        sha = renamed(_file(folder, name, i), partial(_write, table))
+        manifest.append(meta | {"sha256": sha})
+        yield item
     content = json.dumps(manifest, indent=1).encode()
     sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
     renamed(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
@@ -95,9 +106,22 @@ def _keep(folder: Path, name: str, sessions: Iterator[Session]) -> Iterator[Sess
 _META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"]
 
 
+def _packed(session: Session) -> Packed:
+    table = session.events.select(list(schema(session.levels)))
+    return table, {k: getattr(session, k) for k in _META} | {"quality": asdict(session.quality)}
+
+
+def _unpacked(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
+    return Session(events=table, **meta | {"quality": Quality(**meta["quality"])})
+
+
 def write(session: Session, path: Path) -> None:
     """The session's events as Parquet, in the event schema."""
-    session.events.select(list(schema(session.levels))).write_parquet(path, compression="zstd", compression_level=1)
+    _write(_packed(session)[0], path)
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
+    table.write_parquet(path, compression="zstd", compression_level=1)
 
 
 def renamed(path: Path, write_to: Callable[[Path], object]) -> str:

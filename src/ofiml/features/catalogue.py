@@ -508,7 +508,7 @@ def _toxicity() -> list[Feature]:
             "vpin",
             "toxicity",
             "mean of |V_buy - V_sell|/V over the last 50 complete buckets of V = features.vpin_bucket since the start; "
-            "a signed trade that straddles buckets is split, unsigned ones are left out",
+            "a trade that straddles buckets is split, an unsigned one is half bought and half sold",
             "1",
             "fewer than 10 buckets are complete",
             EVEN,

@@ -259,11 +259,11 @@ def _trade(s: Any, total: Int64, book: Int64, due: Int64, prints: Int64, buckets
         sign = -1
         total[part + SOLD] += size
         total[part + SELLS] += 1
+    _fill_buckets(s, buckets, sign, size)
     if sign == 0:
         return
     s.decayed_sign += sign
     s.run = s.run + sign if s.run * sign > 0 else sign
-    _fill_buckets(s, buckets, sign, size)
     if large:
         s.large_flow += sign * size
         s.hit = 1 if sign > 0 else 0  # a buyer takes the asks
@@ -279,7 +279,7 @@ def _trade(s: Any, total: Int64, book: Int64, due: Int64, prints: Int64, buckets
 
 @njit(cache=True, nogil=True)
 def _fill_buckets(s: Any, buckets: Int64, sign: int, size: int) -> None:
-    """A signed trade, split over VPIN's buckets; each full one leaves its |imbalance|."""
+    """A trade, split over VPIN's buckets; each full one leaves its |imbalance|. An unsigned one adds none."""
     take = min(size, s.bucket - s.in_bucket)
     s.net += sign * take
     s.in_bucket += take
@@ -290,9 +290,7 @@ def _fill_buckets(s: Any, buckets: Int64, sign: int, size: int) -> None:
     s.filled += 1
     whole = size // s.bucket  # buckets that this trade fills alone; more than BUCKETS of them push out all others
     for k in range(min(whole, BUCKETS)):
-        buckets[(s.filled + k) % BUCKETS] = s.bucket
-    if whole > BUCKETS:
-        buckets[:] = s.bucket
+        buckets[(s.filled + k) % BUCKETS] = s.bucket * abs(sign)
     s.filled += whole
     s.in_bucket = size - whole * s.bucket
     s.net = sign * s.in_bucket

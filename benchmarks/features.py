@@ -1,0 +1,128 @@
+"""Speed of the state machine of flow and features, in batch and live: `make bench`.
+
+In batch it is held against the flow kernel alone on the same states, which reads memory about as fast as it can be read
+(`flow.py`). Live, each row is fed from Python, one call each, as `ofiml.replay` does. One thread; each batch figure is
+the best of several repeats.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ofiml.config import TimeBars
+from ofiml.events.schema import F_LAST
+from ofiml.features import kernel
+from ofiml.features.machine import Machine, Market, Plan
+from ofiml.stream import Stream
+
+ROWS, LEVELS, REPEATS, LIVE = 1_000_000, 10, 5, 200_000
+SECOND = 1_000_000_000
+HOURS = 6
+FULL = Plan(flow_levels=None, windows=(), look_back=300 * SECOND, trade_size=100, vpin_bucket=5000)
+WINDOWS = Plan(None, (SECOND, 30 * SECOND, 300 * SECOND), 300 * SECOND, 100, 5000)
+
+
+def feed(seed: int = 0) -> np.ndarray:
+    """Rows as the kernel takes them: a random walk of 10 levels over six hours, one row in fourteen a trade."""
+    rng = np.random.default_rng(seed)
+    rows = np.empty((ROWS, kernel.BOOK + 4 * LEVELS), np.int64)
+    mid = 10_000 + np.cumsum(rng.integers(-1, 2, ROWS) * (rng.random(ROWS) < 0.1))
+    rows[:, kernel.STAMP] = np.sort(rng.integers(1, HOURS * 3600 * SECOND, ROWS))
+    rows[:, kernel.ACTION] = rng.choice([kernel.ADD, kernel.CANCEL, kernel.TRADE], ROWS, p=[0.48, 0.45, 0.07])
+    rows[:, kernel.SIDE] = rng.integers(0, 2, ROWS)
+    rows[:, kernel.PRICE] = mid * 10**7
+    rows[:, kernel.SIZE] = rng.integers(1, 100, ROWS)
+    rows[:, kernel.FLAGS] = F_LAST
+    for m in range(LEVELS):
+        for side, price in enumerate((mid - 1 - m, mid + 1 + m)):
+            rows[:, kernel.BOOK + 4 * m + 2 * side] = price * 10**7
+            rows[:, kernel.BOOK + 4 * m + 2 * side + 1] = rng.integers(1, 500, ROWS)
+    return rows
+
+
+def best(work: Callable[[], object]) -> float:
+    """Seconds of the fastest of the repeats."""
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def market() -> Market:
+    return Market(LEVELS, 10**7, 1.0, 0, HOURS * 3600 * SECOND, 0, 0, "message")
+
+
+def batch(rows: np.ndarray, plan: Plan, step: int) -> None:
+    m = Machine(market(), plan)
+    edges = np.arange(0, HOURS * 3600 * SECOND + 1, step)
+    bars = len(edges) - 1
+    out = np.empty((bars, kernel.FEATURES))
+    flow = np.empty((bars, 1 + len(m.windows), m.flow_width), np.int64)
+    known, passed = np.zeros(bars, np.int64), np.zeros(2, np.int64)
+    while full := kernel.run(
+        m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets,
+        rows, kernel.NO_PRICE, edges, m.windows, passed, out, flow, known,
+    ):  # fmt: skip
+        m.grow(full)
+
+
+def flow_alone(columns: list[np.ndarray], reset: np.ndarray, out: np.ndarray) -> None:
+    for m in range(LEVELS):
+        kernel.flow_events(*columns[4 * m : 4 * m + 4], reset, out)
+
+
+def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nanoseconds of each update, and of each bar's features."""
+    updates, bars = np.empty(LIVE, np.int64), []
+    for repeat in range(2):  # the first compiles
+        stream = Stream(market(), TimeBars("time", "1s", "message"), FULL)
+        bars.clear()
+        for i in range(1000 if repeat == 0 else LIVE):
+            row = rows[i]
+            start = time.perf_counter_ns()
+            closed = stream.pass_to(int(row[kernel.STAMP]))
+            passed = time.perf_counter_ns()
+            stream.update(row)
+            updates[i] = time.perf_counter_ns() - passed
+            if closed:
+                bars.append((passed - start) // len(closed))
+        gc.collect()
+        gc.disable()
+    gc.enable()
+    return updates, np.array(bars)
+
+
+def main() -> None:
+    rows = feed()
+    columns = [np.ascontiguousarray(rows[:, kernel.BOOK + i]) for i in range(4 * LEVELS)]
+    reset, out = np.zeros(ROWS, np.bool_), np.empty(ROWS, np.int64)
+    batch(rows[:1000], FULL, 10 * SECOND)
+    flow_alone(columns, reset, out)
+    figures = [
+        ("full catalogue, bars of 10 s", best(lambda: batch(rows, FULL, 10 * SECOND))),
+        ("full catalogue, bars of 1 s", best(lambda: batch(rows, FULL, SECOND))),
+        ("and flow of all levels over three look-backs", best(lambda: batch(rows, WINDOWS, 10 * SECOND))),
+        ("flow of all levels alone", best(lambda: flow_alone(columns, reset, out))),
+    ]
+    table = Table(title=f"{ROWS:,} rows of {LEVELS} levels, one thread", box=None)
+    for column in ("", "million rows/s", "times flow alone"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, seconds in figures:
+        table.add_row(name, f"{ROWS / seconds / 1e6:.2f}", f"{seconds / figures[-1][1]:.1f}")
+    Console().print(table)
+    table = Table(title="live, from Python, full catalogue: microseconds", box=None)
+    for column in ("", "p50", "p99", "p99.9", "max"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, ns in zip(("update, a row", "features, a bar"), live(rows), strict=True):
+        table.add_row(name, *(f"{v / 1e3:.1f}" for v in np.percentile(ns, [50, 99, 99.9, 100])))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
