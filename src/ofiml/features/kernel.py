@@ -132,15 +132,16 @@ def flow_events(
 
     The first state and every state marked `reset` emit 0: no difference is taken across them.
     """
-    n = len(out)
-    if n == 0:
+    if len(out) == 0:
         return
     out[0] = 0
-    b, bq, a, aq = bid_px[0], bid_sz[0], ask_px[0], ask_sz[0]
-    for i in range(1, n):
-        b1, bq1, a1, aq1 = bid_px[i], bid_sz[i], ask_px[i], ask_sz[i]
-        out[i] = 0 if reset[i] else bid_flow(b, bq, b1, bq1) - ask_flow(a, aq, a1, aq1)
-        b, bq, a, aq = b1, bq1, a1, aq1
+    # Shifted views: no index can be negative and no step waits for the last, so that memory is what the loop waits for.
+    bp0, bq0, ap0, aq0 = bid_px[:-1], bid_sz[:-1], ask_px[:-1], ask_sz[:-1]
+    bp, bq, ap, aq = bid_px[1:], bid_sz[1:], ask_px[1:], ask_sz[1:]
+    starts, flow = reset[1:], out[1:]
+    for i in range(len(flow)):
+        e = bid_flow(bp0[i], bq0[i], bp[i], bq[i]) - ask_flow(ap0[i], aq0[i], ap[i], aq[i])
+        flow[i] = 0 if starts[i] else e
 
 
 # --- one row ---------------------------------------------------------------------------------------------------------
