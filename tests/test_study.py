@@ -8,6 +8,7 @@ import pytest
 
 from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
+from ofiml.tracking.figures import figures
 
 VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
 MODELS = [
@@ -18,6 +19,8 @@ MODELS = [
     ["model=logistic", "target=direction"],
     ["model=lgbm", "target=direction"],
     ["model=lgbm", "features=core", "split=rolling", "target.unit=bps"],
+    ["model=ridge", "ofi=pca", "ofi.parts=types", "ofi.windows=[bar,5s]", "bars=events", "bars.size=1000"],
+    ["model=lgbm", "features=full", "bars=dollar", "bars.size=2e6"],
     ["model=lgbm", "features=core", "target=direction", "ofi.normalise=depth"],
 ]
 
@@ -30,10 +33,15 @@ def test_every_variant_and_model_runs(run, overrides):
     assert study.predictions["edge_ticks"].is_finite().all()
     assert report["predictions"]["rows"] == study.predictions.height
     assert study.predictions["bar_close"].is_sorted()
+    one_group = study.config.ofi.parts == "net"
     fitted = study.config.ofi.name in ("mlofi_ridge", "mlofi_powell", "pca")
     assert ("weights" in report["ofi"]) == fitted
-    if fitted:
+    assert ("weights.png" in figures(study)) == fitted
+    if fitted and one_group:
         assert [len(w) for w in report["ofi"]["weights"]] == [10, 10]
+    elif fitted:
+        names = [f"ofi_pca_{part}{window}" for window in ("", "_5s") for part in ("adds", "cancels", "trades")]
+        assert list(report["ofi"]["weights"]) == list(report["ofi"]["explained"]) == names
     if study.config.target.form == "direction":
         assert {"auc", "log_loss"} <= set(report["metrics"]["pooled"])
 

@@ -16,12 +16,13 @@ _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
 def figures(study: Study) -> dict[str, Figure]:
-    """File name to figure; impact studies have no equity."""
+    """File name to figure; impact studies have no equity, and only fitted reductions have weights."""
     drawn = {
         "signal.png": _signal,
         "predicted_realised.png": _predicted_realised,
         "folds.png": _folds,
         "importance.png": _importance,
+        **({"weights.png": _weights} if "weights" in study.report.ofi else {}),
         **({"equity.png": _equity} if study.equity is not None else {}),
     }
     return {name: _titled(styled(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()}
@@ -117,6 +118,35 @@ def _importance(figure: Figure, study: Study) -> None:
     axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
     agreement = study.report.importance_stability
     axis.set_title("Importance" + (f"; rank agreement of folds {agreement:.2f}" if agreement == agreement else ""))
+
+
+_MOST_GROUPS = 6  # that a figure has room for
+
+
+def _weights(figure: Figure, study: Study) -> None:
+    """The weight over levels that each fold learned, signs and all, a panel for each part and look-back."""
+    learned, explained = study.report.ofi["weights"], study.report.ofi["explained"]
+    if isinstance(learned, list):  # one group alone
+        learned, explained = {study.config.ofi.name: learned}, {study.config.ofi.name: explained}
+    shown = list(learned)[:_MOST_GROUPS]
+    across = 2 if len(shown) in (2, 4) else min(3, len(shown))
+    panels = np.atleast_1d(figure.subplots(-(-len(shown) // across), across, squeeze=False)).ravel()
+    what = "first component" if study.config.ofi.name == "pca" else "R² in train"
+    for axis, name in zip(panels, shown, strict=False):
+        for fold, weights in enumerate(learned[name]):
+            levels = np.arange(1, len(weights) + 1)
+            axis.plot(
+                levels, weights, marker="o", markersize=3, linewidth=0.8, color=_UP, alpha=0.35 + 0.12 * (fold % 5)
+            )
+        axis.axhline(0, color=GREY, linewidth=0.8)
+        axis.set_xticks(levels)
+        share = float(np.mean([fold[0] for fold in explained[name]]))
+        axis.ticklabel_format(axis="y", scilimits=(-3, 4))
+        axis.set_title(f"{name}\n{what} {share:.2f}", fontsize=9)
+        axis.set_xlabel("level")
+    for axis in panels[len(shown) :]:
+        axis.set_visible(False)
+    panels[0].set_ylabel("weight, a line a fold")
 
 
 def _equity(figure: Figure, study: Study) -> None:
