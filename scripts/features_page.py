@@ -48,8 +48,8 @@ def page() -> str:
     for group, title in GROUPS.items():
         lines += ["", f"## {title}", ""]
         lines += [
-            "| name | formula | unit | NaN where | looks back to | mirror | sizes ×2 | source |",
-            "|---" * 8 + "|",
+            "| name | formula | unit | NaN where | known at | looks back to | mirror | sizes ×2 | source |",
+            "|---" * 9 + "|",
         ]
         for f in CATALOGUE.values():
             if f.group == group:
@@ -59,6 +59,7 @@ def page() -> str:
                     f.formula.replace("|", "\\|"),
                     f.unit,
                     f.nan,
+                    f.known,
                     looks_back(f),
                     mirror,
                     {0: "stays", 1: "×2", -1: "÷2"}[f.size],

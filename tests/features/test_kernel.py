@@ -224,6 +224,15 @@ def test_queues_grow_and_lose_nothing(monkeypatch):
     np.testing.assert_array_equal(c.flow, whole.flow)
 
 
+def test_memory_is_that_of_the_longest_look_back_however_long_the_session(monkeypatch):
+    made, machine = [], batch.Machine
+    monkeypatch.setattr(batch, "Machine", lambda *a: made.append(machine(*a)) or made[-1])
+    for n in (1000, 8000):
+        computed(busy_session(7, n, resets=0), plan=replace(PLAN, look_back=60 * S))
+    short, long = ([len(a) for a in (m.ring, m.due, m.closes, m.total)] for m in made)
+    assert short == long
+
+
 def test_pieces_of_a_session_give_the_same(monkeypatch):
     session = busy_session(4, 700)
     _, whole = computed(session)

@@ -33,7 +33,7 @@ EVEN, ODD = "even", "odd"
 @dataclass(frozen=True, slots=True)
 class Feature:
     """`bars` is how many bars, this one included, and `window` how many ns before t the value looks back over; both 0
-    for the state at t; `session` where it may look back to the session's open.
+    for the state at t; `session` where it may look back to the session's open. `known`: from when on.
 
     `mirror`: what happens where bid and ask are swapped: the value stays (even), changes its sign (odd), or that of
     another entry takes its place. `size`: doubling all sizes (and the sizes of the config) multiplies it by 2^size.
@@ -51,7 +51,8 @@ class Feature:
     window: int = 0
     session: bool = False
     relative: bool = False
-    source: str = ""
+    known: str = "t"
+    source: str = "common practice"
 
 
 _COPE = "Cont, Kukanov & Stoikov 2014, eq. 2-4"
@@ -247,6 +248,7 @@ def _spread() -> list[Feature]:
             EVEN,
             bars=1,
             window=REALISED,
+            known="t; what a trade adds, 5 s after it",
             source="Huang & Stoll 1996",
         ),
         Feature(
@@ -258,6 +260,7 @@ def _spread() -> list[Feature]:
             EVEN,
             bars=1,
             window=REALISED,
+            known="t; what a trade adds, 5 s after it",
             source="Huang & Stoll 1996: effective less realised, of the same trades",
         ),
         Feature(
