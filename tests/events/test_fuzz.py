@@ -45,7 +45,7 @@ def test_every_damage_ends_in_a_sentence_or_in_sound_sessions(tmp_path, name):
         except BaseException as error:
             error.add_note(f"input {i} of {name}, policy {asked}: {damage.how}")
             raise
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 90, "a hang: what takes longest is compiling, on a busy machine"
         refused += sessions is None
     assert 0 < refused < INPUTS
 
