@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
 from ofiml.config import TimeBars
-from ofiml.events.schema import F_LAST
+from ofiml.events.quality import Quality
+from ofiml.events.schema import ACTION, F_LAST, SIDE, TIME, Session, schema
 from ofiml.features import kernel
+from ofiml.features.batch import compute
 from ofiml.features.machine import Machine, Market, Plan
 from ofiml.stream import Stream
 
@@ -67,7 +70,7 @@ def batch(rows: np.ndarray, plan: Plan, step: int) -> None:
     known, passed = np.zeros(bars, np.int64), np.zeros(2, np.int64)
     while full := kernel.run(
         m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets,
-        rows, kernel.NO_PRICE, edges, m.windows, passed, out, flow, known,
+        rows, kernel.NO_PRICE, edges, m.windows, passed, out, flow, known, np.arange(kernel.FEATURES),
     ):  # fmt: skip
         m.grow(full)
 
@@ -75,6 +78,23 @@ def batch(rows: np.ndarray, plan: Plan, step: int) -> None:
 def flow_alone(columns: list[np.ndarray], reset: np.ndarray, out: np.ndarray) -> None:
     for m in range(LEVELS):
         kernel.flow_events(*columns[4 * m : 4 * m + 4], reset, out)
+
+
+def session(rows: np.ndarray) -> Session:
+    """The rows as a session's table."""
+    names = [f"{side}_{q}_{m:02d}" for m in range(LEVELS) for side in ("bid", "ask") for q in ("px", "sz")]
+    columns = dict(zip(("ts_recv", "action", "side", "price", "size", "flags", *names), rows.T.copy(), strict=True))
+    kinds = {"action": ACTION, "side": SIDE}
+    words = {k: pl.Series(np.array(kind.categories)[columns[k]]).cast(kind) for k, kind in kinds.items()}
+    events = pl.DataFrame(columns | words).with_columns(
+        pl.col("ts_recv").cast(TIME), ts_event=pl.col("ts_recv").cast(TIME), sequence=pl.lit(0), symbol=pl.lit("AAA"),
+        **{f"{side}_ct_{m:02d}": pl.lit(1) for m in range(LEVELS) for side in ("bid", "ask")},
+    )  # fmt: skip
+    return Session(
+        symbol="AAA", date="1970-01-01", events=events.select(pl.col(c).cast(t) for c, t in schema(LEVELS).items()),
+        open=0, close=HOURS * 3600 * SECOND, tick=10**7, levels=LEVELS, size_unit=1.0, source="", digest="",
+        quality=Quality(),
+    )  # fmt: skip
 
 
 def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,13 +124,17 @@ def main() -> None:
     reset, out = np.zeros(ROWS, np.bool_), np.empty(ROWS, np.int64)
     batch(rows[:1000], FULL, 10 * SECOND)
     flow_alone(columns, reset, out)
+    recorded = session(rows)
+    edges = np.arange(0, HOURS * 3600 * SECOND + 1, 10 * SECOND)
+    compute(recorded, market(), FULL, edges)
     figures = [
-        ("full catalogue, bars of 10 s", best(lambda: batch(rows, FULL, 10 * SECOND))),
-        ("full catalogue, bars of 1 s", best(lambda: batch(rows, FULL, SECOND))),
+        ("from a session's table, bars of 10 s", best(lambda: compute(recorded, market(), FULL, edges))),
+        ("rows ready, bars of 10 s", best(lambda: batch(rows, FULL, 10 * SECOND))),
+        ("rows ready, bars of 1 s", best(lambda: batch(rows, FULL, SECOND))),
         ("and flow of all levels over three look-backs", best(lambda: batch(rows, WINDOWS, 10 * SECOND))),
         ("flow of all levels alone", best(lambda: flow_alone(columns, reset, out))),
     ]
-    table = Table(title=f"{ROWS:,} rows of {LEVELS} levels, one thread", box=None)
+    table = Table(title=f"full catalogue, {ROWS:,} rows of {LEVELS} levels, one thread", box=None)
     for column in ("", "million rows/s", "times flow alone"):
         table.add_column(column, justify="right" if column else "left")
     for name, seconds in figures:

@@ -102,6 +102,7 @@ def test_a_symbol_that_is_not_there_is_named(configure):
         (["features.columns=[return_6]"], 6, 0),
         (["features.columns=[ofi_60s,return_1]"], 1, 60),
         (["ofi.windows=[bar,2m]"], 1, 120),
+        (["features.columns=[realised_spread]"], 1, 15),  # of trades since 5 s before the bar, which lasts 10 s
     ],
 )
 def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars, seconds):
@@ -112,6 +113,28 @@ def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars
         assert rows["first_used"][k] == max(expected, session.open)
     (session, *_) = prepared(configure(*SMALL, "features.columns=[vpin]"))
     assert set(session.rows["first_used"]) == {session.open}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["ofi.levels=20"], "ofi.levels=20, and the data have 10"),
+        (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
+        (["ofi.windows=[bar,2h]"], "No bar has flow over the look-back 2h"),
+        (["bars.step=10us", "horizon=1s", "backtest.latency=10us"], "bars in one session; lengthen bars.step"),
+        (["bars=volume", "bars.size=1e12"], "the session fills not one bar"),
+        (["features.columns=[vpin]", "features.vpin_bucket=7.5"], "is no whole number of lots of 1: choose a multiple"),
+    ],
+)
+def test_what_the_data_cannot_answer_is_one_sentence(configure, overrides, sentence):
+    with Stages() as stages, pytest.raises(DataError, match=sentence):
+        experiment.run(configure(*SMALL, "model=ols", *overrides), stages)
+
+
+def test_a_feed_without_types_has_no_flow_by_type(configure, data):
+    path = data("quotes/sample_quotes_20180102_03.csv.gz")
+    with Stages() as stages, pytest.raises(DataError, match="tells no adds and cancels apart"):
+        experiment.run(configure("dataset=quotes", f"dataset.path={path}", "ofi.parts=types", "model=ols"), stages)
 
 
 def test_bars_of_activity_carry_labels_and_fills(configure):

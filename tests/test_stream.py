@@ -172,6 +172,9 @@ def test_the_clock_closes_bars_where_no_row_comes():
     assert stream.clock(5 * S) == []  # a row of this very time may still come
     assert [b.close for b in stream.clock(10 * S + 1)] == [5 * S, 10 * S]
     assert stream.clock(10 * S + 2) == []
+    with pytest.raises(DataError, match="A bar has ended before"):
+        stream.features(16 * S)
+    assert [b.close for b in stream.clock(10**6 * S)] == [15 * S, 20 * S]  # the session is scheduled to end
 
 
 def test_push_says_what_is_wrong():

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -26,8 +27,8 @@ from ofiml.events.quality import Quality
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
 from ofiml.events.truth import Truth
-from ofiml.features.batch import Computed, compute
-from ofiml.features.catalogue import INDEX, chosen
+from ofiml.features.batch import compute
+from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
 from ofiml.labels import label_table
 from ofiml.ofi.flow import flow_table, groups
@@ -35,6 +36,8 @@ from ofiml.progress import Bar, Stages
 from ofiml.units import SECOND, duration
 
 SessionKey = tuple[str, str]
+
+_LOOK_BACK = re.compile(r"(ofi|bid|ask|adds|cancels|trades)_00_\w[\w.]*")
 
 
 @dataclass(slots=True)
@@ -60,19 +63,21 @@ class Prepared:
 
 def prepare(session: Session, config: Config) -> Prepared:
     """One session's bars with flow, features, label and execution quotes; the events are let go."""
+    _check(session, config)
     book = states(session, config.bars.per)
     bars = cut(session, book, config.bars)
     table = bar_table(session, book, bars)
     latency = config.backtest.latency_ns
     zone = time_zone(config.dataset.calendar) if isinstance(config.dataset, FileDataset) else None
     asked = plan(config.features, config.ofi)
-    computed = compute(session, market(session, config.bars.per, zone), asked, bars.edges)
+    names = [c for c in config.features.columns if c not in table.columns]
+    computed = compute(session, market(session, config.bars.per, zone), asked, bars.edges, names)
     flow = flow_table(computed, groups(config.ofi), asked.windows)
     rows = pl.concat(
         [
             table,
             flow,
-            _chosen(computed, config.features.columns, table.columns),
+            pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
             label_table(session, book, bars, config.target, config.horizon, latency),
             execution_table(session, book, bars, latency),
             _oracle(session, table, bars, config),
@@ -94,6 +99,23 @@ def prepare(session: Session, config: Config) -> Prepared:
         quality=session.quality,
         planted=session.planted,
     )
+
+
+def _check(session: Session, config: Config) -> None:
+    """Raises DataError for settings that the session cannot answer."""
+    where, unit, ofi = f"{session.source}, {session.date}", session.size_unit, config.ofi
+    if ofi.levels is not None and ofi.levels > session.levels:
+        raise DataError(f"{where}: ofi.levels={ofi.levels}, and the data have {session.levels}: lower it, or null.")
+    if ofi.parts == "types" and not session.events["action"].is_in(["A", "C"]).any():
+        raise DataError(f"{where}: the feed tells no adds and cancels apart: use ofi.parts=net or sides.")
+    needed = {"trade_size": ("cost_buy", "cost_sell"), "vpin_bucket": ("vpin",)}
+    for key, columns in needed.items():
+        lots = getattr(config.features, key) / unit
+        if set(columns) & set(config.features.columns) and (round(lots) < 1 or abs(lots - round(lots)) > 1e-9 * lots):
+            raise DataError(
+                f"{where}: features.{key}={getattr(config.features, key):g} is no whole number of lots of {unit:g}: "
+                f"choose a multiple."
+            )
 
 
 def _prepared(source: Source, config: Config) -> list[Prepared]:
@@ -142,20 +164,18 @@ def _unpacked(table: pl.DataFrame, meta: dict[str, Any]) -> Prepared:
     return Prepared(rows=table, **meta | made)
 
 
-def _chosen(computed: Computed, columns: list[str], there: list[str]) -> pl.DataFrame:
-    """The features that the bars do not have already."""
-    return pl.DataFrame({c: computed.features[:, INDEX[c]] for c in columns if c not in there})
-
-
 def _first_used(session: Session, bars: Bars, config: Config) -> NDArray[np.int64]:
     """The first instant that any feature or flow of a bar looks back to, ns; never before the session's open."""
     features = chosen(config.features.columns)
     if any(f.session for f in features):
         return np.full(len(bars.close), session.open, np.int64)
-    back = max([1, *(f.bars for f in features)])
-    by_bars = bars.open[np.maximum(np.arange(len(bars.open)) - back + 1, 0)]
-    window = max([0, *config.ofi.look_backs, *(f.window for f in features)])
-    return np.maximum(np.minimum(by_bars, bars.close - window), session.open)
+    first = bars.open
+    for window in config.ofi.look_backs:
+        first = np.minimum(first, bars.close - window)
+    for f in features:  # a window of a feature that is of bars too counts from their open
+        since = bars.open[np.maximum(np.arange(len(bars.open)) - f.bars + 1, 0)] if f.bars else bars.close
+        first = np.minimum(first, since - f.window)
+    return np.maximum(first, session.open)
 
 
 def _oracle(session: Session, table: pl.DataFrame, bars: Bars, config: Config) -> pl.DataFrame:
@@ -253,6 +273,12 @@ def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int
     no_label = ~no_mid & pl.col("y").is_null()
     dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
     rows = rows.filter(~no_mid)
+    for column in rows.columns:
+        if _LOOK_BACK.fullmatch(column) and rows[column].null_count() == rows.height:
+            raise DataError(
+                f"No bar has flow over the look-back {column.rpartition('_')[2]}: every session is shorter, or begins "
+                "anew before that; shorten ofi.windows."
+            )
     if rows["y"].null_count() == rows.height:
         raise DataError(
             f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} no label, as "

@@ -120,7 +120,7 @@ class Stream:
             if end != NOT_YET:
                 closed.append(self._close(int(end)))
         elif self._step is not None:
-            while self._next < stamp:
+            while self._next < stamp and self._next <= self.market.scheduled_close:
                 closed.append(self._close(self._next))
                 self._next += self._step
         return closed
@@ -157,12 +157,20 @@ class Stream:
     def features(self, t: int) -> Float:
         """All features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open, t].
 
-        It changes nothing. Raises DataError for a time before the last row.
+        It changes nothing. Raises DataError for a time before the last row, or after the end of the bar: `clock` has
+        to close that first.
         """
         if t < self._last:
             raise DataError(f"Features at {t} ns are asked for after a row of {self._last} ns.")
+        if self._ends_before(t):
+            raise DataError(f"A bar has ended before {t} ns: clock({t}) gives it, then ask again.")
         self._begin(t)
         return self._features(t)
+
+    def _ends_before(self, t: int) -> bool:
+        if self._cutter is not None:
+            return bool(self._cutter["sum"][0] >= self._cutter["threshold"][0]) and t > int(self._cutter["last"][0])
+        return self._next < t and self._next <= self.market.scheduled_close
 
     def _begin(self, t: int) -> None:
         """The session opens once a time after its open is seen."""

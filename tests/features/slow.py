@@ -125,6 +125,7 @@ class Past:
         rows = read(session, self.t)
         self.states = book_states(rows, per)
         self.trades = all_trades(rows, self.states)
+        self.typed = any(rows[s.row].action in ("A", "C") for s in self.states)
         self.stamps = [s.stamp for s in self.states]
         if self.states:
             self._find_start(rows)
@@ -356,17 +357,17 @@ def ask_flow(p: Past, c: Settings) -> Number:
 
 @feature
 def ofi_adds(p: Past, c: Settings) -> Number:
-    return ofi(s for s in p.in_bar(p.states) if s.kind == "adds")
+    return ofi(s for s in p.in_bar(p.states) if s.kind == "adds") if p.typed else NAN
 
 
 @feature
 def ofi_cancels(p: Past, c: Settings) -> Number:
-    return ofi(s for s in p.in_bar(p.states) if s.kind == "cancels")
+    return ofi(s for s in p.in_bar(p.states) if s.kind == "cancels") if p.typed else NAN
 
 
 @feature
 def ofi_trades(p: Past, c: Settings) -> Number:
-    return ofi(s for s in p.in_bar(p.states) if s.kind == "trades")
+    return ofi(s for s in p.in_bar(p.states) if s.kind == "trades") if p.typed else NAN
 
 
 # --- depth
@@ -619,12 +620,17 @@ def resilience(p: Past, c: Settings) -> Number:
     if not large:
         return NAN
     trade = large[-1]
-    after = [s for s in p.states if s.row >= trade.row]
-    if not after or trade.before is None:
+    if trade.before is None:
         return NAN
-    hit = [s.asks if trade.sign == 1 else s.bids for s in (trade.before, after[0], p.now)]
-    before, first, now = (total(side[:5]) for side in hit)
-    return NAN if first >= before else Fraction(now - first, before - first)
+
+    def near(s: State) -> int:
+        return total((s.asks if trade.sign == 1 else s.bids)[:5])
+
+    before = near(trade.before)
+    after = [near(s) for s in p.states if s.row >= trade.row and near(s) != before]
+    if not after or after[0] >= before:
+        return NAN
+    return Fraction(near(p.now) - after[0], before - after[0])
 
 
 # --- trades
@@ -807,7 +813,8 @@ def vpin(p: Past, c: Settings) -> Number:
             if buys + sells == c.bucket:
                 buckets.append(abs(buys - sells) / c.bucket)
                 buys, sells = Fraction(0), Fraction(0)
-    return NAN if len(buckets) < 10 else mean(buckets[-50:])
+    signed = any(trade.sign != 0 for trade in p.since_start(p.trades))
+    return NAN if len(buckets) < 10 or not signed else mean(buckets[-50:])
 
 
 @feature

@@ -20,7 +20,7 @@ from ofiml.features.batch import compute
 from ofiml.features.catalogue import CATALOGUE, EVEN, INDEX, ODD
 from ofiml.features.machine import Plan, market
 from ofiml.toxicity.vpin import Vpin
-from tests.books import busy_session, mirrored
+from tests.books import busy_session, mirrored, session
 from tests.features import slow
 
 S = 10**9
@@ -88,11 +88,19 @@ def test_the_oracle_comparison_sees_every_feature():
 @pytest.mark.parametrize("kind", ["volume", "trades", "events", "dollar"])
 @pytest.mark.parametrize("per", ["message", "row"])
 def test_activity_bars_equal_the_slow_oracle(kind, per, seed):
-    session = replace(busy_session(seed, 200), size_unit=0.5)
-    size = {"volume": 17.5, "trades": 6, "events": 11, "dollar": 300.3}[kind]
+    unit = (0.1, 0.001, 0.3, 1.0)[seed]
+    session = replace(busy_session(seed, 200), size_unit=unit)
+    size = {"volume": 35 * unit, "trades": 6, "events": 11, "dollar": 300.5 * unit}[kind]
     edges, _ = computed(session, ActivityBars(kind, size, per))
-    threshold = size / session.size_unit if kind == "volume" else size
+    threshold = 35 if kind == "volume" else size
     assert edges.tolist() == slow.activity_edges(session, per, kind, threshold)
+
+
+def test_ten_lots_of_a_tenth_are_one():
+    rows = [{"t": t, "book": [(100, 5, 102, 5)], "action": "T", "price": 101} for t in range(1, 45)]
+    session_ = replace(session(rows, close=50), size_unit=0.1)
+    for bars in (ActivityBars("volume", 1.0, "message"), ActivityBars("dollar", 1.01, "message")):  # a lot pays 0.101
+        assert cut(session_, states(session_, "message"), bars).edges.tolist() == [0, 10 * S, 20 * S, 30 * S, 40 * S]
 
 
 @pytest.fixture(scope="module")
@@ -195,17 +203,29 @@ def test_vpin_is_that_of_the_room_of_toxicity(bucket):
     edges, c = computed(session, plan=replace(PLAN, vpin_bucket=bucket))
     tape = session.events.filter((pl.col("action") == "T") & (pl.col("ts_recv").to_physical() > session.open))
     sign = tape["side"].cast(pl.String).replace_strict({"B": 1, "A": -1, "N": 0}, return_dtype=pl.Int64)
-    room = Vpin(bucket, kernel.BUCKETS)
+    room = Vpin(bucket, kernel.BUCKETS, kernel.FEWEST_BUCKETS)
     closed = room.feed(times(tape), tape["size"].to_numpy(), (tape["size"] * sign).to_numpy())
-    place = np.searchsorted(closed["known_at"].to_numpy(), edges[1:], side="right") - 1
-    expected = np.where(place >= 0, closed["vpin"].to_numpy()[np.maximum(place, 0)], np.nan) if closed.height else None
-    known = np.zeros(0) if expected is None else ~np.isnan(expected)
-    got = c.features[:, INDEX["vpin"]]
-    if bucket == 400:
-        assert not known.any()
-    else:
-        assert known.sum() > 20
-        np.testing.assert_allclose(got[known], expected[known], rtol=1e-14)
+    place = np.searchsorted(closed["known_at"].to_numpy(), edges[1:], side="right")
+    expected = np.array([np.nan, *closed["vpin"]])[place]
+    np.testing.assert_allclose(c.features[:, INDEX["vpin"]], expected, rtol=1e-14, equal_nan=True)
+    assert np.isfinite(expected).sum() > (20 if bucket < 400 else -1)
+
+
+def test_nothing_signed_is_no_vpin_and_no_type_is_no_flow_by_type():
+    rows = [
+        {"t": t, "book": [(100, 5 + t % 3, 102, 5)], "action": "T" if t % 2 else "M", "side": "N", "price": 101}
+        for t in range(1, 200)
+    ]
+    _, c = computed(session(rows, close=200), plan=replace(PLAN, vpin_bucket=2))
+    assert np.isnan(c.features[:, [INDEX[n] for n in ("vpin", "ofi_adds", "ofi_cancels", "ofi_trades")]]).all()
+    rows[100]["side"], rows[101]["action"] = "B", "A"
+    _, c = computed(session(rows, close=200), plan=replace(PLAN, vpin_bucket=2))
+    assert np.isfinite(c.features[-1, [INDEX[n] for n in ("vpin", "ofi_adds", "ofi_cancels", "ofi_trades")]]).all()
+
+
+def test_trading_in_a_crossed_book_pays_less_than_the_mid():
+    _, c = computed(session([{"t": 0, "book": [(104, 9, 102, 9)]}, {"t": 1, "book": [(104, 9, 102, 9)]}], close=2))
+    assert c.features[0, [INDEX["cost_buy"], INDEX["cost_sell"]]].tolist() == [-1, -1]
 
 
 def test_queues_grow_and_lose_nothing(monkeypatch):

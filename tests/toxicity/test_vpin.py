@@ -117,7 +117,7 @@ def test_kernel_equals_its_twin(told, sizes):
             np.full(most, -(2**62)),
             np.full(most, -1e300),
         )  # poisoned: what is not written shows
-        assert run(size, signed, bucket, state, recent, *out) == most
+        assert run(size, signed, bucket, state, recent, len(recent), *out) == most
         kept.append((state, recent, *out))
     for a, b in zip(*kept, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -134,7 +134,7 @@ def test_bars_of_buys_and_sells_lose_no_lot(told, sizes):
     for n, s in zip(size, signed, strict=True):
         out = np.empty(n // bucket + 1, np.int64), np.empty(n // bucket + 1, np.int64), np.empty(n // bucket + 1)
         before = state[module.SIGNED]
-        count = module.fill_py(np.array([n]), np.array([s]), bucket, state, np.zeros(1, np.int64), *out)
+        count = module.fill_py(np.array([n]), np.array([s]), bucket, state, np.zeros(1, np.int64), 1, *out)
         closed.extend(out[1][:count])
         if count == 0:
             assert state[module.SIGNED] - before == s

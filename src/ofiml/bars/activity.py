@@ -5,13 +5,17 @@ reaches the threshold, which is known once a later row, or the clock, has come. 
 live stream. numba's cache looks only at this file: keep what the kernel calls in here.
 """
 
+import math
+from fractions import Fraction
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ofiml.bars.time import Bars, Book
+from ofiml.bars.time import MOST_BARS, Bars, Book
 from ofiml.errors import DataError
 from ofiml.events.schema import F_LAST, NO_PRICE, Session, times
+from ofiml.units import PRICE_SCALE
 
 Int64 = NDArray[np.int64]
 
@@ -20,22 +24,19 @@ _VOLUME, _DOLLAR, _TRADES, _EVENTS = range(4)
 _TRADE, _NO_PRICE = 4, 2**63 - 1
 NOT_YET = -(2**63)
 
-CUTTER = np.dtype(
-    [
-        ("kind", np.int64),
-        ("open", np.int64),
-        ("last", np.int64),
-        ("threshold", np.float64),
-        ("size_unit", np.float64),
-        ("sum", np.float64),
-    ]
-)
+CUTTER = np.dtype([(k, np.int64) for k in ("kind", "open", "last")] + [(k, np.float64) for k in ("threshold", "sum")])
 
 
 def cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
-    """The kernel's state at a session's open."""
+    """The kernel's state at a session's open.
+
+    Sums are of whole numbers (lots, trades, states, 1e-9 currency times lots), so that they are exact below 2^53, and
+    the threshold is the smallest whole number that reaches it: 1 coin is ten lots of 0.1, not a bit more.
+    """
+    exact, unit = Fraction(repr(float(threshold))), Fraction(repr(float(size_unit)))
+    whole = {"volume": exact / unit, "dollar": exact * PRICE_SCALE / unit}.get(kind, exact)
     state = np.zeros(1, CUTTER)
-    state["kind"], state["threshold"], state["size_unit"] = KINDS.index(kind), threshold, size_unit
+    state["kind"], state["threshold"] = KINDS.index(kind), math.ceil(whole)
     state["open"] = state["last"] = open_
     return state
 
@@ -58,9 +59,9 @@ def cut(state: NDArray, stamp: int, action: int, price: int, size: int, is_state
         if s.kind == _TRADES:
             s.sum += 1.0
         elif s.kind == _VOLUME:
-            s.sum += size * s.size_unit
+            s.sum += size
         elif price != _NO_PRICE:
-            s.sum += float(price) * 1e-9 * float(size) * s.size_unit
+            s.sum += float(price) * float(size)
     return closed
 
 
@@ -107,4 +108,6 @@ def activity_bars(session: Session, book: Book, kind: str, threshold: float, per
             f"{session.source}, {session.date}: the session fills not one bar of {threshold:g} ({kind}): lower "
             "bars.size."
         )
+    if len(edges) > MOST_BARS:
+        raise DataError(f"{session.source}, {session.date}: {len(edges):,} bars in one session; raise bars.size.")
     return Bars(edges, np.searchsorted(book.stamps, edges, side="right").astype(np.int64))

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from ofiml.errors import DataError
 from ofiml.events.schema import F_LAST, F_SNAPSHOT, Int64, Session, times
 
+MOST_BARS = 5_000_000  # of a session; a bar of a microsecond is a slip
+
 
 @dataclass(frozen=True, slots=True)
 class Book:
@@ -72,6 +74,8 @@ def time_bars(session: Session, book: Book, step: int) -> Bars:
     count = (session.close - session.open) // step
     if count < 1:
         raise DataError(f"{session.source}, {session.date}: the session is shorter than one bar; lower bars.step.")
+    if count > MOST_BARS:
+        raise DataError(f"{session.source}, {session.date}: {count:,} bars in one session; lengthen bars.step.")
     edges = session.open + step * np.arange(count + 1, dtype=np.int64)
     first = np.searchsorted(book.stamps, edges, side="right").astype(np.int64)
     return Bars(edges, first)

@@ -400,6 +400,11 @@ class Config:
             )
         if self.target.kind == "impact":
             require(
+                self.ofi.windows == ["bar"],
+                f"ofi.windows=[{','.join(self.ofi.windows)}] looks back beyond the bar that target=impact explains: "
+                "lagged flow is another study; use ofi.windows=[bar].",
+            )
+            require(
                 not self.features.columns and not self.features.cross,
                 f"features={self.features.name} holds values of the bar that target=impact explains: "
                 "use features=ofi_only.",

@@ -1,6 +1,6 @@
 """The batch driver: a session's rows through the state machine, piece by piece, to one line a bar."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ofiml.events.schema import NO_ASK, NO_BID, NO_PRICE, Session
 from ofiml.features import kernel
+from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.machine import Machine, Market, Plan, row_width
 
 _PIECE = 1 << 15  # rows: what memory a session needs beyond its events does not depend on its length
@@ -17,8 +18,8 @@ _PIECE = 1 << 15  # rows: what memory a session needs beyond its events does not
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Per bar: `features` (k, FEATURES), `flow` (k, 1 + windows, 5·levels + 3) as `kernel.sums` writes it, and `known`
-    (k,), how many of the windows, the shorter ones first, lie after the start.
+    """Per bar: `features` (k, those asked for), `flow` (k, 1 + windows, 5·levels + 3) as `kernel.sums` writes it, and
+    `known` (k,), how many of the windows, the shorter ones first, lie after the start.
     """
 
     features: NDArray[np.float64]
@@ -26,11 +27,16 @@ class Computed:
     known: NDArray[np.int64]
 
 
-def compute(session: Session, market: Market, plan: Plan, edges: NDArray[np.int64]) -> Computed:
-    """The features and flow of every bar; bar k is (edges[k], edges[k + 1]], and edges[0] the session's open."""
+def compute(
+    session: Session, market: Market, plan: Plan, edges: NDArray[np.int64], names: Sequence[str] | None = None
+) -> Computed:
+    """The flow of every bar, and those features, all if `names` is None; bar k is (edges[k], edges[k + 1]], and
+    edges[0] the session's open.
+    """
+    columns = np.array([INDEX[n] for n in (CATALOGUE if names is None else names)], np.int64)
     m = Machine(market, plan)
     bars = len(edges) - 1
-    features = np.empty((bars, kernel.FEATURES))
+    features = np.empty((bars, len(columns)))
     flow = np.zeros((bars, 1 + len(m.windows), m.flow_width), np.int64)
     known = np.zeros(bars, np.int64)
     passed = np.zeros(2, np.int64)
@@ -39,7 +45,7 @@ def compute(session: Session, market: Market, plan: Plan, edges: NDArray[np.int6
         passed[0] = 0
         while full := kernel.run(
             m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets,
-            rows, until, edges, m.windows, passed, features, flow, known,
+            rows, until, edges, m.windows, passed, features, flow, known, columns,
         ):  # fmt: skip
             m.grow(full)
     return Computed(features, flow, known)

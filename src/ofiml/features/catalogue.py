@@ -59,6 +59,7 @@ _COPE = "Cont, Kukanov & Stoikov 2014, eq. 2-4"
 _NO_SIDE = "a side is missing"
 _NO_BOTH = "both sides are missing"
 _YOUNG = "t - {} lies before the start"
+_UNTYPED = "the session has shown no add and no cancel"
 _FEW = "fewer than 10 such bars, or all equal"
 
 
@@ -142,14 +143,14 @@ def _flow() -> list[Feature]:
             bars=1,
             source=_COPE,
         ),
-        Feature("ofi_adds", "flow", of_type + "whose last row is an add", "lots", "never", ODD, 1, bars=1),
-        Feature("ofi_cancels", "flow", of_type + "whose last row is a cancel", "lots", "never", ODD, 1, bars=1),
+        Feature("ofi_adds", "flow", of_type + "whose last row is an add", "lots", _UNTYPED, ODD, 1, bars=1),
+        Feature("ofi_cancels", "flow", of_type + "whose last row is a cancel", "lots", _UNTYPED, ODD, 1, bars=1),
         Feature(
             "ofi_trades",
             "flow",
             of_type + "in which something traded (these count neither as adds nor as cancels)",
             "lots",
-            "never",
+            _UNTYPED,
             ODD,
             1,
             bars=1,
@@ -321,9 +322,9 @@ def _shape() -> list[Feature]:
             "resilience",
             "shape",
             "(Q_t - Q_1)/(Q_0 - Q_1): Q is the size on levels 1-5 of the side that the last large signed trade hit, "
-            "0 before its message, 1 in the first state at or after its row",
+            "0 before its message, 1 in the first state at or after its row where it is another",
             "1",
-            "no such trade since the start, no state after it, or Q_1 >= Q_0",
+            "no such trade since the start, no such state after it, or Q_1 >= Q_0",
             EVEN,
             session=True,
             source="after Degryse et al. 2005",
@@ -457,22 +458,24 @@ def _price() -> list[Feature]:
         Feature(
             "realised_volatility",
             "price",
-            "10^4·sqrt(Σ ln²(mid_n/mid_(n-1))) over the changes of the mid in the bar",
+            "10^4·sqrt(Σ ln²(mid_n/mid_(n-1))) over the bar's changes of the known mid",
             "bps",
-            "no mid known in the bar",
+            "no mid known since the start",
             EVEN,
             bars=1,
+            session=True,
             relative=True,
             source="Andersen et al. 2003",
         ),
         Feature(
             "range",
             "price",
-            "highest - lowest mid of the bar's states since the start, with the mid that stood at its open",
+            "highest - lowest of the known mids of the bar's states and the last known before them, since the start",
             "ticks",
-            "no mid known in the bar",
+            "no mid known since the start",
             EVEN,
             bars=1,
+            session=True,
         ),
         Feature(
             "jump",
@@ -482,6 +485,7 @@ def _price() -> list[Feature]:
             "never",
             ODD,
             bars=1,
+            session=True,
         ),
         Feature(
             "efficiency",
@@ -513,7 +517,7 @@ def _toxicity() -> list[Feature]:
             "mean of |V_buy - V_sell|/V over the last 50 complete buckets of V = features.vpin_bucket since the start; "
             "a trade that straddles buckets is split, an unsigned one is half bought and half sold",
             "1",
-            "fewer than 10 buckets are complete",
+            "fewer than 10 buckets are complete, or no signed trade since the start",
             EVEN,
             session=True,
             source="Easley, López de Prado & O'Hara 2012",

@@ -59,10 +59,11 @@ STATE = np.dtype(
         "longest", "lanes", "trade_size", "bucket",
         # where it stands
         "known", "start", "mid", "last_mid", "message_traded", "message_reset",
+        "typed",
         # the bar: highest and lowest mid, largest move, time with both sides, sizes of what is averaged
         "bar_open", "high", "low", "jump", "stood", "both", "paid_size", "due_size", "priced_size", "large_flow",
         # since the start
-        "last_trade", "last_move", "run", "earlier", "earlier_size", "hit", "before", "after", "decay_time",
+        "last_trade", "last_move", "run", "signed", "earlier", "earlier_size", "hit", "before", "after", "decay_time",
         "in_bucket", "net", "filled", "printed", "closed",
         # queues
         "ring_head", "ring_count", "due_head", "due_count",
@@ -178,6 +179,8 @@ def _state(s: Any, total: Int64, book: Int64, row: Int64) -> None:
     """A message ends: the book after it is a state."""
     stamp, levels, width = row[STAMP], s.levels, s.flow_levels
     part = PARTS * width
+    if row[ACTION] == ADD or row[ACTION] == CANCEL:
+        s.typed = 1
     if s.message_reset or not s.known:
         _restart(s, stamp)
     else:
@@ -224,7 +227,9 @@ def _state(s: Any, total: Int64, book: Int64, row: Int64) -> None:
         if s.low == NONE or s.mid < s.low:
             s.low = s.mid
     if s.hit >= 0 and s.after < 0:
-        s.after = _near(book, levels, s.hit)
+        near = _near(book, levels, s.hit)
+        if near != s.before:  # some feeds tell of the trade first, and of the book in the next message
+            s.after = near
     _decay(s, stamp)
     s.decayed_events += 1.0
     s.message_traded = 0
@@ -263,6 +268,7 @@ def _trade(s: Any, total: Int64, book: Int64, due: Int64, prints: Int64, buckets
     _fill_buckets(s, buckets, sign, size)
     if sign == 0:
         return
+    s.signed += 1
     s.decayed_sign += sign
     s.run = s.run + sign if s.run * sign > 0 else sign
     if large:
@@ -329,6 +335,7 @@ def _restart(s: Any, stamp: int) -> None:
     s.last_trade = NONE
     s.last_move = NONE
     s.run = 0
+    s.signed = 0
     s.earlier = 0
     s.earlier_size = 0
     s.hit = -1
@@ -595,9 +602,10 @@ def _of_flow(s: Any, total: Int64, opened: Int64, out: Float) -> None:
     ask = total[width] - opened[width]
     out[BID_FLOW_BAR] = bid
     out[ASK_FLOW_BAR] = ask
-    out[OFI_ADDS] = total[ADDS * width] - opened[ADDS * width]
-    out[OFI_CANCELS] = total[CANCELS * width] - opened[CANCELS * width]
-    out[OFI_TRADES] = total[TRADES * width] - opened[TRADES * width]
+    if s.typed:
+        out[OFI_ADDS] = total[ADDS * width] - opened[ADDS * width]
+        out[OFI_CANCELS] = total[CANCELS * width] - opened[CANCELS * width]
+        out[OFI_TRADES] = total[TRADES * width] - opened[TRADES * width]
     if width > 1:
         deep = 0
         for m in range(1, width):
@@ -681,7 +689,8 @@ def _cost(s: Any, book: Int64, side: int) -> float:
             left -= take
     if left:
         return NAN
-    return (cost / s.trade_size + abs(best - 0.5 * s.mid)) / s.tick if s.trade_size else NAN
+    to_mid = best - 0.5 * s.mid if side else 0.5 * s.mid - best
+    return (cost / s.trade_size + to_mid) / s.tick
 
 
 @njit(cache=True, nogil=True)
@@ -820,7 +829,7 @@ def _of_price(s: Any, closes: Float, out: Float) -> None:
 @njit(cache=True, nogil=True)
 def _of_toxicity(s: Any, closes: Float, prints: Int64, buckets: Int64, out: Float) -> None:
     full = min(s.filled, BUCKETS)
-    if full >= FEWEST_BUCKETS:
+    if full >= FEWEST_BUCKETS and s.signed:
         imbalance = 0.0
         for k in range(full):
             imbalance += buckets[k]
@@ -926,14 +935,17 @@ def run(
     out: Float,
     flow_out: Int64,
     known_out: Int64,
+    columns: Int64,
 ) -> int:
     """Feeds `rows` (n, BOOK + 4·levels) from row `position[0]` on, and writes a line for each bar that ends before, and
     for those that end before `until`, if no row comes before it.
 
-    `edges` (k + 1,) are the bars' bounds, `position[1]` the next of them to pass; `out` (k, FEATURES), `flow_out`
+    `edges` (k + 1,) are the bars' bounds, `position[1]` the next of them to pass; `out` (k, len(columns)) takes those
+    `columns` of the features, `flow_out`
     (k, 1 + windows, 5·flow_levels + 3), `known_out` (k,). `position` says how far it came. Returns 0, or what is full.
     """
     n = len(rows)
+    values = np.empty(FEATURES)
     while True:
         stamp = rows[position[0], STAMP] if position[0] < n else until
         while position[1] < len(edges) and edges[position[1]] < stamp:
@@ -941,7 +953,9 @@ def run(
             if k < 0:
                 begin(state, total, opened, book, ring, closes)
             else:
-                features(state, total, opened, book, ring, due, closes, prints, buckets, t, out[k])
+                features(state, total, opened, book, ring, due, closes, prints, buckets, t, values)
+                for j in range(len(columns)):
+                    out[k, j] = values[columns[j]]
                 known_out[k] = sums(state, total, opened, ring, t, windows, flow_out[k])
                 close_bar(state, total, opened, book, due, closes, t)
             position[1] += 1

@@ -54,7 +54,7 @@ def flow_columns(levels: int) -> list[str]:
 
 def bar_flow(session: Session, per: str, bars: Bars) -> pl.DataFrame:
     """The bar's flow of all levels and its depth, for who wants no features: see `flow_table`."""
-    return flow_table(compute(session, market(session, per), FLOW_ONLY, bars.edges), [NET], ())
+    return flow_table(compute(session, market(session, per), FLOW_ONLY, bars.edges, []), [NET], ())
 
 
 def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:

@@ -114,7 +114,7 @@ class Integrated(Weighted):
     fitted = True
 
     def fit(self, flow: Float, y: Float) -> Self:
-        flow = flow[~np.isnan(flow).any(axis=1)]
+        flow, _ = _known(flow, y)
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(flow, rowvar=False)))
         first = vectors[:, -1]
         self.weights = first / np.abs(first).sum() * (1.0 if first.sum() >= 0 else -1.0)
@@ -171,7 +171,7 @@ def _known(flow: Float, y: Float) -> tuple[Float, Float]:
         raise DataError(
             "No two train rows of a fold have flow over all of ofi.windows: shorten them, or give more data."
         )
-    return flow[known], y[known]
+    return flow[known], y[known] if len(y) else y  # components need no label
 
 
 def _covariances(flow: Float, y: Float) -> Float:

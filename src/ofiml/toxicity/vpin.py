@@ -26,6 +26,7 @@ def fill_py(
     bucket: int,
     state: Int64,
     recent: Int64,
+    fewest: int,
     closed_by: Int64,
     imbalance: Int64,
     vpin: Float,
@@ -34,7 +35,7 @@ def fill_py(
 
     `state` (4,) and `recent` (window,), the imbalances of the latest buckets, are zeros at first and carried from call
     to call. Of each bucket closed: `closed_by`, the trade that did it, `imbalance` |V_buy - V_sell|, and `vpin`, NaN
-    before `window` buckets. Of a trade that is buys and sells both, each part is as many of either, rounded to 0.
+    before `fewest` buckets. Of a trade that is buys and sells both, each part is as many of either, rounded to 0.
     """
     window = len(recent)
     count = 0
@@ -59,7 +60,9 @@ def fill_py(
                 state[SIGNED] = 0
                 closed_by[count] = i
                 imbalance[count] = gap
-                vpin[count] = state[TOTAL] / (window * bucket) if state[CLOSED] >= window else np.nan
+                vpin[count] = (
+                    state[TOTAL] / (min(state[CLOSED], window) * bucket) if state[CLOSED] >= fewest else np.nan
+                )
                 count += 1
     return count
 
@@ -68,7 +71,8 @@ fill = njit(cache=True, nogil=True)(fill_py)
 
 
 class Vpin:
-    """VPIN over buckets of `bucket` lots, averaged over the last `window` of them; fed with trades in their order.
+    """VPIN over buckets of `bucket` lots, averaged over the last `window` of them, at least `fewest` (None: all), and
+    fed with trades in their order.
 
     A session may be fed whole, in pieces, or trade by trade; the next one may follow: buckets know no sessions. Half
     of an unsigned trade counts as bought, half as sold: it fills buckets, and adds no imbalance, as bulk
@@ -76,11 +80,14 @@ class Vpin:
     and of those without a side: read VPIN beside their ratio. Raises DataError for a size or window below 1.
     """
 
-    def __init__(self, bucket: int, window: int = 50) -> None:
+    def __init__(self, bucket: int, window: int = 50, fewest: int | None = None) -> None:
         if bucket < 1 or window < 1 or bucket * window >= _ROOM:
             raise DataError(
                 f"VPIN: buckets of {bucket} lots, a window of {window}: both are 1 or more, and fit in 2^62."
             )
+        self.fewest = window if fewest is None else fewest
+        if not 1 <= self.fewest <= window:
+            raise DataError(f"VPIN: at least {self.fewest} buckets of a window of {window}: 1 to the window expected.")
         self.bucket = bucket
         self.window = window
         self.volume = 0
@@ -90,7 +97,7 @@ class Vpin:
 
     def feed(self, known_at: Int64, size: Int64, signed: Int64) -> pl.DataFrame:
         """One row a bucket that these trades (n,) close: `known_at`, that of the trade which closed it, `imbalance`
-        |V_buy - V_sell| (lots), `vpin` (0 to 1), NaN before the first `window` buckets. A long trade closes several.
+        |V_buy - V_sell| (lots), `vpin` (0 to 1), NaN before the first `fewest` buckets. A long trade closes several.
 
         `size` and `signed` in lots; `signed` is size times the trade's sign, or buys less sells of a bar. Raises
         DataError for a negative size, more signed than there is, or so many buckets that they do not fit in memory.
@@ -110,7 +117,7 @@ class Vpin:
             )
         closed_by, imbalance = np.empty(closing, np.int64), np.empty(closing, np.int64)
         vpin = np.empty(closing)
-        count = fill(size, signed, self.bucket, self._state, self._recent, closed_by, imbalance, vpin)
+        count = fill(size, signed, self.bucket, self._state, self._recent, self.fewest, closed_by, imbalance, vpin)
         assert count == closing
         self.volume += total
         self.unsigned += int(size[signed == 0].sum(dtype=object)) if len(size) else 0
