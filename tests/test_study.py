@@ -9,6 +9,7 @@ import pytest
 from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
 from ofiml.tracking.figures import figures
+from ofiml.tracking.verdict import sentences, title
 
 VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
 MODELS = [
@@ -152,3 +153,13 @@ def test_one_refused_input_ends_the_run_in_its_sentence(run, tmp_path):
         (tmp_path / f"{name}.csv").write_text("nothing\nof use\n")
     with pytest.raises(DataError, match=r"[ab]\.csv, line 1: the column ts_event is missing"):
         run("dataset=databento", f"dataset.path={tmp_path}/*.csv", "threads=2")
+
+
+def test_features_that_the_data_never_tell_are_named(run, data):
+    path = data("quotes/sample_quotes_20180102_03.csv.gz")
+    study = run("dataset=quotes", f"dataset.path={path}", "features=full", "model=zero", "evaluation.bootstrap=50")
+    never = study.report.rows["never_known"]
+    assert {"vpin", "ofi_adds", "ofi_deep", "effective_spread"} <= set(never)
+    assert not {"queue_imbalance", "ofi_60s", "buy_volume"} & set(never)
+    assert f"Note: these data never tell {', '.join(never)}." in sentences(study)
+    assert title(study).startswith("forecast: zero on mlofi + full, horizon 10s")

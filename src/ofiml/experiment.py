@@ -108,7 +108,12 @@ def run(config: Config, stages: Stages) -> Study:
     report = Report(
         kind=config.target.kind,
         dataset=_dataset(sessions, config),
-        rows={"bars": sum(s.rows.height for s in sessions), "used": judged.height, "dropped": dropped_rows},
+        rows={
+            "bars": sum(s.rows.height for s in sessions),
+            "used": judged.height,
+            "dropped": dropped_rows,
+            "never_known": _never_known(judged, config),
+        },
         ofi=_ofi(results, config),
         model={"name": config.model.name, "features": names, "target": config.target.form, "unit": config.target.unit},
         folds=[_describe(r.fold, judged) for r in results],
@@ -288,6 +293,12 @@ def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
         "sources": sorted({s.source for s in sessions}),
         "levels": sessions[0].levels,
     }
+
+
+def _never_known(rows: pl.DataFrame, config: Config) -> list[str]:
+    """Features that no row has: this feed, or this market, does not tell them."""
+    columns = rows.select(pl.col(feature_columns(config.features)).cast(pl.Float64).fill_nan(None))
+    return [c.name for c in columns if c.null_count() == rows.height]
 
 
 def _ofi(results: list[FoldResult], config: Config) -> dict[str, Any]:

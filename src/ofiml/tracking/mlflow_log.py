@@ -14,7 +14,7 @@ from ofiml.errors import ConfigError
 from ofiml.experiment import Study
 from ofiml.tracking import provenance
 from ofiml.tracking.outputs import resolved
-from ofiml.tracking.verdict import markdown
+from ofiml.tracking.verdict import inputs, markdown
 
 _PARAM_LIMIT = 6000
 _BATCH = 1000
@@ -79,7 +79,8 @@ def log(
     client = _client(config.tracking.uri)
     symbols = "-".join(sorted({s["symbol"] for s in study.report.dataset["sessions"]}))
     kind = "" if study.report.kind == "forecast" else f"-{study.report.kind}"
-    name = f"{config.model.name}-{config.ofi.name}{kind}-{_span(config)}-{config.dataset.label}-{symbols}"
+    seen = inputs(config).replace(" ", "")
+    name = f"{config.model.name}-{seen}{kind}-{_span(config)}-{config.dataset.label}-{symbols}"
     run = client.create_run(experiment_id, start_time=started_ms, run_name=name)
     run_id = str(run.info.run_id)
     try:
@@ -104,6 +105,7 @@ def _fill(
         "dataset": config.dataset.label,
         "dataset.digest": report.dataset["digest"],
         "ofi": config.ofi.name,
+        "features": config.features.name,
         "model": config.model.name,
         "horizon": _span(config),
         "predictions.sha256": report.predictions["sha256"],

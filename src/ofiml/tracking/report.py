@@ -18,7 +18,8 @@ class Report:
 
     `kind` is forecast or impact; `metrics` holds `pooled` (measure -> value, low, high) and `folds` (one mapping per
     fold); `impact` is filled for impact runs, `backtest` for forecasts; `ofi["weights"]` has one list per fold for
-    fitted variants.
+    fitted variants (of each group of flow, where there are several); `rows["never_known"]` names features without a
+    value.
     """
 
     kind: str

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ofiml.config import Config
 from ofiml.experiment import Study
 
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
@@ -17,7 +18,12 @@ def title(study: Study) -> str:
     config, report = study.config, study.report
     span = f"horizon {config.horizon.length}" if report.kind == "forecast" else f"the same {config.bars.label} bar"
     target = "direction" if config.target.form == "direction" else report.kind
-    return f"{target}: {config.model.name} on {config.ofi.name}, {span}, {config.dataset.label} ({market(study)})"
+    return f"{target}: {config.model.name} on {inputs(config)}, {span}, {config.dataset.label} ({market(study)})"
+
+
+def inputs(config: Config) -> str:
+    """What the model saw, as `mlofi` or `mlofi + full`."""
+    return config.ofi.name if config.features.name == "ofi_only" else f"{config.ofi.name} + {config.features.name}"
 
 
 def market(study: Study) -> str:
@@ -56,6 +62,8 @@ def sentences(study: Study) -> list[str]:
         f"Predictions sha256 {report.predictions['sha256'][:16]}…"
     )
     lines += [f"Note: {note}." for note in report.dataset["notes"]]
+    if report.rows["never_known"]:
+        lines.append(f"Note: these data never tell {', '.join(report.rows['never_known'])}.")
     return lines
 
 
