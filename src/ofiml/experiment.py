@@ -286,6 +286,8 @@ def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
                 "session": s.key[1],
                 "events": s.events,
                 "digest": s.digest,
+                "tick": config.dataset.tick,
+                "size_unit": s.size_unit,
                 "quality": asdict(s.quality),
             }
             for s in sessions

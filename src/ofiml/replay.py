@@ -1,8 +1,8 @@
 """`python -m ofiml.replay RUN_ID [dataset=… dataset.key=…]`: a logged run's model on a market that comes row by row.
 
 Each session of the dataset is fed to a stream as it would arrive live; at each bar's close the run's features go
-through the run's model. Where the run predicted the same bar, the two must be equal to the bit. A table says how long
-it took.
+through the run's model. Where the run predicted the same bar of the same session, the two must be equal to the bit. A
+table says how long it took. The run's own dataset.path is used if the files there are those that it was made of.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from ofiml.arguments import CONF, check
 from ofiml.cli import ending_in_a_sentence
 from ofiml.config import Config, FileDataset, load
 from ofiml.errors import ConfigError, DataError
+from ofiml.events import store
 from ofiml.events.calendar import time_zone
 from ofiml.events.schema import TIME, Session, times
 from ofiml.events.sessions import Source, sources
@@ -35,14 +36,14 @@ from ofiml.features import kernel
 from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
-from ofiml.models.pipeline import Pipeline
+from ofiml.logged import BAR, LoggedRun, read
 from ofiml.ofi.flow import flow_row, groups
 from ofiml.progress import Bar as Progress
 from ofiml.progress import Stages
-from ofiml.reproduce import read_logged
-from ofiml.rows import feature_columns
+from ofiml.reproduce import check_path, load_found, read_logged
+from ofiml.rows import Others, all_there, first_sessions
 from ofiml.stream import Bar, Stream
-from ofiml.units import SECOND, duration
+from ofiml.units import SECOND
 
 _WARM_UP = 200  # rows, so that no compilation or first call is timed
 
@@ -66,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 @dataclass(slots=True)
 class Timings:
-    """Nanoseconds of each update, feature vector and prediction."""
+    """Nanoseconds of what a live caller waits for: `Stream.take` of a row that closes no bar, and of one that closes
+    exactly one; then the prediction.
+    """
 
     update: array = field(default_factory=lambda: array("q"))
     vector: array = field(default_factory=lambda: array("q"))
@@ -88,19 +91,19 @@ def replay(run_id: str, overrides: list[str], uri: str, out: Path | None = None)
 
     with tempfile.TemporaryDirectory() as folder:
         raw, report = read_logged(run_id, *logged(run_id, uri, Path(folder), models=True))
-        raw["dataset"] = _dataset(raw["dataset"], overrides)
-        config = load(raw)
+        config, differs = _configured(raw, report, overrides)
         if config.target.kind == "impact":
             raise ConfigError("A run of target=impact explains the same bar: there is nothing to forecast live.")
-        logged_run = _logged_run(config, report, Path(folder), run_id)
+        run = read(config, report, Path(folder), run_id)
     timings = Timings()
     rows: list[Predicted] = []
-    own: list[tuple[str, str]] = []
+    comparable: list[tuple[str, str, int]] = []
     found = sources(config.dataset)
     with Stages() as stages, stages.stage("sessions", len(found)) as bar:
-        for together in _together(_all(found, bar), config):
-            rows += _stream_sessions(together, config, logged_run, timings)
-            own += [(s.symbol, s.date) for s in together if (s.symbol, s.date, s.digest) in logged_run.sessions]
+        for together in _together(_all(found, config, bar), config.features.cross):
+            rows += _stream_sessions(together, config, run, timings)
+            comparable += [] if differs else run.comparable(together, config.features.cross)
+            del together  # before the next are read
     types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
     after = pl.DataFrame(rows, schema=dict(zip(Predicted._fields, types, strict=True)), orient="row")
     if out is not None:
@@ -108,9 +111,11 @@ def replay(run_id: str, overrides: list[str], uri: str, out: Path | None = None)
         after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(out)
     console = Console()
     _show(console, timings)
-    keys = pl.DataFrame(own, schema={"symbol": pl.String(), "session": pl.String()}, orient="row")
-    before = logged_run.predictions.join(keys, on=["symbol", "session"], how="semi")
-    return _verdict(console, run_id, before, after)
+    until = pl.DataFrame(
+        comparable, schema={"symbol": pl.String, "session": pl.String, "until": pl.Int64}, orient="row"
+    )
+    both = run.predictions.join(until, on=["symbol", "session"], how="inner", maintain_order="left")
+    return _verdict(console, run_id, both.filter(pl.col("bar_close") < pl.col("until")), after, differs)
 
 
 class Predicted(NamedTuple):
@@ -121,45 +126,27 @@ class Predicted(NamedTuple):
     y_hat: float
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedRun:
-    """A run's model of each fold, the first bar that each predicted (ns), what it predicted, and of which sessions
-    (symbol, date, digest) it was made.
+# What chooses among rows, or is held against the run's session by session; what else differs makes other sessions.
+_CHOOSE = {"path", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
+_HELD = {"levels", "tick", "size_unit"}
+
+
+def _configured(raw: dict[str, Any], report: dict[str, Any], overrides: list[str]) -> tuple[Config, list[str]]:
+    """(the logged config with the dataset of the overrides, the settings in which its files are read another way).
+
+    The logged dataset.path is used only for the files that the run was made of.
     """
-
-    pipelines: list[Pipeline]
-    starts: NDArray[np.int64]
-    predictions: pl.DataFrame
-    levels: int
-    sessions: set[tuple[str, str, str]]
-
-    def fold(self, at: int, *, own: bool) -> int:
-        """Whose model predicts a bar: that of the run's fold in a session of its `own`, -1 before the first; else the
-        last.
-        """
-        return int(np.searchsorted(self.starts, at, side="right")) - 1 if own else len(self.starts) - 1
-
-
-def _logged_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
-    try:
-        predictions = pl.read_parquet(folder / "predictions.parquet").with_columns(pl.col("bar_close").to_physical())
-        levels = int(report["dataset"]["levels"])
-        sessions = {(str(s["symbol"]), str(s["session"]), str(s["digest"])) for s in report["dataset"]["sessions"]}
-        firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
-        if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < 100:
-            raise ValueError("folds are not numbered from 0")
-    except (OSError, pl.exceptions.PolarsError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"The predictions or the report of run {run_id} are not those of a study.") from error
-    width = len(groups(config.ofi)) * min(config.ofi.levels or levels, levels)
-    columns = feature_columns(config.features)
-    pipelines = []
-    for fold in range(firsts.height):
-        pipeline = Pipeline(config.ofi, config.model, form=config.target.form, seed=config.seed, columns=columns)
-        try:
-            pipelines.append(pipeline.load(folder / f"fold_{fold:02d}", width))
-        except OSError as error:
-            raise ConfigError(f"Run {run_id} holds no model of fold {fold}.") from error
-    return LoggedRun(pipelines, firsts["bar_close"].to_numpy(), predictions, levels, sessions)
+    remedy = "dataset.path=FILE"
+    logged, chosen = raw["dataset"], _dataset(raw["dataset"], overrides)
+    config = load_found(raw | {"dataset": chosen}, remedy)
+    if not isinstance(config.dataset, FileDataset):
+        return config, []
+    if not any(one.startswith(("dataset=", "dataset.path=")) for one in overrides):
+        # Read as the run read them: what is wrong with an override is not to look like other files.
+        check_path(load(raw | {"dataset": logged | {k: chosen[k] for k in _CHOOSE}}).dataset, report, remedy)
+    if logged.get("name") != chosen["name"]:
+        return config, ["name"]
+    return config, sorted(k for k in chosen.keys() - _CHOOSE - _HELD if logged.get(k) != chosen[k])
 
 
 def _dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
@@ -180,21 +167,43 @@ def _dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     return {str(key): value for key, value in chosen.items()}
 
 
-def _all(found: list[Source], bar: Progress) -> Iterator[Session]:
-    for source in found:
-        yield from source()
-        bar.step()
+def _all(found: list[Source], config: Config, bar: Progress) -> Iterator[Session]:
+    """The sessions that a study would take, in its order."""
+
+    def every() -> Iterator[Session]:
+        for source in found:
+            yield from source()
+            bar.step()
+
+    sources_: dict[tuple[str, str], str] = {}
+    for session in first_sessions(every(), config.dataset.max_sessions):
+        key = session.symbol, session.date
+        if key in sources_:
+            both = f"{sources_[key]}, {session.source}"
+            raise DataError(f"{both} hold the same session of {key[0]}, {key[1]}: join them, or choose one.")
+        sources_[key] = session.source
+        yield session
 
 
-def _together(sessions: Iterator[Session], config: Config) -> Iterator[list[Session]]:
-    """Sessions that must be streamed side by side: those of one date, if symbols see each other."""
-    if not config.features.cross:
+def _together(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Session]]:
+    """Sessions that must be streamed side by side: those of one date, if symbols see each other.
+
+    Files may come symbol by symbol, so that a date is whole only once all have been read: until then sessions wait on
+    disk, and memory holds those of one date. Raises DataError for a symbol of `cross` of which there is none.
+    """
+    if not cross:
         yield from ([s] for s in sessions)
         return
-    by_date: dict[str, list[Session]] = {}
-    for session in sessions:
-        by_date.setdefault(session.date, []).append(session)
-    yield from by_date.values()
+    with tempfile.TemporaryDirectory() as folder:
+        by_date: dict[str, list[tuple[Session, Path]]] = {}
+        for session in sessions:
+            path = Path(folder) / f"{sum(map(len, by_date.values()))}.parquet"
+            store.write(session, path)
+            by_date.setdefault(session.date, []).append((replace(session, events=pl.DataFrame(), truth=None), path))
+        del session  # memory now holds the events of none
+        all_there(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})
+        for waiting in by_date.values():
+            yield [replace(s, events=pl.read_parquet(path)) for s, path in waiting]
 
 
 def _merged(together: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -212,11 +221,7 @@ def _merged(together: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
 def _stream_sessions(together: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Predicted]:
     """Streams sessions side by side, and predicts each bar that has a mid and that a fold's model may predict."""
     for session in together:
-        if session.levels != run.levels:
-            raise DataError(
-                f"{session.source} has {session.levels} levels, and the run was made with {run.levels}: "
-                f"dataset.levels={run.levels} takes so many, where there are more."
-            )
+        run.check(session)
     predict = Predictor(together, config, run, timings)
     predict.warm_up()
     streams = [_stream(session, config) for session in together]
@@ -228,16 +233,18 @@ def _stream_sessions(together: list[Session], config: Config, run: LoggedRun, ti
             stamp = int(row[kernel.STAMP])
             bars: list[tuple[int, Bar]] = []
             for i, stream in enumerate(streams):
-                start = time.perf_counter_ns()
-                closed = stream.pass_to(min(stamp, together[i].close + 1))
-                if closed:
-                    timings.vector.append((time.perf_counter_ns() - start) // len(closed))
-                    bars += [(i, bar) for bar in closed]
+                if i != which:
+                    bars += [(i, bar) for bar in stream.clock(min(stamp, together[i].close + 1))]
+            start = time.perf_counter_ns()
+            closed = streams[which].take(row)
+            spent = time.perf_counter_ns() - start
+            if not closed:
+                timings.update.append(spent)
+            elif len(closed) == 1:
+                timings.vector.append(spent)
+            bars += [(which, bar) for bar in closed]
             if bars:
                 out += predict(bars)
-            start = time.perf_counter_ns()
-            streams[which].update(row)
-            timings.update.append(time.perf_counter_ns() - start)
         out += predict([(i, bar) for i, s in enumerate(streams) for bar in s.finish(together[i].close)])
     finally:
         gc.enable()
@@ -257,8 +264,9 @@ class Predictor:
         self.groups, self.windows = groups(config.ofi), plan(config.features, config.ofi).windows
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in together]
-        self.own = [(s.symbol, s.date, s.digest) in run.sessions for s in together]
-        self.closed: dict[str, list[tuple[int, int]]] = {symbol: [] for symbol, _ in self.keys}
+        self.own = [run.own(s) is not None for s in together]
+        self.others = Others(config.features)
+        self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
     def warm_up(self) -> None:
         """What is compiled, loaded or called for the first time is not timed."""
@@ -275,7 +283,9 @@ class Predictor:
         """A prediction for each bar that has a mid; all that close before it are among `bars`, or have been."""
         out = []
         for i, bar in bars:
-            self.closed[self.keys[i][0]].append((bar.close, bar.ofi))
+            closes, flows = self.closed[self.keys[i][0]]
+            closes.append(bar.close)
+            flows.append(bar.ofi)
         for i, bar in sorted(bars, key=lambda one: one[1].close):
             symbol, session = self.keys[i]
             fold = self.run.fold(bar.close, own=self.own[i])
@@ -295,23 +305,23 @@ class Predictor:
         return flow, others.reshape(1, -1)
 
     def _cross(self, t: int) -> NDArray[np.float64]:
-        """As `rows.with_others`: other symbols' last flow, and how old it is."""
-        config = self.config.features
-        delay, oldest = (duration(getattr(config, k), f"features.{k}") for k in ("cross_delay", "cross_oldest"))
-        out = np.full(2 * len(config.cross), np.nan)
-        for k, symbol in enumerate(config.cross):
-            for close, flow in reversed(self.closed.get(symbol, [])):
-                if close <= t - delay:
-                    if t - close <= oldest:
-                        out[2 * k : 2 * k + 2] = flow, (t - close) / SECOND
-                    break
+        """Other symbols' last flow, and how old it is, as `rows.with_others` has them."""
+        cross = self.config.features.cross
+        out = np.full(2 * len(cross), np.nan)
+        for k, symbol in enumerate(cross):
+            closes, flows = self.closed.get(symbol, ([], []))
+            last = self.others.last(closes, t)
+            if last >= 0:
+                out[2 * k : 2 * k + 2] = flows[last], (t - closes[last]) / SECOND
         return out
 
 
 def _show(console: Console, timings: Timings) -> None:
     from rich.table import Table
 
-    table = Table(title="microseconds, on one core", box=None)
+    table = Table(
+        title="microseconds on one core: taking a row that closes no bar; one that closes a bar; the model", box=None
+    )
     for column in ("", "count", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")
     for name, count, microseconds in timings.rows():
@@ -319,13 +329,14 @@ def _show(console: Console, timings: Timings) -> None:
     console.print(table)
 
 
-def _verdict(console: Console, run_id: str, before: pl.DataFrame, after: pl.DataFrame) -> int:
-    """0 if each prediction of `before` is in `after` with the same bits, or there is none."""
-    keys = ["symbol", "session", "bar_close"]
-    both = before.select(*keys, "y_hat").join(after.select(*keys, "y_hat"), on=keys, how="inner", suffix="_live")
+def _verdict(console: Console, run_id: str, before: pl.DataFrame, after: pl.DataFrame, differs: list[str]) -> int:
+    """0 if each prediction of `before` is in `after` with the same bits, or there is none; `differs` may say why."""
+    both = before.select(*BAR, "y_hat").join(after.select(*BAR, "y_hat"), on=BAR, how="inner", suffix="_live")
     if before.height == 0:
+        settings = ", ".join(f"dataset.{key}" for key in differs)
+        reason = f"had another {settings}" if differs else "predicted no bar of these sessions as they are here"
         console.print(
-            f"{after.height:,} predictions. Run {run_id} predicted none of these sessions: nothing to compare.",
+            f"{after.height:,} predictions. Run {run_id} {reason}: nothing to compare.",
             highlight=False,
             soft_wrap=True,
         )

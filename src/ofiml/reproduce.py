@@ -13,8 +13,11 @@ from typing import Any
 import yaml
 
 from ofiml.cli import ending_in_a_sentence
-from ofiml.config import load
-from ofiml.errors import ConfigError
+from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
+from ofiml.errors import ConfigError, DataError
+from ofiml.events.feed import file_digest
+from ofiml.events.readers import reader
+from ofiml.events.sessions import sources
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,12 +49,9 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
         raw, before = read_logged(run_id, config_path, report_path)
     if path is not None:
         raw["dataset"]["path"] = path
-    try:
-        config = load(raw)
-    except ConfigError as error:
-        if "matches no file" in str(error):
-            raise ConfigError(f"{error} Say where the data lie here: --path FILE.") from error
-        raise
+    config = load_found(raw, "--path FILE")
+    if path is None:
+        check_path(config.dataset, before, "--path FILE")
     out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
     config = replace(
         config,
@@ -108,6 +108,41 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
         if isinstance(raw.get(group), dict) and "store" in raw[group]:
             raw[group]["store"] = None
     return raw, before
+
+
+def load_found(raw: dict[str, Any], remedy: str) -> Config:
+    """The typed config of a logged one; where its dataset.path matches no file here, `remedy` says what to give."""
+    try:
+        return load(raw)
+    except ConfigError as error:
+        if "matches no file" in str(error):
+            raise ConfigError(f"{error} Say where the data lie here: {remedy}.") from error
+        raise
+
+
+def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], remedy: str) -> None:
+    """Raises ConfigError unless the files at a logged dataset.path are those that the run was made of.
+
+    A stranger chose that path: what lies there may be anybody's, so that nothing of it goes into a message. Most
+    files are known by their digest before they are read. Where a session's digest is of less than its files (LOBSTER),
+    or no session of a file was used, they are read, and what they hold must be known.
+    """
+    if not isinstance(dataset, FileDataset):
+        return
+    sentence = (
+        f"The files at the run's own dataset.path={dataset.path} are not, or not all, those that it was made of: "
+        f"say where the data lie here, {remedy}."
+    )
+    try:
+        known = {s["digest"] for s in report["dataset"]["sessions"]}
+        groups = reader(dataset.name).groups(files(dataset.path))
+        if all(file_digest(group) in known for group in groups):
+            return
+        held = {s.digest for source in sources(dataset) for s in source()}
+    except (DataError, KeyError, TypeError):
+        raise ConfigError(sentence) from None
+    if not held or held - known:
+        raise ConfigError(sentence)
 
 
 def compare(

@@ -4,11 +4,13 @@ import hashlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
 import numpy as np
@@ -36,6 +38,7 @@ from ofiml.progress import Bar, Stages
 from ofiml.units import SECOND, duration
 
 SessionKey = tuple[str, str]
+T = TypeVar("T")
 
 _LOOK_BACK = re.compile(r"(ofi|bid|ask|adds|cancels|trades)_00_\w[\w.]*")
 
@@ -215,11 +218,19 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
         prepared = [p for one in parallel(joblib.delayed(work)(s, bar) for s in found) for p in one]
     if refused:
         raise refused[0]
-    if not prepared:
+    return with_others(list(first_sessions(prepared, config.dataset.max_sessions)), config.features)
+
+
+def first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:
+    """The first `count` over all sources, in their order; all for None. Raises DataError if there is none."""
+    none = True
+    for session in islice(sessions, count):
+        none = False
+        yield session
+    if none:
         raise DataError(
             "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.events check lists them."
         )
-    return with_others(prepared[: config.dataset.max_sessions], config.features)
 
 
 def feature_columns(config: Features) -> list[str]:
@@ -228,35 +239,55 @@ def feature_columns(config: Features) -> list[str]:
 
 
 def with_others(sessions: list[Prepared], config: Features) -> list[Prepared]:
-    """Adds to each bar at t, for each symbol of `cross`, the best-level OFI in lots of that symbol's last bar that
-    closed by t - cross_delay on the same date, and how long ago it closed, s; NaN where it is older than
-    cross_oldest, or there is none. A symbol's own is among its columns.
+    """Adds to each bar at t, for each symbol of `cross`, the best-level OFI in lots of the bar that `Others` knows by t
+    on the same date, and how long ago it closed, s; NaN where there is none. A symbol's own is among its columns.
     """
-    delay, oldest = (duration(getattr(config, k), f"features.{k}") for k in ("cross_delay", "cross_oldest"))
-    there = {s.key for s in sessions}
-    for symbol in config.cross:
-        if symbol not in {key[0] for key in there}:
-            known = ", ".join(sorted({key[0] for key in there}))
-            raise DataError(f"features.cross names {symbol}, of which there is no session; there are {known}.")
+    all_there(config.cross, {s.key[0] for s in sessions})
+    others = Others(config)
     by_key = {s.key: s.rows.select("bar_open", "bar_close", "ofi_00") for s in sessions}
+    closes = {key: rows["bar_close"].to_list() for key, rows in by_key.items()}
     for s in sessions:
         close = s.rows["bar_close"].to_numpy()
         first_used = s.rows["first_used"].to_numpy().copy()
         columns = []
         for symbol in config.cross:
             value, age = (np.full(len(close), np.nan) for _ in range(2))
-            other = by_key.get((symbol, s.key[1]))
-            if other is not None:
-                last = np.searchsorted(other["bar_close"].to_numpy(), close - delay, side="right") - 1
-                pick = np.maximum(last, 0)
-                since = close - other["bar_close"].to_numpy()[pick]
-                fresh = (last >= 0) & (since <= oldest)
-                value[fresh] = other["ofi_00"].to_numpy()[pick][fresh]
-                age[fresh] = since[fresh] / SECOND
-                first_used[fresh] = np.minimum(first_used, other["bar_open"].to_numpy()[pick])[fresh]
+            key = symbol, s.key[1]
+            if key in by_key:
+                other = by_key[key]
+                last = np.array([others.last(closes[key], t) for t in close.tolist()], np.int64)
+                fresh = last >= 0
+                pick = last[fresh]
+                value[fresh] = other["ofi_00"].to_numpy()[pick]
+                age[fresh] = (close[fresh] - other["bar_close"].to_numpy()[pick]) / SECOND
+                first_used[fresh] = np.minimum(first_used[fresh], other["bar_open"].to_numpy()[pick])
             columns += [pl.Series(f"cross_{symbol}", value), pl.Series(f"cross_{symbol}_age", age)]
         s.rows = s.rows.with_columns(*columns, pl.Series("first_used", first_used))
     return sessions
+
+
+class Others:
+    """Which bar of another symbol a row may know of: the last that closed `cross_delay` before it, if it is not older
+    than `cross_oldest`.
+    """
+
+    def __init__(self, config: Features) -> None:
+        self.delay, self.oldest = (
+            duration(getattr(config, k), f"features.{k}") for k in ("cross_delay", "cross_oldest")
+        )
+
+    def last(self, closes: list[int], t: int) -> int:
+        """The bar's index among `closes` (ns, in order), for a row at `t`; -1 if there is none."""
+        last = bisect_right(closes, t - self.delay) - 1
+        return last if last >= 0 and t - closes[last] <= self.oldest else -1
+
+
+def all_there(cross: list[str], symbols: set[str]) -> None:
+    """Raises DataError for a symbol of `cross` that is not among those of the sessions."""
+    for symbol in cross:
+        if symbol not in symbols:
+            known = ", ".join(sorted(symbols))
+            raise DataError(f"features.cross names {symbol}, of which there is no session; there are {known}.")
 
 
 def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int]]:
