@@ -26,6 +26,7 @@ LARGEST_EXP = 709.782712893384  # exp of more overflows
 
 MOST_BYTES, MOST_LEAVES = 2**26, 131_072  # a thousand trees of 255 leaves are half of that
 _KINDS = (0, 2, 4, 6, 8, 10)
+_NO_NODES = np.empty(0, NODE)
 _INTEGER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _NUMBER = re.compile(r"-?(inf|[0-9]{1,40}(\.[0-9]{1,40})?(e[+-]?[0-9]{1,3})?)", re.ASCII)
 
@@ -96,9 +97,9 @@ def read(path: Path, width: int, *, classify: bool) -> Trees:
     measured = []
     start, line = lines.at, lines.next()
     while line != "end of trees":
-        lines.hold(line == f"Tree={len(roots)}", f"Tree={len(roots)}")
+        lines.hold(line == f"Tree={len(roots)}", f"Tree={len(roots)}, or the end of trees")
         tree, values = _tree(lines, width)
-        for side in ("left", "right"):
+        for side in ("left", "right") if len(tree) else ():
             tree[side] += np.where(tree[side] >= 0, node_count, -leaf_count)
         nodes.append(tree)
         leaves.append(values)
@@ -146,11 +147,11 @@ class _Lines:
         return line[len(key) + 1 :]
 
     def values(self, key: str, count: int, form: re.Pattern[str]) -> list[str]:
-        """`count` values of a form, one space between them."""
+        """`count` values of a form, at least one, with one space between them."""
         text = self.value(key)
         # Counted before they are split: a line of spaces shall not become a list of millions.
-        self.hold(text.count(" ") == max(count - 1, 0) and (count > 0 or not text), f"{count} values of {key}")
-        cells = text.split(" ") if count else []
+        self.hold(text.count(" ") == count - 1, f"{count} values of {key}")
+        cells = text.split(" ")
         self.hold(all(form.fullmatch(cell) for cell in cells), f"numbers as LightGBM writes them in {key}")
         return cells
 
@@ -178,8 +179,24 @@ def _tree(lines: _Lines, width: int) -> tuple[NDArray[np.void], Float]:
     leaves = int(lines.integers("num_leaves", 1)[0])
     lines.hold(1 <= leaves <= MOST_LEAVES, f"1 to {MOST_LEAVES} leaves")
     lines.expect("num_cat=0")
+    if leaves > 1:
+        nodes = _nodes(lines, width, leaves)
+    else:
+        nodes = _NO_NODES
+        lines.expect("split_feature=", "split_gain=", "threshold=", "decision_type=", "left_child=", "right_child=")
+    values = lines.numbers("leaf_value", leaves)
+    lines.hold(bool(np.isfinite(values).all()), "finite leaves")
+    for key in ("leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count"):
+        lines.value(key)
+    lines.expect("is_linear=0")
+    lines.value("shrinkage")
+    lines.expect("", "")
+    return nodes, values
+
+
+def _nodes(lines: _Lines, width: int, leaves: int) -> NDArray[np.void]:
     count = leaves - 1
-    nodes = np.zeros(count, NODE)
+    nodes = np.empty(count, NODE)
     feature = lines.integers("split_feature", count)
     lines.hold(bool(((feature >= 0) & (feature < width)).all()), f"features from 0 to {width - 1}")
     lines.value("split_gain")
@@ -195,12 +212,5 @@ def _tree(lines: _Lines, width: int) -> tuple[NDArray[np.void], Float]:
     # With the root, which is nobody's child, each node and leaf once: so it is one tree, and each walk ends.
     children = np.sort(np.concatenate([nodes["left"], nodes["right"]]))
     once = np.concatenate([np.arange(-leaves, 0), np.arange(1, count)])
-    lines.hold(count == 0 or np.array_equal(children, once), "each node the child of one parent")
-    values = lines.numbers("leaf_value", leaves)
-    lines.hold(bool(np.isfinite(values).all()), "finite leaves")
-    for key in ("leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count"):
-        lines.value(key)
-    lines.expect("is_linear=0")
-    lines.value("shrinkage")
-    lines.expect("", "")
-    return nodes, values
+    lines.hold(np.array_equal(children, once), "each node the child of one parent")
+    return nodes
