@@ -252,6 +252,15 @@ def test_an_attack_is_refused(configure, written, tmp_path, attack, form, sized)
     assert time.perf_counter() - begun < 5
 
 
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
+    text = resized(last_leaf(f" {value}")(written["return"][0]))
+    (tmp_path / "m.txt").write_text(text)
+    at = 1 + text.split("\n").index(line_of(text, "leaf_value"))
+    with pytest.raises(DataError, match=rf"line {at}, .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
+        trees.read(tmp_path / "m.txt", WIDTH, classify=False)
+
+
 def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, written, tmp_path, monkeypatch):
     for form in ("return", "direction"):
         (tmp_path / f"{form}.txt").write_text(written[form][0])
