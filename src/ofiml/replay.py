@@ -37,7 +37,7 @@ from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
 from ofiml.logged import BAR, LoggedRun, read
-from ofiml.ofi.flow import flow_row, groups
+from ofiml.ofi.flow import FlowRow, groups
 from ofiml.progress import Bar as Progress
 from ofiml.progress import Stages
 from ofiml.reproduce import check_path, load_found, read_logged
@@ -261,7 +261,8 @@ class Predictor:
 
     def __init__(self, together: list[Session], config: Config, run: LoggedRun, timings: Timings) -> None:
         self.together, self.config, self.run, self.timings = together, config, run, timings
-        self.groups, self.windows = groups(config.ofi), plan(config.features, config.ofi).windows
+        windows = plan(config.features, config.ofi).windows
+        self.flow = FlowRow(windows, config.ofi.normalise, groups(config.ofi))
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in together]
         self.own = [run.own(s) is not None for s in together]
@@ -298,7 +299,7 @@ class Predictor:
         return out
 
     def _inputs(self, bar: Bar, t: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        flow = flow_row(bar.flow, bar.known, self.windows, self.config.ofi.normalise, self.groups)
+        flow = self.flow(bar.flow, bar.known)
         others = bar.features[self.columns]
         if self.config.features.cross:
             others = np.concatenate([others, self._cross(t)])

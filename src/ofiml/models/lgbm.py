@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml.config import LgbmModel
-from ofiml.errors import DataError
+from ofiml.models import trees
 from ofiml.models.base import Float
 from ofiml.models.linear import moves_only
 
@@ -14,6 +14,7 @@ class Lgbm:
 
     def __init__(self, config: LgbmModel, *, classify: bool, seed: int) -> None:
         self.classify, self.rounds = classify, config.n_estimators
+        self.trees: trees.Trees | None = None  # of a loaded model
         self.params = {
             "objective": "binary" if classify else "regression",
             "learning_rate": config.learning_rate,
@@ -35,11 +36,12 @@ class Lgbm:
 
         if self.classify:
             x, y = moves_only(x, y)
+        self.trees = None
         self.booster = lightgbm.train(self.params, lightgbm.Dataset(x, y), num_boost_round=self.rounds)
         return self
 
     def predict(self, x: Float) -> Float:
-        score = self.booster.predict(x, num_threads=1)
+        score = self.trees.predict(x) if self.trees else self.booster.predict(x, num_threads=1)
         return 2.0 * score - 1.0 if self.classify else score
 
     def contributions(self, x: Float) -> Float:
@@ -50,42 +52,11 @@ class Lgbm:
         self.booster.save_model(stem.with_suffix(".txt"))
 
     def load(self, stem: Path, width: int) -> "Lgbm":
-        """Reads what `save` wrote, for `width` features, its trees checked first: the library trusts them."""
-        import lightgbm
-
-        path = stem.with_suffix(".txt")
-        try:
-            text = path.read_text()
-            check_trees(text, width)
-            self.booster = lightgbm.Booster(model_str=text)
-        except (ValueError, KeyError, IndexError, lightgbm.basic.LightGBMError) as error:
-            raise DataError(f"{path.name} is no LightGBM model that a study wrote ({error}).") from error
-        if self.booster.num_feature() != width:
-            raise DataError(f"{path.name} has {self.booster.num_feature()} features, and the run {width}.")
+        """Reads what `save` wrote, for `width` features, to predict and no more: `contributions` and `native` need the
+        library, which is never given a stranger's file. Raises DataError for anything else.
+        """
+        self.trees = trees.read(stem.with_suffix(".txt"), width, classify=self.classify)
         return self
 
     def native(self) -> Any:
         return self.booster
-
-
-def check_trees(text: str, width: int) -> None:
-    """Raises ValueError for trees that point outside of themselves, or in a circle: LightGBM walks them unseen."""
-    for tree in text.partition("end of trees")[0].split("\nTree=")[1:]:
-        fields = dict(line.partition("=")[::2] for line in tree.splitlines())
-        leaves = int(fields["num_leaves"])
-        if int(fields["num_cat"]) or int(fields.get("is_linear", "0")):
-            raise ValueError("it has categories or linear leaves")
-        lengths = {"leaf_value": leaves} | dict.fromkeys(_OF_NODES if leaves > 1 else (), leaves - 1)
-        if leaves < 1 or any(len(fields[key].split()) != length for key, length in lengths.items()):
-            raise ValueError("a tree has arrays of the wrong length")
-        if leaves == 1:
-            continue
-        if any(not 0 <= int(f) < width for f in fields["split_feature"].split()):
-            raise ValueError("a tree asks for a feature that is not there")
-        for key in ("left_child", "right_child"):
-            for node, child in enumerate(map(int, fields[key].split())):
-                if not (node < child < leaves - 1 or -leaves <= child < 0):
-                    raise ValueError("a tree is no tree")
-
-
-_OF_NODES = ("split_feature", "threshold", "decision_type", "left_child", "right_child")

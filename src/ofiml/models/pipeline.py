@@ -69,4 +69,4 @@ class Pipeline:
 
     def features(self, flow: Float, others: Float) -> Float:
         """What the model sees, (n, len(feature_names))."""
-        return np.ascontiguousarray(np.hstack([self.reducer.transform(flow), others]))
+        return np.ascontiguousarray(np.concatenate((self.reducer.transform(flow), others), axis=1))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numba import njit
 from numpy.typing import NDArray
 
 from ofiml.bars.time import Bars
@@ -36,6 +37,17 @@ class Group:
 
 
 NET = Group("ofi", None, "")
+
+# Of each part, which of the machine's sums it is, and which is taken from it.
+_NOTHING = -1
+_PARTS = {
+    "ofi": (kernel.BID_FLOW, kernel.ASK_FLOW),
+    "bid": (kernel.BID_FLOW, _NOTHING),
+    "ask": (kernel.ASK_FLOW, _NOTHING),
+    "adds": (kernel.ADDS, _NOTHING),
+    "cancels": (kernel.CANCELS, _NOTHING),
+    "trades": (kernel.TRADES, _NOTHING),
+}
 
 
 def groups(config: Ofi) -> list[Group]:
@@ -80,19 +92,9 @@ def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...])
 
 
 def _part(read: NDArray[np.int64], part: str, width: int) -> NDArray[np.int64]:
-    def of(k: int) -> NDArray[np.int64]:
-        return read[:, k * width : (k + 1) * width]
-
-    if part == "ofi":
-        return of(kernel.BID_FLOW) - of(kernel.ASK_FLOW)
-    names = {
-        "bid": kernel.BID_FLOW,
-        "ask": kernel.ASK_FLOW,
-        "adds": kernel.ADDS,
-        "cancels": kernel.CANCELS,
-        "trades": kernel.TRADES,
-    }
-    return of(names[part])
+    plus, minus = _PARTS[part]
+    arrived = read[:, plus * width : (plus + 1) * width]
+    return arrived if minus == _NOTHING else arrived - read[:, minus * width : (minus + 1) * width]
 
 
 def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, asked: list[Group] | None = None) -> Float:
@@ -112,17 +114,58 @@ def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, asked: list[Gr
     return np.ascontiguousarray(np.hstack(blocks))
 
 
-def flow_row(
-    read: NDArray[np.int64], known: int, windows: tuple[int, ...], normalise: str, asked: list[Group]
-) -> Float:
-    """A row of `flow_matrix`, (1, groups·levels), of a single bar as a stream gives it: the same bits."""
-    width = (read.shape[1] - kernel.SIDES - 1) // kernel.PARTS
-    out = np.full((len(asked), width), np.nan)
-    for i, group in enumerate(asked):
-        w = 0 if group.window is None else 1 + windows.index(group.window)
-        if w <= known:
-            out[i] = _part(read[w : w + 1], group.part, width)[0]
-            if normalise == "depth":
-                size, sides = (float(read[w, kernel.PARTS * width + k]) for k in (kernel.DEPTH, kernel.SIDES))
-                out[i] = out[i] / (size / sides) if sides and size else 0.0
-    return out.reshape(1, -1)
+def row_py(
+    read: NDArray[np.int64],
+    known: int,
+    picked: NDArray[np.int64],
+    depth_at: int,
+    sides_at: int,
+    by_depth: bool,
+    out: Float,
+) -> None:
+    """Fills `out` (groups, levels) from a bar's sums `read` (look-backs, …), of which those up to `known` are known.
+
+    `picked` (groups, 3) is the look-back of each group, the part that it is, and the one that is taken from it or -1;
+    `depth_at` and `sides_at` are the columns of depth and of the sides that it counts.
+    """
+    groups, width = out.shape
+    for g in range(groups):
+        w, plus, minus = picked[g]
+        if w > known:
+            out[g] = np.nan
+            continue
+        depth = 0.0
+        if read[w, sides_at] > 0:
+            depth = read[w, depth_at] / read[w, sides_at]
+        for m in range(width):
+            flow = read[w, plus * width + m]
+            if minus >= 0:
+                flow -= read[w, minus * width + m]
+            if not by_depth:
+                out[g, m] = flow
+            elif depth > 0:
+                out[g, m] = flow / depth
+            else:
+                out[g, m] = 0.0
+
+
+row = njit(cache=True, nogil=True)(row_py)
+
+
+class FlowRow:
+    """A row of `flow_matrix`, (1, groups·levels), of a single bar as a stream gives it: the same bits.
+
+    Made once for the groups that are `asked` and the stream's `windows`; called with each bar's `flow` and `known`.
+    """
+
+    def __init__(self, windows: tuple[int, ...], normalise: str, asked: list[Group]) -> None:
+        look_backs = [0 if g.window is None else 1 + windows.index(g.window) for g in asked]
+        self._picked = np.array([(w, *_PARTS[g.part]) for w, g in zip(look_backs, asked, strict=True)], np.int64)
+        self._by_depth = normalise == "depth"
+
+    def __call__(self, read: NDArray[np.int64], known: int) -> Float:
+        width = (read.shape[1] - kernel.SIDES - 1) // kernel.PARTS
+        after = kernel.PARTS * width
+        out = np.empty((len(self._picked), width))
+        row(read, known, self._picked, after + kernel.DEPTH, after + kernel.SIDES, self._by_depth, out)
+        return out.reshape(1, -1)

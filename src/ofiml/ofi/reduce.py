@@ -52,8 +52,7 @@ class Weighted(Reducer):
 
     def transform(self, flow: Float) -> Float:
         assert self.weights is not None, "transform before fit"
-        # An explicit sum over levels: a matrix product may round differently with another BLAS thread count.
-        return np.sum(flow * self.weights, axis=1, keepdims=True)
+        return _sums(flow[:, None], self.weights)
 
 
 class RidgeWeights(Weighted):
@@ -136,7 +135,13 @@ class Grouped(Reducer):
         return self
 
     def transform(self, flow: Float) -> Float:
-        return np.hstack([r.transform(p) for r, p in zip(self.reducers, self._parts(flow), strict=True)])
+        # All at once: a live row cannot wait for one group after another.
+        grouped = flow.reshape(len(flow), len(self.reducers), flow.shape[1] // len(self.reducers))
+        first = self.reducers[0]
+        if isinstance(first, Vector):
+            return grouped[:, :, : len(first.columns)].reshape(len(flow), len(self.columns))
+        assert first.weights is not None, "transform before fit"
+        return _sums(grouped, np.array([r.weights for r in self.reducers]))
 
     def _parts(self, flow: Float) -> list[Float]:
         return np.hsplit(flow, len(self.reducers))
@@ -163,6 +168,15 @@ def described(reducers: list[Reducer]) -> dict[str, Any]:
         "weights": [r.weights.tolist() for r in reducers if r.weights is not None],
         "explained": [r.explained.tolist() for r in reducers if r.explained is not None],
     }
+
+
+def _sums(flow: Float, weights: Float) -> Float:
+    """Σ over levels of flow (n, groups, levels) times weights, (n, groups): the same bits for one row as for many.
+
+    An explicit sum: a matrix product may round differently with another BLAS thread count.
+    """
+    sums: Float = np.add.reduce(flow * weights, axis=2)
+    return sums
 
 
 def _known(flow: Float, y: Float) -> tuple[Float, Float]:

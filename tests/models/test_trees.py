@@ -1,0 +1,328 @@
+"""Trees walked here: LightGBM's own bits on whatever comes; and a file that is not as it was written is refused."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from ofiml.errors import DataError
+from ofiml.models import trees
+from ofiml.models.registry import build
+
+WIDTH = 5
+SPECIAL = [np.nan, 0.0, -0.0, np.inf, -np.inf, 1e-35, -1e-35, 1.0000000180025095e-35, -1.0000000180025095e-35, 5e-324]
+
+
+def rows(rng, n):
+    """Numbers of several scales: many missing, many 0, some equal to one another, some infinite or next to 0."""
+    x = rng.standard_normal((n, WIDTH)) * [1, 1e-35, 100, 1e200, 1]
+    x[:, 2] = np.round(x[:, 2] / 50)
+    x[rng.random(x.shape) < rng.choice([0, 0.1, 0.6])] = 0.0
+    special = rng.random(x.shape) < rng.choice([0, 0.02, 0.3])
+    x[special] = rng.choice(SPECIAL, special.sum())
+    return x
+
+
+def fitted(configure, seed, form, *overrides):
+    rng = np.random.default_rng(seed)
+    x = rows(rng, int(rng.choice([60, 400])))
+    known = np.where(np.isfinite(x), np.clip(x, -3, 3), 1.0)
+    y = known @ [1, 0, 0.5, 0, -1] + np.isnan(x[:, 0]) * 2 + rng.standard_normal(len(x))
+    chosen = [
+        f"model.num_leaves={rng.choice([2, 3, 8, 31])}",
+        f"model.min_child_samples={rng.choice([1, 5, 20])}",
+        f"model.n_estimators={rng.choice([1, 7, 30])}",
+        f"model.learning_rate={rng.choice([0.05, 1.0])}",
+        "model.reg_lambda=0",
+        f"target={'direction' if form == 'direction' else 'forecast'}",
+        *overrides,
+    ]
+    model = build(configure("model=lgbm", *chosen).model, form=form, seed=seed)
+    return model.fit(x, np.sign(y) if form == "direction" else y), rows(rng, 500)
+
+
+def loaded(configure, stem, form, width=WIDTH):
+    target = "direction" if form == "direction" else "forecast"
+    return build(configure("model=lgbm", f"target={target}").model, form=form, seed=0).load(stem, width)
+
+
+def assert_same_bits(configure, model, x, stem, form):
+    model.save(stem)
+    again = loaded(configure, stem, form)
+    expected = model.predict(x)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(again.predict(x).view(np.int64), expected.view(np.int64))
+    one_by_one = np.concatenate([again.predict(x[i : i + 1]) for i in range(len(x))])
+    np.testing.assert_array_equal(one_by_one.view(np.int64), expected.view(np.int64))
+    return again.trees
+
+
+@pytest.mark.parametrize("form", ["return", "direction"])
+def test_predictions_are_those_of_lightgbm_to_the_bit(configure, tmp_path, form):
+    kinds, most = set(), 0
+    for seed in range(20):
+        model, x = fitted(configure, seed, form)
+        read = assert_same_bits(configure, model, x, tmp_path / "m", form)
+        kinds |= set(read.nodes["kind"].tolist())
+        most = max(most, len(np.unique(model.predict(x))))
+    assert kinds >= {2, 8, 10}  # the others are below
+    assert most > 100
+
+
+def with_kinds(text, kind):
+    """The same trees, all of whose nodes treat what is missing by `kind`, as lightgbm reads them."""
+    lines = [
+        "decision_type=" + " ".join([str(kind)] * len(line.split())) if line.startswith("decision_type=") else line
+        for line in text.split("\n")
+    ]
+    return resized("\n".join(lines))
+
+
+def resized(text):
+    """The text, with tree_sizes= of its trees as they are now."""
+    head, _, rest = text.partition("\nTree=")
+    body, end, tail = ("Tree=" + rest).partition("end of trees")
+    sizes = " ".join(str(len(tree) + 5) for tree in body.split("Tree=")[1:])
+    head = "\n".join(f"tree_sizes={sizes}" if x.startswith("tree_sizes=") else x for x in head.split("\n"))
+    return head + "\n" + body + end + tail
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4, 6, 8, 10])
+def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, kind):
+    import lightgbm
+
+    model, x = fitted(configure, 4, "return", "model.num_leaves=31", "model.min_child_samples=1")
+    model.save(tmp_path / "m")
+    path = tmp_path / "m.txt"
+    text = with_kinds(path.read_text(), kind)
+    path.write_text(text)
+    expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
+    read = trees.read(path, WIDTH, classify=False)
+    np.testing.assert_array_equal(read.predict(x).view(np.int64), expected.view(np.int64))
+    assert len(np.unique(expected)) > 20
+
+
+def test_the_compiled_walk_is_the_plain_one(configure, tmp_path):
+    for form in ("return", "direction"):
+        model, x = fitted(configure, 2, form)
+        model.save(tmp_path / "m")
+        t = trees.read(tmp_path / "m.txt", WIDTH, classify=form == "direction")
+        out = np.full((2, len(x)), np.nan)
+        trees.predict_py(t.nodes, t.roots, t.leaves, t.classify, x, out[0])
+        trees.predict(t.nodes, t.roots, t.leaves, t.classify, x, out[1])
+        np.testing.assert_array_equal(out[0].view(np.int64), out[1].view(np.int64))
+
+
+@pytest.mark.parametrize("leaf", [0.0, 30.0, 709.0, 710.0, 800.0, -30.0, -709.0, -709.9, -800.0])
+def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf):
+    import lightgbm
+
+    model, x = fitted(configure, 2, "direction", "model.n_estimators=1", "model.num_leaves=2")
+    model.save(tmp_path / "m")
+    path = tmp_path / "m.txt"
+    lines = path.read_text().split("\n")
+    text = resized("\n".join(f"leaf_value={leaf} {-leaf}" if x.startswith("leaf_value=") else x for x in lines))
+    path.write_text(text)
+    expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
+    got = trees.read(path, WIDTH, classify=True).predict(x)
+    np.testing.assert_array_equal(got.view(np.int64), expected.view(np.int64))
+
+
+def test_labels_that_are_all_the_same_give_one_leaf(configure, tmp_path):
+    model = build(configure("model=lgbm").model, form="return", seed=0)
+    x = rows(np.random.default_rng(0), 200)
+    model.fit(x, np.full(200, 0.25))
+    read = assert_same_bits(configure, model, x, tmp_path / "m", "return")
+    assert len(read.nodes) == 0
+    assert set(model.predict(x)) == {0.25}
+
+
+def test_a_model_that_is_fitted_after_it_was_loaded_is_the_new_one(configure, tmp_path):
+    model, x = fitted(configure, 3, "return")
+    model.save(tmp_path / "m")
+    again = loaded(configure, tmp_path / "m", "return")
+    before = again.predict(x)
+    finite = np.nan_to_num(x[:, 0], posinf=1, neginf=1)
+    assert not np.array_equal(again.fit(x, finite).predict(x), before)
+
+
+@pytest.fixture(scope="module")
+def written(configure, tmp_path_factory):
+    """The text of a small model of each form, and rows."""
+    folder, out = tmp_path_factory.mktemp("written"), {}
+    for form in ("return", "direction"):
+        chosen = ["model.num_leaves=4", "model.n_estimators=3", "model.min_child_samples=5"]
+        model, x = fitted(configure, 2, form, *chosen)
+        model.save(folder / form)
+        out[form] = (folder / f"{form}.txt").read_text(), x
+    assert out["return"][0].count("num_leaves=4") == 3
+    return out
+
+
+def line_of(text, key):
+    return next(line for line in text.split("\n") if line.startswith(f"{key}="))
+
+
+def replaced(key, value):
+    return lambda text: text.replace(line_of(text, key), f"{key}={value}", 1)
+
+
+def before_the_good(key, *lines):
+    """Other lines before the one of `key`, as it stands first."""
+    return lambda text: text.replace(line_of(text, key), "\n".join([*lines, line_of(text, key)]), 1)
+
+
+def without_line(key):
+    return lambda text: text.replace(line_of(text, key) + "\n", "", 1)
+
+
+def last_leaf(value):
+    return lambda text: text.replace(line_of(text, "leaf_value"), line_of(text, "leaf_value").rsplit(" ", 1)[0] + value)
+
+
+ATTACKS = {
+    "offsets beyond the file": replaced("tree_sizes", "900000000000 10"),
+    "offsets below 0": replaced("tree_sizes", "-1 -1 -1"),
+    "offsets into another tree": replaced("tree_sizes", "10 10 10"),
+    "fewer trees than there are": replaced("tree_sizes", "10"),
+    "no offsets": replaced("tree_sizes", ""),
+    "children in a circle, then a blank line": before_the_good("left_child", "left_child=0 0 0", ""),
+    "children far away, then a blank line": before_the_good("left_child", "left_child=100000000 0 0", ""),
+    "children twice": before_the_good("left_child", "left_child=0 0 0"),
+    "children in a circle": replaced("left_child", "0 0 0"),
+    "children far away": replaced("right_child", "100000000 -1 -1"),
+    "leaves far away": replaced("right_child", "-100000000 -1 -1"),
+    "a child with two parents": replaced("right_child", "2 2 -4"),
+    "a circle beside the root": lambda text: replaced("right_child", "-2 -3 -4")(
+        replaced("left_child", "-1 2 1")(text)
+    ),
+    "features far away": replaced("split_feature", "100000000 0 0"),
+    "features below 0": replaced("split_feature", "-1 0 0"),
+    "no class": replaced("num_class", "0"),
+    "two classes": replaced("num_class", "2"),
+    "no tree a round": replaced("num_tree_per_iteration", "0"),
+    "two trees a round": replaced("num_tree_per_iteration", "2"),
+    "many classes": replaced("objective", "multiclass num_class:2"),
+    "another sigmoid": replaced("objective", "binary sigmoid:2"),
+    "the root of it": replaced("objective", "regression sqrt"),
+    "an average": before_the_good("feature_names", "average_output"),
+    "more features": replaced("max_feature_idx", "100000000"),
+    "other names": replaced("feature_names", "a b c d e"),
+    "no leaves": replaced("num_leaves", "0"),
+    "fewer leaves": replaced("num_leaves", "3"),
+    "too many leaves": replaced("num_leaves", "2000000000"),
+    "leaves below 0": replaced("num_leaves", "-4"),
+    "categories": replaced("num_cat", "1"),
+    "linear leaves": replaced("is_linear", "1"),
+    "categorical decisions": replaced("decision_type", "1 1 1"),
+    "decisions of no kind": replaced("decision_type", "12 12 12"),
+    "a threshold that is none": replaced("threshold", "nan nan nan"),
+    "a leaf that is none": last_leaf(" nan"),
+    "an infinite leaf": last_leaf(" inf"),
+    "leaves too large for their sum": lambda text: re.sub(r"leaf_value=\S+", "leaf_value=1.7e308", text),
+    "digits of another script": replaced("split_feature", "\u0661 0 0"),
+    "digits in groups": replaced("split_feature", "0_1 0 0"),
+    "a line of spaces": replaced("threshold", " " * 10**6),
+    "long digits": replaced("threshold", "1" * 10**6 + " 0 0"),
+    "lines that end otherwise": lambda text: text.replace("\n", "\r\n"),
+    "lines in a line": before_the_good("threshold", "split_gain=1 1 1\x0bleft_child=0 0 0"),
+    "no end": lambda text: text.partition("end of trees")[0],
+    "nothing": lambda text: "",
+    "no trees": lambda text: (
+        text.partition("tree_sizes=")[0] + "tree_sizes=\n\nend of trees" + text.partition("end of trees")[2]
+    ),
+    "a line less": without_line("shrinkage"),
+    "a leaf less": last_leaf(""),
+}
+
+
+@pytest.mark.parametrize("sized", [True, False], ids=["sized", "as it is"])
+@pytest.mark.parametrize("form", ["return", "direction"])
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_is_refused(configure, written, tmp_path, attack, form, sized):
+    text = ATTACKS[attack](written[form][0])
+    assert text != written[form][0]
+    if sized and "Tree=0" in text and "offsets" not in attack and "fewer trees" not in attack:
+        text = resized(text)  # so that it is not the sizes alone that refuse it
+    (tmp_path / "m.txt").write_bytes(text.encode())
+    begun = time.perf_counter()
+    with pytest.raises(DataError, match=r"m\.txt, line \d+, is no LightGBM model that a study wrote"):
+        loaded(configure, tmp_path / "m", form)
+    assert time.perf_counter() - begun < 5
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
+    text = resized(last_leaf(f" {value}")(written["return"][0]))
+    (tmp_path / "m.txt").write_text(text)
+    at = 1 + text.split("\n").index(line_of(text, "leaf_value"))
+    with pytest.raises(DataError, match=rf"line {at}, .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
+        trees.read(tmp_path / "m.txt", WIDTH, classify=False)
+
+
+def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, written, tmp_path, monkeypatch):
+    for form in ("return", "direction"):
+        (tmp_path / f"{form}.txt").write_text(written[form][0])
+    with pytest.raises(DataError, match="max_feature_idx=3"):
+        loaded(configure, tmp_path / "return", "return", WIDTH - 1)
+    with pytest.raises(DataError, match="objective=binary"):
+        loaded(configure, tmp_path / "return", "direction")
+    with pytest.raises(DataError, match="objective=regression"):
+        loaded(configure, tmp_path / "direction", "return")
+    with pytest.raises(DataError, match="know 5 features"):
+        loaded(configure, tmp_path / "return", "return").predict(np.zeros((2, 4)))
+    monkeypatch.setattr(trees, "MOST_BYTES", 1000)
+    with pytest.raises(DataError, match="larger than 1000 bytes"):
+        loaded(configure, tmp_path / "return", "return")
+
+
+def damaged(rng, text):
+    """A text with one to three changes: bytes lost or new, digits changed, lines swapped, doubled, lost or moved."""
+    end = text.index("end of trees") + 14
+    head, tail = text[:end], text[end:]
+    for _ in range(rng.integers(1, 4)):
+        lines = head.split("\n")
+        i, j = rng.integers(0, len(lines), 2)
+        at = int(rng.integers(0, len(head)))
+        match rng.integers(0, 7):
+            case 0:
+                head = head[:at] + head[at + int(rng.integers(1, 9)) :]
+            case 1:
+                digits = [k for k, c in enumerate(head) if c.isdigit()]
+                at = int(rng.choice(digits))
+                head = head[:at] + str(rng.integers(0, 10)) + head[at + 1 :]
+            case 2:
+                lines[i], lines[j] = lines[j], lines[i]
+                head = "\n".join(lines)
+            case 3:
+                head = "\n".join([*lines[:i], lines[i], *lines[i:]])
+            case 4:
+                head = "\n".join([*lines[:i], *lines[i + 1 :]])
+            case 5:
+                head = head[:at] + str(rng.choice(list(" -.e\n=0\r\x00\xff"))) + head[at:]
+            case _:
+                cells = lines[i].split(" ")
+                k = rng.integers(0, len(cells))
+                cells[k] = str(rng.choice(["-1", "0", "1", "2", "-4", "3", "1e400", "-1e308", "inf", "nan", ""]))
+                head = "\n".join([*lines[:i], " ".join(cells), *lines[i + 1 :]])
+    return head + tail
+
+
+@pytest.mark.parametrize("form", ["return", "direction"])
+def test_a_damaged_file_is_refused_or_predicts_finite_numbers(configure, written, tmp_path, form):
+    rng = np.random.default_rng(1)
+    text, x = written[form]
+    refused = 0
+    for k in range(3000):
+        changed = damaged(rng, text)
+        if k % 2 and "\nTree=" in changed:
+            changed = resized(changed)
+        (tmp_path / "m.txt").write_text(changed, encoding="latin-1", newline="")
+        try:
+            read = trees.read(tmp_path / "m.txt", WIDTH, classify=form == "direction")
+        except DataError:
+            refused += 1
+            continue
+        assert np.isfinite(read.predict(x)).all()
+    assert 1000 < refused < 2990  # both happen: the damage reaches what is not checked against anything
