@@ -183,7 +183,7 @@ def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path)
 def test_tracking_off_leaves_no_store(tmp_path):
     done = command(tmp_path, "debug=tiny", "model=zero", "tracking=off")
     assert done.returncode == 0, done.stderr
-    assert {p.name for p in tmp_path.iterdir()} == {"outputs"}
+    assert {p.name for p in tmp_path.iterdir()} == {"outputs", ".ofiml"}
 
 
 def test_only_what_the_study_wrote_is_logged(tmp_path):
