@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ofiml.features.kernel import flow_events
 
-STATES, LEVELS, REPEATS = 1_000_000, 10, 7
+STATES, LEVELS, REPEATS = 1_000_000, 10, 25
 
 
 def book(seed: int = 0) -> list[tuple[np.ndarray, ...]]:
