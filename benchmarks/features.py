@@ -7,12 +7,12 @@ the best of several repeats.
 
 import gc
 import time
-from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+from timing import best
 
 from ofiml.config import TimeBars
 from ofiml.events.quality import Quality
@@ -22,7 +22,7 @@ from ofiml.features.batch import compute
 from ofiml.features.machine import Machine, Market, Plan
 from ofiml.stream import Stream
 
-ROWS, LEVELS, REPEATS, LIVE = 1_000_000, 10, 5, 200_000
+ROWS, LEVELS, LIVE = 1_000_000, 10, 200_000
 SECOND = 1_000_000_000
 HOURS = 6
 FULL = Plan(flow_levels=None, windows=(), look_back=300 * SECOND, trade_size=100, vpin_bucket=5000)
@@ -45,16 +45,6 @@ def feed(seed: int = 0) -> np.ndarray:
             rows[:, kernel.BOOK + 4 * m + 2 * side] = price * 10**7
             rows[:, kernel.BOOK + 4 * m + 2 * side + 1] = rng.integers(1, 500, ROWS)
     return rows
-
-
-def best(work: Callable[[], object]) -> float:
-    """Seconds of the fastest of the repeats."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def market() -> Market:

@@ -6,12 +6,10 @@ in numpy, vectorised. Each figure is the best of several repeats on one thread; 
 less so.
 """
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from timing import best
 
 from ofiml.features.kernel import flow_events
 
@@ -36,16 +34,6 @@ def vectorised(bid: np.ndarray, bid_sz: np.ndarray, ask: np.ndarray, ask_sz: np.
     out[1:] -= ask_sz[1:] * (ask[1:] <= ask[:-1]) - ask_sz[:-1] * (ask[1:] >= ask[:-1])
 
 
-def best(work: Callable[[], None]) -> float:
-    """Seconds of the fastest of the repeats."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
 def main() -> None:
     levels = book()
     out, peer = np.empty(STATES, np.int64), np.empty(STATES, np.int64)
@@ -57,11 +45,11 @@ def main() -> None:
 
     source = np.ones(STATES * LEVELS * 5 // 2, np.int64)
     target = np.empty_like(source)
-    kernel = best(lambda: [flow_events(*level, reset, out) for level in levels] and None)
-    numpy_ = best(lambda: [vectorised(*level, peer) for level in levels] and None)
-    copy = best(lambda: np.copyto(target, source))
+    kernel = best(lambda: [flow_events(*level, reset, out) for level in levels] and None, REPEATS)
+    numpy_ = best(lambda: [vectorised(*level, peer) for level in levels] and None, REPEATS)
+    copy = best(lambda: np.copyto(target, source), REPEATS)
     columns = np.concatenate([column for level in levels for column in level])
-    reading = best(lambda: np.bitwise_xor.reduce(columns) and None)
+    reading = best(lambda: np.bitwise_xor.reduce(columns) and None, REPEATS)
 
     table = Table(title=f"{STATES:,} states of {LEVELS} levels, one thread", box=None)
     for column in ("", "million states/s", "kernel is"):

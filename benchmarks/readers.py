@@ -8,13 +8,12 @@ occasion.
 """
 
 import io
-import time
-from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+from timing import best
 
 from ofiml.config import FileDataset, Policy
 from ofiml.events import dbn
@@ -26,17 +25,7 @@ from ofiml.events.schema import F_LAST
 from ofiml.events.sessions import _cut
 from ofiml.events.writers import to_dbn
 
-ROWS, LEVELS, REPEATS = 300_000, 10, 5
-
-
-def best(work: Callable[[], object]) -> float:
-    """Seconds of the fastest of the repeats."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+ROWS, LEVELS = 300_000, 10
 
 
 def order_stream(count: int, seed: int = 0) -> pl.DataFrame:
