@@ -176,7 +176,7 @@ class Stream:
         """The session opens once a time after its open is seen."""
         if not self._begun and t > self.market.open:
             m = self._m
-            kernel.begin(m.state, m.total, m.opened, m.book, m.ring, m.closes)
+            kernel.begin(m.state, m.total, m.opened, m.ring)
             self._begun = True
 
     def _features(self, t: int) -> Float:

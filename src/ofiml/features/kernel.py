@@ -465,7 +465,7 @@ def sums(state: NDArray, total: Int64, opened: Int64, ring: Int64, t: int, windo
 
 
 @njit(cache=True, nogil=True)
-def begin(state: NDArray, total: Int64, opened: Int64, book: Int64, ring: Int64, closes: Float) -> None:
+def begin(state: NDArray, total: Int64, opened: Int64, ring: Int64) -> None:
     """The session opens: what came before has set the book."""
     s = state[0]
     if s.known:
@@ -951,7 +951,7 @@ def run(
         while position[1] < len(edges) and edges[position[1]] < stamp:
             k, t = position[1] - 1, edges[position[1]]
             if k < 0:
-                begin(state, total, opened, book, ring, closes)
+                begin(state, total, opened, ring)
             else:
                 features(state, total, opened, book, ring, due, closes, prints, buckets, t, values)
                 for j in range(len(columns)):
