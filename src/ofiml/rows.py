@@ -135,7 +135,7 @@ def _prepared(source: Source, config: Config) -> list[Prepared]:
 
 def _key(source: str, config: Config) -> str:
     """What rows depend on: their sessions, the settings that make them, and all code of this package."""
-    ofi, features, dataset = (asdict(part) for part in (config.ofi, config.features, config.dataset))
+    ofi, features = asdict(config.ofi), asdict(config.features)
     settings = [
         asdict(config.bars),
         {k: ofi[k] for k in ("levels", "parts", "windows")},
@@ -143,7 +143,6 @@ def _key(source: str, config: Config) -> str:
         asdict(config.horizon),
         asdict(config.target),
         config.backtest.latency,
-        {k: v for k, v in dataset.items() if k == "calendar"},
     ]
     return hashlib.sha256(json.dumps([source, settings, *_code()], sort_keys=True).encode()).hexdigest()[:32]
 

@@ -38,7 +38,7 @@ class Market:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is asked of the machine: the levels that flow takes (None for all), its look-back `windows` besides the bar
-    (ns, ascending), whether the catalogue's windows are wanted, the sizes of the catalogue, in units.
+    (ns, ascending), the longest `look_back` that the chosen features need (ns), the sizes of the catalogue, in units.
     """
 
     flow_levels: int | None
@@ -116,14 +116,12 @@ class Machine:
 
     def grow(self, full: int) -> None:
         """Doubles the queue that is full, its entries in order."""
-        name, count, head = (
-            ("ring", "ring_count", "ring_head") if full == kernel.RING_FULL else ("due", "due_count", "due_head")
-        )
+        name, head = ("ring", "ring_head") if full == kernel.RING_FULL else ("due", "due_head")
         old = getattr(self, name)
         start = int(self.state[head][0])
         new = np.empty((2 * len(old), old.shape[1]), np.int64)
         new[: len(old)] = np.roll(old, -start, axis=0)
-        self.state[head], self.state[count] = 0, self.state[count]
+        self.state[head] = 0
         setattr(self, name, new)
 
     @property
