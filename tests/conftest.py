@@ -10,11 +10,17 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" 
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hypothesis import settings
 
 from ofiml import experiment
 from ofiml.config import Config, FileDataset, load
 from ofiml.experiment import Study
 from ofiml.progress import Stages
+
+# The same code has the same verdict; `pytest --hypothesis-profile=search` draws new examples.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("same")
 
 ROOT = Path(__file__).parents[1]
 # Real market data lies outside the project. Tests that need it skip, saying so, where it is absent.

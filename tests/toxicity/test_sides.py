@@ -51,8 +51,10 @@ def random_trades(seed, n=60):
 
 
 def cut_short(one, rows):
-    events = one.events.head(rows)
-    return replace(one, events=events, close=int(events["ts_recv"].to_physical()[-1]))
+    """The session up to a row, and to all that was received at its time: a bar that ends there holds every tie."""
+    stamps = one.events["ts_recv"].to_physical()
+    close = int(stamps[rows - 1])
+    return replace(one, events=one.events.filter(stamps <= close), close=close)
 
 
 def test_trades_are_as_the_feed_has_them():
