@@ -7,6 +7,7 @@ import pytest
 
 from ofiml import tuning
 from ofiml.errors import DataError
+from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 from ofiml.tuning import Train, tune
 
@@ -116,7 +117,7 @@ def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure
 
     monkeypatch.setattr(tuning, "reducer", watched)
     tuned(configure, train, tmp_path, trials=1, name="ridge")
-    folds = tuning.walk_forward(train.rows, folds=3, first_train=0.5, embargo=config.split.embargo_ns)
+    folds = Inner(train.rows, config.split.embargo_ns).folds(3, key="folds")
     assert len(seen) == 3
     for fold, (flow, y) in zip(folds, seen, strict=True):
         np.testing.assert_array_equal(flow, train.flow[fold.train])

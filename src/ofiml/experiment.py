@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import joblib
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -16,33 +15,22 @@ from threadpoolctl import threadpool_limits
 
 from ofiml.backtest.taker import FILL_SCHEMA, Result, backtest
 from ofiml.config import Config
-from ofiml.evaluation.bootstrap import blocks, interval
 from ofiml.evaluation.impact import r2_windows
-from ofiml.evaluation.importance import importance, sample, stability
-from ofiml.evaluation.metrics import measure, measures
+from ofiml.evaluation.importance import importance, stability
+from ofiml.evaluation.judge import judge
 from ofiml.evaluation.oracle import skill
 from ofiml.events.quality import add
 from ofiml.events.schema import TIME
 from ofiml.events.truth import Truth
 from ofiml.models.pipeline import Pipeline
-from ofiml.ofi.flow import flow_matrix, groups
 from ofiml.ofi.reduce import described
-from ofiml.progress import Bar, Stages
+from ofiml.progress import Stages
 from ofiml.rows import Prepared, feature_columns, in_time_order, prepare_all
-from ofiml.splits.walk_forward import Fold, Intervals, walk_forward
+from ofiml.splits.walk_forward import Fold, walk_forward
 from ofiml.tracking.report import Report, predictions_sha256
-from ofiml.tuning import Train, Tuned, tune
+from ofiml.training import FoldResult, fit_all, inputs, intervals
 
 Float = NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class FoldResult:
-    fold: Fold
-    pipeline: Pipeline
-    tuned: Tuned | None
-    predictions: pl.DataFrame  # of every bar of the test block, labelled or not: whoever trades does not know which
-    shap: Float
 
 
 @dataclass(slots=True)
@@ -85,17 +73,17 @@ def run(config: Config, stages: Stages) -> Study:
         with clock.stage("folds"):
             judged = rows.filter(pl.col("y").is_not_null())
             folds = walk_forward(
-                _intervals(judged),
+                intervals(judged),
                 folds=config.split.folds,
                 first_train=config.split.first_train,
                 embargo=config.split.embargo_ns,
                 window=config.split.window,
             )
-            results = _fit_all(rows, judged, folds, sessions[0].flow_levels, config, stages)
+            results = fit_all(rows, judged, folds, sessions[0].flow_levels, config, stages)
             traded = pl.concat([r.predictions for r in results])
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
-            metrics = _metrics(predictions, results, config)
+            metrics = judge(predictions, config)
             if "oracle" in predictions.columns:
                 planted = any(truth.informative for truth in truths)
                 metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.form, planted)
@@ -135,119 +123,13 @@ def run(config: Config, stages: Stages) -> Study:
         runtime={"seconds": clock.seconds},
     )
     last = results[-1]
-    example = last.pipeline.features(*_inputs(judged[last.fold.test[:5]], sessions[0].flow_levels, config))
+    example = last.pipeline.features(*inputs(judged[last.fold.test[:5]], sessions[0].flow_levels, config))
     fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
     equity = trades.equity if trades else None
     return Study(config, report, predictions, fills, equity, [r.pipeline for r in results], example, truths)
 
 
-# --- folds -----------------------------------------------------------------------------------------------------------
-
-
-def _fit_all(
-    rows: pl.DataFrame, judged: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
-) -> list[FoldResult]:
-    """Every fold's result. `rows` are all bars, `judged` those with a label, which the folds are made of."""
-    starts = [int(judged["bar_close"][int(fold.test[0])]) for fold in folds]
-    ends = [*starts[1:], int(rows["bar_close"][-1]) + 1]
-    blocks = [
-        rows.filter((pl.col("bar_close") >= a) & (pl.col("bar_close") < b)) for a, b in zip(starts, ends, strict=True)
-    ]
-    tuned = config.tuning.enabled and bool(config.model.space)
-    with (
-        stages.stage("folds", len(folds)) as fold_bar,
-        stages.stage("trials", len(folds) * config.tuning.trials * tuned) as trial_bar,
-    ):
-
-        def work(fold: Fold) -> FoldResult:
-            result = _fit(judged, blocks[fold.index], fold, levels, config, trial_bar)
-            fold_bar.step()
-            return result
-
-        return list(joblib.Parallel(n_jobs=config.threads, prefer="threads")(joblib.delayed(work)(f) for f in folds))
-
-
-def _fit(
-    judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar
-) -> FoldResult:
-    """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
-    form, train_rows = config.target.form, judged[fold.train]
-    y = train_rows["y"].to_numpy()
-    flow, others = _inputs(train_rows, levels, config)
-    model, tuned = config.model, None
-    if config.tuning.enabled and model.space:
-        train = Train(flow, others, y, _intervals(train_rows))
-        tuned = tune(
-            train, config.ofi, model, config.split, config.tuning, form=form, seed=config.seed, step=trial_bar.step
-        )
-        model = tuned.model
-    pipeline = Pipeline(config.ofi, model, form=form, seed=config.seed, columns=feature_columns(config.features))
-    pipeline.fit(flow, others, y)
-    y_hat = pipeline.predict(*_inputs(block, levels, config))
-    train_move = float(np.abs(train_rows["move_ticks"].to_numpy()).mean())
-    predictions = block.with_columns(
-        pl.lit(fold.index, pl.Int32).alias("fold"),
-        pl.lit(float(y.mean())).alias("train_mean"),
-        pl.Series("y_hat", y_hat),
-        pl.Series("edge_ticks", _edge_ticks(y_hat, block["mid"].to_numpy(), train_move, config)),
-    )
-    explained = judged[sample(fold.test, config.evaluation.importance_rows)]
-    shap = np.abs(pipeline.contributions(*_inputs(explained, levels, config))).mean(axis=0)
-    return FoldResult(fold, pipeline, tuned, predictions, shap)
-
-
-def _intervals(rows: pl.DataFrame) -> Intervals:
-    return Intervals(*(rows[c].to_numpy() for c in ("first_used", "label_start", "label_end")))
-
-
-def _inputs(rows: pl.DataFrame, levels: int, config: Config) -> tuple[Float, Float]:
-    columns = feature_columns(config.features)
-    others = rows.select(columns).to_numpy() if columns else np.empty((rows.height, 0))
-    return flow_matrix(rows, levels, config.ofi.normalise, groups(config.ofi)), others
-
-
-def _edge_ticks(y_hat: Float, mid: Float, train_move: float, config: Config) -> Float:
-    """The forecast move in ticks: what a trade would gain. A direction is worth the mean |move| of the train rows."""
-    if config.target.form == "direction":
-        return y_hat * train_move
-    return y_hat * mid * 1e-4 if config.target.unit == "bps" else y_hat
-
-
 # --- verdict ---------------------------------------------------------------------------------------------------------
-
-
-def _metrics(predictions: pl.DataFrame, results: list[FoldResult], config: Config) -> dict[str, Any]:
-    y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    span = int((predictions["label_end"].to_numpy() - predictions["label_start"].to_numpy()).max())
-    session = (predictions["symbol"] + " " + predictions["session"]).to_numpy()
-    length = config.evaluation.block_ns
-    block = blocks(session, predictions["bar_close"].to_numpy(), length, span)
-    pooled = {}
-    for name in measures(config.target.form):
-
-        def value(rows: NDArray[np.int64], name: str = name) -> float:
-            return measure(name, y[rows], y_hat[rows], mean[rows])
-
-        low, high = interval(
-            value,
-            block,
-            samples=config.evaluation.bootstrap,
-            level=config.evaluation.level,
-            seed=config.seed,
-        )
-        pooled[name] = {"value": measure(name, y, y_hat, mean), "low": low, "high": high}
-    by_fold = []
-    for r in results:
-        rows = predictions.filter(pl.col("fold") == r.fold.index)
-        part = [rows[c].to_numpy() for c in ("y", "y_hat", "train_mean")]
-        values = {name: measure(name, *part) for name in measures(config.target.form)}
-        by_fold.append({"fold": r.fold.index, "rows": rows.height, **values})
-    bootstrap = {
-        "samples": config.evaluation.bootstrap,
-        "level": config.evaluation.level,
-        "blocks": int(block.max()) + 1,
-    }
-    return {"pooled": pooled, "folds": by_fold, "bootstrap": bootstrap}
 
 
 def _impact(rows: pl.DataFrame, sessions: list[Prepared]) -> dict[str, Any]:

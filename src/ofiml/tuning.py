@@ -23,7 +23,8 @@ from ofiml.errors import ConfigError, DataError
 from ofiml.evaluation.metrics import log_loss, r2
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
-from ofiml.splits.walk_forward import Intervals, walk_forward
+from ofiml.splits.inner import Inner
+from ofiml.splits.walk_forward import Intervals
 
 Float = NDArray[np.float64]
 
@@ -133,22 +134,23 @@ def _clipped(value: int | float, r: Range) -> int | float:
     return type(value)(min(max(value, r.low), r.high))
 
 
-def _inner_folds(train: Train, config: Ofi, split: WalkForward, folds: int) -> list[tuple[Float, Float, Float, Float]]:
-    """(x, y) of train and (x, y) of validation per inner fold; the reduction learns on the inner train rows."""
-    inner = []
-    for fold in walk_forward(
-        train.rows, folds=folds, first_train=0.5, embargo=split.embargo_ns, key="tuning.inner_folds"
-    ):
+Held = tuple[Float, Float, Inner, Float, Float]
+
+
+def _inner_folds(train: Train, config: Ofi, split: WalkForward, folds: int) -> list[Held]:
+    """(x, y, rows) of train and (x, y) of validation per inner fold; the reduction learns on the inner train rows."""
+    inner, rows = [], Inner(train.rows, split.embargo_ns)
+    for fold in rows.folds(folds, key="tuning.inner_folds"):
         fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], train.y[fold.train])
         x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
-        inner.append((x[0], train.y[fold.train], x[1], train.y[fold.test]))
+        inner.append((x[0], train.y[fold.train], rows.take(fold.train), x[1], train.y[fold.test]))
     return inner
 
 
-def _scores(model: ModelConfig, inner: list[tuple[Float, Float, Float, Float]], form: str, seed: int) -> list[float]:
+def _scores(model: ModelConfig, inner: list[Held], form: str, seed: int) -> list[float]:
     scores = []
-    for x, y, x_test, y_test in inner:
-        y_hat = build(model, form=form, seed=seed).fit(x, y).predict(x_test)
+    for x, y, rows, x_test, y_test in inner:
+        y_hat = build(model, form=form, seed=seed).fit(x, y, rows).predict(x_test)
         if form == "direction":
             scores.append(-log_loss(y_test, y_hat))
         else:

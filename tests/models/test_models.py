@@ -10,6 +10,7 @@ from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
+from tests.intervals import apart
 
 KINDS = [("ols", "return"), ("ridge", "return"), ("logistic", "direction"), ("lgbm", "return"), ("lgbm", "direction")]
 
@@ -31,7 +32,7 @@ def model(configure, name, form, seed=7):
 def test_fit_again_gives_the_same_bits(configure, rows, name, form):
     x, y = rows
     y = np.sign(y) if form == "direction" else y
-    a, b = (model(configure, name, form).fit(x, y).predict(x) for _ in range(2))
+    a, b = (model(configure, name, form).fit(x, y, apart(len(y))).predict(x) for _ in range(2))
     np.testing.assert_array_equal(a, b)
     assert np.corrcoef(a, y)[0, 1] > 0.4
     if form == "direction":
@@ -42,22 +43,24 @@ def test_ols_is_least_squares(configure, rows):
     x, y = rows
     full = np.column_stack([np.ones(len(x)), x])
     beta = np.linalg.lstsq(full, y, rcond=None)[0]
-    np.testing.assert_allclose(model(configure, "ols", "return").fit(x, y).predict(x), full @ beta, atol=1e-10)
+    np.testing.assert_allclose(
+        model(configure, "ols", "return").fit(x, y, apart(len(y))).predict(x), full @ beta, atol=1e-10
+    )
 
 
 def test_zero_is_zero(configure, rows):
-    assert not model(configure, "zero", "return").fit(*rows).predict(rows[0]).any()
+    assert not model(configure, "zero", "return").fit(*rows, apart(len(rows[0]))).predict(rows[0]).any()
 
 
 def test_linear_models_take_the_train_median_for_nan(configure, rows):
     x, y = rows
-    fitted = model(configure, "ridge", "return").fit(x, y)
+    fitted = model(configure, "ridge", "return").fit(x, y, apart(len(y)))
     hole, filled = x[:1].copy(), x[:1].copy()
     hole[0, 0], filled[0, 0] = np.nan, np.median(x[:, 0])
     assert fitted.predict(hole) == pytest.approx(fitted.predict(filled))
     empty = x.copy()
     empty[:, 2] = np.nan  # a column without any value still fits
-    assert np.isfinite(model(configure, "ols", "return").fit(empty, y).predict(empty)).all()
+    assert np.isfinite(model(configure, "ols", "return").fit(empty, y, apart(len(y))).predict(empty)).all()
 
 
 @pytest.mark.parametrize("name", ["logistic", "lgbm"])
@@ -65,18 +68,18 @@ def test_a_classifier_ignores_rows_without_a_move_and_needs_both_ways(configure,
     x, y = rows
     y = np.sign(y)
     moved = y != 0
-    all_rows = model(configure, name, "direction").fit(x, y).predict(x)
-    moves = model(configure, name, "direction").fit(x[moved], y[moved]).predict(x)
+    all_rows = model(configure, name, "direction").fit(x, y, apart(len(y))).predict(x)
+    moves = model(configure, name, "direction").fit(x[moved], y[moved], apart(moved.sum())).predict(x)
     np.testing.assert_array_equal(all_rows, moves)
     with pytest.raises(DataError, match="moved the same way"):
-        model(configure, name, "direction").fit(x, np.abs(y))
+        model(configure, name, "direction").fit(x, np.abs(y), apart(len(y)))
 
 
 @pytest.mark.parametrize(("name", "form"), KINDS)
 def test_contributions_add_up_to_the_score(configure, rows, name, form):
     x, y = rows
     y = np.sign(y) if form == "direction" else y
-    fitted = model(configure, name, form).fit(x, y)
+    fitted = model(configure, name, form).fit(x, y, apart(len(y)))
     shap = fitted.contributions(x)
     assert shap.shape == x.shape
     score = fitted.predict(x)
@@ -90,7 +93,7 @@ def test_lightgbm_contributions_are_tree_shap(configure, rows):
     import shap
 
     x, y = rows
-    fitted = model(configure, "lgbm", "return").fit(x, y)
+    fitted = model(configure, "lgbm", "return").fit(x, y, apart(len(y)))
     theirs = shap.TreeExplainer(fitted.native()).shap_values(x[:50])
     np.testing.assert_array_equal(fitted.contributions(x[:50]), theirs)
 
@@ -98,7 +101,7 @@ def test_lightgbm_contributions_are_tree_shap(configure, rows):
 @pytest.mark.parametrize(("name", "form"), [("zero", "return"), *KINDS])
 def test_saved_models_are_text(configure, rows, tmp_path, name, form):
     x, y = rows
-    fitted = model(configure, name, form).fit(x, np.sign(y) if form == "direction" else y)
+    fitted = model(configure, name, form).fit(x, np.sign(y) if form == "direction" else y, apart(len(y)))
     fitted.save(tmp_path / "fold_00")
     (path,) = tmp_path.iterdir()
     text = path.read_text()

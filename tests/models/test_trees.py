@@ -9,6 +9,7 @@ import pytest
 from ofiml.errors import DataError
 from ofiml.models import trees
 from ofiml.models.registry import build
+from tests.intervals import apart
 
 WIDTH = 5
 SPECIAL = [np.nan, 0.0, -0.0, np.inf, -np.inf, 1e-35, -1e-35, 1.0000000180025095e-35, -1.0000000180025095e-35, 5e-324]
@@ -39,7 +40,7 @@ def fitted(configure, seed, form, *overrides):
         *overrides,
     ]
     model = build(configure("model=lgbm", *chosen).model, form=form, seed=seed)
-    return model.fit(x, np.sign(y) if form == "direction" else y), rows(rng, 500)
+    return model.fit(x, np.sign(y) if form == "direction" else y, apart(len(y))), rows(rng, 500)
 
 
 def loaded(configure, stem, form, width=WIDTH):
@@ -132,7 +133,7 @@ def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf
 def test_labels_that_are_all_the_same_give_one_leaf(configure, tmp_path):
     model = build(configure("model=lgbm").model, form="return", seed=0)
     x = rows(np.random.default_rng(0), 200)
-    model.fit(x, np.full(200, 0.25))
+    model.fit(x, np.full(200, 0.25), apart(200))
     read = assert_same_bits(configure, model, x, tmp_path / "m", "return")
     assert len(read.nodes) == 0
     assert set(model.predict(x)) == {0.25}
@@ -144,7 +145,7 @@ def test_a_model_that_is_fitted_after_it_was_loaded_is_the_new_one(configure, tm
     again = loaded(configure, tmp_path / "m", "return")
     before = again.predict(x)
     finite = np.nan_to_num(x[:, 0], posinf=1, neginf=1)
-    assert not np.array_equal(again.fit(x, finite).predict(x), before)
+    assert not np.array_equal(again.fit(x, finite, apart(len(x))).predict(x), before)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ from a config is ever imported or called, because logged configs come from stran
 """
 
 from ofiml.config.dataset import AlgoseekDataset, FileDataset, Policy, QuotesDataset, SyntheticDataset, files
+from ofiml.config.evaluation import Evaluation
 from ofiml.config.load import load, unknown_key, without_credentials
+from ofiml.config.model import LgbmModel, LogisticModel, Model, Range, RidgeModel
 from ofiml.config.schema import (
     PARTS,
     SCHEMAS,
@@ -14,22 +16,15 @@ from ofiml.config.schema import (
     Backtest,
     Config,
     DecayOfi,
-    Evaluation,
     Features,
-    Horizon,
-    LgbmModel,
-    LogisticModel,
-    Model,
     Ofi,
-    Range,
-    RidgeModel,
     RidgeOfi,
-    Target,
     TimeBars,
     Tracking,
     Tuning,
-    WalkForward,
 )
+from ofiml.config.split import WalkForward
+from ofiml.config.target import Horizon, Target
 
 __all__ = [
     "PARTS",

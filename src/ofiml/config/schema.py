@@ -1,12 +1,16 @@
 """The schemas: one slots dataclass per choice of a Hydra group, checked when built, and the cross-field checks."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from ofiml.config.checks import one_of, require, seed
 from ofiml.config.dataset import AlgoseekDataset, FileDataset, QuotesDataset, SyntheticDataset
+from ofiml.config.evaluation import Evaluation
+from ofiml.config.model import LgbmModel, LogisticModel, Model, RidgeModel
+from ofiml.config.split import WalkForward
+from ofiml.config.target import Horizon, Target
 from ofiml.units import duration
 
-# --- bars, flow, features, labels ------------------------------------------------------------------------------------
+# --- bars, flow, features --------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -129,125 +133,7 @@ class Features:
         )
 
 
-@dataclass(slots=True)
-class Horizon:
-    length: str
-    delay: str
-
-    def __post_init__(self) -> None:
-        require(self.length_ns > 0, "horizon.length must be longer than 0.")
-
-    @property
-    def length_ns(self) -> int:
-        return duration(self.length, "horizon.length")
-
-    @property
-    def delay_ns(self) -> int:
-        return duration(self.delay, "horizon.delay")
-
-
-@dataclass(slots=True)
-class Target:
-    kind: str
-    form: str
-    unit: str
-
-    def __post_init__(self) -> None:
-        one_of("target.kind", self.kind, ("forecast", "impact"))
-        one_of("target.form", self.form, ("return", "direction"))
-        one_of("target.unit", self.unit, ("ticks", "bps"))
-        require(self.form == "return" or self.unit == "ticks", "target.unit: a direction has no unit; leave it ticks.")
-
-
-# --- splits, models, tuning ------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class WalkForward:
-    name: str
-    folds: int
-    first_train: float
-    embargo: str
-    window: float | None
-
-    def __post_init__(self) -> None:
-        require(self.folds >= 1, "split.folds must be at least 1.")
-        require(0 < self.first_train < 1, "split.first_train must lie in (0, 1): the share of rows before fold 0.")
-        duration(self.embargo, "split.embargo")
-        require(self.name == "rolling" or self.window is None, "split.window belongs to split=rolling: leave it null.")
-        if self.name == "rolling":
-            ok = self.window is not None and 0 < self.window <= self.first_train
-            require(ok, "split.window must lie in (0, split.first_train]: the share of all rows in a rolling window.")
-
-    @property
-    def embargo_ns(self) -> int:
-        return duration(self.embargo, "split.embargo")
-
-
-@dataclass(slots=True)
-class Range:
-    """A range to tune over, bounds included."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-@dataclass(slots=True)
-class Model:
-    name: str
-    space: dict[str, Range]
-
-    def __post_init__(self) -> None:
-        types = {f.name: f.type for f in fields(self) if f.type in (int, float)}
-        for key, r in self.space.items():
-            require(key in types, f"model.space.{key} is not a number of model {self.name}.")
-            require(r.low <= r.high, f"model.space.{key}: low must not exceed high.")
-            require(not r.log or r.low > 0, f"model.space.{key}: a log range needs low > 0.")
-            whole = r.low == int(r.low) and r.high == int(r.high)
-            require(types[key] is float or whole, f"model.space.{key}: {key} is an integer, so low and high must be.")
-            for end in (r.low, r.high):  # what the model itself refuses is no range to search
-                value = int(end) if types[key] is int else end
-                type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
-
-
-@dataclass(slots=True)
-class RidgeModel(Model):
-    alpha: float
-
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        require(self.alpha >= 0, "model.alpha must not be negative.")
-
-
-@dataclass(slots=True)
-class LogisticModel(Model):
-    c: float
-
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        require(self.c > 0, "model.c must be positive.")
-
-
-@dataclass(slots=True)
-class LgbmModel(Model):
-    n_estimators: int
-    learning_rate: float
-    num_leaves: int
-    min_child_samples: int
-    reg_lambda: float
-    feature_fraction: float
-    bagging_fraction: float
-
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        require(self.n_estimators >= 1, "model.n_estimators must be at least 1.")
-        require(2 <= self.num_leaves <= 131_072, "model.num_leaves must lie between 2 and 131072.")
-        require(self.min_child_samples >= 0, "model.min_child_samples must not be negative.")
-        require(self.reg_lambda >= 0, "model.reg_lambda must not be negative.")
-        require(0 < self.learning_rate <= 10, "model.learning_rate must lie in (0, 10].")
-        require(0 < self.feature_fraction <= 1, "model.feature_fraction must lie in (0, 1].")
-        require(0 < self.bagging_fraction <= 1, "model.bagging_fraction must lie in (0, 1].")
+# --- tuning, backtest, tracking --------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -260,28 +146,6 @@ class Tuning:
     def __post_init__(self) -> None:
         require(1 <= self.trials <= 100_000, "tuning.trials must be at least 1; tuning=off switches tuning off.")
         require(self.inner_folds >= 1, "tuning.inner_folds must be at least 1.")
-
-
-# --- evaluation, backtest, tracking ----------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Evaluation:
-    bootstrap: int
-    level: float
-    block: str | None
-    importance_rows: int
-
-    def __post_init__(self) -> None:
-        require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")
-        require(0 < self.level < 1, "evaluation.level must lie in (0, 1).")
-        require(self.importance_rows >= 1, "evaluation.importance_rows must be at least 1.")
-        if self.block is not None:
-            require(duration(self.block, "evaluation.block") > 0, "evaluation.block must be longer than 0.")
-
-    @property
-    def block_ns(self) -> int | None:
-        return None if self.block is None else duration(self.block, "evaluation.block")
 
 
 @dataclass(slots=True)

@@ -6,17 +6,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ofiml.splits.inner import Inner
+
 Float = NDArray[np.float64]
 
 
 class Model(Protocol):
-    """A forecaster of the label from features x (n, k); NaN in x is allowed.
+    """A forecaster of the label from features x (n, k), rows in time order; NaN in x is allowed.
 
-    For a return, `predict` gives the expected label; for a direction, 2·P(up) - 1. `fit` returns the model itself and
-    raises DataError where the labels leave nothing to learn.
+    For a return, `predict` gives the expected label; for a direction, P(up) - P(down). `fit` learns from labels y (n,)
+    and holds out, where it needs to, purged splits of `inner`, which describes the same n rows; it returns the model
+    itself and raises DataError where the labels leave nothing to learn.
     """
 
-    def fit(self, x: Float, y: Float) -> "Model": ...
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Model": ...
     def predict(self, x: Float) -> Float: ...
 
     def contributions(self, x: Float) -> Float:

@@ -7,6 +7,7 @@ from ofiml.config import LgbmModel
 from ofiml.models import trees
 from ofiml.models.base import Float
 from ofiml.models.linear import moves_only
+from ofiml.splits.inner import Inner
 
 
 class Lgbm:
@@ -31,7 +32,7 @@ class Lgbm:
             "verbosity": -1,
         }
 
-    def fit(self, x: Float, y: Float) -> "Lgbm":
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Lgbm":
         import lightgbm
 
         if self.classify:

@@ -13,6 +13,7 @@ import numpy as np
 from ofiml.config import LogisticModel, RidgeModel
 from ofiml.errors import DataError
 from ofiml.models.base import Float
+from ofiml.splits.inner import Inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Linear:
         self._estimator = estimator
         self.pipeline: Any = None
 
-    def fit(self, x: Float, y: Float) -> "Linear":
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Linear":
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler

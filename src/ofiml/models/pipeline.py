@@ -12,6 +12,7 @@ from ofiml.errors import DataError
 from ofiml.models.base import Float, Model
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import Grouped, Reducer, reducer
+from ofiml.splits.inner import Inner
 
 
 class Pipeline:
@@ -26,10 +27,10 @@ class Pipeline:
     def feature_names(self) -> list[str]:
         return [*self.reducer.columns, *self.columns]
 
-    def fit(self, flow: Float, others: Float, y: Float) -> "Pipeline":
-        """Learns from flow (n, levels), other features (n, k) and labels (n,)."""
+    def fit(self, flow: Float, others: Float, y: Float, inner: Inner) -> "Pipeline":
+        """Learns from flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes."""
         self.reducer = reducer(self.ofi, flow.shape[1]).fit(flow, y)
-        self.model.fit(self.features(flow, others), y)
+        self.model.fit(self.features(flow, others), y, inner)
         return self
 
     def predict(self, flow: Float, others: Float) -> Float:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ofiml.models.base import Float
+from ofiml.splits.inner import Inner
 
 
 class Zero:
-    def fit(self, x: Float, y: Float) -> "Zero":
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Zero":
         return self
 
     def predict(self, x: Float) -> Float:

@@ -1,23 +1,24 @@
-"""The figures of a study, each one question."""
+"""The signal, its folds, what it rests on and what it earns."""
 
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
-from ofiml.drawing import BLUE, DARK, GREY, RED, styled
+from ofiml.drawing import BLUE, DARK, GREY, RED
 from ofiml.events.schema import TIME
 from ofiml.experiment import Study
-from ofiml.tracking.verdict import title
+
+Draw = Callable[[Figure, Study], None]
 
 _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
-def figures(study: Study) -> dict[str, Figure]:
-    """File name to figure; impact studies have no equity, and only fitted reductions have weights."""
-    drawn = {
+def drawn(study: Study) -> dict[str, Draw]:
+    """Impact studies have no equity, and only fitted reductions have weights."""
+    return {
         "signal.png": _signal,
         "predicted_realised.png": _predicted_realised,
         "folds.png": _folds,
@@ -25,12 +26,6 @@ def figures(study: Study) -> dict[str, Figure]:
         **({"weights.png": _weights} if "weights" in study.report.ofi else {}),
         **({"equity.png": _equity} if study.equity is not None else {}),
     }
-    return {name: _titled(styled(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()}
-
-
-def _titled(figure: Figure, study: Study) -> Figure:
-    figure.suptitle(title(study), fontsize=8, color=GREY)
-    return figure
 
 
 def _unit(study: Study) -> str:

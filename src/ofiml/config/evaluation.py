@@ -1,0 +1,25 @@
+"""How results are judged."""
+
+from dataclasses import dataclass
+
+from ofiml.config.checks import require
+from ofiml.units import duration
+
+
+@dataclass(slots=True)
+class Evaluation:
+    bootstrap: int
+    level: float
+    block: str | None
+    importance_rows: int
+
+    def __post_init__(self) -> None:
+        require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")
+        require(0 < self.level < 1, "evaluation.level must lie in (0, 1).")
+        require(self.importance_rows >= 1, "evaluation.importance_rows must be at least 1.")
+        if self.block is not None:
+            require(duration(self.block, "evaluation.block") > 0, "evaluation.block must be longer than 0.")
+
+    @property
+    def block_ns(self) -> int | None:
+        return None if self.block is None else duration(self.block, "evaluation.block")

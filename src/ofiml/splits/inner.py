@@ -1,0 +1,29 @@
+"""Purged splits inside a fold's train rows, for what a model holds out of its own training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.splits.walk_forward import Fold, Intervals, walk_forward
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """The intervals of a fold's train rows, in time order, and the embargo, ns, that its splits keep."""
+
+    rows: Intervals
+    embargo: int
+
+    def folds(self, count: int, *, first_train: float = 0.5, key: str) -> list[Fold]:
+        """`count` purged walk-forward folds of these rows; `key` names their number in errors. Raises DataError as of
+        `walk_forward`.
+        """
+        return walk_forward(self.rows, folds=count, first_train=first_train, embargo=self.embargo, key=key)
+
+    def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "Inner":
+        """The same for some of the rows, in time order."""
+        rows = self.rows
+        return Inner(
+            Intervals(rows.first_used[positions], rows.label_start[positions], rows.label_end[positions]), self.embargo
+        )

@@ -1,0 +1,23 @@
+"""The figures of a study, each one question: a module for each subject, with `drawn`, file name to drawing."""
+
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from ofiml.drawing import GREY, styled
+from ofiml.experiment import Study
+from ofiml.tracking.figures import study as of_study
+from ofiml.tracking.verdict import title
+
+_SUBJECTS = (of_study,)
+
+
+def figures(study: Study) -> dict[str, Figure]:
+    """File name to figure."""
+    drawn = {name: draw for subject in _SUBJECTS for name, draw in subject.drawn(study).items()}
+    return {name: _titled(styled(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()}
+
+
+def _titled(figure: Figure, study: Study) -> Figure:
+    figure.suptitle(title(study), fontsize=8, color=GREY)
+    return figure

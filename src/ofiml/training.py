@@ -1,0 +1,100 @@
+"""Every fold: tuned and fitted on its train rows, predicted out of sample."""
+
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.config import Config
+from ofiml.evaluation.importance import sample
+from ofiml.models.pipeline import Pipeline
+from ofiml.ofi.flow import flow_matrix, groups
+from ofiml.progress import Bar, Stages
+from ofiml.rows import feature_columns
+from ofiml.splits.inner import Inner
+from ofiml.splits.walk_forward import Fold, Intervals
+from ofiml.tuning import Train, Tuned, tune
+
+Float = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class FoldResult:
+    fold: Fold
+    pipeline: Pipeline
+    tuned: Tuned | None
+    predictions: pl.DataFrame  # of every bar of the test block, labelled or not: whoever trades does not know which
+    shap: Float
+
+
+def fit_all(
+    rows: pl.DataFrame, judged: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
+) -> list[FoldResult]:
+    """Every fold's result. `rows` are all bars, `judged` those with a label, which the folds are made of."""
+    starts = [int(judged["bar_close"][int(fold.test[0])]) for fold in folds]
+    ends = [*starts[1:], int(rows["bar_close"][-1]) + 1]
+    blocks = [
+        rows.filter((pl.col("bar_close") >= a) & (pl.col("bar_close") < b)) for a, b in zip(starts, ends, strict=True)
+    ]
+    tuned = config.tuning.enabled and bool(config.model.space)
+    with (
+        stages.stage("folds", len(folds)) as fold_bar,
+        stages.stage("trials", len(folds) * config.tuning.trials * tuned) as trial_bar,
+    ):
+
+        def work(fold: Fold) -> FoldResult:
+            result = _fit(judged, blocks[fold.index], fold, levels, config, trial_bar)
+            fold_bar.step()
+            return result
+
+        return list(joblib.Parallel(n_jobs=config.threads, prefer="threads")(joblib.delayed(work)(f) for f in folds))
+
+
+def _fit(
+    judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar
+) -> FoldResult:
+    """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
+    form, train_rows = config.target.form, judged[fold.train]
+    y = train_rows["y"].to_numpy()
+    flow, others = inputs(train_rows, levels, config)
+    model, tuned = config.model, None
+    if config.tuning.enabled and model.space:
+        train = Train(flow, others, y, intervals(train_rows))
+        tuned = tune(
+            train, config.ofi, model, config.split, config.tuning, form=form, seed=config.seed, step=trial_bar.step
+        )
+        model = tuned.model
+    pipeline = Pipeline(config.ofi, model, form=form, seed=config.seed, columns=feature_columns(config.features))
+    pipeline.fit(flow, others, y, Inner(intervals(train_rows), config.split.embargo_ns))
+    y_hat = pipeline.predict(*inputs(block, levels, config))
+    train_move = float(np.abs(train_rows["move_ticks"].to_numpy()).mean())
+    predictions = block.with_columns(
+        pl.lit(fold.index, pl.Int32).alias("fold"),
+        pl.lit(float(y.mean())).alias("train_mean"),
+        pl.Series("y_hat", y_hat),
+        pl.Series("edge_ticks", _edge_ticks(y_hat, block["mid"].to_numpy(), train_move, config)),
+    )
+    explained = judged[sample(fold.test, config.evaluation.importance_rows)]
+    shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
+    return FoldResult(fold, pipeline, tuned, predictions, shap)
+
+
+def intervals(rows: pl.DataFrame) -> Intervals:
+    """What each row touches in time."""
+    return Intervals(*(rows[c].to_numpy() for c in ("first_used", "label_start", "label_end")))
+
+
+def inputs(rows: pl.DataFrame, levels: int, config: Config) -> tuple[Float, Float]:
+    """What a pipeline sees of rows: flow (n, levels) and other features (n, k)."""
+    columns = feature_columns(config.features)
+    others = rows.select(columns).to_numpy() if columns else np.empty((rows.height, 0))
+    return flow_matrix(rows, levels, config.ofi.normalise, groups(config.ofi)), others
+
+
+def _edge_ticks(y_hat: Float, mid: Float, train_move: float, config: Config) -> Float:
+    """The forecast move in ticks: what a trade would gain. A direction is worth the mean |move| of the train rows."""
+    if config.target.form == "direction":
+        return y_hat * train_move
+    return y_hat * mid * 1e-4 if config.target.unit == "bps" else y_hat
