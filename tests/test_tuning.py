@@ -1,21 +1,29 @@
-"""Tuning: inside the train rows, resumable to the bit, and ended by nothing."""
+"""Tuning: inside the train rows, the same to the bit whoever works on it, and ended by nothing."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ofiml import tuning
-from ofiml.errors import DataError
+from ofiml import experiment
+from ofiml.errors import ConfigError, DataError
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
-from ofiml.tuning import Train, tune
+from ofiml.tuning import Train, inner, study, tune
+from ofiml.tuning.inner import Outcome
+from ofiml.tuning.slots import Slots
+from ofiml.tuning.suggest import Generation
 
 SECOND = 1_000_000_000
 
 
-@pytest.fixture
-def train():
+def rows():
     rng = np.random.default_rng(0)
     flow = rng.standard_normal((400, 3))
     t = np.arange(400) * 10 * SECOND
@@ -23,91 +31,289 @@ def train():
     return Train(flow, np.empty((400, 0)), y, Intervals(t - 10 * SECOND, t, t + 10 * SECOND))
 
 
-def tuned(configure, train, tmp_path, trials=6, name="lgbm", **changes):
+@pytest.fixture
+def train():
+    return rows()
+
+
+def settled(config, folder, trials, **changes):
+    return replace(config.tuning, trials=trials, storage=str(folder), **changes)
+
+
+def tuned(configure, train, folder, trials=10, name="ridge", threads=1, seed=7, **changes):
     config = configure(f"model={name}", *(["model.n_estimators=10"] if name == "lgbm" else []))
-    settings = replace(config.tuning, trials=trials, storage=str(tmp_path), **changes)
     steps = []
-    result = tune(train, config.ofi, config.model, config.split, settings, form="return", seed=7,
-                  step=lambda: steps.append(1))  # fmt: skip
+    result = tune(train, config.ofi, config.model, config.split, settled(config, folder, trials, **changes),
+                  form="return", seed=seed, step=lambda: steps.append(1), threads=threads)  # fmt: skip
     assert len(steps) == trials
     return result
 
 
 def test_the_first_trial_is_the_config_and_the_best_wins(configure, train, tmp_path):
-    result = tuned(configure, train, tmp_path)
+    result = tuned(configure, train, tmp_path, name="lgbm")
     config = configure("model=lgbm").model
     assert result.trials[0]["params"] == {k: getattr(config, k) for k in config.space}
-    best = max(result.trials, key=lambda t: t["score"])
+    best = max((t for t in result.trials if t["state"] == "complete"), key=lambda t: t["score"])
     assert {k: getattr(result.model, k) for k in config.space} == best["params"]
-    assert all(len(t["scores"]) == 3 for t in result.trials)
+    for trial in result.trials:
+        assert len(trial["scores"]) == 3 if trial["state"] == "complete" else len(trial["scores"]) < 3
+        assert trial["score"] == (np.mean(trial["scores"]) if trial["state"] == "complete" else None)
+
+
+def test_scores_are_those_of_the_inner_folds(configure, train, tmp_path):
+    """By hand: R² of the ridge on each inner fold, against the mean of its inner train rows."""
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    config = configure("model=ridge")
+    (trial,) = tuned(configure, train, tmp_path, trials=1).trials
+    folds = Inner(train.rows, config.split.embargo_ns).folds(3, key="folds")
+    for fold, score in zip(folds, trial["scores"], strict=True):
+        scaler = StandardScaler().fit(train.flow[fold.train])
+        model = Ridge(alpha=config.model.alpha).fit(scaler.transform(train.flow[fold.train]), train.y[fold.train])
+        error = train.y[fold.test] - model.predict(scaler.transform(train.flow[fold.test]))
+        total = train.y[fold.test] - train.y[fold.train].mean()
+        assert score == pytest.approx(1 - (error @ error) / (total @ total), abs=1e-9)
 
 
 def test_a_killed_study_goes_on_as_if_it_had_not_been(configure, train, tmp_path, monkeypatch):
     whole = tuned(configure, train, tmp_path / "whole")
-    scores, calls = tuning._scores, []
+    evaluate, calls = study.evaluate, []
 
-    def killed(*arguments):
+    def killed(*arguments, **others):
         calls.append(1)
-        if len(calls) == 4:
+        if len(calls) == 6:
             raise KeyboardInterrupt
-        return scores(*arguments)
+        return evaluate(*arguments, **others)
 
-    monkeypatch.setattr(tuning, "_scores", killed)
+    monkeypatch.setattr(study, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
         tuned(configure, train, tmp_path / "resumed")
     resumed = tuned(configure, train, tmp_path / "resumed")
     assert resumed.trials == whole.trials
     assert resumed.model == whole.model
-    assert len(calls) == 4 + 3  # three were done, the fourth was killed: it and the last two are run
+    assert len(calls) == 6 + 5  # five were done, the sixth was killed: it and the last four are run
 
 
 def test_finished_trials_are_not_run_again_and_more_are_added(configure, train, tmp_path, monkeypatch):
     few = tuned(configure, train, tmp_path, trials=3)
-    more = tuned(configure, train, tmp_path, trials=6)
+    more = tuned(configure, train, tmp_path, trials=10)
     assert more.trials[:3] == few.trials
-    assert more.trials == tuned(configure, train, tmp_path / "other", trials=6).trials
-    monkeypatch.setattr(tuning, "_scores", lambda *_: pytest.fail("a finished trial was run again"))
-    assert tuned(configure, train, tmp_path, trials=6).model == more.model
+    assert more.trials == tuned(configure, train, tmp_path / "other", trials=10).trials
+    monkeypatch.setattr(study, "evaluate", lambda *_, **__: pytest.fail("a finished trial was run again"))
+    assert tuned(configure, train, tmp_path, trials=10).model == more.model
     assert tuned(configure, train, tmp_path, trials=3).model == few.model
 
 
-def test_other_rows_have_another_journal(configure, train, tmp_path):
+def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
+    """Whatever its own generation finds, and however its journal is ordered, a place has the same parameters."""
+    config = configure("model=lgbm")
+    settings = settled(config, tmp_path, 8)
+    first = [Generation(config.model, [], settings, 7).suggest(place) for place in range(4)]
+    before = [
+        Generation(config.model, [], settings, 7).finished(place, params, Outcome("complete", [0.1 * place] * 3))
+        for place, params in enumerate(first)
+    ]
+    expected = [Generation(config.model, before, settings, 7).suggest(place) for place in range(4, 8)]
+    slots = Slots(tmp_path / "study", 4)
+    for trial in reversed(before):
+        slots.add(trial)
+    read = list(slots.finished().values())
+    again = Generation(config.model, read, settings, 7)
+    assert [again.suggest(place) for place in (7, 6, 5, 4)] == expected[::-1]
+    other = Generation(config.model, before[:3], settings, 7)
+    assert [other.suggest(place) for place in range(4, 8)] != expected, "what is known must matter"
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_change_nothing(configure, train, tmp_path, threads):
+    alone = tuned(configure, train, tmp_path / "alone")
+    assert tuned(configure, train, tmp_path / "together", threads=threads).trials == alone.trials
+
+
+WORKER = """
+import os, sys, time
+from pathlib import Path
+from hydra import compose, initialize_config_dir
+from ofiml.config import load
+from ofiml.tuning import study, tune
+sys.path.insert(0, sys.argv[1])
+from tests.test_tuning import rows, settled
+
+folder, evaluate = Path(sys.argv[2]), study.evaluate
+suggest = study.Generation.suggest
+
+def logged(self, place):
+    with (folder / "tried").open("a") as file:
+        file.write(f"{os.getpid()} {place}\\n")
+    return suggest(self, place)
+
+def slow(*arguments, **others):
+    time.sleep(0.15)
+    return evaluate(*arguments, **others)
+
+study.Generation.suggest, study.evaluate = logged, slow
+with initialize_config_dir(sys.argv[1] + "/conf", version_base=None):
+    config = load(compose("config", overrides=["tracking=off", "model=ridge"]))
+(folder / f"ready_{os.getpid()}").touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)
+tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16), form="return", seed=7,
+     step=lambda: None)
+"""
+
+
+def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path):
+    def wait(until, process=None):
+        start = time.monotonic()
+        while not until():
+            assert time.monotonic() - start < 60
+            time.sleep(0.01)
+
+    root, tried = str(Path(__file__).parents[1]), tmp_path / "tried"
+    line = [sys.executable, "-c", WORKER, root, str(tmp_path)]
+    processes = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    try:
+        wait(lambda: len(list(tmp_path.glob("ready_*"))) == 3)
+        (tmp_path / "go").touch()
+        victim = processes[0].pid
+        wait(lambda: tried.exists() and f"{victim} " in tried.read_text())
+        os.kill(victim, signal.SIGKILL)
+        last = [text.split()[1] for text in tried.read_text().splitlines() if text.startswith(f"{victim} ")][-1]
+        for process in processes[1:]:
+            assert process.wait(60) == 0, process.stderr.read()
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    done = [text.split() for text in tried.read_text().splitlines()]
+    places = sorted(int(place) for _, place in done)
+    assert places == sorted([*range(16), int(last)]), "each place once, and that of the killed process twice"
+    assert len({pid for pid, _ in done}) == 3
+    together = tuned(configure, train, tmp_path, trials=16)
+    assert len(tried.read_text().splitlines()) == 17, "all were there"
+    assert together.trials == tuned(configure, train, tmp_path / "alone", trials=16).trials
+
+
+def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypatch):
+    """What another process is at is neither done twice nor left out: it is taken over when its lock comes free."""
+    tuned(configure, train, tmp_path, trials=4)
+    (folder,) = tmp_path.glob("*/journal")
+    slots, sleeps = Slots(folder.parent, 4), []
+    held = slots.claim(5)
+    assert held.__enter__()
+
+    def slept(seconds):
+        sleeps.append(len(slots.finished()))
+        if len(sleeps) == 3:
+            held.__exit__(None, None, None)
+
+    monkeypatch.setattr(study.time, "sleep", slept)
+    result = tuned(configure, train, tmp_path, trials=9)
+    assert sleeps == [7, 7, 7], "all but the held one of the generation were done first, and none of the next"
+    assert result.trials == tuned(configure, train, tmp_path / "alone", trials=9).trials
+
+
+def test_other_rows_or_settings_have_another_journal(configure, train, tmp_path):
     tuned(configure, train, tmp_path, trials=1)
     tuned(configure, replace(train, y=train.y + 1), tmp_path, trials=1)
-    assert len(list(tmp_path.glob("*.journal"))) == 2
+    tuned(configure, train, tmp_path, trials=1, pruning="off")
+    tuned(configure, train, tmp_path, trials=1, generation=1)
+    tuned(configure, train, tmp_path, trials=1, seed=8)
+    assert len(list(tmp_path.glob("*/journal"))) == 5
+    tuned(configure, train, tmp_path, trials=2)
+    assert len(list(tmp_path.glob("*/journal"))) == 5
 
 
 def test_a_score_that_is_not_a_number_ends_nothing(configure, train, tmp_path, monkeypatch):
-    scores, calls = tuning._scores, []
+    r2, calls = inner.r2, []
 
     def sometimes(*arguments):
         calls.append(1)
-        return [float("nan")] if len(calls) == 2 else scores(*arguments)
+        return float("nan") if len(calls) == 5 else r2(*arguments)
 
-    monkeypatch.setattr(tuning, "_scores", sometimes)
-    result = tuned(configure, train, tmp_path, name="ridge")
-    assert len(result.trials) == 6
-    assert result.trials[1]["score"] is None
-    monkeypatch.setattr(tuning, "_scores", lambda *_: [float("nan")])
+    monkeypatch.setattr(inner, "r2", sometimes)
+    result = tuned(configure, train, tmp_path)
+    assert len(result.trials) == 10
+    assert [t["state"] for t in result.trials].count("failed") == 1
+    assert (result.trials[1]["state"], result.trials[1]["score"]) == ("failed", None)
+    assert len(result.trials[1]["scores"]) == 1  # that of the fold before
+    monkeypatch.setattr(inner, "r2", lambda *_: float("nan"))
     with pytest.raises(DataError, match="tuning trials failed"):
-        tuned(configure, train, tmp_path / "all", name="ridge", trials=2)
+        tuned(configure, train, tmp_path / "all", trials=2)
+
+
+def test_a_model_that_cannot_learn_fails_its_trial(configure, train, tmp_path, monkeypatch):
+    class Refusing:
+        def fit(self, *_):
+            raise DataError("nothing to learn")
+
+    build, calls = inner.build, []
+
+    def built(*arguments, **others):
+        calls.append(1)
+        return Refusing() if len(calls) == 1 else build(*arguments, **others)
+
+    monkeypatch.setattr(inner, "build", built)
+    result = tuned(configure, train, tmp_path, trials=3)
+    assert result.trials[0] == result.trials[0] | {"state": "failed", "score": None, "scores": []}
+
+
+def test_pruned_trials_are_below_the_median_and_cannot_win(configure, train, tmp_path):
+    pruned = tuned(configure, train, tmp_path, trials=24, name="lgbm")
+    whole = tuned(configure, train, tmp_path, trials=24, name="lgbm", pruning="off")
+    assert {t["state"] for t in whole.trials} == {"complete"}
+    given_up = [i for i, t in enumerate(pruned.trials) if t["state"] == "pruned"]
+    assert given_up
+    assert min(given_up) >= 4, "the first generation has nothing to be held against"
+    for place, trial in enumerate(pruned.trials):
+        first = place - place % 4
+        complete = [t["scores"] for t in pruned.trials[:first] if t["state"] == "complete"]
+        for k in range(1, 3):
+            if len(complete) < 4 or len(trial["scores"]) < k:
+                continue
+            median = np.median([np.mean(scores[:k]) for scores in complete])
+            below = np.mean(trial["scores"][:k]) < median
+            assert below == (trial["state"] == "pruned" and len(trial["scores"]) == k)
 
 
 def test_a_torn_journal_is_read_up_to_the_tear(configure, train, tmp_path):
     whole = tuned(configure, train, tmp_path)
-    (journal,) = tmp_path.glob("*.journal")
-    journal.write_bytes(journal.read_bytes()[:-20])
-    assert tuned(configure, train, tmp_path).trials == whole.trials
+    (journal,) = tmp_path.glob("*/journal")
+    content = journal.read_bytes()
+    for cut in (20, 400, len(content) - 10, len(content)):
+        journal.write_bytes(content[: len(content) - cut])
+        assert tuned(configure, train, tmp_path).trials == whole.trials
+
+
+def test_a_journal_that_is_none_is_named(configure, train, tmp_path):
+    tuned(configure, train, tmp_path, trials=2)
+    (journal,) = tmp_path.glob("*/journal")
+    journal.write_text("somebody's notes\nin two lines\n")
+    with pytest.raises(ConfigError, match="journal is no journal of a study: delete it"):
+        tuned(configure, train, tmp_path, trials=2)
+
+
+def test_the_first_of_two_results_counts(configure, train, tmp_path):
+    """Two results of one place are the same, where locks lock; where they do not, all read the same one."""
+    config = configure("model=ridge")
+    slots = Slots(tmp_path / "study", 4)
+    generation = Generation(config.model, [], settled(config, tmp_path, 8), 7)
+    for score in (0.5, 0.7):
+        slots.add(generation.finished(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))
+    assert [t.value for t in slots.finished().values()] == [0.5]
+    with slots.claim(0) as ours:
+        assert not ours
 
 
 def test_trials_differ(configure, train, tmp_path):
-    trials = tuned(configure, train, tmp_path).trials
+    trials = tuned(configure, train, tmp_path, name="lgbm").trials
     assert len({repr(t["params"]) for t in trials}) == len(trials)
 
 
 def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure, train, tmp_path, monkeypatch):
     config = configure("model=ridge")
-    seen, reducer = [], tuning.reducer
+    seen, reducer = [], inner.reducer
 
     def watched(*arguments):
         fitted = reducer(*arguments)
@@ -115,11 +321,34 @@ def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure
         fitted.fit = lambda flow, y: seen.append((flow, y)) or fit(flow, y)
         return fitted
 
-    monkeypatch.setattr(tuning, "reducer", watched)
-    tuned(configure, train, tmp_path, trials=1, name="ridge")
+    monkeypatch.setattr(inner, "reducer", watched)
+    tuned(configure, train, tmp_path, trials=1)
     folds = Inner(train.rows, config.split.embargo_ns).folds(3, key="folds")
     assert len(seen) == 3
     for fold, (flow, y) in zip(folds, seen, strict=True):
         np.testing.assert_array_equal(flow, train.flow[fold.train])
         np.testing.assert_array_equal(y, train.y[fold.train])
         assert fold.train[-1] < fold.test[0]
+
+
+def test_tuning_never_reads_a_test_row(run, monkeypatch):
+    """Test rows that are noise from the first to the last leave what was tuned for their fold as it was."""
+    import polars as pl
+
+    overrides = ["debug=tiny", "ofi=mlofi_ridge", "tuning.trials=6"]
+    clean = run(*overrides).report
+    fit_all = experiment.fit_all
+
+    def corrupted(rows, judged, folds, *others):
+        rng, test = np.random.default_rng(1), folds[-1].test
+        position = pl.int_range(pl.len()).is_in(test.tolist())
+        spoiled = [c for c in judged.columns if c == "y" or c.startswith("ofi")]
+        assert len(spoiled) > 1
+        noise = {c: pl.Series(c, rng.standard_normal(judged.height) * 100) for c in spoiled}
+        judged = judged.with_columns(pl.when(position).then(noise[c]).otherwise(pl.col(c)).alias(c) for c in spoiled)
+        return fit_all(rows, judged, folds, *others)
+
+    monkeypatch.setattr(experiment, "fit_all", corrupted)
+    report = run(*overrides).report
+    assert report.tuning == clean.tuning
+    assert report.importance != clean.importance, "the noise was there"

@@ -19,6 +19,7 @@ from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, stability
 from ofiml.evaluation.judge import judge
 from ofiml.evaluation.oracle import skill
+from ofiml.evaluation.seeds import spread
 from ofiml.events.quality import add
 from ofiml.events.schema import TIME
 from ofiml.events.truth import Truth
@@ -110,6 +111,7 @@ def run(config: Config, stages: Stages) -> Study:
         impact=impact,
         importance=importance(names, shap),
         importance_stability=stability(shap),
+        seeds=spread(predictions, config),
         tuning=[
             {
                 "fold": r.fold.index,

@@ -8,7 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import Config
+from ofiml.errors import ConfigError
 from ofiml.evaluation.importance import sample
+from ofiml.evaluation.seeds import column
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
 from ofiml.progress import Bar, Stages
@@ -39,13 +41,18 @@ def fit_all(
         rows.filter((pl.col("bar_close") >= a) & (pl.col("bar_close") < b)) for a, b in zip(starts, ends, strict=True)
     ]
     tuned = config.tuning.enabled and bool(config.model.space)
+    chosen = config.tuning.chosen
+    if chosen and len(chosen) != len(folds):
+        raise ConfigError(f"tuning.chosen has parameters of {len(chosen)} folds, and the split makes {len(folds)}.")
     with (
         stages.stage("folds", len(folds)) as fold_bar,
         stages.stage("trials", len(folds) * config.tuning.trials * tuned) as trial_bar,
     ):
 
         def work(fold: Fold) -> FoldResult:
-            result = _fit(judged, blocks[fold.index], fold, levels, config, trial_bar)
+            # Where folds are fewer than threads, several threads tune one fold.
+            threads = max(1, config.threads // len(folds))
+            result = _fit(judged, blocks[fold.index], fold, levels, config, trial_bar, threads)
             fold_bar.step()
             return result
 
@@ -53,27 +60,43 @@ def fit_all(
 
 
 def _fit(
-    judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar
+    judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar, threads: int
 ) -> FoldResult:
     """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
     form, train_rows = config.target.form, judged[fold.train]
     y = train_rows["y"].to_numpy()
     flow, others = inputs(train_rows, levels, config)
     model, tuned = config.model, None
+    if config.tuning.chosen:
+        model = model.having(config.tuning.chosen[fold.index])
     if config.tuning.enabled and model.space:
         train = Train(flow, others, y, intervals(train_rows))
         tuned = tune(
-            train, config.ofi, model, config.split, config.tuning, form=form, seed=config.seed, step=trial_bar.step
+            train,
+            config.ofi,
+            model,
+            config.split,
+            config.tuning,
+            form=form,
+            seed=config.seed,
+            step=trial_bar.step,
+            threads=threads,
         )
         model = tuned.model
-    pipeline = Pipeline(config.ofi, model, form=form, seed=config.seed, columns=feature_columns(config.features))
-    pipeline.fit(flow, others, y, Inner(intervals(train_rows), config.split.embargo_ns))
-    y_hat = pipeline.predict(*inputs(block, levels, config))
+
+    def fitted(seed: int) -> Pipeline:
+        pipeline = Pipeline(config.ofi, model, form=form, seed=seed, columns=feature_columns(config.features))
+        return pipeline.fit(flow, others, y, Inner(intervals(train_rows), config.split.embargo_ns))
+
+    pipeline, tested = fitted(config.seed), inputs(block, levels, config)
+    y_hat = pipeline.predict(*tested)
+    seeded = {s: y_hat if s == config.seed else fitted(s).predict(*tested) for s in config.seeds}
     train_move = float(np.abs(train_rows["move_ticks"].to_numpy()).mean())
     predictions = block.with_columns(
         pl.lit(fold.index, pl.Int32).alias("fold"),
         pl.lit(float(y.mean())).alias("train_mean"),
         pl.Series("y_hat", y_hat),
+        *(pl.Series(column(s), other) for s, other in seeded.items()),
         pl.Series("edge_ticks", _edge_ticks(y_hat, block["mid"].to_numpy(), train_move, config)),
     )
     explained = judged[sample(fold.test, config.evaluation.importance_rows)]

@@ -35,7 +35,15 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
         if key not in raw:
             raise ConfigError(f"The config has no {key}.")
     values = {group: _typed(group, raw[group]) for group in SCHEMAS}
-    return Config(seed=_integer("seed", raw["seed"]), threads=_integer("threads", raw["threads"]), **values)
+    seeds = raw["seeds"]
+    if not isinstance(seeds, list):
+        raise ConfigError(f"seeds is a list: write seeds=[{seeds}].")
+    return Config(
+        seed=_integer("seed", raw["seed"]),
+        threads=_integer("threads", raw["threads"]),
+        seeds=[_integer("seeds", number) for number in seeds],
+        **values,
+    )
 
 
 def _typed(group: str, node: Any) -> Any:
@@ -70,6 +78,9 @@ def _finite(path: str, value: Any) -> None:
     elif isinstance(value, dict):
         for key, item in value.items():
             _finite(f"{path}.{key}", item)
+    elif isinstance(value, list):
+        for item in value:
+            _finite(path, item)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{path}={value} is not a finite number.")
 

@@ -1,6 +1,7 @@
 """Models and the ranges over which they are tuned."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from ofiml.config.checks import require
 
@@ -30,6 +31,15 @@ class Model:
             for end in (r.low, r.high):  # what the model itself refuses is no range to search
                 value = int(end) if types[key] is int else end
                 type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
+
+    def having(self, values: dict[str, float]) -> "Model":
+        """The same model with other numbers. Raises ConfigError for what is none of its own, or what it refuses."""
+        types = {f.name: f.type for f in fields(self) if f.type in (int, float)}
+        for key, value in values.items():
+            require(key in types, f"tuning.chosen: {key} is not a number of model {self.name}.")
+            require(types[key] is float or value == int(value), f"tuning.chosen: {key}={value} is not an integer.")
+        numbers: dict[str, Any] = {k: int(v) if types[k] is int else v for k, v in values.items()}
+        return replace(self, **numbers)
 
 
 @dataclass(slots=True)

@@ -138,12 +138,22 @@ class Features:
 
 @dataclass(slots=True)
 class Tuning:
+    """`generation` trials learn from the same earlier ones, so that as many may run at once. `chosen` are model
+    parameters of each fold, which stand in for those of `model` where nothing is tuned.
+    """
+
     enabled: bool
     trials: int
     inner_folds: int
+    pruning: str
+    generation: int
     storage: str
+    chosen: list[dict[str, float]]
 
     def __post_init__(self) -> None:
+        one_of("tuning.pruning", self.pruning, ("median", "off"))
+        require(1 <= self.generation <= 1000, "tuning.generation must lie between 1 and 1000.")
+        require(not (self.enabled and self.chosen), "tuning.chosen is what was tuned before: use it with tuning=off.")
         require(1 <= self.trials <= 100_000, "tuning.trials must be at least 1; tuning=off switches tuning off.")
         require(self.inner_folds >= 1, "tuning.inner_folds must be at least 1.")
 
@@ -224,10 +234,13 @@ CLASSIFIERS, REGRESSORS = ("logistic",), ("ols", "ridge")
 
 @dataclass(slots=True)
 class Config:
-    """One study. `seed` feeds every random choice; `threads` is how many folds or sessions run side by side."""
+    """One study. `seed` feeds every random choice; with `seeds`, each fold's model is fitted with each of them too;
+    `threads` is how many folds or sessions run side by side.
+    """
 
     seed: int
     threads: int
+    seeds: list[int]
     dataset: SyntheticDataset | FileDataset
     bars: TimeBars | ActivityBars
     ofi: Ofi
@@ -244,6 +257,11 @@ class Config:
     def __post_init__(self) -> None:
         require(1 <= self.threads <= 1024, "threads must lie between 1 and 1024.")
         seed("seed", self.seed)
+        for number in self.seeds:
+            seed("seeds", number)
+        require(len(set(self.seeds)) == len(self.seeds), "seeds names one twice.")
+        for values in self.tuning.chosen:
+            self.model.having(values)
         step = self.bars.step_ns
         span = step if self.target.kind == "impact" else self.horizon.length_ns + self.horizon.delay_ns
         require(

@@ -19,7 +19,9 @@ class Report:
     `kind` is forecast or impact; `metrics` holds `pooled` (measure -> value, low, high) and `folds` (one mapping per
     fold); `impact` is filled for impact runs, `backtest` for forecasts; `ofi["weights"]` has one list per fold for
     fitted variants (of each group of flow, where there are several); `rows["never_known"]` names features without a
-    value.
+    value; `tuning` has, of each tuned fold, the `best` parameters, and the `trials` with `params`, `state` (complete,
+    pruned, failed), `score` and the `scores` of their inner folds; `seeds` has the pooled measures with each of
+    `config.seeds` in `runs`, and their spread in `measures`.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class Report:
     impact: dict[str, Any] | None
     importance: list[dict[str, Any]]
     importance_stability: float
+    seeds: dict[str, Any] | None
     tuning: list[dict[str, Any]]
     backtest: dict[str, Any] | None
     runtime: dict[str, Any]

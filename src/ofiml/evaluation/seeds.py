@@ -1,0 +1,40 @@
+"""What the model's own chance is worth: the same study with other seeds of its random choices."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import Config
+from ofiml.evaluation.metrics import measure, measures
+
+
+def column(seed: int) -> str:
+    """The column of `y_hat` as fitted with another seed."""
+    return f"y_hat_seed_{seed}"
+
+
+def spread(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | None:
+    """`runs`, the pooled measures with each of `config.seeds`, and in `measures` their mean, sd (with n - 1; 0 of one
+    seed), min and max; None without seeds. Of a measure that is not defined with one of them all four are NaN.
+    """
+    if not config.seeds:
+        return None
+    y, mean = predictions["y"].to_numpy(), predictions["train_mean"].to_numpy()
+    names = measures(config.target.form)
+    runs = []
+    for seed in config.seeds:
+        y_hat = predictions[column(seed)].to_numpy()
+        runs.append({"seed": seed, **{name: measure(name, y, y_hat, mean) for name in names}})
+    over = {}
+    for name in names:
+        values = np.array([run[name] for run in runs])
+        low, high = float(values.min()), float(values.max())
+        same = low == high  # whose mean, rounded, may be another
+        over[name] = {
+            "mean": low if same else float(values.mean()),
+            "sd": 0.0 if same else float(values.std(ddof=1)) if len(values) > 1 else high - low,
+            "min": low,
+            "max": high,
+        }
+    return {"runs": runs, "measures": over}

@@ -1,0 +1,91 @@
+"""What a parameter set is judged by: purged inner folds of a fold's train rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.config import Model as ModelConfig
+from ofiml.config import Ofi
+from ofiml.errors import DataError
+from ofiml.evaluation.metrics import log_loss, r2
+from ofiml.models.registry import build
+from ofiml.ofi.reduce import reducer
+from ofiml.splits.inner import Inner
+from ofiml.splits.walk_forward import Intervals
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals."""
+
+    flow: Float
+    others: Float
+    y: Float
+    rows: Intervals
+
+
+@dataclass(frozen=True, slots=True)
+class InnerFold:
+    """Features (n, k), labels (n,) and intervals of the inner train rows; features and labels of those held out."""
+
+    x: Float
+    y: Float
+    rows: Inner
+    x_held: Float
+    y_held: Float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
+
+    state: str
+    scores: list[float]
+
+    @property
+    def score(self) -> float | None:
+        """The mean over all inner folds; None unless there are all of them."""
+        return float(np.mean(self.scores)) if self.state == "complete" else None
+
+
+def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
+    """The purged inner folds; the reduction over levels learns on the inner train rows alone."""
+    folds, whole = [], Inner(train.rows, embargo)
+    for fold in whole.folds(count, key="tuning.inner_folds"):
+        fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], train.y[fold.train])
+        x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
+        folds.append(InnerFold(x[0], train.y[fold.train], whole.take(fold.train), x[1], train.y[fold.test]))
+    return folds
+
+
+def evaluate(
+    model: ModelConfig, folds: list[InnerFold], *, form: str, seed: int, hopeless: Callable[[list[float]], bool]
+) -> Outcome:
+    """The model's score on each inner fold, one after the other, until `hopeless` says so of those that there are.
+
+    A score is the R² against the inner train mean; for a direction, minus the log loss. A fold whose labels leave
+    nothing to learn, or whose score is not a number, fails the trial, and ends nothing else.
+    """
+    scores: list[float] = []
+    for fold in folds:
+        try:
+            y_hat = build(model, form=form, seed=seed).fit(fold.x, fold.y, fold.rows).predict(fold.x_held)
+        except DataError:
+            return Outcome("failed", scores)
+        score = _score(form, fold, y_hat)
+        if not np.isfinite(score):
+            return Outcome("failed", scores)
+        scores.append(score)
+        if len(scores) < len(folds) and hopeless(scores):
+            return Outcome("pruned", scores)
+    return Outcome("complete", scores)
+
+
+def _score(form: str, fold: InnerFold, y_hat: Float) -> float:
+    if form == "direction":
+        return -log_loss(fold.y_held, y_hat)
+    return r2(fold.y_held, y_hat, np.full(len(fold.y_held), fold.y.mean()))

@@ -1,0 +1,87 @@
+"""Who tries which place of a study, and what came of it: any number of processes, any of them killed at any time.
+
+A trial is a place, 0, 1, 2 …; whoever tries one holds the lock of its slot, which the operating system takes back from
+a process that dies. What came of it is one line of Optuna's journal, written whole and under a lock, so that a place is
+there or is not. Locks lie in files that stay: one that is deleted while it is held would lock nothing.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ofiml.errors import ConfigError
+
+
+class Slots:
+    """The places of the study that lies in `folder`, `side_by_side` of which may be tried at once."""
+
+    def __init__(self, folder: Path, side_by_side: int) -> None:
+        self.folder, self.side_by_side = folder, side_by_side
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"tuning.storage={folder.parent} cannot be a folder: {error.strerror}.") from error
+
+    @contextmanager
+    def claim(self, place: int) -> Iterator[bool]:
+        """Whether the place is ours to try: nobody else is at it, and nobody has been."""
+        # Places that are never tried at the same time share a lock.
+        lock = FileLock(self.folder / f"slot_{place % self.side_by_side}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield place not in self.finished()
+        finally:
+            lock.release()
+
+    def finished(self) -> dict[int, Any]:
+        """Optuna's frozen trial of each finished place, in order."""
+        with self._study() as study:
+            found: dict[int, Any] = {}
+            for trial in study.get_trials(deepcopy=False):
+                found.setdefault(trial.user_attrs["place"], trial)
+            return dict(sorted(found.items()))
+
+    def add(self, trial: Any) -> None:
+        """Writes a finished trial, whose user attribute `place` says which."""
+        with self._study() as study:
+            study.add_trial(trial)
+
+    @contextmanager
+    def _study(self) -> Iterator[Any]:
+        """Optuna's study as the journal has it now, which nobody else writes meanwhile."""
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        journal = self.folder / "journal"
+        lock = FileLock(self.folder / "journal.lock")
+        with lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            cut_torn_line(journal)
+            try:
+                # Its own lock outlives the process that held it, and the next then waits for half a minute.
+                storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+                study = optuna.create_study(
+                    storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
+                )
+            except (ValueError, KeyError, TypeError) as error:
+                raise ConfigError(f"{journal} is no journal of a study: delete it.") from error
+            yield study
+
+
+def cut_torn_line(journal: Path) -> None:
+    """A machine that stops in the middle of a write leaves half a line, which no one could read past."""
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with journal.open("r+b") as file:
+            file.truncate(whole)

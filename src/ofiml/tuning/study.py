@@ -1,0 +1,128 @@
+"""One fold's study, from its train rows to the best parameters.
+
+The study's name is a hash of all that its trials depend on, so that a killed run finds those that it finished, and a
+changed one does not.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from ofiml import evaluation, models, ofi, splits
+from ofiml.config import Model as ModelConfig
+from ofiml.config import Ofi, Tuning, WalkForward
+from ofiml.errors import DataError
+from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
+from ofiml.tuning.slots import Slots
+from ofiml.tuning.suggest import Generation
+
+_POLL = 0.05  # seconds between two looks at what others are at
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """The model config with the best parameters, and each trial: its `params`, its `state` (complete, pruned, failed),
+    its `score`, the mean of the `scores` of its inner folds, which is None unless it is complete.
+    """
+
+    model: ModelConfig
+    trials: list[dict[str, Any]]
+
+
+def tune(
+    train: Train,
+    ofi: Ofi,
+    model: ModelConfig,
+    split: WalkForward,
+    config: Tuning,
+    *,
+    form: str,
+    seed: int,
+    step: Callable[[], None],
+    threads: int = 1,
+) -> Tuned:
+    """The best of `config.trials` parameter sets in `model.space`, the first being the config's own.
+
+    Whoever tunes on the same rows with the same settings works on the same study: other processes that do so now, and
+    runs that were killed before. `step` is called once a trial. Raises DataError if no trial is complete.
+    """
+    inner = inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
+    key = _key(train, ofi, model, split, config, form, seed)
+    slots = Slots(Path(config.storage) / key, config.generation)
+    told, guard = 0, threading.Lock()
+
+    def tell(finished: int) -> None:
+        nonlocal told
+        with guard:
+            for _ in range(told, finished):
+                step()
+            told = max(told, finished)
+
+    def work() -> None:
+        _work(slots, inner, model, config, form, seed, tell)
+
+    joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)() for _ in range(threads))
+    trials = [trial for place, trial in slots.finished().items() if place < config.trials]
+    complete = [t for t in trials if t.user_attrs["state"] == "complete"]
+    if not complete:
+        raise DataError(f"All {config.trials} tuning trials failed on this fold: give more data, or tuning=off.")
+    best = max(complete, key=lambda t: t.value)  # the earliest of equals
+    return Tuned(
+        model.having(best.params),
+        [{"params": t.params, "state": t.user_attrs["state"], "score": t.value, "scores": t.user_attrs["scores"]}
+         for t in trials],
+    )  # fmt: skip
+
+
+def _work(
+    slots: Slots,
+    inner: list[InnerFold],
+    model: ModelConfig,
+    config: Tuning,
+    form: str,
+    seed: int,
+    tell: Callable[[int], None],
+) -> None:
+    """Tries places, a generation after the other, until all are finished, by whomever."""
+    while True:
+        finished = slots.finished()
+        places = [place for place in range(config.trials) if place not in finished]
+        tell(config.trials - len(places))
+        if not places:
+            return
+        first = places[0] - places[0] % config.generation
+        before = [trial for place, trial in finished.items() if place < first]
+        generation = Generation(model, before, config, seed)
+        for place in (p for p in places if p < first + config.generation):
+            with slots.claim(place) as ours:
+                if not ours:
+                    continue
+                params = generation.suggest(place)
+                outcome = evaluate(model.having(params), inner, form=form, seed=seed, hopeless=generation.hopeless)
+                slots.add(generation.finished(place, params, outcome))
+                break
+        else:  # others are at all that is left of this generation
+            time.sleep(_POLL)
+
+
+def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: WalkForward, config: Tuning, form: str, seed: int) -> str:
+    digest = hashlib.sha256()
+    rows = train.rows
+    for array in (train.flow, train.others, train.y, rows.first_used, rows.label_start, rows.label_end):
+        digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    versions = [metadata.version(p) for p in ("lightgbm", "optuna", "scikit-learn", "numpy")]
+    how = (config.inner_folds, config.generation, config.pruning)
+    digest.update(repr((ofi_, model, split.embargo_ns, how, form, seed, versions)).encode())
+    packages = [Path(package.__path__[0]) for package in (evaluation, models, ofi, splits)]
+    for folder in [*packages, Path(__file__).parent]:
+        for source in sorted(folder.rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:32]
