@@ -17,7 +17,7 @@ from ofiml.backtest.taker import FILL_SCHEMA, Result, backtest
 from ofiml.config import Config
 from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, stability
-from ofiml.evaluation.judge import judge
+from ofiml.evaluation.judge import judge, profit
 from ofiml.evaluation.oracle import skill
 from ofiml.evaluation.seeds import spread
 from ofiml.events.quality import add
@@ -43,6 +43,7 @@ class Study:
     predictions: pl.DataFrame
     fills: pl.DataFrame
     equity: pl.DataFrame | None
+    gains: pl.DataFrame | None  # of each bar and symbol, in currency
     pipelines: list[Pipeline]
     example: Float  # a few rows of features as the model sees them
     truths: list[Truth]  # what each simulated session was made with
@@ -91,6 +92,8 @@ def run(config: Config, stages: Stages) -> Study:
             impact = _impact(judged, sessions) if config.target.kind == "impact" else None
         with clock.stage("backtest"):
             trades = _backtest(traded, sessions, config)
+            if trades:
+                trades.summary.update(profit(trades.equity, predictions, trades.annual, config))
 
     shap = np.stack([r.shap for r in results])
     names = results[0].pipeline.feature_names
@@ -127,8 +130,8 @@ def run(config: Config, stages: Stages) -> Study:
     last = results[-1]
     example = last.pipeline.features(*inputs(judged[last.fold.test[:5]], sessions[0].flow_levels, config))
     fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
-    equity = trades.equity if trades else None
-    return Study(config, report, predictions, fills, equity, [r.pipeline for r in results], example, truths)
+    equity, gains = (trades.equity, trades.gains) if trades else (None, None)
+    return Study(config, report, predictions, fills, equity, gains, [r.pipeline for r in results], example, truths)
 
 
 # --- verdict ---------------------------------------------------------------------------------------------------------

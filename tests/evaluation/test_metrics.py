@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from arch.bootstrap import IIDBootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
 from ofiml.evaluation import metrics as m
-from ofiml.evaluation.bootstrap import blocks, interval
+from ofiml.evaluation.bootstrap import blocks, interval, tail
 from ofiml.evaluation.importance import importance, sample, stability
 from ofiml.units import SECOND
 
@@ -30,6 +31,9 @@ def test_against_other_libraries(pair):
     assert m.auc(y, y_hat) == pytest.approx(sk.roc_auc_score(y[moved] > 0, y_hat[moved]))
     p = np.clip(y_hat / 10, -0.99, 0.99)
     assert m.log_loss(y, p) == pytest.approx(sk.log_loss(y[moved] > 0, (1 + p[moved]) / 2))
+    assert m.auc(y, m.places(y_hat)) == m.auc(y, y_hat)
+    assert m.rank_ic(m.places(y), m.places(y_hat)) == m.rank_ic(y, y_hat)
+    np.testing.assert_array_equal(m.ranks(y), stats.rankdata(y))
     called = moved & (y_hat != 0)
     assert m.hit_rate(y, y_hat) == pytest.approx(np.mean(np.sign(y[called]) == np.sign(y_hat[called])))
 
@@ -91,6 +95,31 @@ def test_the_interval_covers_what_it_should_under_dependence():
                 naive += low < 0 < high
     assert covered / trials > 0.88
     assert naive / trials < 0.6
+
+
+def test_few_blocks_widen_the_interval():
+    """Ten blocks of one value each: percentiles cover about 90 %, the expanded ones about 95 %."""
+    covered, trials = 0, 200
+    for seed in range(trials):
+        x = np.random.default_rng(seed).standard_normal(10)
+        low, high = interval(lambda rows, x=x: float(x[rows].mean()), np.arange(10), samples=200, level=0.95, seed=seed)
+        covered += low < 0 < high
+    assert 0.92 < covered / trials < 0.98
+    assert tail(0.95, 10) == pytest.approx(stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9)))
+    assert tail(0.95, 100_000) == pytest.approx(0.025, rel=1e-3)
+
+
+def test_equal_blocks_are_resampled_as_arch_does(pair):
+    y, y_hat = pair
+    rows = np.split(np.arange(400), 20)
+
+    def of_blocks(drawn):
+        return m.ic(*(side[np.concatenate([rows[b] for b in drawn])] for side in pair))
+
+    inside = 1 - 2 * tail(0.95, 20)
+    arch = IIDBootstrap(np.arange(20), seed=np.random.default_rng(3)).conf_int(of_blocks, 200, "percentile", inside)
+    ours = interval(lambda drawn: m.ic(y[drawn], y_hat[drawn]), np.arange(400) // 20, samples=200, level=0.95, seed=3)
+    np.testing.assert_allclose(ours, arch.ravel(), rtol=1e-12)
 
 
 def test_an_interval_needs_two_blocks():

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Backtest
+from ofiml.evaluation.sharpe import sharpe
 from ofiml.units import PRICE_SCALE
 
 FILL_SCHEMA: dict[str, pl.DataType] = {
@@ -67,11 +68,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`summary` as in report.json; `fills` and `equity` (per bar: `gross`, `net`, currency) as tables."""
+    """`summary` as in report.json; as tables `fills`, `equity` (`gross`, `net` up to each bar, currency) and `gains`
+    (the same of each bar and symbol alone). `annual` makes a bar's Sharpe ratio a year's.
+    """
 
     summary: dict[str, Any]
     fills: pl.DataFrame
     equity: pl.DataFrame
+    gains: pl.DataFrame
+    annual: float
 
 
 def backtest(
@@ -97,14 +102,18 @@ def backtest(
         account, marks, missed, beyond = _trade_session(day, closing[key], config, hold, size_unit, key, fills)
         times = [*day["bar_close"].to_list(), closing[key].get("time", day["bar_close"][-1])]
         gross, net = (np.diff(np.array([m[i] for m in marks], np.int64), prepend=0) for i in (0, 1))
-        gains.append(pl.DataFrame({"bar_close": times, "session": [key[1]] * len(times), "gross": gross, "net": net}))
+        named = {"symbol": [key[0]] * len(times), "session": [key[1]] * len(times), "bar_close": times}
+        gains.append(pl.DataFrame(named | {"gross": gross, "net": net}))
         for name, value in zip(totals, (account.spread, account.commission, missed, beyond), strict=True):
             totals[name] += value
     unit = 2.0 * PRICE_SCALE / size_unit
     # Symbols that trade at the same time gain together.
-    together = pl.concat(gains).group_by("bar_close", maintain_order=True)
+    each = pl.concat(gains).group_by("symbol", "session", "bar_close", maintain_order=True)
+    by_symbol = each.agg(pl.col("gross", "net").sum())
+    together = by_symbol.group_by("bar_close", maintain_order=True)
     summed = together.agg(pl.col("session").first(), pl.col("gross", "net").sum()).sort("bar_close")
     equity = summed.with_columns(pl.col("gross", "net").cum_sum() / unit)
+    annual = _annual(equity, config.days_per_year)
     costs = {k: totals[k] / unit for k in ("spread", "commission")}
     summary = {
         "gross_pnl": int(summed["gross"].sum()) / unit,
@@ -115,9 +124,10 @@ def backtest(
         "traded": sum(f["size"] for f in fills),
         "unfilled": totals["unfilled"],
         "beyond_shown": totals["beyond_shown"],
-        **_ratios(equity, bar, config.days_per_year),
+        **_ratios(equity, bar, config.days_per_year, annual),
     }
-    return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity)
+    money = by_symbol.with_columns(pl.col("gross", "net") / unit).sort("bar_close", maintain_order=True)
+    return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity, money, annual)
 
 
 def _trade_session(
@@ -192,16 +202,19 @@ def _trade_session(
     return account, marks, missed, beyond
 
 
-def _ratios(equity: pl.DataFrame, bar: str, days_per_year: int) -> dict[str, Any]:
+def _bars_a_day(equity: pl.DataFrame) -> float:
+    return equity.height / max(1, equity["session"].n_unique())
+
+
+def _annual(equity: pl.DataFrame, days_per_year: int) -> float:
+    return float(np.sqrt(days_per_year * _bars_a_day(equity)))
+
+
+def _ratios(equity: pl.DataFrame, bar: str, days_per_year: int, annual: float) -> dict[str, Any]:
     net = equity["net"].to_numpy()
-    gains = np.diff(net, prepend=0.0)
-    bars_a_day = equity.height / max(1, equity["session"].n_unique())
-    spread = gains.std(ddof=1) if len(gains) > 1 else 0.0
     peak = np.maximum.accumulate(np.concatenate([[0.0], net]))[1:]
     return {
-        "sharpe_net": float(gains.mean() / spread * np.sqrt(days_per_year * bars_a_day))
-        if spread > 0
-        else float("nan"),
-        "sharpe_unit": f"per tested {bar} bar, annualised by sqrt({days_per_year} x {bars_a_day:.0f})",
+        "sharpe_net": annual * sharpe(np.diff(net, prepend=0.0)),
+        "sharpe_unit": f"per tested {bar} bar, annualised by sqrt({days_per_year} x {_bars_a_day(equity):.0f})",
         "max_drawdown": float((peak - net).max()) if len(net) else 0.0,
     }

@@ -1,4 +1,4 @@
-"""The measures of a study's out-of-sample predictions: pooled, with intervals, and by fold."""
+"""The measures of a study's out-of-sample predictions: pooled with intervals and t-statistics, by fold, by symbol."""
 
 from typing import Any
 
@@ -8,29 +8,29 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config
 from ofiml.evaluation.bootstrap import blocks, interval
-from ofiml.evaluation.metrics import measure, measures
+from ofiml.evaluation.hac import overlap, statistics, t_test
+from ofiml.evaluation.metrics import auc, measure, measures, places, rank_ic
+from ofiml.evaluation.multiple import by_symbol
+from ofiml.evaluation.sharpe import sharpe
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 
 def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
-    """`pooled` measures with their intervals, those of `folds`, and what the `bootstrap` rests on."""
+    """`pooled` measures with their intervals, those of `folds`, what the `bootstrap` rests on, the t-statistics
+    (`hac`), and with several symbols a table of `symbols`.
+    """
     y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    span = int((predictions["label_end"].to_numpy() - predictions["label_start"].to_numpy()).max())
-    session = (predictions["symbol"] + " " + predictions["session"]).to_numpy()
-    length = config.evaluation.block_ns
-    block = blocks(session, predictions["bar_close"].to_numpy(), length, span)
+    block = _blocks(predictions, label_span(predictions), config)
+    drawn = _drawn(y, y_hat)
     pooled = {}
     for name in measures(config.target.form):
 
-        def value(rows: NDArray[np.int64], name: str = name) -> float:
-            return measure(name, y[rows], y_hat[rows], mean[rows])
+        def value(rows: Int, name: str = name) -> float:
+            return drawn[name](rows) if name in drawn else measure(name, y[rows], y_hat[rows], mean[rows])
 
-        low, high = interval(
-            value,
-            block,
-            samples=config.evaluation.bootstrap,
-            level=config.evaluation.level,
-            seed=config.seed,
-        )
+        low, high = _interval(value, block, config)
         pooled[name] = {"value": measure(name, y, y_hat, mean), "low": low, "high": high}
     by_fold = []
     for index in predictions["fold"].unique().sort().to_list():
@@ -43,4 +43,61 @@ def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
         "level": config.evaluation.level,
         "blocks": int(block.max()) + 1,
     }
-    return {"pooled": pooled, "folds": by_fold, "bootstrap": bootstrap}
+    found: dict[str, Any] = {"pooled": pooled, "folds": by_fold, "bootstrap": bootstrap, "hac": _hac(predictions)}
+    if predictions["symbol"].n_unique() > 1:
+        groups = predictions.group_by("symbol", maintain_order=True)
+        found["symbols"] = by_symbol([_symbol(str(key[0]), rows, config) for key, rows in groups])
+    return found
+
+
+def profit(equity: pl.DataFrame, predictions: pl.DataFrame, annual: float, config: Config) -> dict[str, float]:
+    """`sharpe_low` and `sharpe_high`, the interval of the annualised (times `annual`) net Sharpe ratio by blocks of the
+    same kind, and `net_t` and `net_p` of the mean net gain of a bar.
+    """
+    gains = np.diff(equity["net"].to_numpy(), prepend=0.0)
+    block = _blocks(equity, label_span(predictions), config)
+    low, high = _interval(lambda rows: annual * sharpe(gains[rows]), block, config)
+    time = equity["bar_close"].to_numpy()
+    mean = t_test(float(gains.mean()), gains, time, _overlap(predictions))
+    return {"sharpe_low": low, "sharpe_high": high, "net_t": mean["t"], "net_p": mean["p"]}
+
+
+def label_span(predictions: pl.DataFrame) -> int:
+    """How long the longest label lasts, ns."""
+    return int((predictions["label_end"] - predictions["label_start"]).to_numpy().max())
+
+
+def _drawn(y: Float, y_hat: Float) -> dict[str, Any]:
+    """Measures of ranks over resampled rows: the values are sorted once, not in each sample."""
+    place, place_hat = places(y), places(y_hat)
+    return {
+        "rank_ic": lambda rows: rank_ic(place[rows], place_hat[rows]),
+        "auc": lambda rows: auc(y[rows], place_hat[rows]),
+    }
+
+
+def _symbol(symbol: str, rows: pl.DataFrame, config: Config) -> dict[str, Any]:
+    y, y_hat = (rows[c].to_numpy() for c in ("y", "y_hat"))
+    block = _blocks(rows, label_span(rows), config)
+    low, high = _interval(lambda drawn: measure("ic", y[drawn], y_hat[drawn], y), block, config)
+    ic = measure("ic", y, y_hat, y)
+    return {"symbol": symbol, "rows": rows.height, "ic": ic, "low": low, "high": high, **_hac(rows)["ic"]}
+
+
+def _hac(rows: pl.DataFrame) -> dict[str, Any]:
+    y, y_hat, time = (rows[c].to_numpy() for c in ("y", "y_hat", "bar_close"))
+    return statistics(y, y_hat, time, _overlap(rows))
+
+
+def _overlap(rows: pl.DataFrame) -> int:
+    return overlap(*(rows[c].to_numpy() for c in ("label_start", "label_end")))
+
+
+def _blocks(rows: pl.DataFrame, span: int, config: Config) -> Int:
+    """The block of each row. Symbols of one day share it: what moves them at the same time counts once."""
+    return blocks(rows["session"].to_numpy(), rows["bar_close"].to_numpy(), config.evaluation.block_ns, span)
+
+
+def _interval(value: Any, block: Int, config: Config) -> tuple[float, float]:
+    settings = config.evaluation
+    return interval(value, block, samples=settings.bootstrap, level=settings.level, seed=config.seed)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 
 def r2(y: Float, y_hat: Float, train_mean: Float) -> float:
@@ -27,11 +28,21 @@ def ic(y: Float, y_hat: Float) -> float:
     return float(np.sum(a * b)) / scale
 
 
-def rank_ic(y: Float, y_hat: Float) -> float:
+def rank_ic(y: Float | Int, y_hat: Float | Int) -> float:
     """Spearman correlation, ties at their mean rank; NaN if either side is constant."""
-    from scipy.stats import rankdata
+    return ic(ranks(y), ranks(y_hat)) if len(y) > 1 else float("nan")
 
-    return ic(rankdata(y), rankdata(y_hat)) if len(y) > 1 else float("nan")
+
+def places(x: Float | Int) -> Int:
+    """The place of each value among the distinct ones, from 0: measures of ranks are the same of it, and faster."""
+    return np.unique(x, return_inverse=True)[1].astype(np.int64)
+
+
+def ranks(x: Float | Int) -> Float:
+    """Ranks from 1, ties at their mean. Integers from 0 (`places`) are counted, not sorted."""
+    place = x if x.dtype.kind == "i" else places(x)
+    counts = np.bincount(place)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def hit_rate(y: Float, y_hat: Float) -> float:
@@ -40,17 +51,14 @@ def hit_rate(y: Float, y_hat: Float) -> float:
     return float(np.mean((y[called] > 0) == (y_hat[called] > 0))) if called.any() else float("nan")
 
 
-def auc(y: Float, y_hat: Float) -> float:
+def auc(y: Float, y_hat: Float | Int) -> float:
     """Area under the ROC curve of y_hat for up (y > 0) against down (y < 0); rows without a move are left out."""
-    from scipy.stats import rankdata
-
     moved = y != 0
     up, n = y[moved] > 0, int(moved.sum())
     ups = int(up.sum())
     if ups == 0 or ups == n:
         return float("nan")
-    ranks = rankdata(y_hat[moved])
-    return float((ranks[up].sum() - ups * (ups + 1) / 2) / (ups * (n - ups)))
+    return float((ranks(y_hat[moved])[up].sum() - ups * (ups + 1) / 2) / (ups * (n - ups)))
 
 
 def log_loss(y: Float, y_hat: Float) -> float:

@@ -182,6 +182,12 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
             (f"pooled/{name}_low", m["low"], 0),
             (f"pooled/{name}_high", m["high"], 0),
         ]
+    hac = report.metrics["hac"]
+    out += [("hac/slope", hac["slope"]["value"], 0)]
+    out += [(f"hac/{of}_{k}", hac[of][k], 0) for of in ("ic", "slope") for k in ("t", "p")]
+    out += [
+        (f"symbol/{one['symbol']}/{k}", one[k], 0) for one in report.metrics.get("symbols", []) for k in ("ic", "q")
+    ]
     for f in report.metrics["folds"]:
         out += [(f"fold/{k}", v, f["fold"]) for k, v in f.items() if k not in ("fold", "rows")]
     if report.impact:

@@ -24,14 +24,17 @@ def resolved(config: Config) -> dict[str, Any]:
 
 
 def write(study: Study, folder: Path) -> list[Path]:
-    """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models and, of a simulated market,
-    truth.json; returns their paths.
+    """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models, of a backtest
+    equity.parquet (what each bar gained) and, of a simulated market, truth.json; returns their paths.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
     predictions = study.predictions.select(KEPT).with_columns(pl.col("bar_close").cast(TIME))
-    for name, table in (("predictions", predictions), ("fills", study.fills)):
+    tables = {"predictions": predictions, "fills": study.fills}
+    if study.gains is not None:
+        tables["equity"] = study.gains.with_columns(pl.col("bar_close").cast(TIME))
+    for name, table in tables.items():
         target = folder / f"{name}.parquet"
         table.write_parquet(target.with_suffix(".tmp"))
         target.with_suffix(".tmp").replace(target)
@@ -43,7 +46,7 @@ def write(study: Study, folder: Path) -> list[Path]:
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
-    own = ["config.yaml", "report.json", "predictions.parquet", "fills.parquet", *["truth.json"] * bool(study.truths)]
+    own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]
     return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
 
 

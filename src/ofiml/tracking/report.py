@@ -16,12 +16,13 @@ import polars as pl
 class Report:
     """The verdict and what is needed to trust it.
 
-    `kind` is forecast or impact; `metrics` holds `pooled` (measure -> value, low, high) and `folds` (one mapping per
-    fold); `impact` is filled for impact runs, `backtest` for forecasts; `ofi["weights"]` has one list per fold for
-    fitted variants (of each group of flow, where there are several); `rows["never_known"]` names features without a
-    value; `tuning` has, of each tuned fold, the `best` parameters, and the `trials` with `params`, `state` (complete,
-    pruned, failed), `score` and the `scores` of their inner folds; `seeds` has the pooled measures with each of
-    `config.seeds` in `runs`, and their spread in `measures`.
+    `kind` is forecast or impact; `metrics` holds `pooled` (measure -> value, low, high), `folds` (one mapping per
+    fold), `hac` (`lag`, and t and p of the IC and of the slope of outcomes on predictions) and, with several symbols,
+    `symbols` (IC, interval, t, p, false-discovery q of each); `impact` is filled for impact runs, `backtest` for
+    forecasts; `ofi["weights"]` has one list per fold for fitted variants (of each group of flow, where there are
+    several); `rows["never_known"]` names features without a value; `tuning` has, of each tuned fold, the `best`
+    parameters, and the `trials` with `params`, `state` (complete, pruned, failed), `score` and the `scores` of their
+    inner folds; `seeds` has the pooled measures with each of `config.seeds` in `runs`, and their spread in `measures`.
     """
 
     kind: str

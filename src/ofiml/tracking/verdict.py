@@ -11,6 +11,8 @@ from ofiml.experiment import Study
 
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
 _MOST_FOLDS = 8  # that a line has room for
+_MOST_SYMBOLS = 6
+_FALSE_DISCOVERIES = 0.05
 
 
 def title(study: Study) -> str:
@@ -40,6 +42,9 @@ def sentences(study: Study) -> list[str]:
     lines = [_finding(report.kind, report.metrics["pooled"], report.metrics["bootstrap"]["blocks"])]
     if "beyond_max_events" in report.dataset["dropped"] or study.config.dataset.max_sessions:
         lines[0] += " But this is a part of the data only (dataset.max_events, max_sessions): a taste, no result."
+    lines.append(_t_statistics(report.metrics["hac"], report.backtest))
+    if "symbols" in report.metrics:
+        lines.append(_symbols(report.metrics["symbols"]))
     if "oracle" in report.metrics:
         lines.append(_share(report.metrics["oracle"]))
     if report.impact:
@@ -50,7 +55,8 @@ def sentences(study: Study) -> list[str]:
         traded, missed = f"{b['traded']:,} lots in {b['fills']:,} fills", f"{b['unfilled']:,} lots found no size"
         lines.append(
             f"Backtest, in currency: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f}; "
-            f"{traded}, {missed}; Sharpe net {_number(b['sharpe_net'], 2)} (per bar, annualised), max drawdown "
+            f"{traded}, {missed}; Sharpe net {_number(b['sharpe_net'], 2)} "
+            f"({_number(b['sharpe_low'], 2)} … {_number(b['sharpe_high'], 2)}; per bar, annualised), max drawdown "
             f"{b['max_drawdown']:,.2f}.{_survival(b, report.metrics)}"
         )
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
@@ -128,6 +134,27 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
     return f"No {what} found: the intervals of IC and rank IC do not both lie on one side of 0."
 
 
+def _t_statistics(hac: dict[str, Any], backtest: dict[str, Any] | None) -> str:
+    """How far the means are from 0 once autocorrelation and overlapping labels are counted."""
+    slope = hac["slope"]
+    told = [f"IC {_number(hac['ic']['t'], 1)}", f"slope {_number(slope['t'], 1)} (slope {_number(slope['value'], 2)})"]
+    if backtest and backtest["fills"]:
+        told.append(f"net gain {_number(backtest['net_t'], 1)}")
+    return f"HAC t-statistics over {hac['lag']} lags: {', '.join(told)}."
+
+
+def _symbols(symbols: list[dict[str, Any]]) -> str:
+    """Whose IC is more than luck, at a false-discovery rate of 5 %."""
+    found = [one for one in symbols if one["q"] <= _FALSE_DISCOVERIES]
+    named = ", ".join(f"{one['symbol']} {one['ic']:.3f}" for one in found[:_MOST_SYMBOLS])
+    more = ", …" if len(found) > _MOST_SYMBOLS else ""
+    listed = f" ({named}{more})" if found else ""
+    return (
+        f"The IC of {len(found)} of {len(symbols)} symbols{listed} differs from 0 at a false-discovery rate of "
+        f"{_FALSE_DISCOVERIES:.0%} (Benjamini-Hochberg)."
+    )
+
+
 def _share(oracle: dict[str, Any]) -> str:
     """What the model reached of what there was; of a direction, the measures that do not depend on a scale."""
     names = {"ic": "IC", "r2": "R²"} if "ic" in oracle else {"rank_ic": "rank IC", "hit_rate": "hit rate"}
@@ -149,7 +176,11 @@ def _survival(backtest: dict[str, Any], metrics: dict[str, Any]) -> str:
     low = metrics["pooled"]["ic"]["low"]
     if low != low or metrics["bootstrap"]["blocks"] < _FEWEST_BLOCKS:
         return ""
-    return " It survives its costs." if backtest["net_pnl"] > 0 else " It does not survive its costs."
+    if backtest["net_pnl"] <= 0:
+        return " It does not survive its costs."
+    if not backtest["sharpe_low"] > 0:
+        return " What is left after its costs may be chance: the Sharpe ratio's interval holds 0."
+    return " It survives its costs."
 
 
 def _number(value: float, digits: int = 4) -> str:

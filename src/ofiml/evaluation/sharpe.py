@@ -1,0 +1,63 @@
+"""The Sharpe ratio, and what is left of it once luck and the number of trials are taken off (Bailey & López de Prado).
+
+All Sharpe ratios here are per observation, not annualised; the caller says what an observation is.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+_EULER = 0.5772156649015329
+
+
+def sharpe(gains: Float) -> float:
+    """Mean gain over its standard deviation (ddof 1); NaN with fewer than 2 gains, or where they do not vary."""
+    if len(gains) < 2 or np.ptp(gains) == 0:
+        return float("nan")
+    return float(gains.mean() / gains.std(ddof=1))
+
+
+def probabilistic(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
+    """The probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, equation 11).
+
+    `kurtosis` is 3 for a normal distribution. NaN with fewer than 2 observations, or where the variance that the
+    moments give is not positive.
+    """
+    from scipy.special import ndtr
+
+    variance = 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2
+    if observations < 2 or not variance > 0:
+        return float("nan")
+    return float(ndtr((ratio - benchmark) * np.sqrt((observations - 1) / variance)))
+
+
+def expected_best(trials: int, variance: float) -> float:
+    """The Sharpe ratio that the best of so many skill-less trials is expected to have, whose Sharpe ratios have this
+    variance (Bailey & López de Prado 2014); 0 for one trial.
+    """
+    from scipy.special import ndtri
+
+    if trials < 2:
+        return 0.0
+    first, second = ndtri(1 - 1 / trials), ndtri(1 - 1 / (trials * np.e))
+    return float(np.sqrt(variance) * ((1 - _EULER) * first + _EULER * second))
+
+
+def deflated(gains: Float, trials: int, variance: float) -> dict[str, Any]:
+    """`sharpe` of the gains, `benchmark` (what the best of so many trials reaches by luck) and `probability` that the
+    true one exceeds it: the deflated Sharpe ratio (Bailey & López de Prado 2014). Gains count as independent: sum them
+    over blocks first.
+    """
+    ratio, benchmark = sharpe(gains), expected_best(trials, variance)
+    if ratio != ratio:
+        return {"sharpe": ratio, "benchmark": benchmark, "probability": float("nan")}
+    z = (gains - gains.mean()) / gains.std()
+    skew, kurtosis = float(np.mean(z**3)), float(np.mean(z**4))
+    return {
+        "sharpe": ratio,
+        "benchmark": benchmark,
+        "probability": probabilistic(ratio, benchmark, len(gains), skew, kurtosis),
+    }
