@@ -27,7 +27,7 @@ from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.reduce import described
 from ofiml.progress import Stages
 from ofiml.rows import Prepared, feature_columns, in_time_order, prepare_all
-from ofiml.splits.walk_forward import Fold, walk_forward
+from ofiml.splits.walk_forward import walk_forward
 from ofiml.tracking.report import Report, predictions_sha256
 from ofiml.training import FoldResult, fit_all, inputs, intervals
 
@@ -108,7 +108,7 @@ def run(config: Config, stages: Stages) -> Study:
         },
         ofi=_ofi(results, config),
         model={"name": config.model.name, "features": names, "target": config.target.form, "unit": config.target.unit},
-        folds=[_describe(r.fold, judged) for r in results],
+        folds=[_describe(r, judged) for r in results],
         predictions={"sha256": predictions_sha256(predictions), "rows": predictions.height},
         metrics=metrics,
         impact=impact,
@@ -149,7 +149,6 @@ def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Confi
         predictions,
         {s.key: s.closing for s in sessions},
         config.backtest,
-        hold=config.horizon.length_ns,
         bar=config.bars.label,
         size_unit=sessions[0].size_unit,
     )
@@ -195,7 +194,8 @@ def _ofi(results: list[FoldResult], config: Config) -> dict[str, Any]:
     return asked | described([r.pipeline.reducer for r in results])
 
 
-def _describe(fold: Fold, rows: pl.DataFrame) -> dict[str, Any]:
+def _describe(result: FoldResult, rows: pl.DataFrame) -> dict[str, Any]:
+    fold = result.fold
     stamps = rows["bar_close"].cast(TIME)
     return {
         "fold": fold.index,
@@ -207,4 +207,5 @@ def _describe(fold: Fold, rows: pl.DataFrame) -> dict[str, Any]:
         "train_to": str(stamps[int(fold.train[-1])]),
         "test_from": str(stamps[int(fold.test[0])]),
         "test_to": str(stamps[int(fold.test[-1])]),
+        "dead_band_ticks": result.dead_band,
     }

@@ -76,14 +76,15 @@ def prepare(session: Session, config: Config) -> Prepared:
     names = [c for c in config.features.columns if c not in table.columns]
     computed = compute(session, market(session, config.bars.per, zone), asked, bars.edges, names)
     flow = flow_table(computed, groups(config.ofi), asked.windows)
+    labels = label_table(session, book, bars, config.target, config.horizon, latency)
     rows = pl.concat(
         [
             table,
             flow,
             pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
-            label_table(session, book, bars, config.target, config.horizon, latency),
+            labels,
             execution_table(session, book, bars, latency),
-            _oracle(session, table, bars, config),
+            _oracle(session, labels["scale"], bars, config),
             pl.DataFrame({"first_used": _first_used(session, bars, config)}),
         ],
         how="horizontal",
@@ -141,7 +142,7 @@ def _key(source: str, config: Config) -> str:
         {k: ofi[k] for k in ("levels", "parts", "windows")},
         {k: features[k] for k in ("columns", "trade_size", "vpin_bucket")},
         asdict(config.horizon),
-        asdict(config.target),
+        asdict(config.target) | {"dead_band": config.target.dead_band > 0},  # how wide it is, folds learn
         config.backtest.latency,
     ]
     return hashlib.sha256(json.dumps([source, settings, *_code()], sort_keys=True).encode()).hexdigest()[:32]
@@ -167,11 +168,13 @@ def _unpacked(table: pl.DataFrame, meta: dict[str, Any]) -> Prepared:
 
 
 def _first_used(session: Session, bars: Bars, config: Config) -> NDArray[np.int64]:
-    """The first instant that any feature or flow of a bar looks back to, ns; never before the session's open."""
+    """The first instant that any feature or flow of a bar, or its label's unit, looks back to, ns; never before the
+    session's open.
+    """
     features = chosen(config.features.columns)
     if any(f.session for f in features):
         return np.full(len(bars.close), session.open, np.int64)
-    first = bars.open
+    first = np.minimum(bars.open, bars.close - config.target.look_back_ns)
     for window in config.ofi.look_backs:
         first = np.minimum(first, bars.close - window)
     for f in features:  # a window of a feature that is of bars too counts from their open
@@ -180,17 +183,19 @@ def _first_used(session: Session, bars: Bars, config: Config) -> NDArray[np.int6
     return np.maximum(first, session.open)
 
 
-def _oracle(session: Session, table: pl.DataFrame, bars: Bars, config: Config) -> pl.DataFrame:
+def _oracle(session: Session, scale: pl.Series, bars: Bars, config: Config) -> pl.DataFrame:
     """`oracle` per bar of a simulated session: the expected label of who knows its truth at the bar's close, for no
-    feature and no model. In the label's unit; of a direction, in ticks. No column for real markets and impact labels.
+    feature and no model. In the label's unit; of a direction, in ticks. No column for real markets, impact labels,
+    horizons on other clocks than time, and triple barriers, of which the truth tells no expectation.
     """
-    if session.planted is None or not isinstance(config.dataset, SyntheticDataset) or config.target.kind == "impact":
+    length, target = config.horizon.length_ns, config.target
+    told = session.planted is not None and target.kind == "forecast" and target.stop is None
+    if not isinstance(config.dataset, SyntheticDataset) or length is None or not told:
         return pl.DataFrame()
     from ofiml.events.simulate.oracle import expected_move
 
-    delay, length = config.horizon.delay_ns, config.horizon.length_ns
-    move = pl.Series("oracle", expected_move(session, config.dataset, bars.close, delay, length))
-    return pl.DataFrame([1e4 * move / table["mid"] if config.target.unit == "bps" else move])
+    move = expected_move(session, config.dataset, bars.close, config.horizon.delay_ns, length)
+    return pl.DataFrame({"oracle": move / scale})
 
 
 def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
@@ -309,6 +314,8 @@ def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int
                 f"No bar has flow over the look-back {column.rpartition('_')[2]}: every session is shorter, or begins "
                 "anew before that; shorten ofi.windows."
             )
+    if rows["scale"].null_count() == rows.height:
+        raise DataError("No bar knows its volatility: every session is shorter than target.look_back; shorten it.")
     if rows["y"].null_count() == rows.height:
         raise DataError(
             f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} no label, as "

@@ -11,6 +11,7 @@ from ofiml.config import Config
 from ofiml.errors import ConfigError
 from ofiml.evaluation.importance import sample
 from ofiml.evaluation.seeds import column
+from ofiml.labels import Encoder, Worth
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
 from ofiml.progress import Bar, Stages
@@ -29,6 +30,7 @@ class FoldResult:
     tuned: Tuned | None
     predictions: pl.DataFrame  # of every bar of the test block, labelled or not: whoever trades does not know which
     shap: Float
+    dead_band: float | None  # ticks, as the train rows have it
 
 
 def fit_all(
@@ -64,13 +66,15 @@ def _fit(
 ) -> FoldResult:
     """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
     form, train_rows = config.target.form, judged[fold.train]
-    y = train_rows["y"].to_numpy()
+    raw = train_rows["y"].to_numpy()
+    encoder = Encoder.fit(raw, config.target.dead_band)
+    y = encoder.encode(raw)
     flow, others = inputs(train_rows, levels, config)
     model, tuned = config.model, None
     if config.tuning.chosen:
         model = model.having(config.tuning.chosen[fold.index])
     if config.tuning.enabled and model.space:
-        train = Train(flow, others, y, intervals(train_rows))
+        train = Train(flow, others, raw, intervals(train_rows), config.target.dead_band)
         tuned = tune(
             train,
             config.ofi,
@@ -91,17 +95,18 @@ def _fit(
     pipeline, tested = fitted(config.seed), inputs(block, levels, config)
     y_hat = pipeline.predict(*tested)
     seeded = {s: y_hat if s == config.seed else fitted(s).predict(*tested) for s in config.seeds}
-    train_move = float(np.abs(train_rows["move_ticks"].to_numpy()).mean())
+    worth = Worth.fit(y, train_rows["move_ticks"].to_numpy(), config.target)
     predictions = block.with_columns(
         pl.lit(fold.index, pl.Int32).alias("fold"),
         pl.lit(float(y.mean())).alias("train_mean"),
         pl.Series("y_hat", y_hat),
         *(pl.Series(column(s), other) for s, other in seeded.items()),
-        pl.Series("edge_ticks", _edge_ticks(y_hat, block["mid"].to_numpy(), train_move, config)),
+        pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
+        pl.Series("edge_ticks", worth.ticks(y_hat, block["scale"].to_numpy())),
     )
     explained = judged[sample(fold.test, config.evaluation.importance_rows)]
     shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
-    return FoldResult(fold, pipeline, tuned, predictions, shap)
+    return FoldResult(fold, pipeline, tuned, predictions, shap, encoder.band)
 
 
 def intervals(rows: pl.DataFrame) -> Intervals:
@@ -114,10 +119,3 @@ def inputs(rows: pl.DataFrame, levels: int, config: Config) -> tuple[Float, Floa
     columns = feature_columns(config.features)
     others = rows.select(columns).to_numpy() if columns else np.empty((rows.height, 0))
     return flow_matrix(rows, levels, config.ofi.normalise, groups(config.ofi)), others
-
-
-def _edge_ticks(y_hat: Float, mid: Float, train_move: float, config: Config) -> Float:
-    """The forecast move in ticks: what a trade would gain. A direction is worth the mean |move| of the train rows."""
-    if config.target.form == "direction":
-        return y_hat * train_move
-    return y_hat * mid * 1e-4 if config.target.unit == "bps" else y_hat

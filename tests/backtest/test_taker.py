@@ -26,6 +26,7 @@ def rows(*bars, latency=50_000_000):
             "session": "day",
             "bar_close": (i + 1) * 10 * SECOND,
             "edge_ticks": float(edge),
+            "hold_until": (i + 2) * 10 * SECOND,
             "bid": bid * TICK,
             "ask": ask * TICK,
             "mid": (bid + ask) / 2,
@@ -42,8 +43,8 @@ def rows(*bars, latency=50_000_000):
     return pl.DataFrame(table)
 
 
-def trade(table, closing=CLOSING, hold=10 * SECOND, **changes):
-    return backtest(table, closing, settings_of(**changes), hold=hold, bar="10s", size_unit=1.0)
+def trade(table, closing=CLOSING, **changes):
+    return backtest(table, closing, settings_of(**changes), bar="10s", size_unit=1.0)
 
 
 def test_a_session_by_hand():
@@ -130,7 +131,7 @@ def test_laws(bars, multiple, fee, bps):
 def test_a_size_unit_scales_money_and_nothing_else():
     table = rows((5, 100, 102, (101, 103, 99, 99)), (-5, 104, 106, (103, 105, 99, 99)))
     whole = trade(table)
-    milli = backtest(table, CLOSING, settings_of(), hold=10 * SECOND, bar="10s", size_unit=0.001)
+    milli = backtest(table, CLOSING, settings_of(), bar="10s", size_unit=0.001)
     for key in ("gross_pnl", "net_pnl", "costs"):
         assert milli.summary[key] == pytest.approx(whole.summary[key] / 1000)
     assert milli.fills["commission"].sum() == pytest.approx(whole.fills["commission"].sum() / 1000)

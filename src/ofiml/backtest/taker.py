@@ -2,11 +2,11 @@
 
 At each bar's close it compares the forecast move with what a trade costs: half the spread as it then stands, plus the
 fee. If the move exceeds `edge_multiple` times that, it wants `max_position` lots in that direction; if the last such
-signal is older than the horizon, it wants to be flat; else it orders nothing, nor while an order is on its way (bars of
-activity may be shorter than the latency). An order takes at most the size that is
-displayed at the touch; the rest is not done, and not ordered again until a new signal, or, once the signal has expired,
-until flat. What is left at the session's close is closed there, whole, at its last two-sided quote; the lots beyond the
-size shown there are counted as `beyond_shown`: their price is kinder than the market would have been.
+signal's horizon is over (`hold_until` has come), it wants to be flat; else it orders nothing, nor while an order is on
+its way (bars of activity may be shorter than the latency). An order takes at most the size that is displayed at the
+touch; the rest is not done, and not ordered again until a new signal, or, once the signal has expired, until flat. What
+is left at the session's close is closed there, whole, at its last two-sided quote; the lots beyond the size shown there
+are counted as `beyond_shown`: their price is kinder than the market would have been.
 
 Money is in 1e-9 currency units times lots, as integers (mids doubled), so that gross less costs is net to the last
 digit before commission, which alone is rounded: to 1e-9 per fill.
@@ -84,22 +84,22 @@ def backtest(
     closing: dict[tuple[str, str], dict[str, int]],
     config: Backtest,
     *,
-    hold: int,
     bar: str,
     size_unit: float,
 ) -> Result:
     """Trades the forecasts `edge_ticks` of `rows`, session by session.
 
-    `rows` has a row per predicted bar: symbol, session, bar_close, bid, ask, mid, spread_ticks, edge_ticks, tick and
-    the columns of `execution_table`; `closing` has each session's `closing_quotes`. `hold` (ns) is how long a signal
-    stands, `bar` names the bars, for annualising. Currency amounts are for lots of `size_unit` units.
+    `rows` has a row per predicted bar: symbol, session, bar_close, bid, ask, mid, spread_ticks, edge_ticks, tick,
+    hold_until and the columns of `execution_table`; `closing` has each session's `closing_quotes`. `hold_until` (ns) is
+    how long a signal stands, null for until the session ends; of each row it is only asked whether it has come. An edge
+    of NaN is no signal. `bar` names the bars, for annualising. Currency amounts are for lots of `size_unit` units.
     """
     fills: list[dict[str, Any]] = []
     gains: list[pl.DataFrame] = []
     totals = {"spread": 0, "commission": 0, "unfilled": 0, "beyond_shown": 0}
     for (symbol, session), day in rows.group_by("symbol", "session", maintain_order=True):
         key = str(symbol), str(session)
-        account, marks, missed, beyond = _trade_session(day, closing[key], config, hold, size_unit, key, fills)
+        account, marks, missed, beyond = _trade_session(day, closing[key], config, size_unit, key, fills)
         times = [*day["bar_close"].to_list(), closing[key].get("time", day["bar_close"][-1])]
         gross, net = (np.diff(np.array([m[i] for m in marks], np.int64), prepend=0) for i in (0, 1))
         named = {"symbol": [key[0]] * len(times), "session": [key[1]] * len(times), "bar_close": times}
@@ -134,14 +134,13 @@ def _trade_session(
     day: pl.DataFrame,
     closing: dict[str, int],
     config: Backtest,
-    hold: int,
     size_unit: float,
     key: tuple[str, str],
     fills: list[dict[str, Any]],
 ) -> tuple[Account, list[tuple[int, int]], int, int]:
     """The account, (gross, net) at each bar and at the close, lots not done, and lots closed beyond the size shown."""
     account, marks, missed, beyond = Account(), [], 0, 0
-    last_signal, last_quote, on_its_way = None, (0, 0), 0
+    expires, last_quote, on_its_way = None, (0, 0), 0
 
     def book(decided: int, filled: int, lots: int, bid: int, ask: int, reason: str) -> None:
         spread, commission = account.fill(lots, bid, ask, config.fee_per_unit, config.fee_bps)
@@ -178,8 +177,8 @@ def _trade_session(
         )
         if abs(edge) > config.edge_multiple * cost:
             wanted = config.max_position if edge > 0 else -config.max_position
-            last_signal = row["bar_close"]
-        elif account.position and last_signal is not None and row["bar_close"] - last_signal >= hold:
+            expires = row["hold_until"]
+        elif account.position and expires is not None and row["bar_close"] >= expires:
             wanted, reason = 0, "expired"
         lots = wanted - account.position
         if lots == 0:

@@ -27,16 +27,18 @@ NOT_YET = -(2**63)
 CUTTER = np.dtype([(k, np.int64) for k in ("kind", "open", "last")] + [(k, np.float64) for k in ("threshold", "sum")])
 
 
-def cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
-    """The kernel's state at a session's open.
-
-    Sums are of whole numbers (lots, trades, states, 1e-9 currency times lots), so that they are exact below 2^53, and
-    the threshold is the smallest whole number that reaches it: 1 coin is ten lots of 0.1, not a bit more.
+def whole(kind: str, threshold: float, size_unit: float) -> int:
+    """The threshold in what is counted of a kind, which is whole (lots, trades, states, 1e-9 currency times lots): the
+    smallest such number that reaches it. 1 coin is ten lots of 0.1, not a bit more.
     """
     exact, unit = Fraction(repr(float(threshold))), Fraction(repr(float(size_unit)))
-    whole = {"volume": exact / unit, "dollar": exact * PRICE_SCALE / unit}.get(kind, exact)
+    return math.ceil({"volume": exact / unit, "dollar": exact * PRICE_SCALE / unit}.get(kind, exact))
+
+
+def cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
+    """The kernel's state at a session's open. Its sums are exact below 2^53."""
     state = np.zeros(1, CUTTER)
-    state["kind"], state["threshold"] = KINDS.index(kind), math.ceil(whole)
+    state["kind"], state["threshold"] = KINDS.index(kind), whole(kind, threshold, size_unit)
     state["open"] = state["last"] = open_
     return state
 

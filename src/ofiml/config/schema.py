@@ -263,15 +263,23 @@ class Config:
         for values in self.tuning.chosen:
             self.model.having(values)
         step = self.bars.step_ns
-        span = step if self.target.kind == "impact" else self.horizon.length_ns + self.horizon.delay_ns
+        length = self.horizon.length_ns
+        ahead = None if length is None else length + self.horizon.delay_ns
+        span = step if self.target.kind == "impact" else ahead
         require(
             self.evaluation.block_ns is None or span is None or self.evaluation.block_ns >= span,
             f"evaluation.block={self.evaluation.block} is shorter than a label: overlapping labels would count as "
             "independent; lengthen it, or leave it null.",
         )
+        if self.target.kind == "forecast" and isinstance(self.bars, ActivityBars):
+            require(
+                self.horizon.clock != self.bars.name or self.horizon.amount >= self.bars.size,
+                f"horizon.size={self.horizon.amount:g} is less than bars.size={self.bars.size:g}: raise it, or lower "
+                "bars.size.",
+            )
         if self.target.kind == "forecast" and step is not None:
             require(
-                self.horizon.length_ns >= step,
+                length is None or length >= step,
                 f"horizon.length={self.horizon.length} is shorter than bars.step={self.bars.label}: "
                 f"lengthen the horizon (horizon=…) or shorten the bars (bars.step=…).",
             )
@@ -280,7 +288,16 @@ class Config:
                 f"backtest.latency={self.backtest.latency} is longer than bars.step={self.bars.label}: an order would "
                 "be filled after the next decision; shorten the latency or lengthen the bars.",
             )
+            require(
+                self.target.look_back is None or self.target.look_back_ns >= step,
+                f"target.look_back={self.target.look_back} is shorter than bars.step={self.bars.label}: lengthen it.",
+            )
         if self.target.kind == "impact":
+            require(
+                self.horizon.clock == "time",
+                f"horizon={self.horizon.clock} is of a later move: target=impact explains the same bar; use bars=… to "
+                "cut bars of events or volume.",
+            )
             require(
                 self.ofi.windows == ["bar"],
                 f"ofi.windows=[{','.join(self.ofi.windows)}] looks back beyond the bar that target=impact explains: "

@@ -161,7 +161,7 @@ def logged(run_id: str, uri: str, folder: Path, *, models: bool = False) -> tupl
 
 
 def _span(config: Config) -> str:
-    return config.horizon.length if config.target.kind == "forecast" else config.bars.label
+    return config.horizon.label if config.target.kind == "forecast" else config.bars.label
 
 
 def _flat_params(value: Any, path: str = "") -> dict[str, str]:

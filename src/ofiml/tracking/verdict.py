@@ -18,8 +18,8 @@ _FALSE_DISCOVERIES = 0.05
 def title(study: Study) -> str:
     """What was studied, in one line."""
     config, report = study.config, study.report
-    span = f"horizon {config.horizon.length}" if report.kind == "forecast" else f"the same {config.bars.label} bar"
-    target = "direction" if config.target.form == "direction" else report.kind
+    span = f"horizon {config.horizon.label}" if report.kind == "forecast" else f"the same {config.bars.label} bar"
+    target = config.target.label
     return f"{target}: {config.model.name} on {inputs(config)}, {span}, {config.dataset.label} ({market(study)})"
 
 

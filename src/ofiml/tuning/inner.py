@@ -10,6 +10,7 @@ from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
 from ofiml.evaluation.metrics import log_loss, r2
+from ofiml.labels import Encoder
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
 from ofiml.splits.inner import Inner
@@ -20,12 +21,16 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals."""
+    """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals.
+
+    With a `dead_band`, labels are moves in ticks, which each inner fold encodes by its own train rows.
+    """
 
     flow: Float
     others: Float
     y: Float
     rows: Intervals
+    dead_band: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,10 @@ def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[Inn
     """The purged inner folds; the reduction over levels learns on the inner train rows alone."""
     folds, whole = [], Inner(train.rows, embargo)
     for fold in whole.folds(count, key="tuning.inner_folds"):
-        fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], train.y[fold.train])
+        y = Encoder.fit(train.y[fold.train], train.dead_band).encode(train.y)
+        fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
         x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
-        folds.append(InnerFold(x[0], train.y[fold.train], whole.take(fold.train), x[1], train.y[fold.test]))
+        folds.append(InnerFold(x[0], y[fold.train], whole.take(fold.train), x[1], y[fold.test]))
     return folds
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from ofiml import evaluation, models, ofi, splits
+from ofiml import evaluation, labels, models, ofi, splits
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Tuning, WalkForward
 from ofiml.errors import DataError
@@ -120,8 +120,8 @@ def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: WalkForward, config
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     versions = [metadata.version(p) for p in ("lightgbm", "optuna", "scikit-learn", "numpy")]
     how = (config.inner_folds, config.generation, config.pruning)
-    digest.update(repr((ofi_, model, split.embargo_ns, how, form, seed, versions)).encode())
-    packages = [Path(package.__path__[0]) for package in (evaluation, models, ofi, splits)]
+    digest.update(repr((ofi_, model, split.embargo_ns, how, form, seed, train.dead_band, versions)).encode())
+    packages = [Path(package.__path__[0]) for package in (evaluation, labels, models, ofi, splits)]
     for folder in [*packages, Path(__file__).parent]:
         for source in sorted(folder.rglob("*.py")):
             digest.update(source.read_bytes())

@@ -29,7 +29,8 @@ def drawn(study: Study) -> dict[str, Draw]:
 
 
 def _unit(study: Study) -> str:
-    return "2·P(up) - 1" if study.config.target.form == "direction" else study.config.target.unit
+    target = study.config.target
+    return "P(up) - P(down)" if target.form == "direction" else "σ" if target.unit == "volatility" else target.unit
 
 
 def _word(study: Study) -> str:

@@ -14,8 +14,9 @@ def labels(rows, *, kind="forecast", form="return", unit="ticks", length="2s", d
     s = session(rows, close=close)
     book = states(s, "message")
     bars = time_bars(s, book, SECOND)
-    target = Target(kind=kind, form=form, unit=unit)
-    return bar_table(s, book, bars), label_table(s, book, bars, target, Horizon(length=length, delay=delay), latency)
+    target = Target(kind, form, unit, look_back=None, dead_band=0.0, stop=None, take_profit=None)
+    horizon = Horizon("time", length, None, delay)
+    return bar_table(s, book, bars), label_table(s, book, bars, target, horizon, latency)
 
 
 # Mid in ticks: 101 from 0.5 s, 102 from 1.4 s, 105 from 3.6 s.

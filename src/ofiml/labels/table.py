@@ -1,0 +1,94 @@
+"""The label of each bar."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.bars.time import Bars, Book, mid_ticks, quotes
+from ofiml.config import Horizon, Target
+from ofiml.events.schema import Session
+from ofiml.labels.clock import NEVER, horizon_clock
+from ofiml.labels.volatility import volatility
+
+Int64 = NDArray[np.int64]
+
+
+def label_table(
+    session: Session, book: Book, bars: Bars, target: Target, horizon: Horizon, latency: int
+) -> pl.DataFrame:
+    """Per bar: `label_start`, `label_end`, `hold_until` (ns), `move_ticks`, `y`, `scale`, `kind`.
+
+    A forecast made at the bar's close t is of mid(e) - mid(t + d), d the decision delay; e is when the horizon is over
+    that begins at t + d, on its clock, or, of a triple barrier, when the mid first touches one, if that is earlier. Its
+    interval begins at t and ends when e is past and what execution needs, a trade one `latency` after `hold_until`.
+    An impact label is the mid change over the bar itself, with the bar as its interval.
+
+    `move_ticks` is the move in ticks. `y` is the move in the target's unit; of a direction its sign, or with a dead
+    band the move in ticks, which each fold encodes by its own train rows; of a triple barrier 1 for the take-profit,
+    -1 for the stop, 0 for the end of the horizon. They are null where a mid is missing, the label's unit is not known,
+    or the horizon would cross the session's end, whether or not a barrier is touched before. Known at `label_end`.
+
+    `hold_until` is when a position that was decided on at t has lived for the horizon, or a barrier was touched; null
+    if that never happens. It lies in the future: who trades may only ask whether it has come. `scale` is ticks per unit
+    of `y`, 1 for a direction; known at the bar's close.
+    """
+    close, scale = bars.close, pl.Series(np.ones(len(bars.close)))
+    if target.kind == "impact":
+        start, end, begin, last, until = bars.open, close, bars.open, close, close
+    else:
+        clock = horizon_clock(session, book, horizon)
+        start, begin = close, close + horizon.delay_ns
+        last, until = clock.over(begin), clock.over(close)
+        if target.unit == "volatility":
+            scale = volatility(session, book, bars, clock, target.look_back_ns)
+    if target.unit == "bps":
+        scale = 1e-4 * mid_ticks(quotes(book, close), session.tick)
+    inside = pl.Series(last <= session.close)
+    from_mid, to_mid = (mid_ticks(quotes(book, at), session.tick) for at in (begin, last))
+    touched = np.zeros(len(close), np.bool_)
+    if target.take_profit is not None and target.stop is not None:
+        touch = _first_touch(session, book, begin, last, target.take_profit, target.stop)
+        touched, at = touch >= 0, np.maximum(touch, 0)
+        touched_mid = mid_ticks(book.events.select(bid="bid_px_00", ask="ask_px_00"), session.tick).gather(at)
+        to_mid = pl.select(pl.when(pl.Series(touched)).then(touched_mid).otherwise(to_mid)).to_series()
+        last = np.where(touched, book.stamps[at], last)
+        until = np.minimum(until, last)
+    if target.kind == "forecast":
+        # The trade that ends the position; what is never over is known not to be so when the session ends.
+        leaves = np.where(until == NEVER, session.close, until) + latency
+        end = np.where(last == NEVER, session.close, np.maximum(last, leaves))
+    move = pl.select(pl.when(inside).then(to_mid - from_mid)).to_series().cast(pl.Float64)
+    return pl.DataFrame(
+        {
+            "label_start": start,
+            "label_end": end,
+            "hold_until": pl.Series(until).replace(NEVER, None),
+            "move_ticks": move,
+            "y": _y(move, from_mid, scale, touched, target),
+            "scale": scale.cast(pl.Float64),
+            "kind": np.full(len(close), target.kind),
+        }
+    )
+
+
+def _y(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: NDArray[np.bool_], target: Target) -> pl.Series:
+    """The label in its unit. A return in bps is of the mid at its beginning, which its `scale` does not know yet."""
+    if target.take_profit is not None:
+        y = pl.select(pl.when(pl.Series(touched)).then(move.sign()).when(move.is_not_null()).then(0.0)).to_series()
+    elif target.form == "direction":
+        y = move if target.dead_band else move.sign()
+    else:
+        y = {"ticks": move, "bps": 1e4 * move / from_mid, "volatility": move / scale}[target.unit]
+    return y.cast(pl.Float64)
+
+
+def _first_touch(session: Session, book: Book, begin: Int64, last: Int64, take_profit: float, stop: float) -> Int64:
+    """The state (k,) that first touches a barrier around the mid at `begin`, by `last` and the session's end; -1."""
+    from ofiml.labels.barrier import MISSING, first_touch  # compiles its kernel, so only where it is used
+
+    doubled = (book.events["bid_px_00"] + book.events["ask_px_00"]).fill_null(MISSING).to_numpy()
+    first, final = (
+        np.searchsorted(book.stamps, at, side="right").astype(np.int64) - 1
+        for at in (begin, np.minimum(last, session.close))
+    )
+    return first_touch(doubled, first, final, 2 * take_profit * session.tick, 2 * stop * session.tick)
