@@ -77,7 +77,8 @@ def test_impossible_configs(configure, overrides, sentence):
         ("modle=lgbm", "Unknown key modle. Did you mean model?"),
         (
             "model=rigde",
-            "model=rigde is not a choice; model is one of lgbm, logistic, ols, ridge, zero. Did you mean model=ridge?",
+            "model=rigde is not a choice; model is one of elasticnet, lasso, lgbm, logistic, ols, ridge, zero."
+            " Did you mean model=ridge?",
         ),
         ("horizon=15s", "Any other length is written horizon.length=15s."),
         ("horizon=10", "horizon=10 is not a choice"),

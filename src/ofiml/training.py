@@ -22,6 +22,8 @@ from ofiml.tuning import Train, Tuned, tune
 
 Float = NDArray[np.float64]
 
+PROBABILITIES = ("p_down", "p_flat", "p_up")  # columns of predictions, where the target is a direction
+
 
 @dataclass(slots=True)
 class FoldResult:
@@ -74,7 +76,8 @@ def _fit(
     if config.tuning.chosen:
         model = model.having(config.tuning.chosen[fold.index])
     if config.tuning.enabled and model.space:
-        train = Train(flow, others, raw, intervals(train_rows), config.target.dead_band)
+        names = feature_columns(config.features)
+        train = Train(flow, others, raw, intervals(train_rows), config.target.dead_band, names)
         tuned = tune(
             train,
             config.ofi,
@@ -104,6 +107,10 @@ def _fit(
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
         pl.Series("edge_ticks", worth.ticks(y_hat, block["scale"].to_numpy())),
     )
+    chances = pipeline.probabilities(*tested)
+    if chances is not None:  # of a direction
+        columns = (pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES))
+        predictions = predictions.with_columns(*columns)
     explained = judged[sample(fold.test, config.evaluation.importance_rows)]
     shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
     return FoldResult(fold, pipeline, tuned, predictions, shap, encoder.band)

@@ -99,7 +99,7 @@ def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, ki
     text = with_kinds(path.read_text(), kind)
     path.write_text(text)
     expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
-    read = trees.read(path, WIDTH, classify=False)
+    read = trees.read(path, WIDTH, "regression")
     np.testing.assert_array_equal(read.predict(x).view(np.int64), expected.view(np.int64))
     assert len(np.unique(expected)) > 20
 
@@ -108,10 +108,11 @@ def test_the_compiled_walk_is_the_plain_one(configure, tmp_path):
     for form in ("return", "direction"):
         model, x = fitted(configure, 2, form)
         model.save(tmp_path / "m")
-        t = trees.read(tmp_path / "m.txt", WIDTH, classify=form == "direction")
-        out = np.full((2, len(x)), np.nan)
-        trees.predict_py(t.nodes, t.roots, t.leaves, t.classify, x, out[0])
-        trees.predict(t.nodes, t.roots, t.leaves, t.classify, x, out[1])
+        t = trees.read(tmp_path / "m.txt", WIDTH, "binary" if form == "direction" else "regression")
+        scores, said = trees.OBJECTIVES[t.objective][1:]
+        out = np.full((2, len(x), scores), np.nan)
+        trees.predict_py(t.nodes, t.roots, t.leaves, said, x, out[0])
+        trees.predict(t.nodes, t.roots, t.leaves, said, x, out[1])
         np.testing.assert_array_equal(out[0].view(np.int64), out[1].view(np.int64))
 
 
@@ -126,7 +127,7 @@ def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf
     text = resized("\n".join(f"leaf_value={leaf} {-leaf}" if x.startswith("leaf_value=") else x for x in lines))
     path.write_text(text)
     expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
-    got = trees.read(path, WIDTH, classify=True).predict(x)
+    got = trees.read(path, WIDTH, "binary").predict(x)
     np.testing.assert_array_equal(got.view(np.int64), expected.view(np.int64))
 
 
@@ -259,7 +260,7 @@ def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
     (tmp_path / "m.txt").write_text(text)
     at = 1 + text.split("\n").index(line_of(text, "leaf_value"))
     with pytest.raises(DataError, match=rf"line {at}, .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
-        trees.read(tmp_path / "m.txt", WIDTH, classify=False)
+        trees.read(tmp_path / "m.txt", WIDTH, "regression")
 
 
 def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, written, tmp_path, monkeypatch):
@@ -321,7 +322,7 @@ def test_a_damaged_file_is_refused_or_predicts_finite_numbers(configure, written
             changed = resized(changed)
         (tmp_path / "m.txt").write_text(changed, encoding="latin-1", newline="")
         try:
-            read = trees.read(tmp_path / "m.txt", WIDTH, classify=form == "direction")
+            read = trees.read(tmp_path / "m.txt", WIDTH, "binary" if form == "direction" else "regression")
         except DataError:
             refused += 1
             continue

@@ -2,13 +2,14 @@
 
 `load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
 `ConfigError`. Below `run.py` only these classes are seen. A name in the config looks up a class in `SCHEMAS`; nothing
-from a config is ever imported or called, because logged configs come from strangers.
+that a config brings is ever imported or called, because logged configs come from strangers: of models, which come with
+their schemas, only the project's own files are (`config.model.Models`).
 """
 
 from ofiml.config.dataset import AlgoseekDataset, FileDataset, Policy, QuotesDataset, SyntheticDataset, files
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.load import load, unknown_key, without_credentials
-from ofiml.config.model import LgbmModel, LogisticModel, Model, Range, RidgeModel
+from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.schema import (
     PARTS,
     SCHEMAS,
@@ -27,6 +28,7 @@ from ofiml.config.split import WalkForward
 from ofiml.config.target import Horizon, Target
 
 __all__ = [
+    "MODELS",
     "PARTS",
     "SCHEMAS",
     "ActivityBars",
@@ -38,14 +40,12 @@ __all__ = [
     "Features",
     "FileDataset",
     "Horizon",
-    "LgbmModel",
-    "LogisticModel",
+    "Kind",
     "Model",
     "Ofi",
     "Policy",
     "QuotesDataset",
     "Range",
-    "RidgeModel",
     "RidgeOfi",
     "SyntheticDataset",
     "Target",

@@ -34,7 +34,7 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     for key in known:
         if key not in raw:
             raise ConfigError(f"The config has no {key}.")
-    values = {group: _typed(group, raw[group]) for group in SCHEMAS}
+    values = {group: typed(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
     seeds = raw["seeds"]
     if not isinstance(seeds, list):
         raise ConfigError(f"seeds is a list: write seeds=[{seeds}].")
@@ -46,19 +46,21 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     )
 
 
-def _typed(group: str, node: Any) -> Any:
-    schema = SCHEMAS[group]
+def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
+    """The mapping at `group` of a config, by its schema, or by that of the several which its name chooses. Raises
+    ConfigError.
+    """
     try:
         if not isinstance(node, dict):
             raise ConfigError(f"{group} must be a mapping, not {node!r}.")
-        if isinstance(schema, dict):
+        if isinstance(schema, Mapping):
             name = node.get("name")
             if not isinstance(name, str) or name not in schema:
                 raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
             schema = schema[name]
-        typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
-        _finite(group, typed)
-        return typed
+        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+        _finite(group, made)
+        return made
     except ConfigKeyError as error:
         raise ConfigError(unknown_key(f"{group}.{error.full_key or error.key}")) from error
     except MissingMandatoryValue as error:
@@ -109,7 +111,7 @@ def unknown_key(path: str) -> str:
     schema = SCHEMAS.get(group)
     if schema is None:
         return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"
-    choices = schema if isinstance(schema, dict) else {group: schema}
+    choices = schema if isinstance(schema, Mapping) else {group: schema}
     owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
     if owners:
         return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."

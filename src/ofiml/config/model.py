@@ -1,5 +1,8 @@
-"""Models and the ranges over which they are tuned."""
+"""What every model's config has, the ranges over which it is tuned, and the models by name."""
 
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -41,41 +44,62 @@ class Model:
         numbers: dict[str, Any] = {k: int(v) if types[k] is int else v for k, v in values.items()}
         return replace(self, **numbers)
 
+    @property
+    def of_quantile(self) -> float | None:
+        """Which quantile of the label is forecast; None for its expectation."""
+        return None
 
-@dataclass(slots=True)
-class RidgeModel(Model):
-    alpha: float
-
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        require(self.alpha >= 0, "model.alpha must not be negative.")
-
-
-@dataclass(slots=True)
-class LogisticModel(Model):
-    c: float
-
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        require(self.c > 0, "model.c must be positive.")
+    def forbids(self, form: str) -> str | None:
+        """The setting that keeps the model from a label of `form`, with its verb; None where it takes one."""
+        return None if form in MODELS.kind(self.name).forms else f"model={self.name} is"
 
 
-@dataclass(slots=True)
-class LgbmModel(Model):
-    n_estimators: int
-    learning_rate: float
-    num_leaves: int
-    min_child_samples: int
-    reg_lambda: float
-    feature_fraction: float
-    bagging_fraction: float
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file of `ofiml.models` offers: the schema of its config, the forms of label that it takes (return,
+    direction), and `build(config, task)`, which makes an unfitted model of one (`models.base`).
+    """
 
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        require(self.n_estimators >= 1, "model.n_estimators must be at least 1.")
-        require(2 <= self.num_leaves <= 131_072, "model.num_leaves must lie between 2 and 131072.")
-        require(self.min_child_samples >= 0, "model.min_child_samples must not be negative.")
-        require(self.reg_lambda >= 0, "model.reg_lambda must not be negative.")
-        require(0 < self.learning_rate <= 10, "model.learning_rate must lie in (0, 10].")
-        require(0 < self.feature_fraction <= 1, "model.feature_fraction must lie in (0, 1].")
-        require(0 < self.bagging_fraction <= 1, "model.bagging_fraction must lie in (0, 1].")
+    config: type[Model]
+    forms: tuple[str, ...]
+    build: Callable[[Any, Any], Any]
+
+
+class Models(Mapping[str, type[Model]]):
+    """The schema of each model by its name, which is that of its file in `ofiml.models`.
+
+    A file is imported when its name is asked for, so that a wrong config is told before anything heavy is loaded; and
+    only a name that the folder itself has, as names come from strangers. The import stands here as a call, not as a
+    statement: imports run from models to config, and models bring their own schemas.
+    """
+
+    def _folder(self) -> Any:
+        return importlib.import_module("ofiml.models")
+
+    def __iter__(self) -> Iterator[str]:
+        folder = self._folder()
+        names = (module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg)
+        return iter(sorted(set(names) - folder.SHARED))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(iter(self))
+
+    def __getitem__(self, name: str) -> type[Model]:
+        return self.kind(name).config
+
+    def kind(self, name: str) -> Kind:
+        """All that the file of that name offers. Raises KeyError for a name that is no model's."""
+        if name not in self:
+            raise KeyError(name)
+        kind: Kind = importlib.import_module(f"ofiml.models.{name}").MODEL
+        return kind
+
+    def of(self, form: str) -> list[str]:
+        """The models that learn a label of `form`."""
+        return [name for name in self if form in self.kind(name).forms and name != "zero"]
+
+
+MODELS = Models()

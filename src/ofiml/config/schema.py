@@ -1,11 +1,12 @@
 """The schemas: one slots dataclass per choice of a Hydra group, checked when built, and the cross-field checks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ofiml.config.checks import one_of, require, seed
 from ofiml.config.dataset import AlgoseekDataset, FileDataset, QuotesDataset, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
-from ofiml.config.model import LgbmModel, LogisticModel, Model, RidgeModel
+from ofiml.config.model import MODELS, Model
 from ofiml.config.split import WalkForward
 from ofiml.config.target import Horizon, Target
 from ofiml.units import duration
@@ -194,7 +195,7 @@ class Tracking:
 
 _MARKETS = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
 
-SCHEMAS: dict[str, type | dict[str, type]] = {
+SCHEMAS: dict[str, type | Mapping[str, type]] = {
     "dataset": {
         **dict.fromkeys(_MARKETS, SyntheticDataset),
         "databento": FileDataset,
@@ -222,14 +223,12 @@ SCHEMAS: dict[str, type | dict[str, type]] = {
     "horizon": Horizon,
     "target": Target,
     "split": {"expanding": WalkForward, "rolling": WalkForward},
-    "model": {"zero": Model, "ols": Model, "ridge": RidgeModel, "logistic": LogisticModel, "lgbm": LgbmModel},
+    "model": MODELS,
     "tuning": Tuning,
     "evaluation": Evaluation,
     "backtest": Backtest,
     "tracking": Tracking,
 }
-
-CLASSIFIERS, REGRESSORS = ("logistic",), ("ols", "ridge")
 
 
 @dataclass(slots=True)
@@ -308,15 +307,15 @@ class Config:
                 f"features={self.features.name} holds values of the bar that target=impact explains: "
                 "use features=ofi_only.",
             )
-        if self.model.name in CLASSIFIERS:
+        why = self.model.forbids(self.target.form)
+        if why is not None:
+            others = ", ".join(MODELS.of(self.target.form))
             require(
                 self.target.form == "direction",
-                f"model={self.model.name} is a classifier, but the target is a return: use target=direction, "
-                "or a regression model (ols, ridge, lgbm).",
+                f"{why} a classifier, but the target is a return: use target=direction, or a regression model "
+                f"({others}).",
             )
-        if self.model.name in REGRESSORS:
             require(
                 self.target.form == "return",
-                f"model={self.model.name} is a regression, but the target is a direction: use target=forecast, "
-                "or a classifier (logistic, lgbm).",
+                f"{why} a regression, but the target is a direction: use target=forecast, or a classifier ({others}).",
             )

@@ -73,6 +73,11 @@ def log_loss(y: Float, y_hat: Float) -> float:
     return float(-np.mean(np.where(y[moved] > 0, np.log(p), np.log1p(-p))))
 
 
+def pinball(y: Float, y_hat: Float, q: float) -> float:
+    """Mean loss of y_hat as the q-quantile of y, in units of y (Koenker & Bassett 1978)."""
+    return float(np.mean(np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat)))) if len(y) else float("nan")
+
+
 def measures(form: str) -> list[str]:
     """Names of the measures that a label of `form` return or direction has."""
     return ["r2", "ic", "rank_ic", "hit_rate", *(["auc", "log_loss"] if form == "direction" else [])]

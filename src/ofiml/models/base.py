@@ -1,26 +1,47 @@
-"""What every model does."""
+"""What every model does, and what it is made for."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
 
 Float = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model is made for: a label of `form` return or direction, random choices from `seed`, features of these
+    names (none where they are not known).
+    """
+
+    form: str
+    seed: int
+    features: tuple[str, ...] = ()
+
+
 class Model(Protocol):
     """A forecaster of the label from features x (n, k), rows in time order; NaN in x is allowed.
 
-    For a return, `predict` gives the expected label; for a direction, P(up) - P(down). `fit` learns from labels y (n,)
+    For a return, `predict` gives the expected label (or what else of it the config asks for); for a direction, P(up) -
+    P(down). `fit` learns from labels y (n,), of a direction -1, 0 or 1,
     and holds out, where it needs to, purged splits of `inner`, which describes the same n rows; it returns the model
     itself and raises DataError where the labels leave nothing to learn.
     """
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Model": ...
     def predict(self, x: Float) -> Float: ...
+
+    def probabilities(self, x: Float) -> Float | None:
+        """P(down), P(flat), P(up), (n, 3), of a direction; flat is 0 where the model does not know it. None of a
+        return.
+        """
+        ...
 
     def contributions(self, x: Float) -> Float:
         """SHAP values (n, k) of the raw score, against the train rows."""
@@ -37,3 +58,30 @@ class Model(Protocol):
     def native(self) -> Any:
         """The library's own object, for the tracking store; None if there is none."""
         ...
+
+
+def two_way(up: Float) -> Float:
+    """The probabilities (n, 3) of a model that knows only P(up) (n,), of rows that move."""
+    return np.column_stack([1.0 - up, np.zeros(len(up)), up])
+
+
+def read_json(path: Path, what: str, keys: set[str]) -> dict[str, Any]:
+    """A mapping of these keys from a stranger's file. Raises DataError: it is no `what` that a study wrote."""
+    try:
+        parts = json.loads(path.read_text())
+    except (ValueError, RecursionError):
+        parts = None
+    if not isinstance(parts, dict) or set(parts) != keys:
+        raise DataError(f"{path.name} is no {what} that a study wrote.")
+    return parts
+
+
+def finite(values: Any, path: Path, what: str) -> Float:
+    """The finite numbers (n,), at least one, of a stranger's file. Raises DataError for anything else."""
+    try:
+        numbers = np.array(values, np.float64)
+    except (ValueError, TypeError):
+        numbers = np.empty(0)
+    if numbers.ndim != 1 or len(numbers) == 0 or not np.isfinite(numbers).all():
+        raise DataError(f"{path.name} is no {what} that a study wrote: it holds no finite numbers where they belong.")
+    return numbers

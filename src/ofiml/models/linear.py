@@ -1,4 +1,4 @@
-"""Linear models: OLS and Ridge on the return, logistic regression on the direction.
+"""What the linear models share: of the return, or of the direction by the logistic function.
 
 Missing values take the train median, features are standardised on the train rows.
 """
@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ofiml.config import LogisticModel, RidgeModel
 from ofiml.errors import DataError
-from ofiml.models.base import Float
+from ofiml.models.base import Float, two_way
 from ofiml.splits.inner import Inner
 
 
@@ -65,10 +64,16 @@ class Linear:
         return self
 
     def predict(self, x: Float) -> Float:
+        return 2.0 * self._up(x) - 1.0 if self.classify else self.scorer.score(x)
+
+    def probabilities(self, x: Float) -> Float | None:
+        return two_way(self._up(x)) if self.classify else None
+
+    def _up(self, x: Float) -> Float:
         from scipy.special import expit
 
-        score = self.scorer.score(x)
-        return 2.0 * expit(score) - 1.0 if self.classify else score
+        up: Float = expit(self.scorer.score(x))
+        return up
 
     def contributions(self, x: Float) -> Float:
         import shap
@@ -99,33 +104,18 @@ class Linear:
         return self.pipeline
 
 
-def ols() -> Linear:
-    from sklearn.linear_model import LinearRegression
-
-    return Linear(LinearRegression(), classify=False)
-
-
-def ridge(config: RidgeModel) -> Linear:
-    from sklearn.linear_model import Ridge
-
-    return Linear(Ridge(alpha=config.alpha), classify=False)
-
-
-def logistic(config: LogisticModel) -> Linear:
-    from sklearn.linear_model import LogisticRegression
-
-    return Linear(LogisticRegression(C=config.c, max_iter=1000), classify=True)
-
-
 def moves_only(x: Float, y: Float) -> tuple[Float, Float]:
-    """The rows whose mid moved, with y as 0 (down) or 1 (up): what a classifier of direction trains on.
-
-    Raises DataError if they all moved the same way.
+    """The rows whose mid moved, with y as 0 (down) or 1 (up): what a classifier of two ways trains on. Raises
+    DataError as of `both_ways`.
     """
+    both_ways(y)
     moved = y != 0
-    up = (y[moved] > 0).astype(np.float64)
-    if len(np.unique(up)) < 2:
+    return x[moved], (y[moved] > 0).astype(np.float64)
+
+
+def both_ways(y: Float) -> None:
+    """Raises DataError unless labels of direction, -1, 0 or 1, go both up and down."""
+    if not ((y > 0).any() and (y < 0).any()):
         raise DataError(
             "All train rows of a fold moved the same way, or none did: give more data, or a longer horizon."
         )
-    return x[moved], up

@@ -20,8 +20,9 @@ class Pipeline:
 
     def __init__(self, ofi: Ofi, model: ModelConfig, *, form: str, seed: int, columns: list[str]) -> None:
         self.ofi, self.columns = ofi, columns
+        self.config, self.form, self.seed = model, form, seed
         self.reducer: Reducer
-        self.model: Model = build(model, form=form, seed=seed)
+        self.model: Model
 
     @property
     def feature_names(self) -> list[str]:
@@ -29,12 +30,21 @@ class Pipeline:
 
     def fit(self, flow: Float, others: Float, y: Float, inner: Inner) -> "Pipeline":
         """Learns from flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes."""
-        self.reducer = reducer(self.ofi, flow.shape[1]).fit(flow, y)
+        self._make(flow.shape[1])
+        self.reducer.fit(flow, y)
         self.model.fit(self.features(flow, others), y, inner)
         return self
 
+    def _make(self, flow_width: int) -> None:
+        """An unfitted reduction, and the model of what it gives: the model may be told of its features by name."""
+        self.reducer = reducer(self.ofi, flow_width)
+        self.model = build(self.config, form=self.form, seed=self.seed, features=self.feature_names)
+
     def predict(self, flow: Float, others: Float) -> Float:
         return self.model.predict(self.features(flow, others))
+
+    def probabilities(self, flow: Float, others: Float) -> Float | None:
+        return self.model.probabilities(self.features(flow, others))
 
     def contributions(self, flow: Float, others: Float) -> Float:
         return self.model.contributions(self.features(flow, others))
@@ -50,7 +60,7 @@ class Pipeline:
     def load(self, stem: Path, flow_width: int) -> "Pipeline":
         """Reads what `save` wrote, for flow of `flow_width` columns. Raises DataError for anything else."""
         path = stem.with_name(stem.name + "_features.json")
-        self.reducer = reducer(self.ofi, flow_width)
+        self._make(flow_width)
         parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
         try:
             described = json.loads(path.read_text())

@@ -1,19 +1,15 @@
 """From a model's config to a fresh, unfitted model."""
 
-from ofiml.config import LgbmModel, LogisticModel, RidgeModel
+from collections.abc import Sequence
+
+from ofiml.config import MODELS
 from ofiml.config import Model as ModelConfig
-from ofiml.models import lgbm, linear
-from ofiml.models.base import Model
-from ofiml.models.zero import Zero
+from ofiml.models.base import Model, Task
 
 
-def build(config: ModelConfig, *, form: str, seed: int) -> Model:
-    """The model that `config` names, for a label of `form` return or direction."""
-    match config:
-        case LgbmModel():
-            return lgbm.Lgbm(config, classify=form == "direction", seed=seed)
-        case RidgeModel():
-            return linear.ridge(config)
-        case LogisticModel():
-            return linear.logistic(config)
-    return Zero() if config.name == "zero" else linear.ols()
+def build(config: ModelConfig, *, form: str, seed: int, features: Sequence[str] = ()) -> Model:
+    """The model that `config` names, for a label of `form` return or direction, and for `features` of these names: a
+    model that is told something of its features needs them.
+    """
+    model: Model = MODELS.kind(config.name).build(config, Task(form, seed, tuple(features)))
+    return model

@@ -2,11 +2,12 @@
 
 LightGBM trusts its files: it jumps to the offsets, allocates the sizes and follows the children that they name, so that
 a stranger's file can crash or hang it. What `Lgbm.save` wrote is therefore never given back to it, but read here: a
-regression or a two-way classification of numbers, line by line in the order in which it is written, and nothing else.
+regression or a classification of numbers, line by line in the order in which it is written, and nothing else.
 """
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,15 @@ NODE = np.dtype([("threshold", "f8"), ("feature", "i4"), ("kind", "i4"), ("left"
 DEFAULT_LEFT, MISSING_IS_ZERO, MISSING_IS_NAN = 2, 1, 2
 ZERO = 1.0000000180025095e-35  # LightGBM's 1e-35f: what is no larger is 0
 LARGEST_EXP = 709.782712893384  # exp of more overflows
+SUM, SIGMOID, SOFTMAX = 0, 1, 2  # what is said of the sum of the leaves
+
+# Of each objective: how LightGBM writes it, how many scores a row has, and what becomes of them.
+OBJECTIVES = {
+    "regression": ("regression", 1, SUM),
+    "quantile": ("quantile", 1, SUM),
+    "binary": ("binary sigmoid:1", 1, SIGMOID),
+    "multiclass": ("multiclass num_class:3", 3, SOFTMAX),
+}
 
 MOST_BYTES, MOST_LEAVES = 2**26, 131_072  # a thousand trees of 255 leaves are half of that
 _KINDS = (0, 2, 4, 6, 8, 10)
@@ -32,13 +42,17 @@ _NUMBER = re.compile(r"-?(inf|[0-9]{1,40}(\.[0-9]{1,40})?(e[+-]?[0-9]{1,3})?)", 
 
 
 def predict_py(
-    nodes: NDArray[np.void], roots: NDArray[np.int32], leaves: Float, classify: bool, x: Float, out: Float
+    nodes: NDArray[np.void], roots: NDArray[np.int32], leaves: Float, said: int, x: Float, out: Float
 ) -> None:
-    """What the trees say of rows x (n, k): the sum of their leaves, tree after tree, or its sigmoid, in `out` (n,)."""
+    """What the trees say of rows x (n, k), in `out` (n, scores): sums of their leaves, tree after tree, which belong to
+    the scores in turn; their sigmoid, or softmax, as `said` asks.
+    """
+    scores = out.shape[1]
     for i in range(len(x)):
-        score = 0.0
-        for root in roots:
-            at = root
+        for k in range(scores):
+            out[i, k] = 0.0
+        for t in range(len(roots)):
+            at = roots[t]
             while at >= 0:
                 node = nodes[at]
                 value, kind = x[i, node["feature"]], node["kind"]
@@ -50,11 +64,19 @@ def predict_py(
                 else:
                     left = value <= node["threshold"]
                 at = node["left"] if left else node["right"]
-            score += leaves[~at]
-        if classify:
-            out[i] = 1.0 / (1.0 + math.exp(-score)) if -score <= LARGEST_EXP else 0.0
-        else:
-            out[i] = score
+            out[i, t % scores] += leaves[~at]
+        if said == SIGMOID:
+            out[i, 0] = 1.0 / (1.0 + math.exp(-out[i, 0])) if -out[i, 0] <= LARGEST_EXP else 0.0
+        elif said == SOFTMAX:
+            largest = out[i, 0]
+            for k in range(1, scores):
+                largest = max(largest, out[i, k])
+            total = 0.0
+            for k in range(scores):
+                out[i, k] = math.exp(out[i, k] - largest)
+                total += out[i, k]
+            for k in range(scores):
+                out[i, k] /= total
 
 
 predict = njit(cache=True, nogil=True)(predict_py)
@@ -65,30 +87,33 @@ class Trees:
     """Trees over `width` features: `roots` (trees,) and children count through all `nodes` and `leaves`."""
 
     width: int
-    classify: bool
+    objective: str
     nodes: NDArray[np.void]
     roots: NDArray[np.int32]
     leaves: Float
 
     def predict(self, x: Float) -> Float:
-        """Of rows x (n, width), NaN allowed: the expected label, or the probability of the second class; (n,), finite,
-        the same bits as `lightgbm.Booster.predict`, for one row as for many.
+        """Of rows x (n, width), NaN allowed: the expected label or its quantile, or the probability of the second
+        class, (n,); of three classes the probability of each, (n, 3). Finite, the same bits as
+        `lightgbm.Booster.predict`, for one row as for many.
         """
         if x.ndim != 2 or x.shape[1] != self.width:
             raise DataError(f"The trees know {self.width} features, and the rows are of shape {x.shape}.")
-        out = np.empty(len(x))
-        predict(self.nodes, self.roots, self.leaves, self.classify, np.ascontiguousarray(x, np.float64), out)
-        return out
+        _, scores, said = OBJECTIVES[self.objective]
+        out = np.empty((len(x), scores))
+        predict(self.nodes, self.roots, self.leaves, said, np.ascontiguousarray(x, np.float64), out)
+        return out if scores > 1 else out[:, 0]
 
 
-def read(path: Path, width: int, *, classify: bool) -> Trees:
-    """The trees of a file that `Lgbm.save` wrote, over `width` features. Raises DataError, with the line, for any
-    other; what follows the trees (importances, parameters) is not read.
+def read(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -> Trees:
+    """The trees of a file that `Lgbm.save` wrote, over `width` features, of one of `OBJECTIVES` and with these
+    constraints. Raises DataError, with the line, for any other; what follows the trees (importances, parameters) is not
+    read.
     """
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"{path.name} is larger than {MOST_BYTES} bytes: too large for a model that a study wrote.")
     lines = _Lines(path.name, path.read_bytes().decode("latin-1"))
-    sizes = _header(lines, width, classify)
+    sizes = _header(lines, width, objective, monotone)
     nodes: list[NDArray[np.void]] = []
     leaves: list[Float] = []
     roots: list[int] = []
@@ -108,9 +133,11 @@ def read(path: Path, width: int, *, classify: bool) -> Trees:
         largest += float(np.abs(values).max())
         measured.append(str(lines.at - start))
         start, line = lines.at, lines.next()
+    scores = OBJECTIVES[objective][1]
+    lines.hold(len(roots) % scores == 0, f"a number of trees that {scores} divides")
     lines.hold(bool(roots) and sizes == " ".join(measured), "as many trees, and as long, as tree_sizes says")
     lines.hold(math.isfinite(largest), "trees whose sum is finite")
-    return Trees(width, classify, np.concatenate(nodes), np.array(roots, np.int32), np.concatenate(leaves))
+    return Trees(width, objective, np.concatenate(nodes), np.array(roots, np.int32), np.concatenate(leaves))
 
 
 class _Lines:
@@ -162,12 +189,15 @@ class _Lines:
         return np.array([float(cell) for cell in self.values(key, count, _NUMBER)], np.float64)
 
 
-def _header(lines: _Lines, width: int, classify: bool) -> str:
+def _header(lines: _Lines, width: int, objective: str, monotone: Sequence[int]) -> str:
     """Checks all that stands before the trees; returns their sizes as written."""
-    lines.expect("tree", "version=v4", "num_class=1", "num_tree_per_iteration=1", "label_index=0")
+    written, scores, _ = OBJECTIVES[objective]
+    lines.expect("tree", "version=v4", f"num_class={scores}", f"num_tree_per_iteration={scores}", "label_index=0")
     lines.expect(f"max_feature_idx={width - 1}")
-    lines.expect(f"objective={'binary sigmoid:1' if classify else 'regression'}")
+    lines.expect(f"objective={written}")
     lines.expect(f"feature_names={' '.join(f'Column_{i}' for i in range(width))}")
+    if monotone:
+        lines.expect(f"monotone_constraints={' '.join(map(str, monotone))}")
     lines.hold(lines.value("feature_infos").count(" ") == width - 1, f"{width} values of feature_infos")
     sizes = lines.value("tree_sizes")
     lines.expect("")

@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from ofiml.models.base import Float
+from ofiml.config.model import Kind
+from ofiml.config.model import Model as Config
+from ofiml.models.base import Float, Task, two_way
 from ofiml.splits.inner import Inner
 
 
 class Zero:
+    def __init__(self, task: Task) -> None:
+        self.classify = task.form == "direction"
+
     def fit(self, x: Float, y: Float, inner: Inner) -> "Zero":
         return self
 
     def predict(self, x: Float) -> Float:
         return np.zeros(len(x))
+
+    def probabilities(self, x: Float) -> Float | None:
+        return two_way(np.full(len(x), 0.5)) if self.classify else None
 
     def contributions(self, x: Float) -> Float:
         return np.zeros(x.shape)
@@ -28,3 +36,6 @@ class Zero:
 
     def native(self) -> Any:
         return None
+
+
+MODEL = Kind(Config, ("return", "direction"), lambda config, task: Zero(task))

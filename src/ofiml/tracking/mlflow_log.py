@@ -18,7 +18,7 @@ from ofiml.tracking.verdict import inputs, markdown
 
 _PARAM_LIMIT = 6000
 _BATCH = 1000
-_MODEL = re.compile(r"models/fold_[0-9]{2}(_features)?\.(json|txt)")
+_MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration)?\.(json|txt)")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 

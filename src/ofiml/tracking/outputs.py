@@ -12,6 +12,7 @@ from ofiml.events.schema import TIME
 from ofiml.events.truth import to_json
 from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
+from ofiml.training import PROBABILITIES
 
 KEPT = ["symbol", "session", "bar_close", "fold", "y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"]
 
@@ -30,7 +31,8 @@ def write(study: Study, folder: Path) -> list[Path]:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
-    predictions = study.predictions.select(KEPT).with_columns(pl.col("bar_close").cast(TIME))
+    chances = [c for c in PROBABILITIES if c in study.predictions.columns]
+    predictions = study.predictions.select([*KEPT, *chances]).with_columns(pl.col("bar_close").cast(TIME))
     tables = {"predictions": predictions, "fills": study.fills}
     if study.gains is not None:
         tables["equity"] = study.gains.with_columns(pl.col("bar_close").cast(TIME))

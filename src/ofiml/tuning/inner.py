@@ -1,7 +1,7 @@
 """What a parameter set is judged by: purged inner folds of a fold's train rows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
-from ofiml.evaluation.metrics import log_loss, r2
+from ofiml.evaluation.metrics import log_loss, pinball, r2
 from ofiml.labels import Encoder
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
@@ -23,7 +23,8 @@ Float = NDArray[np.float64]
 class Train:
     """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals.
 
-    With a `dead_band`, labels are moves in ticks, which each inner fold encodes by its own train rows.
+    With a `dead_band`, labels are moves in ticks, which each inner fold encodes by its own train rows. `columns` are
+    the names of the other features, for a model that is told something of them.
     """
 
     flow: Float
@@ -31,17 +32,21 @@ class Train:
     y: Float
     rows: Intervals
     dead_band: float = 0.0
+    columns: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class InnerFold:
-    """Features (n, k), labels (n,) and intervals of the inner train rows; features and labels of those held out."""
+    """Features (n, k), labels (n,) and intervals of the inner train rows; features and labels of those held out; and
+    the features' names.
+    """
 
     x: Float
     y: Float
     rows: Inner
     x_held: Float
     y_held: Float
+    names: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[Inn
         y = Encoder.fit(train.y[fold.train], train.dead_band).encode(train.y)
         fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
         x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
-        folds.append(InnerFold(x[0], y[fold.train], whole.take(fold.train), x[1], y[fold.test]))
+        names = [*fitted.columns, *train.columns]
+        folds.append(InnerFold(x[0], y[fold.train], whole.take(fold.train), x[1], y[fold.test], names))
     return folds
 
 
@@ -73,16 +79,18 @@ def evaluate(
 ) -> Outcome:
     """The model's score on each inner fold, one after the other, until `hopeless` says so of those that there are.
 
-    A score is the R² against the inner train mean; for a direction, minus the log loss. A fold whose labels leave
-    nothing to learn, or whose score is not a number, fails the trial, and ends nothing else.
+    A score is the R² against the inner train mean; for a direction, minus the log loss; for a quantile, minus the
+    pinball loss. A fold whose labels leave nothing to learn, or whose score is not a number, fails the trial, and ends
+    nothing else.
     """
     scores: list[float] = []
     for fold in folds:
         try:
-            y_hat = build(model, form=form, seed=seed).fit(fold.x, fold.y, fold.rows).predict(fold.x_held)
+            fresh = build(model, form=form, seed=seed, features=fold.names)
+            y_hat = fresh.fit(fold.x, fold.y, fold.rows).predict(fold.x_held)
         except DataError:
             return Outcome("failed", scores)
-        score = _score(form, fold, y_hat)
+        score = _score(form, model.of_quantile, fold, y_hat)
         if not np.isfinite(score):
             return Outcome("failed", scores)
         scores.append(score)
@@ -91,7 +99,9 @@ def evaluate(
     return Outcome("complete", scores)
 
 
-def _score(form: str, fold: InnerFold, y_hat: Float) -> float:
+def _score(form: str, quantile: float | None, fold: InnerFold, y_hat: Float) -> float:
     if form == "direction":
         return -log_loss(fold.y_held, y_hat)
+    if quantile is not None:
+        return -pinball(fold.y_held, y_hat, quantile)
     return r2(fold.y_held, y_hat, np.full(len(fold.y_held), fold.y.mean()))

@@ -1,0 +1,180 @@
+"""Probabilities that are held to what happened, on rows that the model had not seen.
+
+The scores are out of fold: of purged walk-forward folds inside the train rows. On them a rising curve is fitted from
+the model's probability to the frequency of what it speaks of (Zadrozny & Elkan 2002; Platt 1999); the model itself is
+then fitted on all train rows.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ofiml.errors import DataError
+from ofiml.models.base import Float, Model, finite, read_json, two_way
+from ofiml.splits.inner import Inner
+
+METHODS = ("none", "isotonic", "sigmoid")
+_FOLDS, _FIRST_TRAIN = 3, 0.4
+_CERTAIN = 1e-12  # a probability nearer to 0 or 1 has no logit that says anything
+
+
+@dataclass(frozen=True, slots=True)
+class Isotonic:
+    """A rising broken line through the points (x, y)."""
+
+    x: Float
+    y: Float
+
+    @classmethod
+    def fit(cls, p: Float, happened: Float) -> "Isotonic":
+        from sklearn.isotonic import IsotonicRegression
+
+        never = 1.0 / (len(p) + 2)  # what never happened in so many rows is no certainty
+        curve = IsotonicRegression(y_min=never, y_max=1 - never, out_of_bounds="clip").fit(p, happened)
+        return cls(curve.X_thresholds_, curve.y_thresholds_)
+
+    def __call__(self, p: Float) -> Float:
+        # In arithmetic of its own, so that one row has the same bits as many.
+        if len(self.x) == 1:
+            return np.full(len(p), self.y[0])
+        p = np.clip(p, self.x[0], self.x[-1])
+        right = np.clip(np.searchsorted(self.x, p, side="right"), 1, len(self.x) - 1)
+        left = right - 1
+        share = (p - self.x[left]) / (self.x[right] - self.x[left])
+        return self.y[left] + share * (self.y[right] - self.y[left])
+
+    @classmethod
+    def read(cls, x: Float, y: Float) -> "Isotonic | None":
+        rising = len(x) == len(y) and bool((np.diff(x) > 0).all() and (np.diff(y) >= 0).all())
+        return cls(x, y) if rising and y[0] > 0 and y[-1] < 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid:
+    """expit(x·logit(p) + y), x the slope, not below 0, and y the intercept, (1,) each."""
+
+    x: Float
+    y: Float
+
+    @classmethod
+    def fit(cls, p: Float, happened: Float) -> "Sigmoid":
+        from scipy.special import logit
+        from sklearn.linear_model import LogisticRegression
+
+        # Platt's targets are a little off 0 and 1: so there is always an optimum.
+        up = happened.sum()
+        target = np.where(happened > 0, (up + 1) / (up + 2), 1 / (len(p) - up + 2))
+        score = np.tile(_logit(p), 2)[:, None]
+        outcome = np.repeat([1.0, 0.0], len(p))
+        fitted = LogisticRegression(C=np.inf).fit(score, outcome, sample_weight=np.concatenate([target, 1 - target]))
+        slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        if slope < 0:  # the scores told less than nothing
+            slope, intercept = 0.0, float(logit(target.mean()))
+        return cls(np.array([slope]), np.array([intercept]))
+
+    def __call__(self, p: Float) -> Float:
+        from scipy.special import expit
+
+        out: Float = expit(self.x[0] * _logit(p) + self.y[0])
+        return out
+
+    @classmethod
+    def read(cls, x: Float, y: Float) -> "Sigmoid | None":
+        return cls(x, y) if len(x) == len(y) == 1 and 0 <= x[0] < 1e9 and abs(y[0]) < 1e9 else None
+
+
+def _logit(p: Float) -> Float:
+    from scipy.special import logit
+
+    out: Float = logit(np.clip(p, _CERTAIN, 1 - _CERTAIN))
+    return out
+
+
+_CURVES: dict[str, type[Isotonic] | type[Sigmoid]] = {"isotonic": Isotonic, "sigmoid": Sigmoid}
+
+
+def calibrated(make: Callable[[], Model], method: str, *, flat: bool = False) -> Model:
+    """The classifier that `make` makes, calibrated by one of `METHODS`. `flat`: it knows three classes."""
+    return make() if method == "none" else Calibrated(make, method, flat=flat)
+
+
+class Calibrated:
+    """A classifier of direction behind a curve for P(up); with `flat`, one for each class, divided by their sum."""
+
+    def __init__(self, make: Callable[[], Model], method: str, *, flat: bool) -> None:
+        self._make, self._method, self._classes = make, method, [0, 1, 2] if flat else [2]
+        self.model = make()
+        self.curves: list[Isotonic | Sigmoid] = []
+
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Calibrated":
+        said, happened = [], []
+        for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key="the folds of model.calibration"):
+            fitted = self._make().fit(x[fold.train], y[fold.train], inner.take(fold.train))
+            # A model of two classes speaks of rows that move.
+            counts = fold.test if len(self._classes) == 3 else fold.test[y[fold.test] != 0]
+            said.append(_told(fitted, x[counts]))
+            happened.append(y[counts])
+        p, outcome = np.concatenate(said), np.concatenate(happened)
+        if len(p) == 0:
+            raise DataError("No row that model.calibration could hold a probability to moved: give more data.")
+        curve = _CURVES[self._method]
+        self.curves = [curve.fit(p[:, k], (outcome == k - 1).astype(np.float64)) for k in self._classes]
+        self.model = self._make().fit(x, y, inner)
+        return self
+
+    def predict(self, x: Float) -> Float:
+        p = self.probabilities(x)
+        return p[:, 2] - p[:, 0]
+
+    def probabilities(self, x: Float) -> Float:
+        told = _told(self.model, x)
+        each = [curve(told[:, k]) for curve, k in zip(self.curves, self._classes, strict=True)]
+        if len(each) == 1:
+            return two_way(each[0])
+        total = each[0] + each[1] + each[2]
+        return np.column_stack([one / total for one in each])
+
+    def contributions(self, x: Float) -> Float:
+        """Of the score before the curve, which only bends it."""
+        return self.model.contributions(x)
+
+    def save(self, stem: Path) -> None:
+        self.model.save(stem)
+        curves = [{k: v.tolist() for k, v in asdict(curve).items()} for curve in self.curves]
+        _path(stem).write_text(json.dumps({"method": self._method, "curves": curves}, indent=1))
+
+    def load(self, stem: Path, width: int) -> "Calibrated":
+        path, what = _path(stem), "calibration"
+        parts = read_json(path, what, {"method", "curves"})
+        listed = parts["curves"]
+        if parts["method"] != self._method or not isinstance(listed, list) or len(listed) != len(self._classes):
+            raise DataError(f"{path.name} is of another calibration than the run's config asks for.")
+        self.curves = []
+        for one in listed:
+            if not isinstance(one, dict) or set(one) != {"x", "y"}:
+                raise DataError(f"{path.name} is no calibration that a study wrote.")
+            curve = _CURVES[self._method].read(*(finite(one[k], path, what) for k in ("x", "y")))
+            if curve is None:
+                raise DataError(
+                    f"{path.name} is no calibration that a study wrote: a curve does not rise within (0, 1)."
+                )
+            self.curves.append(curve)
+        self.model = self._make().load(stem, width)
+        return self
+
+    def native(self) -> Any:
+        return self.model.native()
+
+
+def _path(stem: Path) -> Path:
+    return stem.with_name(stem.name + "_calibration.json")
+
+
+def _told(model: Model, x: Float) -> Float:
+    p = model.probabilities(x)
+    assert p is not None, "only a classifier is calibrated"
+    return p

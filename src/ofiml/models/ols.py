@@ -1,0 +1,15 @@
+"""Least squares of the return."""
+
+from ofiml.config.model import Kind
+from ofiml.config.model import Model as Config
+from ofiml.models.base import Task
+from ofiml.models.linear import Linear
+
+
+def build(config: Config, task: Task) -> Linear:
+    from sklearn.linear_model import LinearRegression
+
+    return Linear(LinearRegression(), classify=False)
+
+
+MODEL = Kind(Config, ("return",), build)
