@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ofiml.backtest.taker import FILL_SCHEMA, Result, backtest
 from ofiml.config import Config
+from ofiml.controls import controls
 from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, stability
 from ofiml.evaluation.judge import judge, profit
@@ -90,6 +91,9 @@ def run(config: Config, stages: Stages) -> Study:
                 planted = any(truth.informative for truth in truths)
                 metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.form, planted)
             impact = _impact(judged, sessions) if config.target.kind == "impact" else None
+        with clock.stage("controls"):
+            asked = config.evaluation.controls
+            held = controls(rows, judged, results, sessions[0].flow_levels, config) if asked else None
         with clock.stage("backtest"):
             trades = _backtest(traded, sessions, config)
             if trades:
@@ -125,6 +129,7 @@ def run(config: Config, stages: Stages) -> Study:
             if r.tuned is not None
         ],
         backtest=trades.summary if trades else None,
+        controls=held,
         runtime={"seconds": clock.seconds},
     )
     last = results[-1]

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import Config
+from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError
 from ofiml.evaluation.importance import sample
 from ofiml.evaluation.seeds import column
@@ -28,6 +29,7 @@ PROBABILITIES = ("p_down", "p_flat", "p_up")  # columns of predictions, where th
 @dataclass(slots=True)
 class FoldResult:
     fold: Fold
+    model: ModelConfig  # as the fold was fitted with: tuned, or chosen before
     pipeline: Pipeline
     tuned: Tuned | None
     predictions: pl.DataFrame  # of every bar of the test block, labelled or not: whoever trades does not know which
@@ -92,8 +94,7 @@ def _fit(
         model = tuned.model
 
     def fitted(seed: int) -> Pipeline:
-        pipeline = Pipeline(config.ofi, model, form=form, seed=seed, columns=feature_columns(config.features))
-        return pipeline.fit(flow, others, y, Inner(intervals(train_rows), config.split.embargo_ns))
+        return unfitted(model, config, seed).fit(flow, others, y, Inner(intervals(train_rows), config.split.embargo_ns))
 
     pipeline, tested = fitted(config.seed), inputs(block, levels, config)
     y_hat = pipeline.predict(*tested)
@@ -113,7 +114,12 @@ def _fit(
         predictions = predictions.with_columns(*columns)
     explained = judged[sample(fold.test, config.evaluation.importance_rows)]
     shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
-    return FoldResult(fold, pipeline, tuned, predictions, shap, encoder.band)
+    return FoldResult(fold, model, pipeline, tuned, predictions, shap, encoder.band)
+
+
+def unfitted(model: ModelConfig, config: Config, seed: int) -> Pipeline:
+    """A fold's pipeline before it has learned anything, with the fold's own (tuned) model."""
+    return Pipeline(config.ofi, model, form=config.target.form, seed=seed, columns=feature_columns(config.features))
 
 
 def intervals(rows: pl.DataFrame) -> Intervals:

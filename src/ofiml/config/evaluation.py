@@ -12,6 +12,7 @@ class Evaluation:
     level: float
     block: str | None
     importance_rows: int
+    controls: bool
 
     def __post_init__(self) -> None:
         require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")

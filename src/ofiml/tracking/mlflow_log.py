@@ -12,7 +12,7 @@ import filelock
 from ofiml.config import Config, Tracking, without_credentials
 from ofiml.errors import ConfigError
 from ofiml.experiment import Study
-from ofiml.tracking import provenance
+from ofiml.tracking import above, provenance
 from ofiml.tracking.outputs import resolved
 from ofiml.tracking.verdict import inputs, markdown
 
@@ -198,6 +198,7 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
     for tuned in report.tuning:
         out += [(f"tuned/{k}", float(v), tuned["fold"]) for k, v in tuned["best"].items()]
     out += [(f"oracle/{k}", float(v), 0) for k, v in report.metrics.get("oracle", {}).items()]
+    out += above.metrics(report.controls)
     for fate in ("dropped", "kept"):
         out += [(f"dataset/{fate}/{cause}", float(v), 0) for cause, v in report.dataset[fate].items()]
     out.append(("importance/stability", report.importance_stability, 0))

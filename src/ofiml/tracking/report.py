@@ -22,7 +22,8 @@ class Report:
     forecasts; `ofi["weights"]` has one list per fold for fitted variants (of each group of flow, where there are
     several); `rows["never_known"]` names features without a value; `tuning` has, of each tuned fold, the `best`
     parameters, and the `trials` with `params`, `state` (complete, pruned, failed), `score` and the `scores` of their
-    inner folds; `seeds` has the pooled measures with each of `config.seeds` in `runs`, and their spread in `measures`.
+    inner folds; `seeds` has the pooled measures with each of `config.seeds` in `runs`, and their spread in `measures`;
+    `controls` is what `ofiml.controls` found, by control, null where switched off.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Report:
     seeds: dict[str, Any] | None
     tuning: list[dict[str, Any]]
     backtest: dict[str, Any] | None
+    controls: dict[str, Any] | None
     runtime: dict[str, Any]
 
     def to_json(self) -> str:

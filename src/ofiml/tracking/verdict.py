@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ofiml.config import Config
 from ofiml.experiment import Study
+from ofiml.tracking import above
 
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
 _MOST_FOLDS = 8  # that a line has room for
@@ -47,6 +48,7 @@ def sentences(study: Study) -> list[str]:
         lines.append(_symbols(report.metrics["symbols"]))
     if "oracle" in report.metrics:
         lines.append(_share(report.metrics["oracle"]))
+    lines += above.sentences(report.controls)
     if report.impact:
         windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
         lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
