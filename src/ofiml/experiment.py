@@ -13,7 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ofiml.backtest.taker import FILL_SCHEMA, Result, backtest
+from ofiml.backtest.paths import by_path
+from ofiml.backtest.taker import FILL_SCHEMA, Result
 from ofiml.config import Config
 from ofiml.controls import controls
 from ofiml.evaluation.impact import r2_windows
@@ -22,15 +23,15 @@ from ofiml.evaluation.judge import judge, profit
 from ofiml.evaluation.oracle import skill
 from ofiml.evaluation.seeds import spread
 from ofiml.events.quality import add
-from ofiml.events.schema import TIME
 from ofiml.events.truth import Truth
+from ofiml.folds import described_folds
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.reduce import described
 from ofiml.progress import Stages
 from ofiml.rows import Prepared, feature_columns, in_time_order, prepare_all
-from ofiml.splits.walk_forward import walk_forward
+from ofiml.splits.splitter import Divided
 from ofiml.tracking.report import Report, predictions_sha256
-from ofiml.training import FoldResult, fit_all, inputs, intervals
+from ofiml.training import FoldResult, divide, fit_all, histories, inputs
 
 Float = NDArray[np.float64]
 
@@ -48,6 +49,7 @@ class Study:
     pipelines: list[Pipeline]
     example: Float  # a few rows of features as the model sees them
     truths: list[Truth]  # what each simulated session was made with
+    divided: Divided
 
 
 @dataclass(slots=True)
@@ -75,15 +77,9 @@ def run(config: Config, stages: Stages) -> Study:
             truths = [s.planted for s in sessions if s.planted is not None]
         with clock.stage("folds"):
             judged = rows.filter(pl.col("y").is_not_null())
-            folds = walk_forward(
-                intervals(judged),
-                folds=config.split.folds,
-                first_train=config.split.first_train,
-                embargo=config.split.embargo_ns,
-                window=config.split.window,
-            )
-            results = fit_all(rows, judged, folds, sessions[0].flow_levels, config, stages)
-            traded = pl.concat([r.predictions for r in results])
+            divided = divide(judged, sessions, config.split)
+            results = fit_all(rows, judged, divided.folds, sessions[0].flow_levels, config, stages)
+            traded = histories(results)
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
             metrics = judge(predictions, config)
@@ -112,7 +108,7 @@ def run(config: Config, stages: Stages) -> Study:
         },
         ofi=_ofi(results, config),
         model={"name": config.model.name, "features": names, "target": config.target.form, "unit": config.target.unit},
-        folds=[_describe(r, judged) for r in results],
+        folds=[of | {"dead_band_ticks": r.dead_band} for of, r in zip(described_folds(divided), results, strict=True)],
         predictions={"sha256": predictions_sha256(predictions), "rows": predictions.height},
         metrics=metrics,
         impact=impact,
@@ -136,7 +132,8 @@ def run(config: Config, stages: Stages) -> Study:
     example = last.pipeline.features(*inputs(judged[last.fold.test[:5]], sessions[0].flow_levels, config))
     fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
     equity, gains = (trades.equity, trades.gains) if trades else (None, None)
-    return Study(config, report, predictions, fills, equity, gains, [r.pipeline for r in results], example, truths)
+    pipelines = [r.pipeline for r in results]
+    return Study(config, report, predictions, fills, equity, gains, pipelines, example, truths, divided)
 
 
 # --- verdict ---------------------------------------------------------------------------------------------------------
@@ -150,7 +147,7 @@ def _impact(rows: pl.DataFrame, sessions: list[Prepared]) -> dict[str, Any]:
 def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Config) -> Result | None:
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
-    return backtest(
+    return by_path(
         predictions,
         {s.key: s.closing for s in sessions},
         config.backtest,
@@ -197,20 +194,3 @@ def _never_known(rows: pl.DataFrame, config: Config) -> list[str]:
 def _ofi(results: list[FoldResult], config: Config) -> dict[str, Any]:
     asked = {"name": config.ofi.name, "normalise": config.ofi.normalise}
     return asked | described([r.pipeline.reducer for r in results])
-
-
-def _describe(result: FoldResult, rows: pl.DataFrame) -> dict[str, Any]:
-    fold = result.fold
-    stamps = rows["bar_close"].cast(TIME)
-    return {
-        "fold": fold.index,
-        "train_rows": len(fold.train),
-        "purged": fold.purged,
-        "embargoed": fold.embargoed,
-        "test_rows": len(fold.test),
-        "train_from": str(stamps[int(fold.train[0])]),
-        "train_to": str(stamps[int(fold.train[-1])]),
-        "test_from": str(stamps[int(fold.test[0])]),
-        "test_to": str(stamps[int(fold.test[-1])]),
-        "dead_band_ticks": result.dead_band,
-    }

@@ -94,6 +94,11 @@ def replay(run_id: str, overrides: list[str], uri: str, out: Path | None = None)
         config, differs = _configured(raw, report, overrides)
         if config.target.kind == "impact":
             raise ConfigError("A run of target=impact explains the same bar: there is nothing to forecast live.")
+        if config.split.trains_on_later:
+            raise ConfigError(
+                f"The models of a run of split={config.split.name} trained on what came after the bars that they "
+                "predicted: none of them could have run live. Replay a run of split=expanding or split=rolling."
+            )
         run = read(config, report, Path(folder), run_id)
     timings = Timings()
     rows: list[Predicted] = []

@@ -56,6 +56,7 @@ class Prepared:
     flow_levels: int
     size_unit: float
     open: int
+    close: int
     closing: dict[str, int]
     source: str
     digest: str
@@ -96,6 +97,7 @@ def prepare(session: Session, config: Config) -> Prepared:
         flow_levels=len([c for c in flow.columns if c.startswith("ofi_") and c[4:].isdigit()]),
         size_unit=session.size_unit,
         open=session.open,
+        close=session.close,
         closing=closing_quotes(session, book),
         source=session.source,
         digest=session.digest,

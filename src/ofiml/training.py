@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config
+from ofiml.config import Config, Split
 from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError
 from ofiml.evaluation.importance import sample
@@ -16,9 +16,11 @@ from ofiml.labels import Encoder, Worth
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
 from ofiml.progress import Bar, Stages
-from ofiml.rows import feature_columns
+from ofiml.rows import Prepared, feature_columns
+from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
-from ofiml.splits.walk_forward import Fold, Intervals
+from ofiml.splits.rows import Hours, Intervals, Rows
+from ofiml.splits.splitter import Divided, splitter
 from ofiml.tuning import Train, Tuned, tune
 
 Float = NDArray[np.float64]
@@ -41,11 +43,6 @@ def fit_all(
     rows: pl.DataFrame, judged: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
 ) -> list[FoldResult]:
     """Every fold's result. `rows` are all bars, `judged` those with a label, which the folds are made of."""
-    starts = [int(judged["bar_close"][int(fold.test[0])]) for fold in folds]
-    ends = [*starts[1:], int(rows["bar_close"][-1]) + 1]
-    blocks = [
-        rows.filter((pl.col("bar_close") >= a) & (pl.col("bar_close") < b)) for a, b in zip(starts, ends, strict=True)
-    ]
     tuned = config.tuning.enabled and bool(config.model.space)
     chosen = config.tuning.chosen
     if chosen and len(chosen) != len(folds):
@@ -58,7 +55,7 @@ def fit_all(
         def work(fold: Fold) -> FoldResult:
             # Where folds are fewer than threads, several threads tune one fold.
             threads = max(1, config.threads // len(folds))
-            result = _fit(judged, blocks[fold.index], fold, levels, config, trial_bar, threads)
+            result = _fit(judged, tested_bars(rows, fold), fold, levels, config, trial_bar, threads)
             fold_bar.step()
             return result
 
@@ -120,6 +117,29 @@ def _fit(
 def unfitted(model: ModelConfig, config: Config, seed: int) -> Pipeline:
     """A fold's pipeline before it has learned anything, with the fold's own (tuned) model."""
     return Pipeline(config.ofi, model, form=config.target.form, seed=seed, columns=feature_columns(config.features))
+
+
+def divide(judged: pl.DataFrame, sessions: list[Prepared], config: Split) -> Divided:
+    """The labelled rows of these sessions, as splitters see them, and their folds."""
+    known = intervals(judged)
+    hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
+    rows = Rows(known.first_used, known.label_start, known.label_end, judged["bar_close"].to_numpy(), hours)
+    return Divided(rows, splitter(config).split(rows))
+
+
+def tested_bars(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
+    """All bars of the fold's test spans, in time order; a fold that belongs to paths says which, as `path`."""
+    parts = []
+    for start, until, path in fold.spans:
+        part = rows.filter((pl.col("bar_close") >= start) & (pl.col("bar_close") < until))
+        parts.append(part if path is None else part.with_columns(pl.lit(path, pl.Int32).alias("path")))
+    return pl.concat(parts)
+
+
+def histories(results: list[FoldResult]) -> pl.DataFrame:
+    """The predictions of all folds in time order; where there are paths, one path after the other."""
+    found = pl.concat([r.predictions for r in results])
+    return found.sort("path", "bar_close", maintain_order=True) if "path" in found.columns else found
 
 
 def intervals(rows: pl.DataFrame) -> Intervals:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ofiml.errors import DataError
 from ofiml.splits.purge import meets
-from ofiml.splits.walk_forward import Intervals, walk_forward
+from ofiml.splits.rows import Hours, Intervals, Rows
+from ofiml.splits.walk_forward import WalkForward, walk_forward
 
 SECOND = 1_000_000_000
 spans = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 30)), max_size=12)
@@ -47,7 +48,9 @@ def as_times(ns):
 @pytest.mark.parametrize("window", [None, 0.2])
 def test_walk_forward_keeps_what_purgedcv_keeps(seed, window):
     rows = rows_of(seed, 800, 5, 400)
-    for fold in walk_forward(rows, folds=4, first_train=0.4, embargo=0, window=window):
+    hours = Hours.of([("2024-01-01", 0, int(rows.label_start[-1]))])
+    known = Rows(rows.first_used, rows.label_start, rows.label_end, rows.label_start, hours)
+    for fold in WalkForward("rows", 4, 0.4, window, 0).split(known):
         candidates = np.arange(fold.train[0], fold.test[0])
         # purgedcv's intervals are half open: a closed one ends 1 ns later.
         kept = purgedcv.purge(candidates, fold.test, as_times(rows.label_start), as_times(rows.label_end + 1))

@@ -24,7 +24,7 @@ from ofiml.config.schema import (
     Tracking,
     Tuning,
 )
-from ofiml.config.split import WalkForward
+from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.target import Horizon, Target
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "ActivityBars",
     "AlgoseekDataset",
     "Backtest",
+    "Combinatorial",
     "Config",
     "DecayOfi",
     "Evaluation",
@@ -47,6 +48,7 @@ __all__ = [
     "QuotesDataset",
     "Range",
     "RidgeOfi",
+    "Split",
     "SyntheticDataset",
     "Target",
     "TimeBars",

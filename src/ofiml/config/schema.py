@@ -7,7 +7,7 @@ from ofiml.config.checks import one_of, require, seed
 from ofiml.config.dataset import AlgoseekDataset, FileDataset, QuotesDataset, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.model import MODELS, Model
-from ofiml.config.split import WalkForward
+from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.target import Horizon, Target
 from ofiml.units import duration
 
@@ -222,7 +222,7 @@ SCHEMAS: dict[str, type | Mapping[str, type]] = {
     "features": Features,
     "horizon": Horizon,
     "target": Target,
-    "split": {"expanding": WalkForward, "rolling": WalkForward},
+    "split": {"expanding": WalkForward, "rolling": WalkForward, "cpcv": Combinatorial, "session_out": Split},
     "model": MODELS,
     "tuning": Tuning,
     "evaluation": Evaluation,
@@ -246,7 +246,7 @@ class Config:
     features: Features
     horizon: Horizon
     target: Target
-    split: WalkForward
+    split: Split
     model: Model
     tuning: Tuning
     evaluation: Evaluation

@@ -20,6 +20,9 @@ Int = NDArray[np.int64]
 def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
     """`pooled` measures with their intervals, those of `folds`, what the `bootstrap` rests on, the t-statistics
     (`hac`), and with several symbols a table of `symbols`.
+
+    Where rows are predicted in several `paths`, pooled are the rows of all, in blocks of time that hold a moment's rows
+    of every path, so that a row's repetitions do not count as independent; `paths` has the measures of each.
     """
     y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     block = _blocks(predictions, label_span(predictions), config)
@@ -32,29 +35,42 @@ def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
 
         low, high = _interval(value, block, config)
         pooled[name] = {"value": measure(name, y, y_hat, mean), "low": low, "high": high}
-    by_fold = []
-    for index in predictions["fold"].unique().sort().to_list():
-        rows = predictions.filter(pl.col("fold") == index)
-        part = [rows[c].to_numpy() for c in ("y", "y_hat", "train_mean")]
-        values = {name: measure(name, *part) for name in measures(config.target.form)}
-        by_fold.append({"fold": index, "rows": rows.height, **values})
     bootstrap = {
         "samples": config.evaluation.bootstrap,
         "level": config.evaluation.level,
         "blocks": int(block.max()) + 1,
     }
-    found: dict[str, Any] = {"pooled": pooled, "folds": by_fold, "bootstrap": bootstrap, "hac": _hac(predictions)}
+    found: dict[str, Any] = {"pooled": pooled, "folds": _by("fold", predictions, config)}
+    if "path" in predictions.columns:
+        found["paths"] = _by("path", predictions, config)
+    found |= {"bootstrap": bootstrap, "hac": _hac(predictions)}
     if predictions["symbol"].n_unique() > 1:
         groups = predictions.group_by("symbol", maintain_order=True)
         found["symbols"] = by_symbol([_symbol(str(key[0]), rows, config) for key, rows in groups])
     return found
 
 
+def _by(part: str, predictions: pl.DataFrame, config: Config) -> list[dict[str, Any]]:
+    """The measures of each fold's, or each path's, rows."""
+    found = []
+    for index in predictions[part].unique().sort().to_list():
+        rows = predictions.filter(pl.col(part) == index)
+        columns = [rows[c].to_numpy() for c in ("y", "y_hat", "train_mean")]
+        values = {name: measure(name, *columns) for name in measures(config.target.form)}
+        found.append({part: index, "rows": rows.height, **values})
+    return found
+
+
 def profit(equity: pl.DataFrame, predictions: pl.DataFrame, annual: float, config: Config) -> dict[str, float]:
     """`sharpe_low` and `sharpe_high`, the interval of the annualised (times `annual`) net Sharpe ratio by blocks of the
-    same kind, and `net_t` and `net_p` of the mean net gain of a bar.
+    same kind, and `net_t` and `net_p` of the mean net gain of a bar. Of several paths, over the gains of all.
     """
-    gains = np.diff(equity["net"].to_numpy(), prepend=0.0)
+    if "path" in equity.columns:
+        each = equity.with_columns(pl.col("net").diff().fill_null(pl.col("net")).over("path"))
+        equity = each.sort("bar_close", maintain_order=True)
+        gains = equity["net"].to_numpy()
+    else:
+        gains = np.diff(equity["net"].to_numpy(), prepend=0.0)
     block = _blocks(equity, label_span(predictions), config)
     low, high = _interval(lambda rows: annual * sharpe(gains[rows]), block, config)
     time = equity["bar_close"].to_numpy()
@@ -85,6 +101,8 @@ def _symbol(symbol: str, rows: pl.DataFrame, config: Config) -> dict[str, Any]:
 
 
 def _hac(rows: pl.DataFrame) -> dict[str, Any]:
+    if "path" in rows.columns:  # rows of one time count once, in whichever path
+        rows = rows.sort("bar_close", maintain_order=True)
     y, y_hat, time = (rows[c].to_numpy() for c in ("y", "y_hat", "bar_close"))
     return statistics(y, y_hat, time, _overlap(rows))
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.splits.walk_forward import Fold, Intervals, walk_forward
+from ofiml.splits.fold import Fold
+from ofiml.splits.rows import Intervals
+from ofiml.splits.walk_forward import walk_forward
 
 
 @dataclass(frozen=True, slots=True)

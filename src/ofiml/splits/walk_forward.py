@@ -10,83 +10,70 @@ fold 1: train 0..6 (7 rows), purged 1, embargoed 0, test 8..9 (2 rows)
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ofiml.errors import DataError
-from ofiml.splits.purge import meets
-from ofiml.units import SECOND
+from ofiml.splits.cuts import between, borders, ruler, tested
+from ofiml.splits.fold import Fold, Span, purged_fold
+from ofiml.splits.rows import Intervals, Rows
 
-Int64 = NDArray[np.int64]
+__all__ = ["Fold", "Intervals", "WalkForward", "walk_forward"]
 
 
 @dataclass(frozen=True, slots=True)
-class Intervals:
-    """What each row touches in time, (n,) ns each, rows in time order: the first instant its features used, and its
-    label's interval.
+class WalkForward:
+    """`folds` test blocks that tile what comes after the first `first_train` share, each after its train rows.
+
+    Shares and blocks are of rows, of whole dates, or of trading time, as `by` says. Train rows are all before the
+    block, or, with `window`, those of the last `window` share of the whole before it. Purged by label time, and kept
+    `embargo` ns away.
     """
 
-    first_used: Int64
-    label_start: Int64
-    label_end: Int64
+    by: str
+    folds: int
+    first_train: float
+    window: float | None
+    embargo: int
 
-    def __len__(self) -> int:
-        return len(self.label_start)
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """Positions of train and test rows, and how many train candidates the purge and the embargo removed."""
-
-    index: int
-    train: Int64
-    test: Int64
-    purged: int
-    embargoed: int
+    def split(self, rows: Rows) -> list[Fold]:
+        """Raises DataError for too few rows or dates, or a fold without train or test rows."""
+        marks = ruler(rows, self.by)
+        begin = int(self.first_train * marks.total)
+        if marks.total - begin < self.folds or begin == 0:
+            raise DataError(
+                f"{marks.total} {marks.word} are too few for split.folds={self.folds} after the first "
+                f"{self.first_train:g} of them: give more data, or fewer folds."
+            )
+        result = []
+        for index, (a, b) in enumerate(pairwise(borders(begin, marks.total, self.folds))):
+            oldest = 0 if self.window is None else max(0, a - round(self.window * marks.total))
+            start, until = marks.instant(a), marks.instant(b)
+            test = tested(rows, start, until, index, "fold", "use fewer folds, or split.by=rows")
+            candidates = between(rows, marks.instant(oldest), start)
+            result.append(purged_fold(index, rows, candidates, test, self.embargo, [Span(start, until)]))
+        return result
 
     def __str__(self) -> str:
-        def span(rows: Int64) -> str:
-            return f"{rows[0]}..{rows[-1]} ({len(rows)} rows)"
-
-        return (
-            f"fold {self.index}: train {span(self.train)}, purged {self.purged}, embargoed {self.embargoed}, "
-            f"test {span(self.test)}"
-        )
+        window = "expanding" if self.window is None else f"rolling over {self.window:g} of the whole"
+        return f"walk-forward, {window}, {self.folds} folds by {self.by}"
 
 
 def walk_forward(
-    rows: Intervals,
-    *,
-    folds: int,
-    first_train: float,
-    embargo: int,
-    window: float | None = None,
-    key: str = "split.folds",
+    rows: Intervals, *, folds: int, first_train: float, embargo: int, key: str = "split.folds"
 ) -> list[Fold]:
-    """`folds` test blocks that tile the rows after the first `first_train` share, each after its train rows.
+    """`folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after its
+    train rows; `key` names their number in errors.
 
-    Train rows are all before the block, or, with `window`, the last `window` share of all rows before it. Those whose
-    [first instant used or label start, label end] meets a test row's label interval are purged; those nearer to one
-    than `embargo` ns are embargoed. `key` names the number of folds in errors. Raises DataError if a fold keeps no
-    train row.
+    A row of the same instant as a test row is purged, as their labels start together. Raises DataError for too few
+    rows, or if a fold keeps no train row.
     """
     n = len(rows)
     start = int(first_train * n)
     if n - start < folds or start == 0:
         raise DataError(f"{n} rows are too few for {key}={folds}: give more data, or fewer folds.")
-    first = np.minimum(rows.first_used, rows.label_start)
-    result = []
-    for index, test in enumerate(np.array_split(np.arange(start, n, dtype=np.int64), folds)):
-        oldest = 0 if window is None else max(0, int(test[0]) - round(window * n))
-        candidates = np.arange(oldest, test[0], dtype=np.int64)
-        spans = first[candidates], rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
-        purged, near = meets(*spans), meets(*spans, margin=embargo)
-        train = candidates[~near]
-        if len(train) == 0:
-            raise DataError(
-                f"Fold {index} keeps no train row of {len(candidates)}: give more data, or a split.embargo shorter "
-                f"than {embargo / SECOND:g}s."
-            )
-        result.append(Fold(index, train, test, int(purged.sum()), int((near & ~purged).sum())))
-    return result
+    return [
+        purged_fold(index, rows, np.arange(0, a, dtype=np.int64), np.arange(a, b, dtype=np.int64), embargo)
+        for index, (a, b) in enumerate(pairwise(borders(start, n, folds)))
+    ]

@@ -190,11 +190,17 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
     ]
     for f in report.metrics["folds"]:
         out += [(f"fold/{k}", v, f["fold"]) for k, v in f.items() if k not in ("fold", "rows")]
+    for p in report.metrics.get("paths", []):
+        out += [(f"path/{k}", v, p["path"]) for k, v in p.items() if k not in ("path", "rows")]
     if report.impact:
         out.append(("impact/r2_window_mean", report.impact["r2_window_mean"], 0))
         out += [("impact/r2_window", v, i) for i, v in enumerate(report.impact["r2_windows"])]
     if report.backtest:
         out += [(f"backtest/{k}", float(v), 0) for k, v in report.backtest.items() if isinstance(v, int | float)]
+        for p in report.backtest.get("paths", []):
+            out += [(f"path/backtest/{k}", float(v), p["path"]) for k, v in p.items() if k != "path"]
+        for name, over in report.backtest.get("spread", {}).items():
+            out += [(f"paths/{name}_{k}", v, 0) for k, v in over.items()]
     for tuned in report.tuning:
         out += [(f"tuned/{k}", float(v), tuned["fold"]) for k, v in tuned["best"].items()]
     out += [(f"oracle/{k}", float(v), 0) for k, v in report.metrics.get("oracle", {}).items()]

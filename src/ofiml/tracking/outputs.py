@@ -31,8 +31,8 @@ def write(study: Study, folder: Path) -> list[Path]:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
-    chances = [c for c in PROBABILITIES if c in study.predictions.columns]
-    predictions = study.predictions.select([*KEPT, *chances]).with_columns(pl.col("bar_close").cast(TIME))
+    more = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
+    predictions = study.predictions.select([*KEPT, *more]).with_columns(pl.col("bar_close").cast(TIME))
     tables = {"predictions": predictions, "fills": study.fills}
     if study.gains is not None:
         tables["equity"] = study.gains.with_columns(pl.col("bar_close").cast(TIME))

@@ -23,7 +23,9 @@ class Report:
     several); `rows["never_known"]` names features without a value; `tuning` has, of each tuned fold, the `best`
     parameters, and the `trials` with `params`, `state` (complete, pruned, failed), `score` and the `scores` of their
     inner folds; `seeds` has the pooled measures with each of `config.seeds` in `runs`, and their spread in `measures`;
-    `controls` is what `ofiml.controls` found, by control, null where switched off.
+    `controls` is what `ofiml.controls` found, by control, null where switched off; `folds` says of each which
+    spans of time it tested. With split=cpcv `metrics` has also `paths` (one mapping per path), and `backtest` the means
+    over paths, each one's own as `paths`, and their `spread`.
     """
 
     kind: str
@@ -58,11 +60,15 @@ def _finite(value: Any) -> Any:
 
 
 def predictions_sha256(predictions: pl.DataFrame) -> str:
-    """SHA-256 of `symbol`, `bar_close`, `fold`, `y`, `y_hat` in row order: of the values, not of a file's encoding."""
+    """SHA-256 of `symbol`, `bar_close`, `fold`, `y`, `y_hat`, and `path` where there are paths, in row order: of the
+    values, not of a file's encoding.
+    """
     digest = hashlib.sha256()
     for symbol in predictions["symbol"]:
         digest.update(symbol.encode() + b"\0")
-    for column, dtype in (("bar_close", "<i8"), ("fold", "<i4"), ("y", "<f8"), ("y_hat", "<f8")):
+    for column, dtype in (("bar_close", "<i8"), ("fold", "<i4"), ("y", "<f8"), ("y_hat", "<f8"), ("path", "<i4")):
+        if column == "path" and column not in predictions.columns:
+            continue
         digest.update(predictions[column].to_physical().to_numpy().astype(dtype).tobytes())
     return digest.hexdigest()
 

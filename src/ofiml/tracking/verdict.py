@@ -9,6 +9,7 @@ from rich.table import Table
 from ofiml.config import Config
 from ofiml.experiment import Study
 from ofiml.tracking import above
+from ofiml.tracking.report import Report
 
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
 _MOST_FOLDS = 8  # that a line has room for
@@ -46,6 +47,8 @@ def sentences(study: Study) -> list[str]:
     lines.append(_t_statistics(report.metrics["hac"], report.backtest))
     if "symbols" in report.metrics:
         lines.append(_symbols(report.metrics["symbols"]))
+    if study.config.split.trains_on_later:
+        lines.append(_cross_validated(report))
     if "oracle" in report.metrics:
         lines.append(_share(report.metrics["oracle"]))
     lines += above.sentences(report.controls)
@@ -54,10 +57,14 @@ def sentences(study: Study) -> list[str]:
         lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
     if report.backtest:
         b = report.backtest
-        traded, missed = f"{b['traded']:,} lots in {b['fills']:,} fills", f"{b['unfilled']:,} lots found no size"
+        traded, missed = (
+            f"{b['traded']:,.0f} lots in {b['fills']:,.0f} fills",
+            f"{b['unfilled']:,.0f} lots found no size",
+        )
+        mean = f", mean of {len(b['paths'])} paths" if "paths" in b else ""
         lines.append(
-            f"Backtest, in currency: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f}; "
-            f"{traded}, {missed}; Sharpe net {_number(b['sharpe_net'], 2)} "
+            f"Backtest, in currency{mean}: gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = "
+            f"net {b['net_pnl']:,.2f}; {traded}, {missed}; Sharpe net {_number(b['sharpe_net'], 2)} "
             f"({_number(b['sharpe_low'], 2)} … {_number(b['sharpe_high'], 2)}; per bar, annualised), max drawdown "
             f"{b['max_drawdown']:,.2f}.{_survival(b, report.metrics)}"
         )
@@ -117,6 +124,30 @@ def _rows(study: Study) -> list[list[str]]:
             by_fold = " ".join(f"{fold:>6}" for fold in folds)
         rows.append([name, _number(m["value"]), f"{_number(m['low'])} … {_number(m['high'])}", by_fold])
     return rows
+
+
+def _cross_validated(report: Report) -> str:
+    """What folds that train on later rows can tell, and how far their paths differ."""
+    said = (
+        f"Cross-validated: the {len(report.folds)} folds train on what came later too; they judge how robust this is, "
+        "not what could have been traded."
+    )
+    paths = report.metrics.get("paths")
+    if not paths:
+        return said
+    shown = [f"IC {_range([p['ic'] for p in paths], 3)}"]
+    if report.backtest:
+        by_path = report.backtest["paths"]
+        shown += [
+            f"net {_range([p['net_pnl'] for p in by_path], 2)}",
+            f"Sharpe {_range([p['sharpe_net'] for p in by_path], 2)}",
+        ]
+    return f"{said} By path, of {len(paths)}: {', '.join(shown)}."
+
+
+def _range(values: list[float], digits: int) -> str:
+    known = [v for v in values if v == v]
+    return f"{min(known):,.{digits}f} to {max(known):,.{digits}f}" if known else "–"
 
 
 def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:

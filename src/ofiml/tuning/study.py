@@ -18,7 +18,7 @@ import numpy as np
 
 from ofiml import evaluation, labels, models, ofi, splits
 from ofiml.config import Model as ModelConfig
-from ofiml.config import Ofi, Tuning, WalkForward
+from ofiml.config import Ofi, Split, Tuning
 from ofiml.errors import DataError
 from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.slots import Slots
@@ -41,7 +41,7 @@ def tune(
     train: Train,
     ofi: Ofi,
     model: ModelConfig,
-    split: WalkForward,
+    split: Split,
     config: Tuning,
     *,
     form: str,
@@ -113,7 +113,7 @@ def _work(
             time.sleep(_POLL)
 
 
-def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: WalkForward, config: Tuning, form: str, seed: int) -> str:
+def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seed: int) -> str:
     digest = hashlib.sha256()
     rows = train.rows
     for array in (train.flow, train.others, train.y, rows.first_used, rows.label_start, rows.label_end):

@@ -40,6 +40,8 @@ def _word(study: Study) -> str:
 def _signal(figure: Figure, study: Study) -> None:
     """Price and forecast over the last tested session."""
     rows = study.predictions
+    if "path" in rows.columns:
+        rows = rows.filter(pl.col("path") == 0)
     last = rows.filter((pl.col("session") == rows["session"][-1]) & (pl.col("symbol") == rows["symbol"][-1]))
     # A bar that is not there breaks the line.
     gap = (last["bar_open"] > last["bar_close"].shift()).fill_null(False)
@@ -82,6 +84,9 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     axis.set_ylabel(f"realised ({'sign' if study.config.target.form == 'direction' else _unit(study)}), the inner 98 %")
 
 
+_MOST_NAMED = 6  # folds, beside each other on an axis
+
+
 def _folds(figure: Figure, study: Study) -> None:
     """IC of each fold beside the pooled IC with its interval."""
     metrics, axis = study.report.metrics, figure.subplots()
@@ -97,7 +102,11 @@ def _folds(figure: Figure, study: Study) -> None:
     )
     axis.axhline(pooled["value"], color=_PRICE, linewidth=1)
     axis.axhline(0, color=GREY, linewidth=0.8)
-    axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in study.report.folds])
+    folds = study.report.folds
+    if len(folds) <= _MOST_NAMED:
+        axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in folds])
+    else:
+        axis.set_xlabel("fold")
     axis.set_ylabel("IC out of sample")
     axis.set_title("Is it there in every fold?")
 
@@ -149,6 +158,9 @@ def _equity(figure: Figure, study: Study) -> None:
     """Profit gross and net of costs over all tested bars."""
     assert study.equity is not None
     assert study.report.backtest is not None
+    if "path" in study.equity.columns:
+        _equity_by_path(figure, study)
+        return
     axis, x = figure.subplots(), np.arange(study.equity.height)
     gross, net = study.equity["gross"].to_numpy(), study.equity["net"].to_numpy()
     axis.plot(x, gross, color=_UP, linewidth=1.1, label="gross (diagnostic: filled at the mid)")
@@ -167,3 +179,26 @@ def _equity(figure: Figure, study: Study) -> None:
     axis.set_ylabel("profit (currency)")
     b = study.report.backtest
     axis.set_title(f"{b['fills']} fills: gross {b['gross_pnl']:,.2f}, costs {b['costs']:,.2f}, net {b['net_pnl']:,.2f}")
+
+
+def _equity_by_path(figure: Figure, study: Study) -> None:
+    """Profit of each path, a history that holds every tested bar once."""
+    assert study.equity is not None
+    assert study.report.backtest is not None
+    axis = figure.subplots()
+    for k, (_, path) in enumerate(study.equity.group_by("path", maintain_order=True)):
+        x = np.arange(path.height)
+        for name, colour, said in (
+            ("gross", _UP, "gross, a line a path (diagnostic: filled at the mid)"),
+            ("net", _DOWN, "net of spread and commission"),
+        ):
+            axis.plot(x, path[name].to_numpy(), color=colour, linewidth=0.9, alpha=0.7, label=None if k else said)
+    axis.axhline(0, color=_PRICE, linewidth=0.8)
+    axis.set_xlabel("tested bars")
+    axis.set_ylabel("profit (currency)")
+    spread = study.report.backtest["spread"]
+    net, sharpe = spread["net_pnl"], spread["sharpe_net"]
+    axis.set_title(
+        f"{len(study.report.backtest['paths'])} paths: net {net['min']:,.2f} to {net['max']:,.2f}, "
+        f"Sharpe {sharpe['mean']:.2f} ± {sharpe['sd']:.2f}"
+    )

@@ -1,0 +1,60 @@
+"""Combinatorial purged cross-validation and its paths (López de Prado 2018, chapter 12)."""
+
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from math import comb
+
+import numpy as np
+
+from ofiml.errors import DataError
+from ofiml.splits.cuts import borders, ruler, tested
+from ofiml.splits.fold import Fold, Span, purged_fold
+from ofiml.splits.rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Combinatorial:
+    """`groups` N contiguous blocks of time, of which every choice of `tested` k is a fold's test rows: C(N, k) folds.
+
+    Each group is tested in φ = C(N, k) k / N folds, so that the folds make up φ paths: whole histories, each with one
+    prediction of every group. A group's j-th fold goes to path j. Blocks are of rows, whole dates, or trading time, as
+    `by` says; what trains is all else, purged by label time and kept `embargo` ns away on both sides.
+    """
+
+    by: str
+    groups: int
+    tested: int
+    embargo: int
+
+    @property
+    def paths(self) -> int:
+        return comb(self.groups, self.tested) * self.tested // self.groups
+
+    def split(self, rows: Rows) -> list[Fold]:
+        """Raises DataError for too few rows or dates, a group without rows, or a fold without train rows."""
+        marks = ruler(rows, self.by)
+        if marks.total < self.groups:
+            raise DataError(
+                f"{marks.total} {marks.word} are too few for split.groups={self.groups}: give more data, fewer groups, "
+                "or split.by=rows."
+            )
+        spans = list(pairwise(marks.instant(mark) for mark in borders(0, marks.total, self.groups)))
+        remedy = "use fewer groups, or split.by=rows"
+        held = [tested(rows, *span, group, "group", remedy) for group, span in enumerate(spans)]
+        everything = np.arange(len(rows), dtype=np.int64)
+        used = [0] * self.groups
+        folds = []
+        for index, chosen in enumerate(combinations(range(self.groups), self.tested)):
+            test = np.concatenate([held[group] for group in chosen])
+            candidates = np.setdiff1d(everything, test, assume_unique=True)
+            own = [Span(*spans[group], used[group]) for group in chosen]
+            for group in chosen:
+                used[group] += 1
+            folds.append(purged_fold(index, rows, candidates, test, self.embargo, own))
+        return folds
+
+    def __str__(self) -> str:
+        return (
+            f"combinatorial, {self.tested} of {self.groups} groups tested at once, by {self.by}: "
+            f"{comb(self.groups, self.tested)} folds, {self.paths} paths"
+        )

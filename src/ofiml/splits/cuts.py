@@ -1,0 +1,107 @@
+"""Where time is cut: into blocks of equally many rows, of whole dates, or of equal trading time.
+
+A ruler has `total` marks and says at which instant each lies. Blocks begin and end at instants, never between rows of
+the same instant, so that what symbols knew together is trained on or tested together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.errors import DataError
+from ofiml.splits.rows import Rows
+
+Int64 = NDArray[np.int64]
+
+
+class Ruler(Protocol):
+    @property
+    def word(self) -> str:
+        """What it counts."""
+        ...
+
+    @property
+    def total(self) -> int: ...
+
+    def instant(self, mark: int) -> int:
+        """The first instant that lies behind the mark, ns; rows known at it or later are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByRows:
+    rows: Rows
+    word: str = "rows"
+
+    @property
+    def total(self) -> int:
+        return len(self.rows)
+
+    def instant(self, mark: int) -> int:
+        if mark == 0:  # bars without a label may come before the first row
+            return min(int(self.rows.hours.open[0]) + 1, int(self.rows.known_at[0]))
+        if mark == len(self.rows):
+            return max(int(self.rows.hours.close[-1]), int(self.rows.known_at[-1])) + 1
+        return int(self.rows.known_at[mark])
+
+
+@dataclass(frozen=True, slots=True)
+class BySession:
+    rows: Rows
+    word: str = "sessions' dates"
+
+    @property
+    def total(self) -> int:
+        return len(self.rows.hours.dates)
+
+    def instant(self, mark: int) -> int:
+        hours = self.rows.hours
+        return int(hours.open[0] if mark == 0 else hours.close[mark - 1]) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ByTime:
+    """Marks are ns of trading time: where they lie does not depend on how many bars there are."""
+
+    rows: Rows
+    word: str = "nanoseconds"
+
+    @property
+    def total(self) -> int:
+        return self.rows.hours.total
+
+    def instant(self, mark: int) -> int:
+        return self.rows.hours.instant(mark) + 1
+
+
+RULERS: dict[str, Callable[[Rows], Ruler]] = {"rows": ByRows, "session": BySession, "time": ByTime}
+
+
+def ruler(rows: Rows, by: str) -> Ruler:
+    """The ruler of that name."""
+    return RULERS[by](rows)
+
+
+def borders(begin: int, total: int, count: int) -> list[int]:
+    """The `count + 1` borders of as many blocks of [begin, total), the first ones longer by 1 where it does not
+    divide.
+    """
+    size, rest = divmod(total - begin, count)
+    return [begin + j * size + min(j, rest) for j in range(count + 1)]
+
+
+def between(rows: Rows, start: int, until: int) -> Int64:
+    """Positions of the rows known in [start, until)."""
+    first, last = np.searchsorted(rows.known_at, [start, until], side="left")
+    return np.arange(first, last, dtype=np.int64)
+
+
+def tested(rows: Rows, start: int, until: int, index: int, what: str, remedy: str) -> Int64:
+    """The same of a block that is to be tested. Raises DataError if no row is there."""
+    found = between(rows, start, until)
+    if len(found) == 0:
+        raise DataError(f"No row with a label lies in {what} {index}: {remedy}.")
+    return found

@@ -1,0 +1,93 @@
+"""A fold: its train rows, purged and embargoed in time, its test rows, and the spans of time that these cover."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.errors import DataError
+from ofiml.splits.purge import meets
+from ofiml.splits.rows import Intervals
+from ofiml.units import SECOND
+
+Int64 = NDArray[np.int64]
+
+
+class Span(NamedTuple):
+    """Bars that close in [start, until), ns, are tested: in history `path` of the study, if it has several."""
+
+    start: int
+    until: int
+    path: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Positions of the train and test rows, and of the train candidates that the purge and the embargo removed.
+
+    `spans` are of time, in order, one for each block of test rows; they also hold the bars without a label.
+    """
+
+    index: int
+    train: Int64
+    test: Int64
+    purged_rows: Int64
+    embargoed_rows: Int64
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def purged(self) -> int:
+        return len(self.purged_rows)
+
+    @property
+    def embargoed(self) -> int:
+        return len(self.embargoed_rows)
+
+    def __str__(self) -> str:
+        return (
+            f"fold {self.index}: train {_positions(self.train)}, purged {self.purged}, embargoed {self.embargoed}, "
+            f"test {_positions(self.test)}"
+        )
+
+
+def _positions(rows: Int64) -> str:
+    """`0..3, 8..9 (6 rows)`."""
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    return f"{', '.join(f'{run[0]}..{run[-1]}' for run in runs)} ({len(rows)} rows)"
+
+
+def purged_fold(
+    index: int, rows: Intervals, candidates: Int64, test: Int64, embargo: int, spans: Sequence[Span] = ()
+) -> Fold:
+    """The fold of `test` whose train rows are the candidates that come near no test row.
+
+    Purged is a candidate whose [first instant used or label start, label end] meets the label interval of a test row:
+    of any single one, so that what lies between two test blocks stays. Where training precedes testing this keeps train
+    labels from reaching into the test block; test features may look back into what was then past. Where training
+    follows testing it keeps train features from looking back into test labels. Embargoed are those that would meet a
+    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left.
+    """
+    first = np.minimum(rows.first_used, rows.label_start)[candidates]
+    asked = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
+    purged, near = meets(*asked), meets(*asked, margin=embargo)
+    train = candidates[~near]
+    if len(train) == 0:
+        raise DataError(
+            f"Fold {index} keeps no train row of {len(candidates)}: give more data, or a split.embargo shorter than "
+            f"{embargo / SECOND:g}s."
+        )
+    return Fold(index, train, test, candidates[purged], candidates[near & ~purged], tuple(spans))
+
+
+def leaking(rows: Intervals, fold: Fold) -> int:
+    """How many train rows meet a test row's label interval: 0 of a fold that may be used.
+
+    Counted another way than they were purged: the test labels that started by a train row's end, less those that had
+    ended before its beginning.
+    """
+    first = np.minimum(rows.first_used, rows.label_start)[fold.train]
+    started = np.searchsorted(np.sort(rows.label_start[fold.test]), rows.label_end[fold.train], side="right")
+    ended = np.searchsorted(np.sort(rows.label_end[fold.test]), first, side="left")
+    return int(np.count_nonzero(started > ended))

@@ -1,0 +1,85 @@
+"""What splitters know of rows: the time that each touches, when it was known, and when there was trading."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """What each row touches in time, (n,) ns each, rows in time order: the first instant its features used, and its
+    label's interval.
+    """
+
+    first_used: Int64
+    label_start: Int64
+    label_end: Int64
+
+    def __len__(self) -> int:
+        return len(self.label_start)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When there was trading: (open, close] of each date, ns, in order of time.
+
+    Trading time is what a clock shows that runs in these hours only: 0 at the first open, `total` at the last close.
+    """
+
+    dates: tuple[str, ...]
+    open: Int64
+    close: Int64
+
+    @classmethod
+    def of(cls, sessions: Iterable[tuple[str, int, int]]) -> "Hours":
+        """From (date, open, close) of each symbol's sessions: a date's hours are those of any symbol. An instant that
+        two dates share belongs to the earlier.
+        """
+        bounds: dict[str, tuple[int, int]] = {}
+        for date, open_, close in sessions:
+            first, last = bounds.get(date, (open_, close))
+            bounds[date] = min(first, open_), max(last, close)
+        dates = sorted(bounds, key=lambda date: bounds[date])
+        close_ = np.maximum.accumulate(np.array([bounds[d][1] for d in dates], np.int64))
+        open__ = np.array([bounds[d][0] for d in dates], np.int64)
+        open__[1:] = np.maximum(open__[1:], close_[:-1])
+        return cls(tuple(dates), open__, close_)
+
+    @property
+    def ends(self) -> Int64:
+        """Trading time at each date's close."""
+        return np.cumsum(self.close - self.open)
+
+    @property
+    def total(self) -> int:
+        return int(self.ends[-1])
+
+    def date(self, at: Int64) -> Int64:
+        """Which of the dates holds each instant, or is the next to begin."""
+        return np.minimum(np.searchsorted(self.close, at, side="left"), len(self.dates) - 1)
+
+    def elapsed(self, at: Int64) -> Int64:
+        """Trading time at instants, ns; between two dates it stands still."""
+        k = self.date(at)
+        length = self.close - self.open
+        return (self.ends - length)[k] + np.clip(at - self.open[k], 0, length[k])
+
+    def instant(self, elapsed: int) -> int:
+        """When trading time first was `elapsed`, ns."""
+        k = min(int(np.searchsorted(self.ends, elapsed, side="left")), len(self.dates) - 1)
+        return int(self.close[k] - (self.ends[k] - elapsed))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Intervals):
+    """Intervals of labelled rows, with the instant `known_at` (n,) at which each row's features were: its bar's close.
+
+    Rows of several symbols may share one. `hours` covers every bar, labelled or not.
+    """
+
+    known_at: Int64
+    hours: Hours

@@ -1,0 +1,39 @@
+"""Leave one session out: each date is tested once, by what was learned on all others."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ofiml.errors import DataError
+from ofiml.splits.cuts import BySession, between
+from ofiml.splits.fold import Fold, Span, purged_fold
+from ofiml.splits.rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOneSessionOut:
+    """A fold for each date, with all its symbols; what trains are the rows of all others, purged by label time and kept
+    `embargo` ns away on both sides. A date without a labelled row is no fold, and its bars are not predicted.
+    """
+
+    embargo: int
+
+    def split(self, rows: Rows) -> list[Fold]:
+        """Raises DataError for fewer than two dates with rows, or a fold without train rows."""
+        marks = BySession(rows)
+        spans = [Span(*span) for span in pairwise(marks.instant(mark) for mark in range(marks.total + 1))]
+        held = [(span, test) for span in spans if len(test := between(rows, span.start, span.until))]
+        if len(held) < 2:
+            raise DataError(
+                "split=session_out needs labelled rows of at least 2 sessions' dates, and has those of 1: give more "
+                "data, or use split=cpcv or split=expanding."
+            )
+        everything = np.arange(len(rows), dtype=np.int64)
+        return [
+            purged_fold(index, rows, np.setdiff1d(everything, test, assume_unique=True), test, self.embargo, [span])
+            for index, (span, test) in enumerate(held)
+        ]
+
+    def __str__(self) -> str:
+        return "leave one session out"

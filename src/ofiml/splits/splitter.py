@@ -1,0 +1,40 @@
+"""The one protocol of all splitters, and which of them a config asks for."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ofiml.config import Combinatorial as CombinatorialConfig
+from ofiml.config import Split
+from ofiml.config import WalkForward as WalkForwardConfig
+from ofiml.splits.combinatorial import Combinatorial
+from ofiml.splits.fold import Fold
+from ofiml.splits.rows import Rows
+from ofiml.splits.session_out import LeaveOneSessionOut
+from ofiml.splits.walk_forward import WalkForward
+
+
+class Splitter(Protocol):
+    """Divides rows in time order into folds, none of whose train rows meets a test row in time. Its text says how."""
+
+    def split(self, rows: Rows) -> list[Fold]:
+        """Raises DataError for rows that it cannot divide so."""
+        ...
+
+    def __str__(self) -> str: ...
+
+
+def splitter(config: Split) -> Splitter:
+    """The splitter that the config describes."""
+    if isinstance(config, WalkForwardConfig):
+        return WalkForward(config.by, config.folds, config.first_train, config.window, config.embargo_ns)
+    if isinstance(config, CombinatorialConfig):
+        return Combinatorial(config.by, config.groups, config.tested, config.embargo_ns)
+    return LeaveOneSessionOut(config.embargo_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """Rows and the folds that they are divided into."""
+
+    rows: Rows
+    folds: list[Fold]
