@@ -115,7 +115,7 @@ def _same_until(session: Session, events: int) -> int:
 
 def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
     """What `folder` holds of a run: its predictions and its models. Raises ConfigError for what no study writes."""
-    predictions = _predictions(folder / "predictions.parquet", run_id)
+    predictions = checked_table(folder / "predictions.parquet", run_id, "predictions", _PREDICTIONS)
     levels, sessions = _of_report(report, run_id)
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MOST_FOLDS:
@@ -132,18 +132,20 @@ def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> L
     return LoggedRun(pipelines, firsts["bar_close"].to_numpy(), predictions, levels, sessions)
 
 
-def _predictions(path: Path, run_id: str) -> pl.DataFrame:
-    """The logged predictions, `bar_close` in ns. Raises ConfigError for a table that no study writes."""
+def checked_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    """These columns of a logged table of bars (`what`), `bar_close` in ns. Raises ConfigError for a table that no study
+    writes.
+    """
 
     def wanted(names: list[str]) -> list[str]:
-        for name in _PREDICTIONS:
+        for name in columns:
             if names.count(name) != 1:
                 raise DataError(f"the column {name} is missing, or stands there more than once")
-        return list(_PREDICTIONS)
+        return list(columns)
 
     try:
         found = table(Blob(path.name, path.read_bytes()), wanted)
-        for name, dtype in _PREDICTIONS.items():
+        for name, dtype in columns.items():
             if found.schema[name] != dtype:
                 raise DataError(f"the type of {name} is {found.schema[name]}, must be {dtype}")
             if found[name].null_count():
@@ -152,8 +154,8 @@ def _predictions(path: Path, run_id: str) -> pl.DataFrame:
             raise DataError("a bar stands there twice")
     except DataError as error:
         reason = str(error).rstrip(".")
-        raise ConfigError(f"The predictions of run {run_id} are not those of a study: {reason}.") from error
-    return found.select(list(_PREDICTIONS)).with_columns(pl.col("bar_close").to_physical())
+        raise ConfigError(f"The {what} of run {run_id} are not those of a study: {reason}.") from error
+    return found.select(list(columns)).with_columns(pl.col("bar_close").to_physical())
 
 
 def _of_report(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:

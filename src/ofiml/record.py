@@ -1,6 +1,5 @@
 """From a config to a study that is run, written and logged: what `run` and `reproduce` share."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,22 +19,23 @@ class Record:
 
 
 def record(config: Config, folder: Path, tags: dict[str, str] | None = None) -> Record:
-    """Runs the study, writes its files into `folder` and, with tracking on, logs it as one MLflow run."""
+    """Runs the study, writes its files into `folder` and, with tracking on, logs it as one MLflow run, which is there
+    from the beginning: a study that fails, or is killed, was tried all the same.
+    """
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} holds a study already: give another hydra.run.dir, or leave it out.")
-    started = time.time_ns() // 1_000_000
-    experiment_id = None
-    if config.tracking.enabled:
-        from ofiml.tracking.mlflow_log import open_store
+    if not config.tracking.enabled:
+        return Record(_studied(config, folder)[0], folder, None)
+    from ofiml.tracking.mlflow_log import log, open_store, opened
 
-        experiment_id = open_store(config.tracking)
+    with opened(config, open_store(config.tracking), tags or {}) as run_id:
+        study, written = _studied(config, folder)
+        log(study, folder, written, run_id, tags or {})
+    return Record(study, folder, run_id)
+
+
+def _studied(config: Config, folder: Path) -> tuple[Study, list[Path]]:
     with Stages() as stages:
         study = experiment.run(config, stages)
     folder.mkdir(parents=True, exist_ok=True)
-    written = outputs.write(study, folder)
-    run_id = None
-    if experiment_id is not None:
-        from ofiml.tracking.mlflow_log import log
-
-        run_id = log(study, folder, written, experiment_id, started, tags)
-    return Record(study, folder, run_id)
+    return study, outputs.write(study, folder)

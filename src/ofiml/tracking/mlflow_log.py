@@ -4,19 +4,24 @@ import json
 import re
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from ofiml.config import Config, Tracking, without_credentials
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, DataError
 from ofiml.experiment import Study
 from ofiml.tracking import above, provenance
 from ofiml.tracking.outputs import resolved
 from ofiml.tracking.verdict import inputs, markdown
 
 _PARAM_LIMIT = 6000
+_ERROR_LIMIT = 1000
+_MOST_BYTES = 1 << 30  # of a file that is fetched
 _BATCH = 1000
 _MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration)?\.(json|txt)")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -63,63 +68,75 @@ def _is_sqlite(path: Path) -> bool:
         return file.read(15) in (b"", b"SQLite format 3")
 
 
-def log(
-    study: Study,
-    folder: Path,
-    written: list[Path],
-    experiment_id: str,
-    started_ms: int,
-    tags: dict[str, str] | None = None,
-) -> str:
-    """Logs the study and the files it has `written` under `folder` as one finished run, and returns the run's id.
-
-    If logging fails midway the run is marked as failed, and the error goes on; the files are where they were written.
+@contextmanager
+def opened(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterator[str]:
+    """The id of a run that is running, with its params, and ends as what happens inside does: FAILED or KILLED, with
+    the sentence as its tag `error`, where an error goes on. `log` ends it as finished.
     """
-    config = study.config
+    from mlflow.entities import Param, RunTag
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
     client = _client(config.tracking.uri)
-    symbols = "-".join(sorted({s["symbol"] for s in study.report.dataset["sessions"]}))
-    kind = "" if study.report.kind == "forecast" else f"-{study.report.kind}"
-    seen = inputs(config).replace(" ", "")
-    name = f"{config.model.name}-{seen}{kind}-{_span(config)}-{config.dataset.label}-{symbols}"
-    run = client.create_run(experiment_id, start_time=started_ms, run_name=name)
-    run_id = str(run.info.run_id)
+    run_id = str(client.create_run(experiment_id, run_name=_name(config)).info.run_id)
     try:
-        _fill(client, run_id, study, folder, written, started_ms, tags or {})
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
+        params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flat_params(resolved(config)).items()]
+        client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in (_of(config) | tags).items()])
+        yield run_id
+    except BaseException as error:
+        told = str(error) if isinstance(error, ConfigError | DataError) else type(error).__name__
+        with suppress(MlflowException, SQLAlchemyError, OSError):  # the first error is the one to tell
+            client.set_tag(run_id, "error", told[:_ERROR_LIMIT])
+            client.set_terminated(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
-    return run_id
 
 
-def _fill(
-    client: Any, run_id: str, study: Study, folder: Path, written: list[Path], started_ms: int, tags: dict[str, str]
-) -> None:
-    import mlflow
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+def log(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
+    """Logs the study and the files it has `written` under `folder` to a run that is `opened`, and ends it."""
+    symbols = "-".join(sorted({s["symbol"] for s in study.report.dataset["sessions"]}))
+    client = _client(study.config.tracking.uri)
+    client.update_run(run_id, name=f"{_name(study.config)}-{symbols}")
+    _fill(client, run_id, study, folder, written, tags)
 
-    config, report = study.config, study.report
-    commit, diff = provenance.git_state()
-    params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flat_params(resolved(config)).items()]
-    described = {
-        "kind": report.kind,
+
+def _name(config: Config) -> str:
+    kind = "" if config.target.kind == "forecast" else f"-{config.target.kind}"
+    return f"{config.model.name}-{inputs(config).replace(' ', '')}{kind}-{_span(config)}-{config.dataset.label}"
+
+
+def _of(config: Config) -> dict[str, str]:
+    """What is known of a run before its study begins."""
+    return {
+        "kind": config.target.kind,
         "dataset": config.dataset.label,
-        "dataset.digest": report.dataset["digest"],
         "ofi": config.ofi.name,
         "features": config.features.name,
         "model": config.model.name,
         "horizon": _span(config),
+        "mlflow.source.name": "ofiml",
+        "mlflow.source.type": "LOCAL",
+    }
+
+
+def _fill(client: Any, run_id: str, study: Study, folder: Path, written: list[Path], tags: dict[str, str]) -> None:
+    import mlflow
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
+
+    config, report = study.config, study.report
+    commit, diff = provenance.git_state()
+    now = int(client.get_run(run_id).info.start_time)
+    described = {
+        "dataset.digest": report.dataset["digest"],
         "predictions.sha256": report.predictions["sha256"],
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in provenance.versions().items()},
         "mlflow.note.content": markdown(study),
-        "mlflow.source.name": "ofiml",
-        "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
         **tags,
     }
-    client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in described.items()])
-    metrics = [Metric(k, v, started_ms, step) for k, v, step in _metrics(study) if v == v]
+    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in described.items()])
+    metrics = [Metric(k, v, now, step) for k, v, step in _metrics(study) if v == v]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
     digest = report.dataset["digest"][:32]  # MLflow holds 36 characters; the tag has all
@@ -158,6 +175,75 @@ def logged(run_id: str, uri: str, folder: Path, *, models: bool = False) -> tupl
     except MlflowException as error:
         raise ConfigError(f"Run {run_id} cannot be read from {without_credentials(uri)}: {error.message}") from error
     return paths[0], paths[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What MLflow says of a run, as its writer, who may be anyone, put it there."""
+
+    run_id: str
+    name: str
+    status: str
+    deleted: bool
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
+def listed(experiment: str, uri: str) -> list[Listed]:
+    """All runs of the experiment, the first first: finished, failed, running, killed and deleted ones.
+
+    Raises ConfigError where there is no such store or experiment.
+    """
+    from mlflow.entities import ViewType
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise ConfigError(f"There is no store at {uri}: say with --uri where the runs were logged.")
+    client = _client(uri)
+    try:
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            raise ConfigError(f"There is no experiment {experiment!r} in {without_credentials(uri)}.")
+        runs, token = [], None
+        while True:
+            some = client.search_runs([found.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
+            runs += some
+            token = some.token
+            if not token:
+                break
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise ConfigError(f"{without_credentials(uri)} cannot be read: {str(error).splitlines()[0]}") from error
+    return [
+        Listed(
+            str(run.info.run_id),
+            str(run.info.run_name),
+            str(run.info.status),
+            run.info.lifecycle_stage == "deleted",
+            dict(run.data.params),
+            dict(run.data.tags),
+            dict(run.data.metrics),
+        )
+        for run in runs
+    ]
+
+
+def fetched(run_id: str, uri: str, folder: Path, names: list[str]) -> dict[str, Path]:
+    """Those of the files `names` that the run holds at its top, fetched into `folder`. Raises ConfigError for one of
+    more than 1 GiB, or where the store does not give it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = _client(uri)
+    try:
+        held = {item.path: item.file_size for item in client.list_artifacts(run_id) if not item.is_dir}
+        for name in names:
+            if (held.get(name) or 0) > _MOST_BYTES:
+                raise ConfigError(f"The {name} of run {run_id} is larger than {_MOST_BYTES >> 30} GiB.")
+        return {n: Path(client.download_artifacts(run_id, n, str(folder))) for n in names if n in held}
+    except (MlflowException, OSError) as error:
+        raise ConfigError(f"The files of run {run_id} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _span(config: Config) -> str:
@@ -201,6 +287,7 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
             out += [(f"path/backtest/{k}", float(v), p["path"]) for k, v in p.items() if k != "path"]
         for name, over in report.backtest.get("spread", {}).items():
             out += [(f"paths/{name}_{k}", v, 0) for k, v in over.items()]
+    out.append(("tuning/trials", float(sum(len(tuned["trials"]) for tuned in report.tuning)), 0))
     for tuned in report.tuning:
         out += [(f"tuned/{k}", float(v), tuned["fold"]) for k, v in tuned["best"].items()]
     out += [(f"oracle/{k}", float(v), 0) for k, v in report.metrics.get("oracle", {}).items()]

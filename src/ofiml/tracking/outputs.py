@@ -14,7 +14,10 @@ from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
 from ofiml.training import PROBABILITIES
 
-KEPT = ["symbol", "session", "bar_close", "fold", "y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"]
+KEPT = [
+    *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
+    *("y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"),
+]
 
 
 def resolved(config: Config) -> dict[str, Any]:

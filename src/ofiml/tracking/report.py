@@ -46,14 +46,15 @@ class Report:
     runtime: dict[str, Any]
 
     def to_json(self) -> str:
-        return json.dumps(_finite(asdict(self)), indent=1, allow_nan=False)
+        return json.dumps(finite(asdict(self)), indent=1, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with None for every number that JSON does not have."""
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
