@@ -119,6 +119,7 @@ def run(config: Config, stages: Stages) -> Study:
             {
                 "fold": r.fold.index,
                 "best": {k: getattr(r.tuned.model, k) for k in config.model.space},
+                "importance": r.tuned.importance,
                 "trials": r.tuned.trials,
             }
             for r in results

@@ -14,6 +14,7 @@ import yaml
 
 from ofiml.cli import ending_in_a_sentence
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
+from ofiml.config.plain import PlainLoader
 from ofiml.errors import ConfigError, DataError
 from ofiml.events.feed import file_digest
 from ofiml.events.readers import reader
@@ -78,21 +79,12 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
     return 0 if same else 1
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML that makes no objects, and takes no aliases: our files have none, and nested ones blow up."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it holds an alias")
-        return super().compose_node(parent, index)
-
-
 def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The logged config and report, as far as they are what a study logs; without caches, which would be folders of
     a stranger's choice.
     """
     try:
-        raw = yaml.load(config_path.read_text(), Loader=_PlainLoader)  # noqa: S506
+        raw = yaml.load(config_path.read_text(), Loader=PlainLoader)  # noqa: S506
         before = json.loads(report_path.read_text())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())

@@ -1,4 +1,7 @@
-"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict."""
+"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict.
+
+`python -m ofiml.run --config FILE [key=value ...]` starts from a resolved config instead, as studies write them.
+"""
 
 import os
 import sys
@@ -12,6 +15,7 @@ from ofiml.arguments import check
 from ofiml.cli import ending_in_a_sentence
 from ofiml.config import load
 from ofiml.features.catalogue import chosen
+from ofiml.plain import taken
 
 
 def study(composed: DictConfig) -> None:
@@ -41,9 +45,14 @@ def job(composed: DictConfig) -> None:
         folder.rmdir()  # Hydra makes it before there is anything to put there
 
 
+def _arguments() -> None:
+    check(sys.argv[1:])
+    sys.argv[1:] = taken(sys.argv[1:])
+
+
 def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
-    code = ending_in_a_sentence(lambda: check(sys.argv[1:]))
+    code = ending_in_a_sentence(_arguments)
     return code or max([ending_in_a_sentence(job), *_codes])
 
 

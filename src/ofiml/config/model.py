@@ -35,13 +35,15 @@ class Model:
                 value = int(end) if types[key] is int else end
                 type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
 
-    def having(self, values: dict[str, float]) -> "Model":
+    def having(self, values: dict[str, Any]) -> "Model":
         """The same model with other numbers. Raises ConfigError for what is none of its own, or what it refuses."""
         types = {f.name: f.type for f in fields(self) if f.type in (int, float)}
         for key, value in values.items():
             require(key in types, f"tuning.chosen: {key} is not a number of model {self.name}.")
-            require(types[key] is float or value == int(value), f"tuning.chosen: {key}={value} is not an integer.")
-        numbers: dict[str, Any] = {k: int(v) if types[k] is int else v for k, v in values.items()}
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = number and (types[key] is float or value == int(value))
+            require(fits, f"tuning.chosen: {key}={value} is not {'a number' if types[key] is float else 'an integer'}.")
+        numbers: dict[str, Any] = {k: int(v) if types[k] is int else float(v) for k, v in values.items()}
         return replace(self, **numbers)
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ofiml.config.checks import one_of, require, seed
 from ofiml.config.dataset import AlgoseekDataset, FileDataset, QuotesDataset, SyntheticDataset
@@ -149,11 +150,13 @@ class Tuning:
     pruning: str
     generation: int
     storage: str
-    chosen: list[dict[str, float]]
+    chosen: list[Any]  # of mappings, whose values the model's own schema checks
 
     def __post_init__(self) -> None:
         one_of("tuning.pruning", self.pruning, ("median", "off"))
         require(1 <= self.generation <= 1000, "tuning.generation must lie between 1 and 1000.")
+        mappings = all(isinstance(values, dict) for values in self.chosen)
+        require(mappings, "tuning.chosen is a list of mappings, one a fold: write tuning.chosen=[{parameter: value}].")
         require(not (self.enabled and self.chosen), "tuning.chosen is what was tuned before: use it with tuning=off.")
         require(1 <= self.trials <= 100_000, "tuning.trials must be at least 1; tuning=off switches tuning off.")
         require(self.inner_folds >= 1, "tuning.inner_folds must be at least 1.")

@@ -290,6 +290,12 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
     out.append(("tuning/trials", float(sum(len(tuned["trials"]) for tuned in report.tuning)), 0))
     for tuned in report.tuning:
         out += [(f"tuned/{k}", float(v), tuned["fold"]) for k, v in tuned["best"].items()]
+        for state in ("complete", "pruned", "failed"):
+            count = sum(trial["state"] == state for trial in tuned["trials"])
+            out.append((f"tuning/{state}", float(count), tuned["fold"]))
+    if report.seeds:
+        out += [(f"seed/{k}", v, i) for i, r in enumerate(report.seeds["runs"]) for k, v in r.items() if k != "seed"]
+        out += [(f"seeds/{k}_{what}", v, 0) for k, m in report.seeds["measures"].items() for what, v in m.items()]
     out += [(f"oracle/{k}", float(v), 0) for k, v in report.metrics.get("oracle", {}).items()]
     out += above.metrics(report.controls)
     for fate in ("dropped", "kept"):

@@ -27,13 +27,23 @@ def resolved(config: Config) -> dict[str, Any]:
     return mapping
 
 
+def tuned(study: Study) -> dict[str, Any]:
+    """The config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
+    mapping = resolved(study.config)
+    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold["best"]) for fold in study.report.tuning]}
+    return mapping
+
+
 def write(study: Study, folder: Path) -> list[Path]:
     """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models, of a backtest
-    equity.parquet (what each bar gained) and, of a simulated market, truth.json; returns their paths.
+    equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a simulated
+    market, truth.json; returns their paths.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
+    if study.report.tuning:
+        _whole(folder / "tuned.yaml", yaml.safe_dump(tuned(study), sort_keys=False).encode())
     more = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
     predictions = study.predictions.select([*KEPT, *more]).with_columns(pl.col("bar_close").cast(TIME))
     tables = {"predictions": predictions, "fills": study.fills}
@@ -52,6 +62,7 @@ def write(study: Study, folder: Path) -> list[Path]:
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
     own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]
+    own += ["tuned.yaml"] * bool(study.report.tuning)
     return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
 
 

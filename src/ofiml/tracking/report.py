@@ -21,11 +21,11 @@ class Report:
     `symbols` (IC, interval, t, p, false-discovery q of each); `impact` is filled for impact runs, `backtest` for
     forecasts; `ofi["weights"]` has one list per fold for fitted variants (of each group of flow, where there are
     several); `rows["never_known"]` names features without a value; `tuning` has, of each tuned fold, the `best`
-    parameters, and the `trials` with `params`, `state` (complete, pruned, failed), `score` and the `scores` of their
-    inner folds; `seeds` has the pooled measures with each of `config.seeds` in `runs`, and their spread in `measures`;
-    `controls` is what `ofiml.controls` found, by control, null where switched off; `folds` says of each which
-    spans of time it tested. With split=cpcv `metrics` has also `paths` (one mapping per path), and `backtest` the means
-    over paths, each one's own as `paths`, and their `spread`.
+    parameters, the `importance` of each (its share of the score's variance), and the `trials` with `params`, `state`
+    (complete, pruned, failed), `score` and the `scores` of their inner folds; `seeds` has the pooled measures with each
+    of `config.seeds` in `runs`, and their spread in `measures`; `controls` is what `ofiml.controls` found, by control,
+    null where switched off; `folds` says of each which spans of time it tested. With split=cpcv `metrics` has also
+    `paths` (one mapping per path), and `backtest` the means over paths, each one's own as `paths`, and their `spread`.
     """
 
     kind: str

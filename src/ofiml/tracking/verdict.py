@@ -52,6 +52,8 @@ def sentences(study: Study) -> list[str]:
     if "oracle" in report.metrics:
         lines.append(_share(report.metrics["oracle"]))
     lines += above.sentences(report.controls)
+    if report.seeds:
+        lines.append(_spread(report.seeds))
     if report.impact:
         windows, mean = len(report.impact["r2_windows"]), _number(report.impact["r2_window_mean"])
         lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
@@ -200,6 +202,20 @@ def _share(oracle: dict[str, Any]) -> str:
     shares = [oracle[f"share_{key}"] for key in names]
     reached = " and ".join("–" if share != share else f"{share:.0%}" for share in shares)
     return f"The oracle, who knows the truth, reaches {reaches}: this model {reached} of that."
+
+
+def _spread(seeds: dict[str, Any]) -> str:
+    """What the chance in the model's fit is worth."""
+    fits = len(seeds["runs"])
+    if fits == 1:
+        return "Fitted with one seed alone: more would show what the model's chance is worth."
+    if all(m["sd"] == 0 for m in seeds["measures"].values()):
+        return f"Fitted with {fits} seeds: every measure is the same, so that the model leaves nothing to chance."
+    parts = []
+    for key, name in (("ic", "IC"), ("rank_ic", "rank IC"), ("r2", "R²")):
+        m = seeds["measures"][key]
+        parts.append(f"{name} {_number(m['mean'])} ± {_number(m['sd'])} ({_number(m['min'])} … {_number(m['max'])})")
+    return f"Fitted with {fits} seeds, mean ± sd (min … max): {', '.join(parts)}."
 
 
 def _survival(backtest: dict[str, Any], metrics: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from ofiml import evaluation, labels, models, ofi, splits
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.errors import DataError
+from ofiml.tuning.importance import importance
 from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Generation
@@ -30,11 +31,13 @@ _POLL = 0.05  # seconds between two looks at what others are at
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """The model config with the best parameters, and each trial: its `params`, its `state` (complete, pruned, failed),
-    its `score`, the mean of the `scores` of its inner folds, which is None unless it is complete.
+    its `score`, the mean of the `scores` of its inner folds, which is None unless it is complete;
+    and the `importance` of each parameter.
     """
 
     model: ModelConfig
     trials: list[dict[str, Any]]
+    importance: dict[str, float] | None
 
 
 def tune(
@@ -79,6 +82,7 @@ def tune(
         model.having(best.params),
         [{"params": t.params, "state": t.user_attrs["state"], "score": t.value, "scores": t.user_attrs["scores"]}
          for t in trials],
+        importance(trials, seed),
     )  # fmt: skip
 
 
