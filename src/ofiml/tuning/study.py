@@ -124,7 +124,9 @@ def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: Split, config: Tuni
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     versions = [metadata.version(p) for p in ("lightgbm", "optuna", "scikit-learn", "numpy")]
     how = (config.inner_folds, config.generation, config.pruning)
-    digest.update(repr((ofi_, model, split.embargo_ns, how, form, seed, train.dead_band, versions)).encode())
+    digest.update(
+        repr((ofi_, model, split.embargo_ns, how, form, seed, train.dead_band, train.columns, versions)).encode()
+    )
     packages = [Path(package.__path__[0]) for package in (evaluation, labels, models, ofi, splits)]
     for folder in [*packages, Path(__file__).parent]:
         for source in sorted(folder.rglob("*.py")):
