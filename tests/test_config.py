@@ -57,6 +57,28 @@ WRONG = [
     ("model.space.num_leaves.low=2.5", "num_leaves is an integer"),
     ("horizon.length=9999999h", "is longer than a year"),
     ("tracking.experiment=' '", "tracking.experiment must not be empty"),
+    ("model=lasso,model.alpha=0", "model.alpha must be positive: model=ols"),
+    ("model=elasticnet,model.l1_ratio=0", "model.l1_ratio must lie in (0, 1]"),
+    ("model.objective=huber", "model.objective=huber is not one of auto, l2, quantile, three_class"),
+    ("model.objective=three_class", "model.objective=three_class is a classifier, but the target is a return"),
+    ("model.calibration=isotonic", "model.calibration=isotonic is of a classifier, but the target is a return"),
+    ("target=direction,model.objective=quantile", "model.objective=quantile is a regression, but the target is a dir"),
+    ("model.objective=quantile,model.monotone=ofi", "model.monotone=ofi cannot be held by model.objective=quantile"),
+    ("model.quantile=1", "model.quantile must lie in (0, 1)"),
+    ("model.early_stopping=0", "model.early_stopping must be at least 1"),
+    ("model.held_out=1", "model.held_out must lie in (0, 1)"),
+    ("+model.space.quantile={low:0.1,high:0.2}", "model.space: quantile says what is asked"),
+    ("model=logistic,target=direction,model.calibration=platt", "model.calibration=platt is not one of"),
+    ("model.name=trees", "model.name=trees is not one of blend, elasticnet"),
+    ("model.name=os", "model.name=os is not one of blend, elasticnet"),
+    ("model=blend,model.how=best", "model.how=best is not one of mean, stack"),
+    ("model=blend,~model.members.ridge", "model.members must be 2 to 20 models"),
+    ("model=blend,target=direction", "model.members.ridge: model=ridge is a regression, but the target is a direction"),
+    ("model=blend,model.members.ridge.alpha=x", "model.members.ridge.alpha: Value 'x'"),
+    ("model=blend,model.members.ridge.alpha=-1", "model.members.ridge: model.alpha must not be negative"),
+    ("model=blend,model.members.ridge.name=nosuch", "model.members.ridge.name=nosuch is not one of"),
+    ("model=blend,+model.members.lgbm.num_leavs=3", "Did you mean model.members.lgbm.num_leaves?"),
+    ("model=blend,+model.members.x={name:blend}", "model.members.x: a blend has no blend as a member"),
     ("ofi.normalise=deep", "ofi.normalise=deep is not one of none, depth"),
 ]
 
@@ -66,7 +88,7 @@ def test_impossible_configs(configure, overrides, sentence):
     import re
 
     with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
-        configure(*re.split(r",(?=[a-z+]+[.=])", overrides))
+        configure(*re.split(r",(?=[a-z+~]+[.=])", overrides))
     assert "\n" not in str(error.value)
 
 
@@ -77,8 +99,8 @@ def test_impossible_configs(configure, overrides, sentence):
         ("modle=lgbm", "Unknown key modle. Did you mean model?"),
         (
             "model=rigde",
-            "model=rigde is not a choice; model is one of elasticnet, lasso, lgbm, logistic, ols, ridge, zero."
-            " Did you mean model=ridge?",
+            "model=rigde is not a choice; model is one of blend, blend_direction, elasticnet, lasso, lgbm, logistic, "
+            "ols, ridge, zero. Did you mean model=ridge?",
         ),
         ("horizon=15s", "Any other length is written horizon.length=15s."),
         ("horizon=10", "horizon=10 is not a choice"),
@@ -144,7 +166,7 @@ def test_every_choice_composes(configure, group, choice, tmp_path):
     (tmp_path / "data").touch()
     needs = {
         "dataset": [] if choice.startswith("synthetic") else [f"dataset.path={tmp_path / 'data'}"],
-        "model": {"logistic": ["target=direction"]}.get(choice, []),
+        "model": {"logistic": ["target=direction"], "blend_direction": ["target=direction"]}.get(choice, []),
         "target": {"direction": ["model=lgbm"]}.get(choice, []),
         "horizon": ["bars.step=1s"],
     }

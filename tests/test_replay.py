@@ -27,6 +27,23 @@ RUNS = {
     "cross": ["model=ridge", "dataset=synthetic_basket", "dataset.sessions=1", "features.cross=[SYN1,SYN3]"],
     "cut": ["model=ols", "dataset=synthetic_basket", "dataset.max_sessions=6", "features.cross=[SYN2]"],
     "head": ["model=ols", "features=core", "dataset.max_events=30000"],
+    "three ways": [
+        "model=lgbm",
+        "target=direction",
+        "model.objective=three_class",
+        "model.calibration=isotonic",
+        "model.n_estimators=20",
+    ],
+    "stack": [
+        "model=blend",
+        "model.how=stack",
+        "model.members.lgbm.n_estimators=20",
+        "model.members.lgbm.monotone=ofi",
+        "+model@model.members.lasso=lasso",
+        "+model@model.members.median=lgbm",
+        "model.members.median.objective=quantile",
+    ],
+    "calibrated": ["model=logistic", "target=direction", "model.calibration=sigmoid", "features=core"],
     "powell": ["model=ridge", "ofi=mlofi_powell", "ofi.parts=types", "bars=events", "bars.size=300", "horizon=5s"],
 }
 

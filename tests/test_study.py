@@ -19,6 +19,14 @@ MODELS = [
     ["model=lgbm"],
     ["model=logistic", "target=direction"],
     ["model=lgbm", "target=direction"],
+    ["model=lasso"],
+    ["model=elasticnet"],
+    ["model=lgbm", "model.objective=quantile", "model.quantile=0.7", "model.early_stopping=5"],
+    ["model=lgbm", "model.monotone=ofi", "features=full", "ofi.parts=sides", "tuning.trials=1"],
+    ["model=lgbm", "model.objective=three_class", "target=direction", "model.calibration=isotonic", "tuning.trials=1"],
+    ["model=logistic", "target=direction", "model.calibration=sigmoid"],
+    ["model=blend", "model.how=stack", "+model@model.members.lasso=lasso"],
+    ["model=blend_direction", "target=direction", "model.members.lgbm.objective=three_class"],
     ["model=lgbm", "features=core", "split=rolling", "target.unit=bps"],
     ["model=ridge", "ofi=pca", "ofi.parts=types", "ofi.windows=[bar,5s]", "bars=events", "bars.size=1000"],
     ["model=lgbm", "features=full", "bars=dollar", "bars.size=2e6"],
@@ -45,6 +53,12 @@ def test_every_variant_and_model_runs(run, overrides):
         assert list(report["ofi"]["weights"]) == list(report["ofi"]["explained"]) == names
     if study.config.target.form == "direction":
         assert {"auc", "log_loss"} <= set(report["metrics"]["pooled"])
+        chances = study.predictions.select("p_down", "p_flat", "p_up").to_numpy()
+        assert ((chances >= 0) & (chances <= 1)).all()
+        assert chances.sum(axis=1) == pytest.approx(1)
+        assert chances[:, 2] - chances[:, 0] == pytest.approx(study.predictions["y_hat"].to_numpy())
+    else:
+        assert "p_up" not in study.predictions.columns
 
 
 @pytest.mark.parametrize("model", [["model=lgbm", "features=core"], ["model=ridge", "ofi=pca"]], ids=" ".join)

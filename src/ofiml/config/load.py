@@ -112,10 +112,11 @@ def unknown_key(path: str) -> str:
     if schema is None:
         return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"
     choices = schema if isinstance(schema, Mapping) else {group: schema}
+    where = path.rpartition(".")[0] if path.startswith("model.members.") else group
     owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
     if owners:
         return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."
-    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)}, group)}"
+    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)}, where)}"
 
 
 def _did_you_mean(key: str, names: set[str], group: str = "") -> str:

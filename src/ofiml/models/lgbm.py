@@ -181,6 +181,8 @@ def _constraints(task: Task) -> tuple[int, ...]:
     """Which way each feature may move the prediction: up, down, or freely; none where all are free."""
     from ofiml.ofi.push import push
 
+    if not task.features:
+        raise ValueError("a monotone model needs the names of its features")
     signs = tuple(push(name) for name in task.features)
     return signs if any(signs) else ()
 

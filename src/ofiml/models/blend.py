@@ -1,0 +1,149 @@
+"""A blend: what several models say, in equal parts, or weighted by how it went on rows that they had not seen."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ofiml.config import MODELS, Kind
+from ofiml.config import Model as Config
+from ofiml.config.checks import one_of, require
+from ofiml.config.load import typed
+from ofiml.errors import ConfigError, DataError
+from ofiml.models.base import Float, Model, Task, finite, read_json
+from ofiml.models.registry import build as build_any
+from ofiml.splits.inner import Inner
+
+_FOLDS, _FIRST_TRAIN = 3, 0.4
+_MOST = 20
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
+_LARGEST = 1e6  # of a weight that comes from a file
+
+
+@dataclass(slots=True)
+class BlendModel(Config):
+    """`members` are the configs of other models, by names of the user's own: mappings, or typed already. They are not
+    tuned, so that they have no space.
+    """
+
+    how: str
+    members: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        Config.__post_init__(self)
+        one_of("model.how", self.how, ("mean", "stack"))
+        require(2 <= len(self.members) <= _MOST, f"model.members must be 2 to {_MOST} models.")
+        self.members = {key: _member(key, node) for key, node in self.members.items()}
+
+    def forbids(self, form: str) -> str | None:
+        whys = ((key, member.forbids(form)) for key, member in self.members.items())
+        return next((f"model.members.{key}: {why}" for key, why in whys if why is not None), None)
+
+
+def _member(key: str, node: Any) -> Config:
+    path = f"model.members.{key}"
+    require(_LABEL.fullmatch(key) is not None, f"{path}: a member is named by up to 40 letters, digits and _.")
+    if isinstance(node, Config):
+        return node
+    require(not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend has no blend as a member.")
+    try:
+        member: Config = typed(path, MODELS, node)
+    except ConfigError as error:
+        raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error
+    return replace(member, space={})
+
+
+class Blend:
+    """Σ w_j times what member j says, w not negative: all 1/m, or, stacked, what is best in squares on the members'
+    predictions of purged walk-forward folds inside the train rows (Breiman 1996); of a direction w sums to 1, so that
+    probabilities stay probabilities. All members are then fitted on all train rows.
+    """
+
+    def __init__(self, config: BlendModel, task: Task) -> None:
+        self.how, self.direction = config.how, task.form == "direction"
+        self._make: Callable[[], list[Model]] = lambda: [
+            build_any(m, form=task.form, seed=task.seed, features=task.features) for m in config.members.values()
+        ]
+        self.members = self._make()
+        self.weights: Float = np.full(len(self.members), 1.0 / len(self.members))
+
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Blend":
+        if self.how == "stack":
+            self.weights = self._stacked(x, y, inner)
+        self.members = [member.fit(x, y, inner) for member in self._make()]
+        return self
+
+    def _stacked(self, x: Float, y: Float, inner: Inner) -> Float:
+        said, happened = [], []
+        for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key="the folds of model.how=stack"):
+            known = x[fold.train], y[fold.train], inner.take(fold.train)
+            said.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
+            happened.append(y[fold.test])
+        return best_weights(np.concatenate(said), np.concatenate(happened), sum_to_one=self.direction)
+
+    def predict(self, x: Float) -> Float:
+        return self._sum([member.predict(x) for member in self.members])
+
+    def probabilities(self, x: Float) -> Float | None:
+        told = [p for member in self.members if (p := member.probabilities(x)) is not None]
+        return self._sum(told) if self.direction else None
+
+    def contributions(self, x: Float) -> Float:
+        """The members' weighted SHAP values: of a return in its unit, of a direction in log odds."""
+        return self._sum([member.contributions(x) for member in self.members])
+
+    def _sum(self, parts: list[Float]) -> Float:
+        # One after the other: the same bits for one row as for many.
+        total = self.weights[0] * parts[0]
+        for weight, part in zip(self.weights[1:], parts[1:], strict=True):
+            total = total + weight * part
+        return total
+
+    def save(self, stem: Path) -> None:
+        stem.with_suffix(".json").write_text(json.dumps({"weights": self.weights.tolist()}, indent=1))
+        for i, member in enumerate(self.members):
+            member.save(_stem(stem, i))
+
+    def load(self, stem: Path, width: int) -> "Blend":
+        path = stem.with_suffix(".json")
+        weights = finite(read_json(path, "blend", {"weights"})["weights"], path, "blend")
+        whole = not self.direction or abs(weights.sum() - 1) < 1e-9
+        if len(weights) != len(self.members) or (weights < 0).any() or weights.max() > _LARGEST or not whole:
+            raise DataError(f"{path.name} is of another blend than the run's config, or no study's.")
+        self.weights = weights
+        self.members = [member.load(_stem(stem, i), width) for i, member in enumerate(self._make())]
+        return self
+
+    def native(self) -> Any:
+        return None
+
+
+def best_weights(said: Float, y: Float, *, sum_to_one: bool) -> Float:
+    """w (m,), none below 0, that minimise Σ(y - said·w)² over said (n, m) and y (n,); all 0 where nothing that is said
+    helps. With `sum_to_one` the best of those that do.
+    """
+    from scipy.optimize import nnls
+
+    if not sum_to_one:
+        weights: Float = nnls(said, y)[0]
+        return weights
+    # y - said·w is R·w, with R = y - said, where w sums to 1. For w = s·v, v summing to 1, the least of |R·w|² +
+    # (Σw - 1)² over s is |R·v|²/(1 + |R·v|²), which rises with |R·v|²: v is found without the condition.
+    residuals = np.vstack([y[:, None] - said, np.ones(said.shape[1])])
+    weights = nnls(residuals, np.append(np.zeros(len(y)), 1.0))[0]
+    return weights / weights.sum()
+
+
+def _stem(stem: Path, member: int) -> Path:
+    return stem.with_name(f"{stem.name}_{member:02d}")
+
+
+def build(config: BlendModel, task: Task) -> Blend:
+    return Blend(config, task)
+
+
+MODEL = Kind(BlendModel, ("return", "direction"), build)
