@@ -12,7 +12,15 @@ from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
 from tests.intervals import apart
 
-KINDS = [("ols", "return"), ("ridge", "return"), ("logistic", "direction"), ("lgbm", "return"), ("lgbm", "direction")]
+KINDS = [
+    ("ols", "return"),
+    ("ridge", "return"),
+    ("lasso", "return"),
+    ("elasticnet", "return"),
+    ("logistic", "direction"),
+    ("lgbm", "return"),
+    ("lgbm", "direction"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +54,22 @@ def test_ols_is_least_squares(configure, rows):
     np.testing.assert_allclose(
         model(configure, "ols", "return").fit(x, y, apart(len(y))).predict(x), full @ beta, atol=1e-10
     )
+
+
+@pytest.mark.parametrize(("name", "share"), [("lasso", 1.0), ("elasticnet", 0.4)])
+def test_lasso_and_elastic_net_are_coordinate_descent(configure, rows, name, share):
+    x, y = rows
+    config = configure(f"model={name}", "model.alpha=0.3", *(["model.l1_ratio=0.4"] if share < 1 else [])).model
+    fitted = build(config, form="return", seed=7).fit(x, y, apart(len(y)))
+    z, centred, beta = (x - x.mean(axis=0)) / x.std(axis=0), y - y.mean(), np.zeros(4)
+    for _ in range(500):
+        for j in range(4):
+            rest = centred - z @ beta + z[:, j] * beta[j]
+            slope = np.mean(z[:, j] * rest)
+            beta[j] = np.sign(slope) * max(0, abs(slope) - 0.3 * share) / (1 + 0.3 * (1 - share))
+    np.testing.assert_allclose(fitted.scorer.coef, beta, atol=1e-3)
+    np.testing.assert_allclose(fitted.predict(x), z @ beta + y.mean(), atol=3e-3)
+    assert (beta == 0).sum() == (fitted.scorer.coef == 0).sum() == 2  # two columns that say nothing
 
 
 def test_zero_is_zero(configure, rows):

@@ -134,3 +134,16 @@ def test_the_schemas_of_all_models_import_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readmes_model_is_this_one():
+    """Its lines, in their order, are those of the file that is tested here."""
+    readme = (ROOT / "README.md").read_text().partition("## A model of your own")[2]
+    code = readme.partition("```python\n")[2].partition("```")[0]
+    lines = [line.partition("  # ")[0].strip() for line in code.splitlines() if line.strip()]
+    tested = iter([line.strip() for line in FILE.splitlines()])
+    assert len(lines) >= 6
+    assert all(line in tested for line in lines)
+    for import_ in ("from ofiml.config import Kind, Model", "from ofiml.models.linear import Linear"):
+        assert f"# {import_}" in code
+        assert import_ in FILE

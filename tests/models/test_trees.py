@@ -89,6 +89,42 @@ def resized(text):
     return head + "\n" + body + end + tail
 
 
+@pytest.mark.parametrize("objective", ["three_class", "quantile"])
+def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tmp_path, objective):
+    form = "direction" if objective == "three_class" else "return"
+    asked = [f"model.objective={objective}"]
+    for seed in range(12):
+        model, x = fitted(configure, seed, form, *asked)
+        model.save(tmp_path / "m")
+        expected = model.booster.predict(x, num_threads=1)
+        config = configure("model=lgbm", f"target={'direction' if form == 'direction' else 'forecast'}", *asked).model
+        again = build(config, form=form, seed=0).load(tmp_path / "m", WIDTH)
+        assert np.isfinite(expected).all()
+        for rows_ in (x, x[:1]):
+            np.testing.assert_array_equal(again.trees.predict(rows_), expected[: len(rows_)])
+        np.testing.assert_array_equal(again.predict(x), model.predict(x))
+        scores, said = trees.OBJECTIVES[again.trees.objective][1:]
+        assert scores == (3 if objective == "three_class" else 1)
+        out = np.full((len(x), scores), np.nan)
+        trees.predict_py(again.trees.nodes, again.trees.roots, again.trees.leaves, said, x, out)
+        np.testing.assert_array_equal(out.reshape(expected.shape), expected)
+        for other in ("regression", "binary", "multiclass", "quantile"):
+            if other != again.trees.objective:
+                with pytest.raises(DataError, match="is no LightGBM model that a study wrote"):
+                    trees.read(tmp_path / "m.txt", WIDTH, other)
+
+
+def test_trees_that_do_not_fill_the_classes_are_refused(configure, tmp_path):
+    model, _ = fitted(configure, 2, "direction", "model.objective=three_class", "model.n_estimators=2")
+    model.save(tmp_path / "m")
+    path = tmp_path / "m.txt"
+    text = path.read_text()
+    less = text[: text.index("Tree=5")] + text[text.index("end of trees") :]
+    path.write_text(resized(less))
+    with pytest.raises(DataError, match="a number of trees that 3 divides"):
+        trees.read(path, WIDTH, "multiclass")
+
+
 @pytest.mark.parametrize("kind", [0, 2, 4, 6, 8, 10])
 def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, kind):
     import lightgbm
