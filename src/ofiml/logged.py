@@ -133,29 +133,31 @@ def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> L
 
 
 def checked_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataType]) -> pl.DataFrame:
-    """These columns of a logged table of bars (`what`), `bar_close` in ns. Raises ConfigError for a table that no study
-    writes.
+    """These columns of a logged table of bars (`what`), `bar_close` in ns; `path`, where a bar stands once for each,
+    may be missing. Raises ConfigError for a table that no study writes.
     """
+    there: list[str] = []
 
     def wanted(names: list[str]) -> list[str]:
         for name in columns:
-            if names.count(name) != 1:
+            if names.count(name) != 1 and (name != "path" or names.count(name)):
                 raise DataError(f"the column {name} is missing, or stands there more than once")
-        return list(columns)
+        there.extend(name for name in columns if name in names)
+        return there
 
     try:
         found = table(Blob(path.name, path.read_bytes()), wanted)
-        for name, dtype in columns.items():
-            if found.schema[name] != dtype:
-                raise DataError(f"the type of {name} is {found.schema[name]}, must be {dtype}")
+        for name in there:
+            if found.schema[name] != columns[name]:
+                raise DataError(f"the type of {name} is {found.schema[name]}, must be {columns[name]}")
             if found[name].null_count():
                 raise DataError(f"a {name} is missing")
-        if found.select(BAR).is_duplicated().any():
+        if found.select(name for name in (*BAR, "path") if name in there).is_duplicated().any():
             raise DataError("a bar stands there twice")
     except DataError as error:
         reason = str(error).rstrip(".")
         raise ConfigError(f"The {what} of run {run_id} are not those of a study: {reason}.") from error
-    return found.select(list(columns)).with_columns(pl.col("bar_close").to_physical())
+    return found.select(there).with_columns(pl.col("bar_close").to_physical())
 
 
 def _of_report(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from ofiml.compare import main as compare
-from ofiml.comparing.groups import safe
+from ofiml.comparing.groups import comparable, read, safe
 from ofiml.config import Tracking
 from ofiml.errors import DataError
 from ofiml.record import record
@@ -153,6 +153,34 @@ def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
     assert compare(["small", "--uri", uri, "--samples", "100"]) == 0
     assert "\x1b[31m" not in capsys.readouterr().out
     assert safe("[red]\x1b|<b>") == "?red????b?"
+
+
+def test_paths_are_averaged(store):
+    """Two paths that say the same, and twice what one gains beside nothing, are as one."""
+    folder, uri, ids = store
+    (group,) = comparable(mlflow_log.listed("small", uri), [ids["ridge"]])
+    once = read(group, uri, lambda: None).entries[0]
+    tables = [
+        next((folder / "mlruns").glob(f"**/{ids['ridge']}/artifacts/{n}.parquet")) for n in ("predictions", "equity")
+    ]
+    kept = [path.read_bytes() for path in tables]
+    try:
+        for path, factors in zip(tables, ((1, 1), (2, 0)), strict=True):
+            table = pl.read_parquet(path)
+            money = [name for name in ("gross", "net") if name in table.columns]
+            paths = [
+                table.with_columns(pl.col(money) * float(factor), path=pl.lit(i, pl.Int32))
+                for i, factor in enumerate(factors)
+            ]
+            pl.concat(paths).write_parquet(path)
+        twice = read(group, uri, lambda: None).entries[0]
+    finally:
+        for path, content in zip(tables, kept, strict=True):
+            path.write_bytes(content)
+    assert twice.predictions.select(sorted(once.predictions.columns)).equals(
+        once.predictions.select(sorted(once.predictions.columns))
+    )
+    assert twice.equity["net"].to_list() == pytest.approx(once.equity["net"].to_list())
 
 
 def test_deleted_runs_were_tried_too(store, capsys):

@@ -17,6 +17,7 @@ _PREDICTIONS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "session": pl.String(),
     "bar_close": TIME,
+    "path": pl.Int32(),
     "y": pl.Float64(),
     "y_hat": pl.Float64(),
     "train_mean": pl.Float64(),
@@ -27,6 +28,7 @@ _EQUITY: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "session": pl.String(),
     "bar_close": TIME,
+    "path": pl.Int32(),
     "gross": pl.Float64(),
     "net": pl.Float64(),
 }
@@ -154,4 +156,14 @@ def _entry(run: Listed, uri: str) -> Entry:
             raise ConfigError(f"The {name} of run {run.run_id} are not those of a study: a number is not finite.")
     if (predictions["label_end"] <= predictions["label_start"]).any():
         raise ConfigError(f"The predictions of run {run.run_id} are not those of a study: a label does not last.")
-    return Entry(run, predictions.sort("bar_close", *BAR[:2]), None if equity is None else equity.sort("bar_close"))
+    equity = None if equity is None else _averaged(equity).sort("bar_close")
+    return Entry(run, _averaged(predictions).sort("bar_close", *BAR[:2]), equity)
+
+
+def _averaged(table: pl.DataFrame) -> pl.DataFrame:
+    """A row a bar: the mean over the paths that have it."""
+    if "path" not in table.columns:
+        return table
+    numbers = [name for name, dtype in table.schema.items() if dtype == pl.Float64()]
+    rest = [name for name in table.columns if name not in (*BAR, *numbers, "path")]
+    return table.group_by(BAR, maintain_order=True).agg(pl.col(rest).first(), pl.col(numbers).mean())

@@ -1,0 +1,125 @@
+"""Size and power of the tests between runs, and what intervals cover, on simulated runs of known skill.
+
+`python scripts/simulate_inference.py` prints the tables of docs/inference.md (about six minutes on one core).
+"""
+
+import sys
+
+import numpy as np
+from arch.bootstrap import IIDBootstrap
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from ofiml.evaluation import compared
+from ofiml.evaluation.bootstrap import tail
+from ofiml.evaluation.hac import statistics
+from ofiml.evaluation.metrics import ic
+from ofiml.evaluation.overfit import pbo
+from ofiml.evaluation.sharpe import deflated, sharpe
+
+Float = NDArray[np.float64]
+
+SWEEPS, STUDIES = 200, 300
+TIMES, RUNS, OVERLAP, SKILL = 1200, 10, 3, 0.2
+
+
+def sweep(seed: int, skill: float) -> Float:
+    """Performances (times, runs) with a common part and the memory of labels that overlap; the first has the skill."""
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((TIMES + OVERLAP, RUNS)) + 0.7 * rng.standard_normal((TIMES + OVERLAP, 1))
+    windows = np.lib.stride_tricks.sliding_window_view(noise, OVERLAP + 1, axis=0).mean(axis=2)
+    performance = windows / windows.std()
+    performance[:, 0] += skill
+    return performance
+
+
+def share(values: list[bool]) -> str:
+    """A share and its simulation error."""
+    p = float(np.mean(values))
+    return f"{p:.3f} ± {np.sqrt(max(p * (1 - p), 1 / len(values)) / len(values)):.3f}"
+
+
+def between_runs() -> list[str]:
+    """A row a test: how often it speaks without skill, and with the skill of one run."""
+    spoke: dict[str, list[list[bool]]] = {}
+    overfit: list[list[float]] = [[], []]
+    for which, skill in enumerate((0.0, SKILL)):
+        for seed in range(SWEEPS):
+            performance = sweep(10_000 * which + seed, skill)
+            draws = {"block": 20, "samples": 300, "seed": seed}
+            tests = compared.superior(performance, **draws)
+            inside = compared.confidence_set(performance, **draws) > 0.05
+            first = compared.diebold_mariano(performance[:, 0] - performance[:, 1], OVERLAP)
+            blocks = performance.reshape(-1, 20, RUNS).sum(axis=1)
+            ratios = np.array([sharpe(column) for column in blocks.T])
+            best = deflated(blocks[:, ratios.argmax()], RUNS, max(float(ratios.var(ddof=1)), 1 / (len(blocks) - 1)))
+            found = {
+                "Diebold-Mariano: two runs differ": first["p"] < 0.05,
+                "SPA: some run is better than nothing": tests["spa"] < 0.05,
+                "reality check: the same": tests["reality_check"] < 0.05,
+                "deflated Sharpe of the best above 0.95": best["probability"] > 0.95,
+                "95 % confidence set holds the first run": bool(inside[0]),
+                "95 % confidence set holds the second run": bool(inside[1]),
+            }
+            for name, value in found.items():
+                spoke.setdefault(name, [[], []])[which].append(value)
+            overfit[which].append(pbo(performance)["pbo"])
+    rows = [f"| {name} | {share(none)} | {share(some)} |" for name, (none, some) in spoke.items()]
+    means = [f"{np.mean(v):.3f} ± {np.std(v) / np.sqrt(len(v)):.3f}" for v in overfit]
+    head = [
+        f"| {SWEEPS} sweeps of {RUNS} runs over {TIMES} times | no skill | the first run has {SKILL} |",
+        "|---|---|---|",
+    ]
+    return [*head, *rows, f"| mean probability of overfitting | {means[0]} | {means[1]} |"]
+
+
+def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> tuple[Float, Float]:
+    """Flow with a memory, and returns over `reach` rows; volatility clusters, tails are fat."""
+    n = rows + reach
+    flow = lfilter([1], [1, -0.7], rng.standard_normal(n + 200))[200:] * np.sqrt(1 - 0.49)
+    volatility = np.exp(0.3 * lfilter([1], [1, -0.98], 0.15 * rng.standard_normal(n + 500))[500:])
+    price = np.cumsum((strength * flow + rng.standard_t(5, n) / np.sqrt(5 / 3)) * volatility)
+    price = np.concatenate([[0.0], price])
+    return flow[:rows], price[reach : reach + rows] - price[:rows]
+
+
+def coverage() -> list[str]:
+    """A row a setting: how often 95 % intervals of the IC hold the true one."""
+    out = [
+        f"| {STUDIES} studies | true IC | expanded percentile (ours) | percentile | basic | BCa | HAC t ± |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for blocks, length, reach in ((12, 30, 1), (30, 60, 6)):
+        for strength in (0.0, 0.2):
+            flow, gain = market(np.random.default_rng(0), 2_000_000, strength, reach)
+            truth = ic(gain, flow)
+            held: dict[str, list[bool]] = {name: [] for name in ("ours", "percentile", "basic", "bca", "hac")}
+            for seed in range(STUDIES):
+                x, y = market(np.random.default_rng(1 + seed), blocks * length, strength, reach)
+                parts = np.arange(blocks * length).reshape(blocks, length)
+
+                def of_blocks(drawn: NDArray, x: Float = x, y: Float = y, parts: NDArray = parts) -> float:
+                    rows = parts[drawn].ravel()
+                    return ic(y[rows], x[rows])
+
+                # The blocks that `interval` draws are those of arch's bootstrap: the tests hold that.
+                boot = IIDBootstrap(np.arange(blocks), seed=np.random.default_rng(seed))
+                inside = 1 - 2 * tail(0.95, blocks)
+                for name in held:
+                    if name != "hac":
+                        level, kind = (inside, "percentile") if name == "ours" else (0.95, name)
+                        limits = boot.conf_int(of_blocks, 400, kind, level, reuse=name != "ours").ravel()
+                        held[name].append(bool(limits[0] <= truth <= limits[1]))
+                found = statistics(y, x, np.arange(len(y)), reach - 1)
+                value = ic(y, x)
+                held["hac"].append(abs(value - truth) <= 1.96 * abs(value / found["ic"]["t"]))
+            shares = " | ".join(f"{np.mean(each):.3f}" for each in held.values())
+            setting = f"{blocks} blocks of {length} rows, labels over {reach}"
+            out.append(f"| {setting} | {truth:.3f} | {shares} |")
+    return out
+
+
+if __name__ == "__main__":
+    for table in (between_runs, coverage):
+        sys.stdout.write("\n".join(table()) + "\n\n")
+        sys.stdout.flush()
