@@ -38,6 +38,8 @@ WRONG = [
     ("target=direction,target.unit=bps", "a direction has no unit"),
     ("evaluation.bootstrap=1", "evaluation.bootstrap must be at least 50"),
     ("evaluation.block=1s", "evaluation.block=1s is shorter than a label"),
+    ("evaluation.decay=[0]", "evaluation.decay: multiples of the horizon lie in (0, 1000]."),
+    ("evaluation.decay=[2,1]", "evaluation.decay: at most 20 multiples of the horizon, each once, ascending."),
     ("dataset.name=[a]", "is not one of synthetic"),
     ("seed=-1", "seed must lie in"),
     ("dataset.tick=inf", "dataset.tick must lie between"),

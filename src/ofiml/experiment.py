@@ -17,11 +17,14 @@ from ofiml.backtest.paths import by_path
 from ofiml.backtest.taker import FILL_SCHEMA, Result
 from ofiml.config import Config
 from ofiml.controls import controls
+from ofiml.evaluation.decay import decay
 from ofiml.evaluation.impact import r2_windows
 from ofiml.evaluation.importance import importance, stability
 from ofiml.evaluation.judge import judge, profit
 from ofiml.evaluation.oracle import skill
+from ofiml.evaluation.reliability import reliability
 from ofiml.evaluation.seeds import spread
+from ofiml.evaluation.strata import strata, stratified, trailing_volatility
 from ofiml.events.quality import add
 from ofiml.events.truth import Truth
 from ofiml.folds import described_folds
@@ -74,11 +77,15 @@ def run(config: Config, stages: Stages) -> Study:
         with clock.stage("sessions"):
             sessions = prepare_all(config, stages)
             rows, dropped_rows = in_time_order(sessions)
+            rows = trailing_volatility(rows)
+            hours = {s.key: (s.open, s.close) for s in sessions}
             truths = [s.planted for s in sessions if s.planted is not None]
         with clock.stage("folds"):
             judged = rows.filter(pl.col("y").is_not_null())
             divided = divide(judged, sessions, config.split)
             results = fit_all(rows, judged, divided.folds, sessions[0].flow_levels, config, stages)
+            for r in results:
+                r.predictions = stratified(r.predictions, judged[r.fold.train], hours)
             traded = histories(results)
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("evaluation"):
@@ -112,6 +119,9 @@ def run(config: Config, stages: Stages) -> Study:
         predictions={"sha256": predictions_sha256(predictions), "rows": predictions.height},
         metrics=metrics,
         impact=impact,
+        strata=strata(predictions, traded, trades.decided if trades else None, config),
+        decay=decay(predictions, config),
+        reliability=reliability(predictions, config),
         importance=importance(names, shap),
         importance_stability=stability(shap),
         seeds=spread(predictions, config),

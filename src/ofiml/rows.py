@@ -33,6 +33,7 @@ from ofiml.features.batch import compute
 from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
 from ofiml.labels import label_table
+from ofiml.labels.ahead import ahead_table
 from ofiml.ofi.flow import flow_table, groups
 from ofiml.progress import Bar, Stages
 from ofiml.units import SECOND, duration
@@ -85,6 +86,7 @@ def prepare(session: Session, config: Config) -> Prepared:
             pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
             labels,
             execution_table(session, book, bars, latency),
+            ahead_table(session, book, bars, labels["scale"], config),
             _oracle(session, labels["scale"], bars, config),
             pl.DataFrame({"first_used": _first_used(session, bars, config)}),
         ],
@@ -146,6 +148,7 @@ def _key(source: str, config: Config) -> str:
         asdict(config.horizon),
         asdict(config.target) | {"dead_band": config.target.dead_band > 0},  # how wide it is, folds learn
         config.backtest.latency,
+        config.evaluation.decay,
     ]
     return hashlib.sha256(json.dumps([source, settings, *_code()], sort_keys=True).encode()).hexdigest()[:32]
 

@@ -41,7 +41,7 @@ def by_path(
         return pl.concat([getattr(p, name).with_columns(pl.lit(k, pl.Int32).alias("path")) for k, p in parts.items()])
 
     annual = fmean(part.annual for part in parts.values())
-    return Result(summary, joined("fills"), joined("equity"), joined("gains"), annual)
+    return Result(summary, joined("fills"), joined("equity"), joined("gains"), joined("decided"), annual)
 
 
 def _mean(summaries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -68,14 +68,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`summary` as in report.json; as tables `fills`, `equity` (`gross`, `net` up to each bar, currency) and `gains`
-    (the same of each bar and symbol alone). `annual` makes a bar's Sharpe ratio a year's.
+    """`summary` as in report.json; as tables `fills`, `equity` (`gross`, `net` up to each bar, currency), `gains` (the
+    same of each bar and symbol alone) and `decided` (a row a traded bar of a symbol: `net`, gained from its mark to the
+    next, the costs of its own decision included). `annual` makes a bar's Sharpe ratio a year's.
     """
 
     summary: dict[str, Any]
     fills: pl.DataFrame
     equity: pl.DataFrame
     gains: pl.DataFrame
+    decided: pl.DataFrame
     annual: float
 
 
@@ -96,6 +98,7 @@ def backtest(
     """
     fills: list[dict[str, Any]] = []
     gains: list[pl.DataFrame] = []
+    decided: list[pl.DataFrame] = []
     totals = {"spread": 0, "commission": 0, "unfilled": 0, "beyond_shown": 0}
     for (symbol, session), day in rows.group_by("symbol", "session", maintain_order=True):
         key = str(symbol), str(session)
@@ -104,6 +107,8 @@ def backtest(
         gross, net = (np.diff(np.array([m[i] for m in marks], np.int64), prepend=0) for i in (0, 1))
         named = {"symbol": [key[0]] * len(times), "session": [key[1]] * len(times), "bar_close": times}
         gains.append(pl.DataFrame(named | {"gross": gross, "net": net}))
+        # Before the first bar's decision there is nothing to gain.
+        decided.append(day.select("symbol", "session", "bar_close").with_columns(pl.Series("net", net[1:])))
         for name, value in zip(totals, (account.spread, account.commission, missed, beyond), strict=True):
             totals[name] += value
     unit = 2.0 * PRICE_SCALE / size_unit
@@ -127,7 +132,8 @@ def backtest(
         **_ratios(equity, bar, config.days_per_year, annual),
     }
     money = by_symbol.with_columns(pl.col("gross", "net") / unit).sort("bar_close", maintain_order=True)
-    return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity, money, annual)
+    by_decision = pl.concat(decided).with_columns(pl.col("net") / unit)
+    return Result(summary, pl.DataFrame(fills, schema=FILL_SCHEMA), equity, money, by_decision, annual)
 
 
 def _trade_session(

@@ -13,11 +13,17 @@ class Evaluation:
     block: str | None
     importance_rows: int
     controls: bool
+    decay: list[float]
 
     def __post_init__(self) -> None:
         require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")
         require(0 < self.level < 1, "evaluation.level must lie in (0, 1).")
         require(self.importance_rows >= 1, "evaluation.importance_rows must be at least 1.")
+        require(all(0 < m <= 1000 for m in self.decay), "evaluation.decay: multiples of the horizon lie in (0, 1000].")
+        require(
+            self.decay == sorted(set(self.decay)) and len(self.decay) <= 20,
+            "evaluation.decay: at most 20 multiples of the horizon, each once, ascending.",
+        )
         if self.block is not None:
             require(duration(self.block, "evaluation.block") > 0, "evaluation.block must be longer than 0.")
 

@@ -78,13 +78,24 @@ def pinball(y: Float, y_hat: Float, q: float) -> float:
     return float(np.mean(np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat)))) if len(y) else float("nan")
 
 
+def brier(y: Float, y_hat: Float) -> float:
+    """Mean squared distance of P(up) = (1 + y_hat)/2 to what happened (Brier 1950); rows without a move are left out.
+
+    0 for who knows, 1/4 for who always says 1/2.
+    """
+    moved = y != 0
+    return float(np.mean(((1.0 + y_hat[moved]) / 2.0 - (y[moved] > 0)) ** 2)) if moved.any() else float("nan")
+
+
 def measures(form: str) -> list[str]:
     """Names of the measures that a label of `form` return or direction has."""
-    return ["r2", "ic", "rank_ic", "hit_rate", *(["auc", "log_loss"] if form == "direction" else [])]
+    return ["r2", "ic", "rank_ic", "hit_rate", *(["auc", "log_loss", "brier"] if form == "direction" else [])]
 
 
 def measure(name: str, y: Float, y_hat: Float, train_mean: Float) -> float:
     """The measure of that name."""
     if name == "r2":
         return r2(y, y_hat, train_mean)
-    return {"ic": ic, "rank_ic": rank_ic, "hit_rate": hit_rate, "auc": auc, "log_loss": log_loss}[name](y, y_hat)
+    return {"ic": ic, "rank_ic": rank_ic, "hit_rate": hit_rate, "auc": auc, "log_loss": log_loss, "brier": brier}[name](
+        y, y_hat
+    )

@@ -300,6 +300,13 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
     out += above.metrics(report.controls)
     for fate in ("dropped", "kept"):
         out += [(f"dataset/{fate}/{cause}", float(v), 0) for cause, v in report.dataset[fate].items()]
+    for part in report.strata:
+        name = re.sub(r"[^\w. -]", "_", part["stratum"])
+        out += [(f"strata/{part['kind']}/{name}/ic", part["ic"], 0)] * (part["kind"] not in ("fold", "session"))
+    for horizon in report.decay or []:
+        out.append((f"decay/{horizon['multiple']:g}", horizon["ic"], 0))
+    for event, curve in (report.reliability or {}).items():
+        out += [(f"reliability/{event}/{k}", float(v), 0) for k, v in curve.items() if k not in ("rows", "curve")]
     out.append(("importance/stability", report.importance_stability, 0))
     out += [(f"seconds/{k}", v, 0) for k, v in report.runtime["seconds"].items()]
     out += [("dataset/events", float(report.dataset["events"]), 0), ("dataset/rows", float(report.rows["used"]), 0)]

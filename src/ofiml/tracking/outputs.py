@@ -12,6 +12,7 @@ from ofiml.events.schema import TIME
 from ofiml.events.truth import to_json
 from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
+from ofiml.tracking.tables import markdown
 from ofiml.training import PROBABILITIES
 
 KEPT = [
@@ -35,9 +36,9 @@ def tuned(study: Study) -> dict[str, Any]:
 
 
 def write(study: Study, folder: Path) -> list[Path]:
-    """Writes config.yaml, report.json, predictions.parquet, fills.parquet, figures, models, of a backtest
-    equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a simulated
-    market, truth.json; returns their paths.
+    """Writes config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
+    backtest equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a
+    simulated market, truth.json; returns their paths.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
@@ -59,10 +60,11 @@ def write(study: Study, folder: Path) -> list[Path]:
         figure.savefig(folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
+    _whole(folder / "tables.md", markdown(study.report).encode())
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
     own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]
-    own += ["tuned.yaml"] * bool(study.report.tuning)
+    own += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
     return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
 
 

@@ -26,6 +26,9 @@ class Report:
     of `config.seeds` in `runs`, and their spread in `measures`; `controls` is what `ofiml.controls` found, by control,
     null where switched off; `folds` says of each which spans of time it tested. With split=cpcv `metrics` has also
     `paths` (one mapping per path), and `backtest` the means over paths, each one's own as `paths`, and their `spread`.
+
+    `strata` has an entry a stratum (evaluation/strata.py), `decay` one a horizon (evaluation/decay.py, null for an
+    impact), `reliability` the curves of a direction's probabilities (evaluation/reliability.py).
     """
 
     kind: str
@@ -37,6 +40,9 @@ class Report:
     predictions: dict[str, Any]
     metrics: dict[str, Any]
     impact: dict[str, Any] | None
+    strata: list[dict[str, Any]]
+    decay: list[dict[str, Any]] | None
+    reliability: dict[str, Any] | None
     importance: list[dict[str, Any]]
     importance_stability: float
     seeds: dict[str, Any] | None

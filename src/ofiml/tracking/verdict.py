@@ -7,9 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml.config import Config
+from ofiml.evaluation.strata import UNKNOWN
 from ofiml.experiment import Study
 from ofiml.tracking import above
 from ofiml.tracking.report import Report
+from ofiml.tracking.tables import markdown as parts
+from ofiml.tracking.tables import number
 
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
 _MOST_FOLDS = 8  # that a line has room for
@@ -70,6 +73,7 @@ def sentences(study: Study) -> list[str]:
             f"({_number(b['sharpe_low'], 2)} … {_number(b['sharpe_high'], 2)}; per bar, annualised), max drawdown "
             f"{b['max_drawdown']:,.2f}.{_survival(b, report.metrics)}"
         )
+    lines += _parts(report)
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
     noticed = ", ".join(f"{v:,} {k}" for k, v in report.dataset["kept"].items())
@@ -108,7 +112,9 @@ def markdown(study: Study) -> str:
     header = _header(study)
     table = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     table += [f"| {' | '.join(row)} |" for row in _rows(study)]
-    return "\n".join([f"**{title(study)}**", "", *(f"- {line}" for line in sentences(study)), "", *table])
+    return "\n".join(
+        [f"**{title(study)}**", "", *(f"- {line}" for line in sentences(study)), "", *table, "", parts(study.report)]
+    )
 
 
 def _header(study: Study) -> list[str]:
@@ -216,6 +222,24 @@ def _spread(seeds: dict[str, Any]) -> str:
         m = seeds["measures"][key]
         parts.append(f"{name} {_number(m['mean'])} ± {_number(m['sd'])} ({_number(m['min'])} … {_number(m['max'])})")
     return f"Fitted with {fits} seeds, mean ± sd (min … max): {', '.join(parts)}."
+
+
+def _parts(report: Report) -> list[str]:
+    """The IC by horizon, and by time of day and volatility."""
+    lines = []
+    if report.decay:
+        over = ", ".join(f"{d['horizon']} {number(d['ic'], 2)}" for d in report.decay)
+        lines.append(f"IC over other horizons: {over}.")
+    kinds = {"time_of_day": "by time of day", "volatility": "by volatility"}
+    within = {
+        word: ", ".join(
+            f"{s['stratum']} {number(s['ic'], 2)}"
+            for s in report.strata
+            if s["kind"] == kind and s["stratum"] != UNKNOWN
+        )
+        for kind, word in kinds.items()
+    }
+    return [*lines, f"IC {'; '.join(f'{word}: {values}' for word, values in within.items())}."]
 
 
 def _survival(backtest: dict[str, Any], metrics: dict[str, Any]) -> str:

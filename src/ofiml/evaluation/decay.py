@@ -1,0 +1,71 @@
+"""How far ahead the forecasts see: their IC with the mid's move over horizons shorter and longer than their own."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.config import Config
+from ofiml.evaluation.metrics import ic, rank_ic
+from ofiml.evaluation.resample import ic_interval
+from ofiml.evaluation.strata import blocks_within
+from ofiml.labels.ahead import columns, named
+
+Float = NDArray[np.float64]
+
+
+def decay(predictions: pl.DataFrame, config: Config) -> list[dict[str, Any]] | None:
+    """Per horizon, shortest first: `multiple` of the study's, its name `horizon`, `rows`, `ic` with `low` and `high`,
+    `rank_ic`, and `new_ic` with `new_low` and `new_high`, of the move since the next shorter horizon alone.
+
+    Rows of bars whose session ends before do not count at that horizon. Blocks of the bootstrap are longer than the
+    horizon. None where the rows have no such moves.
+    """
+    multiples = config.evaluation.decay
+    if not multiples or not set(columns(multiples)) <= set(predictions.columns):
+        return None
+    found, before = [], np.zeros(predictions.height)
+    labels = (predictions["label_end"] - predictions["label_start"]).to_numpy().max()
+    whole = max(int(labels), config.horizon.length_ns or 0)
+    for name, multiple in zip(columns(multiples), multiples, strict=True):
+        span = round(multiple * whole)
+        move = predictions[name].to_numpy()
+        known = ~np.isnan(move)
+        rows = predictions.filter(pl.Series(known))
+        y_hat = rows["y_hat"].to_numpy()
+        value, low, high = _judged(rows, move[known], y_hat, span, config)
+        new, new_low, new_high = _judged(rows, (move - before)[known], y_hat, span, config)
+        found.append(
+            {
+                "multiple": multiple,
+                "horizon": named(config.horizon, multiple),
+                "rows": rows.height,
+                "ic": value,
+                "low": low,
+                "high": high,
+                "rank_ic": rank_ic(move[known], y_hat),
+                "new_ic": new,
+                "new_low": new_low,
+                "new_high": new_high,
+            }
+        )
+        before = move
+    return found
+
+
+def _judged(rows: pl.DataFrame, move: Float, y_hat: Float, span: int, config: Config) -> tuple[float, float, float]:
+    known = ~np.isnan(move)  # the shorter horizon's mid may be missing
+    move, y_hat, rows = move[known], y_hat[known], rows.filter(pl.Series(known))
+    if not len(move):
+        return (float("nan"),) * 3
+    evaluation = config.evaluation
+    low, high = ic_interval(
+        move,
+        y_hat,
+        blocks_within(rows, span, config),
+        samples=evaluation.bootstrap,
+        level=evaluation.level,
+        seed=config.seed,
+    )
+    return ic(move, y_hat), low, high
