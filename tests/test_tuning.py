@@ -352,3 +352,19 @@ def test_tuning_never_reads_a_test_row(run, monkeypatch):
     report = run(*overrides).report
     assert report.tuning == clean.tuning
     assert report.importance != clean.importance, "the noise was there"
+
+
+def test_a_trial_is_held_against_the_median_of_means_so_far(configure, tmp_path):
+    """By hand: after two inner folds the trials before have means 1.5, 2.5, 3.5, 4.5, the median 3."""
+    config = configure("model=ridge")
+    settings = settled(config, tmp_path, 8)
+    empty = Generation(config.model, [], settings, 7)
+    before = [
+        empty.finished(place, {"alpha": 1.0 + place}, Outcome("complete", [1.0 + place, 2.0 + place, 0.0]))
+        for place in range(4)
+    ]
+    generation = Generation(config.model, before, settings, 7)
+    assert not generation.hopeless([6.0, 0.1])
+    assert generation.hopeless([0.0, 5.9])
+    assert not Generation(config.model, before[:3], settings, 7).hopeless([-9.0])
+    assert not Generation(config.model, before, replace(settings, pruning="off"), 7).hopeless([-9.0])
