@@ -1,0 +1,130 @@
+"""Whole studies by each split: every bar predicted as often as it should be, logged, repeated, drawn and printed."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ofiml.record import record
+from ofiml.replay import main as replay
+from ofiml.reproduce import main as reproduce
+from ofiml.splits.__main__ import main as splits
+from ofiml.tracking.figures import figures
+from ofiml.tracking.report import predictions_sha256
+from ofiml.tracking.verdict import sentences
+
+QUICK = ["debug=tiny", "model=ols"]
+BAR = ["symbol", "session", "bar_close"]
+
+
+@pytest.fixture(scope="module")
+def paths(run):
+    return run(*QUICK, "split=cpcv", "split.groups=4", "backtest.edge_multiple=0.5")
+
+
+def test_each_path_is_a_whole_history(paths):
+    report = json.loads(paths.report.to_json())
+    rows = paths.predictions
+    assert len(report["folds"]) == 6
+    assert rows["path"].unique().sort().to_list() == [0, 1, 2]
+    for _, path in rows.group_by("path"):
+        assert path.height == report["rows"]["used"]
+        assert not path.select(BAR).is_duplicated().any()
+    assert [p["rows"] for p in report["metrics"]["paths"]] == [report["rows"]["used"]] * 3
+    for fold in report["folds"]:
+        assert len(fold["spans"]) == 2
+        assert sum(span["rows"] for span in fold["spans"]) == fold["test_rows"]
+
+
+def test_each_path_trades_alone(paths, run):
+    backtest = paths.report.backtest
+    nets = [p["net_pnl"] for p in backtest["paths"]]
+    assert backtest["net_pnl"] == pytest.approx(np.mean(nets))
+    assert backtest["spread"]["net_pnl"] == pytest.approx(
+        {"mean": np.mean(nets), "sd": np.std(nets, ddof=1), "min": min(nets), "max": max(nets)}
+    )
+    last = paths.equity.group_by("path", maintain_order=True).agg(pl.col("net").last())
+    assert last["net"].to_list() == pytest.approx(nets)
+    gained = paths.gains.group_by("path", maintain_order=True).agg(pl.col("net").sum())
+    assert gained["net"].to_list() == pytest.approx(nets)
+    assert paths.fills.group_by("path", maintain_order=True).len()["len"].to_list() == [
+        p["fills"] for p in backtest["paths"]
+    ]
+    assert backtest["sharpe_low"] < backtest["sharpe_high"]
+
+
+def test_repeated_rows_do_not_count_as_independent(run, configure):
+    """With the same model in every fold all paths are one: intervals and t are those of a single path."""
+    from ofiml.evaluation.judge import judge
+
+    config = configure(*QUICK, "evaluation.bootstrap=200")
+    one = run(*QUICK).predictions
+    many = pl.concat([one.with_columns(pl.lit(k, pl.Int32).alias("path")) for k in range(4)])
+    single, multiple = judge(one, config), judge(many, config)
+    for name in ("ic", "rank_ic", "hit_rate"):
+        for of in ("value", "low", "high"):
+            assert multiple["pooled"][name][of] == pytest.approx(single["pooled"][name][of]), (name, of)
+    assert multiple["hac"]["ic"]["t"] == pytest.approx(single["hac"]["ic"]["t"])
+
+
+def test_the_verdict_says_what_trained_on_what_came_later(paths, run):
+    (said,) = [line for line in sentences(paths) if line.startswith("Cross-validated")]
+    assert "not what could have been traded" in said
+    assert "By path, of 3: IC" in said
+    out = run(*QUICK, "split=session_out")
+    assert "path" not in out.predictions.columns
+    assert [f["test_from"][:10] for f in out.report.folds] == ["2024-01-01", "2024-01-02"]
+    assert out.predictions.height == out.report.rows["used"]
+    assert any("Cross-validated: the 2 folds" in line for line in sentences(out))
+    assert not any("Cross-validated" in line for line in sentences(run(*QUICK)))
+
+
+def test_figures_of_paths(paths):
+    drawn = figures(paths)
+    assert {"splits.png", "equity.png", "folds.png", "signal.png"} <= set(drawn)
+    assert len(drawn["equity.png"].axes[0].get_lines()) >= 2 * 3
+
+
+@pytest.mark.parametrize("by", ["session", "time"])
+def test_walk_forward_by_dates_and_by_time(run, by):
+    study = run(*QUICK, f"split.by={by}", "split.first_train=0.5", "split.folds=1")
+    assert study.predictions["bar_close"].is_sorted()
+    assert study.report.folds[0]["test_from"][:10] == "2024-01-02"
+    assert study.report.folds[0]["train_to"][:10] == "2024-01-01"
+
+
+def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workdir, capsys):
+    config = configure(*QUICK, "split=cpcv", "threads=1", "evaluation.controls=false")
+    uri = f"sqlite:///{workdir}/mlflow.db"
+    done = record(replace(config, tracking=replace(config.tracking, enabled=True, uri=uri)), workdir / "out")
+    written = pl.read_parquet(workdir / "out" / "predictions.parquet")
+    assert predictions_sha256(written) == done.study.report.predictions["sha256"]
+    swapped = written.with_columns((1 - pl.col("path")).alias("path"))
+    assert predictions_sha256(swapped) != predictions_sha256(written)
+    assert reproduce([done.run_id, "--uri", uri]) == 0
+    assert "are identical" in capsys.readouterr().out
+    assert replay([done.run_id, "--uri", uri]) == 2
+    assert "trained on what came after" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["expanding", "cpcv", "session_out"])
+def test_the_command_prints_and_draws_folds(workdir, capsys, split):
+    assert splits(["debug=tiny", "features.store=null", f"split={split}", "--out", "drawn/folds.png"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("fold "))
+    leaks = [line.split()[-1] for line in lines[header + 1 :] if line.strip()[:1].isdigit() and line[3].isdigit()]
+    assert leaks
+    assert set(leaks) == {"0"}
+    assert (workdir / "drawn" / "folds.png").stat().st_size > 5000
+
+
+def test_the_command_refuses_in_a_sentence(workdir, capsys):
+    assert splits(["split"]) == 2
+    assert splits(["--out", "folds.txt"]) == 2
+    assert splits(["debug=tiny", "split=session_out", "dataset.max_sessions=1", "features.store=null"]) == 1
+    printed = capsys.readouterr().err
+    assert "is no override" in printed
+    assert "ends in .png" in printed
+    assert "needs labelled rows of at least 2 sessions' dates" in printed
