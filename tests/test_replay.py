@@ -31,7 +31,6 @@ RUNS = {
         "model=lgbm",
         "target=direction",
         "model.objective=three_class",
-        "model.calibration=sigmoid",
         "model.n_estimators=20",
     ],
     "stack": [
