@@ -49,12 +49,19 @@ def test_a_sweep_over_models_and_reductions_computes_features_once(configure, co
 @pytest.mark.parametrize(
     "change",
     ["horizon=30s", "bars.step=5s", "ofi.windows=[bar,5s]", "features=core", "dataset.seed=3", "backtest.latency=1s",
-     "features.trade_size=7", "dataset.max_events=20000", "bars.per=row", "ofi.levels=2", "target=impact"],
+     "features.trade_size=7", "dataset.max_events=20000", "bars.per=row", "ofi.levels=2", "target=impact",
+     "horizon=events", "target=volatility", "target=triple_barrier", "target=direction target.dead_band=0.3"],
 )  # fmt: skip
 def test_what_rows_depend_on_makes_other_rows(configure, counted, tmp_path, change):
     prepared(keeping(configure(*SMALL), tmp_path))
-    prepared(keeping(configure(*SMALL, change), tmp_path))
+    prepared(keeping(configure(*SMALL, *change.split()), tmp_path))
     assert len(counted) == 4
+
+
+def test_dead_bands_of_any_width_share_their_rows(configure, counted, tmp_path):
+    for share in ("0.3", "0.6"):
+        prepared(keeping(configure(*SMALL, "target=dead_band", f"target.dead_band={share}"), tmp_path))
+    assert len(counted) == 2
 
 
 def test_rows_that_were_altered_are_made_again(configure, counted, tmp_path):
@@ -102,6 +109,7 @@ def test_a_symbol_that_is_not_there_is_named(configure):
         (["features.columns=[return_6]"], 6, 0),
         (["features.columns=[ofi_60s,return_1]"], 1, 60),
         (["ofi.windows=[bar,2m]"], 1, 120),
+        (["target=volatility", "target.look_back=90s"], 1, 90),
         (["features.columns=[realised_spread]"], 1, 15),  # of trades since 5 s before the bar, which lasts 10 s
     ],
 )
@@ -120,6 +128,9 @@ def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars
     [
         (["ofi.levels=20"], "ofi.levels=20, and the data have 10"),
         (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
+        (["target=volatility", "target.look_back=2h"], "No bar knows its volatility"),
+        (["horizon=volume", "horizon.size=1e9"], "No bar has both a mid and a label"),
+        (["target=triple_barrier", "target.stop=1e5", "target.take_profit=1e5", "model=logistic"], "the same way"),
         (["ofi.windows=[bar,2h]"], "No bar has flow over the look-back 2h"),
         (["bars.step=10us", "horizon=1s", "backtest.latency=10us"], "bars in one session; lengthen bars.step"),
         (["bars=volume", "bars.size=1e12"], "the session fills not one bar"),

@@ -63,3 +63,77 @@ def test_a_missing_side_gives_no_label():
     bars, out = labels(rows)
     assert bars["mid"].to_list()[4:] == [None, None]
     assert out["y"].to_list()[1:3] == [None, None]
+
+
+def table(rows, horizon, *, target=None, close=6, latency=0):
+    s = session(rows, close=close)
+    book = states(s, "message")
+    plain = Target("forecast", "return", "ticks", look_back=None, dead_band=0.0, stop=None, take_profit=None)
+    return label_table(s, book, time_bars(s, book, SECOND), target or plain, horizon, latency)
+
+
+def test_a_horizon_of_events_lasts_until_so_many_states_have_come():
+    out = table(ROWS, Horizon("events", None, 1, "500ms"))
+    # From 1.5 s (102) to the next state, at 3.6 s (105); the bars at 4 s and later see none.
+    assert out["y"].to_list() == [3, 3, 3, None, None, None]
+    assert out["label_end"].to_list()[:3] == [3600 * MS] * 3
+    # Without the delay the first bar's horizon is over at 1.4 s.
+    assert out["hold_until"].to_list() == [1400 * MS, 3600 * MS, 3600 * MS, None, None, None]
+    assert out["label_end"].to_list()[3:] == [6 * SECOND] * 3
+    late = table(ROWS, Horizon("events", None, 1, "500ms"), latency=3 * SECOND)
+    assert late["label_end"].to_list()[:3] == [4400 * MS, 6600 * MS, 6600 * MS]
+
+
+def test_a_horizon_of_events_holds_whole_timestamps():
+    rows = [*ROWS, {"t": 3.6, "book": [(108, 1, 110, 1)]}]
+    assert table(rows, Horizon("events", None, 1, "500ms"))["y"].to_list()[:3] == [7, 7, 7]
+
+
+def test_a_horizon_of_volume_lasts_until_so_much_is_traded():
+    traded = [{**ROWS[1], "action": "T", "size": 3}, {"t": 2.2, "book": [(101, 1, 103, 1)], "action": "T", "size": 4},
+              {"t": 2.9, "book": [(103, 1, 105, 1)], "size": 50},
+              {"t": 3.6, "book": [(104, 1, 106, 1)], "action": "T", "size": 1}]  # fmt: skip
+    out = table([ROWS[0], *traded], Horizon("volume", None, 5, "0ms"))
+    # From 1 s: 3 lots at 1.4 s and 4 at 2.2 s. From 2 s: 4 and, at 3.6 s, 1. Later ones are never over.
+    assert out["y"].to_list() == [1, 3, None, None, None, None]
+    assert out["hold_until"].to_list() == [2200 * MS, 3600 * MS, None, None, None, None]
+
+
+def test_a_triple_barrier_is_what_the_mid_meets_first():
+    barrier = Target("forecast", "direction", "ticks", look_back=None, dead_band=0.0, stop=2, take_profit=3)
+    path = ((0.5, 100), (1.5, 102), (2.5, 103), (3.1, 101), (4.2, 99), (5.2, 99))
+    rows = [{"t": t, "book": [(mid - 1, 1, mid + 1, 1)]} for t, mid in path]
+    out = table(rows, Horizon("time", "3s", None, "0ms"), target=barrier, close=7)
+    # From 100 at 1 s: +3 at 2.5 s. From 102 at 2 s: -3 at 4.2 s, the stop. From 103 at 3 s: -2 at 3.1 s. From 101 at
+    # 4 s: -2 at 4.2 s. From 5 s on the horizon ends after the session, and there is no label, met or not.
+    assert out["y"].to_list() == [1, -1, -1, -1, None, None, None]
+    assert out["move_ticks"].to_list() == [3, -3, -2, -2, None, None, None]
+    ends = [2500 * MS, 4200 * MS, 3100 * MS, 4200 * MS]
+    assert out["label_end"].to_list()[:4] == out["hold_until"].to_list()[:4] == ends
+    still = table(rows[:2], Horizon("time", "3s", None, "0ms"), target=barrier, close=7)
+    assert still["y"].to_list()[:4] == [0, 0, 0, 0]
+    assert still["label_end"].to_list()[:4] == [4 * SECOND, 5 * SECOND, 6 * SECOND, 7 * SECOND]
+
+
+def test_volatility_by_hand():
+    volatile = Target("forecast", "return", "volatility", look_back="2s", dead_band=0.0, stop=None, take_profit=None)
+    out = table(ROWS, Horizon("time", "2s", None, "0ms"), target=volatile)
+    # Bars' moves: unknown, 1, 0, 3, 0, 0. A horizon is two bars long, and so is the look-back, once it is known.
+    quiet = 0.25**0.5
+    expected = [None, (2 * 1) ** 0.5, 1, 3, 3, quiet]
+    assert out["scale"].to_list() == [e if e is None else pytest.approx(e) for e in expected]
+    assert out["y"].to_list() == [None, pytest.approx(3 / 2**0.5), 3, 0, None, None]
+
+
+def test_a_dead_band_leaves_the_move_to_each_fold():
+    band = Target("forecast", "direction", "ticks", look_back=None, dead_band=0.5, stop=None, take_profit=None)
+    out = table(ROWS, Horizon("time", "2s", None, "500ms"), target=band)
+    assert out["y"].to_list() == out["move_ticks"].to_list() == [0, 3, 3, None, None, None]
+    assert out["scale"].to_list() == [1.0] * 6
+
+
+def test_a_scale_turns_labels_into_ticks():
+    _, bps = labels(ROWS, unit="bps")
+    assert bps["scale"].to_list()[1] == pytest.approx(102e-4)
+    _, ticks = labels(ROWS)
+    assert ticks["scale"].to_list() == [1.0] * 6

@@ -25,6 +25,9 @@ STUDIES = [
     ["model=ridge", "ofi=pca", "tuning.trials=3", "split=rolling", *CORE],
     ["model=logistic", "ofi=mlofi_decay", "target=direction", "tuning=off", *CORE],
     ["model=ols", "ofi=best_level", "target=impact", *MARKET],
+    ["model=lgbm", "target=dead_band", "tuning.trials=2", "model.n_estimators=15", *CORE],
+    ["model=logistic", "target=triple_barrier", "horizon=events", "horizon.size=300", "tuning=off", *CORE],
+    ["model=ridge", "target=volatility", "tuning=off", *CORE],
     [
         "model=lgbm",
         "ofi=mlofi_powell",
@@ -89,7 +92,14 @@ def prepared(config, session):
     return rows_room.prepare(session, config).rows
 
 
-@pytest.mark.parametrize("bars", [[], ["bars=volume", "bars.size=2000"], ["bars=events", "bars.size=700"]])
+@pytest.mark.parametrize(
+    "bars",
+    [
+        [],
+        ["bars=volume", "bars.size=2000", "horizon=volume"],
+        ["bars=events", "bars.size=700", "target=triple_barrier"],
+    ],
+)
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
 def test_rows_up_to_t_ignore_everything_after_t(configure, where, bars):
     config = configure(*MARKET, "features=full", "ofi.windows=[bar,5s,1m]", "ofi.parts=types", *bars)

@@ -26,7 +26,9 @@ def label_table(
     `move_ticks` is the move in ticks. `y` is the move in the target's unit; of a direction its sign, or with a dead
     band the move in ticks, which each fold encodes by its own train rows; of a triple barrier 1 for the take-profit,
     -1 for the stop, 0 for the end of the horizon. They are null where a mid is missing, the label's unit is not known,
-    or the horizon would cross the session's end, whether or not a barrier is touched before. Known at `label_end`.
+    or the session ends before the horizon: on the clock of time whether or not a barrier is touched before, so that
+    late bars are not chosen by what they meet; on other clocks, where that is not known yet when a barrier is touched,
+    only if none is. Known at `label_end`.
 
     `hold_until` is when a position that was decided on at t has lived for the horizon, or a barrier was touched; null
     if that never happens. It lies in the future: who trades may only ask whether it has come. `scale` is ticks per unit
@@ -43,7 +45,7 @@ def label_table(
             scale = volatility(session, book, bars, clock, target.look_back_ns)
     if target.unit == "bps":
         scale = 1e-4 * mid_ticks(quotes(book, close), session.tick)
-    inside = pl.Series(last <= session.close)
+    inside = last <= session.close
     from_mid, to_mid = (mid_ticks(quotes(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
     if target.take_profit is not None and target.stop is not None:
@@ -53,11 +55,12 @@ def label_table(
         to_mid = pl.select(pl.when(pl.Series(touched)).then(touched_mid).otherwise(to_mid)).to_series()
         last = np.where(touched, book.stamps[at], last)
         until = np.minimum(until, last)
+        inside |= touched & (horizon.clock != "time")
     if target.kind == "forecast":
         # The trade that ends the position; what is never over is known not to be so when the session ends.
         leaves = np.where(until == NEVER, session.close, until) + latency
         end = np.where(last == NEVER, session.close, np.maximum(last, leaves))
-    move = pl.select(pl.when(inside).then(to_mid - from_mid)).to_series().cast(pl.Float64)
+    move = pl.select(pl.when(pl.Series(inside)).then(to_mid - from_mid)).to_series().cast(pl.Float64)
     return pl.DataFrame(
         {
             "label_start": start,

@@ -1,0 +1,114 @@
+"""What a fold learns of its labels: the dead band and a direction's worth, from train rows alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ofiml import experiment
+from ofiml.config import Target
+from ofiml.evaluation.metrics import measure, measures
+from ofiml.labels import Encoder, Worth
+from ofiml.progress import Stages
+from ofiml.splits.walk_forward import Intervals
+from ofiml.tuning.inner import Train, inner_folds
+
+SECOND = 1_000_000_000
+DIRECTION = Target("forecast", "direction", "ticks", look_back=None, dead_band=0.0, stop=None, take_profit=None)
+
+
+def test_the_band_is_a_quantile_of_the_train_moves():
+    moves = np.array([-4.0, 3.0, -2.0, 1.0, 0.0])
+    encoder = Encoder.fit(moves, 0.5)
+    assert encoder.band == 2
+    assert encoder.encode(moves).tolist() == [-1, 1, 0, 0, 0]  # what lies on the band is within it
+    assert encoder.encode(np.array([100.0, -2.5, 2.0])).tolist() == [1, -1, 0]
+    assert np.isnan(encoder.encode(np.array([np.nan]))).all()
+
+
+def test_without_a_dead_band_labels_stay_as_they_are():
+    y = np.array([1.7, -1.0, 0.0, np.nan])
+    assert Encoder.fit(y, 0.0).band is None
+    assert Encoder.fit(y, 0.0).encode(y) is y
+
+
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=60), st.floats(0.01, 0.99))
+def test_no_more_than_its_share_lies_beyond_a_band(moves, share):
+    y = np.array(moves, np.float64) / 2
+    encoded = Encoder.fit(y, share).encode(y)
+    assert np.sum(encoded != 0) <= (1 - share) * len(y) + 1
+    assert ((encoded == 0) | (encoded == np.sign(y))).all()
+
+
+def test_what_a_forecast_is_worth():
+    y, move = np.array([1.0, -1.0, 0.0, 0.0]), np.array([5.0, -3.0, 1.0, 0.0])
+    scale, half = np.array([2.0, 2.0]), np.array([0.5, -0.5])
+    returns = replace(DIRECTION, form="return")
+    assert Worth.fit(move, move, returns).ticks(half, scale).tolist() == [1, -1]
+    # A direction: 8 ticks in 4 rows; the move within the band is none.
+    assert Worth.fit(y, move, DIRECTION).ticks(half, np.ones(2)).tolist() == [1, -1]
+    # Half of the rows touch a barrier. P(up) = 3/4: 3/4 of 4 ticks less 1/4 of 2; P(up) = 1/4: 1/4 of 4 less 3/4 of 2.
+    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    assert Worth.fit(y, move, barrier).ticks(half, np.ones(2)).tolist() == [1.25, -0.25]
+    # Where a walk without drift takes it, the forecast is worth nothing: P(up) = stop / (stop + take_profit).
+    assert Worth.fit(y, move, barrier).ticks(np.array([2 * (2 / 6) - 1]), np.ones(1)) == pytest.approx(0)
+
+
+def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
+    rng = np.random.default_rng(0)
+    t = np.arange(300) * 10 * SECOND
+    rows = Intervals(t - 10 * SECOND, t, t + 5 * SECOND)
+    y = rng.integers(-6, 7, 300).astype(np.float64)
+    train = Train(rng.standard_normal((300, 3)), np.empty((300, 0)), y, rows, dead_band=0.5)
+    ofi = configure("ofi=best_level").ofi
+    later = y.copy()
+    later[200:] *= 10  # the second half is held out, in three blocks
+    folds, other = (inner_folds(replace(train, y=labels), ofi, 0, 3) for labels in (y, later))
+    for fold, changed in zip(folds[:2], other[:2], strict=True):
+        assert set(fold.y) == {-1, 0, 1}
+        assert fold.y.tolist() == changed.y.tolist()
+    assert folds[1].y_held.tolist() != other[1].y_held.tolist()
+    assert folds[2].y.tolist() != other[2].y.tolist()  # its train rows changed: the band is not one for all
+
+
+def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
+    in_time_order = experiment.in_time_order
+    config = configure("debug=tiny", "target=dead_band", "model=logistic", "tuning=off")
+
+    def studied(factor):
+        def changed(sessions):
+            rows, dropped = in_time_order(sessions)
+            late = pl.int_range(rows.height) >= int(0.72 * rows.height)  # in the second of two test blocks
+            return rows.with_columns(
+                pl.when(late).then(pl.col(c) * factor).otherwise(pl.col(c)) for c in MOVES
+            ), dropped
+
+        monkeypatch.setattr(experiment, "in_time_order", changed)
+        with Stages() as stages:
+            return experiment.run(config, stages)
+
+    MOVES = ("y", "move_ticks")
+    before, after = studied(1.0), studied(100.0)
+    bands = [[f["dead_band_ticks"] for f in s.report.folds] for s in (before, after)]
+    assert bands[0] == bands[1]
+    assert all(band > 0 for band in bands[0])
+    assert before.predictions["y_hat"].equals(after.predictions["y_hat"])
+    assert not before.predictions["y"].equals(after.predictions["y"])
+    assert set(before.predictions["y"]) == {-1, 0, 1}
+    # What is judged is beyond the band of the fold's own train rows.
+    for fold, band in enumerate(bands[0]):
+        rows = before.predictions.filter(pl.col("fold") == fold)
+        assert rows["y"].to_list() == (rows["move_ticks"].sign() * (rows["move_ticks"].abs() > band)).to_list()
+
+
+def test_measures_of_labels_that_are_all_zero_are_not_defined():
+    y, y_hat, mean = np.zeros(5), np.linspace(-1, 1, 5), np.zeros(5)
+    for name in measures("direction"):
+        assert np.isnan(measure(name, y, y_hat, mean)), name
+    # Half of the labels are none: hits are counted among what moved and was called.
+    y, y_hat = np.array([1, -1, 0, 0, 1.0]), np.array([0.4, 0.2, 0.9, -0.9, 0.0])
+    assert measure("hit_rate", y, y_hat, mean) == 0.5
+    assert measure("auc", y, y_hat, mean) == 0.5
