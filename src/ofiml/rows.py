@@ -200,7 +200,7 @@ def _oracle(session: Session, scale: pl.Series, bars: Bars, config: Config) -> p
     from ofiml.events.simulate.oracle import expected_move
 
     move = expected_move(session, config.dataset, bars.close, config.horizon.delay_ns, length)
-    return pl.DataFrame({"oracle": move / scale})
+    return pl.DataFrame([pl.Series("oracle", move) / scale])
 
 
 def prepare_all(config: Config, stages: Stages) -> list[Prepared]:

@@ -12,7 +12,7 @@ from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError
 from ofiml.evaluation.importance import sample
 from ofiml.evaluation.seeds import column
-from ofiml.labels import Encoder, Worth
+from ofiml.labels import Encoder, in_ticks
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
 from ofiml.progress import Bar, Stages
@@ -96,16 +96,16 @@ def _fit(
     pipeline, tested = fitted(config.seed), inputs(block, levels, config)
     y_hat = pipeline.predict(*tested)
     seeded = {s: y_hat if s == config.seed else fitted(s).predict(*tested) for s in config.seeds}
-    worth = Worth.fit(y, train_rows["move_ticks"].to_numpy(), config.target)
+    chances, move = pipeline.probabilities(*tested), train_rows["move_ticks"].to_numpy()
+    flat = None if chances is None else chances[:, PROBABILITIES.index("p_flat")]
     predictions = block.with_columns(
         pl.lit(fold.index, pl.Int32).alias("fold"),
         pl.lit(float(y.mean())).alias("train_mean"),
         pl.Series("y_hat", y_hat),
         *(pl.Series(column(s), other) for s, other in seeded.items()),
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
-        pl.Series("edge_ticks", worth.ticks(y_hat, block["scale"].to_numpy())),
+        pl.Series("edge_ticks", in_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
     )
-    chances = pipeline.probabilities(*tested)
     if chances is not None:  # of a direction
         columns = (pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES))
         predictions = predictions.with_columns(*columns)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from ofiml import experiment
 from ofiml.config import Target
 from ofiml.evaluation.metrics import measure, measures
-from ofiml.labels import Encoder, Worth
+from ofiml.labels import Encoder, in_ticks
 from ofiml.progress import Stages
-from ofiml.splits.walk_forward import Intervals
+from ofiml.splits.walk_forward import Intervals, walk_forward
+from ofiml.training import intervals
 from ofiml.tuning.inner import Train, inner_folds
 
 SECOND = 1_000_000_000
@@ -43,18 +44,26 @@ def test_no_more_than_its_share_lies_beyond_a_band(moves, share):
     assert ((encoded == 0) | (encoded == np.sign(y))).all()
 
 
-def test_what_a_forecast_is_worth():
+def test_what_a_forecast_is_worth_in_ticks():
     y, move = np.array([1.0, -1.0, 0.0, 0.0]), np.array([5.0, -3.0, 1.0, 0.0])
-    scale, half = np.array([2.0, 2.0]), np.array([0.5, -0.5])
+    half, one = np.array([0.5, -0.5]), np.ones(2)
     returns = replace(DIRECTION, form="return")
-    assert Worth.fit(move, move, returns).ticks(half, scale).tolist() == [1, -1]
-    # A direction: 8 ticks in 4 rows; the move within the band is none.
-    assert Worth.fit(y, move, DIRECTION).ticks(half, np.ones(2)).tolist() == [1, -1]
-    # Half of the rows touch a barrier. P(up) = 3/4: 3/4 of 4 ticks less 1/4 of 2; P(up) = 1/4: 1/4 of 4 less 3/4 of 2.
+    assert in_ticks(half, None, np.array([2.0, np.nan]), y, move, returns).tolist()[0] == 1
+    # Half of the rows move, by 4 ticks in the mean; what a model says that knows up and down alone is of that half.
+    for flat in (None, np.zeros(2)):
+        assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [1, -1]
+    assert in_ticks(half, np.full(2, 0.5), one, y, move, DIRECTION).tolist() == [2, -2]
+    # P(up) = 3/4 of those that touch: 3/4 of 4 ticks less 1/4 of 2; P(up) = 1/4: 1/4 of 4 less 3/4 of 2.
     barrier = replace(DIRECTION, stop=2, take_profit=4)
-    assert Worth.fit(y, move, barrier).ticks(half, np.ones(2)).tolist() == [1.25, -0.25]
-    # Where a walk without drift takes it, the forecast is worth nothing: P(up) = stop / (stop + take_profit).
-    assert Worth.fit(y, move, barrier).ticks(np.array([2 * (2 / 6) - 1]), np.ones(1)) == pytest.approx(0)
+    assert in_ticks(half, None, one, y, move, barrier).tolist() == [1.25, -0.25]
+    # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
+    assert in_ticks(np.array([0.5]), np.array([0.3]), np.ones(1), y, move, barrier) == pytest.approx(
+        6 / 10 * 4 - 2 / 10
+    )
+    # Where a walk without drift takes it the forecast is worth nothing: P(up) = stop / (stop + take_profit).
+    for flat in (None, np.array([0.25])):
+        touched = 1.0 if flat is None else 0.75
+        assert in_ticks(touched * np.array([-1 / 3]), flat, np.ones(1), y, move, barrier) == pytest.approx(0)
 
 
 def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
@@ -112,3 +121,27 @@ def test_measures_of_labels_that_are_all_zero_are_not_defined():
     y, y_hat = np.array([1, -1, 0, 0, 1.0]), np.array([0.4, 0.2, 0.9, -0.9, 0.0])
     assert measure("hit_rate", y, y_hat, mean) == 0.5
     assert measure("auc", y, y_hat, mean) == 0.5
+
+
+@pytest.mark.parametrize("overrides", [
+    ["horizon=volume", "horizon.size=3000"],
+    ["horizon=events", "target=triple_barrier", "backtest.latency=5s"],
+    ["target=volatility", "target.look_back=3m"],
+], ids=" ".join)  # fmt: skip
+def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
+    """Row by row: spans of unequal length, the execution leg and the look-back of the label's unit are purged."""
+    config = configure("debug=tiny", *overrides)
+    with Stages() as stages:
+        rows, _ = experiment.in_time_order(experiment.prepare_all(config, stages))
+    rows = rows.filter(pl.col("y").is_not_null())
+    length = (rows["label_end"] - rows["label_start"]).to_numpy()
+    assert (len(np.unique(length)) > 100) == (config.target.unit != "volatility")
+    spans = rows.select("first_used", "label_start", "label_end").rows()
+    folds = walk_forward(intervals(rows), folds=3, first_train=0.4, embargo=0)
+    assert min(f.purged for f in folds) > 0
+    for fold in folds:
+        test = [spans[i] for i in fold.test]
+        for used, start, end in (spans[i] for i in fold.train):
+            assert not any(min(used, start) <= t_end and end >= t_start for _, t_start, t_end in test)
+    if config.target.unit == "volatility":
+        assert (rows["bar_close"] - rows["first_used"]).min() == 180 * SECOND

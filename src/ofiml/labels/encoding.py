@@ -29,29 +29,20 @@ class Encoder:
         return np.where(inside, 0.0, np.sign(y))
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """The move in ticks that a forecast stands for: `offset` + `slope` · y_hat · the row's `scale`."""
+def in_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
+    """The moves in ticks (k,) that forecasts y_hat stand for; NaN where `scale` is, the rows' ticks per unit of label.
 
-    offset: float
-    slope: float
-
-    @classmethod
-    def fit(cls, y: Float, move: Float, target: Target) -> "Worth":
-        """Of train rows' encoded labels and moves in ticks, (n,) each.
-
-        A return stands for itself. A direction y_hat = P(up) - P(down) is worth the mean |move| over all train rows,
-        as 0 where their label is 0. Of a triple barrier, with the share s of train rows that touch one, it is worth
-        s·(P(up)·take_profit - P(down)·stop), P(up) + P(down) being 1.
-        """
-        if target.form == "return":
-            return cls(0.0, 1.0)
-        if target.take_profit is not None and target.stop is not None:
-            touched = float(np.mean(y != 0))
-            gain, loss = target.take_profit, target.stop
-            return cls(touched * (gain - loss) / 2, touched * (gain + loss) / 2)
-        return cls(0.0, float(np.mean(np.where(y == 0, 0.0, np.abs(move)))))
-
-    def ticks(self, y_hat: Float, scale: Float) -> Float:
-        """The forecast moves (k,), ticks; NaN where the scale is."""
-        return self.offset + self.slope * y_hat * scale
+    A direction, P(up) - P(down), is worth P(up)·g - P(down)·l: g and l are the take-profit and the stop of a triple
+    barrier, else both the mean |move| of those train rows, of labels `y` and moves `move` in ticks (n,), whose label is
+    not 0. `flat` is P(0) (k,). A model that never knows of it (0, or None) tells P(up) and P(down) of a row that moves,
+    so what it says is worth as much less as there are train rows that do not.
+    """
+    if target.form == "return":
+        return y_hat * scale
+    moved = y != 0
+    gain, loss = target.take_profit, target.stop
+    if gain is None or loss is None:
+        gain = loss = float(np.abs(move[moved]).mean()) if moved.any() else 0.0
+    if flat is None or not flat.any():
+        return float(moved.mean()) * (y_hat * (gain + loss) / 2 + (gain - loss) / 2) * scale
+    return (y_hat * (gain + loss) / 2 + (1.0 - flat) * (gain - loss) / 2) * scale
