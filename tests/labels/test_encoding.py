@@ -53,17 +53,25 @@ def test_what_a_forecast_is_worth_in_ticks():
     for flat in (None, np.zeros(2)):
         assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [1, -1]
     assert in_ticks(half, np.full(2, 0.5), one, y, move, DIRECTION).tolist() == [2, -2]
-    # P(up) = 3/4 of those that touch: 3/4 of 4 ticks less 1/4 of 2; P(up) = 1/4: 1/4 of 4 less 3/4 of 2.
+    # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4.
     barrier = replace(DIRECTION, stop=2, take_profit=4)
-    assert in_ticks(half, None, one, y, move, barrier).tolist() == [1.25, -0.25]
+    assert in_ticks(half, None, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
     # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
-    assert in_ticks(np.array([0.5]), np.array([0.3]), np.ones(1), y, move, barrier) == pytest.approx(
-        6 / 10 * 4 - 2 / 10
-    )
-    # Where a walk without drift takes it the forecast is worth nothing: P(up) = stop / (stop + take_profit).
-    for flat in (None, np.array([0.25])):
-        touched = 1.0 if flat is None else 0.75
-        assert in_ticks(touched * np.array([-1 / 3]), flat, np.ones(1), y, move, barrier) == pytest.approx(0)
+    three_ways = in_ticks(np.array([0.5]), np.array([0.3]), np.ones(1), y, move, barrier)
+    assert three_ways == pytest.approx(0.6 * 5 - 0.1 * 3 + 0.3 * 0.5)
+
+
+def test_who_knows_no_more_than_the_shares_of_a_barriers_labels_forecasts_the_mean_move():
+    rng = np.random.default_rng(1)
+    y = rng.choice([-1.0, 0.0, 1.0], 500, p=[0.5, 0.2, 0.3])
+    move = np.select([y > 0, y < 0], [4.0, -2.0], 1.0) + rng.uniform(0, 0.4, 500)
+    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    up, down, flat = (np.array([np.mean(y == k)]) for k in (1, -1, 0))
+    for y_hat, known in (((up - down) / (up + down), None), (up - down, flat)):
+        assert in_ticks(y_hat, known, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
+    # Of no train row that touched, the barriers themselves.
+    sure = in_ticks(np.full(1, 0.9), np.full(1, 0.1), np.ones(1), np.zeros(3), np.ones(3), barrier)
+    assert sure == pytest.approx(0.9 * 4 + 0.1 * 1)
 
 
 def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):

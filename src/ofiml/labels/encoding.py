@@ -32,17 +32,25 @@ class Encoder:
 def in_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
     """The moves in ticks (k,) that forecasts y_hat stand for; NaN where `scale` is, the rows' ticks per unit of label.
 
-    A direction, P(up) - P(down), is worth P(up)·g - P(down)·l: g and l are the take-profit and the stop of a triple
-    barrier, else both the mean |move| of those train rows, of labels `y` and moves `move` in ticks (n,), whose label is
-    not 0. `flat` is P(0) (k,). A model that never knows of it (0, or None) tells P(up) and P(down) of a row that moves,
-    so what it says is worth as much less as there are train rows that do not.
+    A direction, P(up) - P(down), is worth P(up)·u + P(down)·d + P(0)·z. Of a triple barrier, u, d and z are the mean
+    moves of the train rows, of labels `y` and moves `move` in ticks (n,), whose label is 1, -1 and 0: what knows no
+    more than their shares is worth their mean move. Else u = -d is the mean |move| of those whose label is not 0, and
+    z = 0. `flat` is P(0) (k,). A model that never knows of it (0, or None) tells P(up) and P(down) of a row that moves;
+    P(0) is then the share of train rows that do not.
     """
     if target.form == "return":
         return y_hat * scale
-    moved = y != 0
-    gain, loss = target.take_profit, target.stop
-    if gain is None or loss is None:
-        gain = loss = float(np.abs(move[moved]).mean()) if moved.any() else 0.0
+    moved = float(np.mean(y != 0))
+    if target.take_profit is not None and target.stop is not None:
+        widths = {1: target.take_profit, -1: target.stop, 0: 0.0}
+        up, down, still = (_mean(move[y == k], k * width) for k, width in widths.items())
+    else:
+        up = _mean(np.abs(move[y != 0]), 0.0)
+        down, still = -up, 0.0
     if flat is None or not flat.any():
-        return float(moved.mean()) * (y_hat * (gain + loss) / 2 + (gain - loss) / 2) * scale
-    return (y_hat * (gain + loss) / 2 + (1.0 - flat) * (gain - loss) / 2) * scale
+        return (moved * (y_hat * (up - down) / 2 + (up + down) / 2) + (1.0 - moved) * still) * scale
+    return (y_hat * (up - down) / 2 + (1.0 - flat) * (up + down) / 2 + flat * still) * scale
+
+
+def _mean(move: Float, none: float) -> float:
+    return float(move.mean()) if len(move) else none
