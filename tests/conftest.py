@@ -41,12 +41,15 @@ def data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]:
-    """Composes the typed config of some overrides, tracking off, tuning journals in a folder of the test run."""
+    """Composes the typed config of some overrides, tracking off, tuning journals in a folder of the test run; controls
+    and leak check, which take a study as long as its folds, only where a test asks.
+    """
     journals = tmp_path_factory.mktemp("tuning")
 
     def configured(*overrides: str) -> Config:
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-            base = ["tracking=off", f"tuning.storage={journals}"]
+            quick = ["evaluation.controls=false", "evaluation.leak_check=false"]
+            base = ["tracking=off", f"tuning.storage={journals}", *quick]
             config = load(compose("config", overrides=[*base, *overrides]))
         config.features.store = None
         if isinstance(config.dataset, FileDataset):

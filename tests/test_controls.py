@@ -122,7 +122,7 @@ def test_each_variant_has_its_controls(run):
         ["model=zero", "ofi.windows=[30s]"],
         ["model=ridge", "target=volatility", "horizon.delay=3s"],
         ["model=logistic", "target=dead_band", "horizon=events"],
-        ["model=lgbm", "target=triple_barrier"],
+        ["model=lgbm", "target=triple_barrier", "split=cpcv"],
     ):
         study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
         assert set(study.report.controls) == set(NAMES)
@@ -139,16 +139,16 @@ def test_switched_off_nothing_is_said(run):
 
 def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(run, monkeypatch):
     """A splitter that lets test rows into the training makes the pipeline find skill where there is none."""
-    walk_forward = experiment.walk_forward
+    divide = experiment.divide
 
-    def careless(rows, **asked):
-        everything = np.arange(len(rows), dtype=np.int64)
-        return [replace(fold, train=everything) for fold in walk_forward(rows, **asked)]
+    def careless(judged, *asked):
+        everything, divided = np.arange(judged.height, dtype=np.int64), divide(judged, *asked)
+        return replace(divided, folds=[replace(fold, train=everything) for fold in divided.folds])
 
     large = ["model=lgbm", "model.num_leaves=63", "model.min_child_samples=2", "model.learning_rate=0.3"]
     asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block=120s"]
     assert not any(s.startswith("Warning") for s in sentences(run(*asked)))
-    monkeypatch.setattr(experiment, "walk_forward", careless)
+    monkeypatch.setattr(experiment, "divide", careless)
     study = run(*asked)
     assert study.report.controls["permuted"]["skill"]
     assert any("finds skill in labels that have none (permuted labels" in s for s in sentences(study))

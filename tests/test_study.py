@@ -81,7 +81,14 @@ def test_report_names(run):
             assert set(report["metrics"]["pooled"][name]) == {"value", "low", "high"}
         assert len(report["metrics"]["folds"]) == 2
         assert set(report["importance"][0]) >= {"feature", "mean_abs_shap", "folds"}
-        assert set(report["runtime"]["seconds"]) == {"sessions", "folds", "evaluation", "controls", "backtest"}
+        assert set(report["runtime"]["seconds"]) == {
+            "sessions",
+            "folds",
+            "leak_check",
+            "evaluation",
+            "controls",
+            "backtest",
+        }
     assert set(forecast["backtest"]) >= {"gross_pnl", "net_pnl", "costs", "fills", "sharpe_net", "max_drawdown"}
     assert impact["backtest"] is None
     assert impact["impact"]["r2_windows"]

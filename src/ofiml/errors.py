@@ -1,4 +1,4 @@
-"""The two ways in which a run ends without a verdict: a wrong config, or wrong data."""
+"""The ways in which a run ends without a verdict: a wrong config, wrong data, or a study that knows the future."""
 
 
 class ConfigError(ValueError):
@@ -7,3 +7,7 @@ class ConfigError(ValueError):
 
 class DataError(ValueError):
     """The data cannot be used; names file, row, column and value where they exist, and the remedy."""
+
+
+class LeakError(DataError):
+    """The study knows the future, or trains on what it tests: its numbers are no result. Says where."""

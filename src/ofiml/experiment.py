@@ -28,6 +28,7 @@ from ofiml.evaluation.strata import strata, stratified, trailing_volatility
 from ofiml.events.quality import add
 from ofiml.events.truth import Truth
 from ofiml.folds import described_folds
+from ofiml.leaks import check
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.reduce import described
 from ofiml.progress import Stages
@@ -88,6 +89,8 @@ def run(config: Config, stages: Stages) -> Study:
                 r.predictions = stratified(r.predictions, judged[r.fold.train], hours)
             traded = histories(results)
             predictions = traded.filter(pl.col("y").is_not_null())
+        with clock.stage("leak_check"):
+            checked = check(rows, judged, results, sessions, config) if config.evaluation.leak_check else None
         with clock.stage("evaluation"):
             metrics = judge(predictions, config)
             if "oracle" in predictions.columns:
@@ -137,6 +140,7 @@ def run(config: Config, stages: Stages) -> Study:
         ],
         backtest=trades.summary if trades else None,
         controls=held,
+        leak_check=checked,
         runtime={"seconds": clock.seconds},
     )
     last = results[-1]

@@ -64,6 +64,7 @@ class Prepared:
     events: int
     quality: Quality
     planted: Truth | None
+    origin: int = -1  # the place of its source among all; not kept with the rows
 
 
 def prepare(session: Session, config: Config) -> Prepared:
@@ -160,7 +161,7 @@ def _code() -> list[str]:
 
 
 def _packed(prepared: Prepared) -> store.Packed:
-    meta = {f.name: getattr(prepared, f.name) for f in fields(prepared) if f.name != "rows"}
+    meta = {f.name: getattr(prepared, f.name) for f in fields(prepared) if f.name not in ("rows", "origin")}
     planted = None if prepared.planted is None else asdict(prepared.planted)
     return prepared.rows, meta | {"quality": asdict(prepared.quality), "planted": planted}
 
@@ -209,7 +210,7 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
 
     refused: list[DataError] = []
 
-    def work(source: Source, bar: Bar) -> list[Prepared]:
+    def work(index: int, source: Source, bar: Bar) -> list[Prepared]:
         # After an error the others are not begun; those that are, end before it is raised: a process that goes while a
         # thread of it reads may wait for that thread for ever.
         if refused:
@@ -219,15 +220,25 @@ def prepare_all(config: Config, stages: Stages) -> list[Prepared]:
         except DataError as error:
             refused.append(error)
             return []
+        for p in prepared:
+            p.origin = index
         bar.step()
         return prepared
 
     with stages.stage("sessions", len(found)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
-        prepared = [p for one in parallel(joblib.delayed(work)(s, bar) for s in found) for p in one]
+        prepared = [p for one in parallel(joblib.delayed(work)(i, s, bar) for i, s in enumerate(found)) for p in one]
     if refused:
         raise refused[0]
     return with_others(list(first_sessions(prepared, config.dataset.max_sessions)), config.features)
+
+
+def session_of(prepared: Prepared, config: Config) -> Session:
+    """The session that the rows were made of, read or simulated again. Raises DataError if it is another one now."""
+    for session in sources(config.dataset)[prepared.origin]():
+        if (session.symbol, session.date) == prepared.key and session.digest == prepared.digest:
+            return session
+    raise DataError(f"{prepared.source} changed while the study ran: run it again.")
 
 
 def first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:

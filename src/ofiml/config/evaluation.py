@@ -14,6 +14,8 @@ class Evaluation:
     importance_rows: int
     controls: bool
     decay: list[float]
+    leak_check: bool
+    leak_times: int
 
     def __post_init__(self) -> None:
         require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")
@@ -24,6 +26,7 @@ class Evaluation:
             self.decay == sorted(set(self.decay)) and len(self.decay) <= 20,
             "evaluation.decay: at most 20 multiples of the horizon, each once, ascending.",
         )
+        require(1 <= self.leak_times <= 10_000, "evaluation.leak_times must lie between 1 and 10000.")
         if self.block is not None:
             require(duration(self.block, "evaluation.block") > 0, "evaluation.block must be longer than 0.")
 

@@ -1,4 +1,4 @@
-"""How far the model is above its controls, in words."""
+"""How far the model is above its controls, and what the leak check looked at, in words."""
 
 from typing import Any
 
@@ -30,6 +30,14 @@ def sentences(controls: dict[str, Any] | None) -> list[str]:
                 f"{control['ic_low']:.3f} … {control['ic_high']:.3f}): distrust it."
             )
     return lines
+
+
+def checked(leak_check: dict[str, Any] | None) -> list[str]:
+    """What is the same with another future; who runs without the check is told so."""
+    if leak_check is None:
+        return ["Not checked for leaks (evaluation.leak_check=false)."]
+    times, bars, values = len(leak_check["times"]), leak_check["bars"], leak_check["values"]
+    return [f"Leak check: with another future after {times} times, {values:,} values of {bars:,} bars are the same."]
 
 
 def metrics(controls: dict[str, Any] | None) -> list[tuple[str, float, int]]:

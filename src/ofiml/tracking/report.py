@@ -29,6 +29,7 @@ class Report:
 
     `strata` has an entry a stratum (evaluation/strata.py), `decay` one a horizon (evaluation/decay.py, null for an
     impact), `reliability` the curves of a direction's probabilities (evaluation/reliability.py).
+    `leak_check` is what `ofiml.leaks` held against another future, null where switched off.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Report:
     tuning: list[dict[str, Any]]
     backtest: dict[str, Any] | None
     controls: dict[str, Any] | None
+    leak_check: dict[str, Any] | None
     runtime: dict[str, Any]
 
     def to_json(self) -> str:

@@ -54,7 +54,7 @@ def sentences(study: Study) -> list[str]:
         lines.append(_cross_validated(report))
     if "oracle" in report.metrics:
         lines.append(_share(report.metrics["oracle"]))
-    lines += above.sentences(report.controls)
+    lines += above.sentences(report.controls) + above.checked(report.leak_check)
     if report.seeds:
         lines.append(_spread(report.seeds))
     if report.impact:

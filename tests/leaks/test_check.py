@@ -1,0 +1,232 @@
+"""The study's own leak check: planted leaks of each kind end a run with the place, and sound studies pass."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ofiml import experiment, training
+from ofiml import rows as rows_room
+from ofiml.cli import ending_in_a_sentence
+from ofiml.errors import LeakError
+from ofiml.events.schema import times
+from ofiml.events.simulate import simulate
+from ofiml.leaks import altered
+from ofiml.models.pipeline import Pipeline
+from ofiml.record import record
+from ofiml.tracking.verdict import sentences
+
+MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
+QUICK = ["debug=tiny", "tuning=off", "model=ols", "evaluation.leak_check=true", *MARKET]
+CORE = [*QUICK, "features=core"]
+
+
+def ahead(monkeypatch):
+    """A feature is that of the next bar."""
+    compute = rows_room.compute
+
+    def wrong(session, market, plan, edges, names):
+        computed = compute(session, market, plan, edges, names)
+        values, j = computed.features.copy(), names.index("return_1")
+        values[:-1, j] = values[1:, j]
+        return replace(computed, features=values)
+
+    monkeypatch.setattr(rows_room, "compute", wrong)
+
+
+def of_the_whole_session(monkeypatch):
+    """A feature is divided by its spread over the session."""
+    compute = rows_room.compute
+
+    def wrong(session, market, plan, edges, names):
+        computed = compute(session, market, plan, edges, names)
+        values, j = computed.features.copy(), names.index("return_1")
+        values[:, j] /= np.nanstd(values[:, j])
+        return replace(computed, features=values)
+
+    monkeypatch.setattr(rows_room, "compute", wrong)
+
+
+def label_as_feature(monkeypatch):
+    prepare = rows_room.prepare
+
+    def wrong(session, config):
+        made = prepare(session, config)
+        made.rows = made.rows.with_columns(queue_imbalance=pl.col("y").fill_null(0.0))
+        return made
+
+    monkeypatch.setattr(rows_room, "prepare", wrong)
+
+
+def label_beyond_its_end(monkeypatch):
+    prepare = rows_room.prepare
+
+    def wrong(session, config):
+        made = prepare(session, config)
+        made.rows = made.rows.with_columns(pl.col("y").shift(-3))
+        return made
+
+    monkeypatch.setattr(rows_room, "prepare", wrong)
+
+
+def flow_centred_with_its_future(monkeypatch):
+    table = rows_room.flow_table
+
+    def wrong(*arguments):
+        flow = table(*arguments)
+        return flow.with_columns(pl.col("ofi_00").cast(pl.Float64) - pl.col("ofi_00").mean())
+
+    monkeypatch.setattr(rows_room, "flow_table", wrong)
+
+
+def flow_centred_over_the_block(monkeypatch):
+    matrix = training.flow_matrix
+    monkeypatch.setattr(training, "flow_matrix", lambda *asked: matrix(*asked) - matrix(*asked).mean(axis=0))
+
+
+def transform_over_the_block(monkeypatch):
+    features = Pipeline.features
+
+    def wrong(self, flow, others):
+        x = features(self, flow, others)
+        return x / np.nanstd(x, axis=0)
+
+    monkeypatch.setattr(Pipeline, "features", wrong)
+
+
+def prediction_of_the_next_bar(monkeypatch):
+    predict = Pipeline.predict
+    monkeypatch.setattr(Pipeline, "predict", lambda self, *x: np.roll(predict(self, *x), -1))
+
+
+def rows_scaled_together(monkeypatch):
+    in_time_order = experiment.in_time_order
+
+    def wrong(sessions):
+        rows, dropped = in_time_order(sessions)
+        return rows.with_columns(pl.col("return_1") / pl.col("return_1").std()), dropped
+
+    monkeypatch.setattr(experiment, "in_time_order", wrong)
+
+
+PLANTED = [
+    (ahead, "feature return_1 of SYN"),
+    (of_the_whole_session, "feature return_1 of SYN"),
+    (rows_scaled_together, "feature return_1 of SYN"),
+    (label_as_feature, "feature queue_imbalance of SYN"),
+    (label_beyond_its_end, "y, known by then, of SYN"),
+    (flow_centred_with_its_future, "flow ofi_00 of SYN"),
+    (flow_centred_over_the_block, "flow ofi_00 of SYN"),
+    (transform_over_the_block, "the model's input ofi_00 of SYN"),
+    (prediction_of_the_next_bar, "the prediction of SYN"),
+]
+
+
+@pytest.mark.parametrize(("plant", "said"), PLANTED, ids=lambda p: getattr(p, "__name__", ""))
+def test_a_planted_leak_ends_the_run(run, monkeypatch, plant, said):
+    plant(monkeypatch)
+    with pytest.raises(LeakError, match=f"^evaluation.leak_check: {said} 2024-01-0[12] at .* knows the future"):
+        run(*CORE)
+
+
+def test_switched_off_it_says_nothing(run, monkeypatch):
+    ahead(monkeypatch)
+    assert run(*CORE, "evaluation.leak_check=false").report.leak_check is None
+
+
+def test_training_on_what_is_tested_ends_the_run(run, monkeypatch):
+    divide = experiment.divide
+
+    def careless(*asked):
+        """Without the purge: every row before the block."""
+        divided = divide(*asked)
+        return replace(divided, folds=[replace(f, train=np.arange(f.test[0])) for f in divided.folds])
+
+    monkeypatch.setattr(experiment, "divide", careless)
+    with pytest.raises(LeakError, match=r"fold 0 trains on SYN 2024-01-0\d at .*\(1 such rows\). Mend the split"):
+        run(*QUICK)
+
+
+def test_it_ends_in_a_sentence_and_leaves_nothing(configure, monkeypatch, tmp_path, capfd):
+    ahead(monkeypatch)
+    config = configure(*CORE)
+    assert ending_in_a_sentence(lambda: record(config, tmp_path / "run")) == 1
+    said = capfd.readouterr().err
+    assert "ofiml: evaluation.leak_check: feature return_1 of SYN" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_kept_rows_hide_no_leak(configure, monkeypatch, tmp_path):
+    """Rows that a wrong code left in the cache are held against rows made now."""
+    config = configure(*CORE, "evaluation.leak_check=false")
+    config.features.store = str(tmp_path)
+
+    def studied():
+        with experiment.Stages() as stages:
+            return experiment.run(config, stages)
+
+    with monkeypatch.context() as patched:
+        ahead(patched)
+        wrong = studied()
+    config.evaluation.leak_check = True
+    with pytest.raises(LeakError, match="feature return_1"):
+        studied()
+    config.features.store = None
+    assert studied().report.predictions != wrong.report.predictions
+
+
+SOUND = [
+    ["features=full", "model=lgbm", "bars=events", "bars.size=300", "ofi.windows=[bar,5s]", "ofi.parts=types"],
+    ["dataset=synthetic_basket", "features=core", "features.cross=[SYN1,SYN3]", "dataset.max_sessions=4"],
+    ["target=impact", "ofi=pca", "split=session_out"],
+    ["features=core", "split=cpcv", "horizon=60s"],
+    ["target=direction", "model=logistic", "bars=volume", "bars.size=2000"],
+    ["target=volatility", "horizon=volume", "ofi=mlofi_ridge", "horizon.delay=1s"],
+    ["target=triple_barrier", "model=lgbm", "evaluation.leak_times=5"],
+]
+
+
+@pytest.mark.parametrize("overrides", SOUND, ids=" ".join)
+def test_a_sound_study_passes(run, overrides):
+    study = run(*QUICK, *overrides)
+    found = study.report.leak_check
+    assert len(found["times"]) == study.config.evaluation.leak_times
+    assert found["differing"] == 0
+    assert found["values"] > found["bars"] * 10
+    assert any(s.startswith("Leak check: with another future") for s in sentences(study))
+    assert found["folds"] == len(study.report.folds)
+    assert found["train_rows"] == sum(f["train_rows"] for f in study.report.folds)
+
+
+def test_real_data_pass(run, data):
+    path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
+    asked = ["tuning=off", "model=lgbm", "features=core", "evaluation.bootstrap=50", "evaluation.leak_check=true"]
+    found = run("dataset=lobster", f"dataset.path={path}", *asked).report.leak_check
+    assert len({t["fold"] for t in found["times"]}) == 3
+
+
+def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
+    asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.folds=3"]
+    found = [run(*QUICK, *asked).report.leak_check for _ in range(2)]
+    assert found[0] == found[1]
+    assert [t["fold"] for t in found[0]["times"]] == [0, 1, 2]
+    assert len({t["session"] for t in found[0]["times"]}) == 3
+
+
+def test_another_future_leaves_the_past(configure):
+    session = simulate(configure(*MARKET).dataset, 0)[0]
+    t = int(times(session.events)[20_000])
+    other = altered(session, t, 1)
+    until = pl.col("ts_recv").to_physical() <= t
+    assert session.events.filter(until).equals(other.events.filter(until))
+    before, after = (s.events.filter(~until) for s in (session, other))
+    assert 0.45 < after.height / before.height < 0.55
+    assert (after["bid_px_00"] < after["ask_px_00"]).all()
+    assert (after["bid_px_00"] > 0).all()
+    assert after["bid_px_09"].null_count() < after.height
+    kept = before.filter(before["sequence"].is_in(after["sequence"].to_list()))
+    for column in ("bid_px_00", "ask_px_00", "bid_sz_00", "ask_sz_05"):
+        assert (kept[column] != after[column]).mean() > 0.9, column
+    assert other.truth is None
