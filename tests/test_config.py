@@ -42,6 +42,8 @@ WRONG = [
     ("target=direction,target.unit=bps", "a direction has no unit"),
     ("evaluation.bootstrap=1", "evaluation.bootstrap must be at least 50"),
     ("evaluation.block=1s", "evaluation.block=1s is shorter than a label"),
+    ("evaluation.permutations=-1", "evaluation.permutations must lie between 0 (none) and 1000."),
+    ("evaluation.interactions=1", "evaluation.interactions must lie between 2 and 20 features"),
     ("evaluation.decay=[0]", "evaluation.decay: multiples of the horizon lie in (0, 1000]."),
     ("evaluation.decay=[2,1]", "evaluation.decay: at most 20 multiples of the horizon, each once, ascending."),
     ("dataset.name=[a]", "is not one of synthetic"),

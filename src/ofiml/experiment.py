@@ -27,6 +27,7 @@ from ofiml.evaluation.seeds import spread
 from ofiml.evaluation.strata import strata, stratified, trailing_volatility
 from ofiml.events.quality import add
 from ofiml.events.truth import Truth
+from ofiml.explained import explained
 from ofiml.folds import described_folds
 from ofiml.leaks import check
 from ofiml.models.pipeline import Pipeline
@@ -127,6 +128,7 @@ def run(config: Config, stages: Stages) -> Study:
         reliability=reliability(predictions, config),
         importance=importance(names, shap),
         importance_stability=stability(shap),
+        explained=explained(results, sessions[0].flow_levels, config),
         seeds=spread(predictions, config),
         tuning=[
             {

@@ -12,6 +12,8 @@ class Evaluation:
     level: float
     block: str | None
     importance_rows: int
+    permutations: int
+    interactions: int
     controls: bool
     decay: list[float]
     leak_check: bool
@@ -21,6 +23,11 @@ class Evaluation:
         require(50 <= self.bootstrap <= 1_000_000, "evaluation.bootstrap must be at least 50: fewer make no interval.")
         require(0 < self.level < 1, "evaluation.level must lie in (0, 1).")
         require(self.importance_rows >= 1, "evaluation.importance_rows must be at least 1.")
+        require(0 <= self.permutations <= 1000, "evaluation.permutations must lie between 0 (none) and 1000.")
+        require(
+            self.interactions != 1 and 0 <= self.interactions <= 20,
+            "evaluation.interactions must lie between 2 and 20 features, or be 0 for none.",
+        )
         require(all(0 < m <= 1000 for m in self.decay), "evaluation.decay: multiples of the horizon lie in (0, 1000].")
         require(
             self.decay == sorted(set(self.decay)) and len(self.decay) <= 20,

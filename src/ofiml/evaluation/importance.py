@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ofiml.evaluation.metrics import rank_ic
+from ofiml.features.catalogue import CATALOGUE
 
 Float = NDArray[np.float64]
 
@@ -42,3 +43,34 @@ def stability(by_fold: Float) -> float:
     pairs = [(i, j) for i in range(len(by_fold)) for j in range(i)]
     values = [rank_ic(by_fold[i], by_fold[j]) for i, j in pairs]
     return float(np.mean(values)) if values else float("nan")
+
+
+def family(name: str) -> str:
+    """The family of a feature: its group in the catalogue, `cross` for another symbol's flow, else `flow`."""
+    if name in CATALOGUE:
+        return CATALOGUE[name].group
+    return "cross" if name.startswith("cross_") else "flow"
+
+
+def by_family(names: list[str], by_fold: Float) -> list[dict[str, Any]]:
+    """One entry a family, most important first, from mean |SHAP| per fold (folds, features): `family`, its `columns`,
+    how many as `features`, the sum of their `mean_abs_shap`, its `share` of all and each fold's sum as `folds`.
+    """
+    families = [family(name) for name in names]
+    total = float(by_fold.mean(axis=0).sum())
+    entries = []
+    for name in dict.fromkeys(families):
+        columns = [i for i, of in enumerate(families) if of == name]
+        folds = by_fold[:, columns].sum(axis=1)
+        value = float(folds.mean())
+        entries.append(
+            {
+                "family": name,
+                "columns": columns,
+                "features": len(columns),
+                "mean_abs_shap": value,
+                "share": value / total if total > 0 else float("nan"),
+                "folds": folds.tolist(),
+            }
+        )
+    return sorted(entries, key=lambda e: -e["mean_abs_shap"])

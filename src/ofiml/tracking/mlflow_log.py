@@ -307,6 +307,11 @@ def _metrics(study: Study) -> list[tuple[str, float, int]]:
         out.append((f"decay/{horizon['multiple']:g}", horizon["ic"], 0))
     for event, curve in (report.reliability or {}).items():
         out += [(f"reliability/{event}/{k}", float(v), 0) for k, v in curve.items() if k not in ("rows", "curve")]
+    found = report.explained
+    out += [(f"family/{f['family']}/share", f["share"], 0) for f in found["families"]]
+    if found["permutation"]:
+        out.append(("permutation/agreement", found["permutation"]["agreement"], 0))
+        out += [(f"permutation/{e['feature']}/drop_r2", e["drop_r2"], 0) for e in found["permutation"]["features"]]
     out.append(("importance/stability", report.importance_stability, 0))
     out += [(f"seconds/{k}", v, 0) for k, v in report.runtime["seconds"].items()]
     out += [("dataset/events", float(report.dataset["events"]), 0), ("dataset/rows", float(report.rows["used"]), 0)]

@@ -28,8 +28,9 @@ class Report:
     `paths` (one mapping per path), and `backtest` the means over paths, each one's own as `paths`, and their `spread`.
 
     `strata` has an entry a stratum (evaluation/strata.py), `decay` one a horizon (evaluation/decay.py, null for an
-    impact), `reliability` the curves of a direction's probabilities (evaluation/reliability.py).
-    `leak_check` is what `ofiml.leaks` held against another future, null where switched off.
+    impact), `reliability` the curves of a direction's probabilities (evaluation/reliability.py), `explained` the
+    families of features, permutation and interactions (explained.py). `leak_check` is what `ofiml.leaks` held against
+    another future, null where switched off.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Report:
     reliability: dict[str, Any] | None
     importance: list[dict[str, Any]]
     importance_stability: float
+    explained: dict[str, Any]
     seeds: dict[str, Any] | None
     tuning: list[dict[str, Any]]
     backtest: dict[str, Any] | None

@@ -73,7 +73,7 @@ def sentences(study: Study) -> list[str]:
             f"({_number(b['sharpe_low'], 2)} … {_number(b['sharpe_high'], 2)}; per bar, annualised), max drawdown "
             f"{b['max_drawdown']:,.2f}.{_survival(b, report.metrics)}"
         )
-    lines += _parts(report)
+    lines += [*_parts(report), _importance(report.explained)]
     dropped = report.dataset["dropped"] | {k: v for k, v in report.rows["dropped"].items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
     noticed = ", ".join(f"{v:,} {k}" for k, v in report.dataset["kept"].items())
@@ -222,6 +222,19 @@ def _spread(seeds: dict[str, Any]) -> str:
         m = seeds["measures"][key]
         parts.append(f"{name} {_number(m['mean'])} ± {_number(m['sd'])} ({_number(m['min'])} … {_number(m['max'])})")
     return f"Fitted with {fits} seeds, mean ± sd (min … max): {', '.join(parts)}."
+
+
+def _importance(found: dict[str, Any]) -> str:
+    """What the forecasts rest on."""
+    shares = [f"{f['family']} {f['share']:.0%}" for f in found["families"] if f["share"] == f["share"]]
+    said = [f"share of |SHAP|: {', '.join(shares)}"] if shares else ["nothing moves the forecasts"]
+    if found["permutation"] and found["permutation"]["agreement"] == found["permutation"]["agreement"]:
+        said.append(f"rank agreement of SHAP and permutation {found['permutation']['agreement']:.2f}")
+    if found["interactions"] and shares:
+        first = found["interactions"]["pairs"][0]
+        pair = f"strongest interaction {' × '.join(first['features'])} (H² {_number(first['share'], 2)})"
+        said.append("no interactions, features add up" if found["interactions"]["additive"] else pair)
+    return f"Importance: {'; '.join(said)}."
 
 
 def _parts(report: Report) -> list[str]:

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 from ofiml.drawing import GREY, styled
 from ofiml.experiment import Study
 from ofiml.tracking.figures import controls as of_controls
+from ofiml.tracking.figures import importance as of_importance
 from ofiml.tracking.figures import parts as of_parts
 from ofiml.tracking.figures import splits as of_splits
 from ofiml.tracking.figures import study as of_study
 from ofiml.tracking.figures import tuning as of_tuning
 from ofiml.tracking.verdict import title
 
-_SUBJECTS = (of_study, of_parts, of_splits, of_tuning, of_controls)
+_SUBJECTS = (of_study, of_importance, of_parts, of_splits, of_tuning, of_controls)
 
 
 def figures(study: Study) -> dict[str, Figure]:
