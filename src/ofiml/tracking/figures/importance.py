@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from ofiml.drawing import BLUE, DARK, GREY, RED
 from ofiml.experiment import Study
@@ -57,22 +58,25 @@ def _stability(figure: Figure, study: Study) -> None:
     for i, row in enumerate(shown):
         strong = i < 3
         axis.plot(x, row, marker="o", markersize=4, linewidth=1.6 if strong else 0.9, color=BLUE if strong else GREY)
-    last: dict[int, list[str]] = {}
-    for entry, row in zip(entries, shown, strict=False):
-        last.setdefault(int(row[-1]), []).append(entry["feature"])
-    for rank, names in last.items():
+    # Names stand apart from each other even where ranks do not.
+    ends = sorted((int(row[-1]), entry["feature"]) for entry, row in zip(entries, shown, strict=False))
+    for k, (rank, name) in enumerate(ends):
         axis.annotate(
-            f"{rank}  {', '.join(names)}",
+            f"{rank}  {name}",
             (x[-1], rank),
-            xytext=(8, 0),
-            textcoords="offset points",
+            xytext=(1.02, 1 - (k + 0.5) / len(ends)),
+            textcoords="axes fraction",
             va="center",
             fontsize=8,
             annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": GREY, "linewidth": 0.5, "alpha": 0.6},
         )
     axis.set_xticks(x, [f"fold {f}" for f in folds])
-    axis.set_xlim(x[0] - 0.2, x[-1] + 0.35 * max(1, len(x) - 1))
-    axis.set_ylim(shown.max() + 0.8, 0.2)
+    axis.set_yscale("log")
+    axis.set_yticks([r for r in (1, 2, 3, 5, 10, 20, 50, 100, 200) if r <= shown.max() + 1])
+    axis.yaxis.set_major_formatter("{x:.0f}")
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.set_ylim(shown.max() * 1.15, 0.9)
     axis.set_ylabel(f"rank among {len(entries)} features")
     agreement = study.report.importance_stability
     said = f"; rank agreement {agreement:.2f}" if agreement == agreement else ""
@@ -111,7 +115,7 @@ def _interactions(figure: Figure, study: Study) -> None:
     _bars(figure, names, [e["strength"] for e in entries], [e["folds"] for e in entries])
     axis = figure.axes[0]
     unit = "log-odds" if study.config.target.form == "direction" else study.config.target.unit
-    axis.set_xlabel(f"strength of the interaction ({unit}); %: share of what the pair moves, Friedman's H²")
+    axis.set_xlabel(f"strength ({unit}); %: share of what the pair moves (Friedman's H²)")
     if found["additive"]:
         axis.text(0.5, 0.5, "the model adds its features up", ha="center", transform=axis.transAxes, color=DARK)
         axis.set_xlim(-0.05, 1)

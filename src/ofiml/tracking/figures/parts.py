@@ -9,6 +9,7 @@ from matplotlib.ticker import NullLocator
 
 from ofiml.drawing import BLUE, DARK, GREY, RED
 from ofiml.evaluation.reliability import forecasts
+from ofiml.evaluation.strata import UNKNOWN
 from ofiml.experiment import Study
 
 Draw = Callable[[Figure, Study], None]
@@ -35,7 +36,7 @@ def _strata(figure: Figure, study: Study) -> None:
     at = 0.0
     axis = figure.subplots()
     for kind in dict.fromkeys(s["kind"] for s in study.report.strata):
-        entries = [s for s in study.report.strata if s["kind"] == kind]
+        entries = [s for s in study.report.strata if s["kind"] == kind and s["stratum"] != UNKNOWN]
         if len(entries) == 1:
             continue
         if len(entries) > _MOST:
