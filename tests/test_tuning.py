@@ -40,11 +40,11 @@ def settled(config, folder, trials, **changes):
     return replace(config.tuning, trials=trials, storage=str(folder), **changes)
 
 
-def tuned(configure, train, folder, trials=10, name="ridge", threads=1, seed=7, **changes):
+def tuned(configure, train, folder, trials=10, name="ridge", threads=1, seed=7, fold=0, **changes):
     config = configure(f"model={name}", *(["model.n_estimators=10"] if name == "lgbm" else []))
     steps = []
     result = tune(train, config.ofi, config.model, config.split, settled(config, folder, trials, **changes),
-                  form="return", seed=seed, step=lambda: steps.append(1), threads=threads)  # fmt: skip
+                  form="return", seed=seed, fold=fold, step=lambda: steps.append(1), threads=threads)  # fmt: skip
     assert len(steps) == trials
     return result
 
@@ -109,19 +109,19 @@ def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
     """Whatever its own generation finds, and however its journal is ordered, a place has the same parameters."""
     config = configure("model=lgbm")
     settings = settled(config, tmp_path, 8)
-    first = [Generation(config.model, [], settings, 7).suggest(place) for place in range(4)]
+    first = [Generation(config.model, [], settings, 7, 0).suggest(place) for place in range(4)]
     before = [
-        Generation(config.model, [], settings, 7).finished(place, params, Outcome("complete", [0.1 * place] * 3))
+        Generation(config.model, [], settings, 7, 0).finished(place, params, Outcome("complete", [0.1 * place] * 3))
         for place, params in enumerate(first)
     ]
-    expected = [Generation(config.model, before, settings, 7).suggest(place) for place in range(4, 8)]
+    expected = [Generation(config.model, before, settings, 7, 0).suggest(place) for place in range(4, 8)]
     slots = Slots(tmp_path / "study", 4)
     for trial in reversed(before):
         slots.add(trial)
     read = list(slots.finished().values())
-    again = Generation(config.model, read, settings, 7)
+    again = Generation(config.model, read, settings, 7, 0)
     assert [again.suggest(place) for place in (7, 6, 5, 4)] == expected[::-1]
-    other = Generation(config.model, before[:3], settings, 7)
+    other = Generation(config.model, before[:3], settings, 7, 0)
     assert [other.suggest(place) for place in range(4, 8)] != expected, "what is known must matter"
 
 
@@ -158,7 +158,7 @@ with initialize_config_dir(sys.argv[1] + "/conf", version_base=None):
 (folder / f"ready_{os.getpid()}").touch()
 while not (folder / "go").exists():
     time.sleep(0.01)
-tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16), form="return", seed=7,
+tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16), form="return", seed=7, fold=0,
      step=lambda: None)
 """
 
@@ -220,9 +220,10 @@ def test_other_rows_or_settings_have_another_journal(configure, train, tmp_path)
     tuned(configure, train, tmp_path, trials=1, pruning="off")
     tuned(configure, train, tmp_path, trials=1, generation=1)
     tuned(configure, train, tmp_path, trials=1, seed=8)
-    assert len(list(tmp_path.glob("*/journal"))) == 5
+    tuned(configure, train, tmp_path, trials=1, fold=1)
+    assert len(list(tmp_path.glob("*/journal"))) == 6
     tuned(configure, train, tmp_path, trials=2)
-    assert len(list(tmp_path.glob("*/journal"))) == 5
+    assert len(list(tmp_path.glob("*/journal"))) == 6
 
 
 def test_a_score_that_is_not_a_number_ends_nothing(configure, train, tmp_path, monkeypatch):
@@ -298,7 +299,7 @@ def test_the_first_of_two_results_counts(configure, train, tmp_path):
     """Two results of one place are the same, where locks lock; where they do not, all read the same one."""
     config = configure("model=ridge")
     slots = Slots(tmp_path / "study", 4)
-    generation = Generation(config.model, [], settled(config, tmp_path, 8), 7)
+    generation = Generation(config.model, [], settled(config, tmp_path, 8), 7, 0)
     for score in (0.5, 0.7):
         slots.add(generation.finished(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))
     assert [t.value for t in slots.finished().values()] == [0.5]
@@ -309,6 +310,27 @@ def test_the_first_of_two_results_counts(configure, train, tmp_path):
 def test_trials_differ(configure, train, tmp_path):
     trials = tuned(configure, train, tmp_path, name="lgbm").trials
     assert len({repr(t["params"]) for t in trials}) == len(trials)
+
+
+def test_no_two_seeds_folds_or_places_draw_the_same(configure, tmp_path):
+    """Not even where their sums are the same: seed 7 at place 2 and seed 8 at place 1."""
+    config = configure("model=ridge")
+    settings = settled(config, tmp_path, 8)
+    drawn = {
+        (seed, fold, place): Generation(config.model, [], settings, seed, fold).suggest(place)["alpha"]
+        for seed in (7, 8, 9, 10)
+        for fold in range(3)
+        for place in range(1, 4)
+    }
+    assert len(set(drawn.values())) == len(drawn) == 36
+    assert Generation(config.model, [], settings, 9, 2).suggest(3)["alpha"] == drawn[9, 2, 3]
+
+
+def test_folds_of_a_study_search_apart(run):
+    """Their first place is the config's own; what is drawn after it differs."""
+    first, second = run("debug=tiny", "model=ridge", "tuning.trials=2").report.tuning
+    assert first["trials"][0]["params"] == second["trials"][0]["params"]
+    assert first["trials"][1]["params"] != second["trials"][1]["params"]
 
 
 def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure, train, tmp_path, monkeypatch):
@@ -358,13 +380,13 @@ def test_a_trial_is_held_against_the_median_of_means_so_far(configure, tmp_path)
     """By hand: after two inner folds the trials before have means 1.5, 2.5, 3.5, 4.5, the median 3."""
     config = configure("model=ridge")
     settings = settled(config, tmp_path, 8)
-    empty = Generation(config.model, [], settings, 7)
+    empty = Generation(config.model, [], settings, 7, 0)
     before = [
         empty.finished(place, {"alpha": 1.0 + place}, Outcome("complete", [1.0 + place, 2.0 + place, 0.0]))
         for place in range(4)
     ]
-    generation = Generation(config.model, before, settings, 7)
+    generation = Generation(config.model, before, settings, 7, 0)
     assert not generation.hopeless([6.0, 0.1])
     assert generation.hopeless([0.0, 5.9])
-    assert not Generation(config.model, before[:3], settings, 7).hopeless([-9.0])
-    assert not Generation(config.model, before, replace(settings, pruning="off"), 7).hopeless([-9.0])
+    assert not Generation(config.model, before[:3], settings, 7, 0).hopeless([-9.0])
+    assert not Generation(config.model, before, replace(settings, pruning="off"), 7, 0).hopeless([-9.0])

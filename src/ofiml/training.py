@@ -85,6 +85,7 @@ def _fit(
             config.tuning,
             form=form,
             seed=config.seed,
+            fold=fold.index,
             step=trial_bar.step,
             threads=threads,
         )

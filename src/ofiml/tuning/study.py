@@ -49,16 +49,18 @@ def tune(
     *,
     form: str,
     seed: int,
+    fold: int,
     step: Callable[[], None],
     threads: int = 1,
 ) -> Tuned:
-    """The best of `config.trials` parameter sets in `model.space`, the first being the config's own.
+    """The best of `config.trials` parameter sets in `model.space`, the first being the config's own; what is tried
+    follows from the rows, `seed` and the number `fold`.
 
     Whoever tunes on the same rows with the same settings works on the same study: other processes that do so now, and
     runs that were killed before. `step` is called once a trial. Raises DataError if no trial is complete.
     """
     inner = inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
-    key = _key(train, ofi, model, split, config, form, seed)
+    key = _key(train, ofi, model, split, config, form, (seed, fold))
     slots = Slots(Path(config.storage) / key, config.generation)
     told, guard = 0, threading.Lock()
 
@@ -70,7 +72,7 @@ def tune(
             told = max(told, finished)
 
     def work() -> None:
-        _work(slots, inner, model, config, form, seed, tell)
+        _work(slots, inner, model, config, form, seed, fold, tell)
 
     joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)() for _ in range(threads))
     trials = [trial for place, trial in slots.finished().items() if place < config.trials]
@@ -93,6 +95,7 @@ def _work(
     config: Tuning,
     form: str,
     seed: int,
+    fold: int,
     tell: Callable[[int], None],
 ) -> None:
     """Tries places, a generation after the other, until all are finished, by whomever."""
@@ -104,7 +107,7 @@ def _work(
             return
         first = places[0] - places[0] % config.generation
         before = [trial for place, trial in finished.items() if place < first]
-        generation = Generation(model, before, config, seed)
+        generation = Generation(model, before, config, seed, fold)
         for place in (p for p in places if p < first + config.generation):
             with slots.claim(place) as ours:
                 if not ours:
@@ -117,7 +120,9 @@ def _work(
             time.sleep(_POLL)
 
 
-def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seed: int) -> str:
+def _key(
+    train: Train, ofi_: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seeds: tuple[int, int]
+) -> str:
     digest = hashlib.sha256()
     rows = train.rows
     for array in (train.flow, train.others, train.y, rows.first_used, rows.label_start, rows.label_end):
@@ -125,7 +130,7 @@ def _key(train: Train, ofi_: Ofi, model: ModelConfig, split: Split, config: Tuni
     versions = [metadata.version(p) for p in ("lightgbm", "optuna", "scikit-learn", "numpy")]
     how = (config.inner_folds, config.generation, config.pruning)
     digest.update(
-        repr((ofi_, model, split.embargo_ns, how, form, seed, train.dead_band, train.columns, versions)).encode()
+        repr((ofi_, model, split.embargo_ns, how, form, seeds, train.dead_band, train.columns, versions)).encode()
     )
     packages = [Path(package.__path__[0]) for package in (evaluation, labels, models, ofi, splits)]
     for folder in [*packages, Path(__file__).parent]:

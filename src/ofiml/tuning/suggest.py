@@ -1,5 +1,6 @@
 """What to try next, and what to give up, as a function of what came before: a place's parameters follow from the
-finished trials of earlier generations and from the seed alone, whoever asks, and in whichever order they finished.
+finished trials of earlier generations, the study's seed and the fold alone, whoever asks, and in whichever order they
+finished.
 """
 
 from dataclasses import fields
@@ -28,10 +29,12 @@ def distributions(model: ModelConfig) -> dict[str, Any]:
 
 
 class Generation:
-    """The places of one generation, which know the finished trials `before` it, in the order of their places."""
+    """The places of one generation of the fold number `fold`, which know the finished trials `before` it, in the order
+    of their places.
+    """
 
-    def __init__(self, model: ModelConfig, before: list[Any], config: Tuning, seed: int) -> None:
-        self.model, self.before, self.config, self.seed = model, before, config, seed
+    def __init__(self, model: ModelConfig, before: list[Any], config: Tuning, seed: int, fold: int) -> None:
+        self.model, self.before, self.config, self.seed, self.fold = model, before, config, seed, fold
         self.space = distributions(model)
 
     def suggest(self, place: int) -> dict[str, int | float]:
@@ -40,7 +43,9 @@ class Generation:
 
         if place == 0:
             return {k: _clipped(getattr(self.model, k), r) for k, r in self.model.space.items()}
-        sampler = optuna.samplers.TPESampler(seed=self.seed + place, n_startup_trials=_STARTUP)
+        # Of sums of them, the search of a seed would be that of the next one, a place later, and every fold's the same.
+        drawn = np.random.SeedSequence([self.seed, self.fold, place]).generate_state(1)
+        sampler = optuna.samplers.TPESampler(seed=int(drawn[0]), n_startup_trials=_STARTUP)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.add_trials(self.before)
         return dict(study.ask(self.space).params)
