@@ -42,7 +42,13 @@ RUNS = {
         "+model@model.members.median=lgbm",
         "model.members.median.objective=quantile",
     ],
-    "calibrated": ["model=logistic", "target=direction", "model.calibration=sigmoid", "features=core"],
+    "calibrated": ["model=logistic", "target=dead_band", "model.calibration=sigmoid", "features=core"],
+    "mixed": [
+        "model=blend_direction",
+        "target=triple_barrier",
+        "model.members.lgbm.objective=three_class",
+        "model.members.lgbm.n_estimators=20",
+    ],
     "powell": ["model=ridge", "ofi=mlofi_powell", "ofi.parts=types", "bars=events", "bars.size=300", "horizon=5s"],
 }
 
@@ -92,6 +98,11 @@ def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path
     both = before.join(live.cast({"fold": pl.Int32}), on=[*keys, "fold"], suffix="_live")
     assert both.height == before.height
     assert both["y_hat"].equals(both["y_hat_live"], check_names=False)
+    if name in ("calibrated", "mixed"):  # of two ways, and rows that do not move
+        shares = [json.loads(path.read_text())["flat"] for path in artifacts.glob("models/*_flat.json")]
+        assert len(shares) == 2
+        assert all(0.01 < share < 0.9 for share in shares)
+        assert before["p_flat"].min() > 0.01
 
 
 def test_another_market_is_predicted_by_the_last_fold_and_compared_with_nothing(logged, capsys, tmp_path):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ofiml.config import Config
 from ofiml.evaluation.importance import by_family, sample
 from ofiml.evaluation.interactions import POINTS, interactions, pairs
-from ofiml.evaluation.metrics import rank_ic
+from ofiml.evaluation.metrics import rank_ic, up_if_moved
 from ofiml.evaluation.permutation import permutation
 from ofiml.training import FoldResult, inputs
 
@@ -52,8 +52,10 @@ def explained(results: list[FoldResult], levels: int, config: Config) -> dict[st
         drops = permutation(pipeline.model.predict, x, y, mean, groups, repeats=repeats, rng=rng) if repeats else None
 
         def score(at: Float) -> Float:
-            y_hat = pipeline.model.predict(at)
-            return 2.0 * np.arctanh(np.clip(y_hat, -_CERTAIN, _CERTAIN)) if config.target.form == "direction" else y_hat
+            chances = pipeline.model.probabilities(at)
+            if chances is None:
+                return pipeline.model.predict(at)
+            return 2.0 * np.arctanh(np.clip(2.0 * up_if_moved(chances) - 1.0, -_CERTAIN, _CERTAIN))
 
         points = x[sample(np.arange(len(x)), POINTS)]
         spread = float(np.ptp(score(points))) if len(points) else 0.0

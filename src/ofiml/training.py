@@ -11,7 +11,9 @@ from ofiml.config import Config, Split
 from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError
 from ofiml.evaluation.importance import sample
-from ofiml.evaluation.seeds import column
+from ofiml.evaluation.measured import PROBABILITIES
+from ofiml.evaluation.metrics import up_if_moved
+from ofiml.evaluation.seeds import column, up_column
 from ofiml.labels import Encoder, in_ticks
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
@@ -24,8 +26,6 @@ from ofiml.splits.splitter import Divided, splitter
 from ofiml.tuning import Train, Tuned, tune
 
 Float = NDArray[np.float64]
-
-PROBABILITIES = ("p_down", "p_flat", "p_up")  # columns of predictions, where the target is a direction
 
 
 @dataclass(slots=True)
@@ -96,20 +96,22 @@ def _fit(
 
     pipeline, tested = fitted(config.seed), inputs(block, levels, config)
     y_hat = pipeline.predict(*tested)
-    seeded = {s: y_hat if s == config.seed else fitted(s).predict(*tested) for s in config.seeds}
+    seeded = {s: pipeline if s == config.seed else fitted(s) for s in config.seeds}
     chances, move = pipeline.probabilities(*tested), train_rows["move_ticks"].to_numpy()
     flat = None if chances is None else chances[:, PROBABILITIES.index("p_flat")]
     predictions = block.with_columns(
         pl.lit(fold.index, pl.Int32).alias("fold"),
         pl.lit(float(y.mean())).alias("train_mean"),
         pl.Series("y_hat", y_hat),
-        *(pl.Series(column(s), other) for s, other in seeded.items()),
+        *(pl.Series(column(s), other.predict(*tested)) for s, other in seeded.items()),
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
         pl.Series("edge_ticks", in_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
     )
     if chances is not None:  # of a direction
         columns = (pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES))
-        predictions = predictions.with_columns(*columns)
+        of_seeds = {up_column(s): other.probabilities(*tested) for s, other in seeded.items()}
+        ups = (pl.Series(name, up_if_moved(told)) for name, told in of_seeds.items() if told is not None)
+        predictions = predictions.with_columns(*columns, *ups)
     explained = judged[sample(fold.test, config.evaluation.importance_rows)]
     shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
     return FoldResult(fold, model, pipeline, tuned, predictions, shap, encoder.band)

@@ -29,8 +29,13 @@ def test_against_other_libraries(pair):
     assert m.rank_ic(y, y_hat) == pytest.approx(stats.spearmanr(y, y_hat).statistic)
     moved = y != 0
     assert m.auc(y, y_hat) == pytest.approx(sk.roc_auc_score(y[moved] > 0, y_hat[moved]))
-    p = np.clip(y_hat / 10, -0.99, 0.99)
-    assert m.log_loss(y, p) == pytest.approx(sk.log_loss(y[moved] > 0, (1 + p[moved]) / 2))
+    up = np.clip((1 + y_hat / 10) / 2, 0.01, 0.99)
+    assert m.log_loss(y, up) == pytest.approx(sk.log_loss(y[moved] > 0, up[moved]))
+    assert m.brier(y, up) == pytest.approx(sk.brier_score_loss(y[moved] > 0, up[moved]))
+    chances = np.column_stack([0.7 * (1 - up), np.full(len(y), 0.3), 0.7 * up])
+    assert m.class_log_loss(np.sign(y), chances) == pytest.approx(sk.log_loss(np.sign(y), chances))
+    np.testing.assert_allclose(m.up_if_moved(chances), up)
+    assert m.up_if_moved(np.array([[0.0, 1.0, 0.0]])).tolist() == [0.5]
     assert m.auc(y, m.places(y_hat)) == m.auc(y, y_hat)
     assert m.rank_ic(m.places(y), m.places(y_hat)) == m.rank_ic(y, y_hat)
     np.testing.assert_array_equal(m.ranks(y), stats.rankdata(y))
@@ -47,8 +52,11 @@ def test_undefined_is_nan_and_not_an_error():
     assert np.isnan(m.hit_rate(y, zeros))
     assert np.isnan(m.auc(np.abs(y), y))
     assert np.isnan(m.r2(zeros, y, zeros))
-    assert m.log_loss(y, np.sign(y)) == pytest.approx(0)
-    assert np.isfinite(m.log_loss(y, -np.sign(y)))
+    assert m.log_loss(y, (y > 0).astype(float)) == pytest.approx(0)
+    assert np.isfinite(m.log_loss(y, (y < 0).astype(float)))
+    assert np.isfinite(m.class_log_loss(np.sign(y), np.tile([0.0, 1.0, 0.0], (3, 1))))
+    assert np.isnan(m.class_log_loss(empty, np.empty((0, 3))))
+    assert np.isnan(m.coverage(empty, empty))
 
 
 def test_r2_is_against_the_train_mean():

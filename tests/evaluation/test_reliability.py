@@ -77,8 +77,8 @@ def test_an_overconfident_forecaster():
 
 
 def test_brier_of_directions_leaves_out_what_did_not_move():
-    y, y_hat = np.array([1.0, -1.0, 0.0, 1.0]), np.array([0.5, 0.5, 0.9, -1.0])
-    assert brier(y, y_hat) == pytest.approx((0.25**2 + 0.75**2 + 1.0) / 3)
+    y, up = np.array([1.0, -1.0, 0.0, 1.0]), np.array([0.75, 0.75, 0.95, 0.0])
+    assert brier(y, up) == pytest.approx((0.25**2 + 0.75**2 + 1.0) / 3)
     assert np.isnan(brier(np.zeros(3), np.zeros(3)))
 
 
@@ -88,13 +88,12 @@ def directions(seed=4, n=2000):
     y = np.array([rng.choice([-1.0, 0.0, 1.0], p=c) for c in chance])
     closes = 10 * SECOND * np.arange(1, n + 1)
     table = {"symbol": "A", "session": "d", "bar_close": closes, "label_start": closes, "label_end": closes + SECOND}
-    return pl.DataFrame(table | {"y": y, "y_hat": chance[:, 2] - chance[:, 0]}), chance
-
-
-def test_with_a_flat_class_two_events_are_judged(configure):
-    table, chance = directions()
     classes = dict(zip(("p_down", "p_flat", "p_up"), chance.T, strict=True))
-    known = table.with_columns(**{k: pl.Series(v) for k, v in classes.items()})
+    return pl.DataFrame(table | {"y": y, "y_hat": chance[:, 2] - chance[:, 0]} | classes), chance
+
+
+def test_two_events_are_judged(configure):
+    known, chance = directions()
     moved, up, _ = forecasts(known)["up"]
     assert up == pytest.approx((chance[:, 2] / (chance[:, 0] + chance[:, 2]))[moved])
     got = reliability(known, configure("target=direction", "model=logistic"))
@@ -105,9 +104,9 @@ def test_with_a_flat_class_two_events_are_judged(configure):
         inside = [b["low"] <= b["forecast"] <= b["high"] for b in found["curve"]]
         assert sum(inside) >= 8
         assert found["reliability"] < 0.004
-    # Without the classes, y_hat alone; it is right only where no class is flat.
-    assert set(reliability(table, configure("target=direction", "model=logistic"))) == {"up"}
-    assert reliability(table, configure()) is None
+    never = known.with_columns(p_flat=pl.lit(0.0))
+    assert set(reliability(never, configure("target=direction", "model=logistic"))) == {"up"}
+    assert reliability(known, configure()) is None
 
 
 def test_a_curve_without_a_move_or_with_one_forecast(configure):
@@ -115,6 +114,6 @@ def test_a_curve_without_a_move_or_with_one_forecast(configure):
     table, _ = directions(n=50)
     still = reliability(table.with_columns(y=pl.lit(0.0)), config)["up"]
     assert (still["rows"], still["curve"]) == (0, [])
-    same = reliability(table.with_columns(y_hat=pl.lit(0.0)), config)["up"]
+    same = reliability(table.with_columns(p_down=pl.lit(0.3), p_up=pl.lit(0.3)), config)["up"]
     assert len(same["curve"]) == 1
     assert same["brier"] == 0.25

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ofiml import experiment
 from ofiml.config import Target
-from ofiml.evaluation.metrics import measure, measures
+from ofiml.evaluation.measured import Judged, measures
 from ofiml.labels import Encoder, in_ticks
 from ofiml.progress import Stages
 from ofiml.splits.walk_forward import Intervals, walk_forward
@@ -49,13 +49,13 @@ def test_what_a_forecast_is_worth_in_ticks():
     half, one = np.array([0.5, -0.5]), np.ones(2)
     returns = replace(DIRECTION, form="return")
     assert in_ticks(half, None, np.array([2.0, np.nan]), y, move, returns).tolist()[0] == 1
-    # Half of the rows move, by 4 ticks in the mean; what a model says that knows up and down alone is of that half.
-    for flat in (None, np.zeros(2)):
-        assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [1, -1]
-    assert in_ticks(half, np.full(2, 0.5), one, y, move, DIRECTION).tolist() == [2, -2]
-    # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4.
+    # The rows that move do so by 4 ticks in the mean, whatever the share of those that do not.
+    for flat in (np.zeros(2), np.full(2, 0.5)):
+        assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [2, -2]
+    # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4; one in two does.
     barrier = replace(DIRECTION, stop=2, take_profit=4)
-    assert in_ticks(half, None, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
+    quarter, flat = half / 2, np.full(2, 0.5)
+    assert in_ticks(quarter, flat, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
     # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
     three_ways = in_ticks(np.array([0.5]), np.array([0.3]), np.ones(1), y, move, barrier)
     assert three_ways == pytest.approx(0.6 * 5 - 0.1 * 3 + 0.3 * 0.5)
@@ -67,8 +67,7 @@ def test_who_knows_no_more_than_the_shares_of_a_barriers_labels_forecasts_the_me
     move = np.select([y > 0, y < 0], [4.0, -2.0], 1.0) + rng.uniform(0, 0.4, 500)
     barrier = replace(DIRECTION, stop=2, take_profit=4)
     up, down, flat = (np.array([np.mean(y == k)]) for k in (1, -1, 0))
-    for y_hat, known in (((up - down) / (up + down), None), (up - down, flat)):
-        assert in_ticks(y_hat, known, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
+    assert in_ticks(up - down, flat, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
     # Of no train row that touched, the barriers themselves.
     sure = in_ticks(np.full(1, 0.9), np.full(1, 0.1), np.ones(1), np.zeros(3), np.ones(3), barrier)
     assert sure == pytest.approx(0.9 * 4 + 0.1 * 1)
@@ -123,12 +122,12 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
 
 def test_measures_of_labels_that_are_all_zero_are_not_defined():
     y, y_hat, mean = np.zeros(5), np.linspace(-1, 1, 5), np.zeros(5)
-    for name in measures("direction"):
-        assert np.isnan(measure(name, y, y_hat, mean)), name
+    for name in measures("direction", None):
+        assert np.isnan(Judged(y, y_hat, mean, (1 + y_hat) / 2).measure(name)), name
     # Half of the labels are none: hits are counted among what moved and was called.
     y, y_hat = np.array([1, -1, 0, 0, 1.0]), np.array([0.4, 0.2, 0.9, -0.9, 0.0])
-    assert measure("hit_rate", y, y_hat, mean) == 0.5
-    assert measure("auc", y, y_hat, mean) == 0.5
+    assert Judged(y, y_hat, mean).measure("hit_rate") == 0.5
+    assert Judged(y, y_hat, mean).measure("auc") == 0.5
 
 
 @pytest.mark.parametrize("overrides", [

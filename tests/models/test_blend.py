@@ -98,7 +98,9 @@ def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(confi
     config = blend(configure, "model.how=stack", form=form).model
     fitted = build(config, form=form, seed=3).fit(x, y, apart(900))
     fitted.save(tmp_path / "fold_00")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["fold_00.json", "fold_00_00.json", "fold_00_01.txt"]
+    flat = ["fold_00_00_flat.json", "fold_00_01_flat.json"] * (form == "direction")
+    files = ["fold_00.json", "fold_00_00.json", "fold_00_01.txt", *flat]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(files)
     again = build(config, form=form, seed=3).load(tmp_path / "fold_00", 3)
     many = again.predict(x)
     np.testing.assert_array_equal(many, fitted.predict(x))

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from ofiml.config import Config
 from ofiml.evaluation.bootstrap import blocks, interval
 from ofiml.evaluation.hac import overlap, statistics, t_test
-from ofiml.evaluation.metrics import auc, measure, measures, places, rank_ic
+from ofiml.evaluation.measured import Judged, measures
+from ofiml.evaluation.metrics import auc, ic, places, rank_ic
 from ofiml.evaluation.multiple import by_symbol
 from ofiml.evaluation.sharpe import sharpe
 
@@ -24,17 +25,17 @@ def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
     Where rows are predicted in several `paths`, pooled are the rows of all, in blocks of time that hold a moment's rows
     of every path, so that a row's repetitions do not count as independent; `paths` has the measures of each.
     """
-    y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
+    judged = Judged.of(predictions, config.model.of_quantile)
     block = _blocks(predictions, label_span(predictions), config)
-    drawn = _drawn(y, y_hat)
+    drawn = _drawn(judged.y, judged.y_hat)
     pooled = {}
-    for name in measures(config.target.form):
+    for name in measures(config.target.form, judged.quantile):
 
         def value(rows: Int, name: str = name) -> float:
-            return drawn[name](rows) if name in drawn else measure(name, y[rows], y_hat[rows], mean[rows])
+            return drawn[name](rows) if name in drawn else judged.take(rows).measure(name)
 
         low, high = _interval(value, block, config)
-        pooled[name] = {"value": measure(name, y, y_hat, mean), "low": low, "high": high}
+        pooled[name] = {"value": judged.measure(name), "low": low, "high": high}
     bootstrap = {
         "samples": config.evaluation.bootstrap,
         "level": config.evaluation.level,
@@ -55,8 +56,8 @@ def _by(part: str, predictions: pl.DataFrame, config: Config) -> list[dict[str, 
     found = []
     for index in predictions[part].unique().sort().to_list():
         rows = predictions.filter(pl.col(part) == index)
-        columns = [rows[c].to_numpy() for c in ("y", "y_hat", "train_mean")]
-        values = {name: measure(name, *columns) for name in measures(config.target.form)}
+        judged = Judged.of(rows, config.model.of_quantile)
+        values = {name: judged.measure(name) for name in measures(config.target.form, judged.quantile)}
         found.append({part: index, "rows": rows.height, **values})
     return found
 
@@ -95,9 +96,8 @@ def _drawn(y: Float, y_hat: Float) -> dict[str, Any]:
 def _symbol(symbol: str, rows: pl.DataFrame, config: Config) -> dict[str, Any]:
     y, y_hat = (rows[c].to_numpy() for c in ("y", "y_hat"))
     block = _blocks(rows, label_span(rows), config)
-    low, high = _interval(lambda drawn: measure("ic", y[drawn], y_hat[drawn], y), block, config)
-    ic = measure("ic", y, y_hat, y)
-    return {"symbol": symbol, "rows": rows.height, "ic": ic, "low": low, "high": high, **_hac(rows)["ic"]}
+    low, high = _interval(lambda drawn: ic(y[drawn], y_hat[drawn]), block, config)
+    return {"symbol": symbol, "rows": rows.height, "ic": ic(y, y_hat), "low": low, "high": high, **_hac(rows)["ic"]}
 
 
 def _hac(rows: pl.DataFrame) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+_NEVER = 1e-15
+
 
 def r2(y: Float, y_hat: Float, train_mean: Float) -> float:
     """1 - Σ(y - y_hat)² / Σ(y - train_mean)²: R² out of sample against the mean of each row's train rows, (n,)."""
@@ -61,16 +63,31 @@ def auc(y: Float, y_hat: Float | Int) -> float:
     return float((ranks(y_hat[moved])[up].sum() - ups * (ups + 1) / 2) / (ups * (n - ups)))
 
 
-def log_loss(y: Float, y_hat: Float) -> float:
-    """Mean negative log likelihood of the direction, with P(up) = (1 + y_hat)/2; rows without a move are left out.
+def up_if_moved(chances: Float) -> Float:
+    """P(up | the mid moves), (n,), of P(down), P(flat), P(up), (n, 3); 1/2 where a move is held to be impossible."""
+    moves = chances[:, 0] + chances[:, 2]
+    return np.divide(chances[:, 2], moves, out=np.full(len(chances), 0.5), where=moves > 0)
+
+
+def log_loss(y: Float, up: Float) -> float:
+    """Mean negative log likelihood of up or down, with `up` (n,) P(up | the mid moves); rows without a move are left
+    out.
 
     Probabilities are kept 1e-15 from 0 and 1.
     """
     moved = y != 0
     if not moved.any():
         return float("nan")
-    p = np.clip((1.0 + y_hat[moved]) / 2.0, 1e-15, 1 - 1e-15)
+    p = np.clip(up[moved], _NEVER, 1 - _NEVER)
     return float(-np.mean(np.where(y[moved] > 0, np.log(p), np.log1p(-p))))
+
+
+def class_log_loss(y: Float, chances: Float) -> float:
+    """Mean negative log likelihood of labels y (n,) in {-1, 0, 1} under P(down), P(flat), P(up), (n, 3): of all rows,
+    least in the mean for the true ones. Probabilities are kept at least 1e-15.
+    """
+    happened = np.take_along_axis(chances, (y + 1).astype(np.int64)[:, None], axis=1)[:, 0]
+    return float(-np.mean(np.log(np.maximum(happened, _NEVER)))) if len(y) else float("nan")
 
 
 def pinball(y: Float, y_hat: Float, q: float) -> float:
@@ -78,24 +95,16 @@ def pinball(y: Float, y_hat: Float, q: float) -> float:
     return float(np.mean(np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat)))) if len(y) else float("nan")
 
 
-def brier(y: Float, y_hat: Float) -> float:
-    """Mean squared distance of P(up) = (1 + y_hat)/2 to what happened (Brier 1950); rows without a move are left out.
+def coverage(y: Float, y_hat: Float) -> float:
+    """Share of outcomes at or below the forecast: q of a q-quantile that holds."""
+    return float(np.mean(y <= y_hat)) if len(y) else float("nan")
+
+
+def brier(y: Float, up: Float) -> float:
+    """Mean squared distance of `up` (n,), P(up | the mid moves), to what happened (Brier 1950); rows without a move are
+    left out.
 
     0 for who knows, 1/4 for who always says 1/2.
     """
     moved = y != 0
-    return float(np.mean(((1.0 + y_hat[moved]) / 2.0 - (y[moved] > 0)) ** 2)) if moved.any() else float("nan")
-
-
-def measures(form: str) -> list[str]:
-    """Names of the measures that a label of `form` return or direction has."""
-    return ["r2", "ic", "rank_ic", "hit_rate", *(["auc", "log_loss", "brier"] if form == "direction" else [])]
-
-
-def measure(name: str, y: Float, y_hat: Float, train_mean: Float) -> float:
-    """The measure of that name."""
-    if name == "r2":
-        return r2(y, y_hat, train_mean)
-    return {"ic": ic, "rank_ic": rank_ic, "hit_rate": hit_rate, "auc": auc, "log_loss": log_loss, "brier": brier}[name](
-        y, y_hat
-    )
+    return float(np.mean((up[moved] - (y[moved] > 0)) ** 2)) if moved.any() else float("nan")

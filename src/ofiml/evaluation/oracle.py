@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from ofiml.evaluation.metrics import measure
+from ofiml.evaluation.measured import Judged
 
 _MEASURES = {"return": ["r2", "ic", "rank_ic", "hit_rate"], "direction": ["rank_ic", "hit_rate", "auc"]}
 _CHANCE = {"hit_rate": 0.5, "auc": 0.5}
@@ -19,9 +19,10 @@ def skill(predictions: pl.DataFrame, pooled: dict[str, Any], form: str, planted:
     loss) does not apply to it.
     """
     y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "oracle", "train_mean"))
+    oracle = Judged(y, y_hat, mean)
     found: dict[str, Any] = {"planted": planted}
     for name in _MEASURES[form]:
-        best, chance = measure(name, y, y_hat, mean), _CHANCE.get(name, 0.0)
+        best, chance = oracle.measure(name), _CHANCE.get(name, 0.0)
         found[name] = best
         share = planted and best - chance > _LITTLE
         found[f"share_{name}"] = (pooled[name]["value"] - chance) / (best - chance) if share else float("nan")

@@ -7,17 +7,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import Config
+from ofiml.evaluation.measured import PROBABILITIES
+from ofiml.evaluation.metrics import up_if_moved
 from ofiml.evaluation.resample import FEWEST_BLOCKS, percentiles, resampled
 from ofiml.evaluation.strata import blocks_within
 
 Float = NDArray[np.float64]
 
 BINS = 10
-
-
-def probability_up(y_hat: Float) -> Float:
-    """P(up | the mid moves), of y_hat = P(up) - P(down) of a model without a flat class."""
-    return np.clip((1.0 + y_hat) / 2.0, 0.0, 1.0)
 
 
 def bins(p: Float, most: int = BINS) -> NDArray[np.int64]:
@@ -60,7 +57,7 @@ def reliability(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | N
     """Of directions, per event: `rows`, the parts of `murphy`, and `curve`, an entry a bin with `rows`, `forecast` (its
     mean), `frequency` and the frequency's interval `low`, `high` by the block bootstrap.
 
-    `up` is P(up | the mid moves) over the rows that moved; models that know a flat class also have `flat`, P(no move)
+    `up` is P(up | the mid moves) over the rows that moved; `flat`, where it was ever held to be possible, P(no move)
     over all rows. None for a return.
     """
     if config.target.form != "direction":
@@ -75,12 +72,9 @@ def forecasts(predictions: pl.DataFrame) -> dict[str, tuple[NDArray[np.bool_], F
     """Per event of `reliability`: which rows of predictions of a direction count, and of those the forecast and what
     happened, 1 or 0.
     """
-    y, y_hat = predictions["y"].to_numpy(), predictions["y_hat"].to_numpy()
-    up, moved, flat = probability_up(y_hat), y != 0, np.zeros(len(y))
-    if "p_up" in predictions.columns:
-        down, flat, rising = (predictions[c].to_numpy() for c in ("p_down", "p_flat", "p_up"))
-        up = np.divide(rising, down + rising, out=np.full(len(y), 0.5), where=down + rising > 0)
-    found = {"up": (moved, up[moved], (y[moved] > 0).astype(np.float64))}
+    y, chances = predictions["y"].to_numpy(), predictions.select(PROBABILITIES).to_numpy()
+    moved, flat = y != 0, chances[:, 1]
+    found = {"up": (moved, up_if_moved(chances)[moved], (y[moved] > 0).astype(np.float64))}
     if (flat > 0).any():
         found["flat"] = np.ones(len(y), bool), flat, (~moved).astype(np.float64)
     return found

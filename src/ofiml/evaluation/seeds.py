@@ -6,12 +6,17 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Config
-from ofiml.evaluation.metrics import measure, measures
+from ofiml.evaluation.measured import Judged, measures
 
 
 def column(seed: int) -> str:
     """The column of `y_hat` as fitted with another seed."""
     return f"y_hat_seed_{seed}"
+
+
+def up_column(seed: int) -> str:
+    """The column of P(up | the mid moves) of a direction as fitted with another seed."""
+    return f"up_seed_{seed}"
 
 
 def spread(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | None:
@@ -21,11 +26,13 @@ def spread(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | None:
     if not config.seeds:
         return None
     y, mean = predictions["y"].to_numpy(), predictions["train_mean"].to_numpy()
-    names = measures(config.target.form)
+    quantile = config.model.of_quantile
+    names = measures(config.target.form, quantile)
     runs = []
     for seed in config.seeds:
-        y_hat = predictions[column(seed)].to_numpy()
-        runs.append({"seed": seed, **{name: measure(name, y, y_hat, mean) for name in names}})
+        up = predictions[up_column(seed)].to_numpy() if config.target.form == "direction" else None
+        judged = Judged(y, predictions[column(seed)].to_numpy(), mean, up, quantile)
+        runs.append({"seed": seed, **{name: judged.measure(name) for name in names}})
     over = {}
     for name in names:
         values = np.array([run[name] for run in runs])

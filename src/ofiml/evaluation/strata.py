@@ -11,7 +11,7 @@ import polars as pl
 
 from ofiml.config import Config
 from ofiml.evaluation.bootstrap import blocks
-from ofiml.evaluation.metrics import measure
+from ofiml.evaluation.measured import Judged
 from ofiml.evaluation.resample import ic_interval
 from ofiml.units import SECOND
 
@@ -142,7 +142,8 @@ def _place(kind: str, name: str) -> int:
 
 def _measured(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
     y, y_hat, mean = (rows[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    values = {name: measure(name, y, y_hat, mean) for name in _MEASURES}
+    judged = Judged(y, y_hat, mean)
+    values = {name: judged.measure(name) for name in _MEASURES}
     low, high = float("nan"), float("nan")
     if len(y):
         block = blocks_within(rows, int((rows["label_end"] - rows["label_start"]).max()), config)  # type: ignore[arg-type]

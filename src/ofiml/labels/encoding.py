@@ -32,23 +32,19 @@ class Encoder:
 def in_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
     """The moves in ticks (k,) that forecasts y_hat stand for; NaN where `scale` is, the rows' ticks per unit of label.
 
-    A direction, P(up) - P(down), is worth P(up)·u + P(down)·d + P(0)·z. Of a triple barrier, u, d and z are the mean
-    moves of the train rows, of labels `y` and moves `move` in ticks (n,), whose label is 1, -1 and 0: what knows no
-    more than their shares is worth their mean move. Else u = -d is the mean |move| of those whose label is not 0, and
-    z = 0. `flat` is P(0) (k,). A model that never knows of it (0, or None) tells P(up) and P(down) of a row that moves;
-    P(0) is then the share of train rows that do not.
+    A direction, P(up) - P(down) with P(0) as `flat` (k,), is worth P(up)·u + P(down)·d + P(0)·z. Of a triple barrier,
+    u, d and z are the mean moves of the train rows, of labels `y` and moves `move` in ticks (n,), whose label is 1, -1
+    and 0: what knows no more than their shares is worth their mean move. Else u = -d is the mean |move| of those whose
+    label is not 0, and z = 0. A return has no `flat`.
     """
-    if target.form == "return":
+    if flat is None:
         return y_hat * scale
-    moved = float(np.mean(y != 0))
     if target.take_profit is not None and target.stop is not None:
         widths = {1: target.take_profit, -1: target.stop, 0: 0.0}
         up, down, still = (_mean(move[y == k], k * width) for k, width in widths.items())
     else:
         up = _mean(np.abs(move[y != 0]), 0.0)
         down, still = -up, 0.0
-    if flat is None or not flat.any():
-        return (moved * (y_hat * (up - down) / 2 + (up + down) / 2) + (1.0 - moved) * still) * scale
     return (y_hat * (up - down) / 2 + (1.0 - flat) * (up + down) / 2 + flat * still) * scale
 
 

@@ -4,4 +4,4 @@ A file `NAME.py` holds the schema of `conf/model/NAME.yaml`, the model, and as `
 need to know of them; the files in `SHARED` are what several models use.
 """
 
-SHARED = frozenset({"base", "calibration", "linear", "pipeline", "registry", "trees"})
+SHARED = frozenset({"base", "calibration", "flat", "linear", "pipeline", "registry", "trees"})

@@ -28,18 +28,18 @@ class Task:
 class Model(Protocol):
     """A forecaster of the label from features x (n, k), rows in time order; NaN in x is allowed.
 
-    For a return, `predict` gives the expected label (or what else of it the config asks for); for a direction, P(up) -
-    P(down). `fit` learns from labels y (n,), of a direction -1, 0 or 1,
-    and holds out, where it needs to, purged splits of `inner`, which describes the same n rows; it returns the model
-    itself and raises DataError where the labels leave nothing to learn.
+    For a return, `predict` gives the expected label (or what else of it the config asks for); for a direction P(up) -
+    P(down), of all rows, whether they move or not. `fit` learns from labels y (n,), of a direction -1, 0 or 1, and
+    holds out, where it needs to, purged splits of `inner`, which describes the same n rows; it returns the model itself
+    and raises DataError where the labels leave nothing to learn.
     """
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Model": ...
     def predict(self, x: Float) -> Float: ...
 
     def probabilities(self, x: Float) -> Float | None:
-        """P(down), P(flat), P(up), (n, 3), of a direction; flat is 0 where the model does not know it. None of a
-        return.
+        """P(down), P(flat), P(up), (n, 3), of a direction: they sum to 1, and `predict` is the last less the first.
+        What speaks only of rows that move says P(flat) = 0; `WithFlat` makes it whole. None of a return.
         """
         ...
 
@@ -61,7 +61,7 @@ class Model(Protocol):
 
 
 def two_way(up: Float) -> Float:
-    """The probabilities (n, 3) of a model that knows only P(up) (n,), of rows that move."""
+    """What a model says (n, 3) that knows only P(up) (n,), of rows that move."""
     return np.column_stack([1.0 - up, np.zeros(len(up)), up])
 
 

@@ -90,7 +90,7 @@ class Blend:
 
     def probabilities(self, x: Float) -> Float | None:
         told = [p for member in self.members if (p := member.probabilities(x)) is not None]
-        return self._sum(told) if self.direction else None
+        return self._sum(told) if told else None
 
     def contributions(self, x: Float) -> Float:
         """The members' weighted SHAP values: of a return in its unit, of a direction in log odds."""

@@ -9,6 +9,7 @@ from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Float, Model, Task, two_way
 from ofiml.models.calibration import METHODS, calibrated
+from ofiml.models.flat import WithFlat
 from ofiml.models.linear import both_ways, moves_only
 from ofiml.splits.inner import Inner
 
@@ -68,7 +69,8 @@ class LgbmModel(Config):
 
 
 class Lgbm:
-    """Gradient-boosted trees: L2 regression or a quantile of the return; of the direction, up or down, or three ways.
+    """Gradient-boosted trees: L2 regression or a quantile of the return; of the direction, up or down (where it moves),
+    or three ways.
 
     With early stopping the last share of the train rows, purged, is held out first; all train rows then get as many
     rounds as were best there.
@@ -189,7 +191,8 @@ def _constraints(task: Task) -> tuple[int, ...]:
 
 def build(config: LgbmModel, task: Task) -> Model:
     three = config.objective == "three_class"
-    return calibrated(lambda: Lgbm(config, task), config.calibration, flat=three)
+    model = calibrated(lambda: Lgbm(config, task), config.calibration, flat=three)
+    return WithFlat(model) if task.form == "direction" and not three else model
 
 
 MODEL = Kind(LgbmModel, ("return", "direction"), build)

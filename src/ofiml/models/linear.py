@@ -36,7 +36,9 @@ class Scorer:
 
 
 class Linear:
-    """A scikit-learn linear estimator behind imputation and standardisation."""
+    """A scikit-learn linear estimator behind imputation and standardisation; one that classifies speaks of rows that
+    move.
+    """
 
     def __init__(self, estimator: Any, *, classify: bool) -> None:
         self.classify = classify

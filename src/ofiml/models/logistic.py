@@ -7,6 +7,7 @@ from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Model, Task
 from ofiml.models.calibration import METHODS, calibrated
+from ofiml.models.flat import WithFlat
 from ofiml.models.linear import Linear
 
 
@@ -24,7 +25,10 @@ class LogisticModel(Config):
 def build(config: LogisticModel, task: Task) -> Model:
     from sklearn.linear_model import LogisticRegression
 
-    return calibrated(lambda: Linear(LogisticRegression(C=config.c, max_iter=1000), classify=True), config.calibration)
+    def make() -> Model:
+        return Linear(LogisticRegression(C=config.c, max_iter=1000), classify=True)
+
+    return WithFlat(calibrated(make, config.calibration))
 
 
 MODEL = Kind(LogisticModel, ("direction",), build)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
-from ofiml.models.base import Float, Task, two_way
+from ofiml.models.base import Float, Model, Task, two_way
+from ofiml.models.flat import WithFlat
 from ofiml.splits.inner import Inner
 
 
@@ -38,4 +39,8 @@ class Zero:
         return None
 
 
-MODEL = Kind(Config, ("return", "direction"), lambda config, task: Zero(task))
+def build(config: Config, task: Task) -> Model:
+    return WithFlat(Zero(task)) if task.form == "direction" else Zero(task)
+
+
+MODEL = Kind(Config, ("return", "direction"), build)

@@ -23,7 +23,7 @@ _PARAM_LIMIT = 6000
 _ERROR_LIMIT = 1000
 _MOST_BYTES = 1 << 30  # of a file that is fetched
 _BATCH = 1000
-_MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration)?\.(json|txt)")
+_MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration|_flat)?\.(json|txt)")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 

@@ -8,12 +8,12 @@ import polars as pl
 import yaml
 
 from ofiml.config import Config, without_credentials
+from ofiml.evaluation.measured import PROBABILITIES
 from ofiml.events.schema import TIME
 from ofiml.events.truth import to_json
 from ofiml.experiment import Study
 from ofiml.tracking.figures import figures
 from ofiml.tracking.tables import markdown
-from ofiml.training import PROBABILITIES
 
 KEPT = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),

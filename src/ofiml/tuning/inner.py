@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
-from ofiml.evaluation.metrics import log_loss, pinball, r2
+from ofiml.evaluation.metrics import class_log_loss, pinball, r2
 from ofiml.labels import Encoder
+from ofiml.models.base import Model
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
 from ofiml.splits.inner import Inner
@@ -79,18 +80,18 @@ def evaluate(
 ) -> Outcome:
     """The model's score on each inner fold, one after the other, until `hopeless` says so of those that there are.
 
-    A score is the R² against the inner train mean; for a direction, minus the log loss; for a quantile, minus the
-    pinball loss. A fold whose labels leave nothing to learn, or whose score is not a number, fails the trial, and ends
-    nothing else.
+    A score is the R² against the inner train mean; for a direction, minus the log loss of down, flat and up over all
+    rows; for a quantile, minus the pinball loss. A fold whose labels leave nothing to learn, or whose score is not a
+    number, fails the trial, and ends nothing else.
     """
     scores: list[float] = []
     for fold in folds:
         try:
             fresh = build(model, form=form, seed=seed, features=fold.names)
-            y_hat = fresh.fit(fold.x, fold.y, fold.rows).predict(fold.x_held)
+            fitted = fresh.fit(fold.x, fold.y, fold.rows)
         except DataError:
             return Outcome("failed", scores)
-        score = _score(form, model.of_quantile, fold, y_hat)
+        score = _score(fitted, model.of_quantile, fold)
         if not np.isfinite(score):
             return Outcome("failed", scores)
         scores.append(score)
@@ -99,9 +100,11 @@ def evaluate(
     return Outcome("complete", scores)
 
 
-def _score(form: str, quantile: float | None, fold: InnerFold, y_hat: Float) -> float:
-    if form == "direction":
-        return -log_loss(fold.y_held, y_hat)
+def _score(fitted: Model, quantile: float | None, fold: InnerFold) -> float:
+    chances = fitted.probabilities(fold.x_held)
+    if chances is not None:
+        return -class_log_loss(fold.y_held, chances)
+    y_hat = fitted.predict(fold.x_held)
     if quantile is not None:
         return -pinball(fold.y_held, y_hat, quantile)
     return r2(fold.y_held, y_hat, np.full(len(fold.y_held), fold.y.mean()))

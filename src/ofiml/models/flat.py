@@ -1,0 +1,57 @@
+"""Models that speak of rows that move, made whole: how often nothing moves is the share of train rows that did not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ofiml.errors import DataError
+from ofiml.models.base import Float, Model, read_json
+from ofiml.splits.inner import Inner
+
+
+class WithFlat:
+    """A classifier of up or down, of rows that move, with P(flat) = f, the share of train rows whose label is 0: its
+    P(down) and P(up) are (1 - f) times what it says. Without such rows it is the classifier itself, to the bit.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.flat = model, 0.0
+
+    def fit(self, x: Float, y: Float, inner: Inner) -> "WithFlat":
+        self.model = self.model.fit(x, y, inner)
+        self.flat = float(np.mean(y == 0))
+        return self
+
+    def predict(self, x: Float) -> Float:
+        return (1.0 - self.flat) * self.model.predict(x)
+
+    def probabilities(self, x: Float) -> Float:
+        told = self.model.probabilities(x)
+        assert told is not None, "only a classifier knows of moves"
+        moves = 1.0 - self.flat
+        return np.column_stack([moves * told[:, 0], np.full(len(told), self.flat), moves * told[:, 2]])
+
+    def contributions(self, x: Float) -> Float:
+        return self.model.contributions(x)
+
+    def save(self, stem: Path) -> None:
+        self.model.save(stem)
+        _path(stem).write_text(json.dumps({"flat": self.flat}))
+
+    def load(self, stem: Path, width: int) -> "WithFlat":
+        path = _path(stem)
+        flat = read_json(path, "share of flat rows", {"flat"})["flat"]
+        if not isinstance(flat, float) or not 0 <= flat <= 1:
+            raise DataError(f"{path.name} is no share of flat rows that a study wrote: it must lie in [0, 1].")
+        self.flat = flat
+        self.model = self.model.load(stem, width)
+        return self
+
+    def native(self) -> Any:
+        return self.model.native()
+
+
+def _path(stem: Path) -> Path:
+    return stem.with_name(stem.name + "_flat.json")
