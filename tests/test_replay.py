@@ -39,8 +39,15 @@ RUNS = {
         "model.members.lgbm.n_estimators=20",
         "model.members.lgbm.monotone=ofi",
         "+model@model.members.lasso=lasso",
-        "+model@model.members.median=lgbm",
-        "model.members.median.objective=quantile",
+    ],
+    "medians": [
+        "model=blend",
+        "~model.members.ridge",
+        "model.members.lgbm.n_estimators=20",
+        "model.members.lgbm.objective=quantile",
+        "+model@model.members.slow=lgbm",
+        "model.members.slow.objective=quantile",
+        "model.members.slow.n_estimators=10",
     ],
     "calibrated": ["model=logistic", "target=dead_band", "model.calibration=sigmoid", "features=core"],
     "mixed": [

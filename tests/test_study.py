@@ -21,7 +21,7 @@ MODELS = [
     ["model=lgbm", "target=direction"],
     ["model=lasso"],
     ["model=elasticnet"],
-    ["model=lgbm", "model.objective=quantile", "model.quantile=0.7", "model.early_stopping=5"],
+    ["model=lgbm", "model.objective=quantile", "model.quantile=0.7", "model.early_stopping=5", "backtest=off"],
     ["model=lgbm", "model.monotone=ofi", "features=full", "ofi.parts=sides", "tuning.trials=1"],
     ["model=lgbm", "model.objective=three_class", "target=direction", "model.calibration=isotonic", "tuning.trials=1"],
     ["model=logistic", "target=direction", "model.calibration=sigmoid"],

@@ -262,8 +262,16 @@ class Config:
         for number in self.seeds:
             seed("seeds", number)
         require(len(set(self.seeds)) == len(self.seeds), "seeds names one twice.")
+        quantile = self.model.of_quantile
         for values in self.tuning.chosen:
-            self.model.having(values)
+            same = self.model.having(values).of_quantile == quantile
+            require(same, "tuning.chosen: quantile says what is asked, and is not tuned.")
+        if self.backtest.enabled and self.target.kind == "forecast":
+            require(
+                quantile in (None, 0.5),
+                f"The model forecasts the {quantile}-quantile, which is no expectation to trade on: use backtest=off, "
+                "or a quantile of 0.5.",
+            )
         step = self.bars.step_ns
         length = self.horizon.length_ns
         ahead = None if length is None else length + self.horizon.delay_ns

@@ -38,6 +38,20 @@ class BlendModel(Config):
         one_of("model.how", self.how, ("mean", "stack"))
         require(2 <= len(self.members) <= _MOST, f"model.members must be 2 to {_MOST} models.")
         self.members = {key: _member(key, node) for key, node in self.members.items()}
+        asked = {member.of_quantile for member in self.members.values()}
+        require(
+            len(asked) == 1,
+            "model.members: a quantile goes with members of the same quantile alone, as its mean with an expectation, "
+            "or with another quantile, is neither.",
+        )
+        require(
+            asked == {None} or self.how == "mean",
+            "model.how=stack weighs members by squares, which make an expectation of quantiles: use model.how=mean.",
+        )
+
+    @property
+    def of_quantile(self) -> float | None:
+        return next(iter(self.members.values())).of_quantile
 
     def forbids(self, form: str) -> str | None:
         whys = ((key, member.forbids(form)) for key, member in self.members.items())

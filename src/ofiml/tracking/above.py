@@ -12,8 +12,10 @@ NAMES = {
 }
 
 
-def sentences(controls: dict[str, Any] | None) -> list[str]:
-    """By how much, with intervals; which controls the model is not shown to be above; and what to distrust."""
+def sentences(controls: dict[str, Any] | None, *, distances: bool = True) -> list[str]:
+    """By how much, with intervals, and which controls the model is not shown to be above, if these `distances` are of
+    an expectation; and what to distrust.
+    """
     if controls is None:
         return []
     by_ic = [f"{_distance(c['above']['ic'])} above {NAMES[k]}" for k, c in controls.items() if k != "zero"]
@@ -23,6 +25,8 @@ def sentences(controls: dict[str, Any] | None) -> list[str]:
     beside = [NAMES[k] for k, d in distance.items() if not d["low"] > 0]
     if beside:
         lines[0] += f" Not shown to be above {', '.join(beside)}."
+    if not distances:
+        lines = []
     for name, control in controls.items():
         if control["skill"]:
             lines.append(

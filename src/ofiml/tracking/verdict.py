@@ -44,7 +44,10 @@ def market(study: Study) -> str:
 def sentences(study: Study) -> list[str]:
     """The verdict, the costs, and what the data were."""
     report = study.report
+    quantile = study.config.model.of_quantile
     lines = [_finding(report.kind, report.metrics["pooled"], report.metrics["bootstrap"]["blocks"])]
+    if quantile is not None:
+        lines = [_covered(quantile, report.metrics["pooled"])]
     if "beyond_max_events" in report.dataset["dropped"] or study.config.dataset.max_sessions:
         lines[0] += " But this is a part of the data only (dataset.max_events, max_sessions): a taste, no result."
     lines.append(_t_statistics(report.metrics["hac"], report.backtest))
@@ -52,9 +55,9 @@ def sentences(study: Study) -> list[str]:
         lines.append(_symbols(report.metrics["symbols"]))
     if study.config.split.trains_on_later:
         lines.append(_cross_validated(report))
-    if "oracle" in report.metrics:
+    if "oracle" in report.metrics and quantile is None:
         lines.append(_share(report.metrics["oracle"]))
-    lines += above.sentences(report.controls) + above.checked(report.leak_check)
+    lines += above.sentences(report.controls, distances=quantile is None) + above.checked(report.leak_check)
     if report.seeds:
         lines.append(_spread(report.seeds))
     if report.impact:
@@ -173,6 +176,16 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
     if ic["high"] < 0 and rank_ic["high"] < 0:
         return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
     return f"No {what} found: the intervals of IC and rank IC do not both lie on one side of 0."
+
+
+def _covered(quantile: float, pooled: dict[str, Any]) -> str:
+    """What a forecast of a quantile is judged by."""
+    share, loss = pooled["coverage"], pooled["pinball"]
+    return (
+        f"A forecast of the {quantile:g}-quantile, no expectation, of which IC and R² are no verdict: "
+        f"{share['value']:.1%} of the labels lie at or below it ({share['low']:.1%} … {share['high']:.1%}), and its "
+        f"pinball loss is {_number(loss['value'])} ({_number(loss['low'])} … {_number(loss['high'])})."
+    )
 
 
 def _t_statistics(hac: dict[str, Any], backtest: dict[str, Any] | None) -> str:
