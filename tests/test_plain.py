@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
+from ofiml import plain
 from ofiml.config import load
 from ofiml.errors import ConfigError
 from ofiml.plain import taken
@@ -74,9 +75,13 @@ def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path):
     assert len({report["predictions"]["sha256"] for report in reports}) == 2, "a run for each seed"
 
 
-def test_every_config_that_a_study_writes_is_one(written):
+def test_every_config_that_a_study_writes_is_one(written, monkeypatch):
+    """But for where a run keeps things and whom it tells, which no file says."""
     study, folder = written
-    assert asdict(composed("--config", str(folder / "config.yaml"))) == asdict(study.config)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    again, before = (asdict(c) for c in (composed("--config", str(folder / "config.yaml")), study.config))
+    before["tuning"]["storage"], before["tracking"]["uri"] = ".ofiml/tuning", "sqlite:///mlflow.db"
+    assert again == before
     assert composed("--config", str(folder / "config.yaml"), "seed=8").seed == 8
 
 
@@ -137,15 +142,50 @@ def test_other_arguments_are_hydras():
     assert taken(["--config-name", "config", "seed=1"]) == ["--config-name", "config", "seed=1"]
 
 
-def test_a_store_has_its_credentials_from_the_environment(configure, tmp_path, monkeypatch):
-    """The file has the uri without them; the environment's own is taken where it is the same store."""
+def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, monkeypatch):
     config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host/x'")
     path = tmp_path / "plain.yaml"
     path.write_text(yaml.safe_dump(resolved(config)))
     assert "secret" not in path.read_text()
-    for store, uri in (("http://me:secret@host/x", "http://me:secret@host/x"), ("http://other", "http://host/x")):
+    for store in ("http://me:secret@host/x", "http://other"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-        assert composed("--config", str(path)).tracking.uri == uri
+        assert composed("--config", str(path)).tracking.uri == store
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert composed("--config", str(path)).tracking.uri == "sqlite:///mlflow.db"
+    assert composed("--config", str(path), "tracking.uri=http://typed").tracking.uri == "http://typed"
+
+
+def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
+    """Caches and journals lie where conf/ or the command line says, for files of data too; what is off stays off."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    data = tmp_path / "data.csv"
+    data.touch()
+    logged = resolved(configure("dataset=quotes", f"dataset.path={data}"))
+    for group, key in {"features": "store", "dataset": "store", "tuning": "storage"}.items():
+        logged[group][key] = str(tmp_path / "evil")
+    logged["tracking"] |= {"enabled": True, "uri": "http://evil"}
+    path = tmp_path / "plain.yaml"
+    path.write_text(yaml.safe_dump(logged))
+    config = composed("--config", str(path))
+    assert "evil" not in repr(resolved(config))
+    assert (config.dataset.store, config.features.store) == (".ofiml/sessions", ".ofiml/features")
+    assert config.tuning.storage == ".ofiml/tuning"
+    assert config.dataset.path == str(data)
+    typed = composed("--config", str(path), f"features.store={tmp_path}/mine", "tuning.storage=/shared")
+    assert (typed.features.store, typed.tuning.storage) == (f"{tmp_path}/mine", "/shared")
+    logged["features"]["store"] = logged["dataset"]["store"] = None
+    path.write_text(yaml.safe_dump(logged))
+    off = composed("--config", str(path))
+    assert off.features.store is None
+    assert off.dataset.store is None
+
+
+def test_every_choice_keeps_its_files_where_a_plain_config_does():
+    """What `--config` puts in the place of a stranger's folders is what any run has."""
+    for group, (key, choice) in plain._OURS.items():
+        pages = [yaml.safe_load(page.read_text()) for page in (ROOT / "conf" / group).glob("*.yaml")]
+        said = {str(page[key]) for page in pages if page.get(key)}
+        assert said == {str(yaml.safe_load((ROOT / "conf" / group / f"{choice}.yaml").read_text())[key])}
 
 
 def test_the_search_is_drawn(run, written):

@@ -1,6 +1,7 @@
 """Tuning: inside the train rows, the same to the bit whoever works on it, and ended by nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +13,13 @@ import numpy as np
 import pytest
 
 from ofiml import experiment
-from ofiml.errors import ConfigError, DataError
+from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 from ofiml.tuning import Train, inner, study, tune
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.slots import Slots
-from ofiml.tuning.suggest import Generation
+from ofiml.tuning.suggest import Generation, distributions
 
 SECOND = 1_000_000_000
 
@@ -115,7 +116,7 @@ def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
         for place, params in enumerate(first)
     ]
     expected = [Generation(config.model, before, settings, 7, 0).suggest(place) for place in range(4, 8)]
-    slots = Slots(tmp_path / "study", 4)
+    slots = Slots(tmp_path / "study", 4, distributions(config.model), 3)
     for trial in reversed(before):
         slots.add(trial)
     read = list(slots.finished().values())
@@ -199,7 +200,7 @@ def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypa
     """What another process is at is neither done twice nor left out: it is taken over when its lock comes free."""
     tuned(configure, train, tmp_path, trials=4)
     (folder,) = tmp_path.glob("*/journal")
-    slots, sleeps = Slots(folder.parent, 4), []
+    slots, sleeps = Slots(folder.parent, 4, distributions(configure("model=ridge").model), 3), []
     held = slots.claim(5)
     assert held.__enter__()
 
@@ -214,16 +215,38 @@ def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypa
     assert result.trials == tuned(configure, train, tmp_path / "alone", trials=9).trials
 
 
-def test_other_rows_or_settings_have_another_journal(configure, train, tmp_path):
+def test_other_rows_or_settings_have_another_journal(configure, train, tmp_path, monkeypatch):
     tuned(configure, train, tmp_path, trials=1)
     tuned(configure, replace(train, y=train.y + 1), tmp_path, trials=1)
     tuned(configure, train, tmp_path, trials=1, pruning="off")
     tuned(configure, train, tmp_path, trials=1, generation=1)
     tuned(configure, train, tmp_path, trials=1, seed=8)
     tuned(configure, train, tmp_path, trials=1, fold=1)
-    assert len(list(tmp_path.glob("*/journal"))) == 6
+    monkeypatch.setattr(study, "made_by", lambda *packages: ["other code", *packages])
+    tuned(configure, train, tmp_path, trials=1)
+    assert len(list(tmp_path.glob("*/journal"))) == 7
     tuned(configure, train, tmp_path, trials=2)
-    assert len(list(tmp_path.glob("*/journal"))) == 6
+    assert len(list(tmp_path.glob("*/journal"))) == 7
+
+
+def test_what_makes_a_trial_is_all_the_code_and_what_it_asks(monkeypatch, tmp_path):
+    from importlib.metadata import version
+
+    import ofiml
+    from ofiml import fingerprint
+
+    first = fingerprint.made_by("scipy")
+    assert first[1] == version("scipy")
+    copy = tmp_path / "ofiml"
+    shutil.copytree(Path(ofiml.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprint, "__file__", str(copy / "fingerprint.py"))
+    digests = {first[0], fingerprint.made_by.__wrapped__()[0]}
+    assert len(digests) == 1
+    for part in ("units.py", "config/model.py", "tuning/inner.py", "splits/fold.py"):
+        with (copy / part).open("a") as file:
+            file.write("# other\n")
+        digests.add(fingerprint.made_by.__wrapped__()[0])
+    assert len(digests) == 5
 
 
 def test_a_score_that_is_not_a_number_ends_nothing(configure, train, tmp_path, monkeypatch):
@@ -291,14 +314,87 @@ def test_a_journal_that_is_none_is_named(configure, train, tmp_path):
     tuned(configure, train, tmp_path, trials=2)
     (journal,) = tmp_path.glob("*/journal")
     journal.write_text("somebody's notes\nin two lines\n")
-    with pytest.raises(ConfigError, match="journal is no journal of a study: delete it"):
+    with pytest.raises(DataError, match="journal is not, or no longer, the journal of this study's trials: remove it"):
         tuned(configure, train, tmp_path, trials=2)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ('"place":1', '"place":-1'),
+        ('"place":1', '"place":"1"'),
+        ('"place":1', '"plaice":1'),
+        ('"place":1', '"place":[1]'),
+        ('"state":"complete"', '"state":"pruned"'),
+        ('"state":"complete"', '"state":["complete"]'),
+        ('"state":"complete"', '"state":"splendid"'),
+        ('"scores":[', '"scores":[NaN, '),
+        ('"scores":[', '"scores":["0.9", '),
+        ('"scores":[', '"scores":[0.5, '),
+        ('"scores":[', '"scores":[[], '),
+        ('"params":{"alpha":', '"params":{"beta":1.0, "alpha":'),
+        ('"params":{"alpha":', '"params":{"beta":'),
+        ('"params":{"alpha":', '"params":{"alpha":-'),
+        ('"params":{"alpha":', '"params":{"alpha":1e300, "was":'),
+        ('"distributions":{"alpha":', '"distributions":{"alpha":3, "was":'),
+        ('"op_code":4', '"op_code":99'),
+        ('"op_code":4', '"op_code":5'),
+        ('"op_code":4', '"code":4'),
+        ('"state":1', '"state":77'),
+    ],
+)
+def test_an_altered_journal_ends_in_a_sentence(configure, train, journal, tmp_path, was, now):
+    name, content = journal
+    assert was in content
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "journal").write_text(content.replace(was, now))
+    with pytest.raises(DataError, match=r"journal is not, or no longer, .* remove it, and they run again") as error:
+        tuned(configure, train, tmp_path, trials=2)
+    assert "\n" not in str(error.value)
+
+
+def test_a_journal_gives_back_what_went_into_it(configure, tmp_path):
+    """To the bit, whatever became of the trial: what is suggested rests on it."""
+    model = configure("model=lgbm").model
+    settings = settled(configure("model=lgbm"), tmp_path, 8)
+    generation = Generation(model, [], settings, 7, 0)
+    outcomes = [("complete", [0.1, 1 / 3, -0.7]), ("pruned", [0.1, 1e-17]), ("failed", []), ("failed", [0.25])]
+    slots, made = Slots(tmp_path / "study", 4, distributions(model), 3), []
+    for place, (state, scores) in enumerate(outcomes):
+        made.append(generation.finished(place, generation.suggest(place), Outcome(state, scores)))
+        slots.add(made[-1])
+    for before, after in zip(made, slots.finished().values(), strict=True):
+        for what in ("params", "distributions", "state", "values", "intermediate_values", "user_attrs"):
+            assert getattr(after, what) == getattr(before, what)
+        assert [type(v) for v in after.params.values()] == [type(v) for v in before.params.values()]
+
+
+@pytest.fixture(scope="module")
+def journal(configure, tmp_path_factory):
+    """(name of the folder, text) of the journal of two trials."""
+    folder = tmp_path_factory.mktemp("journal")
+    tuned(configure, rows(), folder, trials=2)
+    (path,) = folder.glob("*/journal")
+    return path.parent.name, path.read_text()
+
+
+def test_optuna_is_silent_whoever_asks_it_first():
+    """In a process of its own: nothing else has set its loggers."""
+    code = (
+        "from optuna import logging, create_study\n"
+        "from ofiml.tuning.library import optuna\n"
+        "assert logging.get_verbosity() == logging.INFO\n"
+        "optuna().create_study()\n"
+        "assert logging.get_verbosity() == logging.WARNING\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_first_of_two_results_counts(configure, train, tmp_path):
     """Two results of one place are the same, where locks lock; where they do not, all read the same one."""
     config = configure("model=ridge")
-    slots = Slots(tmp_path / "study", 4)
+    slots = Slots(tmp_path / "study", 4, distributions(config.model), 3)
     generation = Generation(config.model, [], settled(config, tmp_path, 8), 7, 0)
     for score in (0.5, 0.7):
         slots.add(generation.finished(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))

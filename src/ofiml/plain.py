@@ -1,6 +1,5 @@
 """`python -m ofiml.run --config FILE`: a resolved config as the page that a run starts from, instead of conf/."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,18 @@ import yaml
 from hydra.core.config_store import ConfigStore
 
 from ofiml.arguments import CONF
-from ofiml.config import without_credentials
 from ofiml.config.plain import read
 from ofiml.errors import ConfigError
 
-_FLAG, _STORE = "--config", "MLFLOW_TRACKING_URI"
+_FLAG = "--config"
+
+# Where a run reads and writes what it keeps, and whom it tells: the user's choice, on the page that says it.
+_OURS = {
+    "features": ("store", "core"),
+    "dataset": ("store", "databento"),
+    "tuning": ("storage", "optuna"),
+    "tracking": ("uri", "mlflow"),
+}
 
 
 def taken(arguments: list[str]) -> list[str]:
@@ -40,10 +46,18 @@ def taken(arguments: list[str]) -> list[str]:
 
 
 def _page(raw: dict[str, Any]) -> dict[str, Any]:
-    """The config with what conf/config.yaml says of Hydra itself: where a run writes, and that it logs nothing."""
-    hydra = yaml.safe_load((CONF / "config.yaml").read_text())["hydra"]
-    tracking, store = raw.get("tracking"), os.environ.get(_STORE)
-    # A file has no credentials: those of the same store are the environment's.
-    if store and isinstance(tracking, dict) and tracking.get("uri") == without_credentials(store):
-        raw["tracking"] = tracking | {"uri": f"${{oc.env:{_STORE}}}"}
+    """The config with what conf/ says of where a run writes: Hydra's folders, the caches and journals, the tracking
+    store, with the environment's credentials. The file's own are a stranger's, who could have filled such a cache, or
+    would be sent the report; a cache that it leaves out (null) stays out.
+    """
+    hydra = _on("config.yaml")["hydra"]
+    for group, (key, choice) in _OURS.items():
+        node = raw.get(group)
+        if isinstance(node, dict) and node.get(key) is not None:
+            raw[group] = node | {key: _on(f"{group}/{choice}.yaml")[key]}
     return {"defaults": ["_self_", {"override hydra/job_logging": "none"}], "hydra": hydra, **raw}
+
+
+def _on(page: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((CONF / page).read_text())
+    return found

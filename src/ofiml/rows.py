@@ -1,13 +1,11 @@
 """From sessions of events to one table of rows: a bar each, with book, flow, features, label, execution quotes."""
 
 import hashlib
-import importlib.metadata
 import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +22,6 @@ from ofiml.config import Config, Features, FileDataset, SyntheticDataset
 from ofiml.errors import DataError
 from ofiml.events import store
 from ofiml.events.calendar import time_zone
-from ofiml.events.feed import digest
 from ofiml.events.quality import Quality
 from ofiml.events.schema import Session
 from ofiml.events.sessions import Source, sources
@@ -32,6 +29,7 @@ from ofiml.events.truth import Truth
 from ofiml.features.batch import compute
 from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
+from ofiml.fingerprint import made_by
 from ofiml.labels import label_table
 from ofiml.labels.ahead import ahead_table
 from ofiml.ofi.flow import flow_table, groups
@@ -151,13 +149,9 @@ def _key(source: str, config: Config) -> str:
         config.backtest.latency,
         config.evaluation.decay,
     ]
-    return hashlib.sha256(json.dumps([source, settings, *_code()], sort_keys=True).encode()).hexdigest()[:32]
-
-
-@cache
-def _code() -> list[str]:
-    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
-    return [digest(*sources), *(importlib.metadata.version(name) for name in ("numba", "numpy", "polars"))]
+    return hashlib.sha256(
+        json.dumps([source, settings, *made_by("numba", "numpy", "polars")], sort_keys=True).encode()
+    ).hexdigest()[:32]
 
 
 def _packed(prepared: Prepared) -> store.Packed:

@@ -3,6 +3,8 @@
 import warnings
 from typing import Any
 
+from ofiml.tuning.library import optuna
+
 _FEWEST = 4  # complete trials: a forest of fewer says nothing
 
 
@@ -13,17 +15,16 @@ def importance(trials: list[Any], seed: int) -> dict[str, float] | None:
     Source: Hutter, Hoos and Leyton-Brown (2014), "An Efficient Approach for Assessing Hyperparameter Importance", as
     Optuna has it.
     """
-    import optuna
-
-    complete = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
+    library = optuna()
+    complete = [t for t in trials if t.state == library.trial.TrialState.COMPLETE]
     if len(complete) < _FEWEST or len({t.value for t in complete}) == 1:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(direction="maximize")
+        warnings.simplefilter("ignore", library.exceptions.ExperimentalWarning)
+        study = library.create_study(direction="maximize")
         study.add_trials(complete)
         try:
-            shares = optuna.importance.FanovaImportanceEvaluator(seed=seed).evaluate(study)
+            shares = library.importance.FanovaImportanceEvaluator(seed=seed).evaluate(study)
         except RuntimeError:  # no tree of the forest found any variance
             return None
     whole = sum(shares.values())

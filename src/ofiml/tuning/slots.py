@@ -13,14 +13,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, DataError
+from ofiml.tuning.library import optuna
+from ofiml.tuning.suggest import read
+
+# What Optuna raises, reading a journal that somebody else wrote, or that was altered.
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
 
 
 class Slots:
-    """The places of the study that lies in `folder`, `side_by_side` of which may be tried at once."""
+    """The places of the study that lies in `folder`, `side_by_side` of which may be tried at once; its trials have
+    parameters in `space`, and scores of `inner_folds`.
+    """
 
-    def __init__(self, folder: Path, side_by_side: int) -> None:
-        self.folder, self.side_by_side = folder, side_by_side
+    def __init__(self, folder: Path, side_by_side: int, space: dict[str, Any], inner_folds: int) -> None:
+        self.folder, self.side_by_side, self.space, self.inner_folds = folder, side_by_side, space, inner_folds
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -42,11 +49,17 @@ class Slots:
             lock.release()
 
     def finished(self) -> dict[int, Any]:
-        """Optuna's frozen trial of each finished place, in order."""
+        """Optuna's frozen trial of each finished place, in order. Raises DataError for a journal that holds anything
+        else.
+        """
         with self._study() as study:
             found: dict[int, Any] = {}
-            for trial in study.get_trials(deepcopy=False):
-                found.setdefault(trial.user_attrs["place"], trial)
+            try:
+                for trial in study.get_trials(deepcopy=False):
+                    made = read(trial, self.space, self.inner_folds)
+                    found.setdefault(made.user_attrs["place"], made)
+            except _UNREADABLE as error:
+                raise self._damaged() from error
             return dict(sorted(found.items()))
 
     def add(self, trial: Any) -> None:
@@ -57,25 +70,30 @@ class Slots:
     @contextmanager
     def _study(self) -> Iterator[Any]:
         """Optuna's study as the journal has it now, which nobody else writes meanwhile."""
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        journal = self.folder / "journal"
+        storages = optuna().storages
+        journal = self._journal
         lock = FileLock(self.folder / "journal.lock")
         with lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
             cut_torn_line(journal)
             try:
                 # Its own lock outlives the process that held it, and the next then waits for half a minute.
-                storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-                study = optuna.create_study(
+                storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(journal), lock_obj=lock))
+                study = optuna().create_study(
                     storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
                 )
-            except (ValueError, KeyError, TypeError) as error:
-                raise ConfigError(f"{journal} is no journal of a study: delete it.") from error
+            except _UNREADABLE as error:
+                raise self._damaged() from error
             yield study
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / "journal"
+
+    def _damaged(self) -> DataError:
+        return DataError(
+            f"{self._journal} is not, or no longer, the journal of this study's trials: remove it, and they run again."
+        )
 
 
 def cut_torn_line(journal: Path) -> None:

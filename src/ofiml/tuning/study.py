@@ -9,21 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 
-from ofiml import evaluation, labels, models, ofi, splits
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.errors import DataError
+from ofiml.fingerprint import made_by
 from ofiml.tuning.importance import importance
 from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.slots import Slots
-from ofiml.tuning.suggest import Generation
+from ofiml.tuning.suggest import Generation, distributions
 
 _POLL = 0.05  # seconds between two looks at what others are at
 
@@ -61,7 +60,7 @@ def tune(
     """
     inner = inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
     key = _key(train, ofi, model, split, config, form, (seed, fold))
-    slots = Slots(Path(config.storage) / key, config.generation)
+    slots = Slots(Path(config.storage) / key, config.generation, distributions(model), config.inner_folds)
     told, guard = 0, threading.Lock()
 
     def tell(finished: int) -> None:
@@ -121,19 +120,13 @@ def _work(
 
 
 def _key(
-    train: Train, ofi_: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seeds: tuple[int, int]
+    train: Train, ofi: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seeds: tuple[int, int]
 ) -> str:
     digest = hashlib.sha256()
     rows = train.rows
     for array in (train.flow, train.others, train.y, rows.first_used, rows.label_start, rows.label_end):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-    versions = [metadata.version(p) for p in ("lightgbm", "optuna", "scikit-learn", "numpy")]
     how = (config.inner_folds, config.generation, config.pruning)
-    digest.update(
-        repr((ofi_, model, split.embargo_ns, how, form, seeds, train.dead_band, train.columns, versions)).encode()
-    )
-    packages = [Path(package.__path__[0]) for package in (evaluation, labels, models, ofi, splits)]
-    for folder in [*packages, Path(__file__).parent]:
-        for source in sorted(folder.rglob("*.py")):
-            digest.update(source.read_bytes())
+    made = made_by("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
+    digest.update(repr((ofi, model, split.embargo_ns, how, form, seeds, train.dead_band, train.columns, made)).encode())
     return digest.hexdigest()[:32]

@@ -3,6 +3,7 @@ finished trials of earlier generations, the study's seed and the fold alone, who
 finished.
 """
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -11,19 +12,19 @@ import numpy as np
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Range, Tuning
 from ofiml.tuning.inner import Outcome
+from ofiml.tuning.library import optuna
 
 _STARTUP = 4  # complete trials before any is suggested by what they say, or given up for it
 
 
 def distributions(model: ModelConfig) -> dict[str, Any]:
     """Optuna's distribution of each parameter in the model's space."""
-    from optuna.distributions import FloatDistribution, IntDistribution
-
+    kinds = optuna().distributions
     types = {f.name: f.type for f in fields(model)}
     return {
-        name: IntDistribution(int(r.low), int(r.high), log=r.log)
+        name: kinds.IntDistribution(int(r.low), int(r.high), log=r.log)
         if types[name] is int
-        else FloatDistribution(r.low, r.high, log=r.log)
+        else kinds.FloatDistribution(r.low, r.high, log=r.log)
         for name, r in model.space.items()
     }
 
@@ -39,46 +40,74 @@ class Generation:
 
     def suggest(self, place: int) -> dict[str, int | float]:
         """The place's parameters; the first place has the config's own."""
-        import optuna
-
         if place == 0:
             return {k: _clipped(getattr(self.model, k), r) for k, r in self.model.space.items()}
         # Of sums of them, the search of a seed would be that of the next one, a place later, and every fold's the same.
         drawn = np.random.SeedSequence([self.seed, self.fold, place]).generate_state(1)
-        sampler = optuna.samplers.TPESampler(seed=int(drawn[0]), n_startup_trials=_STARTUP)
-        study = optuna.create_study(direction="maximize", sampler=sampler)
+        sampler = optuna().samplers.TPESampler(seed=int(drawn[0]), n_startup_trials=_STARTUP)
+        study = optuna().create_study(direction="maximize", sampler=sampler)
         study.add_trials(self.before)
         return dict(study.ask(self.space).params)
 
     def hopeless(self, scores: list[float]) -> bool:
         """Whether the mean of the scores so far lies below the median of what the trials before had by then."""
-        import optuna
-
         if self.config.pruning == "off":
             return False
         step = len(scores) - 1
         # Of this step alone: Optuna would take the best of all, and an easy first fold would shield what follows.
-        now = optuna.trial.create_trial(
-            state=optuna.trial.TrialState.RUNNING, intermediate_values={step: float(np.mean(scores))}
+        now = optuna().trial.create_trial(
+            state=optuna().trial.TrialState.RUNNING, intermediate_values={step: float(np.mean(scores))}
         )
-        study = optuna.create_study(direction="maximize")
+        study = optuna().create_study(direction="maximize")
         study.add_trials(self.before)
-        return bool(optuna.pruners.MedianPruner(n_startup_trials=_STARTUP).prune(study, now))
+        return bool(optuna().pruners.MedianPruner(n_startup_trials=_STARTUP).prune(study, now))
 
     def finished(self, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
-        """Optuna's frozen trial; its intermediate values are the means of the scores so far."""
-        from optuna.trial import TrialState, create_trial
+        """What goes into the journal: `frozen`, of this study's space."""
+        return frozen(self.space, place, params, outcome)
 
-        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-        means = {step: float(np.mean(outcome.scores[: step + 1])) for step in range(len(outcome.scores))}
-        return create_trial(
-            state=states[outcome.state],
-            value=outcome.score,
-            params=params,
-            distributions=self.space,
-            user_attrs={"place": place, "state": outcome.state, "scores": outcome.scores},
-            intermediate_values=means,
-        )
+
+def frozen(space: dict[str, Any], place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
+    """Optuna's frozen trial; its intermediate values are the means of the scores so far. Raises ValueError for
+    parameters that are not, or not all, those of the space, or lie outside it.
+    """
+    trial = optuna().trial
+    states = {"complete": trial.TrialState.COMPLETE, "pruned": trial.TrialState.PRUNED, "failed": trial.TrialState.FAIL}
+    means = {step: float(np.mean(outcome.scores[: step + 1])) for step in range(len(outcome.scores))}
+    return trial.create_trial(
+        state=states[outcome.state],
+        value=outcome.score,
+        params=params,
+        distributions=space,
+        user_attrs={"place": place, "state": outcome.state, "scores": outcome.scores},
+        intermediate_values=means,
+    )
+
+
+def read(trial: Any, space: dict[str, Any], inner_folds: int) -> Any:
+    """The frozen trial as it was made, from what a journal has of it: its place, its state, its scores and its
+    parameters. Raises ValueError for what no study of this space and so many inner folds writes.
+    """
+    place, state, scores = (trial.user_attrs.get(key) for key in ("place", "state", "scores"))
+    lengths = {"complete": [inner_folds], "pruned": range(1, inner_folds), "failed": range(inner_folds)}
+    sound = (
+        type(place) is int
+        and place >= 0
+        and isinstance(state, str)
+        and state in lengths
+        and isinstance(scores, list)
+        and all(type(score) is float and math.isfinite(score) for score in scores)
+        and len(scores) in lengths[state]
+        and all(_fits(trial.params.get(name), d) for name, d in space.items())
+    )
+    if not sound:
+        raise ValueError("no trial of this study")
+    return frozen(space, place, trial.params, Outcome(state, scores))
+
+
+def _fits(value: Any, distribution: Any) -> bool:
+    whole = isinstance(distribution, optuna().distributions.IntDistribution)
+    return type(value) is (int if whole else float) and distribution.low <= value <= distribution.high
 
 
 def _clipped(value: int | float, r: Range) -> int | float:
