@@ -28,6 +28,8 @@ WRONG = [
     ("tuning.trials=0", "tuning.trials must be at least 1"),
     ("split=rolling,split.window=0.9", "split.window must lie in"),
     ("backtest.latency=11s", "backtest.latency=11s is longer than bars.step=10s"),
+    ("horizon.delay=30s", "horizon.delay=30s, which backtest.latency follows, is longer than bars.step=10s"),
+    ("horizon.delay=30s,backtest.latency=11s", "backtest.latency=11s is longer than bars.step=10s"),
     ("dataset=lobster", "dataset.path is missing"),
     ("dataset=lobster,dataset.path=/absent.zip", "dataset.path=/absent.zip matches no file"),
     ("seed=x", "seed: 'x' is not an integer"),

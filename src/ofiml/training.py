@@ -1,5 +1,7 @@
 """Every fold: tuned and fitted on its train rows, predicted out of sample."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import joblib
@@ -7,9 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config, Split
+from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, DataError, OneWayError, at
 from ofiml.evaluation.importance import sample
 from ofiml.evaluation.measured import PROBABILITIES
 from ofiml.evaluation.metrics import up_if_moved
@@ -55,7 +57,8 @@ def fit_all(
         def work(fold: Fold) -> FoldResult:
             # Where folds are fewer than threads, several threads tune one fold.
             threads = max(1, config.threads // len(folds))
-            result = _fit(judged, tested_bars(rows, fold), fold, levels, config, trial_bar, threads)
+            with _told(fold, config.target):
+                result = _fit(judged, tested_bars(rows, fold), fold, levels, config, trial_bar, threads)
             fold_bar.step()
             return result
 
@@ -115,6 +118,23 @@ def _fit(
     explained = judged[sample(fold.test, config.evaluation.importance_rows)]
     shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
     return FoldResult(fold, model, pipeline, tuned, predictions, shap, encoder.band)
+
+
+@contextmanager
+def _told(fold: Fold, target: Target) -> Iterator[None]:
+    """Says of a DataError which fold it is of and, where its labels go one way only, what of the target helps."""
+    try:
+        with at(f"Fold {fold.index}"):
+            yield
+    except OneWayError as error:
+        use = "a longer horizon"
+        if target.stop is not None:
+            use = (
+                f"barriers nearer than target.stop={target.stop:g} and target.take_profit={target.take_profit:g} ticks"
+            )
+        elif target.dead_band:
+            use = f"a target.dead_band smaller than {target.dead_band:g}"
+        raise DataError(f"{error}. Use {use}, or more data.") from error
 
 
 def unfitted(model: ModelConfig, config: Config, seed: int) -> Pipeline:

@@ -204,6 +204,29 @@ def test_look_back_is_purged_where_training_follows_testing_and_allowed_where_it
     assert fold.train.tolist() == [0, 1, 5]
 
 
+@pytest.mark.parametrize(
+    ("look_back", "label", "embargo", "sentence"),
+    [
+        (0, 10, 2000, "Fold 4 keeps no train row of 2: 2 come within split.embargo=2000s of a test row, the others "
+                      "nearer. Use a shorter split.embargo, or more data."),
+        (0, 150, 2000, "Fold 4 keeps no train row of 2: 1 come within split.embargo=2000s of a test row, the others "
+                       "nearer. Use a shorter split.embargo, or more data."),
+        (3000, 10, 0, "Fold 4 keeps no train row of 2: the features of all that could train look back into labels "
+                      "that are tested. Use whole sessions (split=session_out, or split.by=session), or features that "
+                      "look back less, or more data."),
+        (3000, 250, 60, "Fold 4 keeps no train row of 2: the labels of all that could train reach into those that are "
+                        "tested. Use a shorter horizon, or more data."),
+    ],
+)  # fmt: skip
+def test_an_empty_fold_says_why(look_back, label, embargo, sentence):
+    """Row 1 is tested, from 100 s; rows 2 and 3 begin 100 and 200 s later."""
+    at = np.arange(4, dtype=np.int64) * 100 * SECOND
+    rows = Intervals(at - look_back * SECOND, at, at + label * SECOND)
+    with pytest.raises(DataError) as error:
+        purged_fold(4, rows, np.array([2, 3]), np.array([1]), embargo * SECOND)
+    assert str(error.value) == sentence
+
+
 def test_rows_of_one_instant_stay_together():
     at = np.repeat(np.arange(10, dtype=np.int64), 3) * 1000 * SECOND + SECOND
     rows = Rows(at, at, at + 5 * SECOND, at, Hours.of([("2024-01-01", 0, int(at[-1]))]))

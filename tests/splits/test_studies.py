@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ofiml.errors import DataError
 from ofiml.record import record
 from ofiml.replay import main as replay
 from ofiml.reproduce import main as reproduce
@@ -128,3 +129,40 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
     assert "is no override" in printed
     assert "ends in .png" in printed
     assert "needs labelled rows of at least 2 sessions' dates" in printed
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            "split=cpcv features.columns=[vpin]",
+            "Fold 0 keeps no train row of 200: the features of all that could train look back ",
+        ),
+        (
+            "target=direction tuning=off model.n_estimators=1 model.held_out=0.99 model.early_stopping=5",
+            "Fold 0: inner fold 0 of model.early_stopping keeps no train row of 2: 1 come within split.embargo=60s of "
+            "a test row, the others nearer. Use a shorter split.embargo, a smaller model.held_out, or more data.",
+        ),
+        (
+            "target=dead_band target.dead_band=0.999 tuning=off",
+            "Fold 0: all rows moved the same way, or none did. Use a target.dead_band smaller than 0.999, or more "
+            "data.",
+        ),
+        (
+            "target=dead_band target.dead_band=0.999 tuning.trials=1",
+            "Fold 0: all 1 tuning trials failed; inner fold 0 of tuning.inner_folds: all rows moved the same way, or "
+            "none did. Use a target.dead_band smaller than 0.999, or more data.",
+        ),
+        (
+            "target=triple_barrier target.stop=900 target.take_profit=900 model=logistic model.calibration=sigmoid "
+            "tuning=off",
+            "Fold 0: inner fold 0 of model.calibration: all rows moved the same way, or none did. Use barriers nearer "
+            "than target.stop=900 and target.take_profit=900 ticks, or more data.",
+        ),
+    ],
+)
+def test_a_fold_that_cannot_learn_says_which_and_why(run, overrides, sentence):
+    with pytest.raises(DataError) as error:
+        run("debug=tiny", "threads=1", *overrides.split())
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)

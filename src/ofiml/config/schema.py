@@ -293,10 +293,13 @@ class Config:
                 f"horizon.length={self.horizon.length} is shorter than bars.step={self.bars.label}: "
                 f"lengthen the horizon (horizon=…) or shorten the bars (bars.step=…).",
             )
+            follows = self.backtest.latency == self.horizon.delay
+            typed = "horizon.delay" if follows else "backtest.latency"
             require(
                 self.backtest.latency_ns <= step,
-                f"backtest.latency={self.backtest.latency} is longer than bars.step={self.bars.label}: an order would "
-                "be filled after the next decision; shorten the latency or lengthen the bars.",
+                f"{typed}={self.backtest.latency}{', which backtest.latency follows,' * follows} is longer than "
+                f"bars.step={self.bars.label}: an order would be filled after the next decision; shorten {typed}, or "
+                "lengthen the bars.",
             )
             require(
                 self.target.look_back is None or self.target.look_back_ns >= step,

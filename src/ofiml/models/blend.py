@@ -13,7 +13,7 @@ from ofiml.config import MODELS, Kind
 from ofiml.config import Model as Config
 from ofiml.config.checks import one_of, require
 from ofiml.config.load import typed
-from ofiml.errors import ConfigError, DataError
+from ofiml.errors import ConfigError, DataError, at
 from ofiml.models.base import Float, Model, Task, finite, read_json
 from ofiml.models.registry import build as build_any
 from ofiml.splits.inner import Inner
@@ -93,9 +93,11 @@ class Blend:
 
     def _stacked(self, x: Float, y: Float, inner: Inner) -> Float:
         said, happened = [], []
-        for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key="the folds of model.how=stack"):
+        key = "model.how=stack"
+        for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy="model.how=mean"):
             known = x[fold.train], y[fold.train], inner.take(fold.train)
-            said.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
+            with at(f"inner fold {fold.index} of {key}"):
+                said.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
             happened.append(y[fold.test])
         return best_weights(np.concatenate(said), np.concatenate(happened), sum_to_one=self.direction)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ofiml.errors import DataError
+from ofiml.errors import DataError, at
 from ofiml.models.base import Float, Model, finite, read_json, two_way
 from ofiml.splits.inner import Inner
 
@@ -112,8 +112,10 @@ class Calibrated:
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Calibrated":
         said, happened = [], []
-        for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key="the folds of model.calibration"):
-            fitted = self._make().fit(x[fold.train], y[fold.train], inner.take(fold.train))
+        key = "model.calibration"
+        for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy=f"{key}=none"):
+            with at(f"inner fold {fold.index} of {key}"):
+                fitted = self._make().fit(x[fold.train], y[fold.train], inner.take(fold.train))
             # A model of two classes speaks of rows that move.
             counts = fold.test if len(self._classes) == 3 else fold.test[y[fold.test] != 0]
             said.append(_told(fitted, x[counts]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ofiml.config.checks import one_of, require
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
+from ofiml.errors import at
 from ofiml.models.base import Float, Model, Task, two_way
 from ofiml.models.calibration import METHODS, calibrated
 from ofiml.models.flat import WithFlat
@@ -117,9 +118,12 @@ class Lgbm:
         """After how many rounds the loss on held-out rows was least."""
         import lightgbm
 
-        (fold,) = inner.folds(1, first_train=1 - self.held_out, key="the folds of model.early_stopping")
-        train = lightgbm.Dataset(*self._learned(x[fold.train], y[fold.train]))
-        held = lightgbm.Dataset(*self._learned(x[fold.test], y[fold.test]), reference=train)
+        key = "model.early_stopping"
+        (fold,) = inner.folds(1, first_train=1 - self.held_out, key=key, remedy="a smaller model.held_out")
+        with at(f"{key}, rows before those held out"):
+            train = lightgbm.Dataset(*self._learned(x[fold.train], y[fold.train]))
+        with at(f"{key}, rows held out"):
+            held = lightgbm.Dataset(*self._learned(x[fold.test], y[fold.test]), reference=train)
         stop = lightgbm.early_stopping(stopping, verbose=False)
         booster = lightgbm.train(self.params, train, num_boost_round=self.rounds, valid_sets=[held], callbacks=[stop])
         return max(1, int(booster.best_iteration))

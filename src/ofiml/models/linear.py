@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ofiml.errors import DataError
+from ofiml.errors import DataError, OneWayError
 from ofiml.models.base import Float, two_way
 from ofiml.splits.inner import Inner
 
@@ -108,7 +108,7 @@ class Linear:
 
 def moves_only(x: Float, y: Float) -> tuple[Float, Float]:
     """The rows whose mid moved, with y as 0 (down) or 1 (up): what a classifier of two ways trains on. Raises
-    DataError as of `both_ways`.
+    OneWayError as of `both_ways`.
     """
     both_ways(y)
     moved = y != 0
@@ -116,8 +116,6 @@ def moves_only(x: Float, y: Float) -> tuple[Float, Float]:
 
 
 def both_ways(y: Float) -> None:
-    """Raises DataError unless labels of direction, -1, 0 or 1, go both up and down."""
+    """Raises OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
     if not ((y > 0).any() and (y < 0).any()):
-        raise DataError(
-            "All train rows of a fold moved the same way, or none did: give more data, or a longer horizon."
-        )
+        raise OneWayError("all rows moved the same way, or none did")

@@ -59,7 +59,15 @@ def _positions(rows: Int64) -> str:
 
 
 def purged_fold(
-    index: int, rows: Intervals, candidates: Int64, test: Int64, embargo: int, spans: Sequence[Span] = ()
+    index: int,
+    rows: Intervals,
+    candidates: Int64,
+    test: Int64,
+    embargo: int,
+    spans: Sequence[Span] = (),
+    *,
+    name: str | None = None,
+    remedy: str | None = None,
 ) -> Fold:
     """The fold of `test` whose train rows are the candidates that come near no test row.
 
@@ -67,16 +75,26 @@ def purged_fold(
     of any single one, so that what lies between two test blocks stays. Where training precedes testing this keeps train
     labels from reaching into the test block; test features may look back into what was then past. Where training
     follows testing it keeps train features from looking back into test labels. Embargoed are those that would meet a
-    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left.
+    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left; `name` is what the
+    fold is called there, and `remedy` one of its own.
     """
     first = np.minimum(rows.first_used, rows.label_start)[candidates]
     asked = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
     purged, near = meets(*asked), meets(*asked, margin=embargo)
     train = candidates[~near]
     if len(train) == 0:
+        if not purged.all():
+            near_by = np.count_nonzero(~purged)
+            why = f"{near_by} come within split.embargo={embargo / SECOND:g}s of a test row, the others nearer"
+            use = "a shorter split.embargo"
+        elif not meets(rows.label_start[candidates], *asked[1:]).all():
+            why = "the features of all that could train look back into labels that are tested"
+            use = "whole sessions (split=session_out, or split.by=session), or features that look back less"
+        else:
+            why, use = "the labels of all that could train reach into those that are tested", "a shorter horizon"
         raise DataError(
-            f"Fold {index} keeps no train row of {len(candidates)}: give more data, or a split.embargo shorter than "
-            f"{embargo / SECOND:g}s."
+            f"{name or f'Fold {index}'} keeps no train row of {len(candidates)}: {why}. Use {use}, "
+            f"{f'{remedy}, ' if remedy else ''}or more data."
         )
     return Fold(index, train, test, candidates[purged], candidates[near & ~purged], tuple(spans))
 

@@ -17,11 +17,13 @@ class Inner:
     rows: Intervals
     embargo: int
 
-    def folds(self, count: int, *, first_train: float = 0.5, key: str) -> list[Fold]:
-        """`count` purged walk-forward folds of these rows; `key` names their number in errors. Raises DataError as of
-        `walk_forward`.
+    def folds(self, count: int, *, first_train: float = 0.5, key: str, remedy: str = "fewer folds") -> list[Fold]:
+        """`count` purged walk-forward folds of these rows; errors say that `key` asks for them, and how it may ask for
+        less. Raises DataError as of `walk_forward`.
         """
-        return walk_forward(self.rows, folds=count, first_train=first_train, embargo=self.embargo, key=key)
+        return walk_forward(
+            self.rows, folds=count, first_train=first_train, embargo=self.embargo, key=key, remedy=remedy
+        )
 
     def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "Inner":
         """The same for some of the rows, in time order."""

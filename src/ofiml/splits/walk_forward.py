@@ -61,10 +61,16 @@ class WalkForward:
 
 
 def walk_forward(
-    rows: Intervals, *, folds: int, first_train: float, embargo: int, key: str = "split.folds"
+    rows: Intervals,
+    *,
+    folds: int,
+    first_train: float,
+    embargo: int,
+    key: str = "split.folds",
+    remedy: str = "fewer folds",
 ) -> list[Fold]:
     """`folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after its
-    train rows; `key` names their number in errors.
+    train rows; errors say that `key` asks for them, and `remedy` how it may ask for less.
 
     A row of the same instant as a test row is purged, as their labels start together. Raises DataError for too few
     rows, or if a fold keeps no train row.
@@ -72,8 +78,10 @@ def walk_forward(
     n = len(rows)
     start = int(first_train * n)
     if n - start < folds or start == 0:
-        raise DataError(f"{n} rows are too few for {key}={folds}: give more data, or fewer folds.")
-    return [
-        purged_fold(index, rows, np.arange(0, a, dtype=np.int64), np.arange(a, b, dtype=np.int64), embargo)
-        for index, (a, b) in enumerate(pairwise(borders(start, n, folds)))
-    ]
+        raise DataError(f"{n} rows are too few for {key}: give more data, or {remedy}.")
+    everything = np.arange(n, dtype=np.int64)
+    result = []
+    for index, (a, b) in enumerate(pairwise(borders(start, n, folds))):
+        name = f"inner fold {index} of {key}"
+        result.append(purged_fold(index, rows, everything[:a], everything[a:b], embargo, name=name, remedy=remedy))
+    return result

@@ -66,7 +66,7 @@ class Outcome:
 def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
     """The purged inner folds; the reduction over levels learns on the inner train rows alone."""
     folds, whole = [], Inner(train.rows, embargo)
-    for fold in whole.folds(count, key="tuning.inner_folds"):
+    for fold in whole.folds(count, key="tuning.inner_folds", remedy="tuning=off"):
         y = Encoder.fit(train.y[fold.train], train.dead_band).encode(train.y)
         fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
         x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]

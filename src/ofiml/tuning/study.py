@@ -17,8 +17,9 @@ import numpy as np
 
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
-from ofiml.errors import DataError
+from ofiml.errors import DataError, at
 from ofiml.fingerprint import made_by
+from ofiml.models.registry import build
 from ofiml.tuning.importance import importance
 from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.slots import Slots
@@ -77,7 +78,9 @@ def tune(
     trials = [trial for place, trial in slots.finished().items() if place < config.trials]
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:
-        raise DataError(f"All {config.trials} tuning trials failed on this fold: give more data, or tuning=off.")
+        failed = f"all {config.trials} tuning trials failed"
+        _learn(model.having(trials[0].params), inner, form, seed, failed)
+        raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
         model.having(best.params),
@@ -85,6 +88,13 @@ def tune(
          for t in trials],
         importance(trials, seed),
     )  # fmt: skip
+
+
+def _learn(model: ModelConfig, inner: list[InnerFold], form: str, seed: int, failed: str) -> None:
+    """Raises the DataError of the first inner fold that leaves the model nothing to learn, if there is one."""
+    for index, fold in enumerate(inner):
+        with at(f"{failed}; inner fold {index} of tuning.inner_folds"):
+            build(model, form=form, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
 
 
 def _work(
