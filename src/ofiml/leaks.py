@@ -22,10 +22,10 @@ from ofiml.config import Config
 from ofiml.errors import LeakError
 from ofiml.events.schema import TIME, Session, times
 from ofiml.ofi.flow import NET, groups
+from ofiml.refit import OFF, bar_named, relearned
 from ofiml.rows import Prepared, SessionKey, feature_columns, session_of, with_others
 from ofiml.training import FoldResult, inputs
 
-_OFF = "evaluation.leak_check=false runs without the check."
 _BOOK = ["bar_open", "bid", "ask", "mid", "spread_ticks", "n_events", "scale", "first_used"]
 # When what is not known at the bar's close is known, and what it is.
 _LATER = {"label_end": ("y", "move_ticks"), "fill_time": ("fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz")}
@@ -44,7 +44,8 @@ def check(
     rows: pl.DataFrame, judged: pl.DataFrame, results: list[FoldResult], sessions: list[Prepared], config: Config
 ) -> dict[str, Any]:
     """What was checked: the `times`, and how many `bars`, `columns` and `values` were compared and how many are
-    `differing`, which is 0; `train_rows` whose interval was held against the test rows of their fold, in all `folds`.
+    `differing`, which is 0; `train_rows` whose interval was held against the test rows of their fold, in all `folds`;
+    `refitted`, the fold that was fitted anew among other rows.
 
     Raises LeakError, with the column, the bar and both values, for the first that differs.
     """
@@ -65,7 +66,8 @@ def check(
             found["values"] += values
             found["columns"] = max(found["columns"], columns)
     trained = sum(len(r.fold.train) for r in results)
-    return found | {"folds": len(results), "train_rows": trained}
+    refitted = relearned(rows, judged, results, sessions[0].flow_levels, config)
+    return found | {"folds": len(results), "train_rows": trained, "refitted": refitted}
 
 
 # --- train and test --------------------------------------------------------------------------------------------------
@@ -85,8 +87,8 @@ def apart(judged: pl.DataFrame, result: FoldResult) -> None:
     if meeting.any():
         row = train.row(int(np.flatnonzero(meeting)[0]), named=True)
         raise LeakError(
-            f"evaluation.leak_check: fold {result.fold.index} trains on {_bar(row)}, whose features and label meet the "
-            f"label of a row that it tests ({int(meeting.sum())} such rows). Mend the split; {_OFF}"
+            f"evaluation.leak_check: fold {result.fold.index} trains on {bar_named(row)}, whose features and label "
+            f"meet the label of a row that it tests ({int(meeting.sum())} such rows). Mend the split; {OFF}"
         )
 
 
@@ -229,21 +231,16 @@ def _same(rows: pl.DataFrame, columns: Iterable[_Column]) -> None:
         if len(a) != len(b):
             raise LeakError(
                 f"evaluation.leak_check: of {rows['symbol'][0]} {rows['session'][0]} there are {len(a)} bars up to a "
-                f"time, and {len(b)} with other data after it: where bars end knows the future. Mend it; {_OFF}"
+                f"time, and {len(b)} with other data after it: where bars end knows the future. Mend it; {OFF}"
             )
         differs = (a != b) & ~(np.isnan(a) & np.isnan(b))
         if differs.any():
             i = int(np.flatnonzero(differs)[-1])
             raise LeakError(
-                f"evaluation.leak_check: {column.what} of {_bar(rows.row(i, named=True))} is {a[i]:.12g} with the data "
-                f"that came after it and {b[i]:.12g} with other data after it: it knows the future. Mend it; {_OFF}"
+                f"evaluation.leak_check: {column.what} of {bar_named(rows.row(i, named=True))} is {a[i]:.12g} with the "
+                f"data that came after it and {b[i]:.12g} with other data after it: it knows the future. Mend it; {OFF}"
             )
 
 
 def _of(rows: pl.DataFrame, key: SessionKey) -> pl.DataFrame:
     return rows.filter((pl.col("symbol") == key[0]) & (pl.col("session") == key[1]))
-
-
-def _bar(row: dict[str, Any]) -> str:
-    stamp = pl.Series([row["bar_close"]]).cast(TIME)[0]
-    return f"{row['symbol']} {row['session']} at {stamp:%H:%M:%S.%f}"

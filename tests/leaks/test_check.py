@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml import experiment, training
+from ofiml import experiment, refit, training
 from ofiml import rows as rows_room
 from ofiml.cli import ending_in_a_sentence
 from ofiml.errors import LeakError
 from ofiml.events.schema import times
 from ofiml.events.simulate import simulate
+from ofiml.labels import Encoder
 from ofiml.leaks import altered
 from ofiml.models.pipeline import Pipeline
 from ofiml.record import record
@@ -130,6 +131,121 @@ def test_a_planted_leak_ends_the_run(run, monkeypatch, plant, said):
         run(*CORE)
 
 
+def on_every_row(monkeypatch):
+    """Each fold is fitted on all rows, and says that it was fitted on its own."""
+    fit = training._fit
+
+    def wrong(judged, block, fold, *asked):
+        result = fit(judged, block, replace(fold, train=np.arange(judged.height)), *asked)
+        result.fold = fold
+        return result
+
+    monkeypatch.setattr(training, "_fit", wrong)
+
+
+def band_of_every_row(monkeypatch):
+    fit, learn = training._fit, Encoder.fit
+
+    def wrong(judged, *asked):
+        with monkeypatch.context() as patched:
+            patched.setattr(Encoder, "fit", lambda y, share: learn(judged["y"].to_numpy(), share))
+            return fit(judged, *asked)
+
+    monkeypatch.setattr(training, "_fit", wrong)
+
+
+def held_out_on_the_test_rows(monkeypatch):
+    """How many trees are best is seen on rows that are tested."""
+    fit = training._fit
+
+    def wrong(judged, block, fold, levels, config, *asked):
+        held = judged[fold.test]["y"].to_numpy()
+        best = 1 + int(np.abs(held).sum()) % 20
+        return fit(judged, block, fold, levels, replace(config, model=replace(config.model, n_estimators=best)), *asked)
+
+    monkeypatch.setattr(training, "_fit", wrong)
+
+
+def scaled_by_the_test_block(monkeypatch):
+    """The pipeline carries the spread that its first feature has over the bars that it will be tested on."""
+    fit, unfitted, features = training._fit, training.unfitted, Pipeline.features
+
+    def wrong(judged, block, *asked):
+        def scaled(*of):
+            pipeline = unfitted(*of)
+            pipeline.spread = float(block["ofi_00"].std())
+            return pipeline
+
+        with monkeypatch.context() as patched:
+            patched.setattr(training, "unfitted", scaled)
+            return fit(judged, block, *asked)
+
+    monkeypatch.setattr(training, "_fit", wrong)
+    monkeypatch.setattr(Pipeline, "features", lambda self, *x: features(self, *x) / self.spread)
+
+
+def next_folds_rows(monkeypatch):
+    """The next fold's train rows, which are this fold's test rows too."""
+    fit_all = training.fit_all
+
+    def wrong(rows, judged, folds, *asked):
+        fit = training._fit
+
+        def shifted(judged, block, fold, *more):
+            later = folds[min(fold.index + 1, len(folds) - 1)].train
+            result = fit(judged, block, replace(fold, train=later), *more)
+            result.fold = fold
+            return result
+
+        monkeypatch.setattr(training, "_fit", shifted)
+        return fit_all(rows, judged, folds, *asked)
+
+    monkeypatch.setattr(experiment, "fit_all", wrong)
+
+
+LEARNED = [
+    (on_every_row, []),
+    (on_every_row, ["target=direction", "model=logistic"]),
+    (on_every_row, ["model=lgbm", "model.n_estimators=5", "split=cpcv"]),
+    (band_of_every_row, ["target=dead_band", "model=logistic"]),
+    (held_out_on_the_test_rows, ["model=lgbm", "model.min_child_samples=5"]),
+    (scaled_by_the_test_block, ["model=ridge"]),
+    (next_folds_rows, []),
+]
+
+
+@pytest.mark.parametrize(("plant", "overrides"), LEARNED, ids=lambda p: p.__name__ if callable(p) else " ".join(p))
+def test_learning_from_other_rows_than_train_ends_the_run(run, monkeypatch, plant, overrides):
+    plant(monkeypatch)
+    with pytest.raises(LeakError, match="of fold 0 has learned from rows that are not its train rows: y_hat of SYN"):
+        run(*CORE, "threads=1", *overrides)
+
+
+def test_the_fold_that_is_fitted_anew_has_learned_something(run):
+    """The first fold's trees have too few rows to split, and say a constant whatever they learned from."""
+    study = run(*CORE, "model=lgbm", "split.first_train=0.2", "model.min_child_samples=25")
+    constant = [len(f["y_hat"].unique()) == 1 for _, f in study.predictions.group_by("fold", maintain_order=True)]
+    assert constant == [True, False]
+    assert study.report.leak_check["refitted"]["fold"] == 1
+
+
+def test_other_values_are_of_no_train_row_and_keep_their_place(configure):
+    labels = [1.0, -1.0, 0.0, None, 1.0, -1.0]
+    times = range(6)
+    flow, price = [10, -20, 30, -40, 50, 60], [1.5, None, 2.5, 3.5, -4.5, 5.5]
+    rows = pl.DataFrame({"symbol": list("ABABAB"), "bar_close": times, "y": labels, "ofi_00": flow, "return_1": price})
+    outside = np.array([False, False, True, True, True, True])
+    ways = configure("target=direction", "model=logistic")
+    for config in (configure(), ways):
+        other = refit.altered(rows, outside, np.random.default_rng(1), config)
+        assert other.schema == rows.schema
+        assert other[:2].equals(rows[:2])
+        assert other.select("symbol", "bar_close").equals(rows.select("symbol", "bar_close"))
+        assert min(abs(f) for f in other["ofi_00"][2:]) >= 2 * 30
+        assert not set(other["return_1"][2:]) & set(price)
+    assert set(other["y"][2:]) <= {1.0, -1.0, 0.0}
+
+
 def test_switched_off_it_says_nothing(run, monkeypatch):
     ahead(monkeypatch)
     assert run(*CORE, "evaluation.leak_check=false").report.leak_check is None
@@ -185,6 +301,7 @@ SOUND = [
     ["target=direction", "model=logistic", "bars=volume", "bars.size=2000"],
     ["target=volatility", "horizon=volume", "ofi=mlofi_ridge", "horizon.delay=1s"],
     ["target=triple_barrier", "model=lgbm", "evaluation.leak_times=5"],
+    ["target=dead_band", "model=lgbm", "tuning=optuna", "tuning.trials=2", "model.n_estimators=20", "seeds=[7,8]"],
 ]
 
 
@@ -198,6 +315,9 @@ def test_a_sound_study_passes(run, overrides):
     assert any(s.startswith("Leak check: with another future") for s in sentences(study))
     assert found["folds"] == len(study.report.folds)
     assert found["train_rows"] == sum(f["train_rows"] for f in study.report.folds)
+    refitted = next(f for f in study.report.folds if f["fold"] == found["refitted"]["fold"])
+    assert found["refitted"]["rows"] == study.report.rows["used"] - refitted["train_rows"]
+    assert found["refitted"]["values"] > 0
 
 
 def test_real_data_pass(run, data):

@@ -41,7 +41,11 @@ def checked(leak_check: dict[str, Any] | None) -> list[str]:
     if leak_check is None:
         return ["Not checked for leaks (evaluation.leak_check=false)."]
     times, bars, values = len(leak_check["times"]), leak_check["bars"], leak_check["values"]
-    return [f"Leak check: with another future after {times} times, {values:,} values of {bars:,} bars are the same."]
+    again = leak_check["refitted"]
+    return [
+        f"Leak check: with another future after {times} times, {values:,} values of {bars:,} bars are the same; fold "
+        f"{again['fold']}, fitted anew with other values in {again['rows']:,} rows that are not its own, says the same."
+    ]
 
 
 def metrics(controls: dict[str, Any] | None) -> list[tuple[str, float, int]]:
