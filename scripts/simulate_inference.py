@@ -1,6 +1,6 @@
 """Size and power of the tests between runs, and what intervals cover, on simulated runs of known skill.
 
-`python scripts/simulate_inference.py` prints the tables of docs/inference.md (about six minutes on one core).
+`python scripts/simulate_inference.py` prints the tables of docs/inference.md (about eight minutes on one core).
 """
 
 import sys
@@ -20,13 +20,14 @@ from ofiml.evaluation.sharpe import deflated, sharpe
 Float = NDArray[np.float64]
 
 SWEEPS, STUDIES = 200, 300
-TIMES, RUNS, OVERLAP, SKILL = 1200, 10, 3, 0.2
+TIMES, RUNS, OVERLAP, SKILL, BLOCK = 1200, 10, 3, 0.2, 20
+SUPERIOR_SWEEPS = 2000
 
 
-def sweep(seed: int, skill: float) -> Float:
+def sweep(seed: int, skill: float, times: int = TIMES) -> Float:
     """Performances (times, runs) with a common part and the memory of labels that overlap; the first has the skill."""
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((TIMES + OVERLAP, RUNS)) + 0.7 * rng.standard_normal((TIMES + OVERLAP, 1))
+    noise = rng.standard_normal((times + OVERLAP, RUNS)) + 0.7 * rng.standard_normal((times + OVERLAP, 1))
     windows = np.lib.stride_tricks.sliding_window_view(noise, OVERLAP + 1, axis=0).mean(axis=2)
     performance = windows / windows.std()
     performance[:, 0] += skill
@@ -46,17 +47,14 @@ def between_runs() -> list[str]:
     for which, skill in enumerate((0.0, SKILL)):
         for seed in range(SWEEPS):
             performance = sweep(10_000 * which + seed, skill)
-            draws = {"block": 20, "samples": 300, "seed": seed}
-            tests = compared.superior(performance, **draws)
+            draws = {"block": BLOCK, "samples": 300, "seed": seed}
             inside = compared.confidence_set(performance, **draws) > 0.05
             first = compared.diebold_mariano(performance[:, 0] - performance[:, 1], OVERLAP)
-            blocks = performance.reshape(-1, 20, RUNS).sum(axis=1)
+            blocks = performance.reshape(-1, BLOCK, RUNS).sum(axis=1)
             ratios = np.array([sharpe(column) for column in blocks.T])
             best = deflated(blocks[:, ratios.argmax()], RUNS, max(float(ratios.var(ddof=1)), 1 / (len(blocks) - 1)))
             found = {
                 "Diebold-Mariano: two runs differ": first["p"] < 0.05,
-                "SPA: some run is better than nothing": tests["spa"] < 0.05,
-                "reality check: the same": tests["reality_check"] < 0.05,
                 "deflated Sharpe of the best above 0.95": best["probability"] > 0.95,
                 "95 % confidence set holds the first run": bool(inside[0]),
                 "95 % confidence set holds the second run": bool(inside[1]),
@@ -71,6 +69,35 @@ def between_runs() -> list[str]:
         "|---|---|---|",
     ]
     return [*head, *rows, f"| mean probability of overfitting | {means[0]} | {means[1]} |"]
+
+
+def superior() -> list[str]:
+    """A row a setting: how often SPA and reality check speak without skill, and with the skill of one run."""
+    settings = {
+        "60 blocks": (TIMES, 1.0, 0.0),
+        "12 blocks": (12 * BLOCK, 1.0, 0.0),
+        "8 blocks": (8 * BLOCK, 1.0, 0.0),
+        "60 blocks, scales from 1 to 10": (TIMES, np.linspace(1, 10, RUNS), 0.0),
+        "60 blocks, five runs far worse than nothing": (TIMES, 1.0, 0.5),
+    }
+    out = [
+        f"| {SUPERIOR_SWEEPS} sweeps of {RUNS} runs | SPA, no skill | SPA, the first run has {SKILL} "
+        f"| reality check, no skill | reality check, the first run has {SKILL} |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (times, scales, loss) in settings.items():
+        spoke: dict[str, list[list[bool]]] = {test: [[], []] for test in ("spa", "reality_check")}
+        for which, skill in enumerate((0.0, SKILL)):
+            for seed in range(SUPERIOR_SWEEPS):
+                performance = sweep(10_000 * which + seed, 0.0, times) * scales
+                performance[:, RUNS // 2 :] -= loss
+                performance[:, 0] += skill
+                found = compared.superior(performance, np.arange(times) // BLOCK, samples=400, seed=seed)
+                for test, p in found.items():
+                    spoke[test][which].append(p < 0.05)
+        cells = [share(each) for both in spoke.values() for each in both]
+        out.append(f"| {name} | {' | '.join(cells)} |")
+    return out
 
 
 def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> tuple[Float, Float]:
@@ -120,6 +147,6 @@ def coverage() -> list[str]:
 
 
 if __name__ == "__main__":
-    for table in (between_runs, coverage):
+    for table in (between_runs, superior, coverage):
         sys.stdout.write("\n".join(table()) + "\n\n")
         sys.stdout.flush()

@@ -3,14 +3,18 @@
 import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from ofiml.config import unknown_key
-from ofiml.errors import ConfigError, DataError
+from ofiml.errors import ConfigError, DataError, Terminated
 
 # Read by mlflow when it is first imported, which is later.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -23,6 +27,29 @@ for talkative in ("matplotlib", "urllib3"):
     logging.getLogger(talkative).setLevel(logging.ERROR)
 
 
+INTERRUPTED, TERMINATED = 130, 143  # exit codes, as shells have them
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Inside, SIGTERM ends the work as Ctrl-C does, so that what is open is closed; a second one is not heard, as it
+    would cut that short. Elsewhere than in the main thread, which alone may say so, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
     """Runs `work` and returns the exit code; a wrong config or wrong data ends in one sentence on stderr."""
     try:
@@ -33,8 +60,9 @@ def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
         return _end(_sentence(error), 2)
     except DataError as error:
         return _end(str(error), 1)
-    except KeyboardInterrupt:
-        return _end("interrupted. Run the same again: finished tuning trials are not run twice.", 130)
+    except KeyboardInterrupt as error:
+        told, code = ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
+        return _end(f"{told}. Run the same again: finished tuning trials are not run twice.", code)
     except OSError as error:
         if error.filename is None:
             raise

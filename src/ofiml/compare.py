@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ofiml.cli import ending_in_a_sentence
@@ -71,7 +72,7 @@ def compare(given: argparse.Namespace) -> None:
     page.show(judged, trials, Console())
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
-        counts = {"fates": trials.fates, "tuned": trials.tuned, "planned": trials.planned, "total": trials.total}
+        counts = asdict(trials) | {"total": trials.total}
         content = finite({"experiment": given.experiment, "trials": counts, "groups": judged})
         (given.out / "compare.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
         (given.out / "compare.md").write_text(page.markdown(given.experiment, judged, trials))

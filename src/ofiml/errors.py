@@ -20,6 +20,10 @@ class LeakError(DataError):
     """The study knows the future, or trains on what it tests: its numbers are no result. Says where."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The run was asked to end, by SIGTERM."""
+
+
 @contextmanager
 def at(where: str) -> Iterator[None]:
     """Says of a DataError where it happened."""

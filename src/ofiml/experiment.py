@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -68,8 +68,10 @@ class Clock:
         self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
-def run(config: Config, stages: Stages) -> Study:
-    """Runs the study that `config` describes. Raises ConfigError or DataError, in one sentence each."""
+def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: None) -> Study:
+    """Runs the study that `config` describes; `tell` learns how many folds it has, before any is tuned. Raises
+    ConfigError or DataError, in one sentence each.
+    """
     clock = Clock()
     # One BLAS thread: its sums depend on how many there are. Folds and sessions are what runs side by side. Only
     # libraries that are loaded can be limited, so those with a BLAS or OpenMP of their own are loaded first.
@@ -85,6 +87,7 @@ def run(config: Config, stages: Stages) -> Study:
         with clock.stage("folds"):
             judged = rows.filter(pl.col("y").is_not_null())
             divided = divide(judged, sessions, config.split)
+            tell(len(divided.folds))
             results = fit_all(rows, judged, divided.folds, sessions[0].flow_levels, config, stages)
             for r in results:
                 r.predictions = stratified(r.predictions, judged[r.fold.train], hours)

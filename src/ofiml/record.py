@@ -1,5 +1,6 @@
 """From a config to a study that is run, written and logged: what `run` and `reproduce` share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,17 +26,17 @@ def record(config: Config, folder: Path, tags: dict[str, str] | None = None) -> 
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} holds a study already: give another hydra.run.dir, or leave it out.")
     if not config.tracking.enabled:
-        return Record(_studied(config, folder)[0], folder, None)
-    from ofiml.tracking.mlflow_log import log, open_store, opened
+        return Record(_studied(config, folder, lambda _: None)[0], folder, None)
+    from ofiml.tracking.mlflow_log import log, log_folds, open_store, opened
 
     with opened(config, open_store(config.tracking), tags or {}) as run_id:
-        study, written = _studied(config, folder)
+        study, written = _studied(config, folder, lambda folds: log_folds(config, run_id, folds))
         log(study, folder, written, run_id, tags or {})
     return Record(study, folder, run_id)
 
 
-def _studied(config: Config, folder: Path) -> tuple[Study, list[Path]]:
+def _studied(config: Config, folder: Path, tell: Callable[[int], None]) -> tuple[Study, list[Path]]:
     with Stages() as stages:
-        study = experiment.run(config, stages)
+        study = experiment.run(config, stages, tell)
     folder.mkdir(parents=True, exist_ok=True)
     return study, outputs.write(study, folder)

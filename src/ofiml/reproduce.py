@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli import ending_in_a_sentence, terminable
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
 from ofiml.config.plain import PlainLoader
 from ofiml.errors import ConfigError, DataError
@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--path", help="where the data file lies here, if not at the logged dataset.path")
     given = parser.parse_args(arguments)
-    return ending_in_a_sentence(lambda: reproduce(given.run_id, given.uri, given.path))
+    with terminable():
+        return ending_in_a_sentence(lambda: reproduce(given.run_id, given.uri, given.path))
 
 
 def reproduce(run_id: str, uri: str, path: str | None = None) -> int:

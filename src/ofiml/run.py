@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ofiml.arguments import check
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli import INTERRUPTED, TERMINATED, ending_in_a_sentence, terminable
 from ofiml.config import load
 from ofiml.features.catalogue import chosen
 from ofiml.plain import taken
@@ -34,7 +34,7 @@ def study(composed: DictConfig) -> None:
     verdict.show(done.study, shown, done.run_id, Console())
 
 
-_codes: list[int] = []  # of each job: a sweep goes on after a failed one
+_codes: list[int] = []  # of each job: a sweep goes on after a failed one, not after an interrupted one
 
 
 @hydra.main(version_base=None, config_path="../../conf", config_name="config")
@@ -43,6 +43,8 @@ def job(composed: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     if _codes[-1] and not any(folder.iterdir()):
         folder.rmdir()  # Hydra makes it before there is anything to put there
+    if _codes[-1] in (INTERRUPTED, TERMINATED):
+        sys.exit(_codes[-1])  # and with it the sweep, if this is one
 
 
 def _arguments() -> None:
@@ -53,7 +55,8 @@ def _arguments() -> None:
 def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
     code = ending_in_a_sentence(_arguments)
-    return code or max([ending_in_a_sentence(job), *_codes])
+    with terminable():
+        return code or max([ending_in_a_sentence(job), *_codes])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def duration(text: str, name: str = "duration") -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ConfigError(f"{name}={text!r} is not a duration: write a number and ns, us, ms, s, m or h, as in 10s.")
-    length = round(float(match[1]) * _UNITS[match[2]])
+    length = float(match[1]) * _UNITS[match[2]]
     if length > _LONGEST:
         raise ConfigError(f"{name}={text!r} is longer than a year.")
-    return length
+    return round(length)

@@ -12,6 +12,8 @@ import pytest
 
 from ofiml.compare import main as compare
 from ofiml.comparing.groups import comparable, read, safe
+from ofiml.comparing.trials import counted
+from ofiml.comparing.verdicts import judge
 from ofiml.config import Tracking
 from ofiml.errors import DataError
 from ofiml.record import record
@@ -69,7 +71,7 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     printed = capsys.readouterr().out
     # 6 runs, 2 folds of 2 trials in each of the ridges, as much planned in the 2 that did not finish.
     assert "Trials: 22 = 6 runs of the experiment (4 finished, 1 failed, 1 killed) + 8 tuned" in printed
-    assert "and 8 that unfinished runs had planned" in printed
+    assert "and 8 that runs without a count had planned" in printed
     found = json.loads((out / "compare.json").read_text())
     assert found["trials"]["total"] == 22
     forecasts, impacts = found["groups"]
@@ -87,6 +89,45 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert page.count("## ") == 2
     assert "Diebold-Mariano" in page
     assert matplotlib.image.imread(out / "compare.png").std() > 0.03
+
+
+def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
+    """What `evaluation.block` the runs had is logged by a stranger: what is no length of time leaves a run out."""
+    _, uri, ids = store
+    runs = mlflow_log.listed("small", uri)
+    trials = counted(runs)
+
+    def blocks(*lengths):
+        given = iter(lengths)
+        (group,) = comparable(
+            [
+                replace(run, params=run.params | {"evaluation.block": next(given)})
+                for run in runs
+                if run.run_id in (ids["ridge"], ids["zero"])
+            ],
+            [],
+        )
+        found = judge(read(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
+        deflated = max(row["blocks"] for row in found["runs"])
+        return found["tests"]["blocks"], deflated, found["left_out"]
+
+    short, _, left_out = blocks("1m", "1m")
+    assert not left_out
+    default, longer = blocks("None", "None"), blocks("30m", "1m")
+    assert short > 3 * default[0] > 3
+    assert blocks("None", "1m") == blocks("1m", "None") == default
+    assert longer[0] < default[0]
+    assert longer[1] < default[1]
+    assert longer == blocks("1m", "30m") == blocks("30m", "30m")
+    for bad in ("0s", "-5m", "x", "9" * 400 + "h", "1e9h", ""):
+        assert "are not those of a study: evaluation.block" in blocks("1m", bad)[2][0]
+
+
+def test_what_the_tests_do_not_see_is_said(store, capsys):
+    assert compare(["small", "--uri", store[1], "--samples", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert "Probability of backtest overfitting" in printed
+    assert "It sees these finished runs alone, not the trials that each was tuned by" in printed
 
 
 def test_gains_add_up_to_the_backtest(store):

@@ -50,6 +50,9 @@ def test_diebold_mariano_by_hand():
     assert found["t"] == pytest.approx(t)
     assert found["p"] == pytest.approx(2 * stats.t.sf(abs(t), 1.5 * n / (lag + 1)))
     assert found["mean"] == pytest.approx(d.mean())
+    edge = found["error"] * stats.t.ppf(0.975, 1.5 * n / (lag + 1)) ** -1  # the standard error
+    assert edge == pytest.approx(d.mean() / t)
+    assert found["error"] > 1.96 * edge
     assert np.isnan(compared.diebold_mariano(np.zeros(50), 0)["p"])
     assert np.isnan(compared.diebold_mariano(np.zeros(0), 0)["p"])
 
@@ -93,16 +96,59 @@ def test_choosing_among_noise_is_overfitting_half_the_time_and_skill_is_not():
     assert np.mean(skilled) < 0.02
 
 
+def by_draws(performance, block, samples, seed):
+    """A draw at a time: whole blocks by their numbers, means and standard deviations of their sums."""
+    draws, count = np.random.default_rng(seed), block.max() + 1
+    sums = np.array([performance[block == b].sum(axis=0) for b in range(count)])
+    t = np.sqrt(count) * sums.mean(axis=0) / sums.std(axis=0, ddof=1)
+    bad = t < -np.sqrt(2 * np.log(np.log(count)))
+    above = {"spa": 1, "reality_check": 1}
+    for times in draws.multinomial(count, np.full(count, 1 / count), samples):
+        drawn = np.repeat(sums, times, axis=0)
+        error = drawn.std(axis=0, ddof=1) / np.sqrt(count)
+        for name, centre in (("spa", np.where(bad, 0, sums.mean(axis=0))), ("reality_check", sums.mean(axis=0))):
+            above[name] += max(0, ((drawn.mean(axis=0) - centre) / error).max()) >= max(0, t.max())
+    return {name: n / (samples + 1) for name, n in above.items()}
+
+
+def test_superior_ability_by_the_definition():
+    """Blocks of unequal length, columns of any scale, some far below 0 and one that does not vary."""
+    for seed in range(3):
+        performance = strategies(seed, 230, 6, [0.1, 0.0, -0.8, -2.0]) * np.array([1, 1e-6, 1, 1e9, 1, 0])
+        block = np.sort(np.random.default_rng(seed).integers(0, 12, 230))
+        found = compared.superior(performance, block, samples=300, seed=seed)
+        assert found == pytest.approx(by_draws(performance[:, :5], block, 300, seed))
+        assert found["spa"] < found["reality_check"]
+
+
+def test_superior_ability_does_not_depend_on_scale():
+    """A run whose performance varies ten times as much must not hide the skill of another."""
+    performance = strategies(0, 200, skill=[0.35])
+    block, scales = np.arange(200) // 5, np.array([1, 2, 4, 6, 8, 10])
+    found = compared.superior(performance, block, samples=200, seed=0)
+    assert compared.superior(performance * scales, block, samples=200, seed=0) == pytest.approx(found)
+    assert found["spa"] < 0.02
+
+
 def test_superior_ability_has_its_size_and_its_power():
-    """The fuller version is scripts/simulate_inference.py."""
-    draws = {"block": 5, "samples": 200, "seed": 0}
-    noise = [compared.superior(strategies(seed, 200), **draws) for seed in range(60)]
-    found = sum(p["spa"] < 0.05 for p in noise)
-    assert found <= stats.binom.ppf(0.999, 60, 0.05)
-    assert sum(p["reality_check"] < 0.05 for p in noise) <= stats.binom.ppf(0.999, 60, 0.05)
+    """The fuller version is scripts/simulate_inference.py. Labels overlap, and there are few blocks."""
+    noise = []
+    for seed in range(300):
+        e = np.random.default_rng(seed).standard_normal((243, 10))
+        rows = np.lib.stride_tricks.sliding_window_view(e, 4, axis=0).mean(axis=2)
+        noise.append(compared.superior(rows, np.arange(240) // 20, samples=200, seed=seed))
+    for test in ("spa", "reality_check"):
+        assert 0.015 < np.mean([p[test] < 0.05 for p in noise]) < 0.08
+    draws = {"block": np.arange(200) // 5, "samples": 200, "seed": 0}
     skilled = [compared.superior(strategies(seed, 200, skill=[0.35]), **draws)["spa"] for seed in range(12)]
     assert sum(p < 0.05 for p in skilled) >= 11
-    assert np.isnan(compared.superior(np.zeros((200, 2)), **draws)["spa"])
+
+
+def test_what_superior_ability_cannot_be_asked_of():
+    assert np.isnan(compared.superior(np.zeros((200, 2)), np.arange(200) // 5, samples=100, seed=0)["spa"])
+    assert np.isnan(compared.superior(strategies(0, 70), np.arange(70) // 10, samples=100, seed=0)["spa"])
+    assert compared.superior(strategies(0, 80), np.arange(80) // 10, samples=100, seed=0)["spa"] > 0
+    assert compared.superior(strategies(0, 80) - 9, np.arange(80) // 10, samples=100, seed=0)["spa"] == 1
 
 
 def test_the_confidence_set_keeps_the_best_and_drops_the_bad():

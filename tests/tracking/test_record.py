@@ -88,7 +88,10 @@ def test_the_mlflow_run(tracked):
     assert {"config.yaml", "report.json", "predictions.parquet", "fills.parquet", "figures", "models"} <= artifacts
     assert ("git.diff" in artifacts) == (tags["git.dirty"] == "true")
     assert "| rank_ic |" in tags["mlflow.note.content"]
-    assert run.inputs.dataset_inputs[0].dataset.digest == report["dataset"]["digest"][:32]
+    (logged,) = run.inputs.dataset_inputs
+    assert logged.dataset.digest == report["dataset"]["digest"][:32]
+    assert {tag.key: tag.value for tag in logged.tags} == {"mlflow.data.context": "expanding"}
+    assert run.data.metrics["folds"] == 2
 
 
 def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):

@@ -12,6 +12,7 @@ from ofiml.errors import ConfigError
 from ofiml.events.schema import TIME
 from ofiml.logged import BAR, checked_table
 from ofiml.tracking.mlflow_log import Listed, fetched
+from ofiml.units import duration
 
 _PREDICTIONS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
@@ -38,11 +39,14 @@ _UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run with its `predictions` and, of a backtest, its `equity` (what each bar gained)."""
+    """A run with its `predictions`, of a backtest its `equity` (what each bar gained), and its bootstrap's `block` in
+    ns, None where that follows from its sessions and labels.
+    """
 
     run: Listed
     predictions: pl.DataFrame
     equity: pl.DataFrame | None
+    block: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,21 @@ def _compares(run: Listed) -> bool:
     )
 
 
+def _block(run: Listed) -> int | None:
+    text = run.params.get("evaluation.block", "None")
+    if text == "None":
+        return None
+    try:
+        length = duration(text, "evaluation.block")
+    except ConfigError as error:
+        raise ConfigError(f"The params of run {run.run_id} are not those of a study: {error}") from error
+    if length == 0:
+        raise ConfigError(f"The params of run {run.run_id} are not those of a study: evaluation.block is 0.")
+    return length
+
+
 def _entry(run: Listed, uri: str) -> Entry:
+    block = _block(run)
     with tempfile.TemporaryDirectory() as folder:
         paths = fetched(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
         if "predictions.parquet" not in paths:
@@ -157,7 +175,7 @@ def _entry(run: Listed, uri: str) -> Entry:
     if (predictions["label_end"] <= predictions["label_start"]).any():
         raise ConfigError(f"The predictions of run {run.run_id} are not those of a study: a label does not last.")
     equity = None if equity is None else _averaged(equity).sort("bar_close")
-    return Entry(run, _averaged(predictions).sort("bar_close", *BAR[:2]), equity)
+    return Entry(run, _averaged(predictions).sort("bar_close", *BAR[:2]), equity, block)
 
 
 def _averaged(table: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from rich.text import Text
 from ofiml.comparing.groups import safe
 from ofiml.comparing.trials import Trials
 from ofiml.drawing import BLUE, GREY, styled
+from ofiml.evaluation.compared import FEWEST_BLOCKS
 
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
 
@@ -61,15 +62,20 @@ def sentences(group: dict[str, Any]) -> list[str]:
         than = f"beats {tests['benchmark'][:8]}" if tests["benchmark"] else "is better than nothing"
         members = sum(bool(row["in_set"]) for row in group["runs"])
         out.append(
-            f"By {measure} over {tests['times']:,} common times, labels reaching {tests['overlap']} on, blocks of "
-            f"{tests['block']}: that no run {than} has p {_p(tests['spa'])} (SPA; reality check "
-            f"{_p(tests['reality_check'])}); the {1 - tests['level']:.0%} model confidence set holds {members} of "
-            f"{len(group['runs'])}."
+            f"By {measure} over {tests['times']:,} common times, labels reaching {tests['overlap']} on, "
+            f"{tests['blocks']} blocks of about {tests['block']}: that no run {than} has p {_p(tests['spa'])} (SPA; "
+            f"reality check {_p(tests['reality_check'])}); the {1 - tests['level']:.0%} model confidence set holds "
+            f"{members} of {len(group['runs'])}."
         )
+        if tests["blocks"] < FEWEST_BLOCKS:
+            out.append(
+                f"SPA and reality check need {FEWEST_BLOCKS} blocks: more sessions, or a shorter evaluation.block."
+            )
         if tests["pbo"]["combinations"]:
             out.append(
                 f"Probability of backtest overfitting {tests['pbo']['pbo']:.2f}: how often the best of one half of the "
-                f"time is below the middle in the other ({tests['pbo']['combinations']:,} ways to halve it)."
+                f"time is below the middle in the other ({tests['pbo']['combinations']:,} ways to halve it). It sees "
+                "these finished runs alone, not the trials that each was tuned by, which the deflated Sharpe counts."
             )
     best = max((row for row in group["runs"] if row["dsr"] == row["dsr"]), key=lambda row: row["dsr"], default=None)
     if best is not None:
@@ -116,7 +122,7 @@ def markdown(experiment: str, groups: list[dict[str, Any]], trials: Trials) -> s
 
 
 def figure(groups: list[dict[str, Any]]) -> Figure:
-    """Each run's measure over the common times with its 95 % HAC interval; filled: in the model confidence set."""
+    """Each run's measure over the common times with its 95 % interval (HAC t); filled: in the model confidence set."""
     tested = [group for group in groups if group["tests"]]
 
     def draw(canvas: Figure) -> None:
@@ -125,11 +131,10 @@ def figure(groups: list[dict[str, Any]]) -> Figure:
         panels = np.atleast_1d(canvas.subplots(len(tested), 1, height_ratios=heights))
         for axis, group in zip(panels, tested, strict=True):
             for place, row in enumerate(reversed(group["runs"])):
-                error = abs(row["value"] / row["t"]) * 1.96 if row["t"] else 0.0
                 axis.errorbar(
                     row["value"],
                     place,
-                    xerr=None if error != error else error,
+                    xerr=None if row["error"] != row["error"] else row["error"],
                     fmt="o",
                     color=BLUE,
                     markerfacecolor=BLUE if row["in_set"] else "white",

@@ -24,17 +24,17 @@ Int = NDArray[np.int64]
 MEASURES = ("ic", "r2", "sharpe")
 LEVEL = 0.05
 _FEWEST_TIMES = 100
-_FEWEST_BLOCKS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
     """Performances (times, runs) of the entries over the times that all have, how far labels reach into later times,
-    and the mean length of a block in times.
+    the number of each time's block, and the mean length of a block in times.
     """
 
     performance: Float
     overlap: int
+    blocks: Int
     block: int
 
 
@@ -75,7 +75,7 @@ def _described(entry: Entry, group: Group, measure: str) -> dict[str, Any]:
     }
     numbers = {key: run.metrics.get(name, math.nan) for key, name in names.items()}
     tags = {key: run.tags.get(key, "") for key in ("model", "ofi", "features")}
-    unknown = dict.fromkeys(("value", "t", "p", "p_best", "set_p"), math.nan)
+    unknown = dict.fromkeys(("value", "error", "t", "p", "p_best", "set_p"), math.nan)
     rest = {"rows": entry.predictions.height, "repeated": group.again.get(run.run_id, 0), "in_set": None}
     return {"run": run.run_id, "name": run.name, **tags, **numbers, **unknown, **rest}
 
@@ -85,11 +85,11 @@ def _deflate(rows: list[dict[str, Any]], entries: list[Entry], trials: Trials) -
     Sharpe ratios vary as those of the runs do, or as chance alone would make them, whichever is more: runs that are
     much alike must not make luck look small.
     """
-    gains = [None if entry.equity is None else _by_block(entry) for entry in entries]
+    gains = [None if entry.equity is None else _by_block(entry, _lengths(entries)) for entry in entries]
     ratios = [sharpe(each) for each in gains if each is not None]
     known = np.array([ratio for ratio in ratios if ratio == ratio])
     for row, each in zip(rows, gains, strict=True):
-        enough = each is not None and len(each) >= _FEWEST_BLOCKS
+        enough = each is not None and len(each) >= compared.FEWEST_BLOCKS
         row |= {"blocks": 0 if each is None else len(each), "sharpe_block": math.nan, "luck": math.nan, "dsr": math.nan}
         if each is not None and enough:
             variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, 1 / (len(each) - 1))
@@ -97,16 +97,22 @@ def _deflate(rows: list[dict[str, Any]], entries: list[Entry], trials: Trials) -
             row |= {"sharpe_block": found["sharpe"], "luck": found["benchmark"], "dsr": found["probability"]}
 
 
-def _by_block(entry: Entry) -> Float:
-    """Net gains by block of the bootstrap's own rule."""
+def _by_block(entry: Entry, lengths: set[int | None]) -> Float:
+    """Net gains by block."""
     assert entry.equity is not None
-    block = _blocks(entry.equity, entry.predictions)
+    block = _blocks(entry.equity, entry.predictions, lengths)
     return np.bincount(block, weights=entry.equity["net"].to_numpy()).astype(np.float64)
 
 
-def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame) -> Int:
+def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
+    """The block of each row, by that of the runs' own `evaluation.block` whose blocks are longest: fewest."""
     span = int((predictions["label_end"] - predictions["label_start"]).to_numpy().max())
-    return blocks(rows["session"].to_numpy(), rows["bar_close"].to_numpy(), None, span)
+    session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
+    return min((blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))
+
+
+def _lengths(entries: list[Entry]) -> set[int | None]:
+    return {entry.block for entry in entries}
 
 
 def _together(entries: list[Entry], measure: str) -> Together | None:
@@ -121,17 +127,19 @@ def _together(entries: list[Entry], measure: str) -> Together | None:
     times = common["bar_close"].to_numpy()
     if len(np.unique(times)) < _FEWEST_TIMES:
         return None
+    starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
     aligned = [common.join(table, on=BAR, how="left", maintain_order="left") for table in known]
     labels = common.join(entries[0].predictions, on=BAR, how="inner", maintain_order="left")
     across = overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
     if measure == "sharpe":
-        starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
         parts = [compared.of_sharpe(np.add.reduceat(table["net"].to_numpy(), starts)) for table in aligned]
     else:
         parts = [compared.averaged(_of_rows(table, measure), times) for table in aligned]
-    count = int(_blocks(common, entries[0].predictions).max()) + 1
+    block = np.unique(_blocks(common, entries[0].predictions, _lengths(entries))[starts], return_inverse=True)[
+        1
+    ].astype(np.int64)
     performance = np.stack(parts, axis=1)
-    return Together(performance, across, max(across + 1, round(len(performance) / count)))
+    return Together(performance, across, block, max(across + 1, round(len(performance) / (block.max() + 1))))
 
 
 def _of_rows(table: pl.DataFrame, measure: str) -> Float:
@@ -155,15 +163,22 @@ def _tests(
     set_p = compared.confidence_set(performance[:, kept], **bootstrap)[which]
     for i, row in enumerate(rows):
         zero = compared.diebold_mariano(performance[:, i], across)
-        row |= {"value": float(means[i]), "t": zero["t"], "p": zero["p"], "p_best": pairs[i][best]}
+        row |= {
+            "value": float(means[i]),
+            "error": zero["error"],
+            "t": zero["t"],
+            "p": zero["p"],
+            "p_best": pairs[i][best],
+        }
         row |= {"set_p": float(set_p[i]), "in_set": bool(set_p[i] > LEVEL)}
     return {
         "times": len(performance),
+        "blocks": int(together.blocks.max()) + 1,
         "overlap": across,
         **bootstrap,
         "level": LEVEL,
         "benchmark": benchmark,
         "pairs": pairs,
-        **compared.superior(against, **bootstrap),
+        **compared.superior(against, together.blocks, samples=samples, seed=seed),
         "pbo": pbo(performance[:, kept]),
     }

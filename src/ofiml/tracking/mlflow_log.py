@@ -19,6 +19,7 @@ from ofiml.tracking import above, provenance
 from ofiml.tracking.outputs import resolved
 from ofiml.tracking.verdict import inputs, markdown
 
+FOLDS = "folds"  # metric: how many the split made
 _PARAM_LIMIT = 6000
 _ERROR_LIMIT = 1000
 _MOST_BYTES = 1 << 30  # of a file that is fetched
@@ -91,6 +92,13 @@ def opened(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterator
         raise
 
 
+def log_folds(config: Config, run_id: str, folds: int) -> None:
+    """Logs how many folds a run that is `opened` has, each of which may be tuned: a run that is killed has no count of
+    its trials, and its config may not say the folds.
+    """
+    _client(config.tracking.uri).log_metric(run_id, FOLDS, folds)
+
+
 def log(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
     """Logs the study and the files it has `written` under `folder` to a run that is `opened`, and ends it."""
     symbols = "-".join(sorted({s["symbol"] for s in study.report.dataset["sessions"]}))
@@ -141,7 +149,7 @@ def _fill(client: Any, run_id: str, study: Study, folder: Path, written: list[Pa
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
     digest = report.dataset["digest"][:32]  # MLflow holds 36 characters; the tag has all
     source = Dataset(config.dataset.label, digest, source_type="ofiml", source=json.dumps(report.dataset["sources"]))
-    client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", "walk-forward")])])
+    client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", config.split.name)])])
     for path in written:
         inside = path.parent.relative_to(folder).as_posix()
         client.log_artifact(run_id, str(path), None if inside == "." else inside)

@@ -1,0 +1,91 @@
+"""A run that is asked to end, as a scheduler does it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import mlflow
+import pytest
+
+from ofiml.cli import ending_in_a_sentence, terminable
+
+LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.groups=4", "split.tested=2"]
+
+
+def waited_for(found, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value is not None:
+            return value
+        time.sleep(0.2)
+    raise AssertionError("it never came")
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """Sends the signal to a study, or a sweep of them, that is tuning: (exit code, stderr, the experiment's runs)."""
+
+    def end(number, *more):
+        env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+        def runs():
+            experiment = client.get_experiment_by_name("ofiml")
+            return [] if experiment is None else client.search_runs([experiment.experiment_id])
+
+        assert not runs()  # the store is made before there are two who would make it
+        command = [sys.executable, "-m", "ofiml.run", *more, *LONG]
+        process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+        try:
+            waited_for(lambda: next((r for r in runs() if "folds" in r.data.metrics), process.poll()))
+            process.send_signal(number)
+            stderr = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+        return process.returncode, stderr, runs()
+
+    return end
+
+
+def test_a_run_ended_by_sigterm_is_killed_and_its_plan_counted(ended):
+    """In a sweep, so that none is begun after it."""
+    code, stderr, runs = ended(signal.SIGTERM, "-m", "seed=1,2")
+    assert code == 143
+    assert "ofiml: ended by SIGTERM. Run the same again" in stderr
+    assert "Traceback" not in stderr
+    assert [(r.info.status, r.data.tags["error"]) for r in runs] == [("KILLED", "Terminated")]
+    assert runs[0].data.metrics["folds"] == 6
+
+
+def test_a_second_sigterm_does_not_cut_the_end_short():
+    closed = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            closed.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with terminable():
+        assert ending_in_a_sentence(work) == 143
+    assert closed
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_other_threads_may_run_studies_too():
+    codes = []
+
+    def work():
+        with terminable():
+            codes.append(ending_in_a_sentence(lambda: 0))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert codes == [0]
