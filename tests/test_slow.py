@@ -33,6 +33,18 @@ def test_nothing_is_found_in_many_null_markets(run):
     assert held >= 16
 
 
+def test_the_planted_truth_is_found_at_its_share(run):
+    """With all features a model reaches more than half of the oracle's IC in every market, and never more than all."""
+    for seed in range(3):
+        study = run(f"dataset.seed={seed}", "features=full", "tuning=off")
+        oracle, ic = study.report.metrics["oracle"], study.report.metrics["pooled"]["ic"]
+        assert oracle["planted"]
+        assert 0.5 < oracle["share_ic"] < 1, seed
+        assert 0.2 < oracle["share_r2"] < 1, seed
+        assert ic["low"] > 0.5 * oracle["ic"] * 0.9, seed
+        assert ic["high"] < oracle["ic"], seed
+
+
 _PEAK = """
 import resource, sys
 from hydra import compose, initialize_config_dir
