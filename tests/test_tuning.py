@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ofiml import experiment
 from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
@@ -452,6 +451,8 @@ def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure
 def test_tuning_never_reads_a_test_row(run, monkeypatch):
     """Test rows that are noise from the first to the last leave what was tuned for their fold as it was."""
     import polars as pl
+
+    from ofiml import experiment
 
     overrides = ["debug=tiny", "ofi=mlofi_ridge", "tuning.trials=6"]
     clean = run(*overrides).report

@@ -166,18 +166,27 @@ WRONG = {
 }
 
 
+@pytest.fixture(scope="module")
+def sound(configure, tmp_path_factory):
+    """(config, stem, text of the calibration) of a saved model; each test writes that file anew."""
+    folder = tmp_path_factory.mktemp("sound")
+    config, _, _ = saved(configure, folder, "logistic", [], "isotonic")
+    return config, folder / "fold_00", (folder / "fold_00_calibration.json").read_text()
+
+
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_strangers_calibration_is_refused(configure, tmp_path, wrong):
-    config, _, _ = saved(configure, tmp_path, "logistic", [], "isotonic")
-    path = tmp_path / "fold_00_calibration.json"
-    parts = json.loads(path.read_text())
-    change = WRONG[wrong]
+def test_a_strangers_calibration_is_refused(sound, wrong):
+    config, stem, text = sound
+    path = stem.with_name("fold_00_calibration.json")
+    path.write_text(text)
+    build(config, form="direction", seed=1).load(stem, 3)
+    parts, change = json.loads(text), WRONG[wrong]
     path.write_text(json.dumps(parts | (change(parts) if callable(change) else change)))
     with pytest.raises(DataError, match=r"fold_00_calibration\.json is (no|of another) calibration"):
-        build(config, form="direction", seed=1).load(tmp_path / "fold_00", 3)
+        build(config, form="direction", seed=1).load(stem, 3)
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match="is no calibration"):
-        build(config, form="direction", seed=1).load(tmp_path / "fold_00", 3)
+        build(config, form="direction", seed=1).load(stem, 3)
 
 
 def test_calibration_improves_an_overfitted_model_out_of_sample(configure):
