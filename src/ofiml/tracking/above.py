@@ -22,7 +22,10 @@ def sentences(controls: dict[str, Any] | None, *, distances: bool = True) -> lis
     lines = [f"Controls: IC {', '.join(by_ic)}; R² {_distance(controls['zero']['above']['r2'])} above zero."]
     # A forecast of zero has no IC, and the empty ones' R² says nothing.
     distance = {k: c["above"]["r2" if k == "zero" else "ic"] for k, c in controls.items()}
-    beside = [NAMES[k] for k, d in distance.items() if not d["low"] > 0]
+    below = [NAMES[k] for k, d in distance.items() if d["high"] < 0]
+    beside = [NAMES[k] for k, d in distance.items() if not (d["low"] > 0 or d["high"] < 0)]
+    if below:
+        lines[0] += f" It is below {' and '.join(below)}."
     if beside:
         lines[0] += f" Not shown to be above {', '.join(beside)}."
     if not distances:
