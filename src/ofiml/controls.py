@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config
 from ofiml.errors import DataError
-from ofiml.evaluation.above import Forecast, drawn, quantiles
+from ofiml.evaluation.above import Forecast, drawn, quantiles, surely_above_zero
 from ofiml.evaluation.bootstrap import blocks, tail
 from ofiml.evaluation.judge import label_span
 from ofiml.evaluation.metrics import hit_rate, rank_ic
@@ -43,6 +43,7 @@ Int64 = NDArray[np.int64]
 EMPTY = ("permuted", "random_walk")  # whatever is found there is a fault
 _FEWEST_BLOCKS = 8  # an interval from fewer says little
 _SURE = 0.001  # so seldom a clean pipeline is accused
+_DRAWS = 1000  # at least: a difference of two is judged by its quantiles
 _KEY = ["symbol", "session", "bar_close"]
 
 
@@ -110,11 +111,10 @@ def _held(name: str, model: Forecast, control: Forecast, block: Int64, config: C
     known = ~np.isnan(control.y_hat) & ~np.isnan(control.y)
     model, control, block = model.take(known), control.take(known), block[known]
     count = len(np.unique(block))
-    levels = config.evaluation.level, 1 - 2 * _SURE
-    outside, sure = (tail(level, count) if count > 1 else float("nan") for level in levels)
-    draws = max(config.evaluation.bootstrap, round(1 / _SURE))
+    outside = tail(config.evaluation.level, count) if count > 1 else float("nan")
+    draws = max(config.evaluation.bootstrap, _DRAWS)
     of_model, of_control = (drawn(f, block, draws=draws, seed=config.seed) for f in (model, control))
-    floor, low, high = quantiles(of_control.ic, sure, outside, 1 - outside)
+    low, high = quantiles(of_control.ic, outside, 1 - outside)
     above = {}
     for measure in ("ic", "r2"):
         value = getattr(model, measure) - getattr(control, measure)
@@ -129,7 +129,7 @@ def _held(name: str, model: Forecast, control: Forecast, block: Int64, config: C
         "rank_ic": rank_ic(control.y, control.y_hat),
         "hit_rate": hit_rate(control.y, control.y_hat),
         "above": above,
-        "skill": bool(name in EMPTY and count >= _FEWEST_BLOCKS and floor > 0),
+        "skill": name in EMPTY and count >= _FEWEST_BLOCKS and surely_above_zero(of_control.ic, count, _SURE),
     }
 
 

@@ -36,7 +36,7 @@ from ofiml.progress import Stages
 from ofiml.rows import Prepared, feature_columns, in_time_order, prepare_all
 from ofiml.splits.splitter import Divided
 from ofiml.tracking.report import Report, predictions_sha256
-from ofiml.training import FoldResult, divide, fit_all, histories, inputs
+from ofiml.training import FoldResult, divide, fit_all, histories, inputs, intervals
 
 Float = NDArray[np.float64]
 
@@ -127,7 +127,7 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
         metrics=metrics,
         impact=impact,
         strata=strata(predictions, traded, trades.decided if trades else None, config),
-        decay=decay(predictions, config),
+        decay=decay(predictions, config, {r.fold.index: intervals(judged[r.fold.train]) for r in results}),
         reliability=reliability(predictions, config),
         importance=importance(names, shap),
         importance_stability=stability(shap),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ofiml.evaluation.above import Forecast, drawn, quantiles
+from ofiml.evaluation.above import Forecast, drawn, quantiles, surely_above_zero
 from ofiml.evaluation.metrics import ic, r2
 
 
@@ -47,3 +47,25 @@ def test_what_is_not_defined():
     assert len(alone.ic) == 60
     assert all(np.isnan(quantiles(alone.ic, 0.1, 0.9)))
     assert quantiles(np.array([np.nan, 1.0, 2.0, 3.0]), 0.0, 0.5) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("count", [8, 20])
+def test_who_knows_nothing_is_accused_as_seldom_as_promised(count):
+    """One time in a hundred: a quantile of the draws says it three times as often with 8 blocks."""
+    block, accused = np.repeat(np.arange(count), 30), 0
+    for seed in range(1500):
+        rng = np.random.default_rng(seed)
+        y, y_hat = rng.standard_normal((2, 30 * count))
+        draws = drawn(Forecast(y, y_hat, np.zeros(len(y))), block, draws=300, seed=7)
+        accused += surely_above_zero(draws.ic, count, 0.01)
+    assert 4 <= accused <= 28
+
+
+def test_who_knows_is_accused():
+    block = np.repeat(np.arange(10), 30)
+    assert surely_above_zero(drawn(forecast(1), block, draws=300, seed=1).ic, 10, 0.001)
+    backwards = forecast(1)
+    backwards = Forecast(-backwards.y, backwards.y_hat, backwards.train_mean)
+    assert not surely_above_zero(drawn(backwards, block, draws=300, seed=1).ic, 10, 0.001)
+    assert not surely_above_zero(np.full(300, np.nan), 10, 0.001)
+    assert not surely_above_zero(np.ones(300), 1, 0.001)

@@ -10,6 +10,7 @@ from ofiml.evaluation.decay import decay
 from ofiml.events.simulate import simulate
 from ofiml.labels.ahead import ahead_table, columns, named
 from ofiml.rows import prepare
+from ofiml.splits.rows import Intervals
 from ofiml.units import SECOND
 
 H = 10 * SECOND
@@ -122,6 +123,21 @@ def test_rows_whose_session_ends_do_not_count(judged):
     assert whole[6]["low"] < whole[6]["high"]
     assert [e["rows"] for e in whole] == [1200] * 6 + [900]
     assert repr(whole[6]) == repr(part[6])
+
+
+def test_moves_that_meet_what_the_fold_was_taught_do_not_count(judged):
+    """A train row right behind the test block, as a purge of one horizon leaves it, and one long before."""
+    y_hat, steps = walk(3, 300)
+    moves = np.cumsum(steps, axis=1)
+    rows = predictions(y_hat, moves).with_columns(fold=pl.lit(0, pl.Int32))
+    last = int(rows["label_end"][-1])
+    edge = np.array([last + 1, -5 * H])
+    taught = {0: Intervals(edge, edge, edge + H)}
+    found = decay(rows, judged, taught)
+    assert [e["rows"] for e in found] == [300, 300, 300, 300, 299, 296, 291]
+    assert [e["rows"] for e in decay(rows, judged, {1: taught[0]})] == [300] * 7
+    plain = decay(rows[:291], judged)
+    assert repr(found[6]["ic"]) == repr(plain[6]["ic"])
 
 
 def test_none_is_asked_for(configure):

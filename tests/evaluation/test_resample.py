@@ -5,7 +5,7 @@ import pytest
 
 from ofiml.evaluation.bootstrap import interval
 from ofiml.evaluation.metrics import ic
-from ofiml.evaluation.resample import ic_interval, resampled
+from ofiml.evaluation.resample import group_means, ic_interval, resampled
 
 DRAW = {"samples": 300, "seed": 5}
 
@@ -34,3 +34,16 @@ def test_nothing_is_said_of_few_blocks_or_of_constants():
     assert np.isfinite(ic_interval(y, y_hat, block, level=0.9, **DRAW)).all()
     for args in ((y[:70], y_hat[:70], block[:70]), (y, 0 * y, block), (0 * y + 3, y_hat, block)):
         assert np.isnan(ic_interval(*args, level=0.9, **DRAW)).all()
+
+
+def test_means_of_groups_are_as_sure_as_their_blocks():
+    """Rows of a block say the same: as many as there are, a mean is as uncertain as that of the blocks."""
+    rng = np.random.default_rng(0)
+    block, group = np.repeat(np.arange(40), 50), np.tile([0, 1], 1000)
+    y = rng.standard_normal(40)[block] + group
+    mean, low, high = group_means(y, group, block, samples=2000, level=0.95, seed=1)
+    assert mean == pytest.approx([y[group == k].mean() for k in (0, 1)])
+    wide = 2 * 2.02 * y[group == 0].std() / np.sqrt(40)
+    assert high - low == pytest.approx([wide, wide], rel=0.1)
+    _, low, high = group_means(y, group, block % 7, samples=100, level=0.95, seed=1)
+    assert np.isnan([low, high]).all()

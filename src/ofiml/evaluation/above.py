@@ -73,6 +73,19 @@ def quantiles(draws: Float, *levels: float) -> list[float]:
     return [float(q) for q in np.quantile(known, levels)] if len(known) else [float("nan")] * len(levels)
 
 
+def surely_above_zero(draws: Float, count: int, error: float) -> bool:
+    """Whether what was drawn of `count` blocks lies above 0, wrongly said `error` of the time: its mean, over its
+    standard error, against Student's t of count - 1. A quantile as far out would be that of a handful of draws.
+    """
+    from scipy.special import stdtrit
+
+    known = draws[~np.isnan(draws)]
+    if count < 2 or len(known) < 2:
+        return False
+    spread = float(known.std() * np.sqrt(count / (count - 1)))
+    return spread > 0 and float(known.mean()) / spread > float(stdtrit(count - 1, 1 - error))
+
+
 def _summed(forecast: Forecast) -> list[Float]:
     """What the sums are of: 1, a, b, a², b², ab, (y - ŷ)² and (y - mean)², with a and b as y and ŷ off their mean."""
     y, y_hat = forecast.y, forecast.y_hat

@@ -11,15 +11,21 @@ from ofiml.evaluation.metrics import ic, rank_ic
 from ofiml.evaluation.resample import ic_interval
 from ofiml.evaluation.strata import blocks_within
 from ofiml.labels.ahead import columns, named
+from ofiml.splits.purge import meets
+from ofiml.splits.rows import Intervals
 
 Float = NDArray[np.float64]
 
 
-def decay(predictions: pl.DataFrame, config: Config) -> list[dict[str, Any]] | None:
+def decay(
+    predictions: pl.DataFrame, config: Config, taught: dict[int, Intervals] | None = None
+) -> list[dict[str, Any]] | None:
     """Per horizon, shortest first: `multiple` of the study's, its name `horizon`, `rows`, `ic` with `low` and `high`,
     `rank_ic`, and `new_ic` with `new_low` and `new_high`, of the move since the next shorter horizon alone.
 
-    Rows of bars whose session ends before do not count at that horizon. Blocks of the bootstrap are longer than the
+    Rows of bars whose session ends before do not count at that horizon, nor do those whose move at it meets what a
+    train row of their fold used or was `taught` (the intervals of the train rows by fold): the purge reaches as far as
+    labels do, so with split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer than the
     horizon. None where the rows have no such moves.
     """
     multiples = config.evaluation.decay
@@ -31,7 +37,7 @@ def decay(predictions: pl.DataFrame, config: Config) -> list[dict[str, Any]] | N
     for name, multiple in zip(columns(multiples), multiples, strict=True):
         span = round(multiple * whole)
         move = predictions[name].to_numpy()
-        known = ~np.isnan(move)
+        known = ~np.isnan(move) & ~_met(predictions, span, taught or {})
         rows = predictions.filter(pl.Series(known))
         y_hat = rows["y_hat"].to_numpy()
         value, low, high = _judged(rows, move[known], y_hat, span, config)
@@ -52,6 +58,17 @@ def decay(predictions: pl.DataFrame, config: Config) -> list[dict[str, Any]] | N
         )
         before = move
     return found
+
+
+def _met(predictions: pl.DataFrame, span: int, taught: dict[int, Intervals]) -> NDArray[np.bool_]:
+    """Which rows' [label start, label start + span] meets a train row of their fold."""
+    met = np.zeros(predictions.height, np.bool_)
+    start = predictions["label_start"].to_numpy()
+    for fold, train in taught.items():
+        of = predictions["fold"].to_numpy() == fold
+        first = np.minimum(train.first_used, train.label_start)
+        met[of] = meets(start[of], start[of] + span, first, train.label_end)
+    return met
 
 
 def _judged(rows: pl.DataFrame, move: Float, y_hat: Float, span: int, config: Config) -> tuple[float, float, float]:

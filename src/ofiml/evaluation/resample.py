@@ -36,6 +36,25 @@ def ic_interval(
     return percentiles(draws, level, int(block.max()) + 1)
 
 
+def group_means(
+    y: Float, group: NDArray[np.int64], block: NDArray[np.int64], *, samples: int, level: float, seed: int
+) -> tuple[Float, Float, Float]:
+    """The mean of y (n,) in each `group`, numbered (n,) from 0 without holes, and its interval (k,) low and high.
+
+    NaN ends with fewer than 8 blocks.
+    """
+    count, blocks = int(group.max()) + 1, int(block.max()) + 1
+    mean = np.bincount(group, y) / np.bincount(group)
+    ends = np.full((count, 2), np.nan)
+    if blocks >= FEWEST_BLOCKS:
+        inside = np.eye(count)[group]
+        drawn = resampled(np.concatenate([inside, inside * y[:, None]], axis=1), block, samples=samples, seed=seed)
+        n, total = drawn[:, :count], drawn[:, count:]
+        share = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+        ends = np.array([percentiles(column, level, blocks) for column in share.T])
+    return mean, ends[:, 0], ends[:, 1]
+
+
 def percentiles(draws: Float, level: float, count: int) -> tuple[float, float]:
     """The interval of draws of `count` blocks, as `bootstrap.interval` has it; NaN where none is a number."""
     if np.isnan(draws).all():

@@ -8,6 +8,9 @@ from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
 from ofiml.drawing import BLUE, DARK, GREY, RED
+from ofiml.evaluation.judge import label_span
+from ofiml.evaluation.resample import group_means
+from ofiml.evaluation.strata import blocks_within
 from ofiml.events.schema import TIME
 from ofiml.experiment import Study
 
@@ -66,9 +69,18 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     axis.scatter(y_hat, y, s=5, alpha=0.15, color=GREY, linewidths=0, rasterized=True)
     deciles = [part for part in np.array_split(np.argsort(y_hat, kind="stable"), 10) if len(part)]
     x = np.array([y_hat[d].mean() for d in deciles])
-    mean = np.array([y[d].mean() for d in deciles])
-    error = np.array([y[d].std() / np.sqrt(len(d)) for d in deciles])
-    axis.errorbar(x, mean, 1.96 * error, fmt="o", color=_DOWN, capsize=3, label="mean by decile, ±1.96 standard errors")
+    decile = np.empty(len(y), np.int64)
+    for k, rows in enumerate(deciles):
+        decile[rows] = k
+    evaluation = study.config.evaluation
+    block = blocks_within(study.predictions, label_span(study.predictions), study.config)
+    mean, below, above = group_means(
+        y, decile, block, samples=evaluation.bootstrap, level=evaluation.level, seed=study.config.seed
+    )
+    error = np.maximum(np.stack([mean - below, above - mean]), 0)
+    known = bool(np.isfinite(error).any())
+    said = f"{evaluation.level:.0%} interval over blocks of time" if known else "too few blocks of time for an interval"
+    axis.errorbar(x, mean, error, fmt="o", color=_DOWN, capsize=3, label=f"mean by decile, {said}")
     low, high = np.quantile(y, [0.01, 0.99])
     reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
     axis.set_ylim(-reach * 1.1, reach * 1.1)
