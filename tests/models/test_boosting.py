@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 
 def model(configure, *overrides, form="return", features=()):
     target = "direction" if form == "direction" else "forecast"
-    config = configure("model=lgbm", f"target={target}", *(f"model.{o}" for o in overrides)).model
+    config = configure("model=lgbm", "backtest=off", f"target={target}", *(f"model.{o}" for o in overrides)).model
     return build(config, form=form, seed=7, features=features)
 
 
