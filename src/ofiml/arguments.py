@@ -4,7 +4,7 @@ import difflib
 import re
 from pathlib import Path
 
-from ofiml.config import without_credentials
+from ofiml.config import Config, load, without_credentials
 from ofiml.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -32,6 +32,20 @@ def _check_choice(group: str, value: str, sweep: bool) -> None:
             hint = f" Did you mean {group}={close[0]}?" if close else ""
             other = f" Any other length is written horizon.length={name}." if group == "horizon" else ""
             raise ConfigError(f"{group}={name} is not a choice; {group} is one of {', '.join(known)}.{hint}{other}")
+
+
+def composed(overrides: list[str], example: str) -> Config:
+    """The typed config of overrides as `python -m ofiml.run` takes them, tracking off, for commands beside it. Raises
+    ConfigError for what `check` refuses and for what is no override, of which `example` is one.
+    """
+    from hydra import compose, initialize_config_dir
+
+    check(overrides)
+    for one in overrides:
+        if "=" not in one:
+            raise ConfigError(f"{one!r} is no override: write {example}.")
+    with initialize_config_dir(str(CONF), version_base=None):
+        return load(compose("config", overrides=["tracking=off", *overrides]))
 
 
 def choices(group: str) -> list[str]:

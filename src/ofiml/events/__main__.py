@@ -5,10 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from ofiml.arguments import CONF, check
+from ofiml.arguments import composed
 from ofiml.cli import ending_in_a_sentence
-from ofiml.config import Config, load
-from ofiml.errors import ConfigError
 from ofiml.events.convert import FORMATS, write_session
 from ofiml.events.schema import Session
 
@@ -34,7 +32,7 @@ def main() -> int:
 
 
 def _work(given: argparse.Namespace) -> int:
-    config = _config(given.overrides)
+    config = composed(given.overrides, "dataset=lobster dataset.path=FILE")
 
     from rich.console import Console
 
@@ -56,17 +54,6 @@ def _work(given: argparse.Namespace) -> int:
     else:
         show(found, Console())
     return 1 if found.refused else 0
-
-
-def _config(overrides: list[str]) -> Config:
-    from hydra import compose, initialize_config_dir
-
-    check(overrides)
-    for one in overrides:
-        if "=" not in one:
-            raise ConfigError(f"{one!r} is no override: write dataset=lobster dataset.path=FILE.")
-    with initialize_config_dir(str(CONF), version_base=None):
-        return load(compose("config", overrides=["tracking=off", *overrides]))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ofiml.arguments import CONF, check
+from ofiml.arguments import composed
 from ofiml.cli import ending_in_a_sentence
-from ofiml.config import Config, load
 from ofiml.errors import ConfigError
 
 
@@ -28,7 +27,7 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     """Prints the folds as a table, and draws them. 1 if a train row leaks."""
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: the figure is a PNG; give a name that ends in .png.")
-    config = _config(overrides)
+    config = composed(overrides, "split=cpcv or split.folds=3")
 
     import polars as pl
     from rich.console import Console
@@ -55,17 +54,6 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
         styled(lambda figure: draw(figure, divided), legend_columns=4).savefig(out)
         console.print(f"wrote {out}", highlight=False, soft_wrap=True)
     return 1 if any(leaking(divided.rows, fold) for fold in divided.folds) else 0
-
-
-def _config(overrides: list[str]) -> Config:
-    from hydra import compose, initialize_config_dir
-
-    check(overrides)
-    for one in overrides:
-        if "=" not in one:
-            raise ConfigError(f"{one!r} is no override: write split=cpcv or split.folds=3.")
-    with initialize_config_dir(str(CONF), version_base=None):
-        return load(compose("config", overrides=["tracking=off", *overrides]))
 
 
 if __name__ == "__main__":
