@@ -15,12 +15,19 @@ from rich.table import Table
 from timing import best
 
 from ofiml.config import TimeBars
-from ofiml.events.quality import Quality
-from ofiml.events.schema import ACTION, F_LAST, SIDE, TIME, Session, schema
+from ofiml.data.quality import Quality
+from ofiml.data.schema import (
+    ACTION,
+    F_LAST,
+    SIDE,
+    TIME,
+    Session,
+    schema,
+)
 from ofiml.features import kernel
 from ofiml.features.batch import compute
 from ofiml.features.machine import Machine, Market, Plan
-from ofiml.stream import Stream
+from ofiml.live.stream import Stream
 
 ROWS, LEVELS, LIVE = 1_000_000, 10, 200_000
 SECOND = 1_000_000_000

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml.config import SyntheticDataset, load
-from ofiml.events.simulate import kernel, simulate
-from ofiml.events.simulate.market import draw_truth, plan, rules
+from ofiml.data.synthetic import kernel, simulate
+from ofiml.data.synthetic.market import draw_truth, plan, rules
 
 REPEATS = 7
 CONF = Path(__file__).parents[1] / "conf"

@@ -16,14 +16,14 @@ from rich.table import Table
 from timing import best
 
 from ofiml.config import FileDataset, Policy
-from ofiml.events import dbn
-from ofiml.events.book import MESSAGE_COLUMNS, build, kernel
-from ofiml.events.checks import Checker
-from ofiml.events.feed import Blob, Feed
-from ofiml.events.readers import databento
-from ofiml.events.schema import F_LAST
-from ofiml.events.sessions import _cut
-from ofiml.events.writers import to_dbn
+from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.data.checks import Checker
+from ofiml.data.feed import Blob, Feed
+from ofiml.data.formats import dbn
+from ofiml.data.readers import databento
+from ofiml.data.schema import F_LAST
+from ofiml.data.sessions import _cut
+from ofiml.data.writers.vendors import to_dbn
 
 ROWS, LEVELS = 300_000, 10
 

@@ -31,8 +31,8 @@ HEAD = """# Features
 <!-- written by scripts/features_page.py from ofiml.features.catalogue -->
 
 {count} entries, each defined once, in `ofiml.features.catalogue`, and computed in one place, `ofiml.features.kernel`,
-for a recorded session as for a live one (`ofiml.stream`). `features=ofi_only | core | full` chooses none, ten or all
-of them; `'features.columns=[queue_imbalance,vpin]'` chooses by name. Flow over levels, parts and
+for a recorded session as for a live one (`ofiml.live.stream`). `features=ofi_only | core | full` chooses none, ten or
+all of them; `'features.columns=[queue_imbalance,vpin]'` chooses by name. Flow over levels, parts and
 look-backs is the config group `ofi`; here is that of the best level, and all else that is known.
 
 {terms}

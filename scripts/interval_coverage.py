@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.stats import binom
 
-from ofiml.arguments import CONF
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.overrides import CONF
 from ofiml.config import Config, load
-from ofiml.evaluation.judge import judge
-from ofiml.evaluation.metrics import measure
+from ofiml.evaluation.measures import judge
+from ofiml.metrics.scores import measure
 from ofiml.units import SECOND
 
 Float = NDArray[np.float64]

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from ofiml.arguments import CONF, check
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.overrides import CONF, check
 from ofiml.config import Config, load
+from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.events.sessions import sources
-from ofiml.facts.session import Facts, facts, pooled
-from ofiml.facts.table import markdown
+from ofiml.microstructure.facts.session import Facts, facts, pooled
+from ofiml.microstructure.facts.table import markdown
 
 
 def markets(given: list[str]) -> dict[str, Config]:
@@ -73,7 +73,7 @@ def write(configs: dict[str, Config], folder: Path) -> int:
     measured = {label: measure(config) for label, config in configs.items()}
     found = {label: one for label, (one, _) in measured.items()}
     texts = {label: described(held) for label, (_, held) in measured.items()}
-    from ofiml.facts.figures import figures
+    from ofiml.microstructure.facts.figures import figures
 
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     record = {label: {"sessions": held, "facts": plain(one)} for label, (one, held) in measured.items()}

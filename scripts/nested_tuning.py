@@ -22,12 +22,12 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.progress import track
 
-from ofiml import experiment
-from ofiml.arguments import CONF
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.overrides import CONF
 from ofiml.config import Config, load
-from ofiml.evaluation.metrics import ic, r2
-from ofiml.progress import Stages
+from ofiml.metrics.scores import ic, r2
+from ofiml.study import run as experiment
+from ofiml.ui.progress import Stages
 
 MARKET = ["dataset=synthetic_null", "dataset.sessions=4", "dataset.session_length=1h", "split.folds=4"]
 CHEAP = [

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import yaml
 
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import load
 from ofiml.errors import ConfigError
-from ofiml.record import record
-from ofiml.reproduce import compare
-from ofiml.tracking.report import flat
+from ofiml.study.report import flat
+from ofiml.tracking.record import record
+from ofiml.tracking.reproduction import compare
 
 KEPT = ("report.json", "figures")
 

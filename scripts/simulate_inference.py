@@ -10,12 +10,12 @@ from arch.bootstrap import IIDBootstrap
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from ofiml.evaluation import compared
-from ofiml.evaluation.bootstrap import tail
-from ofiml.evaluation.hac import statistics
-from ofiml.evaluation.metrics import ic
-from ofiml.evaluation.overfit import pbo
-from ofiml.evaluation.sharpe import deflated, sharpe
+from ofiml.metrics import superiority as compared
+from ofiml.metrics.bootstrap import tail
+from ofiml.metrics.hac import statistics
+from ofiml.metrics.overfitting import pbo
+from ofiml.metrics.scores import ic
+from ofiml.metrics.sharpe import deflated, sharpe
 
 Float = NDArray[np.float64]
 

@@ -22,14 +22,14 @@ from market_facts import described, markets
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.cli import ending_in_a_sentence
+from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import Config
+from ofiml.data.schema import Session
+from ofiml.data.sessions import sources
+from ofiml.data.trades import trades
 from ofiml.errors import ConfigError, DataError
-from ofiml.events.schema import Session
-from ofiml.events.sessions import sources
-from ofiml.events.trades import trades
-from ofiml.toxicity.pin import counts, fit
-from ofiml.toxicity.sides import (
+from ofiml.microstructure.toxicity.pin import counts, fit
+from ofiml.microstructure.toxicity.sides import (
     Agreement,
     Netted,
     agreement,
@@ -41,7 +41,7 @@ from ofiml.toxicity.sides import (
     time_cut,
     volume_cut,
 )
-from ofiml.toxicity.vpin import Vpin
+from ofiml.microstructure.toxicity.vpin import Vpin
 from ofiml.units import duration
 
 BARS_A_BUCKET = 10

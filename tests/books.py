@@ -6,8 +6,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ofiml.events.quality import Quality
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, TIME, Session, schema
+from ofiml.data.quality import Quality
+from ofiml.data.schema import (
+    F_LAST,
+    F_SNAPSHOT,
+    TIME,
+    Session,
+    schema,
+)
 
 SECOND = 1_000_000_000
 TICK = 10_000_000

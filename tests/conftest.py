@@ -12,10 +12,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
-from ofiml import experiment
 from ofiml.config import Config, FileDataset, load
-from ofiml.experiment import Study
-from ofiml.progress import Stages
+from ofiml.study import run as experiment
+from ofiml.study.run import Study
+from ofiml.ui.progress import Stages
 
 # The same code has the same verdict; `pytest --hypothesis-profile=search` draws new examples.
 settings.register_profile("same", derandomize=True)

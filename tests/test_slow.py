@@ -50,7 +50,7 @@ import resource, sys
 from hydra import compose, initialize_config_dir
 from ofiml.config import load
 from ofiml.progress import Stages
-from ofiml.rows import prepare_all
+from ofiml.samples.rows import prepare_all
 with initialize_config_dir(sys.argv[1], version_base=None):
     config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
 with Stages() as stages:

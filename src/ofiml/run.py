@@ -1,63 +1,8 @@
-"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict.
+"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict."""
 
-`python -m ofiml.run --config FILE [key=value ...]` starts from a resolved config instead, as studies write them.
-"""
-
-import os
 import sys
-from pathlib import Path
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from ofiml.arguments import check
-from ofiml.cli import INTERRUPTED, TERMINATED, ending_in_a_sentence, terminable
-from ofiml.config import load
-from ofiml.features.catalogue import chosen
-from ofiml.plain import taken
-
-
-def study(composed: DictConfig) -> None:
-    """Types the composed config, then runs, records and shows the study."""
-    config = load(composed)
-    chosen(config.features.columns)
-
-    from rich.console import Console
-
-    from ofiml.record import record
-    from ofiml.tracking import verdict
-
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    done = record(config, folder)
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    verdict.show(done.study, shown, done.run_id, Console())
-
-
-_codes: list[int] = []  # of each job: a sweep goes on after a failed one, not after an interrupted one
-
-
-@hydra.main(version_base=None, config_path="../../conf", config_name="config")
-def job(composed: DictConfig) -> None:
-    _codes.append(ending_in_a_sentence(lambda: study(composed)))
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if _codes[-1] and not any(folder.iterdir()):
-        folder.rmdir()  # Hydra makes it before there is anything to put there
-    if _codes[-1] in (INTERRUPTED, TERMINATED):
-        sys.exit(_codes[-1])  # and with it the sweep, if this is one
-
-
-def _arguments() -> None:
-    check(sys.argv[1:])
-    sys.argv[1:] = taken(sys.argv[1:])
-
-
-def main() -> int:
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
-    code = ending_in_a_sentence(_arguments)
-    with terminable():
-        return code or max([ending_in_a_sentence(job), *_codes])
-
+from ofiml.cli.run import main
 
 if __name__ == "__main__":
     sys.exit(main())

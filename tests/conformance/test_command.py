@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ofiml.conformance.__main__ import main
+from ofiml.cli.conformance import main
 from ofiml.conformance.books import cases
 from tests.conftest import ROOT
 

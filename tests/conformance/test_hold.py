@@ -8,7 +8,7 @@ import pytest
 
 from ofiml.conformance import ours
 from ofiml.conformance.books import cases
-from ofiml.conformance.hold import hold
+from ofiml.conformance.checking import hold
 from ofiml.errors import DataError
 
 CASES = {case["id"]: case for case in cases()}

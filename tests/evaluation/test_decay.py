@@ -6,10 +6,10 @@ import pytest
 
 from ofiml.bars import cut
 from ofiml.bars.time import states
+from ofiml.data.synthetic import simulate
 from ofiml.evaluation.decay import decay
-from ofiml.events.simulate import simulate
 from ofiml.labels.ahead import ahead_table, columns, named
-from ofiml.rows import prepare
+from ofiml.samples.rows import prepare
 from ofiml.splits.rows import Intervals
 from ofiml.units import SECOND
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ofiml.evaluation.importance import by_family, family
-from ofiml.evaluation.interactions import interactions, pairs
-from ofiml.evaluation.metrics import ic, r2
-from ofiml.evaluation.permutation import dealt, permutation
+from ofiml.metrics.interactions import interactions, pairs
+from ofiml.metrics.permutation import dealt, permutation
+from ofiml.metrics.scores import ic, r2
 
 
 def test_families_sum_to_the_whole():

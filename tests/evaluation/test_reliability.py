@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from ofiml.evaluation.metrics import brier
 from ofiml.evaluation.reliability import bins, forecasts, murphy, reliability
+from ofiml.metrics.scores import brier
 from ofiml.units import SECOND
 
 

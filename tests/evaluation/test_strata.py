@@ -65,7 +65,7 @@ def test_trailing_volatility_by_hand():
 
 def test_thresholds_are_of_the_train_rows(run, monkeypatch):
     """What is tested moves no threshold: test rows with wild mids change strata of their own alone."""
-    from ofiml import experiment
+    from ofiml.study import run as experiment
 
     seen = {}
 

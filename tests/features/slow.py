@@ -13,7 +13,13 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_ASK, NO_BID, Session
+from ofiml.data.schema import (
+    F_LAST,
+    F_SNAPSHOT,
+    NO_ASK,
+    NO_BID,
+    Session,
+)
 from ofiml.units import PRICE_SCALE, SECOND
 
 NAN = math.nan

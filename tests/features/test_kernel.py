@@ -13,13 +13,13 @@ import pytest
 from ofiml.bars import cut
 from ofiml.bars.time import states
 from ofiml.config import ActivityBars, TimeBars
-from ofiml.events.schema import times
-from ofiml.events.sessions import sources
+from ofiml.data.schema import times
+from ofiml.data.sessions import sources
 from ofiml.features import batch, catalogue, kernel
 from ofiml.features.batch import compute
 from ofiml.features.catalogue import CATALOGUE, EVEN, INDEX, ODD
 from ofiml.features.machine import Plan, market
-from ofiml.toxicity.vpin import Vpin
+from ofiml.microstructure.toxicity.vpin import Vpin
 from tests.books import busy_session, mirrored, session
 from tests.features import slow
 

@@ -6,7 +6,7 @@ from math import exp, isnan, log, nan, sqrt
 import polars as pl
 import pytest
 
-from ofiml.events.schema import F_LAST, Session
+from ofiml.data.schema import F_LAST, Session
 from tests.books import SECOND, TICK, Row, session
 from tests.features.slow import CLOCK, FORMULAS, activity_edges, features, flows
 

@@ -14,9 +14,9 @@ import py7zr
 import pyarrow as pa
 
 from ofiml.config import AlgoseekDataset, FileDataset, Policy, QuotesDataset
-from ofiml.events.writers import to_dbn
+from ofiml.data.writers.vendors import to_dbn
 from tests.books import random_session
-from tests.events import test_algoseek, test_binance, test_databento, test_itch, test_quotes, test_tardis
+from tests.data import test_algoseek, test_binance, test_databento, test_itch, test_quotes, test_tardis
 from tests.golden.test_aapl import file_dataset
 
 Files = dict[str, bytes]

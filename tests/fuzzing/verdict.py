@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ofiml.config import FileDataset, Policy
+from ofiml.data.schema import Session, schema
+from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.events.schema import Session, schema
-from ofiml.events.sessions import sources
 from tests.fuzzing.damage import Damaged
 from tests.fuzzing.samples import Files, Sample
 

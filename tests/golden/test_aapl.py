@@ -13,8 +13,8 @@ import pytest
 
 from ofiml.bars.time import states, time_bars
 from ofiml.config import FileDataset, Policy
-from ofiml.events.schema import level, times
-from ofiml.events.sessions import sources
+from ofiml.data.schema import level, times
+from ofiml.data.sessions import sources
 from ofiml.features.kernel import flow_events
 from ofiml.ofi.flow import bar_flow, flow_columns
 

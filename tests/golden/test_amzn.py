@@ -7,7 +7,7 @@ import pytest
 
 from ofiml.bars.time import bar_table, states, time_bars
 from ofiml.config import Ofi, RidgeOfi
-from ofiml.events.sessions import sources
+from ofiml.data.sessions import sources
 from ofiml.ofi.flow import bar_flow, flow_matrix
 from ofiml.ofi.reduce import reducer
 from tests.golden.test_aapl import file_dataset

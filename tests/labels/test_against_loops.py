@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ofiml.bars.time import states, time_bars
 from ofiml.config import Horizon, Target
-from ofiml.events.schema import F_LAST, times
+from ofiml.data.schema import F_LAST, times
 from ofiml.labels import label_table
 from ofiml.labels.barrier import MISSING, first_touch, first_touch_py
 from tests.books import SECOND, TICK, busy_session, session

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ofiml import experiment
 from ofiml.config import Target
-from ofiml.evaluation.measured import Judged, measures
 from ofiml.labels import Encoder, in_ticks
-from ofiml.progress import Stages
+from ofiml.metrics.measured import Judged, measures
 from ofiml.splits.walk_forward import Intervals, walk_forward
-from ofiml.training import intervals
+from ofiml.study import run as experiment
+from ofiml.training.folds import intervals
 from ofiml.tuning.inner import Train, inner_folds
+from ofiml.ui.progress import Stages
 
 SECOND = 1_000_000_000
 DIRECTION = Target("forecast", "direction", "ticks", look_back=None, dead_band=0.0, stop=None, take_profit=None)

@@ -9,7 +9,7 @@ from ofiml.config import load
 from ofiml.errors import DataError
 from ofiml.models.blend import best_weights
 from ofiml.models.registry import build
-from ofiml.tracking.outputs import resolved
+from ofiml.reporting.files import resolved
 from tests.intervals import apart
 
 

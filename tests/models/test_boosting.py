@@ -197,10 +197,10 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     """On a simulated book, the sign is that of the column's correlation with the same bar's move."""
     import polars as pl
 
-    from ofiml.events.simulate import simulate
+    from ofiml.data.synthetic import simulate
     from ofiml.ofi.flow import flow_matrix, groups
     from ofiml.ofi.reduce import reducer
-    from ofiml.rows import prepare
+    from ofiml.samples.rows import prepare
 
     base = "dataset.sessions=1", "dataset.session_length=10m", "target=impact", "bars.step=5s"
     (session,) = simulate(configure(*base, "model=ols").dataset, 0)

@@ -7,11 +7,12 @@ import sys
 import pytest
 from hydra import compose, initialize_config_dir
 
-from ofiml import experiment, models
+from ofiml import models
 from ofiml.config import MODELS, load
 from ofiml.errors import ConfigError
-from ofiml.progress import Stages
-from ofiml.tracking.outputs import resolved
+from ofiml.reporting.files import resolved
+from ofiml.study import run as experiment
+from ofiml.ui.progress import Stages
 from tests.conftest import ROOT
 
 FILE = '''

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofiml.bars.time import states, time_bars
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, NO_ASK, NO_BID
+from ofiml.data.schema import (
+    F_LAST,
+    F_SNAPSHOT,
+    NO_ASK,
+    NO_BID,
+)
 from ofiml.features import kernel
 from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
 from tests.books import mirrored, random_session, session

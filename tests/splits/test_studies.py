@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ofiml.cli.replay import main as replay
+from ofiml.cli.reproduce import main as reproduce
+from ofiml.cli.splits import main as splits
 from ofiml.errors import DataError
-from ofiml.record import record
-from ofiml.replay import main as replay
-from ofiml.reproduce import main as reproduce
-from ofiml.splits.__main__ import main as splits
-from ofiml.tracking.figures import figures
-from ofiml.tracking.report import predictions_sha256
-from ofiml.tracking.verdict import sentences
+from ofiml.reporting.figures import figures
+from ofiml.reporting.verdict import sentences
+from ofiml.study.report import predictions_sha256
+from ofiml.tracking.record import record
 
 QUICK = ["debug=tiny", "model=ols"]
 BAR = ["symbol", "session", "bar_close"]
@@ -58,7 +58,7 @@ def test_each_path_trades_alone(paths, run):
 
 def test_repeated_rows_do_not_count_as_independent(run, configure):
     """With the same model in every fold all paths are one: intervals and t are those of a single path."""
-    from ofiml.evaluation.judge import judge
+    from ofiml.evaluation.measures import judge
 
     config = configure(*QUICK, "evaluation.bootstrap=200")
     one = run(*QUICK).predictions

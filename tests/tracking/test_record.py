@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 import yaml
 
+from ofiml.cli.reproduce import main as reproduce
 from ofiml.config import load
-from ofiml.reproduce import main as reproduce
-from ofiml.tracking.report import predictions_sha256
+from ofiml.study.report import predictions_sha256
 
 TINY = ["debug=tiny", "model=lgbm", "model.n_estimators=20"]
 

@@ -10,7 +10,7 @@ import time
 import mlflow
 import pytest
 
-from ofiml.cli import ending_in_a_sentence, terminable
+from ofiml.cli.exits import ending_in_a_sentence, terminable
 
 LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.groups=4", "split.tested=2"]
 

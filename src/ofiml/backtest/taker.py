@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Backtest
-from ofiml.evaluation.sharpe import sharpe
+from ofiml.metrics.sharpe import sharpe
 from ofiml.units import PRICE_SCALE
 
 FILL_SCHEMA: dict[str, pl.DataType] = {

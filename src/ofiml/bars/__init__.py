@@ -2,7 +2,7 @@
 
 from ofiml.bars.time import Bars, Book, time_bars
 from ofiml.config import ActivityBars, TimeBars
-from ofiml.events.schema import Session
+from ofiml.data.schema import Session
 
 
 def cut(session: Session, book: Book, config: TimeBars | ActivityBars) -> Bars:

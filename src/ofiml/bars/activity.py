@@ -13,8 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ofiml.bars.time import MOST_BARS, Bars, Book
+from ofiml.data.schema import (
+    F_LAST,
+    NO_PRICE,
+    Session,
+    times,
+)
 from ofiml.errors import DataError
-from ofiml.events.schema import F_LAST, NO_PRICE, Session, times
 from ofiml.units import PRICE_SCALE
 
 Int64 = NDArray[np.int64]

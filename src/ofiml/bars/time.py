@@ -6,8 +6,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ofiml.data.schema import (
+    F_LAST,
+    F_SNAPSHOT,
+    Int64,
+    Session,
+    times,
+)
 from ofiml.errors import DataError
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, Int64, Session, times
 
 MOST_BARS = 5_000_000  # of a session; a bar of a microsecond is a slip
 

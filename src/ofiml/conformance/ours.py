@@ -9,8 +9,14 @@ import polars as pl
 
 from ofiml.bars.time import states, time_bars
 from ofiml.conformance.books import Given, State
-from ofiml.events.quality import Quality
-from ofiml.events.schema import F_LAST, F_SNAPSHOT, Int64, Session, schema
+from ofiml.data.quality import Quality
+from ofiml.data.schema import (
+    F_LAST,
+    F_SNAPSHOT,
+    Int64,
+    Session,
+    schema,
+)
 from ofiml.features import kernel
 from ofiml.features.batch import pieces
 from ofiml.features.machine import FLOW_ONLY, Machine, market

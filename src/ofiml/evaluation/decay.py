@@ -7,10 +7,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import Config
-from ofiml.evaluation.metrics import ic, rank_ic
-from ofiml.evaluation.resample import ic_interval
 from ofiml.evaluation.strata import blocks_within
+from ofiml.labels import label_span
 from ofiml.labels.ahead import columns, named
+from ofiml.metrics.resampling import ic_interval
+from ofiml.metrics.scores import ic, rank_ic
 from ofiml.splits.purge import meets
 from ofiml.splits.rows import Intervals
 
@@ -32,7 +33,7 @@ def decay(
     if not multiples or not set(columns(multiples)) <= set(predictions.columns):
         return None
     found, before = [], np.zeros(predictions.height)
-    labels = (predictions["label_end"] - predictions["label_start"]).to_numpy().max()
+    labels = label_span(predictions)
     whole = max(int(labels), config.horizon.length_ns or 0)
     for name, multiple in zip(columns(multiples), multiples, strict=True):
         span = round(multiple * whole)

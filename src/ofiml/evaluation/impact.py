@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.evaluation.metrics import ic
+from ofiml.metrics.scores import ic
 from ofiml.units import SECOND
 
 WINDOW = 1800 * SECOND

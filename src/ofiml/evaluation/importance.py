@@ -5,17 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.evaluation.metrics import rank_ic
 from ofiml.features.catalogue import CATALOGUE
+from ofiml.metrics.scores import rank_ic
 
 Float = NDArray[np.float64]
-
-
-def sample(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of `rows`, evenly spaced."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
 def importance(names: list[str], by_fold: Float) -> list[dict[str, Any]]:

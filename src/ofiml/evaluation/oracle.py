@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from ofiml.evaluation.measured import Judged
+from ofiml.metrics.measured import Judged
 
 _MEASURES = {"return": ["r2", "ic", "rank_ic", "hit_rate"], "direction": ["rank_ic", "hit_rate", "auc"]}
 _CHANCE = {"hit_rate": 0.5, "auc": 0.5}

@@ -7,10 +7,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import Config
-from ofiml.evaluation.measured import PROBABILITIES
-from ofiml.evaluation.metrics import up_if_moved
-from ofiml.evaluation.resample import FEWEST_BLOCKS, percentiles, resampled
 from ofiml.evaluation.strata import blocks_within
+from ofiml.labels import label_span
+from ofiml.metrics.measured import PROBABILITIES
+from ofiml.metrics.resampling import FEWEST_BLOCKS, percentiles, resampled
+from ofiml.metrics.scores import up_if_moved
 
 Float = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def _curve(rows: pl.DataFrame, p: Float, event: Float, config: Config) -> dict[s
     if len(p):
         at, evaluation = bins(p), config.evaluation
         count = int(at.max()) + 1
-        span = int((rows["label_end"].to_numpy() - rows["label_start"].to_numpy()).max())
+        span = label_span(rows)
         block = blocks_within(rows, span, config)
         inside = np.eye(count)[at]
         terms = np.concatenate([inside, inside * event[:, None]], axis=1)

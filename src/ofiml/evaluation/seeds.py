@@ -6,17 +6,8 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Config
-from ofiml.evaluation.measured import Judged, measures
-
-
-def column(seed: int) -> str:
-    """The column of `y_hat` as fitted with another seed."""
-    return f"y_hat_seed_{seed}"
-
-
-def up_column(seed: int) -> str:
-    """The column of P(up | the mid moves) of a direction as fitted with another seed."""
-    return f"up_seed_{seed}"
+from ofiml.metrics.measured import Judged, measures
+from ofiml.training.columns import column, up_column
 
 
 def spread(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | None:

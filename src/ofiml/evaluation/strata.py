@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Config
-from ofiml.evaluation.bootstrap import blocks
-from ofiml.evaluation.measured import Judged
-from ofiml.evaluation.resample import ic_interval
+from ofiml.labels import label_span
+from ofiml.metrics.bootstrap import blocks
+from ofiml.metrics.measured import Judged
+from ofiml.metrics.resampling import ic_interval
 from ofiml.units import SECOND
 
 BARS, FEWEST_BARS = 30, 10  # that the trailing volatility is of
@@ -146,7 +147,7 @@ def _measured(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
     values = {name: judged.measure(name) for name in _MEASURES}
     low, high = float("nan"), float("nan")
     if len(y):
-        block = blocks_within(rows, int((rows["label_end"] - rows["label_start"]).max()), config)  # type: ignore[arg-type]
+        block = blocks_within(rows, label_span(rows), config)
         evaluation = config.evaluation
         low, high = ic_interval(y, y_hat, block, samples=evaluation.bootstrap, level=evaluation.level, seed=config.seed)
     return {"rows": len(y), "ic": values.pop("ic"), "low": low, "high": high, **values}

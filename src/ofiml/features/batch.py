@@ -8,7 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.events.schema import NO_ASK, NO_BID, NO_PRICE, Session
+from ofiml.data.schema import (
+    NO_ASK,
+    NO_BID,
+    NO_PRICE,
+    Session,
+)
 from ofiml.features import kernel
 from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.machine import Machine, Market, Plan, row_width

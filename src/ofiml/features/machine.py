@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ofiml.config import Features, Ofi
-from ofiml.events.schema import Session
+from ofiml.data.schema import Session
 from ofiml.features import kernel
 from ofiml.features.catalogue import chosen
 from ofiml.units import SECOND

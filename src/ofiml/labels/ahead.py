@@ -6,7 +6,7 @@ import polars as pl
 
 from ofiml.bars.time import Bars, Book, mid_ticks, quotes
 from ofiml.config import Config, Horizon
-from ofiml.events.schema import Session
+from ofiml.data.schema import Session
 from ofiml.labels.clock import ActivityClock, TimeClock, horizon_clock
 from ofiml.units import SECOND
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ofiml.bars.activity import whole
 from ofiml.bars.time import Book
 from ofiml.config import Horizon
-from ofiml.events.schema import Session, times
+from ofiml.data.schema import Session, times
 
 Int64 = NDArray[np.int64]
 

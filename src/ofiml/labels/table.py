@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from ofiml.bars.time import Bars, Book, mid_ticks, quotes
 from ofiml.config import Horizon, Target
-from ofiml.events.schema import Session
+from ofiml.data.schema import Session
 from ofiml.labels.clock import NEVER, horizon_clock
 from ofiml.labels.volatility import volatility
 

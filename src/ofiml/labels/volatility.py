@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.bars.time import Bars, Book, mid_ticks, quotes
-from ofiml.events.schema import Session
+from ofiml.data.schema import Session
 from ofiml.labels.clock import Clock
 
 _LEAST = 0.25  # ticks²: the mid's smallest move, half a tick, once in the look-back; so that nothing is divided by 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
-from ofiml.events.schema import Session
+from ofiml.data.schema import Session
 from ofiml.features import kernel
 from ofiml.features.batch import Computed, compute
 from ofiml.features.machine import FLOW_ONLY, market

@@ -1,60 +1,6 @@
-"""`python -m ofiml.splits [--out folds.png] [group=choice ...] [key=value ...]`: a study's folds, without the study."""
+"""`python -m ofiml.splits` runs the command `ofiml splits`, a program that stands above this room."""
 
-import argparse
-import sys
-from pathlib import Path
-
-from ofiml.arguments import composed
-from ofiml.cli import ending_in_a_sentence
-from ofiml.errors import ConfigError
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m ofiml.splits",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Leaking counts the train rows whose interval meets a test row's label; code 1 if there is one.\n\n"
-        "python -m ofiml.splits split=cpcv split.groups=8 --out folds.png",
-    )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of python -m ofiml.run")
-    parser.add_argument("--out", type=Path, help="draw the folds there too, as PNG")
-    given = parser.parse_intermixed_args(arguments)
-    return ending_in_a_sentence(lambda: splits(given.overrides, given.out))
-
-
-def splits(overrides: list[str], out: Path | None = None) -> int:
-    """Prints the folds as a table, and draws them. 1 if a train row leaks."""
-    if out is not None and out.suffix != ".png":
-        raise ConfigError(f"--out {out}: the figure is a PNG; give a name that ends in .png.")
-    config = composed(overrides, "split=cpcv or split.folds=3")
-
-    import polars as pl
-    from rich.console import Console
-
-    from ofiml.drawing import styled
-    from ofiml.folds import draw, show
-    from ofiml.progress import Stages
-    from ofiml.rows import in_time_order, prepare_all
-    from ofiml.splits.fold import leaking
-    from ofiml.splits.splitter import splitter
-    from ofiml.training import divide
-
-    with Stages() as stages:
-        sessions = prepare_all(config, stages)
-    rows, _ = in_time_order(sessions)
-    divided = divide(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
-    console = Console()
-    console.print(
-        f"{splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True
-    )
-    show(divided, console)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        styled(lambda figure: draw(figure, divided), legend_columns=4).savefig(out)
-        console.print(f"wrote {out}", highlight=False, soft_wrap=True)
-    return 1 if any(leaking(divided.rows, fold) for fold in divided.folds) else 0
-
+import runpy
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runpy.run_module("ofiml.cli.splits", run_name="__main__")

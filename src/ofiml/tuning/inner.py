@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
-from ofiml.evaluation.metrics import class_log_loss, pinball, r2
 from ofiml.labels import Encoder
+from ofiml.metrics.scores import class_log_loss, pinball, r2
 from ofiml.models.base import Model
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer

@@ -18,8 +18,8 @@ import numpy as np
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.errors import DataError, at
-from ofiml.fingerprint import made_by
 from ofiml.models.registry import build
+from ofiml.provenance import made_by
 from ofiml.tuning.importance import importance
 from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.slots import Slots

@@ -1,0 +1,84 @@
+"""`python -m ofiml.compare EXPERIMENT`: the runs of an MLflow experiment beside each other, with luck taken off.
+
+Runs are compared where they have the same data, bars, horizon and target. What a run logged is a stranger's: it is
+checked before any is used, and what does not pass is named and left out.
+"""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.errors import ConfigError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ofiml.compare", description="The runs of an MLflow experiment, with luck taken off."
+    )
+    parser.add_argument("experiment", help="the experiment's name, as in tracking.experiment")
+    default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    parser.add_argument(
+        "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
+    )
+    parser.add_argument("--runs", default="", metavar="ID,ID", help="only these runs; trials are counted from all")
+    parser.add_argument("--measure", default="ic", choices=["ic", "r2", "sharpe"], help="what is tested (default: ic)")
+    parser.add_argument("--benchmark", metavar="ID", help="the run that others must beat (default: no skill)")
+    parser.add_argument("--samples", type=int, default=1000, help="of each bootstrap (default: 1000)")
+    parser.add_argument("--seed", type=int, default=7, help="of each bootstrap (default: 7)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write compare.md, .json and .png")
+    given = parser.parse_args(arguments)
+    return ending_in_a_sentence(lambda: compare(given))
+
+
+def compare(given: argparse.Namespace) -> None:
+    """Reads, judges, shows and, where `given.out` says so, writes. Raises ConfigError for what cannot be compared."""
+    from rich.console import Console
+    from threadpoolctl import threadpool_limits
+
+    from ofiml.comparison import page
+    from ofiml.comparison.groups import comparable, read
+    from ofiml.comparison.trials import counted
+    from ofiml.comparison.verdicts import judge
+    from ofiml.study.report import finite
+    from ofiml.tracking.store import listed
+    from ofiml.ui.progress import Stages
+
+    if not 100 <= given.samples <= 100_000 or given.seed < 0:
+        raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
+    runs = listed(given.experiment, given.uri)
+    trials = counted(runs)
+    chosen = comparable(runs, [run_id for run_id in given.runs.split(",") if run_id])
+    if not chosen:
+        raise ConfigError(f"No run of {given.experiment} is finished: there is nothing to compare. {trials.words()}")
+    if given.benchmark is not None:
+        chosen = [group for group in chosen if given.benchmark in {run.run_id for run in group}]
+        if not chosen:
+            raise ConfigError(f"The benchmark {given.benchmark!r} is not among the runs that are compared.")
+    if given.measure == "sharpe":
+        chosen = [group for group in chosen if group[0].tags["kind"] == "forecast"]
+        if not chosen:
+            raise ConfigError("An impact is not traded: it has no Sharpe ratio; use --measure ic or r2.")
+    with Stages() as stages, stages.stage("runs", sum(len(group) for group in chosen)) as bar:
+        groups = [read(group, given.uri, bar.step) for group in chosen]
+    with threadpool_limits(limits=1):
+        judged = [
+            judge(group, given.measure, trials, benchmark=given.benchmark, samples=given.samples, seed=given.seed)
+            for group in groups
+        ]
+    page.show(judged, trials, Console())
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        counts = asdict(trials) | {"total": trials.total}
+        content = finite({"experiment": given.experiment, "trials": counts, "groups": judged})
+        (given.out / "compare.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        (given.out / "compare.md").write_text(page.markdown(given.experiment, judged, trials))
+        if any(group["tests"] for group in judged):
+            page.figure(judged).savefig(given.out / "compare.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

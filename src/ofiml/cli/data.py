@@ -1,0 +1,60 @@
+"""`python -m ofiml.data check|describe|convert dataset=… [key=value ...]`: a dataset, without a study."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.overrides import composed
+from ofiml.data.schema import Session
+from ofiml.data.writers.convert import FORMATS, write_session
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ofiml.data",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="check      sessions and their quality: what was dropped, what was noticed; code 1 if one is refused\n"
+        "describe   the same, with spread, depth by level, event mix and the shape of the day\n"
+        "convert    writes each session as a file\n\n"
+        "python -m ofiml.data describe dataset=lobster dataset.path=AMZN_5.zip\n"
+        "python -m ofiml.data convert --to parquet --out data dataset=synthetic",
+    )
+    parser.add_argument("command", choices=("check", "describe", "convert"))
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of python -m ofiml.run; dataset matters")
+    parser.add_argument("--to", choices=FORMATS, default="parquet", help="what convert writes (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("data"), help="where convert writes (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    given = parser.parse_intermixed_args()
+    return ending_in_a_sentence(lambda: _work(given))
+
+
+def _work(given: argparse.Namespace) -> int:
+    config = composed(given.overrides, "dataset=lobster dataset.path=FILE")
+
+    from rich.console import Console
+
+    from ofiml.microstructure.survey import as_json, show, survey
+    from ofiml.ui.progress import Stages
+
+    def write(session: Session) -> list[Path]:
+        return write_session(session, given.out, given.to, getattr(config.dataset, "calendar", "XNYS"))
+
+    with Stages() as stages:
+        found = survey(
+            config,
+            stages,
+            describe=given.command == "describe",
+            write=write if given.command == "convert" else None,
+        )
+    if given.json:
+        sys.stdout.write(json.dumps(as_json(found), indent=1) + "\n")
+    else:
+        show(found, Console())
+    return 1 if found.refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

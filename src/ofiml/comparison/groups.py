@@ -1,0 +1,187 @@
+"""Which runs may be compared, and what each predicted and earned, as far as it is what a study writes."""
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ofiml.data.schema import TIME
+from ofiml.errors import ConfigError
+from ofiml.tracking.logged_run import BAR, checked_table
+from ofiml.tracking.store import Listed, fetched
+from ofiml.units import duration
+
+_PREDICTIONS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "session": pl.String(),
+    "bar_close": TIME,
+    "path": pl.Int32(),
+    "y": pl.Float64(),
+    "y_hat": pl.Float64(),
+    "train_mean": pl.Float64(),
+    "label_start": pl.Int64(),
+    "label_end": pl.Int64(),
+}
+_EQUITY: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "session": pl.String(),
+    "bar_close": TIME,
+    "path": pl.Int32(),
+    "gross": pl.Float64(),
+    "net": pl.Float64(),
+}
+_SAID = ("bars.name", "bars.per", "horizon.length", "horizon.clock", "target.kind", "target.name")  # told otherwise
+_UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run with its `predictions`, of a backtest its `equity` (what each bar gained), and its bootstrap's `block` in
+    ns, None where that follows from its sessions and labels.
+    """
+
+    run: Listed
+    predictions: pl.DataFrame
+    equity: pl.DataFrame | None
+    block: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs that may be compared: of one kind, data set, bars, horizon and target. `again` counts the repetitions of a
+    run, by its id; `left_out` says why a run is not among the entries.
+    """
+
+    kind: str
+    digest: str
+    params: dict[str, str]
+    entries: list[Entry]
+    again: dict[str, int]
+    left_out: list[str]
+
+    @property
+    def heading(self) -> str:
+        name = self.entries[0].run.tags.get("dataset", "") if self.entries else ""
+        span = f"horizon {self.params.get('horizon.length')}" if self.kind == "forecast" else "the same bar"
+        rest = [f"{k} {v}" for k, v in self.params.items() if k not in _SAID and v not in ("None", "0.0")]
+        return f"{self.kind}, {safe(span)}, data {safe(name)} {safe(self.digest[:8])}; {safe(', '.join(rest))}"
+
+
+def safe(text: str) -> str:
+    """A stranger's word as it may be printed: without markup, control characters or great length."""
+    return _UNSAFE.sub("?", text)[:200]
+
+
+def comparable(runs: list[Listed], asked: list[str]) -> list[list[Listed]]:
+    """The finished runs that can be compared, group by group, in the order of their first; only those `asked` for, if
+    any are. Raises ConfigError if both kinds are asked for, or an asked run is not there or not finished.
+    """
+    known = {run.run_id: run for run in runs}
+    for run_id in asked:
+        if run_id not in known:
+            raise ConfigError(f"Run {safe(run_id)} is not in the experiment.")
+        run = known[run_id]
+        if not _compares(run):
+            raise ConfigError(f"Run {run_id} holds no finished study: it is {run.status.lower()}.")
+    chosen = [known[run_id] for run_id in dict.fromkeys(asked)] if asked else [run for run in runs if _compares(run)]
+    kinds: dict[str, list[str]] = {}
+    for run in chosen:
+        kinds.setdefault(run.tags["kind"], []).append(run.run_id[:8])
+    if asked and len(kinds) > 1:
+        told = ", ".join(f"{' '.join(ids)} {kind}" for kind, ids in sorted(kinds.items()))
+        raise ConfigError(
+            f"An impact explains the bar that it sees, a forecast a later return: they are never compared ({told}); "
+            "ask for runs of one kind."
+        )
+    groups: dict[tuple, list[Listed]] = {}
+    for run in chosen:
+        groups.setdefault((run.tags["kind"], run.tags["dataset.digest"], tuple(_same(run).items())), []).append(run)
+    return list(groups.values())
+
+
+def read(runs: list[Listed], uri: str, step: Callable[[], None]) -> Group:
+    """The tables of runs that are `comparable`; what a run lacks, or what is not a study's, leaves it out."""
+    entries: list[Entry] = []
+    again: dict[str, int] = {}
+    left_out = []
+    first_of: dict[tuple, str] = {}
+    for run in runs:
+        traded = tuple(sorted((k, v) for k, v in run.params.items() if k.startswith("backtest.")))
+        same = (run.tags.get("predictions.sha256", run.run_id), traded)
+        if same in first_of:
+            again[first_of[same]] = again.get(first_of[same], 0) + 1
+        else:
+            try:
+                entries.append(_entry(run, uri))
+                first_of[same] = run.run_id
+            except ConfigError as error:
+                left_out.append(str(error))
+        step()
+    others = [entry for entry in entries[1:] if not _same_outcomes(entries[0], entry)]
+    left_out += [f"Run {e.run.run_id}: its outcomes are not those of run {entries[0].run.run_id}." for e in others]
+    kept = [entry for entry in entries if all(entry is not other for other in others)]
+    first = runs[0]
+    return Group(first.tags["kind"], first.tags["dataset.digest"], _same(first), kept, again, left_out)
+
+
+def _same_outcomes(one: Entry, other: Entry) -> bool:
+    both = one.predictions.select(*BAR, "y").join(other.predictions.select(*BAR, "y"), on=BAR)
+    return bool((both["y"] == both["y_right"]).all())
+
+
+def _same(run: Listed) -> dict[str, str]:
+    """The params that make outcomes and gains comparable; an impact has no horizon."""
+    parts = ("bars.", "target.") if run.tags["kind"] == "impact" else ("bars.", "horizon.", "target.")
+    return {k: v for k, v in sorted(run.params.items()) if k.startswith(parts)}
+
+
+def _compares(run: Listed) -> bool:
+    kind = run.tags.get("kind")
+    return (
+        run.status == "FINISHED" and not run.deleted and kind in ("forecast", "impact") and "dataset.digest" in run.tags
+    )
+
+
+def _block(run: Listed) -> int | None:
+    text = run.params.get("evaluation.block", "None")
+    if text == "None":
+        return None
+    try:
+        length = duration(text, "evaluation.block")
+    except ConfigError as error:
+        raise ConfigError(f"The params of run {run.run_id} are not those of a study: {error}") from error
+    if length == 0:
+        raise ConfigError(f"The params of run {run.run_id} are not those of a study: evaluation.block is 0.")
+    return length
+
+
+def _entry(run: Listed, uri: str) -> Entry:
+    block = _block(run)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = fetched(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
+        if "predictions.parquet" not in paths:
+            raise ConfigError(f"Run {run.run_id} holds no predictions.parquet.")
+        predictions = checked_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)
+        equity = None
+        if "equity.parquet" in paths:
+            equity = checked_table(paths["equity.parquet"], run.run_id, "equity", _EQUITY)
+    for name, table in (("predictions", predictions), ("equity", equity)):
+        numbers = [] if table is None else [c for c, dtype in table.schema.items() if dtype == pl.Float64()]
+        if table is not None and not table.select(pl.col(numbers).is_finite().all()).row(0) == (True,) * len(numbers):
+            raise ConfigError(f"The {name} of run {run.run_id} are not those of a study: a number is not finite.")
+    if (predictions["label_end"] <= predictions["label_start"]).any():
+        raise ConfigError(f"The predictions of run {run.run_id} are not those of a study: a label does not last.")
+    equity = None if equity is None else _averaged(equity).sort("bar_close")
+    return Entry(run, _averaged(predictions).sort("bar_close", *BAR[:2]), equity, block)
+
+
+def _averaged(table: pl.DataFrame) -> pl.DataFrame:
+    """A row a bar: the mean over the paths that have it."""
+    if "path" not in table.columns:
+        return table
+    numbers = [name for name, dtype in table.schema.items() if dtype == pl.Float64()]
+    rest = [name for name in table.columns if name not in (*BAR, *numbers, "path")]
+    return table.group_by(BAR, maintain_order=True).agg(pl.col(rest).first(), pl.col(numbers).mean())

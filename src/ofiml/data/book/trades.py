@@ -1,0 +1,41 @@
+"""Trades put among the rows of a book that does not hold them."""
+
+import numpy as np
+import polars as pl
+
+from ofiml.data.book import kernel
+from ofiml.data.book.build import MESSAGE_COLUMNS
+from ofiml.data.schema import EVENT_COLUMNS, Int64, level_columns
+
+
+def among(messages: pl.DataFrame, trades: pl.DataFrame, before: Int64) -> pl.DataFrame:
+    """A messages table with trades, which leave the book as it is.
+
+    `trades` has the columns of an event, and `line`; `before` (trades,), which does not fall, is the number of messages
+    that come before each.
+    """
+    kept = trades.with_columns(
+        pl.lit(kernel.KEEP, pl.UInt8).alias("op"),
+        pl.lit(kernel.NO_SIDE, pl.UInt8).alias("op_side"),
+        pl.lit(None, pl.UInt64).alias("order"),
+        pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"),
+    )
+    names = list(MESSAGE_COLUMNS)
+    return _merged(messages.select(names), kept.select(names), before)
+
+
+def upon(book: pl.DataFrame, trades: pl.DataFrame, before: Int64, levels: int) -> pl.DataFrame:
+    """Rows of books with trades, each of which shows the book before it; none, before the first. As `among`."""
+    shown = {name: dtype for m in range(levels) for name, dtype in level_columns(m).items()}
+    # Index 0 is the book before the first row: nothing.
+    nothing = pl.DataFrame({name: [None] for name in shown}, schema=shown)
+    seen = pl.concat([nothing, book.select(list(shown))])[before]
+    names = ["line", *EVENT_COLUMNS, *shown]
+    return _merged(book.select(names), pl.concat([trades, seen], how="horizontal").select(names), before)
+
+
+def _merged(rows: pl.DataFrame, trades: pl.DataFrame, before: Int64) -> pl.DataFrame:
+    if trades.height == 0:
+        return rows
+    place = np.concatenate([2 * np.arange(rows.height, dtype=np.int64) + 1, 2 * before])
+    return pl.concat([rows, trades])[np.argsort(place, kind="stable")]

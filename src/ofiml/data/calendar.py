@@ -1,0 +1,111 @@
+"""When a market's sessions are: exchange calendars with half days and daylight saving, or UTC days."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from ofiml.errors import DataError
+from ofiml.data.schema import Int64
+from ofiml.units import SECOND
+
+_MINUTE, _DAY = 60 * SECOND, 24 * 3600 * SECOND
+ALWAYS = "24/7"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A session's date (the exchange's own for it) and bounds in UTC ns; `scheduled` is the close that was expected,
+    where the events end before.
+    """
+
+    date: str
+    open: int
+    close: int
+    scheduled: int | None = None
+
+    def holds(self, stamps: Int64) -> bool:
+        """Whether one of the sorted times lies in it, bounds included: a state at the open is where bars start from."""
+        return bool(np.searchsorted(stamps, self.open) < np.searchsorted(stamps, self.close, side="right"))
+
+    def within(self, other: "Window") -> "Window":
+        return Window(self.date, max(self.open, other.open), min(self.close, other.close))
+
+    def trimmed(self, stamps: Int64) -> "Window":
+        """From the minute of its first event to its last: bars on a grid that does not depend on the event."""
+        first = int(stamps[np.searchsorted(stamps, self.open)])
+        last = int(stamps[np.searchsorted(stamps, self.close, side="right") - 1])
+        # Bars are (open, close]: the open lies before the first event.
+        return replace(self.within(Window(self.date, (first - 1) // _MINUTE * _MINUTE, last)), scheduled=self.close)
+
+
+def time_zone(calendar: str) -> ZoneInfo:
+    """The exchange's time zone."""
+    if calendar == ALWAYS:
+        return ZoneInfo("UTC")
+    if calendar in ("XNYS", "XNAS"):
+        return ZoneInfo("America/New_York")
+    return ZoneInfo(str(_calendar(calendar, dt.date(2024, 1, 1), dt.date(2024, 1, 31)).tz))
+
+
+def windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
+    """The sessions that may hold events from `first` to `last` (UTC ns), in order and without overlap.
+
+    `hours` is `regular` (the calendar's, with its half days and daylight saving), `all` (exchange-local days) or two
+    exchange-local times on the calendar's days. A market that never closes has UTC days.
+    """
+    zone = time_zone(calendar)
+    days = _days(zone, first, last)
+    if hours == "all" or (calendar == ALWAYS and hours == "regular"):
+        return [_day(d, zone) for d in days]
+    if calendar == ALWAYS:
+        return [between(d, hours, zone) for d in days]
+    schedule = _calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
+    if hours == "regular" and schedule["break_start"].notna().any():
+        raise DataError(
+            f"the sessions of {calendar} have a break: choose one half of the day, as dataset.hours=['09:00','11:30'], "
+            "so that nothing is measured across it."
+        )
+    bounds = (schedule[c].dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for c in ("open", "close"))
+    opens, closes = (b.astype(np.int64).tolist() for b in bounds)
+    found = [
+        between(label.date(), hours, zone)
+        if isinstance(hours, list)
+        else Window(label.date().isoformat(), open_, close)
+        for label, open_, close in zip(schedule.index, opens, closes, strict=True)
+    ]
+    return [w for w in found if w.close >= first - _DAY and w.open <= last + _DAY]
+
+
+def _days(zone: ZoneInfo, first: int, last: int) -> list[dt.date]:
+    start, end = (dt.datetime.fromtimestamp(t // SECOND, zone).date() for t in (first, last))
+    if (end - start).days > 366 * 30:
+        raise DataError(f"the events span {start} to {end}: a time is wrong; see dataset.policy.time_reversal.")
+    return [start + dt.timedelta(k) for k in range((end - start).days + 1)]
+
+
+def _day(day: dt.date, zone: ZoneInfo) -> Window:
+    """A local day up to, but without, the first instant of the next."""
+    return Window(day.isoformat(), _local(day, "00:00", zone), _local(day + dt.timedelta(1), "00:00", zone) - 1)
+
+
+def _local(day: dt.date, at: str, zone: ZoneInfo) -> int:
+    return int(dt.datetime.combine(day, dt.time.fromisoformat(at), zone).timestamp()) * SECOND
+
+
+def between(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
+    """A day from one local time to another."""
+    return Window(day.isoformat(), _local(day, hours[0], zone), _local(day, hours[1], zone))
+
+
+def _calendar(name: str, start: dt.date, end: dt.date) -> Any:
+    import exchange_calendars  # takes a second to load
+
+    try:
+        return exchange_calendars.get_calendar(name, start=start.isoformat(), end=end.isoformat())
+    except (ValueError, exchange_calendars.errors.CalendarError) as error:
+        raise DataError(
+            f"the calendar {name} does not cover {start} to {end}: a time is wrong, or choose dataset.calendar=24/7."
+        ) from error

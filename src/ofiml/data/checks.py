@@ -1,0 +1,233 @@
+"""Checks of rows, each cause with its policy: an error that names the place, a counted drop, or a counted keep."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import Policy
+from ofiml.errors import DataError
+from ofiml.data.schema import F_LAST, F_SNAPSHOT, NO_PRICE
+
+# Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
+_CLOCK_TOLERANCE = dt.timedelta(seconds=1)
+_LONGEST = 80  # characters of a cell in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Rows where `bad` holds fall under `cause`; `what` says so of one of them, with its columns as format fields.
+
+    A field `{value}` is the cell of `column` itself, whose name a file may have chosen.
+    """
+
+    cause: str
+    column: str
+    bad: pl.Expr
+    what: str
+
+
+@dataclass(slots=True)
+class Checker:
+    """Applies one policy to the rows of one input and counts what it drops and keeps, by cause.
+
+    `book_source` is the file of the book columns where that is another one. Frames carry `line`, the line in the file,
+    or whatever `place` says that it counts.
+    """
+
+    source: str
+    policy: Policy
+    book_source: str | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    place: str = "line"
+    notes: list[str] = field(default_factory=list)
+
+    def anew(self) -> "Checker":
+        """One for other rows of the same input, that has counted nothing."""
+        return Checker(self.source, self.policy, self.book_source, place=self.place)
+
+    def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
+        """The rows that pass; see `refuse`. What a check finds in rows that an earlier one dropped does not count."""
+        found = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
+        for check, any_bad in zip(checks, found, strict=True):
+            if any_bad:
+                bad = frame.select(check.bad.fill_null(False)).to_series()
+                frame = self.refuse(check.cause, frame, bad, check.column, check.what)
+        return frame
+
+    def refuse(self, cause: str, frame: pl.DataFrame, bad: pl.Series, column: str, what: str) -> pl.DataFrame:
+        """The frame less its bad rows, or as it is where the policy keeps them. Raises DataError where it raises."""
+        count = int(bad.sum())
+        if count == 0:
+            return frame
+        policy = getattr(self.policy, cause)
+        if policy == "raise":
+            row = {name: _shortened(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
+            row["value"] = row.get(column)
+            source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
+            raise DataError(
+                f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
+                f"({count} such row{'s' * (count > 1)}). {remedy(cause, self.policy)}"
+            )
+        self.count(cause, count)
+        return frame if policy == "keep" else frame.filter(~bad)
+
+    def count(self, cause: str, count: int) -> None:
+        """Counts rows as the policy of their cause has it."""
+        counts = self.kept if getattr(self.policy, cause) == "keep" else self.dropped
+        counts[cause] = counts.get(cause, 0) + count
+
+    def notice(self, cause: str, lines: pl.Series, what: str) -> None:
+        """Counts messages that are kept whatever they say. Raises DataError where the policy does."""
+        if getattr(self.policy, cause) == "raise":
+            raise DataError(
+                f"{self.source}, {self.place} {lines[0]}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
+                f"{remedy(cause, self.policy)}"
+            )
+        self.count(cause, len(lines))
+
+    def parse(self, text: pl.DataFrame, casts: dict[str, pl.Expr], optional: set[str]) -> pl.DataFrame:
+        """`line` and the columns of `casts`, each cast from text.
+
+        A cell that does not parse is refused as unreadable; so is an empty one, unless its column is optional.
+        """
+        parsed = text.select("line", *(cast.alias(column) for column, cast in casts.items()))
+        for column in casts:
+            empty = text[column].is_null() | (text[column].str.strip_chars() == "")
+            bad = parsed[column].is_null()
+            if column in optional:
+                bad &= ~empty
+            if not bad.any():
+                continue
+            first_is_empty = empty.filter(bad)[0]
+            what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
+            text = self.refuse("unreadable", text, bad, column, what)
+            parsed = parsed.filter(~bad)
+        return parsed
+
+    def times(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Rows whose receipt does not run back, nor precede the event by more than a second."""
+        late = pl.col("ts_event") > pl.col("ts_recv") + _CLOCK_TOLERANCE
+        what = "{ts_event} is later than its receipt, {ts_recv}"
+        return self._in_order(self.apply(events, [Check("clock", "ts_event", late, what)]))
+
+    def _in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A late stamp and an early one both make times run back; of the two readings the one that blames fewer rows
+        holds, so that one wrong stamp does not condemn all rows after it. Kept, an early row was known no sooner than
+        the row before it, a late one no later than the row after it."""
+        stamps = frame["ts_recv"].to_physical()
+        early = stamps < stamps.cum_max()
+        if not early.any():
+            return frame
+        late = stamps > stamps.cum_min(reverse=True)
+        if early.sum() <= late.sum():
+            frame = self.refuse("time_reversal", frame, early, "ts_recv", "the time {ts_recv} runs back")
+            if self.policy.time_reversal == "keep":
+                frame = frame.with_columns(pl.col("ts_recv").cum_max())
+            return frame
+        what = "the time {ts_recv} is later than the rows after it"
+        frame = self.refuse("time_reversal", frame, late, "ts_recv", what)
+        if self.policy.time_reversal == "keep":
+            frame = frame.with_columns(pl.col("ts_recv").cum_min(reverse=True))
+        return frame
+
+    def book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
+        """Rows of one session whose books are books; what is odd but possible is counted. Missing levels get null."""
+        events = self.apply(events, _sentinels(levels))
+        events = events.with_columns(_missing_as_null(levels))
+        return self.apply(events, _book_checks(levels))
+
+
+def carried(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """What is left of `before`, told apart by `row`, with the marks of the rows that were dropped.
+
+    A book clear or a stated book goes, as F_SNAPSHOT, to the next row that is left, so that no flow is measured across
+    it; the end of a message to the last row that is left of it, so that it is not known later than it was.
+    """
+    if after.height == before.height or after.height == 0:
+        return after
+    left = np.flatnonzero(np.isin(before["row"].to_numpy(), after["row"].to_numpy(), assume_unique=True))
+    flags = after["flags"].to_numpy().copy()
+    reset = ((before["action"] == "R") | ((before["flags"] & F_SNAPSHOT) != 0)).to_numpy()
+    following = np.searchsorted(left, np.flatnonzero(reset))  # of a row that is left, itself
+    flags[following[following < len(left)]] |= F_SNAPSHOT
+    # Of a message that went as a whole, the row before it ended its own message already.
+    ends = np.flatnonzero(((before["flags"] & F_LAST) != 0).to_numpy())
+    preceding = np.searchsorted(left, ends, side="right") - 1
+    flags[preceding[preceding >= 0]] |= F_LAST
+    return after.with_columns(pl.Series("flags", flags))
+
+
+def _shortened(cell: Any) -> Any:
+    """A cell as a sentence can hold it: in a damaged file it may go on for megabytes."""
+    return f"{cell[:_LONGEST]}…" if isinstance(cell, str) and len(cell) > _LONGEST else cell
+
+
+def remedy(cause: str, policy: Policy) -> str:
+    """What to do about a refused cause."""
+    others = [p for p in policy.choices(cause) if p != "raise"]
+    verbs = {"drop": "drop and count such rows", "keep": "count and keep them"}
+    return "Mend the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."
+
+
+def _names(levels: int, quantity: str) -> list[str]:
+    return [f"{side}_{quantity}_{m:02d}" for m in range(levels) for side in ("bid", "ask")]
+
+
+def _sentinels(levels: int) -> list[Check]:
+    columns = ["price", *_names(levels, "px")]
+    what = "a number that stands for no price"
+    return [Check("sentinel", "price", pl.any_horizontal(pl.col(columns) == NO_PRICE), what)]
+
+
+def _missing_as_null(levels: int) -> list[pl.Expr]:
+    """Sentinels as null, and no size where there is no price."""
+    present = {c: pl.col(c) != NO_PRICE for c in ["price", *_names(levels, "px")]}
+    exprs = [pl.when(there).then(pl.col(c)).alias(c) for c, there in present.items()]
+    for size in _names(levels, "sz"):
+        nothing = ~present[size.replace("sz", "px")].fill_null(False) & (pl.col(size) == 0)
+        exprs.append(pl.when(~nothing).then(pl.col(size)).alias(size))
+    return exprs
+
+
+def _book_checks(levels: int) -> list[Check]:
+    bid, ask = pl.col("bid_px_00"), pl.col("ask_px_00")
+    checks = [
+        Check("negative_size", c, pl.col(c) < 0, f"the size {{{c}}} is negative")
+        for c in ("size", *_names(levels, "sz"))
+    ]
+    for side, better in (("bid", 1), ("ask", -1)):
+        for m in range(levels):
+            px, sz = pl.col(f"{side}_px_{m:02d}"), pl.col(f"{side}_sz_{m:02d}")
+            what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and no size"
+            checks.append(Check("zero_size", f"{side}_sz_{m:02d}", px.is_not_null() & (sz == 0), what))
+            what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and its size is missing"
+            checks.append(Check("unreadable", f"{side}_sz_{m:02d}", px.is_not_null() & sz.is_null(), what))
+            what = f"level {m} has a size, {{{side}_sz_{m:02d}}}, and no price"
+            checks.append(Check("unreadable", f"{side}_px_{m:02d}", px.is_null() & sz.is_not_null(), what))
+            if m:
+                before = pl.col(f"{side}_px_{m - 1:02d}")
+                what = f"level {m} at {{{side}_px_{m:02d}}} stands before level {m - 1} at {{{side}_px_{m - 1:02d}}}"
+                out_of_order = px.is_not_null() & ((px - before) * better >= 0).fill_null(True)
+                checks.append(Check("order", f"{side}_px_{m:02d}", out_of_order, what + " (in 1e-9)"))
+    what = "bid {bid_px_00} is above ask {ask_px_00} (in 1e-9): the book is crossed"
+    checks.append(Check("crossed", "bid_px_00", bid > ask, what))
+    checks.append(Check("locked", "bid_px_00", bid == ask, "the best bid and ask are both {bid_px_00} (in 1e-9)"))
+    checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid, or no ask"))
+    book = [c for q in ("px", "sz", "ct") for c in _names(levels, q)]
+    same_book = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
+    row = ["ts_event", "action", "side", "price", "size", "sequence"]
+    same_row = same_book & ~pl.any_horizontal(pl.col(row).ne_missing(pl.col(row).shift(1)))
+    resting = pl.col("action").is_in(["A", "C", "M"])
+    what = "sequence {sequence} repeats the row before it"
+    checks.append(Check("duplicate", "sequence", same_row & resting, what))
+    back = pl.col("sequence") < pl.col("sequence").shift(1)
+    checks.append(Check("sequence", "sequence", back, "the sequence number {sequence} runs back"))
+    what = "{action} of {size} changes nothing in the shown book"
+    checks.append(Check("no_effect", "action", same_book & resting, what))
+    halt = (pl.col("action") == "N") & ((pl.col("flags") & F_SNAPSHOT) != 0)
+    checks.append(Check("halt", "action", halt, "trading halts, at {ts_event}"))
+    return checks

@@ -1,0 +1,125 @@
+"""What readers take and give: the bytes of an input's files, and one symbol's rows as the feed had them."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.checks import Checker
+
+MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
+_PIECE = 1 << 24  # bytes that are unpacked at a time
+_HARMLESS, _DENSEST = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file's name, for messages, and its bytes."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Feed:
+    """One symbol's rows of one input, in feed order.
+
+    `events` has the event schema but for `symbol`, and `line`; a price that stands for none is NO_PRICE. `checker` has
+    counted what was dropped so far, of `rows` read. `date`, `open` and `close` (UTC ns) are set where the input names
+    them; `digest` where what the rows were made from is less than the whole input. `notes` are for the report.
+    """
+
+    symbol: str
+    events: pl.DataFrame
+    levels: int
+    rows: int
+    checker: Checker
+    date: str | None = None
+    open: int | None = None
+    close: int | None = None
+    digest: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """One vendor's format."""
+
+    def groups(self, paths: Sequence[Path]) -> list[list[Path]]:
+        """The files that belong together, each group an input of its own."""
+
+    def read(self, files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+        """The symbols, or days, of one input. Raises DataError."""
+
+
+def each_alone(paths: Sequence[Path]) -> list[list[Path]]:
+    """Every file an input of its own."""
+    return [[path] for path in paths]
+
+
+def unpacked(blob: Blob) -> Blob:
+    """The blob, decompressed where it is gzip or zstd. Raises DataError where it is damaged or far too large."""
+    content = blob.content
+    try:
+        if content.startswith(_GZIP):
+            with gzip.open(io.BytesIO(content)) as stream:
+                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+        if content.startswith(_ZSTD):
+            import pyarrow as pa
+
+            with pa.CompressedInputStream(io.BytesIO(content), "zstd") as stream:
+                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
+    return blob
+
+
+def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> bytes:
+    """What `read` gives in pieces, to its end: a stream that is asked for all at once sets aside all that it may be.
+
+    Raises DataError where that is more than `limit` bytes, or so much more than `packed` that it is a bomb.
+    """
+    size, parts = 0, []
+    while piece := read(_PIECE):
+        size += len(piece)
+        if size > limit:
+            raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
+        if size > _HARMLESS and size > _DENSEST * len(packed.content):
+            raise DataError(
+                f"{packed.name} unpacks to more than {_DENSEST} times its {len(packed.content)} bytes, as no market's "
+                "data does: fetch it again, or unpack it first."
+            )
+        parts.append(piece)
+    return b"".join(parts)
+
+
+def by_symbol(
+    table: pl.DataFrame, source: str, wanted: list[str] | None, checker: Checker
+) -> Iterator[tuple[str, pl.DataFrame, Checker]]:
+    """Each symbol's rows of a table with a column `symbol`; what `checker` has counted stays with the first.
+
+    Raises DataError for a table without rows, and for a wanted symbol that is not there.
+    """
+    symbols = table["symbol"]
+    if not len(symbols):
+        raise DataError(f"{source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
+    alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, and the quick one
+    names = [symbols[0]] if alone else symbols.drop_nulls().unique(maintain_order=True).to_list()
+    for name in wanted or ():
+        if name not in names:
+            raise DataError(f"{source} holds no symbol {name}, only {', '.join(map(str, names[:5]))}.")
+    if alone:
+        yield names[0], table.drop("symbol"), checker
+        return
+    parts = table.partition_by("symbol", maintain_order=True, as_dict=True, include_key=False)
+    for name in names:
+        if wanted is None or name in wanted:
+            yield name, parts[(name,)], checker
+            checker = checker.anew()

@@ -1,0 +1,139 @@
+"""Files in a zip or 7z archive, by base name, into memory: nothing is written, and no path of an archive is used."""
+
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+from ofiml.errors import DataError
+from ofiml.data.feed import Blob
+
+MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
+SUFFIXES = (".zip", ".7z")
+
+
+def _is_7z(blob: Blob) -> bool:
+    return blob.content.startswith(b"7z\xbc\xaf\x27\x1c") or blob.name.lower().endswith(".7z")
+
+
+def names(blob: Blob) -> dict[str, int]:
+    """The base name of each file in the archive, with its size unpacked as the archive has it.
+
+    Raises DataError for a damaged archive, two files of one name, and a 7z where the package that reads it is missing.
+    """
+    found = _list_7z(blob) if _is_7z(blob) else _list_zip(blob)
+    sizes: dict[str, int] = {}
+    for path, size in found:
+        name = _base(path)
+        if name in sizes:
+            raise DataError(f"{blob.name} holds two files of the name {name}: keep one of each.")
+        sizes[name] = size
+    return sizes
+
+
+def contents(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
+    """The bytes of the files of those base names. Raises DataError for a damaged archive or a file of over 8 GiB."""
+    names_ = set(wanted)
+    found = _read_7z(blob, names_) if _is_7z(blob) else _read_zip(blob, names_)
+    for name, content in found.items():
+        if len(content) > MAX_MEMBER:
+            raise DataError(f"{blob.name}: {name} unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
+    return found
+
+
+def _base(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name
+
+
+def _damaged(blob: Blob, kind: str, error: Exception) -> DataError:
+    """What is said of any error: on damaged bytes the packages, and decoders below them, raise errors of many kinds."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return DataError(f"{blob.name} is damaged, locked or not a {kind} ({reason:.200}): fetch it again.")
+
+
+def _list_zip(blob: Blob) -> list[tuple[str, int]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
+            return [(i.filename, i.file_size) for i in archive.infolist() if not i.is_dir()]
+    except Exception as error:
+        raise _damaged(blob, "zip", error) from error
+
+
+def _read_zip(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
+    found = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
+            for info in archive.infolist():
+                if _base(info.filename) in wanted and not info.is_dir():
+                    with archive.open(info) as stream:
+                        found[_base(info.filename)] = stream.read(MAX_MEMBER + 1)
+    except Exception as error:
+        raise _damaged(blob, "zip", error) from error
+    return found
+
+
+def _list_7z(blob: Blob) -> list[tuple[str, int]]:
+    py7zr = _py7zr(blob)
+    try:
+        with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
+            return [(i.filename, int(i.uncompressed or 0)) for i in archive.list() if not i.is_directory]
+    except Exception as error:
+        raise _damaged(blob, "7z archive", error) from error
+
+
+def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
+    py7zr = _py7zr(blob)
+    kept: dict[str, Any] = {}
+
+    class Memory(py7zr.io.Py7zIO):  # type: ignore[misc, name-defined]
+        """A file in memory that grows to at most MAX_MEMBER and a byte."""
+
+        def __init__(self) -> None:
+            self.buffer = io.BytesIO()
+
+        def write(self, s: Any) -> int:
+            if self.buffer.tell() + len(s) > MAX_MEMBER:
+                raise DataError(f"{blob.name}: a file unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
+            return self.buffer.write(s)
+
+        def read(self, size: int | None = None) -> bytes:
+            return self.buffer.read(size)
+
+        def seek(self, offset: int, whence: int = 0) -> int:
+            return self.buffer.seek(offset, whence)
+
+        def flush(self) -> None:
+            pass
+
+        def size(self) -> int:
+            return self.buffer.getbuffer().nbytes
+
+    class Factory(py7zr.io.WriterFactory):  # type: ignore[misc, name-defined]
+        def create(self, filename: str) -> Memory:
+            return kept.setdefault(_base(filename), Memory())
+
+    try:
+        with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
+            paths = [i.filename for i in archive.list() if not i.is_directory and _base(i.filename) in wanted]
+            archive.extract(targets=paths, factory=Factory())
+    except DataError:
+        raise
+    except Exception as error:
+        raise _damaged(blob, "7z archive", error) from error
+    missing = sorted(wanted - set(kept))
+    if missing:
+        raise DataError(f"{blob.name} is damaged: {missing[0]} does not come out of it; fetch it again.")
+    return {name: memory.buffer.getvalue() for name, memory in kept.items()}
+
+
+def _py7zr(blob: Blob) -> Any:
+    try:
+        import py7zr
+        import py7zr.io
+    except ImportError as error:
+        raise DataError(
+            f"{blob.name} is a 7z archive, which the package py7zr reads: pip install 'ofiml[7z]', or unpack it "
+            "with 7-Zip and give the folder, dataset.path=folder."
+        ) from error
+    return py7zr

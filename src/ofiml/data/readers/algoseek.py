@@ -1,0 +1,192 @@
+"""AlgoSeek US Equity TAQ as CSV (https://www.algoseek.com/data-sets/docs/eq_taq): best quotes and trades.
+
+A row states one side of one quote, or a trade; times are New York's, rows stand in the order of receipt, the one clock.
+The book is the national best (rows QUOTE … NB), or one exchange's own quotes (`dataset.venue`): its rows with and
+without NB, because the guide does not say whether a quote that sets the national best is repeated without the mark, and
+a repeated quote changes nothing. A bid and an ask next to each other at one time are one event. A price or size of 0 is
+a missing side. Rows of limit-up and limit-down bands are no quotes; official opening and closing prices, and trades of
+size 0, are no trades; cancelled trades make no event. No trade has an aggressor.
+
+Full depth and futures are refused: what their public documentation leaves open would be a guess here.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import polars as pl
+
+from ofiml.config import AlgoseekDataset, FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import csv as text, timestamps as wall_clock
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import (
+    Blob,
+    Feed,
+    by_symbol,
+    each_alone,
+    unpacked,
+)
+from ofiml.data.schema import (
+    ACTION,
+    F_LAST,
+    F_SNAPSHOT,
+    NO_PRICE,
+    SIDE,
+)
+
+groups = each_alone
+
+_NEEDED = ["Date", "Timestamp", "EventType", "Ticker", "Price", "Quantity", "Exchange", "Conditions"]
+_ZONE = "America/New_York"
+_BID, _ASK, _BEST_BID, _BEST_ASK, _TRADE, _CANCELLED = range(6)
+_TYPES = {
+    "QUOTE BID": _BID,
+    "QUOTE ASK": _ASK,
+    "QUOTE BID NB": _BEST_BID,
+    "QUOTE ASK NB": _BEST_ASK,
+    "TRADE": _TRADE,
+    "TRADE NB": _TRADE,
+    "TRADE CANCELLED": _CANCELLED,
+}
+_BAND = 1 << 18 | 1 << 19  # of a quote's conditions: a limit-up limit-down price band, and its repetition
+_OFFICIAL = 1 << 24 | 1 << 26  # of a trade's: the official close and open
+_REFUSED = {
+    "OrderNumber": "full depth: its documentation does not say what its event types are called, nor whether the size "
+    "of a fill or cancel is what goes or what is left",
+    "TypeMask": "futures: their documentation does not list all type masks, nor which belong to implied quotes",
+    "UTCDate": "futures: their layouts differ by year, and their documentation does not list all type masks",
+    "OptionDetail": "options, which have no reader",
+}
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's quotes and trades in file order.
+
+    Raises DataError for depth, futures and options, a missing column, quotes whose size is in doubt, a venue without
+    quotes, and whatever the policy refuses.
+    """
+    (blob,) = (unpacked(f) for f in files)
+    config = cast(AlgoseekDataset, dataset)
+    _check_header(blob, config.levels)
+    checker = Checker(blob.name, dataset.policy)
+    table = _timed(text.read_csv(blob, _COLUMNS, checker), checker)
+    table = _in_lots(table, config, checker)
+    for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
+        events = _events(rows, config.venue, blob.name)
+        yield Feed(symbol, events, 1, rows.height + sum(its_checker.dropped.values()), its_checker)
+
+
+def _check_header(blob: Blob, levels: int | None) -> None:
+    header = text.header(blob)
+    for column, what in _REFUSED.items():
+        if column in header:
+            raise DataError(f"{blob.name} looks like AlgoSeek's {what}. Give US Equity TAQ.")
+    absent = [c for c in _NEEDED if c not in header]
+    if absent == ["Date"]:
+        raise DataError(f"{blob.name}, line 1: the column Date is missing, as in old files: add it (YYYYMMDD).")
+    if absent:
+        raise DataError(
+            f"{blob.name}, line 1: the column {absent[0]} is missing; US Equity TAQ has {', '.join(_NEEDED)}."
+        )
+    if levels not in (None, 1):
+        raise DataError(f"{blob.name}: TAQ has one level, not dataset.levels={levels}.")
+
+
+def _date(x: pl.Expr) -> pl.Expr:
+    known = pl.when(x.str.contains(r"^(19[7-9]|20\d|21\d)\d{5}$")).then(x)
+    return known.str.to_date("%Y%m%d", strict=False)
+
+
+def _time(x: pl.Expr) -> pl.Expr:
+    known = pl.when(x.str.contains(r"^\d\d:\d\d:[0-5]\d(\.\d{1,9})?$")).then(x)
+    return known.str.to_time("%H:%M:%S%.f", strict=False)
+
+
+def _mask(x: pl.Expr) -> pl.Expr:
+    known = pl.when(x.str.contains(r"^[0-9A-Fa-f]{1,8}$")).then(x)
+    return known.str.to_integer(base=16, dtype=pl.Int64, strict=False)
+
+
+_COLUMNS = {
+    "Date": text.Column(pl.String(), _date),
+    "Timestamp": text.Column(pl.String(), _time),
+    "EventType": text.mapped(_TYPES, pl.UInt8()),
+    "Ticker": text.word(),
+    "Price": text.price(),
+    "Quantity": text.integer(),
+    "Exchange": text.word(),
+    "Conditions": text.Column(pl.String(), _mask),
+}
+
+
+def _timed(table: pl.DataFrame, checker: Checker) -> pl.DataFrame:
+    stamp = wall_clock.utc(pl.col("Date").dt.combine(pl.col("Timestamp"), "ns"), _ZONE)
+    table = table.with_columns(stamp.alias("stamp"), pl.col("Ticker").alias("symbol"))
+    what = "{Date} {Timestamp} does not exist in New York, or exists twice"
+    return checker.apply(table, [Check("unreadable", "Timestamp", pl.col("stamp").is_null(), what)])
+
+
+def _in_lots(table: pl.DataFrame, config: AlgoseekDataset, checker: Checker) -> pl.DataFrame:
+    """With `size`, in lots. Raises DataError where quotes may be in shares or in round lots."""
+    quote = pl.col("EventType") <= _BEST_ASK
+    if config.quote_lot is None:
+        odd = table.filter(quote & (pl.col("Quantity") % 100 != 0))
+        if odd.height:
+            raise DataError(
+                f"{checker.source}, line {odd['line'][0]}: the quote's size is {odd['Quantity'][0]}, and the guide "
+                "does not say whether sizes of quotes are shares or round lots: say dataset.quote_lot=1 or 100."
+            )
+    shares = pl.col("Quantity") * pl.when(quote).then(config.quote_lot or 1.0).otherwise(1.0)
+    lots = shares / config.size_unit
+    what = f"the size {{Quantity}} is no multiple of dataset.size_unit={config.size_unit:g}"
+    whole = (lots - lots.round()).abs() < 1e-6
+    table = checker.apply(table, [Check("unreadable", "Quantity", ~whole, what)])
+    return table.with_columns(lots.round().cast(pl.Int64).alias("size"))
+
+
+def _events(rows: pl.DataFrame, venue: str | None, source: str) -> pl.DataFrame:
+    kind = pl.col("EventType")
+    if venue is None:
+        bid, ask = kind == _BEST_BID, kind == _BEST_ASK
+        trade = kind == _TRADE
+    else:
+        there = pl.col("Exchange") == venue
+        bid, ask = (there & kind.is_in(pair) for pair in ([_BID, _BEST_BID], [_ASK, _BEST_ASK]))
+        trade = there & (kind == _TRADE)
+    quote = (bid | ask) & (pl.col("Conditions") & _BAND == 0)
+    trade &= (pl.col("Conditions") & _OFFICIAL == 0) & (pl.col("Quantity") > 0)
+    kept = rows.select("line", "stamp", "Price", "size", bid=quote & bid, ask=quote & ask, trade=trade)
+    kept = kept.filter(pl.col("bid") | pl.col("ask") | pl.col("trade"))
+    if not kept["bid"].any() and not kept["ask"].any():
+        found = ", ".join(rows["Exchange"].unique().sort().to_list()[:20])
+        whose = "the national best (QUOTE … NB)" if venue is None else f"dataset.venue={venue}"
+        raise DataError(f"{source} holds no quote of {whose}; its exchanges are {found}. See dataset.venue.")
+    there = pl.col("Price").ne(0) & pl.col("size").ne(0)
+    states = [
+        pl.when(side).then(pl.when(there).then(value).otherwise(missing)).forward_fill().alias(f"{side}_{q}_00")
+        for side in ("bid", "ask")
+        for q, value, missing in (("px", "Price", NO_PRICE), ("sz", "size", 0))
+    ]
+    # Of alternating bids and asks at one time, each second one belongs to the one before it.
+    follows = (pl.col("stamp") == pl.col("stamp").shift(1)) & ~pl.col("trade") & ~pl.col("trade").shift(1)
+    follows = (follows & (pl.col("bid") != pl.col("bid").shift(1))).fill_null(False)
+    kept = kept.with_columns(*states, run=(~follows).cum_sum())
+    second = pl.int_range(pl.len()).over("run") % 2 == 1
+    kept = kept.with_columns(second=second).filter(~pl.col("second").shift(-1, fill_value=False))
+    known = pl.col("bid_px_00").is_not_null() & pl.col("ask_px_00").is_not_null()
+    # What each side is at first is where flow is measured from, and no flow.
+    first = ~known.shift(1, fill_value=False)
+    return kept.select(
+        "line",
+        pl.col("stamp").alias("ts_event"),
+        pl.col("stamp").alias("ts_recv"),
+        pl.when("trade").then(pl.lit("T")).otherwise(pl.lit("M")).cast(ACTION).alias("action"),
+        pl.lit("N", SIDE).alias("side"),
+        pl.when("trade").then("Price").alias("price"),
+        pl.when("trade").then("size").otherwise(0).alias("size"),
+        pl.when(first).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
+        pl.col("line").cast(pl.Int64).alias("sequence"),
+        *(pl.col(f"{side}_px_00").fill_null(NO_PRICE) for side in ("bid", "ask")),
+        *(pl.col(f"{side}_sz_00").fill_null(0) for side in ("bid", "ask")),
+        *(pl.lit(None, pl.UInt32).alias(f"{side}_ct_00") for side in ("bid", "ask")),
+    )

@@ -1,0 +1,193 @@
+"""Binance: the messages of its streams as recorded, or a list of depth updates with the full book they build on.
+
+A stream is one JSON message a line, bare or as {"stream": …, "data": …}, with or without the recorder's time in
+nanoseconds before it; full books (REST answers) may stand between. A pair is two files, NAME_update.json and
+NAME_snapshot.json. `ts_event` is the exchange's transaction time, `T`, or else its sending, `E`; without the recorder's
+time both clocks are `E`. The recorder's clock may stand before the exchange's: see the policy `clock`.
+
+The book is built from depthUpdate. Where a symbol has none, bookTicker gives a book of one level; else it is left
+aside, because it says what the depth says. Trades are `trade`, or `aggTrade` where there is none. All other messages
+are left aside and counted in a note. A bare message must be a difference: one of a partial book (depth5, depth10,
+depth20) is told by the name of its stream alone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.book.levels import after_first, from_levels, lone_events
+from ofiml.data.book.trades import among, upon
+from ofiml.data.checks import Checker
+from ofiml.data.feed import Blob, Feed, unpacked
+from ofiml.data.readers.binance_book import messages, plan
+from ofiml.data.readers.binance_messages import (
+    NO_ID,
+    NO_SYMBOL,
+    Kind,
+    Messages,
+    Parser,
+)
+from ofiml.data.schema import NO_PRICE, SIDE
+
+_PART = re.compile(r"(?P<name>.+)_(?P<part>snapshot|update)s?\.json(?:\.gz|\.zst)?")
+_DEFAULT_LEVELS = 10
+
+
+def groups(paths: Sequence[Path]) -> list[list[Path]]:
+    """Streams alone, updates with the full book beside them, which a glob may match as well.
+
+    Raises DataError for a full book without its updates.
+    """
+    found: list[list[Path]] = []
+    for path in paths:
+        match = _PART.fullmatch(path.name)
+        other = None if match is None else _beside(path, match)
+        if match is None or (match["part"] == "update" and other is None):
+            found.append([path])
+            continue
+        if other is None:
+            raise DataError(f"{path.name}: its updates, {match['name']}_update.json, are not beside it.")
+        pair = [path, other] if match["part"] == "snapshot" else [other, path]
+        if pair not in found:
+            found.append(pair)
+    return found
+
+
+def _beside(path: Path, match: re.Match[str]) -> Path | None:
+    """The other file of the pair."""
+    for candidate in sorted(path.parent.iterdir()):
+        other = _PART.fullmatch(candidate.name)
+        if other and other["name"] == match["name"] and other["part"] != match["part"] and candidate.is_file():
+            return candidate
+    return None
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's events in feed order. Raises DataError."""
+    name = files[-1].name
+    checker = Checker(name, dataset.policy)
+    parser = Parser(checker, dataset.size_unit, dataset.symbols)
+    for i, blob in enumerate(files):
+        checker.source = blob.name
+        # The full book of a pair takes the time of the update that it is followed by.
+        parser.take(unpacked(blob), clock=i == len(files) - 1)
+    found = parser.finish()
+    depth = _with_full_books(found, name)
+    numbers = _quoted(found, depth, dataset, name)
+    ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(found.ignored.items()))
+    notes = [f"messages left aside: {ignored}"] if ignored else []
+    rows = found.total - sum(found.rows[n] for n in numbers[1:])
+    for number in numbers:
+        own = depth.of(number)
+        trades = found.trade.of(number)
+        trades = trades if trades.rows.height else found.aggregate.of(number)
+        if (own.rows["full"] == 0).any():
+            levels = dataset.levels or _DEFAULT_LEVELS
+            events, more = _from_depth(own, trades, levels, checker)
+        else:
+            levels = 1
+            events, more = _from_ticker(found.ticker.of(number), trades, dataset, checker)
+        yield Feed(found.symbols[number], events, levels, rows, checker, notes=(*notes, *more))
+        checker, notes = Checker(name, dataset.policy), []
+        rows = found.rows[number]
+
+
+def _with_full_books(found: Messages, name: str) -> Kind:
+    """The depth, with the full books that name no symbol given to the one that has differences."""
+    depth = found.depth
+    nameless = depth.rows["symbol"] == NO_SYMBOL
+    if not nameless.any() or not found.depth_of:
+        return depth
+    if len(found.depth_of) > 1:
+        line = depth.rows["line"].filter(nameless)[0]
+        raise DataError(
+            f"{name}, line {line}: a full book names no symbol, and the stream has differences of several "
+            f"({', '.join(sorted(found.depth_of)[:5])}): record each symbol to a file of its own."
+        )
+    (symbol,) = found.depth_of
+    if symbol not in found.symbols:
+        return depth
+    rows = depth.rows.with_columns(symbol=pl.when(~nameless).then("symbol").otherwise(found.symbols.index(symbol)))
+    return Kind(rows, depth.pairs, depth.prices, depth.sizes)
+
+
+def _quoted(found: Messages, depth: Kind, dataset: FileDataset, name: str) -> list[int]:
+    """The numbers of the symbols that have a book. Raises DataError for a wanted one that has none."""
+    differences = depth.rows.filter(pl.col("full") == 0)["symbol"]
+    numbers = sorted({*differences.to_list(), *found.ticker.rows["symbol"].to_list()})
+    names = [found.symbols[n] for n in numbers]
+    for symbol in dataset.symbols or ():
+        if symbol not in names:
+            raise DataError(f"{name} holds no depthUpdate or bookTicker of {symbol}: see dataset.symbols.")
+    if not numbers:
+        raise DataError(f"{name} holds no depthUpdate and no bookTicker: give a Binance stream, or pair of files.")
+    for n, symbol in enumerate(found.symbols):
+        if n not in numbers:
+            found.ignored[f"of {symbol}, which has no book"] += found.rows[n]
+    return numbers
+
+
+def _from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
+    depth = _timed(depth, checker)
+    steps, passed = plan(depth, checker)
+    if not steps.at:
+        raise DataError(
+            f"{checker.source} holds no full book that its updates join, so no book is known: give the full book too "
+            "(a REST answer in the stream, or NAME_snapshot.json), or dataset.policy.no_snapshot=keep."
+        )
+    table, starts, at = messages(depth, steps)
+    place = depth.rows["place"].to_numpy()[at]
+    before = np.searchsorted(place, trades.rows["place"].to_numpy())
+    mine, before = after_first(_trades(trades), before, checker)
+    table = among(table, mine, np.append(starts, table.height)[before])
+    events = from_levels(table, levels, checker)
+    return events, [f"updates that the book held already: {passed}"] if passed else []
+
+
+def _timed(depth: Kind, checker: Checker) -> Kind:
+    """The depth, with the time of the update that follows given to full books that have none."""
+    recv, event, last, full = (depth.rows[c].to_numpy().copy() for c in ("recv", "event", "last", "full"))
+    for i in np.flatnonzero(recv == NO_ID):
+        later = np.flatnonzero((full[i:] == 0) & (last[i:] > last[i]))
+        if not len(later):
+            raise DataError(f"{checker.source} holds no update after {last[i]}, where its full book stands.")
+        recv[i], event[i] = recv[i + later[0]], event[i + later[0]]
+    rows = depth.rows.with_columns(recv=pl.Series(recv), event=pl.Series(event))
+    return Kind(rows, depth.pairs, depth.prices, depth.sizes)
+
+
+def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
+    if dataset.levels not in (None, 1):
+        raise DataError(f"{checker.source} holds bookTicker and no depthUpdate, which is one level: dataset.levels=1.")
+    last = ticker.rows["last"]
+    newer = (last >= last.cum_max()).to_numpy()
+    quotes = ticker.rows.filter(pl.Series(newer))
+    prices, sizes = (x.reshape(-1, 2)[newer] for x in (ticker.prices, ticker.sizes))
+    shown = {}
+    for i, side in enumerate(("bid", "ask")):
+        # A side without orders is quoted as 0 at 0.
+        shown[f"{side}_px_00"] = pl.Series(np.where(prices[:, i] == 0, NO_PRICE, prices[:, i]))
+        shown[f"{side}_sz_00"] = pl.Series(sizes[:, i])
+        shown[f"{side}_ct_00"] = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(quotes))
+    states = _events(quotes, "M", quotes["last"]).with_columns(**shown)
+    before = np.searchsorted(quotes["place"].to_numpy(), trades.rows["place"].to_numpy())
+    mine, before = after_first(_trades(trades), before, checker)
+    passed = len(newer) - len(quotes)
+    return upon(states, mine, before, 1), [f"quotes older than the one before them: {passed}"] if passed else []
+
+
+def _trades(trades: Kind) -> pl.DataFrame:
+    # The buyer was the maker: the aggressor sold.
+    side = pl.when(trades.rows["buyer_is_maker"] == 1).then(pl.lit("A")).otherwise(pl.lit("B")).cast(SIDE)
+    return _events(trades.rows, "T", trades.rows["id"]).with_columns(
+        side=side, price=pl.Series(trades.prices), size=pl.Series(trades.sizes)
+    )
+
+
+def _events(rows: pl.DataFrame, action: str, sequence: pl.Series) -> pl.DataFrame:
+    return lone_events(rows, action, event="event", received="recv", sequence=sequence)

@@ -1,0 +1,56 @@
+"""Databento MBP-10, and MBP-1 and TBBO as one level: https://databento.com/docs/schemas-and-data-formats/mbp-10.
+
+As CSV, DBN or Parquet, gzip or zstd around it. In CSV and Parquet, prices and times may be pretty (`233.67`, ISO 8601)
+or raw (1e-9 integers, ns); columns may stand in any order, and unknown ones are ignored. The file's order is the feed's
+order and is kept. DBN names instruments by number: what the metadata does not map keeps its number as its symbol.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import dbn
+from ofiml.data.feed import (
+    Blob,
+    Feed,
+    by_symbol,
+    each_alone,
+)
+from ofiml.data.readers.databento_files import (
+    NEEDED,
+    level_names,
+    one_instrument,
+    table,
+)
+
+groups = each_alone
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's events in file order.
+
+    Raises DataError for a missing column, a symbol that is wanted and not there, a symbol with rows of several books,
+    and whatever the policy refuses.
+    """
+
+    def levels_of(names: list[str], source: str) -> int:
+        return _levels(names, source, dataset.levels)
+
+    rows, levels, checker = table(list(files), dataset, (dbn.MBP_1, dbn.MBP_10), levels_of)
+    for symbol, events, its_checker in by_symbol(rows, checker.source, dataset.symbols, checker):
+        read_rows = events.height + sum(its_checker.dropped.values())
+        yield Feed(symbol, one_instrument(events, symbol, its_checker), levels, read_rows, its_checker)
+
+
+def _levels(names: list[str], source: str, wanted: int | None) -> int:
+    numbered = [int(m[1]) for c in names if (m := re.fullmatch(r"(?:bid|ask)_(?:px|sz)_(\d\d)", c))]
+    found = max(numbered, default=-1) + 1
+    count = wanted or max(found, 1)
+    absent = [c for c in [*NEEDED, *level_names(count, "px"), *level_names(count, "sz")] if c not in names]
+    if absent:
+        remedy = f"its levels go up to {found}, see dataset.levels" if found else "give an MBP-10 CSV"
+        if "order_id" in names and not found:
+            remedy = "if it is MBO, use dataset=databento_mbo"
+        raise DataError(f"{source}: the column {absent[0]} is missing ({len(absent)} in all); {remedy}.")
+    return count

@@ -1,0 +1,230 @@
+"""What Databento's files have in common: one table from CSV, DBN or Parquet, for the readers of its schemas."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import parquet as columnar, dbn, csv as text
+from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import Blob, unpacked
+from ofiml.data.schema import (
+    ACTION,
+    F_SNAPSHOT,
+    LATEST,
+    NO_PRICE,
+    SIDE,
+    TIME,
+)
+
+NEEDED = ["ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
+_IDS = ["publisher_id", "instrument_id"]
+F_MAYBE_BAD_BOOK = 4  # the vendor lost messages of the feed, for good
+
+
+def level_names(levels: int, quantity: str) -> list[str]:
+    """The columns of one quantity (px, sz, ct), from the best level on."""
+    return [f"{side}_{quantity}_{m:02d}" for m in range(levels) for side in ("bid", "ask")]
+
+
+def table(
+    files: list[Blob], dataset: FileDataset, rtypes: tuple[int, ...], levels_of: Callable[[list[str], str], int]
+) -> tuple[pl.DataFrame, int, Checker]:
+    """(the rows, how many levels they have, a checker that has counted what was dropped).
+
+    The rows have `line`, the event columns, the levels or `order_id`, `symbol`, and the numbers of instrument and
+    publisher where the file has them. `levels_of` says how many levels are read of a file with these columns, and
+    refuses files of another schema. A count of 0 becomes null: nobody counted. Raises DataError.
+    """
+    (blob,) = (unpacked(f) for f in files)
+    binary = blob.content.startswith(dbn.MAGIC)
+    checker = Checker(blob.name, dataset.policy, place="record" if binary else "line")
+    if binary:
+        rtype, frame, mappings = dbn.read(blob)
+        if rtype not in rtypes:
+            other = "databento_mbo" if rtype == dbn.MBO else "databento"
+            raise DataError(f"{blob.name} holds {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}.")
+        levels = levels_of(frame.columns, f"{blob.name}")
+        frame = _usable(dbn.resolved(frame, mappings, blob.name), levels, dataset.size_unit, checker)
+    else:
+        if blob.content.startswith(columnar.MAGIC):
+            checker.place = "row"
+            raw = columnar.table(blob, list)
+            levels = levels_of(raw.columns, blob.name)
+            typed = _typed_columns(raw, levels, dataset.size_unit)
+            _check_types(raw, typed, blob.name)
+            frame = _typed(raw, typed, checker)
+        else:
+            names = text.header(blob)
+            levels = levels_of(names, f"{blob.name}, line 1")
+            frame = text.read_csv(blob, _columns(blob, names, levels, dataset.size_unit), checker)
+        counts = [c for c in level_names(levels, "ct") if c in frame.columns]
+        frame = frame.with_columns(pl.when(pl.col(c) != 0).then(pl.col(c)).alias(c) for c in counts)
+    absent = [c for c in level_names(levels, "ct") if c not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, pl.UInt32).alias(c) for c in absent)
+    if "symbol" not in frame.columns:
+        if dataset.symbols is None or len(dataset.symbols) != 1:
+            raise DataError(f"{blob.name}, line 1: the column symbol is missing; name it, dataset.symbols=[…].")
+        frame = frame.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
+    return frame, levels, checker
+
+
+def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.DataFrame:
+    """The rows of a symbol, marked as a new reference (F_SNAPSHOT) where it comes to mean another instrument, and where
+    the vendor says that messages were lost.
+
+    Raises DataError where it means several instruments, or venues, at once: their rows are those of several books.
+    """
+    for column, what in (("publisher_id", "publishers"), ("instrument_id", "instruments")):
+        if column not in events.columns or events.height == 0:
+            continue
+        ids = events[column]
+        if ids.min() == ids.max():
+            continue
+        changes = (ids != ids.shift(1)).fill_null(False)
+        if column == "publisher_id" or int(changes.sum()) + 1 > ids.n_unique():
+            line = events["line"].filter(changes)[0]
+            raise DataError(
+                f"{checker.source}, {checker.place} {line}, column {column}: {symbol} has rows of several {what} "
+                f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one a file."
+            )
+        flags = pl.when(changes).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
+        events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
+    lost = (events["flags"] & F_MAYBE_BAD_BOOK) != 0
+    if lost.any():
+        starts = lost & ~lost.shift(1, fill_value=False)
+        checker.notice("gap", events["line"].filter(starts), "the vendor lost messages before this one (flag 4)")
+        flags = pl.when(lost).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
+        events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
+    return events
+
+
+def _columns(blob: Blob, names: list[str], levels: int, unit: float) -> dict[str, text.Column]:
+    """How the columns of a CSV are read: prices and times may be pretty, or raw integers."""
+    sample = text.head(blob)
+    prices = ["price", *level_names(levels, "px")]
+    # Raw prices are bare 1e-9 integers; a pretty price of that size would be 10,000,000 and beyond MAX_PRICE.
+    raw = text.mostly(sample, prices, r"^\s*-?\d{8,}\s*$")
+    price = text.scaled_price(1, none=NO_PRICE) if raw else text.price()
+    times = {
+        t: text.epoch_time(1) if text.mostly(sample, [t], r"^\s*\d+\s*$") else text.iso_time()
+        for t in ("ts_event", "ts_recv")
+    }
+    return _all(names, levels, times, dict.fromkeys(prices, price), unit)
+
+
+def _all(
+    names: list[str], levels: int, times: dict[str, text.Column], prices: dict[str, text.Column], unit: float
+) -> dict[str, text.Column]:
+    columns = {
+        **times,
+        "action": text.category(ACTION),
+        "side": text.category(SIDE),
+        **{name: text.optional(column) for name, column in prices.items()},
+        "size": text.size(unit),
+        **dict.fromkeys(level_names(levels, "sz"), text.size(unit)),
+        "flags": text.integer(pl.UInt8(), limit=255),
+        "sequence": text.integer(),
+        "order_id": text.Column(pl.UInt64(), lambda x: x, plain=Plain(NUMBER, low=0, dtype=pl.UInt64())),
+        **dict.fromkeys(_IDS, text.integer()),
+        **dict.fromkeys(level_names(levels, "ct"), text.optional(text.integer(pl.UInt32()))),
+        "symbol": text.word(),
+    }
+    return {name: column for name, column in columns.items() if name in names and (levels == 0 or name != "order_id")}
+
+
+def _typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, text.Column]:
+    """As `_columns`, by the types of the columns: float prices are pretty, integers are in 1e-9."""
+    prices = {
+        name: text.price()
+        if raw.schema[name].is_float() or raw.schema[name].is_decimal()
+        else text.scaled_price(1, none=NO_PRICE)
+        for name in ["price", *level_names(levels, "px")]
+    }
+    times = dict.fromkeys(("ts_event", "ts_recv"), text.epoch_time(1))
+    columns = _all(raw.columns, levels, times, prices, unit)
+    # Tables can say that a missing level has no size, where CSV and DBN say 0.
+    return columns | {c: text.optional(columns[c]) for c in level_names(levels, "sz")}
+
+
+def _check_types(raw: pl.DataFrame, columns: dict[str, text.Column], source: str) -> None:
+    """Raises DataError for a column of a type that casts to other numbers than it says, or to none."""
+    words = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
+    for name, column in columns.items():
+        there = raw.schema[name]
+        if column.dtype == pl.String():
+            fits, expected = isinstance(there, words), "words"
+        elif name.startswith("ts_"):
+            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times, or integers"
+        else:
+            fits, expected = there.is_numeric(), "numbers"
+        if not fits and there != pl.Null():
+            raise DataError(f"{source}, column {name}: its type is {there}, {expected} expected; write it so.")
+
+
+def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:
+    """`line` and the columns of a typed table, each as its Column says."""
+    parsed = raw.select("line", *(_as(c.dtype, _plain(raw.schema[n], n)).alias(n) for n, c in columns.items()))
+    values = parsed.select("line", *(c.value(pl.col(n)).alias(n) for n, c in columns.items()))
+    for name, column in columns.items():
+        bad = values[name].is_null()
+        if column.optional:
+            bad &= ~raw.select(_plain(raw.schema[name], name).is_null()).to_series()
+        if bad.any():
+            first = raw.filter(bad)[name][0]
+            what = "the value is missing" if first is None else f"{{{name}!r}} cannot be read"
+            raw = checker.refuse("unreadable", raw, bad, name, what)
+            values = values.filter(~bad)
+    return values
+
+
+def _as(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
+    """The column as that type; null where an integer is asked for and there is a fraction."""
+    cast = column.cast(dtype, strict=False)
+    return pl.when(cast == column).then(cast) if dtype.is_integer() else cast
+
+
+def _plain(dtype: pl.DataType, name: str) -> pl.Expr:
+    """The column as its stored numbers or words, NaN as missing."""
+    column = pl.col(name)
+    if isinstance(dtype, pl.Datetime):
+        return column.dt.timestamp("ns")
+    if dtype.is_float():
+        return column.fill_nan(None)
+    if isinstance(dtype, pl.Binary | pl.Categorical | pl.Enum):
+        return column.cast(pl.String, strict=False)
+    return column
+
+
+def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> pl.DataFrame:
+    """DBN's columns in the event schema, without rows that hold what no price, size, time, action or side can be."""
+    sizes = ["size", *level_names(levels, "sz")]
+    limit = int(text.MAX_PRICE * 1e9)
+    checks = [
+        Check("unreadable", c, ~pl.col(c).is_between(0, LATEST), "the time is undefined, or after 2259")
+        for c in ("ts_event", "ts_recv")
+    ]
+    checks += [
+        Check("unreadable", c, pl.col(c).is_null(), f"not one of {', '.join(enum.categories)}")
+        for c, enum in (("action", ACTION), ("side", SIDE))
+    ]
+    checks += [
+        Check(
+            "unreadable", c, ~pl.col(c).is_between(-limit, limit) & (pl.col(c) != NO_PRICE),
+            f"the price {{{c}}} (in 1e-9) is too large",
+        )
+        for c in ["price", *level_names(levels, "px")]
+    ]  # fmt: skip
+    checks += [Check("unreadable", c, pl.col(c) == dbn.UNDEF_SIZE, f"{{{c}}} stands for no size") for c in sizes]
+    frame = checker.apply(frame, checks)
+    if unit != 1.0:
+        lots = {c: text.size(unit).value(pl.col(c).cast(pl.Float64)) for c in sizes}
+        whole = frame.with_columns(**lots)
+        for c in sizes:
+            bad = whole[c].is_null()
+            frame = checker.refuse("unreadable", frame, bad, c, f"{{{c}}} is no multiple of dataset.size_unit={unit:g}")
+            whole = whole.filter(~bad)
+        frame = whole
+    return frame.with_columns(pl.col("ts_event", "ts_recv").cast(TIME))

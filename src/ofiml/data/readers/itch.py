@@ -1,0 +1,255 @@
+"""Nasdaq TotalView-ITCH 5.0: the frames of a day's file, a book of orders rebuilt for each symbol.
+
+The frames are walked here, because parsers on PyPI end in silence where a file is cut short, or invent a message where
+one is too short (itchcpp 1.6.4 and itchfeed 1.6.4, tried on damaged files); a walk of our own checks every length and
+says at which byte it broke. Layouts: Nasdaq TotalView-ITCH 5.0 specification, framed as BinaryFILE.
+
+The day stands in the file's name alone. ITCH has one clock: `ts_recv` equals `ts_event`. Each message is one exchange
+message; a replacement (U) is a removal and an addition in one. An execution takes from the resting order, at the
+order's price (E) or its own (C); one that does not print (C) is no trade, the cross (Q) that it belongs to is. Trades
+with hidden orders (P) and crosses have no aggressor and leave the book as it is. A halt, pause or quoting period, and
+its end, break the book: no flow is measured across them. Broken trades (B) make no event. A `line` in a message is the
+number of the frame.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.data.checks import Check, Checker, remedy
+from ofiml.data.feed import (
+    Blob,
+    Feed,
+    each_alone,
+    unpacked,
+)
+from ofiml.data.readers import itch_kernel as itch
+from ofiml.data.schema import (
+    ACTION,
+    F_LAST,
+    F_SNAPSHOT,
+    SIDE,
+    TIME,
+)
+
+groups = each_alone
+
+_LEVELS = 10
+_ZONE = ZoneInfo("America/New_York")
+_PRICE = 100_000  # 1/10,000 of a currency unit in 1e-9
+_UNSOUND = {
+    itch.CUT: "the frame is cut short",
+    itch.EMPTY: "the frame has no content, and the file goes on after it",
+    itch.UNKNOWN_TYPE: "the message type is none of ITCH 5.0",
+    itch.WRONG_LENGTH: "the length is not that of the message's type",
+    itch.TIME: "the time lies beyond the day",
+    itch.SIDE: "the side is neither B nor S",
+    itch.PRICE: "the price is 0",
+    itch.SHARES: "the number of shares is 0 or far too large",
+    itch.PRINTABLE: "the printable flag is neither Y nor N",
+    itch.STATE: "the trading state is none of H, P, Q, T",
+    itch.STOCK: "the symbol is no text, or another one than its stock locate code had before",
+    itch.REFERENCE: "the order reference is far too large",
+}
+# fmt: off
+_ACTIONS = {itch.A: "A", itch.F: "A", itch.E: "T", itch.C: "T", itch.X: "C", itch.D: "C", itch.U: "M", itch.P: "T",
+            itch.Q: "T", itch.H: "N"}
+_OPS = {itch.A: kernel.ADD, itch.F: kernel.ADD, itch.E: kernel.REDUCE, itch.C: kernel.REDUCE, itch.X: kernel.REDUCE,
+        itch.D: kernel.DELETE, itch.U: kernel.ADD, itch.P: kernel.KEEP, itch.Q: kernel.KEEP, itch.H: kernel.KEEP}
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What one walk over a file finds: the symbol of each locate code, its number of sound messages."""
+
+    stocks: NDArray[np.uint8]
+    symbols: dict[str, int]
+    counts: NDArray[np.int64]
+    ended: bool
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's events, in the order of the locate codes.
+
+    Raises DataError for a name without a date, a symbol that is wanted and not there, and whatever the policy refuses.
+    """
+    (blob,) = files
+    date = _date(blob.name)
+    blob = unpacked(blob)
+    data = np.frombuffer(blob.content, np.uint8)
+    checker = Checker(blob.name, dataset.policy)
+    survey = _survey(data, checker)
+    wanted = _wanted(survey, dataset.symbols, blob.name)
+    chosen = np.zeros(len(survey.counts), np.bool_)
+    chosen[list(wanted.values())] = True
+    table = np.empty((itch.COLUMNS, int(survey.counts[chosen].sum())), np.int64)
+    table = table[:, : itch.decode(data, itch.LENGTHS, survey.stocks, chosen, table)]
+    locates = table[itch.LOCATE].astype(np.uint16)  # numpy sorts these by radix
+    by_locate = np.argsort(locates, kind="stable")
+    bounds = np.searchsorted(locates[by_locate], np.arange(len(survey.counts) + 1))
+    midnight = wall_clock.midnight(date, _ZONE)
+    levels = dataset.levels or _LEVELS
+    unsound = sum(checker.dropped.values())
+    notes = () if survey.ended else ("the file does not announce its end: it may be cut short",)
+    found = False
+    for symbol, locate in wanted.items():
+        rows = table[:, by_locate[bounds[locate] : bounds[locate + 1]]]
+        events, noticed = build(_messages(rows, midnight, dataset, checker), levels)
+        for cause, lines in noticed.items():
+            checker.notice(cause, lines, _NOTICED[cause])
+        if events.height:
+            found = True
+            yield Feed(symbol, events, levels, int(survey.counts[locate]) + unsound, checker, notes=notes)
+            checker, unsound = Checker(blob.name, dataset.policy), 0
+        elif dataset.symbols is not None:
+            raise DataError(f"{blob.name} lists {symbol}, but holds no order and no trade of it: see dataset.symbols.")
+    if not found:
+        raise DataError(f"{blob.name} lists symbols, but holds no order and no trade: its end is missing.")
+
+
+_NOTICED = {
+    "unknown_order": "the order is not in the book",
+    "excess_size": "more is taken off the order than was left of it",
+    "order_twice": "an order of that reference rests already",
+    "swept_level": "a level was in the way",
+}
+
+
+def _date(name: str) -> dt.date:
+    """The day in a file's name, as MMDDYYYY, YYYYMMDD, YYYY-MM-DD or (S010620-v50) MMDDYY. Raises DataError."""
+    forms = [("%m%d%y", m[1]) for m in re.finditer(r"(?<![0-9A-Za-z])S(\d{6})(?!\d)", name)]
+    for m in re.finditer(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)(?!\d)", name):
+        forms += [("%Y%m%d", "".join(m.groups())), ("%m%d%Y", "".join(m.groups()))]
+    found = set()
+    for form, digits in forms:
+        try:
+            found.add(dt.datetime.strptime(digits, form).date())
+        except ValueError:
+            continue
+    found = {day for day in found if 1990 <= day.year < 2100}
+    if len(found) != 1:
+        raise DataError(
+            f"{name}: the day of an ITCH file stands in its name alone, and this one has {len(found) or 'none'}: "
+            "rename it, as in 01302020.NASDAQ_ITCH50 (month, day, year) or nasdaq_20200130.itch."
+        )
+    return found.pop()
+
+
+def _survey(data: NDArray[np.uint8], checker: Checker) -> _Survey:
+    """Raises DataError for an empty file, and as the policy has it for the first unsound message."""
+    if not len(data):
+        raise DataError(f"{checker.source} is empty: give a file with messages.")
+    stocks, counts = np.zeros((1 << 16, 8), np.uint8), np.zeros(1 << 16, np.int64)
+    first = np.zeros(3, np.int64)
+    faults, ended = itch.survey(data, itch.LENGTHS, stocks, counts, first)
+    if faults:
+        if checker.policy.unreadable == "raise":
+            fault, at, number = first.tolist()
+            content = bytes(data[at + 2 : at + 14]).hex(" ")
+            raise DataError(
+                f"{checker.source}, byte {at} (frame {number}): {_UNSOUND[fault]} ({content or 'nothing'}; {faults} "
+                f"such frame{'s' * (faults > 1)}). {remedy('unreadable', checker.policy)}"
+            )
+        checker.count("unreadable", int(faults))
+    symbols: dict[str, int] = {}
+    for locate in np.flatnonzero(stocks[:, 0]).tolist():
+        symbol = bytes(stocks[locate]).decode("ascii").strip()
+        if symbol in symbols:
+            raise DataError(f"{checker.source}: {symbol} has two stock locate codes, {symbols[symbol]} and {locate}.")
+        symbols[symbol] = locate
+    if not symbols:
+        raise DataError(f"{checker.source} names no symbol: it is no ITCH 5.0 file, or its start is missing.")
+    return _Survey(stocks, symbols, counts, bool(ended))
+
+
+def _wanted(survey: _Survey, symbols: list[str] | None, source: str) -> dict[str, int]:
+    for symbol in symbols or ():
+        if symbol not in survey.symbols:
+            raise DataError(f"{source} holds no symbol {symbol}, only {', '.join(list(survey.symbols)[:5])} ….")
+    return {s: at for s, at in survey.symbols.items() if symbols is None or s in symbols}
+
+
+def _messages(rows: NDArray[np.int64], midnight: int, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
+    """What `build` takes, of one symbol's decoded rows."""
+    order, new, count = _numbered(rows[itch.ORDER], rows[itch.NEW])
+    side, shares, price = (rows[row].copy() for row in (itch.SIDED, itch.SIZE, itch.PRICED))
+    itch.follow(rows[itch.KIND], order, new, count, side, shares, price)
+    numbers = {"line": rows[itch.NUMBER], "kind": rows[itch.KIND], "stamp": rows[itch.STAMP] + midnight, "order": order,
+               "new": new, "resting": side, "shares": shares, "price": price, "mark": rows[itch.MARK]}  # fmt: skip
+    frame = _in_lots(pl.DataFrame(numbers), dataset.size_unit, checker)
+    state = pl.when(_is(itch.H)).then("mark").forward_fill().shift(1).fill_null(itch.TRADING)
+    # A stock's first report that it trades, at the start of the day, and a cross of nothing are no events.
+    frame = frame.filter(~(_is(itch.H) & (pl.col("mark") == state)) & ~(_is(itch.Q) & (pl.col("shares") == 0)))
+    replaced = _is(itch.U)
+    columns = frame.select(
+        pl.col("line").cast(pl.UInt32),
+        pl.col("stamp").cast(TIME).alias("ts_event"),
+        pl.col("stamp").cast(TIME).alias("ts_recv"),
+        pl.when(_NO_PRINT).then(pl.lit("C", ACTION)).otherwise(_mapped(_ACTIONS, ACTION)).alias("action"),
+        _side().alias("side"),
+        pl.when(pl.col("price") > 0).then(pl.col("price") * _PRICE).alias("price"),
+        pl.col("size"),
+        pl.when(_is(itch.H)).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
+        pl.col("line").cast(pl.Int64).alias("sequence"),
+        # A replacement of an order that is not known says nothing of its side.
+        pl.when(replaced & (pl.col("resting") == 0)).then(kernel.KEEP).otherwise(_mapped(_OPS, pl.UInt8())).alias("op"),
+        pl.when(pl.col("resting") == itch.BUY).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
+        pl.when(replaced).then("new").otherwise("order").alias("order"),
+        pl.when(_TRADE | _is(itch.H)).then(kernel.ALWAYS).otherwise(kernel.IF_CHANGED).cast(pl.UInt8).alias("show"),
+        pl.when(replaced).then("order").alias("old"),
+    )
+    removals = columns.filter(pl.col("old").is_not_null()).with_columns(
+        pl.lit(0, pl.UInt8).alias("flags"),
+        pl.lit(kernel.DELETE, pl.UInt8).alias("op"),
+        pl.col("old").alias("order"),
+        pl.lit(kernel.NEVER, pl.UInt8).alias("show"),
+    )
+    both = pl.concat([removals, columns]).sort("line", maintain_order=True)
+    order_id = pl.when(pl.col("order") >= 0).then("order").alias("order")
+    return both.with_columns(order_id).select(pl.col(c).cast(dtype) for c, dtype in MESSAGE_COLUMNS.items())
+
+
+def _is(*kinds: int) -> pl.Expr:
+    return pl.col("kind").is_in(kinds)
+
+
+_NO_PRINT = _is(itch.C) & (pl.col("mark") == itch.NO)
+_TRADE = _is(itch.E, itch.C, itch.P, itch.Q) & ~_NO_PRINT
+
+
+def _mapped(mapping: dict[int, Any], dtype: pl.DataType) -> pl.Expr:
+    return pl.col("kind").replace_strict(mapping, return_dtype=dtype)
+
+
+def _side() -> pl.Expr:
+    """The order's side, or of a trade the aggressor's, opposite the resting order; N where there is none."""
+    hidden = _is(itch.P, itch.Q, itch.H) | ~pl.col("resting").is_in([itch.BUY, itch.SELL])
+    bid = (pl.col("resting") == itch.BUY) ^ _TRADE
+    return pl.when(hidden).then(pl.lit("N")).when(bid).then(pl.lit("B")).otherwise(pl.lit("A")).cast(SIDE)
+
+
+def _in_lots(frame: pl.DataFrame, unit: float, checker: Checker) -> pl.DataFrame:
+    """With `size`, in lots of `unit` shares; one that is no multiple is unreadable."""
+    lots = pl.col("shares") / unit
+    what = f"{{shares}} shares are no multiple of dataset.size_unit={unit:g}"
+    frame = checker.apply(frame, [Check("unreadable", "shares", (lots - lots.round()).abs() > 1e-6, what)])
+    return frame.with_columns(lots.round().cast(pl.Int64).alias("size"))
+
+
+def _numbered(order: NDArray[np.int64], new: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """(the references and new references as numbers from 0, -1 where there is none; how many there are)."""
+    ids, index = np.unique(np.concatenate([order, new]), return_inverse=True)
+    none = int((ids < 0).any())
+    return index[: len(order)] - none, index[len(order) :] - none, len(ids) - none

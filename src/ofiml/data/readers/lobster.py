@@ -1,0 +1,295 @@
+"""LOBSTER: message and orderbook files (https://lobsterdata.com/info/DataStructure.php), in archives or as CSV files.
+
+Messages without an orderbook file have a book built from them, which lacks what the file leaves out.
+Symbol, date and hours come from the file name. A row's time is seconds after exchange midnight, its price dollars times
+10,000. LOBSTER has one clock: `ts_recv` equals `ts_event`. Each row is one message.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import archives as archive, csv as text, timestamps as wall_clock
+from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.data.calendar import time_zone
+from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import Blob, Feed
+from ofiml.provenance import digest
+from ofiml.data.schema import (
+    ACTION,
+    F_LAST,
+    F_SNAPSHOT,
+    NO_PRICE,
+    SIDE,
+    TIME,
+    level_columns,
+)
+
+_NAME = re.compile(
+    r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII
+)
+_MESSAGE = ["time", "type", "order_id", "size", "price", "direction"]
+_EMPTY_PRICE = 9_999_999_999  # LOBSTER's price of a level that is not there, negative on the bid
+_MOST_LEVELS = 100  # as of dataset.levels
+_AT_ONCE = 1 << 30  # bytes of an archive that are unpacked at once, if that holds more than one day
+
+# type -> action: 1 new, 2 partial cancel, 3 deletion, 4 execution, 5 hidden execution, 6 cross trade, 7 halt.
+_ACTIONS = {1: "A", 2: "C", 3: "C", 4: "T", 5: "T", 6: "N", 7: "N"}
+_TRADES, _HALT = (4, 5), 7
+_OPS = {
+    1: kernel.ADD_SHOWN,
+    2: kernel.REDUCE,
+    3: kernel.DELETE,
+    4: kernel.TAKE_FIRM,
+    **dict.fromkeys((5, 6, 7), kernel.KEEP),
+}
+_NOTICED = {
+    "unknown_order": "the order is not in the book",
+    "excess_size": "more is taken off the order than was left of it",
+    "order_twice": "an order of that id rests already",
+    "swept_level": "the message stands behind a level, which has gone unseen",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A message file, its orderbook file where there is one, and what the name says."""
+
+    message: Blob
+    book: Blob | None
+    symbol: str
+    date: str
+    levels: int
+    midnight: int
+    open: int
+    close: int
+
+
+def groups(paths: Sequence[Path]) -> list[list[Path]]:
+    """Archives alone, message files with their orderbook files where they have them, which a glob may match as well.
+
+    Of several files, those that are neither are passed over, as what else lies in a folder. Raises DataError where no
+    file is left, for an orderbook file without its messages, and for a lone file that is neither.
+    """
+    found = []
+    for path in paths:
+        if path.suffix.lower() in archive.SUFFIXES:
+            found.append([path])
+        elif "_message_" in path.name:
+            book = path.with_name(path.name.replace("_message_", "_orderbook_"))
+            found.append([path, book] if book.is_file() else [path])
+        elif "_orderbook_" in path.name:
+            message = path.with_name(path.name.replace("_orderbook_", "_message_"))
+            if message not in paths:
+                raise DataError(f"{path.name}: give its message file, {message.name}, as well.")
+    if not found:
+        raise DataError(
+            f"{paths[0].name}: give the zip, the 7z, the message file (…_message_N.csv), or a folder of them. "
+            "Databento's CSV: dataset=databento."
+        )
+    return found
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each day's events in file order. Raises DataError."""
+    for day in _days(files, dataset.calendar):
+        if dataset.symbols is not None and day.symbol not in dataset.symbols:
+            if len(dataset.symbols) == 1:
+                raise DataError(
+                    f"{day.message.name} holds {day.symbol}, not {dataset.symbols[0]}: see dataset.symbols."
+                )
+            continue
+        yield _read(day, dataset)
+
+
+def _days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
+    if not files[0].name.lower().endswith(archive.SUFFIXES):
+        yield _day(files[0].name, files[0], files[1] if len(files) == 2 else None, calendar)
+        return
+    whole = files[0]
+    sizes = archive.names(whole)
+    messages = sorted(n for n in sizes if _NAME.fullmatch(n))
+    if not messages:
+        raise DataError(f"{whole.name} holds no LOBSTER message file (SYMBOL_DATE_OPEN_CLOSE_message_N.csv).")
+    books: dict[str, str] = {name: name.replace("_message_", "_orderbook_") for name in messages}
+    if set(books.values()).isdisjoint(sizes):
+        books = {}
+    for name, book in books.items():
+        if book not in sizes:
+            raise DataError(f"{whole.name} holds {name}, but not {book}.")
+    # Late days of a 7z are reached through all before them, so that several are unpacked at once.
+    for batch in _batches({name: sizes[name] + sizes.get(books.get(name, ""), 0) for name in messages}):
+        content = archive.contents(whole, [*batch, *(books[name] for name in batch if books)])
+        for name in batch:
+            message = Blob(f"{whole.name}/{name}", content.pop(name))
+            beside = Blob(f"{whole.name}/{books[name]}", content.pop(books[name])) if books else None
+            yield _day(name, message, beside, calendar)
+
+
+def _batches(sizes: dict[str, int]) -> Iterator[list[str]]:
+    """The names in order, in parts of at most _AT_ONCE bytes, or of one name."""
+    batch: list[str] = []
+    for name, size in sizes.items():
+        if batch and sum(sizes[n] for n in batch) + size > _AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(name)
+    yield batch
+
+
+def _day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise DataError(f"{message.name}: the name must be SYMBOL_YYYY-MM-DD_OPENms_CLOSEms_message_LEVELS.csv.")
+    try:
+        date = dt.date.fromisoformat(match["date"])
+    except ValueError as error:
+        raise DataError(f"{message.name}: {match['date']} is not a date.") from error
+    if not 1970 <= date.year < 2260:
+        raise DataError(f"{message.name}: {match['date']} is no day of a market's: the name must have the day.")
+    levels = match["levels"]
+    if len(levels) > 3 or not 1 <= int(levels) <= _MOST_LEVELS:
+        raise DataError(f"{message.name}: the name says {levels:.20} levels; 1 to {_MOST_LEVELS} can be read.")
+    if not all(len(match[k]) <= 8 for k in ("open", "close")) or int(match["open"]) >= int(match["close"]):
+        raise DataError(f"{message.name}: the name must have the hours, OPENms_CLOSEms after midnight, in order.")
+    midnight = wall_clock.midnight(date, time_zone(calendar))
+    open_, close = (midnight + int(match[k]) * 1_000_000 for k in ("open", "close"))
+    return Day(message, book, match["symbol"], match["date"], int(levels), midnight, open_, close)
+
+
+def _read(day: Day, dataset: FileDataset) -> Feed:
+    checker = Checker(day.message.name, dataset.policy, book_source=day.book.name if day.book else None)
+    width = _width(day.message)
+    if width < len(_MESSAGE):
+        raise DataError(f"{day.message.name}, line 1: {width} columns, at least {len(_MESSAGE)} expected.")
+    files = [(day.message, [*_MESSAGE, *(f"beyond_{i}" for i in range(width - len(_MESSAGE)))])]
+    columns = {
+        "time": text.seconds(),
+        "type": text.integer(limit=max(_ACTIONS)),
+        "order_id": text.integer(limit=2**62),
+        "size": text.size(dataset.size_unit),
+        "price": text.integer(limit=_EMPTY_PRICE),
+        "direction": text.integer(limit=1),
+    }
+    count = dataset.levels or day.levels
+    if count > day.levels:
+        raise DataError(f"{day.message.name} is of {day.levels} levels: dataset.levels={day.levels}.")
+    shown = [f"{s}_{q}_{m:02d}" for m in range(count) for s in ("bid", "ask") for q in ("px", "sz")]
+    if day.book is not None:
+        files.append((day.book, _book_header(day, day.book)))
+        columns |= {c: _book_price(c) if "_px_" in c else text.size(dataset.size_unit) for c in shown}
+    rows = checker.apply(text.read_side_by_side(files, columns, checker), _CHECKS)
+    events = _events(rows, day)
+    notes: tuple[str, ...] = ()
+    if day.book is None:
+        events = _built(rows, events, day.levels, checker)
+        beyond = [c for m in range(count, day.levels) for c in level_columns(m)]
+        events = events.drop(beyond)
+        notes = (
+            "the book is built from messages alone: orders from before the first, or below the levels, are unknown",
+        )
+    else:
+        counts = (pl.lit(None, pl.UInt32).alias(f"{s}_ct_{m:02d}") for m in range(count) for s in ("bid", "ask"))
+        events = pl.concat([events, rows.select(*shown, *counts)], how="horizontal")
+    contents = [f.content for f in (day.message, day.book) if f is not None]
+    return Feed(
+        day.symbol,
+        events,
+        count,
+        events.height + sum(checker.dropped.values()),
+        checker,
+        date=day.date,
+        open=day.open,
+        close=day.close,
+        digest=digest(*contents),
+        notes=notes,
+    )
+
+
+def _book_header(day: Day, book: Blob) -> list[str]:
+    """The names of the orderbook file's columns. Raises DataError."""
+    width = _width(book)
+    if width % 4:
+        raise DataError(f"{book.name}, line 1: {width} columns, a multiple of 4 expected.")
+    if day.levels != width // 4:
+        raise DataError(
+            f"{book.name} has {width // 4} levels, its name says {day.levels}: the name or the file is wrong."
+        )
+    return [f"{c}_{m:02d}" for m in range(day.levels) for c in ("ask_px", "ask_sz", "bid_px", "bid_sz")]
+
+
+_CHECKS = [
+    Check("unreadable", "type", ~pl.col("type").is_in(list(_ACTIONS)), "the event type {type} is not one of 1-7"),
+    Check("unreadable", "direction", pl.col("direction") == 0, "the direction {direction} is neither 1 nor -1"),
+    Check(
+        "unreadable",
+        "price",
+        (pl.col("type") != _HALT) & (pl.col("price") <= 0),
+        "the price {price} is not positive",
+    ),
+]
+
+
+def _events(rows: pl.DataFrame, day: Day) -> pl.DataFrame:
+    """All but the book."""
+    trade = pl.col("type").is_in(_TRADES)
+    halt = pl.col("type") == _HALT
+    # LOBSTER gives the side of the resting order; the schema gives a trade its aggressor's.
+    buy = pl.when(trade).then(pl.col("direction") == -1).otherwise(pl.col("direction") == 1)
+    return rows.select(
+        "line",
+        *((pl.col("time") + day.midnight).cast(TIME).alias(clock) for clock in ("ts_event", "ts_recv")),
+        pl.col("type").replace_strict(_ACTIONS, return_dtype=ACTION).alias("action"),
+        pl.when(buy).then(pl.lit("B")).otherwise(pl.lit("A")).cast(SIDE).alias("side"),
+        pl.when(~halt).then(pl.col("price") * 100_000).alias("price"),
+        "size",
+        # A halt is a break in the book: like a snapshot, its row is a new reference and no flow.
+        pl.when(halt).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
+        pl.col("line").cast(pl.Int64).alias("sequence"),
+    )
+
+
+def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
+    """The events with a book made from them: one row a message, as LOBSTER's own orderbook has it.
+
+    The file leaves out what happens below its `levels`, so that a level that falls behind them is forgotten, and an
+    order, or an execution, in whose way a level still stands proves that level gone. Orders that come up from behind
+    are missed: on a day of AMZN (5 levels) the best level equals LOBSTER's in 63 % of rows. Nothing later than a row
+    goes into its book.
+    """
+    ops = pl.col("type").replace_strict(_OPS, return_dtype=pl.UInt8)
+    of_book = pl.col("type").is_in([k for k, op in _OPS.items() if op != kernel.KEEP])
+    book = rows.select(
+        ops.alias("op"),
+        pl.when(pl.col("direction") == 1).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
+        # An id below 0 names an order as well as another.
+        pl.when(of_book).then(pl.col("order_id").reinterpret(signed=False)).alias("order"),
+        pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"),
+    )
+    messages = pl.concat([events, book], how="horizontal")
+    built, noticed = build(messages.select(pl.col(c).cast(t) for c, t in MESSAGE_COLUMNS.items()), levels)
+    for cause, lines in noticed.items():
+        checker.notice(cause, lines, _NOTICED[cause])
+    return built
+
+
+def _width(blob: Blob) -> int:
+    return len(text.first_line(blob))
+
+
+def _book_price(column: str) -> text.Column:
+    """Positive, or the side's empty price, which stands for no price."""
+    empty = _EMPTY_PRICE if column.startswith("ask") else -_EMPTY_PRICE
+
+    def value(x: pl.Expr) -> pl.Expr:
+        real = pl.when((x > 0) & (x < _EMPTY_PRICE)).then(x * 100_000)
+        return pl.when(x == empty).then(NO_PRICE).otherwise(real)
+
+    return text.Column(pl.Int64(), value, plain=Plain(NUMBER))

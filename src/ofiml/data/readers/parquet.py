@@ -1,0 +1,100 @@
+"""Parquet in the event schema, as the cache of sessions writes it: nothing is mapped, everything is checked.
+
+Columns are those of `schema.schema(levels)`, in any order, the levels found from their names; others are ignored. A
+`line` in a message is the row of the table, from 1.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import parquet as columnar
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import (
+    Blob,
+    Feed,
+    by_symbol,
+    each_alone,
+)
+from ofiml.data.schema import (
+    ACTION,
+    LATEST,
+    NO_PRICE,
+    SIDE,
+    schema,
+)
+from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
+from ofiml.units import PRICE_SCALE
+
+
+def groups(paths: Sequence[Path]) -> list[list[Path]]:
+    """Every file an input of its own, but for the truth that `convert` writes beside a simulated session."""
+    return each_alone([path for path in paths if not path.name.endswith("_truth.parquet")])
+
+
+_WORDS = {"action": ACTION, "side": SIDE}  # other writers store them as text
+_MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's events in the table's order.
+
+    Raises DataError for a column that is missing or of another type, and whatever the policy refuses.
+    """
+    (blob,) = files
+    checker = Checker(blob.name, dataset.policy)
+    table, levels = _table(blob, dataset.levels)
+    table = checker.apply(table, _checks(schema(levels)))
+    words = [pl.col(c).cast(pl.String).cast(dtype, strict=False) for c, dtype in _WORDS.items()]
+    for symbol, events, its_checker in by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
+        yield Feed(symbol, events, levels, events.height + sum(its_checker.dropped.values()), its_checker)
+
+
+def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
+    """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
+    if not blob.content.startswith(columnar.MAGIC):
+        raise DataError(f"{blob.name} is no Parquet file: see dataset=… for other formats.")
+    frame = columnar.table(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
+    levels = _levels(frame.columns, blob.name, wanted)
+    for name, dtype in schema(levels).items():
+        text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)
+        if frame.schema[name] != dtype and not (text and (name in _WORDS or name == "symbol")):
+            raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}, must be {dtype}.")
+    return frame.with_columns(pl.col("symbol").cast(pl.String)), levels
+
+
+def _levels(names: list[str], source: str, wanted: int | None) -> int:
+    numbered = [int(m[1]) for c in names if (m := re.fullmatch(r"(?:bid|ask)_(?:px|sz|ct)_(\d\d)", c))]
+    found = max(numbered, default=-1) + 1
+    levels = wanted or max(found, 1)
+    absent = [c for c in schema(levels) if names.count(c) != 1]
+    if absent:
+        what = "is missing" if absent[0] not in names else "stands there more than once"
+        raise DataError(f"{source}: the column {absent[0]} {what} (there are {found} levels, see dataset.levels).")
+    return levels
+
+
+def _checks(columns: dict[str, pl.DataType]) -> list[Check]:
+    checks = [Check("unreadable", c, pl.col(c).is_null(), "the value is missing")
+              for c in columns if not _MAY_BE_NULL.fullmatch(c)]  # fmt: skip
+    for c, dtype in _WORDS.items():
+        bad = ~pl.col(c).cast(pl.String).is_in(dtype.categories.to_list())
+        checks.append(Check("unreadable", c, bad, f"{{{c}!r}} is not one of {', '.join(dtype.categories)}"))
+    checks.append(Check("unreadable", "symbol", pl.col("symbol") == "", "the value is empty"))
+    for c in columns:
+        value = pl.col(c)
+        if c == "price" or "_px_" in c:
+            limit = int(MAX_PRICE * PRICE_SCALE)
+            bad = ((value < -limit) | (value > limit)) & (value != NO_PRICE)
+            checks.append(Check("unreadable", c, bad, f"the price {{{c}}} is too large"))
+        elif c == "size" or "_sz_" in c:
+            bad = (value < -MAX_SIZE) | (value > MAX_SIZE)
+            checks.append(Check("unreadable", c, bad, f"the size {{{c}}} is too large"))
+        elif c.startswith("ts_"):
+            checks.append(Check("unreadable", c, value.to_physical() < 0, f"the time {{{c}}} is before 1970"))
+            checks.append(Check("unreadable", c, value.to_physical() > LATEST, f"the time {{{c}}} is after 2259"))
+    return checks

@@ -1,0 +1,110 @@
+"""Best bid and offer as CSV, of whatever column names: `dataset.columns` says which column is which.
+
+Each row states the quote of both sides and is one message: action M, side N (a quote is nobody's order), no price, size
+0. A side without price and size, or with a price or size of 0, is missing. The file's order is kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import polars as pl
+
+from ofiml.config import FileDataset, QuotesDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import csv as text, timestamps as wall_clock
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import (
+    Blob,
+    Feed,
+    by_symbol,
+    each_alone,
+    unpacked,
+)
+from ofiml.data.schema import (
+    ACTION,
+    F_LAST,
+    NO_PRICE,
+    SIDE,
+)
+
+groups = each_alone
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's quotes in file order.
+
+    Raises DataError for a column that is missing, or named twice, and whatever the policy refuses.
+    """
+    (blob,) = (unpacked(f) for f in files)
+    config = cast(QuotesDataset, dataset)
+    checker = Checker(blob.name, dataset.policy)
+    names = _names(blob, config)
+    table = text.read_csv(blob, _columns(blob, names, config), checker)
+    table = table.rename({column: role for role, column in names.items()})
+    table = checker.apply(table, [c for side in ("bid", "ask") for c in _half_a_side(side)])
+    if "symbol" not in names:
+        if dataset.symbols is None or len(dataset.symbols) != 1:
+            raise DataError(
+                f"{blob.name}: dataset.columns names no column symbol; name it, or the one symbol, dataset.symbols=[…]."
+            )
+        table = table.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
+    for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
+        yield Feed(symbol, _events(rows), 1, rows.height + sum(its_checker.dropped.values()), its_checker)
+
+
+def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
+    """The file's column of each role. Raises DataError."""
+    header = text.header(blob)
+    names = config.columns
+    if config.levels not in (None, 1):
+        raise DataError(f"{blob.name}: quotes have one level, not dataset.levels={config.levels}.")
+    for role, column in names.items():
+        if column not in header or column == "line":
+            raise DataError(
+                f"{blob.name}, line 1: the column {column} is missing (dataset.columns.{role}); "
+                f"there are {', '.join(header[:12])}."
+            )
+        twice = [other for other in names if other != role and names[other] == column]
+        if twice:
+            raise DataError(f"{blob.name}: dataset.columns.{role} and .{twice[0]} are both the column {column}.")
+    return names
+
+
+def _columns(blob: Blob, names: dict[str, str], config: QuotesDataset) -> dict[str, text.Column]:
+    sample = text.head(blob)
+    size = text.size(config.size_unit if config.sizes == "units" else 1.0)
+    columns = {names["time"]: wall_clock.column(sample, names["time"], config.time_zone)}
+    if "received" in names:
+        columns[names["received"]] = wall_clock.column(sample, names["received"], config.time_zone)
+    columns |= {names[side]: text.optional(text.price()) for side in ("bid", "ask")}
+    columns |= {names[f"{side}_size"]: text.optional(size) for side in ("bid", "ask")}
+    return columns | ({names["symbol"]: text.word()} if "symbol" in names else {})
+
+
+def _half_a_side(side: str) -> list[Check]:
+    """An empty cell beside one that says something."""
+    price, size = pl.col(side), pl.col(f"{side}_size")
+    return [
+        Check("unreadable", side, price.is_null() & (size != 0), f"there is a size, {{{side}_size}}, and no price"),
+        Check(
+            "unreadable", f"{side}_size", size.is_null() & (price != 0), f"there is a price, {{{side}}}, and no size"
+        ),
+    ]
+
+
+def _events(rows: pl.DataFrame) -> pl.DataFrame:
+    there = {s: pl.col(s).fill_null(0).ne(0) & pl.col(f"{s}_size").fill_null(0).ne(0) for s in ("bid", "ask")}
+    return rows.select(
+        "line",
+        pl.col("time").alias("ts_event"),
+        pl.col("received" if "received" in rows.columns else "time").alias("ts_recv"),
+        pl.lit("M", ACTION).alias("action"),
+        pl.lit("N", SIDE).alias("side"),
+        pl.lit(None, pl.Int64).alias("price"),
+        pl.lit(0, pl.Int64).alias("size"),
+        pl.lit(F_LAST, pl.UInt8).alias("flags"),
+        pl.col("line").cast(pl.Int64).alias("sequence"),
+        *(pl.when(there[s]).then(pl.col(s)).otherwise(NO_PRICE).alias(f"{s}_px_00") for s in there),
+        *(pl.when(there[s]).then(pl.col(f"{s}_size")).otherwise(0).alias(f"{s}_sz_00") for s in there),
+        *(pl.lit(None, pl.UInt32).alias(f"{s}_ct_00") for s in there),
+    )

@@ -1,0 +1,255 @@
+"""tardis.dev's CSV files: incremental_book_L2, book_snapshot_5, book_snapshot_25 and trades.
+
+https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds; files are in the order of
+`local_timestamp`, which is `ts_recv`, and keep it: `timestamp` (`ts_event`) may run back. The `sequence` of an event is
+its place among the events, because the format numbers nothing.
+
+The rows of an incremental file that share a `local_timestamp` are one message. A full book (`is_snapshot`) after rows
+that are none discards the book: a reconnection, or a new day. It states the book and changes nothing, so no flow is
+measured across it. Of full books in a row with different times the format cannot say whether they are parts of one or
+several; they count as one, as its documentation has it, and a note says so.
+
+Trades come from the trades file of the same exchange, date and symbol beside the book's, found by Tardis' own file
+names, EXCHANGE_TYPE_DATE_SYMBOL.csv.gz. At equal local times a trade comes before the book that it led to.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import FileDataset
+from ofiml.errors import DataError
+from ofiml.data.formats import csv as text
+from ofiml.data.book import kernel
+from ofiml.data.book.levels import after_first, from_levels, lone_events
+from ofiml.data.book.trades import among, upon
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import (
+    Blob,
+    Feed,
+    by_symbol,
+    unpacked,
+)
+from ofiml.data.quality import add
+from ofiml.data.schema import (
+    F_LAST,
+    F_SNAPSHOT,
+    SIDE,
+    TIME,
+    Int64,
+    level_columns,
+)
+
+_NAME = re.compile(
+    r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|trades)"
+    r"_(?P<date>\d{4}-\d\d-\d\d)_(?P<symbol>.+)\.csv(?:\.gz|\.zst)?"
+)
+_MICROSECOND = 1_000
+_DEFAULT_LEVELS = 10
+_INCREMENTAL, _TRADES, _SNAPSHOT = {"is_snapshot", "amount"}, {"id", "side", "amount"}, "asks[0].price"
+
+
+def groups(paths: Sequence[Path]) -> list[list[Path]]:
+    """Each book's file with the trades beside it, which a glob may match as well; a file of another name alone.
+
+    Raises DataError for trades without a book, and where two files hold the book of one day and symbol.
+    """
+    found: dict[tuple[str, ...], list[Path]] = {}
+    trades: dict[tuple[str, ...], Path] = {}
+    for path in paths:
+        match = _NAME.fullmatch(path.name)
+        key = (str(path),) if match is None else (str(path.parent), *match.group("exchange", "date", "symbol"))
+        if match is not None and match["type"] == "trades":
+            trades[key] = path
+            continue
+        if key in found:
+            raise DataError(f"{found[key][0].name} and {path.name} hold the same book: choose one in dataset.path.")
+        beside = None if match is None else _trades_beside(path, match)
+        found[key] = [path] if beside is None else [path, beside]
+    for key, path in trades.items():
+        if key not in found:
+            raise DataError(
+                f"{path.name} holds trades: give the book, …_incremental_book_L2_….csv.gz, in dataset.path."
+            )
+    return list(found.values())
+
+
+def _trades_beside(path: Path, match: re.Match[str]) -> Path | None:
+    stem = f"{match['exchange']}_trades_{match['date']}_{match['symbol']}.csv"
+    there = [path.with_name(stem + suffix) for suffix in (".gz", ".zst", "")]
+    return next((p for p in there if p.is_file()), None)
+
+
+def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Each symbol's events in the order of `local_timestamp`. Raises DataError."""
+    blob = unpacked(files[0])
+    names = text.header(blob)
+    checker = Checker(blob.name, dataset.policy)
+    trades = _trades(unpacked(files[1]), dataset, checker) if len(files) > 1 else None
+    common = {
+        "symbol": text.word(),
+        "timestamp": text.epoch_time(_MICROSECOND),
+        "local_timestamp": text.epoch_time(_MICROSECOND),
+    }
+    if set(names) >= _INCREMENTAL:
+        levels = dataset.levels or _DEFAULT_LEVELS
+        columns = common | {
+            "is_snapshot": text.mapped({"true": True, "false": False}, pl.Boolean()),
+            "side": text.mapped({"bid": kernel.BID, "ask": kernel.ASK}, pl.UInt8()),
+            "price": text.price(),
+            "amount": text.size(dataset.size_unit),
+        }
+    elif _SNAPSHOT in names:
+        levels = _levels(names, blob.name, dataset.levels)
+        shown = [f"{side}[{m}].{what}" for m in range(levels) for side in ("bids", "asks") for what in _QUANTITY]
+        price, size = text.optional(text.price()), text.optional(text.size(dataset.size_unit))
+        columns = common | {name: price if name.endswith("price") else size for name in shown}
+    else:
+        kind = "trades, which" if set(names) >= _TRADES else "columns that"
+        raise DataError(f"{blob.name}, line 1: {kind} hold no book: give incremental_book_L2 or book_snapshot_25.")
+    table = text.read_csv(blob, columns, checker)
+    if trades is not None and trades.height and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
+        raise DataError(f"{files[1].name} holds trades of {trades['symbol'][0]}, but {blob.name} not its book.")
+    for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
+        own = None if trades is None else trades.filter(pl.col("symbol") == symbol)
+        count = rows.height + (0 if own is None else own.height) + sum(its_checker.dropped.values())
+        own = _NO_TRADES if own is None else own.drop("symbol")
+        make = _from_increments if "is_snapshot" in columns else _from_snapshots
+        events, notes = make(rows, own, levels, its_checker)
+        events = events.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("sequence"))
+        yield Feed(symbol, events, levels, count, its_checker, notes=tuple(notes))
+
+
+_QUANTITY = ("price", "amount")
+
+
+def _levels(names: list[str], source: str, wanted: int | None) -> int:
+    found = sum(re.fullmatch(r"asks\[\d+\]\.price", name) is not None for name in names)
+    if wanted is not None and wanted > found:
+        raise DataError(f"{source} has {found} levels: dataset.levels={found}.")
+    return wanted or found
+
+
+# --- trades ----------------------------------------------------------------------------------------------------------
+
+
+def _trades(blob: Blob, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
+    """The trades file as events with `symbol`; its own checker names it, and what that counts goes to `checker`."""
+    own = Checker(blob.name, dataset.policy)
+    columns = {
+        "symbol": text.word(),
+        "timestamp": text.epoch_time(_MICROSECOND),
+        "local_timestamp": text.epoch_time(_MICROSECOND),
+        "side": text.mapped({"buy": "B", "sell": "A", "unknown": "N"}, SIDE),
+        "price": text.price(),
+        "amount": text.size(dataset.size_unit),
+    }
+    table = text.read_csv(blob, columns, own)
+    events = _events(table, "T").with_columns(
+        table["side"], table["price"], table["amount"].alias("size"), table["symbol"]
+    )
+    # Here, because among the book's rows the line of a trade says nothing.
+    events = own.times(events)
+    checker.dropped, checker.kept = add(checker.dropped, own.dropped), add(checker.kept, own.kept)
+    return events
+
+
+def _events(rows: pl.DataFrame, action: str) -> pl.DataFrame:
+    place = pl.col("line").cast(pl.Int64)
+    return lone_events(rows, action, event="timestamp", received="local_timestamp", sequence=place)
+
+
+_NO_TRADES = _events(
+    pl.DataFrame(schema={"line": pl.UInt32(), "timestamp": TIME, "local_timestamp": TIME}),
+    "T",
+)
+
+
+def _clock(events: pl.DataFrame, column: str) -> Int64:
+    """Local times as they order two files: a row that runs back belongs where the row before it does."""
+    return events[column].to_physical().cum_max().to_numpy()
+
+
+# --- books -----------------------------------------------------------------------------------------------------------
+
+
+def _from_increments(
+    rows: pl.DataFrame, trades: pl.DataFrame, levels: int, checker: Checker
+) -> tuple[pl.DataFrame, list[str]]:
+    # A negative size would count as less than nothing at its price.
+    negative = Check("negative_size", "amount", pl.col("amount") < 0, "the size {amount} is negative")
+    rows = checker.apply(rows, [negative])
+    full = rows["is_snapshot"].to_numpy()
+    first = int(np.argmax(full)) if full.any() else len(full)
+    if first:
+        what = "a change before the first full book"
+        checker.notice("no_snapshot", rows["line"][:first], what)
+        if checker.policy.no_snapshot != "keep":
+            rows, full = rows[first:], full[first:]
+    if not len(full):
+        raise DataError(
+            f"{checker.source} holds no full book (is_snapshot), so no book is known; "
+            "dataset.policy.no_snapshot=keep builds on an empty one."
+        )
+    opens = full & ~np.append(False, full[:-1])
+    stamps = rows["local_timestamp"].to_physical().to_numpy()
+    moved = np.append(True, stamps[1:] != stamps[:-1])
+    starts = opens | (~full & (moved | np.append(True, full[:-1])))
+    notes = []
+    parts = int((moved & full & ~opens).sum())
+    if parts:
+        notes.append(f"full books in a row at another local time, taken as parts of one: {parts}")
+    messages = _increments(rows, full, starts, opens)
+    # A clear before each full book: the rows move down by the clears so far.
+    begins = np.flatnonzero(starts) + np.cumsum(opens[starts]) - opens[starts]
+    ends = np.append(np.flatnonzero(starts)[1:], len(full)) - 1
+    known = _clock(rows, "local_timestamp")[ends]
+    group = np.searchsorted(known, _clock(trades, "ts_recv"), side="left")
+    trades, group = after_first(trades, group, checker)
+    events = from_levels(among(messages, trades, np.append(begins, messages.height)[group]), levels, checker)
+    return events, notes
+
+
+def _increments(rows: pl.DataFrame, full: np.ndarray, starts: np.ndarray, opens: np.ndarray) -> pl.DataFrame:
+    """What `book.build` takes: the rows, with a clear before each full book."""
+    n = len(full)
+    end = np.append(starts[1:], True)
+    side = rows["side"]
+    sides = pl.Series(["A", "B"], dtype=SIDE)
+    sets = _events(rows, "M").with_columns(
+        sides[side.cast(pl.Int64)].alias("side"),
+        rows["price"],
+        rows["amount"].alias("size"),
+        flags=pl.Series((np.where(end, F_LAST, 0) | np.where(end & full, F_SNAPSHOT, 0)).astype(np.uint8)),
+        op=pl.lit(kernel.SET, pl.UInt8),
+        op_side=side,
+        order=pl.lit(None, pl.UInt64),
+        show=pl.Series(np.where(~end, kernel.NEVER, np.where(full, kernel.ALWAYS, kernel.IF_CHANGED)).astype(np.uint8)),
+    )
+    clears = sets.filter(pl.Series(opens)).with_columns(
+        flags=pl.lit(0, pl.UInt8),
+        op=pl.lit(kernel.CLEAR, pl.UInt8),
+        op_side=pl.lit(kernel.NO_SIDE, pl.UInt8),
+        show=pl.lit(kernel.NEVER, pl.UInt8),
+    )
+    place = np.concatenate([2 * np.flatnonzero(opens), 2 * np.arange(n) + 1])
+    return pl.concat([clears, sets])[np.argsort(place, kind="stable")]
+
+
+def _from_snapshots(
+    rows: pl.DataFrame, trades: pl.DataFrame, levels: int, checker: Checker
+) -> tuple[pl.DataFrame, list[str]]:
+    shown = {
+        f"{side}_{short}_{m:02d}": rows[f"{side}s[{m}].{what}"]
+        for m in range(levels)
+        for side in ("bid", "ask")
+        for short, what in (("px", "price"), ("sz", "amount"))
+    }
+    counts = {c: pl.lit(None, pl.UInt32) for m in range(levels) for c in level_columns(m) if "_ct_" in c}
+    states = _events(rows, "M").with_columns(**shown, **counts)
+    before = np.searchsorted(_clock(states, "ts_recv"), _clock(trades, "ts_recv"), side="left")
+    trades, before = after_first(trades, before, checker)
+    return upon(states, trades, before, levels), []

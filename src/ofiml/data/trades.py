@@ -1,0 +1,37 @@
+"""A session's trades, and the market orders that they are fills of."""
+
+import numpy as np
+import polars as pl
+
+from ofiml.data.schema import Session
+
+
+def trades(session: Session) -> pl.DataFrame:
+    """One row a trade (action T), in feed order: `row` of the session's events, `ts_event` and `ts_recv` (int64 ns),
+    `price` (1e-9 units, null where the feed has none), `size` (lots), `sign`.
+
+    `sign` is what the feed says of the aggressor: 1 a buyer, -1 a seller, 0 where it does not say. Known at `ts_recv`.
+    """
+    return (
+        session.events.lazy()
+        .with_row_index("row")
+        .filter(pl.col("action") == "T")
+        .select(
+            pl.col("row").cast(pl.Int64),
+            *(pl.col(clock).to_physical() for clock in ("ts_event", "ts_recv")),
+            "price",
+            "size",
+            (pl.col("side") == "B").cast(pl.Int8).sub((pl.col("side") == "A").cast(pl.Int8)).alias("sign"),
+        )
+        .collect()
+    )
+
+
+def orders(trades: pl.DataFrame) -> pl.DataFrame:
+    """The first fill of each market order. Trades in a row with one exchange time and one side are the fills of one
+    order; trades without a side are left out.
+    """
+    signed = trades.filter(pl.col("sign") != 0)
+    first = np.ones(signed.height, np.bool_)
+    first[1:] = (np.diff(signed["ts_event"].to_numpy()) != 0) | (np.diff(signed["sign"].to_numpy()) != 0)
+    return signed.filter(pl.Series(first))

@@ -1,0 +1,61 @@
+"""Sessions as files of their own: our Parquet, Databento's DBN, LOBSTER's pair of CSV files."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from ofiml.errors import DataError
+from ofiml.data import cache as store
+from ofiml.data.writers import vendors as writers
+from ofiml.data.schema import F_LAST, Session
+
+_MILLISECOND = 1_000_000
+FORMATS = ("parquet", "dbn", "lobster")
+
+
+def write_session(session: Session, folder: Path, to: str, calendar: str) -> list[Path]:
+    """Writes the session into the folder as `to` says, and returns the files.
+
+    LOBSTER has one clock, no counts and a message a row: receipts are its times, counts go, each row of a message
+    stands alone, and hours are rounded outwards to milliseconds. A simulated session's truth goes beside it, as
+    Parquet. Files appear whole or not at all. Raises DataError for what a format cannot say.
+    """
+    # A symbol from a stranger's file names no folder.
+    session = replace(session, symbol=re.sub(r"[^A-Za-z0-9-]", "_", session.symbol))
+    name = f"{session.symbol}_{session.date}"
+    if to == "parquet":
+        files: dict[str, Callable[[Path], object]] = {f"{name}.parquet": lambda path: store.write(session, path)}
+    elif to == "dbn":
+        dbn = writers.to_dbn(session)
+        files = {f"{name}.dbn": lambda path: path.write_bytes(dbn)}
+    else:
+        sayable = _said_by_lobster(session)
+        message, book = writers.to_lobster(sayable, calendar)
+        lobster = writers.lobster_name(sayable, calendar)
+        files = {
+            lobster: lambda path: path.write_bytes(message),
+            lobster.replace("_message_", "_orderbook_"): lambda path: path.write_bytes(book),
+        }
+    truth = session.truth
+    if truth is not None:
+        files[f"{name}_truth.parquet"] = truth.write_parquet
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, write in files.items():
+        if (folder / file).exists():
+            raise DataError(f"{folder / file} is there already: choose another folder, or move it away.")
+        store.renamed(folder / file, write)
+    return [folder / file for file in files]
+
+
+def _said_by_lobster(session: Session) -> Session:
+    counts = [f"{side}_ct_{m:02d}" for m in range(session.levels) for side in ("bid", "ask")]
+    events = session.events.with_columns(
+        pl.col("ts_recv").alias("ts_event"),
+        (pl.col("flags") | F_LAST).alias("flags"),
+        *(pl.lit(None, pl.UInt32).alias(c) for c in counts),
+    )
+    open_, close = session.open // _MILLISECOND * _MILLISECOND, -(-session.close // _MILLISECOND) * _MILLISECOND
+    return replace(session, events=events, open=open_, close=close)

@@ -1,5 +1,0 @@
-"""The book builder: messages about orders or price levels in, events with the top levels of the book out."""
-
-from ofiml.events.book.build import MESSAGE_COLUMNS, build
-
-__all__ = ["MESSAGE_COLUMNS", "build"]

@@ -1,5 +1,0 @@
-"""The synthetic market: seeded limit order books, informed orders in them, and the truth beside them."""
-
-from ofiml.events.simulate.market import simulate
-
-__all__ = ["simulate"]

@@ -1,0 +1,1 @@
+"""The study's kernels on a live market, one event at a time."""

@@ -1,0 +1,1 @@
+"""Statistics on arrays: scores, block bootstrap, HAC, superiority, overfitting, false discovery."""

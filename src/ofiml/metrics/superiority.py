@@ -1,0 +1,133 @@
+"""Performances of several runs over the same times, and what the tests between them say.
+
+A performance is a table (times, runs) whose column means are the measure: of the IC and the Sharpe ratio what each row
+adds to it, errors of the standard deviations counted in.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.metrics.hac import (
+    by_time,
+    ic_influence,
+    lags,
+    t_test,
+)
+from ofiml.metrics.scores import ic
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+FEWEST_BLOCKS = 8
+_AT_ONCE = 1000  # draws
+_TINY = 1e-12  # of a variance that is 1: a draw of equal blocks has none
+
+
+def of_ic(y: Float, y_hat: Float) -> Float:
+    """Each row's part (n,) in the IC; 0 for a constant forecast, which knows nothing."""
+    if np.ptp(y_hat) == 0 or np.ptp(y) == 0:
+        return np.zeros(len(y))
+    return ic(y, y_hat) + ic_influence(y, y_hat)
+
+
+def of_r2(y: Float, y_hat: Float, train_mean: Float) -> Float:
+    """Each row's part (n,) in the R² out of sample: what its squared error is below that of the train mean."""
+    base = (y - train_mean) ** 2
+    return (base - (y - y_hat) ** 2) / base.mean() if base.any() else np.zeros(len(y))
+
+
+def of_sharpe(gains: Float) -> Float:
+    """Each gain's part (n,) in the Sharpe ratio of an observation (Lo 2002); 0 where nothing was gained or lost."""
+    if np.ptp(gains) == 0:
+        return np.zeros(len(gains))
+    z = (gains - gains.mean()) / gains.std()
+    ratio = float(gains.mean() / gains.std())
+    return ratio + z - ratio / 2 * (z * z - 1)
+
+
+def diebold_mariano(difference: Float, overlapping: int) -> dict[str, float]:
+    """`mean`, `t`, two-sided `p` and `error`, half the width of the mean's 95 % interval, of the difference (times,)
+    between two performances (Diebold & Mariano 1995).
+
+    The variance is that of `hac`, the statistic is corrected for its size in small samples (Harvey, Leybourne & Newbold
+    1997) with a horizon of the overlap and one.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    n, h = len(difference), overlapping + 1
+    mean = float(difference.mean()) if n else float("nan")
+    found = t_test(mean, difference, np.arange(n), overlapping)
+    correction = (n + 1 - 2 * h + h * (h - 1) / n) / n if n else float("nan")
+    if found["t"] != found["t"] or not correction > 0:
+        return {"mean": mean, "t": float("nan"), "p": float("nan"), "error": float("nan")}
+    t = found["t"] * float(np.sqrt(correction))
+    freedom = min(n - 1, 1.5 * n / (lags(n, overlapping) + 1))
+    error = abs(mean / t) * float(stdtrit(freedom, 0.975)) if t else float("nan")
+    return {"mean": mean, "t": t, "p": float(2 * stdtr(freedom, -abs(t))), "error": error}
+
+
+def averaged(rows: Float, time: Int) -> Float:
+    """Performance of rows (n,) by distinct time: what all symbols add at a time, of the same mean."""
+    summed = by_time(rows, time)
+    return summed * (len(summed) / len(rows))
+
+
+def distinct(performance: Float) -> tuple[list[int], Int]:
+    """The columns that are the first of their kind, and each column's place among them: equal runs are one."""
+    _, first, which = np.unique(performance, axis=1, return_index=True, return_inverse=True)
+    return first.tolist(), which.reshape(-1).astype(np.int64)
+
+
+def superior(performance: Float, block: Int, *, samples: int, seed: int) -> dict[str, float]:
+    """p-values of "no column has a mean above 0", by a bootstrap of whole blocks: Hansen's (2005) test of superior
+    predictive ability (`spa`), in which columns far below 0 do not make luck look larger, and White's (2000) reality
+    check (`reality_check`), which asks all of them.
+
+    `block` numbers each time's block (times,) from 0. The statistic is the largest t of a column's sums over blocks, in
+    each draw too by the draw's own standard deviation: columns of any scale count alike, and few blocks are known to
+    say little (bootstrap-t). Columns that do not vary are left out; NaN where none is left, or with fewer than 8
+    blocks.
+    """
+    count = int(block.max(initial=-1)) + 1
+    if count < FEWEST_BLOCKS:
+        return {"spa": float("nan"), "reality_check": float("nan")}
+    sums = np.zeros((count, performance.shape[1]))
+    np.add.at(sums, block, performance)
+    varying = (np.ptp(performance, axis=0) > 0) & (sums.std(axis=0) > _TINY * np.abs(sums).max(axis=0))
+    if not varying.any():
+        return {"spa": float("nan"), "reality_check": float("nan")}
+    sums = sums[:, varying]
+    centre, deviation = sums.mean(axis=0), sums.std(axis=0, ddof=1)
+    ratio = centre / deviation  # t is √count times that
+    far = np.sqrt(count) * ratio < -np.sqrt(2 * np.log(np.log(count)))
+    z, rng = (sums - centre) / deviation, np.random.default_rng(seed)
+    reached = {"spa": 1, "reality_check": 1}  # the sample itself is one of the draws
+    for start in range(0, samples, _AT_ONCE):
+        times = rng.multinomial(count, np.full(count, 1 / count), min(_AT_ONCE, samples - start))
+        mean = times @ z / count
+        variance = np.maximum(times @ (z * z) / count - mean * mean, _TINY) * count / (count - 1)
+        for name, shift in (("spa", np.where(far, ratio, 0.0)), ("reality_check", 0.0)):
+            drawn = ((mean + shift) / np.sqrt(variance)).max(axis=1)
+            reached[name] += int((np.maximum(drawn, 0) >= max(ratio.max(), 0)).sum())
+    return {name: n / (samples + 1) for name, n in reached.items()}
+
+
+def confidence_set(performance: Float, *, block: int, samples: int, seed: int) -> Float:
+    """Each column's p-value (runs,) in the model confidence set (Hansen, Lunde & Nason 2011, range statistic): those
+    above 1 - level are the set. Columns must differ from each other.
+    """
+    from arch.bootstrap import MCS
+
+    if performance.shape[1] < 2:
+        return np.ones(performance.shape[1])
+    test = MCS(
+        -performance,
+        size=0.05,
+        reps=samples,
+        block_size=block,
+        method="R",
+        bootstrap="stationary",
+        seed=np.random.default_rng(seed),
+    )
+    test.compute()
+    return test.pvalues["Pvalue"].sort_index().to_numpy(dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Looks at data outside a run: survey, stylised facts, toxicity."""

@@ -1,0 +1,105 @@
+"""What flow says of the price: R² of the same bar by length and levels, of the next minute, the common component."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.bars.time import Book, time_bars
+from ofiml.data.schema import Session
+from ofiml.evaluation.impact import adjusted_r2_windows, r2_windows
+from ofiml.metrics.scores import r2
+from ofiml.microstructure.facts.price import mids
+from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
+from ofiml.ofi.reduce import Integrated
+from ofiml.units import SECOND
+
+Float = NDArray[np.float64]
+Curve = dict[str, float]
+
+STEPS = (1, 5, 10, 30, 60)  # seconds
+LEVELS = (1, 3, 5, 10)  # level sets 1..m; those deeper than the book are left out
+COMPONENT_STEPS = (10, 60)
+COMPONENT_LEVELS = (5, 10)
+FEWEST = 30
+
+
+def flow_rows(session: Session, book: Book, per: str, seconds: int) -> pl.DataFrame:
+    """Per bar of `seconds` that has a mid at both ends: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each
+    level in lots and `depth`. No rows if the session is shorter than a bar.
+    """
+    if session.close - session.open < seconds * SECOND:
+        return pl.DataFrame()
+    bars = time_bars(session, book, seconds * SECOND)
+    return (
+        bar_flow(session, per, bars)
+        .with_columns(
+            pl.lit(session.symbol).alias("symbol"),
+            pl.lit(session.date).alias("session"),
+            pl.Series("bar_open", bars.open),
+            pl.Series("move_ticks", np.diff(mids(session, book, bars.edges))),
+        )
+        .filter(pl.col("move_ticks").is_not_nan())
+    )
+
+
+def impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
+    """R² of the same bar's mid move on its flow, in sample, the mean over half-hour windows (evaluation.impact).
+
+    `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
+    1..m together. `first_component_<m>`: share of the variance of depth-normalised flow of levels 1..m that its first
+    principal component holds over the whole session. `next_minute`: see the function of that name. NaN where there is
+    no window, or fewer than 30 bars.
+    """
+    out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
+    opens = {(session.symbol, session.date): session.open}
+    for seconds in STEPS:
+        key, rows = str(seconds), flow_rows(session, book, per, seconds)
+        some = rows.height >= FEWEST
+        out["impact_best"][key] = _average(r2_windows(rows, opens) if some else [])
+        for m in LEVELS:
+            if m <= session.levels:
+                windows = adjusted_r2_windows(rows, opens, flow_columns(m)) if some else []
+                out.setdefault(f"impact_levels_{m}", {})[key] = _average(windows)
+        if seconds in COMPONENT_STEPS:
+            for m in COMPONENT_LEVELS:
+                if m <= session.levels:
+                    share = first_component(rows, session.levels, m) if some else float("nan")
+                    out.setdefault(f"first_component_{m}", {})[key] = share
+        if seconds == 60:
+            out["next_minute"]["r2"] = next_minute(rows) if some else float("nan")
+    return out
+
+
+def first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
+    """Share of the variance of the depth-normalised flow of levels 1..m that its first component holds; NaN without
+    variance.
+
+    Depth is the bar's average over all `levels` of the feed, one number a bar, whatever m (Cont, Cucuringu & Zhang,
+    arXiv 2112.13213).
+    """
+    flow = flow_matrix(rows, levels, "depth")[:, :m]
+    explained = Integrated(["ofi_pca"]).fit(flow, np.empty(0)).explained
+    assert explained is not None
+    return float(explained[0])
+
+
+def next_minute(rows: pl.DataFrame) -> float:
+    """R² out of sample of the next minute's move on this minute's best-level flow.
+
+    A line fitted on the session's first half of minutes, tested on the second, against the train mean; NaN with fewer
+    than 30 pairs in a half, or flow that does not vary.
+    """
+    follows = rows["bar_open"].diff()[1:].to_numpy() == 60 * SECOND
+    flow = rows["ofi_00"].to_numpy()[:-1][follows].astype(np.float64)
+    move = rows["move_ticks"].to_numpy()[1:][follows]
+    half = len(move) // 2
+    x, y = flow[:half], move[:half]
+    if half < FEWEST or np.ptp(x) == 0:
+        return float("nan")
+    slope = float(np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2))
+    y_hat = y.mean() + slope * (flow[half:] - x.mean())
+    return r2(move[half:], y_hat, np.full(len(y_hat), y.mean()))
+
+
+def _average(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

@@ -1,0 +1,66 @@
+"""The mid's path: tails of its moves, and its variance by sampling step."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.bars.time import Book, mid_ticks, quotes
+from ofiml.data.schema import Int64, Session
+from ofiml.units import SECOND
+
+Float = NDArray[np.float64]
+Curve = dict[str, float]
+
+KURTOSIS_STEPS = (1, 10, 60)  # seconds
+GRID = SECOND // 10
+SIGNATURE_STEPS = (1, 2, 5, 10, 20, 50, 100, 300, 600, 1200, 3000)  # in steps of the grid
+REFERENCE = 600  # 60 s
+FEWEST_MOVES = 30
+FEWEST_SPANS = 10
+
+
+def mids(session: Session, book: Book, at: Int64) -> Float:
+    """The mid in ticks at each time; NaN before the first state, or where a side is missing."""
+    return mid_ticks(quotes(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def grid(session: Session, step: int) -> Int64:
+    """Open, open + step, … to the session's close, in ns."""
+    return session.open + step * np.arange((session.close - session.open) // step + 1, dtype=np.int64)
+
+
+def kurtosis(session: Session, book: Book) -> Curve:
+    """Excess kurtosis of the mid's moves over 1, 10 and 60 s, in ticks, without overlap; NaN with fewer than 30."""
+    out = {}
+    for seconds in KURTOSIS_STEPS:
+        move = np.diff(mids(session, book, grid(session, seconds * SECOND)))
+        move = move[~np.isnan(move)]
+        centred = move - move.mean() if len(move) else move
+        enough = len(move) >= FEWEST_MOVES and np.ptp(move) > 0
+        out[str(seconds)] = float(np.mean(centred**4) / np.mean(centred**2) ** 2 - 3) if enough else float("nan")
+    return out
+
+
+def signature(session: Session, book: Book) -> dict[str, Curve]:
+    """`signature`: realised variance of the mid a second at each sampling step, over that at 60 s, by step in seconds.
+
+    Averaged over all starts on a grid of 0.1 s (the subsampled estimator of Zhang, Mykland & Aït-Sahalia 2005, without
+    their correction for noise). `volatility`: the root of the variance at 60 s over a minute, in `ticks` and `bps` of
+    the mean mid. NaN where the session does not hold ten spans of the step, or the price stands still.
+    """
+    mid = mids(session, book, grid(session, GRID))
+    variance = {k: _variance(mid, k) for k in SIGNATURE_STEPS}
+    base = variance[REFERENCE]
+    ticks = float(np.sqrt(base * REFERENCE))
+    level = float(np.mean(mid[~np.isnan(mid)])) if (~np.isnan(mid)).any() else float("nan")
+    return {
+        "signature": {f"{k / 10:g}": v / base if base > 0 else float("nan") for k, v in variance.items()},
+        "volatility": {"ticks": ticks, "bps": 1e4 * ticks / level},
+    }
+
+
+def _variance(mid: Float, k: int) -> float:
+    """Mean squared move over k grid steps, a grid step."""
+    move = mid[k:] - mid[:-k]
+    move = move[~np.isnan(move)]
+    return float(np.mean(move**2)) / k if len(move) >= FEWEST_SPANS * k else float("nan")

@@ -1,0 +1,49 @@
+"""All facts of one session, and the average over sessions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ofiml.bars.time import states
+from ofiml.data.schema import Session
+from ofiml.errors import DataError
+from ofiml.microstructure.facts import book as shape
+from ofiml.microstructure.facts import flow, memory, price
+
+Facts = dict[str, dict[str, float]]
+
+
+def facts(session: Session, per: str) -> Facts:
+    """Topic to what it is measured at (a level, a lag, a step) to its value; `per` as in `bars.time.states`.
+
+    The functions that measure say what each is and where it is NaN. Raises DataError for a session without events or
+    length.
+    """
+    if not session.events.height or session.close <= session.open:
+        raise DataError(f"{session.source}, {session.date}: the session has no events, or no length; leave it out.")
+    book = states(session, per)
+    return {
+        "spread_ticks": shape.spread(session, book),
+        **shape.depth(session, book),
+        "messages": shape.messages(session, book, per),
+        **{f"rate_acf_{s}s": memory.event_rate(session, book, s) for s in memory.RATE_LAGS},
+        **memory.sign_memory(session),
+        "kurtosis": price.kurtosis(session, book),
+        **price.signature(session, book),
+        **flow.impact(session, book, per),
+        "intraday": memory.intraday(session, book),
+    }
+
+
+def pooled(sessions: Sequence[Facts]) -> Facts:
+    """The plain average of each number over the sessions that have it: a session counts as one, however long."""
+    out: Facts = {}
+    for topic in {t: None for one in sessions for t in one}:
+        keys = {k: None for one in sessions for k in one.get(topic, {})}
+        out[topic] = {k: _average([one[topic][k] for one in sessions if k in one.get(topic, {})]) for k in keys}
+    return out
+
+
+def _average(values: list[float]) -> float:
+    known = [v for v in values if not np.isnan(v)]
+    return float(np.mean(known)) if known else float("nan")

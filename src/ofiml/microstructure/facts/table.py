@@ -1,0 +1,102 @@
+"""The facts of several markets as one Markdown table, with what has been published beside them."""
+
+from collections.abc import Mapping
+
+from ofiml.microstructure.facts.session import Facts
+
+Row = tuple[str, str, str, str]  # what it is, topic, key, format
+
+
+def _rows(text: str, topic: str, keys: tuple[int | str, ...], form: str) -> list[Row]:
+    return [(text.format(key), topic, str(key), form) for key in keys]
+
+
+SECTIONS: dict[str, list[Row]] = {
+    "Book, weighted by time": [
+        ("spread, mean (ticks)", "spread_ticks", "mean", ".2f"),
+        ("spread, median (ticks)", "spread_ticks", "median", ".0f"),
+        ("share of time at one tick", "spread_ticks", "one_tick", ".3f"),
+        ("bid size at the best (lots)", "bid_size", "1", ".0f"),
+        ("ask size at the best (lots)", "ask_size", "1", ".0f"),
+        *_rows("size at level {} / best", "relative_size", (2, 3, 5, 10), ".2f"),
+        *_rows("distance of level {} from the mid (ticks)", "distance_ticks", (1, 2, 3, 5, 10), ".2f"),
+    ],
+    "Messages": [
+        *_rows("share: {}", "messages", ("add", "cancel", "modify", "trade", "other"), ".3f"),
+        ("messages a second", "messages", "per_second", ".2f"),
+        ("share that changes a best quote", "messages", "best_changed", ".3f"),
+        ("share that changes a best price", "messages", "price_changed", ".3f"),
+        ("market orders with a side, a second", "trades", "orders_per_second", ".3f"),
+        *_rows("messages in tenth {} of the session / a tenth", "intraday", (1, 5, 10), ".2f"),
+    ],
+    "Autocorrelation of the number of messages": [
+        *_rows("in 1 s, lag {} s", "rate_acf_1s", (1, 5, 10, 60, 300), ".3f"),
+        *_rows("in 10 s, lag {} s", "rate_acf_10s", (10, 60, 300, 600), ".3f"),
+    ],
+    "Autocorrelation of trade signs, by lag in market orders": [
+        ("market orders with a side, a session", "trades", "orders", ",.0f"),
+        *_rows("lag {}", "sign_acf", (1, 2, 5, 10, 20, 50), ".3f"),
+        ("exponent γ of its decay", "trades", "sign_decay", ".2f"),
+    ],
+    "Price": [
+        ("standard deviation of a minute's move (ticks)", "volatility", "ticks", ".2f"),
+        ("the same (basis points)", "volatility", "bps", ".2f"),
+        *_rows("excess kurtosis of moves, {} s", "kurtosis", (1, 10, 60), ".1f"),
+        *_rows("variance a second sampled at {} s / at 60 s", "signature", ("0.1", 1, 5, 10, 30, 300), ".2f"),
+    ],
+    "R² of the same bar's move, mean over half hours": [
+        *_rows("best level, {} s", "impact_best", (1, 5, 10, 30, 60), ".3f"),
+        *(
+            (f"levels 1-{m} together, {s} s, adjusted" if m > 1 else f"best level, {s} s, adjusted",
+             f"impact_levels_{m}", str(s), ".3f")
+            for s in (10, 60) for m in (1, 3, 5, 10)
+        ),
+    ],
+    "First principal component's share of the variance of depth-normalised flow": [
+        *_rows("levels 1-5, {} s", "first_component_5", (10, 60), ".3f"),
+        *_rows("levels 1-10, {} s", "first_component_10", (10, 60), ".3f"),
+    ],
+    "Forecast": [("R² of the next minute, out of sample", "next_minute", "r2", ".4f")],
+}  # fmt: skip
+
+# Only what a source states of the same or a like measure; a difference in the measure is said.
+PUBLISHED: dict[tuple[str, str], str] = {
+    ("relative_size", "5"): "a hump away from the best, by price (Bouchaud, Mézard & Potters 2002, Paris)",
+    ("trades", "sign_decay"): "about 0.6, from 0.36 to 0.77 (Lillo & Farmer 2004, London)",
+    ("kurtosis", "60"): "16 (S&P 500 futures) to 74 (USD/DEM), at 5 minutes (Cont 2001)",
+    ("impact_best", "10"): "0.65, mean of 50 US stocks (Cont, Kukanov & Stoikov 2014)",
+    ("impact_levels_1", "10"): "0.712, their bars (Cont, Cucuringu & Zhang 2023)",
+    ("impact_levels_10", "10"): "0.871, integrated flow of 10 levels (Cont, Cucuringu & Zhang 2023)",
+    ("first_component_10", "10"): "above 0.89 (Cont, Cucuringu & Zhang 2023)",
+    ("next_minute", "r2"): "negative, all linear models (Cont, Cucuringu & Zhang 2023)",
+}
+
+NOTE = (
+    "Measured alike on each market by the functions of `ofiml.microstructure.facts`, whose docstrings define each "
+    "number. Numbers of several sessions are averaged, a session counting as one. Levels are the feed's, which may "
+    "list occupied prices only. – : the data do not suffice."
+)
+
+
+def markdown(markets: Mapping[str, Facts], described: Mapping[str, str]) -> str:
+    """One column a market, labelled and described by what it holds, and one of published values."""
+    lines = [f"| | {' | '.join(_cell(label) for label in markets)} | published |", "|---" * (len(markets) + 2) + "|"]
+    lines.append(f"| data | {' | '.join(_cell(described[label]) for label in markets)} | |")
+    for heading, rows in SECTIONS.items():
+        lines.append(f"| **{heading}** |" + " |" * (len(markets) + 1))
+        for text, topic, key, form in rows:
+            values = [number(facts.get(topic, {}).get(key, float("nan")), form) for facts in markets.values()]
+            lines.append(f"| {text} | {' | '.join(values)} | {PUBLISHED.get((topic, key), '')} |")
+    return "\n".join([*lines, "", NOTE, ""])
+
+
+def number(value: float, form: str) -> str:
+    """The value in its format, with a true minus; – for NaN."""
+    if value != value:
+        return "–"
+    text = format(value, form)
+    return text.replace("-", "−") if any(c in "123456789" for c in text) else text.replace("-", "")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,190 @@
+"""What a dataset holds, without a study: its sessions, their quality, and the shape of their books."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ofiml.bars.time import states
+from ofiml.config import Config
+from ofiml.data.quality import Quality
+from ofiml.data.schema import Session
+from ofiml.data.sessions import Source, sources
+from ofiml.errors import DataError
+from ofiml.microstructure.facts import book as shape
+from ofiml.microstructure.facts import memory
+from ofiml.microstructure.facts.session import Facts, pooled
+from ofiml.ui.progress import Bar, Stages
+from ofiml.units import SECOND
+
+
+@dataclass(slots=True)
+class Found:
+    """One session's line of the survey: what it is, its quality, and its facts where they were asked for."""
+
+    symbol: str
+    date: str
+    open: int
+    close: int
+    levels: int
+    quality: Quality
+    facts: Facts = field(default_factory=dict)
+    written: list[Path] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Survey:
+    """All sessions in order, and the sentences of the inputs that could not be used."""
+
+    sessions: list[Found]
+    refused: list[str]
+
+
+def survey(
+    config: Config,
+    stages: Stages,
+    *,
+    describe: bool = False,
+    write: Callable[[Session], list[Path]] | None = None,
+) -> Survey:
+    """Reads every session of the dataset, an input at a time on each thread, and lets its events go again.
+
+    An input that is refused does not end the survey. Inputs count up to `max_sessions`, as in a study.
+    """
+    found = sources(config.dataset)
+
+    def work(source: Source, bar: Bar) -> tuple[list[Found], list[str]]:
+        held, refused = [], []
+        try:
+            for session in source():
+                one = _found(session, config.bars.per if describe else None)
+                one.written = write(session) if write else []
+                held.append(one)
+        except DataError as error:
+            refused.append(str(error))
+        bar.step()
+        return held, refused
+
+    with stages.stage("inputs", len(found)) as bar:
+        parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
+        parts = parallel(joblib.delayed(work)(source, bar) for source in found)
+    sessions = [one for held, _ in parts for one in held][: config.dataset.max_sessions]
+    refused = [sentence for _, sentences in parts for sentence in sentences]
+    for (symbol, date), count in Counter((s.symbol, s.date) for s in sessions).items():
+        if count > 1:
+            refused.append(f"{count} inputs hold a session of {symbol}, {date}: a study takes one; join or choose.")
+    if not sessions and not refused:
+        refused.append("no session lies within dataset.first_date and dataset.last_date.")
+    return Survey(sessions, refused)
+
+
+def _found(session: Session, per: str | None) -> Found:
+    found = Found(session.symbol, session.date, session.open, session.close, session.levels, session.quality)
+    if per is not None:
+        book = states(session, per)
+        found.facts = {
+            "spread_ticks": shape.spread(session, book),
+            **shape.depth(session, book),
+            "messages": shape.messages(session, book, per),
+            "intraday": memory.intraday(session, book),
+        }
+    return found
+
+
+def show(found: Survey, console: Console) -> None:
+    """Prints the sessions and their quality, the facts of each symbol if they were measured, and what was refused."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("symbol", "session", "open", "close (UTC)", "levels", "events", "of rows"):
+        table.add_column(column, justify="right" if column in ("levels", "events", "of rows") else "left", no_wrap=True)
+    for s in found.sessions:
+        numbers = (str(s.levels), f"{s.quality.used:,}", f"{s.quality.rows:,}")
+        table.add_row(s.symbol, s.date, _clock(s.open), _clock(s.close), *numbers)
+    if found.sessions:
+        console.print(table)
+    for s in found.sessions:
+        counts = (("dropped", s.quality.dropped), ("noticed and kept", s.quality.kept))
+        said = [f"{word} {_counts(count)}" for word, count in counts if count] + s.quality.notes
+        if said:
+            console.print(f"{s.symbol} {s.date}: {'; '.join(said)}", highlight=False, soft_wrap=True, markup=False)
+    for symbol, facts in _by_symbol(found):
+        console.print()
+        _show_facts(symbol, facts, console)
+    for path in [p for s in found.sessions for p in s.written]:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    for sentence in found.refused:
+        console.print(f"refused: {sentence}", style="red", highlight=False, soft_wrap=True, markup=False)
+
+
+def as_json(found: Survey) -> dict[str, Any]:
+    """The same for other programs; what is not defined is null."""
+    sessions = [
+        {
+            "symbol": s.symbol,
+            "session": s.date,
+            "open": s.open,
+            "close": s.close,
+            "levels": s.levels,
+            "quality": asdict(s.quality),
+            "facts": {t: {k: v if np.isfinite(v) else None for k, v in c.items()} for t, c in s.facts.items()},
+        }
+        for s in found.sessions
+    ]
+    return {"sessions": sessions, "refused": found.refused}
+
+
+def _by_symbol(found: Survey) -> Iterator[tuple[str, Facts]]:
+    for symbol in sorted({s.symbol for s in found.sessions if s.facts}):
+        yield symbol, pooled([s.facts for s in found.sessions if s.symbol == symbol])
+
+
+def _show_facts(symbol: str, facts: Facts, console: Console) -> None:
+    spread, mix = facts["spread_ticks"], facts["messages"]
+    console.print(f"{symbol}, averages over its sessions", style="bold", highlight=False)
+    console.print(
+        f"spread {_number(spread['mean'], 2)} ticks on average, {_number(spread['median'], 1)} in the median, "
+        f"one tick for {_number(100 * spread['one_tick'], 1)} % of the time",
+        highlight=False,
+        soft_wrap=True,
+    )
+    names = ("add", "cancel", "modify", "trade", "other")
+    kinds = ", ".join(f"{name} {_number(100 * mix[name], 1)} %" for name in names)
+    moves = _number(100 * mix["price_changed"], 1)
+    console.print(
+        f"{_number(mix['per_second'], 2)} messages a second: {kinds}; {moves} % move a best price",
+        highlight=False,
+        soft_wrap=True,
+    )
+    depth = Table(box=None, pad_edge=False)
+    for column in ("level", "bid size", "ask size", "ticks from mid"):
+        depth.add_column(column, justify="right")
+    for m in facts["bid_size"]:
+        depth.add_row(
+            m,
+            *(_number(facts[side][m], 1) for side in ("bid_size", "ask_size")),
+            _number(facts["distance_ticks"][m], 2),
+        )
+    console.print(depth)
+    bars = "▁▂▃▄▅▆▇█"
+    rates = list(facts["intraday"].values())
+    top = max((r for r in rates if r == r), default=0.0)
+    drawn = "".join(bars[min(7, int(8 * r / top))] if r == r and top else " " for r in rates)
+    shown = " ".join(_number(r, 2) for r in rates)
+    console.print(f"messages by tenth of the session (1 is even): {drawn}  {shown}", highlight=False, soft_wrap=True)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {cause}" for cause, count in counts.items())
+
+
+def _clock(stamp: int) -> str:
+    return str(np.datetime64(stamp // SECOND, "s"))[11:]
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if value != value else f"{value:,.{digits}f}"

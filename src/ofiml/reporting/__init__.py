@@ -1,0 +1,1 @@
+"""From the report to what is read: verdict, tables, figures, files."""

@@ -1,0 +1,148 @@
+"""The forecasts by stratum and by horizon, and whether their probabilities hold."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from ofiml.evaluation.reliability import forecasts
+from ofiml.evaluation.strata import UNKNOWN
+from ofiml.study.run import Study
+from ofiml.ui.figure import (
+    BLUE,
+    DARK,
+    GREY,
+    RED,
+)
+
+Draw = Callable[[Figure, Study], None]
+
+_BAND = "#cfe3ea"
+_MOST = 10  # strata of a kind that a figure has room for
+
+
+def drawn(study: Study) -> dict[str, Draw]:
+    """Impacts have no decay, and only directions have probabilities."""
+    return {
+        "strata.png": _strata,
+        **({"decay.png": _decay} if study.report.decay else {}),
+        **({"reliability.png": _reliability} if study.report.reliability else {}),
+    }
+
+
+def _strata(figure: Figure, study: Study) -> None:
+    """IC of each stratum, kind by kind, beside the pooled one."""
+    shown: list[dict[str, Any]] = []
+    labels: list[str] = []
+    places: list[float] = []
+    left_out = 0
+    at = 0.0
+    axis = figure.subplots()
+    for kind in dict.fromkeys(s["kind"] for s in study.report.strata):
+        entries = [s for s in study.report.strata if s["kind"] == kind and s["stratum"] != UNKNOWN]
+        if len(entries) == 1:
+            continue
+        if len(entries) > _MOST:
+            ranked = sorted((s for s in entries if s["ic"] == s["ic"]), key=lambda s: s["ic"])
+            left_out += len(entries) - len(ranked[: _MOST // 2] + ranked[-_MOST // 2 :])
+            kept = ranked[: _MOST // 2] + ranked[-_MOST // 2 :]
+            entries = [s for s in entries if s in kept]
+        for i, entry in enumerate(entries):
+            shown.append(entry)
+            places.append(at)
+            name = f"fold {entry['stratum']}" if kind == "fold" else entry["stratum"]
+            labels.append(f"{kind.replace('_', ' ')}:  {name}" if i == 0 and kind != "fold" else name)
+            at += 1.0
+        at += 0.6
+    pooled = study.report.metrics["pooled"]["ic"]
+    level = f"{study.report.metrics['bootstrap']['level']:.0%}"
+    axis.axvspan(pooled["low"], pooled["high"], color=_BAND, zorder=0, label=f"all rows, {level} interval")
+    axis.axvline(pooled["value"], color=DARK, linewidth=1)
+    axis.axvline(0, color=GREY, linewidth=0.8)
+    value, low, high = (np.array([s[k] for s in shown], np.float64) for k in ("ic", "low", "high"))
+    y = np.array(places)
+    axis.hlines(y, low, high, color=BLUE, linewidth=1.4, label=f"stratum, {level} interval")
+    axis.scatter(value, y, s=22, color=BLUE, zorder=3)
+    axis.set_yticks(y, labels, fontsize=8 if len(y) < 26 else 6)
+    for place, entry in zip(y, shown, strict=True):
+        axis.annotate(
+            f"{entry['rows']:,}",
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            fontsize=7,
+            color=GREY,
+            ha="right",
+            va="center",
+        )
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_xlabel("IC out of sample (right: rows; no line: fewer than 8 blocks of time)")
+    more = f"; of long lists the {_MOST // 2} lowest and highest" if left_out else ""
+    axis.set_title(f"Is it there everywhere?{more}")
+
+
+def _decay(figure: Figure, study: Study) -> None:
+    """IC over horizons, of the whole move and of what each horizon adds."""
+    assert study.report.decay is not None
+    axis, entries = figure.subplots(), study.report.decay
+    x = np.array([d["multiple"] for d in entries])
+    whole, low, high, new, new_low, new_high = (
+        np.array([d[k] for d in entries], np.float64) for k in ("ic", "low", "high", "new_ic", "new_low", "new_high")
+    )
+    level = f"{study.report.metrics['bootstrap']['level']:.0%}"
+    axis.plot(x, whole, color=BLUE, marker="o", markersize=4, label="move from the decision to the horizon")
+    axis.fill_between(x, low, high, color=_BAND, label=f"its {level} interval")
+    axis.errorbar(
+        x * 1.03,
+        new,
+        np.abs(np.stack([new - new_low, new_high - new])),
+        color=RED,
+        fmt="s",
+        markersize=4,
+        capsize=3,
+        linewidth=1,
+        label="its part since the next shorter horizon",
+    )
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    axis.axvline(1.0, color=DARK, linewidth=0.9, linestyle="--", label="the study's horizon")
+    axis.set_xscale("log")
+    axis.set_xticks(x, [d["horizon"] for d in entries])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xlabel("horizon, from the decision delay on")
+    axis.set_ylabel("IC out of sample")
+    axis.set_title("How far ahead do the forecasts see?")
+
+
+def _reliability(figure: Figure, study: Study) -> None:
+    """What happened against what was said, and how often each was said."""
+    assert study.report.reliability is not None
+    curves = study.report.reliability
+    panels = figure.subplots(2, len(curves), squeeze=False, height_ratios=[3, 1], sharex="col")
+    level = f"{study.report.metrics['bootstrap']['level']:.0%}"
+    all_of = forecasts(study.predictions)
+    said = {"up": "P(up | the mid moves)", "flat": "P(no move)"}
+    for (name, found), (axis, below) in zip(curves.items(), panels.T, strict=True):
+        forecast, frequency, low, high, rows = (
+            np.array([b[k] for b in found["curve"]], np.float64)
+            for k in ("forecast", "frequency", "low", "high", "rows")
+        )
+        if len(rows):
+            span = np.array([min(forecast.min(), frequency.min()), max(forecast.max(), frequency.max())])
+            axis.plot(span, span, color=DARK, linewidth=0.9, linestyle="--", label="as said")
+            base = float(np.average(frequency, weights=rows))
+            axis.axhline(base, color=GREY, linewidth=0.9, label="base rate")
+            error = np.maximum(np.stack([frequency - low, high - frequency]), 0)
+            axis.errorbar(
+                forecast, frequency, error, fmt="o", color=BLUE, capsize=3, markersize=4, label=f"{level} interval"
+            )
+            below.hist(all_of[name][1], bins=50, color=_BAND)
+        below.set_xlabel(said[name])
+        below.set_ylabel("rows")
+        axis.set_title(
+            f"Brier {found['brier']:.4f} = reliability {found['reliability']:.4f} - resolution "
+            f"{found['resolution']:.4f}\n+ uncertainty {found['uncertainty']:.4f} + within {found['within']:.4f}",
+            fontsize=9 if len(curves) == 1 else 8,
+        )
+    panels[0, 0].set_ylabel("how often it happened")

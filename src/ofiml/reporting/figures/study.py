@@ -1,0 +1,221 @@
+"""The signal, its folds, what it rests on and what it earns."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from matplotlib.dates import DateFormatter
+from matplotlib.figure import Figure
+
+from ofiml.data.schema import TIME
+from ofiml.evaluation.strata import blocks_within
+from ofiml.labels import label_span
+from ofiml.metrics.resampling import group_means
+from ofiml.study.run import Study
+from ofiml.ui.figure import (
+    BLUE,
+    DARK,
+    GREY,
+    RED,
+)
+
+Draw = Callable[[Figure, Study], None]
+
+_PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
+
+
+def drawn(study: Study) -> dict[str, Draw]:
+    """Impact studies have no equity, and only fitted reductions have weights."""
+    return {
+        "signal.png": _signal,
+        "predicted_realised.png": _predicted_realised,
+        "folds.png": _folds,
+        "importance.png": _importance,
+        **({"weights.png": _weights} if "weights" in study.report.ofi else {}),
+        **({"equity.png": _equity} if study.equity is not None else {}),
+    }
+
+
+def _unit(study: Study) -> str:
+    target = study.config.target
+    return "P(up) - P(down)" if target.form == "direction" else "σ" if target.unit == "volatility" else target.unit
+
+
+def _word(study: Study) -> str:
+    return "predicted" if study.report.kind == "forecast" else "explained"
+
+
+def _signal(figure: Figure, study: Study) -> None:
+    """Price and forecast over the last tested session."""
+    rows = study.predictions
+    if "path" in rows.columns:
+        rows = rows.filter(pl.col("path") == 0)
+    last = rows.filter((pl.col("session") == rows["session"][-1]) & (pl.col("symbol") == rows["symbol"][-1]))
+    # A bar that is not there breaks the line.
+    gap = (last["bar_open"] > last["bar_close"].shift()).fill_null(False)
+    mid = last["mid"].to_numpy() * last["tick"][0] / 1e9
+    line = np.where(gap.to_numpy(), np.nan, mid)
+    stamps = last["bar_close"].cast(TIME).to_numpy()
+    price, signal = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    price.plot(stamps, line, color=_PRICE, linewidth=0.9)
+    price.set_ylabel("mid (currency)")
+    price.set_title(f"{last['symbol'][0]} {last['session'][0]}: price and out-of-sample {study.report.kind}")
+    y_hat = last["y_hat"].to_numpy()
+    signal.vlines(stamps, 0, y_hat, colors=np.where(y_hat >= 0, _UP, _DOWN), linewidth=0.8)
+    signal.set_ylabel(f"{_word(study)}\n({_unit(study)})")
+    signal.set_xlabel("time (UTC)")
+    signal.xaxis.set_major_formatter(DateFormatter("%H:%M"))
+
+
+def _predicted_realised(figure: Figure, study: Study) -> None:
+    """Realised label by decile of the prediction, over all rows."""
+    y, y_hat = study.predictions["y"].to_numpy(), study.predictions["y_hat"].to_numpy()
+    axis = figure.subplots()
+    axis.scatter(y_hat, y, s=5, alpha=0.15, color=GREY, linewidths=0, rasterized=True)
+    deciles = [part for part in np.array_split(np.argsort(y_hat, kind="stable"), 10) if len(part)]
+    x = np.array([y_hat[d].mean() for d in deciles])
+    decile = np.empty(len(y), np.int64)
+    for k, rows in enumerate(deciles):
+        decile[rows] = k
+    evaluation = study.config.evaluation
+    block = blocks_within(study.predictions, label_span(study.predictions), study.config)
+    mean, below, above = group_means(
+        y, decile, block, samples=evaluation.bootstrap, level=evaluation.level, seed=study.config.seed
+    )
+    error = np.maximum(np.stack([mean - below, above - mean]), 0)
+    known = bool(np.isfinite(error).any())
+    said = f"{evaluation.level:.0%} interval over blocks of time" if known else "too few blocks of time for an interval"
+    axis.errorbar(x, mean, error, fmt="o", color=_DOWN, capsize=3, label=f"mean by decile, {said}")
+    low, high = np.quantile(y, [0.01, 0.99])
+    reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
+    axis.set_ylim(-reach * 1.1, reach * 1.1)
+    span = np.quantile(y_hat, [0.005, 0.995])
+    if span[1] > span[0]:
+        axis.set_xlim(span[0] - 0.05 * np.ptp(span), span[1] + 0.05 * np.ptp(span))
+    axis.plot(span, span, color=_PRICE, linewidth=0.8, linestyle="--", label="as predicted")
+    pooled = study.report.metrics["pooled"]
+    axis.set_title(
+        f"Predicted against realised, out of sample: R² {pooled['r2']['value']:.4f}, IC {pooled['ic']['value']:.3f}"
+    )
+    axis.set_xlabel(f"{_word(study)} ({_unit(study)}), the inner 99 %")
+    axis.set_ylabel(f"realised ({'sign' if study.config.target.form == 'direction' else _unit(study)}), the inner 98 %")
+
+
+_MOST_NAMED = 6  # folds, beside each other on an axis
+
+
+def _folds(figure: Figure, study: Study) -> None:
+    """IC of each fold beside the pooled IC with its interval."""
+    metrics, axis = study.report.metrics, figure.subplots()
+    pooled = metrics["pooled"]["ic"]
+    values = [f["ic"] for f in metrics["folds"]]
+    axis.bar(range(len(values)), np.nan_to_num(values), color=_UP, width=0.6)
+    axis.axhspan(
+        pooled["low"],
+        pooled["high"],
+        color=_BAND,
+        zorder=0,
+        label=f"pooled, {metrics['bootstrap']['level']:.0%} interval",
+    )
+    axis.axhline(pooled["value"], color=_PRICE, linewidth=1)
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    folds = study.report.folds
+    if len(folds) <= _MOST_NAMED:
+        axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in folds])
+    else:
+        axis.set_xlabel("fold")
+    axis.set_ylabel("IC out of sample")
+    axis.set_title("Is it there in every fold?")
+
+
+def _importance(figure: Figure, study: Study) -> None:
+    """Mean |SHAP| out of sample of the top features, a dot per fold."""
+    top = study.report.importance[:20][::-1]
+    axis = figure.subplots()
+    axis.barh([e["feature"] for e in top], [e["mean_abs_shap"] for e in top], color=_BAND)
+    for i, entry in enumerate(top):
+        axis.scatter(
+            entry["folds"], [i] * len(entry["folds"]), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None
+        )
+    axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
+    agreement = study.report.importance_stability
+    axis.set_title("Importance" + (f"; rank agreement of folds {agreement:.2f}" if agreement == agreement else ""))
+
+
+_MOST_GROUPS = 6  # that a figure has room for
+
+
+def _weights(figure: Figure, study: Study) -> None:
+    """The weight over levels that each fold learned, signs and all, a panel for each part and look-back."""
+    learned, explained = study.report.ofi["weights"], study.report.ofi["explained"]
+    if isinstance(learned, list):  # one group alone
+        learned, explained = {study.config.ofi.name: learned}, {study.config.ofi.name: explained}
+    shown = list(learned)[:_MOST_GROUPS]
+    across = 2 if len(shown) in (2, 4) else min(3, len(shown))
+    panels = np.atleast_1d(figure.subplots(-(-len(shown) // across), across, squeeze=False)).ravel()
+    what = "first component" if study.config.ofi.name == "pca" else "R² in train"
+    for axis, name in zip(panels, shown, strict=False):
+        for fold, weights in enumerate(learned[name]):
+            levels = np.arange(1, len(weights) + 1)
+            axis.plot(
+                levels, weights, marker="o", markersize=3, linewidth=0.8, color=_UP, alpha=0.35 + 0.12 * (fold % 5)
+            )
+        axis.axhline(0, color=GREY, linewidth=0.8)
+        axis.set_xticks(levels)
+        share = float(np.mean([fold[0] for fold in explained[name]]))
+        axis.ticklabel_format(axis="y", scilimits=(-3, 4))
+        axis.set_title(f"{name}\n{what} {share:.2f}", fontsize=9)
+        axis.set_xlabel("level")
+    for axis in panels[len(shown) :]:
+        axis.set_visible(False)
+    panels[0].set_ylabel("weight, a line a fold")
+
+
+def _equity(figure: Figure, study: Study) -> None:
+    """Profit gross and net of costs over all tested bars."""
+    assert study.equity is not None
+    assert study.report.backtest is not None
+    if "path" in study.equity.columns:
+        _equity_by_path(figure, study)
+        return
+    axis, x = figure.subplots(), np.arange(study.equity.height)
+    gross, net = study.equity["gross"].to_numpy(), study.equity["net"].to_numpy()
+    axis.plot(x, gross, color=_UP, linewidth=1.1, label="gross (diagnostic: filled at the mid)")
+    axis.plot(x, net, color=_DOWN, linewidth=1.1, label="net of spread and commission")
+    axis.fill_between(x, net, gross, color=_BAND, alpha=0.6, linewidth=0)
+    starts = study.equity["session"].rle_id().diff().fill_null(1).to_numpy().nonzero()[0]
+    for start in starts[1:]:
+        axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.6)
+    axis.axhline(0, color=_PRICE, linewidth=0.8)
+    if not study.report.backtest["fills"]:
+        axis.text(
+            0.5, 0.6, "no forecast exceeded the cost of a trade", ha="center", transform=axis.transAxes, color=GREY
+        )
+        axis.set_ylim(-1, 1)
+    axis.set_xlabel("tested bars (lines: sessions)")
+    axis.set_ylabel("profit (currency)")
+    b = study.report.backtest
+    axis.set_title(f"{b['fills']} fills: gross {b['gross_pnl']:,.2f}, costs {b['costs']:,.2f}, net {b['net_pnl']:,.2f}")
+
+
+def _equity_by_path(figure: Figure, study: Study) -> None:
+    """Profit of each path, a history that holds every tested bar once."""
+    assert study.equity is not None
+    assert study.report.backtest is not None
+    axis = figure.subplots()
+    for k, (_, path) in enumerate(study.equity.group_by("path", maintain_order=True)):
+        x = np.arange(path.height)
+        for name, colour, said in (
+            ("gross", _UP, "gross, a line a path (diagnostic: filled at the mid)"),
+            ("net", _DOWN, "net of spread and commission"),
+        ):
+            axis.plot(x, path[name].to_numpy(), color=colour, linewidth=0.9, alpha=0.7, label=None if k else said)
+    axis.axhline(0, color=_PRICE, linewidth=0.8)
+    axis.set_xlabel("tested bars")
+    axis.set_ylabel("profit (currency)")
+    spread = study.report.backtest["spread"]
+    net, sharpe = spread["net_pnl"], spread["sharpe_net"]
+    axis.set_title(
+        f"{len(study.report.backtest['paths'])} paths: net {net['min']:,.2f} to {net['max']:,.2f}, "
+        f"Sharpe {sharpe['mean']:.2f} ± {sharpe['sd']:.2f}"
+    )

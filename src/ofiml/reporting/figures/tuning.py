@@ -1,0 +1,112 @@
+"""How the parameters were found: the search over its trials, what the score depends on, and how."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from ofiml.study.run import Study
+from ofiml.ui.figure import (
+    BLUE,
+    DARK,
+    GREY,
+    RED,
+)
+
+Draw = Callable[[Figure, Study], None]
+
+_BAND = "#cfe3ea"
+_MOST_PARAMETERS = 6  # that a figure has room for
+_FOLDS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
+
+
+def drawn(study: Study) -> dict[str, Draw]:
+    """Nothing where nothing was tuned; no importance where no fold has any."""
+    tuned = study.report.tuning
+    if not tuned:
+        return {}
+    shared = {"tuning_importance.png": _importance} if any(t["importance"] for t in tuned) else {}
+    return {"tuning_history.png": _history, **shared, "tuning_slices.png": _slices}
+
+
+def _score(study: Study) -> str:
+    against = "minus log loss" if study.config.target.form == "direction" else "R²"
+    return f"score ({against}, mean of inner folds)"
+
+
+def _scores(fold: dict[str, Any]) -> np.ndarray:
+    return np.array([np.nan if t["score"] is None else t["score"] for t in fold["trials"]], np.float64)
+
+
+def _reach(tuned: list[dict[str, Any]]) -> tuple[float, float]:
+    """The scores worth seeing: a bad trial may be very bad, and would flatten the rest."""
+    every = np.concatenate([_scores(fold) for fold in tuned])
+    first = min(float(_scores(fold)[np.isfinite(_scores(fold))][0]) for fold in tuned)
+    high, middle = float(np.nanmax(every)), float(np.nanmedian(every))
+    low = min(max(float(np.nanmin(every)), high - 5.0 * (high - middle)), first)
+    margin = 0.06 * (high - low) or 0.01
+    return low - margin, high + margin
+
+
+def _history(figure: Figure, study: Study) -> None:
+    """The best score so far by trial, a line a fold; each trial a dot."""
+    axis, tuned = figure.subplots(), study.report.tuning
+    best = [np.fmax.accumulate(_scores(fold)) for fold in tuned]
+    for fold, line in zip(tuned, best, strict=True):
+        colour = _FOLDS[fold["fold"] % len(_FOLDS)]
+        axis.step(range(len(line)), line, where="post", color=colour, linewidth=1.2, label=f"fold {fold['fold']}")
+        axis.plot(_scores(fold), ".", color=colour, markersize=5, alpha=0.6)
+    axis.set_ylim(*_reach(tuned))
+    axis.set_xlim(-0.5, max(len(line) for line in best) - 0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_xlabel("trial")
+    axis.set_ylabel(_score(study))
+    states = [t["state"] for fold in tuned for t in fold["trials"]]
+    counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
+    axis.set_title(f"Best score so far, a line a fold; dots are complete trials ({counts})")
+
+
+def _importance(figure: Figure, study: Study) -> None:
+    """Each parameter's share of the score's variance, the mean over folds as a bar, a dot a fold."""
+    folds = [fold["importance"] for fold in study.report.tuning if fold["importance"]]
+    means = {name: float(np.mean([shares[name] for shares in folds])) for name in folds[0]}
+    names = sorted(means, key=lambda name: means[name])
+    axis = figure.subplots()
+    axis.barh(names, [means[name] for name in names], color=_BAND, label="mean over folds")
+    for i, name in enumerate(names):
+        dots = [shares[name] for shares in folds]
+        axis.scatter(dots, [i] * len(dots), s=16, color=BLUE, zorder=3, label="a fold" if i == 0 else None)
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("share of the score's variance over complete trials (fANOVA)")
+    axis.set_title("Which parameters the score depends on")
+
+
+def _slices(figure: Figure, study: Study) -> None:
+    """Score against each parameter; what each fold chose is ringed."""
+    space, tuned = study.config.model.space, study.report.tuning
+    names = list(space)[:_MOST_PARAMETERS]
+    across = min(len(names), 2 if len(names) in (2, 4) else 3)
+    panels = figure.subplots(-(-len(names) // across), across, squeeze=False, sharey=True).ravel()
+    for axis, name in zip(panels, names, strict=False):
+        for fold in tuned:
+            colour, scores = _FOLDS[fold["fold"] % len(_FOLDS)], _scores(fold)
+            values = np.array([t["params"][name] for t in fold["trials"]])
+            axis.plot(values, scores, ".", color=colour, markersize=5, alpha=0.7, label=f"fold {fold['fold']}")
+            best = int(np.nanargmax(scores))
+            axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="chosen")
+        if space[name].log:
+            axis.set_xscale("log")
+            axis.xaxis.set_major_locator(
+                LogLocator(subs=(1.0, 2.0, 5.0) if space[name].high < 2e3 * space[name].low else (1.0,))
+            )
+            axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel(name)
+        axis.set_ylim(*_reach(tuned))
+    for axis in panels[len(names) :]:
+        axis.set_visible(False)
+    for axis in panels[::across]:
+        axis.set_ylabel(_score(study).replace(" (", "\n("), fontsize=8)
+    panels[0].set_title("Score against each parameter, complete trials", loc="left")

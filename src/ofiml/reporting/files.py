@@ -1,0 +1,74 @@
+"""What a study writes into its folder. Files appear whole or not at all."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from ofiml.config import Config, without_credentials
+from ofiml.data.schema import TIME
+from ofiml.data.truth import to_json
+from ofiml.metrics.measured import PROBABILITIES
+from ofiml.reporting.figures import figures
+from ofiml.reporting.tables import markdown
+from ofiml.study.run import Study
+
+KEPT = [
+    *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
+    *("y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"),
+]
+
+
+def resolved(config: Config) -> dict[str, Any]:
+    """The config as a plain mapping, without the credentials that a tracking uri may hold."""
+    mapping = asdict(config)
+    mapping["tracking"]["uri"] = without_credentials(config.tracking.uri)
+    return mapping
+
+
+def tuned(study: Study) -> dict[str, Any]:
+    """The config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
+    mapping = resolved(study.config)
+    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold["best"]) for fold in study.report.tuning]}
+    return mapping
+
+
+def write(study: Study, folder: Path) -> list[Path]:
+    """Writes config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
+    backtest equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a
+    simulated market, truth.json; returns their paths.
+    """
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    (folder / "models").mkdir(exist_ok=True)
+    _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
+    if study.report.tuning:
+        _whole(folder / "tuned.yaml", yaml.safe_dump(tuned(study), sort_keys=False).encode())
+    more = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
+    predictions = study.predictions.select([*KEPT, *more]).with_columns(pl.col("bar_close").cast(TIME))
+    tables = {"predictions": predictions, "fills": study.fills}
+    if study.gains is not None:
+        tables["equity"] = study.gains.with_columns(pl.col("bar_close").cast(TIME))
+    for name, table in tables.items():
+        target = folder / f"{name}.parquet"
+        table.write_parquet(target.with_suffix(".tmp"))
+        target.with_suffix(".tmp").replace(target)
+    if study.truths:
+        _whole(folder / "truth.json", to_json(study.truths).encode())
+    for name, figure in figures(study).items():
+        figure.savefig(folder / "figures" / name)
+    for index, pipeline in enumerate(study.pipelines):
+        pipeline.save(folder / "models" / f"fold_{index:02d}")
+    _whole(folder / "tables.md", markdown(study.report).encode())
+    # Last, so that a folder with a report is complete.
+    _whole(folder / "report.json", study.report.to_json().encode())
+    own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]
+    own += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
+    return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
+
+
+def _whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,119 @@
+"""The folds of a splitter as a table, as a figure, and as a report has them."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from ofiml.splits.description import stamp
+from ofiml.splits.fold import Fold, leaking
+from ofiml.splits.rows import Rows
+from ofiml.splits.splitter import Divided
+from ofiml.ui.figure import (
+    BLUE,
+    DARK,
+    GREY,
+    RED,
+)
+from ofiml.units import SECOND
+
+Int64 = NDArray[np.int64]
+
+_AMBER, _PALE = "#e0a030", "#cfe3ea"
+_HAIRLINE = 0.002  # of the axis: what is shorter is drawn so long, or it would not be seen
+_HOUR = 3600 * SECOND
+_MOST_DATES = 12  # that an axis has room for
+
+
+def show(divided: Divided, console: Console) -> None:
+    """Prints a line a fold: rows and times of what trains and of what is tested, and how many train rows leak."""
+    at = divided.rows.known_at
+    bounds = f"{len(at):,} labelled rows from {stamp(at[0])[:16]} to {stamp(at[-1])[:16]}"
+    console.print(bounds, highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("fold", "train", "between (UTC)", "purged", "embargo", "test", "tested times (UTC)", "leaking"):
+        times = column.endswith("(UTC)")
+        table.add_column(column, justify="left" if times else "right", no_wrap=not times)
+    rows = divided.rows
+    for fold in divided.folds:
+        numbers = [f"{n:,}" for n in (len(fold.train), fold.purged, fold.embargoed, len(fold.test))]
+        trains = _ends(*rows.known_at[fold.train[[0, -1]]].tolist())
+        spans = ", ".join(_span(rows, start, until) for start, until in _merged(fold))
+        table.add_row(str(fold.index), numbers[0], trains, *numbers[1:], spans, str(leaking(rows, fold)))
+    console.print(table)
+
+
+def _merged(fold: Fold) -> list[tuple[int, int]]:
+    """The fold's spans, those that touch as one."""
+    out: list[tuple[int, int]] = []
+    for span in fold.spans:
+        if out and out[-1][1] == span.start:
+            out[-1] = out[-1][0], span.until
+        else:
+            out.append((span.start, span.until))
+    return out
+
+
+def _span(rows: Rows, start: int, until: int) -> str:
+    first, last = np.searchsorted(rows.known_at, [start, until])
+    return _ends(int(rows.known_at[first]), int(rows.known_at[last - 1]))
+
+
+def _ends(first: int, last: int) -> str:
+    """`01-02 09:30 to 11:00`, with the second date where it is another."""
+    a, b = (stamp(at)[5:16] for at in (first, last))
+    return f"{a} to {b[6:] if a[:5] == b[:5] else b}"
+
+
+def draw(figure: Figure, divided: Divided) -> None:
+    """A line a fold on an axis of trading time: what trains, is purged, embargoed, tested."""
+    rows, folds = divided.rows, divided.folds
+    axis = figure.subplots()
+    at = rows.hours.elapsed(rows.known_at) / _HOUR
+    total = rows.hours.total / _HOUR
+    step = float(np.median(np.diff(at))) if len(at) > 1 else total
+    for fold in folds:
+        axis.barh(fold.index, total, color=_PALE, alpha=0.35, height=0.7, linewidth=0)
+        drawn = ((fold.train, BLUE), (fold.test, DARK), (fold.embargoed_rows, _AMBER), (fold.purged_rows, RED))
+        for positions, colour in drawn:
+            _bars(axis, fold.index, positions, at, step, _HAIRLINE * total, colour)
+    named = {"train": BLUE, "test": DARK, "embargoed": _AMBER, "purged": RED}
+    axis.set_ylim(len(folds) - 0.4, -0.6)
+    axis.set_xlim(0, total)
+    axis.set_axisbelow(True)
+    axis.set_ylabel("fold")
+    ticks = np.unique(np.linspace(0, len(folds) - 1, min(len(folds), 20)).round().astype(int))
+    axis.set_yticks(ticks, [str(t) for t in ticks])
+    _dates(axis, rows)
+    purged, embargoed = (sum(n) for n in zip(*((f.purged, f.embargoed) for f in folds), strict=True))
+    axis.set_title(f"{len(folds)} folds: {purged:,} train rows purged, {embargoed:,} embargoed", fontsize=11)
+    for label, colour in named.items():  # each once, whether or not a fold has such rows
+        axis.barh([0], [0], color=colour, label=label)
+
+
+def _bars(
+    axis: Axes, y: int, positions: Int64, at: NDArray[np.float64], step: float, least: float, colour: str
+) -> None:
+    """A bar for each run of neighbouring rows, from a bar's length before its first known time to its last."""
+    if len(positions) == 0:
+        return
+    cuts = np.flatnonzero(np.diff(positions) > 1)
+    first, last = positions[np.r_[0, cuts + 1]], positions[np.r_[cuts, len(positions) - 1]]
+    left = np.maximum(at[first] - step, 0)
+    widths = np.maximum(at[last] - left, least)
+    axis.broken_barh(list(zip(left, widths, strict=True)), (y - 0.35, 0.7), facecolor=colour, linewidth=0)
+
+
+def _dates(axis: Axes, rows: Rows) -> None:
+    """Marks where dates begin, and names as many as there is room for."""
+    starts = (rows.hours.ends - (rows.hours.close - rows.hours.open)) / _HOUR
+    for start in starts[1:]:
+        axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.6)
+    if len(starts) == 1:
+        axis.set_xlabel(f"hours of trading since the open of {rows.hours.dates[0]}")
+        return
+    shown = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), _MOST_DATES)).round().astype(int))
+    axis.set_xticks(starts[shown], [rows.hours.dates[k] for k in shown], rotation=30, ha="right", fontsize=8)
+    axis.set_xlabel("trading time, a line at each date's open")

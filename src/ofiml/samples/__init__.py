@@ -1,0 +1,1 @@
+"""One row a bar: a session becomes the table that models see."""

@@ -1,0 +1,1 @@
+"""One study, top to bottom, and its report."""

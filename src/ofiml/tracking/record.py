@@ -1,0 +1,47 @@
+"""From a config to a study that is run, written and logged: what `run` and `reproduce` share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ofiml.config import Config
+from ofiml.errors import ConfigError
+from ofiml.reporting import files as outputs
+from ofiml.study import run as experiment
+from ofiml.study.run import Study
+from ofiml.ui.progress import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    study: Study
+    folder: Path
+    run_id: str | None
+
+
+def record(config: Config, folder: Path, tags: dict[str, str] | None = None) -> Record:
+    """Runs the study, writes its files into `folder` and, with tracking on, logs it as one MLflow run, which is there
+    from the beginning: a study that fails, or is killed, was tried all the same.
+    """
+    if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
+        raise ConfigError(f"{folder} holds a study already: give another hydra.run.dir, or leave it out.")
+    if not config.tracking.enabled:
+        return Record(_studied(config, folder, lambda _: None)[0], folder, None)
+    from ofiml.tracking.store import (
+        log,
+        log_folds,
+        open_store,
+        opened,
+    )
+
+    with opened(config, open_store(config.tracking), tags or {}) as run_id:
+        study, written = _studied(config, folder, lambda folds: log_folds(config, run_id, folds))
+        log(study, folder, written, run_id, tags or {})
+    return Record(study, folder, run_id)
+
+
+def _studied(config: Config, folder: Path, tell: Callable[[int], None]) -> tuple[Study, list[Path]]:
+    with Stages() as stages:
+        study = experiment.run(config, stages, tell)
+    folder.mkdir(parents=True, exist_ok=True)
+    return study, outputs.write(study, folder)

@@ -1,0 +1,140 @@
+"""`python -m ofiml.reproduce RUN_ID`: runs a logged config again and says whether the result is the same to the bit."""
+
+import datetime as dt
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
+from ofiml.config.plain import PlainLoader
+from ofiml.data.readers import reader
+from ofiml.data.sessions import sources
+from ofiml.errors import ConfigError, DataError
+from ofiml.provenance import file_digest
+
+
+def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
+    """0 if the run's predictions and every number of its report come out again, else 1; the differences are printed.
+
+    Nothing of the logged config is trusted: it passes the same checks as a typed one, tuning starts afresh in the new
+    run's own folder, the store is the caller's, and so are the data where `path` says so.
+    """
+    from rich.console import Console
+
+    from ofiml.study.report import flat
+    from ofiml.tracking.record import record
+    from ofiml.tracking.store import logged
+
+    with tempfile.TemporaryDirectory() as folder:
+        config_path, report_path = logged(run_id, uri, Path(folder))
+        raw, before = read_logged(run_id, config_path, report_path)
+    if path is not None:
+        raw["dataset"]["path"] = path
+    config = load_found(raw, "--path FILE")
+    if path is None:
+        check_path(config.dataset, before, "--path FILE")
+    out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
+    config = replace(
+        config,
+        threads=min(config.threads, os.cpu_count() or 1),
+        tracking=replace(config.tracking, enabled=True, uri=uri),
+        tuning=replace(config.tuning, storage=str(out / "tuning")),
+    )
+    done = record(config, out, tags={"reproduces": run_id})
+
+    console = Console()
+    after = json.loads(done.study.report.to_json())
+    differences = compare(before, after, flat(before), flat(after))
+    for line in differences:
+        console.print(line, highlight=False)
+    same = not differences
+    numbers = len(flat(before))
+    verdict = "identical" if same else "not identical"
+    console.print(
+        f"Run {run_id} and its repetition {done.run_id} are {verdict}: "
+        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {numbers} numbers compared.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0 if same else 1
+
+
+def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The logged config and report, as far as they are what a study logs; without caches, which would be folders of
+    a stranger's choice.
+    """
+    try:
+        raw = yaml.load(config_path.read_text(), Loader=PlainLoader)  # noqa: S506
+        before = json.loads(report_path.read_text())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"The config or the report of run {run_id} cannot be read: {reason}.") from error
+    parts = [before, *(before.get(k) for k in ("dataset", "predictions"))] if isinstance(before, dict) else [before]
+    if (
+        not isinstance(raw, dict)
+        or not isinstance(raw.get("dataset"), dict)
+        or not all(isinstance(p, dict) for p in parts)
+    ):
+        raise ConfigError(f"The config or the report of run {run_id} is not that of a study.")
+    for group in ("dataset", "features"):
+        if isinstance(raw.get(group), dict) and "store" in raw[group]:
+            raw[group]["store"] = None
+    return raw, before
+
+
+def load_found(raw: dict[str, Any], remedy: str) -> Config:
+    """The typed config of a logged one; where its dataset.path matches no file here, `remedy` says what to give."""
+    try:
+        return load(raw)
+    except ConfigError as error:
+        if "matches no file" in str(error):
+            raise ConfigError(f"{error} Say where the data lie here: {remedy}.") from error
+        raise
+
+
+def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], remedy: str) -> None:
+    """Raises ConfigError unless the files at a logged dataset.path are those that the run was made of.
+
+    A stranger chose that path: what lies there may be anybody's, so that nothing of it goes into a message. Most
+    files are known by their digest before they are read. Where a session's digest is of less than its files (LOBSTER),
+    or no session of a file was used, they are read, and what they hold must be known.
+    """
+    if not isinstance(dataset, FileDataset):
+        return
+    sentence = (
+        f"The files at the run's own dataset.path={dataset.path} are not, or not all, those that it was made of: "
+        f"say where the data lie here, {remedy}."
+    )
+    try:
+        known = {s["digest"] for s in report["dataset"]["sessions"]}
+        groups = reader(dataset.name).groups(files(dataset.path))
+        if all(file_digest(group) in known for group in groups):
+            return
+        held = {s.digest for source in sources(dataset) for s in source()}
+    except (DataError, KeyError, TypeError):
+        raise ConfigError(sentence) from None
+    if not held or held - known:
+        raise ConfigError(sentence)
+
+
+def compare(
+    before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
+) -> list[str]:
+    """One line per difference between two reports: digests first, then every number by its path."""
+    lines = []
+    for what, was, now in (
+        ("dataset.digest", before["dataset"].get("digest"), after["dataset"]["digest"]),
+        ("predictions.sha256", before["predictions"].get("sha256"), after["predictions"]["sha256"]),
+    ):
+        if was != now:
+            lines.append(f"{what}: was {was}, now {now}")
+    for path in [*numbers, *(p for p in repeated if p not in numbers)]:
+        was_number, now_number = numbers.get(path), repeated.get(path)
+        if was_number != now_number:
+            lines.append(f"{path}: was {was_number}, now {now_number}")
+    return lines

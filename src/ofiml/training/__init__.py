@@ -1,0 +1,1 @@
+"""Every fold: tuned and fitted on its train rows, predicted out of sample."""

@@ -1,0 +1,1 @@
+"""How things look: progress, figures, numbers and tables."""

@@ -1,0 +1,1 @@
+"""Whether a run can be trusted: leak check, perturbed refit, controls."""

@@ -1,0 +1,205 @@
+"""What tuning chose as a plain config: run again with tuning off it gives the same predictions, and nothing in such a
+file is more than a value."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from ofiml.cli import config_file as plain
+from ofiml.cli.config_file import taken
+from ofiml.config import load
+from ofiml.errors import ConfigError
+from ofiml.reporting.figures import figures
+from ofiml.reporting.files import resolved, write
+from tests.conftest import ROOT
+
+TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
+
+
+@pytest.fixture(scope="module")
+def written(run, tmp_path_factory):
+    """(study, its folder)."""
+    folder = tmp_path_factory.mktemp("written")
+    study = run(*TUNED)
+    write(study, folder)
+    return study, folder
+
+
+def started(folder, *arguments):
+    """The process of `python -m ofiml.run`, run in `folder`."""
+    line = [sys.executable, "-m", "ofiml.run", *arguments]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def composed(*arguments):
+    """The typed config of the same arguments, in this process."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        _, name, *overrides = taken(list(arguments))
+        return load(compose(name, overrides=overrides))
+
+
+def result(folder):
+    (path,) = folder.glob("outputs/*/*/report.json")
+    return json.loads(path.read_text())
+
+
+def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
+    study, folder = written
+    best = [fold["best"] for fold in study.report.tuning]
+    mapping = yaml.safe_load((folder / "tuned.yaml").read_text())
+    assert mapping["tuning"] == resolved(study.config)["tuning"] | {"enabled": False, "chosen": best}
+    assert len({str(b) for b in best}) == 2, "each fold has its own"
+    done = started(tmp_path, "--config", str(folder / "tuned.yaml"))
+    assert done.returncode == 0, done.stderr
+    report = result(tmp_path)
+    assert report["predictions"] == study.report.predictions
+    assert report["tuning"] == []
+    assert not list(tmp_path.glob("outputs/*/*/tuned.yaml"))
+    assert not list(tmp_path.glob("outputs/*/*/.hydra")), "Hydra writes nothing of its own"
+    assert not (tmp_path / ".ofiml" / "tuning").exists()
+
+
+def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path):
+    file = f"--config={written[1] / 'tuned.yaml'}"
+    done = started(tmp_path, "-m", "seed=7,8", file, "split.folds=3,2", "dataset.max_events=60000")
+    assert done.returncode == 2
+    sentence = "tuning.chosen has parameters of 2 folds, and the split makes 3"
+    assert done.stderr.count(sentence) == 2
+    reports = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("outputs/sweeps/*/*/*/report.json"))]
+    assert len({report["predictions"]["sha256"] for report in reports}) == 2, "a run for each seed"
+
+
+def test_every_config_that_a_study_writes_is_one(written, monkeypatch):
+    """But for where a run keeps things and whom it tells, which no file says."""
+    study, folder = written
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    again, before = (asdict(c) for c in (composed("--config", str(folder / "config.yaml")), study.config))
+    before["tuning"]["storage"], before["tracking"]["uri"] = ".ofiml/tuning", "sqlite:///mlflow.db"
+    assert again == before
+    assert composed("--config", str(folder / "config.yaml"), "seed=8").seed == 8
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("tracking=off", "tracking=off is a choice"),
+        ("tuning.enabled=true", "use it with tuning=off"),
+        ("tuning.chosen=[{num_leaves: 3.5},{}]", "tuning.chosen: num_leaves=3.5 is not an integer"),
+        ("tuning.chosen=[{num_leaves: x},{}]", "tuning.chosen: num_leaves=x is not an integer"),
+        ("tuning.chosen=[{num_leaves: true},{}]", "tuning.chosen: num_leaves=True is not an integer"),
+        ("tuning.chosen=[{num_leaves: 1},{}]", "model.num_leaves must lie between 2"),
+        ("tuning.chosen=[{reg_lambda: inf},{}]", "tuning.chosen.reg_lambda=inf is not a finite number"),
+        ("tuning.chosen=[{reg_lambda: [1]},{}]", "tuning.chosen: reg_lambda=[1] is not a number"),
+        ("tuning.chosen=[{name: 1},{}]", "tuning.chosen: name is not a number of model lgbm"),
+        ("tuning.chosen=[1]", "tuning.chosen is a list of mappings, one a fold"),
+        ("+modle=3", "Unknown key modle. Did you mean model?"),
+        ("seeds=[7,7]", "seeds names one twice"),
+        ("seeds=[-1]", "seeds must lie in"),
+        ("seeds=[x]", "seeds: 'x' is not an integer"),
+        ("seeds=7", "seeds is a list: write seeds=[7]"),
+        ("tuning.pruning=hard", "tuning.pruning=hard is not one of median, off"),
+        ("tuning.generation=0", "tuning.generation must lie between 1"),
+    ],
+)
+def test_wrong_values_end_in_a_sentence(written, override, sentence):
+    with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
+        composed("--config", str(written[1] / "tuned.yaml"), override)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seed: ${oc.env:HOME}", "holds an interpolation"),
+        ("seed: 1\nhydra: {launcher: {_target_: os.system}}", "Unknown key hydra"),
+        ("defaults: [model: ridge]", "Unknown key defaults"),
+        ("!!python/object/apply:os.system ['true']", "cannot be read"),
+        ("a: &a [1]\nb: *a", "it holds an alias"),
+        ("just a sentence", "is not the config of a study"),
+        ("\x00", "cannot be read"),
+    ],
+)
+def test_a_strangers_file_runs_nothing(tmp_path, text, sentence):
+    (tmp_path / "plain.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=sentence) as error:
+        taken(["--config", str(tmp_path / "plain.yaml")])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("arguments", [["--config"], ["--config="], ["--config", "-m"], ["--config=a", "--config=b"]])
+def test_one_file_is_given(arguments):
+    with pytest.raises(ConfigError, match="--config takes one file"):
+        taken(arguments)
+
+
+def test_other_arguments_are_hydras():
+    assert taken(["--config-name", "config", "seed=1"]) == ["--config-name", "config", "seed=1"]
+
+
+def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, monkeypatch):
+    config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host/x'")
+    path = tmp_path / "plain.yaml"
+    path.write_text(yaml.safe_dump(resolved(config)))
+    assert "secret" not in path.read_text()
+    for store in ("http://me:secret@host/x", "http://other"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+        assert composed("--config", str(path)).tracking.uri == store
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert composed("--config", str(path)).tracking.uri == "sqlite:///mlflow.db"
+    assert composed("--config", str(path), "tracking.uri=http://typed").tracking.uri == "http://typed"
+
+
+def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
+    """Caches and journals lie where conf/ or the command line says, for files of data too; what is off stays off."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    data = tmp_path / "data.csv"
+    data.touch()
+    logged = resolved(configure("dataset=quotes", f"dataset.path={data}"))
+    for group, key in {"features": "store", "dataset": "store", "tuning": "storage"}.items():
+        logged[group][key] = str(tmp_path / "evil")
+    logged["tracking"] |= {"enabled": True, "uri": "http://evil"}
+    path = tmp_path / "plain.yaml"
+    path.write_text(yaml.safe_dump(logged))
+    config = composed("--config", str(path))
+    assert "evil" not in repr(resolved(config))
+    assert (config.dataset.store, config.features.store) == (".ofiml/sessions", ".ofiml/features")
+    assert config.tuning.storage == ".ofiml/tuning"
+    assert config.dataset.path == str(data)
+    typed = composed("--config", str(path), f"features.store={tmp_path}/mine", "tuning.storage=/shared")
+    assert (typed.features.store, typed.tuning.storage) == (f"{tmp_path}/mine", "/shared")
+    logged["features"]["store"] = logged["dataset"]["store"] = None
+    path.write_text(yaml.safe_dump(logged))
+    off = composed("--config", str(path))
+    assert off.features.store is None
+    assert off.dataset.store is None
+
+
+def test_every_choice_keeps_its_files_where_a_plain_config_does():
+    """What `--config` puts in the place of a stranger's folders is what any run has."""
+    for group, (key, choice) in plain._OURS.items():
+        pages = [yaml.safe_load(page.read_text()) for page in (ROOT / "conf" / group).glob("*.yaml")]
+        said = {str(page[key]) for page in pages if page.get(key)}
+        assert said == {str(yaml.safe_load((ROOT / "conf" / group / f"{choice}.yaml").read_text())[key])}
+
+
+def test_the_search_is_drawn(run, written):
+    study, _ = written
+    drawn = {name: figure for name, figure in figures(study).items() if name.startswith("tuning")}
+    assert set(drawn) == {"tuning_history.png", "tuning_importance.png", "tuning_slices.png"}
+    best = {f"fold {fold['fold']}": max(t["score"] or -9 for t in fold["trials"]) for fold in study.report.tuning}
+    lines = {line.get_label(): line.get_ydata()[-1] for line in drawn["tuning_history.png"].axes[0].lines}
+    assert {label: lines[label] for label in best} == best
+    panels = [axis for axis in drawn["tuning_slices.png"].axes if axis.get_visible()]
+    assert [axis.get_xlabel() for axis in panels] == list(study.config.model.space)
+    shares = [fold["importance"] for fold in study.report.tuning]
+    assert all(sum(share.values()) == pytest.approx(1) for share in shares)
+    assert not [name for name in figures(run("debug=tiny", "model=zero")) if name.startswith("tuning")]
+    few = figures(run("debug=tiny", "model=ridge", "tuning.trials=2"))
+    assert "tuning_importance.png" not in few
+    assert "tuning_slices.png" in few

@@ -1,0 +1,237 @@
+"""Comparing the runs of a small store, as a user meets it."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.image
+import mlflow
+import polars as pl
+import pytest
+
+from ofiml.cli.compare import main as compare
+from ofiml.comparison.groups import comparable, read, safe
+from ofiml.comparison.trials import counted
+from ofiml.comparison.verdicts import judge
+from ofiml.config import Tracking
+from ofiml.errors import DataError
+from ofiml.tracking import store as mlflow_log
+from ofiml.tracking.record import record
+
+
+@pytest.fixture(scope="module")
+def store(configure, tmp_path_factory):
+    """(folder, uri, ids by name): two forecasts, a repetition, an impact, a run that fails, one that is killed."""
+    folder = tmp_path_factory.mktemp("compared")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    ids = {}
+
+    def logged(name, *overrides):
+        config = configure("debug=tiny", "dataset.max_events=150000", *overrides)
+        tracked = replace(config, tracking=Tracking(True, uri, "small"))
+        ids[name] = record(tracked, folder / name).run_id
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        logged("ridge", "model=ridge")
+        logged("zero", "model=zero")
+        logged("again", "model=ridge")
+        logged("impact", "model=ols", "target=impact")
+        for name, error in (("failed", DataError("The book is crossed.")), ("killed", KeyboardInterrupt())):
+            with patch.context() as within:
+                within.setattr("ofiml.study.run.prepare_all", lambda *_, error=error: (_ for _ in ()).throw(error))
+                with pytest.raises(type(error)):
+                    logged(name, "model=ridge")
+        yield folder, uri, ids
+
+
+def test_a_run_is_there_from_the_beginning_and_ends_as_its_study_does(store):
+    _, uri, ids = store
+    runs = mlflow_log.listed("small", uri)
+    assert [(run.status, run.tags["kind"]) for run in runs] == [
+        ("FINISHED", "forecast"),
+        ("FINISHED", "forecast"),
+        ("FINISHED", "forecast"),
+        ("FINISHED", "impact"),
+        ("FAILED", "forecast"),
+        ("KILLED", "forecast"),
+    ]
+    assert runs[4].tags["error"] == "The book is crossed."
+    assert runs[5].tags["error"] == "KeyboardInterrupt"
+    assert runs[4].params["model.name"] == "ridge"
+    assert runs[0].metrics["tuning/trials"] == 4
+    assert [run.run_id for run in runs[:4]] == list(ids.values())
+
+
+def test_what_is_compared_and_what_is_counted(store, capsys):
+    folder, uri, ids = store
+    out = folder / "page"
+    assert compare(["small", "--uri", uri, "--out", str(out), "--samples", "200"]) == 0
+    printed = capsys.readouterr().out
+    # 6 runs, 2 folds of 2 trials in each of the ridges, as much planned in the 2 that did not finish.
+    assert "Trials: 22 = 6 runs of the experiment (4 finished, 1 failed, 1 killed) + 8 tuned" in printed
+    assert "and 8 that runs without a count had planned" in printed
+    found = json.loads((out / "compare.json").read_text())
+    assert found["trials"]["total"] == 22
+    forecasts, impacts = found["groups"]
+    assert (forecasts["kind"], impacts["kind"]) == ("forecast", "impact")
+    assert {row["run"] for row in forecasts["runs"]} == {ids["ridge"], ids["zero"]}
+    assert [row["run"] for row in impacts["runs"]] == [ids["impact"]]
+    ridge = next(row for row in forecasts["runs"] if row["run"] == ids["ridge"])
+    assert ridge["repeated"] == 1
+    report = json.loads((folder / "ridge" / "report.json").read_text())
+    assert ridge["ic"] == report["metrics"]["pooled"]["ic"]["value"]
+    assert ridge["value"] == pytest.approx(ridge["ic"])
+    assert forecasts["tests"]["times"] == report["predictions"]["rows"]
+    assert 0 <= forecasts["tests"]["spa"] <= 1
+    page = (out / "compare.md").read_text()
+    assert page.count("## ") == 2
+    assert "Diebold-Mariano" in page
+    assert matplotlib.image.imread(out / "compare.png").std() > 0.03
+
+
+def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
+    """What `evaluation.block` the runs had is logged by a stranger: what is no length of time leaves a run out."""
+    _, uri, ids = store
+    runs = mlflow_log.listed("small", uri)
+    trials = counted(runs)
+
+    def blocks(*lengths):
+        given = iter(lengths)
+        (group,) = comparable(
+            [
+                replace(run, params=run.params | {"evaluation.block": next(given)})
+                for run in runs
+                if run.run_id in (ids["ridge"], ids["zero"])
+            ],
+            [],
+        )
+        found = judge(read(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
+        deflated = max(row["blocks"] for row in found["runs"])
+        return found["tests"]["blocks"], deflated, found["left_out"]
+
+    short, _, left_out = blocks("1m", "1m")
+    assert not left_out
+    default, longer = blocks("None", "None"), blocks("30m", "1m")
+    assert short > 3 * default[0] > 3
+    assert blocks("None", "1m") == blocks("1m", "None") == default
+    assert longer[0] < default[0]
+    assert longer[1] < default[1]
+    assert longer == blocks("1m", "30m") == blocks("30m", "30m")
+    for bad in ("0s", "-5m", "x", "9" * 400 + "h", "1e9h", ""):
+        assert "are not those of a study: evaluation.block" in blocks("1m", bad)[2][0]
+
+
+def test_what_the_tests_do_not_see_is_said(store, capsys):
+    assert compare(["small", "--uri", store[1], "--samples", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert "Probability of backtest overfitting" in printed
+    assert "It sees these finished runs alone, not the trials that each was tuned by" in printed
+
+
+def test_gains_add_up_to_the_backtest(store):
+    folder, uri, ids = store
+    report = json.loads((folder / "ridge" / "report.json").read_text())
+    gains = pl.read_parquet(folder / "ridge" / "equity.parquet")
+    assert gains["net"].sum() == pytest.approx(report["backtest"]["net_pnl"])
+    assert gains["gross"].sum() == pytest.approx(report["backtest"]["gross_pnl"])
+    assert not gains.select("symbol", "session", "bar_close").is_duplicated().any()
+    assert compare(["small", "--uri", uri, "--measure", "sharpe", "--samples", "100", "--runs", ids["ridge"]]) == 0
+
+
+def test_impact_is_never_compared_with_forecast(store, capsys):
+    _, uri, ids = store
+    assert compare(["small", "--uri", uri, "--runs", f"{ids['ridge']},{ids['impact']}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ofiml: An impact explains the bar that it sees, a forecast a later return: they are never")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing"], "There is no experiment 'nothing'"),
+        (["small", "--runs", "../../etc"], "is not in the experiment"),
+        (["small", "--benchmark", "0" * 32], "is not among the runs"),
+        (["small", "--samples", "1"], "--samples must lie between"),
+    ],
+)
+def test_what_cannot_be_compared_ends_in_a_sentence(store, capsys, arguments, sentence):
+    assert compare([*arguments, "--uri", store[1]]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path, capsys):
+    assert compare(["small", "--uri", f"sqlite:///{tmp_path}/mlflow.db"]) == 2
+    assert "There is no store" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
+    folder, uri, ids = store
+    (path,) = Path(folder / "mlruns").glob(f"**/{ids['zero']}/artifacts/predictions.parquet")
+    kept = path.with_suffix(".kept")
+    shutil.copy(path, kept)
+    table = pl.read_parquet(path)
+    cases = {
+        "the type of y is String": table.with_columns(pl.col("y").cast(pl.String)),
+        "the column label_end is missing": table.drop("label_end"),
+        "a number is not finite": table.with_columns(y_hat=pl.lit(float("nan"))),
+        "a bar stands there twice": pl.concat([table, table]),
+        "a label does not last": table.with_columns(label_end=pl.col("label_start")),
+        "outcomes are not those of run": table.with_columns(y=pl.col("y") + 1),
+    }
+    try:
+        for reason, broken in cases.items():
+            broken.write_parquet(path)
+            assert compare(["small", "--uri", uri, "--samples", "100"]) == 0
+            assert reason in capsys.readouterr().out
+    finally:
+        kept.replace(path)
+    client = mlflow.MlflowClient(uri)
+    client.set_tag(ids["impact"], "dataset", "[red]\x1b[31m|<b>")
+    assert compare(["small", "--uri", uri, "--samples", "100"]) == 0
+    assert "\x1b[31m" not in capsys.readouterr().out
+    assert safe("[red]\x1b|<b>") == "?red????b?"
+
+
+def test_paths_are_averaged(store):
+    """Two paths that say the same, and twice what one gains beside nothing, are as one."""
+    folder, uri, ids = store
+    (group,) = comparable(mlflow_log.listed("small", uri), [ids["ridge"]])
+    once = read(group, uri, lambda: None).entries[0]
+    tables = [
+        next((folder / "mlruns").glob(f"**/{ids['ridge']}/artifacts/{n}.parquet")) for n in ("predictions", "equity")
+    ]
+    kept = [path.read_bytes() for path in tables]
+    try:
+        for path, factors in zip(tables, ((1, 1), (2, 0)), strict=True):
+            table = pl.read_parquet(path)
+            money = [name for name in ("gross", "net") if name in table.columns]
+            paths = [
+                table.with_columns(pl.col(money) * float(factor), path=pl.lit(i, pl.Int32))
+                for i, factor in enumerate(factors)
+            ]
+            pl.concat(paths).write_parquet(path)
+        twice = read(group, uri, lambda: None).entries[0]
+    finally:
+        for path, content in zip(tables, kept, strict=True):
+            path.write_bytes(content)
+    assert twice.predictions.select(sorted(once.predictions.columns)).equals(
+        once.predictions.select(sorted(once.predictions.columns))
+    )
+    assert twice.equity["net"].to_list() == pytest.approx(once.equity["net"].to_list())
+
+
+def test_deleted_runs_were_tried_too(store, capsys):
+    _, uri, ids = store
+    client = mlflow.MlflowClient(uri)
+    client.delete_run(ids["again"])
+    try:
+        assert compare(["small", "--uri", uri, "--samples", "100"]) == 0
+    finally:
+        client.restore_run(ids["again"])
+    assert (
+        "Trials: 22 = 6 runs of the experiment (3 finished, 1 deleted, 1 failed, 1 killed)" in capsys.readouterr().out
+    )

@@ -1,0 +1,56 @@
+"""How many things were tried, whatever runs say of themselves."""
+
+import math
+
+import pytest
+
+from ofiml.comparison.trials import counted
+from ofiml.tracking.store import Listed
+
+TUNED = {"tuning.enabled": "True", "tuning.trials": "12", "model.space.alpha": "[1, 2]"}
+CPCV = TUNED | {"split.name": "cpcv", "split.groups": "6", "split.tested": "2"}
+EXPANDING = TUNED | {"split.name": "expanding", "split.folds": "5"}
+DATES = TUNED | {"split.name": "session_out"}
+
+
+def run(params, status="FAILED", **metrics):
+    return Listed("a" * 32, "", status, False, params, {}, {k.replace("_", "/"): v for k, v in metrics.items()})
+
+
+@pytest.mark.parametrize(
+    ("params", "metrics", "planned"),
+    [
+        (EXPANDING, {}, 60),
+        (CPCV, {}, 180),  # 15 folds
+        (CPCV | {"split.groups": "999", "split.tested": "1"}, {}, 11988),
+        (CPCV, {"folds": 15.0}, 180),
+        (DATES, {}, 12),
+        (DATES, {"folds": 20.0}, 240),
+        (EXPANDING, {"folds": math.nan}, 60),
+        (EXPANDING, {"folds": -1.0}, 60),
+        (EXPANDING, {"folds": 1e300}, 60),
+        (EXPANDING | {"tuning.enabled": "False"}, {"folds": 5.0}, 0),
+        (CPCV | {"split.groups": "9999999", "split.tested": "4999999"}, {}, 12),
+        (CPCV | {"split.groups": "1000", "split.tested": "500"}, {}, 10**7),
+    ],
+)
+def test_what_a_run_without_a_count_had_planned(params, metrics, planned):
+    assert counted([run(params, **metrics)]).planned == planned
+
+
+def test_folds_that_nothing_tells_are_said_to_be_unknown():
+    assert "How many folds run aaaaaaaa had is not known: one is counted." in counted([run(DATES)]).words()
+    assert "not known" not in counted([run(DATES, folds=3.0), run(CPCV), run({})]).words()
+
+
+@pytest.mark.parametrize("made", [math.nan, math.inf, -math.inf, -1.0, 1e300, 1.8e308, 10**7 + 1.0])
+def test_a_count_that_is_none_falls_back_to_what_was_planned(made):
+    trials = counted([run(EXPANDING, "FINISHED", tuning_trials=made), run(EXPANDING, "FINISHED", tuning_trials=7.0)])
+    assert (trials.tuned, trials.planned, trials.total) == (7, 60, 69)
+    assert "The count of run aaaaaaaa is none of a study: planned trials stand for it." in trials.words()
+
+
+def test_many_odd_runs_are_not_all_named():
+    words = counted([run(EXPANDING, tuning_trials=math.nan)] * 15).words()
+    assert words.count("aaaaaaaa") == 10
+    assert "and 5 more" in words

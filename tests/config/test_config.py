@@ -1,0 +1,241 @@
+"""The config: one sentence and exit code 2 for whatever cannot be a study; every experiment file composes."""
+
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+
+from ofiml import config as schemas
+from ofiml.config import load, without_credentials
+from ofiml.errors import ConfigError
+from ofiml.reporting.files import resolved
+from ofiml.units import duration
+from tests.conftest import ROOT
+
+WRONG = [
+    ("horizon=1s", "horizon.length=1s is shorter than bars.step=10s"),
+    ("model=logistic", "classifier, but the target is a return: use target=direction"),
+    ("target=direction,model=ridge", "regression, but the target is a direction"),
+    ("target=impact,features=core", "use features=ofi_only"),
+    ("+model.foo=1", "Unknown key model.foo"),
+    ("model.num_leaves=abc", "model.num_leaves: Value 'abc'"),
+    ("target=impact,model=ols,ofi.windows=[bar,5m]", "looks back beyond the bar that target=impact explains"),
+    ("ofi.windows=[bar,bar]", "names one twice"),
+    ("ofi.parts=side", "ofi.parts=side is not one of net, sides, types"),
+    ("bars=volume,bars.size=0", "bars.size must be positive"),
+    ("bars.step=10", "bars.step='10' is not a duration"),
+    ("tuning.trials=0", "tuning.trials must be at least 1"),
+    ("split=rolling,split.window=0.9", "split.window must lie in"),
+    ("backtest.latency=11s", "backtest.latency=11s is longer than bars.step=10s"),
+    ("horizon.delay=30s", "horizon.delay=30s, which backtest.latency follows, is longer than bars.step=10s"),
+    ("horizon.delay=30s,backtest.latency=11s", "backtest.latency=11s is longer than bars.step=10s"),
+    ("dataset=lobster", "dataset.path is missing"),
+    ("dataset=lobster,dataset.path=/absent.zip", "dataset.path=/absent.zip matches no file"),
+    ("seed=x", "seed: 'x' is not an integer"),
+    ("+model.space.seed={low:1,high:2}", "model.space.seed is not a number of model lgbm"),
+    ("+model.space.name={low:1,high:2}", "model.space.name is not a number"),
+    ("model.space.num_leaves.low=99", "model.space.num_leaves: low must not exceed high"),
+    ("split.window=0.2", "split.window belongs to split=rolling"),
+    ("split.by=days", "split.by=days is not one of rows, session, time"),
+    ("split=cpcv,split.tested=6", "split.tested must lie between 1 and split.groups - 1"),
+    ("split=cpcv,split.groups=40,split.tested=20", "makes more than 1000 folds"),
+    ("split=session_out,split.embargo=soon", "split.embargo='soon' is not a duration"),
+    ("target=direction,target.unit=bps", "a direction has no unit"),
+    ("evaluation.bootstrap=1", "evaluation.bootstrap must be at least 50"),
+    ("evaluation.block=1s", "evaluation.block=1s is shorter than a label"),
+    ("evaluation.permutations=-1", "evaluation.permutations must lie between 0 (none) and 1000."),
+    ("evaluation.interactions=1", "evaluation.interactions must lie between 2 and 20 features"),
+    ("evaluation.decay=[0]", "evaluation.decay: multiples of the horizon lie in (0, 1000]."),
+    ("evaluation.decay=[2,1]", "evaluation.decay: at most 20 multiples of the horizon, each once, ascending."),
+    ("dataset.name=[a]", "is not one of synthetic"),
+    ("seed=-1", "seed must lie in"),
+    ("dataset.tick=inf", "dataset.tick must lie between"),
+    ("dataset.start_price=1e12", "dataset.start_price must lie between"),
+    ("dataset.sessions=99999", "dataset.sessions must lie between 1 and 50000"),
+    ("dataset.session_length=25h", "dataset.session_length must be at most 24h"),
+    ("dataset.period=1ms", "dataset.period is too short"),
+    ("dataset.u_shape=1.5", "dataset.u_shape must lie between 0 and 0.99"),
+    ("dataset.volatility=nan", "dataset.volatility must lie between"),
+    ("dataset.excitation=0.7", "dataset.excitation times (1 + dataset.state_dependence) must be at most 0.95"),
+    ("dataset.clustering=0.9", "dataset.clustering and dataset.stirring must sum to at most 0.98"),
+    ("dataset.impact=[]", "dataset.impact must be a square matrix"),
+    ("dataset.impact=[[nan]]", "dataset.impact: each slope must lie between"),
+    ("model.feature_fraction=nan", "model.feature_fraction must lie in"),
+    ("model.reg_lambda=inf", "model.reg_lambda=inf is not a finite number"),
+    ("model.space.num_leaves.low=1", "model.num_leaves must lie between 2"),
+    ("model.space.num_leaves.low=2.5", "num_leaves is an integer"),
+    ("horizon.length=9999999h", "is longer than a year"),
+    ("tracking.experiment=' '", "tracking.experiment must not be empty"),
+    ("model=lasso,model.alpha=0", "model.alpha must be positive: model=ols"),
+    ("model=elasticnet,model.l1_ratio=0", "model.l1_ratio must lie in (0, 1]"),
+    ("model.objective=huber", "model.objective=huber is not one of auto, l2, quantile, three_class"),
+    ("model.objective=three_class", "model.objective=three_class is a classifier, but the target is a return"),
+    ("model.calibration=isotonic", "model.calibration=isotonic is of a classifier, but the target is a return"),
+    ("target=direction,model.objective=quantile", "model.objective=quantile is a regression, but the target is a dir"),
+    ("model.objective=quantile,model.monotone=ofi", "model.monotone=ofi cannot be held by model.objective=quantile"),
+    ("model.quantile=1", "model.quantile must lie in (0, 1)"),
+    ("model.early_stopping=0", "model.early_stopping must be at least 1"),
+    ("model.held_out=1", "model.held_out must lie in (0, 1)"),
+    ("model.objective=quantile,model.quantile=0.9", "The model forecasts the 0.9-quantile, which is no expectation"),
+    ("model.objective=quantile,tuning=off,tuning.chosen=[{quantile:0.9}]", "tuning.chosen: quantile says what is"),
+    ("model=blend,model.members.lgbm.objective=quantile", "model.members: a quantile goes with members of the same"),
+    ("+model.space.quantile={low:0.1,high:0.2}", "model.space: quantile says what is asked"),
+    ("model=logistic,target=direction,model.calibration=platt", "model.calibration=platt is not one of"),
+    ("model.name=trees", "model.name=trees is not one of blend, elasticnet"),
+    ("model.name=os", "model.name=os is not one of blend, elasticnet"),
+    ("model=blend,model.how=best", "model.how=best is not one of mean, stack"),
+    ("model=blend,~model.members.ridge", "model.members must be 2 to 20 models"),
+    ("model=blend,target=direction", "model.members.ridge: model=ridge is a regression, but the target is a direction"),
+    ("model=blend,model.members.ridge.alpha=x", "model.members.ridge.alpha: Value 'x'"),
+    ("model=blend,model.members.ridge.alpha=-1", "model.members.ridge: model.alpha must not be negative"),
+    ("model=blend,model.members.ridge.name=nosuch", "model.members.ridge.name=nosuch is not one of"),
+    ("model=blend,+model.members.lgbm.num_leavs=3", "Did you mean model.members.lgbm.num_leaves?"),
+    ("model=blend,+model.members.x={name:blend}", "model.members.x: a blend has no blend as a member"),
+    ("horizon=events,horizon.length=5s", "horizon.length belongs to a horizon of time, not events"),
+    ("horizon.size=5", "horizon.size belongs to horizon=events"),
+    ("horizon=events,horizon.size=2.5", "must be a whole number of events"),
+    ("horizon=volume,horizon.size=0", "horizon.size must lie in (0, 1e15]"),
+    ("bars=volume,bars.size=9000,horizon=volume", "horizon.size=5000 is less than bars.size=9000"),
+    ("horizon=events,target=impact", "horizon=events is of a later move"),
+    ("target=triple_barrier,target.kind=impact", "target=triple_barrier looks ahead"),
+    ("target=volatility,target.kind=impact", "target.unit=volatility is per horizon"),
+    ("target.unit=volatility", "use target=volatility"),
+    ("target.look_back=5m", "target.look_back belongs to target.unit=volatility"),
+    ("target=volatility,target.look_back=1s", "target.look_back=1s is shorter than bars.step=10s"),
+    ("target.dead_band=0.5", "use target=dead_band"),
+    ("target=dead_band,target.dead_band=1", "target.dead_band must lie in [0, 1)"),
+    ("target.stop=2", "target.stop and target.take_profit go together"),
+    ("target=triple_barrier,target.stop=-1", "target.stop must lie in (0, 1e6] ticks"),
+    ("target=triple_barrier,target.dead_band=0.2", "a triple barrier has a band of its own"),
+    ("target=triple_barrier,model=ols", "regression, but the target is a direction"),
+    ("ofi.normalise=deep", "ofi.normalise=deep is not one of none, depth"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "sentence"), WRONG, ids=[w[0] for w in WRONG])
+def test_impossible_configs(configure, overrides, sentence):
+    import re
+
+    with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
+        configure(*re.split(r",(?=[a-z+~]+[.=])", overrides))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.num_leavs=3", "Unknown key model.num_leavs. Did you mean model.num_leaves?"),
+        ("modle=lgbm", "Unknown key modle. Did you mean model?"),
+        (
+            "model=rigde",
+            "model=rigde is not a choice; model is one of blend, blend_direction, elasticnet, lasso, lgbm, logistic, "
+            "ols, ridge, zero. Did you mean model=ridge?",
+        ),
+        ("horizon=15s", "Any other length is written horizon.length=15s."),
+        ("horizon=10", "horizon=10 is not a choice"),
+        ("horizon=[10s,30s]", "horizon takes one choice a run: -m horizon=10s,30s"),
+        ("model=ols,ridge", "model takes one choice a run"),
+        ("dataset.path=x", "dataset.path belongs to another choice of dataset"),
+        ("features.columns=[nonsense]", "nonsense is not in the catalogue"),
+        ("a b", "Cannot read"),
+        ("horizon=1s", "is shorter than bars.step"),
+    ],
+)
+def test_the_command_ends_in_one_sentence(tmp_path, override, sentence):
+    done = subprocess.run(
+        [sys.executable, "-m", "ofiml.run", override], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("ofiml: ")
+    assert not list(tmp_path.glob("outputs/*/*"))
+
+
+def test_help_and_a_wrong_config_import_nothing_heavy(tmp_path):
+    """What keeps them under a second and a half: counted, because a timed test would be noise."""
+    code = (
+        "import sys; sys.argv = ['run', 'horizon=1s']\n"
+        "from ofiml.run import main\n"
+        "assert main() == 2\n"
+        "heavy = set('mlflow lightgbm shap sklearn scipy pandas polars numba optuna matplotlib'.split())\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_names_every_group(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ofiml.run", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert all(f"{group}:" in done.stdout for group in schemas.SCHEMAS)
+
+
+def test_a_sweep_goes_on_after_a_failed_job(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ofiml.run", "-m", "horizon=1s,10s", "debug=tiny", "model=zero", "tracking=off"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "horizon.length=1s is shorter" in done.stderr
+    assert len(list(tmp_path.glob("outputs/sweeps/*/*/1/report.json"))) == 1
+
+
+def choices(group):
+    return sorted(p.stem for p in (ROOT / "conf" / group).glob("*.yaml") if not p.stem.startswith("_"))
+
+
+@pytest.mark.parametrize(("group", "choice"), [(g, c) for g in schemas.SCHEMAS for c in choices(g)])
+def test_every_choice_composes(configure, group, choice, tmp_path):
+    (tmp_path / "data").touch()
+    needs = {
+        "dataset": [] if choice.startswith("synthetic") else [f"dataset.path={tmp_path / 'data'}"],
+        "model": {"logistic": ["target=direction"], "blend_direction": ["target=direction"]}.get(choice, []),
+        "target": {"direction": ["model=lgbm"]}.get(choice, []),
+        "horizon": ["bars.step=1s"],
+    }
+    configure(f"{group}={choice}", *needs.get(group, []))
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_every_experiment_file_runs(run, experiment):
+    study = run(f"experiment={experiment}", "debug=tiny")
+    assert study.predictions.height > 0
+
+
+def test_a_resolved_config_loads_to_itself(configure):
+    config = configure("ofi=mlofi_ridge", "split=rolling", "features=core")
+    again = load(resolved(config))
+    assert asdict(again) == asdict(config)
+
+
+def test_a_logged_config_may_not_read_the_environment(configure):
+    stranger = resolved(configure())
+    stranger["tracking"]["experiment"] = "${oc.env:HOME}"
+    with pytest.raises(ConfigError, match="interpolation"):
+        load(stranger)
+
+
+def test_credentials_are_cut_out(configure):
+    assert without_credentials("https://me:secret@host:5000/x?token=abc") == "https://host:5000/x"
+    assert without_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
+    config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host'")
+    assert "secret" not in repr(config)
+    assert "secret" not in str(resolved(config))
+
+
+@pytest.mark.parametrize(("text", "ns"), [("10s", 10**10), ("250ms", 250_000_000), ("1.5m", 90 * 10**9), ("0s", 0)])
+def test_durations(text, ns):
+    assert duration(text) == ns
+
+
+@pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1 s x", "1d", "1e3s"])
+def test_bad_durations(text):
+    with pytest.raises(ConfigError, match="is not a duration"):
+        duration(text, "bars.step")

@@ -1,0 +1,176 @@
+"""Plain cells: the kernel against its plain twin, against Python's own decimals and times, and cut anywhere."""
+
+import datetime as dt
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ofiml.data.formats import cells
+from ofiml.data.formats.cells import (
+    EMPTY,
+    INSTANT,
+    MOST,
+    MOST_WORDS,
+    NUMBER,
+    SKIP,
+    WORD,
+    Plain,
+)
+
+NAMES = ["t", "passed over", "n", "side", "p"]
+COLUMNS = {
+    "p": Plain(NUMBER, 3, -5000, 9_000_000, pl.Int64()),
+    "t": Plain(INSTANT),
+    "side": Plain(WORD),
+    "n": Plain(NUMBER, dtype=pl.UInt32(), low=0, high=100),
+}
+GOOD = "2024-02-29T23:59:59.5Z,x y,7,BTC-USDT,1.25"
+
+
+def read(lines, end="\n"):
+    content = f"{','.join(NAMES)}\n{end.join(lines)}".encode()
+    return cells.read(content, content.index(b"\n") + 1, NAMES, COLUMNS, {"p"})
+
+
+def bytes_of(text):
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n"])
+def test_values(end, last):
+    frame = read([GOOD, "1970-01-01T00:00:00Z,,0,A,", "2259-12-31T23:59:59.999999999Z,é,100,BTC-USDT,-5" + last], end)
+    assert frame.columns == list(COLUMNS)
+    assert frame["p"].to_list() == [1250, None, -5000]
+    assert frame["t"].to_list() == [1_709_251_199_500_000_000, 0, 9_151_487_999_999_999_999]
+    assert frame["n"].to_list() == [7, 0, 100]
+    assert frame.schema["n"] == pl.UInt32()
+    assert frame["side"].cast(pl.String).to_list() == ["BTC-USDT", "A", "BTC-USDT"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "\r",
+        GOOD + ",",
+        GOOD.rpartition(",")[0],
+        GOOD.replace("x y", '"x,y"'),
+        GOOD.replace("x y", '"x') + "\n" + GOOD.replace("x y", 'y"'),
+        GOOD.replace("7", ""),
+        GOOD.replace("7", "7 "),
+        GOOD.replace("7", "7.0"),
+        GOOD.replace("7", "101"),
+        GOOD.replace("7", "-1"),
+        GOOD.replace("7", "7\r"),
+        GOOD.replace("1.25", "1.2501"),
+        GOOD.replace("1.25", "1."),
+        GOOD.replace("1.25", "-"),
+        GOOD.replace("1.25", "1e3"),
+        GOOD.replace("1.25", "-5.001"),
+        GOOD.replace("BTC-USDT", ""),
+        GOOD.replace("BTC-USDT", " A"),
+        GOOD.replace("BTC-USDT", "A "),
+        GOOD.replace("BTC-USDT", "é"),
+        GOOD.replace("02-29", "02-30"),
+        GOOD.replace("2024", "2023"),
+        GOOD.replace("2024", "1969"),
+        GOOD.replace("23:", "24:"),
+        GOOD.replace(":59Z", ":60Z").replace(":59.5", ":60.5"),
+        GOOD.replace(".5Z", ".Z"),
+        GOOD.replace(".5Z", ".1234567890Z"),
+        GOOD.replace("Z,", "+01:00,"),
+        GOOD.replace("T2", " 2"),
+    ],
+)
+def test_a_line_that_is_not_plain_gives_nothing(line):
+    assert read([GOOD, GOOD]).height == 2
+    assert read([GOOD, line, GOOD]) is None
+
+
+def test_a_line_that_is_cut_short_at_the_end_of_the_file_gives_nothing():
+    for end in range(1, len(GOOD) - len("1.25")):
+        assert read([GOOD, GOOD[:end]]) is None
+
+
+def test_so_many_words_are_a_table_and_one_more_is_not():
+    lines = [GOOD.replace("BTC-USDT", f"W{i}") for i in range(MOST_WORDS + 1)]
+    assert read(lines[:-1])["side"].cast(pl.String).to_list() == [f"W{i}" for i in range(MOST_WORDS)]
+    assert len(cells.split("\n".join(lines).encode(), 0, 1)) == 2  # the last line, without its end, by itself
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl, "thread_pool_size", lambda: 1)
+        assert read([*lines, GOOD, ""]) is None
+
+
+@given(st.lists(st.sampled_from(["A", "BB", "CCC"]), min_size=1, max_size=30), st.integers(1, 8), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_it_matters_not_where_a_file_is_cut(words, threads, ended):
+    lines = [f"2024-02-29T00:00:00.{i:09d}Z,,{i},{word},0.{i}" for i, word in enumerate(words)]
+    content = "\n".join(["header", *lines]) + "\n" * ended
+    parts = cells.split(content.encode(), len("header\n"), threads)
+    assert b"".join(part.tobytes() for part in parts).decode() == "\n".join(lines) + "\n"
+    assert all(part.tobytes().endswith(b"\n") for part in parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl, "thread_pool_size", lambda: threads)
+        frame = read([*lines, ""] if ended else lines)
+    assert frame["side"].cast(pl.String).to_list() == words
+    assert frame["n"].to_list() == list(range(len(words)))
+
+
+@given(st.from_regex(r"-?[0-9]{0,20}(\.[0-9]{0,12})?[,\n ]", fullmatch=True), st.integers(0, 9))
+@settings(max_examples=500, deadline=None)
+def test_numbers_are_exact(cell, scale):
+    value, after = cells.number(bytes_of(cell + "\n"), 0, scale)
+    assert (value, after) == cells.number_py(bytes_of(cell + "\n"), 0, scale)
+    if after < 0:
+        return
+    exact = Decimal(cell[:after]).scaleb(scale)
+    assert abs(exact) <= MOST
+    assert value == exact
+
+
+@pytest.mark.parametrize("cell", [str(MOST), f"-{MOST}", "9223372036.854775807", "0", "-0.0"])
+def test_the_largest_numbers(cell):
+    scale = 9 if "." in cell else 0
+    for run in (cells.number, cells.number_py):
+        assert run(bytes_of(cell + ",\n"), 0, scale) == (int(Decimal(cell).scaleb(scale)), len(cell))
+
+
+@pytest.mark.parametrize("cell", [str(MOST + 1), "9" * 19, "9" * 20, "9" * 40, "9223372036.854775808"])
+def test_numbers_that_int64_does_not_hold(cell):
+    for run in (cells.number, cells.number_py):
+        assert run(bytes_of(cell + ",\n"), 0, 9 if "." in cell else 0) == (0, -1)
+
+
+@given(st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2259, 12, 31)), st.integers(0, 999), st.integers(0, 9))
+@settings(max_examples=300, deadline=None)
+def test_times_are_exact(moment, nanoseconds, digits):
+    fraction = f"{moment.microsecond * 1000 + nanoseconds:09d}"[:digits]
+    cell = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if digits else "")
+    expected = int(np.datetime64(cell, "ns").astype(np.int64))
+    for run in (cells.instant, cells.instant_py):
+        assert run(bytes_of(cell + "Z,\n"), 0) == (expected, len(cell) + 1)
+
+
+PIECES = ["2024-02-29T23:59:59.5Z", "1", "-2.5", "", "A", "BB", '"', " ", "\r", "é", "9" * 19, "7.0", "2024-02-30"]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), min_size=4, max_size=5), max_size=4), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_the_kernel_equals_its_twin(lines, lucky):
+    if lucky:  # else few lines are plain
+        lines = [[PIECES[0], line[1].strip('"'), "7", line[2].strip('"\r é') or "A", line[3]] for line in lines]
+    data = bytes_of("".join(",".join(line) + "\n" for line in lines))
+    how = np.array([[INSTANT, 0, -MOST, MOST], [SKIP, 0, 0, 0], [NUMBER, 0, 0, 100], [WORD, 0, 0, 63],
+                    [NUMBER, 3, -5000, 5000]])  # fmt: skip
+    may_lack, place = np.array([False, False, False, False, True]), np.array([1, -1, 3, 2, 0])
+    outs = []
+    for run in (cells.run, cells.run_py):
+        values, words = np.full((4, len(lines)), EMPTY + 1), np.zeros((4, MOST_WORDS, 2), np.int64)
+        outs.append((run(data, 0, how, may_lack, place, values, words), values.tolist(), words.tolist()))
+    assert outs[0] == outs[1]
+    assert cells.count_lines(data) == cells.count_lines_py(data) == len(lines)

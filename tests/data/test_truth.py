@@ -1,0 +1,205 @@
+"""What is planted in the synthetic market is in its data: V, Λ, PIN, and what the oracle makes of them.
+
+Every estimate lies within four of its own standard errors of the truth, and these errors are small enough to tell.
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ofiml.bars.time import mid_ticks, quotes, states
+from ofiml.data.schema import F_LAST, times
+from ofiml.data.synthetic import simulate
+from ofiml.data.synthetic.oracle import expected_move, gap
+from ofiml.data.truth import Truth, to_json
+from ofiml.microstructure.toxicity.pin import counts, fit
+from ofiml.reporting.verdict import sentences
+from ofiml.units import SECOND
+
+# Market orders without memory, daily pattern or regard for the book: what their estimators assume.
+POISSON = ["excitation=0.0", "state_dependence=0.0", "u_shape=0.0", "session_variation=0.0"]
+
+
+def dataset(configure, *overrides):
+    return configure(*(o if o.startswith("dataset=") else f"dataset.{o}" for o in overrides)).dataset
+
+
+def signed_volume(session, edges):
+    """Executed lots, buys less sells, of each interval between `edges`."""
+    e = session.events.filter(pl.col("action") == "T")
+    signed = e["size"].to_numpy() * np.where(e["side"] == "B", 1, -1)
+    return np.diff(np.concatenate([[0], np.cumsum(signed)])[np.searchsorted(times(e), edges, side="right")])
+
+
+def mids(session, at):
+    return mid_ticks(quotes(states(session, "message"), at), session.tick).to_numpy()
+
+
+def grid(session, step):
+    return np.arange(session.open + 60 * SECOND, session.close, step * SECOND)
+
+
+def regression(x, y):
+    """Coefficients of y (n,) on x (n, k), no constant, and their errors, robust to unequal variances (White 1980)."""
+    inverse = np.linalg.inv(x.T @ x)
+    beta = inverse @ (x.T @ y)
+    residual = y - x @ beta
+    return beta, np.sqrt(np.diag(inverse @ (x.T * residual**2) @ x @ inverse))
+
+
+def test_without_information_v_is_a_martingale_and_trades_have_memory_all_the_same(configure):
+    config = dataset(configure, "dataset=synthetic_null")
+    moves, flows, signs = [], [], []
+    for i in range(4):
+        s = simulate(config, i)[0]
+        at = grid(s, 2)
+        moves.append(np.diff(gap(s, at) + mids(s, at)))
+        flows.append(signed_volume(s, at))
+        trades = s.events.filter((pl.col("action") == "T") & ((pl.col("flags") & F_LAST) != 0))
+        signs.append(np.where(trades["side"] == "B", 1.0, -1.0))
+    move, flow, sign = (np.concatenate(x) for x in (moves, flows, signs))
+    bound = 4 / np.sqrt(len(move))
+    assert abs(move.mean()) < bound * move.std()
+    assert abs(np.corrcoef(move[1:], move[:-1])[0, 1]) < bound
+    # Past flow foretells flow, and says nothing of the price.
+    assert np.corrcoef(sign[1:], sign[:-1])[0, 1] > 0.15
+    assert np.corrcoef(flow[1:], flow[:-1])[0, 1] > bound
+    assert abs(np.corrcoef(flow[:-1], move[1:])[0, 1]) < bound
+
+
+def test_news_moves_v_as_it_says(configure):
+    """Σ(V's move)/(expected move) over whole periods with news: slope 1."""
+    config = dataset(configure, "session_variation=0.3")
+    expected, realised = [], []
+    for i in range(4):
+        s = simulate(config, i)[0]
+        at = np.arange(s.open, s.close, 10 * SECOND)
+        v = gap(s, at) + np.nan_to_num(mids(s, at))
+        expected.append(s.planted.informed_move(at[1:-1], 0, 10 * SECOND))
+        realised.append(np.diff(v)[1:])
+    slope, error = regression(np.concatenate(expected)[:, None], np.concatenate(realised))
+    assert abs(slope[0] - 1) < 4 * error[0]
+    assert error[0] < 0.05
+
+
+def test_the_impact_slope_is_recovered_from_mids_and_trades(configure):
+    config = dataset(configure, "dataset=synthetic_null", *POISSON)
+    flow, move = [], []
+    for i in range(8):
+        s = simulate(config, i)[0]
+        at = grid(s, 60)
+        flow.append(signed_volume(s, at))
+        move.append(np.diff(mids(s, at)))
+    slope, error = regression(np.concatenate(flow)[:, None].astype(float), np.concatenate(move))
+    assert abs(slope[0] - config.impact[0][0]) < 4 * error[0]
+    assert error[0] < 0.05 * config.impact[0][0]
+
+
+def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
+    config = dataset(configure, "dataset=synthetic_basket", *POISSON, "informed_probability=0.0", "limit_rate=4.0")
+    flows, moves = [], []
+    for i in range(6):
+        sessions = simulate(config, i)
+        at = grid(sessions[0], 60)
+        flows.append(np.stack([signed_volume(s, at) for s in sessions], axis=1))
+        moves.append(np.stack([np.diff(mids(s, at)) for s in sessions], axis=1))
+    flow, move = np.concatenate(flows).astype(float), np.concatenate(moves)
+    for i, row in enumerate(config.impact):
+        slopes, errors = regression(flow, move[:, i])
+        assert (np.abs(slopes - row) < 4 * errors).all()
+        assert (errors < 0.001).all()
+
+
+def test_pin_is_recovered_from_the_counts_of_trades(configure):
+    config = dataset(configure, *POISSON, "limit_rate=4.0", "session_length=6h", "period=1m", "uninformed_orders=12.0",
+                     "informed_orders=10.0", "informed_probability=0.3")  # fmt: skip
+    buys, sells = np.concatenate([counts(simulate(config, i)[0], 60 * SECOND) for i in range(3)], axis=1)
+    found = fit(buys, sells, one_epsilon=True)
+    true = {"alpha": 0.3, "delta": 0.5, "mu": 10.0, "epsilon_buy": 12.0}
+    widest = {"alpha": 0.03, "delta": 0.04, "mu": 0.5, "epsilon_buy": 0.24}
+    for name, value in true.items():
+        assert abs(getattr(found.parameters, name) - value) < 4 * found.errors[name]
+        assert found.errors[name] < widest[name]
+    assert found.pin == pytest.approx(simulate(config, 0)[0].planted.pin()[0], abs=0.02)
+
+
+def test_the_informed_move_by_hand():
+    truth = Truth(symbols=["A", "B"], symbol=1, open=0, close=90 * SECOND, period=60 * SECOND, decay=30.0,
+                  mean_size=10.0, alpha=[0.5, 0.5], mu=[4.0, 8.0], epsilon=[9.0, 9.0], impact=[[0.1, 0.0], [0.2, 0.05]],
+                  sigma=1.0, news=[[1, -1], [0, 1]])  # fmt: skip
+    # B answers 0.2·10·4 = 8 ticks to A's good news, and 0.05·10·8 = 4 to its own, bad: 4 in the first period.
+    share = (np.exp(-1 / 3) - np.exp(-2 / 3)) / (1 - np.exp(-2))
+    whole = 1.0  # from before its start to beyond its end
+    at = np.array([5, 10, 30, 60, 89, 90, -1]) * SECOND
+    first = truth.informed_move(at, 5 * SECOND, 10 * SECOND)
+    assert first[0] == pytest.approx(4 * share)
+    assert truth.informed_move(np.array([0]), 0, 300 * SECOND)[0] == pytest.approx(4 * whole)
+    # The second period is cut short by the close; after it nothing is expected.
+    assert truth.informed_move(at, 0, 600 * SECOND)[3] == pytest.approx(4 * (1 - np.exp(-1)) / (1 - np.exp(-2)))
+    assert first[5] == first[6] == 0
+    assert truth.pin() == [2 / (2 + 18), 4 / (4 + 18)]
+    assert json.loads(to_json([truth]))[0]["impact"] == [[0.1, 0.0], [0.2, 0.05]]
+    assert truth.informative
+    assert not replace(truth, alpha=[0.0, 0.0]).informative
+
+
+@pytest.mark.parametrize("horizon", [1, 10, 60])
+def test_moves_are_on_average_what_the_oracle_says(configure, horizon):
+    config = dataset(configure)
+    expected, realised = [], []
+    for i in range(6):
+        s = simulate(config, i)[0]
+        at = np.arange(s.open + 60 * SECOND, s.close - (horizon + 1) * SECOND, horizon * SECOND)
+        delay = SECOND // 20
+        expected.append(expected_move(s, config, at, delay, horizon * SECOND))
+        realised.append(mids(s, at + delay + horizon * SECOND) - mids(s, at + delay))
+    said, moved = np.concatenate(expected), np.concatenate(realised)
+    known = np.isfinite(moved)
+    slope, error = regression(said[known, None], moved[known])
+    assert abs(slope[0] - 1) < 4 * error[0]
+    assert error[0] < 0.05
+
+
+def test_the_oracle_knows_nothing_of_news_to_come(configure):
+    """What it says at t is the same if all news after t's period is turned round."""
+    config = dataset(configure, "session_length=20m")
+    s = simulate(config, 0)[0]
+    turned = [row if i < 10 else [-x for x in row] for i, row in enumerate(s.planted.news)]
+    other = replace(s, planted=replace(s.planted, news=turned))
+    at = np.arange(s.open, s.open + 600 * SECOND, 7 * SECOND)
+    for horizon in (10, 300):
+        said = [expected_move(x, config, at, 0, horizon * SECOND) for x in (s, other)]
+        np.testing.assert_array_equal(*said)
+    assert any(turned[i] != s.planted.news[i] for i in range(20))
+
+
+def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
+    study = run("tuning=off")
+    ic, oracle = study.report.metrics["pooled"]["ic"], study.report.metrics["oracle"]
+    assert ic["low"] > 0
+    assert 0.15 < ic["value"] < 0.3
+    assert 0.3 < oracle["share_ic"] < 1.0
+    assert oracle["share_ic"] == pytest.approx(ic["value"] / oracle["ic"])
+    assert "oracle" not in study.report.model["features"]
+    assert any(f"IC {oracle['ic']:.3f}" in line and f"{oracle['share_ic']:.0%}" in line for line in sentences(study))
+
+
+@pytest.mark.parametrize("model", ["lgbm", "ridge"])
+def test_the_study_finds_nothing_in_the_null_market(run, model):
+    study = run("dataset=synthetic_null", f"model={model}", "tuning.trials=3")
+    ic = study.report.metrics["pooled"]["ic"]
+    assert ic["low"] < 0 < ic["high"]
+    assert study.report.metrics["pooled"]["r2"]["value"] < 0.005
+    assert np.isnan(study.report.metrics["oracle"]["share_ic"])
+    assert any(line.startswith("No information is planted") for line in sentences(study))
+
+
+def test_the_oracle_speaks_the_units_of_the_label(run):
+    ticks, bps = (run("debug=tiny", "model=zero", f"target.unit={unit}").predictions for unit in ("ticks", "bps"))
+    scaled = ticks.select(1e4 * pl.col("oracle") / pl.col("mid")).to_series()
+    np.testing.assert_allclose(bps["oracle"], scaled)
+    assert run("debug=tiny", "model=logistic", "target=direction").report.metrics["oracle"]["auc"] > 0.5
+    assert "oracle" not in run("debug=tiny", "model=ols", "target=impact").report.metrics

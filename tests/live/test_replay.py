@@ -1,0 +1,417 @@
+"""Replaying a logged run: the same predictions to the bit, on the same market and another; and who is refused."""
+
+import gc
+import json
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ofiml.cli.replay import main as replay
+from ofiml.cli.reproduce import main as reproduce
+from ofiml.data import cache as store
+from ofiml.data.sessions import sources
+from ofiml.errors import ConfigError
+from ofiml.live import replay as replay_room
+from ofiml.tracking.logged_run import _same_until
+from ofiml.tracking.record import record
+from ofiml.tracking.reproduction import check_path
+
+SMALL = ["dataset.session_length=20m", "dataset.sessions=2", "split.folds=2", "evaluation.bootstrap=50", "tuning=off"]
+RUNS = {
+    "trees": ["model=lgbm", "model.n_estimators=20", "features=full", "ofi.normalise=depth", "ofi.parts=sides"],
+    "windows": ["model=ols", "ofi=mlofi_ridge", "ofi.windows=[bar,1s,30s]", "ofi.levels=4", "features=core"],
+    "direction": ["model=logistic", "target=direction", "ofi=pca", "bars=volume", "bars.size=500"],
+    "cross": ["model=ridge", "dataset=synthetic_basket", "dataset.sessions=1", "features.cross=[SYN1,SYN3]"],
+    "cut": ["model=ols", "dataset=synthetic_basket", "dataset.max_sessions=6", "features.cross=[SYN2]"],
+    "head": ["model=ols", "features=core", "dataset.max_events=30000"],
+    "three ways": [
+        "model=lgbm",
+        "target=direction",
+        "model.objective=three_class",
+        "model.n_estimators=20",
+    ],
+    "stack": [
+        "model=blend",
+        "model.how=stack",
+        "model.members.lgbm.n_estimators=20",
+        "model.members.lgbm.monotone=ofi",
+        "+model@model.members.lasso=lasso",
+    ],
+    "medians": [
+        "model=blend",
+        "~model.members.ridge",
+        "model.members.lgbm.n_estimators=20",
+        "model.members.lgbm.objective=quantile",
+        "+model@model.members.slow=lgbm",
+        "model.members.slow.objective=quantile",
+        "model.members.slow.n_estimators=10",
+    ],
+    "calibrated": ["model=logistic", "target=dead_band", "model.calibration=sigmoid", "features=core"],
+    "mixed": [
+        "model=blend_direction",
+        "target=triple_barrier",
+        "model.members.lgbm.objective=three_class",
+        "model.members.lgbm.n_estimators=20",
+    ],
+    "powell": ["model=ridge", "ofi=mlofi_powell", "ofi.parts=types", "bars=events", "bars.size=300", "horizon=5s"],
+}
+
+
+@pytest.fixture(scope="module")
+def logged(configure, tmp_path_factory):
+    """Runs a study once, tracked; gives (uri, run id, its MLflow artifacts' folder). That of "files" is of recordings,
+    in a folder beside the store.
+    """
+    folder = tmp_path_factory.mktemp("replay")
+    uri, made = f"sqlite:///{folder}/mlflow.db", {}
+
+    def run(name):
+        if name not in made:
+            if name == "files":
+                (folder / "recorded").mkdir()
+                for source in sources(configure(*SMALL).dataset):
+                    for session in source():
+                        store.write(session, folder / "recorded" / f"{session.date}.parquet")
+            recorded = ["dataset=parquet", f"dataset.path={folder / 'recorded'}", "dataset.calendar=24/7"]
+            synthetic = [*SMALL, *RUNS.get(name, [])]
+            config = configure(
+                *(recorded + SMALL[2:] + ["model=ols", "features=core"] if name == "files" else synthetic)
+            )
+            tracking = replace(config.tracking, enabled=True, uri=uri)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(folder)
+                made[name] = record(replace(config, tracking=tracking), folder / name).run_id
+        (artifacts,) = (p.parent for p in folder.glob(f"mlruns/**/{made[name]}/artifacts/report.json"))
+        return uri, made[name], artifacts
+
+    return run
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path, name):
+    uri, run_id, artifacts = logged(name)
+    assert replay([run_id, "--uri", uri, "--out", str(tmp_path / "live.parquet")]) == 0
+    printed = capsys.readouterr().out
+    assert "all are the same to the bit" in printed
+    for line in ("update, a row", "features, a bar", "prediction", "p99.9"):
+        assert line in printed
+    before, live = pl.read_parquet(artifacts / "predictions.parquet"), pl.read_parquet(tmp_path / "live.parquet")
+    assert before.height > 30
+    assert before["y_hat"].n_unique() > 5
+    keys = ["symbol", "session", "bar_close"]
+    both = before.join(live.cast({"fold": pl.Int32}), on=[*keys, "fold"], suffix="_live")
+    assert both.height == before.height
+    assert both["y_hat"].equals(both["y_hat_live"], check_names=False)
+    if name in ("calibrated", "mixed"):  # of two ways, and rows that do not move
+        shares = [json.loads(path.read_text())["flat"] for path in artifacts.glob("models/*_flat.json")]
+        assert len(shares) == 2
+        assert all(0.01 < share < 0.9 for share in shares)
+        assert before["p_flat"].min() > 0.01
+
+
+def test_another_market_is_predicted_by_the_last_fold_and_compared_with_nothing(logged, capsys, tmp_path):
+    uri, run_id, _ = logged("trees")
+    out = tmp_path / "live.parquet"
+    small = ["dataset=synthetic_small_tick", "dataset.sessions=1", "dataset.session_length=10m"]
+    for other in (["dataset.seed=9"], small):  # the same symbol on the same days
+        assert replay([run_id, *other, "--uri", uri, "--out", str(out)]) == 0
+        assert "nothing to compare" in capsys.readouterr().out
+        assert pl.read_parquet(out)["fold"].unique().to_list() == [1]
+
+
+def test_a_part_of_the_run_is_compared_with_that_part(logged, capsys):
+    uri, run_id, _ = logged("windows")
+    assert replay([run_id, "dataset.max_sessions=1", "--uri", uri]) == 0
+    part = capsys.readouterr().out
+    assert replay([run_id, "--uri", uri]) == 0
+    assert "all are the same to the bit" in part
+    assert part.splitlines()[-1] != capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("run", "part"),
+    [
+        ("windows", "dataset.max_events=30000"),
+        ("direction", "dataset.max_events=30000"),
+        ("cross", "dataset.max_events=17000"),
+        ("head", "dataset.max_events=null"),
+        ("head", "dataset.max_events=9000"),
+    ],
+)
+def test_sessions_are_compared_as_far_as_they_are_the_same(logged, capsys, run, part):
+    uri, run_id, artifacts = logged(run)
+    assert replay([run_id, part, "--uri", uri]) == 0
+    printed = capsys.readouterr().out
+    assert "all are the same to the bit" in printed
+    compared = int(printed.split("of the ")[1].split()[0].replace(",", ""))
+    everything = pl.read_parquet(artifacts / "predictions.parquet").height
+    assert 0 < compared < everything or part.endswith("null")
+
+
+def test_a_shorter_session_is_the_same_before_its_last_instant(configure):
+    """The instant itself may have had more events."""
+    (session,) = (s for source in sources(configure(*SMALL, "dataset.sessions=1").dataset) for s in source())
+    stamps = session.events["ts_recv"].to_physical()
+    short = replace(session, events=session.events.head(500), close=int(stamps[499]))
+    assert _same_until(session, session.events.height) == session.close + 1
+    assert _same_until(session, 500) == _same_until(short, session.events.height) == stamps[499]
+
+
+def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged, capsys):
+    uri, run_id, _ = logged("cut")
+    assert replay([run_id, "dataset.max_sessions=null", "--uri", uri]) == 0
+    # The run's second day ended with SYN1, so that its features knew nothing of SYN2.
+    printed = capsys.readouterr().out
+    assert "all are the same to the bit" in printed
+    uri, run_id, _ = logged("cross")
+    assert replay([run_id, "dataset.max_sessions=2", "--uri", uri]) == 1
+    assert "features.cross names SYN3, of which there is no session" in capsys.readouterr().err
+
+
+def test_a_date_is_streamed_together_however_its_sessions_come(configure):
+    """As files that are named by symbol give them; memory holds no more than a date's."""
+    given = [s for source in sources(configure(*SMALL, "dataset=synthetic_basket").dataset) for s in source()]
+    given = sorted(given, key=lambda s: s.symbol)
+    dates, symbols = sorted({s.date for s in given}), [s.symbol for s in given[::2]]
+    heights = {(s.symbol, s.date): s.events.height for s in given}
+    alive = [weakref.ref(s.events) for s in given]
+
+    def coming():
+        while given:
+            yield given.pop(0)
+
+    together = []
+    for group in replay_room._together(coming(), ["SYN2"]):
+        gc.collect()
+        assert not [ref for ref in alive if ref() is not None]
+        assert {(s.symbol, s.date): s.events.height for s in group}.items() <= heights.items()
+        together.append([(s.date, s.symbol) for s in group])
+    assert together == [[(date, symbol) for symbol in symbols] for date in dates]
+
+
+def test_the_same_session_twice_is_refused(logged, capsys, tmp_path):
+    uri, run_id, _ = logged("files")
+    (first, *_) = sorted((artifacts_folder(uri) / "recorded").iterdir())
+    for name in ("a.parquet", "b.parquet"):
+        (tmp_path / name).write_bytes(first.read_bytes())
+    assert replay([run_id, f"dataset.path={tmp_path}", "--uri", uri]) == 1
+    assert "hold the same session of SYN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("run", "change", "sentence"),
+    [
+        ("windows", "dataset.tick=0.02", "give dataset.tick=0.01"),
+        ("files", "dataset.tick=0.005", "give dataset.tick=0.01"),
+        ("files", "dataset.size_unit=2", "give dataset.size_unit=1"),
+    ],
+)
+def test_another_unit_than_the_runs_own_is_refused(logged, capsys, run, change, sentence):
+    uri, run_id, _ = logged(run)
+    assert replay([run_id, change, "--uri", uri]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_files_that_are_read_another_way_are_not_compared(logged, capsys):
+    uri, run_id, _ = logged("files")
+    assert replay([run_id, "--uri", uri]) == 0
+    assert "all are the same to the bit" in capsys.readouterr().out
+    assert replay([run_id, "dataset.hours=['14:00','14:45']", "--uri", uri]) == 0
+    assert "had another dataset.hours: nothing to compare" in capsys.readouterr().out
+
+
+def artifacts_folder(uri):
+    return Path(uri.removeprefix("sqlite:///")).parent
+
+
+def test_only_the_runs_own_files_are_read_at_its_path(logged, capsys, tmp_path):
+    """Somebody else's file at the logged path is not quoted; the same files elsewhere are taken when they are named."""
+    uri, run_id, artifacts = logged("files")
+    recorded = artifacts_folder(uri) / "recorded"
+    other = tmp_path / "secret.csv"
+    other.write_text("my-secret-token,1,2,3\n" * 3)
+    config = artifacts / "config.yaml"
+    content = config.read_text()
+    for name in ("parquet", "lobster", "databento", "quotes"):
+        changed = content.replace(str(recorded), str(other)).replace("name: parquet", f"name: {name}")
+        if name == "quotes":
+            columns = "{time: my-secret-token, bid: b, ask: a, bid_size: c, ask_size: d}"
+            changed = changed.replace(
+                "dataset:\n", f"dataset:\n  columns: {columns}\n  time_zone: UTC\n  sizes: lots\n"
+            )
+        try:
+            config.write_text(changed)
+            assert replay([run_id, "--uri", uri]) == 2
+            printed = capsys.readouterr()
+            assert (
+                "give dataset.path=FILE" in printed.err or "where the data lie here, dataset.path=FILE" in printed.err
+            )
+            assert "my-secret" not in printed.err + printed.out
+            assert reproduce([run_id, "--uri", uri]) == 2
+            printed = capsys.readouterr()
+            assert "where the data lie here, --path FILE" in printed.err
+            assert "my-secret" not in printed.err + printed.out
+        finally:
+            config.write_text(content)
+    moved = recorded.rename(tmp_path / "moved")
+    try:
+        assert replay([run_id, "--uri", uri]) == 2
+        assert "Say where the data lie here: dataset.path=FILE" in capsys.readouterr().err
+        assert replay([run_id, f"dataset.path={moved}", "--uri", uri]) == 0
+        assert "all are the same to the bit" in capsys.readouterr().out
+    finally:
+        moved.rename(recorded)
+
+
+def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged, capsys, configure):
+    uri, run_id, _ = logged("files")
+    recorded = artifacts_folder(uri) / "recorded"
+    (source,) = sources(configure("dataset.session_length=5m", "dataset.sessions=1", "dataset.seed=7").dataset)
+    (session,) = source()
+    more = recorded / "more.parquet"
+    store.write(session, more)
+    try:
+        assert replay([run_id, "--uri", uri]) == 2
+        assert "are not, or not all, those that it was made of" in capsys.readouterr().err
+        assert replay([run_id, f"dataset.path={more}", "--uri", uri]) == 0
+        assert "nothing to compare" in capsys.readouterr().out
+    finally:
+        more.unlink()
+
+
+def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_hold(configure, data):
+    zipped = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
+    dataset = configure("dataset=lobster", f"dataset.path={zipped}", "dataset.max_events=100").dataset
+    (digest,) = (s.digest for source in sources(dataset) for s in source())
+    check_path(dataset, {"dataset": {"sessions": [{"digest": digest}]}}, "--path FILE")
+    for sessions in ([{"digest": "0" * 64}], [], [{}]):
+        with pytest.raises(ConfigError, match="say where the data lie here, --path FILE"):
+            check_path(dataset, {"dataset": {"sessions": sessions}}, "--path FILE")
+
+
+def test_each_row_is_timed_once(logged, monkeypatch):
+    """As `take`, by whether it closes a bar; what `finish` and other symbols' rows close is in neither."""
+    uri, run_id, artifacts = logged("windows")
+    kept = []
+    monkeypatch.setattr(replay_room, "Timings", lambda made=replay_room.Timings: kept.append(made()) or kept[-1])
+    assert replay([run_id, "--uri", uri]) == 0
+    (timings,) = kept
+    rows = json.loads((artifacts / "report.json").read_text())["dataset"]["events"]
+    assert rows - 20 < len(timings.update) + len(timings.vector) <= rows
+    assert 200 < len(timings.vector) <= 240
+
+
+def test_a_changed_model_is_noticed(logged, capsys):
+    uri, run_id, artifacts = logged("windows")
+    path = artifacts / "models" / "fold_01.json"
+    content = path.read_text()
+    parts = json.loads(content)
+    parts["intercept"] += 1e-12
+    try:
+        path.write_text(json.dumps(parts))
+        assert replay([run_id, "--uri", uri]) == 1
+        assert "all are the same" not in capsys.readouterr().out
+    finally:
+        path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("run", "file", "change", "sentence"),
+    [
+        ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "is no LightGBM model that a study wrote"),
+        ("trees", "fold_01.txt", ("split_feature=", "split_feature=-1 "), "is no LightGBM model that a study wrote"),
+        ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "is of other features"),
+        ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "does not describe the features"),
+        ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is no linear model that a study wrote"),
+        ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "is of another model"),
+    ],
+)
+def test_a_strangers_model_is_checked_before_it_is_used(logged, capsys, run, file, change, sentence):
+    uri, run_id, artifacts = logged(run)
+    path = artifacts / "models" / file
+    content = path.read_text()
+    assert change[0] in content
+    try:
+        path.write_text(content.replace(*change))
+        assert replay([run_id, "--uri", uri]) == 1
+    finally:
+        path.write_text(content)
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda table: table.drop("fold"), "the column fold is missing"),
+        (lambda table: table.with_columns(pl.col("y_hat").cast(pl.String)), "the type of y_hat is String"),
+        (lambda table: table.with_columns(pl.col("bar_close").dt.cast_time_unit("us")), "the type of bar_close is"),
+        (lambda table: table.with_columns(pl.lit(None, pl.String).alias("symbol")), "a symbol is missing"),
+        (lambda table: pl.concat([table, table[:1]]), "a bar stands there twice"),
+        (lambda table: table.with_columns(pl.col("fold") + 1), "folds are not numbered from 0"),
+    ],
+)
+def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys, change, sentence):
+    uri, run_id, artifacts = logged("windows")
+    path = artifacts / "predictions.parquet"
+    content = path.read_bytes()
+    try:
+        change(pl.read_parquet(path)).write_parquet(path)
+        assert replay([run_id, "--uri", uri]) == 2
+        assert sentence in capsys.readouterr().err
+        path.write_bytes(content[:-100])
+        assert replay([run_id, "--uri", uri]) == 2
+        assert "are not those of a study" in capsys.readouterr().err
+    finally:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda dataset: dataset.update(levels=0), "dataset.levels is no integer from 1 to 100"),
+        (lambda dataset: dataset.update(levels=10**9), "dataset.levels is no integer from 1 to 100"),
+        (lambda dataset: dataset.update(levels=True), "dataset.levels is no integer from 1 to 100"),
+        (lambda dataset: dataset.update(sessions={}), "a session has no symbol, session, digest"),
+        (lambda dataset: dataset["sessions"][0].pop("tick"), "a session has no symbol, session, digest"),
+        (lambda dataset: dataset["sessions"][0].update(events="x"), "a session has no symbol, session, digest"),
+        (lambda dataset: dataset["sessions"][0].update(events=0), "are not those of a session"),
+        (lambda dataset: dataset["sessions"][0].update(size_unit=1e400), "are not those of a session"),
+        (lambda dataset: dataset["sessions"].append(dataset["sessions"][0]), "stands there twice"),
+    ],
+)
+def test_a_strangers_report_is_checked_before_anything_runs(logged, capsys, change, sentence):
+    uri, run_id, artifacts = logged("windows")
+    path = artifacts / "report.json"
+    content = path.read_text()
+    report = json.loads(content)
+    change(report["dataset"])
+    try:
+        path.write_text(json.dumps(report))
+        assert replay([run_id, "--uri", uri]) == 2
+        assert sentence in capsys.readouterr().err
+    finally:
+        path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["model=ols"], "a replay takes the run as it is"),
+        (["dataset.sesions=3"], "Unknown key dataset.sesions"),
+        (["dataset=lobstr"], "Did you mean dataset=lobster"),
+        (["dataset.levels=5"], "the run was made with 10"),
+    ],
+)
+def test_who_is_refused(logged, capsys, arguments, sentence):
+    uri, run_id, _ = logged("trees")
+    assert replay([run_id, *arguments, "--uri", uri]) in (1, 2)
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_run_that_is_not_there(logged, capsys):
+    uri, _, _ = logged("trees")
+    assert replay(["0" * 32, "--uri", uri]) == 2
+    assert capsys.readouterr().err.startswith("ofiml: ")

@@ -1,0 +1,354 @@
+"""The study's own leak check: planted leaks of each kind end a run with the place, and sound studies pass."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.data.schema import times
+from ofiml.data.synthetic import simulate
+from ofiml.errors import LeakError
+from ofiml.labels import Encoder
+from ofiml.models.pipeline import Pipeline
+from ofiml.reporting.verdict import sentences
+from ofiml.samples import rows as rows_room
+from ofiml.study import run as experiment
+from ofiml.tracking.record import record
+from ofiml.training import folds as training
+from ofiml.validation import perturbed_refit as refit
+from ofiml.validation.leak_check import altered
+
+MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
+QUICK = ["debug=tiny", "tuning=off", "model=ols", "evaluation.leak_check=true", *MARKET]
+CORE = [*QUICK, "features=core"]
+
+
+def ahead(monkeypatch):
+    """A feature is that of the next bar."""
+    compute = rows_room.compute
+
+    def wrong(session, market, plan, edges, names):
+        computed = compute(session, market, plan, edges, names)
+        values, j = computed.features.copy(), names.index("return_1")
+        values[:-1, j] = values[1:, j]
+        return replace(computed, features=values)
+
+    monkeypatch.setattr(rows_room, "compute", wrong)
+
+
+def of_the_whole_session(monkeypatch):
+    """A feature is divided by its spread over the session."""
+    compute = rows_room.compute
+
+    def wrong(session, market, plan, edges, names):
+        computed = compute(session, market, plan, edges, names)
+        values, j = computed.features.copy(), names.index("return_1")
+        values[:, j] /= np.nanstd(values[:, j])
+        return replace(computed, features=values)
+
+    monkeypatch.setattr(rows_room, "compute", wrong)
+
+
+def label_as_feature(monkeypatch):
+    prepare = rows_room.prepare
+
+    def wrong(session, config):
+        made = prepare(session, config)
+        made.rows = made.rows.with_columns(queue_imbalance=pl.col("y").fill_null(0.0))
+        return made
+
+    monkeypatch.setattr(rows_room, "prepare", wrong)
+
+
+def label_beyond_its_end(monkeypatch):
+    prepare = rows_room.prepare
+
+    def wrong(session, config):
+        made = prepare(session, config)
+        made.rows = made.rows.with_columns(pl.col("y").shift(-3))
+        return made
+
+    monkeypatch.setattr(rows_room, "prepare", wrong)
+
+
+def flow_centred_with_its_future(monkeypatch):
+    table = rows_room.flow_table
+
+    def wrong(*arguments):
+        flow = table(*arguments)
+        return flow.with_columns(pl.col("ofi_00").cast(pl.Float64) - pl.col("ofi_00").mean())
+
+    monkeypatch.setattr(rows_room, "flow_table", wrong)
+
+
+def flow_centred_over_the_block(monkeypatch):
+    matrix = training.flow_matrix
+    monkeypatch.setattr(training, "flow_matrix", lambda *asked: matrix(*asked) - matrix(*asked).mean(axis=0))
+
+
+def transform_over_the_block(monkeypatch):
+    features = Pipeline.features
+
+    def wrong(self, flow, others):
+        x = features(self, flow, others)
+        return x / np.nanstd(x, axis=0)
+
+    monkeypatch.setattr(Pipeline, "features", wrong)
+
+
+def prediction_of_the_next_bar(monkeypatch):
+    predict = Pipeline.predict
+    monkeypatch.setattr(Pipeline, "predict", lambda self, *x: np.roll(predict(self, *x), -1))
+
+
+def rows_scaled_together(monkeypatch):
+    in_time_order = experiment.in_time_order
+
+    def wrong(sessions):
+        rows, dropped = in_time_order(sessions)
+        return rows.with_columns(pl.col("return_1") / pl.col("return_1").std()), dropped
+
+    monkeypatch.setattr(experiment, "in_time_order", wrong)
+
+
+PLANTED = [
+    (ahead, "feature return_1 of SYN"),
+    (of_the_whole_session, "feature return_1 of SYN"),
+    (rows_scaled_together, "feature return_1 of SYN"),
+    (label_as_feature, "feature queue_imbalance of SYN"),
+    (label_beyond_its_end, "y, known by then, of SYN"),
+    (flow_centred_with_its_future, "flow ofi_00 of SYN"),
+    (flow_centred_over_the_block, "flow ofi_00 of SYN"),
+    (transform_over_the_block, "the model's input ofi_00 of SYN"),
+    (prediction_of_the_next_bar, "the prediction of SYN"),
+]
+
+
+@pytest.mark.parametrize(("plant", "said"), PLANTED, ids=lambda p: getattr(p, "__name__", ""))
+def test_a_planted_leak_ends_the_run(run, monkeypatch, plant, said):
+    plant(monkeypatch)
+    with pytest.raises(LeakError, match=f"^evaluation.leak_check: {said} 2024-01-0[12] at .* knows the future"):
+        run(*CORE)
+
+
+def on_every_row(monkeypatch):
+    """Each fold is fitted on all rows, and says that it was fitted on its own."""
+    fit = training._fit
+
+    def wrong(judged, block, fold, *asked):
+        result = fit(judged, block, replace(fold, train=np.arange(judged.height)), *asked)
+        result.fold = fold
+        return result
+
+    monkeypatch.setattr(training, "_fit", wrong)
+
+
+def band_of_every_row(monkeypatch):
+    fit, learn = training._fit, Encoder.fit
+
+    def wrong(judged, *asked):
+        with monkeypatch.context() as patched:
+            patched.setattr(Encoder, "fit", lambda y, share: learn(judged["y"].to_numpy(), share))
+            return fit(judged, *asked)
+
+    monkeypatch.setattr(training, "_fit", wrong)
+
+
+def held_out_on_the_test_rows(monkeypatch):
+    """How many trees are best is seen on rows that are tested."""
+    fit = training._fit
+
+    def wrong(judged, block, fold, levels, config, *asked):
+        held = judged[fold.test]["y"].to_numpy()
+        best = 1 + int(np.abs(held).sum()) % 20
+        return fit(judged, block, fold, levels, replace(config, model=replace(config.model, n_estimators=best)), *asked)
+
+    monkeypatch.setattr(training, "_fit", wrong)
+
+
+def scaled_by_the_test_block(monkeypatch):
+    """The pipeline carries the spread that its first feature has over the bars that it will be tested on."""
+    fit, unfitted, features = training._fit, training.unfitted, Pipeline.features
+
+    def wrong(judged, block, *asked):
+        def scaled(*of):
+            pipeline = unfitted(*of)
+            pipeline.spread = float(block["ofi_00"].std())
+            return pipeline
+
+        with monkeypatch.context() as patched:
+            patched.setattr(training, "unfitted", scaled)
+            return fit(judged, block, *asked)
+
+    monkeypatch.setattr(training, "_fit", wrong)
+    monkeypatch.setattr(Pipeline, "features", lambda self, *x: features(self, *x) / self.spread)
+
+
+def next_folds_rows(monkeypatch):
+    """The next fold's train rows, which are this fold's test rows too."""
+    fit_all = training.fit_all
+
+    def wrong(rows, judged, folds, *asked):
+        fit = training._fit
+
+        def shifted(judged, block, fold, *more):
+            later = folds[min(fold.index + 1, len(folds) - 1)].train
+            result = fit(judged, block, replace(fold, train=later), *more)
+            result.fold = fold
+            return result
+
+        monkeypatch.setattr(training, "_fit", shifted)
+        return fit_all(rows, judged, folds, *asked)
+
+    monkeypatch.setattr(experiment, "fit_all", wrong)
+
+
+LEARNED = [
+    (on_every_row, []),
+    (on_every_row, ["target=direction", "model=logistic"]),
+    (on_every_row, ["model=lgbm", "model.n_estimators=5", "split=cpcv"]),
+    (band_of_every_row, ["target=dead_band", "model=logistic"]),
+    (held_out_on_the_test_rows, ["model=lgbm", "model.min_child_samples=5"]),
+    (scaled_by_the_test_block, ["model=ridge"]),
+    (next_folds_rows, []),
+]
+
+
+@pytest.mark.parametrize(("plant", "overrides"), LEARNED, ids=lambda p: p.__name__ if callable(p) else " ".join(p))
+def test_learning_from_other_rows_than_train_ends_the_run(run, monkeypatch, plant, overrides):
+    plant(monkeypatch)
+    with pytest.raises(LeakError, match="of fold 0 has learned from rows that are not its train rows: y_hat of SYN"):
+        run(*CORE, "threads=1", *overrides)
+
+
+def test_the_fold_that_is_fitted_anew_has_learned_something(run):
+    """The first fold's trees have too few rows to split, and say a constant whatever they learned from."""
+    study = run(*CORE, "model=lgbm", "split.first_train=0.2", "model.min_child_samples=25")
+    constant = [len(f["y_hat"].unique()) == 1 for _, f in study.predictions.group_by("fold", maintain_order=True)]
+    assert constant == [True, False]
+    assert study.report.leak_check["refitted"]["fold"] == 1
+
+
+def test_other_values_are_of_no_train_row_and_keep_their_place(configure):
+    labels = [1.0, -1.0, 0.0, None, 1.0, -1.0]
+    times = range(6)
+    flow, price = [10, -20, 30, -40, 50, 60], [1.5, None, 2.5, 3.5, -4.5, 5.5]
+    rows = pl.DataFrame({"symbol": list("ABABAB"), "bar_close": times, "y": labels, "ofi_00": flow, "return_1": price})
+    outside = np.array([False, False, True, True, True, True])
+    ways = configure("target=direction", "model=logistic")
+    for config in (configure(), ways):
+        other = refit.altered(rows, outside, np.random.default_rng(1), config)
+        assert other.schema == rows.schema
+        assert other[:2].equals(rows[:2])
+        assert other.select("symbol", "bar_close").equals(rows.select("symbol", "bar_close"))
+        assert min(abs(f) for f in other["ofi_00"][2:]) >= 2 * 30
+        assert not set(other["return_1"][2:]) & set(price)
+    assert set(other["y"][2:]) <= {1.0, -1.0, 0.0}
+
+
+def test_switched_off_it_says_nothing(run, monkeypatch):
+    ahead(monkeypatch)
+    assert run(*CORE, "evaluation.leak_check=false").report.leak_check is None
+
+
+def test_training_on_what_is_tested_ends_the_run(run, monkeypatch):
+    divide = experiment.divide
+
+    def careless(*asked):
+        """Without the purge: every row before the block."""
+        divided = divide(*asked)
+        return replace(divided, folds=[replace(f, train=np.arange(f.test[0])) for f in divided.folds])
+
+    monkeypatch.setattr(experiment, "divide", careless)
+    with pytest.raises(LeakError, match=r"fold 0 trains on SYN 2024-01-0\d at .*\(1 such rows\). Mend the split"):
+        run(*QUICK)
+
+
+def test_it_ends_in_a_sentence_and_leaves_nothing(configure, monkeypatch, tmp_path, capfd):
+    ahead(monkeypatch)
+    config = configure(*CORE)
+    assert ending_in_a_sentence(lambda: record(config, tmp_path / "run")) == 1
+    said = capfd.readouterr().err
+    assert "ofiml: evaluation.leak_check: feature return_1 of SYN" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_kept_rows_hide_no_leak(configure, monkeypatch, tmp_path):
+    """Rows that a wrong code left in the cache are held against rows made now."""
+    config = configure(*CORE, "evaluation.leak_check=false")
+    config.features.store = str(tmp_path)
+
+    def studied():
+        with experiment.Stages() as stages:
+            return experiment.run(config, stages)
+
+    with monkeypatch.context() as patched:
+        ahead(patched)
+        wrong = studied()
+    config.evaluation.leak_check = True
+    with pytest.raises(LeakError, match="feature return_1"):
+        studied()
+    config.features.store = None
+    assert studied().report.predictions != wrong.report.predictions
+
+
+SOUND = [
+    ["features=full", "model=lgbm", "bars=events", "bars.size=300", "ofi.windows=[bar,5s]", "ofi.parts=types"],
+    ["dataset=synthetic_basket", "features=core", "features.cross=[SYN1,SYN3]", "dataset.max_sessions=4"],
+    ["target=impact", "ofi=pca", "split=session_out"],
+    ["features=core", "split=cpcv", "horizon=60s"],
+    ["target=direction", "model=logistic", "bars=volume", "bars.size=2000"],
+    ["target=volatility", "horizon=volume", "ofi=mlofi_ridge", "horizon.delay=1s"],
+    ["target=triple_barrier", "model=lgbm", "evaluation.leak_times=5"],
+    ["target=dead_band", "model=lgbm", "tuning=optuna", "tuning.trials=2", "model.n_estimators=20", "seeds=[7,8]"],
+]
+
+
+@pytest.mark.parametrize("overrides", SOUND, ids=" ".join)
+def test_a_sound_study_passes(run, overrides):
+    study = run(*QUICK, *overrides)
+    found = study.report.leak_check
+    assert len(found["times"]) == study.config.evaluation.leak_times
+    assert found["differing"] == 0
+    assert found["values"] > found["bars"] * 10
+    assert any(s.startswith("Leak check: with another future") for s in sentences(study))
+    assert found["folds"] == len(study.report.folds)
+    assert found["train_rows"] == sum(f["train_rows"] for f in study.report.folds)
+    refitted = next(f for f in study.report.folds if f["fold"] == found["refitted"]["fold"])
+    assert found["refitted"]["rows"] == study.report.rows["used"] - refitted["train_rows"]
+    assert found["refitted"]["values"] > 0
+
+
+def test_real_data_pass(run, data):
+    path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
+    asked = ["tuning=off", "model=lgbm", "features=core", "evaluation.bootstrap=50", "evaluation.leak_check=true"]
+    found = run("dataset=lobster", f"dataset.path={path}", *asked).report.leak_check
+    assert len({t["fold"] for t in found["times"]}) == 3
+
+
+def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
+    asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.folds=3"]
+    found = [run(*QUICK, *asked).report.leak_check for _ in range(2)]
+    assert found[0] == found[1]
+    assert [t["fold"] for t in found[0]["times"]] == [0, 1, 2]
+    assert len({t["session"] for t in found[0]["times"]}) == 3
+
+
+def test_another_future_leaves_the_past(configure):
+    session = simulate(configure(*MARKET).dataset, 0)[0]
+    t = int(times(session.events)[20_000])
+    other = altered(session, t, 1)
+    until = pl.col("ts_recv").to_physical() <= t
+    assert session.events.filter(until).equals(other.events.filter(until))
+    before, after = (s.events.filter(~until) for s in (session, other))
+    assert 0.45 < after.height / before.height < 0.55
+    assert (after["bid_px_00"] < after["ask_px_00"]).all()
+    assert (after["bid_px_00"] > 0).all()
+    assert after["bid_px_09"].null_count() < after.height
+    kept = before.filter(before["sequence"].is_in(after["sequence"].to_list()))
+    for column in ("bid_px_00", "ask_px_00", "bid_sz_00", "ask_sz_05"):
+        assert (kept[column] != after[column]).mean() > 0.9, column
+    assert other.truth is None

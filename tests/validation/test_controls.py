@@ -1,0 +1,159 @@
+"""Controls: known answers for what they are made of; what they say of a study that is sound, and of one that is not."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ofiml.reporting.controls import NAMES, metrics
+from ofiml.reporting.figures import figures
+from ofiml.reporting.verdict import sentences
+from ofiml.study import run as experiment
+from ofiml.validation.controls import (
+    EMPTY,
+    permuted,
+    random_walk,
+    shifted,
+)
+
+S = 10**9
+
+
+def day(bars=12, step=10, span=10.25, mid=None):
+    """One session's bars of `step` s from 0, labels over the `span` s after each."""
+    close = (np.arange(bars) + 1) * step * S
+    return pl.DataFrame(
+        {
+            "bar_open": close - step * S,
+            "bar_close": close,
+            "label_start": close,
+            "label_end": close + round(span * S),
+            "scale": np.ones(bars),
+            "mid": np.arange(bars, dtype=np.float64) ** 2 + 100 if mid is None else mid,
+        }
+    )
+
+
+def test_shifted_is_the_nearest_bar_that_is_far_enough(configure):
+    # A label of 10.25 s and a bar of 10 s: more than 20.25 s before is 30 s before.
+    assert shifted(day(6), configure()).tolist() == [-1, -1, -1, 0, 1, 2]
+    # With a look-back of 25 s, more than 35.25 s.
+    assert shifted(day(6), configure("ofi.windows=[bar,25s]")).tolist() == [-1, -1, -1, -1, 0, 1]
+    # Exactly as long ago is not more: 20 s of label and bar.
+    assert shifted(day(6, span=10), configure()).tolist() == [-1, -1, -1, 0, 1, 2]
+    assert shifted(day(6, span=9.9), configure()).tolist() == [-1, -1, 0, 1, 2, 3]
+
+
+def test_shifted_counts_the_look_back_of_features(configure):
+    config = configure()
+    for columns, back in (([], 3), (["ofi_60s"], 8)):
+        config.features.columns = columns
+        assert shifted(day(12), config).tolist() == [*[-1] * back, *range(12 - back)]
+
+
+def test_a_random_walk_has_the_bars_own_changes_and_labels_that_overlap(configure):
+    config, rows = configure("horizon=30s"), day(40, span=30.25)
+    walk = random_walk(rows, config, np.random.default_rng(1))
+    one = random_walk(day(40, span=10.25), configure(), np.random.default_rng(1))
+    # Over one bar, the bar's own change, up or down.
+    np.testing.assert_allclose(np.abs(one[:-1]), np.diff(rows["mid"].to_numpy()))
+    assert 0 < (one[:-1] > 0).sum() < 39
+    assert np.isnan(one[-1])
+    # Over three bars, the sum of the next three.
+    np.testing.assert_allclose(walk[:-3], np.convolve(one[:-1], np.ones(3), "valid"))
+    assert np.isnan(walk[-1])
+
+
+def test_a_random_walk_in_other_units_and_bars(configure):
+    ticks = random_walk(day(), configure(), np.random.default_rng(1))
+    scaled = day().with_columns(scale=1e-4 * pl.col("mid"))
+    bps = random_walk(scaled, configure("target.unit=bps"), np.random.default_rng(1))
+    sign = random_walk(day(), configure("target=direction", "model=logistic"), np.random.default_rng(1))
+    np.testing.assert_allclose(bps, 1e4 * ticks / day()["mid"].to_numpy())
+    np.testing.assert_array_equal(sign, np.sign(ticks))
+    barrier = configure("target=triple_barrier", "model=logistic", "target.take_profit=5", "target.stop=9")
+    touched = random_walk(day(), barrier, np.random.default_rng(1))
+    known = ~np.isnan(ticks)
+    assert touched[known].tolist() == [1 if m >= 5 else -1 if m <= -9 else 0 for m in ticks[known]]
+    assert {-1, 0, 1} == set(touched[known])
+    # A label shorter than the bar still spans one.
+    np.testing.assert_array_equal(random_walk(day(span=3), configure(), np.random.default_rng(1)), ticks)
+    # Of impact, the bar itself.
+    impact = configure("target=impact", "model=ols")
+    same = day().with_columns(label_start="bar_open", label_end="bar_close")
+    walk = random_walk(same, impact, np.random.default_rng(1))
+    assert np.isnan(walk[0])
+    np.testing.assert_array_equal(walk[1:], ticks[:-1])
+
+
+def test_permuted_labels_stay_with_their_symbol():
+    symbol, y = np.array(["A", "B"] * 50), np.arange(100.0)
+    y[[4, 5]] = np.nan
+    dealt = permuted(symbol, y, 7)
+    assert (np.isnan(dealt) == np.isnan(y)).all()
+    for name in ("A", "B"):
+        assert sorted(dealt[(symbol == name) & ~np.isnan(y)]) == sorted(y[(symbol == name) & ~np.isnan(y)])
+    assert (dealt != y).sum() > 80
+    assert (dealt[~np.isnan(y)] == permuted(symbol, y, 7)[~np.isnan(y)]).all()
+    assert (dealt != permuted(symbol, y, 8)).sum() > 80
+
+
+MARKET = ["debug=tiny", "tuning=off", "dataset.max_events=null", "dataset.session_length=40m", "split.folds=3"]
+
+
+def test_a_sound_study_is_above_what_is_empty(run):
+    study = run(*MARKET, "model=ols", "target=impact", "evaluation.controls=true")
+    controls = json.loads(study.report.to_json())["controls"]
+    assert list(controls) == [*("permuted", "random_walk", "shifted"), "zero", "ofi_sign"]
+    for name in EMPTY:
+        assert abs(controls[name]["ic"]) < 0.3
+        assert controls[name]["above"]["ic"]["low"] > 0.3
+        assert not controls[name]["skill"]
+    assert controls["zero"]["ic"] is None
+    assert controls["zero"]["above"]["r2"]["low"] > 0.3
+    line = next(s for s in sentences(study) if s.startswith("Controls: IC "))
+    assert all(f"above {NAMES[name]}" in line or name == "zero" for name in controls)
+    assert "controls.png" in figures(study)
+    logged = {name: value for name, value, _ in metrics(study.report.controls)}
+    assert logged["control/permuted/ic"] == controls["permuted"]["ic"]
+    assert logged["control/permuted/above_ic"] == controls["permuted"]["above"]["ic"]["value"]
+
+
+def test_each_variant_has_its_controls(run):
+    for overrides in (
+        ["model=logistic", "target=direction"],
+        ["model=lgbm", "features=full", "bars=events", "bars.size=1000", "target.unit=bps"],
+        ["model=zero", "ofi.windows=[30s]"],
+        ["model=ridge", "target=volatility", "horizon.delay=3s"],
+        ["model=logistic", "target=dead_band", "horizon=events"],
+        ["model=lgbm", "target=triple_barrier", "split=cpcv"],
+    ):
+        study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
+        assert set(study.report.controls) == set(NAMES)
+        assert all(c["rows"] <= study.predictions.height for c in study.report.controls.values())
+        assert sum("Controls: IC" in s for s in sentences(study)) == 1
+
+
+def test_switched_off_nothing_is_said(run):
+    study = run("debug=tiny", "tuning=off", "model=ols", "evaluation.controls=false")
+    assert study.report.controls is None
+    assert not any("Controls" in s for s in sentences(study))
+    assert "controls.png" not in figures(study)
+
+
+def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(run, monkeypatch):
+    """A splitter that lets test rows into the training makes the pipeline find skill where there is none."""
+    divide = experiment.divide
+
+    def careless(judged, *asked):
+        everything, divided = np.arange(judged.height, dtype=np.int64), divide(judged, *asked)
+        return replace(divided, folds=[replace(fold, train=everything) for fold in divided.folds])
+
+    large = ["model=lgbm", "model.num_leaves=63", "model.min_child_samples=2", "model.learning_rate=0.3"]
+    asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block=120s"]
+    assert not any(s.startswith("Warning") for s in sentences(run(*asked)))
+    monkeypatch.setattr(experiment, "divide", careless)
+    study = run(*asked)
+    assert study.report.controls["permuted"]["skill"]
+    assert any("finds skill in labels that have none (permuted labels" in s for s in sentences(study))
