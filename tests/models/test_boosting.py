@@ -6,7 +6,7 @@ import pytest
 from ofiml.errors import DataError
 from ofiml.models import lgbm
 from ofiml.models.registry import build
-from ofiml.ofi.push import push
+from ofiml.ofi.columns import price_sign
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 from tests.intervals import apart
@@ -190,7 +190,7 @@ def test_a_monotone_model_must_know_its_features(configure):
     ],
 )  # fmt: skip
 def test_which_way_a_column_pushes(column, sign):
-    assert push(column) == sign
+    assert price_sign(column) == sign
 
 
 def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
@@ -214,7 +214,7 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
             fitted = reducer(config.ofi, flow.shape[1]).fit(flow, y)
             x = fitted.transform(flow)
             for k, column in enumerate(fitted.columns):
-                assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == push(column), column
+                assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == price_sign(column), column
 
 
 def test_options_that_are_off_change_nothing(configure):

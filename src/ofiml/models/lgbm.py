@@ -185,11 +185,11 @@ class Lgbm:
 
 def _constraints(task: Task) -> tuple[int, ...]:
     """Which way each feature may move the prediction: up, down, or freely; none where all are free."""
-    from ofiml.ofi.push import push
+    from ofiml.ofi.columns import price_sign
 
     if not task.features:
         raise ValueError("a monotone model needs the names of its features")
-    signs = tuple(push(name) for name in task.features)
+    signs = tuple(price_sign(name) for name in task.features)
     return signs if any(signs) else ()
 
 

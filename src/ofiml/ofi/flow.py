@@ -13,6 +13,7 @@ from ofiml.data.schema import Session
 from ofiml.features import kernel
 from ofiml.features.batch import Computed, compute
 from ofiml.features.machine import FLOW_ONLY, market
+from ofiml.ofi.columns import NET_PART, FlowColumn, suffix
 from ofiml.units import duration
 
 Float = NDArray[np.float64]
@@ -20,23 +21,25 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Flow of one part over one look-back: a column a level. `window` is in ns, None for the bar."""
+    """Flow of one part over one look-back, a column a level: `window` in ns and `window_name` as text, None for the
+    bar.
+    """
 
     part: str
     window: int | None
-    suffix: str
+    window_name: str | None
 
     def columns(self, levels: int) -> list[str]:
-        """Their names, best level first."""
-        return [f"{self.part}_{m:02d}{self.suffix}" for m in range(levels)]
+        """Return their names, best level first."""
+        return [FlowColumn(self.part, m, self.window_name).name for m in range(levels)]
 
     @property
     def depth(self) -> str:
         """The column of the depth that divides them."""
-        return f"depth{self.suffix}"
+        return f"depth{suffix(self.window_name)}"
 
 
-NET = Group("ofi", None, "")
+NET = Group(NET_PART, None, None)
 
 # Of each part, which of the machine's sums it is, and which is taken from it.
 _NOTHING = -1
@@ -53,7 +56,7 @@ _PARTS = {
 def groups(config: Ofi) -> list[Group]:
     """What `config` asks for, look-back by look-back."""
     return [
-        Group(part, None if w == "bar" else duration(w, "ofi.windows"), "" if w == "bar" else f"_{w}")
+        Group(part, *((None, None) if w == "bar" else (duration(w, "ofi.windows"), w)))
         for w in config.windows
         for part in PARTS[config.parts]
     ]

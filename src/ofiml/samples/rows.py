@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -30,6 +29,7 @@ from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
 from ofiml.labels import label_table
 from ofiml.labels.ahead import ahead_table
+from ofiml.ofi.columns import NET_PART, FlowColumn
 from ofiml.ofi.flow import flow_table, groups
 from ofiml.provenance import made_by
 from ofiml.samples.execution import closing_quotes, execution_table
@@ -38,8 +38,6 @@ from ofiml.units import SECOND, duration
 
 SessionKey = tuple[str, str]
 T = TypeVar("T")
-
-_LOOK_BACK = re.compile(r"(ofi|bid|ask|adds|cancels|trades)_00_\w[\w.]*")
 
 
 @dataclass(slots=True)
@@ -95,7 +93,7 @@ def prepare(session: Session, config: Config) -> Prepared:
         key=(session.symbol, session.date),
         rows=rows,
         levels=session.levels,
-        flow_levels=len([c for c in flow.columns if c.startswith("ofi_") and c[4:].isdigit()]),
+        flow_levels=sum(FlowColumn(NET_PART, m).name in flow.columns for m in range(session.levels)),
         size_unit=session.size_unit,
         open=session.open,
         close=session.close,
@@ -319,9 +317,10 @@ def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int
     dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
     rows = rows.filter(~no_mid)
     for column in rows.columns:
-        if _LOOK_BACK.fullmatch(column) and rows[column].null_count() == rows.height:
+        flow = FlowColumn.parse(column)
+        if flow is not None and flow.window is not None and rows[column].null_count() == rows.height:
             raise DataError(
-                f"No bar has flow over the look-back {column.rpartition('_')[2]}: every session is shorter, or begins "
+                f"No bar has flow over the look-back {flow.window}: every session is shorter, or begins "
                 "anew before that; shorten ofi.windows."
             )
     if rows["scale"].null_count() == rows.height:
