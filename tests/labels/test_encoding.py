@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ofiml.config import Target
 from ofiml.labels import Encoder, in_ticks
 from ofiml.metrics.measured import Judged, measures
+from ofiml.samples.settings import SampleSettings
 from ofiml.splits.walk_forward import Intervals, walk_forward
 from ofiml.study import run as experiment
 from ofiml.training.folds import intervals
@@ -91,7 +92,7 @@ def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
 
 
 def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
-    in_time_order = experiment.in_time_order
+    in_time_order = experiment.pool_samples
     config = configure("debug=tiny", "target=dead_band", "model=logistic", "tuning=off")
 
     def studied(factor):
@@ -102,7 +103,7 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
                 pl.when(late).then(pl.col(c) * factor).otherwise(pl.col(c)) for c in MOVES
             ), dropped
 
-        monkeypatch.setattr(experiment, "in_time_order", changed)
+        monkeypatch.setattr(experiment, "pool_samples", changed)
         with Stages() as stages:
             return experiment.run(config, stages)
 
@@ -139,7 +140,9 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     """Row by row: spans of unequal length, the execution leg and the look-back of the label's unit are purged."""
     config = configure("debug=tiny", *overrides)
     with Stages() as stages:
-        rows, _ = experiment.in_time_order(experiment.prepare_all(config, stages))
+        rows, _ = experiment.pool_samples(
+            experiment.prepare_sessions(SampleSettings.of(config), config.threads, stages)
+        )
     rows = rows.filter(pl.col("y").is_not_null())
     length = (rows["label_end"] - rows["label_start"]).to_numpy()
     assert (len(np.unique(length)) > 100) == (config.target.unit != "volatility")

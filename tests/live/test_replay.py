@@ -168,7 +168,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
     assert "all are the same to the bit" in printed
     uri, run_id, _ = logged("cross")
     assert replay([run_id, "dataset.max_sessions=2", "--uri", uri]) == 1
-    assert "features.cross names SYN3, of which there is no session" in capsys.readouterr().err
+    assert "features.cross names SYN3, which has no session" in capsys.readouterr().err
 
 
 def test_a_date_is_streamed_together_however_its_sessions_come(configure):

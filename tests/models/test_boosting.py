@@ -200,11 +200,12 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     from ofiml.data.synthetic import simulate
     from ofiml.ofi.flow import flow_matrix, groups
     from ofiml.ofi.reduce import reducer
-    from ofiml.samples.rows import prepare
+    from ofiml.samples.prepare import prepare_session
+    from ofiml.samples.settings import SampleSettings
 
     base = "dataset.sessions=1", "dataset.session_length=10m", "target=impact", "bars.step=5s"
     (session,) = simulate(configure(*base, "model=ols").dataset, 0)
-    prepared = prepare(session, configure(*base, "model=ols", "ofi.parts=sides"))
+    prepared = prepare_session(session, SampleSettings.of(configure(*base, "model=ols", "ofi.parts=sides")))
     rows = prepared.rows.filter(pl.col("y").is_not_null())
     y = rows["y"].to_numpy()
     for name in ("best_level", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_powell", "mlofi_ridge", "pca"):

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from ofiml.errors import DataError
-from ofiml.samples import rows as rows_room
+from ofiml.samples import prepare as rows_room
+from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 
@@ -16,14 +17,14 @@ SMALL = ["dataset.session_length=20m", "dataset.sessions=2", "split.folds=2", "e
 
 def prepared(config):
     with Stages() as stages:
-        return rows_room.prepare_all(config, stages)
+        return rows_room.prepare_sessions(SampleSettings.of(config), config.threads, stages)
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """Counts the sessions whose features are computed."""
-    calls, prepare = [], rows_room.prepare
-    monkeypatch.setattr(rows_room, "prepare", lambda s, c: calls.append(s.date) or prepare(s, c))
+    calls, prepare = [], rows_room.prepare_session
+    monkeypatch.setattr(rows_room, "prepare_session", lambda s, c: calls.append(s.date) or prepare(s, c))
     return calls
 
 
@@ -98,7 +99,7 @@ def test_other_symbols_flow_is_their_last_closed_bar(configure):
 
 
 def test_a_symbol_that_is_not_there_is_named(configure):
-    with pytest.raises(DataError, match=r"features\.cross names XYZ, of which there is no session; there are SYN"):
+    with pytest.raises(DataError, match=r"features\.cross names XYZ, which has no session; there are SYN"):
         prepared(configure(*SMALL, "features.cross=[XYZ]"))
 
 

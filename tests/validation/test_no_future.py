@@ -9,7 +9,8 @@ import pytest
 from ofiml.data.schema import times
 from ofiml.data.sessions import Source
 from ofiml.data.synthetic import simulate
-from ofiml.samples import rows as rows_room
+from ofiml.samples import prepare as rows_room
+from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 
@@ -89,7 +90,7 @@ def test_predictions_up_to_t_ignore_everything_after_t(configure, monkeypatch, o
 
 
 def prepared(config, session):
-    return rows_room.prepare(session, config).rows
+    return rows_room.prepare_session(session, SampleSettings.of(config)).rows
 
 
 @pytest.mark.parametrize(
@@ -138,18 +139,18 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
 
 
 def test_permuted_labels_give_no_skill(configure, monkeypatch):
-    in_time_order = experiment.in_time_order
+    pool_samples = experiment.pool_samples
 
     ics = []
     for seed in range(4):
 
         def permuted(sessions, seed=seed):
-            rows, dropped = in_time_order(sessions)
+            rows, dropped = pool_samples(sessions)
             rows = rows.filter(pl.col("y").is_not_null())
             order = np.random.default_rng(seed).permutation(rows.height)
             return rows.with_columns(pl.Series("y", rows["y"].to_numpy()[order])), dropped
 
-        monkeypatch.setattr(experiment, "in_time_order", permuted)
+        monkeypatch.setattr(experiment, "pool_samples", permuted)
         with Stages() as stages:
             study = experiment.run(configure("model=ridge", "tuning.trials=3", "dataset.sessions=3"), stages)
         ics.append(study.report.metrics["pooled"]["ic"])

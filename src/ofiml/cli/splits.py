@@ -33,7 +33,9 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     from rich.console import Console
 
     from ofiml.reporting.folds import draw, show
-    from ofiml.samples.rows import in_time_order, prepare_all
+    from ofiml.samples.prepare import prepare_sessions
+    from ofiml.samples.settings import SampleSettings
+    from ofiml.samples.table import pool_samples
     from ofiml.splits.fold import leaking
     from ofiml.splits.splitter import splitter
     from ofiml.training.folds import divide
@@ -41,8 +43,8 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     from ofiml.ui.progress import Stages
 
     with Stages() as stages:
-        sessions = prepare_all(config, stages)
-    rows, _ = in_time_order(sessions)
+        sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
+    rows, _ = pool_samples(sessions)
     divided = divide(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()
     console.print(

@@ -30,7 +30,8 @@ from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
 from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, groups
-from ofiml.samples.rows import Others, all_there, first_sessions
+from ofiml.samples.cross import CrossBars, require_symbols
+from ofiml.samples.prepare import first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read
 from ofiml.tracking.reproduction import check_path, load_found, read_logged
 from ofiml.tracking.store import logged
@@ -179,7 +180,7 @@ def _together(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Se
             store.write(session, path)
             by_date.setdefault(session.date, []).append((replace(session, events=pl.DataFrame(), truth=None), path))
         del session  # memory now holds the events of none
-        all_there(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})
+        require_symbols(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})
         for waiting in by_date.values():
             yield [replace(s, events=pl.read_parquet(path)) for s, path in waiting]
 
@@ -244,7 +245,7 @@ class Predictor:
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in together]
         self.own = [run.own(s) is not None for s in together]
-        self.others = Others(config.features)
+        self.others = CrossBars(config.features)
         self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
     def warm_up(self) -> None:

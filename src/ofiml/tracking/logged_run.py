@@ -15,7 +15,7 @@ from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import groups
-from ofiml.samples.rows import feature_columns
+from ofiml.samples.table import feature_columns
 from ofiml.units import PRICE_SCALE
 
 BAR = ["symbol", "session", "bar_close"]  # what names a row of predictions

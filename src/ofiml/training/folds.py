@@ -18,7 +18,8 @@ from ofiml.metrics.sampling import sample
 from ofiml.metrics.scores import up_if_moved
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
-from ofiml.samples.rows import Prepared, feature_columns
+from ofiml.samples.session import SessionSamples
+from ofiml.samples.table import feature_columns
 from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
 from ofiml.splits.rows import Hours, Intervals, Rows
@@ -142,7 +143,7 @@ def unfitted(model: ModelConfig, config: Config, seed: int) -> Pipeline:
     return Pipeline(config.ofi, model, form=config.target.form, seed=seed, columns=feature_columns(config.features))
 
 
-def divide(judged: pl.DataFrame, sessions: list[Prepared], config: Split) -> Divided:
+def divide(judged: pl.DataFrame, sessions: list[SessionSamples], config: Split) -> Divided:
     """The labelled rows of these sessions, as splitters see them, and their folds."""
     known = intervals(judged)
     hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
