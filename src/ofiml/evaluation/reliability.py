@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ofiml.config import Config
 from ofiml.evaluation.strata import blocks_within
 from ofiml.labels import label_span
+from ofiml.metrics.bootstrap import MIN_BLOCKS, percentiles, resampled
 from ofiml.metrics.measured import PROBABILITIES
-from ofiml.metrics.resampling import FEWEST_BLOCKS, percentiles, resampled
 from ofiml.metrics.scores import up_if_moved
 
 Float = NDArray[np.float64]
@@ -96,7 +96,7 @@ def _curve(rows: pl.DataFrame, p: Float, event: Float, config: Config) -> dict[s
         blocks = int(block.max()) + 1
         for k in range(count):
             low, high = float("nan"), float("nan")
-            if blocks >= FEWEST_BLOCKS:
+            if blocks >= MIN_BLOCKS:
                 low, high = percentiles(share[:, k], evaluation.level, blocks)
             here = at == k
             curve.append(

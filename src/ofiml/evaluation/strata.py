@@ -11,9 +11,8 @@ import polars as pl
 
 from ofiml.config import Config
 from ofiml.labels import label_span
-from ofiml.metrics.bootstrap import blocks
+from ofiml.metrics.bootstrap import blocks, ic_interval
 from ofiml.metrics.measured import Judged
-from ofiml.metrics.resampling import ic_interval
 from ofiml.units import SECOND
 
 BARS, FEWEST_BARS = 30, 10  # that the trailing volatility is of

@@ -28,7 +28,7 @@ from ofiml.config import Config
 from ofiml.errors import DataError
 from ofiml.features.catalogue import chosen
 from ofiml.labels import Encoder, label_span
-from ofiml.metrics.bootstrap import blocks, tail
+from ofiml.metrics.bootstrap import MIN_BLOCKS, blocks, tail
 from ofiml.metrics.paired import (
     Forecast,
     drawn,
@@ -45,7 +45,6 @@ Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 EMPTY = ("permuted", "random_walk")  # whatever is found there is a fault
-_FEWEST_BLOCKS = 8  # an interval from fewer says little
 _SURE = 0.001  # so seldom a clean pipeline is accused
 _DRAWS = 1000  # at least: a difference of two is judged by its quantiles
 _KEY = ["symbol", "session", "bar_close"]
@@ -133,7 +132,7 @@ def _held(name: str, model: Forecast, control: Forecast, block: Int64, config: C
         "rank_ic": rank_ic(control.y, control.y_hat),
         "hit_rate": hit_rate(control.y, control.y_hat),
         "above": above,
-        "skill": name in EMPTY and count >= _FEWEST_BLOCKS and surely_above_zero(of_control.ic, count, _SURE),
+        "skill": name in EMPTY and count >= MIN_BLOCKS and surely_above_zero(of_control.ic, count, _SURE),
     }
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ofiml.data.schema import TIME
 from ofiml.evaluation.strata import blocks_within
 from ofiml.labels import label_span
-from ofiml.metrics.resampling import group_means
+from ofiml.metrics.bootstrap import group_means
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
