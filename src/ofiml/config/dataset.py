@@ -5,13 +5,12 @@ import difflib
 import glob
 import importlib
 import re
-from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ofiml.config.checks import one_of, require, seed
-from ofiml.config.registry import Registry
+from ofiml.config.registry import Schemas
 from ofiml.units import SECOND, duration
 
 
@@ -261,40 +260,6 @@ def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
 SYNTHETIC = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
 
 
-class Datasets(Mapping[str, type[SyntheticDataset] | type[FileDataset]]):
-    """The schema of each dataset by its name: a simulated market's, or the one that a reader brings.
-
-    The import of the readers is a call and not a statement, as imports run from data to config.
-    """
-
-    @property
-    def readers(self) -> Registry[Any]:
-        """The registry of readers, own ones and those of installed packages."""
-        readers: Registry[Any] = importlib.import_module("ofiml.data.readers").READERS
-        return readers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([*SYNTHETIC, *(name for name in self.readers if name not in SYNTHETIC)])
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __contains__(self, name: object) -> bool:
-        return name in SYNTHETIC or name in self.readers
-
-    def __getitem__(self, name: str) -> type[SyntheticDataset] | type[FileDataset]:
-        if name in SYNTHETIC:
-            self.readers.check_claims(name)
-            return SyntheticDataset
-        schema: type[FileDataset] = self.readers[name].config
-        return schema
-
-    def items(self) -> ItemsView[str, type[SyntheticDataset] | type[FileDataset]]:
-        """Every name with its schema, without those of installed packages that cannot be loaded."""
-        read = {name: reader.config for name, reader in self.readers.loadable().items()}
-        return (
-            dict.fromkeys(SYNTHETIC, SyntheticDataset) | {k: v for k, v in read.items() if k not in SYNTHETIC}
-        ).items()
-
-
-DATASETS = Datasets()
+DATASETS: Schemas[SyntheticDataset | FileDataset] = Schemas(
+    lambda: importlib.import_module("ofiml.data.readers").READERS, dict.fromkeys(SYNTHETIC, SyntheticDataset)
+)

@@ -1,11 +1,11 @@
 """What every model's config has, the ranges over which it is tuned, and the models by name."""
 
-from collections.abc import Callable, ItemsView, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ofiml.config.checks import require
-from ofiml.config.registry import Registry
+from ofiml.config.registry import Registry, Schemas
 
 
 @dataclass(slots=True)
@@ -69,26 +69,10 @@ class Kind:
 KINDS: Registry[Kind] = Registry("model", "ofiml.models", "MODEL", "ofiml.models", Kind)
 
 
-class Models(Mapping[str, type[Model]]):
+class Models(Schemas[Model]):
     """The schema of each model by its name: that of its file in `ofiml.models`, or the one that an installed package
-    declares (`KINDS`).
+    declares.
     """
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(KINDS)
-
-    def __len__(self) -> int:
-        return len(KINDS)
-
-    def __contains__(self, name: object) -> bool:
-        return name in KINDS
-
-    def __getitem__(self, name: str) -> type[Model]:
-        return KINDS[name].config
-
-    def items(self) -> ItemsView[str, type[Model]]:
-        """Every name with its schema, without those of installed packages that cannot be loaded."""
-        return {name: kind.config for name, kind in KINDS.loadable().items()}.items()
 
     def kind(self, name: str) -> Kind:
         """Look up all that the model of that name offers. Raises KeyError for a name that is no model's, and
@@ -101,4 +85,4 @@ class Models(Mapping[str, type[Model]]):
         return [name for name, kind in KINDS.loadable().items() if form in kind.forms and name != "zero"]
 
 
-MODELS = Models()
+MODELS = Models(lambda: KINDS)

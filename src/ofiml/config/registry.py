@@ -8,11 +8,12 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from functools import lru_cache
 from importlib import metadata
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import yaml
@@ -21,6 +22,7 @@ from ofiml.errors import ConfigError
 from ofiml.provenance import digest
 
 Record = TypeVar("Record")
+Schema = TypeVar("Schema")
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
@@ -178,6 +180,49 @@ class Registry(Mapping[str, Record], Generic[Record]):
         if named != name:
             raise ConfigError(f"{where}: the {kind} {value} has the name {named}; it must be {name}.")
         return record
+
+
+class Schemas(Mapping[str, type[Schema]], Generic[Schema]):
+    """The schemas of a config group's choices by name: those of a registry's records, and `fixed` ones before them.
+
+    `items` and `values` leave out installed packages that cannot be loaded, so that a message about other choices does
+    not fail with them. `schemas[name]` raises what `Registry[name]` raises.
+    """
+
+    def __init__(
+        self, registry: Callable[[], Registry[Any]], fixed: Mapping[str, type[Schema]] = MappingProxyType({})
+    ) -> None:
+        self._registry, self._fixed = registry, fixed
+
+    @property
+    def registry(self) -> Registry[Any]:
+        """The registry, which is looked up late: the folder of the records imports this package."""
+        return self._registry()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._fixed, *(name for name in self.registry if name not in self._fixed)])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fixed or name in self.registry
+
+    def __getitem__(self, name: str) -> type[Schema]:
+        if name in self._fixed:
+            self.registry.check_claims(name)
+            return self._fixed[name]
+        schema: type[Schema] = self.registry[name].config
+        return schema
+
+    def items(self) -> ItemsView[str, type[Schema]]:
+        """Every name with its schema."""
+        found = {name: record.config for name, record in self.registry.loadable().items()}
+        return ({**self._fixed} | {name: found[name] for name in found if name not in self._fixed}).items()
+
+    def values(self) -> ValuesView[type[Schema]]:
+        """Every schema, in the order of the names."""
+        return dict(self.items()).values()
 
 
 def _read_defaults(name: str, entry: EntryPoint) -> dict[str, Any]:
