@@ -20,7 +20,7 @@ from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import dbn
-from ofiml.data.readers import databento
+from ofiml.data.readers.databento import mbp as databento
 from ofiml.data.schema import F_LAST
 from ofiml.data.sessions import _cut
 from ofiml.data.writers.vendors import to_dbn
@@ -121,12 +121,12 @@ def main() -> None:
     settings = {"symbols": None, "calendar": "24/7", "hours": "all", "first_date": None, "last_date": None}
     limits = {"tick": 0.01, "size_unit": 1.0, "levels": None, "store": None, "max_sessions": None, "max_events": None}
     dataset = FileDataset(name="databento", path=__file__, policy=Policy(), **settings, **limits)
-    (feed,) = databento.read([csv], dataset)
+    (feed,) = databento.read_feeds([csv], dataset)
     columns = [c for c in feed.events.columns if c != "line"] + ["symbol"]
     table(
         f"CSV: {ROWS:,} rows of MBP-10, {len(csv.content) / 1e6:.0f} MB",
         [
-            ("databento reader", ROWS, best(lambda: list(databento.read([csv], dataset)))),
+            ("databento reader", ROWS, best(lambda: list(databento.read_feeds([csv], dataset)))),
             (
                 "polars.read_csv, same columns",
                 ROWS,
@@ -156,7 +156,7 @@ def _dbn(dataset: FileDataset, feed: Feed) -> None:
     table(
         f"DBN: {session.events.height:,} records of MBP-10, {len(file.content) / 1e6:.0f} MB",
         [
-            ("databento reader", ROWS, best(lambda: list(databento.read([file], dataset)))),
+            ("databento reader", ROWS, best(lambda: list(databento.read_feeds([file], dataset)))),
             ("np.frombuffer and a copy of each column", ROWS, best(copied)),
         ],
         "the reader takes",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ofiml.config import AlgoseekDataset, Policy
+from ofiml.config import Policy
+from ofiml.data.readers.algoseek import AlgoseekDataset
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ofiml.config import Policy
 from ofiml.data.feed import Blob
-from ofiml.data.readers import binance
+from ofiml.data.readers.binance import streams as binance
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, schema
 from ofiml.data.sessions import sources
 from ofiml.errors import DataError
@@ -118,7 +118,7 @@ def test_clocks_that_differ_are_refused_unless_kept(data):
 def test_the_rebuilt_book_equals_the_best_quotes(data):
     """After each update u, the best prices and sizes are those of the last bookTicker whose id is at most u."""
     path = data(STREAM)
-    (feed,) = binance.read([Blob(path.name, path.read_bytes())], dataset(path, levels=1))
+    (feed,) = binance.read_feeds([Blob(path.name, path.read_bytes())], dataset(path, levels=1))
     events = feed.events.filter(pl.col("action") == "M")
     rebuilt = events.select("bid_px_00", "bid_sz_00", "ask_px_00", "ask_sz_00").to_numpy()
     tickers, updates = [], []
@@ -466,7 +466,7 @@ def test_books_equal_a_dictionary_of_levels(data):
     received = generator.randint(0, 11)
     sent.insert(received, answer)
     lines = "\n".join(f"{(START + i) * 10**6} {json.dumps(m)}" for i, m in enumerate(sent)).encode()
-    (feed,) = binance.read([Blob("x", lines)], dataset(__file__))
+    (feed,) = binance.read_feeds([Blob("x", lines)], dataset(__file__))
     assert feed.events.height > 0
     for row in feed.events.rows(named=True):
         left = states[row["sequence"]]

@@ -15,7 +15,7 @@ import pytest
 from ofiml.data.cache import write
 from ofiml.data.feed import Blob
 from ofiml.data.formats import dbn
-from ofiml.data.readers import databento
+from ofiml.data.readers.databento import mbp as databento
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.writers.vendors import to_dbn
 from ofiml.errors import DataError
@@ -406,7 +406,7 @@ def test_what_is_read_of_a_damaged_file_is_what_stands_there(tmp_path, kind):
     for _ in range(100):
         bad = damaged(raw, rng)
         with contextlib.suppress(DataError):
-            for feed in databento.read([Blob("book", bad)], dataset):
+            for feed in databento.read_feeds([Blob("book", bad)], dataset):
                 start, size = 8 + int.from_bytes(bad[4:8], "little"), len(quote(0)) if kind == "mbp1" else 368
                 columns = ["line", "price", "size", "action", "side", "sequence", "bid_px_00", "ask_px_00", "bid_sz_00"]
                 for line, *ours in feed.events.select(columns).iter_rows():
@@ -426,4 +426,4 @@ def test_every_cut_of_a_file_is_noticed(tmp_path):
         if end == whole:  # a cut between records cannot be seen
             continue
         with pytest.raises(DataError):
-            list(databento.read([Blob("book", raw[:end])], dataset))
+            list(databento.read_feeds([Blob("book", raw[:end])], dataset))

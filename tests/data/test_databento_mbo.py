@@ -7,7 +7,7 @@ import pytest
 from ofiml.data.book import build, kernel
 from ofiml.data.feed import Blob
 from ofiml.data.formats import dbn
-from ofiml.data.readers import databento_mbo
+from ofiml.data.readers.databento import mbo as databento_mbo
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, schema
 from ofiml.errors import DataError
 from tests.data.test_readers import DROP, read

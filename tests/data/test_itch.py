@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ofiml.config import Policy
-from ofiml.data.readers import itch_kernel as itch
+from ofiml.data.readers.itch import kernel as itch
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.sessions import sources
 from ofiml.errors import DataError

@@ -12,7 +12,7 @@ from ofiml.config import Policy
 from ofiml.data.book import kernel
 from ofiml.data.feed import Blob
 from ofiml.data.formats import archives as archive
-from ofiml.data.readers import lobster
+from ofiml.data.readers.lobster import days as lobster
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from ofiml.config import Policy, QuotesDataset
+from ofiml.config import Policy
+from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.schema import F_LAST, schema
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError

@@ -183,7 +183,7 @@ def test_files_that_do_not_go_together(tmp_path):
     with pytest.raises(DataError, match="hold the same book: choose one"):
         read(tmp_path / "binance*.gz")
     days = [tmp_path / f"a_incremental_book_L2_2023-11-1{d}_X_Y.csv.gz" for d in (4, 5)]
-    assert tardis.groups(days) == [[d] for d in days]
+    assert tardis.group_files(days) == [[d] for d in days]
 
 
 def cells(line, **changes):

@@ -23,7 +23,7 @@ RANDOM = [(seed, n, levels) for seed, (n, levels) in enumerate([(1, 1), (50, 3),
 
 def from_dbn(raw, path, **changed):
     dataset = file_dataset("databento", path, calendar="24/7", **changed)
-    (feed,) = databento.read([Blob("written.dbn", raw)], dataset)
+    (feed,) = databento.read_feeds([Blob("written.dbn", raw)], dataset)
     checked = feed.checker.book(feed.events, feed.levels)
     return feed.symbol, checked
 
@@ -117,7 +117,7 @@ def test_what_dbn_cannot_hold(change, message):
 
 def from_lobster(pair, name, path):
     blobs = [Blob(name, pair[0]), Blob(name.replace("_message_", "_orderbook_"), pair[1])]
-    (feed,) = lobster.read(blobs, file_dataset("lobster", path, calendar="24/7"))
+    (feed,) = lobster.read_feeds(blobs, file_dataset("lobster", path, calendar="24/7"))
     return feed, feed.checker.book(feed.events, feed.levels)
 
 
@@ -188,5 +188,5 @@ def test_random_sessions_come_back_from_parquet(tmp_path, seed, n, levels):
     original = random_session(seed, n, levels)
     write(original, tmp_path / "own.parquet")
     dataset = file_dataset("databento", tmp_path / "own.parquet", calendar="24/7")
-    (feed,) = databento.read([Blob("own.parquet", (tmp_path / "own.parquet").read_bytes())], dataset)
+    (feed,) = databento.read_feeds([Blob("own.parquet", (tmp_path / "own.parquet").read_bytes())], dataset)
     same_events(feed.checker.book(feed.events, feed.levels), original.events)

@@ -13,7 +13,9 @@ import polars as pl
 import py7zr
 import pyarrow as pa
 
-from ofiml.config import AlgoseekDataset, FileDataset, Policy, QuotesDataset
+from ofiml.config import FileDataset, Policy
+from ofiml.data.readers.algoseek import AlgoseekDataset
+from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.writers.vendors import to_dbn
 from tests.books import random_session
 from tests.data import test_algoseek, test_binance, test_databento, test_itch, test_quotes, test_tardis

@@ -7,12 +7,21 @@ from pathlib import Path
 
 from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.cli.overrides import composed
+from ofiml.data.readers import READERS
 from ofiml.data.schema import Session
 from ofiml.data.writers.convert import FORMATS, write_session
 
 
+class _Parser(argparse.ArgumentParser):
+    """Lists the datasets below its help, which needs their records and so is written only when it is wanted."""
+
+    def format_help(self) -> str:
+        rows = [f"  {name:<20}{reader.description}" for name, reader in READERS.loadable().items()]
+        return "\n".join([super().format_help(), "datasets:", *rows, "  synthetic, …        simulated markets", ""])
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m ofiml.data",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ofiml.cli.installed import installed_choices, register_installed
 from ofiml.config import Config, load, without_credentials
 from ofiml.errors import ConfigError
 
@@ -37,10 +38,11 @@ def _check_choice(group: str, value: str, sweep: bool) -> None:
 
 
 def compose(overrides: list[str]) -> DictConfig:
-    """What Hydra makes of conf/ and the overrides."""
+    """What Hydra makes of conf/, the choices of installed packages and the overrides."""
     from hydra import compose as of_hydra
     from hydra import initialize_config_dir
 
+    register_installed()
     with initialize_config_dir(str(CONF), version_base=None):
         return of_hydra("config", overrides=overrides)
 
@@ -58,5 +60,6 @@ def composed(overrides: list[str], example: str) -> Config:
 
 def choices(group: str) -> list[str]:
     """The choices of a config group, numbers in the order of their size."""
-    names = [path.stem for path in (CONF / group).glob("*.yaml")]
+    names = {path.stem for path in (CONF / group).glob("*.yaml")}
+    names |= set(installed_choices(group))
     return sorted(names, key=lambda name: (int("".join(re.findall(r"^\d+", name)) or 0), name))

@@ -18,6 +18,7 @@ from ofiml.cli.exits import (
     ending_in_a_sentence,
     terminable,
 )
+from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import CONF, check
 from ofiml.config import load
 from ofiml.features.catalogue import chosen
@@ -54,6 +55,7 @@ def job(composed: DictConfig) -> None:
 
 def _arguments() -> None:
     check(sys.argv[1:])
+    register_installed()
     sys.argv[1:] = taken(sys.argv[1:])
 
 

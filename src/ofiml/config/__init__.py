@@ -2,11 +2,11 @@
 
 `load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
 `ConfigError`. Below `run.py` only these classes are seen. A name in the config looks up a class in `SCHEMAS`; nothing
-that a config brings is ever imported or called, because logged configs come from strangers: of models, which come with
-their schemas, only the project's own files are (`config.model.Models`).
+that a config brings is ever imported or called, because logged configs come from strangers. Models and readers bring
+their own schemas: those of the project's folders, and those that installed packages declare (`config.registry`).
 """
 
-from ofiml.config.dataset import AlgoseekDataset, FileDataset, Policy, QuotesDataset, SyntheticDataset, files
+from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset, files
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.load import load, unknown_key, without_credentials
 from ofiml.config.model import MODELS, Kind, Model, Range
@@ -28,11 +28,11 @@ from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.target import Horizon, Target
 
 __all__ = [
+    "DATASETS",
     "MODELS",
     "PARTS",
     "SCHEMAS",
     "ActivityBars",
-    "AlgoseekDataset",
     "Backtest",
     "Combinatorial",
     "Config",
@@ -45,7 +45,6 @@ __all__ = [
     "Model",
     "Ofi",
     "Policy",
-    "QuotesDataset",
     "Range",
     "RidgeOfi",
     "Split",

@@ -3,14 +3,14 @@
 import datetime as dt
 import difflib
 import glob
+import importlib
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ofiml.config.checks import one_of, require, seed
-from ofiml.errors import ConfigError
+from ofiml.config.registry import Schemas
 from ofiml.units import SECOND, duration
 
 
@@ -222,43 +222,6 @@ class FileDataset:
         )
 
 
-@dataclass(slots=True)
-class QuotesDataset(FileDataset):
-    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock.
-
-    The file's `sizes` count lots of `size_unit`, or units.
-    """
-
-    columns: dict[str, str]
-    time_zone: str
-    sizes: str
-
-    def __post_init__(self) -> None:
-        FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
-        one_of("dataset.sizes", self.sizes, ("lots", "units"))
-        needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
-        for key in sorted(needed - set(self.columns)):
-            raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
-        for key in sorted(set(self.columns) - needed - known):
-            raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | known))}.")
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
-
-
-@dataclass(slots=True)
-class AlgoseekDataset(FileDataset):
-    """AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
-
-    venue: str | None
-    quote_lot: float | None
-
-    def __post_init__(self) -> None:
-        FileDataset.__post_init__(self)
-        require(self.quote_lot is None or self.quote_lot >= 1, "dataset.quote_lot must be at least 1 share, or null.")
-
-
 def _calendar(name: str) -> None:
     if name in CALENDARS:
         return
@@ -292,3 +255,11 @@ def _is_date(text: str) -> bool:
 def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
     require(max_sessions is None or max_sessions >= 1, "dataset.max_sessions must be at least 1, or null.")
     require(max_events is None or max_events >= 1, "dataset.max_events must be at least 1, or null.")
+
+
+SYNTHETIC = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
+
+
+DATASETS: Schemas[SyntheticDataset | FileDataset] = Schemas(
+    lambda: importlib.import_module("ofiml.data.readers").READERS, dict.fromkeys(SYNTHETIC, SyntheticDataset)
+)

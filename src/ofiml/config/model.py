@@ -1,12 +1,11 @@
 """What every model's config has, the ranges over which it is tuned, and the models by name."""
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ofiml.config.checks import require
+from ofiml.config.registry import Registry, Schemas
 
 
 @dataclass(slots=True)
@@ -67,41 +66,23 @@ class Kind:
     build: Callable[[Any, Any], Any]
 
 
-class Models(Mapping[str, type[Model]]):
-    """The schema of each model by its name, which is that of its file in `ofiml.models`.
+KINDS: Registry[Kind] = Registry("model", "ofiml.models", "MODEL", "ofiml.models", Kind)
 
-    A file is imported when its name is asked for, so that a wrong config is told before anything heavy is loaded; and
-    only a name that the folder itself has, as names come from strangers. The import stands here as a call, not as a
-    statement: imports run from models to config, and models bring their own schemas.
+
+class Models(Schemas[Model]):
+    """The schema of each model by its name: that of its file in `ofiml.models`, or the one that an installed package
+    declares.
     """
 
-    def _folder(self) -> Any:
-        return importlib.import_module("ofiml.models")
-
-    def __iter__(self) -> Iterator[str]:
-        folder = self._folder()
-        names = (module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg)
-        return iter(sorted(set(names) - folder.SHARED))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __contains__(self, name: object) -> bool:
-        return name in list(iter(self))
-
-    def __getitem__(self, name: str) -> type[Model]:
-        return self.kind(name).config
-
     def kind(self, name: str) -> Kind:
-        """All that the file of that name offers. Raises KeyError for a name that is no model's."""
-        if name not in self:
-            raise KeyError(name)
-        kind: Kind = importlib.import_module(f"ofiml.models.{name}").MODEL
-        return kind
+        """Look up all that the model of that name offers. Raises KeyError for a name that is no model's, and
+        ConfigError for an installed one that cannot be loaded.
+        """
+        return KINDS[name]
 
     def of(self, form: str) -> list[str]:
-        """The models that learn a label of `form`."""
-        return [name for name in self if form in self.kind(name).forms and name != "zero"]
+        """List the models that learn a label of `form`."""
+        return [name for name, kind in KINDS.loadable().items() if form in kind.forms and name != "zero"]
 
 
-MODELS = Models()
+MODELS = Models(lambda: KINDS)

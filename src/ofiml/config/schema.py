@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ofiml.config.checks import one_of, require, seed
-from ofiml.config.dataset import AlgoseekDataset, FileDataset, QuotesDataset, SyntheticDataset
+from ofiml.config.dataset import DATASETS, FileDataset, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.model import MODELS, Model
 from ofiml.config.split import Combinatorial, Split, WalkForward
@@ -196,21 +196,8 @@ class Tracking:
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 
-_MARKETS = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
-
 SCHEMAS: dict[str, type | Mapping[str, type]] = {
-    "dataset": {
-        **dict.fromkeys(_MARKETS, SyntheticDataset),
-        "databento": FileDataset,
-        "databento_mbo": FileDataset,
-        "lobster": FileDataset,
-        "itch": FileDataset,
-        "binance": FileDataset,
-        "tardis": FileDataset,
-        "algoseek": AlgoseekDataset,
-        "quotes": QuotesDataset,
-        "parquet": FileDataset,
-    },
+    "dataset": DATASETS,
     "bars": {"time": TimeBars, **dict.fromkeys(("volume", "dollar", "trades", "events"), ActivityBars)},
     "ofi": {
         "best_level": Ofi,

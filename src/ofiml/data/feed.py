@@ -3,16 +3,13 @@
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
-from ofiml.config import FileDataset
-from ofiml.errors import DataError
 from ofiml.data.checks import Checker
+from ofiml.errors import DataError
 
 MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
 _PIECE = 1 << 24  # bytes that are unpacked at a time
@@ -47,21 +44,6 @@ class Feed:
     close: int | None = None
     digest: str | None = None
     notes: tuple[str, ...] = ()
-
-
-class Reader(Protocol):
-    """One vendor's format."""
-
-    def groups(self, paths: Sequence[Path]) -> list[list[Path]]:
-        """The files that belong together, each group an input of its own."""
-
-    def read(self, files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-        """The symbols, or days, of one input. Raises DataError."""
-
-
-def each_alone(paths: Sequence[Path]) -> list[list[Path]]:
-    """Every file an input of its own."""
-    return [[path] for path in paths]
 
 
 def unpacked(blob: Blob) -> Blob:

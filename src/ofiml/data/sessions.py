@@ -11,20 +11,21 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset, files
-from ofiml.errors import DataError
-from ofiml.data import calendar, cache as store
+from ofiml.data import cache as store
+from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carried
 from ofiml.data.feed import Blob, Feed
-from ofiml.provenance import file_digest
 from ofiml.data.quality import Quality, add
-from ofiml.data.readers import reader
+from ofiml.data.readers import READERS
 from ofiml.data.schema import (
     Int64,
     Session,
     schema,
     times,
 )
+from ofiml.errors import DataError
+from ofiml.provenance import file_digest
 from ofiml.units import PRICE_SCALE, SECOND
 
 
@@ -39,9 +40,6 @@ class Source:
 
     def __call__(self) -> Iterator[Session]:
         return self.sessions()
-
-
-_MESSAGE_BY_MESSAGE = ("databento_mbo", "itch", "tardis")  # books that miss a message without noticing it
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
@@ -62,7 +60,7 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             )
 
         return [simulated(index) for index in range(count)]
-    groups = reader(dataset.name).groups(files(dataset.path))
+    groups = READERS[dataset.name].group_files(files(dataset.path))
 
     def source(group: list[Path]) -> Source:
         alone = len(groups) == 1
@@ -79,6 +77,8 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
 
 def _name(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:
+    code = READERS.source_digest(dataset.name)
+    other |= {} if code is None else {"reader": code}
     return store.key([p.name for p in paths], content, dataset, **other)
 
 
@@ -111,7 +111,7 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
 def _made(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> Iterator[Session]:
     """The sessions of an input, whose digest is `whole`. Raises _OutsideHours if none of its events lies in them."""
     last, outside = None, []
-    for feed in reader(dataset.name).read(blobs, dataset):
+    for feed in READERS[dataset.name].read_feeds(blobs, dataset):
         try:
             for session in _cut(feed, dataset, whole):
                 if last is not None:
@@ -168,7 +168,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
             )
         notes.append(f"the clock of receipts stands {-delay / SECOND:.3f} s before that of events (median)")
     missed = sum(checker.dropped.get(cause, 0) for cause in ("unreadable", "negative_size"))
-    if missed and dataset.name in _MESSAGE_BY_MESSAGE:
+    if missed and READERS[dataset.name].book_from_messages:
         notes.append(f"the book is built message by message, and may be wrong from the first of {missed} dropped on")
     numbered = feed.events.with_row_index("row")
     events = _not_empty(carried(numbered, checker.times(numbered)), checker)

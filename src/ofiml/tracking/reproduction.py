@@ -12,7 +12,7 @@ import yaml
 
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
 from ofiml.config.plain import PlainLoader
-from ofiml.data.readers import reader
+from ofiml.data.readers import READERS
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.provenance import file_digest
@@ -112,7 +112,7 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
     )
     try:
         known = {s["digest"] for s in report["dataset"]["sessions"]}
-        groups = reader(dataset.name).groups(files(dataset.path))
+        groups = READERS[dataset.name].group_files(files(dataset.path))
         if all(file_digest(group) in known for group in groups):
             return
         held = {s.digest for source in sources(dataset) for s in source()}

@@ -17,6 +17,7 @@ import numpy as np
 
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
+from ofiml.config.model import KINDS
 from ofiml.errors import DataError, at
 from ofiml.models.registry import build
 from ofiml.provenance import made_by
@@ -138,5 +139,6 @@ def _key(
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     how = (config.inner_folds, config.generation, config.pruning)
     made = made_by("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
+    made = [*made, *filter(None, map(KINDS.source_digest, KINDS.installed()))]
     digest.update(repr((ofi, model, split.embargo_ns, how, form, seeds, train.dead_band, train.columns, made)).encode())
     return digest.hexdigest()[:32]

@@ -1,17 +1,74 @@
-"""One module a vendor's format; `reader` finds it by the dataset's name."""
+"""The readers: one module or package a vendor, with its `READER`; docs/add-a-source.md shows how to add one.
 
-import importlib
-from typing import cast
+A module that holds a `READER` is imported for its schema alone, so that wrong configs are answered at once: it imports
+nothing heavy at its top. `_template.py` is one to copy.
+"""
 
-from ofiml.data.feed import Reader
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-NAMES = (
-    "algoseek", "binance", "databento", "databento_mbo", "itch", "lobster", "parquet", "quotes", "tardis",
-)  # fmt: skip
+from ofiml.config import FileDataset
+from ofiml.config.dataset import SYNTHETIC
+from ofiml.config.registry import Registry
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+Groups = list[list[Path]]
 
 
-def reader(name: str) -> Reader:
-    """The reader of `dataset=name`, loaded when it is needed."""
-    if name not in NAMES:
-        raise KeyError(name)
-    return cast(Reader, importlib.import_module(f"ofiml.data.readers.{name}"))
+def separate_files(paths: Sequence[Path]) -> Groups:
+    """Make every file an input of its own."""
+    return [[path] for path in paths]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One format of order-book data, chosen by `dataset=NAME`.
+
+    Parameters
+    ----------
+    name
+        The name of the dataset, of its module and of `conf/dataset/NAME.yaml`.
+    config
+        The schema of that YAML: FileDataset, or a slots dataclass below it.
+    read_feeds
+        `read_feeds(files, dataset)` yields one Feed a symbol, or day, of one input. It raises DataError for what it
+        cannot read, and counts with the feed's Checker what the policy lets it drop or keep.
+    description
+        One line, for the list of datasets.
+    group_files
+        `group_files(paths)` puts files that belong together into one input; default: every file is one.
+    book_from_messages
+        Whether the book is built message by message, and a lost message may leave it wrong unnoticed.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no identifier, another schema, or a description of several lines.
+    """
+
+    name: str
+    config: type[FileDataset]
+    read_feeds: Callable[[Sequence["Blob"], Any], Iterator["Feed"]]
+    description: str
+    group_files: Callable[[Sequence[Path]], Groups] = separate_files
+    book_from_messages: bool = False
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(r"[a-z][a-z0-9_]*", self.name) is None:
+            raise ValueError(f"the name {self.name!r} of a reader must be lower-case letters, digits and _")
+        if not (isinstance(self.config, type) and issubclass(self.config, FileDataset)):
+            raise ValueError(f"the config of reader {self.name} must be FileDataset or a class below it")
+        if not callable(self.read_feeds) or not callable(self.group_files):
+            raise ValueError(f"read_feeds and group_files of reader {self.name} must be functions")
+        if not self.description.strip() or "\n" in self.description:
+            raise ValueError(f"the description of reader {self.name} must be one line")
+
+
+READERS: Registry[Reader] = Registry(
+    "dataset", "ofiml.data.readers", "READER", "ofiml.readers", Reader, packages=True, reserved=SYNTHETIC
+)

@@ -6,126 +6,26 @@ is gone follows. An event is each trade, each clear, and each row after which th
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-
-import numpy as np
-import polars as pl
+from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import dbn
-from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
-from ofiml.data.checks import Check, Checker
-from ofiml.data.feed import (
-    Blob,
-    Feed,
-    by_symbol,
-    each_alone,
+from ofiml.data.readers import Reader
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+
+def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
+    """See `mbo.read_feeds`."""
+    from ofiml.data.readers.databento import mbo
+
+    return mbo.read_feeds(files, dataset)
+
+
+READER = Reader(
+    name="databento_mbo",
+    config=FileDataset,
+    read_feeds=read_feeds,
+    description="Databento MBO: CSV, DBN or Parquet, the book rebuilt from its orders",
+    book_from_messages=True,
 )
-from ofiml.data.readers.databento_files import (
-    F_MAYBE_BAD_BOOK,
-    NEEDED,
-    one_instrument,
-    table,
-)
-from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
-
-groups = each_alone
-
-# Flags of rows that are a whole level (16) or a best quote (64): no orders, of which a book could be built.
-_NO_ORDER = 16 | 64
-_OPS = {"A": kernel.ADD, "C": kernel.REDUCE, "M": kernel.REPLACE, "R": kernel.CLEAR}
-_SHOWN = {
-    "A": kernel.IF_CHANGED,
-    "C": kernel.IF_CHANGED,
-    "M": kernel.IF_CHANGED,
-    "R": kernel.ALWAYS,
-    "T": kernel.ALWAYS,
-}
-_SIDES = {"A": kernel.ASK, "B": kernel.BID, "N": kernel.NO_SIDE}
-_SENTENCES = {
-    "unknown_order": "the order is not in the book",
-    "excess_size": "more is taken off the order than was left of it",
-    "order_twice": "an order with this id rests already",
-    "swept_level": "a level was in the way",
-}
-
-
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each symbol's events, with `dataset.levels` levels, or 10. Raises DataError, as `databento`'s."""
-    levels = dataset.levels or 10
-    rows, _, checker = table(list(files), dataset, (dbn.MBO,), _no_levels)
-    for symbol, its_rows, its_checker in by_symbol(rows, checker.source, dataset.symbols, checker):
-        count = its_rows.height + sum(its_checker.dropped.values())
-        usable = its_checker.apply(one_instrument(its_rows, symbol, its_checker), _CHECKS)
-        yield Feed(symbol, _rebuilt(usable, levels, its_checker), levels, count, its_checker)
-
-
-def messages(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows as messages to the book builder."""
-    side = (
-        pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0))
-    )
-    # Where messages were lost a row is shown whatever it changes: it says that no flow is measured across it.
-    lost = (pl.col("flags") & F_MAYBE_BAD_BOOK) != 0
-    shown = _looked_up("action", _SHOWN, kernel.NEVER)
-    show = pl.when(lost).then(pl.lit(kernel.ALWAYS, pl.UInt8)).otherwise(shown)
-    return rows.select(
-        pl.col("line").cast(pl.UInt32),
-        "ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence",
-        _looked_up("action", _OPS, kernel.KEEP).alias("op"),
-        side.alias("op_side"),
-        pl.col("order_id").alias("order"),
-        show.alias("show"),
-    ).select(list(MESSAGE_COLUMNS))  # fmt: skip
-
-
-def _rebuilt(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """The events of each instrument that the symbol meant, in turn, from a book of its own."""
-    parts: list[pl.DataFrame] = []
-    for part in _by_instrument(rows):
-        events, noticed = build(messages(part), levels)
-        for cause, lines in noticed.items():
-            checker.notice(cause, lines, _SENTENCES[cause])
-        if parts:
-            first = pl.int_range(pl.len()) == 0
-            flags = pl.when(first).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
-            events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
-        parts.append(events)
-    return pl.concat(parts)
-
-
-def _by_instrument(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    if "instrument_id" not in rows.columns or rows.height == 0:
-        return [rows]
-    ids = rows["instrument_id"].to_numpy()
-    cuts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
-    return [rows[a:b] for a, b in pairwise(cuts)]
-
-
-def _looked_up(column: str, meanings: dict[str, int], other: int) -> pl.Expr:
-    return pl.col(column).cast(pl.String).replace_strict(meanings, default=other, return_dtype=pl.UInt8)
-
-
-def _no_levels(names: list[str], source: str) -> int:
-    absent = [c for c in [*NEEDED, "order_id"] if c not in names]
-    if absent or "bid_px_00" in names:
-        what = f"the column {absent[0]} is missing" if absent else "it has levels"
-        raise DataError(f"{source}: {what}; give MBO. MBP-10, MBP-1 and TBBO: dataset=databento.")
-    return 0
-
-
-_ORDER = pl.col("action").is_in(["A", "C", "M"])
-_PLACED = pl.col("action").is_in(["A", "M"])
-_CHECKS = [
-    Check(
-        "unreadable", "flags", _ORDER & ((pl.col("flags") & _NO_ORDER) != 0),
-        "the flags {flags} say that the row is a level or a best quote, no order",
-    ),
-    Check("unreadable", "side", _ORDER & (pl.col("side") == "N"), "{action} of an order on no side"),
-    Check(
-        "unreadable", "price", _PLACED & (pl.col("price").is_null() | (pl.col("price") == NO_PRICE)),
-        "{action} of an order without a price",
-    ),
-    Check("negative_size", "size", pl.col("size") < 0, "the size {size} is negative"),
-]  # fmt: skip

@@ -1,27 +1,21 @@
-"""LOBSTER: message and orderbook files (https://lobsterdata.com/info/DataStructure.php), in archives or as CSV files.
-
-Messages without an orderbook file have a book built from them, which lacks what the file leaves out.
-Symbol, date and hours come from the file name. A row's time is seconds after exchange midnight, its price dollars times
-10,000. LOBSTER has one clock: `ts_recv` equals `ts_event`. Each row is one message.
-"""
+"""From a day's message and orderbook files to events."""
 
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import archives as archive, csv as text, timestamps as wall_clock
 from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.data.calendar import time_zone
-from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import Blob, Feed
-from ofiml.provenance import digest
+from ofiml.data.formats import archives as archive
+from ofiml.data.formats import csv as text
+from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -31,6 +25,8 @@ from ofiml.data.schema import (
     TIME,
     level_columns,
 )
+from ofiml.errors import DataError
+from ofiml.provenance import digest
 
 _NAME = re.compile(
     r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII
@@ -72,32 +68,7 @@ class Day:
     close: int
 
 
-def groups(paths: Sequence[Path]) -> list[list[Path]]:
-    """Archives alone, message files with their orderbook files where they have them, which a glob may match as well.
-
-    Of several files, those that are neither are passed over, as what else lies in a folder. Raises DataError where no
-    file is left, for an orderbook file without its messages, and for a lone file that is neither.
-    """
-    found = []
-    for path in paths:
-        if path.suffix.lower() in archive.SUFFIXES:
-            found.append([path])
-        elif "_message_" in path.name:
-            book = path.with_name(path.name.replace("_message_", "_orderbook_"))
-            found.append([path, book] if book.is_file() else [path])
-        elif "_orderbook_" in path.name:
-            message = path.with_name(path.name.replace("_orderbook_", "_message_"))
-            if message not in paths:
-                raise DataError(f"{path.name}: give its message file, {message.name}, as well.")
-    if not found:
-        raise DataError(
-            f"{paths[0].name}: give the zip, the 7z, the message file (…_message_N.csv), or a folder of them. "
-            "Databento's CSV: dataset=databento."
-        )
-    return found
-
-
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each day's events in file order. Raises DataError."""
     for day in _days(files, dataset.calendar):
         if dataset.symbols is not None and day.symbol not in dataset.symbols:

@@ -1,33 +1,25 @@
-"""Databento MBP-10, and MBP-1 and TBBO as one level: https://databento.com/docs/schemas-and-data-formats/mbp-10.
-
-As CSV, DBN or Parquet, gzip or zstd around it. In CSV and Parquet, prices and times may be pretty (`233.67`, ISO 8601)
-or raw (1e-9 integers, ns); columns may stand in any order, and unknown ones are ignored. The file's order is the feed's
-order and is kept. DBN names instruments by number: what the metadata does not map keeps its number as its symbol.
-"""
+"""From rows of Databento's MBP schemas to events: the book stands in each row."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import dbn
 from ofiml.data.feed import (
     Blob,
     Feed,
     by_symbol,
-    each_alone,
 )
-from ofiml.data.readers.databento_files import (
+from ofiml.data.formats import dbn
+from ofiml.data.readers.databento.files import (
     NEEDED,
     level_names,
     one_instrument,
     table,
 )
+from ofiml.errors import DataError
 
-groups = each_alone
 
-
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events in file order.
 
     Raises DataError for a missing column, a symbol that is wanted and not there, a symbol with rows of several books,

@@ -18,7 +18,7 @@ import polars as pl
 from ofiml.data.book import kernel
 from ofiml.data.book.build import MESSAGE_COLUMNS
 from ofiml.data.checks import Checker
-from ofiml.data.readers.binance_messages import NO_ID, Kind
+from ofiml.data.readers.binance.messages import NO_ID, Kind
 from ofiml.data.schema import (
     ACTION,
     F_LAST,

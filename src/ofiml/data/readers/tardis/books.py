@@ -1,28 +1,12 @@
-"""tardis.dev's CSV files: incremental_book_L2, book_snapshot_5, book_snapshot_25 and trades.
-
-https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds; files are in the order of
-`local_timestamp`, which is `ts_recv`, and keep it: `timestamp` (`ts_event`) may run back. The `sequence` of an event is
-its place among the events, because the format numbers nothing.
-
-The rows of an incremental file that share a `local_timestamp` are one message. A full book (`is_snapshot`) after rows
-that are none discards the book: a reconnection, or a new day. It states the book and changes nothing, so no flow is
-measured across it. Of full books in a row with different times the format cannot say whether they are parts of one or
-several; they count as one, as its documentation has it, and a note says so.
-
-Trades come from the trades file of the same exchange, date and symbol beside the book's, found by Tardis' own file
-names, EXCHANGE_TYPE_DATE_SYMBOL.csv.gz. At equal local times a trade comes before the book that it led to.
-"""
+"""From tardis.dev's tables of books and trades to events."""
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import csv as text
 from ofiml.data.book import kernel
 from ofiml.data.book.levels import after_first, from_levels, lone_events
 from ofiml.data.book.trades import among, upon
@@ -33,6 +17,7 @@ from ofiml.data.feed import (
     by_symbol,
     unpacked,
 )
+from ofiml.data.formats import csv as text
 from ofiml.data.quality import add
 from ofiml.data.schema import (
     F_LAST,
@@ -42,48 +27,14 @@ from ofiml.data.schema import (
     Int64,
     level_columns,
 )
+from ofiml.errors import DataError
 
-_NAME = re.compile(
-    r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|trades)"
-    r"_(?P<date>\d{4}-\d\d-\d\d)_(?P<symbol>.+)\.csv(?:\.gz|\.zst)?"
-)
 _MICROSECOND = 1_000
 _DEFAULT_LEVELS = 10
 _INCREMENTAL, _TRADES, _SNAPSHOT = {"is_snapshot", "amount"}, {"id", "side", "amount"}, "asks[0].price"
 
 
-def groups(paths: Sequence[Path]) -> list[list[Path]]:
-    """Each book's file with the trades beside it, which a glob may match as well; a file of another name alone.
-
-    Raises DataError for trades without a book, and where two files hold the book of one day and symbol.
-    """
-    found: dict[tuple[str, ...], list[Path]] = {}
-    trades: dict[tuple[str, ...], Path] = {}
-    for path in paths:
-        match = _NAME.fullmatch(path.name)
-        key = (str(path),) if match is None else (str(path.parent), *match.group("exchange", "date", "symbol"))
-        if match is not None and match["type"] == "trades":
-            trades[key] = path
-            continue
-        if key in found:
-            raise DataError(f"{found[key][0].name} and {path.name} hold the same book: choose one in dataset.path.")
-        beside = None if match is None else _trades_beside(path, match)
-        found[key] = [path] if beside is None else [path, beside]
-    for key, path in trades.items():
-        if key not in found:
-            raise DataError(
-                f"{path.name} holds trades: give the book, …_incremental_book_L2_….csv.gz, in dataset.path."
-            )
-    return list(found.values())
-
-
-def _trades_beside(path: Path, match: re.Match[str]) -> Path | None:
-    stem = f"{match['exchange']}_trades_{match['date']}_{match['symbol']}.csv"
-    there = [path.with_name(stem + suffix) for suffix in (".gz", ".zst", "")]
-    return next((p for p in there if p.is_file()), None)
-
-
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events in the order of `local_timestamp`. Raises DataError."""
     blob = unpacked(files[0])
     names = text.header(blob)

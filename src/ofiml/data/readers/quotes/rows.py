@@ -1,45 +1,37 @@
-"""Best bid and offer as CSV, of whatever column names: `dataset.columns` says which column is which.
-
-Each row states the quote of both sides and is one message: action M, side N (a quote is nobody's order), no price, size
-0. A side without price and size, or with a price or size of 0, is missing. The file's order is kept.
-"""
+"""From rows of best bid and offer to events."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 import polars as pl
 
-from ofiml.config import FileDataset, QuotesDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import csv as text, timestamps as wall_clock
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
     by_symbol,
-    each_alone,
     unpacked,
 )
+from ofiml.data.formats import csv as text
+from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
     NO_PRICE,
     SIDE,
 )
+from ofiml.errors import DataError
 
-groups = each_alone
 
-
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
     """Each symbol's quotes in file order.
 
     Raises DataError for a column that is missing, or named twice, and whatever the policy refuses.
     """
     (blob,) = (unpacked(f) for f in files)
-    config = cast(QuotesDataset, dataset)
     checker = Checker(blob.name, dataset.policy)
-    names = _names(blob, config)
-    table = text.read_csv(blob, _columns(blob, names, config), checker)
+    names = _names(blob, dataset)
+    table = text.read_csv(blob, _columns(blob, names, dataset), checker)
     table = table.rename({column: role for role, column in names.items()})
     table = checker.apply(table, [c for side in ("bid", "ask") for c in _half_a_side(side)])
     if "symbol" not in names:

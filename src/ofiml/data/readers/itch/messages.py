@@ -1,16 +1,4 @@
-"""Nasdaq TotalView-ITCH 5.0: the frames of a day's file, a book of orders rebuilt for each symbol.
-
-The frames are walked here, because parsers on PyPI end in silence where a file is cut short, or invent a message where
-one is too short (itchcpp 1.6.4 and itchfeed 1.6.4, tried on damaged files); a walk of our own checks every length and
-says at which byte it broke. Layouts: Nasdaq TotalView-ITCH 5.0 specification, framed as BinaryFILE.
-
-The day stands in the file's name alone. ITCH has one clock: `ts_recv` equals `ts_event`. Each message is one exchange
-message; a replacement (U) is a removal and an addition in one. An execution takes from the resting order, at the
-order's price (E) or its own (C); one that does not print (C) is no trade, the cross (Q) that it belongs to is. Trades
-with hidden orders (P) and crosses have no aggressor and leave the book as it is. A halt, pause or quoting period, and
-its end, break the book: no flow is measured across them. Broken trades (B) make no event. A `line` in a message is the
-number of the frame.
-"""
+"""From the frames of an ITCH file to the messages of each symbol's book."""
 
 import datetime as dt
 import re
@@ -24,17 +12,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.data.checks import Check, Checker, remedy
 from ofiml.data.feed import (
     Blob,
     Feed,
-    each_alone,
     unpacked,
 )
-from ofiml.data.readers import itch_kernel as itch
+from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.readers.itch import kernel as itch
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -42,8 +28,7 @@ from ofiml.data.schema import (
     SIDE,
     TIME,
 )
-
-groups = each_alone
+from ofiml.errors import DataError
 
 _LEVELS = 10
 _ZONE = ZoneInfo("America/New_York")
@@ -80,7 +65,7 @@ class _Survey:
     ended: bool
 
 
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events, in the order of the locate codes.
 
     Raises DataError for a name without a date, a symbol that is wanted and not there, and whatever the policy refuses.

@@ -1,25 +1,19 @@
-"""Parquet in the event schema, as the cache of sessions writes it: nothing is mapped, everything is checked.
-
-Columns are those of `schema.schema(levels)`, in any order, the levels found from their names; others are ignored. A
-`line` in a message is the row of the table, from 1.
-"""
+"""From a Parquet file to events: columns, types and values are checked."""
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import parquet as columnar
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
     by_symbol,
-    each_alone,
 )
+from ofiml.data.formats import parquet as columnar
+from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
 from ofiml.data.schema import (
     ACTION,
     LATEST,
@@ -27,20 +21,14 @@ from ofiml.data.schema import (
     SIDE,
     schema,
 )
-from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
+from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
-
-
-def groups(paths: Sequence[Path]) -> list[list[Path]]:
-    """Every file an input of its own, but for the truth that `convert` writes beside a simulated session."""
-    return each_alone([path for path in paths if not path.name.endswith("_truth.parquet")])
-
 
 _WORDS = {"action": ACTION, "side": SIDE}  # other writers store them as text
 _MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
 
 
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events in the table's order.
 
     Raises DataError for a column that is missing or of another type, and whatever the policy refuses.

@@ -1,31 +1,19 @@
-"""AlgoSeek US Equity TAQ as CSV (https://www.algoseek.com/data-sets/docs/eq_taq): best quotes and trades.
-
-A row states one side of one quote, or a trade; times are New York's, rows stand in the order of receipt, the one clock.
-The book is the national best (rows QUOTE … NB), or one exchange's own quotes (`dataset.venue`): its rows with and
-without NB, because the guide does not say whether a quote that sets the national best is repeated without the mark, and
-a repeated quote changes nothing. A bid and an ask next to each other at one time are one event. A price or size of 0 is
-a missing side. Rows of limit-up and limit-down bands are no quotes; official opening and closing prices, and trades of
-size 0, are no trades; cancelled trades make no event. No trade has an aggressor.
-
-Full depth and futures are refused: what their public documentation leaves open would be a guess here.
-"""
+"""From rows of AlgoSeek's TAQ to events; what they mean is written in the package."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 import polars as pl
 
-from ofiml.config import AlgoseekDataset, FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import csv as text, timestamps as wall_clock
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
     by_symbol,
-    each_alone,
     unpacked,
 )
+from ofiml.data.formats import csv as text
+from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.readers.algoseek import AlgoseekDataset
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -33,8 +21,7 @@ from ofiml.data.schema import (
     NO_PRICE,
     SIDE,
 )
-
-groups = each_alone
+from ofiml.errors import DataError
 
 _NEEDED = ["Date", "Timestamp", "EventType", "Ticker", "Price", "Quantity", "Exchange", "Conditions"]
 _ZONE = "America/New_York"
@@ -59,20 +46,19 @@ _REFUSED = {
 }
 
 
-def read(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+def read_feeds(files: Sequence[Blob], dataset: AlgoseekDataset) -> Iterator[Feed]:
     """Each symbol's quotes and trades in file order.
 
     Raises DataError for depth, futures and options, a missing column, quotes whose size is in doubt, a venue without
     quotes, and whatever the policy refuses.
     """
     (blob,) = (unpacked(f) for f in files)
-    config = cast(AlgoseekDataset, dataset)
-    _check_header(blob, config.levels)
+    _check_header(blob, dataset.levels)
     checker = Checker(blob.name, dataset.policy)
     table = _timed(text.read_csv(blob, _COLUMNS, checker), checker)
-    table = _in_lots(table, config, checker)
+    table = _in_lots(table, dataset, checker)
     for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
-        events = _events(rows, config.venue, blob.name)
+        events = _events(rows, dataset.venue, blob.name)
         yield Feed(symbol, events, 1, rows.height + sum(its_checker.dropped.values()), its_checker)
 
 

@@ -1,0 +1,23 @@
+"""The choices that installed packages bring to config groups, beside those of conf/."""
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from ofiml.config.model import KINDS
+from ofiml.config.registry import Registry
+from ofiml.data.readers import READERS
+
+_REGISTRIES: dict[str, Registry[Any]] = {"dataset": READERS, "model": KINDS}
+
+
+def installed_choices(group: str) -> list[str]:
+    """List the names that installed packages declare for a config group."""
+    return sorted(_REGISTRIES[group].installed()) if group in _REGISTRIES else []
+
+
+def register_installed() -> None:
+    """Give Hydra the YAML of each installed choice (`Registry.defaults`). Nothing of the packages is imported."""
+    for group, registry in _REGISTRIES.items():
+        for name, values in registry.defaults().items():
+            ConfigStore.instance().store(name, values, group=group)

@@ -1,0 +1,248 @@
+"""Records found by name: models and readers of the project's own folder, and those of installed packages.
+
+A name in a config is a key into a registry and never a path to import: configs come from strangers. A module is
+imported when its name is asked for, and only if the folder, or an entry point of an installed package, has that name.
+"""
+
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from functools import lru_cache
+from importlib import metadata
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import yaml
+
+from ofiml.errors import ConfigError
+from ofiml.provenance import digest
+
+Record = TypeVar("Record")
+Schema = TypeVar("Schema")
+
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """List the entry points that installed packages declare in a group, by name. Nothing is imported."""
+    return list(_entry_points(group, tuple(sys.path)))
+
+
+@lru_cache(maxsize=16)
+def _entry_points(group: str, path: tuple[str, ...]) -> list[EntryPoint]:
+    return sorted(metadata.entry_points(group=group), key=lambda entry: entry.name)
+
+
+def name_package(entry: EntryPoint) -> str:
+    """Name the distribution that declares an entry point, with its version."""
+    return "an unknown package" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+
+
+class Registry(Mapping[str, Record], Generic[Record]):
+    """The records of one kind by name, own ones and those of installed packages.
+
+    Parameters
+    ----------
+    choice
+        The config group that the names belong to (`model`, `dataset`), for error messages.
+    package
+        The own folder as a package. A module `NAME` in it has the record, unless it starts with _ or the package lists
+        it as `SHARED`.
+    attribute
+        What the record is called in its module.
+    group
+        The entry-point group. An entry point NAME = "module:attribute" of an installed package refers to its record.
+    kind
+        The class of the records.
+    packages
+        Whether packages of the folder hold records as well, in their `__init__`.
+    reserved
+        Own names that have no record in the folder, and that no installed package may take.
+
+    Raises
+    ------
+    KeyError
+        From `registry[name]`, for a name that nobody has.
+    ConfigError
+        From `registry[name]`, for a name that two packages declare, or a package and the project, for an installed
+        package whose record cannot be loaded, and for a record of another kind or name. Other names are not affected.
+    """
+
+    def __init__(
+        self,
+        choice: str,
+        package: str,
+        attribute: str,
+        group: str,
+        kind: type[Record],
+        *,
+        packages: bool = False,
+        reserved: tuple[str, ...] = (),
+    ) -> None:
+        self.choice, self.package, self.attribute, self.group, self.kind = choice, package, attribute, group, kind
+        self.packages, self.reserved = packages, reserved
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self.own(), *self.installed()}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(iter(self))
+
+    def __getitem__(self, name: str) -> Record:
+        entries = self.installed().get(name, [])
+        self.check_claims(name)
+        if name in self.own():
+            module = f"{self.package}.{name}"
+            record = getattr(importlib.import_module(module), self.attribute, None)
+            return self._checked(name, record, f"{self.choice}={name}", f"{module}:{self.attribute}")
+        if not entries:
+            raise KeyError(name)
+        return self._load(entries[0])
+
+    def own(self) -> list[str]:
+        """List the names of the folder."""
+        # The folder is imported by name, as imports run from it to this package.
+        folder = importlib.import_module(self.package)
+        modules = pkgutil.iter_modules(folder.__path__)
+        names = {module.name for module in modules if self.packages or not module.ispkg}
+        return sorted(name for name in names - getattr(folder, "SHARED", frozenset()) if not name.startswith("_"))
+
+    def installed(self) -> dict[str, list[EntryPoint]]:
+        """Map each name that installed packages declare to their entry points: one, unless packages clash."""
+        found: dict[str, list[EntryPoint]] = {}
+        for entry in entry_points(self.group):
+            found.setdefault(entry.name, []).append(entry)
+        return found
+
+    def loadable(self) -> dict[str, Record]:
+        """Map every name to its record, without those of installed packages that cannot be loaded."""
+        records = {}
+        for name in self:
+            try:
+                records[name] = self[name]
+            except ConfigError:  # raised, with its sentence, when the name itself is asked for
+                continue
+        return records
+
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """Map each name that one installed package declares to the values of its NAME.yaml, which stands beside the
+        file of the record. Nothing is imported. A file that is missing or cannot be read counts as {"name": NAME}: the
+        schema of the record then says what is missing.
+        """
+        return {name: _read_defaults(name, entries[0]) for name, entries in self.installed().items()}
+
+    def source_digest(self, name: str) -> str | None:
+        """Hash the code of an installed package's record: its version, and every Python file of the package. None for
+        an own record.
+        """
+        entries = self.installed().get(name, [])
+        if not entries or name in self.own():
+            return None
+        file = _locate(entries[0].module.partition(".")[0])
+        files = [] if file is None else sorted(file.parent.rglob("*.py")) if file.stem == "__init__" else [file]
+        return digest(name_package(entries[0]).encode(), *(path.read_bytes() for path in files))
+
+    def check_claims(self, name: str) -> None:
+        """Raise ConfigError for a name that two packages declare, or a package and the project."""
+        entries = self.installed().get(name, [])
+        if entries and name in {*self.own(), *self.reserved}:
+            raise ConfigError(
+                f"{self.choice}={name} is declared by {name_package(entries[0])}, but ofiml has its own {self.choice} "
+                f"{name}: uninstall that package, or have it choose another name."
+            )
+        if len(entries) > 1:
+            both = " and ".join(map(name_package, entries))
+            raise ConfigError(f"{self.choice}={name} is declared by {both}: uninstall one of the two.")
+
+    def _load(self, entry: EntryPoint) -> Record:
+        where = f"{self.choice}={entry.name} of the installed package {name_package(entry)}"
+        if _NAME.fullmatch(entry.name) is None:
+            raise ConfigError(f"{where}: a name consists of letters, digits and _, and starts with a letter.")
+        try:
+            record = entry.load()
+        except Exception as error:  # whatever somebody else's module raises
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConfigError(f"{where} cannot be loaded ({reason}): fix or uninstall that package.") from error
+        return self._checked(entry.name, record, where, entry.value)
+
+    def _checked(self, name: str, record: Any, where: str, value: str) -> Record:
+        kind = self.kind.__name__
+        if not isinstance(record, self.kind):
+            raise ConfigError(f"{where}: {value} must be a {kind}, and is of type {type(record).__name__}.")
+        named = getattr(record, "name", name)
+        if named != name:
+            raise ConfigError(f"{where}: the {kind} {value} has the name {named}; it must be {name}.")
+        return record
+
+
+class Schemas(Mapping[str, type[Schema]], Generic[Schema]):
+    """The schemas of a config group's choices by name: those of a registry's records, and `fixed` ones before them.
+
+    `items` and `values` leave out installed packages that cannot be loaded, so that a message about other choices does
+    not fail with them. `schemas[name]` raises what `Registry[name]` raises.
+    """
+
+    def __init__(
+        self, registry: Callable[[], Registry[Any]], fixed: Mapping[str, type[Schema]] = MappingProxyType({})
+    ) -> None:
+        self._registry, self._fixed = registry, fixed
+
+    @property
+    def registry(self) -> Registry[Any]:
+        """The registry, which is looked up late: the folder of the records imports this package."""
+        return self._registry()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._fixed, *(name for name in self.registry if name not in self._fixed)])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fixed or name in self.registry
+
+    def __getitem__(self, name: str) -> type[Schema]:
+        if name in self._fixed:
+            self.registry.check_claims(name)
+            return self._fixed[name]
+        schema: type[Schema] = self.registry[name].config
+        return schema
+
+    def items(self) -> ItemsView[str, type[Schema]]:
+        """Every name with its schema."""
+        found = {name: record.config for name, record in self.registry.loadable().items()}
+        return ({**self._fixed} | {name: found[name] for name in found if name not in self._fixed}).items()
+
+    def values(self) -> ValuesView[type[Schema]]:
+        """Every schema, in the order of the names."""
+        return dict(self.items()).values()
+
+
+def _read_defaults(name: str, entry: EntryPoint) -> dict[str, Any]:
+    file = _locate(entry.module)
+    try:
+        values = yaml.safe_load("" if file is None else file.with_name(f"{name}.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        values = None
+    return values if isinstance(values, dict) else {"name": name}
+
+
+def _locate(module: str) -> Path | None:
+    """Find the file of a module without importing it or its parents; None where there is none."""
+    path, spec = None, None
+    parts = module.split(".")
+    for k in range(len(parts)):
+        name = ".".join(parts[: k + 1])
+        found = (finder.find_spec(name, path) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next((one for one in found if one is not None), None)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None

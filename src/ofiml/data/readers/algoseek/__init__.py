@@ -1,0 +1,49 @@
+"""AlgoSeek US Equity TAQ as CSV (https://www.algoseek.com/data-sets/docs/eq_taq): best quotes and trades.
+
+A row states one side of one quote, or a trade; times are New York's, rows stand in the order of receipt, the one clock.
+The book is the national best (rows QUOTE … NB), or one exchange's own quotes (`dataset.venue`): its rows with and
+without NB, because the guide does not say whether a quote that sets the national best is repeated without the mark, and
+a repeated quote changes nothing. A bid and an ask next to each other at one time are one event. A price or size of 0 is
+a missing side. Rows of limit-up and limit-down bands are no quotes; official opening and closing prices, and trades of
+size 0, are no trades; cancelled trades make no event. No trade has an aggressor.
+
+Full depth and futures are refused: what their public documentation leaves open would be a guess here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ofiml.config import FileDataset
+from ofiml.config.checks import require
+from ofiml.data.readers import Reader
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+
+@dataclass(slots=True)
+class AlgoseekDataset(FileDataset):
+    """AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
+
+    venue: str | None
+    quote_lot: float | None
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)
+        require(self.quote_lot is None or self.quote_lot >= 1, "dataset.quote_lot must be at least 1 share, or null.")
+
+
+def read_feeds(files: Sequence["Blob"], dataset: AlgoseekDataset) -> Iterator["Feed"]:
+    """See `taq.read_feeds`."""
+    from ofiml.data.readers.algoseek import taq
+
+    return taq.read_feeds(files, dataset)
+
+
+READER = Reader(
+    name="algoseek",
+    config=AlgoseekDataset,
+    read_feeds=read_feeds,
+    description="AlgoSeek US Equity TAQ as CSV: best quotes and trades",
+)

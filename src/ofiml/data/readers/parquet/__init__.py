@@ -1,0 +1,36 @@
+"""Parquet in the event schema, as the cache of sessions writes it: nothing is mapped, everything is checked.
+
+Columns are those of `schema.schema(levels)`, in any order, the levels found from their names; others are ignored. A
+`line` in a message is the row of the table, from 1.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ofiml.config import FileDataset
+from ofiml.data.readers import Groups, Reader, separate_files
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+
+def group_files(paths: Sequence[Path]) -> Groups:
+    """Every file an input of its own, but for the truth that `convert` writes beside a simulated session."""
+    return separate_files([path for path in paths if not path.name.endswith("_truth.parquet")])
+
+
+def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
+    """See `table.read_feeds`."""
+    from ofiml.data.readers.parquet import table
+
+    return table.read_feeds(files, dataset)
+
+
+READER = Reader(
+    name="parquet",
+    config=FileDataset,
+    read_feeds=read_feeds,
+    description="Parquet in the event schema, as convert writes it",
+    group_files=group_files,
+)

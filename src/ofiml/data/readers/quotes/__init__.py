@@ -1,0 +1,58 @@
+"""Best bid and offer as CSV, of whatever column names: `dataset.columns` says which column is which.
+
+Each row states the quote of both sides and is one message: action M, side N (a quote is nobody's order), no price, size
+0. A side without price and size, or with a price or size of 0, is missing. The file's order is kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ofiml.config import FileDataset
+from ofiml.config.checks import one_of
+from ofiml.data.readers import Reader
+from ofiml.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+
+@dataclass(slots=True)
+class QuotesDataset(FileDataset):
+    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock.
+
+    The file's `sizes` count lots of `size_unit`, or units.
+    """
+
+    columns: dict[str, str]
+    time_zone: str
+    sizes: str
+
+    def __post_init__(self) -> None:
+        FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        one_of("dataset.sizes", self.sizes, ("lots", "units"))
+        needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
+        for key in sorted(needed - set(self.columns)):
+            raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
+        for key in sorted(set(self.columns) - needed - known):
+            raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | known))}.")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
+
+
+def read_feeds(files: Sequence["Blob"], dataset: QuotesDataset) -> Iterator["Feed"]:
+    """See `rows.read_feeds`."""
+    from ofiml.data.readers.quotes import rows
+
+    return rows.read_feeds(files, dataset)
+
+
+READER = Reader(
+    name="quotes",
+    config=QuotesDataset,
+    read_feeds=read_feeds,
+    description="best bid and offer as CSV, of any column names",
+)
