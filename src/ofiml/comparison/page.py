@@ -69,7 +69,8 @@ def sentences(group: dict[str, Any]) -> list[str]:
         )
         if tests["blocks"] < FEWEST_BLOCKS:
             out.append(
-                f"SPA and reality check need {FEWEST_BLOCKS} blocks: more sessions, or a shorter evaluation.block."
+                f"SPA and reality check need {FEWEST_BLOCKS} blocks: more sessions, or a shorter "
+                "evaluation.block_length."
             )
         if tests["pbo"]["combinations"]:
             out.append(

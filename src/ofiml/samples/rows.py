@@ -34,7 +34,7 @@ from ofiml.ofi.flow import flow_table, groups
 from ofiml.provenance import made_by
 from ofiml.samples.execution import closing_quotes, execution_table
 from ofiml.ui.progress import Bar, Stages
-from ofiml.units import SECOND, duration
+from ofiml.units import SECOND
 
 SessionKey = tuple[str, str]
 T = TypeVar("T")
@@ -189,7 +189,7 @@ def _oracle(session: Session, scale: pl.Series, bars: Bars, config: Config) -> p
     horizons on other clocks than time, and triple barriers, of which the truth tells no expectation.
     """
     length, target = config.horizon.length_ns, config.target
-    told = session.planted is not None and target.kind == "forecast" and target.stop is None
+    told = session.planted is not None and target.kind == "forecast" and target.form != "triple_barrier"
     if not isinstance(config.dataset, SyntheticDataset) or length is None or not told:
         return pl.DataFrame()
     from ofiml.data.synthetic.oracle import expected_move
@@ -282,18 +282,16 @@ def with_others(sessions: list[Prepared], config: Features) -> list[Prepared]:
 
 class Others:
     """Which bar of another symbol a row may know of: the last that closed `cross_delay` before it, if it is not older
-    than `cross_oldest`.
+    than `cross_max_age`.
     """
 
     def __init__(self, config: Features) -> None:
-        self.delay, self.oldest = (
-            duration(getattr(config, k), f"features.{k}") for k in ("cross_delay", "cross_oldest")
-        )
+        self.delay, self.max_age = config.cross_delay_ns, config.cross_max_age_ns
 
     def last(self, closes: list[int], t: int) -> int:
         """The bar's index among `closes` (ns, in order), for a row at `t`; -1 if there is none."""
         last = bisect_right(closes, t - self.delay) - 1
-        return last if last >= 0 and t - closes[last] <= self.oldest else -1
+        return last if last >= 0 and t - closes[last] <= self.max_age else -1
 
 
 def all_there(cross: list[str], symbols: set[str]) -> None:

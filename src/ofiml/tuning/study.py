@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from ofiml._typing import TaskType
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.errors import DataError, at
@@ -47,7 +48,7 @@ def tune(
     split: Split,
     config: Tuning,
     *,
-    form: str,
+    task: TaskType,
     seed: int,
     fold: int,
     step: Callable[[], None],
@@ -60,7 +61,7 @@ def tune(
     runs that were killed before. `step` is called once a trial. Raises DataError if no trial is complete.
     """
     inner = inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
-    key = _key(train, ofi, model, split, config, form, (seed, fold))
+    key = _key(train, ofi, model, split, config, task, (seed, fold))
     slots = Slots(Path(config.storage) / key, config.generation, distributions(model), config.inner_folds)
     told, guard = 0, threading.Lock()
 
@@ -72,14 +73,14 @@ def tune(
             told = max(told, finished)
 
     def work() -> None:
-        _work(slots, inner, model, config, form, seed, fold, tell)
+        _work(slots, inner, model, config, task, seed, fold, tell)
 
     joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)() for _ in range(threads))
     trials = [trial for place, trial in slots.finished().items() if place < config.trials]
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:
         failed = f"all {config.trials} tuning trials failed"
-        _learn(model.having(trials[0].params), inner, form, seed, failed)
+        _learn(model.having(trials[0].params), inner, task, seed, failed)
         raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
@@ -90,11 +91,11 @@ def tune(
     )  # fmt: skip
 
 
-def _learn(model: ModelConfig, inner: list[InnerFold], form: str, seed: int, failed: str) -> None:
+def _learn(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:
     """Raises the DataError of the first inner fold that leaves the model nothing to learn, if there is one."""
     for index, fold in enumerate(inner):
         with at(f"{failed}; inner fold {index} of tuning.inner_folds"):
-            build(model, form=form, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
+            build(model, task=task, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
 
 
 def _work(
@@ -102,7 +103,7 @@ def _work(
     inner: list[InnerFold],
     model: ModelConfig,
     config: Tuning,
-    form: str,
+    task: TaskType,
     seed: int,
     fold: int,
     tell: Callable[[int], None],
@@ -122,7 +123,7 @@ def _work(
                 if not ours:
                     continue
                 params = generation.suggest(place)
-                outcome = evaluate(model.having(params), inner, form=form, seed=seed, hopeless=generation.hopeless)
+                outcome = evaluate(model.having(params), inner, task=task, seed=seed, hopeless=generation.hopeless)
                 slots.add(generation.finished(place, params, outcome))
                 break
         else:  # others are at all that is left of this generation
@@ -130,7 +131,7 @@ def _work(
 
 
 def _key(
-    train: Train, ofi: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seeds: tuple[int, int]
+    train: Train, ofi: Ofi, model: ModelConfig, split: Split, config: Tuning, task: TaskType, seeds: tuple[int, int]
 ) -> str:
     digest = hashlib.sha256()
     rows = train.rows
@@ -138,5 +139,5 @@ def _key(
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     how = (config.inner_folds, config.generation, config.pruning)
     made = made_by("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
-    digest.update(repr((ofi, model, split.embargo_ns, how, form, seeds, train.dead_band, train.columns, made)).encode())
+    digest.update(repr((ofi, model, split.embargo_ns, how, task, seeds, train.dead_band, train.columns, made)).encode())
     return digest.hexdigest()[:32]
