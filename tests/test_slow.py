@@ -24,7 +24,7 @@ def test_nothing_is_found_in_many_null_markets(run):
     values, held = [], 0
     for seed in range(20):
         study = run("dataset=synthetic_null", f"dataset.seed={seed}", "dataset.sessions=4", "model=ridge",
-                    "tuning.trials=4", "evaluation.bootstrap=300")  # fmt: skip
+                    "tuning.trials=4", "evaluation.bootstrap_samples=300")  # fmt: skip
         ic = study.report.metrics["pooled"]["ic"]
         values.append(ic["value"])
         held += ic["low"] < 0 < ic["high"]

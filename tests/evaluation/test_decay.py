@@ -88,7 +88,7 @@ def predictions(y_hat, moves):
 
 @pytest.fixture(scope="module")
 def judged(configure):
-    return configure("evaluation.bootstrap=300")
+    return configure("evaluation.bootstrap_samples=300")
 
 
 def walk(seed, n=3000):

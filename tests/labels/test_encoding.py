@@ -54,7 +54,7 @@ def test_what_a_forecast_is_worth_in_ticks():
     for flat in (np.zeros(2), np.full(2, 0.5)):
         assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [2, -2]
     # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4; one in two does.
-    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
     quarter, flat = half / 2, np.full(2, 0.5)
     assert in_ticks(quarter, flat, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
     # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
@@ -66,7 +66,7 @@ def test_who_knows_no_more_than_the_shares_of_a_barriers_labels_forecasts_the_me
     rng = np.random.default_rng(1)
     y = rng.choice([-1.0, 0.0, 1.0], 500, p=[0.5, 0.2, 0.3])
     move = np.select([y > 0, y < 0], [4.0, -2.0], 1.0) + rng.uniform(0, 0.4, 500)
-    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
     up, down, flat = (np.array([np.mean(y == k)]) for k in (1, -1, 0))
     assert in_ticks(up - down, flat, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
     # Of no train row that touched, the barriers themselves.

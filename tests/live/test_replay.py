@@ -19,7 +19,13 @@ from ofiml.tracking.logged_run import _same_until
 from ofiml.tracking.record import record
 from ofiml.tracking.reproduction import check_path
 
-SMALL = ["dataset.session_length=20m", "dataset.sessions=2", "split.folds=2", "evaluation.bootstrap=50", "tuning=off"]
+SMALL = [
+    "dataset.session_length=20m",
+    "dataset.sessions=2",
+    "split.n_folds=2",
+    "evaluation.bootstrap_samples=50",
+    "tuning=off",
+]
 RUNS = {
     "trees": ["model=lgbm", "model.n_estimators=20", "features=full", "ofi.normalise=depth", "ofi.parts=sides"],
     "windows": ["model=ols", "ofi=mlofi_ridge", "ofi.windows=[bar,1s,30s]", "ofi.levels=4", "features=core"],

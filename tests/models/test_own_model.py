@@ -19,19 +19,16 @@ FILE = '''
 """Regression of the return that large moves do not pull: Huber's."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from ofiml.config import Kind, Model
-from ofiml.config.checks import require
+from ofiml.config.bounds import within
 from ofiml.models.linear import Linear
 
 
 @dataclass(slots=True)
 class HuberModel(Model):
-    epsilon: float
-
-    def __post_init__(self):
-        Model.__post_init__(self)
-        require(self.epsilon > 1, "model.epsilon must be above 1.")
+    epsilon: Annotated[float, within("(1, 100]")]
 
 
 def build(config, task):
@@ -40,7 +37,7 @@ def build(config, task):
     return Linear(HuberRegressor(epsilon=config.epsilon), classify=False)
 
 
-MODEL = Kind(HuberModel, ("return",), build)
+MODEL = Kind(HuberModel, ("regression",), build)
 '''
 YAML = "name: huber\nepsilon: 1.35\nspace:\n  epsilon: {low: 1.1, high: 3.0}\n"
 
@@ -79,7 +76,7 @@ def test_one_file_and_one_yaml_make_a_model(own):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["model=huber", "model.epsilon=1"], r"model\.epsilon must be above 1"),
+        (["model=huber", "model.epsilon=1"], r"model\.epsilon must lie in \(1, 100\]"),
         (["model=huber", "model.epsilon=x"], r"model\.epsilon: Value 'x'"),
         (["model=huber", "+model.epsilonn=2"], r"Did you mean model\.epsilon\?"),
         (["model=huber", "target=direction"], "model=huber is a regression, but the target is a direction"),
@@ -122,7 +119,7 @@ def test_every_file_is_a_model_with_a_yaml_or_shared():
     yamls = {path.stem for path in (ROOT / "conf" / "model").glob("*.yaml")}
     assert yamls - {"blend_direction"} == set(MODELS)
     for name in MODELS:
-        assert set(MODELS.kind(name).forms) <= {"return", "direction"}
+        assert set(MODELS.kind(name).tasks) <= {"regression", "classification"}
 
 
 def test_the_schemas_of_all_models_import_nothing_heavy():
@@ -145,6 +142,11 @@ def test_the_readmes_model_is_this_one():
     tested = iter([line.strip() for line in FILE.splitlines()])
     assert len(lines) >= 6
     assert all(line in tested for line in lines)
-    for import_ in ("from ofiml.config import Kind, Model", "from ofiml.models.linear import Linear"):
-        assert f"# {import_}" in code
-        assert import_ in FILE
+    imports = (
+        "ofiml.config import Kind, Model",
+        "ofiml.config.bounds import within",
+        "ofiml.models.linear import Linear",
+    )
+    for import_ in imports:
+        assert f"# from {import_}" in code
+        assert f"from {import_}" in FILE

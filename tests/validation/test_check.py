@@ -324,13 +324,19 @@ def test_a_sound_study_passes(run, overrides):
 
 def test_real_data_pass(run, data):
     path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
-    asked = ["tuning=off", "model=lgbm", "features=core", "evaluation.bootstrap=50", "evaluation.leak_check=true"]
+    asked = [
+        "tuning=off",
+        "model=lgbm",
+        "features=core",
+        "evaluation.bootstrap_samples=50",
+        "evaluation.leak_check=true",
+    ]
     found = run("dataset=lobster", f"dataset.path={path}", *asked).report.leak_check
     assert len({t["fold"] for t in found["times"]}) == 3
 
 
 def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
-    asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.folds=3"]
+    asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.n_folds=3"]
     found = [run(*QUICK, *asked).report.leak_check for _ in range(2)]
     assert found[0] == found[1]
     assert [t["fold"] for t in found[0]["times"]] == [0, 1, 2]

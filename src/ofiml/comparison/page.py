@@ -68,7 +68,9 @@ def sentences(group: dict[str, Any]) -> list[str]:
             f"{members} of {len(group['runs'])}."
         )
         if tests["blocks"] < MIN_BLOCKS:
-            out.append(f"SPA and reality check need {MIN_BLOCKS} blocks: more sessions, or a shorter evaluation.block.")
+            out.append(
+                f"SPA and reality check need {MIN_BLOCKS} blocks: more sessions, or a shorter evaluation.block_length."
+            )
         if tests["pbo"]["combinations"]:
             out.append(
                 f"Probability of backtest overfitting {tests['pbo']['pbo']:.2f}: how often the best of one half of the "

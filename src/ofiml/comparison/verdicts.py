@@ -106,7 +106,7 @@ def _by_block(entry: Entry, lengths: set[int | None]) -> Float:
 
 
 def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
-    """The block of each row, by that of the runs' own `evaluation.block` whose blocks are longest: fewest."""
+    """The block of each row, by that of the runs' own `evaluation.block_length` whose blocks are longest: fewest."""
     span = label_span(predictions)
     session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
     return min((blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))

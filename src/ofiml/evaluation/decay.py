@@ -82,8 +82,8 @@ def _judged(rows: pl.DataFrame, move: Float, y_hat: Float, span: int, config: Co
         move,
         y_hat,
         blocks_within(rows, span, config),
-        samples=evaluation.bootstrap,
-        level=evaluation.level,
+        samples=evaluation.bootstrap_samples,
+        level=evaluation.confidence_level,
         seed=config.seed,
     )
     return ic(move, y_hat), low, high

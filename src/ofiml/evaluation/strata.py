@@ -148,7 +148,9 @@ def _measured(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
     if len(y):
         block = blocks_within(rows, label_span(rows), config)
         evaluation = config.evaluation
-        low, high = ic_interval(y, y_hat, block, samples=evaluation.bootstrap, level=evaluation.level, seed=config.seed)
+        low, high = ic_interval(
+            y, y_hat, block, samples=evaluation.bootstrap_samples, level=evaluation.confidence_level, seed=config.seed
+        )
     return {"rows": len(y), "ic": values.pop("ic"), "low": low, "high": high, **values}
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from ofiml.config import Features
 from ofiml.errors import DataError
 from ofiml.samples.session import SessionSamples
-from ofiml.units import SECOND, duration
+from ofiml.units import SECOND
 
 
 def cross_columns(config: Features) -> list[str]:
@@ -48,18 +48,16 @@ def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[Ses
 
 class CrossBars:
     """The bar of another symbol that a row may know: the last that closed `cross_delay` before it, unless it is older
-    than `cross_oldest`.
+    than `cross_max_age`.
     """
 
     def __init__(self, config: Features) -> None:
-        self.delay, self.oldest = (
-            duration(getattr(config, k), f"features.{k}") for k in ("cross_delay", "cross_oldest")
-        )
+        self.delay, self.max_age = config.cross_delay_ns, config.cross_max_age_ns
 
     def last(self, closes: list[int], t: int) -> int:
         """Return the bar's index among `closes` (ns, ascending) for a row at `t` (ns); -1 where there is none."""
         last = bisect_right(closes, t - self.delay) - 1
-        return last if last >= 0 and t - closes[last] <= self.oldest else -1
+        return last if last >= 0 and t - closes[last] <= self.max_age else -1
 
 
 def require_symbols(cross: list[str], symbols: set[str]) -> None:

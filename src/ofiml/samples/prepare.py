@@ -138,7 +138,7 @@ def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSett
     labels, horizons on other clocks than time, and triple barriers, whose expectation is not known in closed form.
     """
     length, target = settings.horizon.length_ns, settings.target
-    expected = session.planted is not None and target.kind == "forecast" and target.stop is None
+    expected = session.planted is not None and target.kind == "forecast" and target.form != "triple_barrier"
     if not isinstance(settings.dataset, SyntheticDataset) or length is None or not expected:
         return pl.DataFrame()
     from ofiml.data.synthetic.oracle import expected_move

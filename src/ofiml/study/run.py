@@ -109,7 +109,7 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
             metrics = judge(predictions, config)
             if "oracle" in predictions.columns:
                 planted = any(truth.informative for truth in truths)
-                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.form, planted)
+                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.task, planted)
             impact = _impact(judged, sessions) if config.target.kind == "impact" else None
         with clock.stage("controls"):
             asked = config.evaluation.controls

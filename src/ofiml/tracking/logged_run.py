@@ -124,7 +124,7 @@ def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> L
     columns = feature_columns(config.features)
     pipelines = []
     for fold in range(firsts.height):
-        pipeline = Pipeline(config.ofi, config.model, form=config.target.form, seed=config.seed, columns=columns)
+        pipeline = Pipeline(config.ofi, config.model, task=config.target.task, seed=config.seed, columns=columns)
         try:
             pipelines.append(pipeline.load(folder / f"fold_{fold:02d}", width))
         except OSError as error:
