@@ -17,7 +17,7 @@ from ofiml.data.schema import (
     Session,
     schema,
 )
-from ofiml.features import kernel
+from ofiml.features import kernel, layout
 from ofiml.features.batch import pieces
 from ofiml.features.machine import FLOW_ONLY, Machine, market
 from ofiml.ofi.flow import bar_flow, flow_columns
@@ -57,13 +57,13 @@ def _per_state(session: Session) -> Iterator[list[int]]:
     m, levels = Machine(market(session, "message"), FLOW_ONLY), session.levels
 
     def net() -> Int64:
-        return m.total[:levels] - m.total[levels : 2 * levels]
+        return m.memory.total[:levels] - m.memory.total[levels : 2 * levels]
 
     for rows in pieces(session):
         for row in rows:
             before = net()
-            kernel.step(m.state, m.total, m.book, m.ring, m.due, m.prints, m.buckets, row)
-            if row[kernel.FLAGS] & F_LAST:
+            kernel.step(m.arrays, row)
+            if row[layout.FLAGS] & F_LAST:
                 yield (net() - before).tolist()
 
 

@@ -24,7 +24,7 @@ from ofiml.data.calendar import time_zone
 from ofiml.data.schema import Session, times
 from ofiml.data.sessions import Source, sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.features import kernel
+from ofiml.features import layout
 from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
@@ -209,7 +209,7 @@ def _stream_sessions(together: list[Session], config: Config, run: LoggedRun, ti
     gc.disable()
     try:
         for which, row in _merged(together):
-            stamp = int(row[kernel.STAMP])
+            stamp = int(row[layout.STAMP])
             bars: list[tuple[int, Bar]] = []
             for i, stream in enumerate(streams):
                 if i != which:
