@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
-from ofiml.provenance import digest
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session, schema
+from ofiml.provenance import digest
 
 Item = TypeVar("Item")
 Packed = tuple[pl.DataFrame, dict[str, Any]]

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ofiml.errors import DataError
 from ofiml.data.schema import Int64
+from ofiml.errors import DataError
 from ofiml.units import SECOND
 
 _MINUTE, _DAY = 60 * SECOND, 24 * 3600 * SECOND

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Policy
-from ofiml.errors import DataError
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, NO_PRICE
+from ofiml.errors import DataError
 
 # Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)

@@ -11,8 +11,8 @@ from typing import Protocol
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
 from ofiml.data.checks import Checker
+from ofiml.errors import DataError
 
 MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
 _PIECE = 1 << 24  # bytes that are unpacked at a time

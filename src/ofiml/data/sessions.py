@@ -11,12 +11,11 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset, files
-from ofiml.errors import DataError
-from ofiml.data import calendar, cache as store
+from ofiml.data import cache as store
+from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carried
 from ofiml.data.feed import Blob, Feed
-from ofiml.provenance import file_digest
 from ofiml.data.quality import Quality, add
 from ofiml.data.readers import reader
 from ofiml.data.schema import (
@@ -25,6 +24,8 @@ from ofiml.data.schema import (
     schema,
     times,
 )
+from ofiml.errors import DataError
+from ofiml.provenance import file_digest
 from ofiml.units import PRICE_SCALE, SECOND
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ofiml.errors import DataError
+from ofiml.data.checks import Checker
+from ofiml.data.feed import Blob
 from ofiml.data.formats import cells
 from ofiml.data.formats.cells import (
     INSTANT,
@@ -22,9 +23,8 @@ from ofiml.data.formats.cells import (
     WORD,
     Plain,
 )
-from ofiml.data.checks import Checker
-from ofiml.data.feed import Blob
 from ofiml.data.schema import LATEST, NO_PRICE, TIME
+from ofiml.errors import DataError
 
 # Above 2^52 units of 1e-9 a float no longer tells neighbours apart, and a price would be silently wrong.
 MAX_PRICE = 4_000_000.0

@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.errors import DataError
 from ofiml.data.feed import Blob
 from ofiml.data.schema import ACTION, SIDE
+from ofiml.errors import DataError
 
 MAGIC = b"DBN"
 UNDEF_SIZE = 2**32 - 1

@@ -7,9 +7,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ofiml.errors import DataError
-from ofiml.data.schema import Int64
 from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
+from ofiml.data.schema import Int64
+from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
 # Instead of a number, where a cell cannot be one.

@@ -7,8 +7,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
-from ofiml.errors import DataError
 from ofiml.data.feed import MOST_BYTES, Blob
+from ofiml.errors import DataError
 
 MAGIC = b"PAR1"
 

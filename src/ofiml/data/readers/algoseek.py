@@ -16,8 +16,6 @@ from typing import cast
 import polars as pl
 
 from ofiml.config import AlgoseekDataset, FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import csv as text, timestamps as wall_clock
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
@@ -26,6 +24,8 @@ from ofiml.data.feed import (
     each_alone,
     unpacked,
 )
+from ofiml.data.formats import csv as text
+from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -33,6 +33,7 @@ from ofiml.data.schema import (
     NO_PRICE,
     SIDE,
 )
+from ofiml.errors import DataError
 
 groups = each_alone
 

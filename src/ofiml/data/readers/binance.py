@@ -19,7 +19,6 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
 from ofiml.data.book.levels import after_first, from_levels, lone_events
 from ofiml.data.book.trades import among, upon
 from ofiml.data.checks import Checker
@@ -33,6 +32,7 @@ from ofiml.data.readers.binance_messages import (
     Parser,
 )
 from ofiml.data.schema import NO_PRICE, SIDE
+from ofiml.errors import DataError
 
 _PART = re.compile(r"(?P<name>.+)_(?P<part>snapshot|update)s?\.json(?:\.gz|\.zst)?")
 _DEFAULT_LEVELS = 10

@@ -15,11 +15,11 @@ import numpy as np
 import orjson
 import polars as pl
 
-from ofiml.errors import DataError
-from ofiml.data.formats import decimals
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
+from ofiml.data.formats import decimals
 from ofiml.data.schema import LATEST, Int64
+from ofiml.errors import DataError
 
 MILLISECOND = 1_000_000
 _LATEST = LATEST // MILLISECOND  # in ms

@@ -9,20 +9,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import dbn
 from ofiml.data.feed import (
     Blob,
     Feed,
     by_symbol,
     each_alone,
 )
+from ofiml.data.formats import dbn
 from ofiml.data.readers.databento_files import (
     NEEDED,
     level_names,
     one_instrument,
     table,
 )
+from ofiml.errors import DataError
 
 groups = each_alone
 

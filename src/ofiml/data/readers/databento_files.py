@@ -5,11 +5,12 @@ from collections.abc import Callable
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import parquet as columnar, dbn, csv as text
-from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import Blob, unpacked
+from ofiml.data.formats import csv as text
+from ofiml.data.formats import dbn
+from ofiml.data.formats import parquet as columnar
+from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.schema import (
     ACTION,
     F_SNAPSHOT,
@@ -18,6 +19,7 @@ from ofiml.data.schema import (
     SIDE,
     TIME,
 )
+from ofiml.errors import DataError
 
 NEEDED = ["ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
 _IDS = ["publisher_id", "instrument_id"]

@@ -12,8 +12,6 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import dbn
 from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
@@ -22,6 +20,7 @@ from ofiml.data.feed import (
     by_symbol,
     each_alone,
 )
+from ofiml.data.formats import dbn
 from ofiml.data.readers.databento_files import (
     F_MAYBE_BAD_BOOK,
     NEEDED,
@@ -29,6 +28,7 @@ from ofiml.data.readers.databento_files import (
     table,
 )
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
+from ofiml.errors import DataError
 
 groups = each_alone
 

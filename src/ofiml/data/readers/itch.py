@@ -24,8 +24,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.data.checks import Check, Checker, remedy
 from ofiml.data.feed import (
@@ -34,6 +32,7 @@ from ofiml.data.feed import (
     each_alone,
     unpacked,
 )
+from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.readers import itch_kernel as itch
 from ofiml.data.schema import (
     ACTION,
@@ -42,6 +41,7 @@ from ofiml.data.schema import (
     SIDE,
     TIME,
 )
+from ofiml.errors import DataError
 
 groups = each_alone
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import archives as archive, csv as text, timestamps as wall_clock
 from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
 from ofiml.data.calendar import time_zone
-from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import Blob, Feed
-from ofiml.provenance import digest
+from ofiml.data.formats import archives as archive
+from ofiml.data.formats import csv as text
+from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -31,6 +31,8 @@ from ofiml.data.schema import (
     TIME,
     level_columns,
 )
+from ofiml.errors import DataError
+from ofiml.provenance import digest
 
 _NAME = re.compile(
     r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII

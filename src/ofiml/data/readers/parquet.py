@@ -11,8 +11,6 @@ from pathlib import Path
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import parquet as columnar
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
@@ -20,6 +18,8 @@ from ofiml.data.feed import (
     by_symbol,
     each_alone,
 )
+from ofiml.data.formats import parquet as columnar
+from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
 from ofiml.data.schema import (
     ACTION,
     LATEST,
@@ -27,7 +27,7 @@ from ofiml.data.schema import (
     SIDE,
     schema,
 )
-from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
+from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
 

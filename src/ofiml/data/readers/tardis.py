@@ -21,8 +21,6 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.errors import DataError
-from ofiml.data.formats import csv as text
 from ofiml.data.book import kernel
 from ofiml.data.book.levels import after_first, from_levels, lone_events
 from ofiml.data.book.trades import among, upon
@@ -33,6 +31,7 @@ from ofiml.data.feed import (
     by_symbol,
     unpacked,
 )
+from ofiml.data.formats import csv as text
 from ofiml.data.quality import add
 from ofiml.data.schema import (
     F_LAST,
@@ -42,6 +41,7 @@ from ofiml.data.schema import (
     Int64,
     level_columns,
 )
+from ofiml.errors import DataError
 
 _NAME = re.compile(
     r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|trades)"

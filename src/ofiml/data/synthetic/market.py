@@ -8,7 +8,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import SyntheticDataset
-from ofiml.errors import DataError
 from ofiml.data.quality import Quality
 from ofiml.data.schema import (
     ACTION,
@@ -20,6 +19,7 @@ from ofiml.data.schema import (
 )
 from ofiml.data.synthetic import kernel
 from ofiml.data.truth import Truth
+from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE, SECOND, duration
 
 Int64 = NDArray[np.int64]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from ofiml.errors import DataError
 from ofiml.data import cache as store
-from ofiml.data.writers import vendors as writers
 from ofiml.data.schema import F_LAST, Session
+from ofiml.data.writers import vendors as writers
+from ofiml.errors import DataError
 
 _MILLISECOND = 1_000_000
 FORMATS = ("parquet", "dbn", "lobster")

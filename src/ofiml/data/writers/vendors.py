@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from ofiml.errors import DataError
-from ofiml.data.formats import dbn
 from ofiml.data.calendar import time_zone
+from ofiml.data.formats import dbn
+from ofiml.data.formats.timestamps import midnight
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -19,7 +19,7 @@ from ofiml.data.schema import (
     Session,
     times,
 )
-from ofiml.data.formats.timestamps import midnight
+from ofiml.errors import DataError
 from ofiml.units import SECOND
 
 _LEVELS = 10
