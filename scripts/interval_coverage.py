@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.stats import binom
 
+from ofiml.cli.conf import CONF
 from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import CONF
 from ofiml.config import Config, load
 from ofiml.evaluation.measures import judge
 from ofiml.metrics.scores import measure
