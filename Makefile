@@ -1,6 +1,8 @@
-# make run | test | setup | check | test-slow | bench | ui | lock | clean; `make run ARGS="model=ridge ofi=pca"` passes Hydra overrides on.
-PYTHON ?= python3.11
-BIN := .venv/bin
+# `make help` lists the targets; `make run ARGS="model=ridge ofi=pca"` passes Hydra overrides on.
+PYTHONS := 3.11 3.12 3.13
+PYTHON ?= $(shell .ci/python $(PYTHONS))
+VENV ?= .venv
+BIN := $(VENV)/bin
 ARGS ?=
 PORT ?= 5000
 
@@ -8,50 +10,63 @@ export UV_COMPILE_BYTECODE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
-.PHONY: run test setup check test-slow bench ui lock clean
+.PHONY: run test help setup check test-slow wheel bench ui lock clean
 
-run: .venv/installed
-	$(BIN)/python -m ofiml.run $(ARGS)
+run: $(VENV)/installed  ## set up, then run the study: make run ARGS="debug=tiny"
+	$(BIN)/ofiml run $(ARGS)
 
-test: .venv/installed
+test: $(VENV)/installed  ## set up, then run the tests, but for the slow ones
 	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
-setup: .venv/installed
+help:  ## list the targets
+	@echo "make TARGET [ARGS=...] [PYTHON=python3.12] [VENV=.venv]"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 14
 
-check: .venv/installed
+setup: $(VENV)/installed  ## install everything into $(VENV), each file checked by its hash
+
+check: $(VENV)/installed  ## formatting, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
 
-test-slow: .venv/installed
+test-slow: $(VENV)/installed  ## tests that take minutes, the wheel's among them
 	$(BIN)/pytest -m slow $(ARGS)
 
-bench: .venv/installed
+wheel: $(VENV)/installed  ## build dist/ofiml-VERSION-py3-none-any.whl, conf/ inside
+	$(BIN)/uv build --quiet --wheel --out-dir dist .
+	@ls dist/*.whl
+
+bench: $(VENV)/installed  ## the benchmarks
 	$(BIN)/python benchmarks/flow.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/readers.py
 	$(BIN)/python benchmarks/market.py
 
-ui: .venv/installed
+ui: $(VENV)/installed  ## the MLflow page of the runs: make ui PORT=5001
 	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	@echo "(the part for model training; Ctrl-C ends it, make ui PORT=5001 takes another port)"
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
 # Everything is installed with its hash checked; uv itself first, by pip, from the same lock.
-.venv/installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	awk '/^uv==/ {on=1} /^[a-z]/ && !/^uv==/ {on=0} on' requirements.lock > .venv/uv.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+$(VENV)/installed: requirements.lock pyproject.toml
+	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
+	  echo "No Python of $(PYTHONS) runs here. Install one (apt install python3.11 python3.11-venv, or pyenv install 3.11)," >&2; \
+	  echo "or name it: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	"$$python" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] not in '$(PYTHONS)'.split())" || { \
+	  echo "$$python does not run, or is none of Python $(PYTHONS): name another, make PYTHON=python3.12" >&2; exit 1; }; \
+	"$$python" -m venv $(VENV)
+	awk '/^uv==/ {on=1} /^[a-z]/ && !/^uv==/ {on=0} on' requirements.lock > $(VENV)/uv.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-lock:
+lock:  ## renew requirements.lock, for every Python of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 
 # Results (outputs, mlflow.db, mlruns) are not ours to delete.
-clean:
-	rm -rf .venv .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+clean:  ## remove environments and caches; results stay
+	rm -rf .venv .venv-3.* dist .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +

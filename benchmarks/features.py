@@ -5,6 +5,7 @@ In batch it is held against the flow kernel alone on the same states, which read
 the best of several repeats.
 """
 
+import argparse
 import gc
 import time
 
@@ -72,7 +73,8 @@ def batch(rows: np.ndarray, plan: Plan, step: int) -> None:
 
 def flow_alone(columns: list[np.ndarray], reset: np.ndarray, out: np.ndarray) -> None:
     for m in range(LEVELS):
-        kernel.flow_events(*columns[4 * m : 4 * m + 4], reset, out)
+        bid, bid_sz, ask, ask_sz = columns[4 * m : 4 * m + 4]
+        kernel.flow_events(bid, bid_sz, ask, ask_sz, reset, out)
 
 
 def session(rows: np.ndarray) -> Session:
@@ -94,7 +96,7 @@ def session(rows: np.ndarray) -> Session:
 
 def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nanoseconds of each update, and of each bar's features."""
-    updates, bars = np.empty(LIVE, np.int64), []
+    updates, bars = np.empty(LIVE, np.int64), list[int]()
     for repeat in range(2):  # the first compiles
         stream = Stream(market(), TimeBars("time", "1s", "message"), FULL)
         bars.clear()
@@ -114,6 +116,7 @@ def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     rows = feed()
     columns = [np.ascontiguousarray(rows[:, layout.BOOK + i]) for i in range(4 * LEVELS)]
     reset, out = np.zeros(ROWS, np.bool_), np.empty(ROWS, np.int64)

@@ -6,6 +6,9 @@ in numpy, vectorised. Each figure is the best of several repeats on one thread; 
 less so.
 """
 
+import argparse
+from collections.abc import Callable
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -16,11 +19,14 @@ from ofiml.features.kernel import flow_events
 STATES, LEVELS, REPEATS = 1_000_000, 10, 25
 
 
-def book(seed: int = 0) -> list[tuple[np.ndarray, ...]]:
+Level = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # bid price, bid size, ask price, ask size
+
+
+def book(seed: int = 0) -> list[Level]:
     """Per level (bid price, bid size, ask price, ask size) of a random walk, columns apart as in the event table."""
     rng = np.random.default_rng(seed)
     mid = 10_000 + np.cumsum(rng.integers(-1, 2, STATES) * (rng.random(STATES) < 0.1))
-    levels = []
+    levels: list[Level] = []
     for m in range(LEVELS):
         sizes = [rng.integers(1, 500, STATES) for _ in range(2)]
         levels.append((mid - 1 - m, sizes[0], mid + 1 + m, sizes[1]))
@@ -35,6 +41,7 @@ def vectorised(bid: np.ndarray, bid_sz: np.ndarray, ask: np.ndarray, ask_sz: np.
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     levels = book()
     out, peer = np.empty(STATES, np.int64), np.empty(STATES, np.int64)
     reset = np.zeros(STATES, np.bool_)
@@ -45,8 +52,13 @@ def main() -> None:
 
     source = np.ones(STATES * LEVELS * 5 // 2, np.int64)
     target = np.empty_like(source)
-    kernel = best(lambda: [flow_events(*level, reset, out) for level in levels] and None, REPEATS)
-    numpy_ = best(lambda: [vectorised(*level, peer) for level in levels] and None, REPEATS)
+
+    def all_levels(work: Callable[..., object], *more: np.ndarray) -> None:
+        for level in levels:
+            work(*level, *more)
+
+    kernel = best(lambda: all_levels(flow_events, reset, out), REPEATS)
+    numpy_ = best(lambda: all_levels(vectorised, peer), REPEATS)
     copy = best(lambda: np.copyto(target, source), REPEATS)
     columns = np.concatenate([column for level in levels for column in level])
     reading = best(lambda: np.bitwise_xor.reduce(columns) and None, REPEATS)

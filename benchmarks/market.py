@@ -4,6 +4,7 @@
 Each figure is the best of several repeats; machines differ and are noisy.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,7 @@ def loop(config: SyntheticDataset) -> Callable[[], int]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     table = Table(title="million events a second, one thread", box=None)
     for column in ("market", "events", "kernel", "session"):
         table.add_column(column, justify="right" if table.columns else "left")

@@ -7,7 +7,9 @@ copying what it writes. Each figure is the best of several repeats. The data are
 occasion.
 """
 
+import argparse
 import io
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -92,6 +94,7 @@ def table(title: str, rows: list[tuple[str, float, float]], first: str) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     messages = order_stream(1_000_000)
     price, size = (messages[c].to_numpy() for c in ("price", "size"))
     op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
@@ -118,8 +121,21 @@ def main() -> None:
 
     events, _ = build(messages.head(ROWS), LEVELS)
     csv = Blob("book.csv", _as_csv(events))
-    settings = {"symbols": None, "calendar": "24/7", "hours": "all", "first_date": None, "last_date": None}
-    limits = {"tick": 0.01, "size_unit": 1.0, "levels": None, "store": None, "max_sessions": None, "max_events": None}
+    settings: dict[str, Any] = {
+        "symbols": None,
+        "calendar": "24/7",
+        "hours": "all",
+        "first_date": None,
+        "last_date": None,
+    }
+    limits: dict[str, Any] = {
+        "tick": 0.01,
+        "size_unit": 1.0,
+        "levels": None,
+        "store": None,
+        "max_sessions": None,
+        "max_events": None,
+    }
     dataset = FileDataset(name="databento", path=__file__, policy=Policy(), **settings, **limits)
     (feed,) = databento.read_feeds([csv], dataset)
     columns = [c for c in feed.events.columns if c != "line"] + ["symbol"]

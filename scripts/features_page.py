@@ -1,5 +1,6 @@
 """Writes docs/features.md from the catalogue: python scripts/features_page.py."""
 
+import argparse
 from pathlib import Path
 
 from ofiml.features import catalogue
@@ -71,5 +72,11 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page (default: docs/features.md)")
+    parser.parse_args().out.write_text(page())
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    main()

@@ -20,6 +20,10 @@ import traceback
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ofiml.data.schema import Session
 
 ROOT = Path(__file__).parents[1]
 # As in the tests: kernels check their bounds, with a cache of their own.
@@ -108,7 +112,7 @@ def work(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> N
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders that panic say so at length
     sample = samples()[name]
-    whole = {}
+    whole: dict[str, list[Session] | None] = {}
     for asked in POLICIES:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -122,9 +126,10 @@ def work(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> N
         how, text, start = "clean", "", time.monotonic()
         try:
             sessions = tried(sample, damage, folder, asked)
-            if damage.harmless and whole[asked] is not None:
+            undamaged = whole[asked]
+            if damage.harmless and undamaged is not None:
                 assert sessions is not None, "refused, though no value was touched"
-                same(sessions, whole[asked])
+                same(sessions, undamaged)
             how = "refused" if sessions is None else "clean"
         except BaseException as error:  # noqa: BLE001  a panic in a decoder is no Exception
             how = "failed"

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
+from ofiml.cli.conf import CONF
 from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import CONF, check
+from ofiml.cli.overrides import check
 from ofiml.config import Config, load
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError

@@ -22,8 +22,8 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.progress import track
 
+from ofiml.cli.conf import CONF
 from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import CONF
 from ofiml.config import Config, load
 from ofiml.metrics.scores import ic, r2
 from ofiml.study import run as experiment

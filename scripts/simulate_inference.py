@@ -3,6 +3,7 @@
 `python scripts/simulate_inference.py` prints the tables of docs/inference.md (about eight minutes on one core).
 """
 
+import argparse
 import sys
 
 import numpy as np
@@ -73,7 +74,7 @@ def between_runs() -> list[str]:
 
 def superior() -> list[str]:
     """A row a setting: how often SPA and reality check speak without skill, and with the skill of one run."""
-    settings = {
+    settings: dict[str, tuple[int, float | Float, float]] = {
         "60 blocks": (TIMES, 1.0, 0.0),
         "12 blocks": (12 * BLOCK, 1.0, 0.0),
         "8 blocks": (8 * BLOCK, 1.0, 0.0),
@@ -125,9 +126,9 @@ def coverage() -> list[str]:
                 x, y = market(np.random.default_rng(1 + seed), blocks * length, strength, reach)
                 parts = np.arange(blocks * length).reshape(blocks, length)
 
-                def of_blocks(drawn: NDArray, x: Float = x, y: Float = y, parts: NDArray = parts) -> float:
+                def of_blocks(drawn: NDArray, x: Float = x, y: Float = y, parts: NDArray = parts) -> Float:
                     rows = parts[drawn].ravel()
-                    return ic(y[rows], x[rows])
+                    return np.array(ic(y[rows], x[rows]))
 
                 # The blocks that `interval` draws are those of arch's bootstrap: the tests hold that.
                 boot = IIDBootstrap(np.arange(blocks), seed=np.random.default_rng(seed))
@@ -135,7 +136,7 @@ def coverage() -> list[str]:
                 for name in held:
                     if name != "hac":
                         level, kind = (inside, "percentile") if name == "ours" else (0.95, name)
-                        limits = boot.conf_int(of_blocks, 400, kind, level, reuse=name != "ours").ravel()
+                        limits = boot.conf_int(of_blocks, 400, kind, level, reuse=name != "ours").ravel()  # type: ignore[arg-type]
                         held[name].append(bool(limits[0] <= truth <= limits[1]))
                 found = statistics(y, x, np.arange(len(y)), reach - 1)
                 value = ic(y, x)
@@ -146,7 +147,12 @@ def coverage() -> list[str]:
     return out
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for table in (between_runs, superior, coverage):
         sys.stdout.write("\n".join(table()) + "\n\n")
         sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -45,7 +45,7 @@ from ofiml.microstructure.toxicity.vpin import Vpin
 from ofiml.units import duration
 
 BARS_A_BUCKET = 10
-RULES = {"normal": {}, "t 0.25": {"freedom": 0.25}, "normal, hindsight": {"hindsight": True}}
+RULES: dict[str, dict[str, Any]] = {"normal": {}, "t 0.25": {"freedom": 0.25}, "normal, hindsight": {"hindsight": True}}
 
 
 @dataclass
@@ -112,8 +112,8 @@ def add_session(out: Found, session: Session, per: str, given: argparse.Namespac
             of_bars[f"bulk, {rule}"] = found["signed"].to_numpy()
             vpin[f"bulk, {rule}, {kind}"] = found["known_at"].to_numpy(), cut.total(1), found["signed"].to_numpy()
         for name, signed in of_bars.items():
-            one, key = netted(table, cut, signed), f"{name}, {kind}"
-            out.bars[key] = out.bars[key] + one if key in out.bars else one
+            bars, key = netted(table, cut, signed), f"{name}, {kind}"
+            out.bars[key] = out.bars[key] + bars if key in out.bars else bars
     for name, entries in vpin.items():
         out.vpin.setdefault(name, []).append(Vpin(bucket, given.window).feed(*entries)["vpin"].fill_nan(None))
     if session.planted is not None:

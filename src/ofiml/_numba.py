@@ -29,7 +29,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,16 +48,24 @@ def compiled(function: F) -> F:
     Where no folder can be written, each process compiles for itself.
     """
     _compile_plain_callees()
-    from numba import config, njit
+    from numba import njit
 
+    config = _settings()
     with _lock:
         parent = config.CACHE_DIR
         folder = cache_folder(function.__module__, Path(parent) if parent else None)
         try:
             config.CACHE_DIR = str(folder or "")  # numba reads it when it makes the function
-            return njit(cache=folder is not None, nogil=True)(function)
+            return cast(F, njit(cache=folder is not None, nogil=True)(function))
         finally:
             config.CACHE_DIR = parent
+
+
+def _settings() -> Any:
+    """Return numba's settings, which are made at run time: no type of theirs is known."""
+    import numba
+
+    return numba.config
 
 
 # --- callees ---------------------------------------------------------------------------------------------------------
@@ -74,7 +82,7 @@ def _compile_plain_callees() -> None:
     from numba.core.registry import CPUDispatcher
     from numba.extending import typeof_impl
 
-    class Callee(CPUDispatcher):  # type: ignore[misc]
+    class Callee(CPUDispatcher):
         def get_call_template(self, args: Any, kws: Any) -> Any:
             plain = {name: types.unliteral(kind) for name, kind in kws.items()}
             return super().get_call_template([types.unliteral(kind) for kind in args], plain)
@@ -136,8 +144,7 @@ def _delete_unused(place: Path) -> None:
 
 def digest(module: str) -> str:
     """Of all sources that what `module` compiles can depend on, and of the switches that change the result."""
-    from numba import config
-
+    config = _settings()
     found = hashlib.sha256(f"boundscheck={config.BOUNDSCHECK} opt={config.OPT}".encode())
     for path in sources(module):
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""`python -m ofiml.compare EXPERIMENT`: the runs of an MLflow experiment beside each other, with luck taken off.
+"""`ofiml compare EXPERIMENT`: the runs of an MLflow experiment beside each other, with luck taken off.
 
 Runs are compared where they have the same data, bars, horizon and target. What a run logged is a stranger's: it is
 checked before any is used, and what does not pass is named and left out.
@@ -17,7 +17,7 @@ from ofiml.errors import ConfigError
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m ofiml.compare", description="The runs of an MLflow experiment, with luck taken off."
+        prog="ofiml compare", description="The runs of an MLflow experiment, with luck taken off."
     )
     parser.add_argument("experiment", help="the experiment's name, as in tracking.experiment")
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")

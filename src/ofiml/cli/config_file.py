@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from hydra.core.config_store import ConfigStore
 
-from ofiml.cli.overrides import CONF, is_group
+from ofiml.cli.conf import CONF, is_group
 from ofiml.config.plain import read
 from ofiml.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""`python -m ofiml.conformance [--with package.module:function]`: an OFI against books with known answers."""
+"""`ofiml conformance [--with package.module:function]`: an OFI against books with known answers."""
 
 import argparse
 import importlib
@@ -18,18 +18,18 @@ from ofiml.errors import ConfigError
 OURS = "ofiml.conformance.ours:answers"
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m ofiml.conformance",
+        prog="ofiml conformance",
         description="Holds an implementation of order flow imbalance against books with known answers. Ends with 0 if "
         "no case differs, 1 if one does or none is supported, 2 if there is nothing to hold.",
-        epilog="What a function is given and returns: docs/conformance.md. It is looked for as `python -m` would, in "
-        "the working folder too.",
+        epilog="What a function is given and returns: docs/conformance.md. The module is looked for "
+        "in the working folder first.",
     )
     parser.add_argument("--with", dest="name", metavar="MODULE:FUNCTION", default=OURS, help="default: %(default)s")
     parser.add_argument("--list", action="store_true", help="only say what the cases are")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the result to a file as well")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     return ending_in_a_sentence(lambda: _work(given))
 
 
@@ -58,6 +58,8 @@ def _named(name: str) -> Implementation:
     module, colon, function = name.partition(":")
     if not (module and colon and function):
         raise ConfigError(f"--with {name}: write package.module:function.")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:  # python -m has it there, a console script has not
+        sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:  # whatever somebody else's module raises

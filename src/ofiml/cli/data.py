@@ -1,4 +1,4 @@
-"""`python -m ofiml.data check|describe|convert dataset=… [key=value ...]`: a dataset, without a study."""
+"""`ofiml data check|describe|convert dataset=… [key=value ...]`: a dataset, without a study."""
 
 import argparse
 import json
@@ -20,28 +20,29 @@ class _Parser(argparse.ArgumentParser):
         return "\n".join([super().format_help(), "datasets:", *rows, "  synthetic, …        simulated markets", ""])
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = _Parser(
-        prog="python -m ofiml.data",
+        prog="ofiml data",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="check      sessions and their quality: what was dropped, what was noticed; code 1 if one is refused\n"
         "describe   the same, with spread, depth by level, event mix and the shape of the day\n"
         "convert    writes each session as a file\n\n"
-        "python -m ofiml.data describe dataset=lobster dataset.path=AMZN_5.zip\n"
-        "python -m ofiml.data convert --to parquet --out data dataset=synthetic",
+        "ofiml data describe dataset=lobster dataset.path=AMZN_5.zip\n"
+        "ofiml data convert --to parquet --out data dataset=synthetic",
     )
     parser.add_argument("command", choices=("check", "describe", "convert"))
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of python -m ofiml.run; dataset matters")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of ofiml run; dataset matters")
     parser.add_argument("--to", choices=FORMATS, default="parquet", help="what convert writes (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("data"), help="where convert writes (default: %(default)s)")
+    parser.add_argument("--config-dir", metavar="FOLDER", help="a folder of your own with more groups and choices")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    given = parser.parse_intermixed_args()
+    given = parser.parse_intermixed_args(arguments)
     return ending_in_a_sentence(lambda: _work(given))
 
 
 def _work(given: argparse.Namespace) -> int:
-    config = composed(given.overrides, "dataset=lobster dataset.path=FILE")
+    config = composed(given.overrides, "dataset=lobster dataset.path=FILE", given.config_dir)
 
     from rich.console import Console
 

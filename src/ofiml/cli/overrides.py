@@ -1,17 +1,16 @@
 """What is typed, checked before Hydra sees it: Hydra writes it into files, and is terse about what is wrong with it."""
 
 import difflib
-import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ofiml.cli.installed import installed_choices, register_installed
+from ofiml.cli.conf import CONF, choices, folders, is_group
+from ofiml.cli.installed import register_installed
 from ofiml.config import Config, load, without_credentials
 from ofiml.config.effect import without_effect
 from ofiml.errors import ConfigError
-
-CONF = Path(__file__).parents[3] / "conf"
 
 #: Keys with mappings, to which `+KEY.NAME=…` adds an item and from which `~KEY.NAME` takes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns")
@@ -22,6 +21,7 @@ def check(arguments: list[str]) -> None:
     before a key that is not an item of a mapping.
     """
     sweep = any(a in ("-m", "--multirun") for a in arguments)
+    among = folders(arguments)
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
@@ -29,13 +29,8 @@ def check(arguments: list[str]) -> None:
             raise ConfigError("tracking.uri holds a credential: give it as MLFLOW_TRACKING_URI, not typed.")
         if sign:
             _check_sign(sign, key, argument)
-        if equals and is_group(key) and "(" not in value:
-            _check_choice(key, value, sweep)
-
-
-def is_group(key: str) -> bool:
-    """Whether conf/ has choices for the key."""
-    return key.isidentifier() and (CONF / key).is_dir()
+        if equals and is_group(key, among) and "(" not in value:
+            _check_choice(key, value, sweep, among)
 
 
 def _check_sign(sign: str, key: str, argument: str) -> None:
@@ -51,11 +46,11 @@ def _check_sign(sign: str, key: str, argument: str) -> None:
     raise ConfigError(f"{argument}: + adds an item to {known}, and all other keys are there already: write {plain}.")
 
 
-def _check_choice(group: str, value: str, sweep: bool) -> None:
+def _check_choice(group: str, value: str, sweep: bool, among: Sequence[Path]) -> None:
     if value.startswith("[") or ("," in value and not sweep):
         each = value.strip("[]").replace(" ", "")
         raise ConfigError(f"{group} takes one choice a run: -m {group}={each} runs one after the other.")
-    known = choices(group) + (["null"] if group in ("debug", "experiment") else [])
+    known = choices(group, among) + (["null"] if group in ("debug", "experiment") else [])
     for name in value.split(","):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -76,32 +71,30 @@ def check_effect(overrides: list[str], config: Config) -> None:
                 raise ConfigError(f"{override} has no effect: {reason}.")
 
 
-def compose(overrides: list[str]) -> DictConfig:
-    """What Hydra makes of conf/, the choices of installed packages and the overrides."""
-    from hydra import compose as of_hydra
+def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
+    """Compose conf/, the groups and choices of the user's own folder, and the overrides, as Hydra does."""
+    from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
     register_installed()
+    more = [] if config_dir is None else [f"hydra.searchpath=['{_quoted(config_dir)}']"]
     with initialize_config_dir(str(CONF), version_base=None):
-        return of_hydra("config", overrides=overrides)
+        return hydra_compose("config", overrides=[*more, *overrides])
 
 
-def composed(overrides: list[str], example: str) -> Config:
-    """The typed config of overrides as `python -m ofiml.run` takes them, tracking off, for commands beside it. Raises
-    ConfigError for what `check` and `check_effect` refuse and for an argument that is not an override, such as
-    `example`.
+def _quoted(folder: Path) -> str:
+    """The folder as a URL, for a quoted value of Hydra's grammar."""
+    return f"file://{folder.absolute()}".replace("'", r"\'")
+
+
+def composed(overrides: list[str], example: str, config_dir: str | None = None) -> Config:
+    """The typed config of overrides as `ofiml run` takes them, tracking off, for commands beside it. Raises ConfigError
+    for what `check` and `check_effect` refuse and for an argument that is not an override, such as `example`.
     """
-    check(overrides)
+    check([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
     for one in overrides:
         if "=" not in one and not one.startswith("~"):
             raise ConfigError(f"{one!r} is not an override: write {example}.")
-    config = load(compose(["tracking=off", *overrides]))
+    config = load(compose(["tracking=off", *overrides], None if config_dir is None else Path(config_dir)))
     check_effect(overrides, config)
     return config
-
-
-def choices(group: str) -> list[str]:
-    """The choices of a config group, numbers in the order of their size."""
-    names = {path.stem for path in (CONF / group).glob("*.yaml")}
-    names |= set(installed_choices(group))
-    return sorted(names, key=lambda name: (int("".join(re.findall(r"^\d+", name)) or 0), name))

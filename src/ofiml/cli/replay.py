@@ -1,4 +1,4 @@
-"""`python -m ofiml.replay RUN_ID [dataset=… dataset.key=…]`: a logged run's model on a market that comes row by row.
+"""`ofiml replay RUN_ID [dataset=… dataset.key=…]`: a logged run's model on a market that comes row by row.
 
 Each session of the dataset is fed to a stream as it would arrive live; at each bar's close the run's features go
 through the run's model. Where the run predicted the same bar of the same session, the two must be equal to the bit. A
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m ofiml.replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="ofiml replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run_id", help="the MLflow run whose features and model are used: 32 hexadecimal digits")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""`python -m ofiml.reproduce RUN_ID`: runs a logged config again and says whether the result is the same to the bit."""
+"""`ofiml reproduce RUN_ID`: runs a logged config again and says whether the result is the same to the bit."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from ofiml.cli.exits import ending_in_a_sentence, terminable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ofiml.reproduce", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ofiml reproduce", description=__doc__)
     parser.add_argument("run_id", help="the MLflow run to repeat: 32 hexadecimal digits")
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     parser.add_argument(

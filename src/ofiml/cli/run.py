@@ -1,6 +1,6 @@
-"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict.
+"""`ofiml run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict.
 
-`python -m ofiml.run --config FILE [key=value ...]` starts from a resolved config instead, as studies write them.
+`ofiml run --config FILE [key=value ...]` starts from a resolved config instead, as studies write them.
 """
 
 import os
@@ -11,6 +11,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ofiml.cli.conf import CONF
 from ofiml.cli.config_file import taken
 from ofiml.cli.exits import (
     INTERRUPTED,
@@ -19,7 +20,7 @@ from ofiml.cli.exits import (
     terminable,
 )
 from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import CONF, check, check_effect
+from ofiml.cli.overrides import check, check_effect
 from ofiml.config import load
 from ofiml.features.catalogue import chosen
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from ofiml._typing import Calibration, Float, Monotone, Objective, TaskType
 from ofiml.config.bounds import at_least, between, not_negative, within
@@ -156,13 +156,12 @@ class Lgbm:
         return None
 
     def _say(self, x: Float) -> Float:
-        said: Float = self.trees.predict(x) if self.trees else self.booster.predict(x, num_threads=1)
-        return said
+        return self.trees.predict(x) if self.trees else cast(Float, self.booster.predict(x, num_threads=1))
 
     def contributions(self, x: Float) -> Float:
         """SHAP values (n, k): of three ways, of the score of up less that of down."""
         # The same values as shap.TreeExplainer, without importing shap; the last column is the expected score.
-        shap: Float = self.booster.predict(x, pred_contrib=True, num_threads=1)
+        shap = cast(Float, self.booster.predict(x, pred_contrib=True, num_threads=1))
         if self.objective == "multiclass":
             by_class = shap.reshape(len(x), 3, x.shape[1] + 1)
             shap = by_class[:, 2] - by_class[:, 0]

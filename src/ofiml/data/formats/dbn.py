@@ -132,11 +132,11 @@ def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> b
         metadata = databento_dbn.Metadata(
             dataset="OFIML",
             start=int(columns["ts_recv"][0]),
-            stype_in=databento_dbn.SType.RAW_SYMBOL,
-            stype_out=databento_dbn.SType.INSTRUMENT_ID,
-            schema=databento_dbn.Schema.MBP_10,
+            stype_in=databento_dbn.SType.RAW_SYMBOL,  # type: ignore[arg-type]  # its stubs take members for str
+            stype_out=databento_dbn.SType.INSTRUMENT_ID,  # type: ignore[arg-type]
+            schema=databento_dbn.Schema.MBP_10,  # type: ignore[arg-type]
             symbols=[symbol],
-            mappings=[_SymbolMapping(symbol, [interval])],
+            mappings=[_SymbolMapping(symbol, [interval])],  # type: ignore[list-item]  # they are only read
             ts_out=False,
             version=3,
         )

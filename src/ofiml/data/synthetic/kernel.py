@@ -199,7 +199,7 @@ def _remove(k: int, side: int, slot: int, orders: Int64, live: Int64, grid: Int6
 
 
 def _write(
-    n: int, k: int, action: int, side: int, price: int, size: int, order: int,
+    n: int, k: int, action: int | np.int64, side: int, price: int, size: int, order: int,
     grid: Int64, book: Int64, rows: Int64, levels: Int64,
 ) -> int:  # fmt: skip
     """Writes row n, the event and symbol k's book after it, and returns n + 1. A trade's last row is marked later."""

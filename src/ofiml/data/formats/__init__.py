@@ -1,0 +1,1 @@
+"""File formats: CSV, decimals, timestamps, DBN, Parquet, archives."""

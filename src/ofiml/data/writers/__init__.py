@@ -1,0 +1,1 @@
+"""Sessions as files, in our format and others'."""
