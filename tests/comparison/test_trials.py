@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ofiml.comparison.trials import counted
-from ofiml.tracking.store import Listed
+from ofiml.tracking.read import ListedRun
 
 TUNED = {"tuning.enabled": "True", "tuning.trials": "12", "model.space.alpha": "[1, 2]"}
 CPCV = TUNED | {"split.name": "cpcv", "split.groups": "6", "split.tested": "2"}
@@ -14,7 +14,7 @@ DATES = TUNED | {"split.name": "session_out"}
 
 
 def run(params, status="FAILED", **metrics):
-    return Listed("a" * 32, "", status, False, params, {}, {k.replace("_", "/"): v for k, v in metrics.items()})
+    return ListedRun("a" * 32, "", status, False, params, {}, {k.replace("_", "/"): v for k, v in metrics.items()})
 
 
 @pytest.mark.parametrize(

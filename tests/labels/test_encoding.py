@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ofiml.config import Target
 from ofiml.labels import Encoder, in_ticks
-from ofiml.metrics.measured import Judged, measures
+from ofiml.metrics.measures import Forecast, list_measures
 from ofiml.splits.walk_forward import Intervals, walk_forward
 from ofiml.study import run as experiment
-from ofiml.training.folds import intervals
+from ofiml.training.inputs import read_intervals
 from ofiml.tuning.inner import Train, inner_folds
 from ofiml.ui.progress import Stages
 
@@ -108,7 +108,7 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
 
     MOVES = ("y", "move_ticks")
     before, after = studied(1.0), studied(100.0)
-    bands = [[f["dead_band_ticks"] for f in s.report.folds] for s in (before, after)]
+    bands = [[f.dead_band_ticks for f in s.report.folds] for s in (before, after)]
     assert bands[0] == bands[1]
     assert all(band > 0 for band in bands[0])
     assert before.predictions["y_hat"].equals(after.predictions["y_hat"])
@@ -122,12 +122,12 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
 
 def test_measures_of_labels_that_are_all_zero_are_not_defined():
     y, y_hat, mean = np.zeros(5), np.linspace(-1, 1, 5), np.zeros(5)
-    for name in measures("direction", None):
-        assert np.isnan(Judged(y, y_hat, mean, (1 + y_hat) / 2).measure(name)), name
+    for name in list_measures("direction", None):
+        assert np.isnan(Forecast(y, y_hat, mean, (1 + y_hat) / 2).measure(name)), name
     # Half of the labels are none: hits are counted among what moved and was called.
     y, y_hat = np.array([1, -1, 0, 0, 1.0]), np.array([0.4, 0.2, 0.9, -0.9, 0.0])
-    assert Judged(y, y_hat, mean).measure("hit_rate") == 0.5
-    assert Judged(y, y_hat, mean).measure("auc") == 0.5
+    assert Forecast(y, y_hat, mean).measure("hit_rate") == 0.5
+    assert Forecast(y, y_hat, mean).measure("auc") == 0.5
 
 
 @pytest.mark.parametrize("overrides", [
@@ -144,7 +144,7 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     length = (rows["label_end"] - rows["label_start"]).to_numpy()
     assert (len(np.unique(length)) > 100) == (config.target.unit != "volatility")
     spans = rows.select("first_used", "label_start", "label_end").rows()
-    folds = walk_forward(intervals(rows), folds=3, first_train=0.4, embargo=0)
+    folds = walk_forward(read_intervals(rows), folds=3, first_train=0.4, embargo=0)
     assert sum(f.purged for f in folds) > 0
     for fold in folds:
         test = [spans[i] for i in fold.test]

@@ -71,8 +71,8 @@ def test_one_file_and_one_yaml_make_a_model(own):
     with Stages() as stages:
         study = experiment.run(config, stages)
     assert study.predictions["y_hat"].std() > 0
-    assert {"epsilon"} == set(study.report.tuning[0]["best"])
-    assert len({t["params"]["epsilon"] for t in study.report.tuning[0]["trials"]}) == 2
+    assert {"epsilon"} == set(study.report.tuning[0].best)
+    assert len({t.params["epsilon"] for t in study.report.tuning[0].trials}) == 2
     assert load(resolved(config)) == config
 
 

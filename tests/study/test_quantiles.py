@@ -18,23 +18,23 @@ def test_coverage_by_hand():
 
 def test_the_report_and_the_verdict_are_of_the_quantile(run):
     study = run(*QUICK, *ASKED, "seeds=[7]", "evaluation.controls=true")
-    pooled, rows = study.report.metrics["pooled"], study.predictions
+    pooled, rows = study.report.metrics.pooled, study.predictions
     y, y_hat = rows["y"].to_numpy(), rows["y_hat"].to_numpy()
-    assert pooled["coverage"]["value"] == coverage(y, y_hat) == pytest.approx(0.9, abs=0.08)
-    assert pooled["pinball"]["value"] == pinball(y, y_hat, 0.9)
+    assert pooled["coverage"].value == coverage(y, y_hat) == pytest.approx(0.9, abs=0.08)
+    assert pooled["pinball"].value == pinball(y, y_hat, 0.9)
     for name in ("coverage", "pinball"):
-        assert pooled[name]["low"] < pooled[name]["value"] < pooled[name]["high"]
-        assert all(name in fold for fold in study.report.metrics["folds"])
-        assert study.report.seeds["measures"][name]["mean"] == pooled[name]["value"]
+        assert pooled[name].low < pooled[name].value < pooled[name].high
+        assert all(name in fold.values for fold in study.report.metrics.folds)
+        assert study.report.seeds.measures[name].mean == pooled[name].value
     said = sentences(study)
     assert said[0].startswith("A forecast of the 0.9-quantile, no expectation, of which IC and R² are no verdict: ")
-    assert f"{pooled['coverage']['value']:.1%} of the labels lie at or below it" in said[0]
+    assert f"{pooled['coverage'].value:.1%} of the labels lie at or below it" in said[0]
     assert not any(line.startswith(("There", "No forecast", "Controls", "The oracle")) for line in said)
 
 
 def test_an_expectation_is_judged_as_before(run):
     study = run(*QUICK)
-    assert not {"coverage", "pinball"} & set(study.report.metrics["pooled"])
+    assert not {"coverage", "pinball"} & set(study.report.metrics.pooled)
     assert "quantile" not in " ".join(sentences(study))
 
 

@@ -5,7 +5,6 @@ checked before any is used, and what does not pass is named and left out.
 """
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -42,14 +41,14 @@ def compare(given: argparse.Namespace) -> None:
     from ofiml.comparison import page
     from ofiml.comparison.groups import comparable, read
     from ofiml.comparison.trials import counted
-    from ofiml.comparison.verdicts import judge
-    from ofiml.study.report import finite
-    from ofiml.tracking.store import listed
+    from ofiml.comparison.verdicts import compare_runs
+    from ofiml.study.json_border import write_json
+    from ofiml.tracking.read import list_runs
     from ofiml.ui.progress import Stages
 
     if not 100 <= given.samples <= 100_000 or given.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
-    runs = listed(given.experiment, given.uri)
+    runs = list_runs(given.experiment, given.uri)
     trials = counted(runs)
     chosen = comparable(runs, [run_id for run_id in given.runs.split(",") if run_id])
     if not chosen:
@@ -66,17 +65,19 @@ def compare(given: argparse.Namespace) -> None:
         groups = [read(group, given.uri, bar.step) for group in chosen]
     with threadpool_limits(limits=1):
         judged = [
-            judge(group, given.measure, trials, benchmark=given.benchmark, samples=given.samples, seed=given.seed)
+            compare_runs(
+                group, given.measure, trials, benchmark=given.benchmark, samples=given.samples, seed=given.seed
+            )
             for group in groups
         ]
     page.show(judged, trials, Console())
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         counts = asdict(trials) | {"total": trials.total}
-        content = finite({"experiment": given.experiment, "trials": counts, "groups": judged})
-        (given.out / "compare.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        content = write_json({"experiment": given.experiment, "trials": counts, "groups": judged})
+        (given.out / "compare.json").write_text(content + "\n")
         (given.out / "compare.md").write_text(page.markdown(given.experiment, judged, trials))
-        if any(group["tests"] for group in judged):
+        if any(group.tests for group in judged):
             page.figure(judged).savefig(given.out / "compare.png")
 
 

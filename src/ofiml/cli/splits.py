@@ -36,14 +36,14 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     from ofiml.samples.rows import in_time_order, prepare_all
     from ofiml.splits.fold import leaking
     from ofiml.splits.splitter import splitter
-    from ofiml.training.folds import divide
+    from ofiml.training.folds import divide_rows
     from ofiml.ui.figure import styled
     from ofiml.ui.progress import Stages
 
     with Stages() as stages:
         sessions = prepare_all(config, stages)
     rows, _ = in_time_order(sessions)
-    divided = divide(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
+    divided = divide_rows(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()
     console.print(
         f"{splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True

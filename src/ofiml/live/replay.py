@@ -32,8 +32,8 @@ from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, groups
 from ofiml.samples.rows import Others, all_there, first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read
+from ofiml.tracking.read import fetch_run
 from ofiml.tracking.reproduction import check_path, load_found, read_logged
-from ofiml.tracking.store import logged
 from ofiml.ui.progress import Bar as Progress
 from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
@@ -87,7 +87,7 @@ def replay(
     which is used only for the files that the run was made of. Raises ConfigError and DataError.
     """
     with tempfile.TemporaryDirectory() as folder:
-        raw, report = read_logged(run_id, *logged(run_id, uri, Path(folder), models=True))
+        raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
         config, differs = _configured(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
             raise ConfigError("A run of target=impact explains the same bar: there is nothing to forecast live.")

@@ -10,10 +10,10 @@ import yaml
 from ofiml.config import Config, without_credentials
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
-from ofiml.metrics.measured import PROBABILITIES
 from ofiml.reporting.figures import figures
-from ofiml.reporting.tables import markdown
+from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
+from ofiml.training.columns import PROBABILITIES
 
 KEPT = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
@@ -31,14 +31,14 @@ def resolved(config: Config) -> dict[str, Any]:
 def tuned(study: Study) -> dict[str, Any]:
     """The config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
     mapping = resolved(study.config)
-    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold["best"]) for fold in study.report.tuning]}
+    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold.best) for fold in study.report.tuning]}
     return mapping
 
 
-def write(study: Study, folder: Path) -> list[Path]:
-    """Writes config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
+def write_study(study: Study, folder: Path) -> list[Path]:
+    """Write config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
     backtest equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a
-    simulated market, truth.json; returns their paths.
+    simulated market, truth.json; return their paths.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
@@ -60,7 +60,7 @@ def write(study: Study, folder: Path) -> list[Path]:
         figure.savefig(folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
-    _whole(folder / "tables.md", markdown(study.report).encode())
+    _whole(folder / "tables.md", write_tables(study.report).encode())
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
     own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]

@@ -5,7 +5,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from ofiml.reporting.figures import controls as of_controls
-from ofiml.reporting.figures import importance as of_importance
+from ofiml.reporting.figures import explanation as of_explanation
 from ofiml.reporting.figures import parts as of_parts
 from ofiml.reporting.figures import splits as of_splits
 from ofiml.reporting.figures import study as of_study
@@ -14,7 +14,7 @@ from ofiml.reporting.verdict import title
 from ofiml.study.run import Study
 from ofiml.ui.figure import GREY, styled
 
-_SUBJECTS = (of_study, of_importance, of_parts, of_splits, of_tuning, of_controls)
+_SUBJECTS = (of_study, of_explanation, of_parts, of_splits, of_tuning, of_controls)
 
 
 def figures(study: Study) -> dict[str, Figure]:
