@@ -105,11 +105,11 @@ def study(rng: np.random.Generator, design: Design) -> pl.DataFrame:
     )
 
 
-def covered(design: Design, config: Config, studies: int) -> dict[str, dict[str, float]]:
+def covered(design: Design, config: Config, studies: int) -> dict[Measure, dict[str, float]]:
     """Per measure: the truth, the share of studies whose interval holds it, and of those above and below it."""
     bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
     true = truth(design, 4_000_000 // design.bars)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in MEASURES}
+    found: dict[Measure, list[tuple[float, float]]] = {name: [] for name in MEASURES}
     for i in track(range(studies), design.name):
         predictions = study(np.random.default_rng([i, design.sessions, design.overlap]), design)
         pooled = score_predictions(predictions, bootstrap, form="return", quantile=None).pooled

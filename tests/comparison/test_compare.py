@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from ofiml.cli.compare import main as compare
-from ofiml.comparison.groups import comparable, read, safe
-from ofiml.comparison.trials import counted
+from ofiml.comparison.groups import group_runs, read_group, safe
+from ofiml.comparison.trials import count_trials
 from ofiml.comparison.verdicts import compare_runs
 from ofiml.config import Tracking
 from ofiml.errors import DataError
@@ -95,11 +95,11 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
     """What `evaluation.block` the runs had is logged by a stranger: what is no length of time leaves a run out."""
     _, uri, ids = store
     runs = list_runs("small", uri)
-    trials = counted(runs)
+    trials = count_trials(runs)
 
     def blocks(*lengths):
         given = iter(lengths)
-        (group,) = comparable(
+        (group,) = group_runs(
             [
                 replace(run, params=run.params | {"evaluation.block": next(given)})
                 for run in runs
@@ -107,7 +107,7 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
             ],
             [],
         )
-        found = compare_runs(read(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
+        found = compare_runs(read_group(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
         deflated = max(run.blocks for run in found.runs)
         return found.tests.blocks, deflated, found.left_out
 
@@ -199,8 +199,8 @@ def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
 def test_paths_are_averaged(store):
     """Two paths that say the same, and twice what one gains beside nothing, are as one."""
     folder, uri, ids = store
-    (group,) = comparable(list_runs("small", uri), [ids["ridge"]])
-    once = read(group, uri, lambda: None).entries[0]
+    (group,) = group_runs(list_runs("small", uri), [ids["ridge"]])
+    once = read_group(group, uri, lambda: None).entries[0]
     tables = [
         next((folder / "mlruns").glob(f"**/{ids['ridge']}/artifacts/{n}.parquet")) for n in ("predictions", "equity")
     ]
@@ -214,7 +214,7 @@ def test_paths_are_averaged(store):
                 for i, factor in enumerate(factors)
             ]
             pl.concat(paths).write_parquet(path)
-        twice = read(group, uri, lambda: None).entries[0]
+        twice = read_group(group, uri, lambda: None).entries[0]
     finally:
         for path, content in zip(tables, kept, strict=True):
             path.write_bytes(content)

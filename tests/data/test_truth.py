@@ -16,7 +16,7 @@ from ofiml.data.synthetic import simulate
 from ofiml.data.synthetic.oracle import expected_move, gap
 from ofiml.data.truth import Truth, to_json
 from ofiml.microstructure.toxicity.pin import counts, fit
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.sentences import write_sentences
 from ofiml.units import SECOND
 
 # Market orders without memory, daily pattern or regard for the book: what their estimators assume.
@@ -184,7 +184,10 @@ def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
     assert 0.3 < oracle.shares["ic"] < 1.0
     assert oracle.shares["ic"] == pytest.approx(ic.value / oracle.values["ic"])
     assert "oracle" not in study.report.model.features
-    assert any(f"IC {oracle.values['ic']:.3f}" in line and f"{oracle.shares['ic']:.0%}" in line for line in sentences(study))
+    assert any(
+        f"IC {oracle.values['ic']:.3f}" in line and f"{oracle.shares['ic']:.0%}" in line
+        for line in write_sentences(study)
+    )
 
 
 @pytest.mark.parametrize("model", ["lgbm", "ridge"])
@@ -194,7 +197,7 @@ def test_the_study_finds_nothing_in_the_null_market(run, model):
     assert ic.low < 0 < ic.high
     assert study.report.metrics.pooled["r2"].value < 0.005
     assert np.isnan(study.report.metrics.oracle.shares["ic"])
-    assert any(line.startswith("No information is planted") for line in sentences(study))
+    assert any(line.startswith("No information is planted") for line in write_sentences(study))
 
 
 def test_the_oracle_speaks_the_units_of_the_label(run):

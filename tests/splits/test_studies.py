@@ -11,8 +11,8 @@ from ofiml.cli.replay import main as replay
 from ofiml.cli.reproduce import main as reproduce
 from ofiml.cli.splits import main as splits
 from ofiml.errors import DataError
-from ofiml.reporting.figures import figures
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.sentences import write_sentences
 from ofiml.study.report import predictions_sha256
 from ofiml.tracking.record import record
 
@@ -71,19 +71,19 @@ def test_repeated_rows_do_not_count_as_independent(run, configure):
 
 
 def test_the_verdict_says_what_trained_on_what_came_later(paths, run):
-    (said,) = [line for line in sentences(paths) if line.startswith("Cross-validated")]
+    (said,) = [line for line in write_sentences(paths) if line.startswith("Cross-validated")]
     assert "not what could have been traded" in said
     assert "By path, of 3: IC" in said
     out = run(*QUICK, "split=session_out")
     assert "path" not in out.predictions.columns
     assert [f.test_from[:10] for f in out.report.folds] == ["2024-01-01", "2024-01-02"]
     assert out.predictions.height == out.report.rows.used
-    assert any("Cross-validated: the 2 folds" in line for line in sentences(out))
-    assert not any("Cross-validated" in line for line in sentences(run(*QUICK)))
+    assert any("Cross-validated: the 2 folds" in line for line in write_sentences(out))
+    assert not any("Cross-validated" in line for line in write_sentences(run(*QUICK)))
 
 
 def test_figures_of_paths(paths):
-    drawn = figures(paths)
+    drawn = draw_figures(paths)
     assert {"splits.png", "equity.png", "folds.png", "signal.png"} <= set(drawn)
     assert len(drawn["equity.png"].axes[0].get_lines()) >= 2 * 3
 

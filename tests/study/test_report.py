@@ -3,15 +3,16 @@
 import copy
 import json
 import math
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 
 from ofiml.errors import ConfigError
 from ofiml.metrics.estimates import Estimate
-from ofiml.study.json_border import encode, flat, write_json
+from ofiml.study.json_border import encode, flat, read_json, write_json
 from ofiml.study.report import Report, read_report
 from tests.conftest import ROOT
 
@@ -101,7 +102,7 @@ def change(report, path, value):
         (("metrics", "oracle", "planted"), 1, "report.metrics.oracle.planted must be true or false"),
         (("importance_stability",), [], "report.importance_stability must be a number"),
         (("surprise",), 1, "report.surprise is nothing that a study of this version writes"),
-        (("tuning", 0, "best", "num_leaves"), "many", "report.tuning.0..best.num_leaves must be"),
+        (("tuning", 0, "best", "num_leaves"), "many", r"report.tuning\[0\].best.num_leaves must be"),
         (("ofi", "weights"), [["a"]], r"report.ofi.weights\[0\]\[0\] must be a number"),
     ],
 )
@@ -132,16 +133,29 @@ def test_null_is_nan_where_a_number_belongs_and_infinity_is_refused(logged):
         read_report(change(logged, ("metrics", "pooled", "ic", "low"), math.inf))
 
 
-def test_a_mapping_with_a_prefix_stands_among_the_keys():
-    @dataclass
-    class Inner:
-        low: float
+@dataclass
+class Inner:
+    low: float
 
-    @dataclass
-    class Outer:
-        name: str
-        inner: Inner
 
-    assert encode(Outer("a", Inner(math.nan))) == {"name": "a", "inner": {"low": None}}
+@dataclass
+class Outer:
+    start: str = field(metadata={"key": "from"})
+    inner: Inner
+    values: dict[str, float] = field(metadata={"prefix": ""})
+    shares: dict[str, float] = field(metadata={"prefix": "share_"})
+
+
+def test_records_have_keys_of_their_own_and_mappings_among_them():
+    record = Outer("a", Inner(math.nan), {"ic": 1.0}, {"ic": 0.5, "r2": math.inf})
+    written = {"from": "a", "inner": {"low": None}, "ic": 1.0, "share_ic": 0.5, "share_r2": None}
+    assert json.loads(write_json(record)) == written
+    read = read_json(Outer, json.dumps(written), "record")
+    assert (read.start, read.values, list(read.shares)) == ("a", {"ic": 1.0}, ["ic", "r2"])
+    assert math.isnan(read.shares["r2"])
     assert json.loads(write_json({"all": [Inner(1.0), (2, math.inf)]})) == {"all": [{"low": 1.0}, [2, None]]}
-    assert len(fields(Outer)) == 2
+
+
+def test_what_json_does_not_have_is_never_written():
+    with pytest.raises(AssertionError, match="no JSON for float32"):
+        encode({"value": np.float32(1.0)})

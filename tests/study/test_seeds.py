@@ -8,7 +8,7 @@ import pytest
 
 from ofiml.evaluation.seeds import SeedScores
 from ofiml.metrics.estimates import Spread
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.sentences import write_sentences
 from ofiml.tracking.metrics import list_metrics
 from ofiml.training.columns import name_seed_column
 
@@ -47,7 +47,7 @@ def test_each_seed_is_the_study_run_with_it(run, tmp_path):
     json.loads(study.report.to_json())
     logged = [(k, v, i) for k, v, i in list_metrics(study.report) if k in ("seed/ic", "seeds/ic_sd")]
     assert logged == [*(("seed/ic", r.values["ic"], i) for i, r in enumerate(runs)), ("seeds/ic_sd", ic.sd, 0)]
-    assert any(line.startswith("Fitted with 3 seeds, mean ± sd (min … max): IC") for line in sentences(study))
+    assert any(line.startswith("Fitted with 3 seeds, mean ± sd (min … max): IC") for line in write_sentences(study))
 
 
 def test_what_is_tuned_is_tuned_once(run, tmp_path):
@@ -61,7 +61,7 @@ def test_what_is_tuned_is_tuned_once(run, tmp_path):
 def test_a_model_that_leaves_nothing_to_chance_says_so(run):
     study = run("debug=tiny", "tuning=off", "model=ridge", "seeds=[1,2]")
     assert all(m.sd == 0 for m in study.report.seeds.measures.values())
-    assert any("leaves nothing to chance" in line for line in sentences(study))
+    assert any("leaves nothing to chance" in line for line in write_sentences(study))
 
 
 def test_a_measure_that_is_not_defined_has_no_spread(run):

@@ -8,8 +8,9 @@ import pytest
 
 from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
-from ofiml.reporting.figures import figures
-from ofiml.reporting.verdict import sentences, title
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.sentences import write_sentences
+from ofiml.reporting.verdict import write_title
 
 VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
 MODELS = [
@@ -45,7 +46,7 @@ def test_every_variant_and_model_runs(run, overrides):
     one_group = study.config.ofi.parts == "net"
     fitted = study.config.ofi.name in ("mlofi_ridge", "mlofi_powell", "pca")
     assert (report["ofi"]["weights"] is not None) == fitted
-    assert ("weights.png" in figures(study)) == fitted
+    assert ("weights.png" in draw_figures(study)) == fitted
     if fitted and one_group:
         assert [len(w) for w in report["ofi"]["weights"]] == [10, 10]
     elif fitted:
@@ -182,5 +183,5 @@ def test_features_that_the_data_never_tell_are_named(run, data):
     never = study.report.rows.never_known
     assert {"vpin", "ofi_adds", "ofi_deep", "effective_spread"} <= set(never)
     assert not {"queue_imbalance", "ofi_60s", "buy_volume"} & set(never)
-    assert f"Note: these data never tell {', '.join(never)}." in sentences(study)
-    assert title(study).startswith("forecast: zero on mlofi + full, horizon 10s")
+    assert f"Note: these data never tell {', '.join(never)}." in write_sentences(study)
+    assert write_title(study).startswith("forecast: zero on mlofi + full, horizon 10s")

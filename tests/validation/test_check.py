@@ -12,7 +12,7 @@ from ofiml.data.synthetic import simulate
 from ofiml.errors import LeakError
 from ofiml.labels import Encoder
 from ofiml.models.pipeline import Pipeline
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.sentences import write_sentences
 from ofiml.samples import rows as rows_room
 from ofiml.study import run as experiment
 from ofiml.tracking.record import record
@@ -313,7 +313,7 @@ def test_a_sound_study_passes(run, overrides):
     assert len(found.times) == study.config.evaluation.leak_times
     assert found.differing == 0
     assert found.values > found.bars * 10
-    assert any(s.startswith("Leak check: with another future") for s in sentences(study))
+    assert any(s.startswith("Leak check: with another future") for s in write_sentences(study))
     assert found.folds == len(study.report.folds)
     assert found.train_rows == sum(f.train_rows for f in study.report.folds)
     refitted = next(f for f in study.report.folds if f.fold == found.refitted.fold)

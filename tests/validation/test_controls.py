@@ -7,16 +7,12 @@ import numpy as np
 import polars as pl
 
 from ofiml.reporting.controls import NAMES
-from ofiml.reporting.figures import figures
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.sentences import write_sentences
 from ofiml.study import run as experiment
 from ofiml.tracking.metrics import list_control_metrics
-from ofiml.validation.controls import (
-    EMPTY,
-    permute_labels,
-    shift_rows,
-    walk_labels,
-)
+from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
+from ofiml.validation.controls import EMPTY
 
 S = 10**9
 
@@ -121,9 +117,9 @@ def test_a_sound_study_is_above_what_is_empty(run):
         assert not controls[name]["skill"]
     assert controls["zero"]["ic"] is None
     assert controls["zero"]["above"]["r2"]["low"] > 0.3
-    line = next(s for s in sentences(study) if s.startswith("Controls: IC "))
+    line = next(s for s in write_sentences(study) if s.startswith("Controls: IC "))
     assert all(f"above {NAMES[name]}" in line or name == "zero" for name in controls)
-    assert "controls.png" in figures(study)
+    assert "controls.png" in draw_figures(study)
     logged = {name: value for name, value, _ in list_control_metrics(study.report.controls)}
     assert logged["control/permuted/ic"] == controls["permuted"]["ic"]
     assert logged["control/permuted/above_ic"] == controls["permuted"]["above"]["ic"]["value"]
@@ -141,14 +137,14 @@ def test_each_variant_has_its_controls(run):
         study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
         assert set(study.report.controls) == set(NAMES)
         assert all(c.rows <= study.predictions.height for c in study.report.controls.values())
-        assert sum("Controls: IC" in s for s in sentences(study)) == 1
+        assert sum("Controls: IC" in s for s in write_sentences(study)) == 1
 
 
 def test_switched_off_nothing_is_said(run):
     study = run("debug=tiny", "tuning=off", "model=ols", "evaluation.controls=false")
     assert study.report.controls is None
-    assert not any("Controls" in s for s in sentences(study))
-    assert "controls.png" not in figures(study)
+    assert not any("Controls" in s for s in write_sentences(study))
+    assert "controls.png" not in draw_figures(study)
 
 
 def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(run, monkeypatch):
@@ -161,8 +157,8 @@ def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(r
 
     large = ["model=lgbm", "model.num_leaves=63", "model.min_child_samples=2", "model.learning_rate=0.3"]
     asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block=120s"]
-    assert not any(s.startswith("Warning") for s in sentences(run(*asked)))
+    assert not any(s.startswith("Warning") for s in write_sentences(run(*asked)))
     monkeypatch.setattr(experiment, "divide_rows", careless)
     study = run(*asked)
     assert study.report.controls["permuted"].skill
-    assert any("finds skill in labels that have none (permuted labels" in s for s in sentences(study))
+    assert any("finds skill in labels that have none (permuted labels" in s for s in write_sentences(study))

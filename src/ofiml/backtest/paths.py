@@ -4,7 +4,8 @@ from statistics import fmean, stdev
 
 import polars as pl
 
-from ofiml.backtest.taker import BacktestResult, Costs, PathSpread, PathSummary, Summary, backtest
+from ofiml.backtest.summary import Costs, PathSpread, PathSummary, Summary
+from ofiml.backtest.taker import BacktestResult, backtest
 from ofiml.config import Backtest
 from ofiml.metrics.estimates import Spread
 

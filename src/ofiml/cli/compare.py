@@ -39,8 +39,8 @@ def compare(given: argparse.Namespace) -> None:
     from threadpoolctl import threadpool_limits
 
     from ofiml.comparison import page
-    from ofiml.comparison.groups import comparable, read
-    from ofiml.comparison.trials import counted
+    from ofiml.comparison.groups import group_runs, read_group
+    from ofiml.comparison.trials import count_trials
     from ofiml.comparison.verdicts import compare_runs
     from ofiml.study.json_border import write_json
     from ofiml.tracking.read import list_runs
@@ -49,8 +49,8 @@ def compare(given: argparse.Namespace) -> None:
     if not 100 <= given.samples <= 100_000 or given.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
     runs = list_runs(given.experiment, given.uri)
-    trials = counted(runs)
-    chosen = comparable(runs, [run_id for run_id in given.runs.split(",") if run_id])
+    trials = count_trials(runs)
+    chosen = group_runs(runs, [run_id for run_id in given.runs.split(",") if run_id])
     if not chosen:
         raise ConfigError(f"No run of {given.experiment} is finished: there is nothing to compare. {trials.words()}")
     if given.benchmark is not None:
@@ -62,7 +62,7 @@ def compare(given: argparse.Namespace) -> None:
         if not chosen:
             raise ConfigError("An impact is not traded: it has no Sharpe ratio; use --measure ic or r2.")
     with Stages() as stages, stages.stage("runs", sum(len(group) for group in chosen)) as bar:
-        groups = [read(group, given.uri, bar.step) for group in chosen]
+        groups = [read_group(group, given.uri, bar.step) for group in chosen]
     with threadpool_limits(limits=1):
         judged = [
             compare_runs(
@@ -70,15 +70,15 @@ def compare(given: argparse.Namespace) -> None:
             )
             for group in groups
         ]
-    page.show(judged, trials, Console())
+    page.show_page(judged, trials, Console())
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         counts = asdict(trials) | {"total": trials.total}
         content = write_json({"experiment": given.experiment, "trials": counts, "groups": judged})
         (given.out / "compare.json").write_text(content + "\n")
-        (given.out / "compare.md").write_text(page.markdown(given.experiment, judged, trials))
+        (given.out / "compare.md").write_text(page.write_page(given.experiment, judged, trials))
         if any(group.tests for group in judged):
-            page.figure(judged).savefig(given.out / "compare.png")
+            page.draw_figure(judged).savefig(given.out / "compare.png")
 
 
 if __name__ == "__main__":

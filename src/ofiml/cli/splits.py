@@ -32,12 +32,12 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     import polars as pl
     from rich.console import Console
 
-    from ofiml.reporting.folds import draw, show
+    from ofiml.reporting.folds import draw_folds, show_folds
     from ofiml.samples.rows import in_time_order, prepare_all
     from ofiml.splits.fold import leaking
     from ofiml.splits.splitter import splitter
     from ofiml.training.folds import divide_rows
-    from ofiml.ui.figure import styled
+    from ofiml.ui.figure import style_figure
     from ofiml.ui.progress import Stages
 
     with Stages() as stages:
@@ -48,10 +48,10 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     console.print(
         f"{splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True
     )
-    show(divided, console)
+    show_folds(divided, console)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        styled(lambda figure: draw(figure, divided), legend_columns=4).savefig(out)
+        style_figure(lambda figure: draw_folds(figure, divided), legend_columns=4).savefig(out)
         console.print(f"wrote {out}", highlight=False, soft_wrap=True)
     return 1 if any(leaking(divided.rows, fold) for fold in divided.folds) else 0
 

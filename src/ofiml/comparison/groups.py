@@ -10,7 +10,7 @@ import polars as pl
 
 from ofiml.data.schema import TIME
 from ofiml.errors import ConfigError
-from ofiml.tracking.logged_run import BAR, checked_table
+from ofiml.tracking.logged_run import BAR, read_table
 from ofiml.tracking.read import ListedRun, fetch_files
 from ofiml.units import duration
 
@@ -75,8 +75,8 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("?", text)[:200]
 
 
-def comparable(runs: list[ListedRun], asked: list[str]) -> list[list[ListedRun]]:
-    """The finished runs that can be compared, group by group, in the order of their first; only those `asked` for, if
+def group_runs(runs: list[ListedRun], asked: list[str]) -> list[list[ListedRun]]:
+    """Group the finished runs that can be compared, in the order of their first; only those `asked` for, if
     any are. Raises ConfigError if both kinds are asked for, or an asked run is not there or not finished.
     """
     known = {run.run_id: run for run in runs}
@@ -102,8 +102,8 @@ def comparable(runs: list[ListedRun], asked: list[str]) -> list[list[ListedRun]]
     return list(groups.values())
 
 
-def read(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Group:
-    """The tables of runs that are `comparable`; what a run lacks, or what is not a study's, leaves it out."""
+def read_group(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Group:
+    """Read the tables of runs of one group; what a run lacks, or what is not a study's, leaves it out."""
     entries: list[Entry] = []
     again: dict[str, int] = {}
     left_out = []
@@ -164,10 +164,10 @@ def _entry(run: ListedRun, uri: str) -> Entry:
         paths = fetch_files(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
         if "predictions.parquet" not in paths:
             raise ConfigError(f"Run {run.run_id} holds no predictions.parquet.")
-        predictions = checked_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)
+        predictions = read_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)
         equity = None
         if "equity.parquet" in paths:
-            equity = checked_table(paths["equity.parquet"], run.run_id, "equity", _EQUITY)
+            equity = read_table(paths["equity.parquet"], run.run_id, "equity", _EQUITY)
     for name, table in (("predictions", predictions), ("equity", equity)):
         numbers = [] if table is None else [c for c, dtype in table.schema.items() if dtype == pl.Float64()]
         if table is not None and not table.select(pl.col(numbers).is_finite().all()).row(0) == (True,) * len(numbers):

@@ -10,7 +10,7 @@ from ofiml.comparison.groups import safe
 from ofiml.comparison.trials import Trials
 from ofiml.comparison.verdicts import ComparedGroup
 from ofiml.metrics.superiority import FEWEST_BLOCKS
-from ofiml.ui.figure import BLUE, GREY, styled
+from ofiml.ui.figure import BLUE, GREY, style_figure
 from ofiml.ui.format import DASH, format_interval, format_number, markdown_table
 
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
@@ -20,17 +20,18 @@ LEGEND = (
     "of a bar over the times that all have, t its HAC statistic, p that of Diebold-Mariano against the best, set "
     "whether the run is in the model confidence set."
 )
-_MOST_PAIRS = 12  # runs that a matrix has room for
+_MAX_PAIRED = 12  # runs that a matrix has room for
 
 
-def header(group: ComparedGroup) -> list[str]:
+def write_header(group: ComparedGroup) -> list[str]:
+    """Name the columns of `write_rows`; gains are of forecasts alone."""
     measure = NAMES[group.measure]
     money = ["net", "Sharpe", "DSR"] if group.kind == "forecast" else []
     return ["run", "model", "inputs", "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
 
 
-def lines(group: ComparedGroup) -> list[list[str]]:
-    """A line a run, as `header` names it."""
+def write_rows(group: ComparedGroup) -> list[list[str]]:
+    """Write a row a run."""
     out = []
     for row in group.runs:
         money = [
@@ -57,8 +58,8 @@ def lines(group: ComparedGroup) -> list[list[str]]:
     return out
 
 
-def sentences(group: ComparedGroup) -> list[str]:
-    """What may be said of all runs of the group."""
+def write_sentences(group: ComparedGroup) -> list[str]:
+    """Write what may be said of all runs of the group."""
     tests, measure, out = group.tests, NAMES[group.measure], []
     if tests is None:
         out.append(f"No tests of the {measure}: not enough times are common to these runs, or one has no backtest.")
@@ -96,29 +97,31 @@ def safe_sentence(text: str) -> str:
     return " ".join(safe(word) for word in text.split())
 
 
-def show(groups: list[ComparedGroup], trials: Trials, console: Console) -> None:
+def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> None:
+    """Print every group as a table with its sentences, and how many trials there were."""
     for group in groups:
         console.print(Text(group.heading, style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
-        for name in header(group):
+        for name in write_header(group):
             table.add_column(name, justify="left" if len(table.columns) < 3 else "right", no_wrap=True)
         console.width = max(console.width, 116)
-        for line in lines(group):
+        for line in write_rows(group):
             table.add_row(*(Text(cell) for cell in line))
         console.print(table)
-        for sentence in sentences(group):
+        for sentence in write_sentences(group):
             console.print(Text(sentence), soft_wrap=True)
         console.print()
     console.print(Text(LEGEND), soft_wrap=True)
     console.print(Text(trials.words()), soft_wrap=True)
 
 
-def markdown(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:
+def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:
+    """Write the same as Markdown, and Diebold-Mariano's p of each pair of up to 12 runs."""
     out = [f"# Runs of {safe(experiment)}", "", trials.words(), "", LEGEND, ""]
     for group in groups:
-        out += [f"## {group.heading}", "", markdown_table(header(group), lines(group)), ""]
-        out += [f"- {sentence}" for sentence in sentences(group)] + [""]
-        if group.tests and 1 < len(group.runs) <= _MOST_PAIRS:
+        out += [f"## {group.heading}", "", markdown_table(write_header(group), write_rows(group)), ""]
+        out += [f"- {sentence}" for sentence in write_sentences(group)] + [""]
+        if group.tests and 1 < len(group.runs) <= _MAX_PAIRED:
             ids = [row.run[:8] for row in group.runs]
             rows = [[ids[i], *(_p(p) for p in pairs)] for i, pairs in enumerate(group.tests.pairs)]
             out += [
@@ -130,8 +133,8 @@ def markdown(experiment: str, groups: list[ComparedGroup], trials: Trials) -> st
     return "\n".join(out)
 
 
-def figure(groups: list[ComparedGroup]) -> Figure:
-    """Each run's measure over the common times with its 95 % interval (HAC t); filled: in the model confidence set."""
+def draw_figure(groups: list[ComparedGroup]) -> Figure:
+    """Draw each run's measure over the common times with its 95 % interval; filled: in the model confidence set."""
     tested = [(group, group.tests) for group in groups if group.tests]
 
     def draw(canvas: Figure) -> None:
@@ -157,7 +160,7 @@ def figure(groups: list[ComparedGroup]) -> Figure:
             axis.set_xlabel(f"{NAMES[group.measure]}{per} over {tests.times:,} common times, 95 % (HAC)")
             axis.set_title(group.heading.partition(";")[0] + "; filled: in the model confidence set", fontsize=9)
 
-    return styled(draw, legend_columns=1)
+    return style_figure(draw, legend_columns=1)
 
 
 def _p(value: float) -> str:

@@ -42,7 +42,7 @@ class Trials:
         )
 
 
-def counted(runs: Iterable[ListedRun]) -> Trials:
+def count_trials(runs: Iterable[ListedRun]) -> Trials:
     """The trials of all `runs`, whatever became of them."""
     fates: dict[str, int] = {}
     tuned = planned = 0

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.backtest.taker import BacktestResult, Summary
+from ofiml.backtest.summary import Summary
+from ofiml.backtest.taker import BacktestResult
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.scores import count_overlaps
 from ofiml.labels import label_span

@@ -31,9 +31,9 @@ from ofiml.features.machine import market, plan
 from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, groups
 from ofiml.samples.rows import Others, all_there, first_sessions
-from ofiml.tracking.logged_run import LoggedRun, read
+from ofiml.tracking.logged_run import LoggedRun, read_run
 from ofiml.tracking.read import fetch_run
-from ofiml.tracking.reproduction import check_path, load_found, read_logged
+from ofiml.tracking.reproduction import check_path, load_logged, read_logged
 from ofiml.ui.progress import Bar as Progress
 from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
@@ -96,7 +96,7 @@ def replay(
                 f"The models of a run of split={config.split.name} trained on what came after the bars that they "
                 "predicted: none of them could have run live. Replay a run of split=expanding or split=rolling."
             )
-        run = read(config, report, Path(folder), run_id)
+        run = read_run(config, report, Path(folder), run_id)
     timings = Timings()
     rows: list[Predicted] = []
     comparable: list[tuple[str, str, int]] = []
@@ -134,7 +134,7 @@ def _configured(
     """(the logged config with the `chosen` dataset, the settings in which its files are read another way)."""
     remedy = "dataset.path=FILE"
     logged = raw["dataset"]
-    config = load_found(raw | {"dataset": chosen}, remedy)
+    config = load_logged(raw | {"dataset": chosen}, remedy)
     if not isinstance(config.dataset, FileDataset):
         return config, []
     if own_path:

@@ -10,7 +10,7 @@ import yaml
 from ofiml.config import Config, without_credentials
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
-from ofiml.reporting.figures import figures
+from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
@@ -21,16 +21,16 @@ KEPT = [
 ]
 
 
-def resolved(config: Config) -> dict[str, Any]:
-    """The config as a plain mapping, without the credentials that a tracking uri may hold."""
+def resolve_config(config: Config) -> dict[str, Any]:
+    """Make a plain mapping of the config, without the credentials that a tracking uri may hold."""
     mapping = asdict(config)
     mapping["tracking"]["uri"] = without_credentials(config.tracking.uri)
     return mapping
 
 
-def tuned(study: Study) -> dict[str, Any]:
-    """The config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
-    mapping = resolved(study.config)
+def resolve_tuned_config(study: Study) -> dict[str, Any]:
+    """Make the config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
+    mapping = resolve_config(study.config)
     mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold.best) for fold in study.report.tuning]}
     return mapping
 
@@ -42,9 +42,9 @@ def write_study(study: Study, folder: Path) -> list[Path]:
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
+    _whole(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
     if study.report.tuning:
-        _whole(folder / "tuned.yaml", yaml.safe_dump(tuned(study), sort_keys=False).encode())
+        _whole(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
     more = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
     predictions = study.predictions.select([*KEPT, *more]).with_columns(pl.col("bar_close").cast(TIME))
     tables = {"predictions": predictions, "fills": study.fills}
@@ -56,7 +56,7 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         target.with_suffix(".tmp").replace(target)
     if study.truths:
         _whole(folder / "truth.json", to_json(study.truths).encode())
-    for name, figure in figures(study).items():
+    for name, figure in draw_figures(study).items():
         figure.savefig(folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")

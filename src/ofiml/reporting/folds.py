@@ -27,8 +27,8 @@ _HOUR = 3600 * SECOND
 _MOST_DATES = 12  # that an axis has room for
 
 
-def show(divided: Divided, console: Console) -> None:
-    """Prints a line a fold: rows and times of what trains and of what is tested, and how many train rows leak."""
+def show_folds(divided: Divided, console: Console) -> None:
+    """Print a line a fold: rows and times of what trains and of what is tested, and how many train rows leak."""
     at = divided.rows.known_at
     bounds = f"{len(at):,} labelled rows from {format_time(at[0])[:16]} to {format_time(at[-1])[:16]}"
     console.print(bounds, highlight=False, soft_wrap=True)
@@ -67,8 +67,8 @@ def _ends(first: int, last: int) -> str:
     return f"{a} to {b[6:] if a[:5] == b[:5] else b}"
 
 
-def draw(figure: Figure, divided: Divided) -> None:
-    """A line a fold on an axis of trading time: what trains, is purged, embargoed, tested."""
+def draw_folds(figure: Figure, divided: Divided) -> None:
+    """Draw a line a fold on an axis of trading time: what trains, is purged, embargoed, tested."""
     rows, folds = divided.rows, divided.folds
     axis = figure.subplots()
     at = rows.hours.elapsed(rows.known_at) / _HOUR

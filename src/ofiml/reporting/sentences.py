@@ -19,7 +19,7 @@ _MAX_SYMBOLS = 6  # that a line has room for
 _FALSE_DISCOVERIES = 0.05
 
 
-def sentences(study: Study) -> list[str]:
+def write_sentences(study: Study) -> list[str]:
     """Write the verdict, the costs, and what the data were, a sentence or two a line."""
     report, config = study.report, study.config
     scores, quantile = report.metrics, config.model.of_quantile

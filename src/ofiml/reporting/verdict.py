@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.config import Config
-from ofiml.reporting.sentences import sentences
+from ofiml.config import Features, Ofi
+from ofiml.reporting.sentences import write_sentences
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.ui.format import format_number, format_range, markdown_table
@@ -14,20 +14,21 @@ from ofiml.ui.format import format_number, format_range, markdown_table
 _MAX_FOLDS = 8  # that a line has room for
 
 
-def title(study: Study) -> str:
+def write_title(study: Study) -> str:
     """Say what was studied, in one line."""
     config, report = study.config, study.report
     span = f"horizon {config.horizon.label}" if report.kind == "forecast" else f"the same {config.bars.label} bar"
-    target = config.target.label
-    return f"{target}: {config.model.name} on {inputs(config)}, {span}, {config.dataset.label} ({market(study)})"
+    inputs = name_inputs(config.ofi, config.features)
+    of = f"{config.target.label}: {config.model.name} on {inputs}"
+    return f"{of}, {span}, {config.dataset.label} ({name_market(study)})"
 
 
-def inputs(config: Config) -> str:
+def name_inputs(ofi: Ofi, features: Features) -> str:
     """Name what the model saw, as `mlofi` or `mlofi + full`."""
-    return config.ofi.name if config.features.name == "ofi_only" else f"{config.ofi.name} + {config.features.name}"
+    return ofi.name if features.name == "ofi_only" else f"{ofi.name} + {features.name}"
 
 
-def market(study: Study) -> str:
+def name_market(study: Study) -> str:
     """Name symbols and days, as `AMZN 2012-06-21` or `SYN, 6 sessions from 2024-01-01`."""
     sessions = study.report.dataset.sessions
     symbols = ", ".join(sorted({s.symbol for s in sessions}))
@@ -37,14 +38,14 @@ def market(study: Study) -> str:
 
 def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
     """Print the verdict of `study` with the folder of its files and, if tracked, its MLflow run."""
-    console.print(title(study), style="bold", highlight=False, soft_wrap=True)
+    console.print(write_title(study), style="bold", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in _header(study):
         table.add_column(column, justify="right" if table.columns else "left")
     for row in _rows(study):
         table.add_row(*row)
     console.print(table)
-    for line in [*sentences(study), f"Files: {folder}"]:
+    for line in [*write_sentences(study), f"Files: {folder}"]:
         console.print(line, highlight=False, soft_wrap=True)
     if run:
         console.print(
@@ -54,11 +55,11 @@ def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
         )
 
 
-def markdown(study: Study) -> str:
+def write_page(study: Study) -> str:
     """Write the same for the run's page."""
     table = markdown_table(_header(study), _rows(study))
-    said = [f"- {line}" for line in sentences(study)]
-    return "\n".join([f"**{title(study)}**", "", *said, "", table, "", write_tables(study.report)])
+    said = [f"- {line}" for line in write_sentences(study)]
+    return "\n".join([f"**{write_title(study)}**", "", *said, "", table, "", write_tables(study.report)])
 
 
 def _header(study: Study) -> list[str]:

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import polars as pl
 
-from ofiml.config import Config
+from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import add
 from ofiml.ofi.reduce import describe_reducers
 from ofiml.samples.rows import Prepared, feature_columns
@@ -26,22 +26,20 @@ from ofiml.training.folds import FoldResult
 from ofiml.ui.format import format_time
 
 
-def describe_dataset(sessions: list[Prepared], config: Config) -> DatasetReport:
+def describe_dataset(sessions: list[Prepared], dataset: SyntheticDataset | FileDataset) -> DatasetReport:
     """Describe the sessions, and add up what was dropped and kept over them."""
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
     for s in sessions:
         dropped, kept = add(dropped, s.quality.dropped), add(kept, s.quality.kept)
     return DatasetReport(
-        name=config.dataset.name,
+        name=dataset.name,
         digest=hashlib.sha256("".join(s.digest for s in sessions).encode()).hexdigest(),
         events=sum(s.events for s in sessions),
         dropped=dropped,
         kept=kept,
         notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
-        sessions=[
-            SessionReport(*s.key, s.events, s.digest, config.dataset.tick, s.size_unit, s.quality) for s in sessions
-        ],
+        sessions=[SessionReport(*s.key, s.events, s.digest, dataset.tick, s.size_unit, s.quality) for s in sessions],
         sources=sorted({s.source for s in sessions}),
         levels=sessions[0].levels,
     )

@@ -11,14 +11,15 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ofiml.backtest.account import FILL_SCHEMA
 from ofiml.backtest.paths import backtest_paths
-from ofiml.backtest.taker import FILL_SCHEMA, BacktestResult
+from ofiml.backtest.taker import BacktestResult
 from ofiml.config import Config
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.decay import measure_decay
 from ofiml.evaluation.explanation import explain_fits
-from ofiml.evaluation.impact import measure_impact
+from ofiml.evaluation.impact import ImpactScore, measure_impact
 from ofiml.evaluation.oracle import compare_with_oracle
 from ofiml.evaluation.profit import measure_performance
 from ofiml.evaluation.reliability import measure_reliability
@@ -72,7 +73,8 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
 
     Raises ConfigError, DataError or LeakError, in one sentence each.
     """
-    clock, target, evaluation = Clock(), config.target, config.evaluation
+    clock, evaluation = Clock(), config.evaluation
+    bootstrap = BlockBootstrap.of(evaluation, config.seed)
     with one_blas_thread():
         with clock.stage("sessions"):
             sessions = prepare_all(config, stages)
@@ -85,20 +87,17 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
         with clock.stage("leak_check"):
             leak_check = check_leaks(fitted) if evaluation.leak_check else None
         with clock.stage("evaluation"):
-            bootstrap = BlockBootstrap.of(evaluation, config.seed)
             scores = _score(predictions, fitted, bootstrap)
-            hours = {s.key: s.open for s in sessions}
-            impact = measure_impact(fitted.labelled, hours) if target.kind == "impact" else None
+            impact = _measure_impact(fitted)
         with clock.stage("controls"):
             controls = run_controls(fitted) if evaluation.controls else None
         with clock.stage("backtest"):
-            trades = _backtest(traded, sessions, config)
+            trades = _backtest(traded, fitted)
             performance = measure_performance(trades, predictions, bootstrap) if trades else None
-    explanation = explain_fits(fitted)
-    quantile, decided = config.model.of_quantile, trades.decided if trades else None
+    explanation, form = explain_fits(fitted), config.target.form
     report = Report(
-        kind="impact" if target.kind == "impact" else "forecast",
-        dataset=describe_dataset(sessions, config),
+        kind="impact" if config.target.kind == "impact" else "forecast",
+        dataset=describe_dataset(sessions, config.dataset),
         rows=count_rows(fitted, dropped),
         ofi=describe_ofi(fitted),
         model=describe_model(fitted),
@@ -106,13 +105,13 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
         predictions=PredictionsDigest(predictions_sha256(predictions), predictions.height),
         metrics=scores,
         impact=impact,
-        strata=score_strata(predictions, traded, decided, bootstrap),
+        strata=score_strata(predictions, traded, trades.decided if trades else None, bootstrap),
         decay=measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.train_intervals()),
-        reliability=measure_reliability(predictions, bootstrap, form=target.form),
+        reliability=measure_reliability(predictions, bootstrap, form=form),
         importance=explanation.importance,
         importance_stability=explanation.importance_stability,
         explained=explanation.use,
-        seeds=compare_seeds(predictions, config.seeds, form=target.form, quantile=quantile),
+        seeds=compare_seeds(predictions, config.seeds, form=form, quantile=config.model.of_quantile),
         tuning=describe_tuning(fitted),
         backtest=performance,
         controls=controls,
@@ -146,8 +145,16 @@ def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBoots
     return replace(scores, oracle=compare_with_oracle(predictions, scores.pooled, form=form, planted=planted))
 
 
-def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Config) -> BacktestResult | None:
+def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
+    """Measure the price impact of best-level flow; None of a forecast."""
+    if fitted.config.target.kind != "impact":
+        return None
+    return measure_impact(fitted.labelled, {s.key: s.open for s in fitted.sessions})
+
+
+def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult | None:
     """Trade the forecasts; None without a backtest, and of an impact, which forecasts nothing."""
+    config, sessions = fitted.config, fitted.sessions
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
     closing = {s.key: s.closing for s in sessions}

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml import provenance
-from ofiml.config import Config
-from ofiml.reporting.verdict import markdown
+from ofiml.reporting.verdict import write_page
 from ofiml.study.report import Report
 from ofiml.study.run import Study
 from ofiml.tracking.metrics import FOLDS, list_metrics
@@ -16,11 +15,11 @@ from ofiml.tracking.store import connect, name_run
 _BATCH = 1000  # metrics that the store takes at once
 
 
-def log_folds(config: Config, run_id: str, folds: int) -> None:
+def log_folds(uri: str, run_id: str, folds: int) -> None:
     """Log how many folds an open run has, each of which may be tuned: a run that is killed has no count of its trials,
     and its config may not say the folds.
     """
-    connect(config.tracking.uri).log_metric(run_id, FOLDS, folds)
+    connect(uri).log_metric(run_id, FOLDS, folds)
 
 
 def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
@@ -52,7 +51,7 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in provenance.versions().items()},
-        "mlflow.note.content": markdown(study),
+        "mlflow.note.content": write_page(study),
         "mlflow.source.git.commit": commit,
         **tags,
     }

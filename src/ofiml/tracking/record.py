@@ -14,6 +14,8 @@ from ofiml.ui.progress import Stages
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """A study, the folder of its files, and its MLflow run; None with tracking off."""
+
     study: Study
     folder: Path
     run_id: str | None
@@ -31,7 +33,7 @@ def record(config: Config, folder: Path, tags: dict[str, str] | None = None) -> 
     from ofiml.tracking.store import open_run, open_store
 
     with open_run(config, open_store(config.tracking), tags or {}) as run_id:
-        study, written = _run(config, folder, lambda folds: log_folds(config, run_id, folds))
+        study, written = _run(config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds))
         log_study(study, folder, written, run_id, tags or {})
     return Record(study, folder, run_id)
 

@@ -36,7 +36,7 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
         raw, before = read_logged(run_id, config_path, report_path)
     if path is not None:
         raw["dataset"]["path"] = path
-    config = load_found(raw, "--path FILE")
+    config = load_logged(raw, "--path FILE")
     if path is None:
         check_path(config.dataset, before, "--path FILE")
     out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
@@ -88,7 +88,7 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
     return raw, before
 
 
-def load_found(raw: dict[str, Any], remedy: str) -> Config:
+def load_logged(raw: dict[str, Any], remedy: str) -> Config:
     """The typed config of a logged one; where its dataset.path matches no file here, `remedy` says what to give."""
     try:
         return load(raw)

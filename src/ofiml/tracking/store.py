@@ -10,8 +10,8 @@ import filelock
 
 from ofiml.config import Config, Tracking, without_credentials
 from ofiml.errors import ConfigError, DataError
-from ofiml.reporting.files import resolved
-from ofiml.reporting.verdict import inputs
+from ofiml.reporting.files import resolve_config
+from ofiml.reporting.verdict import name_inputs
 
 _PARAM_LIMIT = 6000
 _ERROR_LIMIT = 1000
@@ -72,7 +72,7 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterat
     client = connect(config.tracking.uri)
     run_id = str(client.create_run(experiment_id, run_name=name_run(config)).info.run_id)
     try:
-        params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flatten_params(resolved(config)).items()]
+        params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flatten_params(resolve_config(config)).items()]
         client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in (_describe(config) | tags).items()])
         yield run_id
     except BaseException as error:
@@ -86,7 +86,8 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterat
 def name_run(config: Config) -> str:
     """Name a run by its model, inputs, span and data."""
     kind = "" if config.target.kind == "forecast" else f"-{config.target.kind}"
-    return f"{config.model.name}-{inputs(config).replace(' ', '')}{kind}-{_span(config)}-{config.dataset.label}"
+    inputs = name_inputs(config.ofi, config.features).replace(" ", "")
+    return f"{config.model.name}-{inputs}{kind}-{_span(config)}-{config.dataset.label}"
 
 
 def _describe(config: Config) -> dict[str, str]:

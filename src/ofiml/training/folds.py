@@ -99,28 +99,15 @@ def fit_fold(
     `step` is called once a tuning trial.
     """
     train = labelled[fold.train]
-    raw = train["y"].to_numpy()
-    encoder = Encoder.fit(raw, config.target.dead_band)
-    y = encoder.encode(raw)
+    encoder = Encoder.fit(train["y"].to_numpy(), config.target.dead_band)
+    y = encoder.encode(train["y"].to_numpy())
     flow, others = select_inputs(train, levels, config.ofi, config.features)
     spans = read_intervals(train)
     model, tuned = config.model, None
     if config.tuning.chosen:
         model = model.having(config.tuning.chosen[fold.index])
     if config.tuning.enabled and model.space:
-        names = feature_columns(config.features)
-        tuned = tune(
-            Train(flow, others, raw, spans, config.target.dead_band, names),
-            config.ofi,
-            model,
-            config.split,
-            config.tuning,
-            form=config.target.form,
-            seed=config.seed,
-            fold=fold.index,
-            step=step,
-            threads=threads,
-        )
+        tuned = _tune(train, (flow, others), model, fold.index, config, step, threads)
         model = tuned.model
 
     def fit(seed: int) -> Pipeline:
@@ -144,6 +131,31 @@ def fit_fold(
     explained = labelled[sample(fold.test, config.evaluation.importance_rows)]
     contributions = pipeline.contributions(*select_inputs(explained, levels, config.ofi, config.features))
     return FoldResult(fold, model, pipeline, tuned, predictions, np.abs(contributions).mean(axis=0), encoder.band)
+
+
+def _tune(
+    train: pl.DataFrame,
+    inputs: tuple[Float, Float],
+    model: ModelConfig,
+    fold: int,
+    config: Config,
+    step: Callable[[], None],
+    threads: int,
+) -> Tuned:
+    """Tune the model on the train rows; labels are as they are before a fold encodes them."""
+    names, labels = feature_columns(config.features), train["y"].to_numpy()
+    return tune(
+        Train(*inputs, labels, read_intervals(train), config.target.dead_band, names),
+        config.ofi,
+        model,
+        config.split,
+        config.tuning,
+        form=config.target.form,
+        seed=config.seed,
+        fold=fold,
+        step=step,
+        threads=threads,
+    )
 
 
 def build_pipeline(model: ModelConfig, config: Config, seed: int) -> Pipeline:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 DARK, RED, BLUE, GREY = "#1f2d3d", "#c8553d", "#2a7f9e", "#8a8f98"
 
 
-def styled(draw: Callable[[Figure], None], *, legend_columns: int) -> Figure:
+def style_figure(draw: Callable[[Figure], None], *, legend_columns: int) -> Figure:
     """A figure as `draw` draws it, with light axes; what its axes name is said once, below them, where it hides
     nothing."""
     figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")

@@ -24,9 +24,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config, Horizon, Ofi, Target
+from ofiml.config import Config, Evaluation, Target
 from ofiml.errors import DataError
-from ofiml.features.catalogue import chosen
 from ofiml.labels import Encoder, label_span
 from ofiml.metrics.bootstrap import blocks, tail
 from ofiml.metrics.estimates import Estimate
@@ -42,6 +41,7 @@ from ofiml.splits.walk_forward import Intervals
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, build_pipeline
 from ofiml.training.inputs import read_intervals
+from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -124,7 +124,10 @@ def run_controls(fitted: FittedStudy) -> dict[ControlName, Control]:
     block = blocks(session, close, config.evaluation.block_ns, label_span(everything))
     y, y_hat, mean = (everything[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     model = Forecast(y, y_hat, mean)
-    return {name: _measure(name, model, _join([fold[name] for fold in by_fold]), block, config) for name in by_fold[0]}
+    return {
+        name: _measure(name, model, _join([fold[name] for fold in by_fold]), block, config.evaluation, config.seed)
+        for name in by_fold[0]
+    }
 
 
 def _locate(where: pl.DataFrame, rows: pl.DataFrame) -> Int64:
@@ -137,14 +140,16 @@ def _join(parts: list[Forecast]) -> Forecast:
     return Forecast(y, y_hat, mean)
 
 
-def _measure(name: ControlName, model: Forecast, control: Forecast, block: Int64, config: Config) -> Control:
+def _measure(
+    name: ControlName, model: Forecast, control: Forecast, block: Int64, evaluation: Evaluation, seed: int
+) -> Control:
     """The control's measures, and the model's distance from it."""
     known = ~np.isnan(control.y_hat) & ~np.isnan(control.y)
     model, control, block = model.take(known), control.take(known), block[known]
     count = len(np.unique(block))
-    outside = tail(config.evaluation.level, count) if count > 1 else float("nan")
-    draws = max(config.evaluation.bootstrap, _MIN_DRAWS)
-    of_model, of_control = (drawn(f, block, draws=draws, seed=config.seed) for f in (model, control))
+    outside = tail(evaluation.level, count) if count > 1 else float("nan")
+    draws = max(evaluation.bootstrap, _MIN_DRAWS)
+    of_model, of_control = (drawn(f, block, draws=draws, seed=seed) for f in (model, control))
     low, high = quantiles(of_control.ic, outside, 1 - outside)
 
     def distance(measure: Literal["ic", "r2"]) -> Estimate:
@@ -227,9 +232,6 @@ def _fit_line(x: Float, y: Float, at: Float) -> Float:
     return float(y.mean()) + slope * (at - x.mean())
 
 
-# --- labels and features of the controls -----------------------------------------------------------------------------
-
-
 def _read_rows(fitted: FittedStudy) -> _Rows:
     rows, config = fitted.rows, fitted.config
     flow, others = fitted.inputs(rows)
@@ -254,51 +256,3 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
     }
     naive: dict[ControlName, Float] = {"last_return": last, "ofi_sign": sign} if forecast else {"ofi_sign": sign}
     return _Rows(flow, others, y, read_intervals(rows), refits, naive)
-
-
-def permute_labels(symbol: NDArray, y: Float, seed: int) -> Float:
-    """Permute the labels y (n,) that are known among the rows of the same symbol."""
-    rng, permuted = np.random.default_rng([seed, 0]), y.copy()
-    for name in np.unique(symbol):
-        rows = np.flatnonzero((symbol == name) & ~np.isnan(y))
-        permuted[rows] = y[rng.permutation(rows)]
-    return permuted
-
-
-def shift_rows(day: pl.DataFrame, columns: list[str], ofi: Ofi) -> Int64:
-    """Find for each bar of one symbol's session the last earlier one that closed more than a label and the longest
-    look-back, of flow or of the feature `columns`, before it; -1 where there is none. What looks back to the session's
-    open counts as a bar.
-    """
-    close, bar_open, start, end = (day[c].to_numpy() for c in ("bar_close", "bar_open", "label_start", "label_end"))
-    features = chosen(columns)
-    window = max([0, *ofi.look_backs, *(f.window for f in features)])
-    bars = max([1, *(f.bars for f in features)])
-    reach = (end - start) + np.maximum(window, close - bar_open)
-    earlier = np.searchsorted(close, close - reach, side="left") - bars
-    return np.maximum(earlier, -1).astype(np.int64)
-
-
-def walk_labels(day: pl.DataFrame, target: Target, horizon: Horizon, rng: np.random.Generator) -> Float:
-    """Make labels (n,) of one symbol's session, as the rows have them, from a mid that moves over each bar by as much
-    as it did, up or down by chance.
-
-    A label spans the bars that close after it starts and by its end, and at least one; NaN where the session has none.
-    A barrier is touched where the walk has passed it at the end of the label.
-    """
-    close, start, end, mid, scale = (
-        day[c].to_numpy() for c in ("bar_close", "label_start", "label_end", "mid", "scale")
-    )
-    steps = np.diff(mid) * rng.choice([-1.0, 1.0], max(len(mid) - 1, 0))
-    path = mid[0] + np.concatenate([[0.0], np.cumsum(steps)])
-    delay = horizon.delay_ns if target.kind == "forecast" else 0
-    first = np.searchsorted(close, start + delay, side="right") - 1
-    last = np.maximum(np.searchsorted(close, end, side="right") - 1, first + 1)
-    known = (first >= 0) & (last < len(close))
-    first, last = np.where(known, first, 0), np.where(known, last, 0)
-    move = np.where(known, path[last] - path[first], np.nan)
-    if target.take_profit is not None and target.stop is not None:
-        return np.sign(move) * ((move >= target.take_profit) | (move <= -target.stop))
-    if target.form == "direction":
-        return move if target.dead_band else np.sign(move)
-    return move / scale

@@ -9,7 +9,7 @@ from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Nothing where controls are switched off."""
     return {} if study.report.controls is None else {"controls.png": _controls}
 

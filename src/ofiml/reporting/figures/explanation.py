@@ -21,7 +21,7 @@ _BAND = "#cfe3ea"
 _RANKED = 12  # features whose ranks a figure has room for
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """What was switched off is not drawn, nor ranks over one fold."""
     use = study.report.explained
     return {

@@ -22,7 +22,7 @@ _BAND = "#cfe3ea"
 _MOST = 10  # strata of a kind that a figure has room for
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Impacts have no decay, and only directions have probabilities."""
     return {
         "strata.png": _strata,

@@ -22,7 +22,7 @@ Draw = Callable[[Figure, Study], None]
 _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Impact studies have no equity, and only fitted reductions have weights."""
     return {
         "signal.png": _signal,

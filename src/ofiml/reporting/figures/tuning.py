@@ -22,7 +22,7 @@ _MOST_PARAMETERS = 6  # that a figure has room for
 _FOLDS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Nothing where nothing was tuned; no importance where no fold has any."""
     tuned = study.report.tuning
     if not tuned:
