@@ -25,12 +25,14 @@ from scipy.stats import binom
 from ofiml.cli.conf import CONF
 from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import Config, load
-from ofiml.evaluation.measures import judge
-from ofiml.metrics.scores import hit_rate, ic, r2, rank_ic
+from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.evaluation.scores import score_predictions
+from ofiml.metrics.measures import Forecast, Measure
+from ofiml.ui.format import markdown_table
 from ofiml.units import SECOND
 
 Float = NDArray[np.float64]
-MEASURES = ("ic", "rank_ic", "r2", "hit_rate")
+MEASURES: tuple[Measure, ...] = ("ic", "rank_ic", "r2", "hit_rate")
 STEP = 10 * SECOND
 
 
@@ -76,15 +78,11 @@ def autoregressive(rng: np.random.Generator, n: int, phi: float) -> Float:
     return lfilter([1.0], [1.0, -phi], noise, zi=[phi * start])[0]
 
 
-def truth(design: Design, sessions: int) -> dict[str, float]:
+def truth(design: Design, sessions: int) -> dict[Measure, float]:
     rng = np.random.default_rng([99, design.sessions, design.overlap])
     y, y_hat = (np.concatenate(part) for part in zip(*(session(rng, design) for _ in range(sessions)), strict=True))
-    return {
-        "ic": ic(y, y_hat),
-        "rank_ic": rank_ic(y, y_hat),
-        "r2": r2(y, y_hat, np.zeros(len(y))),
-        "hit_rate": hit_rate(y, y_hat),
-    }
+    forecast = Forecast(y, y_hat, np.zeros(len(y)))
+    return {name: forecast.measure(name) for name in MEASURES}
 
 
 def study(rng: np.random.Generator, design: Design) -> pl.DataFrame:
@@ -107,14 +105,16 @@ def study(rng: np.random.Generator, design: Design) -> pl.DataFrame:
     )
 
 
-def covered(design: Design, config: Config, studies: int) -> dict[str, dict[str, float]]:
+def covered(design: Design, config: Config, studies: int) -> dict[Measure, dict[str, float]]:
     """Per measure: the truth, the share of studies whose interval holds it, and of those above and below it."""
+    bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
     true = truth(design, 4_000_000 // design.bars)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in MEASURES}
+    found: dict[Measure, list[tuple[float, float]]] = {name: [] for name in MEASURES}
     for i in track(range(studies), design.name):
-        pooled = judge(study(np.random.default_rng([i, design.sessions, design.overlap]), design), config)["pooled"]
+        predictions = study(np.random.default_rng([i, design.sessions, design.overlap]), design)
+        pooled = score_predictions(predictions, bootstrap, task="regression", quantile=None).pooled
         for name in MEASURES:
-            found[name].append((pooled[name]["low"], pooled[name]["high"]))
+            found[name].append((pooled[name].low, pooled[name].high))
     out = {}
     for name, ends in found.items():
         low, high = np.array(ends).T
@@ -134,16 +134,16 @@ def run(out: Path, studies: int) -> int:
     found = {design.name: covered(design, config, studies) for design in DESIGNS}
     level = config.evaluation.confidence_level
     few, many = binom.interval(0.95, studies, level)
+    rows = [
+        [name, *(f"{m['held']:.1%} of {m['truth']:.4f}" for m in by_measure.values())]
+        for name, by_measure in found.items()
+    ]
     lines = [
         f"{studies} simulated studies each; a {level:.0%} interval that is right holds the truth in {few / studies:.1%}"
         f" to {many / studies:.1%} of them, 19 times of 20.",
         "",
-        "| study | " + " | ".join(MEASURES) + " |",
-        "|---" * (1 + len(MEASURES)) + "|",
+        markdown_table(["study", *MEASURES], rows),
     ]
-    for name, by_measure in found.items():
-        cells = [f"{m['held']:.1%} of {m['truth']:.4f}" for m in by_measure.values()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     out.mkdir(parents=True, exist_ok=True)
     (out / "interval_coverage.md").write_text("\n".join(lines) + "\n")
     (out / "interval_coverage.json").write_text(json.dumps(found, indent=1))

@@ -22,7 +22,7 @@ from ofiml.config import Config, load
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.facts.session import Facts, facts, pooled
-from ofiml.microstructure.facts.table import markdown
+from ofiml.microstructure.facts.table import write_facts
 
 
 def markets(given: list[str]) -> dict[str, Config]:
@@ -79,7 +79,7 @@ def write(configs: dict[str, Config], folder: Path) -> int:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     record = {label: {"sessions": held, "facts": plain(one)} for label, (one, held) in measured.items()}
     (folder / "facts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "facts.md").write_text(markdown(found, texts), encoding="utf-8")
+    (folder / "facts.md").write_text(write_facts(found, texts), encoding="utf-8")
     for name, figure in figures(found).items():
         # No date or version inside: the same facts give the same file.
         figure.savefig(folder / "figures" / name, metadata={"Software": None})

@@ -27,6 +27,7 @@ from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import Config, load
 from ofiml.metrics.scores import ic, r2
 from ofiml.study import run as experiment
+from ofiml.ui.format import markdown_table
 from ofiml.ui.progress import Stages
 
 MARKET = ["dataset=synthetic_null", "dataset.sessions=4", "dataset.session_length=1h", "split.n_folds=4"]
@@ -92,14 +93,13 @@ def run(out: Path, seeds: int, overrides: list[str]) -> int:
             found.append(studied(seed, overrides, store))
     both = np.array(found)
     mean, error = both.mean(axis=0), both.std(axis=0, ddof=1) / np.sqrt(seeds)
+    names = ("inside the folds", "on the test rows (not to be done)")
+    rows = [[name, f"{mean[i]:.4f}", f"{error[i]:.4f}", f"{mean[i] / error[i]:.1f}"] for i, name in enumerate(names)]
     lines = [
         f"{seeds} null markets, seeds 0 to {seeds - 1}; IC out of sample, nothing to be found:",
         "",
-        "| tuning | mean IC | standard error | mean / error |",
-        "|---|---|---|---|",
+        markdown_table(["tuning", "mean IC", "standard error", "mean / error"], rows),
     ]
-    for i, name in enumerate(("inside the folds", "on the test rows (not to be done)")):
-        lines.append(f"| {name} | {mean[i]:.4f} | {error[i]:.4f} | {mean[i] / error[i]:.1f} |")
     out.mkdir(parents=True, exist_ok=True)
     (out / "nested_tuning.md").write_text("\n".join(lines) + "\n")
     result = {"overrides": overrides, "nested": both[:, 0].tolist(), "cheated": both[:, 1].tolist()}

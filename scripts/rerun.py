@@ -17,9 +17,9 @@ import yaml
 from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import load
 from ofiml.errors import ConfigError
-from ofiml.study.report import flat
+from ofiml.study.json_border import flat
 from ofiml.tracking.record import record
-from ofiml.tracking.reproduction import compare
+from ofiml.tracking.reproduction import compare_reports
 
 KEPT = ("report.json", "figures")
 
@@ -42,7 +42,7 @@ def rerun(folder: Path, write: bool) -> int:
         same = False
         if (folder / "report.json").exists():
             before = json.loads((folder / "report.json").read_text())
-            differences = compare(before, after, flat(before), flat(after))
+            differences = compare_reports(before, after, flat(before), flat(after))
             same = not differences
             print("\n".join(differences) or f"{folder}: identical, {len(flat(before))} numbers compared")
         if write and not same:

@@ -17,6 +17,7 @@ from ofiml.metrics.hac import statistics
 from ofiml.metrics.overfitting import pbo
 from ofiml.metrics.scores import ic
 from ofiml.metrics.sharpe import deflated, sharpe
+from ofiml.ui.format import markdown_table
 
 Float = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def share(values: list[bool]) -> str:
     return f"{p:.3f} ± {np.sqrt(max(p * (1 - p), 1 / len(values)) / len(values)):.3f}"
 
 
-def between_runs() -> list[str]:
+def between_runs() -> str:
     """A row a test: how often it speaks without skill, and with the skill of one run."""
     spoke: dict[str, list[list[bool]]] = {}
     overfit: list[list[float]] = [[], []]
@@ -55,24 +56,21 @@ def between_runs() -> list[str]:
             ratios = np.array([sharpe(column) for column in blocks.T])
             best = deflated(blocks[:, ratios.argmax()], RUNS, max(float(ratios.var(ddof=1)), 1 / (len(blocks) - 1)))
             found = {
-                "Diebold-Mariano: two runs differ": first["p"] < 0.05,
-                "deflated Sharpe of the best above 0.95": best["probability"] > 0.95,
+                "Diebold-Mariano: two runs differ": first.p < 0.05,
+                "deflated Sharpe of the best above 0.95": best.probability > 0.95,
                 "95 % confidence set holds the first run": bool(inside[0]),
                 "95 % confidence set holds the second run": bool(inside[1]),
             }
             for name, value in found.items():
                 spoke.setdefault(name, [[], []])[which].append(value)
-            overfit[which].append(pbo(performance)["pbo"])
-    rows = [f"| {name} | {share(none)} | {share(some)} |" for name, (none, some) in spoke.items()]
+            overfit[which].append(pbo(performance).pbo)
+    rows = [[name, share(none), share(some)] for name, (none, some) in spoke.items()]
     means = [f"{np.mean(v):.3f} ± {np.std(v) / np.sqrt(len(v)):.3f}" for v in overfit]
-    head = [
-        f"| {SWEEPS} sweeps of {RUNS} runs over {TIMES} times | no skill | the first run has {SKILL} |",
-        "|---|---|---|",
-    ]
-    return [*head, *rows, f"| mean probability of overfitting | {means[0]} | {means[1]} |"]
+    header = [f"{SWEEPS} sweeps of {RUNS} runs over {TIMES} times", "no skill", f"the first run has {SKILL}"]
+    return markdown_table(header, [*rows, ["mean probability of overfitting", *means]])
 
 
-def superior() -> list[str]:
+def superior() -> str:
     """A row a setting: how often SPA and reality check speak without skill, and with the skill of one run."""
     settings: dict[str, tuple[int, float | Float, float]] = {
         "60 blocks": (TIMES, 1.0, 0.0),
@@ -81,11 +79,12 @@ def superior() -> list[str]:
         "60 blocks, scales from 1 to 10": (TIMES, np.linspace(1, 10, RUNS), 0.0),
         "60 blocks, five runs far worse than nothing": (TIMES, 1.0, 0.5),
     }
-    out = [
-        f"| {SUPERIOR_SWEEPS} sweeps of {RUNS} runs | SPA, no skill | SPA, the first run has {SKILL} "
-        f"| reality check, no skill | reality check, the first run has {SKILL} |",
-        "|---|---|---|---|---|",
+    skill_cell = f"the first run has {SKILL}"
+    header = [
+        f"{SUPERIOR_SWEEPS} sweeps of {RUNS} runs",
+        *(f"{test}, {cell}" for test in ("SPA", "reality check") for cell in ("no skill", skill_cell)),
     ]
+    rows = []
     for name, (times, scales, loss) in settings.items():
         spoke: dict[str, list[list[bool]]] = {test: [[], []] for test in ("spa", "reality_check")}
         for which, skill in enumerate((0.0, SKILL)):
@@ -94,11 +93,11 @@ def superior() -> list[str]:
                 performance[:, RUNS // 2 :] -= loss
                 performance[:, 0] += skill
                 found = compared.superior(performance, np.arange(times) // BLOCK, samples=400, seed=seed)
-                for test, p in found.items():
-                    spoke[test][which].append(p < 0.05)
+                for test in spoke:
+                    spoke[test][which].append(getattr(found, test) < 0.05)
         cells = [share(each) for both in spoke.values() for each in both]
-        out.append(f"| {name} | {' | '.join(cells)} |")
-    return out
+        rows.append([name, *cells])
+    return markdown_table(header, rows)
 
 
 def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> tuple[Float, Float]:
@@ -111,12 +110,10 @@ def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> 
     return flow[:rows], price[reach : reach + rows] - price[:rows]
 
 
-def coverage() -> list[str]:
+def coverage() -> str:
     """A row a setting: how often 95 % intervals of the IC hold the true one."""
-    out = [
-        f"| {STUDIES} studies | true IC | expanded percentile (ours) | percentile | basic | BCa | HAC t ± |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    kinds = ("expanded percentile (ours)", "percentile", "basic", "BCa", "HAC t ±")
+    rows = []
     for blocks, length, reach in ((12, 30, 1), (30, 60, 6)):
         for strength in (0.0, 0.2):
             flow, gain = market(np.random.default_rng(0), 2_000_000, strength, reach)
@@ -140,17 +137,16 @@ def coverage() -> list[str]:
                         held[name].append(bool(limits[0] <= truth <= limits[1]))
                 found = statistics(y, x, np.arange(len(y)), reach - 1)
                 value = ic(y, x)
-                held["hac"].append(abs(value - truth) <= 1.96 * abs(value / found["ic"]["t"]))
-            shares = " | ".join(f"{np.mean(each):.3f}" for each in held.values())
+                held["hac"].append(abs(value - truth) <= 1.96 * abs(value / found.ic.t))
             setting = f"{blocks} blocks of {length} rows, labels over {reach}"
-            out.append(f"| {setting} | {truth:.3f} | {shares} |")
-    return out
+            rows.append([setting, f"{truth:.3f}", *(f"{np.mean(each):.3f}" for each in held.values())])
+    return markdown_table([f"{STUDIES} studies", "true IC", *kinds], rows)
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for table in (between_runs, superior, coverage):
-        sys.stdout.write("\n".join(table()) + "\n\n")
+        sys.stdout.write(table() + "\n\n")
         sys.stdout.flush()
 
 

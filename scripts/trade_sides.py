@@ -42,6 +42,7 @@ from ofiml.microstructure.toxicity.sides import (
     volume_cut,
 )
 from ofiml.microstructure.toxicity.vpin import Vpin
+from ofiml.ui.format import DASH, markdown_table
 from ofiml.units import duration
 
 BARS_A_BUCKET = 10
@@ -216,7 +217,7 @@ def tables(found: dict[str, Any]) -> Iterator[tuple[list[str], Rows]]:
 
 def recovered(one: dict[str, Any], name: str) -> str:
     error = one["errors"][name]
-    return f"{one['planted'][name]:.3g}, {one['found'][name]:.3g} ± {'–' if error is None else f'{error:.2g}'}"
+    return f"{one['planted'][name]:.3g}, {one['found'][name]:.3g} ± {DASH if error is None else f'{error:.2g}'}"
 
 
 def told(found: dict[str, Any]) -> str:
@@ -241,8 +242,7 @@ def show(heading: str, found: dict[str, Any], console: Console) -> None:
 def markdown(heading: str, found: dict[str, Any]) -> str:
     lines = [f"## {heading}", "", told(found), ""]
     for columns, rows in tables(found):
-        lines += ["| " + " | ".join(row) + " |" for row in (columns, ["---"] * len(columns), *rows)]
-        lines.append("")
+        lines += [markdown_table(columns, rows), ""]
     return "\n".join(lines)
 
 
@@ -251,7 +251,7 @@ def count(value: int) -> str:
 
 
 def share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return DASH if value is None else f"{value:.3f}"
 
 
 def write(given: argparse.Namespace) -> int:

@@ -25,9 +25,9 @@ def test_nothing_is_found_in_many_null_markets(run):
     for seed in range(20):
         study = run("dataset=synthetic_null", f"dataset.seed={seed}", "dataset.sessions=4", "model=ridge",
                     "tuning.trials=4", "evaluation.bootstrap_samples=300")  # fmt: skip
-        ic = study.report.metrics["pooled"]["ic"]
-        values.append(ic["value"])
-        held += ic["low"] < 0 < ic["high"]
+        ic = study.report.metrics.pooled["ic"]
+        values.append(ic.value)
+        held += ic.low < 0 < ic.high
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     assert abs(np.mean(values)) < 3 * error
     assert held >= 16
@@ -37,25 +37,24 @@ def test_the_planted_truth_is_found_at_its_share(run):
     """With all features a model reaches more than half of the oracle's IC in every market, and never more than all."""
     for seed in range(3):
         study = run(f"dataset.seed={seed}", "features=full", "tuning=off")
-        oracle, ic = study.report.metrics["oracle"], study.report.metrics["pooled"]["ic"]
-        assert oracle["planted"]
-        assert 0.5 < oracle["share_ic"] < 1, seed
-        assert 0.2 < oracle["share_r2"] < 1, seed
-        assert ic["low"] > 0.5 * oracle["ic"] * 0.9, seed
-        assert ic["high"] < oracle["ic"], seed
+        oracle, ic = study.report.metrics.oracle, study.report.metrics.pooled["ic"]
+        assert oracle.planted
+        assert 0.5 < oracle.shares["ic"] < 1, seed
+        assert 0.2 < oracle.shares["r2"] < 1, seed
+        assert ic.low > 0.5 * oracle.values["ic"] * 0.9, seed
+        assert ic.high < oracle.values["ic"], seed
 
 
 _PEAK = """
 import resource, sys
 from hydra import compose, initialize_config_dir
 from ofiml.config import load
-from ofiml.samples.settings import SampleSettings
 from ofiml.ui.progress import Stages
 from ofiml.samples.prepare import prepare_sessions
 with initialize_config_dir(sys.argv[1], version_base=None):
     config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
 with Stages() as stages:
-    prepare_sessions(SampleSettings.of(config), config.threads, stages)
+    prepare_sessions(config, stages)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -67,29 +67,29 @@ def test_a_session_by_hand():
     ]
     # Cash in cents: -10·103 + 4·104 + 16·103 - 10·102 = 14; the half-spread is 1 cent on each of 40 lots.
     s = result.summary
-    assert s["costs_by_kind"]["spread"] == pytest.approx(0.40)
-    assert s["costs_by_kind"]["commission"] == pytest.approx(40 * 0.001)
-    assert s["gross_pnl"] == pytest.approx(0.14 + 0.40)
-    assert s["net_pnl"] == pytest.approx(0.14 - 0.04)
-    assert (s["fills"], s["traded"], s["unfilled"], s["beyond_shown"]) == (4, 40, 6 + 10, 6)
+    assert s.costs_by_kind.spread == pytest.approx(0.40)
+    assert s.costs_by_kind.commission == pytest.approx(40 * 0.001)
+    assert s.gross_pnl == pytest.approx(0.14 + 0.40)
+    assert s.net_pnl == pytest.approx(0.14 - 0.04)
+    assert (s.fills, s.traded, s.unfilled, s.beyond_shown) == (4, 40, 6 + 10, 6)
 
 
 def test_it_trades_only_beyond_its_costs():
     # Half the spread is 1 tick, the fee 0.1 tick.
     quote = (100, 102, 99, 99)
-    assert trade(rows((1.05, 100, 102, quote))).summary["fills"] == 0
-    assert trade(rows((1.15, 100, 102, quote))).summary["fills"] == 2
-    assert trade(rows((1.15, 100, 102, quote)), edge_multiple=2.0).summary["fills"] == 0
-    assert trade(rows((1.05, 100, 102, quote)), fee_per_unit=0.0).summary["fills"] == 2
+    assert trade(rows((1.05, 100, 102, quote))).summary.fills == 0
+    assert trade(rows((1.15, 100, 102, quote))).summary.fills == 2
+    assert trade(rows((1.15, 100, 102, quote)), edge_multiple=2.0).summary.fills == 0
+    assert trade(rows((1.05, 100, 102, quote)), fee_per_unit=0.0).summary.fills == 2
     # One basis point of a mid of 101 ticks is 0.0101 ticks: 20 of them with the half-spread exceed 1.15.
-    assert trade(rows((1.15, 100, 102, quote)), fee_per_unit=0.0, fee_bps=20.0).summary["fills"] == 0
+    assert trade(rows((1.15, 100, 102, quote)), fee_per_unit=0.0, fee_bps=20.0).summary.fills == 0
 
 
 def test_costs_come_off_when_they_are_paid():
     result = trade(rows((5, 100, 102, (100, 102, 99, 99)), (5, 100, 102, (100, 102, 99, 99))))
     assert result.equity["gross"].to_list() == pytest.approx([0, 0, 0])
     assert result.equity["net"].to_list() == pytest.approx([0, -0.11, -0.22])
-    assert result.summary["max_drawdown"] == pytest.approx(0.22)
+    assert result.summary.max_drawdown == pytest.approx(0.22)
 
 
 def test_sharpe_and_drawdown_of_a_known_curve():
@@ -98,8 +98,8 @@ def test_sharpe_and_drawdown_of_a_known_curve():
     net = np.array([0.0, (3 - 1) * 0.1, (1 - 1) * 0.1, -0.2])
     assert result.equity["net"].to_list() == pytest.approx(net.tolist())
     gains = np.diff(net, prepend=0)
-    assert result.summary["sharpe_net"] == pytest.approx(gains.mean() / gains.std(ddof=1) * np.sqrt(252 * 4))
-    assert result.summary["max_drawdown"] == pytest.approx(0.4)
+    assert result.summary.sharpe_net == pytest.approx(gains.mean() / gains.std(ddof=1) * np.sqrt(252 * 4))
+    assert result.summary.max_drawdown == pytest.approx(0.4)
 
 
 prices = st.integers(50, 150)
@@ -117,15 +117,15 @@ def test_laws(bars, multiple, fee, bps):
     table = rows(*[(e, b, b + s, (fb, fb + fs, bq, aq)) for e, b, s, (fb, fs, bq, aq) in bars])
     result = trade(table, edge_multiple=multiple, fee_per_unit=fee, fee_bps=bps)
     s, fills = result.summary, result.fills
-    assert s["net_pnl"] == pytest.approx(s["gross_pnl"] - s["costs"], abs=1e-9)
-    assert s["costs"] >= 0
+    assert s.net_pnl == pytest.approx(s.gross_pnl - s.costs, abs=1e-9)
+    assert s.costs >= 0
     signed = [(1 if f["side"] == "buy" else -1) * f["size"] for f in fills.iter_rows(named=True)]
     assert sum(signed) == 0  # flat at the close
     assert fills["position"].to_list() == np.cumsum(signed).tolist()
     assert all(abs(p) <= 10 for p in fills["position"])
     cash = -sum(q * p for q, p in zip(signed, fills["price"], strict=True)) - fills["commission"].sum()
-    assert s["net_pnl"] == pytest.approx(cash, abs=1e-9)
-    assert result.equity["net"][-1] == pytest.approx(s["net_pnl"])
+    assert s.net_pnl == pytest.approx(cash, abs=1e-9)
+    assert result.equity["net"][-1] == pytest.approx(s.net_pnl)
 
 
 def test_a_size_unit_scales_money_and_nothing_else():
@@ -133,5 +133,5 @@ def test_a_size_unit_scales_money_and_nothing_else():
     whole = trade(table)
     milli = backtest(table, CLOSING, settings_of(), bar="10s", size_unit=0.001)
     for key in ("gross_pnl", "net_pnl", "costs"):
-        assert milli.summary[key] == pytest.approx(whole.summary[key] / 1000)
+        assert getattr(milli.summary, key) == pytest.approx(getattr(whole.summary, key) / 1000)
     assert milli.fills["commission"].sum() == pytest.approx(whole.fills["commission"].sum() / 1000)

@@ -15,8 +15,8 @@ from ofiml.cli import config_file as plain
 from ofiml.cli.config_file import taken
 from ofiml.config import load
 from ofiml.errors import ConfigError
-from ofiml.reporting.figures import figures
-from ofiml.reporting.files import resolved, write
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.files import resolve_config, write_study
 from tests.conftest import ROOT
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
@@ -27,7 +27,7 @@ def written(run, tmp_path_factory):
     """(study, its folder)."""
     folder = tmp_path_factory.mktemp("written")
     study = run(*TUNED)
-    write(study, folder)
+    write_study(study, folder)
     return study, folder
 
 
@@ -51,14 +51,14 @@ def result(folder):
 
 def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
     study, folder = written
-    best = [fold["best"] for fold in study.report.tuning]
+    best = [fold.best for fold in study.report.tuning]
     mapping = yaml.safe_load((folder / "tuned.yaml").read_text())
-    assert mapping["tuning"] == resolved(study.config)["tuning"] | {"enabled": False, "chosen": best}
+    assert mapping["tuning"] == resolve_config(study.config)["tuning"] | {"enabled": False, "chosen": best}
     assert len({str(b) for b in best}) == 2, "each fold has its own"
     done = started(tmp_path, "--config", str(folder / "tuned.yaml"))
     assert done.returncode == 0, done.stderr
     report = result(tmp_path)
-    assert report["predictions"] == study.report.predictions
+    assert report["predictions"] == asdict(study.report.predictions)
     assert report["tuning"] == []
     assert not list(tmp_path.glob("outputs/*/*/tuned.yaml"))
     assert not list(tmp_path.glob("outputs/*/*/.hydra")), "Hydra writes nothing of its own"
@@ -145,7 +145,7 @@ def test_other_arguments_are_hydras():
 def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, monkeypatch):
     config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host/x'")
     path = tmp_path / "plain.yaml"
-    path.write_text(yaml.safe_dump(resolved(config)))
+    path.write_text(yaml.safe_dump(resolve_config(config)))
     assert "secret" not in path.read_text()
     for store in ("http://me:secret@host/x", "http://other"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
@@ -160,14 +160,14 @@ def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     data = tmp_path / "data.csv"
     data.touch()
-    logged = resolved(configure("dataset=quotes", f"dataset.path={data}"))
+    logged = resolve_config(configure("dataset=quotes", f"dataset.path={data}"))
     for group, key in {"features": "store", "dataset": "store", "tuning": "storage"}.items():
         logged[group][key] = str(tmp_path / "evil")
     logged["tracking"] |= {"enabled": True, "uri": "http://evil"}
     path = tmp_path / "plain.yaml"
     path.write_text(yaml.safe_dump(logged))
     config = composed("--config", str(path))
-    assert "evil" not in repr(resolved(config))
+    assert "evil" not in repr(resolve_config(config))
     assert (config.dataset.store, config.features.store) == (".ofiml/sessions", ".ofiml/features")
     assert config.tuning.storage == ".ofiml/tuning"
     assert config.dataset.path == str(data)
@@ -190,16 +190,16 @@ def test_every_choice_keeps_its_files_where_a_plain_config_does():
 
 def test_the_search_is_drawn(run, written):
     study, _ = written
-    drawn = {name: figure for name, figure in figures(study).items() if name.startswith("tuning")}
+    drawn = {name: figure for name, figure in draw_figures(study).items() if name.startswith("tuning")}
     assert set(drawn) == {"tuning_history.png", "tuning_importance.png", "tuning_slices.png"}
-    best = {f"fold {fold['fold']}": max(t["score"] or -9 for t in fold["trials"]) for fold in study.report.tuning}
+    best = {f"fold {fold.fold}": max(t.score or -9 for t in fold.trials) for fold in study.report.tuning}
     lines = {line.get_label(): line.get_ydata()[-1] for line in drawn["tuning_history.png"].axes[0].lines}
     assert {label: lines[label] for label in best} == best
     panels = [axis for axis in drawn["tuning_slices.png"].axes if axis.get_visible()]
     assert [axis.get_xlabel() for axis in panels] == list(study.config.model.space)
-    shares = [fold["importance"] for fold in study.report.tuning]
+    shares = [fold.importance for fold in study.report.tuning]
     assert all(sum(share.values()) == pytest.approx(1) for share in shares)
-    assert not [name for name in figures(run("debug=tiny", "model=zero")) if name.startswith("tuning")]
-    few = figures(run("debug=tiny", "model=ridge", "tuning.trials=2"))
+    assert not [name for name in draw_figures(run("debug=tiny", "model=zero")) if name.startswith("tuning")]
+    few = draw_figures(run("debug=tiny", "model=ridge", "tuning.trials=2"))
     assert "tuning_importance.png" not in few
     assert "tuning_slices.png" in few

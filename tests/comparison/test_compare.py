@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from ofiml.cli.compare import main as compare
-from ofiml.comparison.groups import comparable, read, safe
-from ofiml.comparison.trials import counted
-from ofiml.comparison.verdicts import judge
+from ofiml.comparison.groups import group_runs, read_group, safe
+from ofiml.comparison.trials import count_trials
+from ofiml.comparison.verdicts import compare_runs
 from ofiml.config import Tracking
 from ofiml.errors import DataError
-from ofiml.tracking import store as mlflow_log
+from ofiml.tracking.read import list_runs
 from ofiml.tracking.record import record
 
 
@@ -48,7 +48,7 @@ def store(configure, tmp_path_factory):
 
 def test_a_run_is_there_from_the_beginning_and_ends_as_its_study_does(store):
     _, uri, ids = store
-    runs = mlflow_log.listed("small", uri)
+    runs = list_runs("small", uri)
     assert [(run.status, run.tags["kind"]) for run in runs] == [
         ("FINISHED", "forecast"),
         ("FINISHED", "forecast"),
@@ -94,12 +94,12 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
 def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
     """The runs' `evaluation.block_length` is logged by a stranger: a run without a length of time there is left out."""
     _, uri, ids = store
-    runs = mlflow_log.listed("small", uri)
-    trials = counted(runs)
+    runs = list_runs("small", uri)
+    trials = count_trials(runs)
 
     def blocks(*lengths):
         given = iter(lengths)
-        (group,) = comparable(
+        (group,) = group_runs(
             [
                 replace(run, params=run.params | {"evaluation.block_length": next(given)})
                 for run in runs
@@ -107,9 +107,9 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
             ],
             [],
         )
-        found = judge(read(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
-        deflated = max(row["blocks"] for row in found["runs"])
-        return found["tests"]["blocks"], deflated, found["left_out"]
+        found = compare_runs(read_group(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
+        deflated = max(run.blocks for run in found.runs)
+        return found.tests.blocks, deflated, found.left_out
 
     short, _, left_out = blocks("1m", "1m")
     assert not left_out
@@ -199,8 +199,8 @@ def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
 def test_paths_are_averaged(store):
     """Two paths that say the same, and twice what one gains beside nothing, are as one."""
     folder, uri, ids = store
-    (group,) = comparable(mlflow_log.listed("small", uri), [ids["ridge"]])
-    once = read(group, uri, lambda: None).entries[0]
+    (group,) = group_runs(list_runs("small", uri), [ids["ridge"]])
+    once = read_group(group, uri, lambda: None).entries[0]
     tables = [
         next((folder / "mlruns").glob(f"**/{ids['ridge']}/artifacts/{n}.parquet")) for n in ("predictions", "equity")
     ]
@@ -214,7 +214,7 @@ def test_paths_are_averaged(store):
                 for i, factor in enumerate(factors)
             ]
             pl.concat(paths).write_parquet(path)
-        twice = read(group, uri, lambda: None).entries[0]
+        twice = read_group(group, uri, lambda: None).entries[0]
     finally:
         for path, content in zip(tables, kept, strict=True):
             path.write_bytes(content)

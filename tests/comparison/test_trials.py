@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from ofiml.comparison.trials import counted
-from ofiml.tracking.store import Listed
+from ofiml.comparison.trials import count_trials
+from ofiml.tracking.read import ListedRun
 
 TUNED = {"tuning.enabled": "True", "tuning.trials": "12", "model.space.alpha": "[1, 2]"}
 CPCV = TUNED | {"split.name": "cpcv", "split.n_groups": "6", "split.n_test_groups": "2"}
@@ -14,7 +14,7 @@ DATES = TUNED | {"split.name": "session_out"}
 
 
 def run(params, status="FAILED", **metrics):
-    return Listed("a" * 32, "", status, False, params, {}, {k.replace("_", "/"): v for k, v in metrics.items()})
+    return ListedRun("a" * 32, "", status, False, params, {}, {k.replace("_", "/"): v for k, v in metrics.items()})
 
 
 @pytest.mark.parametrize(
@@ -35,22 +35,24 @@ def run(params, status="FAILED", **metrics):
     ],
 )
 def test_what_a_run_without_a_count_had_planned(params, metrics, planned):
-    assert counted([run(params, **metrics)]).planned == planned
+    assert count_trials([run(params, **metrics)]).planned == planned
 
 
 def test_folds_that_nothing_tells_are_said_to_be_unknown():
-    assert "How many folds run aaaaaaaa had is not known: one is counted." in counted([run(DATES)]).words()
-    assert "not known" not in counted([run(DATES, folds=3.0), run(CPCV), run({})]).words()
+    assert "How many folds run aaaaaaaa had is not known: one is counted." in count_trials([run(DATES)]).words()
+    assert "not known" not in count_trials([run(DATES, folds=3.0), run(CPCV), run({})]).words()
 
 
 @pytest.mark.parametrize("made", [math.nan, math.inf, -math.inf, -1.0, 1e300, 1.8e308, 10**7 + 1.0])
 def test_a_count_that_is_none_falls_back_to_what_was_planned(made):
-    trials = counted([run(EXPANDING, "FINISHED", tuning_trials=made), run(EXPANDING, "FINISHED", tuning_trials=7.0)])
+    trials = count_trials(
+        [run(EXPANDING, "FINISHED", tuning_trials=made), run(EXPANDING, "FINISHED", tuning_trials=7.0)]
+    )
     assert (trials.tuned, trials.planned, trials.total) == (7, 60, 69)
     assert "The count of run aaaaaaaa is none of a study: planned trials stand for it." in trials.words()
 
 
 def test_many_odd_runs_are_not_all_named():
-    words = counted([run(EXPANDING, tuning_trials=math.nan)] * 15).words()
+    words = count_trials([run(EXPANDING, tuning_trials=math.nan)] * 15).words()
     assert words.count("aaaaaaaa") == 10
     assert "and 5 more" in words

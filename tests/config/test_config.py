@@ -9,7 +9,7 @@ import pytest
 from ofiml import config as schemas
 from ofiml.config import load, without_credentials
 from ofiml.errors import ConfigError
-from ofiml.reporting.files import resolved
+from ofiml.reporting.files import resolve_config
 from ofiml.units import duration
 from tests.conftest import ROOT
 
@@ -214,12 +214,12 @@ def test_every_experiment_file_runs(run, experiment):
 
 def test_a_resolved_config_loads_to_itself(configure):
     config = configure("ofi=mlofi_ridge", "split=rolling", "features=core")
-    again = load(resolved(config))
+    again = load(resolve_config(config))
     assert asdict(again) == asdict(config)
 
 
 def test_a_logged_config_may_not_read_the_environment(configure):
-    stranger = resolved(configure())
+    stranger = resolve_config(configure())
     stranger["tracking"]["experiment"] = "${oc.env:HOME}"
     with pytest.raises(ConfigError, match="interpolation"):
         load(stranger)
@@ -230,7 +230,7 @@ def test_credentials_are_cut_out(configure):
     assert without_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
     config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host'")
     assert "secret" not in repr(config)
-    assert "secret" not in str(resolved(config))
+    assert "secret" not in str(resolve_config(config))
 
 
 @pytest.mark.parametrize(("text", "ns"), [("10s", 10**10), ("250ms", 250_000_000), ("1.5m", 90 * 10**9), ("0s", 0)])

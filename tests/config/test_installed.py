@@ -138,7 +138,7 @@ def test_a_blend_may_have_their_model_as_a_member(install):
     install()
     config = composed(["model=blend", "+model@model.members.one=theirs", "model.members.one.alpha=5"], "")
     assert config.model.members["one"].alpha == 5
-    build(config.model, form="return", seed=1)
+    build(config.model, task="regression", seed=1)
 
 
 def test_the_command_takes_their_choices(install, tmp_path):

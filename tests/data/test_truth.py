@@ -16,7 +16,7 @@ from ofiml.data.synthetic import simulate
 from ofiml.data.synthetic.oracle import expected_move, gap
 from ofiml.data.truth import Truth, to_json
 from ofiml.microstructure.toxicity.pin import counts, fit
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.sentences import write_sentences
 from ofiml.units import SECOND
 
 # Market orders without memory, daily pattern or regard for the book: what their estimators assume.
@@ -178,28 +178,31 @@ def test_the_oracle_knows_nothing_of_news_to_come(configure):
 
 def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
     study = run("tuning=off")
-    ic, oracle = study.report.metrics["pooled"]["ic"], study.report.metrics["oracle"]
-    assert ic["low"] > 0
-    assert 0.15 < ic["value"] < 0.3
-    assert 0.3 < oracle["share_ic"] < 1.0
-    assert oracle["share_ic"] == pytest.approx(ic["value"] / oracle["ic"])
-    assert "oracle" not in study.report.model["features"]
-    assert any(f"IC {oracle['ic']:.3f}" in line and f"{oracle['share_ic']:.0%}" in line for line in sentences(study))
+    ic, oracle = study.report.metrics.pooled["ic"], study.report.metrics.oracle
+    assert ic.low > 0
+    assert 0.15 < ic.value < 0.3
+    assert 0.3 < oracle.shares["ic"] < 1.0
+    assert oracle.shares["ic"] == pytest.approx(ic.value / oracle.values["ic"])
+    assert "oracle" not in study.report.model.features
+    assert any(
+        f"IC {oracle.values['ic']:.3f}" in line and f"{oracle.shares['ic']:.0%}" in line
+        for line in write_sentences(study)
+    )
 
 
 @pytest.mark.parametrize("model", ["lgbm", "ridge"])
 def test_the_study_finds_nothing_in_the_null_market(run, model):
     study = run("dataset=synthetic_null", f"model={model}", "tuning.trials=3")
-    ic = study.report.metrics["pooled"]["ic"]
-    assert ic["low"] < 0 < ic["high"]
-    assert study.report.metrics["pooled"]["r2"]["value"] < 0.005
-    assert np.isnan(study.report.metrics["oracle"]["share_ic"])
-    assert any(line.startswith("No information is planted") for line in sentences(study))
+    ic = study.report.metrics.pooled["ic"]
+    assert ic.low < 0 < ic.high
+    assert study.report.metrics.pooled["r2"].value < 0.005
+    assert np.isnan(study.report.metrics.oracle.shares["ic"])
+    assert any(line.startswith("No information is planted") for line in write_sentences(study))
 
 
 def test_the_oracle_speaks_the_units_of_the_label(run):
     ticks, bps = (run("debug=tiny", "model=zero", f"target.unit={unit}").predictions for unit in ("ticks", "bps"))
     scaled = ticks.select(1e4 * pl.col("oracle") / pl.col("mid")).to_series()
     np.testing.assert_allclose(bps["oracle"], scaled)
-    assert run("debug=tiny", "model=logistic", "target=direction").report.metrics["oracle"]["auc"] > 0.5
-    assert "oracle" not in run("debug=tiny", "model=ols", "target=impact").report.metrics
+    assert run("debug=tiny", "model=logistic", "target=direction").report.metrics.oracle.values["auc"] > 0.5
+    assert run("debug=tiny", "model=ols", "target=impact").report.metrics.oracle is None

@@ -7,7 +7,8 @@ import pytest
 from ofiml.bars import cut
 from ofiml.bars.time import states
 from ofiml.data.synthetic import simulate
-from ofiml.evaluation.decay import decay
+from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.evaluation.decay import measure_decay
 from ofiml.labels.ahead import ahead_table, columns, named
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
@@ -72,6 +73,11 @@ def test_on_clocks_of_activity_too(configure, small, clock):
     assert named(config.horizon, 0.5) == f"{config.horizon.size / 2:g} {config.horizon.clock}"
 
 
+def decay(rows, config, train=None):
+    bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
+    return measure_decay(rows, config.horizon, config.evaluation.decay, bootstrap, train)
+
+
 def predictions(y_hat, moves):
     n = len(y_hat)
     closes = 10 * SECOND * np.arange(1, n + 1)
@@ -104,11 +110,11 @@ def test_a_signal_of_one_horizon_shows_there(judged, where):
     steps[:, where] += 1.5 * y_hat * np.sqrt(np.diff([0, *MULTIPLES])[where])
     found = decay(predictions(y_hat, np.cumsum(steps, axis=1)), judged)
     for i, entry in enumerate(found):
-        assert (entry["new_low"] > 0.5) == (i == where)
-        assert abs(entry["new_ic"]) < 0.06 or i == where
-        assert (entry["low"] > 0) == (i >= where)  # the whole move has it from then on
-    assert found[where]["ic"] == max(e["ic"] for e in found)
-    assert [e["horizon"] for e in found] == ["1 s", "2 s", "5 s", "10 s", "20 s", "50 s", "100 s"]
+        assert (entry.new_low > 0.5) == (i == where)
+        assert abs(entry.new_ic) < 0.06 or i == where
+        assert (entry.low > 0) == (i >= where)  # the whole move has it from then on
+    assert found[where].ic == max(e.ic for e in found)
+    assert [e.horizon for e in found] == ["1 s", "2 s", "5 s", "10 s", "20 s", "50 s", "100 s"]
 
 
 def test_a_random_walk_is_flat(judged):
@@ -116,8 +122,8 @@ def test_a_random_walk_is_flat(judged):
     for seed in range(8):
         y_hat, steps = walk(seed + 10)
         found = decay(predictions(y_hat, np.cumsum(steps, axis=1)), judged)
-        outside += sum(e["new_low"] > 0 or e["new_high"] < 0 for e in found)
-        assert max(abs(e["ic"]) for e in found) < 0.08
+        outside += sum(e.new_low > 0 or e.new_high < 0 for e in found)
+        assert max(abs(e.ic) for e in found) < 0.08
     assert outside <= 8  # of 56, at 95 %
 
 
@@ -127,8 +133,8 @@ def test_rows_whose_session_ends_do_not_count(judged):
     moves[-300:, 6] = np.nan
     whole = decay(predictions(y_hat, moves), judged)
     part = decay(predictions(y_hat[:900], moves[:900]), judged)
-    assert whole[6]["low"] < whole[6]["high"]
-    assert [e["rows"] for e in whole] == [1200] * 6 + [900]
+    assert whole[6].low < whole[6].high
+    assert [e.rows for e in whole] == [1200] * 6 + [900]
     assert repr(whole[6]) == repr(part[6])
 
 
@@ -141,10 +147,10 @@ def test_moves_that_meet_what_the_fold_was_taught_do_not_count(judged):
     edge = np.array([last + 1, -5 * H])
     taught = {0: Intervals(edge, edge, edge + H)}
     found = decay(rows, judged, taught)
-    assert [e["rows"] for e in found] == [300, 300, 300, 300, 299, 296, 291]
-    assert [e["rows"] for e in decay(rows, judged, {1: taught[0]})] == [300] * 7
+    assert [e.rows for e in found] == [300, 300, 300, 300, 299, 296, 291]
+    assert [e.rows for e in decay(rows, judged, {1: taught[0]})] == [300] * 7
     plain = decay(rows[:291], judged)
-    assert repr(found[6]["ic"]) == repr(plain[6]["ic"])
+    assert repr(found[6].ic) == repr(plain[6].ic)
 
 
 def test_none_is_asked_for(configure):

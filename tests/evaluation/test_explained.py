@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ofiml.evaluation.importance import by_family, family
+from ofiml.evaluation.shap_values import find_family, group_families
 from ofiml.metrics.interactions import interactions, pairs
 from ofiml.metrics.permutation import dealt, permutation
 from ofiml.metrics.scores import ic, r2
@@ -12,15 +12,15 @@ from ofiml.metrics.scores import ic, r2
 def test_families_sum_to_the_whole():
     names = ["ofi_00", "ofi_60s", "spread_ticks", "vpin", "cross_SYN1", "cross_SYN1_age", "queue_imbalance"]
     by_fold = np.random.default_rng(1).uniform(size=(3, 7))
-    found = by_family(names, by_fold)
-    assert {f["family"]: f["features"] for f in found} == {
+    found = group_families(names, by_fold)
+    assert {f.family: len(f.columns) for f in found} == {
         "flow": 2, "spread": 1, "toxicity": 1, "cross": 2, "depth": 1
     }  # fmt: skip
-    assert sum(f["mean_abs_shap"] for f in found) == pytest.approx(by_fold.mean(axis=0).sum())
-    assert sum(f["share"] for f in found) == pytest.approx(1.0)
-    assert np.sum([f["folds"] for f in found], axis=0) == pytest.approx(by_fold.sum(axis=1))
-    assert [f["mean_abs_shap"] for f in found] == sorted((f["mean_abs_shap"] for f in found), reverse=True)
-    assert family("bid_03_30s") == "flow"
+    assert sum(f.mean_abs_shap for f in found) == pytest.approx(by_fold.mean(axis=0).sum())
+    assert sum(f.share for f in found) == pytest.approx(1.0)
+    assert np.sum([f.folds for f in found], axis=0) == pytest.approx(by_fold.sum(axis=1))
+    assert [f.mean_abs_shap for f in found] == sorted((f.mean_abs_shap for f in found), reverse=True)
+    assert find_family("bid_03_30s") == "flow"
 
 
 def test_a_product_interacts_and_a_sum_does_not():
@@ -115,19 +115,19 @@ def test_measures_are_those_of_the_dealt_rows():
                                    ["model=logistic", "target=direction", "tuning=off"], ["model=zero"]])  # fmt: skip
 def test_in_a_study(run, model):
     study = run("debug=tiny", "evaluation.controls=false", *model)
-    found, total = study.report.explained, sum(e["mean_abs_shap"] for e in study.report.importance)
-    assert sum(f["mean_abs_shap"] for f in found["families"]) == pytest.approx(total)
+    found, total = study.report.explained, sum(e.mean_abs_shap for e in study.report.importance)
+    assert sum(f.mean_abs_shap for f in found.families) == pytest.approx(total)
     trees = model[0] == "model=lgbm"
-    assert found["interactions"]["additive"] == (not trees)
-    assert (found["interactions"]["pairs"][0]["strength"] > 0) == trees
-    assert len(found["interactions"]["pairs"]) == 10
-    assert len(found["permutation"]["features"]) == len(study.pipelines[0].feature_names)
+    assert found.interactions.additive == (not trees)
+    assert (found.interactions.pairs[0].strength > 0) == trees
+    assert len(found.interactions.pairs) == 10
+    assert len(found.permutation.features) == len(study.pipelines[0].feature_names)
     if model == ["model=zero"]:
-        assert {e["drop_r2"] for e in found["permutation"]["features"]} == {0.0}
+        assert {e.drop_r2 for e in found.permutation.features} == {0.0}
 
 
 def test_it_can_be_switched_off(run):
     switches = ["evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.controls=false"]
     study = run("debug=tiny", "model=ols", *switches)
-    assert (study.report.explained["permutation"], study.report.explained["interactions"]) == (None, None)
-    assert study.report.explained["families"][0]["drop_r2"] is None
+    assert (study.report.explained.permutation, study.report.explained.interactions) == (None, None)
+    assert study.report.explained.families[0].drop_r2 is None

@@ -4,7 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.evaluation.strata import KINDS, UNKNOWN, stratified, thresholds, trailing_volatility
+from ofiml.evaluation.strata import (
+    KINDS,
+    UNKNOWN,
+    add_trailing_volatility,
+    assign_strata,
+    compute_thresholds,
+)
 from ofiml.units import SECOND
 
 MINUTE = 60 * SECOND
@@ -28,11 +34,11 @@ def test_time_of_day_by_hand():
     train = rows([0], [1.0])
     day = 390 * MINUTE
     closes = [1, 30 * MINUTE, 30 * MINUTE + 1, day - 30 * MINUTE, day - 30 * MINUTE + 1, day]
-    got = stratified(rows(closes, [1.0] * 6), train, {("A", "d"): (0, day)})["stratum_time_of_day"].to_list()
+    got = assign_strata(rows(closes, [1.0] * 6), train, {("A", "d"): (0, day)})["stratum_time_of_day"].to_list()
     assert got == ["open", "open", "midday", "midday", "close", "close"]
     for length in (119 * MINUTE, 24 * 60 * MINUTE):  # short, or hardly closing
         closes = [1, length // 3, length // 3 + 1, 2 * length // 3, 2 * length // 3 + 1, length]
-        got = stratified(rows(closes, [1.0] * 6), train, {("A", "d"): (0, length)})["stratum_time_of_day"].to_list()
+        got = assign_strata(rows(closes, [1.0] * 6), train, {("A", "d"): (0, length)})["stratum_time_of_day"].to_list()
         assert got == [f"{third} third" for third in ("first", "first", "second", "second", "last", "last")]
 
 
@@ -40,14 +46,14 @@ def test_volatility_and_tick_size_by_hand():
     # Terciles of 1 … 7 are 3 and 5; those of B ten times that.
     train = pl.concat([rows(range(7), range(1, 8), 1.5), rows(range(7), range(10, 80, 10), 1.6, "B")])
     hours = {(symbol, "d"): (0, 100) for symbol in "ABC"}
-    got = stratified(rows([1, 2, 3, 4, 5], [0, 3, 3.1, 5, 5.1]), train, hours)
+    got = assign_strata(rows([1, 2, 3, 4, 5], [0, 3, 3.1, 5, 5.1]), train, hours)
     assert got["stratum_volatility"].to_list() == ["calm", "calm", "middle", "middle", "wild"]
     assert set(got["stratum_tick_size"]) == {"large tick"}
-    got = stratified(rows([1, 2, 3], [30, 31, 51], symbol="B"), train, hours)
+    got = assign_strata(rows([1, 2, 3], [30, 31, 51], symbol="B"), train, hours)
     assert got["stratum_volatility"].to_list() == ["calm", "middle", "wild"]
     assert set(got["stratum_tick_size"]) == {"small tick"}
     # A symbol that no train row has, and a session that is too young.
-    got = stratified(pl.concat([rows([1], [3.0], symbol="C"), rows([1], None)]), train, hours)
+    got = assign_strata(pl.concat([rows([1], [3.0], symbol="C"), rows([1], None)]), train, hours)
     assert got["stratum_volatility"].to_list() == [UNKNOWN, UNKNOWN]
     assert got["stratum_tick_size"].to_list() == [UNKNOWN, "large tick"]
 
@@ -56,7 +62,7 @@ def test_trailing_volatility_by_hand():
     rng = np.random.default_rng(1)
     mid = np.cumsum(rng.integers(-3, 4, 60)) / 2 + 100
     table = pl.DataFrame({"symbol": ["A"] * 60, "session": ["d"] * 40 + ["e"] * 20, "mid": mid})
-    got = trailing_volatility(table)["trailing_volatility"].to_list()
+    got = add_trailing_volatility(table)["trailing_volatility"].to_list()
     for i in range(60):
         start = 0 if i < 40 else 40
         moves = np.diff(mid[start : i + 1])[-30:]
@@ -71,15 +77,15 @@ def test_thresholds_are_of_the_train_rows(run, monkeypatch):
 
     def watched(which):
         def inner(predicted, train, hours):
-            seen.setdefault(which, []).append((thresholds(train), predicted.height))
-            return stratified(predicted, train, hours)
+            seen.setdefault(which, []).append((compute_thresholds(train), predicted.height))
+            return assign_strata(predicted, train, hours)
 
         return inner
 
-    monkeypatch.setattr(experiment, "stratified", watched("before"))
+    monkeypatch.setattr(experiment, "assign_strata", watched("before"))
     study = run("debug=tiny", "model=ols")
     first_test = study.predictions["bar_close"][0]
-    of_rows = experiment.trailing_volatility
+    of_rows = experiment.add_trailing_volatility
 
     def corrupted(table):
         table = of_rows(table)
@@ -88,8 +94,8 @@ def test_thresholds_are_of_the_train_rows(run, monkeypatch):
             changed.then(pl.col("trailing_volatility")).otherwise(pl.lit(1e6)).alias("trailing_volatility")
         )
 
-    monkeypatch.setattr(experiment, "trailing_volatility", corrupted)
-    monkeypatch.setattr(experiment, "stratified", watched("after"))
+    monkeypatch.setattr(experiment, "add_trailing_volatility", corrupted)
+    monkeypatch.setattr(experiment, "assign_strata", watched("after"))
     wild = run("debug=tiny", "model=ols")
     assert seen["before"][0][0].equals(seen["after"][0][0])
     assert not seen["before"][1][0].equals(seen["after"][1][0])  # whose train rows hold the first fold's test rows
@@ -99,23 +105,23 @@ def test_thresholds_are_of_the_train_rows(run, monkeypatch):
 def test_measures_of_a_stratum_are_those_of_its_rows(run):
     study = run("debug=tiny", "model=ols")
     entries = study.report.strata
-    assert [e["kind"] for e in entries] == sorted((e["kind"] for e in entries), key=list(KINDS).index)
+    assert [e.kind for e in entries] == sorted((e.kind for e in entries), key=list(KINDS).index)
     for kind in KINDS:
-        parts = [e for e in entries if e["kind"] == kind]
-        assert sum(e["rows"] for e in parts) == study.predictions.height
-        assert sum(e["net_pnl"] for e in parts) == pytest.approx(study.report.backtest["net_pnl"], abs=1e-6)
-    assert study.report.backtest["net_pnl"] != 0
+        parts = [e for e in entries if e.kind == kind]
+        assert sum(e.rows for e in parts) == study.predictions.height
+        assert sum(e.net_pnl for e in parts) == pytest.approx(study.report.backtest.net_pnl, abs=1e-6)
+    assert study.report.backtest.net_pnl != 0
     calm = study.predictions.filter(pl.col("stratum_volatility") == "calm")
-    entry = next(e for e in entries if e["stratum"] == "calm")
-    assert entry["ic"] == pytest.approx(np.corrcoef(calm["y"], calm["y_hat"])[0, 1])
-    for fold, entry in zip(study.report.metrics["folds"], entries, strict=False):
-        assert (entry["kind"], entry["stratum"]) == ("fold", str(fold["fold"]))
-        assert {k: entry[k] for k in ("ic", "rank_ic", "r2", "hit_rate")} == {
-            k: fold[k] for k in ("ic", "rank_ic", "r2", "hit_rate")
+    entry = next(e for e in entries if e.stratum == "calm")
+    assert entry.ic == pytest.approx(np.corrcoef(calm["y"], calm["y_hat"])[0, 1])
+    for fold, entry in zip(study.report.metrics.folds, entries, strict=False):
+        assert (entry.kind, entry.stratum) == ("fold", str(fold.fold))
+        assert {k: getattr(entry, k) for k in ("ic", "rank_ic", "r2", "hit_rate")} == {
+            k: fold.values[k] for k in ("ic", "rank_ic", "r2", "hit_rate")
         }
-    whole = next(e for e in entries if e["kind"] == "symbol")
-    pooled = study.report.metrics["pooled"]["ic"]
-    assert (whole["ic"], whole["low"], whole["high"]) == pytest.approx((pooled["value"], pooled["low"], pooled["high"]))
+    whole = next(e for e in entries if e.kind == "symbol")
+    pooled = study.report.metrics.pooled["ic"]
+    assert (whole.ic, whole.low, whole.high) == pytest.approx((pooled.value, pooled.low, pooled.high))
 
 
 def test_gains_belong_to_the_bar_that_decided(configure):
@@ -139,4 +145,4 @@ def test_gains_belong_to_the_bar_that_decided(configure):
     result = backtest(day, closing, config, bar="10s", size_unit=1.0)
     # Half the spread to get in, then +1, +2, -1; half the spread to get out is of the last bar.
     assert result.decided["net"].to_list() == [0.0, 2.0, -1.0, -1.0]
-    assert result.decided["net"].sum() == result.summary["net_pnl"]
+    assert result.decided["net"].sum() == result.summary.net_pnl

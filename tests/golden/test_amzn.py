@@ -115,8 +115,8 @@ def test_the_study_reports_the_windows(run, data, golden, step, levels):
                 f"bars.step={step}", "evaluation.bootstrap_samples=50")  # fmt: skip
     expected = golden[f"amzn_l{levels}"][step]
     assert study.report.kind == "impact"
-    assert study.report.impact["r2_windows"] == pytest.approx(expected["cks_r2_windows"], abs=5.1e-5)
-    assert study.report.impact["r2_window_mean"] == pytest.approx(expected["cks_r2_mean"], abs=1e-6)
+    assert study.report.impact.r2_windows == pytest.approx(expected["cks_r2_windows"], abs=5.1e-5)
+    assert study.report.impact.r2_window_mean == pytest.approx(expected["cks_r2_mean"], abs=1e-6)
 
 
 def test_both_files_give_the_same_best_level_flow(data):

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ofiml.config import Target
 from ofiml.labels import Encoder, in_ticks
-from ofiml.metrics.measured import Judged, measures
+from ofiml.metrics.measures import Forecast, list_measures
 from ofiml.samples.settings import SampleSettings
 from ofiml.splits.walk_forward import Intervals, walk_forward
 from ofiml.study import run as experiment
-from ofiml.training.folds import intervals
+from ofiml.training.inputs import read_intervals
 from ofiml.tuning.inner import Train, inner_folds
 from ofiml.ui.progress import Stages
 
@@ -54,7 +54,7 @@ def test_what_a_forecast_is_worth_in_ticks():
     for flat in (np.zeros(2), np.full(2, 0.5)):
         assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [2, -2]
     # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4; one in two does.
-    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
+    barrier = replace(DIRECTION, stop=2, take_profit=4)
     quarter, flat = half / 2, np.full(2, 0.5)
     assert in_ticks(quarter, flat, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
     # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
@@ -66,7 +66,7 @@ def test_who_knows_no_more_than_the_shares_of_a_barriers_labels_forecasts_the_me
     rng = np.random.default_rng(1)
     y = rng.choice([-1.0, 0.0, 1.0], 500, p=[0.5, 0.2, 0.3])
     move = np.select([y > 0, y < 0], [4.0, -2.0], 1.0) + rng.uniform(0, 0.4, 500)
-    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
+    barrier = replace(DIRECTION, stop=2, take_profit=4)
     up, down, flat = (np.array([np.mean(y == k)]) for k in (1, -1, 0))
     assert in_ticks(up - down, flat, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
     # Of no train row that touched, the barriers themselves.
@@ -109,7 +109,7 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
 
     MOVES = ("y", "move_ticks")
     before, after = studied(1.0), studied(100.0)
-    bands = [[f["dead_band_ticks"] for f in s.report.folds] for s in (before, after)]
+    bands = [[f.dead_band_ticks for f in s.report.folds] for s in (before, after)]
     assert bands[0] == bands[1]
     assert all(band > 0 for band in bands[0])
     assert before.predictions["y_hat"].equals(after.predictions["y_hat"])
@@ -123,12 +123,12 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
 
 def test_measures_of_labels_that_are_all_zero_are_not_defined():
     y, y_hat, mean = np.zeros(5), np.linspace(-1, 1, 5), np.zeros(5)
-    for name in measures("direction", None):
-        assert np.isnan(Judged(y, y_hat, mean, (1 + y_hat) / 2).measure(name)), name
+    for name in list_measures("classification", None):
+        assert np.isnan(Forecast(y, y_hat, mean, (1 + y_hat) / 2).measure(name)), name
     # Half of the labels are none: hits are counted among what moved and was called.
     y, y_hat = np.array([1, -1, 0, 0, 1.0]), np.array([0.4, 0.2, 0.9, -0.9, 0.0])
-    assert Judged(y, y_hat, mean).measure("hit_rate") == 0.5
-    assert Judged(y, y_hat, mean).measure("auc") == 0.5
+    assert Forecast(y, y_hat, mean).measure("hit_rate") == 0.5
+    assert Forecast(y, y_hat, mean).measure("auc") == 0.5
 
 
 @pytest.mark.parametrize("overrides", [
@@ -147,7 +147,7 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     length = (rows["label_end"] - rows["label_start"]).to_numpy()
     assert (len(np.unique(length)) > 100) == (config.target.unit != "volatility")
     spans = rows.select("first_used", "label_start", "label_end").rows()
-    folds = walk_forward(intervals(rows), folds=3, first_train=0.4, embargo=0)
+    folds = walk_forward(read_intervals(rows), folds=3, first_train=0.4, embargo=0)
     assert sum(f.purged for f in folds) > 0
     for fold in folds:
         test = [spans[i] for i in fold.test]

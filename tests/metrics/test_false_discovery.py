@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ofiml.metrics.false_discovery import by_symbol, q_values
+from ofiml.metrics.false_discovery import q_values
 
 
 def by_hand(p, scale=1.0):
@@ -33,10 +33,12 @@ def test_what_cannot_be_asked_is_not_counted():
 
 def test_a_study_of_several_symbols_has_a_table(run):
     study = run("debug=tiny", "dataset=synthetic_basket", "dataset.max_sessions=6", "model=ols", "tuning=off")
-    symbols = study.report.metrics["symbols"]
-    assert [one["symbol"] for one in symbols] == ["SYN1", "SYN2", "SYN3", "SYN4", "SYN5"]
-    assert sum(one["rows"] for one in symbols) == study.predictions.height
+    symbols = study.report.metrics.symbols
+    assert [one.symbol for one in symbols] == ["SYN1", "SYN2", "SYN3", "SYN4", "SYN5"]
+    assert sum(one.rows for one in symbols) == study.predictions.height
     for one in symbols:
-        assert one["low"] < one["ic"] < one["high"]
-        assert one["p"] <= one["q"] <= one["q_any"]
-    assert by_symbol(symbols)[0]["q"] == pytest.approx(symbols[0]["q"])
+        assert one.low < one.ic < one.high
+        assert one.p <= one.q <= one.q_any
+    q, q_any = q_values(np.array([one.p for one in symbols]))
+    assert [one.q for one in symbols] == pytest.approx(q.tolist())
+    assert [one.q_any for one in symbols] == pytest.approx(q_any.tolist())

@@ -18,16 +18,16 @@ def test_the_slope_is_that_of_statsmodels():
     lag = hac.lags(600, 2)
     fit = sm.OLS(Y, sm.add_constant(X)).fit(cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False})
     found = hac.statistics(Y, X, TIME, 2)
-    assert found["slope"]["value"] == pytest.approx(fit.params[1])
-    assert found["slope"]["t"] == pytest.approx(fit.tvalues[1])
-    assert found["lag"] == lag == 32
+    assert found.slope.value == pytest.approx(fit.params[1])
+    assert found.slope.t == pytest.approx(fit.tvalues[1])
+    assert found.lag == lag == 32
 
 
 def test_a_mean_is_that_of_statsmodels_with_an_honest_distribution():
     fit = sm.OLS(Y, np.ones(600)).fit(cov_type="HAC", cov_kwds={"maxlags": 32, "use_correction": False})
     found = hac.t_test(float(Y.mean()), Y, TIME, 0)
-    assert found["t"] == pytest.approx(fit.tvalues[0])
-    assert found["p"] > fit.pvalues[0]
+    assert found.t == pytest.approx(fit.tvalues[0])
+    assert found.p > fit.pvalues[0]
 
 
 def test_the_part_of_each_row_in_the_ic_is_what_leaving_it_out_changes():
@@ -41,8 +41,8 @@ def test_rows_of_one_time_count_once():
     """Five symbols with the same outcome are no more evidence than one."""
     one = hac.t_test(0.1, Y, TIME, 0)
     five = hac.t_test(0.1, np.repeat(Y, 5), np.repeat(TIME, 5), 0)
-    assert five["t"] == pytest.approx(one["t"])
-    assert five["p"] == pytest.approx(one["p"])
+    assert five.t == pytest.approx(one.t)
+    assert five.p == pytest.approx(one.p)
 
 
 def test_how_many_later_times_a_label_reaches():
@@ -57,7 +57,7 @@ def test_how_many_later_times_a_label_reaches():
 def test_nothing_to_say():
     few = hac.t_test(0.1, Y[:19], TIME[:19], 0)
     still = hac.statistics(Y, np.zeros(600), TIME, 0)
-    for unknown in (few["t"], few["p"], still["ic"]["t"], still["slope"]["p"], still["slope"]["value"]):
+    for unknown in (few.t, few.p, still.ic.t, still.slope.p, still.slope.value):
         assert np.isnan(unknown)
 
 
@@ -72,7 +72,7 @@ def test_the_size_under_dependence(memory, across):
         x = lfilter([1], [1, -memory], draws.standard_normal(1000))
         steps = np.cumsum(draws.standard_normal(1000 + across + 1))
         y = steps[across + 1 :] - steps[: -across - 1]
-        found += hac.statistics(y, x, np.arange(1000), across)["ic"]["p"] < 0.05
+        found += hac.statistics(y, x, np.arange(1000), across).ic.p < 0.05
         naive += abs(ic(y, x)) * np.sqrt(1000) > 1.96
     assert 0.025 < found / 400 < 0.08
     assert (naive / 400 > 0.2) == (memory > 0)

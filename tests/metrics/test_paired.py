@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import (
-    Forecast,
     drawn,
     quantiles,
     surely_above_zero,

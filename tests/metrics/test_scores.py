@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from ofiml.evaluation.importance import importance, stability
+from ofiml.evaluation.shap_values import rank_agreement, rank_features
 from ofiml.metrics import scores as m
 from ofiml.metrics.bootstrap import blocks, interval, tail
 from ofiml.metrics.sampling import sample
@@ -139,11 +139,11 @@ def test_an_interval_needs_two_blocks():
 
 def test_importance_orders_and_shows_disagreement():
     by_fold = np.array([[1.0, 3.0, 2.0], [1.0, 2.0, 3.0]])
-    entries = importance(["a", "b", "c"], by_fold)
-    assert [e["feature"] for e in entries] == ["b", "c", "a"]
-    assert (entries[0]["rank_low"], entries[0]["rank_high"]) == (1, 2)
-    assert stability(by_fold) == pytest.approx(0.5)
-    assert np.isnan(stability(by_fold[:1]))
+    entries = rank_features(["a", "b", "c"], by_fold)
+    assert [e.feature for e in entries] == ["b", "c", "a"]
+    assert (entries[0].rank_low, entries[0].rank_high) == (1, 2)
+    assert rank_agreement(by_fold) == pytest.approx(0.5)
+    assert np.isnan(rank_agreement(by_fold[:1]))
 
 
 def test_sample_spreads_over_all_rows():

@@ -31,14 +31,14 @@ def test_the_moments_are_those_of_the_gains():
     skew, kurtosis = np.mean((gains - m) ** 3) / s**3, np.mean((gains - m) ** 4) / s**4
     ratio = 1 / np.sqrt(2.5)
     found = deflated(gains, 1, 1.0)
-    assert found["sharpe"] == pytest.approx(ratio)
-    assert found["benchmark"] == 0
-    assert found["probability"] == pytest.approx(probabilistic(ratio, 0, 5, skew, kurtosis))
+    assert found.sharpe == pytest.approx(ratio)
+    assert found.benchmark == 0
+    assert found.probability == pytest.approx(probabilistic(ratio, 0, 5, skew, kurtosis))
 
 
 def test_more_trials_make_less_of_it():
     gains = np.random.default_rng(1).normal(0.1, 1, 500)
-    left = [deflated(gains, n, 1 / 499)["probability"] for n in (1, 10, 100, 1000)]
+    left = [deflated(gains, n, 1 / 499).probability for n in (1, 10, 100, 1000)]
     assert left == sorted(left, reverse=True)
     assert left[0] > 0.9 > left[-1]
 
@@ -46,7 +46,7 @@ def test_more_trials_make_less_of_it():
 def test_what_does_not_vary_has_none():
     assert np.isnan(sharpe(np.ones(5)))
     assert np.isnan(sharpe(np.array([1.0])))
-    assert np.isnan(deflated(np.zeros(5), 10, 0.1)["probability"])
+    assert np.isnan(deflated(np.zeros(5), 10, 0.1).probability)
 
 
 @pytest.mark.parametrize("trials", [20])
@@ -58,7 +58,7 @@ def test_the_best_of_skilless_trials_is_found_out(trials):
         gains = rng.standard_normal((trials, 100))
         ratios = np.array([sharpe(g) for g in gains])
         best = gains[ratios.argmax()]
-        deceived += deflated(best, trials, float(ratios.var(ddof=1)))["probability"] > 0.95
-        naive += deflated(best, 1, 0.0)["probability"] > 0.95
+        deceived += deflated(best, trials, float(ratios.var(ddof=1))).probability > 0.95
+        naive += deflated(best, 1, 0.0).probability > 0.95
     assert deceived / 400 < 0.1
     assert naive / 400 > 0.5

@@ -1,5 +1,6 @@
 """Tests between runs: by hand, against the definitions, and on simulated strategies whose skill is known."""
 
+from dataclasses import asdict
 from itertools import combinations
 
 import numpy as np
@@ -47,14 +48,14 @@ def test_diebold_mariano_by_hand():
     variance = covariances[0] + 2 * sum((1 - j / (lag + 1)) * covariances[j] for j in range(1, lag + 1))
     t = d.mean() / np.sqrt(variance / n) * np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
     found = compared.diebold_mariano(d, h - 1)
-    assert found["t"] == pytest.approx(t)
-    assert found["p"] == pytest.approx(2 * stats.t.sf(abs(t), 1.5 * n / (lag + 1)))
-    assert found["mean"] == pytest.approx(d.mean())
-    edge = found["error"] * stats.t.ppf(0.975, 1.5 * n / (lag + 1)) ** -1  # the standard error
+    assert found.t == pytest.approx(t)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(t), 1.5 * n / (lag + 1)))
+    assert found.mean == pytest.approx(d.mean())
+    edge = found.error * stats.t.ppf(0.975, 1.5 * n / (lag + 1)) ** -1  # the standard error
     assert edge == pytest.approx(d.mean() / t)
-    assert found["error"] > 1.96 * edge
-    assert np.isnan(compared.diebold_mariano(np.zeros(50), 0)["p"])
-    assert np.isnan(compared.diebold_mariano(np.zeros(0), 0)["p"])
+    assert found.error > 1.96 * edge
+    assert np.isnan(compared.diebold_mariano(np.zeros(50), 0).p)
+    assert np.isnan(compared.diebold_mariano(np.zeros(0), 0).p)
 
 
 def test_diebold_mariano_finds_nothing_in_5_percent_of_equal_runs():
@@ -62,7 +63,7 @@ def test_diebold_mariano_finds_nothing_in_5_percent_of_equal_runs():
     draws, found = np.random.default_rng(2), 0
     for _ in range(500):
         e = np.lib.stride_tricks.sliding_window_view(draws.standard_normal((505, 2)), 6, axis=0).sum(axis=2)
-        found += compared.diebold_mariano(e[:, 0] ** 2 - e[:, 1] ** 2, 5)["p"] < 0.05
+        found += compared.diebold_mariano(e[:, 0] ** 2 - e[:, 1] ** 2, 5).p < 0.05
     assert 0.02 < found / 500 < 0.085
 
 
@@ -81,18 +82,18 @@ def test_overfitting_as_the_paper_words_it():
     for seed in range(3):
         performance = strategies(seed, 240, 5)
         found = pbo(performance, 8)
-        assert found["pbo"] == pytest.approx(slow_pbo(performance, 8))
-        assert found["combinations"] == 70
-    assert np.isnan(pbo(performance[:, :1])["pbo"])
-    assert np.isnan(pbo(performance[:20])["pbo"])
+        assert found.pbo == pytest.approx(slow_pbo(performance, 8))
+        assert found.combinations == 70
+    assert np.isnan(pbo(performance[:, :1]).pbo)
+    assert np.isnan(pbo(performance[:20]).pbo)
 
 
 def test_choosing_among_noise_is_overfitting_half_the_time_and_skill_is_not():
-    noise = [pbo(strategies(seed), 10)["pbo"] for seed in range(200)]
+    noise = [pbo(strategies(seed), 10).pbo for seed in range(200)]
     error = np.std(noise) / np.sqrt(200)
     assert abs(np.mean(noise) - 0.5) < 3 * error
     assert error < 0.03
-    skilled = [pbo(strategies(seed, skill=[0.4]), 10)["pbo"] for seed in range(20)]
+    skilled = [pbo(strategies(seed, skill=[0.4]), 10).pbo for seed in range(20)]
     assert np.mean(skilled) < 0.02
 
 
@@ -117,8 +118,8 @@ def test_superior_ability_by_the_definition():
         performance = strategies(seed, 230, 6, [0.1, 0.0, -0.8, -2.0]) * np.array([1, 1e-6, 1, 1e9, 1, 0])
         block = np.sort(np.random.default_rng(seed).integers(0, 12, 230))
         found = compared.superior(performance, block, samples=300, seed=seed)
-        assert found == pytest.approx(by_draws(performance[:, :5], block, 300, seed))
-        assert found["spa"] < found["reality_check"]
+        assert asdict(found) == pytest.approx(by_draws(performance[:, :5], block, 300, seed))
+        assert found.spa < found.reality_check
 
 
 def test_superior_ability_does_not_depend_on_scale():
@@ -126,8 +127,9 @@ def test_superior_ability_does_not_depend_on_scale():
     performance = strategies(0, 200, skill=[0.35])
     block, scales = np.arange(200) // 5, np.array([1, 2, 4, 6, 8, 10])
     found = compared.superior(performance, block, samples=200, seed=0)
-    assert compared.superior(performance * scales, block, samples=200, seed=0) == pytest.approx(found)
-    assert found["spa"] < 0.02
+    scaled = compared.superior(performance * scales, block, samples=200, seed=0)
+    assert asdict(scaled) == pytest.approx(asdict(found))
+    assert found.spa < 0.02
 
 
 def test_superior_ability_has_its_size_and_its_power():
@@ -138,17 +140,17 @@ def test_superior_ability_has_its_size_and_its_power():
         rows = np.lib.stride_tricks.sliding_window_view(e, 4, axis=0).mean(axis=2)
         noise.append(compared.superior(rows, np.arange(240) // 20, samples=200, seed=seed))
     for test in ("spa", "reality_check"):
-        assert 0.015 < np.mean([p[test] < 0.05 for p in noise]) < 0.08
+        assert 0.015 < np.mean([getattr(p, test) < 0.05 for p in noise]) < 0.08
     draws = {"block": np.arange(200) // 5, "samples": 200, "seed": 0}
-    skilled = [compared.superior(strategies(seed, 200, skill=[0.35]), **draws)["spa"] for seed in range(12)]
+    skilled = [compared.superior(strategies(seed, 200, skill=[0.35]), **draws).spa for seed in range(12)]
     assert sum(p < 0.05 for p in skilled) >= 11
 
 
 def test_what_superior_ability_cannot_be_asked_of():
-    assert np.isnan(compared.superior(np.zeros((200, 2)), np.arange(200) // 5, samples=100, seed=0)["spa"])
-    assert np.isnan(compared.superior(strategies(0, 70), np.arange(70) // 10, samples=100, seed=0)["spa"])
-    assert compared.superior(strategies(0, 80), np.arange(80) // 10, samples=100, seed=0)["spa"] > 0
-    assert compared.superior(strategies(0, 80) - 9, np.arange(80) // 10, samples=100, seed=0)["spa"] == 1
+    assert np.isnan(compared.superior(np.zeros((200, 2)), np.arange(200) // 5, samples=100, seed=0).spa)
+    assert np.isnan(compared.superior(strategies(0, 70), np.arange(70) // 10, samples=100, seed=0).spa)
+    assert compared.superior(strategies(0, 80), np.arange(80) // 10, samples=100, seed=0).spa > 0
+    assert compared.superior(strategies(0, 80) - 9, np.arange(80) // 10, samples=100, seed=0).spa == 1
 
 
 def test_the_confidence_set_keeps_the_best_and_drops_the_bad():

@@ -22,9 +22,9 @@ from ofiml.microstructure.facts.session import facts, pooled
 from ofiml.microstructure.facts.table import (
     PUBLISHED,
     SECTIONS,
-    markdown,
-    number,
+    write_facts,
 )
+from ofiml.ui.format import typeset_number
 from tests.books import SECOND, mirrored, random_session, session
 from tests.conftest import ROOT
 from tests.golden.test_aapl import file_dataset
@@ -259,7 +259,7 @@ def test_a_short_session_has_few_facts_and_no_crash(rows):
     assert np.isnan(got["impact_best"]["1"])
     for figure in figures({"short": got}).values():
         figure.savefig(io.BytesIO())
-    assert "–" in markdown({"short": got}, {"short": "a short one"})
+    assert "–" in write_facts({"short": got}, {"short": "a short one"})
 
 
 def test_without_events_there_are_no_facts():
@@ -287,16 +287,16 @@ def test_every_row_of_the_table_is_measured(synthetic):
 
 
 def test_table_has_a_column_for_each_market(synthetic):
-    text = markdown({"a": synthetic, "b|c": {}}, {"a": "one", "b|c": "none"})
+    text = write_facts({"a": synthetic, "b|c": {}}, {"a": "one", "b|c": "none"})
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in lines} == {5}
     (spread,) = (line for line in lines if line.startswith("| spread, mean"))
-    assert spread == f"| spread, mean (ticks) | {synthetic['spread_ticks']['mean']:.2f} | – |  |"
+    assert spread == f"| spread, mean (ticks) | {synthetic['spread_ticks']['mean']:.2f} | – | |"
 
 
 def test_numbers_have_a_true_minus_and_no_minus_zero():
-    assert [number(v, ".2f") for v in (-1.5, -0.001, NAN, 2)] == ["−1.50", "0.00", "–", "2.00"]
-    assert number(-1234567.0, ",.0f") == "−1,234,567"
+    assert [typeset_number(v, ".2f") for v in (-1.5, -0.001, NAN, 2)] == ["−1.50", "0.00", "–", "2.00"]
+    assert typeset_number(-1234567.0, ",.0f") == "−1,234,567"
 
 
 def command(*arguments):

@@ -9,7 +9,7 @@ from ofiml.config import load
 from ofiml.errors import DataError
 from ofiml.models.blend import best_weights
 from ofiml.models.registry import build
-from ofiml.reporting.files import resolved
+from ofiml.reporting.files import resolve_config
 from tests.intervals import apart
 
 
@@ -118,9 +118,9 @@ def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(confi
 
 def test_the_members_are_in_the_resolved_config_which_loads_to_itself(configure):
     config = blend(configure, "+model@model.members.slow=lgbm", "model.members.slow.learning_rate=0.01")
-    written = resolved(config)
+    written = resolve_config(config)
     assert list(written["model"]["members"]) == ["ridge", "lgbm", "slow"]
     assert written["model"]["members"]["slow"]["learning_rate"] == 0.01
     assert written["model"]["members"]["lgbm"]["n_estimators"] == 40
     assert all(member["space"] == {} for member in written["model"]["members"].values())
-    assert resolved(load(written)) == written
+    assert resolve_config(load(written)) == written

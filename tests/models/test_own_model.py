@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from ofiml import models
 from ofiml.config import MODELS, load
 from ofiml.errors import ConfigError
-from ofiml.reporting.files import resolved
+from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT
@@ -68,9 +68,9 @@ def test_one_file_and_one_yaml_make_a_model(own):
     with Stages() as stages:
         study = experiment.run(config, stages)
     assert study.predictions["y_hat"].std() > 0
-    assert {"epsilon"} == set(study.report.tuning[0]["best"])
-    assert len({t["params"]["epsilon"] for t in study.report.tuning[0]["trials"]}) == 2
-    assert load(resolved(config)) == config
+    assert {"epsilon"} == set(study.report.tuning[0].best)
+    assert len({t.params["epsilon"] for t in study.report.tuning[0].trials}) == 2
+    assert load(resolve_config(config)) == config
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_no_other_name_is_imported(own, tmp_path, name):
         assert one not in MODELS
         with pytest.raises(KeyError):
             MODELS.kind(one)
-        written = resolved(own("model=ols"))
+        written = resolve_config(own("model=ols"))
         written["model"]["name"] = one
         with pytest.raises(ConfigError, match=r"model\.name=.* is not one of blend, elasticnet, huber, lasso"):
             load(written)

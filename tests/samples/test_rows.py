@@ -44,12 +44,12 @@ def test_a_sweep_over_models_and_reductions_computes_features_once(configure, co
         config = keeping(configure(*SMALL, "features=full", *overrides), tmp_path)
         with Stages() as stages:
             study = experiment.run(config, stages)
-        hashes.setdefault(" ".join(overrides), []).append(study.report.predictions["sha256"])
+        hashes.setdefault(" ".join(overrides), []).append(study.report.predictions.sha256)
         assert len(counted) == 2
     assert hashes["model=ols"][0] == hashes["model=ols"][1]
     assert len({h for values in hashes.values() for h in values}) == 3
     fresh = experiment.run(configure(*SMALL, "features=full", "model=ols"), stages)
-    assert fresh.report.predictions["sha256"] == hashes["model=ols"][0]
+    assert fresh.report.predictions.sha256 == hashes["model=ols"][0]
     assert [t.news for t in study.truths] == [t.news for t in fresh.truths]
 
 

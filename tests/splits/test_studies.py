@@ -1,7 +1,7 @@
 """Whole studies by each split: every bar predicted as often as it should be, logged, repeated, drawn and printed."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import polars as pl
@@ -11,8 +11,8 @@ from ofiml.cli.replay import main as replay
 from ofiml.cli.reproduce import main as reproduce
 from ofiml.cli.splits import main as splits
 from ofiml.errors import DataError
-from ofiml.reporting.figures import figures
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.sentences import write_sentences
 from ofiml.study.report import predictions_sha256
 from ofiml.tracking.record import record
 
@@ -41,49 +41,49 @@ def test_each_path_is_a_whole_history(paths):
 
 def test_each_path_trades_alone(paths, run):
     backtest = paths.report.backtest
-    nets = [p["net_pnl"] for p in backtest["paths"]]
-    assert backtest["net_pnl"] == pytest.approx(np.mean(nets))
-    assert backtest["spread"]["net_pnl"] == pytest.approx(
+    nets = [p.net_pnl for p in backtest.paths]
+    assert backtest.net_pnl == pytest.approx(np.mean(nets))
+    assert asdict(backtest.spread.net_pnl) == pytest.approx(
         {"mean": np.mean(nets), "sd": np.std(nets, ddof=1), "min": min(nets), "max": max(nets)}
     )
     last = paths.equity.group_by("path", maintain_order=True).agg(pl.col("net").last())
     assert last["net"].to_list() == pytest.approx(nets)
     gained = paths.gains.group_by("path", maintain_order=True).agg(pl.col("net").sum())
     assert gained["net"].to_list() == pytest.approx(nets)
-    assert paths.fills.group_by("path", maintain_order=True).len()["len"].to_list() == [
-        p["fills"] for p in backtest["paths"]
-    ]
-    assert backtest["sharpe_low"] < backtest["sharpe_high"]
+    assert paths.fills.group_by("path", maintain_order=True).len()["len"].to_list() == [p.fills for p in backtest.paths]
+    assert backtest.sharpe_low < backtest.sharpe_high
 
 
 def test_repeated_rows_do_not_count_as_independent(run, configure):
     """With the same model in every fold all paths are one: intervals and t are those of a single path."""
-    from ofiml.evaluation.measures import judge
+    from ofiml.evaluation.bootstrap import BlockBootstrap
+    from ofiml.evaluation.scores import score_predictions
 
     config = configure(*QUICK, "evaluation.bootstrap_samples=200")
     one = run(*QUICK).predictions
     many = pl.concat([one.with_columns(pl.lit(k, pl.Int32).alias("path")) for k in range(4)])
-    single, multiple = judge(one, config), judge(many, config)
+    bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
+    single, multiple = (score_predictions(rows, bootstrap, task="regression", quantile=None) for rows in (one, many))
     for name in ("ic", "rank_ic", "hit_rate"):
         for of in ("value", "low", "high"):
-            assert multiple["pooled"][name][of] == pytest.approx(single["pooled"][name][of]), (name, of)
-    assert multiple["hac"]["ic"]["t"] == pytest.approx(single["hac"]["ic"]["t"])
+            assert getattr(multiple.pooled[name], of) == pytest.approx(getattr(single.pooled[name], of)), (name, of)
+    assert multiple.hac.ic.t == pytest.approx(single.hac.ic.t)
 
 
 def test_the_verdict_says_what_trained_on_what_came_later(paths, run):
-    (said,) = [line for line in sentences(paths) if line.startswith("Cross-validated")]
+    (said,) = [line for line in write_sentences(paths) if line.startswith("Cross-validated")]
     assert "not what could have been traded" in said
     assert "By path, of 3: IC" in said
     out = run(*QUICK, "split=session_out")
     assert "path" not in out.predictions.columns
-    assert [f["test_from"][:10] for f in out.report.folds] == ["2024-01-01", "2024-01-02"]
-    assert out.predictions.height == out.report.rows["used"]
-    assert any("Cross-validated: the 2 folds" in line for line in sentences(out))
-    assert not any("Cross-validated" in line for line in sentences(run(*QUICK)))
+    assert [f.test_from[:10] for f in out.report.folds] == ["2024-01-01", "2024-01-02"]
+    assert out.predictions.height == out.report.rows.used
+    assert any("Cross-validated: the 2 folds" in line for line in write_sentences(out))
+    assert not any("Cross-validated" in line for line in write_sentences(run(*QUICK)))
 
 
 def test_figures_of_paths(paths):
-    drawn = figures(paths)
+    drawn = draw_figures(paths)
     assert {"splits.png", "equity.png", "folds.png", "signal.png"} <= set(drawn)
     assert len(drawn["equity.png"].axes[0].get_lines()) >= 2 * 3
 
@@ -92,8 +92,8 @@ def test_figures_of_paths(paths):
 def test_walk_forward_by_dates_and_by_time(run, by):
     study = run(*QUICK, f"split.by={by}", "split.first_train=0.5", "split.n_folds=1")
     assert study.predictions["bar_close"].is_sorted()
-    assert study.report.folds[0]["test_from"][:10] == "2024-01-02"
-    assert study.report.folds[0]["train_to"][:10] == "2024-01-01"
+    assert study.report.folds[0].test_from[:10] == "2024-01-02"
+    assert study.report.folds[0].train_to[:10] == "2024-01-01"
 
 
 def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workdir, capsys):
@@ -101,7 +101,7 @@ def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workd
     uri = f"sqlite:///{workdir}/mlflow.db"
     done = record(replace(config, tracking=replace(config.tracking, enabled=True, uri=uri)), workdir / "out")
     written = pl.read_parquet(workdir / "out" / "predictions.parquet")
-    assert predictions_sha256(written) == done.study.report.predictions["sha256"]
+    assert predictions_sha256(written) == done.study.report.predictions.sha256
     swapped = written.with_columns((1 - pl.col("path")).alias("path"))
     assert predictions_sha256(swapped) != predictions_sha256(written)
     assert reproduce([done.run_id, "--uri", uri]) == 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ofiml.evaluation.seeds import SeedScores
 from ofiml.labels import in_ticks
 from ofiml.metrics.scores import (
     class_log_loss,
@@ -121,27 +122,27 @@ def test_every_target_and_classifier_runs_and_is_of_one_scale(run, target, model
     assert chances.sum(axis=1) == pytest.approx(1)
     assert chances[:, 2] - chances[:, 0] == pytest.approx(found["y_hat"].to_numpy())
     assert chances[:, 1].mean() == pytest.approx(np.mean(y == 0), abs=0.1)
-    pooled = report.metrics["pooled"]
-    assert pooled["brier"]["value"] == pytest.approx(report.reliability["up"]["brier"])
-    assert pooled["log_loss"]["value"] == log_loss(y, up_if_moved(chances))
-    assert pooled["r2"]["value"] > -0.1
-    assert report.reliability["flat"]["rows"] == found.height
+    pooled = report.metrics.pooled
+    assert pooled["brier"].value == pytest.approx(report.reliability["up"].brier)
+    assert pooled["log_loss"].value == log_loss(y, up_if_moved(chances))
+    assert pooled["r2"].value > -0.1
+    assert report.reliability["flat"].rows == found.height
 
 
 def test_a_rare_move_is_no_reason_for_a_forecast_of_one(run):
     study = run("debug=tiny", "target=dead_band", "target.dead_band=0.95", "model=logistic", "tuning=off")
-    assert study.report.explained["interactions"]["additive"]  # in log odds of up against down, as SHAP values
-    pooled = study.report.metrics["pooled"]
-    assert pooled["auc"]["value"] > 0.8
-    assert pooled["r2"]["value"] > 0  # -1.9 of what it says of the rows that move
+    assert study.report.explained.interactions.additive  # in log odds of up against down, as SHAP values
+    pooled = study.report.metrics.pooled
+    assert pooled["auc"].value > 0.8
+    assert pooled["r2"].value > 0  # -1.9 of what it says of the rows that move
 
 
 def test_the_probabilities_of_each_seed_are_its_own(run):
     study = run("debug=tiny", *QUICK, "target=dead_band", "model.n_estimators=20", "seeds=[7,8]",
                 "model.objective=three_class")  # fmt: skip
-    pooled, seeds = study.report.metrics["pooled"], study.report.seeds
-    assert seeds["runs"][0] == {"seed": 7, **{name: m["value"] for name, m in pooled.items()}}
+    pooled, seeds = study.report.metrics.pooled, study.report.seeds
+    assert seeds.runs[0] == SeedScores(7, {name: m.value for name, m in pooled.items()})
     alone = run("debug=tiny", *QUICK, "target=dead_band", "model.n_estimators=20", "seed=8",
-                "model.objective=three_class").report.metrics["pooled"]  # fmt: skip
-    assert seeds["runs"][1] == {"seed": 8, **{name: m["value"] for name, m in alone.items()}}
-    assert alone["log_loss"]["value"] != pooled["log_loss"]["value"]
+                "model.objective=three_class").report.metrics.pooled  # fmt: skip
+    assert seeds.runs[1] == SeedScores(8, {name: m.value for name, m in alone.items()})
+    assert alone["log_loss"].value != pooled["log_loss"].value

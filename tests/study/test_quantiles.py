@@ -5,7 +5,7 @@ import pytest
 
 from ofiml.errors import ConfigError
 from ofiml.metrics.scores import coverage, pinball
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.sentences import write_sentences
 
 QUICK = ["debug=tiny", "tuning=off", "evaluation.bootstrap_samples=50", "evaluation.permutation_repeats=0",
          "evaluation.interactions=0", "evaluation.decay=[]", "model.n_estimators=20"]  # fmt: skip
@@ -18,24 +18,24 @@ def test_coverage_by_hand():
 
 def test_the_report_and_the_verdict_are_of_the_quantile(run):
     study = run(*QUICK, *ASKED, "seeds=[7]", "evaluation.controls=true")
-    pooled, rows = study.report.metrics["pooled"], study.predictions
+    pooled, rows = study.report.metrics.pooled, study.predictions
     y, y_hat = rows["y"].to_numpy(), rows["y_hat"].to_numpy()
-    assert pooled["coverage"]["value"] == coverage(y, y_hat) == pytest.approx(0.9, abs=0.08)
-    assert pooled["pinball"]["value"] == pinball(y, y_hat, 0.9)
+    assert pooled["coverage"].value == coverage(y, y_hat) == pytest.approx(0.9, abs=0.08)
+    assert pooled["pinball"].value == pinball(y, y_hat, 0.9)
     for name in ("coverage", "pinball"):
-        assert pooled[name]["low"] < pooled[name]["value"] < pooled[name]["high"]
-        assert all(name in fold for fold in study.report.metrics["folds"])
-        assert study.report.seeds["measures"][name]["mean"] == pooled[name]["value"]
-    said = sentences(study)
+        assert pooled[name].low < pooled[name].value < pooled[name].high
+        assert all(name in fold.values for fold in study.report.metrics.folds)
+        assert study.report.seeds.measures[name].mean == pooled[name].value
+    said = write_sentences(study)
     assert said[0].startswith("A forecast of the 0.9-quantile, no expectation, of which IC and R² are no verdict: ")
-    assert f"{pooled['coverage']['value']:.1%} of the labels lie at or below it" in said[0]
+    assert f"{pooled['coverage'].value:.1%} of the labels lie at or below it" in said[0]
     assert not any(line.startswith(("There", "No forecast", "Controls", "The oracle")) for line in said)
 
 
 def test_an_expectation_is_judged_as_before(run):
     study = run(*QUICK)
-    assert not {"coverage", "pinball"} & set(study.report.metrics["pooled"])
-    assert "quantile" not in " ".join(sentences(study))
+    assert not {"coverage", "pinball"} & set(study.report.metrics.pooled)
+    assert "quantile" not in " ".join(write_sentences(study))
 
 
 def test_a_blend_of_one_quantile_is_that_quantile(configure):

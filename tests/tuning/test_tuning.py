@@ -52,12 +52,12 @@ def tuned(configure, train, folder, trials=10, name="ridge", threads=1, seed=7, 
 def test_the_first_trial_is_the_config_and_the_best_wins(configure, train, tmp_path):
     result = tuned(configure, train, tmp_path, name="lgbm")
     config = configure("model=lgbm").model
-    assert result.trials[0]["params"] == {k: getattr(config, k) for k in config.space}
-    best = max((t for t in result.trials if t["state"] == "complete"), key=lambda t: t["score"])
-    assert {k: getattr(result.model, k) for k in config.space} == best["params"]
+    assert result.trials[0].params == {k: getattr(config, k) for k in config.space}
+    best = max((t for t in result.trials if t.state == "complete"), key=lambda t: t.score)
+    assert {k: getattr(result.model, k) for k in config.space} == best.params
     for trial in result.trials:
-        assert len(trial["scores"]) == 3 if trial["state"] == "complete" else len(trial["scores"]) < 3
-        assert trial["score"] == (np.mean(trial["scores"]) if trial["state"] == "complete" else None)
+        assert len(trial.scores) == 3 if trial.state == "complete" else len(trial.scores) < 3
+        assert trial.score == (np.mean(trial.scores) if trial.state == "complete" else None)
 
 
 def test_scores_are_those_of_the_inner_folds(configure, train, tmp_path):
@@ -68,7 +68,7 @@ def test_scores_are_those_of_the_inner_folds(configure, train, tmp_path):
     config = configure("model=ridge")
     (trial,) = tuned(configure, train, tmp_path, trials=1).trials
     folds = Inner(train.rows, config.split.embargo_ns).folds(3, key="folds")
-    for fold, score in zip(folds, trial["scores"], strict=True):
+    for fold, score in zip(folds, trial.scores, strict=True):
         scaler = StandardScaler().fit(train.flow[fold.train])
         model = Ridge(alpha=config.model.alpha).fit(scaler.transform(train.flow[fold.train]), train.y[fold.train])
         error = train.y[fold.test] - model.predict(scaler.transform(train.flow[fold.test]))
@@ -258,9 +258,9 @@ def test_a_score_that_is_not_a_number_ends_nothing(configure, train, tmp_path, m
     monkeypatch.setattr(inner, "r2", sometimes)
     result = tuned(configure, train, tmp_path)
     assert len(result.trials) == 10
-    assert [t["state"] for t in result.trials].count("failed") == 1
-    assert (result.trials[1]["state"], result.trials[1]["score"]) == ("failed", None)
-    assert len(result.trials[1]["scores"]) == 1  # that of the fold before
+    assert [t.state for t in result.trials].count("failed") == 1
+    assert (result.trials[1].state, result.trials[1].score) == ("failed", None)
+    assert len(result.trials[1].scores) == 1  # that of the fold before
     monkeypatch.setattr(inner, "r2", lambda *_: float("nan"))
     with pytest.raises(DataError, match="tuning trials failed"):
         tuned(configure, train, tmp_path / "all", trials=2)
@@ -279,25 +279,25 @@ def test_a_model_that_cannot_learn_fails_its_trial(configure, train, tmp_path, m
 
     monkeypatch.setattr(inner, "build", built)
     result = tuned(configure, train, tmp_path, trials=3)
-    assert result.trials[0] == result.trials[0] | {"state": "failed", "score": None, "scores": []}
+    assert result.trials[0] == replace(result.trials[0], state="failed", score=None, scores=[])
 
 
 def test_pruned_trials_are_below_the_median_and_cannot_win(configure, train, tmp_path):
     pruned = tuned(configure, train, tmp_path, trials=24, name="lgbm")
     whole = tuned(configure, train, tmp_path, trials=24, name="lgbm", pruning="off")
-    assert {t["state"] for t in whole.trials} == {"complete"}
-    given_up = [i for i, t in enumerate(pruned.trials) if t["state"] == "pruned"]
+    assert {t.state for t in whole.trials} == {"complete"}
+    given_up = [i for i, t in enumerate(pruned.trials) if t.state == "pruned"]
     assert given_up
     assert min(given_up) >= 4, "the first generation has nothing to be held against"
     for place, trial in enumerate(pruned.trials):
         first = place - place % 4
-        complete = [t["scores"] for t in pruned.trials[:first] if t["state"] == "complete"]
+        complete = [t.scores for t in pruned.trials[:first] if t.state == "complete"]
         for k in range(1, 3):
-            if len(complete) < 4 or len(trial["scores"]) < k:
+            if len(complete) < 4 or len(trial.scores) < k:
                 continue
             median = np.median([np.mean(scores[:k]) for scores in complete])
-            below = np.mean(trial["scores"][:k]) < median
-            assert below == (trial["state"] == "pruned" and len(trial["scores"]) == k)
+            below = np.mean(trial.scores[:k]) < median
+            assert below == (trial.state == "pruned" and len(trial.scores) == k)
 
 
 def test_a_torn_journal_is_read_up_to_the_tear(configure, train, tmp_path):
@@ -404,7 +404,7 @@ def test_the_first_of_two_results_counts(configure, train, tmp_path):
 
 def test_trials_differ(configure, train, tmp_path):
     trials = tuned(configure, train, tmp_path, name="lgbm").trials
-    assert len({repr(t["params"]) for t in trials}) == len(trials)
+    assert len({repr(t.params) for t in trials}) == len(trials)
 
 
 def test_no_two_seeds_folds_or_places_draw_the_same(configure, tmp_path):
@@ -424,8 +424,8 @@ def test_no_two_seeds_folds_or_places_draw_the_same(configure, tmp_path):
 def test_folds_of_a_study_search_apart(run):
     """Their first place is the config's own; what is drawn after it differs."""
     first, second = run("debug=tiny", "model=ridge", "tuning.trials=2").report.tuning
-    assert first["trials"][0]["params"] == second["trials"][0]["params"]
-    assert first["trials"][1]["params"] != second["trials"][1]["params"]
+    assert first.trials[0].params == second.trials[0].params
+    assert first.trials[1].params != second.trials[1].params
 
 
 def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure, train, tmp_path, monkeypatch):
@@ -456,7 +456,7 @@ def test_tuning_never_reads_a_test_row(run, monkeypatch):
 
     overrides = ["debug=tiny", "ofi=mlofi_ridge", "tuning.trials=6"]
     clean = run(*overrides).report
-    fit_all = experiment.fit_all
+    fit_folds = experiment.fit_folds
 
     def corrupted(rows, judged, folds, *others):
         rng, test = np.random.default_rng(1), folds[-1].test
@@ -465,9 +465,9 @@ def test_tuning_never_reads_a_test_row(run, monkeypatch):
         assert len(spoiled) > 1
         noise = {c: pl.Series(c, rng.standard_normal(judged.height) * 100) for c in spoiled}
         judged = judged.with_columns(pl.when(position).then(noise[c]).otherwise(pl.col(c)).alias(c) for c in spoiled)
-        return fit_all(rows, judged, folds, *others)
+        return fit_folds(rows, judged, folds, *others)
 
-    monkeypatch.setattr(experiment, "fit_all", corrupted)
+    monkeypatch.setattr(experiment, "fit_folds", corrupted)
     report = run(*overrides).report
     assert report.tuning == clean.tuning
     assert report.importance != clean.importance, "the noise was there"

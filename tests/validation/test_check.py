@@ -12,13 +12,14 @@ from ofiml.data.synthetic import simulate
 from ofiml.errors import LeakError
 from ofiml.labels import Encoder
 from ofiml.models.pipeline import Pipeline
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.sentences import write_sentences
 from ofiml.samples import prepare as rows_room
 from ofiml.study import run as experiment
 from ofiml.tracking.record import record
 from ofiml.training import folds as training
+from ofiml.training import inputs as training_inputs
 from ofiml.validation import perturbed_refit as refit
-from ofiml.validation.leak_check import altered
+from ofiml.validation.leak_check import alter_future
 
 MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
 QUICK = ["debug=tiny", "tuning=off", "model=ols", "evaluation.leak_check=true", *MARKET]
@@ -84,8 +85,8 @@ def flow_centred_with_its_future(monkeypatch):
 
 
 def flow_centred_over_the_block(monkeypatch):
-    matrix = training.flow_matrix
-    monkeypatch.setattr(training, "flow_matrix", lambda *asked: matrix(*asked) - matrix(*asked).mean(axis=0))
+    matrix = training_inputs.flow_matrix
+    monkeypatch.setattr(training_inputs, "flow_matrix", lambda *asked: matrix(*asked) - matrix(*asked).mean(axis=0))
 
 
 def transform_over_the_block(monkeypatch):
@@ -135,74 +136,72 @@ def test_a_planted_leak_ends_the_run(run, monkeypatch, plant, said):
 
 def on_every_row(monkeypatch):
     """Each fold is fitted on all rows, and says that it was fitted on its own."""
-    fit = training._fit
+    fit = training.fit_fold
 
-    def wrong(judged, block, fold, *asked):
-        result = fit(judged, block, replace(fold, train=np.arange(judged.height)), *asked)
-        result.fold = fold
-        return result
+    def wrong(judged, block, fold, *asked, **how):
+        result = fit(judged, block, replace(fold, train=np.arange(judged.height)), *asked, **how)
+        return replace(result, fold=fold)
 
-    monkeypatch.setattr(training, "_fit", wrong)
+    monkeypatch.setattr(training, "fit_fold", wrong)
 
 
 def band_of_every_row(monkeypatch):
-    fit, learn = training._fit, Encoder.fit
+    fit, learn = training.fit_fold, Encoder.fit
 
-    def wrong(judged, *asked):
+    def wrong(judged, *asked, **how):
         with monkeypatch.context() as patched:
             patched.setattr(Encoder, "fit", lambda y, share: learn(judged["y"].to_numpy(), share))
-            return fit(judged, *asked)
+            return fit(judged, *asked, **how)
 
-    monkeypatch.setattr(training, "_fit", wrong)
+    monkeypatch.setattr(training, "fit_fold", wrong)
 
 
 def held_out_on_the_test_rows(monkeypatch):
     """How many trees are best is seen on rows that are tested."""
-    fit = training._fit
+    fit = training.fit_fold
 
-    def wrong(judged, block, fold, levels, config, *asked):
+    def wrong(judged, block, fold, levels, config, **how):
         held = judged[fold.test]["y"].to_numpy()
         best = 1 + int(np.abs(held).sum()) % 20
-        return fit(judged, block, fold, levels, replace(config, model=replace(config.model, n_estimators=best)), *asked)
+        return fit(judged, block, fold, levels, replace(config, model=replace(config.model, n_estimators=best)), **how)
 
-    monkeypatch.setattr(training, "_fit", wrong)
+    monkeypatch.setattr(training, "fit_fold", wrong)
 
 
 def scaled_by_the_test_block(monkeypatch):
     """The pipeline carries the spread that its first feature has over the bars that it will be tested on."""
-    fit, unfitted, features = training._fit, training.unfitted, Pipeline.features
+    fit, build, features = training.fit_fold, training.build_pipeline, Pipeline.features
 
-    def wrong(judged, block, *asked):
+    def wrong(judged, block, *asked, **how):
         def scaled(*of):
-            pipeline = unfitted(*of)
+            pipeline = build(*of)
             pipeline.spread = float(block["ofi_00"].std())
             return pipeline
 
         with monkeypatch.context() as patched:
-            patched.setattr(training, "unfitted", scaled)
-            return fit(judged, block, *asked)
+            patched.setattr(training, "build_pipeline", scaled)
+            return fit(judged, block, *asked, **how)
 
-    monkeypatch.setattr(training, "_fit", wrong)
+    monkeypatch.setattr(training, "fit_fold", wrong)
     monkeypatch.setattr(Pipeline, "features", lambda self, *x: features(self, *x) / self.spread)
 
 
 def next_folds_rows(monkeypatch):
     """The next fold's train rows, which are this fold's test rows too."""
-    fit_all = training.fit_all
+    fit_folds = training.fit_folds
 
     def wrong(rows, judged, folds, *asked):
-        fit = training._fit
+        fit = training.fit_fold
 
-        def shifted(judged, block, fold, *more):
+        def shifted(judged, block, fold, *more, **how):
             later = folds[min(fold.index + 1, len(folds) - 1)].train
-            result = fit(judged, block, replace(fold, train=later), *more)
-            result.fold = fold
-            return result
+            result = fit(judged, block, replace(fold, train=later), *more, **how)
+            return replace(result, fold=fold)
 
-        monkeypatch.setattr(training, "_fit", shifted)
-        return fit_all(rows, judged, folds, *asked)
+        monkeypatch.setattr(training, "fit_fold", shifted)
+        return fit_folds(rows, judged, folds, *asked)
 
-    monkeypatch.setattr(experiment, "fit_all", wrong)
+    monkeypatch.setattr(experiment, "fit_folds", wrong)
 
 
 LEARNED = [
@@ -228,7 +227,7 @@ def test_the_fold_that_is_fitted_anew_has_learned_something(run):
     study = run(*CORE, "model=lgbm", "split.first_train=0.2", "model.min_child_samples=25")
     constant = [len(f["y_hat"].unique()) == 1 for _, f in study.predictions.group_by("fold", maintain_order=True)]
     assert constant == [True, False]
-    assert study.report.leak_check["refitted"]["fold"] == 1
+    assert study.report.leak_check.refitted.fold == 1
 
 
 def test_other_values_are_of_no_train_row_and_keep_their_place(configure):
@@ -239,7 +238,7 @@ def test_other_values_are_of_no_train_row_and_keep_their_place(configure):
     outside = np.array([False, False, True, True, True, True])
     ways = configure("target=direction", "model=logistic")
     for config in (configure(), ways):
-        other = refit.altered(rows, outside, np.random.default_rng(1), config)
+        other = refit.alter_rows(rows, outside, np.random.default_rng(1), config.target)
         assert other.schema == rows.schema
         assert other[:2].equals(rows[:2])
         assert other.select("symbol", "bar_close").equals(rows.select("symbol", "bar_close"))
@@ -254,14 +253,14 @@ def test_switched_off_it_says_nothing(run, monkeypatch):
 
 
 def test_training_on_what_is_tested_ends_the_run(run, monkeypatch):
-    divide = experiment.divide
+    divide = experiment.divide_rows
 
     def careless(*asked):
         """Without the purge: every row before the block."""
         divided = divide(*asked)
         return replace(divided, folds=[replace(f, train=np.arange(f.test[0])) for f in divided.folds])
 
-    monkeypatch.setattr(experiment, "divide", careless)
+    monkeypatch.setattr(experiment, "divide_rows", careless)
     with pytest.raises(LeakError, match=r"fold 0 trains on SYN 2024-01-0\d at .*\(1 such rows\). Mend the split"):
         run(*QUICK)
 
@@ -311,15 +310,15 @@ SOUND = [
 def test_a_sound_study_passes(run, overrides):
     study = run(*QUICK, *overrides)
     found = study.report.leak_check
-    assert len(found["times"]) == study.config.evaluation.leak_times
-    assert found["differing"] == 0
-    assert found["values"] > found["bars"] * 10
-    assert any(s.startswith("Leak check: with another future") for s in sentences(study))
-    assert found["folds"] == len(study.report.folds)
-    assert found["train_rows"] == sum(f["train_rows"] for f in study.report.folds)
-    refitted = next(f for f in study.report.folds if f["fold"] == found["refitted"]["fold"])
-    assert found["refitted"]["rows"] == study.report.rows["used"] - refitted["train_rows"]
-    assert found["refitted"]["values"] > 0
+    assert len(found.times) == study.config.evaluation.leak_times
+    assert found.differing == 0
+    assert found.values > found.bars * 10
+    assert any(s.startswith("Leak check: with another future") for s in write_sentences(study))
+    assert found.folds == len(study.report.folds)
+    assert found.train_rows == sum(f.train_rows for f in study.report.folds)
+    refitted = next(f for f in study.report.folds if f.fold == found.refitted.fold)
+    assert found.refitted.rows == study.report.rows.used - refitted.train_rows
+    assert found.refitted.values > 0
 
 
 def test_real_data_pass(run, data):
@@ -332,21 +331,21 @@ def test_real_data_pass(run, data):
         "evaluation.leak_check=true",
     ]
     found = run("dataset=lobster", f"dataset.path={path}", *asked).report.leak_check
-    assert len({t["fold"] for t in found["times"]}) == 3
+    assert len({t.fold for t in found.times}) == 3
 
 
 def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
     asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.n_folds=3"]
     found = [run(*QUICK, *asked).report.leak_check for _ in range(2)]
     assert found[0] == found[1]
-    assert [t["fold"] for t in found[0]["times"]] == [0, 1, 2]
-    assert len({t["session"] for t in found[0]["times"]}) == 3
+    assert [t.fold for t in found[0].times] == [0, 1, 2]
+    assert len({t.session for t in found[0].times}) == 3
 
 
 def test_another_future_leaves_the_past(configure):
     session = simulate(configure(*MARKET).dataset, 0)[0]
     t = int(times(session.events)[20_000])
-    other = altered(session, t, 1)
+    other = alter_future(session, t, 1)
     until = pl.col("ts_recv").to_physical() <= t
     assert session.events.filter(until).equals(other.events.filter(until))
     before, after = (s.events.filter(~until) for s in (session, other))

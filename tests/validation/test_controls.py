@@ -6,16 +6,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ofiml.reporting.controls import NAMES, metrics
-from ofiml.reporting.figures import figures
-from ofiml.reporting.verdict import sentences
+from ofiml.reporting.controls import NAMES
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.sentences import write_sentences
 from ofiml.study import run as experiment
-from ofiml.validation.controls import (
-    EMPTY,
-    permuted,
-    random_walk,
-    shifted,
-)
+from ofiml.tracking.metrics import list_control_metrics
+from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
+from ofiml.validation.controls import EMPTY
 
 S = 10**9
 
@@ -33,6 +30,14 @@ def day(bars=12, step=10, span=10.25, mid=None):
             "mid": np.arange(bars, dtype=np.float64) ** 2 + 100 if mid is None else mid,
         }
     )
+
+
+def shifted(rows, config):
+    return shift_rows(rows, config.features.columns, config.ofi)
+
+
+def random_walk(rows, config, rng):
+    return walk_labels(rows, config.target, config.horizon, rng)
 
 
 def test_shifted_is_the_nearest_bar_that_is_far_enough(configure):
@@ -90,13 +95,13 @@ def test_a_random_walk_in_other_units_and_bars(configure):
 def test_permuted_labels_stay_with_their_symbol():
     symbol, y = np.array(["A", "B"] * 50), np.arange(100.0)
     y[[4, 5]] = np.nan
-    dealt = permuted(symbol, y, 7)
+    dealt = permute_labels(symbol, y, 7)
     assert (np.isnan(dealt) == np.isnan(y)).all()
     for name in ("A", "B"):
         assert sorted(dealt[(symbol == name) & ~np.isnan(y)]) == sorted(y[(symbol == name) & ~np.isnan(y)])
     assert (dealt != y).sum() > 80
-    assert (dealt[~np.isnan(y)] == permuted(symbol, y, 7)[~np.isnan(y)]).all()
-    assert (dealt != permuted(symbol, y, 8)).sum() > 80
+    assert (dealt[~np.isnan(y)] == permute_labels(symbol, y, 7)[~np.isnan(y)]).all()
+    assert (dealt != permute_labels(symbol, y, 8)).sum() > 80
 
 
 MARKET = ["debug=tiny", "tuning=off", "dataset.max_events=null", "dataset.session_length=40m", "split.n_folds=3"]
@@ -112,10 +117,10 @@ def test_a_sound_study_is_above_what_is_empty(run):
         assert not controls[name]["skill"]
     assert controls["zero"]["ic"] is None
     assert controls["zero"]["above"]["r2"]["low"] > 0.3
-    line = next(s for s in sentences(study) if s.startswith("Controls: IC "))
+    line = next(s for s in write_sentences(study) if s.startswith("Controls: IC "))
     assert all(f"above {NAMES[name]}" in line or name == "zero" for name in controls)
-    assert "controls.png" in figures(study)
-    logged = {name: value for name, value, _ in metrics(study.report.controls)}
+    assert "controls.png" in draw_figures(study)
+    logged = {name: value for name, value, _ in list_control_metrics(study.report.controls)}
     assert logged["control/permuted/ic"] == controls["permuted"]["ic"]
     assert logged["control/permuted/above_ic"] == controls["permuted"]["above"]["ic"]["value"]
 
@@ -131,20 +136,20 @@ def test_each_variant_has_its_controls(run):
     ):
         study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
         assert set(study.report.controls) == set(NAMES)
-        assert all(c["rows"] <= study.predictions.height for c in study.report.controls.values())
-        assert sum("Controls: IC" in s for s in sentences(study)) == 1
+        assert all(c.rows <= study.predictions.height for c in study.report.controls.values())
+        assert sum("Controls: IC" in s for s in write_sentences(study)) == 1
 
 
 def test_switched_off_nothing_is_said(run):
     study = run("debug=tiny", "tuning=off", "model=ols", "evaluation.controls=false")
     assert study.report.controls is None
-    assert not any("Controls" in s for s in sentences(study))
-    assert "controls.png" not in figures(study)
+    assert not any("Controls" in s for s in write_sentences(study))
+    assert "controls.png" not in draw_figures(study)
 
 
 def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(run, monkeypatch):
     """A splitter that lets test rows into the training makes the pipeline find skill where there is none."""
-    divide = experiment.divide
+    divide = experiment.divide_rows
 
     def careless(judged, *asked):
         everything, divided = np.arange(judged.height, dtype=np.int64), divide(judged, *asked)
@@ -152,8 +157,8 @@ def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(r
 
     large = ["model=lgbm", "model.num_leaves=63", "model.min_child_samples=2", "model.learning_rate=0.3"]
     asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block_length=120s"]
-    assert not any(s.startswith("Warning") for s in sentences(run(*asked)))
-    monkeypatch.setattr(experiment, "divide", careless)
+    assert not any(s.startswith("Warning") for s in write_sentences(run(*asked)))
+    monkeypatch.setattr(experiment, "divide_rows", careless)
     study = run(*asked)
-    assert study.report.controls["permuted"]["skill"]
-    assert any("finds skill in labels that have none (permuted labels" in s for s in sentences(study))
+    assert study.report.controls["permuted"].skill
+    assert any("finds skill in labels that have none (permuted labels" in s for s in write_sentences(study))

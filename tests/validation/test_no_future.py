@@ -153,7 +153,7 @@ def test_permuted_labels_give_no_skill(configure, monkeypatch):
         monkeypatch.setattr(experiment, "pool_samples", permuted)
         with Stages() as stages:
             study = experiment.run(configure("model=ridge", "tuning.trials=3", "dataset.sessions=3"), stages)
-        ics.append(study.report.metrics["pooled"]["ic"])
+        ics.append(study.report.metrics.pooled["ic"])
     # Of 1,900 labels that tell nothing an IC is 0 within 0.03 or so; a leak would move all of them, and far.
-    assert max(abs(ic["value"]) for ic in ics) < 0.1
-    assert abs(np.mean([ic["value"] for ic in ics])) < 0.045
+    assert max(abs(ic.value) for ic in ics) < 0.1
+    assert abs(np.mean([ic.value for ic in ics])) < 0.045

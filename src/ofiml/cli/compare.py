@@ -5,7 +5,6 @@ checked before any is used, and what does not pass is named and left out.
 """
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -40,18 +39,18 @@ def compare(given: argparse.Namespace) -> None:
     from threadpoolctl import threadpool_limits
 
     from ofiml.comparison import page
-    from ofiml.comparison.groups import comparable, read
-    from ofiml.comparison.trials import counted
-    from ofiml.comparison.verdicts import judge
-    from ofiml.study.report import finite
-    from ofiml.tracking.store import listed
+    from ofiml.comparison.groups import group_runs, read_group
+    from ofiml.comparison.trials import count_trials
+    from ofiml.comparison.verdicts import compare_runs
+    from ofiml.study.json_border import write_json
+    from ofiml.tracking.read import list_runs
     from ofiml.ui.progress import Stages
 
     if not 100 <= given.samples <= 100_000 or given.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
-    runs = listed(given.experiment, given.uri)
-    trials = counted(runs)
-    chosen = comparable(runs, [run_id for run_id in given.runs.split(",") if run_id])
+    runs = list_runs(given.experiment, given.uri)
+    trials = count_trials(runs)
+    chosen = group_runs(runs, [run_id for run_id in given.runs.split(",") if run_id])
     if not chosen:
         raise ConfigError(f"No run of {given.experiment} is finished: there is nothing to compare. {trials.words()}")
     if given.benchmark is not None:
@@ -63,21 +62,23 @@ def compare(given: argparse.Namespace) -> None:
         if not chosen:
             raise ConfigError("An impact is not traded: it has no Sharpe ratio; use --measure ic or r2.")
     with Stages() as stages, stages.stage("runs", sum(len(group) for group in chosen)) as bar:
-        groups = [read(group, given.uri, bar.step) for group in chosen]
+        groups = [read_group(group, given.uri, bar.step) for group in chosen]
     with threadpool_limits(limits=1):
         judged = [
-            judge(group, given.measure, trials, benchmark=given.benchmark, samples=given.samples, seed=given.seed)
+            compare_runs(
+                group, given.measure, trials, benchmark=given.benchmark, samples=given.samples, seed=given.seed
+            )
             for group in groups
         ]
-    page.show(judged, trials, Console())
+    page.show_page(judged, trials, Console())
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         counts = asdict(trials) | {"total": trials.total}
-        content = finite({"experiment": given.experiment, "trials": counts, "groups": judged})
-        (given.out / "compare.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-        (given.out / "compare.md").write_text(page.markdown(given.experiment, judged, trials))
-        if any(group["tests"] for group in judged):
-            page.figure(judged).savefig(given.out / "compare.png")
+        content = write_json({"experiment": given.experiment, "trials": counts, "groups": judged})
+        (given.out / "compare.json").write_text(content + "\n")
+        (given.out / "compare.md").write_text(page.write_page(given.experiment, judged, trials))
+        if any(group.tests for group in judged):
+            page.draw_figure(judged).savefig(given.out / "compare.png")
 
 
 if __name__ == "__main__":

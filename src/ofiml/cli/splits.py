@@ -1,4 +1,4 @@
-"""`ofiml splits [--out folds.png] [group=choice ...] [key=value ...]`: a study's folds, without the study."""
+"""`python -m ofiml.splits [--out folds.png] [group=choice ...] [key=value ...]`: a study's folds, without the study."""
 
 import argparse
 import sys
@@ -11,50 +11,49 @@ from ofiml.errors import ConfigError
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="ofiml splits",
+        prog="python -m ofiml.splits",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Leaking counts the train rows whose interval meets a test row's label; code 1 if there is one.\n\n"
-        "ofiml splits split=cpcv split.n_groups=8 --out folds.png",
+        "python -m ofiml.splits split=cpcv split.n_groups=8 --out folds.png",
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of ofiml run")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of python -m ofiml.run")
     parser.add_argument("--out", type=Path, help="draw the folds there too, as PNG")
-    parser.add_argument("--config-dir", metavar="FOLDER", help="a folder of your own with more groups and choices")
     given = parser.parse_intermixed_args(arguments)
-    return ending_in_a_sentence(lambda: splits(given.overrides, given.out, given.config_dir))
+    return ending_in_a_sentence(lambda: splits(given.overrides, given.out))
 
 
-def splits(overrides: list[str], out: Path | None = None, config_dir: str | None = None) -> int:
+def splits(overrides: list[str], out: Path | None = None) -> int:
     """Prints the folds as a table, and draws them. 1 if a train row leaks."""
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: the figure is a PNG; give a name that ends in .png.")
-    config = composed(overrides, "split=cpcv or split.n_folds=3", config_dir)
+    config = composed(overrides, "split=cpcv or split.n_folds=3")
 
     import polars as pl
     from rich.console import Console
 
-    from ofiml.reporting.folds import draw, show
+    from ofiml.reporting.folds import draw_folds, show_folds
     from ofiml.samples.prepare import prepare_sessions
     from ofiml.samples.settings import SampleSettings
     from ofiml.samples.table import pool_samples
     from ofiml.splits.fold import leaking
     from ofiml.splits.splitter import splitter
-    from ofiml.training.folds import divide
-    from ofiml.ui.figure import styled
+    from ofiml.training.folds import divide_rows
+    from ofiml.ui.figure import style_figure
     from ofiml.ui.progress import Stages
 
     with Stages() as stages:
         sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
     rows, _ = pool_samples(sessions)
-    divided = divide(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
+    divided = divide_rows(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()
     console.print(
         f"{splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True
     )
-    show(divided, console)
+    show_folds(divided, console)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        styled(lambda figure: draw(figure, divided), legend_columns=4).savefig(out)
+        style_figure(lambda figure: draw_folds(figure, divided), legend_columns=4).savefig(out)
         console.print(f"wrote {out}", highlight=False, soft_wrap=True)
     return 1 if any(leaking(divided.rows, fold) for fold in divided.folds) else 0
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from ofiml.data.schema import TIME
 from ofiml.errors import ConfigError
-from ofiml.tracking.logged_run import BAR, checked_table
-from ofiml.tracking.store import Listed, fetched
+from ofiml.tracking.logged_run import BAR, read_table
+from ofiml.tracking.read import ListedRun, fetch_files
 from ofiml.units import duration
 
 _PREDICTIONS: dict[str, pl.DataType] = {
@@ -43,7 +43,7 @@ class Entry:
     ns, None where that follows from its sessions and labels.
     """
 
-    run: Listed
+    run: ListedRun
     predictions: pl.DataFrame
     equity: pl.DataFrame | None
     block: int | None
@@ -75,8 +75,8 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("?", text)[:200]
 
 
-def comparable(runs: list[Listed], asked: list[str]) -> list[list[Listed]]:
-    """The finished runs that can be compared, group by group, in the order of their first; only those `asked` for, if
+def group_runs(runs: list[ListedRun], asked: list[str]) -> list[list[ListedRun]]:
+    """Group the finished runs that can be compared, in the order of their first; only those `asked` for, if
     any are. Raises ConfigError if both kinds are asked for, or an asked run is not there or not finished.
     """
     known = {run.run_id: run for run in runs}
@@ -96,14 +96,14 @@ def comparable(runs: list[Listed], asked: list[str]) -> list[list[Listed]]:
             f"An impact explains the bar that it sees, a forecast a later return: they are never compared ({told}); "
             "ask for runs of one kind."
         )
-    groups: dict[tuple, list[Listed]] = {}
+    groups: dict[tuple, list[ListedRun]] = {}
     for run in chosen:
         groups.setdefault((run.tags["kind"], run.tags["dataset.digest"], tuple(_same(run).items())), []).append(run)
     return list(groups.values())
 
 
-def read(runs: list[Listed], uri: str, step: Callable[[], None]) -> Group:
-    """The tables of runs that are `comparable`; what a run lacks, or what is not a study's, leaves it out."""
+def read_group(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Group:
+    """Read the tables of runs of one group; what a run lacks, or what is not a study's, leaves it out."""
     entries: list[Entry] = []
     again: dict[str, int] = {}
     left_out = []
@@ -132,20 +132,20 @@ def _same_outcomes(one: Entry, other: Entry) -> bool:
     return bool((both["y"] == both["y_right"]).all())
 
 
-def _same(run: Listed) -> dict[str, str]:
+def _same(run: ListedRun) -> dict[str, str]:
     """The params that make outcomes and gains comparable; an impact has no horizon."""
     parts = ("bars.", "target.") if run.tags["kind"] == "impact" else ("bars.", "horizon.", "target.")
     return {k: v for k, v in sorted(run.params.items()) if k.startswith(parts)}
 
 
-def _compares(run: Listed) -> bool:
+def _compares(run: ListedRun) -> bool:
     kind = run.tags.get("kind")
     return (
         run.status == "FINISHED" and not run.deleted and kind in ("forecast", "impact") and "dataset.digest" in run.tags
     )
 
 
-def _block(run: Listed) -> int | None:
+def _block(run: ListedRun) -> int | None:
     text = run.params.get("evaluation.block_length", "None")
     if text == "None":
         return None
@@ -158,16 +158,16 @@ def _block(run: Listed) -> int | None:
     return length
 
 
-def _entry(run: Listed, uri: str) -> Entry:
+def _entry(run: ListedRun, uri: str) -> Entry:
     block = _block(run)
     with tempfile.TemporaryDirectory() as folder:
-        paths = fetched(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
+        paths = fetch_files(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
         if "predictions.parquet" not in paths:
             raise ConfigError(f"Run {run.run_id} holds no predictions.parquet.")
-        predictions = checked_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)
+        predictions = read_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)
         equity = None
         if "equity.parquet" in paths:
-            equity = checked_table(paths["equity.parquet"], run.run_id, "equity", _EQUITY)
+            equity = read_table(paths["equity.parquet"], run.run_id, "equity", _EQUITY)
     for name, table in (("predictions", predictions), ("equity", equity)):
         numbers = [] if table is None else [c for c, dtype in table.schema.items() if dtype == pl.Float64()]
         if table is not None and not table.select(pl.col(numbers).is_finite().all()).row(0) == (True,) * len(numbers):

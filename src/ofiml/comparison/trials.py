@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ofiml.tracking.store import FOLDS, Listed
+from ofiml.tracking.metrics import FOLDS
+from ofiml.tracking.read import ListedRun
 
 _MOST = 10**7  # trials of one run
 _MOST_GROUPS = 1000  # that a combinatorial split may have
@@ -41,7 +42,7 @@ class Trials:
         )
 
 
-def counted(runs: Iterable[Listed]) -> Trials:
+def count_trials(runs: Iterable[ListedRun]) -> Trials:
     """The trials of all `runs`, whatever became of them."""
     fates: dict[str, int] = {}
     tuned = planned = 0
@@ -70,7 +71,7 @@ def _a_fold(params: dict[str, str]) -> int:
     return _whole(params.get("tuning.trials")) or 0
 
 
-def _folds(run: Listed) -> int | None:
+def _folds(run: ListedRun) -> int | None:
     """As many as the run logged once it had them, else as its split plans; None where that follows from the data."""
     logged = run.metrics.get(FOLDS)
     if logged is not None and 1 <= logged <= _MOST:

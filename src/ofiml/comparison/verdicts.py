@@ -1,8 +1,7 @@
 """What may be said of runs that are compared: each against nothing, against the best, and all of them against luck."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,7 @@ from ofiml.labels import label_span
 from ofiml.metrics import superiority as compared
 from ofiml.metrics.bootstrap import MIN_BLOCKS, blocks
 from ofiml.metrics.hac import overlap
-from ofiml.metrics.overfitting import pbo
+from ofiml.metrics.overfitting import Overfitting, pbo
 from ofiml.metrics.sharpe import deflated, sharpe
 from ofiml.tracking.logged_run import BAR
 
@@ -25,6 +24,80 @@ Int = NDArray[np.int64]
 MEASURES = ("ic", "r2", "sharpe")
 LEVEL = 0.05
 _FEWEST_TIMES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """A run of a group. Its own are IC with interval, R², net P&L, annualised Sharpe ratio and number of `rows`;
+    `repeated` counts its repetitions, which are not listed. NaN and None where not known.
+
+    `value` is the measure over the common times, `error` half the width of its 95 % interval, `t` and `p` its HAC test
+    against 0, `p_best` Diebold-Mariano's against the best, `set_p` and `in_set` the model confidence set's.
+    `sharpe_block` is the Sharpe ratio of the net gains of `blocks`, `luck` what the best of all trials reaches by
+    chance, `dsr` the probability that the true ratio exceeds it.
+    """
+
+    run: str
+    name: str
+    model: str
+    ofi: str
+    features: str
+    ic: float
+    ic_low: float
+    ic_high: float
+    r2: float
+    net: float
+    sharpe_annual: float
+    rows: int
+    repeated: int
+    value: float = math.nan
+    error: float = math.nan
+    t: float = math.nan
+    p: float = math.nan
+    p_best: float = math.nan
+    set_p: float = math.nan
+    in_set: bool | None = None
+    blocks: int = 0
+    sharpe_block: float = math.nan
+    luck: float = math.nan
+    dsr: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTests:
+    """What is said of all runs of a group over their common `times`: Diebold-Mariano's p of each pair, in the order of
+    the runs; p of superior ability (`spa`, `reality_check`), against the `benchmark` or (None) against no skill; and
+    the probability of overfitting. Labels reach `overlap` times on; bootstraps draw blocks of about `block` times.
+    """
+
+    times: int
+    blocks: int
+    overlap: int
+    block: int
+    samples: int
+    seed: int
+    level: float
+    benchmark: str | None
+    pairs: list[list[float]]
+    spa: float
+    reality_check: float
+    pbo: Overfitting
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedGroup:
+    """Everything that is said of a group: its runs, the best first, and the tests of all, None where the common times
+    are too few. `left_out` says why other runs are not among them.
+    """
+
+    kind: str
+    heading: str
+    digest: str
+    measure: str
+    params: dict[str, str]
+    runs: list[ComparedRun]
+    tests: GroupTests | None
+    left_out: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,63 +112,66 @@ class Together:
     block: int
 
 
-def judge(
+def compare_runs(
     group: Group, measure: str, trials: Trials, *, benchmark: str | None, samples: int, seed: int
-) -> dict[str, Any]:
-    """Everything that is said of a group, ready for JSON but for NaN.
+) -> ComparedGroup:
+    """Compare the runs of a group by `measure`, against no skill or against the run `benchmark`.
 
-    `runs` has an entry a run, the best first; `tests` what is said of all, None where the common times are too few.
     Raises ConfigError for a `benchmark` that is not among the entries.
     """
     entries = group.entries
     ids = [entry.run.run_id for entry in entries]
     if benchmark is not None and benchmark not in ids:
         raise ConfigError(f"The benchmark {benchmark} cannot be compared: its tables are not those of a study.")
-    rows = [_described(entry, group, measure) for entry in entries]
-    _deflate(rows, entries, trials)
+    runs = _deflate([_describe(entry, group) for entry in entries], entries, trials)
     together = _together(entries, measure)
     tests = None
     if together is not None:
-        tests = _tests(rows, together, ids, benchmark, samples, seed)
-        order = sorted(range(len(rows)), key=lambda i: -rows[i]["value"])
-        tests["pairs"] = [[tests["pairs"][i][j] for j in order] for i in order]
-        rows = [rows[i] for i in order]
-    found = {"kind": group.kind, "heading": group.heading, "digest": group.digest, "measure": measure}
-    return found | {"params": group.params, "runs": rows, "tests": tests, "left_out": group.left_out}
+        runs, tests = _test(runs, together, benchmark, samples, seed)
+    return ComparedGroup(group.kind, group.heading, group.digest, measure, group.params, runs, tests, group.left_out)
 
 
-def _described(entry: Entry, group: Group, measure: str) -> dict[str, Any]:
+def _describe(entry: Entry, group: Group) -> ComparedRun:
     run = entry.run
-    names = {
-        "ic": "pooled/ic",
-        "ic_low": "pooled/ic_low",
-        "ic_high": "pooled/ic_high",
-        "r2": "pooled/r2",
-        "net": "backtest/net_pnl",
-        "sharpe_annual": "backtest/sharpe_net",
-    }
-    numbers = {key: run.metrics.get(name, math.nan) for key, name in names.items()}
-    tags = {key: run.tags.get(key, "") for key in ("model", "ofi", "features")}
-    unknown = dict.fromkeys(("value", "error", "t", "p", "p_best", "set_p"), math.nan)
-    rest = {"rows": entry.predictions.height, "repeated": group.again.get(run.run_id, 0), "in_set": None}
-    return {"run": run.run_id, "name": run.name, **tags, **numbers, **unknown, **rest}
+
+    def metric(name: str) -> float:
+        return run.metrics.get(name, math.nan)
+
+    return ComparedRun(
+        run=run.run_id,
+        name=run.name,
+        model=run.tags.get("model", ""),
+        ofi=run.tags.get("ofi", ""),
+        features=run.tags.get("features", ""),
+        ic=metric("pooled/ic"),
+        ic_low=metric("pooled/ic_low"),
+        ic_high=metric("pooled/ic_high"),
+        r2=metric("pooled/r2"),
+        net=metric("backtest/net_pnl"),
+        sharpe_annual=metric("backtest/sharpe_net"),
+        rows=entry.predictions.height,
+        repeated=group.again.get(run.run_id, 0),
+    )
 
 
-def _deflate(rows: list[dict[str, Any]], entries: list[Entry], trials: Trials) -> None:
-    """Adds each run's deflated Sharpe ratio: of its net gains by block, against the best of all trials. The trials'
+def _deflate(runs: list[ComparedRun], entries: list[Entry], trials: Trials) -> list[ComparedRun]:
+    """Each run with its deflated Sharpe ratio: of its net gains by block, against the best of all trials. The trials'
     Sharpe ratios vary as those of the runs do, or as chance alone would make them, whichever is more: runs that are
     much alike must not make luck look small.
     """
     gains = [None if entry.equity is None else _by_block(entry, _lengths(entries)) for entry in entries]
     ratios = [sharpe(each) for each in gains if each is not None]
     known = np.array([ratio for ratio in ratios if ratio == ratio])
-    for row, each in zip(rows, gains, strict=True):
-        enough = each is not None and len(each) >= MIN_BLOCKS
-        row |= {"blocks": 0 if each is None else len(each), "sharpe_block": math.nan, "luck": math.nan, "dsr": math.nan}
-        if each is not None and enough:
-            variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, 1 / (len(each) - 1))
-            found = deflated(each, trials.total, variance)
-            row |= {"sharpe_block": found["sharpe"], "luck": found["benchmark"], "dsr": found["probability"]}
+    out = []
+    for run, each in zip(runs, gains, strict=True):
+        if each is not None:
+            run = replace(run, blocks=len(each))
+            if len(each) >= MIN_BLOCKS:
+                variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, 1 / (len(each) - 1))
+                ratio = deflated(each, trials.total, variance)
+                run = replace(run, sharpe_block=ratio.sharpe, luck=ratio.benchmark, dsr=ratio.probability)
+        out.append(run)
+    return out
 
 
 def _by_block(entry: Entry, lengths: set[int | None]) -> Float:
@@ -148,38 +224,49 @@ def _of_rows(table: pl.DataFrame, measure: str) -> Float:
     return compared.of_ic(y, y_hat) if measure == "ic" else compared.of_r2(y, y_hat, mean)
 
 
-def _tests(
-    rows: list[dict[str, Any]], together: Together, ids: list[str], benchmark: str | None, samples: int, seed: int
-) -> dict[str, Any]:
+def _test(
+    runs: list[ComparedRun], together: Together, benchmark: str | None, samples: int, seed: int
+) -> tuple[list[ComparedRun], GroupTests]:
+    """The runs with their tests, the best first, and the tests of all."""
     performance, across = together.performance, together.overlap
     means = performance.mean(axis=0)
-    best = int(means.argmax())
+    best, columns = int(means.argmax()), range(len(runs))
     pairs = [
-        [compared.diebold_mariano(performance[:, i] - performance[:, j], across)["p"] for j in range(len(ids))]
-        for i in range(len(ids))
+        [compared.diebold_mariano(performance[:, i] - performance[:, j], across).p for j in columns] for i in columns
     ]
+    ids = [run.run for run in runs]
     against = performance if benchmark is None else performance - performance[:, [ids.index(benchmark)]]
-    bootstrap = {"block": together.block, "samples": samples, "seed": seed}
     kept, which = compared.distinct(performance)
-    set_p = compared.confidence_set(performance[:, kept], **bootstrap)[which]
-    for i, row in enumerate(rows):
+    set_p = compared.confidence_set(performance[:, kept], block=together.block, samples=samples, seed=seed)[which]
+    superior = compared.superior(against, together.blocks, samples=samples, seed=seed)
+    tested = []
+    for i, run in enumerate(runs):
         zero = compared.diebold_mariano(performance[:, i], across)
-        row |= {
-            "value": float(means[i]),
-            "error": zero["error"],
-            "t": zero["t"],
-            "p": zero["p"],
-            "p_best": pairs[i][best],
-        }
-        row |= {"set_p": float(set_p[i]), "in_set": bool(set_p[i] > LEVEL)}
-    return {
-        "times": len(performance),
-        "blocks": int(together.blocks.max()) + 1,
-        "overlap": across,
-        **bootstrap,
-        "level": LEVEL,
-        "benchmark": benchmark,
-        "pairs": pairs,
-        **compared.superior(against, together.blocks, samples=samples, seed=seed),
-        "pbo": pbo(performance[:, kept]),
-    }
+        tested.append(
+            replace(
+                run,
+                value=float(means[i]),
+                error=zero.error,
+                t=zero.t,
+                p=zero.p,
+                p_best=pairs[i][best],
+                set_p=float(set_p[i]),
+                in_set=bool(set_p[i] > LEVEL),
+            )
+        )
+    order = sorted(columns, key=lambda i: -tested[i].value)
+    tests = GroupTests(
+        times=len(performance),
+        blocks=int(together.blocks.max()) + 1,
+        overlap=across,
+        block=together.block,
+        samples=samples,
+        seed=seed,
+        level=LEVEL,
+        benchmark=benchmark,
+        pairs=[[pairs[i][j] for j in order] for i in order],
+        spa=superior.spa,
+        reality_check=superior.reality_check,
+        pbo=pbo(performance[:, kept]),
+    )
+    return [tested[i] for i in order], tests

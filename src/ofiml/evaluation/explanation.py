@@ -1,117 +1,209 @@
-"""What the folds' models rest on, beyond SHAP: families of features, permutation, interactions. All out of sample."""
+"""What the folds' models rest on: SHAP values, families of features, permutation, interactions. All out of sample."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config
-from ofiml.evaluation.importance import by_family
+from ofiml.evaluation.shap_values import (
+    FamilyImportance,
+    FeatureImportance,
+    group_families,
+    rank_agreement,
+    rank_features,
+)
 from ofiml.metrics.interactions import POINTS, interactions, pairs
 from ofiml.metrics.permutation import permutation
 from ofiml.metrics.sampling import sample
 from ofiml.metrics.scores import rank_ic, up_if_moved
-from ofiml.training.folds import FoldResult, inputs
+from ofiml.models.base import Model
+from ofiml.training.fitted import FittedStudy
+from ofiml.training.folds import FoldResult
 
 Float = NDArray[np.float64]
 
-_MOST = 20  # features that are dealt out one by one, those of the largest SHAP values
+_MAX_PERMUTED = 20  # features that are permuted one by one, those of the largest SHAP values
 _ROUNDING = 1e-9  # of a score's spread; what is below is no interaction
 _CERTAIN = 1.0 - 1e-12
 
 
-def explained(results: list[FoldResult], levels: int, config: Config) -> dict[str, Any]:
-    """`families`: per family of features `features` (how many), `mean_abs_shap` (their sum) and `share` of all, with
-    each fold's in `folds`, and what the skill out of sample loses without all of them: `drop_r2` and `drop_ic`.
-
-    `permutation`: the same drops of the 20 features with the largest SHAP values, in `features` with each fold's drop
-    in R² as `folds` and `error`, the standard error of their mean; `agreement` is the rank correlation of these drops
-    with the SHAP values. None with evaluation.permutation_repeats=0, which also leaves the families' drops null.
-
-    `interactions`: the pairs of the few features with the largest SHAP values, strongest first: `strength` (of a
-    direction in log-odds, else in the label's unit), `share` (Friedman's H²) and each fold's strength as `folds`;
-    `additive` says that the models add their features up, so that there are none. None with evaluation.interactions=0.
+@dataclass(frozen=True, slots=True)
+class FamilyUse:
+    """A family of so many `features`: the sum of their mean |SHAP| with each fold's, its `share` of all, and what the
+    skill out of sample loses without all of them (None with evaluation.permutation_repeats=0).
     """
+
+    family: str
+    features: int
+    mean_abs_shap: float
+    share: float
+    folds: list[float]
+    drop_r2: float | None
+    drop_ic: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PermutedFeature:
+    """What R² and IC out of sample lose when a feature's values are permuted: the mean over folds, the standard
+    `error` of the drop in R² (NaN with one fold), and each fold's drop in R².
+    """
+
+    feature: str
+    drop_r2: float
+    error: float
+    drop_ic: float
+    folds: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class PermutationImportance:
+    """The features with the largest SHAP values, largest drop first; `agreement` is the rank correlation of the drops
+    with the SHAP values, NaN with fewer than 3.
+    """
+
+    features: list[PermutedFeature]
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """A pair of features: the `strength` of their interaction (of a direction in log-odds, else in the label's unit)
+    with each fold's, and its `share` of what the pair moves (Friedman's H²).
+    """
+
+    features: list[str]
+    strength: float
+    share: float
+    folds: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Pairs of the few features with the largest SHAP values, strongest first; `additive` says that the models add
+    their features up, so that there are none.
+    """
+
+    additive: bool
+    pairs: list[Interaction]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUse:
+    """`permutation` is None with evaluation.permutation_repeats=0, `interactions` with evaluation.interactions=0."""
+
+    families: list[FamilyUse]
+    permutation: PermutationImportance | None
+    interactions: Interactions | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The features by SHAP value, the mean rank correlation of these between folds, and how the models use them."""
+
+    importance: list[FeatureImportance]
+    importance_stability: float
+    use: FeatureUse
+
+
+@dataclass(frozen=True, slots=True)
+class _FoldUse:
+    """Of one fold: drops (groups, 2) in R² and IC, strength and share (pairs, 2) of the interactions, and the spread of
+    the score that these are of.
+    """
+
+    drops: Float
+    interactions: Float
+    spread: float
+
+
+def explain_fits(fitted: FittedStudy) -> Explanation:
+    """Explain what the predictions of all folds rest on."""
+    evaluation, results = fitted.config.evaluation, fitted.results
     names = results[0].pipeline.feature_names
     shap = np.stack([r.shap for r in results])
     order = np.argsort(-shap.mean(axis=0), kind="stable").tolist()
-    families = by_family(names, shap)
-    singles = order[:_MOST]
-    groups = [[i] for i in singles] + [f["columns"] for f in families]
-    few = sorted(order[: config.evaluation.interactions])
+    families = group_families(names, shap)
+    singles = order[:_MAX_PERMUTED]
+    groups = [[i] for i in singles] + [f.columns for f in families]
+    few = sorted(order[: evaluation.interactions])
+    parallel = joblib.Parallel(n_jobs=fitted.config.threads, prefer="threads")
+    parts = list(parallel(joblib.delayed(_explain_fold)(fitted, result, groups, few) for result in results))
+    drops = np.stack([part.drops for part in parts]) if evaluation.permutation_repeats else None  # (folds, groups, 2)
+    use = FeatureUse(
+        families=_describe_families(families, None if drops is None else drops[:, len(singles) :]),
+        permutation=None if drops is None else _describe_permutation(names, singles, shap, drops[:, : len(singles)]),
+        interactions=_describe_interactions(names, few, parts) if len(few) > 1 else None,
+    )
+    return Explanation(rank_features(names, shap), rank_agreement(shap), use)
 
-    def of_fold(result: FoldResult) -> tuple[Float, Float, float]:
-        rows = result.predictions.filter(pl.col("y").is_not_null())
-        rows = rows[sample(np.arange(rows.height), config.evaluation.importance_rows)]
-        pipeline = result.pipeline
-        x = pipeline.features(*inputs(rows, levels, config))
-        y, mean = rows["y"].to_numpy(), rows["train_mean"].to_numpy()
-        rng = np.random.default_rng([config.seed, result.fold.index])
-        repeats = config.evaluation.permutation_repeats
-        drops = permutation(pipeline.model.predict, x, y, mean, groups, repeats=repeats, rng=rng) if repeats else None
 
-        def score(at: Float) -> Float:
-            chances = pipeline.model.probabilities(at)
-            if chances is None:
-                return pipeline.model.predict(at)
-            return 2.0 * np.arctanh(np.clip(2.0 * up_if_moved(chances) - 1.0, -_CERTAIN, _CERTAIN))
+def _explain_fold(fitted: FittedStudy, result: FoldResult, groups: list[list[int]], few: list[int]) -> _FoldUse:
+    config, model = fitted.config, result.pipeline.model
+    rows = result.predictions.filter(pl.col("y").is_not_null())
+    rows = rows[sample(np.arange(rows.height), config.evaluation.importance_rows)]
+    x = result.pipeline.features(*fitted.inputs(rows))
+    y, mean = rows["y"].to_numpy(), rows["train_mean"].to_numpy()
+    rng = np.random.default_rng([config.seed, result.fold.index])
+    repeats = config.evaluation.permutation_repeats
+    drops = np.empty((0, 2))
+    if repeats:
+        drops = permutation(model.predict, x, y, mean, groups, repeats=repeats, rng=rng)
+    points = x[sample(np.arange(len(x)), POINTS)]
+    spread = float(np.ptp(_raw_score(model, points))) if len(points) else 0.0
+    return _FoldUse(drops, interactions(lambda at: _raw_score(model, at), points, few), spread)
 
-        points = x[sample(np.arange(len(x)), POINTS)]
-        spread = float(np.ptp(score(points))) if len(points) else 0.0
-        found = interactions(score, points, few)
-        return np.empty((0, 2)) if drops is None else drops, found, spread
 
-    parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
-    parts = list(parallel(joblib.delayed(of_fold)(r) for r in results))
-    permuted = np.stack([drops for drops, _, _ in parts])  # (folds, groups, 2)
-    known = bool(config.evaluation.permutation_repeats)
+def _raw_score(model: Model, x: Float) -> Float:
+    """The forecast (n,); of a direction, the log-odds of up against down."""
+    chances = model.probabilities(x)
+    if chances is None:
+        return model.predict(x)
+    return 2.0 * np.arctanh(np.clip(2.0 * up_if_moved(chances) - 1.0, -_CERTAIN, _CERTAIN))
+
+
+def _describe_families(families: list[FamilyImportance], drops: Float | None) -> list[FamilyUse]:
+    uses = []
     for i, family in enumerate(families):
-        del family["columns"]
-        drop = permuted[:, len(singles) + i].mean(axis=0) if known else (None, None)
-        family |= {"drop_r2": _plain(drop[0]), "drop_ic": _plain(drop[1])}
-    return {
-        "families": families,
-        "permutation": _permutation(names, singles, shap, permuted) if known else None,
-        "interactions": _interactions(names, few, parts) if len(few) > 1 else None,
-    }
+        drop_r2, drop_ic = (None, None) if drops is None else map(float, drops[:, i].mean(axis=0))
+        count = len(family.columns)
+        uses.append(FamilyUse(family.family, count, family.mean_abs_shap, family.share, family.folds, drop_r2, drop_ic))
+    return uses
 
 
-def _plain(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _permutation(names: list[str], singles: list[int], shap: Float, permuted: Float) -> dict[str, Any]:
-    drops = permuted[:, : len(singles)]
+def _describe_permutation(names: list[str], singles: list[int], shap: Float, drops: Float) -> PermutationImportance:
     mean = drops.mean(axis=0)
-    entries = [
-        {
-            "feature": names[i],
-            "drop_r2": float(mean[k, 0]),
-            "error": float(drops[:, k, 0].std(ddof=1) / np.sqrt(len(drops))) if len(drops) > 1 else float("nan"),
-            "drop_ic": float(mean[k, 1]),
-            "folds": drops[:, k, 0].tolist(),
-        }
+    features = [
+        PermutedFeature(
+            feature=names[i],
+            drop_r2=float(mean[k, 0]),
+            error=float(drops[:, k, 0].std(ddof=1) / np.sqrt(len(drops))) if len(drops) > 1 else float("nan"),
+            drop_ic=float(mean[k, 1]),
+            folds=drops[:, k, 0].tolist(),
+        )
         for k, i in enumerate(singles)
     ]
     agreement = rank_ic(shap.mean(axis=0)[singles], mean[:, 0]) if len(singles) > 2 else float("nan")
-    return {"features": sorted(entries, key=lambda e: -e["drop_r2"]), "agreement": agreement}
+    return PermutationImportance(sorted(features, key=lambda f: -f.drop_r2), agreement)
 
 
-def _interactions(names: list[str], few: list[int], parts: list[tuple[Float, Float, float]]) -> dict[str, Any]:
-    found = np.stack([part for _, part, _ in parts])  # (folds, pairs, 2)
-    largest = max(spread for _, _, spread in parts)
-    additive = bool(found[:, :, 0].max() <= _ROUNDING * largest)
+def _describe_interactions(names: list[str], few: list[int], parts: list[_FoldUse]) -> Interactions:
+    values = np.stack([part.interactions for part in parts])  # (folds, pairs, 2)
+    largest = max(part.spread for part in parts)
+    additive = bool(values[:, :, 0].max() <= _ROUNDING * largest)
     if additive:
-        found = np.zeros_like(found)
-    entries = [
-        {
-            "features": [names[j], names[k]],
-            "strength": float(found[:, i, 0].mean()),
-            "share": float(np.nanmean(share)) if (share := found[:, i, 1])[~np.isnan(share)].size else float("nan"),
-            "folds": found[:, i, 0].tolist(),
-        }
-        for i, (j, k) in enumerate(pairs(few))
-    ]
-    return {"additive": additive, "pairs": sorted(entries, key=lambda e: -e["strength"])}
+        values = np.zeros_like(values)
+    entries = []
+    for i, (j, k) in enumerate(pairs(few)):
+        strength, share = values[:, i, 0], values[:, i, 1]
+        known = share[~np.isnan(share)]
+        entries.append(
+            Interaction(
+                features=[names[j], names[k]],
+                strength=float(strength.mean()),
+                share=float(np.nanmean(share)) if known.size else float("nan"),
+                folds=strength.tolist(),
+            )
+        )
+    return Interactions(additive, sorted(entries, key=lambda e: -e.strength))

@@ -1,6 +1,7 @@
 """Price impact: how much of a bar's mid change its own flow explains (Cont, Kukanov & Stoikov 2014, section 3)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,20 @@ from ofiml.units import SECOND
 WINDOW = 1800 * SECOND
 FEWEST = 30  # bars for a correlation to say something; a shorter window is left out
 SPARE = 10  # bars beyond the number of coefficients that a fit needs
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactScore:
+    """R² of best-level flow in each half hour, in sample, and their mean; NaN where there is none."""
+
+    r2_windows: list[float]
+    r2_window_mean: float
+
+
+def measure_impact(rows: pl.DataFrame, session_open: dict[tuple[str, str], int]) -> ImpactScore:
+    """Measure how much of the mid's change best-level flow explains, half hour by half hour."""
+    windows = r2_windows(rows, session_open)
+    return ImpactScore(windows, float(np.mean(windows)) if windows else float("nan"))
 
 
 def r2_windows(rows: pl.DataFrame, session_open: dict[tuple[str, str], int]) -> list[float]:

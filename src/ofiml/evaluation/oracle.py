@@ -1,33 +1,49 @@
-"""What a model reached of what there was: its skill as a share of that of the oracle, who knows the truth."""
+"""How much of the attainable skill a model reached: its skill as a share of the oracle's, which knows the truth."""
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from ofiml._typing import TaskType
-from ofiml.metrics.measured import Judged
+from ofiml.metrics.estimates import Estimate
+from ofiml.metrics.measures import Forecast, Measure
 
-_MEASURES: dict[TaskType, list[str]] = {
+_MEASURES: dict[TaskType, list[Measure]] = {
     "regression": ["r2", "ic", "rank_ic", "hit_rate"],
     "classification": ["rank_ic", "hit_rate", "auc"],
 }
-_CHANCE = {"hit_rate": 0.5, "auc": 0.5}
-_LITTLE = 0.01  # skill of an oracle, of which a share says nothing
+_CHANCE: dict[Measure, float] = {"hit_rate": 0.5, "auc": 0.5}
+_LEAST_SKILL = 0.01  # of the oracle, for a share of it to say something
 
 
-def skill(predictions: pl.DataFrame, pooled: dict[str, Any], task: TaskType, planted: bool) -> dict[str, Any]:
-    """The oracle's measures over `predictions`, and per measure `share_…`: the model's skill over the oracle's.
-
-    Skill is the distance from chance: 0, or 1/2 for hit rate and AUC. A share is NaN where nothing is planted or the
-    oracle has next to no skill. The oracle of a direction is a move in ticks: what depends on its scale (R², IC, log
-    loss) does not apply to it.
+@dataclass(frozen=True, slots=True)
+class OracleSkill:
+    """The oracle's measures, and the model's skill as a share of the oracle's; `planted` says whether the simulated
+    market holds information at all. A share is NaN where nothing is planted or the oracle has next to no skill.
     """
+
+    planted: bool
+    values: dict[Measure, float] = field(metadata={"prefix": ""})
+    shares: dict[Measure, float] = field(metadata={"prefix": "share_"})
+
+
+def compare_with_oracle(
+    predictions: pl.DataFrame, pooled: dict[Measure, Estimate], *, task: TaskType, planted: bool
+) -> OracleSkill | None:
+    """Measure the oracle over `predictions` and the model's share of its skill; None without a column `oracle`.
+
+    Skill is the distance from chance: 0, or 1/2 for hit rate and AUC. The oracle of a direction is a move in ticks:
+    what depends on its scale (R², IC, log loss) does not apply to it.
+    """
+    if "oracle" not in predictions.columns:
+        return None
     y, y_hat, mean = (predictions[c].to_numpy() for c in ("y", "oracle", "train_mean"))
-    oracle = Judged(y, y_hat, mean)
-    found: dict[str, Any] = {"planted": planted}
+    oracle = Forecast(y, y_hat, mean)
+    values: dict[Measure, float] = {}
+    shares: dict[Measure, float] = {}
     for name in _MEASURES[task]:
         best, chance = oracle.measure(name), _CHANCE.get(name, 0.0)
-        found[name] = best
-        share = planted and best - chance > _LITTLE
-        found[f"share_{name}"] = (pooled[name]["value"] - chance) / (best - chance) if share else float("nan")
-    return found
+        values[name] = best
+        defined = planted and best - chance > _LEAST_SKILL
+        shares[name] = (pooled[name].value - chance) / (best - chance) if defined else float("nan")
+    return OracleSkill(planted, values, shares)

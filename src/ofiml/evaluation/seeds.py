@@ -1,38 +1,55 @@
-"""What the model's own chance is worth: the same study with other seeds of its random choices."""
+"""How much results vary with the seed: the same study with other seeds of the model's random choices."""
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from ofiml.config import Config
-from ofiml.metrics.measured import Judged, measures
-from ofiml.training.columns import column, up_column
+from ofiml._typing import TaskType
+from ofiml.metrics.estimates import Spread
+from ofiml.metrics.measures import Forecast, Measure, list_measures
+from ofiml.training.columns import name_seed_column, name_seed_up_column
 
 
-def spread(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | None:
-    """`runs`, the pooled measures with each of `config.seeds`, and in `measures` their mean, sd (with n - 1; 0 of one
-    seed), min and max; None without seeds. Of a measure that is not defined with one of them all four are NaN.
+@dataclass(frozen=True, slots=True)
+class SeedScores:
+    """The pooled measures of the study fitted with one seed."""
+
+    seed: int
+    values: dict[Measure, float] = field(metadata={"prefix": ""})
+
+
+@dataclass(frozen=True, slots=True)
+class SeedVariation:
+    """The measures with each seed, and the spread of each over the seeds."""
+
+    runs: list[SeedScores]
+    measures: dict[Measure, Spread]
+
+
+def compare_seeds(
+    predictions: pl.DataFrame, seeds: list[int], *, task: TaskType, quantile: float | None
+) -> SeedVariation | None:
+    """Measure the predictions of each seed; None without seeds.
+
+    The spread of one seed has sd 0; where a measure is not defined with one of them, all of its spread is NaN.
     """
-    if not config.seeds:
+    if not seeds:
         return None
     y, mean = predictions["y"].to_numpy(), predictions["train_mean"].to_numpy()
-    quantile = config.model.of_quantile
-    names = measures(config.target.task, quantile)
+    names = list_measures(task, quantile)
     runs = []
-    for seed in config.seeds:
-        up = predictions[up_column(seed)].to_numpy() if config.target.task == "classification" else None
-        judged = Judged(y, predictions[column(seed)].to_numpy(), mean, up, quantile)
-        runs.append({"seed": seed, **{name: judged.measure(name) for name in names}})
-    over = {}
-    for name in names:
-        values = np.array([run[name] for run in runs])
-        low, high = float(values.min()), float(values.max())
-        same = low == high  # whose mean, rounded, may be another
-        over[name] = {
-            "mean": low if same else float(values.mean()),
-            "sd": 0.0 if same else float(values.std(ddof=1)) if len(values) > 1 else high - low,
-            "min": low,
-            "max": high,
-        }
-    return {"runs": runs, "measures": over}
+    for seed in seeds:
+        up = predictions[name_seed_up_column(seed)].to_numpy() if task == "classification" else None
+        forecast = Forecast(y, predictions[name_seed_column(seed)].to_numpy(), mean, up, quantile)
+        runs.append(SeedScores(seed, {name: forecast.measure(name) for name in names}))
+    return SeedVariation(runs, {name: _spread([run.values[name] for run in runs]) for name in names})
+
+
+def _spread(numbers: list[float]) -> Spread:
+    values = np.array(numbers)
+    low, high = float(values.min()), float(values.max())
+    if low == high:  # whose mean, rounded, may be another
+        return Spread(low, 0.0, low, high)
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else high - low
+    return Spread(float(values.mean()), deviation, low, high)

@@ -4,15 +4,13 @@ A row's stratum is known at its bar's close, and its thresholds are of the fold'
 came later.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from ofiml.config import Config
-from ofiml.labels import label_span
-from ofiml.metrics.bootstrap import blocks, ic_interval
-from ofiml.metrics.measured import Judged
+from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.metrics.measures import Forecast
 from ofiml.units import SECOND
 
 BARS, FEWEST_BARS = 30, 10  # that the trailing volatility is of
@@ -30,11 +28,31 @@ _ORDER = {
     "volatility": ("calm", "middle", "wild", UNKNOWN),
     "tick_size": ("large tick", "small tick", UNKNOWN),
 }
-_MEASURES = ("ic", "rank_ic", "r2", "hit_rate")
 
 
-def trailing_volatility(rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows` with `trailing_volatility`: the root mean square of the mid's change from bar to bar, ticks, over the last
+@dataclass(frozen=True, slots=True)
+class StratumScore:
+    """The measures of one stratum of a `kind`, with the IC's interval from blocks of time within it (NaN with fewer
+    than 8).
+
+    `net_pnl`, in currency, is what its bars gained in the backtest, the mean over paths where there are several; None
+    without a backtest. Bars without a label are traded, but have no other measure.
+    """
+
+    kind: str
+    stratum: str
+    rows: int
+    ic: float
+    low: float
+    high: float
+    rank_ic: float
+    r2: float
+    hit_rate: float
+    net_pnl: float | None
+
+
+def add_trailing_volatility(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add `trailing_volatility`: the root mean square of the mid's change from bar to bar, ticks, over the last
     30 bars of the session that have a mid; null with fewer than 10 changes. Known at the bar's close.
     """
     moved = pl.col("mid").diff().pow(2).rolling_mean(BARS, min_samples=FEWEST_BARS)
@@ -42,8 +60,8 @@ def trailing_volatility(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(trailing.alias("trailing_volatility"))
 
 
-def thresholds(train: pl.DataFrame) -> pl.DataFrame:
-    """Per symbol of the train rows: `calm_to` and `wild_from`, the terciles of trailing volatility, and
+def compute_thresholds(train: pl.DataFrame) -> pl.DataFrame:
+    """Compute per symbol of the train rows: `calm_to` and `wild_from`, the terciles of trailing volatility, and
     `typical_spread`, the median, ticks.
     """
     volatility = pl.col("trailing_volatility")
@@ -54,8 +72,10 @@ def thresholds(train: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def stratified(rows: pl.DataFrame, train: pl.DataFrame, hours: dict[tuple[str, str], tuple[int, int]]) -> pl.DataFrame:
-    """A fold's predicted `rows` with the last three columns of `KINDS`; `hours` has open and close of each (symbol,
+def assign_strata(
+    rows: pl.DataFrame, train: pl.DataFrame, hours: dict[tuple[str, str], tuple[int, int]]
+) -> pl.DataFrame:
+    """Add the last three columns of `KINDS` to a fold's predicted `rows`; `hours` has open and close of each (symbol,
     session), ns.
 
     A session of 2 to 12 hours has its first 30 minutes as open and its last 30 as close; a shorter one, and a market
@@ -68,7 +88,7 @@ def stratified(rows: pl.DataFrame, train: pl.DataFrame, hours: dict[tuple[str, s
         schema={"symbol": pl.String, "session": pl.String, "opens": pl.Int64, "closes": pl.Int64},
         orient="row",
     )
-    joined = rows.join(thresholds(train), on="symbol", how="left", maintain_order="left")
+    joined = rows.join(compute_thresholds(train), on="symbol", how="left", maintain_order="left")
     joined = joined.join(bounds, on=["symbol", "session"], how="left", maintain_order="left")
     since, left = pl.col("bar_close") - pl.col("opens"), pl.col("closes") - pl.col("bar_close")
     lasts = pl.col("closes") - pl.col("opens")
@@ -104,35 +124,29 @@ def stratified(rows: pl.DataFrame, train: pl.DataFrame, hours: dict[tuple[str, s
     ).drop("calm_to", "wild_from", "typical_spread", "opens", "closes")
 
 
-def strata(
-    predictions: pl.DataFrame, traded: pl.DataFrame, gains: pl.DataFrame | None, config: Config
-) -> list[dict[str, Any]]:
-    """An entry for each stratum of each of `KINDS`: `kind`, `stratum`, `rows`, `ic`
-    with `low` and `high`, `rank_ic`, `r2`, `hit_rate`, `net_pnl`.
+def score_strata(
+    predictions: pl.DataFrame, traded: pl.DataFrame, gains: pl.DataFrame | None, bootstrap: BlockBootstrap
+) -> list[StratumScore]:
+    """Measure each stratum of each of `KINDS`, kind by kind.
 
-    The interval is from blocks of time within the stratum, NaN with fewer than 8. `net_pnl` is what the bars of
-    `traded` in the stratum have in `gains` (the backtest's, `net` in currency, a row a bar of a symbol), the mean over
-    paths where there are several; None without a backtest. Bars without a label are traded, but have no other measure.
+    `traded` are all predicted bars, `gains` what each of them gained in the backtest (`net` in currency, a row a bar
+    of a symbol), None without one.
     """
-    found = []
+    paths = 1
     if gains is not None:
         path = ["path"] * ("path" in traded.columns)
         on = ["symbol", "session", "bar_close", *path]
         gains = traded.select("bar_close", *KINDS.values(), *path).join(gains, on=on, how="left", maintain_order="left")
         paths = gains["path"].n_unique() if path else 1
+    scores = []
     for kind, column in KINDS.items():
         names = [*predictions[column].unique(), *([] if gains is None else gains[column].unique())]
         for name in sorted(set(names), key=lambda n: (_place(kind, n), n)):
-            gained = (
-                None if gains is None else float(np.sum(gains.filter(pl.col(column) == name)["net"].to_numpy())) / paths
-            )
-            entry = {
-                "kind": kind,
-                "stratum": str(name),
-                **_measured(predictions.filter(pl.col(column) == name), config),
-            }
-            found.append(entry | {"net_pnl": gained})
-    return found
+            net = None
+            if gains is not None:
+                net = float(np.sum(gains.filter(pl.col(column) == name)["net"].to_numpy())) / paths
+            scores.append(_score(kind, str(name), predictions.filter(pl.col(column) == name), net, bootstrap))
+    return scores
 
 
 def _place(kind: str, name: str) -> int:
@@ -140,20 +154,21 @@ def _place(kind: str, name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _measured(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
+def _score(kind: str, name: str, rows: pl.DataFrame, net: float | None, bootstrap: BlockBootstrap) -> StratumScore:
     y, y_hat, mean = (rows[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    judged = Judged(y, y_hat, mean)
-    values = {name: judged.measure(name) for name in _MEASURES}
+    forecast = Forecast(y, y_hat, mean)
     low, high = float("nan"), float("nan")
-    if len(y):
-        block = blocks_within(rows, label_span(rows), config)
-        evaluation = config.evaluation
-        low, high = ic_interval(
-            y, y_hat, block, samples=evaluation.bootstrap_samples, level=evaluation.confidence_level, seed=config.seed
-        )
-    return {"rows": len(y), "ic": values.pop("ic"), "low": low, "high": high, **values}
-
-
-def blocks_within(rows: pl.DataFrame, span: int, config: Config) -> Any:
-    """The bootstrap's block of each row, for rows whose labels span at most `span` ns."""
-    return blocks(rows["session"].to_numpy(), rows["bar_close"].to_numpy(), config.evaluation.block_ns, span)
+    if rows.height:
+        low, high = bootstrap.ic_interval(y, y_hat, bootstrap.number_blocks(rows))
+    return StratumScore(
+        kind=kind,
+        stratum=name,
+        rows=rows.height,
+        ic=forecast.measure("ic"),
+        low=low,
+        high=high,
+        rank_ic=forecast.measure("rank_ic"),
+        r2=forecast.measure("r2"),
+        hit_rate=forecast.measure("hit_rate"),
+        net_pnl=net,
+    )

@@ -32,9 +32,9 @@ from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, groups
 from ofiml.samples.cross import CrossBars, require_symbols
 from ofiml.samples.prepare import first_sessions
-from ofiml.tracking.logged_run import LoggedRun, read
-from ofiml.tracking.reproduction import check_path, load_found, read_logged
-from ofiml.tracking.store import logged
+from ofiml.tracking.logged_run import LoggedRun, read_run
+from ofiml.tracking.read import fetch_run
+from ofiml.tracking.reproduction import check_path, load_logged, read_logged
 from ofiml.ui.progress import Bar as Progress
 from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
@@ -88,7 +88,7 @@ def replay(
     which is used only for the files that the run was made of. Raises ConfigError and DataError.
     """
     with tempfile.TemporaryDirectory() as folder:
-        raw, report = read_logged(run_id, *logged(run_id, uri, Path(folder), models=True))
+        raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
         config, differs = _configured(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
             raise ConfigError("A run of target=impact explains the same bar: there is nothing to forecast live.")
@@ -97,7 +97,7 @@ def replay(
                 f"The models of a run of split={config.split.name} trained on what came after the bars that they "
                 "predicted: none of them could have run live. Replay a run of split=expanding or split=rolling."
             )
-        run = read(config, report, Path(folder), run_id)
+        run = read_run(config, report, Path(folder), run_id)
     timings = Timings()
     rows: list[Predicted] = []
     comparable: list[tuple[str, str, int]] = []
@@ -135,7 +135,7 @@ def _configured(
     """(the logged config with the `chosen` dataset, the settings in which its files are read another way)."""
     remedy = "dataset.path=FILE"
     logged = raw["dataset"]
-    config = load_found(raw | {"dataset": chosen}, remedy)
+    config = load_logged(raw | {"dataset": chosen}, remedy)
     if not isinstance(config.dataset, FileDataset):
         return config, []
     if own_path:

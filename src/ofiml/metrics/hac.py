@@ -6,7 +6,7 @@ degrees of freedom: a lag long enough for the flow's own memory makes the normal
 Lewis, Stock & Watson 2018).
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,32 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 _FEWEST = 20  # times for a variance over lags
+
+
+@dataclass(frozen=True, slots=True)
+class TTest:
+    """A t-statistic and its two-sided p-value; NaN where not defined."""
+
+    t: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlopeTest:
+    """The slope of outcomes on forecasts (1 for a forecast of the right size), its t and two-sided p."""
+
+    value: float
+    t: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class HacStatistics:
+    """The `lag` in distinct times, and the tests of the IC and of the slope."""
+
+    lag: int
+    ic: TTest
+    slope: SlopeTest
 
 
 def overlap(start: Int, end: Int) -> int:
@@ -40,13 +66,13 @@ def long_run(moments: Float, lag: int) -> float:
     return total
 
 
-def t_test(value: float, influence: Float, time: Int, overlapping: int) -> dict[str, Any]:
+def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest:
     """`t` and two-sided `p` of an estimate whose error is the mean of `influence` (n,), in order of `time` (n,).
 
     Both are NaN with fewer than 20 times, or where nothing varies.
     """
     moments = by_time(influence, time)
-    lag, unknown = lags(len(moments), overlapping), {"t": float("nan"), "p": float("nan")}
+    lag, unknown = lags(len(moments), overlapping), TTest(float("nan"), float("nan"))
     if len(moments) < _FEWEST or not np.isfinite(moments).all():
         return unknown
     variance = long_run(moments - moments.mean(), lag)
@@ -55,7 +81,7 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> dict[
     from scipy.special import stdtr
 
     t = value / (np.sqrt(variance) / len(influence))
-    return {"t": float(t), "p": float(2 * stdtr(1.5 * len(moments) / (lag + 1), -abs(t)))}
+    return TTest(float(t), float(2 * stdtr(1.5 * len(moments) / (lag + 1), -abs(t))))
 
 
 def by_time(values: Float, time: Int) -> Float:
@@ -85,11 +111,12 @@ def slope(y: Float, y_hat: Float) -> tuple[float, Float]:
     return value, b * (y - y.mean() - value * b) / float(np.mean(b * b))
 
 
-def statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> dict[str, Any]:
+def statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
     """Of predictions in order of their `time`: the `lag` in distinct times, and `ic` and `slope` with their t and p."""
     value, influence = slope(y, y_hat)
-    return {
-        "lag": lags(len(np.unique(time)), overlapping),
-        "ic": t_test(ic(y, y_hat), ic_influence(y, y_hat), time, overlapping),
-        "slope": {"value": value, **t_test(value, influence, time, overlapping)},
-    }
+    of_slope = t_test(value, influence, time, overlapping)
+    return HacStatistics(
+        lag=lags(len(np.unique(time)), overlapping),
+        ic=t_test(ic(y, y_hat), ic_influence(y, y_hat), time, overlapping),
+        slope=SlopeTest(value, of_slope.t, of_slope.p),
+    )

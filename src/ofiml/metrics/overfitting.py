@@ -1,7 +1,7 @@
 """How often the best run of one half of the time is worse than most in the other."""
 
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,19 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 
-def pbo(performance: Float, parts: int = 16) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Overfitting:
+    """`pbo` is the share of choices that end in the lower half, `loss` of those whose mean there is below 0, over so
+    many `combinations` of `parts` of time; NaN where not defined.
+    """
+
+    pbo: float
+    loss: float
+    combinations: int
+    parts: int
+
+
+def pbo(performance: Float, parts: int = 16) -> Overfitting:
     """The probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, López de
     Prado & Zhu 2017).
 
@@ -19,7 +31,7 @@ def pbo(performance: Float, parts: int = 16) -> dict[str, Any]:
     """
     times, runs = performance.shape
     if runs < 2 or times < 2 * parts:
-        return {"pbo": float("nan"), "loss": float("nan"), "combinations": 0, "parts": parts}
+        return Overfitting(float("nan"), float("nan"), combinations=0, parts=parts)
     sums = np.array([part.sum(axis=0) for part in np.array_split(performance, parts)])
     sizes = np.array([len(part) for part in np.array_split(performance, parts)])
     halves = np.array(list(combinations(range(parts), parts // 2)))
@@ -32,9 +44,4 @@ def pbo(performance: Float, parts: int = 16) -> dict[str, Any]:
     # The middle of its rank among ties, over the runs and one: in (0, 1).
     rank = (outside < reached[:, None]).sum(axis=1) + ((outside == reached[:, None]).sum(axis=1) + 1) / 2
     low = rank / (runs + 1) <= 0.5
-    return {
-        "pbo": float(low.mean()),
-        "loss": float((reached < 0).mean()),
-        "combinations": len(halves),
-        "parts": parts,
-    }
+    return Overfitting(float(low.mean()), float((reached < 0).mean()), len(halves), parts)

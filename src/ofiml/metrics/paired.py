@@ -9,30 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.metrics.bootstrap import draw_counts
-from ofiml.metrics.scores import Float, ic, r2
+from ofiml.metrics.measures import Float, Forecast
 
+_AT_ONCE = 1000  # draws: what memory they need does not depend on how many there are
 _DUST = 1e-12  # share of Σx² that rounding leaves of a constant's variance
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Outcomes `y`, forecasts `y_hat` and the mean of each row's train labels, (n,) each, of rows in time order."""
-
-    y: Float
-    y_hat: Float
-    train_mean: Float
-
-    def take(self, rows: NDArray[np.bool_]) -> "Forecast":
-        return Forecast(self.y[rows], self.y_hat[rows], self.train_mean[rows])
-
-    @property
-    def ic(self) -> float:
-        return ic(self.y, self.y_hat)
-
-    @property
-    def r2(self) -> float:
-        return r2(self.y, self.y_hat, self.train_mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +34,11 @@ def drawn(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int
         nothing = np.full(draws, np.nan)
         return Draws(nothing, nothing)
     sums = np.stack([np.bincount(number, weights, len(blocks)) for weights in _summed(forecast)], axis=1)
+    rng = np.random.default_rng(seed)
+    even = np.full(len(blocks), 1 / len(blocks))
     ics, r2s = [], []
-    for counts in draw_counts(len(blocks), draws, np.random.default_rng(seed)):
+    for start in range(0, draws, _AT_ONCE):
+        counts = rng.multinomial(len(blocks), even, size=min(_AT_ONCE, draws - start))
         n, a, b, aa, bb, ab, left, total = (counts @ sums).T
         variances = _variance(n, a, aa) * _variance(n, b, bb)
         with np.errstate(divide="ignore", invalid="ignore"):

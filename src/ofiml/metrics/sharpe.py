@@ -3,7 +3,7 @@
 All Sharpe ratios here are per observation, not annualised; the caller says what an observation is.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 _EULER = 0.5772156649015329
+
+
+@dataclass(frozen=True, slots=True)
+class DeflatedSharpe:
+    """The Sharpe ratio, the `benchmark` that the best of so many trials reaches by luck, and the probability that the
+    true ratio exceeds it.
+    """
+
+    sharpe: float
+    benchmark: float
+    probability: float
 
 
 def sharpe(gains: Float) -> float:
@@ -46,18 +57,14 @@ def expected_best(trials: int, variance: float) -> float:
     return float(np.sqrt(variance) * ((1 - _EULER) * first + _EULER * second))
 
 
-def deflated(gains: Float, trials: int, variance: float) -> dict[str, Any]:
+def deflated(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
     """`sharpe` of the gains, `benchmark` (what the best of so many trials reaches by luck) and `probability` that the
     true one exceeds it: the deflated Sharpe ratio (Bailey & López de Prado 2014). Gains count as independent: sum them
     over blocks first.
     """
     ratio, benchmark = sharpe(gains), expected_best(trials, variance)
     if ratio != ratio:
-        return {"sharpe": ratio, "benchmark": benchmark, "probability": float("nan")}
+        return DeflatedSharpe(ratio, benchmark, float("nan"))
     z = (gains - gains.mean()) / gains.std()
     skew, kurtosis = float(np.mean(z**3)), float(np.mean(z**4))
-    return {
-        "sharpe": ratio,
-        "benchmark": benchmark,
-        "probability": probabilistic(ratio, benchmark, len(gains), skew, kurtosis),
-    }
+    return DeflatedSharpe(ratio, benchmark, probabilistic(ratio, benchmark, len(gains), skew, kurtosis))

@@ -4,10 +4,11 @@ A performance is a table (times, runs) whose column means are the measure: of th
 adds to it, errors of the standard deviations counted in.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.metrics.bootstrap import MIN_BLOCKS, draw_counts
 from ofiml.metrics.hac import (
     by_time,
     ic_influence,
@@ -19,7 +20,27 @@ from ofiml.metrics.scores import ic
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+FEWEST_BLOCKS = 8
+_AT_ONCE = 1000  # draws
 _TINY = 1e-12  # of a variance that is 1: a draw of equal blocks has none
+
+
+@dataclass(frozen=True, slots=True)
+class DieboldMariano:
+    """The mean difference of two performances, its t and two-sided p, and half the width of its 95 % interval."""
+
+    mean: float
+    t: float
+    p: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class SuperiorAbility:
+    """p-values of "no run has skill": Hansen's `spa` and White's `reality_check`; NaN where not defined."""
+
+    spa: float
+    reality_check: float
 
 
 def of_ic(y: Float, y_hat: Float) -> Float:
@@ -44,7 +65,7 @@ def of_sharpe(gains: Float) -> Float:
     return ratio + z - ratio / 2 * (z * z - 1)
 
 
-def diebold_mariano(difference: Float, overlapping: int) -> dict[str, float]:
+def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
     """`mean`, `t`, two-sided `p` and `error`, half the width of the mean's 95 % interval, of the difference (times,)
     between two performances (Diebold & Mariano 1995).
 
@@ -55,14 +76,14 @@ def diebold_mariano(difference: Float, overlapping: int) -> dict[str, float]:
 
     n, h = len(difference), overlapping + 1
     mean = float(difference.mean()) if n else float("nan")
-    found = t_test(mean, difference, np.arange(n), overlapping)
+    test = t_test(mean, difference, np.arange(n), overlapping)
     correction = (n + 1 - 2 * h + h * (h - 1) / n) / n if n else float("nan")
-    if found["t"] != found["t"] or not correction > 0:
-        return {"mean": mean, "t": float("nan"), "p": float("nan"), "error": float("nan")}
-    t = found["t"] * float(np.sqrt(correction))
+    if test.t != test.t or not correction > 0:
+        return DieboldMariano(mean, t=float("nan"), p=float("nan"), error=float("nan"))
+    t = test.t * float(np.sqrt(correction))
     freedom = min(n - 1, 1.5 * n / (lags(n, overlapping) + 1))
     error = abs(mean / t) * float(stdtrit(freedom, 0.975)) if t else float("nan")
-    return {"mean": mean, "t": t, "p": float(2 * stdtr(freedom, -abs(t))), "error": error}
+    return DieboldMariano(mean, t, float(2 * stdtr(freedom, -abs(t))), error)
 
 
 def averaged(rows: Float, time: Int) -> Float:
@@ -77,7 +98,7 @@ def distinct(performance: Float) -> tuple[list[int], Int]:
     return first.tolist(), which.reshape(-1).astype(np.int64)
 
 
-def superior(performance: Float, block: Int, *, samples: int, seed: int) -> dict[str, float]:
+def superior(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
     """p-values of "no column has a mean above 0", by a bootstrap of whole blocks: Hansen's (2005) test of superior
     predictive ability (`spa`), in which columns far below 0 do not make luck look larger, and White's (2000) reality
     check (`reality_check`), which asks all of them.
@@ -88,26 +109,27 @@ def superior(performance: Float, block: Int, *, samples: int, seed: int) -> dict
     blocks.
     """
     count = int(block.max(initial=-1)) + 1
-    if count < MIN_BLOCKS:
-        return {"spa": float("nan"), "reality_check": float("nan")}
+    if count < FEWEST_BLOCKS:
+        return SuperiorAbility(float("nan"), float("nan"))
     sums = np.zeros((count, performance.shape[1]))
     np.add.at(sums, block, performance)
     varying = (np.ptp(performance, axis=0) > 0) & (sums.std(axis=0) > _TINY * np.abs(sums).max(axis=0))
     if not varying.any():
-        return {"spa": float("nan"), "reality_check": float("nan")}
+        return SuperiorAbility(float("nan"), float("nan"))
     sums = sums[:, varying]
     centre, deviation = sums.mean(axis=0), sums.std(axis=0, ddof=1)
     ratio = centre / deviation  # t is √count times that
     far = np.sqrt(count) * ratio < -np.sqrt(2 * np.log(np.log(count)))
     z, rng = (sums - centre) / deviation, np.random.default_rng(seed)
     reached = {"spa": 1, "reality_check": 1}  # the sample itself is one of the draws
-    for times in draw_counts(count, samples, rng):
+    for start in range(0, samples, _AT_ONCE):
+        times = rng.multinomial(count, np.full(count, 1 / count), min(_AT_ONCE, samples - start))
         mean = times @ z / count
         variance = np.maximum(times @ (z * z) / count - mean * mean, _TINY) * count / (count - 1)
         for name, shift in (("spa", np.where(far, ratio, 0.0)), ("reality_check", 0.0)):
             drawn = ((mean + shift) / np.sqrt(variance)).max(axis=1)
             reached[name] += int((np.maximum(drawn, 0) >= max(ratio.max(), 0)).sum())
-    return {name: n / (samples + 1) for name, n in reached.items()}
+    return SuperiorAbility(reached["spa"] / (samples + 1), reached["reality_check"] / (samples + 1))
 
 
 def confidence_set(performance: Float, *, block: int, samples: int, seed: int) -> Float:

@@ -20,6 +20,7 @@ from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
 from ofiml.microstructure.facts.session import Facts, pooled
+from ofiml.ui.format import format_number
 from ofiml.ui.progress import Bar, Stages
 from ofiml.units import SECOND
 
@@ -147,16 +148,17 @@ def _show_facts(symbol: str, facts: Facts, console: Console) -> None:
     spread, mix = facts["spread_ticks"], facts["messages"]
     console.print(f"{symbol}, averages over its sessions", style="bold", highlight=False)
     console.print(
-        f"spread {_number(spread['mean'], 2)} ticks on average, {_number(spread['median'], 1)} in the median, "
-        f"one tick for {_number(100 * spread['one_tick'], 1)} % of the time",
+        f"spread {format_number(spread['mean'], ',.2f')} ticks on average, "
+        f"{format_number(spread['median'], ',.1f')} in the median, "
+        f"one tick for {format_number(100 * spread['one_tick'], ',.1f')} % of the time",
         highlight=False,
         soft_wrap=True,
     )
     names = ("add", "cancel", "modify", "trade", "other")
-    kinds = ", ".join(f"{name} {_number(100 * mix[name], 1)} %" for name in names)
-    moves = _number(100 * mix["price_changed"], 1)
+    kinds = ", ".join(f"{name} {format_number(100 * mix[name], ',.1f')} %" for name in names)
+    moves = format_number(100 * mix["price_changed"], ",.1f")
     console.print(
-        f"{_number(mix['per_second'], 2)} messages a second: {kinds}; {moves} % move a best price",
+        f"{format_number(mix['per_second'], ',.2f')} messages a second: {kinds}; {moves} % move a best price",
         highlight=False,
         soft_wrap=True,
     )
@@ -166,15 +168,15 @@ def _show_facts(symbol: str, facts: Facts, console: Console) -> None:
     for m in facts["bid_size"]:
         depth.add_row(
             m,
-            *(_number(facts[side][m], 1) for side in ("bid_size", "ask_size")),
-            _number(facts["distance_ticks"][m], 2),
+            *(format_number(facts[side][m], ",.1f") for side in ("bid_size", "ask_size")),
+            format_number(facts["distance_ticks"][m], ",.2f"),
         )
     console.print(depth)
     bars = "▁▂▃▄▅▆▇█"
     rates = list(facts["intraday"].values())
     top = max((r for r in rates if r == r), default=0.0)
     drawn = "".join(bars[min(7, int(8 * r / top))] if r == r and top else " " for r in rates)
-    shown = " ".join(_number(r, 2) for r in rates)
+    shown = " ".join(format_number(r, ",.2f") for r in rates)
     console.print(f"messages by tenth of the session (1 is even): {drawn}  {shown}", highlight=False, soft_wrap=True)
 
 
@@ -184,7 +186,3 @@ def _counts(counts: dict[str, int]) -> str:
 
 def _clock(stamp: int) -> str:
     return str(np.datetime64(stamp // SECOND, "s"))[11:]
-
-
-def _number(value: float, digits: int) -> str:
-    return "–" if value != value else f"{value:,.{digits}f}"

@@ -5,7 +5,8 @@ Sources: Xu, Gould & Howison (arXiv 1907.06230) for the vector and its Ridge fit
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,20 +156,38 @@ def reducer(config: Ofi, width: int) -> Reducer:
     return single[0] if len(single) == 1 else Grouped(single)
 
 
-def described(reducers: list[Reducer]) -> dict[str, Any]:
-    """What fitted reducers of several folds learned: `weights` and `explained`, by fold, or by group and fold."""
-    if isinstance(reducers[0], Grouped):
-        by_group: dict[str, Any] = {}
-        for i, column in enumerate(reducers[0].columns if reducers[0].fitted else []):
-            for key, value in described([r.reducers[i] for r in reducers if isinstance(r, Grouped)]).items():
-                by_group.setdefault(key, {})[column] = value
-        return by_group
+Learned = list[list[float]] | dict[str, list[list[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedReduction:
+    """What the reductions of several folds learned, `weights` and share `explained` by fold, or by group of flow and
+    fold where there are several groups; None of a reduction that learns nothing.
+    """
+
+    weights: Learned | None = None
+    explained: Learned | None = None
+
+
+def describe_reducers(reducers: list[Reducer]) -> LearnedReduction:
+    """Describe what fitted reducers of several folds learned."""
     if not reducers[0].fitted:
-        return {}
-    return {
-        "weights": [r.weights.tolist() for r in reducers if r.weights is not None],
-        "explained": [r.explained.tolist() for r in reducers if r.explained is not None],
-    }
+        return LearnedReduction()
+    if not isinstance(reducers[0], Grouped):
+        return LearnedReduction(*_learned(reducers))
+    weights, explained = {}, {}
+    for i, column in enumerate(reducers[0].columns):
+        group = [r.reducers[i] for r in reducers if isinstance(r, Grouped)]
+        weights[column], explained[column] = _learned(group)
+    return LearnedReduction(weights, explained)
+
+
+def _learned(reducers: list[Reducer]) -> tuple[list[list[float]], list[list[float]]]:
+    """Weights and share explained of each fold's reducer."""
+    return (
+        [r.weights.tolist() for r in reducers if r.weights is not None],
+        [r.explained.tolist() for r in reducers if r.explained is not None],
+    )
 
 
 def _sums(flow: Float, weights: Float) -> Float:

@@ -10,10 +10,10 @@ import yaml
 from ofiml.config import Config, without_credentials
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
-from ofiml.metrics.measured import PROBABILITIES
-from ofiml.reporting.figures import figures
-from ofiml.reporting.tables import markdown
+from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
+from ofiml.training.columns import PROBABILITIES
 
 KEPT = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
@@ -21,30 +21,30 @@ KEPT = [
 ]
 
 
-def resolved(config: Config) -> dict[str, Any]:
-    """The config as a plain mapping, without the credentials that a tracking uri may hold."""
+def resolve_config(config: Config) -> dict[str, Any]:
+    """Make a plain mapping of the config, without the credentials that a tracking uri may hold."""
     mapping = asdict(config)
     mapping["tracking"]["uri"] = without_credentials(config.tracking.uri)
     return mapping
 
 
-def tuned(study: Study) -> dict[str, Any]:
-    """The config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
-    mapping = resolved(study.config)
-    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold["best"]) for fold in study.report.tuning]}
+def resolve_tuned_config(study: Study) -> dict[str, Any]:
+    """Make the config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
+    mapping = resolve_config(study.config)
+    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold.best) for fold in study.report.tuning]}
     return mapping
 
 
-def write(study: Study, folder: Path) -> list[Path]:
-    """Writes config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
+def write_study(study: Study, folder: Path) -> list[Path]:
+    """Write config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
     backtest equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a
-    simulated market, truth.json; returns their paths.
+    simulated market, truth.json; return their paths.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    _whole(folder / "config.yaml", yaml.safe_dump(resolved(study.config), sort_keys=False).encode())
+    _whole(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
     if study.report.tuning:
-        _whole(folder / "tuned.yaml", yaml.safe_dump(tuned(study), sort_keys=False).encode())
+        _whole(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
     more = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
     predictions = study.predictions.select([*KEPT, *more]).with_columns(pl.col("bar_close").cast(TIME))
     tables = {"predictions": predictions, "fills": study.fills}
@@ -56,11 +56,11 @@ def write(study: Study, folder: Path) -> list[Path]:
         target.with_suffix(".tmp").replace(target)
     if study.truths:
         _whole(folder / "truth.json", to_json(study.truths).encode())
-    for name, figure in figures(study).items():
+    for name, figure in draw_figures(study).items():
         figure.savefig(folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
-    _whole(folder / "tables.md", markdown(study.report).encode())
+    _whole(folder / "tables.md", write_tables(study.report).encode())
     # Last, so that a folder with a report is complete.
     _whole(folder / "report.json", study.report.to_json().encode())
     own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]

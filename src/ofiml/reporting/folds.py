@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.splits.description import stamp
 from ofiml.splits.fold import Fold, leaking
 from ofiml.splits.rows import Rows
 from ofiml.splits.splitter import Divided
@@ -17,6 +16,7 @@ from ofiml.ui.figure import (
     GREY,
     RED,
 )
+from ofiml.ui.format import format_time
 from ofiml.units import SECOND
 
 Int64 = NDArray[np.int64]
@@ -27,10 +27,10 @@ _HOUR = 3600 * SECOND
 _MOST_DATES = 12  # that an axis has room for
 
 
-def show(divided: Divided, console: Console) -> None:
-    """Prints a line a fold: rows and times of what trains and of what is tested, and how many train rows leak."""
+def show_folds(divided: Divided, console: Console) -> None:
+    """Print a line a fold: rows and times of what trains and of what is tested, and how many train rows leak."""
     at = divided.rows.known_at
-    bounds = f"{len(at):,} labelled rows from {stamp(at[0])[:16]} to {stamp(at[-1])[:16]}"
+    bounds = f"{len(at):,} labelled rows from {format_time(at[0])[:16]} to {format_time(at[-1])[:16]}"
     console.print(bounds, highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("fold", "train", "between (UTC)", "purged", "embargo", "test", "tested times (UTC)", "leaking"):
@@ -63,12 +63,12 @@ def _span(rows: Rows, start: int, until: int) -> str:
 
 def _ends(first: int, last: int) -> str:
     """`01-02 09:30 to 11:00`, with the second date where it is another."""
-    a, b = (stamp(at)[5:16] for at in (first, last))
+    a, b = (format_time(at)[5:16] for at in (first, last))
     return f"{a} to {b[6:] if a[:5] == b[:5] else b}"
 
 
-def draw(figure: Figure, divided: Divided) -> None:
-    """A line a fold on an axis of trading time: what trains, is purged, embargoed, tested."""
+def draw_folds(figure: Figure, divided: Divided) -> None:
+    """Draw a line a fold on an axis of trading time: what trains, is purged, embargoed, tested."""
     rows, folds = divided.rows, divided.folds
     axis = figure.subplots()
     at = rows.hours.elapsed(rows.known_at) / _HOUR

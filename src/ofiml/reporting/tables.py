@@ -1,67 +1,57 @@
 """The parts of a study's results as Markdown: by stratum and by horizon."""
 
-import math
-from typing import Any
-
+from ofiml.evaluation.decay import HorizonScore
+from ofiml.evaluation.strata import StratumScore
 from ofiml.study.report import Report
+from ofiml.ui.format import DASH, format_interval, format_number, markdown_table
 
 _STRATA = ("kind", "stratum", "rows", "IC", "interval", "rank IC", "R²", "hit rate", "net P&L")
 _DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval")
 
 
-def markdown(report: Report) -> str:
-    """`strata` and `decay` of the report."""
-    level = f"{report.metrics['bootstrap']['level']:.0%}"
-    parts = [f"## By stratum\n\nOut of sample; intervals {level}.\n\n{strata_table(report.strata)}"]
+def write_tables(report: Report) -> str:
+    """Write the strata and the decay of the report, each under its heading."""
+    level = f"{report.metrics.bootstrap.level:.0%}"
+    parts = [f"## By stratum\n\nOut of sample; intervals {level}.\n\n{write_strata(report.strata)}"]
     if report.decay:
-        rows = [
-            [
-                d["horizon"],
-                f"{d['rows']:,}",
-                number(d["ic"]),
-                between(d["low"], d["high"]),
-                number(d["rank_ic"]),
-                number(d["new_ic"]),
-                between(d["new_low"], d["new_high"]),
-            ]
-            for d in report.decay
-        ]
         parts.append(
             f"## By horizon\n\nThe same forecasts; the new part is the move since the horizon above.\n\n"
-            f"{_table(_DECAY, rows)}"
+            f"{write_decay(report.decay)}"
         )
     return "\n\n".join(parts) + "\n"
 
 
-def strata_table(strata: list[dict[str, Any]]) -> str:
-    """A row a stratum; net P&L in currency."""
+def write_strata(strata: list[StratumScore]) -> str:
+    """Write a row a stratum; net P&L in currency."""
     rows = [
         [
-            s["kind"].replace("_", " "),
-            s["stratum"],
-            f"{s['rows']:,}",
-            number(s["ic"]),
-            between(s["low"], s["high"]),
-            number(s["rank_ic"]),
-            number(s["r2"], 4),
-            number(s["hit_rate"]),
-            "–" if s["net_pnl"] is None else f"{s['net_pnl']:,.2f}",
+            s.kind.replace("_", " "),
+            s.stratum,
+            f"{s.rows:,}",
+            format_number(s.ic),
+            format_interval(s.low, s.high),
+            format_number(s.rank_ic),
+            format_number(s.r2, ".4f"),
+            format_number(s.hit_rate),
+            DASH if s.net_pnl is None else f"{s.net_pnl:,.2f}",
         ]
         for s in strata
     ]
-    return _table(_STRATA, rows)
+    return markdown_table(_STRATA, rows)
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A dash for what is not defined."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def between(low: float, high: float) -> str:
-    """An interval."""
-    return "–" if math.isnan(low) else f"{low:.3f} … {high:.3f}"
-
-
-def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def write_decay(decay: list[HorizonScore]) -> str:
+    """Write a row a horizon."""
+    rows = [
+        [
+            d.horizon,
+            f"{d.rows:,}",
+            format_number(d.ic),
+            format_interval(d.low, d.high),
+            format_number(d.rank_ic),
+            format_number(d.new_ic),
+            format_interval(d.new_low, d.new_high),
+        ]
+        for d in decay
+    ]
+    return markdown_table(_DECAY, rows)

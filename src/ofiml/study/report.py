@@ -1,78 +1,197 @@
-"""The report of a study, as other tools read it from report.json.
+"""The report of a study: the verdict's numbers and what is needed to trust them, typed down to the last one.
 
-A value that is not defined is null there, never NaN.
+Terminal, MLflow page, figures and leaderboard read nothing else. In report.json (`study.json_border`) the keys are the
+names below, and a value that is not defined, here NaN or None, is null.
 """
 
 import hashlib
-import json
-import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Literal
 
 import polars as pl
 
+from ofiml.data.quality import Quality
+from ofiml.evaluation.decay import HorizonScore
+from ofiml.evaluation.explanation import FeatureUse
+from ofiml.evaluation.impact import ImpactScore
+from ofiml.evaluation.profit import Performance
+from ofiml.evaluation.reliability import Event, ReliabilityCurve
+from ofiml.evaluation.scores import Scores
+from ofiml.evaluation.seeds import SeedVariation
+from ofiml.evaluation.shap_values import FeatureImportance
+from ofiml.evaluation.strata import StratumScore
+from ofiml.ofi.reduce import Learned
+from ofiml.study.json_border import read_json, write_json
+from ofiml.tuning import TrialResult
+from ofiml.validation.controls import Control, ControlName
+from ofiml.validation.leak_check import LeakCheck
 
-@dataclass(slots=True)
-class Report:
-    """The verdict and what is needed to trust it.
 
-    `kind` is forecast or impact; `metrics` holds `pooled` (measure -> value, low, high), `folds` (one mapping per
-    fold), `hac` (`lag`, and t and p of the IC and of the slope of outcomes on predictions) and, with several symbols,
-    `symbols` (IC, interval, t, p, false-discovery q of each); `impact` is filled for impact runs, `backtest` for
-    forecasts; `ofi["weights"]` has one list per fold for fitted variants (of each group of flow, where there are
-    several); `rows["never_known"]` names features without a value; `tuning` has, of each tuned fold, the `best`
-    parameters, the `importance` of each (its share of the score's variance), and the `trials` with `params`, `state`
-    (complete, pruned, failed), `score` and the `scores` of their inner folds; `seeds` has the pooled measures with each
-    of `config.seeds` in `runs`, and their spread in `measures`; `controls` is what `controls` found, by control,
-    null where switched off; `folds` says of each which spans of time it tested. With split=cpcv `metrics` has also
-    `paths` (one mapping per path), and `backtest` the means over paths, each one's own as `paths`, and their `spread`.
-
-    `strata` has an entry a stratum (evaluation/strata.py), `decay` one a horizon (evaluation/decay.py, null for an
-    impact), `reliability` the curves of a direction's probabilities (evaluation/reliability.py), `explained` the
-    families of features, permutation and interactions (explained.py). `leak_check` is what the leak check held against
-    another future, null where switched off.
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """A session that was used: its date, its number of events, the digest of its input, `tick` and `size_unit` as in
+    the config, and what was dropped or noticed when it was read.
     """
 
-    kind: str
-    dataset: dict[str, Any]
-    rows: dict[str, Any]
-    ofi: dict[str, Any]
-    model: dict[str, Any]
-    folds: list[dict[str, Any]]
-    predictions: dict[str, Any]
-    metrics: dict[str, Any]
-    impact: dict[str, Any] | None
-    strata: list[dict[str, Any]]
-    decay: list[dict[str, Any]] | None
-    reliability: dict[str, Any] | None
-    importance: list[dict[str, Any]]
+    symbol: str
+    session: str
+    events: int
+    digest: str
+    tick: float
+    size_unit: float
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """The data of all sessions: events, what was `dropped`, noticed and `kept` by cause, and the book's `levels`."""
+
+    name: str
+    digest: str
+    events: int
+    dropped: dict[str, int]
+    kept: dict[str, int]
+    notes: list[str]
+    sessions: list[SessionReport]
+    sources: list[str]
+    levels: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Bars, those of them that were `used` (with a label), why others were `dropped`, and the features that have no
+    value in any row.
+    """
+
+    bars: int
+    used: int
+    dropped: dict[str, int]
+    never_known: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OfiReport:
+    """The reduction over levels and, where it learns, the weights and the share explained of each fold, or of each
+    group of flow and fold; else None.
+    """
+
+    name: str
+    normalise: str
+    weights: Learned | None
+    explained: Learned | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """The model, its features, and the form and unit of its target."""
+
+    name: str
+    features: list[str]
+    target: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpanReport:
+    """Bars that close in [start, until), UTC, were tested, in which path if there are several; so many of them have a
+    label.
+    """
+
+    start: str = field(metadata={"key": "from"})
+    until: str
+    path: int | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoldReport:
+    """A fold: its numbers of rows, its first and last times (UTC), the `spans` that it tested, and its dead band in
+    ticks, None without one.
+    """
+
+    fold: int
+    train_rows: int
+    purged: int
+    embargoed: int
+    test_rows: int
+    train_from: str
+    train_to: str
+    test_from: str
+    test_to: str
+    spans: list[SpanReport]
+    dead_band_ticks: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionsDigest:
+    """`predictions_sha256`, and how many labelled rows were predicted."""
+
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TuningReport:
+    """A tuned fold: the `best` parameters, each one's `importance` (its share of the score's variance, None where there
+    is none to share out), and all trials.
+    """
+
+    fold: int
+    best: dict[str, int | float]
+    importance: dict[str, float] | None
+    trials: list[TrialResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Seconds by stage."""
+
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a study found.
+
+    `impact` is of target=impact alone, `backtest` and `decay` of forecasts, `reliability` of directions, `seeds` of
+    studies with `seeds`, `tuning` of tuned folds; `controls` and `leak_check` are None where switched off.
+    """
+
+    kind: Literal["forecast", "impact"]
+    dataset: DatasetReport
+    rows: RowCounts
+    ofi: OfiReport
+    model: ModelReport
+    folds: list[FoldReport]
+    predictions: PredictionsDigest
+    metrics: Scores
+    impact: ImpactScore | None
+    strata: list[StratumScore]
+    decay: list[HorizonScore] | None
+    reliability: dict[Event, ReliabilityCurve] | None
+    importance: list[FeatureImportance]
     importance_stability: float
-    explained: dict[str, Any]
-    seeds: dict[str, Any] | None
-    tuning: list[dict[str, Any]]
-    backtest: dict[str, Any] | None
-    controls: dict[str, Any] | None
-    leak_check: dict[str, Any] | None
-    runtime: dict[str, Any]
+    explained: FeatureUse
+    seeds: SeedVariation | None
+    tuning: list[TuningReport]
+    backtest: Performance | None
+    controls: dict[ControlName, Control] | None
+    leak_check: LeakCheck | None
+    runtime: Runtime
 
     def to_json(self) -> str:
-        return json.dumps(finite(asdict(self)), indent=1, allow_nan=False)
+        """Write the report as JSON."""
+        return write_json(self)
 
 
-def finite(value: Any) -> Any:
-    """The value with None for every number that JSON does not have."""
-    if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def read_report(text: str) -> Report:
+    """Read a report.json, which may be a stranger's. Raises ConfigError for what no study of this version writes."""
+    return read_json(Report, text, "report")
 
 
 def predictions_sha256(predictions: pl.DataFrame) -> str:
-    """SHA-256 of `symbol`, `bar_close`, `fold`, `y`, `y_hat`, and `path` where there are paths, in row order: of the
-    values, not of a file's encoding.
+    """Compute the SHA-256 of `symbol`, `bar_close`, `fold`, `y`, `y_hat`, and `path` where there are paths, in row
+    order: of the values, not of a file's encoding.
     """
     digest = hashlib.sha256()
     for symbol in predictions["symbol"]:
@@ -82,21 +201,3 @@ def predictions_sha256(predictions: pl.DataFrame) -> str:
             continue
         digest.update(predictions[column].to_physical().to_numpy().astype(dtype).tobytes())
     return digest.hexdigest()
-
-
-def flat(report: dict[str, Any]) -> dict[str, float]:
-    """Every number of a report's results by its path, runtime left out: what a reproduction must repeat."""
-    numbers: dict[str, float] = {}
-
-    def walk(path: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for k, v in value.items():
-                walk(f"{path}.{k}" if path else k, v)
-        elif isinstance(value, list):
-            for i, v in enumerate(value):
-                walk(f"{path}[{i}]", v)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            numbers[path] = value
-
-    walk("", {k: v for k, v in report.items() if k != "runtime"})
-    return numbers

@@ -1,226 +1,207 @@
 """The whole study, top to bottom: from sessions of events to a report. Knows neither Hydra nor MLflow."""
 
-import hashlib
 import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ofiml.backtest.paths import by_path
-from ofiml.backtest.taker import FILL_SCHEMA, Result
+from ofiml.backtest.account import FILL_SCHEMA
+from ofiml.backtest.paths import backtest_paths
+from ofiml.backtest.taker import BacktestResult
 from ofiml.config import Config
-from ofiml.data.quality import add
 from ofiml.data.truth import Truth
-from ofiml.evaluation.decay import decay
-from ofiml.evaluation.explanation import explained
-from ofiml.evaluation.impact import r2_windows
-from ofiml.evaluation.importance import importance, stability
-from ofiml.evaluation.measures import judge, profit
-from ofiml.evaluation.oracle import skill
-from ofiml.evaluation.reliability import reliability
-from ofiml.evaluation.seeds import spread
-from ofiml.evaluation.strata import strata, stratified, trailing_volatility
+from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.evaluation.decay import measure_decay
+from ofiml.evaluation.explanation import explain_fits
+from ofiml.evaluation.impact import ImpactScore, measure_impact
+from ofiml.evaluation.oracle import compare_with_oracle
+from ofiml.evaluation.profit import measure_performance
+from ofiml.evaluation.reliability import measure_reliability
+from ofiml.evaluation.scores import Scores, score_predictions
+from ofiml.evaluation.seeds import compare_seeds
+from ofiml.evaluation.strata import add_trailing_volatility, assign_strata, score_strata
 from ofiml.models.pipeline import Pipeline
-from ofiml.ofi.reduce import described
 from ofiml.samples.prepare import prepare_sessions
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
-from ofiml.samples.table import feature_columns, pool_samples
-from ofiml.splits.description import described_folds
+from ofiml.samples.table import pool_samples
 from ofiml.splits.splitter import Divided
-from ofiml.study.report import Report, predictions_sha256
-from ofiml.training.folds import (
-    FoldResult,
-    divide,
-    fit_all,
-    histories,
-    inputs,
-    intervals,
+from ofiml.study.description import (
+    count_rows,
+    describe_dataset,
+    describe_folds,
+    describe_model,
+    describe_ofi,
+    describe_tuning,
 )
+from ofiml.study.report import PredictionsDigest, Report, Runtime, predictions_sha256
+from ofiml.training.fitted import FittedStudy
+from ofiml.training.folds import divide_rows, fit_folds
 from ofiml.ui.progress import Stages
-from ofiml.validation.controls import controls
-from ofiml.validation.leak_check import check
+from ofiml.validation.controls import run_controls
+from ofiml.validation.leak_check import check_leaks
 
 Float = NDArray[np.float64]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Study:
-    """What a study leaves behind. `predictions` are out of sample, with the book at each bar's close beside them."""
+    """What a study leaves behind.
+
+    `predictions` are the labelled rows out of sample, with the book at each bar's close beside them; `gains` are of
+    each bar and symbol, in currency; `example` is a few rows of features as the model sees them; `truths` say what each
+    simulated session was made with.
+    """
 
     config: Config
     report: Report
     predictions: pl.DataFrame
     fills: pl.DataFrame
     equity: pl.DataFrame | None
-    gains: pl.DataFrame | None  # of each bar and symbol, in currency
+    gains: pl.DataFrame | None
     pipelines: list[Pipeline]
-    example: Float  # a few rows of features as the model sees them
-    truths: list[Truth]  # what each simulated session was made with
+    example: Float
+    truths: list[Truth]
     divided: Divided
+
+
+def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: None) -> Study:
+    """Run the study that `config` describes; `tell` is called with the number of folds before any is fitted.
+
+    Raises ConfigError, DataError or LeakError, in one sentence each.
+    """
+    clock, evaluation = Clock(), config.evaluation
+    bootstrap = BlockBootstrap.of(evaluation, config.seed)
+    with one_blas_thread():
+        with clock.stage("sessions"):
+            sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
+            rows, dropped = pool_samples(sessions)
+            rows = add_trailing_volatility(rows)
+        with clock.stage("folds"):
+            fitted = _fit(sessions, rows, config, stages, tell)
+            traded = fitted.join_predictions()
+            predictions = traded.filter(pl.col("y").is_not_null())
+        with clock.stage("leak_check"):
+            leak_check = check_leaks(fitted) if evaluation.leak_check else None
+        with clock.stage("evaluation"):
+            scores = _score(predictions, fitted, bootstrap)
+            impact = _measure_impact(fitted)
+        with clock.stage("controls"):
+            controls = run_controls(fitted) if evaluation.controls else None
+        with clock.stage("backtest"):
+            trades = _backtest(traded, fitted)
+            performance = measure_performance(trades, predictions, bootstrap) if trades else None
+    explanation, task = explain_fits(fitted), config.target.task
+    report = Report(
+        kind="impact" if config.target.kind == "impact" else "forecast",
+        dataset=describe_dataset(sessions, config.dataset),
+        rows=count_rows(fitted, dropped),
+        ofi=describe_ofi(fitted),
+        model=describe_model(fitted),
+        folds=describe_folds(fitted),
+        predictions=PredictionsDigest(predictions_sha256(predictions), predictions.height),
+        metrics=scores,
+        impact=impact,
+        strata=score_strata(predictions, traded, trades.decided if trades else None, bootstrap),
+        decay=measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.train_intervals()),
+        reliability=measure_reliability(predictions, bootstrap, task=task),
+        importance=explanation.importance,
+        importance_stability=explanation.importance_stability,
+        explained=explanation.use,
+        seeds=compare_seeds(predictions, config.seeds, task=task, quantile=config.model.of_quantile),
+        tuning=describe_tuning(fitted),
+        backtest=performance,
+        controls=controls,
+        leak_check=leak_check,
+        runtime=Runtime(clock.seconds),
+    )
+    return _keep(fitted, report, predictions, trades)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _fit(
+    sessions: list[SessionSamples], rows: pl.DataFrame, config: Config, stages: Stages, tell: Callable[[int], None]
+) -> FittedStudy:
+    """Divide the labelled rows into folds, fit each, and say of each predicted bar in which strata it is."""
+    labelled = rows.filter(pl.col("y").is_not_null())
+    divided = divide_rows(labelled, sessions, config.split)
+    tell(len(divided.folds))
+    results = fit_folds(rows, labelled, divided.folds, sessions[0].flow_levels, config, stages)
+    hours = {s.key: (s.open, s.close) for s in sessions}
+    results = [replace(r, predictions=assign_strata(r.predictions, labelled[r.fold.train], hours)) for r in results]
+    return FittedStudy(config, sessions, rows, labelled, divided, results)
+
+
+def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBootstrap) -> Scores:
+    """Measure the predictions and, of a simulated market, what the oracle reaches."""
+    task, quantile = fitted.config.target.task, fitted.config.model.of_quantile
+    scores = score_predictions(predictions, bootstrap, task=task, quantile=quantile)
+    planted = any(s.planted is not None and s.planted.informative for s in fitted.sessions)
+    return replace(scores, oracle=compare_with_oracle(predictions, scores.pooled, task=task, planted=planted))
+
+
+def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
+    """Measure the price impact of best-level flow; None of a forecast."""
+    if fitted.config.target.kind != "impact":
+        return None
+    return measure_impact(fitted.labelled, {s.key: s.open for s in fitted.sessions})
+
+
+def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult | None:
+    """Trade the forecasts; None without a backtest, and of an impact, which forecasts nothing."""
+    config, sessions = fitted.config, fitted.sessions
+    if not config.backtest.enabled or config.target.kind == "impact":
+        return None
+    closing = {s.key: s.closing for s in sessions}
+    size_unit = sessions[0].size_unit
+    return backtest_paths(predictions, closing, config.backtest, bar=config.bars.label, size_unit=size_unit)
+
+
+def _keep(fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades: BacktestResult | None) -> Study:
+    """What is written and drawn once the report is there."""
+    last = fitted.results[-1]
+    return Study(
+        config=fitted.config,
+        report=report,
+        predictions=predictions,
+        fills=trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA),
+        equity=trades.equity if trades else None,
+        gains=trades.gains if trades else None,
+        pipelines=[r.pipeline for r in fitted.results],
+        example=last.pipeline.features(*fitted.inputs(fitted.labelled[last.fold.test[:5]])),
+        truths=[s.planted for s in fitted.sessions if s.planted is not None],
+        divided=fitted.divided,
+    )
 
 
 @dataclass(slots=True)
 class Clock:
+    """Seconds by stage."""
+
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
-def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: None) -> Study:
-    """Runs the study that `config` describes; `tell` learns how many folds it has, before any is tuned. Raises
-    ConfigError or DataError, in one sentence each.
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS and OpenMP to one thread: their sums depend on how many there are. Folds and sessions are what runs
+    side by side. Only libraries that are loaded can be limited, so those with a BLAS of their own are loaded first.
     """
-    clock = Clock()
-    # One BLAS thread: its sums depend on how many there are. Folds and sessions are what runs side by side. Only
-    # libraries that are loaded can be limited, so those with a BLAS or OpenMP of their own are loaded first.
     for library in ("numpy", "scipy.linalg", "sklearn.linear_model", "lightgbm"):
         importlib.import_module(library)
     with threadpool_limits(limits=1):
-        with clock.stage("sessions"):
-            sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
-            rows, dropped_rows = pool_samples(sessions)
-            rows = trailing_volatility(rows)
-            hours = {s.key: (s.open, s.close) for s in sessions}
-            truths = [s.planted for s in sessions if s.planted is not None]
-        with clock.stage("folds"):
-            judged = rows.filter(pl.col("y").is_not_null())
-            divided = divide(judged, sessions, config.split)
-            tell(len(divided.folds))
-            results = fit_all(rows, judged, divided.folds, sessions[0].flow_levels, config, stages)
-            for r in results:
-                r.predictions = stratified(r.predictions, judged[r.fold.train], hours)
-            traded = histories(results)
-            predictions = traded.filter(pl.col("y").is_not_null())
-        with clock.stage("leak_check"):
-            checked = check(rows, judged, results, sessions, config) if config.evaluation.leak_check else None
-        with clock.stage("evaluation"):
-            metrics = judge(predictions, config)
-            if "oracle" in predictions.columns:
-                planted = any(truth.informative for truth in truths)
-                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.task, planted)
-            impact = _impact(judged, sessions) if config.target.kind == "impact" else None
-        with clock.stage("controls"):
-            asked = config.evaluation.controls
-            held = controls(rows, judged, results, sessions[0].flow_levels, config) if asked else None
-        with clock.stage("backtest"):
-            trades = _backtest(traded, sessions, config)
-            if trades:
-                trades.summary.update(profit(trades.equity, predictions, trades.annual, config))
-
-    shap = np.stack([r.shap for r in results])
-    names = results[0].pipeline.feature_names
-    report = Report(
-        kind=config.target.kind,
-        dataset=_dataset(sessions, config),
-        rows={
-            "bars": sum(s.rows.height for s in sessions),
-            "used": judged.height,
-            "dropped": dropped_rows,
-            "never_known": _never_known(judged, config),
-        },
-        ofi=_ofi(results, config),
-        model={"name": config.model.name, "features": names, "target": config.target.form, "unit": config.target.unit},
-        folds=[of | {"dead_band_ticks": r.dead_band} for of, r in zip(described_folds(divided), results, strict=True)],
-        predictions={"sha256": predictions_sha256(predictions), "rows": predictions.height},
-        metrics=metrics,
-        impact=impact,
-        strata=strata(predictions, traded, trades.decided if trades else None, config),
-        decay=decay(predictions, config, {r.fold.index: intervals(judged[r.fold.train]) for r in results}),
-        reliability=reliability(predictions, config),
-        importance=importance(names, shap),
-        importance_stability=stability(shap),
-        explained=explained(results, sessions[0].flow_levels, config),
-        seeds=spread(predictions, config),
-        tuning=[
-            {
-                "fold": r.fold.index,
-                "best": {k: getattr(r.tuned.model, k) for k in config.model.space},
-                "importance": r.tuned.importance,
-                "trials": r.tuned.trials,
-            }
-            for r in results
-            if r.tuned is not None
-        ],
-        backtest=trades.summary if trades else None,
-        controls=held,
-        leak_check=checked,
-        runtime={"seconds": clock.seconds},
-    )
-    last = results[-1]
-    example = last.pipeline.features(*inputs(judged[last.fold.test[:5]], sessions[0].flow_levels, config))
-    fills = trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA)
-    equity, gains = (trades.equity, trades.gains) if trades else (None, None)
-    pipelines = [r.pipeline for r in results]
-    return Study(config, report, predictions, fills, equity, gains, pipelines, example, truths, divided)
-
-
-# --- verdict ---------------------------------------------------------------------------------------------------------
-
-
-def _impact(rows: pl.DataFrame, sessions: list[SessionSamples]) -> dict[str, Any]:
-    windows = r2_windows(rows, {s.key: s.open for s in sessions})
-    return {"r2_windows": windows, "r2_window_mean": float(np.mean(windows)) if windows else float("nan")}
-
-
-def _backtest(predictions: pl.DataFrame, sessions: list[SessionSamples], config: Config) -> Result | None:
-    if not config.backtest.enabled or config.target.kind == "impact":
-        return None
-    return by_path(
-        predictions,
-        {s.key: s.closing for s in sessions},
-        config.backtest,
-        bar=config.bars.label,
-        size_unit=sessions[0].size_unit,
-    )
-
-
-def _dataset(sessions: list[SessionSamples], config: Config) -> dict[str, Any]:
-    dropped: dict[str, int] = {}
-    kept: dict[str, int] = {}
-    for s in sessions:
-        dropped, kept = add(dropped, s.quality.dropped), add(kept, s.quality.kept)
-    return {
-        "name": config.dataset.name,
-        "digest": hashlib.sha256("".join(s.digest for s in sessions).encode()).hexdigest(),
-        "events": sum(s.events for s in sessions),
-        "dropped": dropped,
-        "kept": kept,
-        "notes": sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
-        "sessions": [
-            {
-                "symbol": s.key[0],
-                "session": s.key[1],
-                "events": s.events,
-                "digest": s.digest,
-                "tick": config.dataset.tick,
-                "size_unit": s.size_unit,
-                "quality": asdict(s.quality),
-            }
-            for s in sessions
-        ],
-        "sources": sorted({s.source for s in sessions}),
-        "levels": sessions[0].levels,
-    }
-
-
-def _never_known(rows: pl.DataFrame, config: Config) -> list[str]:
-    """Features that no row has: this feed, or this market, does not tell them."""
-    columns = rows.select(pl.col(feature_columns(config.features)).cast(pl.Float64).fill_nan(None))
-    return [c.name for c in columns if c.null_count() == rows.height]
-
-
-def _ofi(results: list[FoldResult], config: Config) -> dict[str, Any]:
-    asked = {"name": config.ofi.name, "normalise": config.ofi.normalise}
-    return asked | described([r.pipeline.reducer for r in results])
+        yield

@@ -113,9 +113,9 @@ def _same_until(session: Session, events: int) -> int:
     return int(times(session.events)[min(session.events.height, events) - 1])
 
 
-def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
-    """What `folder` holds of a run: its predictions and its models. Raises ConfigError for what no study writes."""
-    predictions = checked_table(folder / "predictions.parquet", run_id, "predictions", _PREDICTIONS)
+def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
+    """Read the predictions and models of a run in `folder`. Raises ConfigError for what no study writes."""
+    predictions = read_table(folder / "predictions.parquet", run_id, "predictions", _PREDICTIONS)
     levels, sessions = _of_report(report, run_id)
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MOST_FOLDS:
@@ -132,7 +132,7 @@ def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> L
     return LoggedRun(pipelines, firsts["bar_close"].to_numpy(), predictions, levels, sessions)
 
 
-def checked_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataType]) -> pl.DataFrame:
     """These columns of a logged table of bars (`what`), `bar_close` in ns; `path`, where a bar stands once for each,
     may be missing. Raises ConfigError for a table that no study writes.
     """

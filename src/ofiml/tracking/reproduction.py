@@ -19,23 +19,24 @@ from ofiml.provenance import file_digest
 
 
 def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
-    """0 if the run's predictions and every number of its report come out again, else 1; the differences are printed.
+    """Run a logged config again: 0 if the predictions and every number of the report are the same, else 1; print the
+    differences.
 
     Nothing of the logged config is trusted: it passes the same checks as a typed one, tuning starts afresh in the new
     run's own folder, the store is the caller's, and so are the data where `path` says so.
     """
     from rich.console import Console
 
-    from ofiml.study.report import flat
+    from ofiml.study.json_border import flat
+    from ofiml.tracking.read import fetch_run
     from ofiml.tracking.record import record
-    from ofiml.tracking.store import logged
 
     with tempfile.TemporaryDirectory() as folder:
-        config_path, report_path = logged(run_id, uri, Path(folder))
+        config_path, report_path = fetch_run(run_id, uri, Path(folder))
         raw, before = read_logged(run_id, config_path, report_path)
     if path is not None:
         raw["dataset"]["path"] = path
-    config = load_found(raw, "--path FILE")
+    config = load_logged(raw, "--path FILE")
     if path is None:
         check_path(config.dataset, before, "--path FILE")
     out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
@@ -49,15 +50,15 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
 
     console = Console()
     after = json.loads(done.study.report.to_json())
-    differences = compare(before, after, flat(before), flat(after))
+    numbers = flat(before)
+    differences = compare_reports(before, after, numbers, flat(after))
     for line in differences:
         console.print(line, highlight=False)
     same = not differences
-    numbers = len(flat(before))
     verdict = "identical" if same else "not identical"
     console.print(
         f"Run {run_id} and its repetition {done.run_id} are {verdict}: "
-        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {numbers} numbers compared.",
+        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {len(numbers)} numbers compared.",
         highlight=False,
         soft_wrap=True,
     )
@@ -87,7 +88,7 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
     return raw, before
 
 
-def load_found(raw: dict[str, Any], remedy: str) -> Config:
+def load_logged(raw: dict[str, Any], remedy: str) -> Config:
     """The typed config of a logged one; where its dataset.path matches no file here, `remedy` says what to give."""
     try:
         return load(raw)
@@ -122,7 +123,7 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
         raise ConfigError(sentence)
 
 
-def compare(
+def compare_reports(
     before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
 ) -> list[str]:
     """One line per difference between two reports: digests first, then every number by its path."""

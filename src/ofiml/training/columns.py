@@ -1,11 +1,13 @@
-"""Names of the columns that a fit with another seed adds to the predictions."""
+"""Names of the columns that a fit adds to the predictions."""
+
+PROBABILITIES = ("p_down", "p_flat", "p_up")  # of a direction
 
 
-def column(seed: int) -> str:
-    """The column of `y_hat` as fitted with another seed."""
+def name_seed_column(seed: int) -> str:
+    """Name the column of `y_hat` as fitted with another seed."""
     return f"y_hat_seed_{seed}"
 
 
-def up_column(seed: int) -> str:
-    """The column of P(up | the mid moves) of a direction as fitted with another seed."""
+def name_seed_up_column(seed: int) -> str:
+    """Name the column of P(up | the mid moves) of a direction as fitted with another seed."""
     return f"up_seed_{seed}"

@@ -1,6 +1,6 @@
 """Every fold: tuned and fitted on its train rows, predicted out of sample."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,39 +13,57 @@ from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError, DataError, OneWayError, at
 from ofiml.labels import Encoder, in_ticks
-from ofiml.metrics.measured import PROBABILITIES
 from ofiml.metrics.sampling import sample
 from ofiml.metrics.scores import up_if_moved
 from ofiml.models.pipeline import Pipeline
-from ofiml.ofi.flow import flow_matrix, groups
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.table import feature_columns
 from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
-from ofiml.splits.rows import Hours, Intervals, Rows
+from ofiml.splits.rows import Hours, Rows
 from ofiml.splits.splitter import Divided, splitter
-from ofiml.training.columns import column, up_column
+from ofiml.training.columns import PROBABILITIES, name_seed_column, name_seed_up_column
+from ofiml.training.inputs import read_intervals, select_inputs
 from ofiml.tuning import Train, Tuned, tune
-from ofiml.ui.progress import Bar, Stages
+from ofiml.ui.progress import Stages
 
 Float = NDArray[np.float64]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FoldResult:
+    """A fitted fold. `model` is the config that it was fitted with, tuned or chosen before; `tuned` is None where
+    nothing was tuned.
+
+    `predictions` has every bar of the test block, labelled or not: whoever trades does not know which. `shap` is the
+    mean |SHAP| (k,) of the features over test rows, `dead_band` the band in ticks as the train rows have it, None
+    without one.
+    """
+
     fold: Fold
-    model: ModelConfig  # as the fold was fitted with: tuned, or chosen before
+    model: ModelConfig
     pipeline: Pipeline
     tuned: Tuned | None
-    predictions: pl.DataFrame  # of every bar of the test block, labelled or not: whoever trades does not know which
+    predictions: pl.DataFrame
     shap: Float
-    dead_band: float | None  # ticks, as the train rows have it
+    dead_band: float | None
 
 
-def fit_all(
-    rows: pl.DataFrame, judged: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
+def divide_rows(labelled: pl.DataFrame, sessions: list[SessionSamples], config: Split) -> Divided:
+    """Divide the labelled rows of these sessions into folds. Raises DataError where the config's split cannot."""
+    known = read_intervals(labelled)
+    hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
+    rows = Rows(known.first_used, known.label_start, known.label_end, labelled["bar_close"].to_numpy(), hours)
+    return Divided(rows, splitter(config).split(rows))
+
+
+def fit_folds(
+    rows: pl.DataFrame, labelled: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
 ) -> list[FoldResult]:
-    """Every fold's result. `rows` are all bars, `judged` those with a label, which the folds are made of."""
+    """Fit every fold. `rows` are all bars, `labelled` those with a label, which the folds are made of.
+
+    Raises ConfigError for `tuning.best_params` of another number of folds, DataError for a fold that cannot learn.
+    """
     tuned = config.tuning.enabled and bool(config.model.space)
     chosen = config.tuning.best_params
     if chosen and len(chosen) != len(folds):
@@ -58,72 +76,116 @@ def fit_all(
         def work(fold: Fold) -> FoldResult:
             # Where folds are fewer than threads, several threads tune one fold.
             threads = max(1, config.threads // len(folds))
-            with _told(fold, config.target):
-                result = _fit(judged, tested_bars(rows, fold), fold, levels, config, trial_bar, threads)
+            with _naming_fold(fold, config.target):
+                block = select_tested_bars(rows, fold)
+                result = fit_fold(labelled, block, fold, levels, config, step=trial_bar.step, threads=threads)
             fold_bar.step()
             return result
 
         return list(joblib.Parallel(n_jobs=config.threads, prefer="threads")(joblib.delayed(work)(f) for f in folds))
 
 
-def _fit(
-    judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar, threads: int
+def fit_fold(
+    labelled: pl.DataFrame,
+    block: pl.DataFrame,
+    fold: Fold,
+    levels: int,
+    config: Config,
+    *,
+    step: Callable[[], None] = lambda: None,
+    threads: int = 1,
 ) -> FoldResult:
-    """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
-    task, train_rows = config.target.task, judged[fold.train]
-    raw = train_rows["y"].to_numpy()
-    encoder = Encoder.fit(raw, config.target.dead_band)
-    y = encoder.encode(raw)
-    flow, others = inputs(train_rows, levels, config)
+    """Tune and fit on the fold's train rows of `labelled`, and predict every bar of its test `block`.
+
+    `step` is called once a tuning trial.
+    """
+    train = labelled[fold.train]
+    encoder = Encoder.fit(train["y"].to_numpy(), config.target.dead_band)
+    y = encoder.encode(train["y"].to_numpy())
+    flow, others = select_inputs(train, levels, config.ofi, config.features)
+    spans = read_intervals(train)
     model, tuned = config.model, None
     if config.tuning.best_params:
         model = model.having(config.tuning.best_params[fold.index])
     if config.tuning.enabled and model.space:
-        names = feature_columns(config.features)
-        train = Train(flow, others, raw, intervals(train_rows), config.target.dead_band, names)
-        tuned = tune(
-            train,
-            config.ofi,
-            model,
-            config.split,
-            config.tuning,
-            task=task,
-            seed=config.seed,
-            fold=fold.index,
-            step=trial_bar.step,
-            threads=threads,
-        )
+        tuned = _tune(train, (flow, others), model, fold.index, config, step, threads)
         model = tuned.model
 
-    def fitted(seed: int) -> Pipeline:
-        return unfitted(model, config, seed).fit(flow, others, y, Inner(intervals(train_rows), config.split.embargo_ns))
+    def fit(seed: int) -> Pipeline:
+        return build_pipeline(model, config, seed).fit(flow, others, y, Inner(spans, config.split.embargo_ns))
 
-    pipeline, tested = fitted(config.seed), inputs(block, levels, config)
-    y_hat = pipeline.predict(*tested)
-    seeded = {s: pipeline if s == config.seed else fitted(s) for s in config.seeds}
-    chances, move = pipeline.probabilities(*tested), train_rows["move_ticks"].to_numpy()
+    pipeline = fit(config.seed)
+    by_seed = {s: pipeline if s == config.seed else fit(s) for s in config.seeds}
+    tested = select_inputs(block, levels, config.ofi, config.features)
+    y_hat, chances, move = pipeline.predict(*tested), pipeline.probabilities(*tested), train["move_ticks"].to_numpy()
     flat = None if chances is None else chances[:, PROBABILITIES.index("p_flat")]
     predictions = block.with_columns(
         pl.lit(fold.index, pl.Int32).alias("fold"),
         pl.lit(float(y.mean())).alias("train_mean"),
         pl.Series("y_hat", y_hat),
-        *(pl.Series(column(s), other.predict(*tested)) for s, other in seeded.items()),
+        *(pl.Series(name_seed_column(s), other.predict(*tested)) for s, other in by_seed.items()),
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
         pl.Series("edge_ticks", in_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
     )
-    if chances is not None:  # of a direction
-        columns = (pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES))
-        of_seeds = {up_column(s): other.probabilities(*tested) for s, other in seeded.items()}
-        ups = (pl.Series(name, up_if_moved(told)) for name, told in of_seeds.items() if told is not None)
-        predictions = predictions.with_columns(*columns, *ups)
-    explained = judged[sample(fold.test, config.evaluation.importance_rows)]
-    shap = np.abs(pipeline.contributions(*inputs(explained, levels, config))).mean(axis=0)
-    return FoldResult(fold, model, pipeline, tuned, predictions, shap, encoder.band)
+    if chances is not None:
+        predictions = predictions.with_columns(_probability_columns(chances, by_seed, tested))
+    explained = labelled[sample(fold.test, config.evaluation.importance_rows)]
+    contributions = pipeline.contributions(*select_inputs(explained, levels, config.ofi, config.features))
+    return FoldResult(fold, model, pipeline, tuned, predictions, np.abs(contributions).mean(axis=0), encoder.band)
+
+
+def _tune(
+    train: pl.DataFrame,
+    inputs: tuple[Float, Float],
+    model: ModelConfig,
+    fold: int,
+    config: Config,
+    step: Callable[[], None],
+    threads: int,
+) -> Tuned:
+    """Tune the model on the train rows; labels are as they are before a fold encodes them."""
+    names, labels = feature_columns(config.features), train["y"].to_numpy()
+    return tune(
+        Train(*inputs, labels, read_intervals(train), config.target.dead_band, names),
+        config.ofi,
+        model,
+        config.split,
+        config.tuning,
+        task=config.target.task,
+        seed=config.seed,
+        fold=fold,
+        step=step,
+        threads=threads,
+    )
+
+
+def build_pipeline(model: ModelConfig, config: Config, seed: int) -> Pipeline:
+    """Build a fold's pipeline before it has learned anything, with the fold's own (tuned) model."""
+    return Pipeline(config.ofi, model, task=config.target.task, seed=seed, columns=feature_columns(config.features))
+
+
+def select_tested_bars(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
+    """Select all bars of the fold's test spans, in time order; a fold of paths says which, as `path`."""
+    parts = []
+    for start, until, path in fold.spans:
+        part = rows.filter((pl.col("bar_close") >= start) & (pl.col("bar_close") < until))
+        parts.append(part if path is None else part.with_columns(pl.lit(path, pl.Int32).alias("path")))
+    return pl.concat(parts)
+
+
+def _probability_columns(chances: Float, by_seed: dict[int, Pipeline], tested: tuple[Float, Float]) -> list[pl.Series]:
+    """The probabilities (n, 3) of a direction, and of each seed P(up | the mid moves)."""
+    columns = [pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES)]
+    for seed, pipeline in by_seed.items():
+        of_seed = pipeline.probabilities(*tested)
+        if of_seed is not None:
+            columns.append(pl.Series(name_seed_up_column(seed), up_if_moved(of_seed)))
+    return columns
 
 
 @contextmanager
-def _told(fold: Fold, target: Target) -> Iterator[None]:
-    """Says of a DataError which fold it is of and, where its labels go one way only, what of the target helps."""
+def _naming_fold(fold: Fold, target: Target) -> Iterator[None]:
+    """Name the fold in a DataError and, where its labels go one way only, say what of the target helps."""
     try:
         with at(f"Fold {fold.index}"):
             yield
@@ -135,43 +197,3 @@ def _told(fold: Fold, target: Target) -> Iterator[None]:
         elif target.dead_band:
             use = f"a target.dead_band smaller than {target.dead_band:g}"
         raise DataError(f"{error}. Use {use}, or more data.") from error
-
-
-def unfitted(model: ModelConfig, config: Config, seed: int) -> Pipeline:
-    """A fold's pipeline before it has learned anything, with the fold's own (tuned) model."""
-    return Pipeline(config.ofi, model, task=config.target.task, seed=seed, columns=feature_columns(config.features))
-
-
-def divide(judged: pl.DataFrame, sessions: list[SessionSamples], config: Split) -> Divided:
-    """The labelled rows of these sessions, as splitters see them, and their folds."""
-    known = intervals(judged)
-    hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
-    rows = Rows(known.first_used, known.label_start, known.label_end, judged["bar_close"].to_numpy(), hours)
-    return Divided(rows, splitter(config).split(rows))
-
-
-def tested_bars(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
-    """All bars of the fold's test spans, in time order; a fold that belongs to paths says which, as `path`."""
-    parts = []
-    for start, until, path in fold.spans:
-        part = rows.filter((pl.col("bar_close") >= start) & (pl.col("bar_close") < until))
-        parts.append(part if path is None else part.with_columns(pl.lit(path, pl.Int32).alias("path")))
-    return pl.concat(parts)
-
-
-def histories(results: list[FoldResult]) -> pl.DataFrame:
-    """The predictions of all folds in time order; where there are paths, one path after the other."""
-    found = pl.concat([r.predictions for r in results])
-    return found.sort("path", "bar_close", maintain_order=True) if "path" in found.columns else found
-
-
-def intervals(rows: pl.DataFrame) -> Intervals:
-    """What each row touches in time."""
-    return Intervals(*(rows[c].to_numpy() for c in ("first_used", "label_start", "label_end")))
-
-
-def inputs(rows: pl.DataFrame, levels: int, config: Config) -> tuple[Float, Float]:
-    """What a pipeline sees of rows: flow (n, levels) and other features (n, k)."""
-    columns = feature_columns(config.features)
-    others = rows.select(columns).to_numpy() if columns else np.empty((rows.height, 0))
-    return flow_matrix(rows, levels, config.ofi.normalise, groups(config.ofi)), others

@@ -3,6 +3,6 @@ short and however many processes worked on it.
 """
 
 from ofiml.tuning.inner import Train
-from ofiml.tuning.study import Tuned, tune
+from ofiml.tuning.study import TrialResult, Tuned, tune
 
-__all__ = ["Train", "Tuned", "tune"]
+__all__ = ["Train", "TrialResult", "Tuned", "tune"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -48,11 +49,14 @@ class InnerFold:
     names: list[str]
 
 
+TrialState = Literal["complete", "pruned", "failed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
 
-    state: str
+    state: TrialState
     scores: list[float]
 
     @property

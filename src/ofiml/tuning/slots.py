@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ofiml.errors import ConfigError, DataError
 from ofiml.tuning.library import optuna
-from ofiml.tuning.suggest import read
+from ofiml.tuning.suggest import Space, read
 
 # What Optuna raises, reading a journal that somebody else wrote, or that was altered.
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
@@ -26,7 +26,7 @@ class Slots:
     parameters in `space`, and scores of `inner_folds`.
     """
 
-    def __init__(self, folder: Path, side_by_side: int, space: dict[str, Any], inner_folds: int) -> None:
+    def __init__(self, folder: Path, side_by_side: int, space: Space, inner_folds: int) -> None:
         self.folder, self.side_by_side, self.space, self.inner_folds = folder, side_by_side, space, inner_folds
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
@@ -22,8 +21,8 @@ from ofiml.config.model import KINDS
 from ofiml.errors import DataError, at
 from ofiml.models.registry import build
 from ofiml.provenance import made_by
-from ofiml.tuning.importance import importance
-from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
+from ofiml.tuning.inner import InnerFold, Train, TrialState, evaluate, inner_folds
+from ofiml.tuning.parameter_importance import measure_parameter_importance
 from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Generation, distributions
 
@@ -31,14 +30,25 @@ _POLL = 0.05  # seconds between two looks at what others are at
 
 
 @dataclass(frozen=True, slots=True)
+class TrialResult:
+    """A trial's parameters, what became of it, and the scores of the inner folds that it got through; `score` is their
+    mean, None unless the trial is complete.
+    """
+
+    params: dict[str, int | float]
+    state: TrialState
+    score: float | None
+    scores: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Tuned:
-    """The model config with the best parameters, and each trial: its `params`, its `state` (complete, pruned, failed),
-    its `score`, the mean of the `scores` of its inner folds, which is None unless it is complete;
-    and the `importance` of each parameter.
+    """The model config with the best parameters, each trial, and each parameter's share of the score's variance (None
+    where there is none to share out).
     """
 
     model: ModelConfig
-    trials: list[dict[str, Any]]
+    trials: list[TrialResult]
     importance: dict[str, float] | None
 
 
@@ -85,11 +95,10 @@ def tune(
         raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
-        model.having(best.params),
-        [{"params": t.params, "state": t.user_attrs["state"], "score": t.value, "scores": t.user_attrs["scores"]}
-         for t in trials],
-        importance(trials, seed),
-    )  # fmt: skip
+        model=model.having(best.params),
+        trials=[TrialResult(t.params, t.user_attrs["state"], t.value, t.user_attrs["scores"]) for t in trials],
+        importance=measure_parameter_importance(trials, seed),
+    )
 
 
 def _learn(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:

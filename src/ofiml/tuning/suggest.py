@@ -4,7 +4,7 @@ finished.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,15 @@ from ofiml.config import Range, Tuning
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.library import optuna
 
+if TYPE_CHECKING:
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+Space = dict[str, "IntDistribution | FloatDistribution"]  # by parameter
+
 _STARTUP = 4  # complete trials before any is suggested by what they say, or given up for it
 
 
-def distributions(model: ModelConfig) -> dict[str, Any]:
+def distributions(model: ModelConfig) -> Space:
     """Optuna's distribution of each parameter in the model's space."""
     kinds = optuna().distributions
     types = model.numbers()
@@ -66,7 +71,7 @@ class Generation:
         return frozen(self.space, place, params, outcome)
 
 
-def frozen(space: dict[str, Any], place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
+def frozen(space: Space, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
     """Optuna's frozen trial; its intermediate values are the means of the scores so far. Raises ValueError for
     parameters that are not, or not all, those of the space, or lie outside it.
     """
@@ -83,7 +88,7 @@ def frozen(space: dict[str, Any], place: int, params: dict[str, int | float], ou
     )
 
 
-def read(trial: Any, space: dict[str, Any], inner_folds: int) -> Any:
+def read(trial: Any, space: Space, inner_folds: int) -> Any:
     """The frozen trial as it was made, from what a journal has of it: its place, its state, its scores and its
     parameters. Raises ValueError for what no study of this space and so many inner folds writes.
     """

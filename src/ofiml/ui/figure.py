@@ -1,19 +1,19 @@
 """How figures look: drawn without a display and without global state."""
 
 from collections.abc import Callable
-from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 DARK, RED, BLUE, GREY = "#1f2d3d", "#c8553d", "#2a7f9e", "#8a8f98"
 
 
-def styled(draw: Callable[[Figure], None], *, legend_columns: int) -> Figure:
+def style_figure(draw: Callable[[Figure], None], *, legend_columns: int) -> Figure:
     """A figure as `draw` draws it, with light axes; what its axes name is said once, below them, where it hides
     nothing."""
     figure = Figure(figsize=(9, 5.4), dpi=110, layout="constrained")
     draw(figure)
-    named: dict[str, Any] = {}
+    named: dict[str, Artist] = {}
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25, linewidth=0.6)

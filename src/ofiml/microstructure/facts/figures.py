@@ -14,7 +14,7 @@ from ofiml.ui.figure import (
     DARK,
     GREY,
     RED,
-    styled,
+    style_figure,
 )
 
 Markets = Mapping[str, Facts]
@@ -33,7 +33,7 @@ def figures(markets: Markets) -> dict[str, Figure]:
         "impact.png": _impact,
         "intraday.png": _intraday,
     }
-    return {name: styled(partial(draw, markets=markets), legend_columns=4) for name, draw in drawn.items()}
+    return {name: style_figure(partial(draw, markets=markets), legend_columns=4) for name, draw in drawn.items()}
 
 
 def _curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ofiml.microstructure.facts.session import Facts
+from ofiml.ui.format import markdown_table, typeset_number
 
 Row = tuple[str, str, str, str]  # what it is, topic, key, format
 
@@ -78,25 +79,13 @@ NOTE = (
 )
 
 
-def markdown(markets: Mapping[str, Facts], described: Mapping[str, str]) -> str:
-    """One column a market, labelled and described by what it holds, and one of published values."""
-    lines = [f"| | {' | '.join(_cell(label) for label in markets)} | published |", "|---" * (len(markets) + 2) + "|"]
-    lines.append(f"| data | {' | '.join(_cell(described[label]) for label in markets)} | |")
-    for heading, rows in SECTIONS.items():
-        lines.append(f"| **{heading}** |" + " |" * (len(markets) + 1))
-        for text, topic, key, form in rows:
-            values = [number(facts.get(topic, {}).get(key, float("nan")), form) for facts in markets.values()]
-            lines.append(f"| {text} | {' | '.join(values)} | {PUBLISHED.get((topic, key), '')} |")
-    return "\n".join([*lines, "", NOTE, ""])
-
-
-def number(value: float, form: str) -> str:
-    """The value in its format, with a true minus; – for NaN."""
-    if value != value:
-        return "–"
-    text = format(value, form)
-    return text.replace("-", "−") if any(c in "123456789" for c in text) else text.replace("-", "")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def write_facts(markets: Mapping[str, Facts], described: Mapping[str, str]) -> str:
+    """Write one column a market, labelled and described by what it holds, and one of published values."""
+    rows = [["data", *(described[label] for label in markets), ""]]
+    for heading, lines in SECTIONS.items():
+        rows.append([f"**{heading}**", *[""] * (len(markets) + 1)])
+        for text, topic, key, form in lines:
+            values = [facts.get(topic, {}).get(key, float("nan")) for facts in markets.values()]
+            numbers = [typeset_number(value, form) for value in values]
+            rows.append([text, *numbers, PUBLISHED.get((topic, key), "")])
+    return "\n".join([markdown_table(["", *markets, "published"], rows), "", NOTE, ""])

@@ -1,28 +1,30 @@
-"""The figures of a study, each one question: a module for each subject, with `drawn`, file name to drawing."""
+"""The figures of a study, each one question: a module for each subject, with `choose_figures`, file name to drawing."""
 
 from functools import partial
 
 from matplotlib.figure import Figure
 
 from ofiml.reporting.figures import controls as of_controls
-from ofiml.reporting.figures import importance as of_importance
+from ofiml.reporting.figures import explanation as of_explanation
 from ofiml.reporting.figures import parts as of_parts
 from ofiml.reporting.figures import splits as of_splits
 from ofiml.reporting.figures import study as of_study
 from ofiml.reporting.figures import tuning as of_tuning
-from ofiml.reporting.verdict import title
+from ofiml.reporting.verdict import write_title
 from ofiml.study.run import Study
-from ofiml.ui.figure import GREY, styled
+from ofiml.ui.figure import GREY, style_figure
 
-_SUBJECTS = (of_study, of_importance, of_parts, of_splits, of_tuning, of_controls)
+_SUBJECTS = (of_study, of_explanation, of_parts, of_splits, of_tuning, of_controls)
 
 
-def figures(study: Study) -> dict[str, Figure]:
+def draw_figures(study: Study) -> dict[str, Figure]:
     """File name to figure."""
-    drawn = {name: draw for subject in _SUBJECTS for name, draw in subject.drawn(study).items()}
-    return {name: _titled(styled(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()}
+    drawn = {name: draw for subject in _SUBJECTS for name, draw in subject.choose_figures(study).items()}
+    return {
+        name: _titled(style_figure(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()
+    }
 
 
 def _titled(figure: Figure, study: Study) -> Figure:
-    figure.suptitle(title(study), fontsize=8, color=GREY)
+    figure.suptitle(write_title(study), fontsize=8, color=GREY)
     return figure

@@ -9,7 +9,7 @@ from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Nothing where controls are switched off."""
     return {} if study.report.controls is None else {"controls.png": _controls}
 
@@ -17,10 +17,10 @@ def drawn(study: Study) -> dict[str, Draw]:
 def _controls(figure: Figure, study: Study) -> None:
     """IC with its interval, a line each; a control without an IC says so."""
     assert study.report.controls is not None
-    pooled = study.report.metrics["pooled"]["ic"]
-    entries = [("the model", pooled["value"], pooled["low"], pooled["high"])]
-    entries += [(NAMES[k], c["ic"], c["ic_low"], c["ic_high"]) for k, c in study.report.controls.items()]
-    axis, level = figure.subplots(), study.report.metrics["bootstrap"]["level"]
+    pooled = study.report.metrics.pooled["ic"]
+    entries = [("the model", pooled.value, pooled.low, pooled.high)]
+    entries += [(NAMES[k], c.ic, c.ic_low, c.ic_high) for k, c in study.report.controls.items()]
+    axis, level = figure.subplots(), study.report.metrics.bootstrap.level
     for i, (_, value, low, high) in enumerate(entries):
         if np.isnan(value):
             axis.text(0, i, " no IC: the forecast is constant", va="center", fontsize=9, color=GREY)
@@ -28,8 +28,8 @@ def _controls(figure: Figure, study: Study) -> None:
         ends = [[max(value - low, 0.0)], [max(high - value, 0.0)]] if low == low else None
         axis.errorbar(value, i, xerr=ends, fmt="o", capsize=3, color=BLUE if i == 0 else DARK)
     axis.axvline(0, color=GREY, linewidth=0.8)
-    if pooled["value"] == pooled["value"]:
-        axis.axvline(pooled["value"], color=BLUE, linewidth=0.8, linestyle="--")
+    if pooled.value == pooled.value:
+        axis.axvline(pooled.value, color=BLUE, linewidth=0.8, linestyle="--")
     axis.set_yticks(range(len(entries)), [name for name, *_ in entries])
     axis.invert_yaxis()
     axis.set_xlabel(f"IC out of sample, with its {level:.0%} interval")

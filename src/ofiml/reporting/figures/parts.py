@@ -1,14 +1,13 @@
 """The forecasts by stratum and by horizon, and whether their probabilities hold."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ofiml.evaluation.reliability import forecasts
-from ofiml.evaluation.strata import UNKNOWN
+from ofiml.evaluation.reliability import Event, select_events
+from ofiml.evaluation.strata import UNKNOWN, StratumScore
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -23,7 +22,7 @@ _BAND = "#cfe3ea"
 _MOST = 10  # strata of a kind that a figure has room for
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Impacts have no decay, and only directions have probabilities."""
     return {
         "strata.png": _strata,
@@ -34,41 +33,41 @@ def drawn(study: Study) -> dict[str, Draw]:
 
 def _strata(figure: Figure, study: Study) -> None:
     """IC of each stratum, kind by kind, beside the pooled one."""
-    shown: list[dict[str, Any]] = []
+    shown: list[StratumScore] = []
     labels: list[str] = []
     places: list[float] = []
     left_out = 0
     at = 0.0
     axis = figure.subplots()
-    for kind in dict.fromkeys(s["kind"] for s in study.report.strata):
-        entries = [s for s in study.report.strata if s["kind"] == kind and s["stratum"] != UNKNOWN]
+    for kind in dict.fromkeys(s.kind for s in study.report.strata):
+        entries = [s for s in study.report.strata if s.kind == kind and s.stratum != UNKNOWN]
         if len(entries) == 1:
             continue
         if len(entries) > _MOST:
-            ranked = sorted((s for s in entries if s["ic"] == s["ic"]), key=lambda s: s["ic"])
+            ranked = sorted((s for s in entries if s.ic == s.ic), key=lambda s: s.ic)
             left_out += len(entries) - len(ranked[: _MOST // 2] + ranked[-_MOST // 2 :])
             kept = ranked[: _MOST // 2] + ranked[-_MOST // 2 :]
             entries = [s for s in entries if s in kept]
         for i, entry in enumerate(entries):
             shown.append(entry)
             places.append(at)
-            name = f"fold {entry['stratum']}" if kind == "fold" else entry["stratum"]
+            name = f"fold {entry.stratum}" if kind == "fold" else entry.stratum
             labels.append(f"{kind.replace('_', ' ')}:  {name}" if i == 0 and kind != "fold" else name)
             at += 1.0
         at += 0.6
-    pooled = study.report.metrics["pooled"]["ic"]
-    level = f"{study.report.metrics['bootstrap']['level']:.0%}"
-    axis.axvspan(pooled["low"], pooled["high"], color=_BAND, zorder=0, label=f"all rows, {level} interval")
-    axis.axvline(pooled["value"], color=DARK, linewidth=1)
+    pooled = study.report.metrics.pooled["ic"]
+    level = f"{study.report.metrics.bootstrap.level:.0%}"
+    axis.axvspan(pooled.low, pooled.high, color=_BAND, zorder=0, label=f"all rows, {level} interval")
+    axis.axvline(pooled.value, color=DARK, linewidth=1)
     axis.axvline(0, color=GREY, linewidth=0.8)
-    value, low, high = (np.array([s[k] for s in shown], np.float64) for k in ("ic", "low", "high"))
+    value, low, high = (np.array([getattr(s, k) for s in shown], np.float64) for k in ("ic", "low", "high"))
     y = np.array(places)
     axis.hlines(y, low, high, color=BLUE, linewidth=1.4, label=f"stratum, {level} interval")
     axis.scatter(value, y, s=22, color=BLUE, zorder=3)
     axis.set_yticks(y, labels, fontsize=8 if len(y) < 26 else 6)
     for place, entry in zip(y, shown, strict=True):
         axis.annotate(
-            f"{entry['rows']:,}",
+            f"{entry.rows:,}",
             (1.0, place),
             xycoords=("axes fraction", "data"),
             fontsize=7,
@@ -87,11 +86,12 @@ def _decay(figure: Figure, study: Study) -> None:
     """IC over horizons, of the whole move and of what each horizon adds."""
     assert study.report.decay is not None
     axis, entries = figure.subplots(), study.report.decay
-    x = np.array([d["multiple"] for d in entries])
+    x = np.array([d.multiple for d in entries])
     whole, low, high, new, new_low, new_high = (
-        np.array([d[k] for d in entries], np.float64) for k in ("ic", "low", "high", "new_ic", "new_low", "new_high")
+        np.array([getattr(d, k) for d in entries], np.float64)
+        for k in ("ic", "low", "high", "new_ic", "new_low", "new_high")
     )
-    level = f"{study.report.metrics['bootstrap']['level']:.0%}"
+    level = f"{study.report.metrics.bootstrap.level:.0%}"
     axis.plot(x, whole, color=BLUE, marker="o", markersize=4, label="move from the decision to the horizon")
     axis.fill_between(x, low, high, color=_BAND, label=f"its {level} interval")
     axis.errorbar(
@@ -108,7 +108,7 @@ def _decay(figure: Figure, study: Study) -> None:
     axis.axhline(0, color=GREY, linewidth=0.8)
     axis.axvline(1.0, color=DARK, linewidth=0.9, linestyle="--", label="the study's horizon")
     axis.set_xscale("log")
-    axis.set_xticks(x, [d["horizon"] for d in entries])
+    axis.set_xticks(x, [d.horizon for d in entries])
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("horizon, from the decision delay on")
     axis.set_ylabel("IC out of sample")
@@ -120,12 +120,12 @@ def _reliability(figure: Figure, study: Study) -> None:
     assert study.report.reliability is not None
     curves = study.report.reliability
     panels = figure.subplots(2, len(curves), squeeze=False, height_ratios=[3, 1], sharex="col")
-    level = f"{study.report.metrics['bootstrap']['level']:.0%}"
-    all_of = forecasts(study.predictions)
-    said = {"up": "P(up | the mid moves)", "flat": "P(no move)"}
-    for (name, found), (axis, below) in zip(curves.items(), panels.T, strict=True):
+    level = f"{study.report.metrics.bootstrap.level:.0%}"
+    events = select_events(study.predictions)
+    meanings: dict[Event, str] = {"up": "P(up | the mid moves)", "flat": "P(no move)"}
+    for (name, curve), (axis, below) in zip(curves.items(), panels.T, strict=True):
         forecast, frequency, low, high, rows = (
-            np.array([b[k] for b in found["curve"]], np.float64)
+            np.array([getattr(b, k) for b in curve.curve], np.float64)
             for k in ("forecast", "frequency", "low", "high", "rows")
         )
         if len(rows):
@@ -137,12 +137,12 @@ def _reliability(figure: Figure, study: Study) -> None:
             axis.errorbar(
                 forecast, frequency, error, fmt="o", color=BLUE, capsize=3, markersize=4, label=f"{level} interval"
             )
-            below.hist(all_of[name][1], bins=50, color=_BAND)
-        below.set_xlabel(said[name])
+            below.hist(events[name].p, bins=50, color=_BAND)
+        below.set_xlabel(meanings[name])
         below.set_ylabel("rows")
         axis.set_title(
-            f"Brier {found['brier']:.4f} = reliability {found['reliability']:.4f} - resolution "
-            f"{found['resolution']:.4f}\n+ uncertainty {found['uncertainty']:.4f} + within {found['within']:.4f}",
+            f"Brier {curve.brier:.4f} = reliability {curve.reliability:.4f} - resolution "
+            f"{curve.resolution:.4f}\n+ uncertainty {curve.uncertainty:.4f} + within {curve.within:.4f}",
             fontsize=9 if len(curves) == 1 else 8,
         )
     panels[0, 0].set_ylabel("how often it happened")

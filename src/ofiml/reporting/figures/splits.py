@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from ofiml.reporting.folds import draw
+from ofiml.reporting.folds import draw_folds
 from ofiml.study.run import Study
 
 
-def drawn(study: Study) -> dict[str, Callable[[Figure, Study], None]]:
-    return {"splits.png": lambda figure, study: draw(figure, study.divided)}
+def choose_figures(study: Study) -> dict[str, Callable[[Figure, Study], None]]:
+    return {"splits.png": lambda figure, study: draw_folds(figure, study.divided)}

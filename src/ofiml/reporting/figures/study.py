@@ -8,9 +8,7 @@ from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
 from ofiml.data.schema import TIME
-from ofiml.evaluation.strata import blocks_within
-from ofiml.labels import label_span
-from ofiml.metrics.bootstrap import group_means
+from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -24,14 +22,14 @@ Draw = Callable[[Figure, Study], None]
 _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Impact studies have no equity, and only fitted reductions have weights."""
     return {
         "signal.png": _signal,
         "predicted_realised.png": _predicted_realised,
         "folds.png": _folds,
         "importance.png": _importance,
-        **({"weights.png": _weights} if "weights" in study.report.ofi else {}),
+        **({"weights.png": _weights} if study.report.ofi.weights is not None else {}),
         **({"equity.png": _equity} if study.equity is not None else {}),
     }
 
@@ -77,23 +75,11 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     decile = np.empty(len(y), np.int64)
     for k, rows in enumerate(deciles):
         decile[rows] = k
-    evaluation = study.config.evaluation
-    block = blocks_within(study.predictions, label_span(study.predictions), study.config)
-    mean, below, above = group_means(
-        y,
-        decile,
-        block,
-        samples=evaluation.bootstrap_samples,
-        level=evaluation.confidence_level,
-        seed=study.config.seed,
-    )
+    bootstrap = BlockBootstrap.of(study.config.evaluation, study.config.seed)
+    mean, below, above = bootstrap.group_means(y, decile, bootstrap.number_blocks(study.predictions))
     error = np.maximum(np.stack([mean - below, above - mean]), 0)
     known = bool(np.isfinite(error).any())
-    said = (
-        f"{evaluation.confidence_level:.0%} interval over blocks of time"
-        if known
-        else "too few blocks of time for an interval"
-    )
+    said = f"{bootstrap.level:.0%} interval over blocks of time" if known else "too few blocks of time for an interval"
     axis.errorbar(x, mean, error, fmt="o", color=_DOWN, capsize=3, label=f"mean by decile, {said}")
     low, high = np.quantile(y, [0.01, 0.99])
     reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
@@ -102,9 +88,9 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     if span[1] > span[0]:
         axis.set_xlim(span[0] - 0.05 * np.ptp(span), span[1] + 0.05 * np.ptp(span))
     axis.plot(span, span, color=_PRICE, linewidth=0.8, linestyle="--", label="as predicted")
-    pooled = study.report.metrics["pooled"]
+    pooled = study.report.metrics.pooled
     axis.set_title(
-        f"Predicted against realised, out of sample: R² {pooled['r2']['value']:.4f}, IC {pooled['ic']['value']:.3f}"
+        f"Predicted against realised, out of sample: R² {pooled['r2'].value:.4f}, IC {pooled['ic'].value:.3f}"
     )
     axis.set_xlabel(f"{_word(study)} ({_unit(study)}), the inner 99 %")
     axis.set_ylabel(
@@ -118,21 +104,21 @@ _MOST_NAMED = 6  # folds, beside each other on an axis
 def _folds(figure: Figure, study: Study) -> None:
     """IC of each fold beside the pooled IC with its interval."""
     metrics, axis = study.report.metrics, figure.subplots()
-    pooled = metrics["pooled"]["ic"]
-    values = [f["ic"] for f in metrics["folds"]]
+    pooled = metrics.pooled["ic"]
+    values = [f.values["ic"] for f in metrics.folds]
     axis.bar(range(len(values)), np.nan_to_num(values), color=_UP, width=0.6)
     axis.axhspan(
-        pooled["low"],
-        pooled["high"],
+        pooled.low,
+        pooled.high,
         color=_BAND,
         zorder=0,
-        label=f"pooled, {metrics['bootstrap']['level']:.0%} interval",
+        label=f"pooled, {metrics.bootstrap.level:.0%} interval",
     )
-    axis.axhline(pooled["value"], color=_PRICE, linewidth=1)
+    axis.axhline(pooled.value, color=_PRICE, linewidth=1)
     axis.axhline(0, color=GREY, linewidth=0.8)
     folds = study.report.folds
     if len(folds) <= _MOST_NAMED:
-        axis.set_xticks(range(len(values)), [f"fold {f['fold']}\n{f['test_from'][:16]}" for f in folds])
+        axis.set_xticks(range(len(values)), [f"fold {f.fold}\n{f.test_from[:16]}" for f in folds])
     else:
         axis.set_xlabel("fold")
     axis.set_ylabel("IC out of sample")
@@ -143,11 +129,9 @@ def _importance(figure: Figure, study: Study) -> None:
     """Mean |SHAP| out of sample of the top features, a dot per fold."""
     top = study.report.importance[:20][::-1]
     axis = figure.subplots()
-    axis.barh([e["feature"] for e in top], [e["mean_abs_shap"] for e in top], color=_BAND)
+    axis.barh([e.feature for e in top], [e.mean_abs_shap for e in top], color=_BAND)
     for i, entry in enumerate(top):
-        axis.scatter(
-            entry["folds"], [i] * len(entry["folds"]), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None
-        )
+        axis.scatter(entry.folds, [i] * len(entry.folds), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None)
     axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
     agreement = study.report.importance_stability
     axis.set_title("Importance" + (f"; rank agreement of folds {agreement:.2f}" if agreement == agreement else ""))
@@ -158,9 +142,10 @@ _MOST_GROUPS = 6  # that a figure has room for
 
 def _weights(figure: Figure, study: Study) -> None:
     """The weight over levels that each fold learned, signs and all, a panel for each part and look-back."""
-    learned, explained = study.report.ofi["weights"], study.report.ofi["explained"]
-    if isinstance(learned, list):  # one group alone
-        learned, explained = {study.config.ofi.name: learned}, {study.config.ofi.name: explained}
+    name, ofi = study.config.ofi.name, study.report.ofi
+    learned, explained = (
+        part if isinstance(part, dict) else {name: part or []} for part in (ofi.weights, ofi.explained)
+    )
     shown = list(learned)[:_MOST_GROUPS]
     across = 2 if len(shown) in (2, 4) else min(3, len(shown))
     panels = np.atleast_1d(figure.subplots(-(-len(shown) // across), across, squeeze=False)).ravel()
@@ -198,7 +183,7 @@ def _equity(figure: Figure, study: Study) -> None:
     for start in starts[1:]:
         axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.6)
     axis.axhline(0, color=_PRICE, linewidth=0.8)
-    if not study.report.backtest["fills"]:
+    if not study.report.backtest.fills:
         axis.text(
             0.5, 0.6, "no forecast exceeded the cost of a trade", ha="center", transform=axis.transAxes, color=GREY
         )
@@ -206,7 +191,7 @@ def _equity(figure: Figure, study: Study) -> None:
     axis.set_xlabel("tested bars (lines: sessions)")
     axis.set_ylabel("profit (currency)")
     b = study.report.backtest
-    axis.set_title(f"{b['fills']} fills: gross {b['gross_pnl']:,.2f}, costs {b['costs']:,.2f}, net {b['net_pnl']:,.2f}")
+    axis.set_title(f"{b.fills} fills: gross {b.gross_pnl:,.2f}, costs {b.costs:,.2f}, net {b.net_pnl:,.2f}")
 
 
 def _equity_by_path(figure: Figure, study: Study) -> None:
@@ -224,9 +209,10 @@ def _equity_by_path(figure: Figure, study: Study) -> None:
     axis.axhline(0, color=_PRICE, linewidth=0.8)
     axis.set_xlabel("tested bars")
     axis.set_ylabel("profit (currency)")
-    spread = study.report.backtest["spread"]
-    net, sharpe = spread["net_pnl"], spread["sharpe_net"]
+    paths, spread = study.report.backtest.paths, study.report.backtest.spread
+    assert paths is not None
+    assert spread is not None
+    net, sharpe = spread.net_pnl, spread.sharpe_net
     axis.set_title(
-        f"{len(study.report.backtest['paths'])} paths: net {net['min']:,.2f} to {net['max']:,.2f}, "
-        f"Sharpe {sharpe['mean']:.2f} ± {sharpe['sd']:.2f}"
+        f"{len(paths)} paths: net {net.min:,.2f} to {net.max:,.2f}, Sharpe {sharpe.mean:.2f} ± {sharpe.sd:.2f}"
     )

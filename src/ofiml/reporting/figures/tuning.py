@@ -1,12 +1,12 @@
 """How the parameters were found: the search over its trials, what the score depends on, and how."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from ofiml.study.report import TuningReport
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -22,12 +22,12 @@ _MOST_PARAMETERS = 6  # that a figure has room for
 _FOLDS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """Nothing where nothing was tuned; no importance where no fold has any."""
     tuned = study.report.tuning
     if not tuned:
         return {}
-    shared = {"tuning_importance.png": _importance} if any(t["importance"] for t in tuned) else {}
+    shared = {"tuning_importance.png": _importance} if any(t.importance for t in tuned) else {}
     return {"tuning_history.png": _history, **shared, "tuning_slices.png": _slices}
 
 
@@ -36,11 +36,11 @@ def _score(study: Study) -> str:
     return f"score ({against}, mean of inner folds)"
 
 
-def _scores(fold: dict[str, Any]) -> np.ndarray:
-    return np.array([np.nan if t["score"] is None else t["score"] for t in fold["trials"]], np.float64)
+def _scores(fold: TuningReport) -> np.ndarray:
+    return np.array([np.nan if t.score is None else t.score for t in fold.trials], np.float64)
 
 
-def _reach(tuned: list[dict[str, Any]]) -> tuple[float, float]:
+def _reach(tuned: list[TuningReport]) -> tuple[float, float]:
     """The scores worth seeing: a bad trial may be very bad, and would flatten the rest."""
     every = np.concatenate([_scores(fold) for fold in tuned])
     first = min(float(_scores(fold)[np.isfinite(_scores(fold))][0]) for fold in tuned)
@@ -55,22 +55,22 @@ def _history(figure: Figure, study: Study) -> None:
     axis, tuned = figure.subplots(), study.report.tuning
     best = [np.fmax.accumulate(_scores(fold)) for fold in tuned]
     for fold, line in zip(tuned, best, strict=True):
-        colour = _FOLDS[fold["fold"] % len(_FOLDS)]
-        axis.step(range(len(line)), line, where="post", color=colour, linewidth=1.2, label=f"fold {fold['fold']}")
+        colour = _FOLDS[fold.fold % len(_FOLDS)]
+        axis.step(range(len(line)), line, where="post", color=colour, linewidth=1.2, label=f"fold {fold.fold}")
         axis.plot(_scores(fold), ".", color=colour, markersize=5, alpha=0.6)
     axis.set_ylim(*_reach(tuned))
     axis.set_xlim(-0.5, max(len(line) for line in best) - 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("trial")
     axis.set_ylabel(_score(study))
-    states = [t["state"] for fold in tuned for t in fold["trials"]]
+    states = [t.state for fold in tuned for t in fold.trials]
     counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
     axis.set_title(f"Best score so far, a line a fold; dots are complete trials ({counts})")
 
 
 def _importance(figure: Figure, study: Study) -> None:
     """Each parameter's share of the score's variance, the mean over folds as a bar, a dot a fold."""
-    folds = [fold["importance"] for fold in study.report.tuning if fold["importance"]]
+    folds = [fold.importance for fold in study.report.tuning if fold.importance]
     means = {name: float(np.mean([shares[name] for shares in folds])) for name in folds[0]}
     names = sorted(means, key=lambda name: means[name])
     axis = figure.subplots()
@@ -91,9 +91,9 @@ def _slices(figure: Figure, study: Study) -> None:
     panels = figure.subplots(-(-len(names) // across), across, squeeze=False, sharey=True).ravel()
     for axis, name in zip(panels, names, strict=False):
         for fold in tuned:
-            colour, scores = _FOLDS[fold["fold"] % len(_FOLDS)], _scores(fold)
-            values = np.array([t["params"][name] for t in fold["trials"]])
-            axis.plot(values, scores, ".", color=colour, markersize=5, alpha=0.7, label=f"fold {fold['fold']}")
+            colour, scores = _FOLDS[fold.fold % len(_FOLDS)], _scores(fold)
+            values = np.array([t.params[name] for t in fold.trials])
+            axis.plot(values, scores, ".", color=colour, markersize=5, alpha=0.7, label=f"fold {fold.fold}")
             best = int(np.nanargmax(scores))
             axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="chosen")
         if space[name].log:

@@ -13,6 +13,7 @@ from ofiml.ui.figure import (
     GREY,
     RED,
 )
+from ofiml.ui.format import format_number
 
 Draw = Callable[[Figure, Study], None]
 
@@ -20,14 +21,14 @@ _BAND = "#cfe3ea"
 _RANKED = 12  # features whose ranks a figure has room for
 
 
-def drawn(study: Study) -> dict[str, Draw]:
+def choose_figures(study: Study) -> dict[str, Draw]:
     """What was switched off is not drawn, nor ranks over one fold."""
-    found = study.report.explained
+    use = study.report.explained
     return {
         "families.png": _families,
         **({"stability.png": _stability} if len(study.report.folds) > 1 else {}),
-        **({"permutation.png": _permutation} if found["permutation"] else {}),
-        **({"interactions.png": _interactions} if found["interactions"] else {}),
+        **({"permutation.png": _permutation} if use.permutation else {}),
+        **({"interactions.png": _interactions} if use.interactions else {}),
     }
 
 
@@ -44,10 +45,9 @@ def _bars(figure: Figure, names: list[str], values: list[float], folds: list[lis
 
 def _families(figure: Figure, study: Study) -> None:
     """Mean |SHAP| of each family of features."""
-    found = study.report.explained["families"]
-    shares = [f"{f['share']:.0%}" if f["share"] == f["share"] else "–" for f in found]
-    names = [f"{f['family']} ({f['features']})\n{share}" for f, share in zip(found, shares, strict=True)]
-    _bars(figure, names, [f["mean_abs_shap"] for f in found], [f["folds"] for f in found])
+    families = study.report.explained.families
+    names = [f"{f.family} ({f.features})\n{format_number(f.share, '.0%')}" for f in families]
+    _bars(figure, names, [f.mean_abs_shap for f in families], [f.folds for f in families])
     figure.axes[0].set_xlabel("sum of mean |SHAP| of the raw score, out of sample (in brackets: how many features)")
     figure.axes[0].set_title("Which family do the forecasts rest on?")
 
@@ -55,16 +55,16 @@ def _families(figure: Figure, study: Study) -> None:
 def _stability(figure: Figure, study: Study) -> None:
     """Rank of the top features in each fold."""
     entries, axis = study.report.importance, figure.subplots()
-    values = np.array([e["folds"] for e in entries])
+    values = np.array([e.folds for e in entries])
     ranks = np.argsort(np.argsort(-values, axis=0, kind="stable"), axis=0, kind="stable") + 1
     shown = ranks[:_RANKED]
-    folds = [f["fold"] for f in study.report.folds]
+    folds = [f.fold for f in study.report.folds]
     x = np.arange(len(folds))
     for i, row in enumerate(shown):
         strong = i < 3
         axis.plot(x, row, marker="o", markersize=4, linewidth=1.6 if strong else 0.9, color=BLUE if strong else GREY)
     # Names stand apart from each other even where ranks do not.
-    ends = sorted((int(row[-1]), entry["feature"]) for entry, row in zip(entries, shown, strict=False))
+    ends = sorted((int(row[-1]), entry.feature) for entry, row in zip(entries, shown, strict=False))
     for k, (rank, name) in enumerate(ends):
         axis.annotate(
             f"{rank}  {name}",
@@ -90,13 +90,14 @@ def _stability(figure: Figure, study: Study) -> None:
 
 def _permutation(figure: Figure, study: Study) -> None:
     """Drop in R² out of sample when a feature is dealt out among other rows."""
-    found = study.report.explained["permutation"]
-    entries = found["features"]
-    _bars(figure, [e["feature"] for e in entries], [e["drop_r2"] for e in entries], [e["folds"] for e in entries])
+    permutation = study.report.explained.permutation
+    assert permutation is not None
+    entries = permutation.features
+    _bars(figure, [e.feature for e in entries], [e.drop_r2 for e in entries], [e.folds for e in entries])
     axis, y = figure.axes[0], np.arange(len(entries))[::-1]
-    error = np.array([e["error"] for e in entries])
+    error = np.array([e.error for e in entries])
     axis.errorbar(
-        [e["drop_r2"] for e in entries],
+        [e.drop_r2 for e in entries],
         y,
         xerr=1.96 * error,
         fmt="none",
@@ -105,7 +106,7 @@ def _permutation(figure: Figure, study: Study) -> None:
         linewidth=1,
         label="±1.96 standard errors over folds",
     )
-    agreement = found["agreement"]
+    agreement = permutation.agreement
     said = f" Rank agreement with SHAP: {agreement:.2f}" if agreement == agreement else ""
     axis.set_xlabel("drop in R² out of sample, a feature at a time dealt out in blocks of rows")
     axis.set_title(f"What is lost without each feature?{said}")
@@ -113,15 +114,15 @@ def _permutation(figure: Figure, study: Study) -> None:
 
 def _interactions(figure: Figure, study: Study) -> None:
     """Friedman's H of the pairs of the first features."""
-    found = study.report.explained["interactions"]
-    entries = found["pairs"][:15]
-    shares = ["–" if e["share"] != e["share"] else f"{e['share']:.0%}" for e in entries]
-    names = [f"{' × '.join(e['features'])}  {share}" for e, share in zip(entries, shares, strict=True)]
-    _bars(figure, names, [e["strength"] for e in entries], [e["folds"] for e in entries])
+    interactions = study.report.explained.interactions
+    assert interactions is not None
+    entries = interactions.pairs[:15]
+    names = [f"{' × '.join(e.features)}  {format_number(e.share, '.0%')}" for e in entries]
+    _bars(figure, names, [e.strength for e in entries], [e.folds for e in entries])
     axis = figure.axes[0]
     unit = "log-odds" if study.config.target.task == "classification" else study.config.target.unit
     axis.set_xlabel(f"strength ({unit}); %: share of what the pair moves (Friedman's H²)")
-    if found["additive"]:
+    if interactions.additive:
         axis.text(0.5, 0.5, "the model adds its features up", ha="center", transform=axis.transAxes, color=DARK)
         axis.set_xlim(-0.05, 1)
     axis.set_title("Which of the first features are used together?")

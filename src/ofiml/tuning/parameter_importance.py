@@ -1,4 +1,4 @@
-"""Which parameters the score depends on."""
+"""How much the tuning score depends on each parameter."""
 
 import warnings
 from typing import Any
@@ -8,8 +8,8 @@ from ofiml.tuning.library import optuna
 _FEWEST = 4  # complete trials: a forest of fewer says nothing
 
 
-def importance(trials: list[Any], seed: int) -> dict[str, float] | None:
-    """Each parameter's share of the variance of the score over the complete trials, by fANOVA; they sum to 1.
+def measure_parameter_importance(trials: list[Any], seed: int) -> dict[str, float] | None:
+    """Measure each parameter's share of the score's variance over the complete trials, by fANOVA; they sum to 1.
 
     None where there is nothing to share out: too few complete trials, all of one score, or no parameter that varies.
     Source: Hutter, Hoos and Leyton-Brown (2014), "An Efficient Approach for Assessing Hyperparameter Importance", as

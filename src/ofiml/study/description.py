@@ -1,0 +1,113 @@
+"""What a report says of a study's data, folds, reduction and tuning."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import FileDataset, SyntheticDataset
+from ofiml.data.quality import add
+from ofiml.ofi.reduce import describe_reducers
+from ofiml.samples.session import SessionSamples
+from ofiml.samples.table import feature_columns
+from ofiml.splits.fold import Span
+from ofiml.splits.rows import Rows
+from ofiml.study.report import (
+    DatasetReport,
+    FoldReport,
+    ModelReport,
+    OfiReport,
+    RowCounts,
+    SessionReport,
+    SpanReport,
+    TuningReport,
+)
+from ofiml.training.fitted import FittedStudy
+from ofiml.training.folds import FoldResult
+from ofiml.ui.format import format_time
+
+
+def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset) -> DatasetReport:
+    """Describe the sessions, and add up what was dropped and kept over them."""
+    dropped: dict[str, int] = {}
+    kept: dict[str, int] = {}
+    for s in sessions:
+        dropped, kept = add(dropped, s.quality.dropped), add(kept, s.quality.kept)
+    return DatasetReport(
+        name=dataset.name,
+        digest=hashlib.sha256("".join(s.digest for s in sessions).encode()).hexdigest(),
+        events=sum(s.events for s in sessions),
+        dropped=dropped,
+        kept=kept,
+        notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
+        sessions=[SessionReport(*s.key, s.events, s.digest, dataset.tick, s.size_unit, s.quality) for s in sessions],
+        sources=sorted({s.source for s in sessions}),
+        levels=sessions[0].levels,
+    )
+
+
+def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
+    """Count the bars, and name the features that no row knows: this feed, or this market, does not have them."""
+    labelled = fitted.labelled
+    columns = labelled.select(pl.col(feature_columns(fitted.config.features)).cast(pl.Float64).fill_nan(None))
+    return RowCounts(
+        bars=sum(s.rows.height for s in fitted.sessions),
+        used=labelled.height,
+        dropped=dropped,
+        never_known=[c.name for c in columns if c.null_count() == labelled.height],
+    )
+
+
+def describe_ofi(fitted: FittedStudy) -> OfiReport:
+    """Describe the reduction over levels and what it learned in each fold."""
+    ofi, learned = fitted.config.ofi, describe_reducers([r.pipeline.reducer for r in fitted.results])
+    return OfiReport(ofi.name, ofi.normalise, learned.weights, learned.explained)
+
+
+def describe_model(fitted: FittedStudy) -> ModelReport:
+    """Describe the model and its target."""
+    config = fitted.config
+    features = fitted.results[0].pipeline.feature_names
+    return ModelReport(config.model.name, features, config.target.form, config.target.unit)
+
+
+def describe_folds(fitted: FittedStudy) -> list[FoldReport]:
+    """Describe each fold: numbers of rows, times, tested spans."""
+    return [_describe_fold(result, fitted.divided.rows) for result in fitted.results]
+
+
+def _describe_fold(result: FoldResult, rows: Rows) -> FoldReport:
+    fold, known_at = result.fold, rows.known_at
+    first, last = (format_time(known_at[fold.train[i]]) for i in (0, -1))
+    return FoldReport(
+        fold=fold.index,
+        train_rows=len(fold.train),
+        purged=fold.purged,
+        embargoed=fold.embargoed,
+        test_rows=len(fold.test),
+        train_from=first,
+        train_to=last,
+        test_from=format_time(known_at[fold.test[0]]),
+        test_to=format_time(known_at[fold.test[-1]]),
+        spans=[_describe_span(span, rows) for span in fold.spans],
+        dead_band_ticks=result.dead_band,
+    )
+
+
+def _describe_span(span: Span, rows: Rows) -> SpanReport:
+    labelled = int(np.diff(np.searchsorted(rows.known_at, [span.start, span.until]))[0])
+    return SpanReport(format_time(span.start), format_time(span.until), span.path, labelled)
+
+
+def describe_tuning(fitted: FittedStudy) -> list[TuningReport]:
+    """Describe the search of each tuned fold; empty where nothing was tuned."""
+    return [
+        TuningReport(
+            fold=r.fold.index,
+            best={name: getattr(r.tuned.model, name) for name in fitted.config.model.space},
+            importance=r.tuned.importance,
+            trials=r.tuned.trials,
+        )
+        for r in fitted.results
+        if r.tuned is not None
+    ]

@@ -1,0 +1,164 @@
+"""The JSON border: typed records become JSON, and JSON that a stranger may have written becomes a record.
+
+A dataclass is an object with its fields as keys, but for a field whose metadata has another `key`, and a mapping whose
+metadata has a `prefix`: its entries stand among the other keys, each with that prefix. NaN and infinity are null.
+"""
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ofiml.errors import ConfigError
+
+Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+T = TypeVar("T")
+
+
+def write_json(record: object) -> str:
+    """Write a record as JSON."""
+    return json.dumps(encode(record), indent=1, allow_nan=False)
+
+
+def encode(value: object) -> Json:
+    """Make of records, mappings, lists and numbers what JSON has."""
+    if is_dataclass(value) and not isinstance(value, type):
+        out: dict[str, Json] = {}
+        for f in fields(value):
+            part = getattr(value, f.name)
+            if "prefix" in f.metadata:
+                out |= {f.metadata["prefix"] + name: encode(one) for name, one in part.items()}
+            else:
+                out[_key(f)] = encode(part)
+        return out
+    if isinstance(value, Mapping):
+        return {str(name): encode(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    assert value is None or isinstance(value, bool | int | float | str), f"no JSON for {type(value).__name__}"
+    return value
+
+
+def read_json(kind: type[T], text: str, path: str) -> T:
+    """Read a record of this dataclass from JSON; null becomes NaN where a number belongs.
+
+    Raises ConfigError for anything else; parts that may be None may also be missing. `path` is what messages call the
+    record.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The {path} is not JSON: {' '.join(str(error).split())}.") from error
+    return decode(kind, value, path)
+
+
+def decode(kind: type[T], value: object, path: str) -> T:
+    """Make of JSON a record of this dataclass, every value checked; `path` names the place in messages.
+
+    Raises ConfigError for a missing, unknown or mistyped value.
+    """
+    if not isinstance(value, dict):
+        raise _refused(path, "an object")
+    hints, rest, parts = get_type_hints(kind), dict(value), {}
+    inline = sorted((f for f in fields(kind) if "prefix" in f.metadata), key=lambda f: -len(f.metadata["prefix"]))  # type: ignore[arg-type]
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f in inline:
+            continue
+        if _key(f) in rest:
+            parts[f.name] = _decode(hints[f.name], rest.pop(_key(f)), f"{path}.{_key(f)}")
+        elif _allows_none(hints[f.name]):
+            parts[f.name] = None
+        elif f.default is MISSING and f.default_factory is MISSING:
+            raise ConfigError(f"{path}.{_key(f)} is missing.")
+    for f in inline:
+        prefix = f.metadata["prefix"]
+        own = {name.removeprefix(prefix): rest.pop(name) for name in list(rest) if name.startswith(prefix)}
+        parts[f.name] = _decode(hints[f.name], own, path)
+    if rest:
+        raise ConfigError(f"{path}.{next(iter(rest))} is nothing that a study of this version writes.")
+    return kind(**parts)
+
+
+def _decode(kind: Any, value: object, path: str) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _decode_union(arguments, value, path)
+    if origin is Literal:
+        if value not in arguments:
+            raise _refused(path, f"one of {', '.join(arguments)}")
+        return value
+    if origin is list:
+        if not isinstance(value, list):
+            raise _refused(path, "a list")
+        return [_decode(arguments[0], one, f"{path}[{i}]") for i, one in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _refused(path, "an object")
+        of_key, of_value = arguments
+        return {_decode(of_key, k, path): _decode(of_value, one, f"{path}.{k}") for k, one in value.items()}
+    if kind is float:
+        return _decode_float(value, path)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return decode(kind, value, path)
+    if type(value) is not kind:  # a bool is no int here
+        raise _refused(path, {int: "a whole number", str: "a text", bool: "true or false", type(None): "null"}[kind])
+    return value
+
+
+def _decode_float(value: object, path: str) -> float:
+    """A whole number stays one, so that it is written as it was read."""
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _refused(path, "a number")
+    return value
+
+
+def _decode_union(kinds: tuple[Any, ...], value: object, path: str) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    refusals = []
+    for kind in kinds:
+        if kind is not type(None):
+            try:
+                return _decode(kind, value, path)
+            except ConfigError as error:
+                refusals.append(error)
+    raise refusals[0]
+
+
+def _allows_none(kind: Any) -> bool:
+    return type(None) in get_args(kind)
+
+
+def _key(f: Field[Any]) -> str:
+    return str(f.metadata.get("key", f.name))
+
+
+def _refused(path: str, expected: str) -> ConfigError:
+    return ConfigError(f"{path} must be {expected}.")
+
+
+def flat(report: Mapping[str, Any]) -> dict[str, float]:
+    """List every number of a report's results by its path, runtime left out: what a reproduction must repeat.
+
+    `report` is the mapping as JSON has it, of this or another version.
+    """
+    numbers: dict[str, float] = {}
+
+    def walk(path: str, value: object) -> None:
+        if isinstance(value, dict):
+            for k, v in value.items():
+                walk(f"{path}.{k}" if path else k, v)
+        elif isinstance(value, list):
+            for i, v in enumerate(value):
+                walk(f"{path}[{i}]", v)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            numbers[path] = value
+
+    walk("", {k: v for k, v in report.items() if k != "runtime"})
+    return numbers

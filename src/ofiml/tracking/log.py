@@ -1,0 +1,108 @@
+"""Logging a study to its MLflow run: tags, metrics, dataset, files and the last fold's model."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ofiml import provenance
+from ofiml.reporting.verdict import write_page
+from ofiml.study.report import Report
+from ofiml.study.run import Study
+from ofiml.tracking.metrics import FOLDS, list_metrics
+from ofiml.tracking.store import connect, name_run
+
+_BATCH = 1000  # metrics that the store takes at once
+
+
+def log_folds(uri: str, run_id: str, folds: int) -> None:
+    """Log how many folds an open run has, each of which may be tuned: a run that is killed has no count of its trials,
+    and its config may not say the folds.
+    """
+    connect(uri).log_metric(run_id, FOLDS, folds)
+
+
+def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
+    """Log the study and the files it has `written` under `folder` to an open run, and end it."""
+    symbols = "-".join(sorted({s.symbol for s in study.report.dataset.sessions}))
+    client = connect(study.config.tracking.uri)
+    client.update_run(run_id, name=f"{name_run(study.config)}-{symbols}")
+    _log_tags(client, run_id, study, tags)
+    _log_metrics(client, run_id, study.report)
+    _log_dataset(client, run_id, study)
+    for path in written:
+        inside = path.parent.relative_to(folder).as_posix()
+        client.log_artifact(run_id, str(path), None if inside == "." else inside)
+    import mlflow
+
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _log_model(study)
+
+
+def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> None:
+    """Provenance, digests and the verdict; what is not committed is logged as git.diff."""
+    from mlflow.entities import RunTag
+
+    commit, diff = provenance.git_state()
+    described = {
+        "dataset.digest": study.report.dataset.digest,
+        "predictions.sha256": study.report.predictions.sha256,
+        "git.commit": commit,
+        "git.dirty": str(bool(diff)).lower(),
+        **{f"version.{k}": v for k, v in provenance.versions().items()},
+        "mlflow.note.content": write_page(study),
+        "mlflow.source.git.commit": commit,
+        **tags,
+    }
+    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in described.items()])
+    if diff:
+        client.log_text(run_id, diff, "git.diff")
+
+
+def _log_metrics(client: Any, run_id: str, report: Report) -> None:
+    """Every metric that is a number, at the time of the run's start."""
+    from mlflow.entities import Metric
+
+    start = int(client.get_run(run_id).info.start_time)
+    metrics = [Metric(m.name, m.value, start, m.step) for m in list_metrics(report) if m.value == m.value]
+    for first in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[first : first + _BATCH])
+
+
+def _log_dataset(client: Any, run_id: str, study: Study) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset, config = study.report.dataset, study.config
+    digest = dataset.digest[:32]  # MLflow holds 36 characters; the tag has all
+    source = Dataset(config.dataset.label, digest, source_type="ofiml", source=json.dumps(dataset.sources))
+    client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", config.split.name)])])
+
+
+def _log_model(study: Study) -> None:
+    """The last fold's model in MLflow's own format: LightGBM's text or skops, never a pickle."""
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    pipeline = study.pipelines[-1]
+    native = pipeline.model.native()
+    if native is None:
+        return
+    example = pd.DataFrame(study.example, columns=pipeline.feature_names)
+    signature = infer_signature(example, pipeline.model.predict(study.example))
+    packages = provenance.versions()
+    name = f"{study.config.model.name}-{study.config.ofi.name}"
+    if type(native).__name__ == "Booster":
+        requirements = [f"lightgbm=={packages['lightgbm']}"]
+        mlflow.lightgbm.log_model(native, name=name, signature=signature, pip_requirements=requirements)
+    else:
+        requirements = [f"scikit-learn=={packages['scikit-learn']}"]
+        mlflow.sklearn.log_model(
+            native,
+            name=name,
+            signature=signature,
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=["numpy.dtype"],  # the imputer's; a dtype runs nothing
+        )

@@ -1,0 +1,83 @@
+"""How numbers, times and tables read, on the terminal as in Markdown. What is not defined is a dash."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ofiml.units import SECOND
+
+DASH = "–"
+
+
+def format_number(value: float, form: str = ".3f") -> str:
+    """Format a number as `form` says; a dash for NaN.
+
+    >>> format_number(1234.5, ",.2f"), format_number(float("nan"))
+    ('1,234.50', '–')
+    """
+    return DASH if value != value else format(value, form)
+
+
+def typeset_number(value: float, form: str) -> str:
+    """Format a number with a true minus, and with none before a zero; a dash for NaN.
+
+    >>> typeset_number(-1.5, ".2f"), typeset_number(-0.001, ".2f")
+    ('−1.50', '0.00')
+    """
+    text = format_number(value, form)
+    return text.replace("-", "−") if any(c in "123456789" for c in text) else text.replace("-", "")
+
+
+def format_interval(low: float, high: float, form: str = ".3f") -> str:
+    """Format the ends of an interval; a dash where it has none.
+
+    >>> format_interval(0.1, 0.25, ".2f")
+    '0.10 … 0.25'
+    """
+    return DASH if low != low else f"{low:{form}} … {high:{form}}"
+
+
+def format_estimate(value: float, low: float, high: float, form: str = ".3f") -> str:
+    """Format a value with its interval in brackets; a dash where there is no value.
+
+    >>> format_estimate(0.2, 0.1, 0.25, ".2f")
+    '0.20 (0.10 … 0.25)'
+    """
+    return DASH if value != value else f"{value:{form}} ({low:{form}} … {high:{form}})"
+
+
+def format_range(values: Iterable[float], form: str) -> str:
+    """Format the least and the greatest of the values that are defined; a dash where none is.
+
+    >>> format_range([2.0, 1.0, float("nan")], ".1f")
+    '1.0 to 2.0'
+    """
+    known = [value for value in values if value == value]
+    return f"{min(known):{form}} to {max(known):{form}}" if known else DASH
+
+
+def format_time(at: int) -> str:
+    """Format ns since 1970 in UTC to the second, with all nine decimals where it is no whole second.
+
+    >>> format_time(1_704_187_800_000_000_000)
+    '2024-01-02 09:30:00+00:00'
+    """
+    second, rest = divmod(int(at), SECOND)
+    return f"{np.datetime64(second, 's')}".replace("T", " ") + (f".{rest:09d}" if rest else "") + "+00:00"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    r"""Write a Markdown table; a `|` within a cell is escaped, and no line ends the last row.
+
+    >>> print(markdown_table(["", "IC"], [["a|b", "0.1"]]))
+    | | IC |
+    |---|---|
+    | a\|b | 0.1 |
+    """
+    body = "".join(f"\n{_markdown_row(row)}" for row in rows)
+    return f"{_markdown_row(header)}\n{'|---' * len(header)}|{body}"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in escaped)
