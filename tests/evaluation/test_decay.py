@@ -27,7 +27,8 @@ def test_moves_are_those_of_the_mids_at_these_times(small):
     config, session = small
     book = states(session, config.bars.per)
     bars = cut(session, book, config.bars)
-    table = ahead_table(session, book, bars, pl.Series(np.full(len(bars.close), 0.5)), config)
+    table = ahead_table(session, book, bars, pl.Series(np.full(len(bars.close), 0.5)),
+                        config.target, config.horizon, config.evaluation.decay)  # fmt: skip
     events = book.events.select(mid=(pl.col("bid_px_00") + pl.col("ask_px_00")) / (2 * session.tick))["mid"].to_list()
     rng = np.random.default_rng(3)
     for k in rng.integers(0, len(bars.close), 40):

@@ -5,16 +5,14 @@ Sources: Xu, Gould & Howison (arXiv 1907.06230) for the vector and its Ridge fit
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.config import DecayOfi, Ofi, RidgeOfi
 from ofiml.errors import DataError
 from ofiml.ofi.flow import Group, groups
-
-Float = NDArray[np.float64]
 
 
 class Reducer(ABC):
@@ -220,4 +218,4 @@ def _single(config: Ofi, group: Group, levels: int) -> Reducer:
             return PowellWeights(name)
         case "pca":
             return Integrated([f"ofi_{name[0]}"])
-    raise AssertionError(f"no reducer {config.name}: config.SCHEMAS and this list differ")
+    assert_never(config.name)

@@ -85,7 +85,7 @@ def prepare(session: Session, config: Config) -> Prepared:
             pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
             labels,
             execution_table(session, book, bars, latency),
-            ahead_table(session, book, bars, labels["scale"], config),
+            ahead_table(session, book, bars, labels["scale"], config.target, config.horizon, config.evaluation.decay),
             _oracle(session, labels["scale"], bars, config),
             pl.DataFrame({"first_used": _first_used(session, bars, config)}),
         ],

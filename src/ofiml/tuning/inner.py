@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ofiml._typing import Float, TaskType
+from ofiml._typing import Float, TaskType, TrialState
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
@@ -52,7 +52,7 @@ class InnerFold:
 class Outcome:
     """What became of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
 
-    state: str
+    state: TrialState
     scores: list[float]
 
     @property
