@@ -53,7 +53,7 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
     study, folder = written
     best = [fold["best"] for fold in study.report.tuning]
     mapping = yaml.safe_load((folder / "tuned.yaml").read_text())
-    assert mapping["tuning"] == resolved(study.config)["tuning"] | {"enabled": False, "chosen": best}
+    assert mapping["tuning"] == resolved(study.config)["tuning"] | {"enabled": False, "best_params": best}
     assert len({str(b) for b in best}) == 2, "each fold has its own"
     done = started(tmp_path, "--config", str(folder / "tuned.yaml"))
     assert done.returncode == 0, done.stderr

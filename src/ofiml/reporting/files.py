@@ -31,7 +31,7 @@ def resolved(config: Config) -> dict[str, Any]:
 def tuned(study: Study) -> dict[str, Any]:
     """The config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
     mapping = resolved(study.config)
-    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold["best"]) for fold in study.report.tuning]}
+    mapping["tuning"] |= {"enabled": False, "best_params": [dict(fold["best"]) for fold in study.report.tuning]}
     return mapping
 
 
