@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING, Any, Literal
 # Options of the config.
 Per = Literal["message", "row"]
 Activity = Literal["volume", "dollar", "trades", "events"]
+OfiName = Literal[
+    "best_level", "mlofi", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_ridge", "mlofi_powell", "pca"
+]
 Normalise = Literal["none", "depth"]
 Parts = Literal["net", "sides", "types"]
 Clock = Literal["time", "events", "volume"]
-Kind = Literal["forecast", "impact"]
+TargetKind = Literal["forecast", "impact"]
 Form = Literal["return", "direction", "triple_barrier"]
 Unit = Literal["ticks", "bps", "volatility"]
+SplitName = Literal["expanding", "rolling", "cpcv", "session_out"]
 CutBy = Literal["rows", "session", "time"]
 Pruning = Literal["median", "off"]
 Objective = Literal["auto", "l2", "quantile", "three_class"]

@@ -53,7 +53,7 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
     study, folder = written
     best = [fold.best for fold in study.report.tuning]
     mapping = yaml.safe_load((folder / "tuned.yaml").read_text())
-    assert mapping["tuning"] == resolve_config(study.config)["tuning"] | {"enabled": False, "chosen": best}
+    assert mapping["tuning"] == resolve_config(study.config)["tuning"] | {"enabled": False, "best_params": best}
     assert len({str(b) for b in best}) == 2, "each fold has its own"
     done = started(tmp_path, "--config", str(folder / "tuned.yaml"))
     assert done.returncode == 0, done.stderr
@@ -65,11 +65,18 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
     assert not (tmp_path / ".ofiml" / "tuning").exists()
 
 
+def test_a_parameter_that_the_file_has_for_each_fold_cannot_be_typed_over(written, tmp_path):
+    done = started(tmp_path, "--config", str(written[1] / "tuned.yaml"), "model.learning_rate=0.5")
+    assert done.returncode == 2
+    assert "model.learning_rate=0.5 has no effect: tuning.best_params has learning_rate of each fold" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path):
     file = f"--config={written[1] / 'tuned.yaml'}"
     done = started(tmp_path, "-m", "seed=7,8", file, "split.n_folds=3,2", "dataset.max_events=60000")
     assert done.returncode == 2
-    sentence = "tuning.best_params has parameters of 2 folds, and the split makes 3"
+    sentence = "tuning.best_params is of 2 folds, and the split makes 3"
     assert done.stderr.count(sentence) == 2
     reports = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("outputs/sweeps/*/*/*/report.json"))]
     assert len({report["predictions"]["sha256"] for report in reports}) == 2, "a run for each seed"

@@ -52,7 +52,7 @@ def test_ols_is_least_squares(configure, rows):
     full = np.column_stack([np.ones(len(x)), x])
     beta = np.linalg.lstsq(full, y, rcond=None)[0]
     np.testing.assert_allclose(
-        model(configure, "ols", "return").fit(x, y, apart(len(y))).predict(x), full @ beta, atol=1e-10
+        model(configure, "ols", "regression").fit(x, y, apart(len(y))).predict(x), full @ beta, atol=1e-10
     )
 
 
@@ -73,18 +73,18 @@ def test_lasso_and_elastic_net_are_coordinate_descent(configure, rows, name, sha
 
 
 def test_zero_is_zero(configure, rows):
-    assert not model(configure, "zero", "return").fit(*rows, apart(len(rows[0]))).predict(rows[0]).any()
+    assert not model(configure, "zero", "regression").fit(*rows, apart(len(rows[0]))).predict(rows[0]).any()
 
 
 def test_linear_models_take_the_train_median_for_nan(configure, rows):
     x, y = rows
-    fitted = model(configure, "ridge", "return").fit(x, y, apart(len(y)))
+    fitted = model(configure, "ridge", "regression").fit(x, y, apart(len(y)))
     hole, filled = x[:1].copy(), x[:1].copy()
     hole[0, 0], filled[0, 0] = np.nan, np.median(x[:, 0])
     assert fitted.predict(hole) == pytest.approx(fitted.predict(filled))
     empty = x.copy()
     empty[:, 2] = np.nan  # a column without any value still fits
-    assert np.isfinite(model(configure, "ols", "return").fit(empty, y, apart(len(y))).predict(empty)).all()
+    assert np.isfinite(model(configure, "ols", "regression").fit(empty, y, apart(len(y))).predict(empty)).all()
 
 
 @pytest.mark.parametrize("name", ["logistic", "lgbm"])
@@ -92,13 +92,13 @@ def test_a_classifier_ignores_rows_without_a_move_and_needs_both_ways(configure,
     x, y = rows
     y = np.sign(y)
     moved = y != 0
-    all_rows = model(configure, name, "direction").fit(x, y, apart(len(y))).probabilities(x)
-    moves = model(configure, name, "direction").fit(x[moved], y[moved], apart(moved.sum())).probabilities(x)
+    all_rows = model(configure, name, "classification").fit(x, y, apart(len(y))).probabilities(x)
+    moves = model(configure, name, "classification").fit(x[moved], y[moved], apart(moved.sum())).probabilities(x)
     np.testing.assert_allclose(all_rows[:, [0, 2]], moved.mean() * moves[:, [0, 2]], rtol=1e-12)
     np.testing.assert_array_equal(all_rows[:, 1], np.mean(y == 0))
     assert not moves[:, 1].any()
     with pytest.raises(DataError, match="moved the same way"):
-        model(configure, name, "direction").fit(x, np.abs(y), apart(len(y)))
+        model(configure, name, "classification").fit(x, np.abs(y), apart(len(y)))
 
 
 @pytest.mark.parametrize(("name", "task"), KINDS)
@@ -120,7 +120,7 @@ def test_lightgbm_contributions_are_tree_shap(configure, rows):
     import shap
 
     x, y = rows
-    fitted = model(configure, "lgbm", "return").fit(x, y, apart(len(y)))
+    fitted = model(configure, "lgbm", "regression").fit(x, y, apart(len(y)))
     theirs = shap.TreeExplainer(fitted.native()).shap_values(x[:50])
     np.testing.assert_array_equal(fitted.contributions(x[:50]), theirs)
 

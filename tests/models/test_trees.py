@@ -120,7 +120,7 @@ def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tm
 
 
 def test_trees_that_do_not_fill_the_classes_are_refused(configure, tmp_path):
-    model, _ = fitted(configure, 2, "direction", "model.objective=three_class", "model.n_estimators=2")
+    model, _ = fitted(configure, 2, "classification", "model.objective=three_class", "model.n_estimators=2")
     model.save(tmp_path / "m")
     path = tmp_path / "m.txt"
     text = path.read_text()
@@ -134,7 +134,7 @@ def test_trees_that_do_not_fill_the_classes_are_refused(configure, tmp_path):
 def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, kind):
     import lightgbm
 
-    model, x = fitted(configure, 4, "return", "model.num_leaves=31", "model.min_child_samples=1")
+    model, x = fitted(configure, 4, "regression", "model.num_leaves=31", "model.min_child_samples=1")
     model.save(tmp_path / "m")
     path = tmp_path / "m.txt"
     text = with_kinds(path.read_text(), kind)
@@ -161,7 +161,7 @@ def test_the_compiled_walk_is_the_plain_one(configure, tmp_path):
 def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf):
     import lightgbm
 
-    model, x = fitted(configure, 2, "direction", "model.n_estimators=1", "model.num_leaves=2")
+    model, x = fitted(configure, 2, "classification", "model.n_estimators=1", "model.num_leaves=2")
     model.save(tmp_path / "m")
     path = tmp_path / "m.txt"
     lines = path.read_text().split("\n")
@@ -176,15 +176,15 @@ def test_labels_that_are_all_the_same_give_one_leaf(configure, tmp_path):
     model = build(configure("model=lgbm").model, task="regression", seed=0)
     x = rows(np.random.default_rng(0), 200)
     model.fit(x, np.full(200, 0.25), apart(200))
-    read = assert_same_bits(configure, model, x, tmp_path / "m", "return")
+    read = assert_same_bits(configure, model, x, tmp_path / "m", "regression")
     assert len(read.nodes) == 0
     assert set(model.predict(x)) == {0.25}
 
 
 def test_a_model_that_is_fitted_after_it_was_loaded_is_the_new_one(configure, tmp_path):
-    model, x = fitted(configure, 3, "return")
+    model, x = fitted(configure, 3, "regression")
     model.save(tmp_path / "m")
-    again = loaded(configure, tmp_path / "m", "return")
+    again = loaded(configure, tmp_path / "m", "regression")
     before = again.predict(x)
     finite = np.nan_to_num(x[:, 0], posinf=1, neginf=1)
     assert not np.array_equal(again.fit(x, finite, apart(len(x))).predict(x), before)
@@ -199,7 +199,7 @@ def written(configure, tmp_path_factory):
         model, x = fitted(configure, 2, task, *chosen)
         model.save(folder / task)
         out[task] = (folder / f"{task}.txt").read_text(), x
-    assert out["return"][0].count("num_leaves=4") == 3
+    assert out["regression"][0].count("num_leaves=4") == 3
     return out
 
 
@@ -297,7 +297,7 @@ def test_an_attack_is_refused(configure, written, tmp_path, attack, task, sized)
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
-    text = resized(last_leaf(f" {value}")(written["return"][0]))
+    text = resized(last_leaf(f" {value}")(written["regression"][0]))
     (tmp_path / "m.txt").write_text(text)
     at = 1 + text.split("\n").index(line_of(text, "leaf_value"))
     with pytest.raises(DataError, match=rf"line {at}, .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
@@ -308,16 +308,16 @@ def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, wri
     for task in ("regression", "classification"):
         (tmp_path / f"{task}.txt").write_text(written[task][0])
     with pytest.raises(DataError, match="max_feature_idx=3"):
-        loaded(configure, tmp_path / "return", "return", WIDTH - 1)
+        loaded(configure, tmp_path / "regression", "regression", WIDTH - 1)
     with pytest.raises(DataError, match="objective=binary"):
-        loaded(configure, tmp_path / "return", "direction")
+        loaded(configure, tmp_path / "regression", "classification")
     with pytest.raises(DataError, match="objective=regression"):
-        loaded(configure, tmp_path / "direction", "return")
+        loaded(configure, tmp_path / "classification", "regression")
     with pytest.raises(DataError, match="know 5 features"):
-        loaded(configure, tmp_path / "return", "return").predict(np.zeros((2, 4)))
+        loaded(configure, tmp_path / "regression", "regression").predict(np.zeros((2, 4)))
     monkeypatch.setattr(trees, "MOST_BYTES", 1000)
     with pytest.raises(DataError, match="larger than 1000 bytes"):
-        loaded(configure, tmp_path / "return", "return")
+        loaded(configure, tmp_path / "regression", "regression")
 
 
 def damaged(rng, text):

@@ -7,11 +7,13 @@ live stream. numba's cache looks only at this file: keep what the kernel calls i
 
 import math
 from fractions import Fraction
+from typing import get_args
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._typing import Activity, Int64
 from ofiml.bars.time import MOST_BARS, Bars, Book
 from ofiml.data.schema import (
     F_LAST,
@@ -22,9 +24,7 @@ from ofiml.data.schema import (
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
-Int64 = NDArray[np.int64]
-
-KINDS = ("volume", "dollar", "trades", "events")
+KINDS: tuple[Activity, ...] = get_args(Activity)
 _VOLUME, _DOLLAR, _TRADES, _EVENTS = range(4)
 _TRADE, _NO_PRICE = 4, 2**63 - 1
 NOT_YET = -(2**63)

@@ -1,9 +1,9 @@
 """The schemas of bars: how events are cut."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from ofiml._typing import Per
+from ofiml._typing import Activity, Per
 from ofiml.config.bounds import Schema, longer_than_0, positive
 from ofiml.units import duration
 
@@ -14,7 +14,7 @@ class TimeBars(Schema):
 
     GROUP: ClassVar[str] = "bars"
 
-    name: str
+    name: Literal["time"]
     step: Annotated[str, longer_than_0]
     per: Per
 
@@ -33,7 +33,7 @@ class ActivityBars(Schema):
 
     GROUP: ClassVar[str] = "bars"
 
-    name: str
+    name: Activity
     size: Annotated[float, positive(at_most=1e18)]
     per: Per
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from ofiml._typing import Normalise, Parts
+from ofiml._typing import Normalise, OfiName, Parts
 from ofiml.config.bounds import Schema, at_least, between, positive
 from ofiml.config.checks import require
 from ofiml.units import duration
@@ -21,7 +21,7 @@ class Ofi(Schema):
 
     GROUP: ClassVar[str] = "ofi"
 
-    name: str
+    name: OfiName
     levels: Annotated[int | None, between(1, 100, ", or be null")]
     normalise: Normalise
     parts: Parts

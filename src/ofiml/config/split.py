@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import comb
 from typing import Annotated, ClassVar
 
-from ofiml._typing import CutBy
+from ofiml._typing import CutBy, SplitName
 from ofiml.config.bounds import Schema, a_duration, at_least, within
 from ofiml.config.checks import require
 from ofiml.units import duration
@@ -18,7 +18,7 @@ class Split(Schema):
 
     GROUP: ClassVar[str] = "split"
 
-    name: str
+    name: SplitName
     embargo: Annotated[str, a_duration]
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from ofiml._typing import Clock, Form, Kind, TaskType, Unit
+from ofiml._typing import Clock, Form, TargetKind, TaskType, Unit
 from ofiml.config.bounds import Schema, a_duration, longer_than_0, within
 from ofiml.config.checks import require
 from ofiml.units import duration
@@ -63,7 +63,7 @@ class Target(Schema):
 
     GROUP: ClassVar[str] = "target"
 
-    kind: Kind
+    kind: TargetKind
     form: Form
     unit: Unit
     look_back: Annotated[str | None, longer_than_0]

@@ -7,6 +7,7 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
 from ofiml.data.schema import Session
@@ -15,8 +16,6 @@ from ofiml.features.batch import Computed, compute
 from ofiml.features.machine import FLOW_ONLY, market
 from ofiml.ofi.columns import NET_PART, FlowColumn, suffix
 from ofiml.units import duration
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,15 @@ Sources: Xu, Gould & Howison (arXiv 1907.06230) for the vector and its Ridge fit
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.config import DecayOfi, Ofi, RidgeOfi
 from ofiml.errors import DataError
 from ofiml.ofi.columns import ReducedColumn
 from ofiml.ofi.flow import Group, groups
-
-Float = NDArray[np.float64]
 
 
 class Reducer(ABC):
@@ -241,4 +239,4 @@ def _single(config: Ofi, group: Group, levels: int) -> Reducer:
             return PowellWeights(name)
         case "pca":
             return Integrated(name)
-    raise AssertionError(f"no reducer {config.name}: config.SCHEMAS and this list differ")
+    assert_never(config.name)

@@ -31,7 +31,7 @@ def resolve_config(config: Config) -> dict[str, Any]:
 def resolve_tuned_config(study: Study) -> dict[str, Any]:
     """Make the config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
     mapping = resolve_config(study.config)
-    mapping["tuning"] |= {"enabled": False, "chosen": [dict(fold.best) for fold in study.report.tuning]}
+    mapping["tuning"] |= {"enabled": False, "best_params": [dict(fold.best) for fold in study.report.tuning]}
     return mapping
 
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Int64
 from ofiml.errors import DataError
 from ofiml.splits.rows import Rows
-
-Int64 = NDArray[np.int64]
 
 
 class Ruler(Protocol):

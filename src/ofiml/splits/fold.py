@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Int64
 from ofiml.errors import DataError
 from ofiml.splits.purge import meets
 from ofiml.splits.rows import Intervals
 from ofiml.units import SECOND
-
-Int64 = NDArray[np.int64]
 
 
 class Span(NamedTuple):

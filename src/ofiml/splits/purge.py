@@ -1,12 +1,11 @@
 """Purging by time: no train row's interval may meet a test row's."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int64 = NDArray[np.int64]
+from ofiml._typing import Bool, Int64
 
 
-def meets(start: Int64, end: Int64, test_start: Int64, test_end: Int64, margin: int = 0) -> NDArray[np.bool_]:
+def meets(start: Int64, end: Int64, test_start: Int64, test_end: Int64, margin: int = 0) -> Bool:
     """Which closed intervals [start, end] meet any of the closed intervals [test_start - margin, test_end + margin].
 
     Shapes (n,) and (m,), times in ns; intervals may overlap, stand in any order and have unequal spans. O((n+m) log m).

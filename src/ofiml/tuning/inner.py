@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from ofiml._typing import Float, TaskType
+from ofiml._typing import Float, TaskType, TrialState
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
