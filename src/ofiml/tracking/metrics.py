@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import NamedTuple
 
+from ofiml._typing import TrialState
 from ofiml.metrics.estimates import Spread
 from ofiml.study.report import Report, TuningReport
-from ofiml.tuning.inner import TrialState
 from ofiml.validation.controls import Control, ControlName
 
 FOLDS = "folds"  # metric: how many the split made

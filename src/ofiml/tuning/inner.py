@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -47,9 +46,6 @@ class InnerFold:
     x_held: Float
     y_held: Float
     names: list[str]
-
-
-TrialState = Literal["complete", "pruned", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

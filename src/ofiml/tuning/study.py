@@ -14,14 +14,14 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from ofiml._typing import TaskType
+from ofiml._typing import TaskType, TrialState
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.config.model import KINDS
 from ofiml.errors import DataError, at
 from ofiml.models.registry import build
 from ofiml.provenance import made_by
-from ofiml.tuning.inner import InnerFold, Train, TrialState, evaluate, inner_folds
+from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.parameter_importance import measure_parameter_importance
 from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Generation, distributions
