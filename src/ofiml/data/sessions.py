@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,20 @@ class Source:
 
     def __call__(self) -> Iterator[Session]:
         return self.sessions()
+
+
+@dataclass(slots=True)
+class UniqueSessions:
+    """The sessions that a study has taken, by symbol and date, each with its source: no two may have one name."""
+
+    taken: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, symbol: str, date: str, source: str) -> None:
+        """Take one more. Raises DataError, which names both sources, where one of that symbol and date was taken."""
+        if (symbol, date) in self.taken:
+            both = f"{self.taken[symbol, date]}, {source}"
+            raise DataError(f"{both} hold the same session of {symbol}, {date}: join them, or choose one.")
+        self.taken[symbol, date] = source
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:

@@ -22,7 +22,7 @@ from ofiml.data import cache as store
 from ofiml.data.calendar import time_zone
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
-from ofiml.data.sessions import Source, sources
+from ofiml.data.sessions import Source, UniqueSessions, sources
 from ofiml.data.truth import Truth
 from ofiml.errors import DataError
 from ofiml.features.batch import compute
@@ -308,11 +308,9 @@ def in_time_order(sessions: list[Prepared]) -> tuple[pl.DataFrame, dict[str, int
     """The rows that have a mid, in time order, and how many rows have no mid, or a mid and no label."""
     if len({(s.levels, s.size_unit) for s in sessions}) > 1:
         raise DataError("The sessions differ in levels or size unit: set dataset.levels to what all of them have.")
-    keys = [s.key for s in sessions]
+    taken = UniqueSessions()
     for s in sessions:
-        if keys.count(s.key) > 1:
-            both = ", ".join(other.source for other in sessions if other.key == s.key)
-            raise DataError(f"{both} hold the same session of {s.key[0]}, {s.key[1]}: join them, or choose one.")
+        taken.add(*s.key, s.source)
     rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
     no_mid = pl.col("mid").is_null()
     no_label = ~no_mid & pl.col("y").is_null()
