@@ -97,7 +97,7 @@ def _name(paths: Sequence[Path], content: str, dataset: FileDataset, **other: An
 
 
 def _first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
-    """The first `count`; one more is asked for, so that an input that holds no more is known to be whole."""
+    """Yield the first `count`; one more is read, so that an input without more is known to be whole."""
     yield from islice(sessions, count)
     next(sessions, None)
 
@@ -110,7 +110,7 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
         try:
             yield from _made(blobs, dataset, content)
         except _OutsideHours:
-            # Who gives one input without a single regular hour asks for what it holds; it is said all the same.
+            # A single input without one regular hour is meant to be read whole; a note says so.
             if not alone or dataset.hours != "regular":
                 raise
             for session in _made(blobs, replace(dataset, hours="all"), content):
@@ -192,7 +192,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     index, outside = _assigned(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
-        of_session = checker.anew()
+        of_session = checker.with_zero_counts()
         checked = _not_empty(carried(rows, of_session.book(rows, feed.levels)), of_session)
         _on_ticks(checked, dataset, of_session)
         quality = Quality(
@@ -240,18 +240,18 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
             day = dt.date.fromisoformat(feed.date)
             same_day = [calendar.between(day, dataset.hours, calendar.time_zone(dataset.calendar))]
         windows = [named.within(w) for w in same_day] or [named]
-    held = [w for w in windows if w.holds(stamps)]
-    if not held:
+    used = [w for w in windows if w.holds(stamps)]
+    if not used:
         hours = [(w.open, w.close) for w in windows if w.open < w.close]
-        asked = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
+        where = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
         raise _OutsideHours(
-            f"{feed.checker.source}: no event lies {asked}; it holds {_stated(*span)}. "
+            f"{feed.checker.source}: no event lies {where}; it holds {_stated(*span)}. "
             "See dataset.hours and dataset.calendar; dataset.hours=all keeps all.",
             feed,
         )
     if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):
-        return [w.trimmed(stamps) for w in held]
-    return held
+        return [w.trimmed(stamps) for w in used]
+    return used
 
 
 def _stated(first: int, last: int) -> str:
@@ -276,7 +276,7 @@ def _on_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> N
         if off.height:
             raise DataError(
                 f"{checker.source}, {checker.place} {off['line'][0]}, column {column}: "
-                f"{off[column][0] / PRICE_SCALE:g} is no multiple of "
+                f"{off[column][0] / PRICE_SCALE:g} is not a multiple of "
                 f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
             )
 

@@ -8,8 +8,18 @@ from ofiml.models.base import Model, Task
 
 
 def build(config: ModelConfig, *, form: str, seed: int, features: Sequence[str] = ()) -> Model:
-    """The model that `config` names, for a label of `form` return or direction, and for `features` of these names: a
-    model that is told something of its features needs them.
+    """Make the unfitted model that `config` describes.
+
+    Parameters
+    ----------
+    config
+        The model's own schema; its name is looked up in `MODELS`.
+    form
+        Of the label: `return` or `direction`.
+    seed
+        Of every random choice of the model.
+    features
+        Names of the features, in the order of their columns; models with settings per feature need them.
     """
     model: Model = MODELS.kind(config.name).build(config, Task(form, seed, tuple(features)))
     return model
