@@ -24,7 +24,7 @@ from ofiml.data.schema import (
     Session,
     schema,
 )
-from ofiml.features import kernel
+from ofiml.features import kernel, layout
 from ofiml.features.batch import compute
 from ofiml.features.machine import Machine, Market, Plan
 from ofiml.live.stream import Stream
@@ -39,18 +39,18 @@ WINDOWS = Plan(None, (SECOND, 30 * SECOND, 300 * SECOND), 300 * SECOND, 100, 500
 def feed(seed: int = 0) -> np.ndarray:
     """Rows as the kernel takes them: a random walk of 10 levels over six hours, one row in fourteen a trade."""
     rng = np.random.default_rng(seed)
-    rows = np.empty((ROWS, kernel.BOOK + 4 * LEVELS), np.int64)
+    rows = np.empty((ROWS, layout.BOOK + 4 * LEVELS), np.int64)
     mid = 10_000 + np.cumsum(rng.integers(-1, 2, ROWS) * (rng.random(ROWS) < 0.1))
-    rows[:, kernel.STAMP] = np.sort(rng.integers(1, HOURS * 3600 * SECOND, ROWS))
-    rows[:, kernel.ACTION] = rng.choice([kernel.ADD, kernel.CANCEL, kernel.TRADE], ROWS, p=[0.48, 0.45, 0.07])
-    rows[:, kernel.SIDE] = rng.integers(0, 2, ROWS)
-    rows[:, kernel.PRICE] = mid * 10**7
-    rows[:, kernel.SIZE] = rng.integers(1, 100, ROWS)
-    rows[:, kernel.FLAGS] = F_LAST
+    rows[:, layout.STAMP] = np.sort(rng.integers(1, HOURS * 3600 * SECOND, ROWS))
+    rows[:, layout.ACTION] = rng.choice([layout.ADD, layout.CANCEL, layout.TRADE], ROWS, p=[0.48, 0.45, 0.07])
+    rows[:, layout.SIDE] = rng.integers(0, 2, ROWS)
+    rows[:, layout.PRICE] = mid * 10**7
+    rows[:, layout.SIZE] = rng.integers(1, 100, ROWS)
+    rows[:, layout.FLAGS] = F_LAST
     for m in range(LEVELS):
         for side, price in enumerate((mid - 1 - m, mid + 1 + m)):
-            rows[:, kernel.BOOK + 4 * m + 2 * side] = price * 10**7
-            rows[:, kernel.BOOK + 4 * m + 2 * side + 1] = rng.integers(1, 500, ROWS)
+            rows[:, layout.BOOK + 4 * m + 2 * side] = price * 10**7
+            rows[:, layout.BOOK + 4 * m + 2 * side + 1] = rng.integers(1, 500, ROWS)
     return rows
 
 
@@ -65,10 +65,8 @@ def batch(rows: np.ndarray, plan: Plan, step: int) -> None:
     out = np.empty((bars, kernel.FEATURES))
     flow = np.empty((bars, 1 + len(m.windows), m.flow_width), np.int64)
     known, passed = np.zeros(bars, np.int64), np.zeros(2, np.int64)
-    while full := kernel.run(
-        m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets,
-        rows, kernel.NO_PRICE, edges, m.windows, passed, out, flow, known, np.arange(kernel.FEATURES),
-    ):  # fmt: skip
+    columns = np.arange(kernel.FEATURES)
+    while full := kernel.run(m.arrays, rows, layout.NO_PRICE, edges, m.windows, passed, columns, out, flow, known):
         m.grow(full)
 
 
@@ -103,7 +101,7 @@ def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for i in range(1000 if repeat == 0 else LIVE):
             row = rows[i]
             start = time.perf_counter_ns()
-            closed = stream.pass_to(int(row[kernel.STAMP]))
+            closed = stream.pass_to(int(row[layout.STAMP]))
             passed = time.perf_counter_ns()
             stream.update(row)
             updates[i] = time.perf_counter_ns() - passed
@@ -117,7 +115,7 @@ def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     rows = feed()
-    columns = [np.ascontiguousarray(rows[:, kernel.BOOK + i]) for i in range(4 * LEVELS)]
+    columns = [np.ascontiguousarray(rows[:, layout.BOOK + i]) for i in range(4 * LEVELS)]
     reset, out = np.zeros(ROWS, np.bool_), np.empty(ROWS, np.int64)
     batch(rows[:1000], FULL, 10 * SECOND)
     flow_alone(columns, reset, out)

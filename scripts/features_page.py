@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ofiml.features import catalogue
-from ofiml.features.catalogue import CATALOGUE, EVEN, ODD, Feature
+from ofiml.features.catalogue import CATALOGUE
+from ofiml.features.entry import EVEN, ODD, Feature
 from ofiml.units import SECOND
 
 PAGE = Path(__file__).parents[1] / "docs" / "features.md"
@@ -30,10 +31,11 @@ HEAD = """# Features
 
 <!-- written by scripts/features_page.py from ofiml.features.catalogue -->
 
-{count} entries, each defined once, in `ofiml.features.catalogue`, and computed in one place, `ofiml.features.kernel`,
-for a recorded session as for a live one (`ofiml.live.stream`). `features=ofi_only | core | full` chooses none, ten or
-all of them; `'features.columns=[queue_imbalance,vpin]'` chooses by name. Flow over levels, parts and
-look-backs is the config group `ofi`; here is that of the best level, and all else that is known.
+{count} entries, each defined and computed in one place, the module of its family in `ofiml.features.families`, for a
+recorded session as for a live one (`ofiml.live.stream`); [how to add one](add-a-feature.md).
+`features=ofi_only | core | full` chooses none, ten or all of them; `'features.columns=[queue_imbalance,vpin]'` chooses
+by name. Flow over levels, parts and look-backs is the config group `ofi`; here is that of the best level, and all else
+that is known.
 
 {terms}
 

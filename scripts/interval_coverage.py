@@ -127,7 +127,7 @@ def run(out: Path, studies: int) -> int:
     with initialize_config_dir(str(CONF), version_base=None):
         config = load(compose("config", overrides=["tracking=off"]))
     found = {design.name: covered(design, config, studies) for design in DESIGNS}
-    level = config.evaluation.level
+    level = config.evaluation.confidence_level
     few, many = binom.interval(0.95, studies, level)
     lines = [
         f"{studies} simulated studies each; a {level:.0%} interval that is right holds the truth in {few / studies:.1%}"

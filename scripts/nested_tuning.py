@@ -29,16 +29,16 @@ from ofiml.metrics.scores import ic, r2
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 
-MARKET = ["dataset=synthetic_null", "dataset.sessions=4", "dataset.session_length=1h", "split.folds=4"]
+MARKET = ["dataset=synthetic_null", "dataset.sessions=4", "dataset.session_length=1h", "split.n_folds=4"]
 CHEAP = [
     *(
         "tracking=off",
         "backtest=off",
-        "evaluation.bootstrap=50",
+        "evaluation.bootstrap_samples=50",
         "evaluation.controls=false",
         "evaluation.leak_check=false",
     ),
-    *("evaluation.decay=[]", "evaluation.permutations=0", "evaluation.interactions=0"),
+    *("evaluation.decay=[]", "evaluation.permutation_repeats=0", "evaluation.interactions=0"),
 ]
 
 

@@ -24,7 +24,7 @@ def test_nothing_is_found_in_many_null_markets(run):
     values, held = [], 0
     for seed in range(20):
         study = run("dataset=synthetic_null", f"dataset.seed={seed}", "dataset.sessions=4", "model=ridge",
-                    "tuning.trials=4", "evaluation.bootstrap=300")  # fmt: skip
+                    "tuning.trials=4", "evaluation.bootstrap_samples=300")  # fmt: skip
         ic = study.report.metrics["pooled"]["ic"]
         values.append(ic["value"])
         held += ic["low"] < 0 < ic["high"]
@@ -49,12 +49,13 @@ _PEAK = """
 import resource, sys
 from hydra import compose, initialize_config_dir
 from ofiml.config import load
-from ofiml.progress import Stages
-from ofiml.samples.rows import prepare_all
+from ofiml.samples.settings import SampleSettings
+from ofiml.ui.progress import Stages
+from ofiml.samples.prepare import prepare_sessions
 with initialize_config_dir(sys.argv[1], version_base=None):
     config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
 with Stages() as stages:
-    prepare_all(config, stages)
+    prepare_sessions(SampleSettings.of(config), config.threads, stages)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

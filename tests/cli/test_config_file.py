@@ -67,9 +67,9 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
 
 def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path):
     file = f"--config={written[1] / 'tuned.yaml'}"
-    done = started(tmp_path, "-m", "seed=7,8", file, "split.folds=3,2", "dataset.max_events=60000")
+    done = started(tmp_path, "-m", "seed=7,8", file, "split.n_folds=3,2", "dataset.max_events=60000")
     assert done.returncode == 2
-    sentence = "tuning.chosen has parameters of 2 folds, and the split makes 3"
+    sentence = "tuning.best_params has parameters of 2 folds, and the split makes 3"
     assert done.stderr.count(sentence) == 2
     reports = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("outputs/sweeps/*/*/*/report.json"))]
     assert len({report["predictions"]["sha256"] for report in reports}) == 2, "a run for each seed"
@@ -90,14 +90,14 @@ def test_every_config_that_a_study_writes_is_one(written, monkeypatch):
     [
         ("tracking=off", "tracking=off is a choice"),
         ("tuning.enabled=true", "use it with tuning=off"),
-        ("tuning.chosen=[{num_leaves: 3.5},{}]", "tuning.chosen: num_leaves=3.5 is not an integer"),
-        ("tuning.chosen=[{num_leaves: x},{}]", "tuning.chosen: num_leaves=x is not an integer"),
-        ("tuning.chosen=[{num_leaves: true},{}]", "tuning.chosen: num_leaves=True is not an integer"),
-        ("tuning.chosen=[{num_leaves: 1},{}]", "model.num_leaves must lie between 2"),
-        ("tuning.chosen=[{reg_lambda: inf},{}]", "tuning.chosen.reg_lambda=inf is not a finite number"),
-        ("tuning.chosen=[{reg_lambda: [1]},{}]", "tuning.chosen: reg_lambda=[1] is not a number"),
-        ("tuning.chosen=[{name: 1},{}]", "tuning.chosen: name is not a number of model lgbm"),
-        ("tuning.chosen=[1]", "tuning.chosen is a list of mappings, one a fold"),
+        ("tuning.best_params=[{num_leaves: 3.5},{}]", "tuning.best_params: num_leaves=3.5 is not an integer"),
+        ("tuning.best_params=[{num_leaves: x},{}]", "tuning.best_params: num_leaves=x is not an integer"),
+        ("tuning.best_params=[{num_leaves: true},{}]", "tuning.best_params: num_leaves=True is not an integer"),
+        ("tuning.best_params=[{num_leaves: 1},{}]", "model.num_leaves must lie between 2"),
+        ("tuning.best_params=[{reg_lambda: inf},{}]", "tuning.best_params.reg_lambda=inf is not a finite number"),
+        ("tuning.best_params=[{reg_lambda: [1]},{}]", "tuning.best_params: reg_lambda=[1] is not a number"),
+        ("tuning.best_params=[{name: 1},{}]", "tuning.best_params: name is not a number of model lgbm"),
+        ("tuning.best_params=[1]", "tuning.best_params is a list of mappings, one a fold"),
         ("+modle=3", "Unknown key modle. Did you mean model?"),
         ("seeds=[7,7]", "seeds names one twice"),
         ("seeds=[-1]", "seeds must lie in"),

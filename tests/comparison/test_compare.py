@@ -40,7 +40,7 @@ def store(configure, tmp_path_factory):
         logged("impact", "model=ols", "target=impact")
         for name, error in (("failed", DataError("The book is crossed.")), ("killed", KeyboardInterrupt())):
             with patch.context() as within:
-                within.setattr("ofiml.study.run.prepare_all", lambda *_, error=error: (_ for _ in ()).throw(error))
+                within.setattr("ofiml.study.run.prepare_sessions", lambda *_, error=error: (_ for _ in ()).throw(error))
                 with pytest.raises(type(error)):
                     logged(name, "model=ridge")
         yield folder, uri, ids
@@ -92,7 +92,7 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
 
 
 def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
-    """What `evaluation.block` the runs had is logged by a stranger: what is no length of time leaves a run out."""
+    """The runs' `evaluation.block_length` is logged by a stranger: a run without a length of time there is left out."""
     _, uri, ids = store
     runs = mlflow_log.listed("small", uri)
     trials = counted(runs)
@@ -101,7 +101,7 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
         given = iter(lengths)
         (group,) = comparable(
             [
-                replace(run, params=run.params | {"evaluation.block": next(given)})
+                replace(run, params=run.params | {"evaluation.block_length": next(given)})
                 for run in runs
                 if run.run_id in (ids["ridge"], ids["zero"])
             ],
@@ -120,7 +120,7 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
     assert longer[1] < default[1]
     assert longer == blocks("1m", "30m") == blocks("30m", "30m")
     for bad in ("0s", "-5m", "x", "9" * 400 + "h", "1e9h", ""):
-        assert "are not those of a study: evaluation.block" in blocks("1m", bad)[2][0]
+        assert "are not those of a study: evaluation.block_length" in blocks("1m", bad)[2][0]
 
 
 def test_what_the_tests_do_not_see_is_said(store, capsys):

@@ -8,8 +8,8 @@ from ofiml.comparison.trials import counted
 from ofiml.tracking.store import Listed
 
 TUNED = {"tuning.enabled": "True", "tuning.trials": "12", "model.space.alpha": "[1, 2]"}
-CPCV = TUNED | {"split.name": "cpcv", "split.groups": "6", "split.tested": "2"}
-EXPANDING = TUNED | {"split.name": "expanding", "split.folds": "5"}
+CPCV = TUNED | {"split.name": "cpcv", "split.n_groups": "6", "split.n_test_groups": "2"}
+EXPANDING = TUNED | {"split.name": "expanding", "split.n_folds": "5"}
 DATES = TUNED | {"split.name": "session_out"}
 
 
@@ -22,7 +22,7 @@ def run(params, status="FAILED", **metrics):
     [
         (EXPANDING, {}, 60),
         (CPCV, {}, 180),  # 15 folds
-        (CPCV | {"split.groups": "999", "split.tested": "1"}, {}, 11988),
+        (CPCV | {"split.n_groups": "999", "split.n_test_groups": "1"}, {}, 11988),
         (CPCV, {"folds": 15.0}, 180),
         (DATES, {}, 12),
         (DATES, {"folds": 20.0}, 240),
@@ -30,8 +30,8 @@ def run(params, status="FAILED", **metrics):
         (EXPANDING, {"folds": -1.0}, 60),
         (EXPANDING, {"folds": 1e300}, 60),
         (EXPANDING | {"tuning.enabled": "False"}, {"folds": 5.0}, 0),
-        (CPCV | {"split.groups": "9999999", "split.tested": "4999999"}, {}, 12),
-        (CPCV | {"split.groups": "1000", "split.tested": "500"}, {}, 10**7),
+        (CPCV | {"split.n_groups": "9999999", "split.n_test_groups": "4999999"}, {}, 12),
+        (CPCV | {"split.n_groups": "1000", "split.n_test_groups": "500"}, {}, 10**7),
     ],
 )
 def test_what_a_run_without_a_count_had_planned(params, metrics, planned):

@@ -44,7 +44,7 @@ def build(config, task):
     return Linear(Ridge(alpha=config.alpha), classify=False)
 
 
-MODEL = Kind(TheirModel, ("return",), build)
+MODEL = Kind(TheirModel, ("regression",), build)
 """
 MODEL_YAML = "name: theirs\nalpha: 3.0\nspace:\n  alpha: {low: 1.0, high: 9.0}\n"
 READER = (ROOT / "src" / "ofiml" / "data" / "readers" / "_template.py").read_text()
@@ -194,7 +194,7 @@ def test_a_name_that_two_packages_declare_is_an_error_that_names_both(install):
     install("another", "0.1", {}, models(theirs="another:MODEL", fine="their_models.linear:MODEL"))
     with pytest.raises(ConfigError, match=r"model=theirs is declared by (another 0\.1 and their-package 1\.2|their.*)"):
         composed(["model=theirs"], "")
-    assert KINDS["fine"].forms == ("return",)
+    assert KINDS["fine"].tasks == ("regression",)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from ofiml.conformance.books import FILE, cases
+from ofiml.conformance.books import FILE, read_cases
 
-CASES = {case["id"]: case for case in cases()}
+CASES = {case["id"]: case for case in read_cases()}
 MIRRORED = [case["id"] for case in CASES.values() if case["mirror_of"]]
 KEYS = ["id", "sentence", "source", "rests_on", "mirror_of", "given", "working", "answer"]
 STATE = ["time", "bids", "asks", "ends_message", "boundary"]
@@ -27,7 +27,7 @@ def test_the_file_explains_itself():
 
 
 def test_ids_are_unique():
-    assert len(CASES) == len(cases()) >= 40
+    assert len(CASES) == len(read_cases()) >= 40
 
 
 def test_the_nine_cases_are_there():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ofiml.cli.conformance import main
-from ofiml.conformance.books import cases
+from ofiml.conformance.books import read_cases
 from tests.conftest import ROOT
 
 WRONG = """
@@ -46,7 +46,7 @@ def run(monkeypatch, capsys, tmp_path):
 
 def test_ours_passes_and_ends_with_0(run):
     code, out, error = run()
-    n = len(cases())
+    n = len(read_cases())
     assert (code, error) == (0, "")
     assert out == f"ofiml.conformance.ours:answers: of {n} cases {n} pass, 0 differ, 0 are not supported.\n"
 
@@ -65,7 +65,9 @@ def test_differences_are_a_table_and_end_with_1(run):
 def test_what_supports_nothing_has_not_passed(run):
     code, out, _ = run("--with", "peer:nothing")
     assert code == 1
-    assert out == f"peer:nothing: of {len(cases())} cases 0 pass, 0 differ, {len(cases())} are not supported.\n"
+    assert (
+        out == f"peer:nothing: of {len(read_cases())} cases 0 pass, 0 differ, {len(read_cases())} are not supported.\n"
+    )
 
 
 def test_what_a_function_raises_is_shown_as_it_is(run):
@@ -99,7 +101,7 @@ def test_a_function_that_is_not_there_is_named(run):
 def test_the_list_names_every_case_and_runs_none(run):
     code, out, _ = run("--list", "--with", "broken:f")
     assert code == 0
-    assert all(case["id"] in out for case in cases())
+    assert all(case["id"] in out for case in read_cases())
 
 
 def test_the_json_says_what_became_of_every_case(run, tmp_path):
@@ -108,7 +110,7 @@ def test_the_json_says_what_became_of_every_case(run, tmp_path):
     held = json.loads(out.read_text())
     by_id = {one["id"]: one for one in held["cases"]}
     assert held["with"] == "peer:best_level_moves"
-    assert list(by_id) == [case["id"] for case in cases()]
+    assert list(by_id) == [case["id"] for case in read_cases()]
     assert by_id["nine-up-up"] == {
         "id": "nine-up-up",
         "rests_on": "equation",
@@ -131,17 +133,17 @@ def test_the_function_in_the_docs_does_what_is_said_there(run, tmp_path):
     (tmp_path / "peer.py").write_text(re.search(r"```python\n(.*?)```", text, re.S)[1])
     passed, left = re.search(r"that (\d+) cases pass and (\d+) are not supported", text).groups()
     code, out, _ = run("--with", "peer:answers")
-    assert f"holds {len(cases())} small books" in text
+    assert f"holds {len(read_cases())} small books" in text
     assert (code, out) == (
         0,
-        f"peer:answers: of {len(cases())} cases {passed} pass, 0 differ, {left} are not supported.\n",
+        f"peer:answers: of {len(read_cases())} cases {passed} pass, 0 differ, {left} are not supported.\n",
     )
 
 
 def test_the_docs_expect_of_others_what_the_file_does():
     text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z0-9-]+)`.*?\| states? ([\d, ]+), level (\d) \| ([-\d, ]+) \|", text, re.M)
-    flow = {case["id"]: case["answer"]["flow"] for case in cases()}
+    flow = {case["id"]: case["answer"]["flow"] for case in read_cases()}
     assert len(rows) == 13
     for name, states, level, expected in rows:
         assert [flow[name][int(i) - 1][int(level) - 1] for i in states.split(",")] == [

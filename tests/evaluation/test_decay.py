@@ -9,7 +9,8 @@ from ofiml.bars.time import states
 from ofiml.data.synthetic import simulate
 from ofiml.evaluation.decay import decay
 from ofiml.labels.ahead import ahead_table, columns, named
-from ofiml.samples.rows import prepare
+from ofiml.samples.prepare import prepare_session
+from ofiml.samples.settings import SampleSettings
 from ofiml.splits.rows import Intervals
 from ofiml.units import SECOND
 
@@ -27,7 +28,9 @@ def test_moves_are_those_of_the_mids_at_these_times(small):
     config, session = small
     book = states(session, config.bars.per)
     bars = cut(session, book, config.bars)
-    table = ahead_table(session, book, bars, pl.Series(np.full(len(bars.close), 0.5)), config)
+    table = ahead_table(
+        session, book, bars, pl.Series(np.full(len(bars.close), 0.5)), config.horizon, config.evaluation.decay
+    )
     events = book.events.select(mid=(pl.col("bid_px_00") + pl.col("ask_px_00")) / (2 * session.tick))["mid"].to_list()
     rng = np.random.default_rng(3)
     for k in rng.integers(0, len(bars.close), 40):
@@ -45,11 +48,13 @@ def test_moves_are_those_of_the_mids_at_these_times(small):
 @pytest.mark.parametrize("unit", ["ticks", "bps"])
 def test_at_the_studys_own_horizon_it_is_the_label(configure, small, unit):
     _, session = small
-    rows = prepare(session, configure("dataset.session_length=20m", f"target.unit={unit}"))
+    rows = prepare_session(session, SampleSettings.of(configure("dataset.session_length=20m", f"target.unit={unit}")))
     move, y = (rows.rows[c].fill_null(float("nan")).to_numpy() for c in ("ahead_03", "y"))
     assert move == pytest.approx(y, rel=1e-3, nan_ok=True)  # a return in bps is of the mid one delay later
     assert rows.rows["ahead_06"].null_count() == 11  # whose 50 ms and 100 s do not fit
-    impact = prepare(session, configure("dataset.session_length=20m", "target=impact", "model=ols"))
+    impact = prepare_session(
+        session, SampleSettings.of(configure("dataset.session_length=20m", "target=impact", "model=ols"))
+    )
     assert not [c for c in impact.rows.columns if c.startswith("ahead")]
 
 
@@ -57,11 +62,13 @@ def test_at_the_studys_own_horizon_it_is_the_label(configure, small, unit):
 def test_on_clocks_of_activity_too(configure, small, clock):
     _, session = small
     config = configure("dataset.session_length=20m", *clock)
-    rows = prepare(session, config).rows
+    rows = prepare_session(session, SampleSettings.of(config)).rows
     assert rows["ahead_03"].equals(rows["y"], null_equal=True)
     # Twice the horizon is the label of who asks for twice as much.
     size = f"horizon.size={2 * config.horizon.size}"
-    assert rows["ahead_04"].equals(prepare(session, configure("dataset.session_length=20m", *clock, size)).rows["y"])
+    assert rows["ahead_04"].equals(
+        prepare_session(session, SampleSettings.of(configure("dataset.session_length=20m", *clock, size))).rows["y"]
+    )
     assert named(config.horizon, 0.5) == f"{config.horizon.size / 2:g} {config.horizon.clock}"
 
 
@@ -81,7 +88,7 @@ def predictions(y_hat, moves):
 
 @pytest.fixture(scope="module")
 def judged(configure):
-    return configure("evaluation.bootstrap=300")
+    return configure("evaluation.bootstrap_samples=300")
 
 
 def walk(seed, n=3000):

@@ -127,7 +127,7 @@ def test_in_a_study(run, model):
 
 
 def test_it_can_be_switched_off(run):
-    switches = ["evaluation.permutations=0", "evaluation.interactions=0", "evaluation.controls=false"]
+    switches = ["evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.controls=false"]
     study = run("debug=tiny", "model=ols", *switches)
     assert (study.report.explained["permutation"], study.report.explained["interactions"]) == (None, None)
     assert study.report.explained["families"][0]["drop_r2"] is None

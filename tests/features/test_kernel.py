@@ -1,8 +1,8 @@
 """The kernel of flow and features: against the slow oracle, its plain twin, its own past, mirrors and scales."""
 
-import importlib.util
+import ast
+import inspect
 import math
-import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,15 +10,20 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ofiml._numba import callees
 from ofiml.bars import cut
 from ofiml.bars.time import states
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import times
 from ofiml.data.sessions import sources
-from ofiml.features import batch, catalogue, kernel
-from ofiml.features.batch import compute
-from ofiml.features.catalogue import CATALOGUE, EVEN, INDEX, ODD
+from ofiml.features import batch, kernel, layout
+from ofiml.features.batch import compute, pieces
+from ofiml.features.catalogue import CATALOGUE, FAMILIES, INDEX
+from ofiml.features.entry import EVEN, ODD
+from ofiml.features.families import spread, toxicity
 from ofiml.features.machine import Plan, market
+from ofiml.features.values import VALUES
+from ofiml.live.stream import Stream
 from ofiml.microstructure.toxicity.vpin import Vpin
 from tests.books import busy_session, mirrored, session
 from tests.features import slow
@@ -40,13 +45,43 @@ def computed(session, bars=BARS[0], plan=PLAN):
     return edges, compute(session, market(session, bars.per), plan, edges)
 
 
-def test_the_kernel_and_the_catalogue_have_the_same_order():
-    first = list(vars(kernel)).index("OFI_1S")
-    names = [n for n in list(vars(kernel))[first:] if n.isupper()][: kernel.FEATURES]
-    assert [n.removesuffix("_BAR").lower() for n in names] == list(CATALOGUE)
-    assert [getattr(kernel, n) for n in names] == list(range(kernel.FEATURES))
-    for constant in ("WINDOWS", "BARS", "REALISED"):
-        assert getattr(kernel, constant) == getattr(catalogue, constant)
+def test_a_column_is_the_place_in_the_catalogue():
+    assert list(VALUES.names) == list(CATALOGUE) == [e.name for f in FAMILIES for e in f.ENTRIES]
+    assert [VALUES.fields[name][1] for name in CATALOGUE] == [8 * i for i in INDEX.values()]
+    assert list(INDEX.values()) == list(range(kernel.FEATURES))
+
+
+def written(family):
+    """The fields of `out` that a family's module assigns."""
+    nodes = ast.walk(ast.parse(inspect.getsource(family)))
+    stored = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return {n.attr for n in stored if isinstance(n.value, ast.Name) and n.value.id == "out"}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__.rpartition(".")[2])
+def test_each_family_fills_its_own_entries_and_no_others(family):
+    assert written(family) == {entry.name for entry in family.ENTRIES}
+    assert {entry.group for entry in family.ENTRIES} == {family.__name__.rpartition(".")[2]}
+
+
+def test_the_kernel_fills_every_family():
+    called = {n.func.value.id for n in ast.walk(ast.parse(inspect.getsource(kernel.fill_features)))
+              if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "fill"}  # fmt: skip
+    assert called == {family.__name__.rpartition(".")[2] for family in FAMILIES}
+
+
+def test_each_function_has_one_signature():
+    """A second one would double its compile time: of batch, stream and tests, all hand it the same types."""
+    s = busy_session(0, 60)
+    computed(s)
+    stream = Stream(market(s, "message"), BARS[0], PLAN)
+    bars = [bar for rows in pieces(s) for row in rows for bar in stream.take(row)]
+    assert bars
+    for entry in (kernel.run, kernel.step, kernel.begin, kernel.features, kernel.sums, kernel.close_bar):
+        assert len(entry.signatures) == 1, entry
+    for function, dispatcher in callees.items():
+        if function.__module__.startswith("ofiml.features"):
+            assert len(dispatcher.signatures) == 1, function
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -69,7 +104,7 @@ def test_every_feature_and_all_flow_equal_the_slow_oracle(bars, seed):
                     assert c.known[k] < w
                 else:
                     assert c.flow[k, w, 2 * p : 2 * p + 2].tolist() == flows[part]
-            size, sides = c.flow[k, w, 10 + kernel.DEPTH], c.flow[k, w, 10 + kernel.SIDES]
+            size, sides = c.flow[k, w, 10 + layout.DEPTH], c.flow[k, w, 10 + layout.SIDES]
             if flows["depth"][0] is not None and c.known[k] >= w:
                 assert (size / sides if sides else math.nan) == pytest.approx(flows["depth"][0], nan_ok=True)
     assert sum(known.values()) > len(known)
@@ -103,37 +138,45 @@ def test_ten_lots_of_a_tenth_are_one():
         assert cut(session_, states(session_, "message"), bars).edges.tolist() == [0, 10 * S, 20 * S, 30 * S, 40 * S]
 
 
-@pytest.fixture(scope="module")
-def plain():
-    """The kernel's source as plain Python."""
-    spec = importlib.util.spec_from_file_location("plain_kernel", kernel.__file__)
-    module = importlib.util.module_from_spec(spec)
-    compiled, sys.modules["numba"] = sys.modules["numba"], SimpleNamespace(njit=lambda **_: lambda f: f)
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.modules["numba"] = compiled
-    return module
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_compiled_kernel_equals_its_plain_source(plain, monkeypatch, seed):
-    session = busy_session(seed, 200)
-    edges, c = computed(session)
-    monkeypatch.setattr(batch, "kernel", plain)
+def plain_computed(monkeypatch, session):
+    """As `computed`, by the functions as plain Python."""
     machine = batch.Machine
 
     def recorded(*arguments):
         made = machine(*arguments)
-        made.state = made.state.view(np.recarray)
+        made.memory = made.memory._replace(state=made.memory.state.view(np.recarray))
         return made
 
+    class Values(np.ndarray):
+        """An array whose view as a record has its fields as attributes, as numba's has."""
+
+        def view(self, kind):
+            return super().view(np.ndarray).view(kind).view(np.recarray)
+
+    monkeypatch.setattr(batch, "kernel", SimpleNamespace(run=kernel.run_py))
     monkeypatch.setattr(batch, "Machine", recorded)
+    monkeypatch.setattr(kernel, "empty_values", lambda: np.empty(kernel.FEATURES).view(Values))
     with np.errstate(invalid="ignore"):
-        p = compute(session, market(session, "message"), PLAN, edges)
+        return computed(session)[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_compiled_kernel_equals_its_plain_source(monkeypatch, seed):
+    session = busy_session(seed, 200)
+    _, c = computed(session)
+    p = plain_computed(monkeypatch, session)
     np.testing.assert_allclose(p.features, c.features, rtol=1e-13, atol=0, equal_nan=True)  # log, exp: last bit
     np.testing.assert_array_equal(p.flow, c.flow)
     np.testing.assert_array_equal(p.known, c.known)
+
+
+def test_the_comparison_with_the_plain_source_can_fail(monkeypatch):
+    session = busy_session(0, 200)
+    _, c = computed(session)
+    monkeypatch.setattr(spread, "DUE_MID2", spread.DUE_PRICE)
+    p = plain_computed(monkeypatch, session)
+    differs = ~((p.features == c.features) | (np.isnan(p.features) & np.isnan(c.features))).all(axis=0)
+    assert "price_impact" in [name for name, d in zip(CATALOGUE, differs, strict=True) if d]
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -203,7 +246,7 @@ def test_vpin_is_that_of_the_room_of_toxicity(bucket):
     edges, c = computed(session, plan=replace(PLAN, vpin_bucket=bucket))
     tape = session.events.filter((pl.col("action") == "T") & (pl.col("ts_recv").to_physical() > session.open))
     sign = tape["side"].cast(pl.String).replace_strict({"B": 1, "A": -1, "N": 0}, return_dtype=pl.Int64)
-    room = Vpin(bucket, kernel.BUCKETS, kernel.FEWEST_BUCKETS)
+    room = Vpin(bucket, layout.BUCKETS, toxicity.FEWEST_BUCKETS)
     closed = room.feed(times(tape), tape["size"].to_numpy(), (tape["size"] * sign).to_numpy())
     place = np.searchsorted(closed["known_at"].to_numpy(), edges[1:], side="right")
     expected = np.array([np.nan, *closed["vpin"]])[place]
@@ -235,7 +278,8 @@ def test_queues_grow_and_lose_nothing(monkeypatch):
 
     def small(*arguments):
         made = machine(*arguments)
-        made.ring, made.due = made.ring[:2].copy(), made.due[:2].copy()
+        ring, due = made.memory.ring, made.memory.due
+        made.memory = made.memory._replace(ring=ring[:2].copy(), due=due[:2].copy())
         return made
 
     monkeypatch.setattr(batch, "Machine", small)
@@ -249,7 +293,7 @@ def test_memory_is_that_of_the_longest_look_back_however_long_the_session(monkey
     monkeypatch.setattr(batch, "Machine", lambda *a: made.append(machine(*a)) or made[-1])
     for n in (1000, 8000):
         computed(busy_session(7, n, resets=0), plan=replace(PLAN, look_back=60 * S))
-    short, long = ([len(a) for a in (m.ring, m.due, m.closes, m.total)] for m in made)
+    short, long = ([len(a) for a in m.arrays] for m in made)
     assert short == long
 
 

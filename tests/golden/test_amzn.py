@@ -112,7 +112,7 @@ def test_principal_components(data, golden, step):
 def test_the_study_reports_the_windows(run, data, golden, step, levels):
     path = data(f"lobster/LOBSTER_SampleFile_AMZN_2012-06-21_{levels}.zip")
     study = run("dataset=lobster", f"dataset.path={path}", "target=impact", "model=ols", "ofi=best_level",
-                f"bars.step={step}", "evaluation.bootstrap=50")  # fmt: skip
+                f"bars.step={step}", "evaluation.bootstrap_samples=50")  # fmt: skip
     expected = golden[f"amzn_l{levels}"][step]
     assert study.report.kind == "impact"
     assert study.report.impact["r2_windows"] == pytest.approx(expected["cks_r2_windows"], abs=5.1e-5)

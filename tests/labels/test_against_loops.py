@@ -21,7 +21,7 @@ PLAIN = Target("forecast", "return", "ticks", look_back=None, dead_band=0.0, sto
 
 
 def barriers(stop, take_profit):
-    return replace(PLAIN, form="direction", stop=stop, take_profit=take_profit)
+    return replace(PLAIN, form="triple_barrier", stop=stop, take_profit=take_profit)
 
 
 def made(s, per, step, target, horizon, latency):
@@ -70,7 +70,7 @@ class Loops:
         origin = self.mid(begin)
         inside = last is not None and last <= self.session.close
         y, final = 0.0, None if last is None else self.mid(last)
-        if target.stop is not None and origin is not None:
+        if target.form == "triple_barrier" and origin is not None:
             for at, mid in self.states:
                 if at <= begin or mid is None or at > self.session.close or (last is not None and at > last):
                     continue
@@ -82,7 +82,7 @@ class Loops:
         end = self.session.close if last is None else max(last, (until or 0) + latency)
         if not inside or origin is None or final is None:
             return None, None, end, until
-        return (final - origin if target.stop is None else y), final - origin, end, until
+        return (final - origin if target.form == "return" else y), final - origin, end, until
 
 
 HORIZONS = {

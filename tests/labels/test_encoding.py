@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ofiml.config import Target
 from ofiml.labels import Encoder, in_ticks
 from ofiml.metrics.measured import Judged, measures
+from ofiml.samples.settings import SampleSettings
 from ofiml.splits.walk_forward import Intervals, walk_forward
 from ofiml.study import run as experiment
 from ofiml.training.folds import intervals
@@ -53,7 +54,7 @@ def test_what_a_forecast_is_worth_in_ticks():
     for flat in (np.zeros(2), np.full(2, 0.5)):
         assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [2, -2]
     # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4; one in two does.
-    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
     quarter, flat = half / 2, np.full(2, 0.5)
     assert in_ticks(quarter, flat, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
     # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
@@ -65,7 +66,7 @@ def test_who_knows_no_more_than_the_shares_of_a_barriers_labels_forecasts_the_me
     rng = np.random.default_rng(1)
     y = rng.choice([-1.0, 0.0, 1.0], 500, p=[0.5, 0.2, 0.3])
     move = np.select([y > 0, y < 0], [4.0, -2.0], 1.0) + rng.uniform(0, 0.4, 500)
-    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
     up, down, flat = (np.array([np.mean(y == k)]) for k in (1, -1, 0))
     assert in_ticks(up - down, flat, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
     # Of no train row that touched, the barriers themselves.
@@ -91,7 +92,7 @@ def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
 
 
 def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
-    in_time_order = experiment.in_time_order
+    in_time_order = experiment.pool_samples
     config = configure("debug=tiny", "target=dead_band", "model=logistic", "tuning=off")
 
     def studied(factor):
@@ -102,7 +103,7 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
                 pl.when(late).then(pl.col(c) * factor).otherwise(pl.col(c)) for c in MOVES
             ), dropped
 
-        monkeypatch.setattr(experiment, "in_time_order", changed)
+        monkeypatch.setattr(experiment, "pool_samples", changed)
         with Stages() as stages:
             return experiment.run(config, stages)
 
@@ -139,7 +140,9 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     """Row by row: spans of unequal length, the execution leg and the look-back of the label's unit are purged."""
     config = configure("debug=tiny", *overrides)
     with Stages() as stages:
-        rows, _ = experiment.in_time_order(experiment.prepare_all(config, stages))
+        rows, _ = experiment.pool_samples(
+            experiment.prepare_sessions(SampleSettings.of(config), config.threads, stages)
+        )
     rows = rows.filter(pl.col("y").is_not_null())
     length = (rows["label_end"] - rows["label_start"]).to_numpy()
     assert (len(np.unique(length)) > 100) == (config.target.unit != "volatility")

@@ -100,7 +100,7 @@ def test_a_horizon_of_volume_lasts_until_so_much_is_traded():
 
 
 def test_a_triple_barrier_is_what_the_mid_meets_first():
-    barrier = Target("forecast", "direction", "ticks", look_back=None, dead_band=0.0, stop=2, take_profit=3)
+    barrier = Target("forecast", "triple_barrier", "ticks", look_back=None, dead_band=0.0, stop=2, take_profit=3)
     path = ((0.5, 100), (1.5, 102), (2.5, 103), (3.1, 101), (4.2, 99), (5.2, 99))
     rows = [{"t": t, "book": [(mid - 1, 1, mid + 1, 1)]} for t, mid in path]
     out = table(rows, Horizon("time", "3s", None, "0ms"), target=barrier, close=7)

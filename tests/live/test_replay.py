@@ -19,7 +19,13 @@ from ofiml.tracking.logged_run import _same_until
 from ofiml.tracking.record import record
 from ofiml.tracking.reproduction import check_path
 
-SMALL = ["dataset.session_length=20m", "dataset.sessions=2", "split.folds=2", "evaluation.bootstrap=50", "tuning=off"]
+SMALL = [
+    "dataset.session_length=20m",
+    "dataset.sessions=2",
+    "split.n_folds=2",
+    "evaluation.bootstrap_samples=50",
+    "tuning=off",
+]
 RUNS = {
     "trees": ["model=lgbm", "model.n_estimators=20", "features=full", "ofi.normalise=depth", "ofi.parts=sides"],
     "windows": ["model=ols", "ofi=mlofi_ridge", "ofi.windows=[bar,1s,30s]", "ofi.levels=4", "features=core"],
@@ -168,7 +174,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
     assert "all are the same to the bit" in printed
     uri, run_id, _ = logged("cross")
     assert replay([run_id, "dataset.max_sessions=2", "--uri", uri]) == 1
-    assert "features.cross names SYN3, of which there is no session" in capsys.readouterr().err
+    assert "features.cross names SYN3, which has no session" in capsys.readouterr().err
 
 
 def test_a_date_is_streamed_together_however_its_sessions_come(configure):

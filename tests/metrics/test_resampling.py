@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from ofiml.metrics.bootstrap import interval
-from ofiml.metrics.resampling import group_means, ic_interval, resampled
+from ofiml.metrics.bootstrap import group_means, ic_interval, interval, resampled
 from ofiml.metrics.scores import ic
 
 DRAW = {"samples": 300, "seed": 5}

@@ -98,7 +98,7 @@ def test_a_symbol_names_no_folder(call, tmp_path):
 
 def test_wrong_arguments_are_a_sentence(call):
     code, _, err = call("check", "lobster")
-    assert (code, "'lobster' is no override" in err) == (2, True)
+    assert (code, "'lobster' is not an override" in err) == (2, True)
     code, _, err = call("check", "dataset=lobster")
     assert (code, "dataset.path is missing" in err) == (2, True)
 

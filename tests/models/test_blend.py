@@ -47,16 +47,16 @@ def rows():
     return x, np.round(y)
 
 
-def blend(configure, *overrides, form="return"):
-    name, target = ("blend_direction", "direction") if form == "direction" else ("blend", "forecast")
+def blend(configure, *overrides, task="regression"):
+    name, target = ("blend_direction", "direction") if task == "classification" else ("blend", "forecast")
     return configure(f"model={name}", f"target={target}", "model.members.lgbm.n_estimators=40", *overrides)
 
 
 def test_the_mean_is_the_members_mean(configure, rows):
     x, y = rows
     config = blend(configure).model
-    fitted = build(config, form="return", seed=3).fit(x, y, apart(900))
-    alone = [build(m, form="return", seed=3).fit(x, y, apart(900)) for m in config.members.values()]
+    fitted = build(config, task="regression", seed=3).fit(x, y, apart(900))
+    alone = [build(m, task="regression", seed=3).fit(x, y, apart(900)) for m in config.members.values()]
     for ask in ("predict", "contributions"):
         each = [getattr(m, ask)(x) for m in alone]
         np.testing.assert_allclose(getattr(fitted, ask)(x), (each[0] + each[1]) / 2, atol=1e-12)
@@ -67,13 +67,13 @@ def test_the_mean_is_the_members_mean(configure, rows):
 def test_a_stack_weighs_what_its_members_say_out_of_fold(configure, rows):
     x, y = rows
     config = blend(configure, "model.how=stack", "+model@model.members.nothing=zero").model
-    fitted = build(config, form="return", seed=3).fit(x, y, apart(900))
+    fitted = build(config, task="regression", seed=3).fit(x, y, apart(900))
     said, happened = [], []
     inner = apart(900)
     for fold in inner.folds(3, first_train=0.4, key=""):
         known = x[fold.train], y[fold.train], inner.take(fold.train)
         said.append(
-            [build(m, form="return", seed=3).fit(*known).predict(x[fold.test]) for m in config.members.values()]
+            [build(m, task="regression", seed=3).fit(*known).predict(x[fold.test]) for m in config.members.values()]
         )
         happened.append(y[fold.test])
     expected = np.linalg.lstsq(np.hstack(said).T[:, :2], np.concatenate(happened), rcond=None)[0]
@@ -84,7 +84,7 @@ def test_a_stack_weighs_what_its_members_say_out_of_fold(configure, rows):
 def test_a_stack_of_classifiers_gives_probabilities(configure, rows):
     x, y = rows[0], np.sign(rows[1])
     settings = "model.how=stack", "model.members.lgbm.objective=three_class"
-    fitted = build(blend(configure, *settings, form="direction").model, form="direction", seed=3)
+    fitted = build(blend(configure, *settings, task="classification").model, task="classification", seed=3)
     chances = fitted.fit(x, y, apart(900)).probabilities(x)
     assert fitted.weights.sum() == pytest.approx(1)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
@@ -92,16 +92,16 @@ def test_a_stack_of_classifiers_gives_probabilities(configure, rows):
     assert np.mean((y - fitted.predict(x)) ** 2) < 0.8 * np.mean(y**2)
 
 
-@pytest.mark.parametrize("form", ["return", "direction"])
-def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(configure, rows, tmp_path, form):
-    x, y = rows[0], np.sign(rows[1]) if form == "direction" else rows[1]
-    config = blend(configure, "model.how=stack", form=form).model
-    fitted = build(config, form=form, seed=3).fit(x, y, apart(900))
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(configure, rows, tmp_path, task):
+    x, y = rows[0], np.sign(rows[1]) if task == "classification" else rows[1]
+    config = blend(configure, "model.how=stack", task=task).model
+    fitted = build(config, task=task, seed=3).fit(x, y, apart(900))
     fitted.save(tmp_path / "fold_00")
-    flat = ["fold_00_00_flat.json", "fold_00_01_flat.json"] * (form == "direction")
+    flat = ["fold_00_00_flat.json", "fold_00_01_flat.json"] * (task == "classification")
     files = ["fold_00.json", "fold_00_00.json", "fold_00_01.txt", *flat]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(files)
-    again = build(config, form=form, seed=3).load(tmp_path / "fold_00", 3)
+    again = build(config, task=task, seed=3).load(tmp_path / "fold_00", 3)
     many = again.predict(x)
     np.testing.assert_array_equal(many, fitted.predict(x))
     np.testing.assert_array_equal(many[:300], np.concatenate([again.predict(x[i : i + 1]) for i in range(300)]))
@@ -110,10 +110,10 @@ def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(confi
     for wrong in (weights[:1], [*weights, 0.0], [-0.1, 1.1], [1e9, 0.0], [float("nan"), 1.0], "ab", [], [[1.0], [0.0]]):
         path.write_text(json.dumps({"weights": wrong}))
         with pytest.raises(DataError, match=r"fold_00\.json is (no|of another) blend"):
-            build(config, form=form, seed=3).load(tmp_path / "fold_00", 3)
+            build(config, task=task, seed=3).load(tmp_path / "fold_00", 3)
     path.write_text(json.dumps({"weights": weights, "more": 1}))
     with pytest.raises(DataError, match="is no blend"):
-        build(config, form=form, seed=3).load(tmp_path / "fold_00", 3)
+        build(config, task=task, seed=3).load(tmp_path / "fold_00", 3)
 
 
 def test_the_members_are_in_the_resolved_config_which_loads_to_itself(configure):

@@ -6,7 +6,7 @@ import pytest
 from ofiml.errors import DataError
 from ofiml.models import lgbm
 from ofiml.models.registry import build
-from ofiml.ofi.push import push
+from ofiml.ofi.columns import price_sign
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 from tests.intervals import apart
@@ -14,10 +14,10 @@ from tests.intervals import apart
 SECOND = 1_000_000_000
 
 
-def model(configure, *overrides, form="return", features=()):
-    target = "direction" if form == "direction" else "forecast"
+def model(configure, *overrides, task="regression", features=()):
+    target = "direction" if task == "classification" else "forecast"
     config = configure("model=lgbm", "backtest=off", f"target={target}", *(f"model.{o}" for o in overrides)).model
-    return build(config, form=form, seed=7, features=features)
+    return build(config, task=task, seed=7, features=features)
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
@@ -44,7 +44,7 @@ def test_three_ways_have_the_probabilities_of_their_law(configure):
     cell = law[x[:, 0].astype(int), x[:, 1].astype(int)]
     y = (rng.random(8000)[:, None] > cell.cumsum(axis=1)).sum(axis=1) - 1.0
     settings = "objective=three_class", "feature_fraction=1.0", "reg_lambda=0", "learning_rate=0.1"
-    fitted = model(configure, *settings, form="direction").fit(x, y, apart(len(y)))
+    fitted = model(configure, *settings, task="classification").fit(x, y, apart(len(y)))
     chances = fitted.probabilities(x)
     assert np.abs(chances - cell).max() < 0.04
     np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-12)
@@ -58,13 +58,13 @@ def test_three_ways_take_rows_that_all_move_and_need_both_ways(configure, tmp_pa
     rng = np.random.default_rng(3)
     x = rng.standard_normal((400, 2))
     y = np.sign(x[:, 0] + rng.standard_normal(400))
-    fitted = model(configure, "objective=three_class", form="direction").fit(x, y, apart(400))
+    fitted = model(configure, "objective=three_class", task="classification").fit(x, y, apart(400))
     fitted.save(tmp_path / "m")
-    again = model(configure, "objective=three_class", form="direction").load(tmp_path / "m", 2)
+    again = model(configure, "objective=three_class", task="classification").load(tmp_path / "m", 2)
     np.testing.assert_array_equal(again.probabilities(x), fitted.probabilities(x))
     assert fitted.probabilities(x)[:, 1].max() < 1e-9
     with pytest.raises(DataError, match="moved the same way"):
-        model(configure, "objective=three_class", form="direction").fit(x, np.abs(y), apart(400))
+        model(configure, "objective=three_class", task="classification").fit(x, np.abs(y), apart(400))
 
 
 # --- early stopping --------------------------------------------------------------------------------------------------
@@ -124,9 +124,9 @@ def test_the_share_that_is_held_out_is_the_configs(configure, monkeypatch):
     x = rng.standard_normal((1000, 3))
     y = np.sign(x[:, 0] + rng.standard_normal(1000))
     y[::7] = 0
-    for form, objective in (("direction", "auto"), ("direction", "three_class"), ("return", "quantile")):
-        settings = "early_stopping=5", "held_out=0.5", f"objective={objective}"
-        model(configure, *settings, form=form).fit(x, y, overlapping(1000))
+    for task, objective in (("classification", "auto"), ("classification", "three_class"), ("regression", "quantile")):
+        settings = "early_stopping=5", "validation_fraction=0.5", f"objective={objective}"
+        model(configure, *settings, task=task).fit(x, y, overlapping(1000))
     moved = int((y[500:] != 0).sum())
     assert [len(held) for _, held, _ in seen[::2]] == [moved, 500, 500]
 
@@ -136,17 +136,17 @@ def test_the_share_that_is_held_out_is_the_configs(configure, monkeypatch):
 NAMES = ("ofi_00", "ask_00", "depth_best")
 
 
-@pytest.mark.parametrize("form", ["return", "direction"])
-def test_more_flow_never_lowers_a_monotone_forecast(configure, form):
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_more_flow_never_lowers_a_monotone_forecast(configure, task):
     rng = np.random.default_rng(7)
     x = rng.standard_normal((1500, 3))
     y = x[:, 0] - 0.5 * x[:, 1] + np.sin(4 * x[:, 0]) + np.sin(4 * x[:, 2]) + 2 * rng.standard_normal(1500)
-    y = np.sign(y) if form == "direction" else y
+    y = np.sign(y) if task == "classification" else y
     grid = np.linspace(-3, 3, 200)
     steps = {}
     for monotone in ("none", "ofi"):
         settings = f"monotone={monotone}", "min_child_samples=10", "learning_rate=0.1"
-        fitted = model(configure, *settings, form=form, features=NAMES).fit(x, y, apart(1500))
+        fitted = model(configure, *settings, task=task, features=NAMES).fit(x, y, apart(1500))
         for k in range(3):
             rows = np.zeros((200, 3))
             rows[:, k] = grid
@@ -190,7 +190,7 @@ def test_a_monotone_model_must_know_its_features(configure):
     ],
 )  # fmt: skip
 def test_which_way_a_column_pushes(column, sign):
-    assert push(column) == sign
+    assert price_sign(column) == sign
 
 
 def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
@@ -200,11 +200,12 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     from ofiml.data.synthetic import simulate
     from ofiml.ofi.flow import flow_matrix, groups
     from ofiml.ofi.reduce import reducer
-    from ofiml.samples.rows import prepare
+    from ofiml.samples.prepare import prepare_session
+    from ofiml.samples.settings import SampleSettings
 
     base = "dataset.sessions=1", "dataset.session_length=10m", "target=impact", "bars.step=5s"
     (session,) = simulate(configure(*base, "model=ols").dataset, 0)
-    prepared = prepare(session, configure(*base, "model=ols", "ofi.parts=sides"))
+    prepared = prepare_session(session, SampleSettings.of(configure(*base, "model=ols", "ofi.parts=sides")))
     rows = prepared.rows.filter(pl.col("y").is_not_null())
     y = rows["y"].to_numpy()
     for name in ("best_level", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_powell", "mlofi_ridge", "pca"):
@@ -214,7 +215,7 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
             fitted = reducer(config.ofi, flow.shape[1]).fit(flow, y)
             x = fitted.transform(flow)
             for k, column in enumerate(fitted.columns):
-                assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == push(column), column
+                assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == price_sign(column), column
 
 
 def test_options_that_are_off_change_nothing(configure):

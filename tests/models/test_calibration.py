@@ -130,7 +130,7 @@ def saved(configure, tmp_path, name, extra, method):
     x = rng.standard_normal((900, 3))
     x[rng.random(x.shape) < 0.1] = np.nan
     y = np.sign(np.round(np.nan_to_num(x) @ [1, -1, 0] + rng.standard_normal(900)))
-    fitted = build(config, form="direction", seed=1).fit(x, y, apart(900))
+    fitted = build(config, task="classification", seed=1).fit(x, y, apart(900))
     fitted.save(tmp_path / "fold_00")
     return config, fitted, x
 
@@ -139,7 +139,7 @@ def saved(configure, tmp_path, name, extra, method):
 @pytest.mark.parametrize(("name", "extra"), CASES)
 def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(configure, tmp_path, name, extra, method):
     config, fitted, x = saved(configure, tmp_path, name, extra, method)
-    again = build(config, form="direction", seed=1).load(tmp_path / "fold_00", 3)
+    again = build(config, task="classification", seed=1).load(tmp_path / "fold_00", 3)
     for ask in ("predict", "probabilities"):
         many = getattr(again, ask)(x)
         np.testing.assert_array_equal(many, getattr(fitted, ask)(x))
@@ -179,14 +179,14 @@ def test_a_strangers_calibration_is_refused(sound, wrong):
     config, stem, text = sound
     path = stem.with_name("fold_00_calibration.json")
     path.write_text(text)
-    build(config, form="direction", seed=1).load(stem, 3)
+    build(config, task="classification", seed=1).load(stem, 3)
     parts, change = json.loads(text), WRONG[wrong]
     path.write_text(json.dumps(parts | (change(parts) if callable(change) else change)))
     with pytest.raises(DataError, match=r"fold_00_calibration\.json is (no|of another) calibration"):
-        build(config, form="direction", seed=1).load(stem, 3)
+        build(config, task="classification", seed=1).load(stem, 3)
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match="is no calibration"):
-        build(config, form="direction", seed=1).load(stem, 3)
+        build(config, task="classification", seed=1).load(stem, 3)
 
 
 def test_calibration_improves_an_overfitted_model_out_of_sample(configure):
@@ -197,7 +197,7 @@ def test_calibration_improves_an_overfitted_model_out_of_sample(configure):
     wild = ["model.num_leaves=31", "model.min_child_samples=5", "model.learning_rate=0.3", "model.reg_lambda=0"]
     for method in ("none", "isotonic", "sigmoid"):
         config = configure("model=lgbm", "target=direction", f"model.calibration={method}", *wild).model
-        fitted = build(config, form="direction", seed=1).fit(x[:2000], y[:2000], apart(2000))
+        fitted = build(config, task="classification", seed=1).fit(x[:2000], y[:2000], apart(2000))
         scores[method] = brier(fitted.probabilities(x[2000:])[:, 2], y[2000:] > 0)
     assert scores["none"] > 0.27  # worse than saying one half
     assert max(scores["isotonic"], scores["sigmoid"]) < 0.25

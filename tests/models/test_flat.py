@@ -35,7 +35,7 @@ def rows():
 
 
 def made(configure, name):
-    return build(configure("target=direction", *MODELS[name]).model, form="direction", seed=3)
+    return build(configure("target=direction", *MODELS[name]).model, task="classification", seed=3)
 
 
 @pytest.mark.parametrize("name", MODELS)

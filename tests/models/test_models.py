@@ -13,13 +13,13 @@ from ofiml.ofi.reduce import reducer
 from tests.intervals import apart
 
 KINDS = [
-    ("ols", "return"),
-    ("ridge", "return"),
-    ("lasso", "return"),
-    ("elasticnet", "return"),
-    ("logistic", "direction"),
-    ("lgbm", "return"),
-    ("lgbm", "direction"),
+    ("ols", "regression"),
+    ("ridge", "regression"),
+    ("lasso", "regression"),
+    ("elasticnet", "regression"),
+    ("logistic", "classification"),
+    ("lgbm", "regression"),
+    ("lgbm", "classification"),
 ]
 
 
@@ -31,19 +31,19 @@ def rows():
     return x, y
 
 
-def model(configure, name, form, seed=7):
-    target = "direction" if form == "direction" else "forecast"
-    return build(configure(f"model={name}", f"target={target}").model, form=form, seed=seed)
+def model(configure, name, task, seed=7):
+    target = "direction" if task == "classification" else "forecast"
+    return build(configure(f"model={name}", f"target={target}").model, task=task, seed=seed)
 
 
-@pytest.mark.parametrize(("name", "form"), KINDS)
-def test_fit_again_gives_the_same_bits(configure, rows, name, form):
+@pytest.mark.parametrize(("name", "task"), KINDS)
+def test_fit_again_gives_the_same_bits(configure, rows, name, task):
     x, y = rows
-    y = np.sign(y) if form == "direction" else y
-    a, b = (model(configure, name, form).fit(x, y, apart(len(y))).predict(x) for _ in range(2))
+    y = np.sign(y) if task == "classification" else y
+    a, b = (model(configure, name, task).fit(x, y, apart(len(y))).predict(x) for _ in range(2))
     np.testing.assert_array_equal(a, b)
     assert np.corrcoef(a, y)[0, 1] > 0.4
-    if form == "direction":
+    if task == "classification":
         assert (np.abs(a) <= 1).all()
 
 
@@ -60,7 +60,7 @@ def test_ols_is_least_squares(configure, rows):
 def test_lasso_and_elastic_net_are_coordinate_descent(configure, rows, name, share):
     x, y = rows
     config = configure(f"model={name}", "model.alpha=0.3", *(["model.l1_ratio=0.4"] if share < 1 else [])).model
-    fitted = build(config, form="return", seed=7).fit(x, y, apart(len(y)))
+    fitted = build(config, task="regression", seed=7).fit(x, y, apart(len(y)))
     z, centred, beta = (x - x.mean(axis=0)) / x.std(axis=0), y - y.mean(), np.zeros(4)
     for _ in range(500):
         for j in range(4):
@@ -101,15 +101,15 @@ def test_a_classifier_ignores_rows_without_a_move_and_needs_both_ways(configure,
         model(configure, name, "direction").fit(x, np.abs(y), apart(len(y)))
 
 
-@pytest.mark.parametrize(("name", "form"), KINDS)
-def test_contributions_add_up_to_the_score(configure, rows, name, form):
+@pytest.mark.parametrize(("name", "task"), KINDS)
+def test_contributions_add_up_to_the_score(configure, rows, name, task):
     x, y = rows
-    y = np.sign(y) if form == "direction" else y
-    fitted = model(configure, name, form).fit(x, y, apart(len(y)))
+    y = np.sign(y) if task == "classification" else y
+    fitted = model(configure, name, task).fit(x, y, apart(len(y)))
     shap = fitted.contributions(x)
     assert shap.shape == x.shape
     score = fitted.predict(x)
-    if form == "direction":
+    if task == "classification":
         chances = fitted.probabilities(x)
         score = np.log(chances[:, 2] / chances[:, 0])
     rest = score - shap.sum(axis=1)
@@ -125,13 +125,13 @@ def test_lightgbm_contributions_are_tree_shap(configure, rows):
     np.testing.assert_array_equal(fitted.contributions(x[:50]), theirs)
 
 
-@pytest.mark.parametrize(("name", "form"), [("zero", "return"), *KINDS])
-def test_saved_models_are_text(configure, rows, tmp_path, name, form):
+@pytest.mark.parametrize(("name", "task"), [("zero", "regression"), *KINDS])
+def test_saved_models_are_text(configure, rows, tmp_path, name, task):
     x, y = rows
-    fitted = model(configure, name, form).fit(x, np.sign(y) if form == "direction" else y, apart(len(y)))
+    fitted = model(configure, name, task).fit(x, np.sign(y) if task == "classification" else y, apart(len(y)))
     fitted.save(tmp_path / "fold_00")
     paths = sorted(tmp_path.iterdir())
-    assert [path.name for path in paths[1:]] == (["fold_00_flat.json"] if form == "direction" else [])
+    assert [path.name for path in paths[1:]] == (["fold_00_flat.json"] if task == "classification" else [])
     for path in paths:
         with pytest.raises(Exception, match=r".*"):
             list(pickletools.genops(path.read_bytes()))
@@ -141,14 +141,14 @@ def test_saved_models_are_text(configure, rows, tmp_path, name, form):
         parts = json.loads(text)
         z = (x - parts["mean"]) / np.array(parts["scale"])
         score = z @ np.array(parts["coef"]) + parts["intercept"]
-        if form == "direction":
+        if task == "classification":
             score = np.mean(y != 0) * (2 / (1 + np.exp(-score)) - 1)
         np.testing.assert_allclose(score, fitted.predict(x), atol=1e-10)
     if path.suffix == ".txt":
         import lightgbm
 
         again = lightgbm.Booster(model_file=path).predict(x)
-        again = np.mean(y != 0) * (2 * again - 1) if form == "direction" else again
+        again = np.mean(y != 0) * (2 * again - 1) if task == "classification" else again
         np.testing.assert_allclose(again, fitted.predict(x), rtol=1e-12)
 
 

@@ -60,7 +60,7 @@ def test_one_file_and_one_yaml_make_a_model(own):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["model=huber", "model.epsilon=1"], r"model\.epsilon must be above 1"),
+        (["model=huber", "model.epsilon=1"], r"model\.epsilon must lie in \(1, 100\]"),
         (["model=huber", "model.epsilon=x"], r"model\.epsilon: Value 'x'"),
         (["model=huber", "+model.epsilonn=2"], r"Did you mean model\.epsilon\?"),
         (["model=huber", "target=direction"], "model=huber is a regression, but the target is a direction"),
@@ -104,7 +104,7 @@ def test_every_file_is_a_model_with_a_yaml_or_shared():
     assert {page["name"] for page in pages.values()} == set(MODELS)  # several pages may set up one model
     assert set(MODELS) <= set(pages)
     for name in MODELS:
-        assert set(MODELS.kind(name).forms) <= {"return", "direction"}
+        assert set(MODELS.kind(name).tasks) <= {"regression", "classification"}
 
 
 def test_the_schemas_of_all_models_import_nothing_heavy():

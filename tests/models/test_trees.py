@@ -26,7 +26,7 @@ def rows(rng, n):
     return x
 
 
-def fitted(configure, seed, form, *overrides):
+def fitted(configure, seed, task, *overrides):
     rng = np.random.default_rng(seed)
     x = rows(rng, int(rng.choice([60, 400])))
     known = np.where(np.isfinite(x), np.clip(x, -3, 3), 1.0)
@@ -37,23 +37,23 @@ def fitted(configure, seed, form, *overrides):
         f"model.n_estimators={rng.choice([1, 7, 30])}",
         f"model.learning_rate={rng.choice([0.05, 1.0])}",
         "model.reg_lambda=0",
-        f"target={'direction' if form == 'direction' else 'forecast'}",
+        f"target={'direction' if task == 'classification' else 'forecast'}",
         *overrides,
     ]
-    model = build(configure("model=lgbm", *chosen).model, form=form, seed=seed)
-    return model.fit(x, np.sign(y) if form == "direction" else y, apart(len(y))), rows(rng, 500)
+    model = build(configure("model=lgbm", *chosen).model, task=task, seed=seed)
+    return model.fit(x, np.sign(y) if task == "classification" else y, apart(len(y))), rows(rng, 500)
 
 
-def loaded(configure, stem, form, width=WIDTH):
-    target = "direction" if form == "direction" else "forecast"
-    if form == "direction":  # what stands beside the trees is not what is attacked here
+def loaded(configure, stem, task, width=WIDTH):
+    target = "direction" if task == "classification" else "forecast"
+    if task == "classification":  # what stands beside the trees is not what is attacked here
         stem.with_name(stem.name + "_flat.json").write_text('{"flat": 0.0}')
-    return build(configure("model=lgbm", f"target={target}").model, form=form, seed=0).load(stem, width)
+    return build(configure("model=lgbm", f"target={target}").model, task=task, seed=0).load(stem, width)
 
 
-def assert_same_bits(configure, model, x, stem, form):
+def assert_same_bits(configure, model, x, stem, task):
     model.save(stem)
-    again = loaded(configure, stem, form)
+    again = loaded(configure, stem, task)
     expected = model.predict(x)
     assert np.isfinite(expected).all()
     np.testing.assert_array_equal(again.predict(x).view(np.int64), expected.view(np.int64))
@@ -62,12 +62,12 @@ def assert_same_bits(configure, model, x, stem, form):
     return again.model.trees if isinstance(again, WithFlat) else again.trees
 
 
-@pytest.mark.parametrize("form", ["return", "direction"])
-def test_predictions_are_those_of_lightgbm_to_the_bit(configure, tmp_path, form):
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_predictions_are_those_of_lightgbm_to_the_bit(configure, tmp_path, task):
     kinds, most = set(), 0
     for seed in range(20):
-        model, x = fitted(configure, seed, form)
-        read = assert_same_bits(configure, model, x, tmp_path / "m", form)
+        model, x = fitted(configure, seed, task)
+        read = assert_same_bits(configure, model, x, tmp_path / "m", task)
         kinds |= set(read.nodes["kind"].tolist())
         most = max(most, len(np.unique(model.predict(x))))
     assert kinds >= {2, 8, 10}  # the others are below
@@ -94,14 +94,16 @@ def resized(text):
 
 @pytest.mark.parametrize("objective", ["three_class", "quantile"])
 def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tmp_path, objective):
-    form = "direction" if objective == "three_class" else "return"
+    task = "classification" if objective == "three_class" else "regression"
     asked = [f"model.objective={objective}"]
     for seed in range(12):
-        model, x = fitted(configure, seed, form, *asked)
+        model, x = fitted(configure, seed, task, *asked)
         model.save(tmp_path / "m")
         expected = model.booster.predict(x, num_threads=1)
-        config = configure("model=lgbm", f"target={'direction' if form == 'direction' else 'forecast'}", *asked).model
-        again = build(config, form=form, seed=0).load(tmp_path / "m", WIDTH)
+        config = configure(
+            "model=lgbm", f"target={'direction' if task == 'classification' else 'forecast'}", *asked
+        ).model
+        again = build(config, task=task, seed=0).load(tmp_path / "m", WIDTH)
         assert np.isfinite(expected).all()
         for rows_ in (x, x[:1]):
             np.testing.assert_array_equal(again.trees.predict(rows_), expected[: len(rows_)])
@@ -144,10 +146,10 @@ def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, ki
 
 
 def test_the_compiled_walk_is_the_plain_one(configure, tmp_path):
-    for form in ("return", "direction"):
-        model, x = fitted(configure, 2, form)
+    for task in ("regression", "classification"):
+        model, x = fitted(configure, 2, task)
         model.save(tmp_path / "m")
-        t = trees.read(tmp_path / "m.txt", WIDTH, "binary" if form == "direction" else "regression")
+        t = trees.read(tmp_path / "m.txt", WIDTH, "binary" if task == "classification" else "regression")
         scores, said = trees.OBJECTIVES[t.objective][1:]
         out = np.full((2, len(x), scores), np.nan)
         trees.predict_py(t.nodes, t.roots, t.leaves, said, x, out[0])
@@ -171,7 +173,7 @@ def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf
 
 
 def test_labels_that_are_all_the_same_give_one_leaf(configure, tmp_path):
-    model = build(configure("model=lgbm").model, form="return", seed=0)
+    model = build(configure("model=lgbm").model, task="regression", seed=0)
     x = rows(np.random.default_rng(0), 200)
     model.fit(x, np.full(200, 0.25), apart(200))
     read = assert_same_bits(configure, model, x, tmp_path / "m", "return")
@@ -190,13 +192,13 @@ def test_a_model_that_is_fitted_after_it_was_loaded_is_the_new_one(configure, tm
 
 @pytest.fixture(scope="module")
 def written(configure, tmp_path_factory):
-    """The text of a small model of each form, and rows."""
+    """The text of a small model of each task, and rows."""
     folder, out = tmp_path_factory.mktemp("written"), {}
-    for form in ("return", "direction"):
+    for task in ("regression", "classification"):
         chosen = ["model.num_leaves=4", "model.n_estimators=3", "model.min_child_samples=5"]
-        model, x = fitted(configure, 2, form, *chosen)
-        model.save(folder / form)
-        out[form] = (folder / f"{form}.txt").read_text(), x
+        model, x = fitted(configure, 2, task, *chosen)
+        model.save(folder / task)
+        out[task] = (folder / f"{task}.txt").read_text(), x
     assert out["return"][0].count("num_leaves=4") == 3
     return out
 
@@ -279,17 +281,17 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("sized", [True, False], ids=["sized", "as it is"])
-@pytest.mark.parametrize("form", ["return", "direction"])
+@pytest.mark.parametrize("task", ["regression", "classification"])
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_is_refused(configure, written, tmp_path, attack, form, sized):
-    text = ATTACKS[attack](written[form][0])
-    assert text != written[form][0]
+def test_an_attack_is_refused(configure, written, tmp_path, attack, task, sized):
+    text = ATTACKS[attack](written[task][0])
+    assert text != written[task][0]
     if sized and "Tree=0" in text and "offsets" not in attack and "fewer trees" not in attack:
         text = resized(text)  # so that it is not the sizes alone that refuse it
     (tmp_path / "m.txt").write_bytes(text.encode())
     begun = time.perf_counter()
     with pytest.raises(DataError, match=r"m\.txt, line \d+, is no LightGBM model that a study wrote"):
-        loaded(configure, tmp_path / "m", form)
+        loaded(configure, tmp_path / "m", task)
     assert time.perf_counter() - begun < 5
 
 
@@ -303,8 +305,8 @@ def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
 
 
 def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, written, tmp_path, monkeypatch):
-    for form in ("return", "direction"):
-        (tmp_path / f"{form}.txt").write_text(written[form][0])
+    for task in ("regression", "classification"):
+        (tmp_path / f"{task}.txt").write_text(written[task][0])
     with pytest.raises(DataError, match="max_feature_idx=3"):
         loaded(configure, tmp_path / "return", "return", WIDTH - 1)
     with pytest.raises(DataError, match="objective=binary"):
@@ -350,10 +352,10 @@ def damaged(rng, text):
     return head + tail
 
 
-@pytest.mark.parametrize("form", ["return", "direction"])
-def test_a_damaged_file_is_refused_or_predicts_finite_numbers(configure, written, tmp_path, form):
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_damaged_file_is_refused_or_predicts_finite_numbers(configure, written, tmp_path, task):
     rng = np.random.default_rng(1)
-    text, x = written[form]
+    text, x = written[task]
     refused = 0
     for k in range(3000):
         changed = damaged(rng, text)
@@ -361,7 +363,7 @@ def test_a_damaged_file_is_refused_or_predicts_finite_numbers(configure, written
             changed = resized(changed)
         (tmp_path / "m.txt").write_text(changed, encoding="latin-1", newline="")
         try:
-            read = trees.read(tmp_path / "m.txt", WIDTH, "binary" if form == "direction" else "regression")
+            read = trees.read(tmp_path / "m.txt", WIDTH, "binary" if task == "classification" else "regression")
         except DataError:
             refused += 1
             continue

@@ -13,6 +13,7 @@ from ofiml.data.schema import (
     NO_BID,
 )
 from ofiml.features import kernel
+from ofiml.features.order_flow import ask_flow, bid_flow
 from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
 from tests.books import mirrored, random_session, session
 
@@ -32,7 +33,7 @@ NINE = [
 
 
 def level_flow(bid0, bid_sz0, ask0, ask_sz0, bid, bid_sz, ask, ask_sz):
-    return kernel.bid_flow(bid0, bid_sz0, bid, bid_sz) - kernel.ask_flow(ask0, ask_sz0, ask, ask_sz)
+    return bid_flow(bid0, bid_sz0, bid, bid_sz) - ask_flow(ask0, ask_sz0, ask, ask_sz)
 
 
 @pytest.mark.parametrize(("bid_move", "ask_move", "flow"), NINE)

@@ -362,7 +362,7 @@ def command_line(case: Case, path: Path, folder: Path) -> Path:
     """Runs the study in a folder of its own, as a user would; where it wrote."""
     out = folder / case.name
     fixed = ["tracking=off", f"hydra.run.dir={out}", "dataset=lobster", f"dataset.path={path}", "bars.step=10s"]
-    fixed += ["model=ols", "tuning=off", "features=ofi_only", "evaluation.bootstrap=50"]
+    fixed += ["model=ols", "tuning=off", "features=ofi_only", "evaluation.bootstrap_samples=50"]
     command = [sys.executable, "-m", "ofiml.run", *fixed, *case.overrides]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,23 +7,30 @@ import polars as pl
 import pytest
 
 from ofiml.errors import DataError
-from ofiml.samples import rows as rows_room
+from ofiml.samples import prepare as rows_room
+from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 
-SMALL = ["dataset.session_length=20m", "dataset.sessions=2", "split.folds=2", "evaluation.bootstrap=50", "tuning=off"]
+SMALL = [
+    "dataset.session_length=20m",
+    "dataset.sessions=2",
+    "split.n_folds=2",
+    "evaluation.bootstrap_samples=50",
+    "tuning=off",
+]
 
 
 def prepared(config):
     with Stages() as stages:
-        return rows_room.prepare_all(config, stages)
+        return rows_room.prepare_sessions(SampleSettings.of(config), config.threads, stages)
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """Counts the sessions whose features are computed."""
-    calls, prepare = [], rows_room.prepare
-    monkeypatch.setattr(rows_room, "prepare", lambda s, c: calls.append(s.date) or prepare(s, c))
+    calls, prepare = [], rows_room.prepare_session
+    monkeypatch.setattr(rows_room, "prepare_session", lambda s, c: calls.append(s.date) or prepare(s, c))
     return calls
 
 
@@ -81,12 +88,12 @@ def test_rows_that_were_altered_are_made_again(configure, counted, tmp_path):
 def test_other_symbols_flow_is_their_last_closed_bar(configure):
     config = configure("dataset=synthetic_basket", "dataset.sessions=1", "dataset.session_length=10m",
                        "features.cross=[SYN2,SYN1]", "features.cross_delay=15s",
-                       "features.cross_oldest=15s")  # fmt: skip
+                       "features.cross_max_age=15s")  # fmt: skip
     by_symbol = {p.key[0]: p.rows for p in prepared(config)}
     own, other = by_symbol["SYN1"], by_symbol["SYN2"]
     # Bars of 10 s: what closed at least 15 s before t closed 20 s before, which is older than 15 s.
     assert own["cross_SYN2"].is_nan().all()
-    config.features.cross_oldest = "20s"
+    config.features.cross_max_age = "20s"
     by_symbol = {p.key[0]: p.rows for p in prepared(config)}
     own, other = by_symbol["SYN1"], by_symbol["SYN2"]
     assert own["cross_SYN2"].to_list()[2:] == other["ofi_00"].to_list()[:-2]
@@ -98,7 +105,7 @@ def test_other_symbols_flow_is_their_last_closed_bar(configure):
 
 
 def test_a_symbol_that_is_not_there_is_named(configure):
-    with pytest.raises(DataError, match=r"features\.cross names XYZ, of which there is no session; there are SYN"):
+    with pytest.raises(DataError, match=r"features\.cross names XYZ, which has no session; there are SYN"):
         prepared(configure(*SMALL, "features.cross=[XYZ]"))
 
 

@@ -263,8 +263,8 @@ def test_whole_dates_are_tested():
     ("splitter", "days", "sentence"),
     [
         (LeaveOneSessionOut(0), 1, "needs labelled rows of at least 2 sessions' dates"),
-        (WalkForward("session", 5, 0.4, None, 0), 4, "4 sessions' dates are too few for split.folds=5"),
-        (Combinatorial("session", 6, 2, 0), 4, "4 sessions' dates are too few for split.groups=6"),
+        (WalkForward("session", 5, 0.4, None, 0), 4, "4 sessions' dates are too few for split.n_folds=5"),
+        (Combinatorial("session", 6, 2, 0), 4, "4 sessions' dates are too few for split.n_groups=6"),
         (Combinatorial("rows", 4, 2, 10**18), 2, "keeps no train row"),
     ],
 )

@@ -22,7 +22,7 @@ BAR = ["symbol", "session", "bar_close"]
 
 @pytest.fixture(scope="module")
 def paths(run):
-    return run(*QUICK, "split=cpcv", "split.groups=4", "backtest.edge_multiple=0.5")
+    return run(*QUICK, "split=cpcv", "split.n_groups=4", "backtest.edge_multiple=0.5")
 
 
 def test_each_path_is_a_whole_history(paths):
@@ -60,7 +60,7 @@ def test_repeated_rows_do_not_count_as_independent(run, configure):
     """With the same model in every fold all paths are one: intervals and t are those of a single path."""
     from ofiml.evaluation.measures import judge
 
-    config = configure(*QUICK, "evaluation.bootstrap=200")
+    config = configure(*QUICK, "evaluation.bootstrap_samples=200")
     one = run(*QUICK).predictions
     many = pl.concat([one.with_columns(pl.lit(k, pl.Int32).alias("path")) for k in range(4)])
     single, multiple = judge(one, config), judge(many, config)
@@ -90,7 +90,7 @@ def test_figures_of_paths(paths):
 
 @pytest.mark.parametrize("by", ["session", "time"])
 def test_walk_forward_by_dates_and_by_time(run, by):
-    study = run(*QUICK, f"split.by={by}", "split.first_train=0.5", "split.folds=1")
+    study = run(*QUICK, f"split.by={by}", "split.first_train=0.5", "split.n_folds=1")
     assert study.predictions["bar_close"].is_sorted()
     assert study.report.folds[0]["test_from"][:10] == "2024-01-02"
     assert study.report.folds[0]["train_to"][:10] == "2024-01-01"
@@ -126,7 +126,7 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
     assert splits(["--out", "folds.txt"]) == 2
     assert splits(["debug=tiny", "split=session_out", "dataset.max_sessions=1", "features.store=null"]) == 1
     printed = capsys.readouterr().err
-    assert "is no override" in printed
+    assert "is not an override" in printed
     assert "ends in .png" in printed
     assert "needs labelled rows of at least 2 sessions' dates" in printed
 
@@ -139,9 +139,10 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
             "Fold 0 keeps no train row of 200: the features of all that could train look back ",
         ),
         (
-            "target=direction tuning=off model.n_estimators=1 model.held_out=0.99 model.early_stopping=5",
+            "target=direction tuning=off model.n_estimators=1 model.validation_fraction=0.99 model.early_stopping=5",
             "Fold 0: inner fold 0 of model.early_stopping keeps no train row of 2: 1 come within split.embargo=60s of "
-            "a test row, the others nearer. Use a shorter split.embargo, a smaller model.held_out, or more data.",
+            "a test row, the others nearer. Use a shorter split.embargo, a smaller model.validation_fraction, or more "
+            "data.",
         ),
         (
             "target=dead_band target.dead_band=0.999 tuning=off",

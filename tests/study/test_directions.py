@@ -67,7 +67,7 @@ def test_tuning_and_the_log_loss_prefer_the_truth_to_boasting(configure, rows, m
     config, scores, losses = configure("model=logistic", "target=direction").model, {}, {}
     for boast in (0.5, 1.0, 2.0, 3.3):
         monkeypatch.setattr(tuning, "build", lambda *_, boast=boast, **__: make(boast))
-        scores[boast] = evaluate(config, [fold], form="direction", seed=1, hopeless=lambda _: False).score
+        scores[boast] = evaluate(config, [fold], task="classification", seed=1, hopeless=lambda _: False).score
         fitted = make(boast).fit(fold.x, fold.y, fold.rows)
         losses[boast] = log_loss(fold.y_held, up_if_moved(fitted.probabilities(fold.x_held)))
     assert max(scores, key=scores.get) == 1.0
@@ -101,8 +101,8 @@ def test_edges_of_a_mixed_blend_are_of_the_right_size(configure, rows, how):
     assert edge @ move / (edge @ edge) == pytest.approx(1, abs=0.1)
 
 
-QUICK = ["tuning=off", "evaluation.bootstrap=50", "evaluation.permutations=0", "evaluation.interactions=0",
-         "evaluation.decay=[]"]  # fmt: skip
+QUICK = ["tuning=off", "evaluation.bootstrap_samples=50", "evaluation.permutation_repeats=0",
+         "evaluation.interactions=0", "evaluation.decay=[]"]  # fmt: skip
 TARGETS = ["direction", "dead_band", "triple_barrier"]
 MODELS = [
     ["model=logistic"],

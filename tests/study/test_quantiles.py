@@ -7,7 +7,7 @@ from ofiml.errors import ConfigError
 from ofiml.metrics.scores import coverage, pinball
 from ofiml.reporting.verdict import sentences
 
-QUICK = ["debug=tiny", "tuning=off", "evaluation.bootstrap=50", "evaluation.permutations=0",
+QUICK = ["debug=tiny", "tuning=off", "evaluation.bootstrap_samples=50", "evaluation.permutation_repeats=0",
          "evaluation.interactions=0", "evaluation.decay=[]", "model.n_estimators=20"]  # fmt: skip
 ASKED = ["model=lgbm", "model.objective=quantile", "model.quantile=0.9", "backtest=off"]
 

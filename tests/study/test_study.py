@@ -51,7 +51,7 @@ def test_every_variant_and_model_runs(run, overrides):
     elif fitted:
         names = [f"ofi_pca_{part}{window}" for window in ("", "_5s") for part in ("adds", "cancels", "trades")]
         assert list(report["ofi"]["weights"]) == list(report["ofi"]["explained"]) == names
-    if study.config.target.form == "direction":
+    if study.config.target.task == "classification":
         assert {"auc", "log_loss"} <= set(report["metrics"]["pooled"])
         chances = study.predictions.select("p_down", "p_flat", "p_up").to_numpy()
         assert ((chances >= 0) & (chances <= 1)).all()
@@ -110,7 +110,7 @@ def test_the_two_real_files_run(run, data):
     aapl = data("databento/aapl_20241021_mbp10.csv")
     for name, path in (("lobster", amzn), ("databento", aapl)):
         study = run(f"dataset={name}", f"dataset.path={path}", "model=lgbm", "ofi=mlofi", "horizon=10s",
-                    "tuning.trials=2", "evaluation.bootstrap=50")  # fmt: skip
+                    "tuning.trials=2", "evaluation.bootstrap_samples=50")  # fmt: skip
         assert study.report.dataset["events"] in (155_935, 5_000)
         assert study.predictions.group_by("fold").len().height == 5
         assert study.predictions.select(pl.col("y_hat").is_finite().all()).item()
@@ -122,7 +122,7 @@ def test_changing_any_number_of_the_model_changes_the_predictions(run):
                    "feature_fraction=0.3", "bagging_fraction=0.5"):  # fmt: skip
         assert run("debug=tiny", "tuning=off", f"model.{change}").report.predictions["sha256"] != base, change
     for change in ("seed=8", "bars.step=9s", "horizon.length=20s", "horizon.delay=5s,backtest.latency=0s",
-                   "split.embargo=600s", "split.first_train=0.5", "split.folds=3", "ofi.normalise=depth",
+                   "split.embargo=600s", "split.first_train=0.5", "split.n_folds=3", "ofi.normalise=depth",
                    "target.unit=bps", "dataset.seed=1"):  # fmt: skip
         changed = run("debug=tiny", "tuning=off", *change.split(",")).report.predictions["sha256"]
         assert changed != base, change
@@ -149,7 +149,9 @@ def test_one_blas_thread_while_models_fit(run, monkeypatch):
 
 def test_bars_without_a_label_are_traded_and_not_judged(run):
     """Whether a bar will have a label is not known when it is traded; and a signal expires in the last horizon too."""
-    study = run("debug=tiny", "model=lgbm", "tuning=off", "horizon=300s", "backtest.edge_multiple=0.0", "split.folds=1")
+    study = run(
+        "debug=tiny", "model=lgbm", "tuning=off", "horizon=300s", "backtest.edge_multiple=0.0", "split.n_folds=1"
+    )
     last = study.predictions["bar_close"].max()
     decided = study.fills.filter(pl.col("reason") != "close")["decided"].to_physical()
     assert (decided > last).any()
@@ -178,7 +180,9 @@ def test_one_refused_input_ends_the_run_in_its_sentence(run, tmp_path):
 
 def test_features_that_the_data_never_tell_are_named(run, data):
     path = data("quotes/sample_quotes_20180102_03.csv.gz")
-    study = run("dataset=quotes", f"dataset.path={path}", "features=full", "model=zero", "evaluation.bootstrap=50")
+    study = run(
+        "dataset=quotes", f"dataset.path={path}", "features=full", "model=zero", "evaluation.bootstrap_samples=50"
+    )
     never = study.report.rows["never_known"]
     assert {"vpin", "ofi_adds", "ofi_deep", "effective_spread"} <= set(never)
     assert not {"queue_imbalance", "ofi_60s", "buy_volume"} & set(never)

@@ -12,7 +12,7 @@ import pytest
 
 from ofiml.cli.exits import ending_in_a_sentence, terminable
 
-LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.groups=4", "split.tested=2"]
+LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.n_groups=4", "split.n_test_groups=2"]
 
 
 def waited_for(found, seconds=120):

@@ -44,7 +44,7 @@ def tuned(configure, train, folder, trials=10, name="ridge", threads=1, seed=7, 
     config = configure(f"model={name}", *(["model.n_estimators=10"] if name == "lgbm" else []))
     steps = []
     result = tune(train, config.ofi, config.model, config.split, settled(config, folder, trials, **changes),
-                  form="return", seed=seed, fold=fold, step=lambda: steps.append(1), threads=threads)  # fmt: skip
+                  task="regression", seed=seed, fold=fold, step=lambda: steps.append(1), threads=threads)  # fmt: skip
     assert len(steps) == trials
     return result
 
@@ -158,7 +158,7 @@ with initialize_config_dir(sys.argv[1] + "/conf", version_base=None):
 (folder / f"ready_{os.getpid()}").touch()
 while not (folder / "go").exists():
     time.sleep(0.01)
-tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16), form="return", seed=7, fold=0,
+tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16), task="regression", seed=7, fold=0,
      step=lambda: None)
 """
 

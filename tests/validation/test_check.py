@@ -13,7 +13,7 @@ from ofiml.errors import LeakError
 from ofiml.labels import Encoder
 from ofiml.models.pipeline import Pipeline
 from ofiml.reporting.verdict import sentences
-from ofiml.samples import rows as rows_room
+from ofiml.samples import prepare as rows_room
 from ofiml.study import run as experiment
 from ofiml.tracking.record import record
 from ofiml.training import folds as training
@@ -52,25 +52,25 @@ def of_the_whole_session(monkeypatch):
 
 
 def label_as_feature(monkeypatch):
-    prepare = rows_room.prepare
+    prepare = rows_room.prepare_session
 
     def wrong(session, config):
         made = prepare(session, config)
         made.rows = made.rows.with_columns(queue_imbalance=pl.col("y").fill_null(0.0))
         return made
 
-    monkeypatch.setattr(rows_room, "prepare", wrong)
+    monkeypatch.setattr(rows_room, "prepare_session", wrong)
 
 
 def label_beyond_its_end(monkeypatch):
-    prepare = rows_room.prepare
+    prepare = rows_room.prepare_session
 
     def wrong(session, config):
         made = prepare(session, config)
         made.rows = made.rows.with_columns(pl.col("y").shift(-3))
         return made
 
-    monkeypatch.setattr(rows_room, "prepare", wrong)
+    monkeypatch.setattr(rows_room, "prepare_session", wrong)
 
 
 def flow_centred_with_its_future(monkeypatch):
@@ -104,13 +104,13 @@ def prediction_of_the_next_bar(monkeypatch):
 
 
 def rows_scaled_together(monkeypatch):
-    in_time_order = experiment.in_time_order
+    pool_samples = experiment.pool_samples
 
     def wrong(sessions):
-        rows, dropped = in_time_order(sessions)
+        rows, dropped = pool_samples(sessions)
         return rows.with_columns(pl.col("return_1") / pl.col("return_1").std()), dropped
 
-    monkeypatch.setattr(experiment, "in_time_order", wrong)
+    monkeypatch.setattr(experiment, "pool_samples", wrong)
 
 
 PLANTED = [
@@ -324,13 +324,19 @@ def test_a_sound_study_passes(run, overrides):
 
 def test_real_data_pass(run, data):
     path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
-    asked = ["tuning=off", "model=lgbm", "features=core", "evaluation.bootstrap=50", "evaluation.leak_check=true"]
+    asked = [
+        "tuning=off",
+        "model=lgbm",
+        "features=core",
+        "evaluation.bootstrap_samples=50",
+        "evaluation.leak_check=true",
+    ]
     found = run("dataset=lobster", f"dataset.path={path}", *asked).report.leak_check
     assert len({t["fold"] for t in found["times"]}) == 3
 
 
 def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
-    asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.folds=3"]
+    asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.n_folds=3"]
     found = [run(*QUICK, *asked).report.leak_check for _ in range(2)]
     assert found[0] == found[1]
     assert [t["fold"] for t in found[0]["times"]] == [0, 1, 2]

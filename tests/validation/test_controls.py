@@ -99,7 +99,7 @@ def test_permuted_labels_stay_with_their_symbol():
     assert (dealt != permuted(symbol, y, 8)).sum() > 80
 
 
-MARKET = ["debug=tiny", "tuning=off", "dataset.max_events=null", "dataset.session_length=40m", "split.folds=3"]
+MARKET = ["debug=tiny", "tuning=off", "dataset.max_events=null", "dataset.session_length=40m", "split.n_folds=3"]
 
 
 def test_a_sound_study_is_above_what_is_empty(run):
@@ -151,7 +151,7 @@ def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(r
         return replace(divided, folds=[replace(fold, train=everything) for fold in divided.folds])
 
     large = ["model=lgbm", "model.num_leaves=63", "model.min_child_samples=2", "model.learning_rate=0.3"]
-    asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block=120s"]
+    asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block_length=120s"]
     assert not any(s.startswith("Warning") for s in sentences(run(*asked)))
     monkeypatch.setattr(experiment, "divide", careless)
     study = run(*asked)

@@ -9,14 +9,15 @@ import pytest
 from ofiml.data.schema import times
 from ofiml.data.sessions import Source
 from ofiml.data.synthetic import simulate
-from ofiml.samples import rows as rows_room
+from ofiml.samples import prepare as rows_room
+from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 
 LATER = ["label_end", "hold_until", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz",
          "fill_ask_sz"]  # fmt: skip
 LATER += [f"ahead_{i:02d}" for i in range(7)]
-MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.folds=3", "evaluation.bootstrap=50"]
+MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.n_folds=3", "evaluation.bootstrap_samples=50"]
 CORE = ["features=core", *MARKET]
 # Bars of activity are tested by row below: how many come after t decides where folds are cut, as a share of all rows.
 STUDIES = [
@@ -89,7 +90,7 @@ def test_predictions_up_to_t_ignore_everything_after_t(configure, monkeypatch, o
 
 
 def prepared(config, session):
-    return rows_room.prepare(session, config).rows
+    return rows_room.prepare_session(session, SampleSettings.of(config)).rows
 
 
 @pytest.mark.parametrize(
@@ -138,18 +139,18 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
 
 
 def test_permuted_labels_give_no_skill(configure, monkeypatch):
-    in_time_order = experiment.in_time_order
+    pool_samples = experiment.pool_samples
 
     ics = []
     for seed in range(4):
 
         def permuted(sessions, seed=seed):
-            rows, dropped = in_time_order(sessions)
+            rows, dropped = pool_samples(sessions)
             rows = rows.filter(pl.col("y").is_not_null())
             order = np.random.default_rng(seed).permutation(rows.height)
             return rows.with_columns(pl.Series("y", rows["y"].to_numpy()[order])), dropped
 
-        monkeypatch.setattr(experiment, "in_time_order", permuted)
+        monkeypatch.setattr(experiment, "pool_samples", permuted)
         with Stages() as stages:
             study = experiment.run(configure("model=ridge", "tuning.trials=3", "dataset.sessions=3"), stages)
         ics.append(study.report.metrics["pooled"]["ic"])

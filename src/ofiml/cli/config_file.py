@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from hydra.core.config_store import ConfigStore
 
-from ofiml.cli.overrides import CONF
+from ofiml.cli.overrides import CONF, is_group
 from ofiml.config.plain import read
 from ofiml.errors import ConfigError
 
@@ -14,7 +14,7 @@ _FLAG = "--config"
 
 # Where a run reads and writes what it keeps, and whom it tells: the user's choice, on the page that says it.
 _OURS = {
-    "features": ("store", "core"),
+    "features": ("store", "ofi_only"),
     "dataset": ("store", "databento"),
     "tuning": ("storage", "optuna"),
     "tracking": ("uri", "mlflow"),
@@ -37,7 +37,7 @@ def taken(arguments: list[str]) -> list[str]:
         raise ConfigError(f"{_FLAG} takes one file, such as the tuned.yaml or config.yaml of a study.")
     for argument in rest:
         group, equals, _ = argument.lstrip("+~").partition("=")
-        if equals and (CONF / group).is_dir():
+        if equals and is_group(group):
             raise ConfigError(
                 f"{argument} is a choice, and {name} has values only: write {group}.KEY=VALUE, with its keys."
             )

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.conformance.books import cases
-from ofiml.conformance.checking import Held, Implementation, hold
+from ofiml.conformance.books import read_cases
+from ofiml.conformance.checking import CaseResult, Implementation, check_case
 from ofiml.errors import ConfigError
 
 OURS = "ofiml.conformance.ours:answers"
@@ -39,7 +39,7 @@ def _work(given: argparse.Namespace) -> int:
         console.print(_list())
         return 0
     implementation = _named(given.name)
-    held = [hold(implementation, case) for case in cases()]
+    held = [check_case(implementation, case) for case in read_cases()]
     counts = Counter(one.verdict for one in held)
     if given.json is not None:
         given.json.write_text(json.dumps(_as_json(given.name, held), indent=1) + "\n", encoding="utf-8")
@@ -69,12 +69,12 @@ def _named(name: str) -> Implementation:
 
 def _list() -> Table:
     table = Table("case", "rests on", "what it is about")
-    for case in cases():
+    for case in read_cases():
         table.add_row(case["id"], case["rests_on"], case["sentence"])
     return table
 
 
-def _differences(held: list[Held]) -> Table:
+def _differences(held: list[CaseResult]) -> Table:
     """One row a case that differs, one line in it a number."""
     table = Table("case", "where", "expected", "got", show_lines=True)
     table.columns[0].overflow = "fold"
@@ -86,7 +86,7 @@ def _differences(held: list[Held]) -> Table:
     return table
 
 
-def _as_json(name: str, held: list[Held]) -> dict[str, object]:
+def _as_json(name: str, held: list[CaseResult]) -> dict[str, object]:
     return {
         "with": name,
         "cases": [

@@ -19,7 +19,7 @@ from ofiml.cli.exits import (
     terminable,
 )
 from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import CONF, check
+from ofiml.cli.overrides import CONF, check, check_effect
 from ofiml.config import load
 from ofiml.features.catalogue import chosen
 
@@ -27,6 +27,7 @@ from ofiml.features.catalogue import chosen
 def study(composed: DictConfig) -> None:
     """Types the composed config, then runs, records and shows the study."""
     config = load(composed)
+    check_effect(list(HydraConfig.get().overrides.task), config)
     chosen(config.features.columns)
 
     from rich.console import Console

@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Leaking counts the train rows whose interval meets a test row's label; code 1 if there is one.\n\n"
-        "python -m ofiml.splits split=cpcv split.groups=8 --out folds.png",
+        "python -m ofiml.splits split=cpcv split.n_groups=8 --out folds.png",
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of python -m ofiml.run")
     parser.add_argument("--out", type=Path, help="draw the folds there too, as PNG")
@@ -27,13 +27,15 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     """Prints the folds as a table, and draws them. 1 if a train row leaks."""
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: the figure is a PNG; give a name that ends in .png.")
-    config = composed(overrides, "split=cpcv or split.folds=3")
+    config = composed(overrides, "split=cpcv or split.n_folds=3")
 
     import polars as pl
     from rich.console import Console
 
     from ofiml.reporting.folds import draw, show
-    from ofiml.samples.rows import in_time_order, prepare_all
+    from ofiml.samples.prepare import prepare_sessions
+    from ofiml.samples.settings import SampleSettings
+    from ofiml.samples.table import pool_samples
     from ofiml.splits.fold import leaking
     from ofiml.splits.splitter import splitter
     from ofiml.training.folds import divide
@@ -41,8 +43,8 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     from ofiml.ui.progress import Stages
 
     with Stages() as stages:
-        sessions = prepare_all(config, stages)
-    rows, _ = in_time_order(sessions)
+        sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
+    rows, _ = pool_samples(sessions)
     divided = divide(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()
     console.print(

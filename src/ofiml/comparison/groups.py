@@ -146,15 +146,15 @@ def _compares(run: Listed) -> bool:
 
 
 def _block(run: Listed) -> int | None:
-    text = run.params.get("evaluation.block", "None")
+    text = run.params.get("evaluation.block_length", "None")
     if text == "None":
         return None
     try:
-        length = duration(text, "evaluation.block")
+        length = duration(text, "evaluation.block_length")
     except ConfigError as error:
         raise ConfigError(f"The params of run {run.run_id} are not those of a study: {error}") from error
     if length == 0:
-        raise ConfigError(f"The params of run {run.run_id} are not those of a study: evaluation.block is 0.")
+        raise ConfigError(f"The params of run {run.run_id} are not those of a study: evaluation.block_length is 0.")
     return length
 
 

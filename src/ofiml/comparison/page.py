@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ofiml.comparison.groups import safe
 from ofiml.comparison.trials import Trials
-from ofiml.metrics.superiority import FEWEST_BLOCKS
+from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.ui.figure import BLUE, GREY, styled
 
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
@@ -67,9 +67,9 @@ def sentences(group: dict[str, Any]) -> list[str]:
             f"reality check {_p(tests['reality_check'])}); the {1 - tests['level']:.0%} model confidence set holds "
             f"{members} of {len(group['runs'])}."
         )
-        if tests["blocks"] < FEWEST_BLOCKS:
+        if tests["blocks"] < MIN_BLOCKS:
             out.append(
-                f"SPA and reality check need {FEWEST_BLOCKS} blocks: more sessions, or a shorter evaluation.block."
+                f"SPA and reality check need {MIN_BLOCKS} blocks: more sessions, or a shorter evaluation.block_length."
             )
         if tests["pbo"]["combinations"]:
             out.append(

@@ -75,10 +75,10 @@ def _folds(run: Listed) -> int | None:
     logged = run.metrics.get(FOLDS)
     if logged is not None and 1 <= logged <= _MOST:
         return round(logged)
-    groups, tested = _whole(run.params.get("split.groups")), _whole(run.params.get("split.tested"))
+    groups, tested = _whole(run.params.get("split.n_groups")), _whole(run.params.get("split.n_test_groups"))
     if groups is not None and tested is not None and groups <= _MOST_GROUPS:
         return math.comb(groups, tested)
-    return _whole(run.params.get("split.folds"))
+    return _whole(run.params.get("split.n_folds"))
 
 
 def _whole(text: str | None) -> int | None:

@@ -13,7 +13,7 @@ from ofiml.comparison.trials import Trials
 from ofiml.errors import ConfigError
 from ofiml.labels import label_span
 from ofiml.metrics import superiority as compared
-from ofiml.metrics.bootstrap import blocks
+from ofiml.metrics.bootstrap import MIN_BLOCKS, blocks
 from ofiml.metrics.hac import overlap
 from ofiml.metrics.overfitting import pbo
 from ofiml.metrics.sharpe import deflated, sharpe
@@ -90,7 +90,7 @@ def _deflate(rows: list[dict[str, Any]], entries: list[Entry], trials: Trials) -
     ratios = [sharpe(each) for each in gains if each is not None]
     known = np.array([ratio for ratio in ratios if ratio == ratio])
     for row, each in zip(rows, gains, strict=True):
-        enough = each is not None and len(each) >= compared.FEWEST_BLOCKS
+        enough = each is not None and len(each) >= MIN_BLOCKS
         row |= {"blocks": 0 if each is None else len(each), "sharpe_block": math.nan, "luck": math.nan, "dsr": math.nan}
         if each is not None and enough:
             variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, 1 / (len(each) - 1))
@@ -106,7 +106,7 @@ def _by_block(entry: Entry, lengths: set[int | None]) -> Float:
 
 
 def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
-    """The block of each row, by that of the runs' own `evaluation.block` whose blocks are longest: fewest."""
+    """The block of each row, by that of the runs' own `evaluation.block_length` whose blocks are longest: fewest."""
     span = label_span(predictions)
     session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
     return min((blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))

@@ -6,26 +6,20 @@ that a config brings is ever imported or called, because logged configs come fro
 their own schemas: those of the project's folders, and those that installed packages declare (`config.registry`).
 """
 
+from ofiml.config.backtest import Backtest
+from ofiml.config.bars import ActivityBars, TimeBars
+from ofiml.config.bounds import Schema
 from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset, files
 from ofiml.config.evaluation import Evaluation
+from ofiml.config.features import Features
 from ofiml.config.load import load, unknown_key, without_credentials
 from ofiml.config.model import MODELS, Kind, Model, Range
-from ofiml.config.schema import (
-    PARTS,
-    SCHEMAS,
-    ActivityBars,
-    Backtest,
-    Config,
-    DecayOfi,
-    Features,
-    Ofi,
-    RidgeOfi,
-    TimeBars,
-    Tracking,
-    Tuning,
-)
+from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
+from ofiml.config.schema import SCHEMAS, Config
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.target import Horizon, Target
+from ofiml.config.tracking import Tracking
+from ofiml.config.tuning import Tuning
 
 __all__ = [
     "DATASETS",
@@ -47,6 +41,7 @@ __all__ = [
     "Policy",
     "Range",
     "RidgeOfi",
+    "Schema",
     "Split",
     "SyntheticDataset",
     "Target",

@@ -3,13 +3,14 @@
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any, cast
+from dataclasses import field, fields, is_dataclass, make_dataclass
+from typing import Any, Literal, cast, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from ofiml.config.renamed import current_key, rename_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
 
@@ -18,7 +19,8 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     """The typed config of a composed or logged mapping.
 
     Raises ConfigError, in one sentence, for an unknown key, a wrong type or an impossible combination. A plain mapping
-    (a logged config) may hold no interpolation: a stranger's `${oc.env:…}` would read this environment.
+    (a logged config) may have earlier names of keys, and no interpolation: a stranger's `${oc.env:…}` would read this
+    environment.
     """
     if isinstance(raw, DictConfig):
         try:
@@ -27,6 +29,8 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
             raise ConfigError(f"{error.full_key}: {_reason(error)}.") from error
     elif "${" in repr(raw):
         raise ConfigError("The logged config holds an interpolation (${…}); a resolved config never does.")
+    else:
+        raw = rename_config(raw)
     known = {f.name for f in fields(Config)}
     for key in raw:
         if key not in known:
@@ -58,7 +62,7 @@ def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
             if not isinstance(name, str) or name not in schema:
                 raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
             schema = schema[name]
-        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+        made = _typed(schema, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_twin(schema)), node)))
         _finite(group, made)
         return made
     except ConfigKeyError as error:
@@ -71,6 +75,21 @@ def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
             key = f"{group}.{error.full_key}"
             raise ConfigError(f"{key} is a list: write {key}=[{node[str(error.full_key)]}].") from error
         raise ConfigError(f"{group}.{error.full_key}: {_reason(error)}.") from error
+
+
+def _twin(schema: Any) -> type:
+    """The same fields without checks, for OmegaConf 2.3: it converts and refuses types, but does not know Literal."""
+    twins: list[tuple[str, Any, Any]] = []
+    for f in fields(schema):
+        kind: Any = str if get_origin(f.type) is Literal else _twin(f.type) if is_dataclass(f.type) else f.type
+        twins.append((f.name, kind, field(default=f.default, default_factory=f.default_factory)))
+    return make_dataclass(schema.__name__, twins)
+
+
+def _typed(schema: Any, twin: Any) -> Any:
+    """What the schema makes of its twin's values. Raises ConfigError for those that it refuses."""
+    values = {f.name: (f.type, getattr(twin, f.name)) for f in fields(schema)}
+    return schema(**{name: _typed(t, value) if is_dataclass(t) else value for name, (t, value) in values.items()})
 
 
 def _finite(path: str, value: Any) -> None:
@@ -108,6 +127,8 @@ def without_credentials(uri: str) -> str:
 def unknown_key(path: str) -> str:
     """The sentence for a key that no schema, or not the chosen one, has."""
     group, _, key = path.partition(".")
+    if (new := current_key(path)) is not None:
+        return f"{path} is called {new} now: write {new}."
     schema = SCHEMAS.get(group)
     if schema is None:
         return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"

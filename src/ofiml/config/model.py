@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
+from ofiml._typing import TaskType
+from ofiml.config.bounds import Schema, type_without_bounds
 from ofiml.config.checks import require
 from ofiml.config.registry import Registry, Schemas
 
@@ -18,12 +20,15 @@ class Range:
 
 
 @dataclass(slots=True)
-class Model:
+class Model(Schema):
+    GROUP: ClassVar[str] = "model"
+
     name: str
     space: dict[str, Range]
 
     def __post_init__(self) -> None:
-        types = {f.name: f.type for f in fields(self) if f.type in (int, float)}
+        Schema.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        types = self.numbers()
         for key, r in self.space.items():
             require(key in types, f"model.space.{key} is not a number of model {self.name}.")
             require(r.low <= r.high, f"model.space.{key}: low must not exceed high.")
@@ -34,14 +39,19 @@ class Model:
                 value = int(end) if types[key] is int else end
                 type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
 
+    def numbers(self) -> dict[str, type]:
+        """int or float by the name of each field that is always a number: what may be tuned."""
+        return {f.name: kind for f in fields(self) if (kind := type_without_bounds(f)) in (int, float)}
+
     def having(self, values: dict[str, Any]) -> "Model":
         """The same model with other numbers. Raises ConfigError for what is none of its own, or what it refuses."""
-        types = {f.name: f.type for f in fields(self) if f.type in (int, float)}
+        types = self.numbers()
         for key, value in values.items():
-            require(key in types, f"tuning.chosen: {key} is not a number of model {self.name}.")
+            require(key in types, f"tuning.best_params: {key} is not a number of model {self.name}.")
             number = isinstance(value, int | float) and not isinstance(value, bool)
             fits = number and (types[key] is float or value == int(value))
-            require(fits, f"tuning.chosen: {key}={value} is not {'a number' if types[key] is float else 'an integer'}.")
+            kind = "a number" if types[key] is float else "an integer"
+            require(fits, f"tuning.best_params: {key}={value} is not {kind}.")
         numbers: dict[str, Any] = {k: int(v) if types[k] is int else float(v) for k, v in values.items()}
         return replace(self, **numbers)
 
@@ -50,19 +60,23 @@ class Model:
         """Which quantile of the label is forecast; None for its expectation."""
         return None
 
-    def forbids(self, form: str) -> str | None:
-        """The setting that keeps the model from a label of `form`, with its verb; None where it takes one."""
-        return None if form in MODELS.kind(self.name).forms else f"model={self.name} is"
+    def without_effect(self) -> dict[str, str]:
+        """By setting, why it changes nothing beside the others and what to do, to end a sentence."""
+        return {}
+
+    def forbids(self, task: TaskType) -> str | None:
+        """The setting that keeps the model from a `task`, with its verb; None where it does it."""
+        return None if task in MODELS.kind(self.name).tasks else f"model={self.name} is"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file of `ofiml.models` offers: the schema of its config, the forms of label that it takes (return,
-    direction), and `build(config, task)`, which makes an unfitted model of one (`models.base`).
+    """What a file of `ofiml.models` offers: the schema of its config, the tasks that it does, and `build(config,
+    task)`, which makes an unfitted model for one (`models.base`).
     """
 
     config: type[Model]
-    forms: tuple[str, ...]
+    tasks: tuple[TaskType, ...]
     build: Callable[[Any, Any], Any]
 
 
@@ -80,9 +94,9 @@ class Models(Schemas[Model]):
         """
         return KINDS[name]
 
-    def of(self, form: str) -> list[str]:
-        """List the models that learn a label of `form`."""
-        return [name for name, kind in KINDS.loadable().items() if form in kind.forms and name != "zero"]
+    def of(self, task: TaskType) -> list[str]:
+        """List the models that do a `task`."""
+        return [name for name, kind in KINDS.loadable().items() if task in kind.tasks and name != "zero"]
 
 
 MODELS = Models(lambda: KINDS)

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from ofiml.config.load import unknown_key
+from ofiml.config.renamed import rename_config
 from ofiml.config.schema import Config
 from ofiml.errors import ConfigError
 
@@ -21,8 +22,8 @@ class PlainLoader(yaml.SafeLoader):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The mapping that the file holds, not yet typed. Raises ConfigError for what no study writes: other keys than a
-    config's (Hydra would build objects of some), interpolations (which read the environment), no YAML.
+    """The mapping that the file holds, with today's keys, not yet typed. Raises ConfigError for what no study writes:
+    keys of no config (Hydra would build objects of some), interpolations (which read the environment), no YAML.
     """
     try:
         raw = yaml.load(path.read_text(), Loader=PlainLoader)  # noqa: S506
@@ -37,4 +38,4 @@ def read(path: Path) -> dict[str, Any]:
     for key in raw:
         if key not in {f.name for f in fields(Config)}:
             raise ConfigError(f"{path}: {unknown_key(str(key))}")
-    return raw
+    return rename_config(raw)

@@ -1,24 +1,25 @@
-"""How rows are divided into train and test."""
+"""The schemas of how rows are divided into train and test."""
 
 from dataclasses import dataclass
 from math import comb
+from typing import Annotated, ClassVar
 
-from ofiml.config.checks import one_of, require
+from ofiml._typing import CutBy
+from ofiml.config.bounds import Schema, a_duration, at_least, within
+from ofiml.config.checks import require
 from ofiml.units import duration
 
-_BY = ("rows", "session", "time")
-_MOST_FOLDS = 1000
+_MAX_FOLDS = 1000
 
 
 @dataclass(slots=True)
-class Split:
+class Split(Schema):
     """What all splits have; `session_out` has no more."""
 
-    name: str
-    embargo: str
+    GROUP: ClassVar[str] = "split"
 
-    def __post_init__(self) -> None:
-        duration(self.embargo, "split.embargo")
+    name: str
+    embargo: Annotated[str, a_duration]
 
     @property
     def embargo_ns(self) -> int:
@@ -32,16 +33,13 @@ class Split:
 
 @dataclass(slots=True)
 class WalkForward(Split):
-    by: str
-    folds: int
-    first_train: float
+    by: CutBy
+    n_folds: Annotated[int, at_least(1)]
+    first_train: Annotated[float, within("(0, 1)", ": the share of rows before fold 0")]
     window: float | None
 
     def __post_init__(self) -> None:
         Split.__post_init__(self)
-        one_of("split.by", self.by, _BY)
-        require(self.folds >= 1, "split.folds must be at least 1.")
-        require(0 < self.first_train < 1, "split.first_train must lie in (0, 1): the share of rows before fold 0.")
         require(self.name == "rolling" or self.window is None, "split.window belongs to split=rolling: leave it null.")
         if self.name == "rolling":
             ok = self.window is not None and 0 < self.window <= self.first_train
@@ -54,19 +52,18 @@ class WalkForward(Split):
 
 @dataclass(slots=True)
 class Combinatorial(Split):
-    by: str
-    groups: int
-    tested: int
+    by: CutBy
+    n_groups: int
+    n_test_groups: int
 
     def __post_init__(self) -> None:
         Split.__post_init__(self)
-        one_of("split.by", self.by, _BY)
+        n, k = self.n_groups, self.n_test_groups
         require(
-            1 <= self.tested < self.groups,
-            "split.tested must lie between 1 and split.groups - 1: the other groups are what trains.",
+            1 <= k < n,
+            "split.n_test_groups must lie between 1 and split.n_groups - 1: the other groups are what trains.",
         )
         require(
-            self.groups <= _MOST_FOLDS and comb(self.groups, self.tested) <= _MOST_FOLDS,
-            f"split.groups={self.groups} with split.tested={self.tested} makes more than {_MOST_FOLDS} folds: lower "
-            "them.",
+            n <= _MAX_FOLDS and comb(n, k) <= _MAX_FOLDS,
+            f"split.n_groups={n} with split.n_test_groups={k} makes more than {_MAX_FOLDS} folds: lower them.",
         )

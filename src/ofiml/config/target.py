@@ -1,33 +1,35 @@
-"""What is explained: the horizon and the label."""
+"""The schemas of what is explained: the horizon and the label."""
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from ofiml.config.checks import one_of, require
+from ofiml._typing import Clock, Form, Kind, TaskType, Unit
+from ofiml.config.bounds import Schema, a_duration, longer_than_0, within
+from ofiml.config.checks import require
 from ofiml.units import duration
 
 
 @dataclass(slots=True)
-class Horizon:
+class Horizon(Schema):
     """How far ahead, on which `clock`: a `length` of time, or a `size` of book events or of units traded."""
 
-    clock: str
-    length: str | None
-    size: float | None
-    delay: str
+    GROUP: ClassVar[str] = "horizon"
+
+    clock: Clock
+    length: Annotated[str | None, longer_than_0]
+    size: Annotated[float | None, within("(0, 1e15]")]
+    delay: Annotated[str, a_duration]
 
     def __post_init__(self) -> None:
-        one_of("horizon.clock", self.clock, ("time", "events", "volume"))
+        Schema.__post_init__(self)
         if self.clock == "time":
             require(self.size is None, "horizon.size belongs to horizon=events and horizon=volume: leave it null.")
             require(self.length is not None, "horizon.length is missing: give it, as in horizon.length=10s.")
-            require(self.length_ns != 0, "horizon.length must be longer than 0.")
         else:
             require(self.length is None, f"horizon.length belongs to a horizon of time, not {self.clock}: use size.")
             require(self.size is not None, "horizon.size is missing: give it, as in horizon.size=500.")
-            require(0 < self.amount <= 1e15, "horizon.size must lie in (0, 1e15].")
             whole = self.clock == "volume" or self.amount == int(self.amount)
             require(whole, "horizon.size must be a whole number of events.")
-        duration(self.delay, "horizon.delay")
 
     @property
     def length_ns(self) -> int | None:
@@ -52,46 +54,58 @@ _NOT_OF_IMPACT = "the same bar, which target=impact explains, has no later"
 
 
 @dataclass(slots=True)
-class Target:
-    """What is made of the mid's move: a return in its `unit`, or a direction, which `stop` and `take_profit` in ticks
-    make a triple barrier.
+class Target(Schema):
+    """What is made of the mid's move: a return in its `unit`, a direction, or which of two barriers it meets first,
+    `stop` ticks below or `take_profit` ticks above.
 
-    `dead_band` is the share of train rows whose direction counts as none; `look_back` is what the volatility is taken
-    over.
+    `dead_band` is the share of train rows whose direction counts as none; `look_back` is the window of the volatility.
     """
 
-    kind: str
-    form: str
-    unit: str
-    look_back: str | None
-    dead_band: float
-    stop: float | None
-    take_profit: float | None
+    GROUP: ClassVar[str] = "target"
+
+    kind: Kind
+    form: Form
+    unit: Unit
+    look_back: Annotated[str | None, longer_than_0]
+    dead_band: Annotated[float, within("[0, 1)", ": the share of train rows within it")]
+    stop: Annotated[float | None, within("(0, 1e6]", " ticks")]
+    take_profit: Annotated[float | None, within("(0, 1e6]", " ticks")]
 
     def __post_init__(self) -> None:
-        one_of("target.kind", self.kind, ("forecast", "impact"))
-        one_of("target.form", self.form, ("return", "direction"))
-        one_of("target.unit", self.unit, ("ticks", "bps", "volatility"))
-        direction = self.form == "direction"
-        require(not direction or self.unit == "ticks", "target.unit: a direction has no unit; leave it ticks.")
-        require(direction or not self.dead_band, "target.dead_band is of a direction: use target=dead_band.")
-        require(0 <= self.dead_band < 1, "target.dead_band must lie in [0, 1): the share of train rows within it.")
-        require(
-            (self.stop is None) == (self.take_profit is None),
-            "target.stop and target.take_profit go together: use target=triple_barrier, or leave both null.",
-        )
-        if self.stop is not None and self.take_profit is not None:
-            require(direction, "target.stop and target.take_profit are of a direction: use target=triple_barrier.")
-            for key, value in (("stop", self.stop), ("take_profit", self.take_profit)):
-                require(0 < value <= 1e6, f"target.{key} must lie in (0, 1e6] ticks.")
+        Schema.__post_init__(self)
+        given = [self.stop, self.take_profit].count(None)
+        if self.form == "triple_barrier":
+            require(given == 0, "target.stop and target.take_profit go together: use target=triple_barrier.")
             require(not self.dead_band, "target.dead_band: a triple barrier has a band of its own; leave it 0.")
             require(self.kind == "forecast", f"target=triple_barrier looks ahead: {_NOT_OF_IMPACT} moment.")
+        else:
+            require(
+                given == 2,
+                "target.stop and target.take_profit go together, in a triple barrier: use target=triple_barrier, or "
+                "leave both null.",
+            )
+        if self.task == "classification":
+            require(self.unit == "ticks", "target.unit: a direction has no unit; leave it ticks.")
+        require(
+            self.form == "direction" or not self.dead_band, "target.dead_band is of a direction: use target=dead_band."
+        )
         if self.unit == "volatility":
             require(self.look_back is not None, "target.unit=volatility needs target.look_back: use target=volatility.")
-            require(self.look_back_ns > 0, "target.look_back must be longer than 0.")
             require(self.kind == "forecast", f"target.unit=volatility is per horizon: {_NOT_OF_IMPACT} one.")
         else:
             require(self.look_back is None, "target.look_back belongs to target.unit=volatility: leave it null.")
+
+    @property
+    def task(self) -> TaskType:
+        """What a model of it does: a return is regressed, the other forms have the labels -1, 0 and 1."""
+        return "regression" if self.form == "return" else "classification"
+
+    @property
+    def barriers(self) -> tuple[float, float]:
+        """(stop, take_profit) of a triple barrier, in ticks. Raises ValueError for another form."""
+        if self.stop is None or self.take_profit is None:
+            raise ValueError(f"a target of form {self.form} has no barriers")
+        return self.stop, self.take_profit
 
     @property
     def look_back_ns(self) -> int:
@@ -101,8 +115,9 @@ class Target:
     @property
     def label(self) -> str:
         """What a study of it is called."""
-        if self.stop is not None and self.take_profit is not None:
-            return f"triple barrier (+{self.take_profit:g}, -{self.stop:g} ticks)"
+        if self.form == "triple_barrier":
+            stop, take_profit = self.barriers
+            return f"triple barrier (+{take_profit:g}, -{stop:g} ticks)"
         if self.dead_band:
             return f"direction (dead band {self.dead_band:g})"
         if self.unit == "volatility":

@@ -1,4 +1,4 @@
-"""The conformance file as types. What each field means stands in the file itself, under `fields`."""
+"""The conformance file as types. The file itself explains each field, under `fields`."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ class State(TypedDict):
 
 
 class Given(TypedDict):
-    """What an implementation sees of a case: times in ns, prices in 0.0001 of the currency, sizes in lots."""
+    """The part of a case that an implementation sees: times in ns, prices in 0.0001 of the currency, sizes in lots."""
 
     levels: int
     states: list[State]
@@ -28,7 +28,7 @@ class Given(TypedDict):
 
 
 class Answer(TypedDict):
-    """What it should come to: flow per state and level, and where there are bars, their sums and numbers of events."""
+    """The known answer: flow per state and level and, where there are bars, their sums and numbers of events."""
 
     flow: Flow
     bar_flow: Flow | None
@@ -46,6 +46,6 @@ class Case(TypedDict):
     answer: Answer
 
 
-def cases() -> list[Case]:
-    """All cases, in the order of the file; each call reads them anew."""
+def read_cases() -> list[Case]:
+    """Read all cases, in the order of the file."""
     return json.loads(FILE.read_text(encoding="utf-8"))["cases"]

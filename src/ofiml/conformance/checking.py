@@ -1,4 +1,4 @@
-"""Holds an implementation of OFI against the conformance file.
+"""Check an implementation of OFI against the conformance books.
 
 An implementation is a function of one argument and knows nothing of this package:
 
@@ -12,8 +12,8 @@ An implementation is a function of one argument and knows nothing of this packag
                 "bar_flow": …,  # one list a bar: the sum of each level's flow; only if there are edges
                 "bar_events": …}  # one number a bar: the messages that end in it; only if there are edges
 
-All are plain ints, lists, dicts. What an implementation does not do it leaves out, or returns None for the whole
-case: that counts as not supported, never as passed. 0 is as good as None where no flow is measured, and so is NaN.
+All values are plain ints, lists and dicts. A part that the implementation does not compute is left out; None stands for
+the whole case. Both count as not supported, never as passed. Where no flow is measured, 0, None and NaN are all right.
 """
 
 import math
@@ -30,7 +30,7 @@ from ofiml.errors import DataError
 Number = int | float | Fraction | Decimal
 Implementation = Callable[[Given], Mapping[str, Any] | None]
 
-PARTS = {"flow": "state", "bar_flow": "bar", "bar_events": "bar"}
+ANSWER_UNITS = {"flow": "state", "bar_flow": "bar", "bar_events": "bar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What became of one case. `unsupported` are the parts of the answer that were left out."""
+class CaseResult:
+    """The result of one case: the numbers that differ, and the parts of the answer that were left out."""
 
     case: Case
     differences: list[Difference] = field(default_factory=list)
@@ -56,35 +56,37 @@ class Held:
         return "differs" if self.differences else "not supported" if self.unsupported else "passes"
 
 
-def hold(implementation: Implementation, case: Case) -> Held:
-    """Holds an implementation against one case, number by number and exactly.
+def check_case(implementation: Implementation, case: Case) -> CaseResult:
+    """Compare an implementation's answer to one case with the known one, number by number and exactly.
 
-    An exception in the implementation is a difference, as it is its own answer to the book. Raises DataError where
-    what comes back has another shape than a case's answer.
+    An exception in the implementation counts as a difference. Raises DataError where the answer has another shape than
+    the case asks for.
     """
-    held = Held(case)
+    result = CaseResult(case)
     try:
-        found = implementation(deepcopy(case["given"]))
-    except Exception as error:  # noqa: BLE001 - whatever somebody else's function raises
-        held.differences.append(Difference("", "an answer", f"{type(error).__name__}: {error}"))
-        return held
-    if found is not None and (not isinstance(found, Mapping) or set(found) - set(PARTS)):
-        what = f"the keys {', '.join(map(str, found))}" if isinstance(found, Mapping) else f"a {type(found).__name__}"
-        raise DataError(f"{case['id']}: got {what}; return a dict with {', '.join(PARTS)}, or None.")
-    for part, unit in PARTS.items():
+        answer = implementation(deepcopy(case["given"]))
+    except Exception as error:  # noqa: BLE001 - a foreign function may raise anything
+        result.differences.append(Difference("", "an answer", f"{type(error).__name__}: {error}"))
+        return result
+    if answer is not None and (not isinstance(answer, Mapping) or set(answer) - set(ANSWER_UNITS)):
+        what = (
+            f"the keys {', '.join(map(str, answer))}" if isinstance(answer, Mapping) else f"a {type(answer).__name__}"
+        )
+        raise DataError(f"{case['id']}: got {what}; return a dict with {', '.join(ANSWER_UNITS)}, or None.")
+    for part, unit in ANSWER_UNITS.items():
         expected = case["answer"][part]  # type: ignore[literal-required]
-        got = None if found is None else found.get(part)
+        got = None if answer is None else answer.get(part)
         if expected is not None and got is None:
-            held.unsupported.append(part)
+            result.unsupported.append(part)
         elif expected is not None:
             place = f"{case['id']}, {part}"
             rows = _sequence(got, len(expected), f"one entry a {unit}", place)
             for i, (right, row) in enumerate(zip(expected, rows, strict=True), 1):
-                _compare(held, right, row, f"{unit} {i}", f"{place}, {unit} {i}")
-    return held
+                _compare(result, right, row, f"{unit} {i}", f"{place}, {unit} {i}")
+    return result
 
 
-def _compare(held: Held, right: list[int | None] | int, row: Any, where: str, place: str) -> None:
+def _compare(result: CaseResult, right: list[int | None] | int, row: Any, where: str, place: str) -> None:
     """One row of an answer: a number, or one number a level."""
     if isinstance(right, int):
         pairs: list[tuple[str, int | None, Number | None]] = [(where + ", events", right, _number(row, place))]
@@ -97,7 +99,7 @@ def _compare(held: Held, right: list[int | None] | int, row: Any, where: str, pl
     for at, expected, got in pairs:
         same = got is None or got == 0 if expected is None else got == expected
         if not same:
-            held.differences.append(Difference(at, _said(expected), _said(got)))
+            result.differences.append(Difference(at, _text(expected), _text(got)))
 
 
 def _sequence(got: Any, length: int, what: str, place: str) -> Sequence[Any]:
@@ -110,7 +112,7 @@ def _sequence(got: Any, length: int, what: str, place: str) -> Sequence[Any]:
 
 
 def _number(got: Any, place: str) -> Number | None:
-    """A number that compares exactly, as Python's own do and numpy's floats do not; None for NaN."""
+    """Return a Python number, which compares exactly where numpy's floats do not; None for NaN."""
     got = got.item() if hasattr(got, "item") else got
     if got is None or (isinstance(got, float) and math.isnan(got)):
         return None
@@ -119,5 +121,5 @@ def _number(got: Any, place: str) -> Number | None:
     return got
 
 
-def _said(number: Number | None) -> str:
+def _text(number: Number | None) -> str:
     return "none" if number is None else str(number)

@@ -1,4 +1,4 @@
-"""Our own OFI, held against the conformance file by the path that a study takes: session, states, bars, flow."""
+"""This package's OFI as an implementation to check, computed as a study does: session, states, bars, flow."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,7 +17,7 @@ from ofiml.data.schema import (
     Session,
     schema,
 )
-from ofiml.features import kernel
+from ofiml.features import kernel, layout
 from ofiml.features.batch import pieces
 from ofiml.features.machine import FLOW_ONLY, Machine, market
 from ofiml.ofi.flow import bar_flow, flow_columns
@@ -35,20 +35,21 @@ _MARKS = {
 
 
 def answers(given: Given) -> dict[str, Any]:
-    """Flow per state and level, row by row as a stream computes it, and sums and events per bar, as a study does;
+    """Return flow per state and level, row by row as a stream computes it, and sums and events per bar as a study does.
+
     `edges` bound a single session.
     """
     levels, edges = given["levels"], given["edges"]
-    found: dict[str, Any] = {"flow": []}
+    answer: dict[str, Any] = {"flow": []}
     for rows in _sessions(given["states"]):
         session = _session(rows, levels, edges or [rows[0]["time"], rows[-1]["time"]])
         flow = _per_state(session)
-        found["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
+        answer["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
         if edges:
             bars = time_bars(session, states(session, "message"), edges[1] - edges[0])
-            found["bar_flow"] = bar_flow(session, "message", bars).select(flow_columns(levels)).rows()
-            found["bar_events"] = bars.events.tolist()
-    return found
+            answer["bar_flow"] = bar_flow(session, "message", bars).select(flow_columns(levels)).rows()
+            answer["bar_events"] = bars.events.tolist()
+    return answer
 
 
 def _per_state(session: Session) -> Iterator[list[int]]:
@@ -56,13 +57,13 @@ def _per_state(session: Session) -> Iterator[list[int]]:
     m, levels = Machine(market(session, "message"), FLOW_ONLY), session.levels
 
     def net() -> Int64:
-        return m.total[:levels] - m.total[levels : 2 * levels]
+        return m.memory.total[:levels] - m.memory.total[levels : 2 * levels]
 
     for rows in pieces(session):
         for row in rows:
             before = net()
-            kernel.step(m.state, m.total, m.book, m.ring, m.due, m.prints, m.buckets, row)
-            if row[kernel.FLAGS] & F_LAST:
+            kernel.step(m.arrays, row)
+            if row[layout.FLAGS] & F_LAST:
                 yield (net() - before).tolist()
 
 

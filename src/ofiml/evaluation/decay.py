@@ -10,7 +10,7 @@ from ofiml.config import Config
 from ofiml.evaluation.strata import blocks_within
 from ofiml.labels import label_span
 from ofiml.labels.ahead import columns, named
-from ofiml.metrics.resampling import ic_interval
+from ofiml.metrics.bootstrap import ic_interval
 from ofiml.metrics.scores import ic, rank_ic
 from ofiml.splits.purge import meets
 from ofiml.splits.rows import Intervals
@@ -82,8 +82,8 @@ def _judged(rows: pl.DataFrame, move: Float, y_hat: Float, span: int, config: Co
         move,
         y_hat,
         blocks_within(rows, span, config),
-        samples=evaluation.bootstrap,
-        level=evaluation.level,
+        samples=evaluation.bootstrap_samples,
+        level=evaluation.confidence_level,
         seed=config.seed,
     )
     return ic(move, y_hat), low, high

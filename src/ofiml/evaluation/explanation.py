@@ -28,7 +28,7 @@ def explained(results: list[FoldResult], levels: int, config: Config) -> dict[st
 
     `permutation`: the same drops of the 20 features with the largest SHAP values, in `features` with each fold's drop
     in R² as `folds` and `error`, the standard error of their mean; `agreement` is the rank correlation of these drops
-    with the SHAP values. None with evaluation.permutations=0, which also leaves the families' drops null.
+    with the SHAP values. None with evaluation.permutation_repeats=0, which also leaves the families' drops null.
 
     `interactions`: the pairs of the few features with the largest SHAP values, strongest first: `strength` (of a
     direction in log-odds, else in the label's unit), `share` (Friedman's H²) and each fold's strength as `folds`;
@@ -49,7 +49,7 @@ def explained(results: list[FoldResult], levels: int, config: Config) -> dict[st
         x = pipeline.features(*inputs(rows, levels, config))
         y, mean = rows["y"].to_numpy(), rows["train_mean"].to_numpy()
         rng = np.random.default_rng([config.seed, result.fold.index])
-        repeats = config.evaluation.permutations
+        repeats = config.evaluation.permutation_repeats
         drops = permutation(pipeline.model.predict, x, y, mean, groups, repeats=repeats, rng=rng) if repeats else None
 
         def score(at: Float) -> Float:
@@ -66,7 +66,7 @@ def explained(results: list[FoldResult], levels: int, config: Config) -> dict[st
     parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
     parts = list(parallel(joblib.delayed(of_fold)(r) for r in results))
     permuted = np.stack([drops for drops, _, _ in parts])  # (folds, groups, 2)
-    known = bool(config.evaluation.permutations)
+    known = bool(config.evaluation.permutation_repeats)
     for i, family in enumerate(families):
         del family["columns"]
         drop = permuted[:, len(singles) + i].mean(axis=0) if known else (None, None)

@@ -35,7 +35,7 @@ def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
     block = _blocks(predictions, label_span(predictions), config)
     drawn = _drawn(judged.y, judged.y_hat)
     pooled = {}
-    for name in measures(config.target.form, judged.quantile):
+    for name in measures(config.target.task, judged.quantile):
 
         def value(rows: Int, name: str = name) -> float:
             return drawn[name](rows) if name in drawn else judged.take(rows).measure(name)
@@ -43,8 +43,8 @@ def judge(predictions: pl.DataFrame, config: Config) -> dict[str, Any]:
         low, high = _interval(value, block, config)
         pooled[name] = {"value": judged.measure(name), "low": low, "high": high}
     bootstrap = {
-        "samples": config.evaluation.bootstrap,
-        "level": config.evaluation.level,
+        "samples": config.evaluation.bootstrap_samples,
+        "level": config.evaluation.confidence_level,
         "blocks": int(block.max()) + 1,
     }
     found: dict[str, Any] = {"pooled": pooled, "folds": _by("fold", predictions, config)}
@@ -63,7 +63,7 @@ def _by(part: str, predictions: pl.DataFrame, config: Config) -> list[dict[str, 
     for index in predictions[part].unique().sort().to_list():
         rows = predictions.filter(pl.col(part) == index)
         judged = Judged.of(rows, config.model.of_quantile)
-        values = {name: judged.measure(name) for name in measures(config.target.form, judged.quantile)}
+        values = {name: judged.measure(name) for name in measures(config.target.task, judged.quantile)}
         found.append({part: index, "rows": rows.height, **values})
     return found
 
@@ -119,4 +119,4 @@ def _blocks(rows: pl.DataFrame, span: int, config: Config) -> Int:
 
 def _interval(value: Any, block: Int, config: Config) -> tuple[float, float]:
     settings = config.evaluation
-    return interval(value, block, samples=settings.bootstrap, level=settings.level, seed=config.seed)
+    return interval(value, block, samples=settings.bootstrap_samples, level=settings.confidence_level, seed=config.seed)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ofiml.config import Config
 from ofiml.evaluation.strata import blocks_within
 from ofiml.labels import label_span
+from ofiml.metrics.bootstrap import MIN_BLOCKS, percentiles, resampled
 from ofiml.metrics.measured import PROBABILITIES
-from ofiml.metrics.resampling import FEWEST_BLOCKS, percentiles, resampled
 from ofiml.metrics.scores import up_if_moved
 
 Float = NDArray[np.float64]
@@ -61,7 +61,7 @@ def reliability(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | N
     `up` is P(up | the mid moves) over the rows that moved; `flat`, where it was ever held to be possible, P(no move)
     over all rows. None for a return.
     """
-    if config.target.form != "direction":
+    if config.target.task != "classification":
         return None
     return {
         name: _curve(predictions.filter(pl.Series(counts)), p, event, config)
@@ -90,14 +90,14 @@ def _curve(rows: pl.DataFrame, p: Float, event: Float, config: Config) -> dict[s
         block = blocks_within(rows, span, config)
         inside = np.eye(count)[at]
         terms = np.concatenate([inside, inside * event[:, None]], axis=1)
-        drawn = resampled(terms, block, samples=evaluation.bootstrap, seed=config.seed)
+        drawn = resampled(terms, block, samples=evaluation.bootstrap_samples, seed=config.seed)
         n, happened = drawn[:, :count], drawn[:, count:]
         share = np.divide(happened, n, out=np.full(n.shape, np.nan), where=n > 0)
         blocks = int(block.max()) + 1
         for k in range(count):
             low, high = float("nan"), float("nan")
-            if blocks >= FEWEST_BLOCKS:
-                low, high = percentiles(share[:, k], evaluation.level, blocks)
+            if blocks >= MIN_BLOCKS:
+                low, high = percentiles(share[:, k], evaluation.confidence_level, blocks)
             here = at == k
             curve.append(
                 {

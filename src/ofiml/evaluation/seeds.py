@@ -18,10 +18,10 @@ def spread(predictions: pl.DataFrame, config: Config) -> dict[str, Any] | None:
         return None
     y, mean = predictions["y"].to_numpy(), predictions["train_mean"].to_numpy()
     quantile = config.model.of_quantile
-    names = measures(config.target.form, quantile)
+    names = measures(config.target.task, quantile)
     runs = []
     for seed in config.seeds:
-        up = predictions[up_column(seed)].to_numpy() if config.target.form == "direction" else None
+        up = predictions[up_column(seed)].to_numpy() if config.target.task == "classification" else None
         judged = Judged(y, predictions[column(seed)].to_numpy(), mean, up, quantile)
         runs.append({"seed": seed, **{name: judged.measure(name) for name in names}})
     over = {}

@@ -11,9 +11,8 @@ import polars as pl
 
 from ofiml.config import Config
 from ofiml.labels import label_span
-from ofiml.metrics.bootstrap import blocks
+from ofiml.metrics.bootstrap import blocks, ic_interval
 from ofiml.metrics.measured import Judged
-from ofiml.metrics.resampling import ic_interval
 from ofiml.units import SECOND
 
 BARS, FEWEST_BARS = 30, 10  # that the trailing volatility is of
@@ -149,7 +148,9 @@ def _measured(rows: pl.DataFrame, config: Config) -> dict[str, Any]:
     if len(y):
         block = blocks_within(rows, label_span(rows), config)
         evaluation = config.evaluation
-        low, high = ic_interval(y, y_hat, block, samples=evaluation.bootstrap, level=evaluation.level, seed=config.seed)
+        low, high = ic_interval(
+            y, y_hat, block, samples=evaluation.bootstrap_samples, level=evaluation.confidence_level, seed=config.seed
+        )
     return {"rows": len(y), "ic": values.pop("ic"), "low": low, "high": high, **values}
 
 

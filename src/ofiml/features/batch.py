@@ -16,6 +16,7 @@ from ofiml.data.schema import (
 )
 from ofiml.features import kernel
 from ofiml.features.catalogue import CATALOGUE, INDEX
+from ofiml.features.layout import NONE
 from ofiml.features.machine import Machine, Market, Plan, row_width
 
 _PIECE = 1 << 15  # rows: what memory a session needs beyond its events does not depend on its length
@@ -46,12 +47,9 @@ def compute(
     known = np.zeros(bars, np.int64)
     passed = np.zeros(2, np.int64)
     nothing = np.empty((0, row_width(session.levels)), np.int64)
-    for rows, until in chain(((piece, kernel.NONE) for piece in pieces(session)), [(nothing, kernel.NO_PRICE)]):
+    for rows, until in chain(((piece, NONE) for piece in pieces(session)), [(nothing, NO_PRICE)]):
         passed[0] = 0
-        while full := kernel.run(
-            m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets,
-            rows, until, edges, m.windows, passed, features, flow, known, columns,
-        ):  # fmt: skip
+        while full := kernel.run(m.arrays, rows, until, edges, m.windows, passed, columns, features, flow, known):
             m.grow(full)
     return Computed(features, flow, known)
 

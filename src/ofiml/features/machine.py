@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ofiml.config import Features, Ofi
 from ofiml.data.schema import Session
-from ofiml.features import kernel
+from ofiml.features import layout
 from ofiml.features.catalogue import chosen
+from ofiml.features.memory import STATE, Arrays, Memory
+from ofiml.features.update import RING_FULL
 from ofiml.units import SECOND
 
 Int64 = NDArray[np.int64]
@@ -75,13 +77,13 @@ def plan(features: Features, ofi: Ofi) -> Plan:
 
 
 class Machine:
-    """All arrays that the kernel works on, for one session."""
+    """The kernel's memory for one session."""
 
     def __init__(self, market: Market, plan: Plan) -> None:
         width = min(plan.flow_levels or market.levels, market.levels)
         lots = [max(1, round(size / market.size_unit)) for size in (plan.trade_size, plan.vpin_bucket)]
         self.windows = np.array(plan.windows, np.int64)
-        state = np.zeros(1, kernel.STATE)
+        state = np.zeros(1, STATE)
         known = {
             "tick": market.tick,
             "levels": market.levels,
@@ -92,7 +94,7 @@ class Machine:
             "utc_offset": market.utc_offset,
             "weekday": market.weekday,
             "longest": max((plan.look_back, *plan.windows)),
-            "lanes": kernel.FIXED_LANES + (kernel.PARTS * width + kernel.SIDES + 1) * bool(plan.windows),
+            "lanes": layout.FIXED_LANES + (layout.PARTS * width + layout.SIDES + 1) * bool(plan.windows),
             "trade_size": lots[0],
             "bucket": lots[1],
             "hit": -1,
@@ -100,35 +102,45 @@ class Machine:
             "size_unit": market.size_unit,
         }
         none = ("start", "mid", "last_mid", "high", "low", "last_trade", "last_move")
-        for name, value in (known | dict.fromkeys(none, kernel.NONE)).items():
+        for name, value in (known | dict.fromkeys(none, layout.NONE)).items():
             state[name] = value
-        self.state = state
-        self.total = np.zeros(kernel.PARTS * width + kernel.SUMS, np.int64)
-        self.opened = self.total.copy()
-        empty = [kernel.NO_BID, 0, kernel.NO_ASK, 0]
-        self.book = np.array(empty * market.levels, np.int64)
-        self.ring = np.empty((1024, kernel.LANES + int(state["lanes"][0])), np.int64)
-        self.due = np.empty((256, 4), np.int64)
-        self.closes = np.full((kernel.BARS + 1, kernel.CLOSE_FIELDS), np.nan)
-        self.prints = np.empty(kernel.ROLL_TRADES, np.int64)
-        self.buckets = np.empty(kernel.BUCKETS, np.int64)
+        sums = np.zeros(layout.PARTS * width + layout.SUMS, np.int64)
+        empty = [layout.NO_BID, 0, layout.NO_ASK, 0]
+        self.memory = Memory(
+            state=state,
+            total=sums,
+            opened=sums.copy(),
+            book=np.array(empty * market.levels, np.int64),
+            ring=np.empty((1024, layout.LANES + int(state["lanes"][0])), np.int64),
+            due=np.empty((256, layout.DUE_FIELDS), np.int64),
+        )
         self.width = width
 
+    @property
+    def memory(self) -> Memory:
+        """The arrays by name; `state` (1,) is an array here."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, memory: Memory) -> None:
+        self._memory = memory
+        self.arrays: Arrays = tuple(memory)
+
     def grow(self, full: int) -> None:
-        """Doubles the queue that is full, its entries in order."""
-        name, head = ("ring", "ring_head") if full == kernel.RING_FULL else ("due", "due_head")
-        old = getattr(self, name)
-        start = int(self.state[head][0])
+        """Double the queue that is full, its entries in order."""
+        name, head = ("ring", "ring_head") if full == RING_FULL else ("due", "due_head")
+        state, old = self.memory.state, getattr(self.memory, name)
         new = np.empty((2 * len(old), old.shape[1]), np.int64)
-        new[: len(old)] = np.roll(old, -start, axis=0)
-        self.state[head] = 0
-        setattr(self, name, new)
+        new[: len(old)] = np.roll(old, -int(state[head][0]), axis=0)
+        state[head] = 0
+        self.memory = self.memory._replace(**{name: new})
 
     @property
     def flow_width(self) -> int:
         """How many integers `kernel.sums` writes for the bar, and for each window."""
-        return kernel.PARTS * self.width + kernel.SIDES + 1
+        return layout.PARTS * self.width + layout.SIDES + 1
 
 
 def row_width(levels: int) -> int:
-    return kernel.BOOK + 4 * levels
+    """How many integers a row of the feed has."""
+    return layout.BOOK + 4 * levels

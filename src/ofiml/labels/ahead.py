@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 
 from ofiml.bars.time import Bars, Book, mid_ticks, quotes
-from ofiml.config import Config, Horizon
+from ofiml.config import Horizon
 from ofiml.data.schema import Session
 from ofiml.labels.clock import ActivityClock, TimeClock, horizon_clock
 from ofiml.units import SECOND
@@ -26,21 +26,20 @@ def named(horizon: Horizon, multiple: float) -> str:
     return f"{seconds:g} s" if seconds <= 120 else f"{seconds / 60:.3g} min"
 
 
-def ahead_table(session: Session, book: Book, bars: Bars, scale: pl.Series, config: Config) -> pl.DataFrame:
-    """Per bar, for each multiple m of `evaluation.decay`, `ahead_NN`: mid(e) - mid(t + d) in ticks over the label's
-    `scale`, e being when m horizons are over that begin at t + d, on the horizon's clock.
+def ahead_table(
+    session: Session, book: Book, bars: Bars, scale: pl.Series, horizon: Horizon, multiples: list[float]
+) -> pl.DataFrame:
+    """Per bar, for each multiple m of the horizon, `ahead_NN`: mid(e) - mid(t + d) in ticks over the label's `scale`,
+    e being when m horizons are over that begin at t + d, on the horizon's clock.
 
-    Null where a mid is missing, the scale is not known, or the session ends before. Known at e, so for no model. No
-    columns for an impact, which looks at no later time.
+    Null where a mid is missing, the scale is not known, or the session ends before. Known at e, so for no model.
     """
-    if config.target.kind == "impact":
-        return pl.DataFrame()
-    begin = bars.close + config.horizon.delay_ns
+    begin = bars.close + horizon.delay_ns
     from_mid = mid_ticks(quotes(book, begin), session.tick)
-    clock = horizon_clock(session, book, config.horizon)
+    clock = horizon_clock(session, book, horizon)
     assert isinstance(clock, TimeClock | ActivityClock)
     out = {}
-    for name, multiple in zip(columns(config.evaluation.decay), config.evaluation.decay, strict=True):
+    for name, multiple in zip(columns(multiples), multiples, strict=True):
         end = replace(clock, length=max(1, round(multiple * clock.length))).over(begin)
         move = (mid_ticks(quotes(book, end), session.tick) - from_mid) / scale
         out[name] = pl.select(pl.when(pl.Series(end <= session.close)).then(move)).to_series().cast(pl.Float64)

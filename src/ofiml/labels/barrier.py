@@ -6,9 +6,8 @@ numba's cache looks only at this file: keep what the kernel calls in here.
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Int64 = NDArray[np.int64]
+from ofiml._typing import Int64
 
 MISSING = -(2**63)  # of a state without a mid
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Int64
 from ofiml.bars.activity import whole
 from ofiml.bars.time import Book
 from ofiml.config import Horizon
 from ofiml.data.schema import Session, times
-
-Int64 = NDArray[np.int64]
 
 NEVER = 2**63 - 1  # the session has no event any more with which the horizon would be over
 

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.config import Target
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,9 @@ def in_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Flo
     """
     if flat is None:
         return y_hat * scale
-    if target.take_profit is not None and target.stop is not None:
-        widths = {1: target.take_profit, -1: target.stop, 0: 0.0}
+    if target.form == "triple_barrier":
+        stop, take_profit = target.barriers
+        widths = {1: take_profit, -1: stop, 0: 0.0}
         up, down, still = (_mean(move[y == k], k * width) for k, width in widths.items())
     else:
         up = _mean(np.abs(move[y != 0]), 0.0)

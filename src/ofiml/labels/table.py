@@ -2,15 +2,13 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Bool, Int64
 from ofiml.bars.time import Bars, Book, mid_ticks, quotes
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import Session
 from ofiml.labels.clock import NEVER, horizon_clock
 from ofiml.labels.volatility import volatility
-
-Int64 = NDArray[np.int64]
 
 
 def label_table(
@@ -48,8 +46,8 @@ def label_table(
     inside = last <= session.close
     from_mid, to_mid = (mid_ticks(quotes(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
-    if target.take_profit is not None and target.stop is not None:
-        touch = _first_touch(session, book, begin, last, target.take_profit, target.stop)
+    if target.form == "triple_barrier":
+        touch = _first_touch(session, book, begin, last, target.barriers)
         touched, at = touch >= 0, np.maximum(touch, 0)
         touched_mid = mid_ticks(book.events.select(bid="bid_px_00", ask="ask_px_00"), session.tick).gather(at)
         to_mid = pl.select(pl.when(pl.Series(touched)).then(touched_mid).otherwise(to_mid)).to_series()
@@ -74,9 +72,9 @@ def label_table(
     )
 
 
-def _y(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: NDArray[np.bool_], target: Target) -> pl.Series:
+def _y(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: Bool, target: Target) -> pl.Series:
     """The label in its unit. A return in bps is of the mid at its beginning, which its `scale` does not know yet."""
-    if target.take_profit is not None:
+    if target.form == "triple_barrier":
         y = pl.select(pl.when(pl.Series(touched)).then(move.sign()).when(move.is_not_null()).then(0.0)).to_series()
     elif target.form == "direction":
         y = move if target.dead_band else move.sign()
@@ -85,7 +83,7 @@ def _y(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: NDArray[
     return y.cast(pl.Float64)
 
 
-def _first_touch(session: Session, book: Book, begin: Int64, last: Int64, take_profit: float, stop: float) -> Int64:
+def _first_touch(session: Session, book: Book, begin: Int64, last: Int64, barriers: tuple[float, float]) -> Int64:
     """The state (k,) that first touches a barrier around the mid at `begin`, by `last` and the session's end; -1."""
     from ofiml.labels.barrier import MISSING, first_touch  # compiles its kernel, so only where it is used
 
@@ -94,4 +92,5 @@ def _first_touch(session: Session, book: Book, begin: Int64, last: Int64, take_p
         np.searchsorted(book.stamps, at, side="right").astype(np.int64) - 1
         for at in (begin, np.minimum(last, session.close))
     )
+    stop, take_profit = barriers
     return first_touch(doubled, first, final, 2 * take_profit * session.tick, 2 * stop * session.tick)

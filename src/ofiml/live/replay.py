@@ -24,13 +24,14 @@ from ofiml.data.calendar import time_zone
 from ofiml.data.schema import Session, times
 from ofiml.data.sessions import Source, UniqueSessions, sources
 from ofiml.errors import ConfigError
-from ofiml.features import kernel
+from ofiml.features import layout
 from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
 from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, groups
-from ofiml.samples.rows import Others, all_there, first_sessions
+from ofiml.samples.cross import CrossBars, require_symbols
+from ofiml.samples.prepare import first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read
 from ofiml.tracking.reproduction import check_path, load_found, read_logged
 from ofiml.tracking.store import logged
@@ -175,7 +176,7 @@ def _together(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Se
             store.write(session, path)
             by_date.setdefault(session.date, []).append((replace(session, events=pl.DataFrame(), truth=None), path))
         del session  # memory now holds the events of none
-        all_there(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})
+        require_symbols(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})
         for waiting in by_date.values():
             yield [replace(s, events=pl.read_parquet(path)) for s, path in waiting]
 
@@ -204,7 +205,7 @@ def _stream_sessions(together: list[Session], config: Config, run: LoggedRun, ti
     gc.disable()
     try:
         for which, row in _merged(together):
-            stamp = int(row[kernel.STAMP])
+            stamp = int(row[layout.STAMP])
             bars: list[tuple[int, Bar]] = []
             for i, stream in enumerate(streams):
                 if i != which:
@@ -240,7 +241,7 @@ class Predictor:
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in together]
         self.own = [run.own(s) is not None for s in together]
-        self.others = Others(config.features)
+        self.others = CrossBars(config.features)
         self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
     def warm_up(self) -> None:

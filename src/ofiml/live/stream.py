@@ -28,7 +28,7 @@ from ofiml.data.schema import (
     SIDE,
 )
 from ofiml.errors import DataError
-from ofiml.features import kernel
+from ofiml.features import kernel, layout
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import Machine, Market, Plan, row_width
 
@@ -55,8 +55,8 @@ class Bar:
     @property
     def ofi(self) -> int:
         """The bar's best-level flow, lots."""
-        width = (self.flow.shape[1] - kernel.SIDES - 1) // kernel.PARTS
-        return int(self.flow[0, kernel.BID_FLOW * width] - self.flow[0, kernel.ASK_FLOW * width])
+        width = (self.flow.shape[1] - layout.SIDES - 1) // layout.PARTS
+        return int(self.flow[0, layout.BID_FLOW * width] - self.flow[0, layout.ASK_FLOW * width])
 
     def __getitem__(self, name: str) -> float:
         return float(self.features[INDEX[name]])
@@ -99,19 +99,19 @@ class Stream:
         Returns the bars that it closes. Raises DataError for a row that runs back in time, or of another shape.
         """
         row = self._row
-        if len(book) != len(row) - kernel.BOOK:
-            raise DataError(f"The row has {len(book)} numbers of the book, and the stream {len(row) - kernel.BOOK}.")
+        if len(book) != len(row) - layout.BOOK:
+            raise DataError(f"The row has {len(book)} numbers of the book, and the stream {len(row) - layout.BOOK}.")
         if action not in _ACTIONS or side not in _SIDES:
             raise DataError(f"The row's action {action!r} or side {side!r} is none of the event schema's.")
         head = ts_recv, _ACTIONS[action], _SIDES[side], NO_PRICE if price is None else price, size, flags
-        row[: kernel.BOOK] = head
+        row[: layout.BOOK] = head
         missing = NO_BID, 0, NO_ASK, 0
-        row[kernel.BOOK :] = [missing[i % 4] if value is None else value for i, value in enumerate(book)]
+        row[layout.BOOK :] = [missing[i % 4] if value is None else value for i, value in enumerate(book)]
         return self.take(row)
 
     def take(self, row: Int64) -> list[Bar]:
         """As `push`, of a row as `features.batch.pieces` has it: (BOOK + 4·levels,) int64."""
-        closed = self.pass_to(int(row[kernel.STAMP]))
+        closed = self.pass_to(int(row[layout.STAMP]))
         self.update(row)
         return closed
 
@@ -135,11 +135,11 @@ class Stream:
     def update(self, row: Int64) -> None:
         """Takes in the row; the bars before it have been passed."""
         m = self._m
-        while full := kernel.step(m.state, m.total, m.book, m.ring, m.due, m.prints, m.buckets, row):
+        while full := kernel.step(m.arrays, row):
             m.grow(full)
         if self._cutter is not None:
-            is_state = self._per_row or bool(row[kernel.FLAGS] & F_LAST)
-            stamp, action, _, price, size = row[: kernel.FLAGS]
+            is_state = self._per_row or bool(row[layout.FLAGS] & F_LAST)
+            stamp, action, _, price, size = row[: layout.FLAGS]
             cut(self._cutter, stamp, action, price, size, is_state)
 
     def clock(self, now: int) -> list[Bar]:
@@ -158,8 +158,8 @@ class Stream:
         """Rows were lost, or the connection: the next state of the book is taken as a first one; until it comes, the
         book is not known.
         """
-        state = self._m.state
-        state["known"], state["mid"], state["last_mid"] = 0, kernel.NONE, kernel.NONE
+        state = self._m.memory.state
+        state["known"], state["mid"], state["last_mid"] = 0, layout.NONE, layout.NONE
 
     def features(self, t: int) -> Float:
         """All features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open, t].
@@ -183,22 +183,22 @@ class Stream:
         """The session opens once a time after its open is seen."""
         if not self._begun and t > self.market.open:
             m = self._m
-            kernel.begin(m.state, m.total, m.opened, m.ring)
+            kernel.begin(m.arrays)
             self._begun = True
 
     def _features(self, t: int) -> Float:
         m = self._m
         out = np.empty(kernel.FEATURES)
-        kernel.features(m.state, m.total, m.opened, m.book, m.ring, m.due, m.closes, m.prints, m.buckets, t, out)
+        kernel.features(m.arrays, t, out)
         return out
 
     def _close(self, t: int) -> Bar:
         m = self._m
         values = self._features(t)
         flow = np.zeros((1 + len(m.windows), m.flow_width), np.int64)
-        known = kernel.sums(m.state, m.total, m.opened, m.ring, t, m.windows, flow)
-        mid = int(m.state["mid"][0])
-        bar = Bar(self._open, t, values, flow, known, np.nan if mid == kernel.NONE else mid / (2 * self.market.tick))
-        kernel.close_bar(m.state, m.total, m.opened, m.book, m.due, m.closes, t)
+        known = kernel.sums(m.arrays, t, m.windows, flow)
+        mid = int(m.memory.state["mid"][0])
+        bar = Bar(self._open, t, values, flow, known, np.nan if mid == layout.NONE else mid / (2 * self.market.tick))
+        kernel.close_bar(m.arrays, t)
         self._open = t
         return bar

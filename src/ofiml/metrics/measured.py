@@ -2,21 +2,18 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, TaskType
+from ofiml._typing import Int64 as Int
 from ofiml.metrics import scores as metrics
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 PROBABILITIES = ("p_down", "p_flat", "p_up")  # columns of predictions, where the target is a direction
 
 
-def measures(form: str, quantile: float | None) -> list[str]:
-    """Names of the measures that forecasts of a label of `form` return or direction, or of a `quantile` of it, have."""
-    of_direction = ["auc", "log_loss", "brier"] if form == "direction" else []
+def measures(task: TaskType, quantile: float | None) -> list[str]:
+    """Names of the measures that forecasts of a `task`, or of a `quantile` of the label, have."""
+    of_direction = ["auc", "log_loss", "brier"] if task == "classification" else []
     return ["r2", "ic", "rank_ic", "hit_rate", *of_direction, *([] if quantile is None else ["pinball", "coverage"])]
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ofiml.metrics.bootstrap import draw_counts
 from ofiml.metrics.scores import Float, ic, r2
 
-_AT_ONCE = 1000  # draws: what memory they need does not depend on how many there are
 _DUST = 1e-12  # share of Σx² that rounding leaves of a constant's variance
 
 
@@ -54,11 +54,8 @@ def drawn(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int
         nothing = np.full(draws, np.nan)
         return Draws(nothing, nothing)
     sums = np.stack([np.bincount(number, weights, len(blocks)) for weights in _summed(forecast)], axis=1)
-    rng = np.random.default_rng(seed)
-    even = np.full(len(blocks), 1 / len(blocks))
     ics, r2s = [], []
-    for start in range(0, draws, _AT_ONCE):
-        counts = rng.multinomial(len(blocks), even, size=min(_AT_ONCE, draws - start))
+    for counts in draw_counts(len(blocks), draws, np.random.default_rng(seed)):
         n, a, b, aa, bb, ab, left, total = (counts @ sums).T
         variances = _variance(n, a, aa) * _variance(n, b, bb)
         with np.errstate(divide="ignore", invalid="ignore"):

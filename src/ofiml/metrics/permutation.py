@@ -14,14 +14,14 @@ from ofiml.metrics.scores import ic, r2
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-LONGEST_BLOCK, FEWEST_BLOCKS = 30, 10  # rows; blocks
+LONGEST_BLOCK, MIN_SHUFFLED_BLOCKS = 30, 10  # rows; blocks
 
 
 def dealt(n: int, rng: np.random.Generator) -> Int64:
     """Positions 0 … n-1 in blocks of consecutive ones that come in random order: what is near in time stays near. A
     block has 30 rows, or a tenth of n if that is less.
     """
-    length = max(1, min(LONGEST_BLOCK, n // FEWEST_BLOCKS))
+    length = max(1, min(LONGEST_BLOCK, n // MIN_SHUFFLED_BLOCKS))
     starts = np.arange(0, n, length)
     return np.concatenate([np.arange(s, min(s + length, n)) for s in rng.permutation(starts)]).astype(np.int64)
 

@@ -7,6 +7,7 @@ adds to it, errors of the standard deviations counted in.
 import numpy as np
 from numpy.typing import NDArray
 
+from ofiml.metrics.bootstrap import MIN_BLOCKS, draw_counts
 from ofiml.metrics.hac import (
     by_time,
     ic_influence,
@@ -18,8 +19,6 @@ from ofiml.metrics.scores import ic
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-FEWEST_BLOCKS = 8
-_AT_ONCE = 1000  # draws
 _TINY = 1e-12  # of a variance that is 1: a draw of equal blocks has none
 
 
@@ -89,7 +88,7 @@ def superior(performance: Float, block: Int, *, samples: int, seed: int) -> dict
     blocks.
     """
     count = int(block.max(initial=-1)) + 1
-    if count < FEWEST_BLOCKS:
+    if count < MIN_BLOCKS:
         return {"spa": float("nan"), "reality_check": float("nan")}
     sums = np.zeros((count, performance.shape[1]))
     np.add.at(sums, block, performance)
@@ -102,8 +101,7 @@ def superior(performance: Float, block: Int, *, samples: int, seed: int) -> dict
     far = np.sqrt(count) * ratio < -np.sqrt(2 * np.log(np.log(count)))
     z, rng = (sums - centre) / deviation, np.random.default_rng(seed)
     reached = {"spa": 1, "reality_check": 1}  # the sample itself is one of the draws
-    for start in range(0, samples, _AT_ONCE):
-        times = rng.multinomial(count, np.full(count, 1 / count), min(_AT_ONCE, samples - start))
+    for times in draw_counts(count, samples, rng):
         mean = times @ z / count
         variance = np.maximum(times @ (z * z) / count - mean * mean, _TINY) * count / (count - 1)
         for name, shift in (("spa", np.where(far, ratio, 0.0)), ("reality_check", 0.0)):

@@ -6,21 +6,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, TaskType
 from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a model is made for: a label of `form` return or direction, random choices from `seed`, features of these
-    names (none where they are not known).
+    """What a model is made for: regression or classification, random choices from `seed`, features of these names
+    (none where they are not known).
     """
 
-    form: str
+    type: TaskType
     seed: int
     features: tuple[str, ...] = ()
 

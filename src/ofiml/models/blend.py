@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from ofiml._typing import BlendWeights, Float, TaskType
 from ofiml.config import MODELS, Kind
 from ofiml.config import Model as Config
-from ofiml.config.checks import one_of, require
+from ofiml.config.checks import require
 from ofiml.config.load import typed
 from ofiml.errors import ConfigError, DataError, at
-from ofiml.models.base import Float, Model, Task, finite, read_json
+from ofiml.models.base import Model, Task, finite, read_json
 from ofiml.models.registry import build as build_any
 from ofiml.splits.inner import Inner
 
 _FOLDS, _FIRST_TRAIN = 3, 0.4
-_MOST = 20
+_MAX_MEMBERS = 20
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
 _LARGEST = 1e6  # of a weight that comes from a file
 
@@ -30,13 +31,12 @@ class BlendModel(Config):
     tuned, so that they have no space.
     """
 
-    how: str
+    how: BlendWeights
     members: dict[str, Any]
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)
-        one_of("model.how", self.how, ("mean", "stack"))
-        require(2 <= len(self.members) <= _MOST, f"model.members must be 2 to {_MOST} models.")
+        require(2 <= len(self.members) <= _MAX_MEMBERS, f"model.members must be 2 to {_MAX_MEMBERS} models.")
         self.members = {key: _member(key, node) for key, node in self.members.items()}
         asked = {member.of_quantile for member in self.members.values()}
         require(
@@ -53,8 +53,14 @@ class BlendModel(Config):
     def of_quantile(self) -> float | None:
         return next(iter(self.members.values())).of_quantile
 
-    def forbids(self, form: str) -> str | None:
-        whys = ((key, member.forbids(form)) for key, member in self.members.items())
+    def without_effect(self) -> dict[str, str]:
+        inert = {f"members.{name}.space": "members of a blend are not tuned; leave it out" for name in self.members}
+        for name, member in self.members.items():
+            inert |= {f"members.{name}.{key}": why for key, why in member.without_effect().items()}
+        return inert
+
+    def forbids(self, task: TaskType) -> str | None:
+        whys = ((key, member.forbids(task)) for key, member in self.members.items())
         return next((f"model.members.{key}: {why}" for key, why in whys if why is not None), None)
 
 
@@ -78,9 +84,9 @@ class Blend:
     """
 
     def __init__(self, config: BlendModel, task: Task) -> None:
-        self.how, self.direction = config.how, task.form == "direction"
+        self.how, self.direction = config.how, task.type == "classification"
         self._make: Callable[[], list[Model]] = lambda: [
-            build_any(m, form=task.form, seed=task.seed, features=task.features) for m in config.members.values()
+            build_any(m, task=task.type, seed=task.seed, features=task.features) for m in config.members.values()
         ]
         self.members = self._make()
         self.weights: Float = np.full(len(self.members), 1.0 / len(self.members))
@@ -162,4 +168,4 @@ def build(config: BlendModel, task: Task) -> Blend:
     return Blend(config, task)
 
 
-MODEL = Kind(BlendModel, ("return", "direction"), build)
+MODEL = Kind(BlendModel, ("regression", "classification"), build)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ofiml._typing import Calibration, Float
 from ofiml.errors import DataError, at
-from ofiml.models.base import Float, Model, finite, read_json, two_way
+from ofiml.models.base import Model, finite, read_json, two_way
 from ofiml.splits.inner import Inner
 
-METHODS = ("none", "isotonic", "sigmoid")
 _FOLDS, _FIRST_TRAIN = 3, 0.4
 _CERTAIN = 1e-12  # a probability nearer to 0 or 1 has no logit that says anything
 
@@ -94,18 +94,18 @@ def _logit(p: Float) -> Float:
     return out
 
 
-_CURVES: dict[str, type[Isotonic] | type[Sigmoid]] = {"isotonic": Isotonic, "sigmoid": Sigmoid}
+_CURVES: dict[Calibration, type[Isotonic] | type[Sigmoid]] = {"isotonic": Isotonic, "sigmoid": Sigmoid}
 
 
-def calibrated(make: Callable[[], Model], method: str, *, flat: bool = False) -> Model:
-    """The classifier that `make` makes, calibrated by one of `METHODS`. `flat`: it knows three classes."""
+def calibrated(make: Callable[[], Model], method: Calibration, *, flat: bool = False) -> Model:
+    """The classifier that `make` makes, calibrated by `method`. `flat`: it knows three classes."""
     return make() if method == "none" else Calibrated(make, method, flat=flat)
 
 
 class Calibrated:
     """A classifier of direction behind a curve for P(up); with `flat`, one for each class, divided by their sum."""
 
-    def __init__(self, make: Callable[[], Model], method: str, *, flat: bool) -> None:
+    def __init__(self, make: Callable[[], Model], method: Calibration, *, flat: bool) -> None:
         self._make, self._method, self._classes = make, method, [0, 1, 2] if flat else [2]
         self.model = make()
         self.curves: list[Isotonic | Sigmoid] = []

@@ -1,8 +1,9 @@
 """Elastic net: least squares of the return, penalties of Lasso and Ridge together (Zou & Hastie 2005)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ofiml.config.checks import require
+from ofiml.config.bounds import positive, within
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Task
@@ -11,13 +12,8 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class ElasticNetModel(Config):
-    alpha: float
-    l1_ratio: float
-
-    def __post_init__(self) -> None:
-        Config.__post_init__(self)
-        require(self.alpha > 0, "model.alpha must be positive: model=ols is without a penalty.")
-        require(0 < self.l1_ratio <= 1, "model.l1_ratio must lie in (0, 1]: model=ridge is what 0 would be.")
+    alpha: Annotated[float, positive(": model=ols is without a penalty")]
+    l1_ratio: Annotated[float, within("(0, 1]", ": model=ridge is what 0 would be")]
 
 
 def build(config: ElasticNetModel, task: Task) -> Linear:
@@ -26,4 +22,4 @@ def build(config: ElasticNetModel, task: Task) -> Linear:
     return Linear(ElasticNet(alpha=config.alpha, l1_ratio=config.l1_ratio, max_iter=100_000), classify=False)
 
 
-MODEL = Kind(ElasticNetModel, ("return",), build)
+MODEL = Kind(ElasticNetModel, ("regression",), build)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ofiml._typing import Float
 from ofiml.errors import DataError
-from ofiml.models.base import Float, Model, read_json
+from ofiml.models.base import Model, read_json
 from ofiml.splits.inner import Inner
 
 

@@ -1,8 +1,9 @@
 """Lasso: least squares of the return with a penalty on the weights, most of which become 0 (Tibshirani 1996)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ofiml.config.checks import require
+from ofiml.config.bounds import positive
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Task
@@ -11,11 +12,7 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class LassoModel(Config):
-    alpha: float
-
-    def __post_init__(self) -> None:
-        Config.__post_init__(self)
-        require(self.alpha > 0, "model.alpha must be positive: model=ols is without a penalty.")
+    alpha: Annotated[float, positive(": model=ols is without a penalty")]
 
 
 def build(config: LassoModel, task: Task) -> Linear:
@@ -24,4 +21,4 @@ def build(config: LassoModel, task: Task) -> Linear:
     return Linear(Lasso(alpha=config.alpha, max_iter=100_000), classify=False)
 
 
-MODEL = Kind(LassoModel, ("return",), build)
+MODEL = Kind(LassoModel, ("regression",), build)

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ofiml.config.checks import one_of, require
+from ofiml._typing import Calibration, Float, Monotone, Objective, TaskType
+from ofiml.config.bounds import at_least, between, not_negative, within
+from ofiml.config.checks import require
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.errors import at
-from ofiml.models.base import Float, Model, Task, two_way
-from ofiml.models.calibration import METHODS, calibrated
+from ofiml.models.base import Model, Task, two_way
+from ofiml.models.calibration import calibrated
 from ofiml.models.flat import WithFlat
 from ofiml.models.linear import both_ways, moves_only
 from ofiml.splits.inner import Inner
@@ -20,49 +22,44 @@ if TYPE_CHECKING:  # it loads numba, which a wrong config does not wait for
 
 @dataclass(slots=True)
 class LgbmModel(Config):
-    objective: str
-    quantile: float
-    n_estimators: int
-    learning_rate: float
-    num_leaves: int
-    min_child_samples: int
-    reg_lambda: float
-    feature_fraction: float
-    bagging_fraction: float
-    early_stopping: int | None
-    held_out: float
-    monotone: str
-    calibration: str
+    objective: Objective
+    quantile: Annotated[float, within("(0, 1)")]
+    n_estimators: Annotated[int, at_least(1)]
+    learning_rate: Annotated[float, within("(0, 10]")]
+    num_leaves: Annotated[int, between(2, 131_072)]
+    min_child_samples: Annotated[int, not_negative()]
+    reg_lambda: Annotated[float, not_negative()]
+    feature_fraction: Annotated[float, within("(0, 1]")]
+    bagging_fraction: Annotated[float, within("(0, 1]")]
+    early_stopping: Annotated[int | None, at_least(1, ", or be null")]
+    validation_fraction: Annotated[float, within("(0, 1)", ": the share of train rows that is left out")]
+    monotone: Monotone
+    calibration: Calibration
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)
-        one_of("model.objective", self.objective, ("auto", "l2", "quantile", "three_class"))
-        one_of("model.monotone", self.monotone, ("none", "ofi"))
-        one_of("model.calibration", self.calibration, METHODS)
-        require(0 < self.quantile < 1, "model.quantile must lie in (0, 1).")
-        require(self.n_estimators >= 1, "model.n_estimators must be at least 1.")
-        require(2 <= self.num_leaves <= 131_072, "model.num_leaves must lie between 2 and 131072.")
-        require(self.min_child_samples >= 0, "model.min_child_samples must not be negative.")
-        require(self.reg_lambda >= 0, "model.reg_lambda must not be negative.")
-        require(0 < self.learning_rate <= 10, "model.learning_rate must lie in (0, 10].")
-        require(0 < self.feature_fraction <= 1, "model.feature_fraction must lie in (0, 1].")
-        require(0 < self.bagging_fraction <= 1, "model.bagging_fraction must lie in (0, 1].")
-        require(self.early_stopping is None or self.early_stopping >= 1, "model.early_stopping must be at least 1.")
-        require(0 < self.held_out < 1, "model.held_out must lie in (0, 1): the share of train rows that is held out.")
         require(
             self.monotone == "none" or self.objective in ("auto", "l2"),
-            f"model.monotone=ofi cannot be held by model.objective={self.objective}: use monotone=none, or "
+            f"model.monotone=ofi does not go with model.objective={self.objective}: use monotone=none, or "
             "objective=auto.",
         )
-        asked = {"quantile", "held_out"} & set(self.space)
-        require(not asked, f"model.space: {', '.join(asked)} says what is asked, and is not tuned.")
+        for key in ("quantile", "validation_fraction"):
+            require(key not in self.space, f"model.space: {key} says what is fitted, and is not tuned.")
 
     @property
     def of_quantile(self) -> float | None:
         return self.quantile if self.objective == "quantile" else None
 
-    def forbids(self, form: str) -> str | None:
-        if form == "direction":
+    def without_effect(self) -> dict[str, str]:
+        inert = {}
+        if self.objective != "quantile":
+            inert["quantile"] = f"the objective is {self.objective}; use objective=quantile"
+        if self.early_stopping is None:
+            inert["validation_fraction"] = "early_stopping is null; set it, as in early_stopping=50"
+        return inert
+
+    def forbids(self, task: TaskType) -> str | None:
+        if task == "classification":
             return f"model.objective={self.objective} is" if self.objective in ("l2", "quantile") else None
         if self.objective == "three_class":
             return "model.objective=three_class is"
@@ -78,10 +75,14 @@ class Lgbm:
     """
 
     def __init__(self, config: LgbmModel, task: Task) -> None:
-        direction = task.form == "direction"
-        names = {"auto": "binary" if direction else "regression", "l2": "regression", "three_class": "multiclass"}
+        classify = task.type == "classification"
+        names = {"auto": "binary" if classify else "regression", "l2": "regression", "three_class": "multiclass"}
         self.objective = names.get(config.objective, config.objective)
-        self.rounds, self.stopping, self.held_out = config.n_estimators, config.early_stopping, config.held_out
+        self.rounds, self.stopping, self.left_out = (
+            config.n_estimators,
+            config.early_stopping,
+            config.validation_fraction,
+        )
         self.trees: Trees | None = None  # of a loaded model
         self.constraints = _constraints(task) if config.monotone == "ofi" else ()
         self.params = {
@@ -119,7 +120,7 @@ class Lgbm:
         import lightgbm
 
         key = "model.early_stopping"
-        (fold,) = inner.folds(1, first_train=1 - self.held_out, key=key, remedy="a smaller model.held_out")
+        (fold,) = inner.folds(1, first_train=1 - self.left_out, key=key, remedy="a smaller model.validation_fraction")
         with at(f"{key}, rows before those held out"):
             train = lightgbm.Dataset(*self._learned(x[fold.train], y[fold.train]))
         with at(f"{key}, rows held out"):
@@ -185,18 +186,18 @@ class Lgbm:
 
 def _constraints(task: Task) -> tuple[int, ...]:
     """Which way each feature may move the prediction: up, down, or freely; none where all are free."""
-    from ofiml.ofi.push import push
+    from ofiml.ofi.columns import price_sign
 
     if not task.features:
         raise ValueError("a monotone model needs the names of its features")
-    signs = tuple(push(name) for name in task.features)
+    signs = tuple(price_sign(name) for name in task.features)
     return signs if any(signs) else ()
 
 
 def build(config: LgbmModel, task: Task) -> Model:
     three = config.objective == "three_class"
     model = calibrated(lambda: Lgbm(config, task), config.calibration, flat=three)
-    return WithFlat(model) if task.form == "direction" and not three else model
+    return WithFlat(model) if task.type == "classification" and not three else model
 
 
-MODEL = Kind(LgbmModel, ("return", "direction"), build)
+MODEL = Kind(LgbmModel, ("regression", "classification"), build)

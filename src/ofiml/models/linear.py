@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ofiml._typing import Float
 from ofiml.errors import DataError, OneWayError
-from ofiml.models.base import Float, two_way
+from ofiml.models.base import two_way
 from ofiml.splits.inner import Inner
 
 

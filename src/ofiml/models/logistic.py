@@ -1,25 +1,22 @@
 """Logistic regression of the direction, with a penalty on the squares of the weights."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ofiml.config.checks import one_of, require
+from ofiml._typing import Calibration
+from ofiml.config.bounds import positive
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Model, Task
-from ofiml.models.calibration import METHODS, calibrated
+from ofiml.models.calibration import calibrated
 from ofiml.models.flat import WithFlat
 from ofiml.models.linear import Linear
 
 
 @dataclass(slots=True)
 class LogisticModel(Config):
-    c: float
-    calibration: str
-
-    def __post_init__(self) -> None:
-        Config.__post_init__(self)
-        require(self.c > 0, "model.c must be positive.")
-        one_of("model.calibration", self.calibration, METHODS)
+    c: Annotated[float, positive()]
+    calibration: Calibration
 
 
 def build(config: LogisticModel, task: Task) -> Model:
@@ -31,4 +28,4 @@ def build(config: LogisticModel, task: Task) -> Model:
     return WithFlat(calibrated(make, config.calibration))
 
 
-MODEL = Kind(LogisticModel, ("direction",), build)
+MODEL = Kind(LogisticModel, ("classification",), build)

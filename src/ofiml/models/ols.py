@@ -12,4 +12,4 @@ def build(config: Config, task: Task) -> Linear:
     return Linear(LinearRegression(), classify=False)
 
 
-MODEL = Kind(Config, ("return",), build)
+MODEL = Kind(Config, ("regression",), build)

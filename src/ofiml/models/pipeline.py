@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ofiml._typing import Float, TaskType
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
-from ofiml.models.base import Float, Model
+from ofiml.models.base import Model
 from ofiml.models.registry import build
 from ofiml.ofi.reduce import Grouped, Reducer, reducer
 from ofiml.splits.inner import Inner
@@ -18,9 +19,9 @@ from ofiml.splits.inner import Inner
 class Pipeline:
     """Features are the reduced flow, then the other columns as they are."""
 
-    def __init__(self, ofi: Ofi, model: ModelConfig, *, form: str, seed: int, columns: list[str]) -> None:
+    def __init__(self, ofi: Ofi, model: ModelConfig, *, task: TaskType, seed: int, columns: list[str]) -> None:
         self.ofi, self.columns = ofi, columns
-        self.config, self.form, self.seed = model, form, seed
+        self.config, self.task, self.seed = model, task, seed
         self.reducer: Reducer
         self.model: Model
 
@@ -38,7 +39,7 @@ class Pipeline:
     def _make(self, flow_width: int) -> None:
         """An unfitted reduction, and the model of what it gives: the model may be told of its features by name."""
         self.reducer = reducer(self.ofi, flow_width)
-        self.model = build(self.config, form=self.form, seed=self.seed, features=self.feature_names)
+        self.model = build(self.config, task=self.task, seed=self.seed, features=self.feature_names)
 
     def predict(self, flow: Float, others: Float) -> Float:
         return self.model.predict(self.features(flow, others))

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 
+from ofiml._typing import TaskType
 from ofiml.config import MODELS
 from ofiml.config import Model as ModelConfig
 from ofiml.models.base import Model, Task
 
 
-def build(config: ModelConfig, *, form: str, seed: int, features: Sequence[str] = ()) -> Model:
+def build(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
     """Make the unfitted model that `config` describes.
 
     Parameters
     ----------
     config
         The model's own schema; its name is looked up in `MODELS`.
-    form
-        Of the label: `return` or `direction`.
+    task
+        What the model learns: regression or classification.
     seed
         Of every random choice of the model.
     features
         Names of the features, in the order of their columns; models with settings per feature need them.
     """
-    model: Model = MODELS.kind(config.name).build(config, Task(form, seed, tuple(features)))
+    model: Model = MODELS.kind(config.name).build(config, Task(task, seed, tuple(features)))
     return model

@@ -1,8 +1,9 @@
 """Ridge regression of the return: least squares with a penalty on the squares of the weights."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ofiml.config.checks import require
+from ofiml.config.bounds import not_negative
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Task
@@ -11,11 +12,7 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class RidgeModel(Config):
-    alpha: float
-
-    def __post_init__(self) -> None:
-        Config.__post_init__(self)
-        require(self.alpha >= 0, "model.alpha must not be negative.")
+    alpha: Annotated[float, not_negative()]
 
 
 def build(config: RidgeModel, task: Task) -> Linear:
@@ -24,4 +21,4 @@ def build(config: RidgeModel, task: Task) -> Linear:
     return Linear(Ridge(alpha=config.alpha), classify=False)
 
 
-MODEL = Kind(RidgeModel, ("return",), build)
+MODEL = Kind(RidgeModel, ("regression",), build)

@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.errors import DataError
-from ofiml.models.base import Float
 
 # A node; a child below 0 is ~leaf. `kind` is LightGBM's decision_type: bit 1 says that what is missing goes left, the
 # bits above it what counts as missing.

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from ofiml._typing import Float
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
-from ofiml.models.base import Float, Model, Task, two_way
+from ofiml.models.base import Model, Task, two_way
 from ofiml.models.flat import WithFlat
 from ofiml.splits.inner import Inner
 
 
 class Zero:
     def __init__(self, task: Task) -> None:
-        self.classify = task.form == "direction"
+        self.classify = task.type == "classification"
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Zero":
         return self
@@ -40,7 +41,7 @@ class Zero:
 
 
 def build(config: Config, task: Task) -> Model:
-    return WithFlat(Zero(task)) if task.form == "direction" else Zero(task)
+    return WithFlat(Zero(task)) if task.type == "classification" else Zero(task)
 
 
-MODEL = Kind(Config, ("return", "direction"), build)
+MODEL = Kind(Config, ("regression", "classification"), build)

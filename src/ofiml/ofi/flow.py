@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
 from ofiml.data.schema import Session
-from ofiml.features import kernel
+from ofiml.features import layout
 from ofiml.features.batch import Computed, compute
 from ofiml.features.machine import FLOW_ONLY, market
+from ofiml.ofi.columns import NET_PART, FlowColumn, suffix
 from ofiml.units import duration
 
 Float = NDArray[np.float64]
@@ -20,40 +21,42 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Flow of one part over one look-back: a column a level. `window` is in ns, None for the bar."""
+    """Flow of one part over one look-back, a column a level: `window` in ns and `window_name` as text, None for the
+    bar.
+    """
 
     part: str
     window: int | None
-    suffix: str
+    window_name: str | None
 
     def columns(self, levels: int) -> list[str]:
-        """Their names, best level first."""
-        return [f"{self.part}_{m:02d}{self.suffix}" for m in range(levels)]
+        """Return their names, best level first."""
+        return [FlowColumn(self.part, m, self.window_name).name for m in range(levels)]
 
     @property
     def depth(self) -> str:
         """The column of the depth that divides them."""
-        return f"depth{self.suffix}"
+        return f"depth{suffix(self.window_name)}"
 
 
-NET = Group("ofi", None, "")
+NET = Group(NET_PART, None, None)
 
 # Of each part, which of the machine's sums it is, and which is taken from it.
 _NOTHING = -1
 _PARTS = {
-    "ofi": (kernel.BID_FLOW, kernel.ASK_FLOW),
-    "bid": (kernel.BID_FLOW, _NOTHING),
-    "ask": (kernel.ASK_FLOW, _NOTHING),
-    "adds": (kernel.ADDS, _NOTHING),
-    "cancels": (kernel.CANCELS, _NOTHING),
-    "trades": (kernel.TRADES, _NOTHING),
+    "ofi": (layout.BID_FLOW, layout.ASK_FLOW),
+    "bid": (layout.BID_FLOW, _NOTHING),
+    "ask": (layout.ASK_FLOW, _NOTHING),
+    "adds": (layout.ADDS, _NOTHING),
+    "cancels": (layout.CANCELS, _NOTHING),
+    "trades": (layout.TRADES, _NOTHING),
 }
 
 
 def groups(config: Ofi) -> list[Group]:
     """What `config` asks for, look-back by look-back."""
     return [
-        Group(part, None if w == "bar" else duration(w, "ofi.windows"), "" if w == "bar" else f"_{w}")
+        Group(part, *((None, None) if w == "bar" else (duration(w, "ofi.windows"), w)))
         for w in config.windows
         for part in PARTS[config.parts]
     ]
@@ -77,7 +80,7 @@ def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...])
     the states of bar or look-back, of (q^b + q^a)/2, counting only sides that are there (Cont, Cucuringu & Zhang, arXiv
     2112.13213); NaN without states. All is null where a look-back begins before the start. Known at the bar's close.
     """
-    width = (computed.flow.shape[2] - kernel.SIDES - 1) // kernel.PARTS
+    width = (computed.flow.shape[2] - layout.SIDES - 1) // layout.PARTS
     out: dict[str, pl.Series] = {}
     for group in [NET, *(g for g in asked if g != NET)]:
         w = 0 if group.window is None else 1 + windows.index(group.window)
@@ -85,7 +88,7 @@ def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...])
         read = computed.flow[:, w]
         for name, values in zip(group.columns(width), _part(read, group.part, width).T, strict=True):
             out[name] = pl.select(pl.when(known).then(pl.Series(np.ascontiguousarray(values)))).to_series()
-        size, sides = (read[:, kernel.PARTS * width + k].astype(np.float64) for k in (kernel.DEPTH, kernel.SIDES))
+        size, sides = (read[:, layout.PARTS * width + k].astype(np.float64) for k in (layout.DEPTH, layout.SIDES))
         depth = np.divide(size, sides, out=np.full(len(size), np.nan), where=sides > 0)
         out[group.depth] = pl.select(pl.when(known).then(pl.Series(depth))).to_series()
     return pl.DataFrame(out)
@@ -164,8 +167,8 @@ class FlowRow:
         self._by_depth = normalise == "depth"
 
     def __call__(self, read: NDArray[np.int64], known: int) -> Float:
-        width = (read.shape[1] - kernel.SIDES - 1) // kernel.PARTS
-        after = kernel.PARTS * width
+        width = (read.shape[1] - layout.SIDES - 1) // layout.PARTS
+        after = layout.PARTS * width
         out = np.empty((len(self._picked), width))
-        row(read, known, self._picked, after + kernel.DEPTH, after + kernel.SIDES, self._by_depth, out)
+        row(read, known, self._picked, after + layout.DEPTH, after + layout.SIDES, self._by_depth, out)
         return out.reshape(1, -1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ofiml.config import DecayOfi, Ofi, RidgeOfi
 from ofiml.errors import DataError
+from ofiml.ofi.columns import ReducedColumn
 from ofiml.ofi.flow import Group, groups
 
 Float = NDArray[np.float64]
@@ -199,7 +200,8 @@ def _share(x: Float, y: Float) -> float:
 
 def _single(config: Ofi, group: Group, levels: int) -> Reducer:
     m = np.arange(1, levels + 1, dtype=np.float64)
-    name = [config.name + ("" if group.part == "ofi" else f"_{group.part}") + group.suffix]
+    reduction = "ofi_pca" if config.name == "pca" else config.name
+    name = [ReducedColumn(reduction, group.part, group.window_name).name]
     match config.name:
         case "best_level":
             return Vector(group.columns(1))
@@ -219,5 +221,5 @@ def _single(config: Ofi, group: Group, levels: int) -> Reducer:
         case "mlofi_powell":
             return PowellWeights(name)
         case "pca":
-            return Integrated([f"ofi_{name[0]}"])
+            return Integrated(name)
     raise AssertionError(f"no reducer {config.name}: config.SCHEMAS and this list differ")

@@ -8,13 +8,13 @@ from rich.table import Table
 
 from ofiml.config import Config
 from ofiml.evaluation.strata import UNKNOWN
+from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.reporting import controls as above
 from ofiml.reporting.tables import markdown as parts
 from ofiml.reporting.tables import number
 from ofiml.study.report import Report
 from ofiml.study.run import Study
 
-_FEWEST_BLOCKS = 8  # an interval from fewer says little
 _MOST_FOLDS = 8  # that a line has room for
 _MOST_SYMBOLS = 6
 _FALSE_DISCOVERIES = 0.05
@@ -167,7 +167,7 @@ def _finding(kind: str, pooled: dict[str, Any], blocks: int) -> str:
     ic, rank_ic, r2 = (pooled[name] for name in ("ic", "rank_ic", "r2"))
     if ic["low"] != ic["low"]:
         return f"No {what} to judge: the IC has no interval. Predictions are constant, or data too few."
-    if blocks < _FEWEST_BLOCKS:
+    if blocks < MIN_BLOCKS:
         return f"No verdict on the {what}: the interval rests on {blocks} blocks of time; give more data."
     if ic["low"] > 0 and rank_ic["low"] > 0:
         if r2["low"] > 0:
@@ -273,7 +273,7 @@ def _survival(backtest: dict[str, Any], metrics: dict[str, Any]) -> str:
     if backtest["fills"] == 0:
         return " No forecast exceeded the cost of a trade."
     low = metrics["pooled"]["ic"]["low"]
-    if low != low or metrics["bootstrap"]["blocks"] < _FEWEST_BLOCKS:
+    if low != low or metrics["bootstrap"]["blocks"] < MIN_BLOCKS:
         return ""
     if backtest["net_pnl"] <= 0:
         return " It does not survive its costs."

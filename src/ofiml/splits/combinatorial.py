@@ -35,8 +35,8 @@ class Combinatorial:
         marks = ruler(rows, self.by)
         if marks.total < self.groups:
             raise DataError(
-                f"{marks.total} {marks.word} are too few for split.groups={self.groups}: give more data, fewer groups, "
-                "or split.by=rows."
+                f"{marks.total} {marks.word} are too few for split.n_groups={self.groups}: give more data, fewer "
+                "groups, or split.by=rows."
             )
         spans = list(pairwise(marks.instant(mark) for mark in borders(0, marks.total, self.groups)))
         remedy = "use fewer groups, or split.by=rows"

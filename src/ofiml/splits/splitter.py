@@ -26,9 +26,9 @@ class Splitter(Protocol):
 def splitter(config: Split) -> Splitter:
     """The splitter that the config describes."""
     if isinstance(config, WalkForwardConfig):
-        return WalkForward(config.by, config.folds, config.first_train, config.window, config.embargo_ns)
+        return WalkForward(config.by, config.n_folds, config.first_train, config.window, config.embargo_ns)
     if isinstance(config, CombinatorialConfig):
-        return Combinatorial(config.by, config.groups, config.tested, config.embargo_ns)
+        return Combinatorial(config.by, config.n_groups, config.n_test_groups, config.embargo_ns)
     return LeaveOneSessionOut(config.embargo_ns)
 
 

@@ -43,7 +43,7 @@ class WalkForward:
         begin = int(self.first_train * marks.total)
         if marks.total - begin < self.folds or begin == 0:
             raise DataError(
-                f"{marks.total} {marks.word} are too few for split.folds={self.folds} after the first "
+                f"{marks.total} {marks.word} are too few for split.n_folds={self.folds} after the first "
                 f"{self.first_train:g} of them: give more data, or fewer folds."
             )
         result = []
@@ -66,7 +66,7 @@ def walk_forward(
     folds: int,
     first_train: float,
     embargo: int,
-    key: str = "split.folds",
+    key: str = "split.n_folds",
     remedy: str = "fewer folds",
 ) -> list[Fold]:
     """`folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after its

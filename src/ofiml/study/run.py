@@ -29,12 +29,10 @@ from ofiml.evaluation.seeds import spread
 from ofiml.evaluation.strata import strata, stratified, trailing_volatility
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.reduce import described
-from ofiml.samples.rows import (
-    Prepared,
-    feature_columns,
-    in_time_order,
-    prepare_all,
-)
+from ofiml.samples.prepare import prepare_sessions
+from ofiml.samples.session import SessionSamples
+from ofiml.samples.settings import SampleSettings
+from ofiml.samples.table import feature_columns, pool_samples
 from ofiml.splits.description import described_folds
 from ofiml.splits.splitter import Divided
 from ofiml.study.report import Report, predictions_sha256
@@ -91,8 +89,8 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
         importlib.import_module(library)
     with threadpool_limits(limits=1):
         with clock.stage("sessions"):
-            sessions = prepare_all(config, stages)
-            rows, dropped_rows = in_time_order(sessions)
+            sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
+            rows, dropped_rows = pool_samples(sessions)
             rows = trailing_volatility(rows)
             hours = {s.key: (s.open, s.close) for s in sessions}
             truths = [s.planted for s in sessions if s.planted is not None]
@@ -111,7 +109,7 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
             metrics = judge(predictions, config)
             if "oracle" in predictions.columns:
                 planted = any(truth.informative for truth in truths)
-                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.form, planted)
+                metrics["oracle"] = skill(predictions, metrics["pooled"], config.target.task, planted)
             impact = _impact(judged, sessions) if config.target.kind == "impact" else None
         with clock.stage("controls"):
             asked = config.evaluation.controls
@@ -171,12 +169,12 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
 # --- verdict ---------------------------------------------------------------------------------------------------------
 
 
-def _impact(rows: pl.DataFrame, sessions: list[Prepared]) -> dict[str, Any]:
+def _impact(rows: pl.DataFrame, sessions: list[SessionSamples]) -> dict[str, Any]:
     windows = r2_windows(rows, {s.key: s.open for s in sessions})
     return {"r2_windows": windows, "r2_window_mean": float(np.mean(windows)) if windows else float("nan")}
 
 
-def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Config) -> Result | None:
+def _backtest(predictions: pl.DataFrame, sessions: list[SessionSamples], config: Config) -> Result | None:
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
     return by_path(
@@ -188,7 +186,7 @@ def _backtest(predictions: pl.DataFrame, sessions: list[Prepared], config: Confi
     )
 
 
-def _dataset(sessions: list[Prepared], config: Config) -> dict[str, Any]:
+def _dataset(sessions: list[SessionSamples], config: Config) -> dict[str, Any]:
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
     for s in sessions:

@@ -15,7 +15,7 @@ from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import groups
-from ofiml.samples.rows import feature_columns
+from ofiml.samples.table import feature_columns
 from ofiml.units import PRICE_SCALE
 
 BAR = ["symbol", "session", "bar_close"]  # what names a row of predictions
@@ -124,7 +124,7 @@ def read(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> L
     columns = feature_columns(config.features)
     pipelines = []
     for fold in range(firsts.height):
-        pipeline = Pipeline(config.ofi, config.model, form=config.target.form, seed=config.seed, columns=columns)
+        pipeline = Pipeline(config.ofi, config.model, task=config.target.task, seed=config.seed, columns=columns)
         try:
             pipelines.append(pipeline.load(folder / f"fold_{fold:02d}", width))
         except OSError as error:

@@ -14,6 +14,7 @@ import filelock
 
 from ofiml import provenance
 from ofiml.config import Config, Tracking, without_credentials
+from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting import controls as above
 from ofiml.reporting.files import resolved
@@ -230,7 +231,7 @@ def listed(experiment: str, uri: str) -> list[Listed]:
             str(run.info.run_name),
             str(run.info.status),
             run.info.lifecycle_stage == "deleted",
-            dict(run.data.params),
+            rename_params(run.data.params),
             dict(run.data.tags),
             dict(run.data.metrics),
         )

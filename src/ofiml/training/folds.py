@@ -18,7 +18,8 @@ from ofiml.metrics.sampling import sample
 from ofiml.metrics.scores import up_if_moved
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import flow_matrix, groups
-from ofiml.samples.rows import Prepared, feature_columns
+from ofiml.samples.session import SessionSamples
+from ofiml.samples.table import feature_columns
 from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
 from ofiml.splits.rows import Hours, Intervals, Rows
@@ -46,9 +47,9 @@ def fit_all(
 ) -> list[FoldResult]:
     """Every fold's result. `rows` are all bars, `judged` those with a label, which the folds are made of."""
     tuned = config.tuning.enabled and bool(config.model.space)
-    chosen = config.tuning.chosen
+    chosen = config.tuning.best_params
     if chosen and len(chosen) != len(folds):
-        raise ConfigError(f"tuning.chosen has parameters of {len(chosen)} folds, and the split makes {len(folds)}.")
+        raise ConfigError(f"tuning.best_params is of {len(chosen)} folds, and the split makes {len(folds)}.")
     with (
         stages.stage("folds", len(folds)) as fold_bar,
         stages.stage("trials", len(folds) * config.tuning.trials * tuned) as trial_bar,
@@ -69,14 +70,14 @@ def _fit(
     judged: pl.DataFrame, block: pl.DataFrame, fold: Fold, levels: int, config: Config, trial_bar: Bar, threads: int
 ) -> FoldResult:
     """Tunes and fits on the fold's train rows, predicts every bar of its test block."""
-    form, train_rows = config.target.form, judged[fold.train]
+    task, train_rows = config.target.task, judged[fold.train]
     raw = train_rows["y"].to_numpy()
     encoder = Encoder.fit(raw, config.target.dead_band)
     y = encoder.encode(raw)
     flow, others = inputs(train_rows, levels, config)
     model, tuned = config.model, None
-    if config.tuning.chosen:
-        model = model.having(config.tuning.chosen[fold.index])
+    if config.tuning.best_params:
+        model = model.having(config.tuning.best_params[fold.index])
     if config.tuning.enabled and model.space:
         names = feature_columns(config.features)
         train = Train(flow, others, raw, intervals(train_rows), config.target.dead_band, names)
@@ -86,7 +87,7 @@ def _fit(
             model,
             config.split,
             config.tuning,
-            form=form,
+            task=task,
             seed=config.seed,
             fold=fold.index,
             step=trial_bar.step,
@@ -128,10 +129,9 @@ def _told(fold: Fold, target: Target) -> Iterator[None]:
             yield
     except OneWayError as error:
         use = "a longer horizon"
-        if target.stop is not None:
-            use = (
-                f"barriers nearer than target.stop={target.stop:g} and target.take_profit={target.take_profit:g} ticks"
-            )
+        if target.form == "triple_barrier":
+            stop, take_profit = target.barriers
+            use = f"barriers nearer than target.stop={stop:g} and target.take_profit={take_profit:g} ticks"
         elif target.dead_band:
             use = f"a target.dead_band smaller than {target.dead_band:g}"
         raise DataError(f"{error}. Use {use}, or more data.") from error
@@ -139,10 +139,10 @@ def _told(fold: Fold, target: Target) -> Iterator[None]:
 
 def unfitted(model: ModelConfig, config: Config, seed: int) -> Pipeline:
     """A fold's pipeline before it has learned anything, with the fold's own (tuned) model."""
-    return Pipeline(config.ofi, model, form=config.target.form, seed=seed, columns=feature_columns(config.features))
+    return Pipeline(config.ofi, model, task=config.target.task, seed=seed, columns=feature_columns(config.features))
 
 
-def divide(judged: pl.DataFrame, sessions: list[Prepared], config: Split) -> Divided:
+def divide(judged: pl.DataFrame, sessions: list[SessionSamples], config: Split) -> Divided:
     """The labelled rows of these sessions, as splitters see them, and their folds."""
     known = intervals(judged)
     hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)

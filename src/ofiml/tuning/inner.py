@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, TaskType
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
@@ -16,8 +16,6 @@ from ofiml.models.registry import build
 from ofiml.ofi.reduce import reducer
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[Inn
 
 
 def evaluate(
-    model: ModelConfig, folds: list[InnerFold], *, form: str, seed: int, hopeless: Callable[[list[float]], bool]
+    model: ModelConfig, folds: list[InnerFold], *, task: TaskType, seed: int, hopeless: Callable[[list[float]], bool]
 ) -> Outcome:
     """The model's score on each inner fold, one after the other, until `hopeless` says so of those that there are.
 
@@ -87,7 +85,7 @@ def evaluate(
     scores: list[float] = []
     for fold in folds:
         try:
-            fresh = build(model, form=form, seed=seed, features=fold.names)
+            fresh = build(model, task=task, seed=seed, features=fold.names)
             fitted = fresh.fit(fold.x, fold.y, fold.rows)
         except DataError:
             return Outcome("failed", scores)

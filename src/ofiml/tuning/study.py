@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from ofiml._typing import TaskType
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.config.model import KINDS
@@ -48,7 +49,7 @@ def tune(
     split: Split,
     config: Tuning,
     *,
-    form: str,
+    task: TaskType,
     seed: int,
     fold: int,
     step: Callable[[], None],
@@ -61,7 +62,7 @@ def tune(
     runs that were killed before. `step` is called once a trial. Raises DataError if no trial is complete.
     """
     inner = inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
-    key = _key(train, ofi, model, split, config, form, (seed, fold))
+    key = _key(train, ofi, model, split, config, task, (seed, fold))
     slots = Slots(Path(config.storage) / key, config.generation, distributions(model), config.inner_folds)
     told, guard = 0, threading.Lock()
 
@@ -73,14 +74,14 @@ def tune(
             told = max(told, finished)
 
     def work() -> None:
-        _work(slots, inner, model, config, form, seed, fold, tell)
+        _work(slots, inner, model, config, task, seed, fold, tell)
 
     joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)() for _ in range(threads))
     trials = [trial for place, trial in slots.finished().items() if place < config.trials]
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:
         failed = f"all {config.trials} tuning trials failed"
-        _learn(model.having(trials[0].params), inner, form, seed, failed)
+        _learn(model.having(trials[0].params), inner, task, seed, failed)
         raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
@@ -91,11 +92,11 @@ def tune(
     )  # fmt: skip
 
 
-def _learn(model: ModelConfig, inner: list[InnerFold], form: str, seed: int, failed: str) -> None:
+def _learn(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:
     """Raises the DataError of the first inner fold that leaves the model nothing to learn, if there is one."""
     for index, fold in enumerate(inner):
         with at(f"{failed}; inner fold {index} of tuning.inner_folds"):
-            build(model, form=form, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
+            build(model, task=task, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
 
 
 def _work(
@@ -103,7 +104,7 @@ def _work(
     inner: list[InnerFold],
     model: ModelConfig,
     config: Tuning,
-    form: str,
+    task: TaskType,
     seed: int,
     fold: int,
     tell: Callable[[int], None],
@@ -123,7 +124,7 @@ def _work(
                 if not ours:
                     continue
                 params = generation.suggest(place)
-                outcome = evaluate(model.having(params), inner, form=form, seed=seed, hopeless=generation.hopeless)
+                outcome = evaluate(model.having(params), inner, task=task, seed=seed, hopeless=generation.hopeless)
                 slots.add(generation.finished(place, params, outcome))
                 break
         else:  # others are at all that is left of this generation
@@ -131,7 +132,7 @@ def _work(
 
 
 def _key(
-    train: Train, ofi: Ofi, model: ModelConfig, split: Split, config: Tuning, form: str, seeds: tuple[int, int]
+    train: Train, ofi: Ofi, model: ModelConfig, split: Split, config: Tuning, task: TaskType, seeds: tuple[int, int]
 ) -> str:
     digest = hashlib.sha256()
     rows = train.rows
@@ -140,5 +141,5 @@ def _key(
     how = (config.inner_folds, config.generation, config.pruning)
     made = made_by("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
     made = [*made, *filter(None, map(KINDS.source_digest, KINDS.installed()))]
-    digest.update(repr((ofi, model, split.embargo_ns, how, form, seeds, train.dead_band, train.columns, made)).encode())
+    digest.update(repr((ofi, model, split.embargo_ns, how, task, seeds, train.dead_band, train.columns, made)).encode())
     return digest.hexdigest()[:32]

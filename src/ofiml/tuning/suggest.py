@@ -4,7 +4,6 @@ finished.
 """
 
 import math
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ _STARTUP = 4  # complete trials before any is suggested by what they say, or giv
 def distributions(model: ModelConfig) -> dict[str, Any]:
     """Optuna's distribution of each parameter in the model's space."""
     kinds = optuna().distributions
-    types = {f.name: f.type for f in fields(model)}
+    types = model.numbers()
     return {
         name: kinds.IntDistribution(int(r.low), int(r.high), log=r.log)
         if types[name] is int

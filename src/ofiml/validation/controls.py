@@ -28,7 +28,7 @@ from ofiml.config import Config
 from ofiml.errors import DataError
 from ofiml.features.catalogue import chosen
 from ofiml.labels import Encoder, label_span
-from ofiml.metrics.bootstrap import blocks, tail
+from ofiml.metrics.bootstrap import MIN_BLOCKS, blocks, tail
 from ofiml.metrics.paired import (
     Forecast,
     drawn,
@@ -45,7 +45,6 @@ Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 EMPTY = ("permuted", "random_walk")  # whatever is found there is a fault
-_FEWEST_BLOCKS = 8  # an interval from fewer says little
 _SURE = 0.001  # so seldom a clean pipeline is accused
 _DRAWS = 1000  # at least: a difference of two is judged by its quantiles
 _KEY = ["symbol", "session", "bar_close"]
@@ -115,8 +114,8 @@ def _held(name: str, model: Forecast, control: Forecast, block: Int64, config: C
     known = ~np.isnan(control.y_hat) & ~np.isnan(control.y)
     model, control, block = model.take(known), control.take(known), block[known]
     count = len(np.unique(block))
-    outside = tail(config.evaluation.level, count) if count > 1 else float("nan")
-    draws = max(config.evaluation.bootstrap, _DRAWS)
+    outside = tail(config.evaluation.confidence_level, count) if count > 1 else float("nan")
+    draws = max(config.evaluation.bootstrap_samples, _DRAWS)
     of_model, of_control = (drawn(f, block, draws=draws, seed=config.seed) for f in (model, control))
     low, high = quantiles(of_control.ic, outside, 1 - outside)
     above = {}
@@ -133,7 +132,7 @@ def _held(name: str, model: Forecast, control: Forecast, block: Int64, config: C
         "rank_ic": rank_ic(control.y, control.y_hat),
         "hit_rate": hit_rate(control.y, control.y_hat),
         "above": above,
-        "skill": name in EMPTY and count >= _FEWEST_BLOCKS and surely_above_zero(of_control.ic, count, _SURE),
+        "skill": name in EMPTY and count >= MIN_BLOCKS and surely_above_zero(of_control.ic, count, _SURE),
     }
 
 
@@ -171,7 +170,7 @@ def _of_fold(rows: _Rows, train: Int64, test: Int64, result: FoldResult, config:
     train_mean = np.full(len(test), float(y.mean()))
     out["zero"] = Forecast(tested, np.zeros(len(test)), train_mean)
     for name, x in rows.naive.items():
-        itself = name == "ofi_sign" and config.target.form == "direction"
+        itself = name == "ofi_sign" and config.target.task == "classification"
         y_hat = x[test] if itself else _line(x[train], y, x[test])
         out[name] = Forecast(tested, y_hat, train_mean)
     return out
@@ -265,8 +264,9 @@ def random_walk(day: pl.DataFrame, config: Config, rng: np.random.Generator) -> 
     known = (first >= 0) & (last < len(close))
     first, last = np.where(known, first, 0), np.where(known, last, 0)
     move = np.where(known, path[last] - path[first], np.nan)
-    if target.take_profit is not None and target.stop is not None:
-        return np.sign(move) * ((move >= target.take_profit) | (move <= -target.stop))
+    if target.form == "triple_barrier":
+        stop, take_profit = target.barriers
+        return np.sign(move) * ((move >= take_profit) | (move <= -stop))
     if target.form == "direction":
         return move if target.dead_band else np.sign(move)
     return move / scale

@@ -21,14 +21,12 @@ from ofiml.config import Config
 from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import LeakError
 from ofiml.ofi.flow import NET, groups
-from ofiml.samples import rows as making
-from ofiml.samples.rows import (
-    Prepared,
-    SessionKey,
-    feature_columns,
-    session_of,
-    with_others,
-)
+from ofiml.samples import prepare as making
+from ofiml.samples.cross import add_cross_flow
+from ofiml.samples.prepare import read_session
+from ofiml.samples.session import SessionKey, SessionSamples
+from ofiml.samples.settings import SampleSettings
+from ofiml.samples.table import feature_columns
 from ofiml.training.folds import FoldResult, inputs
 from ofiml.validation.perturbed_refit import OFF, bar_named, relearned
 
@@ -47,7 +45,7 @@ class _Moment:
 
 
 def check(
-    rows: pl.DataFrame, judged: pl.DataFrame, results: list[FoldResult], sessions: list[Prepared], config: Config
+    rows: pl.DataFrame, judged: pl.DataFrame, results: list[FoldResult], sessions: list[SessionSamples], config: Config
 ) -> dict[str, Any]:
     """What was checked: the `times`, and how many `bars`, `columns` and `values` were compared and how many are
     `differing`, which is 0; `train_rows` whose interval was held against the test rows of their fold, in all `folds`;
@@ -61,7 +59,7 @@ def check(
     by_key = {s.key: s for s in sessions}
     moments = _moments(rows, results, config)
     for key in dict.fromkeys(m.key for m in moments):
-        session, study = session_of(by_key[key], config), _of(rows, key)
+        session, study = read_session(by_key[key], config.dataset), _of(rows, key)
         for moment in (m for m in moments if m.key == key):
             anew = _anew(session, moment.t, by_key, config)
             bars, columns, values = _compared(study, anew, moment, results, by_key[key].flow_levels, config)
@@ -143,16 +141,20 @@ def altered(session: Session, t: int, seed: int) -> Session:
     return replace(session, events=events.with_columns(changed), truth=None, planted=None)
 
 
-def _anew(session: Session, t: int, by_key: dict[SessionKey, Prepared], config: Config) -> pl.DataFrame:
+def _anew(session: Session, t: int, by_key: dict[SessionKey, SessionSamples], config: Config) -> pl.DataFrame:
     """The session's rows up to `t`, made as the study makes them, from what was known then and another future."""
-    made = [making.prepare(altered(session, t, config.seed), config)]
+    made = [making.prepare_session(altered(session, t, config.seed), SampleSettings.of(config))]
     for symbol in config.features.cross:
         other = by_key.get((symbol, session.date))
         if symbol != session.symbol and other is not None:
-            made.append(making.prepare(altered(session_of(other, config), t, config.seed), config))
+            made.append(
+                making.prepare_session(
+                    altered(read_session(other, config.dataset), t, config.seed), SampleSettings.of(config)
+                )
+            )
         elif symbol != session.symbol:  # it has no session on this date, and another date's says nothing
             made.append(next(replace(s) for key, s in by_key.items() if key[0] == symbol))
-    rows = with_others(made, config.features)[0].rows
+    rows = add_cross_flow(made, config.features)[0].rows
     return rows.filter(pl.col("mid").is_not_null() & (pl.col("bar_close") <= t))
 
 

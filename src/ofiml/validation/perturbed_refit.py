@@ -55,7 +55,7 @@ def relearned(
 def altered(rows: pl.DataFrame, outside: NDArray[np.bool_], rng: np.random.Generator, config: Config) -> pl.DataFrame:
     """The rows with other values in those that are `outside` (n,); times stay, and what is missing somewhere."""
     changed, at = [], np.flatnonzero(outside)
-    labelled = config.target.form == "direction" and not config.target.dead_band
+    labelled = config.target.task == "classification" and not config.target.dead_band
     for column in rows.select(pl.selectors.numeric().exclude(_PLACE & set(rows.columns))):
         if column.name == "y" and labelled:  # 1, 0 and -1 are all that there is
             known = column.drop_nulls().unique().to_numpy()
@@ -72,7 +72,7 @@ def _untuned(result: FoldResult, config: Config) -> Config:
         config,
         model=result.model,
         seeds=[],
-        tuning=replace(config.tuning, enabled=False, chosen=[]),
+        tuning=replace(config.tuning, enabled=False, best_params=[]),
         evaluation=replace(config.evaluation, importance_rows=1),
     )
 

@@ -1,6 +1,6 @@
 """The event loop of the synthetic market: K limit order books with price-time priority around K efficient prices.
 
-`run_py` is the specification, `run` its njit. docs/market.md has the model in full. In short, for symbol i:
+`run_day_py` is the specification, `run_day` its njit. docs/market.md has the model in full. In short, for symbol i:
 
 - V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i, with N_j the signed volume of
   the market orders of j and c_j the part of it that base rate, excitation and book foretell; informed orders are not
@@ -19,18 +19,19 @@ The model is chaotic in its last bits, which differ between compilers and proces
 and V is one of 2^-16 ticks: a difference in the last bit is rounded away before it can move an order.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ofiml._numba import compiled
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE. Typed, or numba compiles a copy of
-# each function for each value that it is called with.
-_ADD, _CANCEL, _TRADE = np.int64(0), np.int64(1), np.int64(4)
+# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE.
+_ADD, _CANCEL, _TRADE = 0, 1, 4
 _ASK, _BID = 0, 1
 
 GRID = 1 << 16  # prices a book can stand on; the first and the last stay empty and stand for "no quote"
@@ -112,10 +113,32 @@ class Out(NamedTuple):
     levels: Int64
 
 
+class Books(NamedTuple):
+    """What K symbols keep: their `orders` (K, ORDERS, 6) by slot; `live` (K, ORDERS), a permutation of slots, the
+    first of them in use; `grid` (K, GRID, 4), their queues by price; `book` (K, 6) and `state` (K, 19), a row each.
+    """
+
+    orders: Int64
+    live: Int64
+    grid: Int64
+    book: Int64
+    state: Float
+
+
+def empty_books(symbols: int) -> Books:
+    """Of `symbols` symbols before their first order."""
+    return Books(
+        orders=np.zeros((symbols, ORDERS, 6), np.int64),
+        live=np.tile(np.arange(ORDERS), (symbols, 1)),
+        grid=np.zeros((symbols, GRID, 4), np.int64),
+        book=np.zeros((symbols, 6), np.int64),
+        state=np.zeros((symbols, _RATE + _INFORMED + 1)),
+    )
+
+
 # --- the book --------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True)
 def _add(k: int, side: int, price: int, size: int, orders: Int64, live: Int64, grid: Int64, book: Int64) -> int:
     """Puts an order at the end of its queue and returns its id."""
     slot = live[k, book[k, _ALIVE]]
@@ -129,7 +152,8 @@ def _add(k: int, side: int, price: int, size: int, orders: Int64, live: Int64, g
         queue[_HEAD] = slot
         book[k, _PRICES + side] += 1
         best = book[k, _BEST + side]
-        book[k, _BEST + side] = max(best, price) if side == _BID else min(best, price)
+        if (price > best) if side == _BID else (price < best):
+            book[k, _BEST + side] = price
     else:
         order[_BEFORE] = queue[_TAIL]
         orders[k, queue[_TAIL], _AFTER] = slot
@@ -139,7 +163,6 @@ def _add(k: int, side: int, price: int, size: int, orders: Int64, live: Int64, g
     return order[_ID]
 
 
-@njit(cache=True)
 def _remove(k: int, side: int, slot: int, orders: Int64, live: Int64, grid: Int64, book: Int64) -> None:
     """Takes an order out of its queue and frees its slot; the best price moves on if its queue is gone."""
     order = orders[k, slot]
@@ -175,7 +198,6 @@ def _remove(k: int, side: int, slot: int, orders: Int64, live: Int64, grid: Int6
     book[k, _BEST + side] = price
 
 
-@njit(cache=True)
 def _write(
     n: int, k: int, action: int, side: int, price: int, size: int, order: int,
     grid: Int64, book: Int64, rows: Int64, levels: Int64,
@@ -199,7 +221,6 @@ def _write(
     return n + 1
 
 
-@njit(cache=True)
 def _match(
     n: int, k: int, side: int, size: int, written: bool,
     orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
@@ -214,10 +235,11 @@ def _match(
         oldest, taken = orders[k, queue[_HEAD], _ID], 0
         while size > 0 and queue[_COUNT] > 0:
             slot = queue[_HEAD]
-            part = min(size, orders[k, slot, _SIZE])
+            left = orders[k, slot, _SIZE]
+            part = size if size < left else left
             size -= part
             taken += part
-            if part == orders[k, slot, _SIZE]:
+            if part == left:
                 _remove(k, passive, slot, orders, live, grid, book)
             else:
                 orders[k, slot, _SIZE] -= part
@@ -229,28 +251,28 @@ def _match(
     return n
 
 
-@njit(cache=True)
 def _rounded(x: float, parts: float) -> float:
     return np.floor(x * parts + 0.5) / parts
+
+
+def _clipped(x: float, low: float, high: float) -> float:
+    return low if x < low else high if x > high else x
 
 
 # --- rates -----------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True)
 def _active(k: int, level: float, rules: Rules, state: Float) -> float:
     """A, the activity."""
     return level * (1.0 - rules.clustering - rules.stirring + state[k, _Y])
 
 
-@njit(cache=True)
 def _room(k: int, side: int, rules: Rules, book: Int64, state: Float) -> float:
     """Ticks from the best quote of `side` to where V would have it; negative if V overtook it."""
     ahead = state[k, _V] - (book[k, _BEST + side] - _MIDDLE)
     return (ahead if side == _BID else -ahead) - rules.half_spread
 
 
-@njit(cache=True)
 def _heed(k: int, side: int, rules: Rules, grid: Int64, book: Int64) -> float:
     """m: how much a market order of `side` likes the book, 0 to 1 + state: less in a wide spread and against a long
     queue, nothing against an empty side.
@@ -261,10 +283,9 @@ def _heed(k: int, side: int, rules: Rules, grid: Int64, book: Int64) -> float:
     queue = float(grid[k, book[k, _BEST + 1 - side], _TOTAL])
     liked = 2.0 * rules.usual_spread / (rules.usual_spread + spread)
     liked *= 2.0 * rules.usual_queue / (rules.usual_queue + queue)
-    return 1.0 - rules.state + rules.state * min(liked, 2.0)
+    return 1.0 - rules.state + rules.state * _clipped(liked, 0.0, 2.0)
 
 
-@njit(cache=True)
 def _touch(
     k: int, now: float, level: float, base: float, informed: float, rng: np.random.Generator, rules: Rules,
     grid: Int64, book: Int64, state: Float,
@@ -278,11 +299,11 @@ def _touch(
     for s in range(2):
         room = _room(k, s, rules, book, state)
         own[_RATE + _LIMIT + s] = rules.limit_rate * active
-        own[_RATE + _BETTER + s] = rules.resilience * active * min(max(np.floor(room), 0.0), _ROOM)
+        own[_RATE + _BETTER + s] = rules.resilience * active * _clipped(float(math.floor(room)), 0.0, _ROOM)
         own[_RATE + _STALE + s] = 0.0
         if room < 0.0 and book[k, _PRICES + s] > 0:
             count = grid[k, book[k, _BEST + s], _COUNT]
-            own[_RATE + _STALE + s] = rules.resilience * active * min(-room, _ROOM) * count
+            own[_RATE + _STALE + s] = rules.resilience * active * _clipped(-room, 0.0, _ROOM) * count
         own[_M + s] = _heed(k, s, rules, grid, book)
         own[_RATE + _MARKET + s] = own[_M + s] * (base + own[_H + s])
     own[_RATE + _ANY_CANCEL] = rules.cancel_rate * active * book[k, _ALIVE]
@@ -294,18 +315,17 @@ def _touch(
     own[_NEXT] = now + _rounded(rng.exponential(1.0 / total), 2.0**30)
 
 
-@njit(cache=True)
 def _advance(
     wait: float, level: float, base: Float, impact: Float, rng: np.random.Generator, rules: Rules, state: Float
 ) -> None:
     """Lets `wait` seconds pass: V diffuses in the clock of activity and loses what flow was foretold; Y and H decay."""
-    quiet = np.exp(-rules.clustering_decay * wait)
-    faded = np.exp(-rules.excitation_decay * wait)
+    quiet = math.exp(-rules.clustering_decay * wait)
+    faded = math.exp(-rules.excitation_decay * wait)
     calm = 1.0 - rules.clustering - rules.stirring
     for j in range(len(base)):
         own = state[j]
         clock = level * (calm * wait + own[_Y] * (1.0 - quiet) / rules.clustering_decay)
-        own[_V] += rules.sigma * np.sqrt(clock) * rng.standard_normal()
+        own[_V] += rules.sigma * math.sqrt(clock) * rng.standard_normal()
         own[_Y] *= quiet
         foretold = 0.0
         for s in range(2):
@@ -321,12 +341,10 @@ def _advance(
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True)
 def _size(rng: np.random.Generator, scale: float, large: float) -> int:
     return 1 + int(rng.exponential(scale * (LARGE if rng.random() < large else 1.0)))
 
 
-@njit(cache=True)
 def _quote(
     n: int, k: int, kind: int, written: bool, lowest: int, rng: np.random.Generator, rules: Rules,
     orders: Int64, live: Int64, grid: Int64, book: Int64, state: Float, rows: Int64, levels: Int64,
@@ -337,14 +355,15 @@ def _quote(
     """
     side = kind % 2
     if kind >= _BETTER:
-        far = np.floor(rng.random() * min(max(np.floor(_room(k, side, rules, book, state)), 1.0), _ROOM))
+        room = _clipped(float(math.floor(_room(k, side, rules, book, state))), 1.0, _ROOM)
+        far = float(math.floor(rng.random() * room))
     else:
-        far = min(rules.placement * (1.0 / np.sqrt(1.0 - rng.random()) - 1.0), _FARTHEST)
+        far = _clipped(rules.placement * (1.0 / math.sqrt(1.0 - rng.random()) - 1.0), 0.0, _FARTHEST)
     if side == _BID:
-        price = _MIDDLE + int(np.floor(state[k, _V] - rules.half_spread - far))
+        price = _MIDDLE + math.floor(state[k, _V] - rules.half_spread - far)
         passive = price < book[k, _BEST + _ASK]
     else:
-        price = _MIDDLE + int(np.ceil(state[k, _V] + rules.half_spread + far))
+        price = _MIDDLE + math.ceil(state[k, _V] + rules.half_spread + far)
         passive = price > book[k, _BEST + _BID]
     if not passive or not lowest <= price < GRID - 1 or book[k, _ALIVE] == ORDERS:
         return n
@@ -355,7 +374,6 @@ def _quote(
     return _write(n, k, _ADD, side, price, size, order, grid, book, rows, levels) if written else n
 
 
-@njit(cache=True)
 def _cancel(
     n: int, k: int, kind: int, written: bool, rng: np.random.Generator,
     orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
@@ -369,14 +387,13 @@ def _cancel(
     else:
         slot = live[k, int(rng.random() * book[k, _ALIVE])]
         side = _BID if orders[k, slot, _PRICE] <= book[k, _BEST + _BID] else _ASK
-        if rng.random() * np.sqrt(grid[k, orders[k, slot, _PRICE], _COUNT]) >= 1.0:
+        if rng.random() * math.sqrt(grid[k, orders[k, slot, _PRICE], _COUNT]) >= 1.0:
             return n
     price, size, order = orders[k, slot, _PRICE], orders[k, slot, _SIZE], orders[k, slot, _ID]
     _remove(k, side, slot, orders, live, grid, book)
     return _write(n, k, _CANCEL, side, price, size, order, grid, book, rows, levels) if written else n
 
 
-@njit(cache=True)
 def _bring(k: int, side: int, size: int, usual: float, impact: Float, rules: Rules, state: Float) -> None:
     """What follows from a market order: every V moves by Λ, further orders are excited, quotes are stirred.
 
@@ -392,46 +409,44 @@ def _bring(k: int, side: int, size: int, usual: float, impact: Float, rules: Rul
         state[i, _V] = _rounded(moved, 2.0**16)
 
 
-def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
-    """Runs one day of K symbols and returns the number of rows written, or OFF_GRID. Full buffers end the run."""
+def run_day_py(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books, out: Out) -> int:
+    """Runs one day of K symbols, from `empty_books`: see `run`."""
     base, parts, rows, levels = plan.base, len(plan.activity), out.rows, out.levels
+    orders, live, grid, book, state = books.orders, books.live, books.grid, books.book, books.state
     symbols = len(base)
-    orders = np.zeros((symbols, ORDERS, 6), np.int64)
-    live = np.empty((symbols, ORDERS), np.int64)  # a permutation of slots, whose first ones are in use
-    grid = np.zeros((symbols, GRID, 4), np.int64)
-    book = np.zeros((symbols, 6), np.int64)
-    state = np.zeros((symbols, _RATE + _INFORMED + 1))
-    at_start = 1.0 / (rules.informed_decay * (1.0 - np.exp(-rules.period / rules.informed_decay)))
+    at_start = 1.0 / (rules.informed_decay * (1.0 - math.exp(-rules.period / rules.informed_decay)))
     now, part = -rules.burn_in, -1
     starts, ends = now, 0.0  # of the period; before the first one an empty book fills
     level = plan.activity[0]
     for k in range(symbols):
-        live[k] = np.arange(ORDERS)
         book[k, _BEST + _ASK] = GRID - 1
         state[k, _Y] = rules.clustering + rules.stirring
         _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
-    first: int = np.int64(0)  # type: ignore[assignment]  # typed, as the codes are
-    n = first
+    n = 0
     while n < len(rows):
-        k = first
+        k = 0
         for i in range(1, symbols):
             if state[i, _NEXT] < state[k, _NEXT]:
                 k = i
-        at = min(state[k, _NEXT], ends)
+        at = state[k, _NEXT]
+        if ends < at:
+            at = ends
         _advance(at - now, level, base, plan.impact, rng, rules, state)
         now = at
         if now >= ends:
             part += 1
             if part == parts:
                 break
-            starts, ends = now, min((part + 1) * rules.period, rules.length)
+            starts, ends = now, (part + 1) * rules.period
+            if rules.length < ends:
+                ends = rules.length
             level = plan.activity[part]
             for i in range(symbols):
                 informed = abs(plan.news[part, i]) * plan.informed[i] * at_start
                 _touch(i, now, level, level * base[i], informed, rng, rules, grid, book, state)
             continue
         news = plan.news[part, k] if part >= 0 else 0
-        informed = abs(news) * plan.informed[k] * at_start * np.exp(-(now - starts) / rules.informed_decay)
+        informed = abs(news) * plan.informed[k] * at_start * math.exp(-(now - starts) / rules.informed_decay)
         # The candidate's kind is drawn by the rates as of the last touch; it comes about with the share that is left.
         pick, kind = rng.random() * state[k, _SUM], 0
         while kind < _INFORMED and pick >= state[k, _RATE + kind]:
@@ -465,4 +480,14 @@ def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
     return n
 
 
-run = njit(cache=True, nogil=True)(run_py)
+run_day = compiled(run_day_py)
+
+
+def run(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
+    """Runs one day of K symbols and returns the number of rows written, or OFF_GRID. Full buffers end the run."""
+    return run_day(rng, rules, plan, empty_books(len(plan.base)), out)
+
+
+def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
+    """`run` as plain Python, its specification."""
+    return run_day_py(rng, rules, plan, empty_books(len(plan.base)), out)

@@ -119,7 +119,7 @@ def _interactions(figure: Figure, study: Study) -> None:
     names = [f"{' × '.join(e['features'])}  {share}" for e, share in zip(entries, shares, strict=True)]
     _bars(figure, names, [e["strength"] for e in entries], [e["folds"] for e in entries])
     axis = figure.axes[0]
-    unit = "log-odds" if study.config.target.form == "direction" else study.config.target.unit
+    unit = "log-odds" if study.config.target.task == "classification" else study.config.target.unit
     axis.set_xlabel(f"strength ({unit}); %: share of what the pair moves (Friedman's H²)")
     if found["additive"]:
         axis.text(0.5, 0.5, "the model adds its features up", ha="center", transform=axis.transAxes, color=DARK)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ofiml.data.schema import TIME
 from ofiml.evaluation.strata import blocks_within
 from ofiml.labels import label_span
-from ofiml.metrics.resampling import group_means
+from ofiml.metrics.bootstrap import group_means
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -38,7 +38,7 @@ def drawn(study: Study) -> dict[str, Draw]:
 
 def _unit(study: Study) -> str:
     target = study.config.target
-    return "P(up) - P(down)" if target.form == "direction" else "σ" if target.unit == "volatility" else target.unit
+    return "P(up) - P(down)" if target.task == "classification" else "σ" if target.unit == "volatility" else target.unit
 
 
 def _word(study: Study) -> str:
@@ -80,11 +80,20 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     evaluation = study.config.evaluation
     block = blocks_within(study.predictions, label_span(study.predictions), study.config)
     mean, below, above = group_means(
-        y, decile, block, samples=evaluation.bootstrap, level=evaluation.level, seed=study.config.seed
+        y,
+        decile,
+        block,
+        samples=evaluation.bootstrap_samples,
+        level=evaluation.confidence_level,
+        seed=study.config.seed,
     )
     error = np.maximum(np.stack([mean - below, above - mean]), 0)
     known = bool(np.isfinite(error).any())
-    said = f"{evaluation.level:.0%} interval over blocks of time" if known else "too few blocks of time for an interval"
+    said = (
+        f"{evaluation.confidence_level:.0%} interval over blocks of time"
+        if known
+        else "too few blocks of time for an interval"
+    )
     axis.errorbar(x, mean, error, fmt="o", color=_DOWN, capsize=3, label=f"mean by decile, {said}")
     low, high = np.quantile(y, [0.01, 0.99])
     reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
@@ -98,7 +107,9 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
         f"Predicted against realised, out of sample: R² {pooled['r2']['value']:.4f}, IC {pooled['ic']['value']:.3f}"
     )
     axis.set_xlabel(f"{_word(study)} ({_unit(study)}), the inner 99 %")
-    axis.set_ylabel(f"realised ({'sign' if study.config.target.form == 'direction' else _unit(study)}), the inner 98 %")
+    axis.set_ylabel(
+        f"realised ({'sign' if study.config.target.task == 'classification' else _unit(study)}), the inner 98 %"
+    )
 
 
 _MOST_NAMED = 6  # folds, beside each other on an axis

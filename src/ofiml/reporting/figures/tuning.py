@@ -32,7 +32,7 @@ def drawn(study: Study) -> dict[str, Draw]:
 
 
 def _score(study: Study) -> str:
-    against = "minus log loss" if study.config.target.form == "direction" else "R²"
+    against = "minus log loss" if study.config.target.task == "classification" else "R²"
     return f"score ({against}, mean of inner folds)"
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from ofiml.conformance import ours
-from ofiml.conformance.books import cases
-from ofiml.conformance.checking import hold
+from ofiml.conformance.books import read_cases
+from ofiml.conformance.checking import check_case
 from ofiml.errors import DataError
 
-CASES = {case["id"]: case for case in cases()}
+CASES = {case["id"]: case for case in read_cases()}
 NONE = {"bids": (-math.inf, 0), "asks": (math.inf, 0)}
 
 
@@ -54,7 +54,7 @@ def within(state, low, high, fault):
 
 
 def verdicts(implementation):
-    held = {name: hold(implementation, case).verdict for name, case in CASES.items()}
+    held = {name: check_case(implementation, case).verdict for name, case in CASES.items()}
     return {verdict: {name for name in held if held[name] == verdict} for verdict in set(held.values())}
 
 
@@ -114,10 +114,10 @@ def test_a_mistake_in_the_equation_fails_much(fault, fails, passes):
 
 
 def test_a_difference_says_where_and_what():
-    held = hold(lambda given: {"flow": [[None], [21]]}, CASES["nine-up-up"])
+    held = check_case(lambda given: {"flow": [[None], [21]]}, CASES["nine-up-up"])
     (difference,) = held.differences
     assert (difference.where, difference.expected, difference.got) == ("state 2, level 1", "22", "21")
-    bars = hold(lambda given: plain(given, fault="left-closed"), CASES["bars-an-event-at-the-open"])
+    bars = check_case(lambda given: plain(given, fault="left-closed"), CASES["bars-an-event-at-the-open"])
     assert [(d.where, d.expected, d.got) for d in bars.differences] == [
         ("bar 1, level 1", "6", "9"),
         ("bar 1, events", "1", "2"),
@@ -129,7 +129,7 @@ def test_what_is_left_out_is_not_supported_and_never_passes():
     flow_alone = verdicts(lambda given: {"flow": plain(given)["flow"]})
     with_bars = {name for name, case in CASES.items() if case["given"]["edges"]}
     assert flow_alone == {"not supported": with_bars, "passes": set(CASES) - with_bars}
-    half = hold(lambda given: {"flow": [[7]] * len(given["states"])}, CASES["bars-empty"])
+    half = check_case(lambda given: {"flow": [[7]] * len(given["states"])}, CASES["bars-empty"])
     assert (half.verdict, half.unsupported) == ("differs", ["bar_flow", "bar_events"])
 
 
@@ -149,13 +149,13 @@ def test_what_is_left_out_is_not_supported_and_never_passes():
     ],
 )
 def test_numbers_are_compared_exactly_and_nothing_measured_may_be_said_in_three_ways(flow, verdict):
-    assert hold(lambda given: {"flow": flow}, CASES["nine-up-up"]).verdict == verdict
+    assert check_case(lambda given: {"flow": flow}, CASES["nine-up-up"]).verdict == verdict
 
 
 def test_a_float_of_numpy_is_not_rounded_to_the_answer():
     case = CASES["sizes-above-2-to-the-53"]
     answer = {"flow": [[None], [-1], [np.float64(9007199254740995)], [-1]]}
-    assert hold(lambda given: answer, case).differences[0].got == "9007199254740996.0"
+    assert check_case(lambda given: answer, case).differences[0].got == "9007199254740996.0"
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ def test_a_float_of_numpy_is_not_rounded_to_the_answer():
 )
 def test_another_shape_is_said_in_a_sentence(found, sentence):
     with pytest.raises(DataError) as error:
-        hold(lambda given: found, CASES["nine-up-up"])
+        check_case(lambda given: found, CASES["nine-up-up"])
     assert str(error.value).startswith(sentence)
 
 
 def test_an_exception_is_the_answer_to_a_case():
-    held = hold(lambda given: 1 / 0, CASES["nine-up-up"])
+    held = check_case(lambda given: 1 / 0, CASES["nine-up-up"])
     assert held.verdict == "differs"
     assert held.differences[0].got == "ZeroDivisionError: division by zero"
 
@@ -192,4 +192,4 @@ def test_an_implementation_sees_no_answer_and_may_spoil_what_it_is_given():
         given["states"].clear()
         return found
 
-    assert [hold(spoils, case).verdict for _ in range(2)] == ["passes", "passes"]
+    assert [check_case(spoils, case).verdict for _ in range(2)] == ["passes", "passes"]

@@ -1,0 +1,180 @@
+"""How kernels are compiled, and where numba keeps them.
+
+A kernel is plain Python, which is its specification. `compiled` makes its njit; the plain functions of this package
+that it calls, wherever they stand, are compiled with it:
+
+    def twice(x: int) -> int:
+        return 2 * x
+
+    def add_twice_py(x: int, y: int) -> int:
+        return twice(x) + twice(y)
+
+    add_twice = compiled(add_twice_py)
+
+numba's cache looks only at the file of the kernel itself, so that a changed callee or constant elsewhere would give the
+old result. The folder of the cache is therefore named by a digest of all source files that the kernel's module
+imports, in turn, and of how it is compiled.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PACKAGE = __name__.partition(".")[0]
+_PREFIX = "kernels-"
+_UNUSED_DAYS = 30  # after so many, a folder of the cache is deleted
+_lock = threading.RLock()
+
+callees: dict[FunctionType, Any] = {}
+"""The plain functions that compiled ones call, each with its dispatcher."""
+
+
+def compiled(function: F) -> F:
+    """Compile a plain function when it is first called, releasing the GIL; a later process loads it from the cache.
+
+    Where no folder can be written, each process compiles for itself.
+    """
+    _compile_plain_callees()
+    from numba import config, njit
+
+    with _lock:
+        parent = config.CACHE_DIR
+        folder = cache_folder(function.__module__, Path(parent) if parent else None)
+        try:
+            config.CACHE_DIR = str(folder or "")  # numba reads it when it makes the function
+            return njit(cache=folder is not None, nogil=True)(function)
+        finally:
+            config.CACHE_DIR = parent
+
+
+# --- callees ---------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _compile_plain_callees() -> None:
+    """Teach numba that a plain function of this package, where a compiled one calls it, is compiled too.
+
+    It gets one signature where numba would make one for each literal argument, and nothing that only a call from Python
+    needs: that halves its compile time.
+    """
+    from numba import types
+    from numba.core.registry import CPUDispatcher
+    from numba.extending import typeof_impl
+
+    class Callee(CPUDispatcher):  # type: ignore[misc]
+        def get_call_template(self, args: Any, kws: Any) -> Any:
+            plain = {name: types.unliteral(kind) for name, kind in kws.items()}
+            return super().get_call_template([types.unliteral(kind) for kind in args], plain)
+
+    options = {"nopython": True, "boundscheck": None, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+    def typeof_function(function: FunctionType, _context: Any) -> Any:
+        if function.__module__.partition(".")[0] != _PACKAGE:
+            return None
+        if function not in callees:
+            callees[function] = Callee(function, targetoptions=dict(options))
+        return types.Dispatcher(callees[function])
+
+    typeof_impl.register(FunctionType)(typeof_function)
+
+
+# --- the cache's folder ----------------------------------------------------------------------------------------------
+
+
+@cache
+def cache_folder(module: str, parent: Path | None) -> Path | None:
+    """The folder for the kernels of `module`, made if need be: below `parent`, else beside this package, else, where
+    that is read-only, in the user's cache. None if none of them can be written.
+    """
+    name = _PREFIX + digest(module)
+    for place in [parent] if parent else [Path(__file__).parent / "__pycache__", _user_cache()]:
+        folder = place / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.utime(folder)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            _delete_unused(place)
+            return folder
+    return None
+
+
+def _user_cache() -> Path:
+    """Where the platform keeps caches."""
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        home = str(Path.home() / "Library" / "Caches")
+    else:
+        home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / _PACKAGE
+
+
+@cache
+def _delete_unused(place: Path) -> None:
+    """Delete folders that no process has used for long; another process may be faster."""
+    oldest = time.time() - _UNUSED_DAYS * 24 * 3600
+    for folder in place.glob(_PREFIX + "*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)
+
+
+def digest(module: str) -> str:
+    """Of all sources that what `module` compiles can depend on, and of the switches that change the result."""
+    from numba import config
+
+    found = hashlib.sha256(f"boundscheck={config.BOUNDSCHECK} opt={config.OPT}".encode())
+    for path in sources(module):
+        data = path.read_bytes()
+        found.update(f"\n{path.name} {len(data)}\n".encode() + data)
+    return found.hexdigest()[:16]
+
+
+def sources(module: str) -> list[Path]:
+    """The files of `module` and of all modules of its package that it imports, in turn, wherever the import stands."""
+    files: dict[str, Path] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        path = None if name in files else _source(name)
+        if path is not None:
+            files[name] = path
+            left += _imported(name, path)
+    return [files[name] for name in sorted(files)]
+
+
+def _source(module: str) -> Path | None:
+    """The file of a module; None for a name that is none, or none of the package."""
+    if module.partition(".")[0] != _PACKAGE:
+        return None
+    with suppress(ModuleNotFoundError):
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin)
+    return None
+
+
+def _imported(module: str, path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)

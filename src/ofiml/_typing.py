@@ -1,0 +1,46 @@
+"""Every string option as a `Literal`, and the array types, each once."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+# Options of the config.
+Per = Literal["message", "row"]
+Activity = Literal["volume", "dollar", "trades", "events"]
+Normalise = Literal["none", "depth"]
+Parts = Literal["net", "sides", "types"]
+Clock = Literal["time", "events", "volume"]
+Kind = Literal["forecast", "impact"]
+Form = Literal["return", "direction", "triple_barrier"]
+Unit = Literal["ticks", "bps", "volatility"]
+CutBy = Literal["rows", "session", "time"]
+Pruning = Literal["median", "off"]
+Objective = Literal["auto", "l2", "quantile", "three_class"]
+Monotone = Literal["none", "ofi"]
+Calibration = Literal["none", "isotonic", "sigmoid"]
+BlendWeights = Literal["mean", "stack"]
+
+# What a model does with a label: it predicts the value, or P(down), P(flat), P(up).
+TaskType = Literal["regression", "classification"]
+
+# How a tuning trial ended.
+TrialState = Literal["complete", "pruned", "failed"]
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Float = NDArray[np.float64]
+    Int64 = NDArray[np.int64]
+    Int8 = NDArray[np.int8]
+    UInt8 = NDArray[np.uint8]
+    Bool = NDArray[np.bool_]
+else:
+    _ARRAYS = {"Float": "float64", "Int64": "int64", "Int8": "int8", "UInt8": "uint8", "Bool": "bool_"}
+
+    def __getattr__(name: str) -> Any:
+        """Return an array type. A wrong config, which needs only the options, is refused before numpy loads."""
+        if name not in _ARRAYS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import numpy as np
+        from numpy.typing import NDArray
+
+        return NDArray[getattr(np, _ARRAYS[name])]

@@ -1,0 +1,26 @@
+"""The schema of the backtest."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from ofiml.config.bounds import Schema, a_duration, at_least, not_negative
+from ofiml.units import duration
+
+
+@dataclass(slots=True)
+class Backtest(Schema):
+    """Orders are filled one `latency` after the bar's close and pay fees per unit traded and of the traded value."""
+
+    GROUP: ClassVar[str] = "backtest"
+
+    enabled: bool
+    latency: Annotated[str, a_duration]
+    max_position: Annotated[int, at_least(1)]
+    edge_multiple: Annotated[float, not_negative()]
+    fee_per_unit: Annotated[float, not_negative()]
+    fee_bps: Annotated[float, not_negative()]
+    days_per_year: Annotated[int, at_least(1)]
+
+    @property
+    def latency_ns(self) -> int:
+        return duration(self.latency, "backtest.latency")

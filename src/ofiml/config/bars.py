@@ -1,0 +1,47 @@
+"""The schemas of bars: how events are cut."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from ofiml._typing import Per
+from ofiml.config.bounds import Schema, longer_than_0, positive
+from ofiml.units import duration
+
+
+@dataclass(slots=True)
+class TimeBars(Schema):
+    """Bars of `step` each."""
+
+    GROUP: ClassVar[str] = "bars"
+
+    name: str
+    step: Annotated[str, longer_than_0]
+    per: Per
+
+    @property
+    def step_ns(self) -> int:
+        return duration(self.step, "bars.step")
+
+    @property
+    def label(self) -> str:
+        return self.step
+
+
+@dataclass(slots=True)
+class ActivityBars(Schema):
+    """Bars that close each time so much has happened: `size` in units traded, currency traded, trades or events."""
+
+    GROUP: ClassVar[str] = "bars"
+
+    name: str
+    size: Annotated[float, positive(at_most=1e18)]
+    per: Per
+
+    @property
+    def step_ns(self) -> int | None:
+        """How long a bar lasts is not known before."""
+        return None
+
+    @property
+    def label(self) -> str:
+        return f"{self.size:g}-{self.name}"

@@ -1,0 +1,116 @@
+"""The bounds of a config's fields, written beside the fields:
+
+    @dataclass(slots=True)
+    class RidgeOfi(Ofi):
+        alphas: Annotated[int, at_least(1)]
+
+A `Schema` checks its fields against them, and against the options of a `Literal`, whenever it is built. What holds
+between fields is checked by its `__post_init__`, or, between groups, by `config.combination`.
+"""
+
+from collections.abc import Callable
+from dataclasses import Field, dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
+
+from ofiml.config.checks import one_of, require
+from ofiml.units import duration
+
+Rule = Callable[[str, Any], None]
+"""`rule(key, value)` raises ConfigError for a value that the config's `key` cannot have; null is not passed to it."""
+
+
+class Schema:
+    """A group of the config, `GROUP` being its name in the keys. Raises ConfigError for a value out of bounds."""
+
+    __slots__ = ()
+    GROUP: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        prefix = f"{self.GROUP}." if self.GROUP else ""
+        for f in fields(cast(Any, self)):
+            key, value = prefix + f.name, getattr(self, f.name)
+            if value is None:
+                continue
+            if get_origin(f.type) is Literal:
+                one_of(key, value, get_args(f.type))
+            elif get_origin(f.type) is Annotated:
+                for rule in get_args(f.type)[1:]:
+                    rule(key, value)
+
+
+def type_without_bounds(field: Field[Any]) -> Any:
+    """The field's type as it would stand there without bounds."""
+    return get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of numbers, `must` being how a sentence states it; NaN lies in none."""
+
+    low: float
+    high: float
+    must: str
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = self.low < value if self.open_low else self.low <= value
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def __call__(self, key: str, value: Any) -> None:
+        require(value in self, f"{key} {self.must}.")
+
+
+def at_least(low: float, because: str = "", *, at_most: float = float("inf")) -> Interval:
+    """Numbers from `low` on. `at_most` is a limit that no study comes near, and that the sentence leaves out."""
+    return Interval(low, at_most, f"must be at least {low:g}{because}")
+
+
+def between(low: float, high: float, because: str = "") -> Interval:
+    """Numbers from `low` to `high`, both included."""
+    return Interval(low, high, f"must lie between {low:.15g} and {high:.15g}{because}")
+
+
+def within(interval: str, because: str = "") -> Interval:
+    """Numbers in an interval as it is written: `(0, 1]` leaves out 0 and includes 1."""
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    return Interval(low, high, f"must lie in {interval}{because}", interval[0] == "(", interval[-1] == ")")
+
+
+def positive(because: str = "", *, at_most: float = float("inf")) -> Interval:
+    """Numbers above 0. `at_most` is a limit that no study comes near, and that the sentence leaves out."""
+    return Interval(0, at_most, f"must be positive{because}", open_low=True)
+
+
+def not_negative(because: str = "") -> Interval:
+    """Numbers from 0 on."""
+    return Interval(0, float("inf"), f"must not be negative{because}")
+
+
+SEED = within("[0, 2147483648)")  # what every generator of random numbers takes
+
+
+def a_duration(key: str, value: str) -> None:
+    """Refuse what is not a length of time, as in 10s."""
+    duration(value, key)
+
+
+def longer_than_0(key: str, value: str) -> None:
+    """Refuse what is not a length of time longer than 0."""
+    require(duration(value, key) > 0, f"{key} must be longer than 0.")
+
+
+def each(rule: Rule) -> Rule:
+    """The rule for every item of a list."""
+
+    def check(key: str, value: list[Any]) -> None:
+        for item in value:
+            rule(key, item)
+
+    return check
+
+
+def each_once(what: str) -> Rule:
+    """A list without repetition of `what` it lists."""
+    return lambda key, value: require(len(set(value)) == len(value), f"{key} names {what} twice.")

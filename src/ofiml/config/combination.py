@@ -1,0 +1,98 @@
+"""What must hold between the groups of a config. A check raises ConfigError with a sentence that names the remedy."""
+
+from ofiml.config.backtest import Backtest
+from ofiml.config.bars import ActivityBars, TimeBars
+from ofiml.config.checks import require
+from ofiml.config.evaluation import Evaluation
+from ofiml.config.features import Features
+from ofiml.config.model import MODELS, Model
+from ofiml.config.ofi import Ofi
+from ofiml.config.target import Horizon, Target
+from ofiml.config.tuning import Tuning
+
+
+def check_model(model: Model, target: Target) -> None:
+    """The model does what the target needs."""
+    why = model.forbids(target.task)
+    if why is None:
+        return
+    others = ", ".join(MODELS.of(target.task))
+    require(
+        target.task == "classification",
+        f"{why} a classifier, but the target is a return: use target=direction, or a regression model ({others}).",
+    )
+    require(
+        target.task == "regression",
+        f"{why} a regression, but the target is a direction: use target=forecast, or a classifier ({others}).",
+    )
+
+
+def check_quantile(model: Model, tuning: Tuning, backtest: Backtest, target: Target) -> None:
+    """A quantile is not tuned, and only the median is traded on."""
+    quantile = model.of_quantile
+    for values in tuning.best_params:
+        same = model.having(values).of_quantile == quantile
+        require(same, "tuning.best_params: quantile says what is forecast, and is not tuned.")
+    if backtest.enabled and target.kind == "forecast":
+        require(
+            quantile in (None, 0.5),
+            f"The model forecasts the {quantile}-quantile, which is no expectation to trade on: use backtest=off, "
+            "or a quantile of 0.5.",
+        )
+
+
+def check_block(evaluation: Evaluation, target: Target, horizon: Horizon, bars: TimeBars | ActivityBars) -> None:
+    """A bootstrap block is not shorter than a label, where the length of a label is known."""
+    ahead = None if horizon.length_ns is None else horizon.length_ns + horizon.delay_ns
+    span = bars.step_ns if target.kind == "impact" else ahead
+    require(
+        evaluation.block_ns is None or span is None or evaluation.block_ns >= span,
+        f"evaluation.block_length={evaluation.block_length} is shorter than a label: overlapping labels would count "
+        "as independent; lengthen it, or leave it null.",
+    )
+
+
+def check_forecast(target: Target, horizon: Horizon, bars: TimeBars | ActivityBars, backtest: Backtest) -> None:
+    """A forecast looks ahead by a bar or more, and its order is filled before the next decision."""
+    if isinstance(bars, ActivityBars):
+        require(
+            horizon.clock != bars.name or horizon.amount >= bars.size,
+            f"horizon.size={horizon.amount:g} is less than bars.size={bars.size:g}: raise it, or lower bars.size.",
+        )
+        return
+    step = bars.step_ns
+    require(
+        horizon.length_ns is None or horizon.length_ns >= step,
+        f"horizon.length={horizon.length} is shorter than bars.step={bars.label}: "
+        f"lengthen the horizon (horizon=…) or shorten the bars (bars.step=…).",
+    )
+    follows = backtest.latency == horizon.delay
+    key = "horizon.delay" if follows else "backtest.latency"
+    require(
+        backtest.latency_ns <= step,
+        f"{key}={backtest.latency}{', which backtest.latency follows,' * follows} is longer than "
+        f"bars.step={bars.label}: an order would be filled after the next decision; shorten {key}, or lengthen the "
+        "bars.",
+    )
+    require(
+        target.look_back is None or target.look_back_ns >= step,
+        f"target.look_back={target.look_back} is shorter than bars.step={bars.label}: lengthen it.",
+    )
+
+
+def check_impact(horizon: Horizon, ofi: Ofi, features: Features) -> None:
+    """Everything that explains an impact is of the same bar."""
+    require(
+        horizon.clock == "time",
+        f"horizon={horizon.clock} is of a later move: target=impact explains the same bar; use bars=… to cut bars of "
+        "events or volume.",
+    )
+    require(
+        ofi.windows == ["bar"],
+        f"ofi.windows=[{','.join(ofi.windows)}] looks back beyond the bar that target=impact explains: lagged flow is "
+        "another study; use ofi.windows=[bar].",
+    )
+    require(
+        not features.columns and not features.cross,
+        f"features={features.name} holds values of the bar that target=impact explains: use features=ofi_only.",
+    )

@@ -1,0 +1,59 @@
+"""The schemas of flow over levels."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from ofiml._typing import Normalise, Parts
+from ofiml.config.bounds import Schema, at_least, between, positive
+from ofiml.config.checks import require
+from ofiml.units import duration
+
+PARTS: dict[Parts, tuple[str, ...]] = {
+    "net": ("ofi",),
+    "sides": ("bid", "ask"),
+    "types": ("adds", "cancels", "trades"),
+}
+
+
+@dataclass(slots=True)
+class Ofi(Schema):
+    """`levels` of the book (null for all), in `parts`, over each of `windows`: `bar`, or a look-back like 30s."""
+
+    GROUP: ClassVar[str] = "ofi"
+
+    name: str
+    levels: Annotated[int | None, between(1, 100, ", or be null")]
+    normalise: Normalise
+    parts: Parts
+    windows: list[str]
+
+    def __post_init__(self) -> None:
+        Schema.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
+        require(bool(self.windows), "ofi.windows is empty: write [bar], or look-backs like [bar,1s,30s,5m].")
+        lengths = [w if w == "bar" else duration(w, "ofi.windows") for w in self.windows]
+        require(0 not in lengths, "ofi.windows must be longer than 0.")
+        require(len(set(lengths)) == len(lengths), f"ofi.windows names one twice: {', '.join(self.windows)}.")
+        require(len(lengths) <= 20, "ofi.windows names more than 20 look-backs.")
+
+    @property
+    def look_backs(self) -> list[int]:
+        """The windows besides the bar, ns, ascending."""
+        return sorted(duration(w, "ofi.windows") for w in self.windows if w != "bar")
+
+
+@dataclass(slots=True)
+class DecayOfi(Ofi):
+    rate: Annotated[float, positive()]
+
+
+@dataclass(slots=True)
+class RidgeOfi(Ofi):
+    log10_alpha_low: float
+    log10_alpha_high: float
+    alphas: Annotated[int, at_least(1)]
+
+    def __post_init__(self) -> None:
+        Ofi.__post_init__(self)
+        require(
+            self.log10_alpha_low <= self.log10_alpha_high, "ofi.log10_alpha_low must not exceed ofi.log10_alpha_high."
+        )

@@ -1,0 +1,36 @@
+"""The schema of tuning inside each fold."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from ofiml._typing import Pruning
+from ofiml.config.bounds import Schema, at_least, between
+from ofiml.config.checks import require
+
+
+@dataclass(slots=True)
+class Tuning(Schema):
+    """`generation` trials learn from the same earlier ones, so that as many may run at once. `best_params` are model
+    parameters of each fold, which replace those of `model` where nothing is tuned.
+    """
+
+    GROUP: ClassVar[str] = "tuning"
+
+    enabled: bool
+    trials: Annotated[int, at_least(1, "; tuning=off switches tuning off", at_most=100_000)]
+    inner_folds: Annotated[int, at_least(1)]
+    pruning: Pruning
+    generation: Annotated[int, between(1, 1000)]
+    storage: str
+    best_params: list[Any]  # of mappings, whose values the model's own schema checks
+
+    def __post_init__(self) -> None:
+        Schema.__post_init__(self)
+        require(
+            all(isinstance(values, dict) for values in self.best_params),
+            "tuning.best_params is a list of mappings, one a fold: write tuning.best_params=[{parameter: value}].",
+        )
+        require(
+            not (self.enabled and self.best_params),
+            "tuning.best_params is the result of an earlier tuning: use it with tuning=off.",
+        )

@@ -1,0 +1,68 @@
+"""Other symbols' flow as features of a bar."""
+
+from bisect import bisect_right
+
+import numpy as np
+import polars as pl
+
+from ofiml.config import Features
+from ofiml.errors import DataError
+from ofiml.samples.session import SessionSamples
+from ofiml.units import SECOND
+
+
+def cross_columns(config: Features) -> list[str]:
+    """Return the columns that other symbols' flow and its age make."""
+    return [column for symbol in config.cross for column in (f"cross_{symbol}", f"cross_{symbol}_age")]
+
+
+def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[SessionSamples]:
+    """Add to each bar at t, for each symbol of `cross`, the best-level OFI (lots) of that symbol's last bar of the date
+    that `CrossBars` knows by t, and its age (s); NaN where there is none.
+
+    Changes the sessions in place and returns them. Raises DataError for a symbol without a session.
+    """
+    require_symbols(config.cross, {s.key[0] for s in sessions})
+    others = CrossBars(config)
+    by_key = {s.key: s.rows.select("bar_open", "bar_close", "ofi_00") for s in sessions}
+    closes = {key: rows["bar_close"].to_list() for key, rows in by_key.items()}
+    for s in sessions:
+        close = s.rows["bar_close"].to_numpy()
+        first_used = s.rows["first_used"].to_numpy().copy()
+        columns = []
+        for symbol in config.cross:
+            value, age = (np.full(len(close), np.nan) for _ in range(2))
+            key = symbol, s.key[1]
+            if key in by_key:
+                other = by_key[key]
+                last = np.array([others.last(closes[key], t) for t in close.tolist()], np.int64)
+                fresh = last >= 0
+                pick = last[fresh]
+                value[fresh] = other["ofi_00"].to_numpy()[pick]
+                age[fresh] = (close[fresh] - other["bar_close"].to_numpy()[pick]) / SECOND
+                first_used[fresh] = np.minimum(first_used[fresh], other["bar_open"].to_numpy()[pick])
+            columns += [pl.Series(f"cross_{symbol}", value), pl.Series(f"cross_{symbol}_age", age)]
+        s.rows = s.rows.with_columns(*columns, pl.Series("first_used", first_used))
+    return sessions
+
+
+class CrossBars:
+    """The bar of another symbol that a row may know: the last that closed `cross_delay` before it, unless it is older
+    than `cross_max_age`.
+    """
+
+    def __init__(self, config: Features) -> None:
+        self.delay, self.max_age = config.cross_delay_ns, config.cross_max_age_ns
+
+    def last(self, closes: list[int], t: int) -> int:
+        """Return the bar's index among `closes` (ns, ascending) for a row at `t` (ns); -1 where there is none."""
+        last = bisect_right(closes, t - self.delay) - 1
+        return last if last >= 0 and t - closes[last] <= self.max_age else -1
+
+
+def require_symbols(cross: list[str], symbols: set[str]) -> None:
+    """Raise DataError for a symbol of `cross` without a session."""
+    for symbol in cross:
+        if symbol not in symbols:
+            known = ", ".join(sorted(symbols))
+            raise DataError(f"features.cross names {symbol}, which has no session; there are {known}.")

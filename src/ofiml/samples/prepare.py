@@ -1,0 +1,199 @@
+"""From sessions of events to their samples: one row a bar, with book, flow, features, labels and execution quotes."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import joblib
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ofiml.bars import cut
+from ofiml.bars.time import Bars, Book, bar_table, states
+from ofiml.config import FileDataset, SyntheticDataset
+from ofiml.data.calendar import time_zone
+from ofiml.data.schema import Session
+from ofiml.data.sessions import Source, sources
+from ofiml.errors import DataError
+from ofiml.features.batch import compute
+from ofiml.features.catalogue import chosen
+from ofiml.features.machine import market, plan
+from ofiml.labels import label_table
+from ofiml.labels.ahead import ahead_table
+from ofiml.ofi.columns import NET_PART, FlowColumn
+from ofiml.ofi.flow import flow_table, groups
+from ofiml.samples.cache import cached_samples
+from ofiml.samples.cross import add_cross_flow
+from ofiml.samples.execution import closing_quotes, execution_table
+from ofiml.samples.session import SessionSamples
+from ofiml.samples.settings import SampleSettings
+from ofiml.ui.progress import Bar, Stages
+
+T = TypeVar("T")
+
+
+def prepare_session(session: Session, settings: SampleSettings) -> SessionSamples:
+    """Return a session's bars with flow, features, labels and execution quotes.
+
+    Raises DataError for settings that the session cannot answer.
+    """
+    _check_settings(session, settings)
+    book = states(session, settings.bars.per)
+    bars = cut(session, book, settings.bars)
+    table = bar_table(session, book, bars)
+    latency = settings.latency_ns
+    zone = time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
+    asked = plan(settings.features, settings.ofi)
+    names = [c for c in settings.features.columns if c not in table.columns]
+    computed = compute(session, market(session, settings.bars.per, zone), asked, bars.edges, names)
+    flow = flow_table(computed, groups(settings.ofi), asked.windows)
+    labels = label_table(session, book, bars, settings.target, settings.horizon, latency)
+    rows = pl.concat(
+        [
+            table,
+            flow,
+            pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
+            labels,
+            execution_table(session, book, bars, latency),
+            _decay_moves(session, book, bars, labels["scale"], settings),
+            _oracle(session, labels["scale"], bars, settings),
+            pl.DataFrame({"first_used": _first_used(session, bars, settings)}),
+        ],
+        how="horizontal",
+    ).with_columns(pl.lit(session.tick).alias("tick"))
+    return SessionSamples(
+        key=(session.symbol, session.date),
+        rows=rows,
+        levels=session.levels,
+        flow_levels=sum(FlowColumn(NET_PART, m).name in flow.columns for m in range(session.levels)),
+        size_unit=session.size_unit,
+        open=session.open,
+        close=session.close,
+        closing=closing_quotes(session, book),
+        source=session.source,
+        digest=session.digest,
+        events=session.events.height,
+        quality=session.quality,
+        planted=session.planted,
+    )
+
+
+def _check_settings(session: Session, settings: SampleSettings) -> None:
+    """Raises DataError for settings that the session cannot answer."""
+    where, unit, ofi = f"{session.source}, {session.date}", session.size_unit, settings.ofi
+    if ofi.levels is not None and ofi.levels > session.levels:
+        raise DataError(f"{where}: ofi.levels={ofi.levels}, and the data have {session.levels}: lower it, or null.")
+    if ofi.parts == "types" and not session.events["action"].is_in(["A", "C"]).any():
+        raise DataError(f"{where}: the feed tells no adds and cancels apart: use ofi.parts=net or sides.")
+    needed = {"trade_size": ("cost_buy", "cost_sell"), "vpin_bucket": ("vpin",)}
+    for key, columns in needed.items():
+        lots = getattr(settings.features, key) / unit
+        if set(columns) & set(settings.features.columns) and (round(lots) < 1 or abs(lots - round(lots)) > 1e-9 * lots):
+            raise DataError(
+                f"{where}: features.{key}={getattr(settings.features, key):g} is no whole number of lots of {unit:g}: "
+                f"choose a multiple."
+            )
+
+
+def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSamples]:
+    """Return the samples of a source's sessions, from the cache if they are there."""
+
+    def make() -> Iterator[SessionSamples]:
+        return (prepare_session(session, settings) for session in source())
+
+    folder, name = settings.features.store, source.name()
+    if folder is None or name is None:
+        return list(make())
+    return cached_samples(Path(folder), name, settings, make)
+
+
+def _first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
+    """The first instant that any feature or flow of a bar, or its label's unit, looks back to, ns; never before the
+    session's open.
+    """
+    features = chosen(settings.features.columns)
+    if any(f.session for f in features):
+        return np.full(len(bars.close), session.open, np.int64)
+    first = np.minimum(bars.open, bars.close - settings.target.look_back_ns)
+    for window in settings.ofi.look_backs:
+        first = np.minimum(first, bars.close - window)
+    for f in features:  # a window of a feature that is of bars too counts from their open
+        since = bars.open[np.maximum(np.arange(len(bars.open)) - f.bars + 1, 0)] if f.bars else bars.close
+        first = np.minimum(first, since - f.window)
+    return np.maximum(first, session.open)
+
+
+def _decay_moves(session: Session, book: Book, bars: Bars, scale: pl.Series, settings: SampleSettings) -> pl.DataFrame:
+    """Return the moves over other horizons than the label's; no column for an impact, which looks at no later time."""
+    if settings.target.kind == "impact":
+        return pl.DataFrame()
+    return ahead_table(session, book, bars, scale, settings.horizon, settings.decay)
+
+
+def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSettings) -> pl.DataFrame:
+    """`oracle` per bar of a simulated session: the label that its truth at the bar's close lets one expect. No
+    feature and no model sees it. In the label's unit; of a direction, in ticks. No column for real markets, impact
+    labels, horizons on other clocks than time, and triple barriers, whose expectation is not known in closed form.
+    """
+    length, target = settings.horizon.length_ns, settings.target
+    expected = session.planted is not None and target.kind == "forecast" and target.form != "triple_barrier"
+    if not isinstance(settings.dataset, SyntheticDataset) or length is None or not expected:
+        return pl.DataFrame()
+    from ofiml.data.synthetic.oracle import expected_move
+
+    move = expected_move(session, settings.dataset, bars.close, settings.horizon.delay_ns, length)
+    return pl.DataFrame([pl.Series("oracle", move) / scale])
+
+
+def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> list[SessionSamples]:
+    """Return the samples of every session of the dataset, in order, with other symbols' flow.
+
+    `threads` sources are read at a time: memory holds their sessions' events, and all sessions' bars.
+    """
+    inputs = sources(settings.dataset)
+    errors: list[DataError] = []
+
+    def work(index: int, source: Source, bar: Bar) -> list[SessionSamples]:
+        # After an error no other source is begun; those that are begun end before it is raised, as a process that goes
+        # while a thread of it reads may wait for that thread for ever.
+        if errors:
+            return []
+        try:
+            samples = _prepare_source(source, settings)
+        except DataError as error:
+            errors.append(error)
+            return []
+        for s in samples:
+            s.origin = index
+        bar.step()
+        return samples
+
+    with stages.stage("sessions", len(inputs)) as bar:
+        parallel = joblib.Parallel(n_jobs=threads, prefer="threads")
+        parts = parallel(joblib.delayed(work)(i, s, bar) for i, s in enumerate(inputs))
+    if errors:
+        raise errors[0]
+    samples = first_sessions((s for part in parts for s in part), settings.dataset.max_sessions)
+    return add_cross_flow(list(samples), settings.features)
+
+
+def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:
+    """Return the session that samples were made of, read or simulated again. Raises DataError if it has changed."""
+    for session in sources(dataset)[samples.origin]():
+        if (session.symbol, session.date) == samples.key and session.digest == samples.digest:
+            return session
+    raise DataError(f"{samples.source} changed while the study ran: run it again.")
+
+
+def first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:
+    """Yield the first `count` sessions over all sources, in order; all for None. Raises DataError if there is none."""
+    none = True
+    for session in islice(sessions, count):
+        none = False
+        yield session
+    if none:
+        raise DataError(
+            "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.data check lists them."
+        )

@@ -1,0 +1,34 @@
+"""The samples of one session."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from ofiml.data.quality import Quality
+from ofiml.data.truth import Truth
+
+SessionKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class SessionSamples:
+    """One session's rows, one a bar (book, flow, features, labels, execution quotes), and what is known of it.
+
+    `key` is (symbol, date); `open` and `close` are UTC ns; `closing` is the last two-sided quote; `planted` is what a
+    simulated session was made with, None for a real one.
+    """
+
+    key: SessionKey
+    rows: pl.DataFrame
+    levels: int
+    flow_levels: int
+    size_unit: float
+    open: int
+    close: int
+    closing: dict[str, int]
+    source: str
+    digest: str
+    events: int
+    quality: Quality
+    planted: Truth | None
+    origin: int = -1  # the place of its source among all; not cached

@@ -1,0 +1,41 @@
+"""What of a config the samples of a session depend on."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from ofiml.config import ActivityBars, Config, Features, FileDataset, Horizon, Ofi, SyntheticDataset, Target, TimeBars
+from ofiml.units import duration
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSettings:
+    """The settings that make samples: `latency` of an order, as text, and `decay`, the multiples of the horizon over
+    which forecasts are judged too.
+    """
+
+    dataset: SyntheticDataset | FileDataset
+    bars: TimeBars | ActivityBars
+    ofi: Ofi
+    features: Features
+    horizon: Horizon
+    target: Target
+    latency: str
+    decay: list[float]
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Take what samples depend on from a config."""
+        return cls(
+            config.dataset,
+            config.bars,
+            config.ofi,
+            config.features,
+            config.horizon,
+            config.target,
+            config.backtest.latency,
+            config.evaluation.decay,
+        )
+
+    @property
+    def latency_ns(self) -> int:
+        return duration(self.latency, "backtest.latency")

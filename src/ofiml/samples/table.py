@@ -1,0 +1,48 @@
+"""The samples of all sessions as one table in time order."""
+
+import polars as pl
+
+from ofiml.config import Features
+from ofiml.data.sessions import UniqueSessions
+from ofiml.errors import DataError
+from ofiml.ofi.columns import FlowColumn
+from ofiml.samples.cross import cross_columns
+from ofiml.samples.session import SessionSamples
+
+
+def feature_columns(config: Features) -> list[str]:
+    """Return the columns that a model sees besides flow: the chosen features, then other symbols' flow and its age."""
+    return [*config.columns, *cross_columns(config)]
+
+
+def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the rows that have a mid, in time order (ties keep the sessions' order), and the numbers of rows dropped:
+    `no_mid`, and `no_label` for rows with a mid and no label, which stay in the table.
+
+    Raises DataError for sessions that do not fit together, and where not one row has a mid and a label.
+    """
+    if len({(s.levels, s.size_unit) for s in sessions}) > 1:
+        raise DataError("The sessions differ in levels or size unit: set dataset.levels to what all of them have.")
+    taken = UniqueSessions()
+    for s in sessions:
+        taken.add(*s.key, s.source)
+    rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
+    no_mid = pl.col("mid").is_null()
+    no_label = ~no_mid & pl.col("y").is_null()
+    dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
+    rows = rows.filter(~no_mid)
+    for column in rows.columns:
+        flow = FlowColumn.parse(column)
+        if flow is not None and flow.window is not None and rows[column].null_count() == rows.height:
+            raise DataError(
+                f"No bar has flow over the look-back {flow.window}: every session is shorter, or the "
+                "book restarts within it; shorten ofi.windows."
+            )
+    if rows["scale"].null_count() == rows.height:
+        raise DataError("No bar knows its volatility: every session is shorter than target.look_back; shorten it.")
+    if rows["y"].null_count() == rows.height:
+        raise DataError(
+            f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} no label, as "
+            "the session ends first. Shorten the horizon, or give more data."
+        )
+    return rows, dropped

@@ -1,0 +1,161 @@
+"""What is typed: signs before keys, and settings that would change nothing."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from ofiml.cli.overrides import MAPPINGS, check, check_effect, compose
+from ofiml.config import SCHEMAS, load
+from ofiml.config.effect import without_effect
+from ofiml.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        (
+            "+experiment=null_check",
+            "+ adds an item to model.space, model.members, dataset.columns, and all other keys ",
+        ),
+        ("+experiment=null_check", "are there already: write experiment=null_check."),
+        ("++experiment=null_check", "write experiment=null_check."),
+        ("+seed=1", "write seed=1."),
+        ("+model.foo=1", "write model.foo=1."),
+        ("++model.space.alpha.low=1", "write model.space.alpha.low=1."),
+        ("+nonsense=1", "write nonsense=1."),
+        (
+            "~backtest",
+            "~backtest: ~ takes out an item of model.space, model.members, dataset.columns, and no other key ",
+        ),
+        ("~backtest", "can be missing: write backtest=off."),
+        ("~tuning=optuna", "write tuning=off."),
+        ("~seed", "write seed=VALUE."),
+        ("~model.alpha", "write model.alpha=VALUE."),
+    ],
+)
+def test_signs_are_for_items_of_mappings(argument, sentence):
+    with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
+        check([argument])
+    assert "\n" not in str(error.value)
+
+
+def test_items_of_mappings_and_hydras_own_keys_may_have_them():
+    check(["~model.members.ridge", "+model@model.members.lasso=lasso"])
+    check(["+model.space.alpha={low:1,high:2}", "~model.space.alpha", "+dataset.columns.received=T"])
+    check(["+hydra.launcher.n_jobs=2", "~hydra.sweep"])
+
+
+def test_the_mappings_are_those_of_the_schemas():
+    found = set()
+    for group, schema in SCHEMAS.items():
+        for one in schema.values() if not isinstance(schema, type) else [schema]:
+            found |= {f"{group}.{f.name}" for f in fields(one) if str(f.type).startswith("dict")}
+    assert found == set(MAPPINGS)
+
+
+@pytest.mark.parametrize("command", ["run", "splits", "cli.data check", "replay " + 32 * "0"])
+@pytest.mark.parametrize("argument", ["~backtest", "+experiment=null_check"])
+def test_every_command_answers_in_the_same_words(tmp_path, command, argument):
+    module, *rest = command.split()
+    done = subprocess.run(
+        [sys.executable, "-m", f"ofiml.{module}", *rest, argument],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    with pytest.raises(ConfigError) as error:
+        check([argument])
+    assert done.stderr == f"ofiml: {error.value}\n"
+
+
+CHOSEN = "tuning.best_params=[{num_leaves: 4, learning_rate: 0.1}, {num_leaves: 5}]"
+INERT = [
+    (["target=impact", "horizon=30s"], "set its length with bars.step=30s, or use target=forecast"),
+    (
+        ["target=impact", "horizon.length=30s"],
+        "horizon.length=30s has no effect: target=impact explains the bar itself",
+    ),
+    (["target=impact", "horizon.delay=1s"], "horizon.delay=1s has no effect"),
+    (["target=impact", "bars=volume", "horizon=30s"], "set its length with bars.size, or use target=forecast"),
+    (["experiment=impact_best_level", "horizon=30s"], "horizon=30s has no effect"),
+    (["target=impact", "backtest=taker"], "backtest=taker has no effect: target=impact forecasts nothing to trade on"),
+    (["target=impact", "backtest.fee_bps=1"], "backtest.fee_bps=1 has no effect"),
+    (["target=impact", "evaluation.decay=[1]"], "target=impact has no horizon"),
+    (["backtest=off", "backtest.fee_bps=1"], "backtest.fee_bps=1 has no effect: backtest=off"),
+    (
+        ["tuning=off", "tuning.trials=3"],
+        "tuning.trials=3 has no effect: tuning=off; leave it out, or use tuning=optuna.",
+    ),
+    (["tuning=off", "model.space.num_leaves.low=4"], "has no effect: tuning=off"),
+    (
+        ["tuning=off", CHOSEN, "model.num_leaves=6"],
+        "tuning.best_params has num_leaves of each fold, which is used instead",
+    ),
+    (["ofi=best_level", "ofi.levels=5"], "ofi.levels=5 has no effect: ofi=best_level uses level 1"),
+    (["features=core", "features.trade_size=5"], "features.columns has neither cost_buy nor cost_sell"),
+    (["features=core", "features.vpin_bucket=5"], "features.columns has no vpin"),
+    (["features.cross_delay=5s"], "features.cross names no symbol"),
+    (["features.cross_max_age=5s"], "features.cross names no symbol"),
+    (
+        ["evaluation.leak_check=false", "evaluation.leak_times=5"],
+        "evaluation.leak_check=false; leave one of the two out",
+    ),
+    (["model.quantile=0.9"], "model.quantile=0.9 has no effect: the objective is auto; use objective=quantile"),
+    (["model.validation_fraction=0.3"], "early_stopping is null; set it, as in early_stopping=50"),
+    (["model=blend", "model.members.lgbm.quantile=0.9"], "the objective is auto"),
+    (["model=blend", "model.members.ridge.space.alpha.low=1"], "members of a blend are not tuned"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "sentence"), INERT, ids=[" ".join(o) for o, _ in INERT])
+def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
+    config = load(compose(["tracking=off", *overrides]))
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        check_effect(overrides, config)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["target=impact", "backtest=off"],
+        ["backtest=off", "backtest.latency=1s"],
+        ["tuning=off", CHOSEN, "model.learning_rate=0.3"],  # fold 1 uses it
+        ["tuning=off", CHOSEN, "model.n_estimators=3"],
+        ["ofi=best_level", "ofi.levels=5", "ofi.normalise=depth"],
+        ["features=full", "features.trade_size=5", "features.vpin_bucket=500"],
+        ["model.objective=quantile", "model.quantile=0.5"],
+        ["model.early_stopping=5", "model.validation_fraction=0.3"],
+        ["debug=tiny", "tuning=off"],  # debug=tiny sets tuning.trials too
+    ],
+    ids=" ".join,
+)
+def test_what_changes_something_is_not(overrides):
+    check_effect(overrides, load(compose(["tracking=off", *overrides])))
+
+
+def test_every_key_that_is_named_is_one(configure):
+    """The keys of `without_effect` follow the schemas."""
+    for overrides in ([], ["target=impact", "model=ols"], ["tuning=off", "backtest=off"], ["model=blend"]):
+        config = configure(*overrides)
+        for path in without_effect(config):
+            at = config
+            for part in path.split("."):
+                at = at[part] if isinstance(at, dict) else getattr(at, part)
+
+
+@pytest.mark.parametrize("module", ["run", "splits"])
+def test_the_commands_refuse_it(tmp_path, module):
+    done = subprocess.run(
+        [sys.executable, "-m", f"ofiml.{module}", "target=impact", "horizon=30s"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "horizon=30s has no effect" in done.stderr) == (2, True)
+    assert len(done.stderr.strip().splitlines()) == 1
