@@ -13,6 +13,8 @@ from ofiml.reporting.files import resolve_config
 from ofiml.units import duration
 from tests.conftest import ROOT
 
+PAGES = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
+
 WRONG = [
     ("horizon=1s", "horizon.length=1s is shorter than bars.step=10s"),
     ("model=logistic", "classifier, but the target is a return: use target=direction"),
@@ -132,8 +134,7 @@ def test_impossible_configs(configure, overrides, sentence):
         ("modle=lgbm", "Unknown key modle. Did you mean model?"),
         (
             "model=rigde",
-            "model=rigde is not a choice; model is one of blend, blend_direction, elasticnet, lasso, lgbm, logistic, "
-            "ols, ridge, zero. Did you mean model=ridge?",
+            f"model=rigde is not a choice; model is one of {', '.join(PAGES)}. Did you mean model=ridge?",
         ),
         ("horizon=15s", "Any other length is written horizon.length=15s."),
         ("horizon=10", "horizon=10 is not a choice"),

@@ -1,8 +1,10 @@
 """Models and readers of installed packages are found by their entry points, and a fault of one stays its own."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -228,6 +230,16 @@ def test_a_logged_config_that_names_anything_else_imports_nothing(install, group
         load(written)
     assert "\n" not in str(error.value)
     assert not {m for m in set(sys.modules) - before if m.startswith(("evil", "their_"))}
+
+
+def test_the_documented_entry_points_are_those_that_are_read():
+    page = (ROOT / "docs" / "add-a-source.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    declared = tomllib.loads(block)["project"]["entry-points"]
+    known = {registry.group: registry.attribute for registry in (KINDS, READERS)}
+    assert set(declared) == set(known)
+    for group, names in declared.items():
+        assert all(value.partition(":")[2] == known[group] for value in names.values())
 
 
 def test_entry_points_are_listed_by_name(install):

@@ -149,7 +149,7 @@ def test_real_pair(data):
             3537,
             {},
         )
-    assert s.quality.notes == ["updates that the book held already: 1"]
+    assert s.quality.notes == ["updates that are in the book already: 1"]
     first, last = s.events.row(0, named=True), s.events.row(-1, named=True)
     assert (first["bid_px_00"], first["bid_sz_00"], first["flags"]) == (28_181_000, 7666, F_LAST | F_SNAPSHOT)
     # The last book, from a dictionary of all levels.
@@ -214,7 +214,7 @@ def test_a_full_book_that_is_newer_than_the_updates(tmp_path):
     ]
     (s,) = read(stream(tmp_path / "x.txt", *messages))
     assert [b[2] for b in best(s)] == [1000, 8000]
-    assert s.quality.notes[0] == "updates that the book held already: 1"
+    assert s.quality.notes[0] == "updates that are in the book already: 1"
     assert s.quality.dropped == {"no_snapshot": 1}
     assert "gap" not in s.quality.kept
 
@@ -285,7 +285,7 @@ def test_updates_that_come_twice_count_once(tmp_path):
     twice = depth(10, 11, 9, [("100.0", "8")])
     (s,) = read(stream(tmp_path / "x.txt", BOOK, twice, twice, depth(12, 12, 11, [("100.0", "9")]), twice))
     assert [b[2] for b in best(s)] == [1000, 8000, 9000]
-    assert s.quality.notes[0] == "updates that the book held already: 2"
+    assert s.quality.notes[0] == "updates that are in the book already: 2"
 
 
 def test_best_quotes_make_a_book_where_there_is_no_depth(tmp_path):
@@ -363,29 +363,29 @@ def changed(**cells):
 DAMAGE = [
     ('{"e":"depthUpd', "no whole JSON message"),
     ("nonsense", "no whole JSON message"),
-    ("17", "17 is no message"),
+    ("17", "17 is not a message"),
     ("[" * 5000, "no whole JSON message"),
     (changed(b=[["100.0"]]), "column b: no list of pairs"),
     (changed(b=["12", "34"]), "column b: no list of pairs"),
     (changed(b=[["1", "2", "3"], ["4"]]), "column b: no list of pairs"),
     (changed(a={}), "column a: no list of pairs"),
-    (changed(b=[["1e2", "1"]]), "the price '1e2' is no positive decimal number"),
-    (changed(b=[["100.0,5", "1"]]), "the price '100.0,5' is no positive decimal number"),
-    (changed(b=[[100.0, "1"]]), "the price 100.0 is no positive decimal number"),
-    (changed(b=[["0.0", "1"]]), "the price '0.0' is no positive decimal number"),
+    (changed(b=[["1e2", "1"]]), "the price '1e2' is not a positive decimal number"),
+    (changed(b=[["100.0,5", "1"]]), "the price '100.0,5' is not a positive decimal number"),
+    (changed(b=[[100.0, "1"]]), "the price 100.0 is not a positive decimal number"),
+    (changed(b=[["0.0", "1"]]), "the price '0.0' is not a positive decimal number"),
     (changed(b=[["9999999", "1"]]), "the price '9999999' is larger than 4,000,000"),
     (changed(b=[["0.0000000001", "1"]]), "has more than 9 decimals"),
-    (changed(a=[["100.5", "-1"]]), "the size '-1' is no decimal number"),
-    (changed(a=[["100.5", "0.0005"]]), r"the size '0\.0005' is no multiple of dataset\.size_unit=0\.001; give"),
+    (changed(a=[["100.5", "-1"]]), "the size '-1' is not a decimal number"),
+    (changed(a=[["100.5", "0.0005"]]), r"the size '0\.0005' is not a multiple of dataset\.size_unit=0\.001; give"),
     (changed(a=[["100.5", "9" * 30]]), "is too many lots"),
-    (changed(u="12"), "column u: '12' is no number of an update"),
-    (changed(U=-1), "column U: -1 is no number of an update"),
-    (changed(pu=2**63), "column pu: 9223372036854775808 is no number"),
-    (changed(T=START * 1000), "column T: .* is no time in milliseconds"),
-    (changed(s=5), "column s: 5 is no symbol"),
+    (changed(u="12"), "column u: '12' is not a number of an update"),
+    (changed(U=-1), "column U: -1 is not a number of an update"),
+    (changed(pu=2**63), "column pu: 9223372036854775808 is not a number"),
+    (changed(T=START * 1000), "column T: .* is not a time in milliseconds"),
+    (changed(s=5), "column s: 5 is not a symbol"),
     (trade(1, "100.0", "1", maker=1, at=3), "column m: 1 is neither true nor false"),
-    (trade(True, "100.0", "1", maker=True, at=3), "column t: True is no number"),
-    (trade(1, None, "1", maker=True, at=3), "the price None is no positive decimal number"),
+    (trade(True, "100.0", "1", maker=True, at=3), "column t: True is not a number"),
+    (trade(1, None, "1", maker=True, at=3), "the price None is not a positive decimal number"),
 ]
 
 
@@ -420,11 +420,11 @@ def test_files_that_are_something_else(tmp_path):
     path = tmp_path / "x.txt"
     for content, what in (
         ("", "is empty"),
-        ("[1, 2", "is no JSON list"),
-        ('[{"e": "trade"}]', "column s: None is no symbol"),
-        ("time,bid,ask\n1,2,3\n", "line 1: 'time,bid,ask.n' is no local time in nanoseconds"),
-        ("9999999999999999999 {}\n", "is no local time"),
-        ("1723161255 {}\n", "is no local time"),
+        ("[1, 2", "is not a JSON list"),
+        ('[{"e": "trade"}]', "column s: None is not a symbol"),
+        ("time,bid,ask\n1,2,3\n", "line 1: 'time,bid,ask.n' is not a local time in nanoseconds"),
+        ("9999999999999999999 {}\n", "is not a local time"),
+        ("1723161255 {}\n", "is not a local time"),
         ("{}\n", "holds no depthUpdate and no bookTicker"),
         (json.dumps(BOOK), "holds no depthUpdate and no bookTicker"),
         (json.dumps(BOOK, indent=1), "holds no depthUpdate and no bookTicker"),

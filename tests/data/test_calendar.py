@@ -100,7 +100,7 @@ def test_dates_choose_sessions(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"calendar": "XNYX"}, r"dataset\.calendar=XNYX is no calendar .* XNYS"),
+        ({"calendar": "XNYX"}, r"dataset\.calendar=XNYX is not a calendar .* XNYS"),
         ({"hours": "auto"}, r"dataset\.hours must be regular, all"),
         ({"hours": ["16:00", "09:30"]}, "times in order"),
         ({"hours": ["9:30", "16:00"]}, "times in order"),

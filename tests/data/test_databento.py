@@ -257,7 +257,7 @@ def test_damaged_records_are_named_or_dropped(tmp_path, field, value, message):
 def test_sizes_in_lots(tmp_path):
     level = d.BidAskPair(bid_px=1000 * CENT, ask_px=1002 * CENT, bid_sz=500, ask_sz=700, bid_ct=1, ask_ct=2)
     path = put(tmp_path, metadata(), *(quote(i, size=100 * i + 1 * (i == 2), levels=level) for i in range(4)))
-    with pytest.raises(DataError, match=r"record 3, column size: 201 is no multiple of dataset\.size_unit=100"):
+    with pytest.raises(DataError, match=r"record 3, column size: 201 is not a multiple of dataset\.size_unit=100"):
         read(path, size_unit=100.0)
     (s,) = read(path, size_unit=100.0, policy=DROP)
     assert s.events["size"].to_list() == [0, 1, 3]

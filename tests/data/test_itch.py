@@ -315,7 +315,7 @@ def with_bytes(index, at, content):
         (with_bytes(8, 31, b"x"), 8, "the printable flag is neither"),
         (with_bytes(13, 19, b"Z"), 13, "the trading state is none of"),
         (with_bytes(11, 11, b"\x01"), 11, "far too large"),
-        (with_bytes(0, 11, b"\xff"), 0, "the symbol is no text"),
+        (with_bytes(0, 11, b"\xff"), 0, "the symbol is not text"),
     ],
 )
 def test_damage_is_named_by_its_byte_or_dropped_and_counted(tmp_path, day, index, sentence):
@@ -361,7 +361,9 @@ def test_messages_about_orders_nobody_saw(tmp_path):
 
 def test_sizes_in_lots(tmp_path):
     path = written(tmp_path, framed(listed(), add(1, 1, "B", 200, 100_000), add(2, 2, "S", 150, 100_100), END))
-    with pytest.raises(DataError, match=r"line 3, column shares: 150 shares are no multiple of dataset\.size_unit=100"):
+    with pytest.raises(
+        DataError, match=r"line 3, column shares: 150 shares are not a multiple of dataset\.size_unit=100"
+    ):
         read(path, size_unit=100.0)
     (s,) = read(path, size_unit=100.0, policy=Policy(unreadable="drop"))
     assert (s.events["bid_sz_00"].to_list(), s.quality.rows, s.quality.dropped) == ([2], 3, {"unreadable": 1})

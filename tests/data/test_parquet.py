@@ -101,5 +101,5 @@ def test_missing_columns_symbols_and_levels(path, session):
     with pytest.raises(DataError, match="has no rows"):
         read(path)
     frame.write_csv(path)
-    with pytest.raises(DataError, match="is no Parquet file"):
+    with pytest.raises(DataError, match="is not a Parquet file"):
         read(path)

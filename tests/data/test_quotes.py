@@ -84,7 +84,7 @@ def test_a_side_that_is_missing(tmp_path, side):
         ("158.39,158.5,1.5,1", "column OFRSIZ: '1.5' cannot be read"),
         ("158.39,158.5,-1,1", "column ask_sz_00: the size -1 is negative"),
         ("158.39,158.3,1,1", "column bid_px_00: .*crossed"),
-        ("158.391,158.5,1,1", r"column bid_px_00: 158\.391 is no multiple of dataset\.tick"),
+        ("158.391,158.5,1,1", r"column bid_px_00: 158\.391 is not a multiple of dataset\.tick"),
         ("158.39,1e300,1,1", "column OFR: '1e300' cannot be read"),
     ],
 )
@@ -161,7 +161,7 @@ def test_maps_that_do_not_fit(tmp_path):
     for change, message in (
         ({"columns": {"time": "DT"}}, r"dataset\.columns\.ask is missing"),
         ({"columns": COLUMNS | {"mid": "X"}}, r"dataset\.columns\.mid is not one of"),
-        ({"time_zone": "Mars"}, "is no time zone"),
+        ({"time_zone": "Mars"}, "is not a time zone"),
         ({"sizes": "boxes"}, r"dataset\.sizes=boxes is not one of"),
     ):
         with pytest.raises(ConfigError, match=message):

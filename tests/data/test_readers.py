@@ -208,7 +208,7 @@ def test_what_is_no_csv_is_named(tmp_path, data):
 
 def test_a_wrong_tick_is_noticed(tmp_path):
     path = csv(tmp_path, good(1), good(2))
-    with pytest.raises(DataError, match=r"column bid_px_00: 10\.01 is no multiple of dataset\.tick=0\.05"):
+    with pytest.raises(DataError, match=r"column bid_px_00: 10\.01 is not a multiple of dataset\.tick=0\.05"):
         read(path, tick=0.05)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from ofiml.bars.time import states
 from ofiml.cli import data as command
+from ofiml.data.readers import READERS
 from ofiml.data.sessions import sources
 from ofiml.microstructure.facts.book import spread
 from tests.data.test_readers import GOOD, csv, read
@@ -34,6 +35,26 @@ def test_one_bad_file_does_not_hide_the_others(call, tmp_path):
     assert [line.split()[0] for line in out.splitlines() if line[:2] in ("X ", "Y ")] == ["X", "Y", "X", "Y"]
     assert "refused: b.csv, line 3, column ask_px_00: 'x' cannot be read" in out
     assert "X 2024-10-21: noticed and kept 1 no_effect" in out
+
+
+def test_a_session_in_several_files_is_refused_with_their_names(call, tmp_path):
+    for name in ("a", "b", "c"):
+        csv(tmp_path, GOOD.format(1), GOOD.format(2)).rename(tmp_path / f"{name}.csv")
+    code, out, _ = call("check", "dataset=databento", f"dataset.path={tmp_path}/*.csv", "dataset.hours=all")
+    refused = [line for line in out.splitlines() if line.startswith("refused")]
+    assert code == 1
+    assert refused == [
+        f"refused: a.csv, {other}.csv hold the same session of X, 2024-10-21: join them, or choose one."
+        for other in "bc"
+    ]
+
+
+def test_datasets_are_listed_below_the_help(call, capsys):
+    with pytest.raises(SystemExit):
+        call("--help")
+    listed = capsys.readouterr().out.partition("datasets:\n")[2]
+    assert f"{'lobster':<20}{READERS['lobster'].description}" in listed
+    assert len(listed.splitlines()) == len(READERS) + 1
 
 
 def test_json_holds_the_same(call, tmp_path):

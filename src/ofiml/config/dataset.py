@@ -230,7 +230,7 @@ def _calendar(name: str) -> None:
     names = get_calendar_names()
     close = difflib.get_close_matches(name, names, n=3)
     hint = f"; did you mean {', '.join(close)}?" if close else ", as XNYS, CMES or 24/7."
-    require(name in names, f"dataset.calendar={name} is no calendar of exchange_calendars{hint}")
+    require(name in names, f"dataset.calendar={name} is not a calendar of exchange_calendars{hint}")
 
 
 def _hours(hours: Any) -> None:

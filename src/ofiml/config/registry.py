@@ -1,7 +1,7 @@
 """Records found by name: models and readers of the project's own folder, and those of installed packages.
 
 A name in a config is a key into a registry and never a path to import: configs come from strangers. A module is
-imported when its name is asked for, and only if the folder, or an entry point of an installed package, has that name.
+imported when its name is looked up, and only if the folder, or an entry point of an installed package, has that name.
 """
 
 import importlib
@@ -127,14 +127,14 @@ class Registry(Mapping[str, Record], Generic[Record]):
         for name in self:
             try:
                 records[name] = self[name]
-            except ConfigError:  # raised, with its sentence, when the name itself is asked for
+            except ConfigError:  # raised, with its sentence, when the name itself is looked up
                 continue
         return records
 
     def defaults(self) -> dict[str, dict[str, Any]]:
-        """Map each name that one installed package declares to the values of its NAME.yaml, which stands beside the
-        file of the record. Nothing is imported. A file that is missing or cannot be read counts as {"name": NAME}: the
-        schema of the record then says what is missing.
+        """Map each name of an installed package to the values of its NAME.yaml, which stands beside the file of the
+        record. Nothing is imported. A file that is missing or cannot be read counts as {"name": NAME}: the schema of
+        the record then says what is missing.
         """
         return {name: _read_defaults(name, entries[0]) for name, entries in self.installed().items()}
 

@@ -45,8 +45,8 @@ class Checker:
     place: str = "line"
     notes: list[str] = field(default_factory=list)
 
-    def anew(self) -> "Checker":
-        """One for other rows of the same input, that has counted nothing."""
+    def with_zero_counts(self) -> "Checker":
+        """Make a checker for other rows of the same input, with all counts at zero."""
         return Checker(self.source, self.policy, self.book_source, place=self.place)
 
     def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
@@ -142,7 +142,7 @@ class Checker:
 
 
 def carried(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """What is left of `before`, told apart by `row`, with the marks of the rows that were dropped.
+    """Give the rows that are left of `before`, which `row` identifies, the marks of the rows that were dropped.
 
     A book clear or a stated book goes, as F_SNAPSHOT, to the next row that is left, so that no flow is measured across
     it; the end of a message to the last row that is left of it, so that it is not known later than it was.
@@ -170,7 +170,7 @@ def remedy(cause: str, policy: Policy) -> str:
     """What to do about a refused cause."""
     others = [p for p in policy.choices(cause) if p != "raise"]
     verbs = {"drop": "drop and count such rows", "keep": "count and keep them"}
-    return "Mend the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."
+    return "Fix the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."
 
 
 def _names(levels: int, quantity: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What readers take and give: the bytes of an input's files, and one symbol's rows as the feed had them."""
+"""What passes through readers: the bytes of an input's files, and one symbol's rows in feed order."""
 
 import gzip
 import io
@@ -46,8 +46,8 @@ class Feed:
     notes: tuple[str, ...] = ()
 
 
-def unpacked(blob: Blob) -> Blob:
-    """The blob, decompressed where it is gzip or zstd. Raises DataError where it is damaged or far too large."""
+def unpack_file(blob: Blob) -> Blob:
+    """Decompress a file that is gzip or zstd; return any other as it is. Raises DataError for a damaged or huge one."""
     content = blob.content
     try:
         if content.startswith(_GZIP):
@@ -64,7 +64,7 @@ def unpacked(blob: Blob) -> Blob:
 
 
 def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> bytes:
-    """What `read` gives in pieces, to its end: a stream that is asked for all at once sets aside all that it may be.
+    """Read a stream to its end, in pieces: read at once it would reserve all the memory that it might need.
 
     Raises DataError where that is more than `limit` bytes, or so much more than `packed` that it is a bomb.
     """
@@ -82,10 +82,10 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
     return b"".join(parts)
 
 
-def by_symbol(
+def split_by_symbol(
     table: pl.DataFrame, source: str, wanted: list[str] | None, checker: Checker
 ) -> Iterator[tuple[str, pl.DataFrame, Checker]]:
-    """Each symbol's rows of a table with a column `symbol`; what `checker` has counted stays with the first.
+    """Yield each symbol, its rows (without `symbol`) and a checker; what `checker` has counted stays with the first.
 
     Raises DataError for a table without rows, and for a wanted symbol that is not there.
     """
@@ -104,4 +104,4 @@ def by_symbol(
     for name in names:
         if wanted is None or name in wanted:
             yield name, parts[(name,)], checker
-            checker = checker.anew()
+            checker = checker.with_zero_counts()

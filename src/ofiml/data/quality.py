@@ -1,4 +1,4 @@
-"""What a session's input held: rows read and used, and what was dropped, or noticed and kept, by cause."""
+"""The quality of a session's input: rows read and used, and rows dropped, or noticed and kept, by cause."""
 
 from dataclasses import dataclass, field
 

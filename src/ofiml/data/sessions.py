@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,20 @@ class Source:
 
     def __call__(self) -> Iterator[Session]:
         return self.sessions()
+
+
+@dataclass(slots=True)
+class UniqueSessions:
+    """The sessions that a study has taken, by symbol and date, each with its source: no two may have one name."""
+
+    taken: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, symbol: str, date: str, source: str) -> None:
+        """Take one more. Raises DataError, which names both sources, where one of that symbol and date was taken."""
+        if (symbol, date) in self.taken:
+            both = f"{self.taken[symbol, date]}, {source}"
+            raise DataError(f"{both} hold the same session of {symbol}, {date}: join them, or choose one.")
+        self.taken[symbol, date] = source
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
@@ -83,7 +97,7 @@ def _name(paths: Sequence[Path], content: str, dataset: FileDataset, **other: An
 
 
 def _first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
-    """The first `count`; one more is asked for, so that an input that holds no more is known to be whole."""
+    """Yield the first `count`; one more is read, so that an input without more is known to be whole."""
     yield from islice(sessions, count)
     next(sessions, None)
 
@@ -96,7 +110,7 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
         try:
             yield from _made(blobs, dataset, content)
         except _OutsideHours:
-            # Who gives one input without a single regular hour asks for what it holds; it is said all the same.
+            # A single input without one regular hour is meant to be read whole; a note says so.
             if not alone or dataset.hours != "regular":
                 raise
             for session in _made(blobs, replace(dataset, hours="all"), content):
@@ -178,7 +192,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     index, outside = _assigned(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
-        of_session = checker.anew()
+        of_session = checker.with_zero_counts()
         checked = _not_empty(carried(rows, of_session.book(rows, feed.levels)), of_session)
         _on_ticks(checked, dataset, of_session)
         quality = Quality(
@@ -226,18 +240,18 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
             day = dt.date.fromisoformat(feed.date)
             same_day = [calendar.between(day, dataset.hours, calendar.time_zone(dataset.calendar))]
         windows = [named.within(w) for w in same_day] or [named]
-    held = [w for w in windows if w.holds(stamps)]
-    if not held:
+    used = [w for w in windows if w.holds(stamps)]
+    if not used:
         hours = [(w.open, w.close) for w in windows if w.open < w.close]
-        asked = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
+        where = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
         raise _OutsideHours(
-            f"{feed.checker.source}: no event lies {asked}; it holds {_stated(*span)}. "
+            f"{feed.checker.source}: no event lies {where}; it holds {_stated(*span)}. "
             "See dataset.hours and dataset.calendar; dataset.hours=all keeps all.",
             feed,
         )
     if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):
-        return [w.trimmed(stamps) for w in held]
-    return held
+        return [w.trimmed(stamps) for w in used]
+    return used
 
 
 def _stated(first: int, last: int) -> str:
@@ -262,7 +276,7 @@ def _on_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> N
         if off.height:
             raise DataError(
                 f"{checker.source}, {checker.place} {off['line'][0]}, column {column}: "
-                f"{off[column][0] / PRICE_SCALE:g} is no multiple of "
+                f"{off[column][0] / PRICE_SCALE:g} is not a multiple of "
                 f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
             )
 

@@ -22,8 +22,8 @@ from ofiml.config import Config, FileDataset, load
 from ofiml.data import cache as store
 from ofiml.data.calendar import time_zone
 from ofiml.data.schema import Session, times
-from ofiml.data.sessions import Source, sources
-from ofiml.errors import ConfigError, DataError
+from ofiml.data.sessions import Source, UniqueSessions, sources
+from ofiml.errors import ConfigError
 from ofiml.features import layout
 from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
@@ -154,13 +154,9 @@ def _all(found: list[Source], config: Config, bar: Progress) -> Iterator[Session
             yield from source()
             bar.step()
 
-    sources_: dict[tuple[str, str], str] = {}
+    taken = UniqueSessions()
     for session in first_sessions(every(), config.dataset.max_sessions):
-        key = session.symbol, session.date
-        if key in sources_:
-            both = f"{sources_[key]}, {session.source}"
-            raise DataError(f"{both} hold the same session of {key[0]}, {key[1]}: join them, or choose one.")
-        sources_[key] = session.source
+        taken.add(session.symbol, session.date, session.source)
         yield session
 
 

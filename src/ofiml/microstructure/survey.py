@@ -1,6 +1,5 @@
 """What a dataset holds, without a study: its sessions, their quality, and the shape of their books."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from ofiml.bars.time import states
 from ofiml.config import Config
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
-from ofiml.data.sessions import Source, sources
+from ofiml.data.sessions import Source, UniqueSessions, sources
 from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
@@ -34,6 +33,7 @@ class Found:
     open: int
     close: int
     levels: int
+    source: str
     quality: Quality
     facts: Facts = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
@@ -77,16 +77,20 @@ def survey(
         parts = parallel(joblib.delayed(work)(source, bar) for source in found)
     sessions = [one for held, _ in parts for one in held][: config.dataset.max_sessions]
     refused = [sentence for _, sentences in parts for sentence in sentences]
-    for (symbol, date), count in Counter((s.symbol, s.date) for s in sessions).items():
-        if count > 1:
-            refused.append(f"{count} inputs hold a session of {symbol}, {date}: a study takes one; join or choose.")
+    taken = UniqueSessions()
+    for one in sessions:
+        try:
+            taken.add(one.symbol, one.date, one.source)
+        except DataError as error:
+            refused.append(str(error))
     if not sessions and not refused:
         refused.append("no session lies within dataset.first_date and dataset.last_date.")
     return Survey(sessions, refused)
 
 
 def _found(session: Session, per: str | None) -> Found:
-    found = Found(session.symbol, session.date, session.open, session.close, session.levels, session.quality)
+    s = session
+    found = Found(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
     if per is not None:
         book = states(session, per)
         found.facts = {

@@ -9,8 +9,18 @@ from ofiml.models.base import Model, Task
 
 
 def build(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
-    """Make the model that `config` names, for a `task` and for `features` of these names, which a model that depends
-    on its features' meaning needs.
+    """Make the unfitted model that `config` describes.
+
+    Parameters
+    ----------
+    config
+        The model's own schema; its name is looked up in `MODELS`.
+    task
+        What the model learns: regression or classification.
+    seed
+        Of every random choice of the model.
+    features
+        Names of the features, in the order of their columns; models with settings per feature need them.
     """
     model: Model = MODELS.kind(config.name).build(config, Task(task, seed, tuple(features)))
     return model

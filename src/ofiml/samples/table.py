@@ -3,6 +3,7 @@
 import polars as pl
 
 from ofiml.config import Features
+from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
 from ofiml.ofi.columns import FlowColumn
 from ofiml.samples.cross import cross_columns
@@ -22,11 +23,9 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     """
     if len({(s.levels, s.size_unit) for s in sessions}) > 1:
         raise DataError("The sessions differ in levels or size unit: set dataset.levels to what all of them have.")
-    keys = [s.key for s in sessions]
+    taken = UniqueSessions()
     for s in sessions:
-        if keys.count(s.key) > 1:
-            both = ", ".join(other.source for other in sessions if other.key == s.key)
-            raise DataError(f"{both} hold the same session of {s.key[0]}, {s.key[1]}: join them, or choose one.")
+        taken.add(*s.key, s.source)
     rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
     no_mid = pl.col("mid").is_null()
     no_label = ~no_mid & pl.col("y").is_null()

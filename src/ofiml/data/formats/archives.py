@@ -47,7 +47,7 @@ def _base(path: str) -> str:
 
 
 def _damaged(blob: Blob, kind: str, error: Exception) -> DataError:
-    """What is said of any error: on damaged bytes the packages, and decoders below them, raise errors of many kinds."""
+    """The error for any fault: on damaged bytes the packages, and decoders below them, raise errors of many kinds."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return DataError(f"{blob.name} is damaged, locked or not a {kind} ({reason:.200}): fetch it again.")
 

@@ -99,13 +99,13 @@ def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Colum
     def value(x: pl.Expr) -> pl.Expr:
         return pl.when((x >= -limit) & (x <= limit)).then(x).cast(dtype or pl.Int64(), strict=False)
 
-    held = np.iinfo(str(dtype or pl.Int64()).lower())
-    low, high = max(-limit, int(held.min)), min(limit, int(held.max))
+    range_ = np.iinfo(str(dtype or pl.Int64()).lower())
+    low, high = max(-limit, int(range_.min)), min(limit, int(range_.max))
     return Column(pl.Int64(), value, plain=Plain(NUMBER, 0, low, high, dtype or pl.Int64()))
 
 
 def size(unit: float) -> Column:
-    """Decimal sizes to whole lots of `unit`; one that is no multiple of it cannot be read."""
+    """Decimal sizes to whole lots of `unit`; one that is not a multiple of it cannot be read."""
     if unit == 1.0:
         return integer()
 
@@ -277,9 +277,9 @@ def _misshapen(blob: Blob, reason: str) -> str:
     for number, line in enumerate(lines, start=1):
         if line.count(b",") > width:
             fields = line.count(b",") + 1
-            return f"{blob.name}, line {number}: {fields} fields where line 1 has {width + 1}. Mend or delete the line."
+            return f"{blob.name}, line {number}: {fields} fields where line 1 has {width + 1}. Fix or delete the line."
     reason = (reason.splitlines() or ["no reason given"])[0]
-    return f"{blob.name} cannot be read as CSV ({reason:.200}): mend it or fetch it again."
+    return f"{blob.name} cannot be read as CSV ({reason:.200}): fix it or fetch it again."
 
 
 def _quickly(blob: Blob, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:

@@ -80,7 +80,7 @@ def scale(size_unit: float) -> tuple[int, int]:
 def prices_and_sizes(cells: Sequence[object], size_unit: float) -> tuple[Int64, Int64]:
     """Of cells that alternate, price and size: (prices in 1e-9, sizes in lots), each a number or its fault.
 
-    A cell that is no string is UNREADABLE, a size that is no multiple of `size_unit` TOO_FINE.
+    A cell that is no string is UNREADABLE, a size that is not a multiple of `size_unit` TOO_FINE.
     """
     places, divisor = scale(size_unit)
     decimals = np.array([_PRICE_DECIMALS, places])

@@ -27,11 +27,11 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     import polars as pl  # heavy imports stand here: the READER below is imported for its schema alone
 
     from ofiml.data.checks import Checker
-    from ofiml.data.feed import Feed, by_symbol, unpacked
+    from ofiml.data.feed import Feed, split_by_symbol, unpack_file
     from ofiml.data.formats import csv
     from ofiml.data.schema import ACTION, F_LAST, SIDE
 
-    (file,) = (unpacked(blob) for blob in files)  # gzip or zstd around the file is removed
+    (file,) = (unpack_file(blob) for blob in files)  # gzip or zstd around the file is removed
     checker = Checker(file.name, dataset.policy)
     # CHANGE: the columns of the file, and what each holds. A cell that does not fit is refused, or dropped and counted.
     quotes = {
@@ -68,7 +68,7 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
         pl.col("ask_size").alias("ask_sz_00"),
         *(pl.lit(None, pl.UInt32).alias(f"{side}_ct_00") for side in ("bid", "ask")),  # the file counts no orders
     )
-    for symbol, rows, its_checker in by_symbol(events, file.name, dataset.symbols, checker):
+    for symbol, rows, its_checker in split_by_symbol(events, file.name, dataset.symbols, checker):
         n_read = rows.height + sum(its_checker.dropped.values())
         yield Feed(symbol, rows, levels=1, rows=n_read, checker=its_checker)
 

@@ -70,8 +70,8 @@ def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:
         pl.int_range(pl.len()) > 0
     )
     trade = pl.col("action") == "T"
-    said = pl.col("action").cast(pl.String).replace_strict({"A": 1, "C": 2, "T": 4, "N": 6})
-    kind = pl.when(trade & unchanged).then(5).when(halt).then(7).otherwise(said)
+    event_type = pl.col("action").cast(pl.String).replace_strict({"A": 1, "C": 2, "T": 4, "N": 6})
+    kind = pl.when(trade & unchanged).then(5).when(halt).then(7).otherwise(event_type)
     after = pl.col("ts_event").to_physical() - day_starts
     time = pl.concat_str(after // SECOND, pl.lit("."), (after % SECOND).cast(pl.String).str.zfill(9))
     # LOBSTER gives the resting order's side, the schema a trade's aggressor's.
@@ -100,7 +100,7 @@ def _units(session: Session, column: str) -> Int64:
     whole = np.rint(units)
     if (np.abs(whole - units) > 1e-6).any():
         raise DataError(
-            f"{session.symbol}: sizes in lots of {session.size_unit:g} are no whole numbers, as they must be."
+            f"{session.symbol}: sizes in lots of {session.size_unit:g} are not whole numbers, as they must be."
         )
     return _within(pl.Series(whole).cast(pl.Int64), column, dbn.UNDEF_SIZE - 1)
 

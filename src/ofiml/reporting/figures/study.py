@@ -142,9 +142,9 @@ _MOST_GROUPS = 6  # that a figure has room for
 
 def _weights(figure: Figure, study: Study) -> None:
     """The weight over levels that each fold learned, signs and all, a panel for each part and look-back."""
-    ofi = study.report.ofi
+    ofi, reduction = study.report.ofi, str(study.config.ofi.name)
     learned, explained = (
-        part if isinstance(part, dict) else {study.config.ofi.name: part or []} for part in (ofi.weights, ofi.explained)
+        part if isinstance(part, dict) else {reduction: part or []} for part in (ofi.weights, ofi.explained)
     )
     shown = list(learned)[:_MOST_GROUPS]
     across = 2 if len(shown) in (2, 4) else min(3, len(shown))

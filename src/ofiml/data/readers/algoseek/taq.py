@@ -8,8 +8,8 @@ from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
-    by_symbol,
-    unpacked,
+    split_by_symbol,
+    unpack_file,
 )
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import timestamps as wall_clock
@@ -52,12 +52,12 @@ def read_feeds(files: Sequence[Blob], dataset: AlgoseekDataset) -> Iterator[Feed
     Raises DataError for depth, futures and options, a missing column, quotes whose size is in doubt, a venue without
     quotes, and whatever the policy refuses.
     """
-    (blob,) = (unpacked(f) for f in files)
+    (blob,) = (unpack_file(f) for f in files)
     _check_header(blob, dataset.levels)
     checker = Checker(blob.name, dataset.policy)
     table = _timed(text.read_csv(blob, _COLUMNS, checker), checker)
     table = _in_lots(table, dataset, checker)
-    for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
+    for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
         events = _events(rows, dataset.venue, blob.name)
         yield Feed(symbol, events, 1, rows.height + sum(its_checker.dropped.values()), its_checker)
 
@@ -124,7 +124,7 @@ def _in_lots(table: pl.DataFrame, config: AlgoseekDataset, checker: Checker) -> 
             )
     shares = pl.col("Quantity") * pl.when(quote).then(config.quote_lot or 1.0).otherwise(1.0)
     lots = shares / config.size_unit
-    what = f"the size {{Quantity}} is no multiple of dataset.size_unit={config.size_unit:g}"
+    what = f"the size {{Quantity}} is not a multiple of dataset.size_unit={config.size_unit:g}"
     whole = (lots - lots.round()).abs() < 1e-6
     table = checker.apply(table, [Check("unreadable", "Quantity", ~whole, what)])
     return table.with_columns(lots.round().cast(pl.Int64).alias("size"))

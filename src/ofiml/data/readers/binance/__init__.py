@@ -8,7 +8,7 @@ time both clocks are `E`. The recorder's clock may stand before the exchange's: 
 The book is built from depthUpdate. Where a symbol has none, bookTicker gives a book of one level; else it is left
 aside, because it says what the depth says. Trades are `trade`, or `aggTrade` where there is none. All other messages
 are left aside and counted in a note. A bare message must be a difference: one of a partial book (depth5, depth10,
-depth20) is told by the name of its stream alone.
+depth20) can be recognised by the name of its stream alone.
 """
 
 import re

@@ -5,8 +5,8 @@ and the same of spot. A full book (a REST answer) is the state after the update 
 newer are in it; the first newer one must join it, and each must join the one before.
 
 An update reaches from what it needs, `pu` (futures) or `U` - 1 (spot), to its last id `u`. It joins a book that stands
-anywhere in between, because its sizes are absolute. This is the exchange's rule, but that futures' `U` is not asked
-for: ids are shared by all symbols, and between `pu` and `U` lies no update of this one.
+anywhere in between, because its sizes are absolute. This is the exchange's rule, except that futures' `U` is not
+used: ids are shared by all symbols, and between `pu` and `U` lies no update of this one.
 """
 
 from bisect import bisect_right
@@ -28,7 +28,7 @@ from ofiml.data.schema import (
     Int64,
 )
 
-_CLEAR = -1  # a part that is no message's levels but empties the book
+_CLEAR = -1  # a part that is not a message's levels but empties the book
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
     """(the steps, how many updates were in the book already and are passed over).
 
     The update after a gap empties the book: it is not known until a full one that joins, and the updates before that
-    count as `no_snapshot`. Kept, they build on the empty book. A full book states the book anew, with the updates on
+    count as `no_snapshot`. Kept, they build on the empty book. A full book states the book again, with the updates on
     top that came before it and are newer. Raises DataError as the policy of `gap` and `no_snapshot` has it.
     """
     columns = (depth.rows[c].to_list() for c in ("full", "first", "last", "before"))

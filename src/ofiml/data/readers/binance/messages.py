@@ -128,13 +128,13 @@ class _Collector:
         if price == decimals.TOO_LARGE:
             return f"the price {cells[0]!r} is larger than 4,000,000"
         if price <= 0:
-            return f"the price {cells[0]!r} is no positive decimal number"
+            return f"the price {cells[0]!r} is not a positive decimal number"
         if size == decimals.TOO_FINE:
             unit = f"dataset.size_unit={self.size_unit:g}"
-            return f"the size {cells[1]!r} is no multiple of {unit}; give the instrument's step of sizes"
+            return f"the size {cells[1]!r} is not a multiple of {unit}; give the instrument's step of sizes"
         if size == decimals.TOO_LARGE:
             return f"the size {cells[1]!r} is too many lots of dataset.size_unit={self.size_unit:g}"
-        return f"the size {cells[1]!r} is no decimal number"
+        return f"the size {cells[1]!r} is not a decimal number"
 
     def kind(self) -> Kind:
         self.flush()
@@ -206,7 +206,7 @@ class Parser:
             stream = ""
         if not isinstance(message, dict):
             if not isinstance(message, list):
-                raise _Unreadable(f"{message!r:.40} is no message")
+                raise _Unreadable(f"{message!r:.40} is not a message")
             self.ignored["lists"] += 1
             return
         kind = message.get("e")
@@ -262,7 +262,7 @@ class Parser:
         if name is None and kind == "full":
             return NO_SYMBOL
         if not isinstance(name, str) or not name:
-            raise _Unreadable(f"column s: {name!r:.40} is no symbol")
+            raise _Unreadable(f"column s: {name!r:.40} is not a symbol")
         if self.wanted is not None and name not in self.wanted:
             return None
         return self.index.setdefault(name, len(self.index))
@@ -279,7 +279,7 @@ def _messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
         try:
             entries = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            raise DataError(f"{blob.name} is no JSON list ({error}): mend it or fetch it again.") from error
+            raise DataError(f"{blob.name} is not a JSON list ({error}): fix it or fetch it again.") from error
         yield from ((i, NO_ID, entry) for i, entry in enumerate(entries, start=1))
         return
     if start == b"{" and _is_one_object(content):
@@ -292,7 +292,7 @@ def _messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
         if start != b"{":
             stamp, _, body = text.partition(b" ")
             if not _STAMP.fullmatch(stamp) or int(stamp) > LATEST:
-                what = f"{stamp.decode(errors='replace')!r:.40} is no local time in nanoseconds (19 digits)"
+                what = f"{stamp.decode(errors='replace')!r:.40} is not a local time in nanoseconds (19 digits)"
                 yield line, NO_ID, _Unreadable(what)
                 continue
             recv = int(stamp)
@@ -331,14 +331,14 @@ def _times(message: dict[str, Any], recv: int, latest: int) -> tuple[int, int]:
 def _time(message: dict[str, Any], key: str) -> int:
     value = message[key]
     if type(value) is not int or not 0 <= value <= _LATEST:
-        raise _Unreadable(f"column {key}: {value!r:.40} is no time in milliseconds")
+        raise _Unreadable(f"column {key}: {value!r:.40} is not a time in milliseconds")
     return value * MILLISECOND
 
 
 def _id(message: dict[str, Any], key: str) -> int:
     value = message.get(key)
     if type(value) is not int or not 0 <= value <= _LARGEST_ID:
-        raise _Unreadable(f"column {key}: {value!r:.40} is no number of an update or trade")
+        raise _Unreadable(f"column {key}: {value!r:.40} is not a number of an update or trade")
     return value
 
 

@@ -9,7 +9,7 @@ from ofiml.config import FileDataset
 from ofiml.data.book.levels import after_first, from_levels, lone_events
 from ofiml.data.book.trades import among, upon
 from ofiml.data.checks import Checker
-from ofiml.data.feed import Blob, Feed, unpacked
+from ofiml.data.feed import Blob, Feed, unpack_file
 from ofiml.data.readers.binance.book import messages, plan
 from ofiml.data.readers.binance.messages import (
     NO_ID,
@@ -32,7 +32,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     for i, blob in enumerate(files):
         checker.source = blob.name
         # The full book of a pair takes the time of the update that it is followed by.
-        parser.take(unpacked(blob), clock=i == len(files) - 1)
+        parser.take(unpack_file(blob), clock=i == len(files) - 1)
     found = parser.finish()
     depth = _with_full_books(found, name)
     numbers = _quoted(found, depth, dataset, name)
@@ -103,7 +103,7 @@ def _from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tup
     mine, before = after_first(_trades(trades), before, checker)
     table = among(table, mine, np.append(starts, table.height)[before])
     events = from_levels(table, levels, checker)
-    return events, [f"updates that the book held already: {passed}"] if passed else []
+    return events, [f"updates that are in the book already: {passed}"] if passed else []
 
 
 def _timed(depth: Kind, checker: Checker) -> Kind:

@@ -6,7 +6,7 @@ import polars as pl
 
 from ofiml.config import FileDataset
 from ofiml.data.checks import Check, Checker
-from ofiml.data.feed import Blob, unpacked
+from ofiml.data.feed import Blob, unpack_file
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import dbn
 from ofiml.data.formats import parquet as columnar
@@ -40,7 +40,7 @@ def table(
     publisher where the file has them. `levels_of` says how many levels are read of a file with these columns, and
     refuses files of another schema. A count of 0 becomes null: nobody counted. Raises DataError.
     """
-    (blob,) = (unpacked(f) for f in files)
+    (blob,) = (unpack_file(f) for f in files)
     binary = blob.content.startswith(dbn.MAGIC)
     checker = Checker(blob.name, dataset.policy, place="record" if binary else "line")
     if binary:
@@ -183,7 +183,7 @@ def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker)
 
 
 def _as(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
-    """The column as that type; null where an integer is asked for and there is a fraction."""
+    """The column as that type; null where the type is an integer and the value has a fraction."""
     cast = column.cast(dtype, strict=False)
     return pl.when(cast == column).then(cast) if dtype.is_integer() else cast
 
@@ -226,7 +226,9 @@ def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> 
         whole = frame.with_columns(**lots)
         for c in sizes:
             bad = whole[c].is_null()
-            frame = checker.refuse("unreadable", frame, bad, c, f"{{{c}}} is no multiple of dataset.size_unit={unit:g}")
+            frame = checker.refuse(
+                "unreadable", frame, bad, c, f"{{{c}}} is not a multiple of dataset.size_unit={unit:g}"
+            )
             whole = whole.filter(~bad)
         frame = whole
     return frame.with_columns(pl.col("ts_event", "ts_recv").cast(TIME))

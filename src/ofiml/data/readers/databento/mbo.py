@@ -12,7 +12,7 @@ from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
-    by_symbol,
+    split_by_symbol,
 )
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento.files import (
@@ -47,7 +47,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events, with `dataset.levels` levels, or 10. Raises DataError, as `databento`'s."""
     levels = dataset.levels or 10
     rows, _, checker = table(list(files), dataset, (dbn.MBO,), _no_levels)
-    for symbol, its_rows, its_checker in by_symbol(rows, checker.source, dataset.symbols, checker):
+    for symbol, its_rows, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         count = its_rows.height + sum(its_checker.dropped.values())
         usable = its_checker.apply(one_instrument(its_rows, symbol, its_checker), _CHECKS)
         yield Feed(symbol, _rebuilt(usable, levels, its_checker), levels, count, its_checker)

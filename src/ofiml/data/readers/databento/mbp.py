@@ -7,7 +7,7 @@ from ofiml.config import FileDataset
 from ofiml.data.feed import (
     Blob,
     Feed,
-    by_symbol,
+    split_by_symbol,
 )
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento.files import (
@@ -30,7 +30,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         return _levels(names, source, dataset.levels)
 
     rows, levels, checker = table(list(files), dataset, (dbn.MBP_1, dbn.MBP_10), levels_of)
-    for symbol, events, its_checker in by_symbol(rows, checker.source, dataset.symbols, checker):
+    for symbol, events, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         read_rows = events.height + sum(its_checker.dropped.values())
         yield Feed(symbol, one_instrument(events, symbol, its_checker), levels, read_rows, its_checker)
 

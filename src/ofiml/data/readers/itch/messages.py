@@ -17,7 +17,7 @@ from ofiml.data.checks import Check, Checker, remedy
 from ofiml.data.feed import (
     Blob,
     Feed,
-    unpacked,
+    unpack_file,
 )
 from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.readers.itch import kernel as itch
@@ -44,7 +44,7 @@ _UNSOUND = {
     itch.SHARES: "the number of shares is 0 or far too large",
     itch.PRINTABLE: "the printable flag is neither Y nor N",
     itch.STATE: "the trading state is none of H, P, Q, T",
-    itch.STOCK: "the symbol is no text, or another one than its stock locate code had before",
+    itch.STOCK: "the symbol is not text, or another one than its stock locate code had before",
     itch.REFERENCE: "the order reference is far too large",
 }
 # fmt: off
@@ -72,7 +72,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """
     (blob,) = files
     date = _date(blob.name)
-    blob = unpacked(blob)
+    blob = unpack_file(blob)
     data = np.frombuffer(blob.content, np.uint8)
     checker = Checker(blob.name, dataset.policy)
     survey = _survey(data, checker)
@@ -155,7 +155,7 @@ def _survey(data: NDArray[np.uint8], checker: Checker) -> _Survey:
             raise DataError(f"{checker.source}: {symbol} has two stock locate codes, {symbols[symbol]} and {locate}.")
         symbols[symbol] = locate
     if not symbols:
-        raise DataError(f"{checker.source} names no symbol: it is no ITCH 5.0 file, or its start is missing.")
+        raise DataError(f"{checker.source} names no symbol: it is not an ITCH 5.0 file, or its start is missing.")
     return _Survey(stocks, symbols, counts, bool(ended))
 
 
@@ -228,7 +228,7 @@ def _side() -> pl.Expr:
 def _in_lots(frame: pl.DataFrame, unit: float, checker: Checker) -> pl.DataFrame:
     """With `size`, in lots of `unit` shares; one that is no multiple is unreadable."""
     lots = pl.col("shares") / unit
-    what = f"{{shares}} shares are no multiple of dataset.size_unit={unit:g}"
+    what = f"{{shares}} shares are not a multiple of dataset.size_unit={unit:g}"
     frame = checker.apply(frame, [Check("unreadable", "shares", (lots - lots.round()).abs() > 1e-6, what)])
     return frame.with_columns(lots.round().cast(pl.Int64).alias("size"))
 

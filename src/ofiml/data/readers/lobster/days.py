@@ -124,7 +124,7 @@ def _day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
     except ValueError as error:
         raise DataError(f"{message.name}: {match['date']} is not a date.") from error
     if not 1970 <= date.year < 2260:
-        raise DataError(f"{message.name}: {match['date']} is no day of a market's: the name must have the day.")
+        raise DataError(f"{message.name}: {match['date']} is not a day from 1970 to 2259: the name must have the day.")
     levels = match["levels"]
     if len(levels) > 3 or not 1 <= int(levels) <= _MOST_LEVELS:
         raise DataError(f"{message.name}: the name says {levels:.20} levels; 1 to {_MOST_LEVELS} can be read.")

@@ -10,7 +10,7 @@ from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
-    by_symbol,
+    split_by_symbol,
 )
 from ofiml.data.formats import parquet as columnar
 from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
@@ -38,14 +38,14 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     table, levels = _table(blob, dataset.levels)
     table = checker.apply(table, _checks(schema(levels)))
     words = [pl.col(c).cast(pl.String).cast(dtype, strict=False) for c, dtype in _WORDS.items()]
-    for symbol, events, its_checker in by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
+    for symbol, events, its_checker in split_by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
         yield Feed(symbol, events, levels, events.height + sum(its_checker.dropped.values()), its_checker)
 
 
 def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
     """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
     if not blob.content.startswith(columnar.MAGIC):
-        raise DataError(f"{blob.name} is no Parquet file: see dataset=… for other formats.")
+        raise DataError(f"{blob.name} is not a Parquet file: see dataset=… for other formats.")
     frame = columnar.table(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
     levels = _levels(frame.columns, blob.name, wanted)
     for name, dtype in schema(levels).items():

@@ -40,7 +40,9 @@ class QuotesDataset(FileDataset):
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ConfigError(f"dataset.time_zone={self.time_zone} is no time zone; write America/New_York.") from error
+            raise ConfigError(
+                f"dataset.time_zone={self.time_zone} is not a time zone; write America/New_York."
+            ) from error
 
 
 def read_feeds(files: Sequence["Blob"], dataset: QuotesDataset) -> Iterator["Feed"]:

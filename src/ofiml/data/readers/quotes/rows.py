@@ -8,8 +8,8 @@ from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
-    by_symbol,
-    unpacked,
+    split_by_symbol,
+    unpack_file,
 )
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import timestamps as wall_clock
@@ -28,7 +28,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
 
     Raises DataError for a column that is missing, or named twice, and whatever the policy refuses.
     """
-    (blob,) = (unpacked(f) for f in files)
+    (blob,) = (unpack_file(f) for f in files)
     checker = Checker(blob.name, dataset.policy)
     names = _names(blob, dataset)
     table = text.read_csv(blob, _columns(blob, names, dataset), checker)
@@ -40,7 +40,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
                 f"{blob.name}: dataset.columns names no column symbol; name it, or the one symbol, dataset.symbols=[…]."
             )
         table = table.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
-    for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
+    for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
         yield Feed(symbol, _events(rows), 1, rows.height + sum(its_checker.dropped.values()), its_checker)
 
 

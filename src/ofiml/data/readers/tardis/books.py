@@ -14,8 +14,8 @@ from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
     Feed,
-    by_symbol,
-    unpacked,
+    split_by_symbol,
+    unpack_file,
 )
 from ofiml.data.formats import csv as text
 from ofiml.data.quality import add
@@ -36,10 +36,10 @@ _INCREMENTAL, _TRADES, _SNAPSHOT = {"is_snapshot", "amount"}, {"id", "side", "am
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events in the order of `local_timestamp`. Raises DataError."""
-    blob = unpacked(files[0])
+    blob = unpack_file(files[0])
     names = text.header(blob)
     checker = Checker(blob.name, dataset.policy)
-    trades = _trades(unpacked(files[1]), dataset, checker) if len(files) > 1 else None
+    trades = _trades(unpack_file(files[1]), dataset, checker) if len(files) > 1 else None
     common = {
         "symbol": text.word(),
         "timestamp": text.epoch_time(_MICROSECOND),
@@ -64,7 +64,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     table = text.read_csv(blob, columns, checker)
     if trades is not None and trades.height and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
         raise DataError(f"{files[1].name} holds trades of {trades['symbol'][0]}, but {blob.name} not its book.")
-    for symbol, rows, its_checker in by_symbol(table, blob.name, dataset.symbols, checker):
+    for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
         own = None if trades is None else trades.filter(pl.col("symbol") == symbol)
         count = rows.height + (0 if own is None else own.height) + sum(its_checker.dropped.values())
         own = _NO_TRADES if own is None else own.drop("symbol")
