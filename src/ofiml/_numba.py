@@ -166,14 +166,13 @@ def sources(module: str) -> list[Path]:
 
 
 def _source(module: str) -> Path | None:
-    """The file of a module; None for a name that is none, or none of the package."""
-    if module.partition(".")[0] != _PACKAGE:
+    """The file of a module, found without importing it; None for a name that is none, or none of the package."""
+    package, *names = module.split(".")
+    if package != _PACKAGE:
         return None
-    with suppress(ModuleNotFoundError):
-        spec = importlib.util.find_spec(module)
-        if spec is not None and spec.origin is not None:
-            return Path(spec.origin)
-    return None
+    place = Path(__file__).parent.joinpath(*names)
+    files = place / "__init__.py", place.with_suffix(".py")
+    return next((path for path in files if path.is_file()), None)
 
 
 def _imported(module: str, path: Path) -> Iterator[str]:

@@ -22,7 +22,7 @@ from ofiml.features.catalogue import CATALOGUE, FAMILIES, INDEX
 from ofiml.features.entry import EVEN, ODD
 from ofiml.features.families import spread, toxicity
 from ofiml.features.machine import Plan, market
-from ofiml.features.values import VALUES
+from ofiml.features.state import STATE
 from ofiml.live.stream import Stream
 from ofiml.microstructure.toxicity.vpin import Vpin
 from tests.books import busy_session, mirrored, session
@@ -46,8 +46,11 @@ def computed(session, bars=BARS[0], plan=PLAN):
 
 
 def test_a_column_is_the_place_in_the_catalogue():
-    assert list(VALUES.names) == list(CATALOGUE) == [e.name for f in FAMILIES for e in f.ENTRIES]
-    assert [VALUES.fields[name][1] for name in CATALOGUE] == [8 * i for i in INDEX.values()]
+    (record, at), (columns, same) = (STATE.fields[name][:2] for name in ("features", "columns"))
+    assert at == same
+    assert list(record.names) == list(CATALOGUE) == [e.name for f in FAMILIES for e in f.ENTRIES]
+    assert [record.fields[name][1] for name in CATALOGUE] == [8 * i for i in INDEX.values()]
+    assert columns.shape == (len(CATALOGUE),)
     assert list(INDEX.values()) == list(range(kernel.FEATURES))
 
 
@@ -138,24 +141,44 @@ def test_ten_lots_of_a_tenth_are_one():
         assert cut(session_, states(session_, "message"), bars).edges.tolist() == [0, 10 * S, 20 * S, 30 * S, 40 * S]
 
 
+class Record:
+    """A record whose fields are attributes, as compiled code has them."""
+
+    def __init__(self, array):
+        vars(self)["_array"] = array
+
+    def __getattr__(self, name):
+        field = self._array[name]
+        return Record(field) if field.dtype.names else field[0]
+
+    def __setattr__(self, name, value):
+        self._array[name][0] = value
+
+
+class Plain:
+    """An array (1,) of a record; its fields by name."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __getitem__(self, key):
+        return self._array[key] if isinstance(key, str) else Record(self._array)
+
+    def __setitem__(self, name, value):
+        self._array[name] = value
+
+
 def plain_computed(monkeypatch, session):
     """As `computed`, by the functions as plain Python."""
     machine = batch.Machine
 
-    def recorded(*arguments):
+    def plain(*arguments):
         made = machine(*arguments)
-        made.memory = made.memory._replace(state=made.memory.state.view(np.recarray))
+        made.memory = made.memory._replace(state=Plain(made.memory.state))
         return made
 
-    class Values(np.ndarray):
-        """An array whose view as a record has its fields as attributes, as numba's has."""
-
-        def view(self, kind):
-            return super().view(np.ndarray).view(kind).view(np.recarray)
-
     monkeypatch.setattr(batch, "kernel", SimpleNamespace(run=kernel.run_py))
-    monkeypatch.setattr(batch, "Machine", recorded)
-    monkeypatch.setattr(kernel, "empty_values", lambda: np.empty(kernel.FEATURES).view(Values))
+    monkeypatch.setattr(batch, "Machine", plain)
     with np.errstate(invalid="ignore"):
         return computed(session)[1]
 

@@ -2,7 +2,7 @@
 
 A bar is (open, close] like any other, and holds whole timestamps: it closes at the first receipt time at which its sum
 reaches the threshold, which is known once a later row, or the clock, has come. One kernel cuts a recorded session and a
-live stream. numba's cache looks only at this file: keep what the kernel calls in here.
+live stream.
 """
 
 import math
@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import get_args
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._numba import compiled
 from ofiml._typing import Activity, Int64
 from ofiml.bars.time import MOST_BARS, Bars, Book
 from ofiml.data.schema import (
@@ -48,8 +48,7 @@ def cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray
     return state
 
 
-@njit(cache=True, nogil=True)
-def cut(state: NDArray, stamp: int, action: int, price: int, size: int, is_state: bool) -> int:
+def cut_py(state: NDArray, stamp: int, action: int, price: int, size: int, is_state: bool) -> int:
     """Takes in a row; returns when the bar closed that ended before it, or NOT_YET."""
     s = state[0]
     closed = NOT_YET
@@ -72,14 +71,13 @@ def cut(state: NDArray, stamp: int, action: int, price: int, size: int, is_state
     return closed
 
 
-@njit(cache=True, nogil=True)
-def _cut_all(
+def _cut_all_py(
     state: NDArray, stamp: Int64, action: Int64, price: Int64, size: Int64, is_state: NDArray[np.bool_], out: Int64
 ) -> int:
     """Cuts a whole session; writes the closes to `out` and returns how many."""
     count = 0
     for i in range(len(stamp)):
-        closed = cut(state, stamp[i], action[i], price[i], size[i], is_state[i])
+        closed = cut_py(state, stamp[i], action[i], price[i], size[i], is_state[i])
         if closed != NOT_YET:
             out[count] = closed
             count += 1
@@ -87,6 +85,10 @@ def _cut_all(
         out[count] = state[0].last
         count += 1
     return count
+
+
+cut = compiled(cut_py)
+_cut_all = compiled(_cut_all_py)
 
 
 def activity_bars(session: Session, book: Book, kind: str, threshold: float, per: str) -> Bars:

@@ -24,7 +24,7 @@ _PIECE = 1 << 15  # rows: what memory a session needs beyond its events does not
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Per bar: `features` (k, those asked for), `flow` (k, 1 + windows, 5·levels + 3) as `kernel.sums` writes it, and
+    """Per bar: `features` (k, the chosen ones), `flow` (k, 1 + windows, 5·levels + 3) as `kernel.sums` writes it, and
     `known` (k,), how many of the windows, the shorter ones first, lie after the start.
     """
 

@@ -1,16 +1,16 @@
 """The catalogue of features: what each is, in words and formula; the module of its family computes it.
 
 Terms. A *state* is the book after one message (or one row, `bars.per=row`). A *bar* is (open, close]; t is its close,
-or the instant at which a live stream is asked, the bar then being (open, t]. `mid` is (P^a + P^b)/2 in ticks, known
-where both sides are there. Level 1 is the best; "all" levels are those that the data have. q is a size in lots; a
-missing level has size 0. D is +1 for a trade that a buyer began, -1 for a seller; a trade without a side is unsigned
-and counts only where it is said. *The start* is the latest of: the session's open, the session's first state, the last
-reset (a book clear, snapshot, halt or gap): nothing is measured across it, and what is counted "since the start" begins
-anew there; only the plain sums of a bar (flow, volumes, trades, events, VWAP, spreads paid) keep what came before a
-reset in the same bar. The state of the start itself counts as one since it, a trade on its row and the rows before do
-not. States before the open set the book and count for nothing else; of a change of the mid, the mid before is the last
-that was known since the start (the open itself starts from the mid that stands then). Whatever is of *bars* counts this
-bar and those before it back to the start; a bar in which the start lies is the first.
+or the instant of a live query, the bar then being (open, t]. `mid` is (P^a + P^b)/2 in ticks, known where both sides
+are there. Level 1 is the best; "all" levels are those that the data have. q is a size in lots; a missing level has size
+0. D is +1 for a trade that a buyer began, -1 for a seller; a trade without a side is unsigned and counts only where its
+formula names it. *The start* is the latest of: the session's open, the session's first state, the last reset (a book
+clear, snapshot, halt or gap): nothing is measured across it, and what is counted "since the start" starts again there;
+only the plain sums of a bar (flow, volumes, trades, events, VWAP, spreads paid) keep what came before a reset in the
+same bar. The state of the start itself counts as one since it, a trade on its row and the rows before do not. States
+before the open set the book and count for nothing else; of a change of the mid, the mid before is the last that was
+known since the start (the open itself starts from the mid that stands then). Whatever is of *bars* counts this bar and
+those before it back to the start; a bar in which the start lies is the first.
 
 All are known at t. A feature is NaN where its rule says so, and nowhere else; but before the session's first state all
 are but those of the clock, and a quotient is where its divisor is 0. Logarithms and bps of a mid that is not positive

@@ -8,9 +8,8 @@ Each function here whose name ends in `_py` is the specification, and the name w
 arrays of `memory.Memory` as one tuple.
 """
 
-import numpy as np
-
 from ofiml._numba import compiled
+from ofiml._typing import Float, Int64
 from ofiml.features.catalogue import CATALOGUE
 from ofiml.features.closes import end_bar, open_session, write_close
 from ofiml.features.families import arrival, clock, depth, flow, price, shape, spread, toxicity, trades
@@ -23,10 +22,9 @@ from ofiml.features.layout import (
     STAMP,
 )  # fmt: skip
 from ofiml.features.measures import find_reading
-from ofiml.features.memory import Arrays, Float, Int64, Memory
+from ofiml.features.memory import Arrays, Memory
 from ofiml.features.order_flow import write_flow
 from ofiml.features.update import take_row
-from ofiml.features.values import VALUES
 
 FEATURES = len(CATALOGUE)
 
@@ -48,7 +46,11 @@ def close_bar_py(arrays: Arrays, t: int) -> None:
 
 def features_py(arrays: Arrays, t: int, out: Float) -> None:
     """Write all features at t to `out` (FEATURES,). Nothing but the present bar's place among the last bars changes."""
-    fill_features(Memory(arrays[0][0], *arrays[1:]), t, out)
+    m = Memory(arrays[0][0], *arrays[1:])
+    fill_features(m, t)
+    columns = m.state.columns
+    for i in range(len(out)):
+        out[i] = columns[i]
 
 
 def sums_py(arrays: Arrays, t: int, windows: Int64, out: Int64) -> int:
@@ -56,11 +58,11 @@ def sums_py(arrays: Arrays, t: int, windows: Int64, out: Int64) -> int:
     return write_sums(Memory(arrays[0][0], *arrays[1:]), t, windows, out)
 
 
-def fill_features(m: Memory, t: int, out: Float) -> None:
+def fill_features(m: Memory, t: int) -> None:
     """Write all features at t: NaN, but where a family's rule gives a value."""
-    for i in range(len(out)):
-        out[i] = NAN
-    record = out.view(VALUES)[0]
+    columns, record = m.state.columns, m.state.features
+    for i in range(FEATURES):
+        columns[i] = NAN
     clock.fill(m, t, record)
     if not m.state.known:
         return
@@ -94,11 +96,6 @@ def write_sums(m: Memory, t: int, windows: Int64, out: Int64) -> int:
     return len(windows)
 
 
-def empty_values() -> Float:
-    """A place for the features at one time, (FEATURES,)."""
-    return np.empty(FEATURES)
-
-
 def run_py(
     arrays: Arrays,
     rows: Int64,
@@ -120,7 +117,7 @@ def run_py(
     """
     m = Memory(arrays[0][0], *arrays[1:])
     n = len(rows)
-    values = empty_values()
+    values = m.state.columns
     while True:
         stamp = rows[position[0], STAMP] if position[0] < n else until
         while position[1] < len(edges) and edges[position[1]] < stamp:
@@ -128,7 +125,7 @@ def run_py(
             if k < 0:
                 open_session(m)
             else:
-                fill_features(m, t, values)
+                fill_features(m, t)
                 for j in range(len(columns)):
                     out[k, j] = values[columns[j]]
                 known_out[k] = write_sums(m, t, windows, flow_out[k])

@@ -16,7 +16,7 @@ NAN = math.nan
 BID_FLOW, ASK_FLOW, ADDS, CANCELS, TRADES, PARTS = range(6)
 STATES, DEPTH, SIDES, BOUGHT, SOLD, BUYS, SELLS, TRADED, COUNT, SUMS = range(10)
 
-# `ring`: time and mid, then these sums, then all of flow and depth if windows of flow are asked for.
+# `ring`: time and mid, then these sums, then all of flow and depth if there are windows of flow.
 TIME, MID2, LANES = 0, 1, 2
 LANE_BID, LANE_ASK, LANE_STATES, LANE_COUNT, LANE_BOUGHT, LANE_SOLD, FIXED_LANES = range(7)
 

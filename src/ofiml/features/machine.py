@@ -11,7 +11,8 @@ from ofiml.config import Features, Ofi
 from ofiml.data.schema import Session
 from ofiml.features import layout
 from ofiml.features.catalogue import chosen
-from ofiml.features.memory import STATE, Arrays, Memory
+from ofiml.features.memory import Arrays, Memory
+from ofiml.features.state import STATE
 from ofiml.features.update import RING_FULL
 from ofiml.units import SECOND
 
@@ -39,7 +40,7 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of the machine: the levels that flow takes (None for all), its look-back `windows` besides the bar
+    """What the machine computes: the levels that flow takes (None for all), its look-back `windows` besides the bar
     (ns, ascending), the longest `look_back` that the chosen features need (ns), the sizes of the catalogue, in units.
     """
 
@@ -71,7 +72,7 @@ def market(session: Session, per: str, zone: ZoneInfo | None = None) -> Market:
 
 
 def plan(features: Features, ofi: Ofi) -> Plan:
-    """What a config asks of the machine."""
+    """Read from a config what the machine computes."""
     look_back = max((f.window for f in chosen(features.columns)), default=0)
     return Plan(ofi.levels, tuple(ofi.look_backs), look_back, features.trade_size, features.vpin_bucket)
 

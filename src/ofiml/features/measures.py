@@ -9,7 +9,8 @@ from ofiml.features.entry import BARS, FEWEST
 from ofiml.features.layout import MID2, NAN, NO_ASK, NO_BID, NONE, TIME
 
 if TYPE_CHECKING:
-    from ofiml.features.memory import Float, Int64, Memory
+    from ofiml._typing import Float, Int64
+    from ofiml.features.memory import Memory
 
 NEAR = 5  # levels that are near the touch
 

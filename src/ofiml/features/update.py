@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from ofiml._typing import Int64
 from ofiml.features.entry import DECAY, REALISED
 from ofiml.features.layout import (
     ACTION,
@@ -53,7 +54,7 @@ from ofiml.features.layout import (
     TRADES,
 )  # fmt: skip
 from ofiml.features.measures import book_mid, near_size
-from ofiml.features.memory import Int64, Memory
+from ofiml.features.memory import Memory
 from ofiml.features.order_flow import ask_flow, bid_flow
 
 LARGE, EARLIER = 3, 10  # a large trade is so many times the mean of at least so many earlier ones

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._numba import compiled
 from ofiml._typing import Float
 from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
@@ -151,7 +151,7 @@ def row_py(
                 out[g, m] = 0.0
 
 
-row = njit(cache=True, nogil=True)(row_py)
+row = compiled(row_py)
 
 
 class FlowRow:

@@ -7,8 +7,9 @@ level went with an earlier level of that price, and needs no search when levels 
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ofiml._numba import compiled
 
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -38,7 +39,6 @@ NEVER, IF_CHANGED, ALWAYS = 0, 1, 2
 MISSING = np.iinfo(np.int64).min  # the price of a level that is not there
 
 
-@njit(cache=True)
 def _find(keys: Int64, n: int, key: int) -> int:
     """Index of the first of the `n` sorted keys that is not below `key`: most are near the end, where the best is."""
     step = 1
@@ -54,7 +54,6 @@ def _find(keys: Int64, n: int, key: int) -> int:
     return low
 
 
-@njit(cache=True)
 def _change(level: Int64, n: int, key: int, size: int, count: int, now: int) -> tuple[int, int]:
     """Adds `size` and `count` to the level at `key`, opening or closing it: (levels now, its rank from the best).
 
@@ -78,14 +77,12 @@ def _change(level: Int64, n: int, key: int, size: int, count: int, now: int) -> 
     return n + 1, n - at
 
 
-@njit(cache=True)
 def _level_at(level: Int64, n: int, key: int) -> tuple[int, int]:
     """(size, message that opened it) of the level at `key`; size 0 where there is none."""
     at = _find(level[0], n, key)
     return (level[1, at], level[3, at]) if at < n and level[0, at] == key else (0, 0)
 
 
-@njit(cache=True)
 def _sweep(level: Int64, n: int, key: int) -> int:
     """How many levels are left when those better than `key` go."""
     while n > 0 and level[0, n - 1] > key:
@@ -203,4 +200,4 @@ def run_py(
     return rows
 
 
-run = njit(cache=True, nogil=True)(run_py)
+run = compiled(run_py)

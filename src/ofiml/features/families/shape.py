@@ -9,7 +9,8 @@ from ofiml.features.layout import NAN, NO_ASK, NO_BID, NONE
 from ofiml.features.measures import near_size
 
 if TYPE_CHECKING:
-    from ofiml.features.memory import Int64, Memory
+    from ofiml._typing import Int64
+    from ofiml.features.memory import Memory
 
 _ONE_LEVEL = "a side is missing, or this one shows one level"
 ENTRIES = (

@@ -9,7 +9,8 @@ from ofiml.features.layout import DUE_AT, DUE_MID2, DUE_PRICE, DUE_SIGNED, NAN, 
 from ofiml.features.measures import zscore
 
 if TYPE_CHECKING:
-    from ofiml.features.memory import Int64, Memory
+    from ofiml._typing import Int64
+    from ofiml.features.memory import Memory
 
 _PAID = "Σ size·{} / Σ size over the bar's signed trades"
 _DUE = "Σ size·{} / Σ size over signed trades at τ with τ + 5s in the bar, since the start"

@@ -5,8 +5,9 @@ currency unit, times nanoseconds since midnight (Nasdaq TotalView-ITCH 5.0).
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ofiml._numba import compiled
 
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -33,7 +34,6 @@ COLUMNS = 10
 _DAY = 86_400_000_000_000
 
 
-@njit(cache=True)
 def _integer(data: UInt8, at: int, width: int) -> int:
     value = 0
     for i in range(width):
@@ -41,7 +41,6 @@ def _integer(data: UInt8, at: int, width: int) -> int:
     return value
 
 
-@njit(cache=True)
 def _fault(data: UInt8, p: int, length: int, lengths: Int64, stocks: UInt8) -> int:
     """What is wrong with the message of `length` bytes at `p`. `stocks` (65536, 8): each locate's symbol, once seen."""
     kind = data[p]
@@ -218,6 +217,6 @@ def follow_py(kind: Int64, order: Int64, new: Int64, count: int, side: Int64, si
             known[1, at] = max(known[1, at] - size[i], 0)
 
 
-survey = njit(cache=True, nogil=True)(survey_py)
-decode = njit(cache=True, nogil=True)(decode_py)
-follow = njit(cache=True, nogil=True)(follow_py)
+survey = compiled(survey_py)
+decode = compiled(decode_py)
+follow = compiled(follow_py)

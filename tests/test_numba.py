@@ -1,0 +1,121 @@
+"""How kernels are compiled: what a function that one calls gives, and whose cache it is."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ofiml import _numba
+from ofiml._numba import cache_folder, digest, sources
+
+KERNEL = """
+from ofiml._numba import compiled
+from ofiml.rules import FACTOR, shifted
+
+def scaled_py(x: int) -> int:
+    return FACTOR * shifted(x)
+
+scaled = compiled(scaled_py)
+"""
+RULES = """
+FACTOR = {factor}
+
+def shifted(x: int) -> int:
+    return x + {shift}
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A small package `ofiml` with the compiler and a kernel whose callee and constant stand in another file."""
+    folder = tmp_path / "src" / "ofiml"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "_numba.py").write_text(Path(_numba.__file__).read_text())
+    (folder / "kernel.py").write_text(KERNEL)
+    (folder / "rules.py").write_text(RULES.format(factor=2, shift=1))
+    (folder / "other.py").write_text("FACTOR = 1\n")
+    return folder
+
+
+def answer(package, **environment):
+    """(scaled(10), whether it was loaded from the cache, in which folder), of a fresh process."""
+    code = (
+        "from ofiml.kernel import scaled; print(scaled(10), sum(scaled.stats.cache_hits.values()), "
+        "scaled.stats.cache_path)"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | {"PYTHONPATH": str(package.parent)} | environment, cwd=package,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    value, hits, folder = done.stdout.split(maxsplit=2)
+    return int(value), int(hits), Path(folder.strip()).parent
+
+
+def test_a_change_in_another_file_gives_the_new_result(package):
+    first = answer(package)
+    assert first[:2] == (22, 0)
+    assert answer(package) == (22, 1, first[2])
+    (package / "rules.py").write_text(RULES.format(factor=3, shift=1))
+    constant = answer(package)
+    assert constant[:2] == (33, 0)
+    (package / "rules.py").write_text(RULES.format(factor=3, shift=5))
+    callee = answer(package)
+    assert callee[:2] == (45, 0)
+    assert len({first[2], constant[2], callee[2]}) == 3
+    (package / "other.py").write_text("FACTOR = 7\n")  # what the kernel does not import is nothing to it
+    assert answer(package) == (45, 1, callee[2])
+
+
+def test_kernels_that_check_their_bounds_have_a_folder_of_their_own(package):
+    assert answer(package)[2] != answer(package, NUMBA_BOUNDSCHECK="1")[2]
+
+
+def test_the_folder_is_beside_the_package_else_the_users_else_where_numba_was_set(package, tmp_path):
+    assert answer(package)[2].parent == package / "__pycache__"
+    mine = tmp_path / "mine"
+    assert answer(package, NUMBA_CACHE_DIR=str(mine))[2].parent == mine
+    for path in (package / "__pycache__").glob("kernels-*"):
+        for file in [*path.rglob("*")][::-1]:
+            file.rmdir() if file.is_dir() else file.unlink()
+        path.rmdir()
+    for file in (package / "__pycache__").iterdir():
+        file.unlink()
+    (package / "__pycache__").rmdir()
+    (package / "__pycache__").write_text("no folder can be made here, as in a package that is read-only")
+    users = answer(package, XDG_CACHE_HOME=str(tmp_path / "users"))
+    if sys.platform == "linux":
+        assert users[2].parent == tmp_path / "users" / "ofiml"
+    (tmp_path / "users.txt").write_text("")
+    assert answer(package, XDG_CACHE_HOME=str(tmp_path / "users.txt"))[:2] == (22, 0)  # no cache at all
+
+
+def test_folders_that_nobody_uses_are_deleted(tmp_path):
+    cache_folder.cache_clear()
+    _numba._delete_unused.cache_clear()
+    old, young, foreign = (tmp_path / name for name in ("kernels-old", "kernels-young", "somebody-elses"))
+    for folder in (old, young, foreign):
+        folder.mkdir()
+        (folder / "file").write_text("")
+    long_ago = time.time() - 31 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    os.utime(foreign, (long_ago, long_ago))
+    folder = cache_folder("ofiml.features.kernel", tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([folder, young, foreign])
+    cache_folder.cache_clear()
+
+
+def test_the_sources_of_the_feature_kernel_are_its_callees_files_and_no_report():
+    names = {path.name for path in sources("ofiml.features.kernel")}
+    assert {"kernel.py", "update.py", "measures.py", "layout.py", "depth.py", "units.py", "_numba.py"} <= names
+    assert "batch.py" not in names
+    assert len(digest("ofiml.features.kernel")) == 16
+
+
+def test_to_import_it_is_to_import_no_numba():
+    code = "import sys, ofiml._numba; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
