@@ -19,6 +19,7 @@ from ofiml.reporting import controls as above
 from ofiml.reporting.files import resolved
 from ofiml.reporting.verdict import inputs, markdown
 from ofiml.study.run import Study
+from ofiml.tracking.migration import ensure_schema
 
 FOLDS = "folds"  # metric: how many the split made
 _PARAM_LIMIT = 6000
@@ -32,6 +33,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 def _client(uri: str) -> Any:
     import mlflow
 
+    ensure_schema(uri)
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(tracking_uri=uri)
 
@@ -53,6 +55,7 @@ def open_store(tracking: Tracking) -> str:
             raise ConfigError(f"tracking.uri: the folder of {path} does not exist; make it, or give another uri.")
         if path.exists() and not _is_sqlite(path):
             raise ConfigError(f"tracking.uri: {path} is not a SQLite file; give another uri.")
+        ensure_schema(tracking.uri)  # before the lock, which it takes itself
     try:
         with filelock.FileLock(lock):
             client = _client(tracking.uri)
