@@ -1,3 +1,35 @@
-"""Order flow imbalance: from raw book updates to a logged, cost-aware verdict."""
+"""Order flow imbalance: from raw book updates to a logged, cost-aware verdict.
 
-__version__ = "0.1.0"
+`import ofiml` loads none of the libraries below it; each function does so when it is first used:
+
+- `read_sessions`: the checked sessions of any source
+- `compute_ofi`: the flow of each state and level of a table of book states
+- `compute_features`: features and flow of its bars
+- `run_study`: a study from overrides, in memory
+- `read_report`: the typed report of a study
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ofiml.api import compute_features, compute_ofi, read_report, read_sessions, run_study
+
+    __version__: str
+
+__all__ = ["__version__", "compute_features", "compute_ofi", "read_report", "read_sessions", "run_study"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ofiml")
+    from importlib import import_module
+
+    return getattr(import_module("ofiml.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

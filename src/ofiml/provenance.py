@@ -44,11 +44,13 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> tuple[str, str]:
-    """(commit, diff) of the code that runs; the diff is empty for a clean tree, the commit `unknown` outside git.
+    """(commit, diff) of the code that runs; the diff is empty for a clean tree, the commit `unknown` where git does not
+    track it: outside git, or installed inside somebody else's repository, whose commit and diff are not ours to log.
 
     Files that git does not track are named in the diff, without their contents.
     """
-    commit = _git("rev-parse", "HEAD")
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
+    commit = None if tracked is None else _git("rev-parse", "HEAD")
     if commit is None:
         return "unknown", ""
     diff = _git("diff", "HEAD") or ""

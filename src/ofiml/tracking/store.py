@@ -12,6 +12,7 @@ from ofiml.config import Config, Tracking, without_credentials
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
+from ofiml.tracking.migration import ensure_schema
 
 _PARAM_LIMIT = 6000
 _ERROR_LIMIT = 1000
@@ -21,6 +22,7 @@ def connect(uri: str) -> Any:
     """Make a client of the store, and the store that of MLflow's own functions."""
     import mlflow
 
+    ensure_schema(uri)
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(tracking_uri=uri)
 
@@ -43,6 +45,7 @@ def open_store(tracking: Tracking) -> str:
             raise ConfigError(f"tracking.uri: the folder of {path} does not exist; make it, or give another uri.")
         if path.exists() and not _is_sqlite(path):
             raise ConfigError(f"tracking.uri: {path} is not a SQLite file; give another uri.")
+        ensure_schema(tracking.uri)  # before the lock, which it takes itself
     try:
         with filelock.FileLock(lock):
             client = connect(tracking.uri)

@@ -1,0 +1,165 @@
+"""The Python face: what `import ofiml` loads, what its functions give for a user's own tables."""
+
+import doctest
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import ofiml
+from ofiml import api
+from ofiml.bars.time import bar_table, states, time_bars
+from ofiml.conformance.books import cases
+from ofiml.conformance.checking import hold
+from ofiml.data.schema import F_LAST
+from ofiml.errors import ConfigError, DataError
+from ofiml.ofi.flow import bar_flow
+from tests.books import SECOND, TICK, busy_session, random_session
+from tests.conftest import ROOT
+
+HEAVY = {
+    "hydra",
+    "lightgbm",
+    "matplotlib",
+    "mlflow",
+    "numba",
+    "numpy",
+    "omegaconf",
+    "optuna",
+    "pandas",
+    "polars",
+    "scipy",
+}
+
+
+def test_import_loads_no_library():
+    line = "import sys, ofiml; dir(ofiml); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & HEAVY
+    assert {name for name in loaded if name.startswith("ofiml")} == {"ofiml"}
+
+
+def test_every_name_is_documented_with_an_example():
+    names = [name for name in ofiml.__all__ if name != "__version__"]
+    assert set(ofiml.__all__) <= set(dir(ofiml))
+    for name in names:
+        function = getattr(ofiml, name)
+        assert function is getattr(api, name)
+        sections = re.findall(r"^    (\w+)\n    -+$", function.__doc__, re.MULTILINE)
+        assert sections[:3] == ["Parameters", "Returns", "Raises"]
+        assert sections[-1] == "Examples"
+        assert doctest.DocTestParser().get_examples(function.__doc__)
+        assert f"`{name}`" in ofiml.__doc__
+    assert ofiml.__version__
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        ofiml.nothing  # noqa: B018
+
+
+def test_the_page_shows_examples_that_are_run():
+    parser = doctest.DocTestParser()
+    run = {(e.source, e.want) for n in ofiml.__all__[1:] for e in parser.get_examples(getattr(ofiml, n).__doc__)}
+    page = (ROOT / "docs" / "python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = [(e.source, e.want) for block in blocks for e in parser.get_examples(block)]
+    assert len(shown) >= 8
+    assert not [one for one in shown if one not in run]
+    assert all(f"ofiml.{name}" in page for name in ofiml.__all__[1:])
+
+
+def answers(given):
+    """`compute_ofi` on a conformance case, as a table of a user's own."""
+    columns = {}
+    for m in range(given["levels"]):
+        for side in ("bid", "ask"):
+            quotes = [state[f"{side}s"][m] for state in given["states"]]
+            columns[f"{side}_px_{m:02d}"] = [None if q is None else q[0] / 10_000 for q in quotes]
+            columns[f"{side}_sz_{m:02d}"] = [None if q is None else q[1] for q in quotes]
+    columns["flags"] = [F_LAST * state["ends_message"] for state in given["states"]]
+    columns["reset"] = [state["boundary"] is not None for state in given["states"]]
+    kinds = {c: pl.Float64 if "px" in c else pl.Int64 for c in columns if c[4:6] in ("px", "sz")}
+    return {"flow": ofiml.compute_ofi(pl.DataFrame(columns, schema_overrides=kinds)).rows()}
+
+
+def test_flow_of_a_users_table_is_that_of_the_books_with_known_answers():
+    held = [hold(answers, case) for case in cases()]
+    assert not [one.differences for one in held if one.differences]
+    assert {part for one in held for part in one.unsupported} == {"bar_flow", "bar_events"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_session_and_its_table_give_the_same(seed):
+    session = busy_session(seed, 300)
+    flow = ofiml.compute_ofi(session)
+    assert flow.equals(ofiml.compute_ofi(session.events))
+    assert flow.columns == ["ofi_00", "ofi_01", "ofi_02"]
+    assert ofiml.compute_ofi(session, levels=1).equals(flow.select("ofi_00"))
+    ends = ((session.events["flags"] & F_LAST) != 0).to_numpy()
+    assert flow["ofi_00"].is_null().to_numpy().tolist() == (~ends).tolist()
+    prices = session.events.with_columns(pl.col("^.*_px_.*$", "price") / 1e9)
+    assert flow.equals(ofiml.compute_ofi(prices))
+    plain = prices.select("^(bid|ask)_(px|sz)_.*$", "action", "flags").cast({"action": pl.String})
+    assert flow.equals(ofiml.compute_ofi(plain.to_pandas())), "pandas has NaN where a level is missing"
+
+
+def test_bars_and_features_are_those_of_a_study():
+    session = random_session(1, 400)
+    stamps = session.events["ts_recv"].to_physical()
+    session = replace(session, open=int(stamps[0]), close=int(stamps[-1]))  # as those of a table are
+    table = ofiml.compute_features(session, ["queue_imbalance", "spread_ticks", "log_events"], bars="5s")
+    book = states(session, "message")
+    cut = time_bars(session, book, 5 * SECOND)
+    assert table.select(bar_table(session, book, cut).columns).equals(bar_table(session, book, cut))
+    flow = bar_flow(session, "message", cut)
+    assert table.select(flow.columns).equals(flow)
+    assert table["log_events"].to_list() == pytest.approx(np.log1p(table["n_events"].to_numpy()))
+    own = session.events.select("ts_recv", "action", "side", "size", "flags", "price", "^(bid|ask)_(px|sz)_.*$")
+    own = own.with_columns(pl.col("^.*_px_.*$", "price") / 1e9)
+    again = ofiml.compute_features(own, ["queue_imbalance", "spread_ticks", "log_events"], bars="5s", tick=TICK / 1e9)
+    assert again.drop("symbol", "session").equals(table.drop("symbol", "session"))
+
+
+def test_wrong_tables_end_in_one_sentence():
+    book = pl.DataFrame({"bid_px_00": [1.0], "bid_sz_00": [1], "ask_px_00": [2.0]})
+    for table, sentence in (
+        (book, "no column ask_sz_00"),
+        (book.with_columns(ask_sz_00=pl.lit(1.5)), "parts of a lot"),
+        (book.with_columns(ask_sz_00=pl.lit(1)).clear(), "no row"),
+        (pl.DataFrame({"price": [1.0]}), "no column bid_px_00"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            ofiml.compute_ofi(table)
+    whole = book.with_columns(ask_sz_00=pl.lit(1))
+    for table, more, sentence in (
+        (whole, {}, "does not say its tick"),
+        (whole, {"tick": 0.01}, "no column ts_recv"),
+        (pl.concat([whole, whole]).with_columns(ts_recv=pl.Series([2, 1])), {"tick": 0.01}, "sort the table"),
+        (whole.with_columns(ts_recv=pl.lit("10:00")), {"tick": 0.01}, "give a datetime"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            ofiml.compute_features(table, ["queue_imbalance"], **more)
+    with pytest.raises(ConfigError, match="did you mean queue_imbalance"):
+        ofiml.compute_features(whole, ["queue_imbalanc"])
+
+
+def test_overrides_are_checked_at_the_call():
+    with pytest.raises(ConfigError, match="Did you mean dataset=synthetic"):
+        ofiml.read_sessions("dataset=synthetik")
+    with pytest.raises(ConfigError, match="leave tracking off"):
+        ofiml.run_study("tracking=mlflow")
+
+
+def test_a_report_is_read_from_a_folder_and_refused_where_it_is_none(tmp_path):
+    folder = ROOT / "experiments" / "001-planted-signal"
+    report = ofiml.read_report(folder)
+    stored = json.loads((folder / "report.json").read_text())
+    assert report.predictions.sha256 == stored["predictions"]["sha256"]
+    assert ofiml.read_report(folder / "report.json").to_json() == report.to_json()
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(ConfigError, match="report"):
+        ofiml.read_report(tmp_path)

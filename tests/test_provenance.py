@@ -1,0 +1,33 @@
+"""The commit that a run logs is that of this code, not of a repository in which it happens to be installed."""
+
+import subprocess
+
+from ofiml import provenance
+from tests.conftest import ROOT
+
+
+def git(folder, *arguments):
+    who = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+    done = subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_commit_is_that_of_this_repository():
+    assert provenance.git_state()[0] == git(ROOT, "rev-parse", "HEAD")
+
+
+def test_inside_somebody_elses_repository_nothing_of_theirs_is_logged(tmp_path, monkeypatch):
+    (tmp_path / "theirs.py").write_text("1")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "theirs")
+    installed = tmp_path / ".venv" / "ofiml" / "provenance.py"
+    installed.parent.mkdir(parents=True)
+    installed.touch()
+    (tmp_path / "theirs.py").write_text("a secret")
+    monkeypatch.setattr(provenance, "__file__", str(installed))
+    assert provenance.git_state() == ("unknown", "")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "theirs.py"))
+    commit, diff = provenance.git_state()
+    assert commit == git(tmp_path, "rev-parse", "HEAD")
+    assert "a secret" in diff
