@@ -232,19 +232,19 @@ def test_what_makes_a_trial_is_all_the_code_and_what_it_asks(monkeypatch, tmp_pa
     from importlib.metadata import version
 
     import ofiml
-    from ofiml import fingerprint
+    from ofiml import provenance
 
-    first = fingerprint.made_by("scipy")
+    first = provenance.made_by("scipy")
     assert first[1] == version("scipy")
     copy = tmp_path / "ofiml"
     shutil.copytree(Path(ofiml.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(fingerprint, "__file__", str(copy / "fingerprint.py"))
-    digests = {first[0], fingerprint.made_by.__wrapped__()[0]}
+    monkeypatch.setattr(provenance, "__file__", str(copy / "provenance.py"))
+    digests = {first[0], provenance.made_by.__wrapped__()[0]}
     assert len(digests) == 1
     for part in ("units.py", "config/model.py", "tuning/inner.py", "splits/fold.py"):
         with (copy / part).open("a") as file:
             file.write("# other\n")
-        digests.add(fingerprint.made_by.__wrapped__()[0])
+        digests.add(provenance.made_by.__wrapped__()[0])
     assert len(digests) == 5
 
 

@@ -33,7 +33,14 @@ _EQUITY: dict[str, pl.DataType] = {
     "gross": pl.Float64(),
     "net": pl.Float64(),
 }
-_SAID = ("bars.name", "bars.per", "horizon.length", "horizon.clock", "target.kind", "target.name")  # told otherwise
+_SAID = (
+    "bars.name",
+    "bars.per",
+    "horizon.length",
+    "horizon.clock",
+    "target.kind",
+    "target.name",
+)  # the heading names them by itself
 _UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
 
 
@@ -75,25 +82,27 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("?", text)[:200]
 
 
-def group_runs(runs: list[ListedRun], asked: list[str]) -> list[list[ListedRun]]:
-    """Group the finished runs that can be compared, in the order of their first; only those `asked` for, if
-    any are. Raises ConfigError if both kinds are asked for, or an asked run is not there or not finished.
+def group_runs(runs: list[ListedRun], selected: list[str]) -> list[list[ListedRun]]:
+    """Group the finished runs that can be compared, in the order of their first; only the `selected`, if any
+    are. Raises ConfigError if both kinds are selected, or a selected run is not there or not finished.
     """
     known = {run.run_id: run for run in runs}
-    for run_id in asked:
+    for run_id in selected:
         if run_id not in known:
             raise ConfigError(f"Run {safe(run_id)} is not in the experiment.")
         run = known[run_id]
         if not _compares(run):
             raise ConfigError(f"Run {run_id} holds no finished study: it is {run.status.lower()}.")
-    chosen = [known[run_id] for run_id in dict.fromkeys(asked)] if asked else [run for run in runs if _compares(run)]
+    chosen = (
+        [known[run_id] for run_id in dict.fromkeys(selected)] if selected else [run for run in runs if _compares(run)]
+    )
     kinds: dict[str, list[str]] = {}
     for run in chosen:
         kinds.setdefault(run.tags["kind"], []).append(run.run_id[:8])
-    if asked and len(kinds) > 1:
-        told = ", ".join(f"{' '.join(ids)} {kind}" for kind, ids in sorted(kinds.items()))
+    if selected and len(kinds) > 1:
+        listed = ", ".join(f"{' '.join(ids)} {kind}" for kind, ids in sorted(kinds.items()))
         raise ConfigError(
-            f"An impact explains the bar that it sees, a forecast a later return: they are never compared ({told}); "
+            f"An impact explains the bar that it sees, a forecast a later return: they are never compared ({listed}); "
             "ask for runs of one kind."
         )
     groups: dict[tuple, list[ListedRun]] = {}

@@ -146,18 +146,18 @@ def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataTyp
         return there
 
     try:
-        found = table(Blob(path.name, path.read_bytes()), wanted)
+        rows = table(Blob(path.name, path.read_bytes()), wanted)
         for name in there:
-            if found.schema[name] != columns[name]:
-                raise DataError(f"the type of {name} is {found.schema[name]}, must be {columns[name]}")
-            if found[name].null_count():
+            if rows.schema[name] != columns[name]:
+                raise DataError(f"the type of {name} is {rows.schema[name]}, must be {columns[name]}")
+            if rows[name].null_count():
                 raise DataError(f"a {name} is missing")
-        if found.select(name for name in (*BAR, "path") if name in there).is_duplicated().any():
+        if rows.select(name for name in (*BAR, "path") if name in there).is_duplicated().any():
             raise DataError("a bar stands there twice")
     except DataError as error:
         reason = str(error).rstrip(".")
         raise ConfigError(f"The {what} of run {run_id} are not those of a study: {reason}.") from error
-    return found.select(there).with_columns(pl.col("bar_close").to_physical())
+    return rows.select(there).with_columns(pl.col("bar_close").to_physical())
 
 
 def _of_report(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:

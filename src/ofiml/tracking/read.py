@@ -65,12 +65,12 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
         raise ConfigError(f"There is no store at {uri}: say with --uri where the runs were logged.")
     client = connect(uri)
     try:
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
             raise ConfigError(f"There is no experiment {experiment!r} in {without_credentials(uri)}.")
         runs, token = [], None
         while True:
-            some = client.search_runs([found.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
+            some = client.search_runs([known.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
             runs += some
             token = some.token
             if not token:

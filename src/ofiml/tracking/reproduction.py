@@ -116,10 +116,10 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
         groups = READERS[dataset.name].group_files(files(dataset.path))
         if all(file_digest(group) in known for group in groups):
             return
-        held = {s.digest for source in sources(dataset) for s in source()}
+        digests = {s.digest for source in sources(dataset) for s in source()}
     except (DataError, KeyError, TypeError):
         raise ConfigError(sentence) from None
-    if not held or held - known:
+    if not digests or digests - known:
         raise ConfigError(sentence)
 
 

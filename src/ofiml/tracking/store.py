@@ -49,8 +49,8 @@ def open_store(tracking: Tracking) -> str:
     try:
         with filelock.FileLock(lock):
             client = connect(tracking.uri)
-            found = client.get_experiment_by_name(tracking.experiment)
-            return str(found.experiment_id if found else client.create_experiment(tracking.experiment))
+            known = client.get_experiment_by_name(tracking.experiment)
+            return str(known.experiment_id if known else client.create_experiment(tracking.experiment))
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         uri = without_credentials(tracking.uri)
