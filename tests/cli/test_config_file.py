@@ -3,8 +3,6 @@ file is more than a value."""
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import asdict
 
 import pytest
@@ -17,7 +15,7 @@ from ofiml.config import load
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import figures
 from ofiml.reporting.files import resolved, write
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command_line, light
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
 
@@ -27,14 +25,9 @@ def written(run, tmp_path_factory):
     """(study, its folder)."""
     folder = tmp_path_factory.mktemp("written")
     study = run(*TUNED)
-    write(study, folder)
+    with light():
+        write(study, folder)
     return study, folder
-
-
-def started(folder, *arguments):
-    """The process of `python -m ofiml.run`, run in `folder`."""
-    line = [sys.executable, "-m", "ofiml.run", *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def composed(*arguments):
@@ -49,13 +42,14 @@ def result(folder):
     return json.loads(path.read_text())
 
 
-def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
+def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path, new_store):
     study, folder = written
     best = [fold["best"] for fold in study.report.tuning]
     mapping = yaml.safe_load((folder / "tuned.yaml").read_text())
     assert mapping["tuning"] == resolved(study.config)["tuning"] | {"enabled": False, "chosen": best}
     assert len({str(b) for b in best}) == 2, "each fold has its own"
-    done = started(tmp_path, "--config", str(folder / "tuned.yaml"))
+    new_store(tmp_path)
+    done = command_line(tmp_path, "--config", str(folder / "tuned.yaml"))
     assert done.returncode == 0, done.stderr
     report = result(tmp_path)
     assert report["predictions"] == study.report.predictions
@@ -65,9 +59,10 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
     assert not (tmp_path / ".ofiml" / "tuning").exists()
 
 
-def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path):
+def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path, new_store):
     file = f"--config={written[1] / 'tuned.yaml'}"
-    done = started(tmp_path, "-m", "seed=7,8", file, "split.folds=3,2", "dataset.max_events=60000")
+    new_store(tmp_path)
+    done = command_line(tmp_path, "-m", "seed=7,8", file, "split.folds=3,2", "dataset.max_events=60000")
     assert done.returncode == 2
     sentence = "tuning.chosen has parameters of 2 folds, and the split makes 3"
     assert done.stderr.count(sentence) == 2
