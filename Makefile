@@ -14,7 +14,7 @@ run: .venv/installed
 	$(BIN)/python -m ofiml.run $(ARGS)
 
 test: .venv/installed
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 setup: .venv/installed
 
@@ -26,7 +26,7 @@ check: .venv/installed
 	$(MAKE) test
 
 test-slow: .venv/installed
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest -m slow -n auto --dist worksteal $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/flow.py

@@ -21,7 +21,10 @@ from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
-from ofiml.config import Config, FileDataset, load
+from ofiml.config import Config, FileDataset, SyntheticDataset, load
+from ofiml.data import sessions
+from ofiml.data.schema import Session
+from ofiml.data.sessions import Source
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
 from ofiml.ui.progress import Stages
@@ -35,6 +38,8 @@ ROOT = Path(__file__).parents[1]
 # Real market data lies outside the project. Tests that need it skip, saying so, where it is absent.
 DATA = Path(os.environ.get("OFIML_TEST_DATA", ROOT.parent / "shared" / "data"))
 
+
+_SMALL, _MOST_KEPT = 60_000_000, 8  # bytes of a simulated day's events, and how many days are kept
 
 # Files that take longest come first, so that the workers, which take file after file, end together.
 _DEAREST = [
@@ -102,23 +107,43 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-def studied(config: Config) -> Study:
-    with Stages() as stages:
-        return experiment.run(config, stages)
+@pytest.fixture(scope="session", autouse=True)
+def remembered() -> Iterator[None]:
+    """Small simulated sessions are simulated once: that is most of what a tiny study takes. test_simulate.py, which
+    asks whether they come out the same again, calls the simulation itself.
+    """
+    original, kept = sessions.sources, {}
+
+    def once(source: Source) -> Source:
+        def made() -> Iterator[Session]:
+            name = source.name()
+            found = kept.get(name) or list(source())
+            if sum(s.events.estimated_size() for s in found) < _SMALL:
+                kept[name] = found
+                for oldest in list(kept)[:-_MOST_KEPT]:
+                    kept.pop(oldest, None)
+            return iter(found)
+
+        return Source(made, source.name)
+
+    def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
+        found = original(dataset)
+        return [once(source) for source in found] if isinstance(dataset, SyntheticDataset) else found
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("ofiml.") and vars(module).get("sources") is original:
+                patch.setattr(module, "sources", sources)
+        yield
 
 
 @pytest.fixture(scope="session")
-def run(configure: Callable[..., Config], shared: Path) -> Callable[..., Study]:
-    """Runs the study of some overrides. Rows of bars are kept for the other studies of the same rows; not with
-    `fresh`, for tests that change how rows are made or ask whether they come out the same.
-    """
+def run(configure: Callable[..., Config]) -> Callable[..., Study]:
+    """Runs the study of some overrides."""
 
-    def study(*overrides: str, fresh: bool = False) -> Study:
-        config = configure(*overrides)
-        config.features.store = None if fresh else str(shared / "rows")
-        done = studied(config)
-        config.features.store = None  # what follows from it is the same
-        return done
+    def study(*overrides: str) -> Study:
+        with Stages() as stages:
+            return experiment.run(configure(*overrides), stages)
 
     return study
 
@@ -172,17 +197,15 @@ def in_process(main: Callable[[], int], *arguments: str) -> Ended:
 
 
 def command_line(folder: Path, *arguments: str, models: bool = False, uri: str | None = None) -> Ended:
-    """`python -m ofiml.run` with these arguments in `folder`, `in_process` and `light`; `uri` is the store that the
-    environment names, if any.
+    """`python -m ofiml.run` with these arguments in `folder`, `in_process` and `light`; the environment names the
+    store `uri`, or one in the folder: MLflow keeps what it opened by its uri, which a relative one would share.
     """
     from ofiml.cli import run as command
 
     with pytest.MonkeyPatch.context() as patch, light(models=models):
         patch.chdir(folder)
         patch.setenv("HYDRA_FULL_ERROR", "1")
-        patch.setenv("MLFLOW_TRACKING_URI", uri or "")
-        if uri is None:
-            patch.delenv("MLFLOW_TRACKING_URI")
+        patch.setenv("MLFLOW_TRACKING_URI", uri or f"sqlite:///{folder / 'mlflow.db'}")
         patch.setattr(command, "_codes", [])
         return in_process(command.main, *arguments)
 
