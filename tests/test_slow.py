@@ -49,7 +49,7 @@ _PEAK = """
 import resource, sys
 from hydra import compose, initialize_config_dir
 from ofiml.config import load
-from ofiml.progress import Stages
+from ofiml.ui.progress import Stages
 from ofiml.samples.rows import prepare_all
 with initialize_config_dir(sys.argv[1], version_base=None):
     config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
