@@ -1,12 +1,13 @@
 """The command: what it writes, and how it refuses."""
 
 import json
+import runpy
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_process
 
 SHORT = "dataset.session_length=45m dataset.sessions=2"
 
@@ -48,7 +49,8 @@ def test_command_writes_what_it_found(tmp_path):
     ],
 )
 def test_command_refuses_in_a_sentence(tmp_path, given, code, sentence):
-    done = command("--out", str(tmp_path / "out"), *given)
+    main = runpy.run_path(str(ROOT / "scripts" / "trade_sides.py"))["main"]
+    done = in_process(main, "--out", str(tmp_path / "out"), *given)
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

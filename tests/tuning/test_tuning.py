@@ -149,6 +149,8 @@ def logged(self, place):
     return suggest(self, place)
 
 def slow(*arguments, **others):
+    while len({line.split()[0] for line in (folder / "tried").read_text().splitlines()}) < 3:
+        time.sleep(0.01)  # none runs away with all places, however busy the machine is
     time.sleep(0.15)
     return evaluate(*arguments, **others)
 
@@ -164,10 +166,9 @@ tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16)
 
 
 def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path):
-    def wait(until, process=None):
-        start = time.monotonic()
+    def wait(until):
         while not until():
-            assert time.monotonic() - start < 60
+            assert all(process.poll() is None for process in processes)
             time.sleep(0.01)
 
     root, tried = str(Path(__file__).parents[2]), tmp_path / "tried"
@@ -181,7 +182,7 @@ def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_pat
         os.kill(victim, signal.SIGKILL)
         last = [text.split()[1] for text in tried.read_text().splitlines() if text.startswith(f"{victim} ")][-1]
         for process in processes[1:]:
-            assert process.wait(60) == 0, process.stderr.read()
+            assert process.wait() == 0, process.stderr.read()
     finally:
         for process in processes:
             process.kill()
@@ -232,19 +233,19 @@ def test_what_makes_a_trial_is_all_the_code_and_what_it_asks(monkeypatch, tmp_pa
     from importlib.metadata import version
 
     import ofiml
-    from ofiml import fingerprint
+    from ofiml import provenance
 
-    first = fingerprint.made_by("scipy")
+    first = provenance.made_by("scipy")
     assert first[1] == version("scipy")
     copy = tmp_path / "ofiml"
     shutil.copytree(Path(ofiml.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(fingerprint, "__file__", str(copy / "fingerprint.py"))
-    digests = {first[0], fingerprint.made_by.__wrapped__()[0]}
+    monkeypatch.setattr(provenance, "__file__", str(copy / "provenance.py"))
+    digests = {first[0], provenance.made_by.__wrapped__()[0]}
     assert len(digests) == 1
     for part in ("units.py", "config/model.py", "tuning/inner.py", "splits/fold.py"):
         with (copy / part).open("a") as file:
             file.write("# other\n")
-        digests.add(fingerprint.made_by.__wrapped__()[0])
+        digests.add(provenance.made_by.__wrapped__()[0])
     assert len(digests) == 5
 
 
