@@ -48,7 +48,8 @@ def test_command_writes_what_it_found(tmp_path):
         (["--buckets", "99999999", "a=dataset=synthetic dataset.session_length=2m"], 1, "too few"),
     ],
 )
-def test_command_refuses_in_a_sentence(tmp_path, given, code, sentence):
+def test_command_refuses_in_a_sentence(tmp_path, monkeypatch, given, code, sentence):
+    monkeypatch.syspath_prepend(ROOT / "scripts")  # as python does with the folder of the script that it runs
     main = runpy.run_path(str(ROOT / "scripts" / "trade_sides.py"))["main"]
     done = in_process(main, "--out", str(tmp_path / "out"), *given)
     assert (done.returncode, done.stdout) == (code, "")
