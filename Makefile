@@ -16,7 +16,7 @@ run: $(VENV)/installed  ## set up, then run the study: make run ARGS="debug=tiny
 	$(BIN)/ofiml run $(ARGS)
 
 test: $(VENV)/installed  ## set up, then run the tests, but for the slow ones
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 help:  ## list the targets
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12] [VENV=.venv]"
@@ -32,7 +32,7 @@ check: $(VENV)/installed  ## formatting, lint, types, import contracts, tests
 	$(MAKE) test
 
 test-slow: $(VENV)/installed  ## tests that take minutes, the wheel's among them
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest -m slow -n auto --dist worksteal $(ARGS)
 
 wheel: $(VENV)/installed  ## build dist/ofiml-VERSION-py3-none-any.whl, conf/ inside
 	$(BIN)/uv build --quiet --wheel --out-dir dist .

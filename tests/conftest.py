@@ -1,7 +1,15 @@
 """Shared pieces of the tests: where the real data lies, how a config is composed, a small session."""
 
+import contextlib
+import io
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # Kernels check their bounds in tests. numba's cache does not know that switch, so they have a folder of their own.
@@ -9,10 +17,14 @@ os.environ["NUMBA_BOUNDSCHECK"] = "1"
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "numba")
 
 import pytest
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
-from ofiml.config import Config, FileDataset, load
+from ofiml.config import Config, FileDataset, SyntheticDataset, load
+from ofiml.data import sessions
+from ofiml.data.schema import Session
+from ofiml.data.sessions import Source
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
 from ofiml.ui.progress import Stages
@@ -25,6 +37,34 @@ settings.load_profile("same")
 ROOT = Path(__file__).parents[1]
 # Real market data lies outside the project. Tests that need it skip, saying so, where it is absent.
 DATA = Path(os.environ.get("OFIML_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+_SMALL, _MOST_KEPT = 60_000_000, 8  # bytes of a simulated day's events, and how many days are kept
+
+# Files that take longest come first, so that the workers, which take file after file, end together.
+_DEAREST = [
+    *("validation/test_check", "live/test_replay", "tracking/test_record", "study/test_study"),
+    *("oracle/test_study_by_hand", "validation/test_no_future", "data/test_fuzz", "features/test_kernel"),
+    *("data/test_truth", "validation/test_controls", "tracking/test_terminated", "splits/test_studies"),
+    *("config/test_config", "comparison/test_compare", "cli/test_config_file", "study/test_directions"),
+    *("tuning/test_tuning", "models/test_trees", "microstructure/test_facts"),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {str(ROOT / "tests" / f"{name}.py"): place for place, name in enumerate(_DEAREST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Compiles the kernels once, before there are workers that would each compile them; numba's cache keeps them."""
+    if not config.args or {Path(arg).name for arg in config.args} & {"tests", "src"}:
+        halves = [
+            subprocess.Popen([sys.executable, "-m", "tests.kernels", half], cwd=ROOT) for half in ("market", "flow")
+        ]
+        for half in halves:
+            half.wait()
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +86,8 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
     """
     journals = tmp_path_factory.mktemp("tuning")
 
-    def configured(*overrides: str) -> Config:
+    @cache  # Hydra takes a fifth of a second for each
+    def composed(*overrides: str) -> Config:
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
             quick = ["evaluation.controls=false", "evaluation.leak_check=false"]
             base = ["tracking=off", f"tuning.storage={journals}", *quick]
@@ -56,7 +97,44 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
             config.dataset.store = None
         return config
 
-    return configured
+    return lambda *overrides: deepcopy(composed(*overrides))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered() -> Iterator[None]:
+    """Small simulated sessions are simulated once: that is most of what a tiny study takes. test_simulate.py, which
+    asks whether they come out the same again, calls the simulation itself.
+    """
+    original, kept = sessions.sources, {}
+
+    def once(source: Source) -> Source:
+        def made() -> Iterator[Session]:
+            name = source.name()
+            found = kept.get(name) or list(source())
+            if sum(s.events.estimated_size() for s in found) < _SMALL:
+                kept[name] = found
+                for oldest in list(kept)[:-_MOST_KEPT]:
+                    kept.pop(oldest, None)
+            return iter(found)
+
+        return Source(made, source.name)
+
+    def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
+        found = original(dataset)
+        return [once(source) for source in found] if isinstance(dataset, SyntheticDataset) else found
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("ofiml.") and vars(module).get("sources") is original:
+                patch.setattr(module, "sources", sources)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +146,68 @@ def run(configure: Callable[..., Config]) -> Callable[..., Study]:
             return experiment.run(configure(*overrides), stages)
 
     return study
+
+
+@pytest.fixture(scope="session")
+def new_store(shared: Path) -> Callable[..., str]:
+    """Puts an empty MLflow store into a folder and returns its uri: a copy, as to set one up takes seconds."""
+    import mlflow
+
+    def made(folder: Path, name: str = "mlflow.db") -> str:
+        template = shared / "mlflow.db"
+        with FileLock(shared / "mlflow.lock"):
+            if not template.exists():
+                part = template.with_suffix(".part")
+                mlflow.MlflowClient(f"sqlite:///{part}").search_experiments()
+                part.rename(template)
+        shutil.copy(template, folder / name)
+        return f"sqlite:///{folder / name}"
+
+    return made
+
+
+@contextlib.contextmanager
+def light(*, models: bool = False) -> Iterator[None]:
+    """Inside, recorded studies draw no figures and, but with `models`, log no model as MLflow's own: most of what a
+    small study takes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ofiml.reporting.files.draw_figures", lambda study: {})
+        if not models:
+            patch.setattr("ofiml.tracking.log._log_model", lambda study: None)
+        yield
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_process(main: Callable[[], int], *arguments: str) -> Ended:
+    """How a command ends with these arguments, run here instead of in a process of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["ofiml", *arguments])
+        code = main()
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+def command_line(folder: Path, *arguments: str, models: bool = False, uri: str | None = None) -> Ended:
+    """`python -m ofiml.run` with these arguments in `folder`, `in_process` and `light`; the environment names the
+    store `uri`, or one in the folder: MLflow keeps what it opened by its uri, which a relative one would share.
+    """
+    from ofiml.cli import run as command
+
+    with pytest.MonkeyPatch.context() as patch, light(models=models):
+        patch.chdir(folder)
+        patch.setenv("HYDRA_FULL_ERROR", "1")
+        patch.setenv("MLFLOW_TRACKING_URI", uri or f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setattr(command, "_codes", [])
+        return in_process(command.main, *arguments)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@ file is more than a value."""
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import asdict
 
 import pytest
@@ -17,7 +15,7 @@ from ofiml.config import load
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.files import resolve_config, write_study
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command_line, light
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
 
@@ -27,14 +25,9 @@ def written(run, tmp_path_factory):
     """(study, its folder)."""
     folder = tmp_path_factory.mktemp("written")
     study = run(*TUNED)
-    write_study(study, folder)
+    with light():
+        write_study(study, folder)
     return study, folder
-
-
-def started(folder, *arguments):
-    """The process of `python -m ofiml.run`, run in `folder`."""
-    line = [sys.executable, "-m", "ofiml.run", *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def composed(*arguments):
@@ -49,13 +42,14 @@ def result(folder):
     return json.loads(path.read_text())
 
 
-def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
+def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path, new_store):
     study, folder = written
     best = [fold.best for fold in study.report.tuning]
     mapping = yaml.safe_load((folder / "tuned.yaml").read_text())
     assert mapping["tuning"] == resolve_config(study.config)["tuning"] | {"enabled": False, "best_params": best}
     assert len({str(b) for b in best}) == 2, "each fold has its own"
-    done = started(tmp_path, "--config", str(folder / "tuned.yaml"))
+    new_store(tmp_path)
+    done = command_line(tmp_path, "--config", str(folder / "tuned.yaml"))
     assert done.returncode == 0, done.stderr
     report = result(tmp_path)
     assert report["predictions"] == asdict(study.report.predictions)
@@ -66,15 +60,16 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path):
 
 
 def test_a_parameter_that_the_file_has_for_each_fold_cannot_be_typed_over(written, tmp_path):
-    done = started(tmp_path, "--config", str(written[1] / "tuned.yaml"), "model.learning_rate=0.5")
+    done = command_line(tmp_path, "--config", str(written[1] / "tuned.yaml"), "model.learning_rate=0.5")
     assert done.returncode == 2
     assert "model.learning_rate=0.5 has no effect: tuning.best_params has learning_rate of each fold" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path):
+def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path, new_store):
     file = f"--config={written[1] / 'tuned.yaml'}"
-    done = started(tmp_path, "-m", "seed=7,8", file, "split.n_folds=3,2", "dataset.max_events=60000")
+    new_store(tmp_path)
+    done = command_line(tmp_path, "-m", "seed=7,8", file, "split.n_folds=3,2", "dataset.max_events=60000")
     assert done.returncode == 2
     sentence = "tuning.best_params is of 2 folds, and the split makes 3"
     assert done.stderr.count(sentence) == 2

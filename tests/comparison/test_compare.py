@@ -18,13 +18,14 @@ from ofiml.config import Tracking
 from ofiml.errors import DataError
 from ofiml.tracking.read import list_runs
 from ofiml.tracking.record import record
+from tests.conftest import light
 
 
 @pytest.fixture(scope="module")
-def store(configure, tmp_path_factory):
+def store(configure, tmp_path_factory, new_store):
     """(folder, uri, ids by name): two forecasts, a repetition, an impact, a run that fails, one that is killed."""
     folder = tmp_path_factory.mktemp("compared")
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = new_store(folder)
     ids = {}
 
     def logged(name, *overrides):
@@ -32,7 +33,7 @@ def store(configure, tmp_path_factory):
         tracked = replace(config, tracking=Tracking(True, uri, "small"))
         ids[name] = record(tracked, folder / name).run_id
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, light():
         patch.chdir(folder)
         logged("ridge", "model=ridge")
         logged("zero", "model=zero")

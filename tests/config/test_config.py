@@ -11,7 +11,7 @@ from ofiml.config import load, without_credentials
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
 from ofiml.units import duration
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command_line
 
 PAGES = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
 
@@ -147,13 +147,20 @@ def test_impossible_configs(configure, overrides, sentence):
     ],
 )
 def test_the_command_ends_in_one_sentence(tmp_path, override, sentence):
-    done = subprocess.run(
-        [sys.executable, "-m", "ofiml.run", override], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = command_line(tmp_path, override)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("ofiml: ")
+    assert not list(tmp_path.glob("outputs/*/*"))
+
+
+def test_the_process_ends_as_the_command_does(tmp_path):
+    line = [sys.executable, "-m", "ofiml.run", "model=rigde"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("ofiml: model=rigde is not a choice")
+    assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("outputs/*/*"))
 
 
@@ -179,13 +186,8 @@ def test_help_names_every_group(tmp_path):
 
 
 def test_a_sweep_goes_on_after_a_failed_job(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "ofiml.run", "-m", "horizon=1s,10s", "debug=tiny", "model=zero", "tracking=off"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    bare = ["evaluation.controls=false", "evaluation.leak_check=false", "tracking=off"]
+    done = command_line(tmp_path, "-m", "horizon=1s,10s", "debug=tiny", "model=zero", *bare)
     assert done.returncode == 2
     assert "horizon.length=1s is shorter" in done.stderr
     assert len(list(tmp_path.glob("outputs/sweeps/*/*/1/report.json"))) == 1

@@ -99,10 +99,27 @@ def test_well_formed_lines_are_read_at_once():
     assert without(["_typed", "as_text"], [",".join(GOOD), ",".join([GOOD[0], "", *GOOD[2:]])])[0].height == 2
 
 
-@given(st.lists(st.fixed_dictionaries({c: st.sampled_from([GOOD[i]] * 6 + CELLS[c]) for i, c in enumerate(COLUMNS)}),
-                min_size=1, max_size=6))  # fmt: skip
-@settings(max_examples=300, deadline=None)
+ROWS = st.lists(
+    st.fixed_dictionaries({c: st.sampled_from([GOOD[i]] * 6 + CELLS[c]) for i, c in enumerate(COLUMNS)}),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(ROWS)
+@settings(max_examples=60, deadline=None)
 def test_all_readings_agree(rows):
+    agree(rows)
+
+
+@pytest.mark.slow
+@given(ROWS)
+@settings(max_examples=1000, deadline=None)
+def test_all_readings_agree_on_many_tables(rows):
+    agree(rows)
+
+
+def agree(rows):
     lines = [",".join(r[c] for c in COLUMNS) for r in rows]
     fast, fast_dropped = agreed(lines)
     try:

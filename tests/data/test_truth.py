@@ -23,6 +23,9 @@ from ofiml.units import SECOND
 POISSON = ["excitation=0.0", "state_dependence=0.0", "u_shape=0.0", "session_variation=0.0"]
 
 
+BARE = ["evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"]
+
+
 def dataset(configure, *overrides):
     return configure(*(o if o.startswith("dataset=") else f"dataset.{o}" for o in overrides)).dataset
 
@@ -98,6 +101,7 @@ def test_the_impact_slope_is_recovered_from_mids_and_trades(configure):
     assert error[0] < 0.05 * config.impact[0][0]
 
 
+@pytest.mark.slow
 def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
     config = dataset(configure, "dataset=synthetic_basket", *POISSON, "informed_probability=0.0", "limit_rate=4.0")
     flows, moves = [], []
@@ -146,21 +150,21 @@ def test_the_informed_move_by_hand():
     assert not replace(truth, alpha=[0.0, 0.0]).informative
 
 
-@pytest.mark.parametrize("horizon", [1, 10, 60])
-def test_moves_are_on_average_what_the_oracle_says(configure, horizon):
-    config = dataset(configure)
-    expected, realised = [], []
+def test_moves_are_on_average_what_the_oracle_says(configure):
+    config, delay = dataset(configure), SECOND // 20
+    expected, realised = {1: [], 10: [], 60: []}, {1: [], 10: [], 60: []}
     for i in range(6):
         s = simulate(config, i)[0]
-        at = np.arange(s.open + 60 * SECOND, s.close - (horizon + 1) * SECOND, horizon * SECOND)
-        delay = SECOND // 20
-        expected.append(expected_move(s, config, at, delay, horizon * SECOND))
-        realised.append(mids(s, at + delay + horizon * SECOND) - mids(s, at + delay))
-    said, moved = np.concatenate(expected), np.concatenate(realised)
-    known = np.isfinite(moved)
-    slope, error = regression(said[known, None], moved[known])
-    assert abs(slope[0] - 1) < 4 * error[0]
-    assert error[0] < 0.05
+        for horizon in expected:
+            at = np.arange(s.open + 60 * SECOND, s.close - (horizon + 1) * SECOND, horizon * SECOND)
+            expected[horizon].append(expected_move(s, config, at, delay, horizon * SECOND))
+            realised[horizon].append(mids(s, at + delay + horizon * SECOND) - mids(s, at + delay))
+    for horizon in expected:
+        said, moved = np.concatenate(expected[horizon]), np.concatenate(realised[horizon])
+        known = np.isfinite(moved)
+        slope, error = regression(said[known, None], moved[known])
+        assert abs(slope[0] - 1) < 4 * error[0], horizon
+        assert error[0] < 0.05, horizon
 
 
 def test_the_oracle_knows_nothing_of_news_to_come(configure):
@@ -177,7 +181,7 @@ def test_the_oracle_knows_nothing_of_news_to_come(configure):
 
 
 def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
-    study = run("tuning=off")
+    study = run("tuning=off", *BARE)
     ic, oracle = study.report.metrics.pooled["ic"], study.report.metrics.oracle
     assert ic.low > 0
     assert 0.15 < ic.value < 0.3
@@ -190,9 +194,9 @@ def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
     )
 
 
-@pytest.mark.parametrize("model", ["lgbm", "ridge"])
+@pytest.mark.parametrize("model", [pytest.param("lgbm", marks=pytest.mark.slow), "ridge"])
 def test_the_study_finds_nothing_in_the_null_market(run, model):
-    study = run("dataset=synthetic_null", f"model={model}", "tuning.trials=3")
+    study = run("dataset=synthetic_null", f"model={model}", "tuning.trials=3", *BARE)
     ic = study.report.metrics.pooled["ic"]
     assert ic.low < 0 < ic.high
     assert study.report.metrics.pooled["r2"].value < 0.005

@@ -21,7 +21,7 @@ from ofiml.config import TimeBars
 from ofiml.features.batch import compute, pieces
 from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.machine import Plan, market
-from ofiml.stream import Stream
+from ofiml.live.stream import Stream
 from tests.books import busy_session
 
 session = busy_session(0, 120, levels=7)

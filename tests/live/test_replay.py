@@ -18,6 +18,7 @@ from ofiml.live import replay as replay_room
 from ofiml.tracking.logged_run import _same_until
 from ofiml.tracking.record import record
 from ofiml.tracking.reproduction import check_path
+from tests.conftest import light
 
 SMALL = [
     "dataset.session_length=20m",
@@ -67,12 +68,12 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def logged(configure, tmp_path_factory):
+def logged(configure, tmp_path_factory, new_store):
     """Runs a study once, tracked; gives (uri, run id, its MLflow artifacts' folder). That of "files" is of recordings,
     in a folder beside the store.
     """
     folder = tmp_path_factory.mktemp("replay")
-    uri, made = f"sqlite:///{folder}/mlflow.db", {}
+    uri, made = new_store(folder), {}
 
     def run(name):
         if name not in made:
@@ -87,7 +88,7 @@ def logged(configure, tmp_path_factory):
                 *(recorded + SMALL[2:] + ["model=ols", "features=core"] if name == "files" else synthetic)
             )
             tracking = replace(config.tracking, enabled=True, uri=uri)
-            with pytest.MonkeyPatch.context() as patch:
+            with pytest.MonkeyPatch.context() as patch, light():
                 patch.chdir(folder)
                 made[name] = record(replace(config, tracking=tracking), folder / name).run_id
         (artifacts,) = (p.parent for p in folder.glob(f"mlruns/**/{made[name]}/artifacts/report.json"))
@@ -96,7 +97,10 @@ def logged(configure, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("name", RUNS)
+QUICK = {"trees", "windows", "direction", "cross", "calibrated"}  # of the other models in `make test-slow`
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in RUNS])
 def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path, name):
     uri, run_id, artifacts = logged(name)
     assert replay([run_id, "--uri", uri, "--out", str(tmp_path / "live.parquet")]) == 0
@@ -141,10 +145,10 @@ def test_a_part_of_the_run_is_compared_with_that_part(logged, capsys):
     ("run", "part"),
     [
         ("windows", "dataset.max_events=30000"),
-        ("direction", "dataset.max_events=30000"),
+        pytest.param("direction", "dataset.max_events=30000", marks=pytest.mark.slow),
         ("cross", "dataset.max_events=17000"),
         ("head", "dataset.max_events=null"),
-        ("head", "dataset.max_events=9000"),
+        pytest.param("head", "dataset.max_events=9000", marks=pytest.mark.slow),
     ],
 )
 def test_sessions_are_compared_as_far_as_they_are_the_same(logged, capsys, run, part):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -26,7 +27,7 @@ from ofiml.microstructure.facts.table import (
 )
 from ofiml.ui.format import typeset_number
 from tests.books import SECOND, mirrored, random_session, session
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_process
 from tests.golden.test_aapl import file_dataset
 
 AMZN = "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
@@ -328,7 +329,8 @@ def test_command_writes_numbers_table_and_figures(tmp_path):
     ],
 )
 def test_command_refuses_in_a_sentence(tmp_path, given, sentence):
-    done = command("--out", str(tmp_path / "out"), *given)
+    main = runpy.run_path(str(ROOT / "scripts" / "market_facts.py"))["main"]
+    done = in_process(main, "--out", str(tmp_path / "out"), *given)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,12 +1,13 @@
 """The command: what it writes, and how it refuses."""
 
 import json
+import runpy
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_process
 
 SHORT = "dataset.session_length=45m dataset.sessions=2"
 
@@ -47,8 +48,10 @@ def test_command_writes_what_it_found(tmp_path):
         (["--buckets", "99999999", "a=dataset=synthetic dataset.session_length=2m"], 1, "too few"),
     ],
 )
-def test_command_refuses_in_a_sentence(tmp_path, given, code, sentence):
-    done = command("--out", str(tmp_path / "out"), *given)
+def test_command_refuses_in_a_sentence(tmp_path, monkeypatch, given, code, sentence):
+    monkeypatch.syspath_prepend(ROOT / "scripts")  # as python does with the folder of the script that it runs
+    main = runpy.run_path(str(ROOT / "scripts" / "trade_sides.py"))["main"]
+    done = in_process(main, "--out", str(tmp_path / "out"), *given)
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

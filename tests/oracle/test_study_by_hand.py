@@ -14,8 +14,6 @@ import io
 import json
 import math
 import struct
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +23,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+
+from tests.conftest import command_line
 
 ZIP = "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
 SECOND = 1_000_000_000
@@ -83,6 +83,8 @@ CASES = [
     Case("impact", ("ofi=best_level", "horizon=10s", "target=impact"), levels=1, impact=True),
 ]
 FORECASTS = [case.name for case in CASES if not case.impact]
+# One forecast, with all that its labels and orders can be, and the impact; the others, every test of theirs, are slow.
+QUICK = {"overlap", "impact"}
 
 
 @dataclass
@@ -358,13 +360,13 @@ class Study:
     fills: pd.DataFrame
 
 
-def command_line(case: Case, path: Path, folder: Path) -> Path:
-    """Runs the study in a folder of its own, as a user would; where it wrote."""
+def run_case(case: Case, path: Path, folder: Path) -> Path:
+    """Runs the study in a folder of its own from the command line; where it wrote."""
     out = folder / case.name
     fixed = ["tracking=off", f"hydra.run.dir={out}", "dataset=lobster", f"dataset.path={path}", "bars.step=10s"]
     fixed += ["model=ols", "tuning=off", "features=ofi_only", "evaluation.bootstrap_samples=50"]
-    command = [sys.executable, "-m", "ofiml.run", *fixed, *case.overrides]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    fixed += ["evaluation.controls=false", "evaluation.leak_check=false"]  # which nothing here computes again
+    done = command_line(folder, *fixed, *case.overrides)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -384,7 +386,7 @@ def studies(book, data, tmp_path_factory):
                 own = Book([round_up(time, case.clock) for time in book.times], book.states)
             if case.clock not in flows:
                 flows[case.clock] = bar_flows(own)
-            out = command_line(case, path, folder)
+            out = run_case(case, path, folder)
             rows = labelled_rows(own, flows[case.clock], case)
             folds = walk_forward(rows)
             labelled = {row.closed for row in rows}
@@ -399,12 +401,16 @@ def studies(book, data, tmp_path_factory):
     return study
 
 
-@pytest.fixture(params=[case.name for case in CASES])
+def each(names: list[str]) -> list[object]:
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.fixture(params=each([case.name for case in CASES]))
 def study(request, studies):
     return studies(request.param)
 
 
-@pytest.fixture(params=FORECASTS)
+@pytest.fixture(params=each(FORECASTS))
 def forecast(request, studies):
     return studies(request.param)
 
@@ -519,6 +525,7 @@ def test_profit(forecast):
     assert got["costs_by_kind"] == pytest.approx({"spread": spread, "commission": commission}, rel=0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_cases_hold_what_they_are_there_for(studies):
     """Many fills, orders that found too little size, labels over several bars, events on the edges."""
     many, overlap, edges = studies("many_fills"), studies("overlap"), studies("edges")

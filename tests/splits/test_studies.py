@@ -15,6 +15,7 @@ from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study.report import predictions_sha256
 from ofiml.tracking.record import record
+from tests.conftest import light
 
 QUICK = ["debug=tiny", "model=ols"]
 BAR = ["symbol", "session", "bar_close"]
@@ -96,15 +97,17 @@ def test_walk_forward_by_dates_and_by_time(run, by):
     assert study.report.folds[0].train_to[:10] == "2024-01-01"
 
 
-def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workdir, capsys):
+def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workdir, capsys, new_store):
     config = configure(*QUICK, "split=cpcv", "threads=1", "evaluation.controls=false")
-    uri = f"sqlite:///{workdir}/mlflow.db"
-    done = record(replace(config, tracking=replace(config.tracking, enabled=True, uri=uri)), workdir / "out")
+    uri = new_store(workdir)
+    with light():
+        done = record(replace(config, tracking=replace(config.tracking, enabled=True, uri=uri)), workdir / "out")
     written = pl.read_parquet(workdir / "out" / "predictions.parquet")
     assert predictions_sha256(written) == done.study.report.predictions.sha256
     swapped = written.with_columns((1 - pl.col("path")).alias("path"))
     assert predictions_sha256(swapped) != predictions_sha256(written)
-    assert reproduce([done.run_id, "--uri", uri]) == 0
+    with light():
+        assert reproduce([done.run_id, "--uri", uri]) == 0
     assert "are identical" in capsys.readouterr().out
     assert replay([done.run_id, "--uri", uri]) == 2
     assert "trained on what came after" in capsys.readouterr().err

@@ -113,8 +113,15 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("model", MODELS, ids=" ".join)
+PAIRS = [(target, model) for target in TARGETS for model in MODELS]
+QUICK_PAIRS = [PAIRS[0], PAIRS[6], PAIRS[11]]  # each target once, and each kind of model but one
+
+
+@pytest.mark.parametrize(
+    ("target", "model"),
+    [pair if pair in QUICK_PAIRS else pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS],
+    ids=lambda part: part if isinstance(part, str) else " ".join(part),
+)
 def test_every_target_and_classifier_runs_and_is_of_one_scale(run, target, model):
     study = run("debug=tiny", *QUICK, f"target={target}", *model)
     found, report = study.predictions, study.report

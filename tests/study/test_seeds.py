@@ -12,7 +12,8 @@ from ofiml.reporting.sentences import write_sentences
 from ofiml.tracking.metrics import list_metrics
 from ofiml.training.columns import name_seed_column
 
-QUICK = ["debug=tiny", "tuning=off", "model.n_estimators=20"]
+BARE = ["debug=tiny", "evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"]
+QUICK = [*BARE, "tuning=off", "model.n_estimators=20"]
 
 
 def pooled(report):
@@ -51,7 +52,7 @@ def test_each_seed_is_the_study_run_with_it(run, tmp_path):
 
 
 def test_what_is_tuned_is_tuned_once(run, tmp_path):
-    tuned = ["debug=tiny", "model.n_estimators=20"]
+    tuned = [*BARE, "model.n_estimators=20"]
     plain, seeded = run(*tuned).report, run(*tuned, "seeds=[7,8]").report
     assert seeded.tuning == plain.tuning
     assert seeded.predictions == plain.predictions
@@ -59,12 +60,12 @@ def test_what_is_tuned_is_tuned_once(run, tmp_path):
 
 
 def test_a_model_that_leaves_nothing_to_chance_says_so(run):
-    study = run("debug=tiny", "tuning=off", "model=ridge", "seeds=[1,2]")
+    study = run(*BARE, "tuning=off", "model=ridge", "seeds=[1,2]")
     assert all(m.sd == 0 for m in study.report.seeds.measures.values())
     assert any("leaves nothing to chance" in line for line in write_sentences(study))
 
 
 def test_a_measure_that_is_not_defined_has_no_spread(run):
-    measures = run("debug=tiny", "tuning=off", "model=zero", "seeds=[1,2]").report.seeds.measures
+    measures = run(*BARE, "tuning=off", "model=zero", "seeds=[1,2]").report.seeds.measures
     assert np.isnan(astuple(measures["ic"])).all()
     assert measures["r2"].sd == 0

@@ -13,7 +13,7 @@ from ofiml.reporting.sentences import write_sentences
 from ofiml.reporting.verdict import write_title
 
 VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
-MODELS = [
+MODELS = [  # of which those that other tests run too, in some way, are left to `make test-slow`
     ["model=zero"],
     ["model=ols"],
     ["model=ridge"],
@@ -35,7 +35,15 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("overrides", [[v, "model=ols"] for v in VARIANTS] + MODELS, ids=" ".join)
+QUICK = [MODELS[i] for i in (0, 3, 4, 9, 10, 12, 15)]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [[v, "model=ols"] for v in VARIANTS]
+    + [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS],
+    ids=" ".join,
+)
 def test_every_variant_and_model_runs(run, overrides):
     study = run("debug=tiny", *overrides)
     report = json.loads(study.report.to_json())
@@ -118,14 +126,21 @@ def test_the_two_real_files_run(run, data):
 
 
 def test_changing_any_number_of_the_model_changes_the_predictions(run):
-    base = run("debug=tiny", "tuning=off").report.predictions.sha256
+    asked = [
+        "debug=tiny",
+        "tuning=off",
+        "evaluation.permutation_repeats=0",
+        "evaluation.interactions=0",
+        "evaluation.decay=[]",
+    ]
+    base = run(*asked).report.predictions.sha256
     for change in ("n_estimators=40", "learning_rate=0.1", "num_leaves=3", "min_child_samples=10", "reg_lambda=0.0",
                    "feature_fraction=0.3", "bagging_fraction=0.5"):  # fmt: skip
-        assert run("debug=tiny", "tuning=off", f"model.{change}").report.predictions.sha256 != base, change
+        assert run(*asked, f"model.{change}").report.predictions.sha256 != base, change
     for change in ("seed=8", "bars.step=9s", "horizon.length=20s", "horizon.delay=5s,backtest.latency=0s",
                    "split.embargo=600s", "split.first_train=0.5", "split.n_folds=3", "ofi.normalise=depth",
                    "target.unit=bps", "dataset.seed=1"):  # fmt: skip
-        changed = run("debug=tiny", "tuning=off", *change.split(",")).report.predictions.sha256
+        changed = run(*asked, *change.split(",")).report.predictions.sha256
         assert changed != base, change
 
 

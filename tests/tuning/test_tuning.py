@@ -149,6 +149,8 @@ def logged(self, place):
     return suggest(self, place)
 
 def slow(*arguments, **others):
+    while len({line.split()[0] for line in (folder / "tried").read_text().splitlines()}) < 3:
+        time.sleep(0.01)  # none runs away with all places, however busy the machine is
     time.sleep(0.15)
     return evaluate(*arguments, **others)
 
@@ -164,10 +166,9 @@ tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16)
 
 
 def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path):
-    def wait(until, process=None):
-        start = time.monotonic()
+    def wait(until):
         while not until():
-            assert time.monotonic() - start < 60
+            assert all(process.poll() is None for process in processes)
             time.sleep(0.01)
 
     root, tried = str(Path(__file__).parents[2]), tmp_path / "tried"
@@ -181,7 +182,7 @@ def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_pat
         os.kill(victim, signal.SIGKILL)
         last = [text.split()[1] for text in tried.read_text().splitlines() if text.startswith(f"{victim} ")][-1]
         for process in processes[1:]:
-            assert process.wait(60) == 0, process.stderr.read()
+            assert process.wait() == 0, process.stderr.read()
     finally:
         for process in processes:
             process.kill()

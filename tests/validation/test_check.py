@@ -306,7 +306,14 @@ SOUND = [
 ]
 
 
-@pytest.mark.parametrize("overrides", SOUND, ids=" ".join)
+QUICK_SOUND = [SOUND[0], SOUND[3], SOUND[4]]  # of the others in `make test-slow`
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [study if study in QUICK_SOUND else pytest.param(study, marks=pytest.mark.slow) for study in SOUND],
+    ids=" ".join,
+)
 def test_a_sound_study_passes(run, overrides):
     study = run(*QUICK, *overrides)
     found = study.report.leak_check

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pytest
 
 from ofiml.reporting.controls import NAMES
 from ofiml.reporting.figures import draw_figures
@@ -125,19 +126,26 @@ def test_a_sound_study_is_above_what_is_empty(run):
     assert logged["control/permuted/above_ic"] == controls["permuted"]["above"]["ic"]["value"]
 
 
-def test_each_variant_has_its_controls(run):
-    for overrides in (
+@pytest.mark.parametrize(
+    "overrides",
+    [
         ["model=logistic", "target=direction"],
-        ["model=lgbm", "features=full", "bars=events", "bars.size=1000", "target.unit=bps"],
         ["model=zero", "ofi.windows=[30s]"],
-        ["model=ridge", "target=volatility", "horizon.delay=3s"],
-        ["model=logistic", "target=dead_band", "horizon=events"],
-        ["model=lgbm", "target=triple_barrier", "split=cpcv"],
-    ):
-        study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
-        assert set(study.report.controls) == set(NAMES)
-        assert all(c.rows <= study.predictions.height for c in study.report.controls.values())
-        assert sum("Controls: IC" in s for s in write_sentences(study)) == 1
+        pytest.param(["model=ridge", "target=volatility", "horizon.delay=3s"], marks=pytest.mark.slow),
+        pytest.param(["model=logistic", "target=dead_band", "horizon=events"], marks=pytest.mark.slow),
+        pytest.param(
+            ["model=lgbm", "features=full", "bars=events", "bars.size=1000", "target.unit=bps"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(["model=lgbm", "target=triple_barrier", "split=cpcv"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_each_variant_has_its_controls(run, overrides):
+    study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
+    assert set(study.report.controls) == set(NAMES)
+    assert all(c.rows <= study.predictions.height for c in study.report.controls.values())
+    assert sum("Controls: IC" in s for s in write_sentences(study)) == 1
 
 
 def test_switched_off_nothing_is_said(run):
@@ -156,7 +164,13 @@ def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(r
         return replace(divided, folds=[replace(fold, train=everything) for fold in divided.folds])
 
     large = ["model=lgbm", "model.num_leaves=63", "model.min_child_samples=2", "model.learning_rate=0.3"]
-    asked = [*MARKET, *large, "evaluation.controls=true", "evaluation.block_length=120s"]
+    quick = [
+        "model.n_estimators=40",
+        "evaluation.interactions=0",
+        "evaluation.permutation_repeats=0",
+        "evaluation.decay=[]",
+    ]
+    asked = [*MARKET, *large, *quick, "evaluation.controls=true", "evaluation.block_length=120s"]
     assert not any(s.startswith("Warning") for s in write_sentences(run(*asked)))
     monkeypatch.setattr(experiment, "divide_rows", careless)
     study = run(*asked)

@@ -74,7 +74,15 @@ def moments(config):
     return last.open + (last.close - last.open) * 2 // 5 + 3_333_333_333, last.close - 400 * 10**9
 
 
-@pytest.mark.parametrize("overrides", STUDIES, ids=lambda o: "-".join(o[:2]))
+# Of a tuned tree model, a reduction that is fitted, and an impact at once; of every other study in `make test-slow`.
+QUICK = [STUDIES[0], STUDIES[1], STUDIES[4]]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [study if study in QUICK else pytest.param(study, marks=pytest.mark.slow) for study in STUDIES],
+    ids=lambda o: "-".join(o[:2]),
+)
 def test_predictions_up_to_t_ignore_everything_after_t(configure, monkeypatch, overrides):
     config = configure(*overrides)
     before = studied(config, monkeypatch)
@@ -138,8 +146,11 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
     assert not whole.filter(known)["return_1"].equals(cut.filter(known)["return_1"])
 
 
-def test_permuted_labels_give_no_skill(configure, monkeypatch):
+def test_permuted_labels_give_no_skill(configure, monkeypatch, tmp_path):
     pool_samples = experiment.pool_samples
+    config = configure("model=ridge", "tuning.trials=3", "dataset.sessions=3", "evaluation.interactions=0",
+                       "evaluation.permutation_repeats=0", "evaluation.decay=[]")  # fmt: skip
+    config.features.store = str(tmp_path)  # the four studies have the same rows, but for the labels
 
     ics = []
     for seed in range(4):
@@ -152,7 +163,7 @@ def test_permuted_labels_give_no_skill(configure, monkeypatch):
 
         monkeypatch.setattr(experiment, "pool_samples", permuted)
         with Stages() as stages:
-            study = experiment.run(configure("model=ridge", "tuning.trials=3", "dataset.sessions=3"), stages)
+            study = experiment.run(config, stages)
         ics.append(study.report.metrics.pooled["ic"])
     # Of 1,900 labels that tell nothing an IC is 0 within 0.03 or so; a leak would move all of them, and far.
     assert max(abs(ic.value) for ic in ics) < 0.1

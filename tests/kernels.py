@@ -1,0 +1,70 @@
+"""Compiles the package's kernels into the cache that the environment names: `market` and `flow`, side by side.
+
+conftest.py starts both before there are workers. Whatever is left out here compiles where it is first used.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+
+from ofiml.bars import cut
+from ofiml.bars.time import states
+from ofiml.config import Config, load
+from ofiml.data.sessions import sources
+from ofiml.features.batch import compute, pieces
+from ofiml.features.machine import market, plan
+from ofiml.labels.table import label_table
+from ofiml.live.stream import Stream
+from ofiml.models.registry import build
+from tests.books import busy_session
+from tests.conftest import ROOT
+from tests.fuzzing.samples import samples
+from tests.fuzzing.verdict import POLICIES
+from tests.intervals import apart
+
+
+def configured(*overrides: str) -> Config:
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        return load(compose("config", overrides=["tracking=off", *overrides]))
+
+
+def compile_market() -> None:
+    """What makes sessions: the simulated market and the readers."""
+    for source in sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
+        list(source())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("databento_mbo_csv", "lobster_messages", "itch", "binance_stream", "tardis_incremental"):
+            sample = samples()[name]
+            for file, content in sample.files().items():
+                (Path(folder) / file).write_bytes(content)
+            for source in sources(sample.config(Path(folder) / sample.given, POLICIES["keep"])):
+                list(source())
+
+
+def compile_flow() -> None:
+    """What is made of sessions: features, bars, labels, and trees as a stream walks them."""
+    session = busy_session(0, 200, 2)
+    for overrides in (["bars.step=2s"], ["bars=volume", "bars.size=30", "target=triple_barrier", "model=logistic"]):
+        config = configured("features=full", "features.vpin_bucket=20", "ofi.levels=2", *overrides)
+        book, asked = states(session, "message"), plan(config.features, config.ofi)
+        bars = cut(session, book, config.bars)
+        compute(session, market(session, "message"), asked, bars.edges)
+        label_table(session, book, bars, config.target, config.horizon, 0)
+        stream = Stream(market(session, "message"), config.bars, asked)
+        for rows in pieces(session):
+            for row in rows:
+                stream.take(row)
+        stream.finish(session.close)
+    x = np.random.default_rng(0).standard_normal((60, 2))
+    model = configured("model=lgbm", "model.n_estimators=2").model
+    with tempfile.TemporaryDirectory() as folder:
+        stem = Path(folder) / "fold_00"
+        build(model, task="regression", seed=0).fit(x, x[:, 0], apart(60)).save(stem)
+        build(model, task="regression", seed=0).load(stem, 2).predict(x)
+
+
+if __name__ == "__main__":
+    {"market": compile_market, "flow": compile_flow}[sys.argv[1]]()
