@@ -80,7 +80,7 @@ CASES = [
         edge_multiple=0.1,
         clock=DELAY,
     ),
-    Case("impact", ("ofi=best_level", "horizon=10s", "target=impact"), levels=1, impact=True),
+    Case("impact", ("ofi=best_level", "target=impact"), levels=1, impact=True),
 ]
 FORECASTS = [case.name for case in CASES if not case.impact]
 # One forecast, with all that its labels and orders can be, and the impact; the others, every test of theirs, are slow.
