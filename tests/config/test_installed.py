@@ -19,7 +19,7 @@ from ofiml.data.readers import READERS
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError
 from ofiml.models.registry import build
-from ofiml.reporting.files import resolved
+from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT
@@ -112,7 +112,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
         study = experiment.run(config, stages)
     assert study.predictions["y_hat"].std() > 0
     assert set(study.report.tuning[0]["best"]) == {"alpha"}
-    assert load(resolved(config)) == config
+    assert load(resolve_config(config)) == config
     # The name of a cached session depends on the code of the reader.
     (source,) = sources(config.dataset)
     before = source.name()
@@ -165,7 +165,7 @@ def test_the_command_takes_their_choices(install, tmp_path):
         ("their_models:MODEL", {"their_models.py": "import their_lib\n"}, "No module named 'their_lib'"),
         ("their_models:MODEL", {"their_models.py": "x = 1\n"}, "AttributeError: .*MODEL"),
         ("their_models:MODEL", {"their_models.py": "1 / 0\n"}, "ZeroDivisionError: division by zero"),
-        ("their_models:MODEL", {"their_models.py": "MODEL = {}\n"}, "must be a Kind, and is of type dict"),
+        ("their_models:MODEL", {"their_models.py": "MODEL = {}\n"}, "must be a Kind, not a dict"),
         ("their_models:MODEL", {"their_models.py": "raise Exception('a\\nb')\n"}, r"\(Exception: a b\)"),
     ],
 )
@@ -223,7 +223,7 @@ def test_the_record_must_have_the_declared_name(install):
 @pytest.mark.parametrize("group", ["model", "dataset"])
 def test_a_logged_config_that_names_anything_else_imports_nothing(install, group, name):
     install(files=FILES | {"evil.py": "MODEL = READER = 1 / 0\n"})
-    written = resolved(composed(["model=ols"], ""))
+    written = resolve_config(composed(["model=ols"], ""))
     written[group]["name"] = name
     before = set(sys.modules)
     with pytest.raises(ConfigError, match=rf"^{group}\.name={name} is not one of ") as error:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
-from ofiml.samples.rows import prepare, with_others
 from omegaconf import OmegaConf
 
 from ofiml.cli.overrides import compose
 from ofiml.config import load
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError
+from ofiml.samples.cross import add_cross_flow
+from ofiml.samples.prepare import prepare_session
+from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 
@@ -243,8 +245,10 @@ def rows():
     def of(*overrides):
         if overrides not in made:
             config = load(compose(["dataset.session_length=4m", "dataset.sessions=1", "tracking=off", *overrides]))
-            sessions = [prepare(s, config) for source in sources(config.dataset) for s in source()]
-            made[overrides] = with_others(sessions, config.features)[0].rows
+            sessions = [
+                prepare_session(s, SampleSettings.of(config)) for source in sources(config.dataset) for s in source()
+            ]
+            made[overrides] = add_cross_flow(sessions, config.features)[0].rows
         return made[overrides]
 
     return of

@@ -53,9 +53,9 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("evaluation.bootstrap=50", "evaluation.bootstrap is called evaluation.bootstrap_samples now: write "),
-        ("split.folds=3", "split.folds is called split.n_folds now"),
-        ("model.members.lgbm.held_out=0.3", "is called model.members.lgbm.validation_fraction now"),
+        ("evaluation.bootstrap=50", "evaluation.bootstrap has been renamed: write evaluation.bootstrap_samples"),
+        ("split.folds=3", "split.folds has been renamed: write split.n_folds"),
+        ("model.members.lgbm.held_out=0.3", "has been renamed: write model.members.lgbm.validation_fraction"),
     ],
 )
 def test_a_typed_earlier_name_ends_in_a_sentence_with_todays(override, sentence):

@@ -122,7 +122,7 @@ def compare_runs(
     entries = group.entries
     ids = [entry.run.run_id for entry in entries]
     if benchmark is not None and benchmark not in ids:
-        raise ConfigError(f"The benchmark {benchmark} cannot be compared: its tables are not those of a study.")
+        raise ConfigError(f"The benchmark {benchmark} cannot be compared: its tables are not valid.")
     runs = _deflate([_describe(entry, group) for entry in entries], entries, trials)
     together = _together(entries, measure)
     tests = None

@@ -28,7 +28,7 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
         except OmegaConfBaseException as error:
             raise ConfigError(f"{error.full_key}: {_reason(error)}.") from error
     elif "${" in repr(raw):
-        raise ConfigError("The logged config holds an interpolation (${…}); a resolved config never does.")
+        raise ConfigError("The logged config contains an interpolation (${…}): replace it by its value.")
     else:
         raw = rename_config(raw)
     known = {f.name for f in fields(Config)}
@@ -128,7 +128,7 @@ def unknown_key(path: str) -> str:
     """The sentence for a key that no schema, or not the chosen one, has."""
     group, _, key = path.partition(".")
     if (new := current_key(path)) is not None:
-        return f"{path} is called {new} now: write {new}."
+        return f"{path} has been renamed: write {new}."
     schema = SCHEMAS.get(group)
     if schema is None:
         return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"

@@ -28,7 +28,7 @@ def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> t
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
         if not {"config.yaml", "report.json"} <= names:
-            raise ConfigError(f"Run {run_id} holds no config.yaml and report.json: it is not a finished ofiml study.")
+            raise ConfigError(f"Run {run_id} has no config.yaml and report.json: it is not a finished ofiml study.")
         wanted = ["config.yaml", "report.json"]
         if models:
             listed = [item.path for item in client.list_artifacts(run_id, "models")]
@@ -62,7 +62,7 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
     from sqlalchemy.exc import SQLAlchemyError
 
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise ConfigError(f"There is no store at {uri}: say with --uri where the runs were logged.")
+        raise ConfigError(f"There is no store at {uri}: give the store of the runs with --uri.")
     client = connect(uri)
     try:
         known = client.get_experiment_by_name(experiment)
