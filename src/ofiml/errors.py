@@ -25,7 +25,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def at(where: str) -> Iterator[None]:
+def locate_error(where: str) -> Iterator[None]:
     """Says of a DataError where it happened."""
     try:
         yield

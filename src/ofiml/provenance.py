@@ -32,7 +32,7 @@ def file_digest(paths: Sequence[Path]) -> str:
 
 
 @cache
-def made_by(*packages: str) -> list[str]:
+def code_identity(*packages: str) -> list[str]:
     """A digest of every source file of this package, then the version of each of `packages`."""
     sources = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
     return [digest(*sources), *(metadata.version(name) for name in packages)]

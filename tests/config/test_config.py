@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from ofiml import config as schemas
-from ofiml.config import load, without_credentials
+from ofiml.config import load, strip_credentials
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
 from ofiml.units import duration
@@ -229,8 +229,8 @@ def test_a_logged_config_may_not_read_the_environment(configure):
 
 
 def test_credentials_are_cut_out(configure):
-    assert without_credentials("https://me:secret@host:5000/x?token=abc") == "https://host:5000/x"
-    assert without_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
+    assert strip_credentials("https://me:secret@host:5000/x?token=abc") == "https://host:5000/x"
+    assert strip_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
     config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host'")
     assert "secret" not in repr(config)
     assert "secret" not in str(resolve_config(config))

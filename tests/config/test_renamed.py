@@ -7,7 +7,7 @@ import yaml
 
 from ofiml.cli.config_file import taken
 from ofiml.cli.overrides import compose
-from ofiml.config import load, unknown_key
+from ofiml.config import describe_unknown_key, load
 from ofiml.config.plain import read
 from ofiml.config.renamed import RENAMED, current_key, rename_config, rename_params
 from tests.conftest import ROOT
@@ -59,7 +59,7 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
     ],
 )
 def test_a_typed_earlier_name_ends_in_a_sentence_with_todays(override, sentence):
-    assert sentence in unknown_key(override.partition("=")[0])
+    assert sentence in describe_unknown_key(override.partition("=")[0])
 
 
 def test_params_of_a_logged_run_get_todays_keys():

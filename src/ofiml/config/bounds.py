@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
 
-from ofiml.config.checks import one_of, require
+from ofiml.config.checks import require, require_one_of
 from ofiml.units import duration
 
 Rule = Callable[[str, Any], None]
@@ -32,7 +32,7 @@ class Schema:
             if value is None:
                 continue
             if get_origin(f.type) is Literal:
-                one_of(key, value, get_args(f.type))
+                require_one_of(key, value, get_args(f.type))
             elif get_origin(f.type) is Annotated:
                 for rule in get_args(f.type)[1:]:
                     rule(key, value)

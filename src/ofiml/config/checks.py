@@ -9,11 +9,11 @@ def require(condition: bool, sentence: str) -> None:
         raise ConfigError(sentence)
 
 
-def one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+def require_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises ConfigError for another value than the choices."""
     require(value in choices, f"{key}={value} is not one of {', '.join(choices)}.")
 
 
-def seed(key: str, value: int) -> None:
+def require_seed(key: str, value: int) -> None:
     """Raises ConfigError for what no generator of random numbers takes as its seed."""
     require(0 <= value < 2**31, f"{key} must lie in [0, 2^31).")

@@ -31,7 +31,7 @@ def check_quantile(model: Model, tuning: Tuning, backtest: Backtest, target: Tar
     """A quantile is not tuned, and only the median is traded on."""
     quantile = model.of_quantile
     for values in tuning.best_params:
-        same = model.having(values).of_quantile == quantile
+        same = model.with_params(values).of_quantile == quantile
         require(same, "tuning.best_params must not change quantile: it defines the forecast and is never tuned.")
     if backtest.enabled and target.kind == "forecast":
         require(

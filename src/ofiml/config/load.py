@@ -34,11 +34,11 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     known = {f.name for f in fields(Config)}
     for key in raw:
         if key not in known:
-            raise ConfigError(unknown_key(str(key)))
+            raise ConfigError(describe_unknown_key(str(key)))
     for key in known:
         if key not in raw:
             raise ConfigError(f"The config has no {key}.")
-    values = {group: typed(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
+    values = {group: parse_group(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
     seeds = raw["seeds"]
     if not isinstance(seeds, list):
         raise ConfigError(f"seeds is a list: write seeds=[{seeds}].")
@@ -50,7 +50,7 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     )
 
 
-def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
+def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
     """The mapping at `group` of a config, by its schema, or by that of the several which its name chooses. Raises
     ConfigError.
     """
@@ -66,7 +66,7 @@ def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
         _finite(group, made)
         return made
     except ConfigKeyError as error:
-        raise ConfigError(unknown_key(f"{group}.{error.full_key or error.key}")) from error
+        raise ConfigError(describe_unknown_key(f"{group}.{error.full_key or error.key}")) from error
     except MissingMandatoryValue as error:
         key = str(error.full_key)
         raise ConfigError(f"{group}.{key} is missing: give it as {group}.{key}=….") from error
@@ -116,7 +116,7 @@ def _integer(key: str, value: Any) -> int:
     return value
 
 
-def without_credentials(uri: str) -> str:
+def strip_credentials(uri: str) -> str:
     """The uri with `user:password@` and the query, which may hold a token, cut out."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc and not parts.query:
@@ -124,7 +124,7 @@ def without_credentials(uri: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
-def unknown_key(path: str) -> str:
+def describe_unknown_key(path: str) -> str:
     """The sentence for a key that no schema, or not the chosen one, has."""
     group, _, key = path.partition(".")
     if (new := current_key(path)) is not None:

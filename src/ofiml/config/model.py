@@ -43,7 +43,7 @@ class Model(Schema):
         """int or float by the name of each field that is always a number: what may be tuned."""
         return {f.name: kind for f in fields(self) if (kind := type_without_bounds(f)) in (int, float)}
 
-    def having(self, values: dict[str, Any]) -> "Model":
+    def with_params(self, values: dict[str, Any]) -> "Model":
         """The same model with other numbers. Raises ConfigError for what is none of its own, or what it refuses."""
         types = self.numbers()
         for key, value in values.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ofiml.config.load import unknown_key
+from ofiml.config.load import describe_unknown_key
 from ofiml.config.renamed import rename_config
 from ofiml.config.schema import Config
 from ofiml.errors import ConfigError
@@ -37,5 +37,5 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} contains an interpolation (${{…}}): replace it by its value.")
     for key in raw:
         if key not in {f.name for f in fields(Config)}:
-            raise ConfigError(f"{path}: {unknown_key(str(key))}")
+            raise ConfigError(f"{path}: {describe_unknown_key(str(key))}")
     return rename_config(raw)

@@ -21,7 +21,7 @@ _DRAWS_AT_ONCE = 1000  # memory does not grow with the number of draws
 _SHORTEST = 300 * SECOND
 
 
-def blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, span: int) -> NDArray[np.int64]:
+def assign_blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, span: int) -> NDArray[np.int64]:
     """The block number (n,) of each row; rows are in time order.
 
     `block` is a length in ns. With None, each session is a block if there are at least 10, else blocks last 5
@@ -35,7 +35,7 @@ def blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, sp
     return np.unique(key, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def interval(
+def bootstrap_interval(
     value: Callable[[NDArray[np.int64]], float], block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
     """Expanded percentile interval of `value(rows)` over resampled rows: as many blocks as there are, drawn with
@@ -52,12 +52,12 @@ def interval(
     draws = np.array([value(np.concatenate([rows[b] for b in rng.integers(0, count, count)])) for _ in range(samples)])
     if np.isnan(draws).all():
         return float("nan"), float("nan")
-    outside = tail(level, count)
+    outside = tail_probability(level, count)
     low, high = np.nanquantile(draws, [outside, 1 - outside])
     return float(low), float(high)
 
 
-def tail(level: float, count: int) -> float:
+def tail_probability(level: float, count: int) -> float:
     """The quantile at which an interval of that level begins, with so many blocks: Φ(√(n/(n-1)) t), t of n - 1."""
     from scipy.special import ndtr, stdtrit
 
@@ -70,7 +70,7 @@ def draw_counts(count: int, draws: int, rng: np.random.Generator) -> Iterator[ND
         yield rng.multinomial(count, np.full(count, 1 / count), size=min(_DRAWS_AT_ONCE, draws - start))
 
 
-def resampled(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int) -> Float:
+def resample_sums(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int) -> Float:
     """Sums (samples, k) of `terms` (n, k) over as many blocks as there are, drawn with replacement; `block` (n,) is the
     block's number of each row, from 0 without holes.
     """
@@ -90,13 +90,13 @@ def ic_interval(
         return float("nan"), float("nan")
     a, b = y - y.mean(), y_hat - y_hat.mean()
     terms = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)
-    n, sa, sb, saa, sbb, sab = resampled(terms, block, samples=samples, seed=seed).T
+    n, sa, sb, saa, sbb, sab = resample_sums(terms, block, samples=samples, seed=seed).T
     scale = np.maximum(saa - sa * sa / n, 0.0) * np.maximum(sbb - sb * sb / n, 0.0)
     draws = np.divide(sab - sa * sb / n, np.sqrt(scale), out=np.full(samples, np.nan), where=scale > 0)
-    return percentiles(draws, level, int(block.max()) + 1)
+    return percentile_interval(draws, level, int(block.max()) + 1)
 
 
-def group_means(
+def group_mean_intervals(
     y: Float, group: NDArray[np.int64], block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[Float, Float, Float]:
     """The mean of y (n,) in each `group`, numbered (n,) from 0 without holes, and its interval (k,) low and high.
@@ -108,17 +108,17 @@ def group_means(
     ends = np.full((count, 2), np.nan)
     if blocks >= MIN_BLOCKS:
         inside = np.eye(count)[group]
-        drawn = resampled(np.concatenate([inside, inside * y[:, None]], axis=1), block, samples=samples, seed=seed)
+        drawn = resample_sums(np.concatenate([inside, inside * y[:, None]], axis=1), block, samples=samples, seed=seed)
         n, total = drawn[:, :count], drawn[:, count:]
         share = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
-        ends = np.array([percentiles(column, level, blocks) for column in share.T])
+        ends = np.array([percentile_interval(column, level, blocks) for column in share.T])
     return mean, ends[:, 0], ends[:, 1]
 
 
-def percentiles(draws: Float, level: float, count: int) -> tuple[float, float]:
-    """The interval of draws of `count` blocks, as `bootstrap.interval` has it; NaN where none is a number."""
+def percentile_interval(draws: Float, level: float, count: int) -> tuple[float, float]:
+    """The interval of draws of `count` blocks, as `bootstrap_interval` has it; NaN where none is a number."""
     if np.isnan(draws).all():
         return float("nan"), float("nan")
-    outside = tail(level, count)
+    outside = tail_probability(level, count)
     low, high = np.nanquantile(draws, [outside, 1 - outside])
     return float(low), float(high)

@@ -45,7 +45,7 @@ class HacStatistics:
     slope: SlopeTest
 
 
-def overlap(start: Int, end: Int) -> int:
+def max_overlap(start: Int, end: Int) -> int:
     """The most later times at which a label starts before one of this time has ended."""
     times, which = np.unique(start, return_inverse=True)
     until = times.copy()
@@ -53,12 +53,12 @@ def overlap(start: Int, end: Int) -> int:
     return int((np.searchsorted(times, until, side="left") - np.arange(len(times)) - 1).max(initial=0))
 
 
-def lags(times: int, overlapping: int) -> int:
+def choose_lag(times: int, overlapping: int) -> int:
     """How many lags the variance takes in: 1.3 √T, or the overlap if that is more, at most T - 1."""
     return max(0, min(max(int(np.ceil(1.3 * np.sqrt(times))), overlapping), times - 1))
 
 
-def long_run(moments: Float, lag: int) -> float:
+def long_run_variance(moments: Float, lag: int) -> float:
     """Σ over all pairs of times at most `lag` apart, weighted by Bartlett's triangle: the variance of Σ `moments`."""
     total = float(moments @ moments)
     for j in range(1, lag + 1):
@@ -71,11 +71,11 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest
 
     Both are NaN with fewer than 20 times, or where nothing varies.
     """
-    moments = by_time(influence, time)
-    lag, unknown = lags(len(moments), overlapping), TTest(float("nan"), float("nan"))
+    moments = sum_by_time(influence, time)
+    lag, unknown = choose_lag(len(moments), overlapping), TTest(float("nan"), float("nan"))
     if len(moments) < _FEWEST or not np.isfinite(moments).all():
         return unknown
-    variance = long_run(moments - moments.mean(), lag)
+    variance = long_run_variance(moments - moments.mean(), lag)
     if variance <= 0 or np.ptp(influence) == 0:
         return unknown
     from scipy.special import stdtr
@@ -84,7 +84,7 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest
     return TTest(float(t), float(2 * stdtr(1.5 * len(moments) / (lag + 1), -abs(t))))
 
 
-def by_time(values: Float, time: Int) -> Float:
+def sum_by_time(values: Float, time: Int) -> Float:
     """Sums of `values` over rows of one time; rows are in time order."""
     return np.add.reduceat(values, np.flatnonzero(np.diff(time, prepend=time[0] - 1))) if len(time) else values
 
@@ -100,7 +100,7 @@ def ic_influence(y: Float, y_hat: Float) -> Float:
     return products - products.mean() / 2 * (a * a + b * b)
 
 
-def slope(y: Float, y_hat: Float) -> tuple[float, Float]:
+def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
     """The slope of y on y_hat by least squares (1 for a forecast of the right size), and each row's part in its error;
     NaN where y_hat is constant.
     """
@@ -111,12 +111,12 @@ def slope(y: Float, y_hat: Float) -> tuple[float, Float]:
     return value, b * (y - y.mean() - value * b) / float(np.mean(b * b))
 
 
-def statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
+def hac_statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
     """Of predictions in order of their `time`: the `lag` in distinct times, and `ic` and `slope` with their t and p."""
-    value, influence = slope(y, y_hat)
+    value, influence = fit_slope(y, y_hat)
     of_slope = t_test(value, influence, time, overlapping)
     return HacStatistics(
-        lag=lags(len(np.unique(time)), overlapping),
+        lag=choose_lag(len(np.unique(time)), overlapping),
         ic=t_test(ic(y, y_hat), ic_influence(y, y_hat), time, overlapping),
         slope=SlopeTest(value, of_slope.t, of_slope.p),
     )

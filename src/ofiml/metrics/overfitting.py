@@ -21,7 +21,7 @@ class Overfitting:
     parts: int
 
 
-def pbo(performance: Float, parts: int = 16) -> Overfitting:
+def estimate_pbo(performance: Float, parts: int = 16) -> Overfitting:
     """The probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, López de
     Prado & Zhu 2017).
 

@@ -23,7 +23,7 @@ class Draws:
     r2: Float
 
 
-def drawn(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int) -> Draws:
+def draw_skill(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int) -> Draws:
     """IC and R² over `draws` resamples of as many blocks as there are, with replacement.
 
     `block` (n,) numbers each row's block; the same `block`, `draws` and `seed` draw the same blocks for any forecast.
@@ -47,13 +47,13 @@ def drawn(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int
     return Draws(np.concatenate(ics), np.concatenate(r2s))
 
 
-def quantiles(draws: Float, *levels: float) -> list[float]:
+def nan_quantiles(draws: Float, *levels: float) -> list[float]:
     """Quantiles of the draws that are numbers; NaN where none is."""
     known = draws[~np.isnan(draws)]
     return [float(q) for q in np.quantile(known, levels)] if len(known) else [float("nan")] * len(levels)
 
 
-def surely_above_zero(draws: Float, count: int, error: float) -> bool:
+def exceeds_zero(draws: Float, count: int, error: float) -> bool:
     """Whether what was drawn of `count` blocks lies above 0, wrongly said `error` of the time: its mean, over its
     standard error, against Student's t of count - 1. A quantile as far out would be that of a handful of draws.
     """

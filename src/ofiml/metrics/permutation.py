@@ -17,7 +17,7 @@ Int64 = NDArray[np.int64]
 LONGEST_BLOCK, MIN_SHUFFLED_BLOCKS = 30, 10  # rows; blocks
 
 
-def dealt(n: int, rng: np.random.Generator) -> Int64:
+def permute_rows(n: int, rng: np.random.Generator) -> Int64:
     """Positions 0 … n-1 in blocks of consecutive ones that come in random order: what is near in time stays near. A
     block has 30 rows, or a tenth of n if that is less.
     """
@@ -26,7 +26,7 @@ def dealt(n: int, rng: np.random.Generator) -> Int64:
     return np.concatenate([np.arange(s, min(s + length, n)) for s in rng.permutation(starts)]).astype(np.int64)
 
 
-def permutation(
+def permutation_drops(
     predict: Callable[[Float], Float],
     x: Float,
     y: Float,
@@ -41,7 +41,7 @@ def permutation(
     """
     if not len(x):
         return np.full((len(groups), 2), np.nan)
-    orders = [dealt(len(x), rng) for _ in range(repeats)]
+    orders = [permute_rows(len(x), rng) for _ in range(repeats)]
     known = predict(x)
     whole = np.array([r2(y, known, train_mean), ic(y, known)])
     drops = np.empty((len(groups), repeats, 2))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def sample(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def sample_evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """At most `most` of `rows`, evenly spaced."""
     if len(rows) <= most:
         return rows

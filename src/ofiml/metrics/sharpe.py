@@ -31,7 +31,7 @@ def sharpe(gains: Float) -> float:
     return float(gains.mean() / gains.std(ddof=1))
 
 
-def probabilistic(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
+def probabilistic_sharpe(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
     """The probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, equation 11).
 
     `kurtosis` is 3 for a normal distribution. NaN with fewer than 2 observations, or where the variance that the
@@ -45,7 +45,7 @@ def probabilistic(ratio: float, benchmark: float, observations: int, skew: float
     return float(ndtr((ratio - benchmark) * np.sqrt((observations - 1) / variance)))
 
 
-def expected_best(trials: int, variance: float) -> float:
+def expected_maximum_sharpe(trials: int, variance: float) -> float:
     """The Sharpe ratio that the best of so many skill-less trials is expected to have, whose Sharpe ratios have this
     variance (Bailey & López de Prado 2014); 0 for one trial.
     """
@@ -57,14 +57,14 @@ def expected_best(trials: int, variance: float) -> float:
     return float(np.sqrt(variance) * ((1 - _EULER) * first + _EULER * second))
 
 
-def deflated(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
+def deflated_sharpe(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
     """`sharpe` of the gains, `benchmark` (what the best of so many trials reaches by luck) and `probability` that the
     true one exceeds it: the deflated Sharpe ratio (Bailey & López de Prado 2014). Gains count as independent: sum them
     over blocks first.
     """
-    ratio, benchmark = sharpe(gains), expected_best(trials, variance)
+    ratio, benchmark = sharpe(gains), expected_maximum_sharpe(trials, variance)
     if ratio != ratio:
         return DeflatedSharpe(ratio, benchmark, float("nan"))
     z = (gains - gains.mean()) / gains.std()
     skew, kurtosis = float(np.mean(z**3)), float(np.mean(z**4))
-    return DeflatedSharpe(ratio, benchmark, probabilistic(ratio, benchmark, len(gains), skew, kurtosis))
+    return DeflatedSharpe(ratio, benchmark, probabilistic_sharpe(ratio, benchmark, len(gains), skew, kurtosis))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ofiml.metrics.hac import (
-    by_time,
+    choose_lag,
     ic_influence,
-    lags,
+    sum_by_time,
     t_test,
 )
 from ofiml.metrics.scores import ic
@@ -43,20 +43,20 @@ class SuperiorAbility:
     reality_check: float
 
 
-def of_ic(y: Float, y_hat: Float) -> Float:
+def ic_contributions(y: Float, y_hat: Float) -> Float:
     """Each row's part (n,) in the IC; 0 for a constant forecast, which knows nothing."""
     if np.ptp(y_hat) == 0 or np.ptp(y) == 0:
         return np.zeros(len(y))
     return ic(y, y_hat) + ic_influence(y, y_hat)
 
 
-def of_r2(y: Float, y_hat: Float, train_mean: Float) -> Float:
+def r2_contributions(y: Float, y_hat: Float, train_mean: Float) -> Float:
     """Each row's part (n,) in the R² out of sample: what its squared error is below that of the train mean."""
     base = (y - train_mean) ** 2
     return (base - (y - y_hat) ** 2) / base.mean() if base.any() else np.zeros(len(y))
 
 
-def of_sharpe(gains: Float) -> Float:
+def sharpe_contributions(gains: Float) -> Float:
     """Each gain's part (n,) in the Sharpe ratio of an observation (Lo 2002); 0 where nothing was gained or lost."""
     if np.ptp(gains) == 0:
         return np.zeros(len(gains))
@@ -81,24 +81,24 @@ def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
     if test.t != test.t or not correction > 0:
         return DieboldMariano(mean, t=float("nan"), p=float("nan"), error=float("nan"))
     t = test.t * float(np.sqrt(correction))
-    freedom = min(n - 1, 1.5 * n / (lags(n, overlapping) + 1))
+    freedom = min(n - 1, 1.5 * n / (choose_lag(n, overlapping) + 1))
     error = abs(mean / t) * float(stdtrit(freedom, 0.975)) if t else float("nan")
     return DieboldMariano(mean, t, float(2 * stdtr(freedom, -abs(t))), error)
 
 
-def averaged(rows: Float, time: Int) -> Float:
+def average_by_time(rows: Float, time: Int) -> Float:
     """Performance of rows (n,) by distinct time: what all symbols add at a time, of the same mean."""
-    summed = by_time(rows, time)
+    summed = sum_by_time(rows, time)
     return summed * (len(summed) / len(rows))
 
 
-def distinct(performance: Float) -> tuple[list[int], Int]:
+def find_distinct(performance: Float) -> tuple[list[int], Int]:
     """The columns that are the first of their kind, and each column's place among them: equal runs are one."""
     _, first, which = np.unique(performance, axis=1, return_index=True, return_inverse=True)
     return first.tolist(), which.reshape(-1).astype(np.int64)
 
 
-def superior(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
+def superior_ability(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
     """p-values of "no column has a mean above 0", by a bootstrap of whole blocks: Hansen's (2005) test of superior
     predictive ability (`spa`), in which columns far below 0 do not make luck look larger, and White's (2000) reality
     check (`reality_check`), which asks all of them.

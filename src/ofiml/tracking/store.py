@@ -8,7 +8,7 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import Config, Tracking, without_credentials
+from ofiml.config import Config, Tracking, strip_credentials
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
@@ -53,7 +53,7 @@ def open_store(tracking: Tracking) -> str:
             return str(known.experiment_id if known else client.create_experiment(tracking.experiment))
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
-        uri = without_credentials(tracking.uri)
+        uri = strip_credentials(tracking.uri)
         raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): fix it, or use tracking=off.") from error
 
 
