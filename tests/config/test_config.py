@@ -66,7 +66,7 @@ WRONG = [
     ("model.feature_fraction=nan", "model.feature_fraction must lie in"),
     ("model.reg_lambda=inf", "model.reg_lambda=inf is not a finite number"),
     ("model.space.num_leaves.low=1", "model.num_leaves must lie between 2"),
-    ("model.space.num_leaves.low=2.5", "num_leaves is an integer"),
+    ("model.space.num_leaves.low=2.5", "model.space.num_leaves: low and high must be integers"),
     ("horizon.length=9999999h", "is longer than a year"),
     ("tracking.experiment=' '", "tracking.experiment must not be empty"),
     ("model=lasso,model.alpha=0", "model.alpha must be positive: model=ols"),
@@ -82,7 +82,7 @@ WRONG = [
     ("model.objective=quantile,model.quantile=0.9", "0.9-quantile, but the backtest trades on a mean or median"),
     (
         "model.objective=quantile,tuning=off,tuning.best_params=[{quantile:0.9}]",
-        "tuning.best_params: quantile says what is",
+        "tuning.best_params must not change quantile",
     ),
     ("model=blend,model.members.lgbm.objective=quantile", "model.members: a quantile goes with members of the same"),
     ("+model.space.quantile={low:0.1,high:0.2}", "model.space: quantile says what is fitted"),

@@ -5,7 +5,7 @@ import pytest
 
 from ofiml.evaluation.shap_values import find_family, group_families
 from ofiml.metrics.interactions import list_pairs, measure_interactions
-from ofiml.metrics.permutation import permutation_drops, permute_rows
+from ofiml.metrics.permutation import permutation_drops, permute_blocks
 from ofiml.metrics.scores import ic, r2
 
 
@@ -59,14 +59,14 @@ def test_partial_dependence_is_that_of_its_definition():
 
 
 def test_blocks_are_dealt_whole():
-    order = permute_rows(95, np.random.default_rng(4))
+    order = permute_blocks(95, np.random.default_rng(4))
     assert sorted(order) == list(range(95))
     jumps = np.flatnonzero(np.diff(order) != 1)
     assert len(jumps) <= 10  # 10 blocks of 9 and one of 5
     assert set(order[np.concatenate([[0], jumps + 1])] % 9) == {0}
     assert not np.array_equal(order, np.arange(95))
-    assert len(np.flatnonzero(np.diff(permute_rows(6000, np.random.default_rng(5))) != 1)) > 190  # 200 blocks of 30
-    assert permute_rows(1, np.random.default_rng(6)).tolist() == [0]
+    assert len(np.flatnonzero(np.diff(permute_blocks(6000, np.random.default_rng(5))) != 1)) > 190  # 200 blocks of 30
+    assert permute_blocks(1, np.random.default_rng(6)).tolist() == [0]
 
 
 def test_permutation_finds_what_is_used():
@@ -107,7 +107,7 @@ def test_measures_are_those_of_the_dealt_rows():
     got = permutation_drops(
         lambda z: z[:, 0] + 0.1 * z[:, 1], x, y, mean, [[0]], repeats=1, rng=np.random.default_rng(1)
     )
-    order = permute_rows(50, np.random.default_rng(1))
+    order = permute_blocks(50, np.random.default_rng(1))
     said, mixed = x[:, 0] + 0.1 * x[:, 1], x[order, 0] + 0.1 * x[:, 1]
     assert got[0] == pytest.approx([r2(y, said, mean) - r2(y, mixed, mean), ic(y, said) - ic(y, mixed)])
     assert np.isnan(permutation_drops(lambda z: z[:, 0], x[:0], y[:0], mean[:0], [[0]], repeats=2, rng=rng)).all()

@@ -1,4 +1,4 @@
-"""What may be said of runs that are compared: each against nothing, against the best, and all of them against luck."""
+"""Tests of compared runs: each against no skill and against the best, and the best against chance."""
 
 import math
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class GroupTests:
-    """What is said of all runs of a group over their common `times`: Diebold-Mariano's p of each pair, in the order of
+    """The tests of all runs of a group over their common `times`: Diebold-Mariano's p of each pair, in the order of
     the runs; p of superior ability (`spa`, `reality_check`), against the `benchmark` or (None) against no skill; and
     the probability of overfitting. Labels reach `overlap` times on; bootstraps draw blocks of about `block` times.
     """
@@ -86,8 +86,8 @@ class GroupTests:
 
 @dataclass(frozen=True, slots=True)
 class ComparedGroup:
-    """Everything that is said of a group: its runs, the best first, and the tests of all, None where the common times
-    are too few. `left_out` says why other runs are not among them.
+    """The comparison of a group: its runs, best first, and their tests, None where they share too few times. `left_out`
+    gives the reason for each run that was left out.
     """
 
     kind: str

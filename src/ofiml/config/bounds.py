@@ -39,7 +39,7 @@ class Schema:
 
 
 def type_without_bounds(field: Field[Any]) -> Any:
-    """The field's type as it would stand there without bounds."""
+    """Return the field's type without its bounds."""
     return get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
 
 
@@ -92,17 +92,17 @@ SEED = within("[0, 2147483648)")  # what every generator of random numbers takes
 
 
 def a_duration(key: str, value: str) -> None:
-    """Refuse what is not a length of time, as in 10s."""
+    """Require a length of time, as in 10s."""
     duration(value, key)
 
 
 def longer_than_0(key: str, value: str) -> None:
-    """Refuse what is not a length of time longer than 0."""
+    """Require a length of time longer than 0."""
     require(duration(value, key) > 0, f"{key} must be longer than 0.")
 
 
 def each(rule: Rule) -> Rule:
-    """The rule for every item of a list."""
+    """Apply a rule to every item of a list."""
 
     def check(key: str, value: list[Any]) -> None:
         for item in value:
@@ -112,5 +112,5 @@ def each(rule: Rule) -> Rule:
 
 
 def each_once(what: str) -> Rule:
-    """A list without repetition of `what` it lists."""
+    """Require a list without repetition; `what` names an item."""
     return lambda key, value: require(len(set(value)) == len(value), f"{key} names {what} twice.")

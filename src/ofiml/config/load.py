@@ -1,4 +1,4 @@
-"""From a composed or logged mapping to the typed config, or to one sentence that says what is wrong with it."""
+"""Convert a composed or logged mapping to the typed config, or raise one sentence that names the mistake."""
 
 import difflib
 import math
@@ -16,7 +16,7 @@ from ofiml.errors import ConfigError
 
 
 def load(raw: DictConfig | Mapping[str, Any]) -> Config:
-    """The typed config of a composed or logged mapping.
+    """Convert a composed or logged mapping to the typed config.
 
     Raises ConfigError, in one sentence, for an unknown key, a wrong type or an impossible combination. A plain mapping
     (a logged config) may have earlier names of keys, and no interpolation: a stranger's `${oc.env:…}` would read this
@@ -51,9 +51,7 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
 
 
 def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
-    """The mapping at `group` of a config, by its schema, or by that of the several which its name chooses. Raises
-    ConfigError.
-    """
+    """Parse the mapping at `group` by its schema, or by the schema that its `name` selects. Raises ConfigError."""
     try:
         if not isinstance(node, dict):
             raise ConfigError(f"{group} must be a mapping, not {node!r}.")
@@ -117,7 +115,7 @@ def _integer(key: str, value: Any) -> int:
 
 
 def strip_credentials(uri: str) -> str:
-    """The uri with `user:password@` and the query, which may hold a token, cut out."""
+    """Remove `user:password@` and the query, which may contain a token, from a uri."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc and not parts.query:
         return uri
@@ -125,7 +123,7 @@ def strip_credentials(uri: str) -> str:
 
 
 def describe_unknown_key(path: str) -> str:
-    """The sentence for a key that no schema, or not the chosen one, has."""
+    """Describe, in one sentence, a key that no schema or only another choice has."""
     group, _, key = path.partition(".")
     if (new := current_key(path)) is not None:
         return f"{path} has been renamed: write {new}."

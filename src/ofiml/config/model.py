@@ -40,11 +40,11 @@ class Model(Schema):
                 type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
 
     def numbers(self) -> dict[str, type]:
-        """int or float by the name of each field that is always a number: what may be tuned."""
+        """Map each numeric field, which may be tuned, to int or float."""
         return {f.name: kind for f in fields(self) if (kind := type_without_bounds(f)) in (int, float)}
 
     def with_params(self, values: dict[str, Any]) -> "Model":
-        """The same model with other numbers. Raises ConfigError for what is none of its own, or what it refuses."""
+        """Copy the model with other numeric parameters. Raises ConfigError for an unknown or invalid one."""
         types = self.numbers()
         for key, value in values.items():
             require(key in types, f"tuning.best_params: {key} is not a numeric parameter of model {self.name}.")

@@ -22,7 +22,7 @@ _SHORTEST = 300 * SECOND
 
 
 def assign_blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, span: int) -> NDArray[np.int64]:
-    """The block number (n,) of each row; rows are in time order.
+    """Assign each row, in time order, to a block; return block numbers (n,) from 0.
 
     `block` is a length in ns. With None, each session is a block if there are at least 10, else blocks last 5
     minutes, or 10 times the label's `span` in ns if that is longer. Blocks never cross a session.
@@ -38,10 +38,10 @@ def assign_blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | N
 def bootstrap_interval(
     value: Callable[[NDArray[np.int64]], float], block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
-    """Expanded percentile interval of `value(rows)` over resampled rows: as many blocks as there are, drawn with
-    replacement.
+    """Estimate the expanded percentile interval of `value(rows)` (Hesterberg 2015) by drawing blocks with replacement.
 
-    NaN with fewer than 2 blocks, or where `value` is NaN in every sample.
+    Each of the `samples` draws has as many blocks as the data. NaN with fewer than 2 blocks, or where `value` is NaN
+    in every sample.
     """
     count = int(block.max()) + 1 if len(block) else 0
     if count < 2:
@@ -58,7 +58,10 @@ def bootstrap_interval(
 
 
 def tail_probability(level: float, count: int) -> float:
-    """The quantile at which an interval of that level begins, with so many blocks: Φ(√(n/(n-1)) t), t of n - 1."""
+    """Return the lower tail probability of an expanded percentile interval from `count` blocks.
+
+    Φ(√(n/(n-1)) t), with t the (1 - level)/2 quantile of Student's distribution with n - 1 degrees of freedom.
+    """
     from scipy.special import ndtr, stdtrit
 
     return float(ndtr(np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - level) / 2)))
@@ -71,8 +74,9 @@ def draw_counts(count: int, draws: int, rng: np.random.Generator) -> Iterator[ND
 
 
 def resample_sums(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int) -> Float:
-    """Sums (samples, k) of `terms` (n, k) over as many blocks as there are, drawn with replacement; `block` (n,) is the
-    block's number of each row, from 0 without holes.
+    """Sum `terms` (n, k) over blocks drawn with replacement, as many as there are; return (samples, k).
+
+    `block` (n,) is the block number of each row, from 0 without gaps.
     """
     count = int(block.max()) + 1
     sums = np.stack([np.bincount(block, column, count) for column in terms.T], axis=1)
@@ -85,7 +89,7 @@ def resample_sums(terms: Float, block: NDArray[np.int64], *, samples: int, seed:
 def ic_interval(
     y: Float, y_hat: Float, block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
-    """Interval of Pearson's correlation. NaN with fewer than 8 blocks, or where a side is constant."""
+    """Estimate the interval of Pearson's correlation. NaN with fewer than 8 blocks, or where a side is constant."""
     if len(y) < 2 or int(block.max()) + 1 < MIN_BLOCKS or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return float("nan"), float("nan")
     a, b = y - y.mean(), y_hat - y_hat.mean()
@@ -99,8 +103,9 @@ def ic_interval(
 def group_mean_intervals(
     y: Float, group: NDArray[np.int64], block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[Float, Float, Float]:
-    """The mean of y (n,) in each `group`, numbered (n,) from 0 without holes, and its interval (k,) low and high.
+    """Estimate the mean of y (n,) in each group and its interval: mean, low and high, (k,) each.
 
+    `group` (n,) numbers the groups from 0 without gaps.
     NaN ends with fewer than 8 blocks.
     """
     count, blocks = int(group.max()) + 1, int(block.max()) + 1
@@ -116,7 +121,7 @@ def group_mean_intervals(
 
 
 def percentile_interval(draws: Float, level: float, count: int) -> tuple[float, float]:
-    """The interval of draws of `count` blocks, as `bootstrap_interval` has it; NaN where none is a number."""
+    """Return the expanded percentile interval of `draws` (samples,) from `count` blocks; NaN where all are NaN."""
     if np.isnan(draws).all():
         return float("nan"), float("nan")
     outside = tail_probability(level, count)

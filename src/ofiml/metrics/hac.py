@@ -1,8 +1,8 @@
 """t-statistics that hold under autocorrelation and overlapping labels (Newey & West 1987).
 
 Rows of one time (several symbols) are added up first, so that what they have in common counts once. The lag is 1.3 √T
-times, or as many as a label overlaps if that is more, and t is held against Student's distribution with 1.5 T/(lag + 1)
-degrees of freedom: a lag long enough for the flow's own memory makes the normal distribution too narrow (Lazarus,
+times, or as many as a label overlaps if that is more, and t is compared with Student's distribution with 1.5 T/(lag +
+1) degrees of freedom: a lag long enough for autocorrelated flow makes the normal distribution too narrow (Lazarus,
 Lewis, Stock & Watson 2018).
 """
 
@@ -46,7 +46,10 @@ class HacStatistics:
 
 
 def max_overlap(start: Int, end: Int) -> int:
-    """The most later times at which a label starts before one of this time has ended."""
+    """Return the largest number of later distinct times whose labels start before a label of this time has ended.
+
+    `start` and `end` (n,) are in ns.
+    """
     times, which = np.unique(start, return_inverse=True)
     until = times.copy()
     np.maximum.at(until, which, end)
@@ -54,12 +57,12 @@ def max_overlap(start: Int, end: Int) -> int:
 
 
 def choose_lag(times: int, overlapping: int) -> int:
-    """How many lags the variance takes in: 1.3 √T, or the overlap if that is more, at most T - 1."""
+    """Choose the lag of the HAC variance: 1.3 √T (Lazarus et al. 2018) or the overlap if larger, at most T - 1."""
     return max(0, min(max(int(np.ceil(1.3 * np.sqrt(times))), overlapping), times - 1))
 
 
 def long_run_variance(moments: Float, lag: int) -> float:
-    """Σ over all pairs of times at most `lag` apart, weighted by Bartlett's triangle: the variance of Σ `moments`."""
+    """Estimate the variance of Σ `moments` (times,) with Bartlett weights up to `lag` (Newey & West 1987)."""
     total = float(moments @ moments)
     for j in range(1, lag + 1):
         total += 2.0 * (1.0 - j / (lag + 1.0)) * float(moments[j:] @ moments[:-j])
@@ -67,9 +70,9 @@ def long_run_variance(moments: Float, lag: int) -> float:
 
 
 def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest:
-    """`t` and two-sided `p` of an estimate whose error is the mean of `influence` (n,), in order of `time` (n,).
+    """Test an estimate against 0, its error being the mean of `influence` (n,) in order of `time` (n,), ns.
 
-    Both are NaN with fewer than 20 times, or where nothing varies.
+    `t` and `p` are NaN with fewer than 20 times, or where nothing varies.
     """
     moments = sum_by_time(influence, time)
     lag, unknown = choose_lag(len(moments), overlapping), TTest(float("nan"), float("nan"))
@@ -85,13 +88,14 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest
 
 
 def sum_by_time(values: Float, time: Int) -> Float:
-    """Sums of `values` over rows of one time; rows are in time order."""
+    """Sum `values` (n,) over rows of the same time; rows are in time order. Returns (distinct times,)."""
     return np.add.reduceat(values, np.flatnonzero(np.diff(time, prepend=time[0] - 1))) if len(time) else values
 
 
 def ic_influence(y: Float, y_hat: Float) -> Float:
-    """What each row adds to the error of the IC: the product of the standardised sides, less half the IC times the sum
-    of their squares. NaN where a side is constant.
+    """Compute the influence (n,) of each row on the IC: a·b - IC/2 · (a² + b²) of the standardised sides a and b.
+
+    NaN where a side is constant.
     """
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return np.full(len(y), np.nan)
@@ -101,8 +105,9 @@ def ic_influence(y: Float, y_hat: Float) -> Float:
 
 
 def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
-    """The slope of y on y_hat by least squares (1 for a forecast of the right size), and each row's part in its error;
-    NaN where y_hat is constant.
+    """Fit the least-squares slope of y on y_hat (1 for a forecast of the right size); return it and its influence (n,).
+
+    NaN with fewer than 3 rows, or where y_hat is constant.
     """
     if len(y) < 3 or np.ptp(y_hat) == 0:
         return float("nan"), np.full(len(y), np.nan)
@@ -112,7 +117,7 @@ def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
 
 
 def hac_statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
-    """Of predictions in order of their `time`: the `lag` in distinct times, and `ic` and `slope` with their t and p."""
+    """Test the IC and the slope of predictions against 0; rows are in order of `time` (n,), ns."""
     value, influence = fit_slope(y, y_hat)
     of_slope = t_test(value, influence, time, overlapping)
     return HacStatistics(

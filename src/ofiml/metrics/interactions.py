@@ -12,12 +12,12 @@ POINTS = 40  # rows at which, and over which, a model's partial dependence is ta
 
 
 def list_pairs(columns: list[int]) -> list[tuple[int, int]]:
-    """All pairs of them."""
+    """List all pairs of `columns`, in the order of `measure_interactions`."""
     return list(combinations(columns, 2))
 
 
 def measure_interactions(score: Callable[[Float], Float], x: Float, columns: list[int]) -> Float:
-    """Per pair of `columns` (pairs, 2): the strength of the interaction, in units of the score, and its share.
+    """Measure Friedman's H of each pair of `columns`: (pairs, 2), the strength in units of the score, and the share.
 
     F_jk(x_j, x_k) is the score's mean over the rows of x (n, k) with two columns fixed, F_j with one, each centred over
     the rows at which it is taken, the same. The strength is √mean (F_jk - F_j - F_k)², the share that squared over

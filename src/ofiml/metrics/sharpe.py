@@ -1,6 +1,6 @@
-"""The Sharpe ratio, and what is left of it once luck and the number of trials are taken off (Bailey & López de Prado).
+"""The Sharpe ratio, and its correction for sample size and number of trials (Bailey & López de Prado).
 
-All Sharpe ratios here are per observation, not annualised; the caller says what an observation is.
+All Sharpe ratios here are per observation, not annualised; the caller defines the observation.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def sharpe(gains: Float) -> float:
 
 
 def probabilistic_sharpe(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
-    """The probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, equation 11).
+    """Compute the probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, eq. 11).
 
     `kurtosis` is 3 for a normal distribution. NaN with fewer than 2 observations, or where the variance that the
     moments give is not positive.
@@ -46,8 +46,8 @@ def probabilistic_sharpe(ratio: float, benchmark: float, observations: int, skew
 
 
 def expected_maximum_sharpe(trials: int, variance: float) -> float:
-    """The Sharpe ratio that the best of so many skill-less trials is expected to have, whose Sharpe ratios have this
-    variance (Bailey & López de Prado 2014); 0 for one trial.
+    """Compute the expected maximum Sharpe ratio of `trials` without skill whose Sharpe ratios have this `variance`
+    (Bailey & López de Prado 2014); 0 for one trial.
     """
     from scipy.special import ndtri
 
@@ -58,9 +58,10 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
 
 
 def deflated_sharpe(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
-    """`sharpe` of the gains, `benchmark` (what the best of so many trials reaches by luck) and `probability` that the
-    true one exceeds it: the deflated Sharpe ratio (Bailey & López de Prado 2014). Gains count as independent: sum them
-    over blocks first.
+    """Compute the deflated Sharpe ratio of `gains` (n,) (Bailey & López de Prado 2014).
+
+    `variance` is that of the Sharpe ratios of all `trials`. Gains must be independent: sum them over blocks first. The
+    probability is NaN where the gains do not vary.
     """
     ratio, benchmark = sharpe(gains), expected_maximum_sharpe(trials, variance)
     if ratio != ratio:
