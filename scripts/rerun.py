@@ -26,9 +26,7 @@ KEPT = ("report.json", "figures")
 
 def rerun(folder: Path, write: bool) -> int:
     if not (folder / "config.yaml").exists():
-        raise ConfigError(
-            f"{folder} holds no config.yaml: its data are not here to be read; its README has the commands."
-        )
+        raise ConfigError(f"{folder} contains no config.yaml and cannot be rerun: its README lists the commands.")
     config = load(yaml.safe_load((folder / "config.yaml").read_text()))
     with tempfile.TemporaryDirectory() as scratch:
         quiet = replace(config, tracking=replace(config.tracking, enabled=False))

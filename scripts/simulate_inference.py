@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from ofiml.metrics import superiority as compared
-from ofiml.metrics.bootstrap import tail
-from ofiml.metrics.hac import statistics
-from ofiml.metrics.overfitting import pbo
+from ofiml.metrics.bootstrap import tail_probability
+from ofiml.metrics.hac import hac_statistics
+from ofiml.metrics.overfitting import estimate_pbo
 from ofiml.metrics.scores import ic
-from ofiml.metrics.sharpe import deflated, sharpe
+from ofiml.metrics.sharpe import deflated_sharpe, sharpe
 from ofiml.ui.format import markdown_table
 
 Float = NDArray[np.float64]
@@ -27,7 +27,7 @@ SUPERIOR_SWEEPS = 2000
 
 
 def sweep(seed: int, skill: float, times: int = TIMES) -> Float:
-    """Performances (times, runs) with a common part and the memory of labels that overlap; the first has the skill."""
+    """Simulate performances (times, runs) with a common part and overlapping labels; only the first run has skill."""
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal((times + OVERLAP, RUNS)) + 0.7 * rng.standard_normal((times + OVERLAP, 1))
     windows = np.lib.stride_tricks.sliding_window_view(noise, OVERLAP + 1, axis=0).mean(axis=2)
@@ -37,13 +37,13 @@ def sweep(seed: int, skill: float, times: int = TIMES) -> Float:
 
 
 def share(values: list[bool]) -> str:
-    """A share and its simulation error."""
+    """Format a share with its simulation error."""
     p = float(np.mean(values))
     return f"{p:.3f} ± {np.sqrt(max(p * (1 - p), 1 / len(values)) / len(values)):.3f}"
 
 
 def between_runs() -> str:
-    """A row a test: how often it speaks without skill, and with the skill of one run."""
+    """Tabulate how often each test rejects without skill, and with skill in one run."""
     spoke: dict[str, list[list[bool]]] = {}
     overfit: list[list[float]] = [[], []]
     for which, skill in enumerate((0.0, SKILL)):
@@ -54,16 +54,18 @@ def between_runs() -> str:
             first = compared.diebold_mariano(performance[:, 0] - performance[:, 1], OVERLAP)
             blocks = performance.reshape(-1, BLOCK, RUNS).sum(axis=1)
             ratios = np.array([sharpe(column) for column in blocks.T])
-            best = deflated(blocks[:, ratios.argmax()], RUNS, max(float(ratios.var(ddof=1)), 1 / (len(blocks) - 1)))
+            best = deflated_sharpe(
+                blocks[:, ratios.argmax()], RUNS, max(float(ratios.var(ddof=1)), 1 / (len(blocks) - 1))
+            )
             found = {
                 "Diebold-Mariano: two runs differ": first.p < 0.05,
                 "deflated Sharpe of the best above 0.95": best.probability > 0.95,
-                "95 % confidence set holds the first run": bool(inside[0]),
-                "95 % confidence set holds the second run": bool(inside[1]),
+                "95 % confidence set contains the first run": bool(inside[0]),
+                "95 % confidence set contains the second run": bool(inside[1]),
             }
             for name, value in found.items():
                 spoke.setdefault(name, [[], []])[which].append(value)
-            overfit[which].append(pbo(performance).pbo)
+            overfit[which].append(estimate_pbo(performance).pbo)
     rows = [[name, share(none), share(some)] for name, (none, some) in spoke.items()]
     means = [f"{np.mean(v):.3f} ± {np.std(v) / np.sqrt(len(v)):.3f}" for v in overfit]
     header = [f"{SWEEPS} sweeps of {RUNS} runs over {TIMES} times", "no skill", f"the first run has {SKILL}"]
@@ -71,7 +73,7 @@ def between_runs() -> str:
 
 
 def superior() -> str:
-    """A row a setting: how often SPA and reality check speak without skill, and with the skill of one run."""
+    """Tabulate how often SPA and reality check reject without skill, and with skill in one run."""
     settings: dict[str, tuple[int, float | Float, float]] = {
         "60 blocks": (TIMES, 1.0, 0.0),
         "12 blocks": (12 * BLOCK, 1.0, 0.0),
@@ -92,7 +94,7 @@ def superior() -> str:
                 performance = sweep(10_000 * which + seed, 0.0, times) * scales
                 performance[:, RUNS // 2 :] -= loss
                 performance[:, 0] += skill
-                found = compared.superior(performance, np.arange(times) // BLOCK, samples=400, seed=seed)
+                found = compared.superior_ability(performance, np.arange(times) // BLOCK, samples=400, seed=seed)
                 for test in spoke:
                     spoke[test][which].append(getattr(found, test) < 0.05)
         cells = [share(each) for both in spoke.values() for each in both]
@@ -101,7 +103,7 @@ def superior() -> str:
 
 
 def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> tuple[Float, Float]:
-    """Flow with a memory, and returns over `reach` rows; volatility clusters, tails are fat."""
+    """Simulate autocorrelated flow and returns over `reach` rows, with volatility clusters and fat tails."""
     n = rows + reach
     flow = lfilter([1], [1, -0.7], rng.standard_normal(n + 200))[200:] * np.sqrt(1 - 0.49)
     volatility = np.exp(0.3 * lfilter([1], [1, -0.98], 0.15 * rng.standard_normal(n + 500))[500:])
@@ -111,14 +113,14 @@ def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> 
 
 
 def coverage() -> str:
-    """A row a setting: how often 95 % intervals of the IC hold the true one."""
+    """Tabulate how often 95 % intervals of the IC contain the true IC."""
     kinds = ("expanded percentile (ours)", "percentile", "basic", "BCa", "HAC t ±")
     rows = []
     for blocks, length, reach in ((12, 30, 1), (30, 60, 6)):
         for strength in (0.0, 0.2):
             flow, gain = market(np.random.default_rng(0), 2_000_000, strength, reach)
             truth = ic(gain, flow)
-            held: dict[str, list[bool]] = {name: [] for name in ("ours", "percentile", "basic", "bca", "hac")}
+            covered: dict[str, list[bool]] = {name: [] for name in ("ours", "percentile", "basic", "bca", "hac")}
             for seed in range(STUDIES):
                 x, y = market(np.random.default_rng(1 + seed), blocks * length, strength, reach)
                 parts = np.arange(blocks * length).reshape(blocks, length)
@@ -127,19 +129,19 @@ def coverage() -> str:
                     rows = parts[drawn].ravel()
                     return np.array(ic(y[rows], x[rows]))
 
-                # The blocks that `interval` draws are those of arch's bootstrap: the tests hold that.
+                # `bootstrap_interval` draws the same blocks as arch's bootstrap (see the tests).
                 boot = IIDBootstrap(np.arange(blocks), seed=np.random.default_rng(seed))
-                inside = 1 - 2 * tail(0.95, blocks)
-                for name in held:
+                inside = 1 - 2 * tail_probability(0.95, blocks)
+                for name in covered:
                     if name != "hac":
                         level, kind = (inside, "percentile") if name == "ours" else (0.95, name)
                         limits = boot.conf_int(of_blocks, 400, kind, level, reuse=name != "ours").ravel()  # type: ignore[arg-type]
-                        held[name].append(bool(limits[0] <= truth <= limits[1]))
-                found = statistics(y, x, np.arange(len(y)), reach - 1)
+                        covered[name].append(bool(limits[0] <= truth <= limits[1]))
+                found = hac_statistics(y, x, np.arange(len(y)), reach - 1)
                 value = ic(y, x)
-                held["hac"].append(abs(value - truth) <= 1.96 * abs(value / found.ic.t))
+                covered["hac"].append(abs(value - truth) <= 1.96 * abs(value / found.ic.t))
             setting = f"{blocks} blocks of {length} rows, labels over {reach}"
-            rows.append([setting, f"{truth:.3f}", *(f"{np.mean(each):.3f}" for each in held.values())])
+            rows.append([setting, f"{truth:.3f}", *(f"{np.mean(each):.3f}" for each in covered.values())])
     return markdown_table([f"{STUDIES} studies", "true IC", *kinds], rows)
 
 

@@ -1,4 +1,4 @@
-"""The ways in which a run ends without a verdict: a wrong config, wrong data, or a study that knows the future."""
+"""Errors that end a run without a verdict: a wrong config, wrong data, or a leak."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +13,20 @@ class DataError(ValueError):
 
 
 class OneWayError(DataError):
-    """The labels of a direction go one way only. Names no remedy: who knows how they were made adds it."""
+    """The labels of a direction have one sign only. The caller, which knows how they were made, adds the remedy."""
 
 
 class LeakError(DataError):
-    """The study knows the future, or trains on what it tests: its numbers are no result. Says where."""
+    """The study depends on future data, or trains on test rows: its numbers are not valid. Names the place."""
 
 
 class Terminated(KeyboardInterrupt):
-    """The run was asked to end, by SIGTERM."""
+    """The run was terminated by SIGTERM."""
 
 
 @contextmanager
-def at(where: str) -> Iterator[None]:
-    """Says of a DataError where it happened."""
+def locate_error(where: str) -> Iterator[None]:
+    """Prefix the message of a DataError with its place, as in `Fold 3: …`."""
     try:
         yield
     except DataError as error:

@@ -12,7 +12,7 @@ PACKAGES = ("ofiml", "lightgbm", "optuna", "scikit-learn", "numpy", "scipy", "nu
 
 
 def digest(*contents: bytes) -> str:
-    """SHA-256 of the contents, each with its length."""
+    """Hash the contents, each with its length, by SHA-256."""
     sha = hashlib.sha256()
     for content in contents:
         sha.update(len(content).to_bytes(8, "little"))
@@ -21,7 +21,7 @@ def digest(*contents: bytes) -> str:
 
 
 def file_digest(paths: Sequence[Path]) -> str:
-    """The same of files, which need not fit in memory."""
+    """Hash files as `digest` hashes contents, without loading them whole."""
     sha = hashlib.sha256()
     for path in paths:
         sha.update(path.stat().st_size.to_bytes(8, "little"))
@@ -32,20 +32,22 @@ def file_digest(paths: Sequence[Path]) -> str:
 
 
 @cache
-def made_by(*packages: str) -> list[str]:
-    """A digest of every source file of this package, then the version of each of `packages`."""
+def code_identity(*packages: str) -> list[str]:
+    """List the digest of all source files of this package, then the version of each of `packages`."""
     sources = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
     return [digest(*sources), *(metadata.version(name) for name in packages)]
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
+    """Map Python and the packages that results depend on to their versions."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
 def git_state() -> tuple[str, str]:
-    """(commit, diff) of the code that runs; the diff is empty for a clean tree, the commit `unknown` where git does not
-    track it: outside git, or installed inside somebody else's repository, whose commit and diff are not ours to log.
+    """Return (commit, diff) of the running code; the diff is empty for a clean tree.
+
+    The commit is `unknown` where git does not track the code: outside git, or installed inside another repository,
+    whose commit and diff are not ours to log.
 
     Files that git does not track are named in the diff, without their contents.
     """

@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 
 
 def duration(text: str, name: str = "duration") -> int:
-    """Nanoseconds of a duration written as ``250ms``, ``10s``, ``1.5m`` or ``2h``.
+    """Convert to nanoseconds a duration written as ``250ms``, ``10s``, ``1.5m`` or ``2h``.
 
     Raises ConfigError, naming the config key ``name``, for anything else.
     """

@@ -94,7 +94,7 @@ INERT = [
     (["tuning=off", "model.space.num_leaves.low=4"], "has no effect: tuning=off"),
     (
         ["tuning=off", CHOSEN, "model.num_leaves=6"],
-        "tuning.best_params has num_leaves of each fold, which is used instead",
+        "tuning.best_params overrides num_leaves in each fold",
     ),
     (["ofi=best_level", "ofi.levels=5"], "ofi.levels=5 has no effect: ofi=best_level uses level 1"),
     (["features=core", "features.trade_size=5"], "features.columns has neither cost_buy nor cost_sell"),

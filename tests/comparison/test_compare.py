@@ -121,7 +121,7 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
     assert longer[1] < default[1]
     assert longer == blocks("1m", "30m") == blocks("30m", "30m")
     for bad in ("0s", "-5m", "x", "9" * 400 + "h", "1e9h", ""):
-        assert "are not those of a study: evaluation.block_length" in blocks("1m", bad)[2][0]
+        assert "are not valid: evaluation.block_length" in blocks("1m", bad)[2][0]
 
 
 def test_what_the_tests_do_not_see_is_said(store, capsys):
@@ -176,12 +176,12 @@ def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
     shutil.copy(path, kept)
     table = pl.read_parquet(path)
     cases = {
-        "the type of y is String": table.with_columns(pl.col("y").cast(pl.String)),
-        "the column label_end is missing": table.drop("label_end"),
+        "column y has type String": table.with_columns(pl.col("y").cast(pl.String)),
+        "column label_end is missing": table.drop("label_end"),
         "a number is not finite": table.with_columns(y_hat=pl.lit(float("nan"))),
-        "a bar stands there twice": pl.concat([table, table]),
-        "a label does not last": table.with_columns(label_end=pl.col("label_start")),
-        "outcomes are not those of run": table.with_columns(y=pl.col("y") + 1),
+        "a bar is listed twice": pl.concat([table, table]),
+        "a label must end after it starts": table.with_columns(label_end=pl.col("label_start")),
+        "outcomes differ from those of run": table.with_columns(y=pl.col("y") + 1),
     }
     try:
         for reason, broken in cases.items():

@@ -39,7 +39,7 @@ def test_what_a_run_without_a_count_had_planned(params, metrics, planned):
 
 
 def test_folds_that_nothing_tells_are_said_to_be_unknown():
-    assert "How many folds run aaaaaaaa had is not known: one is counted." in count_trials([run(DATES)]).words()
+    assert "The number of folds of run aaaaaaaa is unknown: one is counted." in count_trials([run(DATES)]).words()
     assert "not known" not in count_trials([run(DATES, folds=3.0), run(CPCV), run({})]).words()
 
 
@@ -49,7 +49,7 @@ def test_a_count_that_is_none_falls_back_to_what_was_planned(made):
         [run(EXPANDING, "FINISHED", tuning_trials=made), run(EXPANDING, "FINISHED", tuning_trials=7.0)]
     )
     assert (trials.tuned, trials.planned, trials.total) == (7, 60, 69)
-    assert "The count of run aaaaaaaa is none of a study: planned trials stand for it." in trials.words()
+    assert "The logged count of run aaaaaaaa is not valid: its planned trials are used." in trials.words()
 
 
 def test_many_odd_runs_are_not_all_named():

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from ofiml import config as schemas
-from ofiml.config import load, without_credentials
+from ofiml.config import load, strip_credentials
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
 from ofiml.units import duration
@@ -35,8 +35,8 @@ WRONG = [
     ("dataset=lobster", "dataset.path is missing"),
     ("dataset=lobster,dataset.path=/absent.zip", "dataset.path=/absent.zip matches no file"),
     ("seed=x", "seed: 'x' is not an integer"),
-    ("+model.space.seed={low:1,high:2}", "model.space.seed is not a number of model lgbm"),
-    ("+model.space.name={low:1,high:2}", "model.space.name is not a number"),
+    ("+model.space.seed={low:1,high:2}", "model.space.seed is not a numeric parameter of model lgbm"),
+    ("+model.space.name={low:1,high:2}", "model.space.name is not a numeric parameter"),
     ("model.space.num_leaves.low=99", "model.space.num_leaves: low must not exceed high"),
     ("split.window=0.2", "split.window belongs to split=rolling"),
     ("split.by=days", "split.by=days is not one of rows, session, time"),
@@ -46,10 +46,10 @@ WRONG = [
     ("target=direction,target.unit=bps", "a direction has no unit"),
     ("evaluation.bootstrap_samples=1", "evaluation.bootstrap_samples must be at least 50"),
     ("evaluation.block_length=1s", "evaluation.block_length=1s is shorter than a label"),
-    ("evaluation.permutation_repeats=-1", "evaluation.permutation_repeats must lie between 0 and 1000; 0 is for none."),
+    ("evaluation.permutation_repeats=-1", "evaluation.permutation_repeats must lie between 0 and 1000; 0"),
     ("evaluation.interactions=1", "evaluation.interactions must lie between 2 and 20 features"),
     ("evaluation.decay=[0]", "evaluation.decay must lie in (0, 1000]: multiples of the horizon."),
-    ("evaluation.decay=[2,1]", "evaluation.decay: at most 20 multiples of the horizon, each once, ascending."),
+    ("evaluation.decay=[2,1]", "evaluation.decay must list at most 20 distinct multiples"),
     ("dataset.name=[a]", "is not one of synthetic"),
     ("seed=-1", "seed must lie in"),
     ("dataset.tick=inf", "dataset.tick must lie between"),
@@ -66,7 +66,7 @@ WRONG = [
     ("model.feature_fraction=nan", "model.feature_fraction must lie in"),
     ("model.reg_lambda=inf", "model.reg_lambda=inf is not a finite number"),
     ("model.space.num_leaves.low=1", "model.num_leaves must lie between 2"),
-    ("model.space.num_leaves.low=2.5", "num_leaves is an integer"),
+    ("model.space.num_leaves.low=2.5", "model.space.num_leaves: low and high must be integers"),
     ("horizon.length=9999999h", "is longer than a year"),
     ("tracking.experiment=' '", "tracking.experiment must not be empty"),
     ("model=lasso,model.alpha=0", "model.alpha must be positive: model=ols"),
@@ -79,10 +79,10 @@ WRONG = [
     ("model.quantile=1", "model.quantile must lie in (0, 1)"),
     ("model.early_stopping=0", "model.early_stopping must be at least 1"),
     ("model.validation_fraction=1", "model.validation_fraction must lie in (0, 1)"),
-    ("model.objective=quantile,model.quantile=0.9", "The model forecasts the 0.9-quantile, which is no expectation"),
+    ("model.objective=quantile,model.quantile=0.9", "0.9-quantile, but the backtest trades on a mean or median"),
     (
         "model.objective=quantile,tuning=off,tuning.best_params=[{quantile:0.9}]",
-        "tuning.best_params: quantile says what is",
+        "tuning.best_params must not change quantile",
     ),
     ("model=blend,model.members.lgbm.objective=quantile", "model.members: a quantile goes with members of the same"),
     ("+model.space.quantile={low:0.1,high:0.2}", "model.space: quantile says what is fitted"),
@@ -102,17 +102,17 @@ WRONG = [
     ("horizon=events,horizon.size=2.5", "must be a whole number of events"),
     ("horizon=volume,horizon.size=0", "horizon.size must lie in (0, 1e15]"),
     ("bars=volume,bars.size=9000,horizon=volume", "horizon.size=5000 is less than bars.size=9000"),
-    ("horizon=events,target=impact", "horizon=events is of a later move"),
-    ("target=triple_barrier,target.kind=impact", "target=triple_barrier looks ahead"),
-    ("target=volatility,target.kind=impact", "target.unit=volatility is per horizon"),
+    ("horizon=events,target=impact", "horizon=events needs target=forecast"),
+    ("target=triple_barrier,target.kind=impact", "target=triple_barrier needs target.kind=forecast"),
+    ("target=volatility,target.kind=impact", "target.unit=volatility needs target.kind=forecast"),
     ("target.unit=volatility", "use target=volatility"),
     ("target.look_back=5m", "target.look_back belongs to target.unit=volatility"),
     ("target=volatility,target.look_back=1s", "target.look_back=1s is shorter than bars.step=10s"),
     ("target.dead_band=0.5", "use target=dead_band"),
     ("target=dead_band,target.dead_band=1", "target.dead_band must lie in [0, 1)"),
-    ("target.stop=2", "target.stop and target.take_profit go together"),
+    ("target.stop=2", "target.stop and target.take_profit belong to a triple barrier"),
     ("target=triple_barrier,target.stop=-1", "target.stop must lie in (0, 1e6] ticks"),
-    ("target=triple_barrier,target.dead_band=0.2", "a triple barrier has a band of its own"),
+    ("target=triple_barrier,target.dead_band=0.2", "target.dead_band must be 0 for a triple barrier"),
     ("target=triple_barrier,model=ols", "regression, but the target is a direction"),
     ("ofi.normalise=deep", "ofi.normalise=deep is not one of none, depth"),
 ]
@@ -229,8 +229,8 @@ def test_a_logged_config_may_not_read_the_environment(configure):
 
 
 def test_credentials_are_cut_out(configure):
-    assert without_credentials("https://me:secret@host:5000/x?token=abc") == "https://host:5000/x"
-    assert without_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
+    assert strip_credentials("https://me:secret@host:5000/x?token=abc") == "https://host:5000/x"
+    assert strip_credentials("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
     config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host'")
     assert "secret" not in repr(config)
     assert "secret" not in str(resolve_config(config))

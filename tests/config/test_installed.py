@@ -165,7 +165,7 @@ def test_the_command_takes_their_choices(install, tmp_path):
         ("their_models:MODEL", {"their_models.py": "import their_lib\n"}, "No module named 'their_lib'"),
         ("their_models:MODEL", {"their_models.py": "x = 1\n"}, "AttributeError: .*MODEL"),
         ("their_models:MODEL", {"their_models.py": "1 / 0\n"}, "ZeroDivisionError: division by zero"),
-        ("their_models:MODEL", {"their_models.py": "MODEL = {}\n"}, "must be a Kind, and is of type dict"),
+        ("their_models:MODEL", {"their_models.py": "MODEL = {}\n"}, "must be a Kind, not a dict"),
         ("their_models:MODEL", {"their_models.py": "raise Exception('a\\nb')\n"}, r"\(Exception: a b\)"),
     ],
 )

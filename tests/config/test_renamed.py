@@ -7,7 +7,7 @@ import yaml
 
 from ofiml.cli.config_file import taken
 from ofiml.cli.overrides import compose
-from ofiml.config import load, unknown_key
+from ofiml.config import describe_unknown_key, load
 from ofiml.config.plain import read
 from ofiml.config.renamed import RENAMED, current_key, rename_config, rename_params
 from tests.conftest import ROOT
@@ -53,13 +53,13 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("evaluation.bootstrap=50", "evaluation.bootstrap is called evaluation.bootstrap_samples now: write "),
-        ("split.folds=3", "split.folds is called split.n_folds now"),
-        ("model.members.lgbm.held_out=0.3", "is called model.members.lgbm.validation_fraction now"),
+        ("evaluation.bootstrap=50", "evaluation.bootstrap has been renamed: write evaluation.bootstrap_samples"),
+        ("split.folds=3", "split.folds has been renamed: write split.n_folds"),
+        ("model.members.lgbm.held_out=0.3", "has been renamed: write model.members.lgbm.validation_fraction"),
     ],
 )
 def test_a_typed_earlier_name_ends_in_a_sentence_with_todays(override, sentence):
-    assert sentence in unknown_key(override.partition("=")[0])
+    assert sentence in describe_unknown_key(override.partition("=")[0])
 
 
 def test_params_of_a_logged_run_get_todays_keys():

@@ -124,7 +124,7 @@ def test_a_copy_that_keeps_the_templates_name_is_refused(own, tmp_path):
     (tmp_path / "readers" / "empty.py").write_text("")
     with pytest.raises(ConfigError, match=r"the Reader ofiml\.data\.readers\.other:READER has the name template"):
         READERS["other"]
-    with pytest.raises(ConfigError, match=r"ofiml\.data\.readers\.empty:READER must be a Reader, and is of type None"):
+    with pytest.raises(ConfigError, match=r"ofiml\.data\.readers\.empty:READER must be a Reader, not a None"):
         READERS["empty"]
     assert READERS["acme"].name == "acme"
     for name in ("other", "empty"):

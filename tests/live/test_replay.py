@@ -257,19 +257,20 @@ def test_only_the_runs_own_files_are_read_at_its_path(logged, capsys, tmp_path):
             assert replay([run_id, "--uri", uri]) == 2
             printed = capsys.readouterr()
             assert (
-                "give dataset.path=FILE" in printed.err or "where the data lie here, dataset.path=FILE" in printed.err
+                "give dataset.path=FILE" in printed.err
+                or "give the location of the data, dataset.path=FILE" in printed.err
             )
             assert "my-secret" not in printed.err + printed.out
             assert reproduce([run_id, "--uri", uri]) == 2
             printed = capsys.readouterr()
-            assert "where the data lie here, --path FILE" in printed.err
+            assert "give the location of the data, --path FILE" in printed.err
             assert "my-secret" not in printed.err + printed.out
         finally:
             config.write_text(content)
     moved = recorded.rename(tmp_path / "moved")
     try:
         assert replay([run_id, "--uri", uri]) == 2
-        assert "Say where the data lie here: dataset.path=FILE" in capsys.readouterr().err
+        assert "Give the location of the data: dataset.path=FILE" in capsys.readouterr().err
         assert replay([run_id, f"dataset.path={moved}", "--uri", uri]) == 0
         assert "all are the same to the bit" in capsys.readouterr().out
     finally:
@@ -298,7 +299,7 @@ def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_h
     (digest,) = (s.digest for source in sources(dataset) for s in source())
     check_path(dataset, {"dataset": {"sessions": [{"digest": digest}]}}, "--path FILE")
     for sessions in ([{"digest": "0" * 64}], [], [{}]):
-        with pytest.raises(ConfigError, match="say where the data lie here, --path FILE"):
+        with pytest.raises(ConfigError, match="give the location of the data, --path FILE"):
             check_path(dataset, {"dataset": {"sessions": sessions}}, "--path FILE")
 
 
@@ -355,12 +356,12 @@ def test_a_strangers_model_is_checked_before_it_is_used(logged, capsys, run, fil
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda table: table.drop("fold"), "the column fold is missing"),
-        (lambda table: table.with_columns(pl.col("y_hat").cast(pl.String)), "the type of y_hat is String"),
-        (lambda table: table.with_columns(pl.col("bar_close").dt.cast_time_unit("us")), "the type of bar_close is"),
-        (lambda table: table.with_columns(pl.lit(None, pl.String).alias("symbol")), "a symbol is missing"),
-        (lambda table: pl.concat([table, table[:1]]), "a bar stands there twice"),
-        (lambda table: table.with_columns(pl.col("fold") + 1), "folds are not numbered from 0"),
+        (lambda table: table.drop("fold"), "column fold is missing"),
+        (lambda table: table.with_columns(pl.col("y_hat").cast(pl.String)), "column y_hat has type String"),
+        (lambda table: table.with_columns(pl.col("bar_close").dt.cast_time_unit("us")), "column bar_close has type"),
+        (lambda table: table.with_columns(pl.lit(None, pl.String).alias("symbol")), "column symbol has missing values"),
+        (lambda table: pl.concat([table, table[:1]]), "a bar is listed twice"),
+        (lambda table: table.with_columns(pl.col("fold") + 1), "folds must be numbered from 0"),
     ],
 )
 def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys, change, sentence):
@@ -373,7 +374,7 @@ def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys
         assert sentence in capsys.readouterr().err
         path.write_bytes(content[:-100])
         assert replay([run_id, "--uri", uri]) == 2
-        assert "are not those of a study" in capsys.readouterr().err
+        assert "are not valid" in capsys.readouterr().err
     finally:
         path.write_bytes(content)
 
@@ -381,15 +382,15 @@ def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda dataset: dataset.update(levels=0), "dataset.levels is no integer from 1 to 100"),
-        (lambda dataset: dataset.update(levels=10**9), "dataset.levels is no integer from 1 to 100"),
-        (lambda dataset: dataset.update(levels=True), "dataset.levels is no integer from 1 to 100"),
+        (lambda dataset: dataset.update(levels=0), "dataset.levels must be an integer from 1 to 100"),
+        (lambda dataset: dataset.update(levels=10**9), "dataset.levels must be an integer from 1 to 100"),
+        (lambda dataset: dataset.update(levels=True), "dataset.levels must be an integer from 1 to 100"),
         (lambda dataset: dataset.update(sessions={}), "a session has no symbol, session, digest"),
         (lambda dataset: dataset["sessions"][0].pop("tick"), "a session has no symbol, session, digest"),
         (lambda dataset: dataset["sessions"][0].update(events="x"), "a session has no symbol, session, digest"),
         (lambda dataset: dataset["sessions"][0].update(events=0), "are not those of a session"),
         (lambda dataset: dataset["sessions"][0].update(size_unit=1e400), "are not those of a session"),
-        (lambda dataset: dataset["sessions"].append(dataset["sessions"][0]), "stands there twice"),
+        (lambda dataset: dataset["sessions"].append(dataset["sessions"][0]), "is listed twice"),
     ],
 )
 def test_a_strangers_report_is_checked_before_anything_runs(logged, capsys, change, sentence):

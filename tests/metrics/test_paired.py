@@ -5,9 +5,9 @@ import pytest
 
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import (
-    drawn,
-    quantiles,
-    surely_above_zero,
+    draw_skill,
+    exceeds_zero,
+    nan_quantiles,
 )
 from ofiml.metrics.scores import ic, r2
 
@@ -22,7 +22,7 @@ def forecast(seed, n=300, constant=False):
 def test_draws_are_the_measures_of_the_rows_drawn():
     block = np.random.default_rng(0).integers(0, 12, 300)
     made = forecast(1)
-    draws = drawn(made, block, draws=1200, seed=5)
+    draws = draw_skill(made, block, draws=1200, seed=5)
     assert draws.ic.shape == draws.r2.shape == (1200,)
     # The same blocks, drawn once more, row by row.
     rng = np.random.default_rng(5)
@@ -38,20 +38,20 @@ def test_the_same_blocks_are_drawn_for_any_forecast():
     block = np.repeat(np.arange(10), 30)
     a, b = forecast(1), forecast(1)
     worse = Forecast(b.y, b.y_hat + np.random.default_rng(3).normal(0, 0.01, 300), b.train_mean)
-    paired = drawn(a, block, draws=500, seed=1).ic - drawn(worse, block, draws=500, seed=1).ic
-    other = drawn(a, block, draws=500, seed=1).ic - drawn(worse, block, draws=500, seed=2).ic
+    paired = draw_skill(a, block, draws=500, seed=1).ic - draw_skill(worse, block, draws=500, seed=1).ic
+    other = draw_skill(a, block, draws=500, seed=1).ic - draw_skill(worse, block, draws=500, seed=2).ic
     assert paired.std() < other.std() / 10
 
 
 def test_what_is_not_defined():
     block = np.repeat(np.arange(10), 30)
-    assert np.isnan(drawn(forecast(1, constant=True), block, draws=60, seed=1).ic).all()
-    assert np.isfinite(drawn(forecast(1, constant=True), block, draws=60, seed=1).r2).all()
-    alone = drawn(forecast(1), np.zeros(300, np.int64), draws=60, seed=1)
+    assert np.isnan(draw_skill(forecast(1, constant=True), block, draws=60, seed=1).ic).all()
+    assert np.isfinite(draw_skill(forecast(1, constant=True), block, draws=60, seed=1).r2).all()
+    alone = draw_skill(forecast(1), np.zeros(300, np.int64), draws=60, seed=1)
     assert np.isnan(alone.ic).all()
     assert len(alone.ic) == 60
-    assert all(np.isnan(quantiles(alone.ic, 0.1, 0.9)))
-    assert quantiles(np.array([np.nan, 1.0, 2.0, 3.0]), 0.0, 0.5) == [1.0, 2.0]
+    assert all(np.isnan(nan_quantiles(alone.ic, 0.1, 0.9)))
+    assert nan_quantiles(np.array([np.nan, 1.0, 2.0, 3.0]), 0.0, 0.5) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("count", [8, 20])
@@ -61,16 +61,16 @@ def test_who_knows_nothing_is_accused_as_seldom_as_promised(count):
     for seed in range(1500):
         rng = np.random.default_rng(seed)
         y, y_hat = rng.standard_normal((2, 30 * count))
-        draws = drawn(Forecast(y, y_hat, np.zeros(len(y))), block, draws=300, seed=7)
-        accused += surely_above_zero(draws.ic, count, 0.01)
+        draws = draw_skill(Forecast(y, y_hat, np.zeros(len(y))), block, draws=300, seed=7)
+        accused += exceeds_zero(draws.ic, count, 0.01)
     assert 4 <= accused <= 28
 
 
 def test_who_knows_is_accused():
     block = np.repeat(np.arange(10), 30)
-    assert surely_above_zero(drawn(forecast(1), block, draws=300, seed=1).ic, 10, 0.001)
+    assert exceeds_zero(draw_skill(forecast(1), block, draws=300, seed=1).ic, 10, 0.001)
     backwards = forecast(1)
     backwards = Forecast(-backwards.y, backwards.y_hat, backwards.train_mean)
-    assert not surely_above_zero(drawn(backwards, block, draws=300, seed=1).ic, 10, 0.001)
-    assert not surely_above_zero(np.full(300, np.nan), 10, 0.001)
-    assert not surely_above_zero(np.ones(300), 1, 0.001)
+    assert not exceeds_zero(draw_skill(backwards, block, draws=300, seed=1).ic, 10, 0.001)
+    assert not exceeds_zero(np.full(300, np.nan), 10, 0.001)
+    assert not exceeds_zero(np.ones(300), 1, 0.001)

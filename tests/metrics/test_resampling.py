@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ofiml.metrics.bootstrap import group_means, ic_interval, interval, resampled
+from ofiml.metrics.bootstrap import bootstrap_interval, group_mean_intervals, ic_interval, resample_sums
 from ofiml.metrics.scores import ic
 
 DRAW = {"samples": 300, "seed": 5}
@@ -14,13 +14,13 @@ def test_the_interval_is_that_of_resampled_rows():
     y, y_hat = rng.normal(size=(2, 500)) + 1000.0
     y_hat += 0.3 * (y - 1000.0)
     block = np.sort(rng.integers(0, 12, 500))
-    rows = interval(lambda r: ic(y[r], y_hat[r]), block, level=0.9, **DRAW)
+    rows = bootstrap_interval(lambda r: ic(y[r], y_hat[r]), block, level=0.9, **DRAW)
     assert ic_interval(y, y_hat, block, level=0.9, **DRAW) == pytest.approx(rows, abs=1e-9)
 
 
 def test_sums_are_of_whole_blocks():
     block = np.array([0, 0, 1, 2, 2, 2])
-    drawn = resampled(np.stack([np.ones(6), 10.0**block], axis=1), block, **DRAW)
+    drawn = resample_sums(np.stack([np.ones(6), 10.0**block], axis=1), block, **DRAW)
     shares = {(2.0, 2.0), (1.0, 10.0), (3.0, 300.0)}
     possible = {tuple(np.sum(three, axis=0)) for a in shares for b in shares for c in shares if (three := [a, b, c])}
     assert {tuple(row) for row in drawn} <= possible
@@ -40,9 +40,9 @@ def test_means_of_groups_are_as_sure_as_their_blocks():
     rng = np.random.default_rng(0)
     block, group = np.repeat(np.arange(40), 50), np.tile([0, 1], 1000)
     y = rng.standard_normal(40)[block] + group
-    mean, low, high = group_means(y, group, block, samples=2000, level=0.95, seed=1)
+    mean, low, high = group_mean_intervals(y, group, block, samples=2000, level=0.95, seed=1)
     assert mean == pytest.approx([y[group == k].mean() for k in (0, 1)])
     wide = 2 * 2.02 * y[group == 0].std() / np.sqrt(40)
     assert high - low == pytest.approx([wide, wide], rel=0.1)
-    _, low, high = group_means(y, group, block % 7, samples=100, level=0.95, seed=1)
+    _, low, high = group_mean_intervals(y, group, block % 7, samples=100, level=0.95, seed=1)
     assert np.isnan([low, high]).all()

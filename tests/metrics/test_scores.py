@@ -10,8 +10,8 @@ from sklearn import metrics as sk
 
 from ofiml.evaluation.shap_values import rank_agreement, rank_features
 from ofiml.metrics import scores as m
-from ofiml.metrics.bootstrap import blocks, interval, tail
-from ofiml.metrics.sampling import sample
+from ofiml.metrics.bootstrap import assign_blocks, bootstrap_interval, tail_probability
+from ofiml.metrics.sampling import sample_evenly
 from ofiml.units import SECOND
 
 
@@ -71,7 +71,7 @@ def test_blocks_stay_in_a_session_and_in_their_length(rows):
     rows = sorted(rows)
     session = np.array([f"day {d}" for d, _ in rows])
     close = np.array([(d * 86_400 + s) * SECOND for d, s in rows])
-    block = blocks(session, close, 600 * SECOND, span=10 * SECOND)
+    block = assign_blocks(session, close, 600 * SECOND, span=10 * SECOND)
     for b in np.unique(block):
         inside = block == b
         assert len(set(session[inside])) == 1
@@ -82,9 +82,9 @@ def test_blocks_stay_in_a_session_and_in_their_length(rows):
 def test_blocks_are_sessions_where_there_are_enough_and_long_for_long_labels():
     session = np.repeat([f"{d:02d}" for d in range(10)], 50)
     close = np.arange(500) * 60 * SECOND
-    assert len(np.unique(blocks(session, close, None, span=SECOND))) == 10
+    assert len(np.unique(assign_blocks(session, close, None, span=SECOND))) == 10
     few = np.repeat(["a", "b"], 250)
-    spans = {s: len(np.unique(blocks(few, close, None, span=s * SECOND))) for s in (10, 300)}
+    spans = {s: len(np.unique(assign_blocks(few, close, None, span=s * SECOND))) for s in (10, 300)}
     assert spans[10] == pytest.approx(100, abs=2)  # 5 minutes
     assert spans[300] == pytest.approx(10, abs=2)  # 10 labels of 5 minutes
 
@@ -98,7 +98,9 @@ def test_the_interval_covers_what_it_should_under_dependence(trials):
         x = np.repeat(rng.standard_normal(60), 20) + 0.1 * rng.standard_normal(1200)
         for wide in (True, False):
             block = np.arange(1200) // (20 if wide else 1)
-            low, high = interval(lambda rows, x=x: float(x[rows].mean()), block, samples=200, level=0.95, seed=seed)
+            low, high = bootstrap_interval(
+                lambda rows, x=x: float(x[rows].mean()), block, samples=200, level=0.95, seed=seed
+            )
             if wide:
                 covered += low < 0 < high
             else:
@@ -112,11 +114,13 @@ def test_few_blocks_widen_the_interval():
     covered, trials = 0, 200
     for seed in range(trials):
         x = np.random.default_rng(seed).standard_normal(10)
-        low, high = interval(lambda rows, x=x: float(x[rows].mean()), np.arange(10), samples=200, level=0.95, seed=seed)
+        low, high = bootstrap_interval(
+            lambda rows, x=x: float(x[rows].mean()), np.arange(10), samples=200, level=0.95, seed=seed
+        )
         covered += low < 0 < high
     assert 0.92 < covered / trials < 0.98
-    assert tail(0.95, 10) == pytest.approx(stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9)))
-    assert tail(0.95, 100_000) == pytest.approx(0.025, rel=1e-3)
+    assert tail_probability(0.95, 10) == pytest.approx(stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9)))
+    assert tail_probability(0.95, 100_000) == pytest.approx(0.025, rel=1e-3)
 
 
 def test_equal_blocks_are_resampled_as_arch_does(pair):
@@ -126,14 +130,16 @@ def test_equal_blocks_are_resampled_as_arch_does(pair):
     def of_blocks(drawn):
         return m.ic(*(side[np.concatenate([rows[b] for b in drawn])] for side in pair))
 
-    inside = 1 - 2 * tail(0.95, 20)
+    inside = 1 - 2 * tail_probability(0.95, 20)
     arch = IIDBootstrap(np.arange(20), seed=np.random.default_rng(3)).conf_int(of_blocks, 200, "percentile", inside)
-    ours = interval(lambda drawn: m.ic(y[drawn], y_hat[drawn]), np.arange(400) // 20, samples=200, level=0.95, seed=3)
+    ours = bootstrap_interval(
+        lambda drawn: m.ic(y[drawn], y_hat[drawn]), np.arange(400) // 20, samples=200, level=0.95, seed=3
+    )
     np.testing.assert_allclose(ours, arch.ravel(), rtol=1e-12)
 
 
 def test_an_interval_needs_two_blocks():
-    low, high = interval(lambda rows: 1.0, np.zeros(5, np.int64), samples=10, level=0.95, seed=0)
+    low, high = bootstrap_interval(lambda rows: 1.0, np.zeros(5, np.int64), samples=10, level=0.95, seed=0)
     assert np.isnan(low)
     assert np.isnan(high)
 
@@ -149,7 +155,7 @@ def test_importance_orders_and_shows_disagreement():
 
 def test_sample_spreads_over_all_rows():
     rows = np.arange(10, 1010)
-    picked = sample(rows, 100)
+    picked = sample_evenly(rows, 100)
     assert len(picked) == 100
     assert (picked[0], picked[-1]) == (10, 1009)
-    np.testing.assert_array_equal(sample(rows[:5], 100), rows[:5])
+    np.testing.assert_array_equal(sample_evenly(rows[:5], 100), rows[:5])

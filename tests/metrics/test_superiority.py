@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from ofiml.metrics import superiority as compared
-from ofiml.metrics.hac import lags
-from ofiml.metrics.overfitting import pbo
+from ofiml.metrics.hac import choose_lag
+from ofiml.metrics.overfitting import estimate_pbo
 from ofiml.metrics.scores import ic, r2
 from ofiml.metrics.sharpe import sharpe
 
@@ -25,24 +25,24 @@ def strategies(seed, times=300, runs=6, skill=()):
 
 
 def test_the_mean_of_a_performance_is_its_measure():
-    assert compared.of_ic(Y, Y_HAT).mean() == pytest.approx(ic(Y, Y_HAT))
-    assert compared.of_r2(Y, Y_HAT, MEAN).mean() == pytest.approx(r2(Y, Y_HAT, MEAN))
-    assert compared.of_sharpe(Y).mean() == pytest.approx(sharpe(Y), rel=0.01)
+    assert compared.ic_contributions(Y, Y_HAT).mean() == pytest.approx(ic(Y, Y_HAT))
+    assert compared.r2_contributions(Y, Y_HAT, MEAN).mean() == pytest.approx(r2(Y, Y_HAT, MEAN))
+    assert compared.sharpe_contributions(Y).mean() == pytest.approx(sharpe(Y), rel=0.01)
     time = np.repeat(np.arange(100), 3)
-    assert compared.averaged(compared.of_ic(Y, Y_HAT), time).mean() == pytest.approx(ic(Y, Y_HAT))
-    assert not compared.of_ic(Y, np.zeros(300)).any()
-    assert not compared.of_sharpe(np.zeros(5)).any()
+    assert compared.average_by_time(compared.ic_contributions(Y, Y_HAT), time).mean() == pytest.approx(ic(Y, Y_HAT))
+    assert not compared.ic_contributions(Y, np.zeros(300)).any()
+    assert not compared.sharpe_contributions(np.zeros(5)).any()
 
 
 def test_the_error_of_a_sharpe_ratio_is_that_of_lo():
     gains = 0.5 + rng.standard_normal(200_000)
-    assert compared.of_sharpe(gains).std() == pytest.approx(np.sqrt(1 + 0.5**2 / 2), rel=0.01)
+    assert compared.sharpe_contributions(gains).std() == pytest.approx(np.sqrt(1 + 0.5**2 / 2), rel=0.01)
 
 
 def test_diebold_mariano_by_hand():
     d = np.random.default_rng(1).standard_normal(50) + 0.2
     n, h = 50, 3
-    lag = lags(n, h - 1)
+    lag = choose_lag(n, h - 1)
     centred = d - d.mean()
     covariances = [centred[j:] @ centred[: n - j] / n for j in range(lag + 1)]
     variance = covariances[0] + 2 * sum((1 - j / (lag + 1)) * covariances[j] for j in range(1, lag + 1))
@@ -81,19 +81,19 @@ def slow_pbo(performance, parts):
 def test_overfitting_as_the_paper_words_it():
     for seed in range(3):
         performance = strategies(seed, 240, 5)
-        found = pbo(performance, 8)
+        found = estimate_pbo(performance, 8)
         assert found.pbo == pytest.approx(slow_pbo(performance, 8))
         assert found.combinations == 70
-    assert np.isnan(pbo(performance[:, :1]).pbo)
-    assert np.isnan(pbo(performance[:20]).pbo)
+    assert np.isnan(estimate_pbo(performance[:, :1]).pbo)
+    assert np.isnan(estimate_pbo(performance[:20]).pbo)
 
 
 def test_choosing_among_noise_is_overfitting_half_the_time_and_skill_is_not():
-    noise = [pbo(strategies(seed), 10).pbo for seed in range(200)]
+    noise = [estimate_pbo(strategies(seed), 10).pbo for seed in range(200)]
     error = np.std(noise) / np.sqrt(200)
     assert abs(np.mean(noise) - 0.5) < 3 * error
     assert error < 0.03
-    skilled = [pbo(strategies(seed, skill=[0.4]), 10).pbo for seed in range(20)]
+    skilled = [estimate_pbo(strategies(seed, skill=[0.4]), 10).pbo for seed in range(20)]
     assert np.mean(skilled) < 0.02
 
 
@@ -117,7 +117,7 @@ def test_superior_ability_by_the_definition():
     for seed in range(3):
         performance = strategies(seed, 230, 6, [0.1, 0.0, -0.8, -2.0]) * np.array([1, 1e-6, 1, 1e9, 1, 0])
         block = np.sort(np.random.default_rng(seed).integers(0, 12, 230))
-        found = compared.superior(performance, block, samples=300, seed=seed)
+        found = compared.superior_ability(performance, block, samples=300, seed=seed)
         assert asdict(found) == pytest.approx(by_draws(performance[:, :5], block, 300, seed))
         assert found.spa < found.reality_check
 
@@ -126,8 +126,8 @@ def test_superior_ability_does_not_depend_on_scale():
     """A run whose performance varies ten times as much must not hide the skill of another."""
     performance = strategies(0, 200, skill=[0.35])
     block, scales = np.arange(200) // 5, np.array([1, 2, 4, 6, 8, 10])
-    found = compared.superior(performance, block, samples=200, seed=0)
-    scaled = compared.superior(performance * scales, block, samples=200, seed=0)
+    found = compared.superior_ability(performance, block, samples=200, seed=0)
+    scaled = compared.superior_ability(performance * scales, block, samples=200, seed=0)
     assert asdict(scaled) == pytest.approx(asdict(found))
     assert found.spa < 0.02
 
@@ -138,19 +138,19 @@ def test_superior_ability_has_its_size_and_its_power():
     for seed in range(300):
         e = np.random.default_rng(seed).standard_normal((243, 10))
         rows = np.lib.stride_tricks.sliding_window_view(e, 4, axis=0).mean(axis=2)
-        noise.append(compared.superior(rows, np.arange(240) // 20, samples=200, seed=seed))
+        noise.append(compared.superior_ability(rows, np.arange(240) // 20, samples=200, seed=seed))
     for test in ("spa", "reality_check"):
         assert 0.015 < np.mean([getattr(p, test) < 0.05 for p in noise]) < 0.08
     draws = {"block": np.arange(200) // 5, "samples": 200, "seed": 0}
-    skilled = [compared.superior(strategies(seed, 200, skill=[0.35]), **draws).spa for seed in range(12)]
+    skilled = [compared.superior_ability(strategies(seed, 200, skill=[0.35]), **draws).spa for seed in range(12)]
     assert sum(p < 0.05 for p in skilled) >= 11
 
 
 def test_what_superior_ability_cannot_be_asked_of():
-    assert np.isnan(compared.superior(np.zeros((200, 2)), np.arange(200) // 5, samples=100, seed=0).spa)
-    assert np.isnan(compared.superior(strategies(0, 70), np.arange(70) // 10, samples=100, seed=0).spa)
-    assert compared.superior(strategies(0, 80), np.arange(80) // 10, samples=100, seed=0).spa > 0
-    assert compared.superior(strategies(0, 80) - 9, np.arange(80) // 10, samples=100, seed=0).spa == 1
+    assert np.isnan(compared.superior_ability(np.zeros((200, 2)), np.arange(200) // 5, samples=100, seed=0).spa)
+    assert np.isnan(compared.superior_ability(strategies(0, 70), np.arange(70) // 10, samples=100, seed=0).spa)
+    assert compared.superior_ability(strategies(0, 80), np.arange(80) // 10, samples=100, seed=0).spa > 0
+    assert compared.superior_ability(strategies(0, 80) - 9, np.arange(80) // 10, samples=100, seed=0).spa == 1
 
 
 def test_the_confidence_set_keeps_the_best_and_drops_the_bad():
@@ -165,6 +165,6 @@ def test_the_confidence_set_keeps_the_best_and_drops_the_bad():
 
 def test_equal_runs_are_one():
     performance = strategies(0, 50, 3)[:, [0, 1, 0, 2, 1]]
-    kept, which = compared.distinct(performance)
+    kept, which = compared.find_distinct(performance)
     np.testing.assert_array_equal(performance[:, kept][:, which], performance)
     assert len(kept) == 3

@@ -46,7 +46,7 @@ def test_a_blend_of_one_quantile_is_that_quantile(configure):
     assert configure("model=blend").model.of_quantile is None
     assert configure("model=lgbm", "model.objective=quantile").backtest.enabled  # the median is traded
     for wrong, sentence in (
-        (same, "The model forecasts the 0.9-quantile, which is no expectation to trade on"),
+        (same, "The model forecasts the 0.9-quantile, but the backtest trades on a mean or median"),
         ([*members, "backtest=off"], "model.members: a quantile goes with members of the same quantile alone"),
         ([*same, "backtest=off", "model.how=stack"], "model.how=stack weighs members by squares"),
     ):

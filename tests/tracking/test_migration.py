@@ -65,7 +65,7 @@ def test_an_older_store_is_copied_migrated_and_named(old, capsys):
     said = capsys.readouterr().err
     copy = path.with_name(f"mlflow.db.backup-{before}.db")
     assert said.count("\n") == 1
-    assert "mlflow.db was written by an older MLflow and is migrated now" in said
+    assert "mlflow.db was written by an older MLflow and has been migrated" in said
     assert copy.name in said
     assert (version(copy), version(path)) == (before, migration._revisions()[1])
     with closing(sqlite3.connect(copy)) as one:
@@ -105,7 +105,7 @@ def test_a_migration_that_fails_names_the_copy(old, monkeypatch):
 
     _, before = old
     monkeypatch.setattr(schema, "_upgrade_db", fail)
-    with pytest.raises(ConfigError, match=f"cannot be migrated .*mlflow.db.backup-{before}.db is the store as it was"):
+    with pytest.raises(ConfigError, match=f"cannot be migrated .*kept as .*mlflow.db.backup-{before}.db"):
         ensure_schema("sqlite:///mlflow.db")
 
 
@@ -113,7 +113,7 @@ def test_what_is_not_a_store_of_mlflow_is_left_alone(workdir):
     with closing(sqlite3.connect("other.db")) as other, other:
         other.execute("CREATE TABLE prices (p REAL)")
     before = (workdir / "other.db").read_bytes()
-    with pytest.raises(ConfigError, match="not a store of MLflow"):
+    with pytest.raises(ConfigError, match="not an MLflow store"):
         ensure_schema("sqlite:///other.db")
     assert (workdir / "other.db").read_bytes() == before
     (workdir / "text.db").write_text("no database")

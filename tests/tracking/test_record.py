@@ -169,8 +169,8 @@ def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path)
         "!!python/object/apply:os.system ['touch owned']\n": None,
         content.replace("experiment: ofiml", "experiment: ${oc.env:HOME}"): "interpolation",
         content + "_target_: os.system\n": "Unknown key _target_",
-        "a: &a [x, x]\nb: [*a, *a]\n" + content: "it holds an alias",
-        "just a sentence": "is not that of a study",
+        "a: &a [x, x]\nb: [*a, *a]\n" + content: "aliases are not allowed",
+        "just a sentence": "was not written by a study",
     }
     try:
         for attack, sentence in attacks.items():
@@ -204,7 +204,7 @@ def test_only_what_the_study_wrote_is_logged(tmp_path, new_store):
     assert not logged & {".env", "mlflow.db"}
     again = command_line(tmp_path, "debug=tiny", "model=zero", "hydra.run.dir=.", *BARE)
     assert again.returncode == 2
-    assert "holds a study already" in again.stderr
+    assert "already contains a study" in again.stderr
 
 
 def test_no_credential_reaches_a_file(tmp_path):

@@ -222,7 +222,7 @@ def test_other_rows_or_settings_have_another_journal(configure, train, tmp_path,
     tuned(configure, train, tmp_path, trials=1, generation=1)
     tuned(configure, train, tmp_path, trials=1, seed=8)
     tuned(configure, train, tmp_path, trials=1, fold=1)
-    monkeypatch.setattr(study, "made_by", lambda *packages: ["other code", *packages])
+    monkeypatch.setattr(study, "code_identity", lambda *packages: ["other code", *packages])
     tuned(configure, train, tmp_path, trials=1)
     assert len(list(tmp_path.glob("*/journal"))) == 7
     tuned(configure, train, tmp_path, trials=2)
@@ -235,17 +235,17 @@ def test_what_makes_a_trial_is_all_the_code_and_what_it_asks(monkeypatch, tmp_pa
     import ofiml
     from ofiml import provenance
 
-    first = provenance.made_by("scipy")
+    first = provenance.code_identity("scipy")
     assert first[1] == version("scipy")
     copy = tmp_path / "ofiml"
     shutil.copytree(Path(ofiml.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "__file__", str(copy / "provenance.py"))
-    digests = {first[0], provenance.made_by.__wrapped__()[0]}
+    digests = {first[0], provenance.code_identity.__wrapped__()[0]}
     assert len(digests) == 1
     for part in ("units.py", "config/model.py", "tuning/inner.py", "splits/fold.py"):
         with (copy / part).open("a") as file:
             file.write("# other\n")
-        digests.add(provenance.made_by.__wrapped__()[0])
+        digests.add(provenance.code_identity.__wrapped__()[0])
     assert len(digests) == 5
 
 

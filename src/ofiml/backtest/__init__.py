@@ -1,1 +1,5 @@
-"""Does the forecast survive the costs of trading?"""
+"""Trade the forecasts of a study and account for fills, costs and P&L.
+
+`taker` crosses the spread one latency after each decision, `paths` trades every path of a combinatorial split,
+`account` keeps money in integers, and `summary` has the results: P&L, costs, Sharpe ratio and drawdown.
+"""

@@ -13,7 +13,7 @@ from types import FrameType
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from ofiml.config import unknown_key
+from ofiml.config import describe_unknown_key
 from ofiml.errors import ConfigError, DataError, Terminated
 
 # Read by mlflow when it is first imported, which is later.
@@ -83,6 +83,6 @@ def _sentence(error: Exception) -> str:
     text = str(error)
     key = re.search(r"full_key: (\S+)", text + str(error.__cause__ or ""))
     if key:
-        return unknown_key(key[1])
+        return describe_unknown_key(key[1])
     lines = [line.strip() for line in text.partition("Config search path")[0].splitlines() if line.strip()]
     return " ".join(lines).removeprefix("In 'config': ") or type(error).__name__

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from ofiml.cli.conf import CONF, choices, folders, is_group
 from ofiml.cli.installed import register_installed
-from ofiml.config import Config, load, without_credentials
+from ofiml.config import Config, load, strip_credentials
 from ofiml.config.effect import without_effect
 from ofiml.errors import ConfigError
 
@@ -25,7 +25,7 @@ def check(arguments: list[str]) -> None:
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
-        if key == "tracking.uri" and without_credentials(value.strip("'\"")) != value.strip("'\""):
+        if key == "tracking.uri" and strip_credentials(value.strip("'\"")) != value.strip("'\""):
             raise ConfigError("tracking.uri holds a credential: give it as MLFLOW_TRACKING_URI, not typed.")
         if sign:
             _check_sign(sign, key, argument)

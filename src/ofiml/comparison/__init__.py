@@ -1,1 +1,5 @@
-"""The runs of an experiment beside each other: which may be compared, what was tried in all, what is more than luck."""
+"""Compare the runs of an experiment: comparable groups, number of trials, tests between runs, leaderboard.
+
+`groups` reads runs that share data, bars, horizon and target; `trials` counts everything that was tried; `verdicts`
+tests the runs against each other and against chance; `page` writes the result.
+"""

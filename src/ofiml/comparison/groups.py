@@ -92,7 +92,7 @@ def group_runs(runs: list[ListedRun], selected: list[str]) -> list[list[ListedRu
             raise ConfigError(f"Run {safe(run_id)} is not in the experiment.")
         run = known[run_id]
         if not _compares(run):
-            raise ConfigError(f"Run {run_id} holds no finished study: it is {run.status.lower()}.")
+            raise ConfigError(f"Run {run_id} is not a finished study: its status is {run.status.lower()}.")
     chosen = (
         [known[run_id] for run_id in dict.fromkeys(selected)] if selected else [run for run in runs if _compares(run)]
     )
@@ -102,8 +102,8 @@ def group_runs(runs: list[ListedRun], selected: list[str]) -> list[list[ListedRu
     if selected and len(kinds) > 1:
         listed = ", ".join(f"{' '.join(ids)} {kind}" for kind, ids in sorted(kinds.items()))
         raise ConfigError(
-            f"An impact explains the bar that it sees, a forecast a later return: they are never compared ({listed}); "
-            "ask for runs of one kind."
+            f"Impacts and forecasts cannot be compared ({listed}): an impact explains the same bar, a forecast a later "
+            "return. Select runs of one kind."
         )
     groups: dict[tuple, list[ListedRun]] = {}
     for run in chosen:
@@ -130,7 +130,7 @@ def read_group(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Gro
                 left_out.append(str(error))
         step()
     others = [entry for entry in entries[1:] if not _same_outcomes(entries[0], entry)]
-    left_out += [f"Run {e.run.run_id}: its outcomes are not those of run {entries[0].run.run_id}." for e in others]
+    left_out += [f"Run {e.run.run_id}: its outcomes differ from those of run {entries[0].run.run_id}." for e in others]
     kept = [entry for entry in entries if all(entry is not other for other in others)]
     first = runs[0]
     return Group(first.tags["kind"], first.tags["dataset.digest"], _same(first), kept, again, left_out)
@@ -161,9 +161,9 @@ def _block(run: ListedRun) -> int | None:
     try:
         length = duration(text, "evaluation.block_length")
     except ConfigError as error:
-        raise ConfigError(f"The params of run {run.run_id} are not those of a study: {error}") from error
+        raise ConfigError(f"The params of run {run.run_id} are not valid: {error}") from error
     if length == 0:
-        raise ConfigError(f"The params of run {run.run_id} are not those of a study: evaluation.block_length is 0.")
+        raise ConfigError(f"The params of run {run.run_id} are not valid: evaluation.block_length is 0.")
     return length
 
 
@@ -172,7 +172,7 @@ def _entry(run: ListedRun, uri: str) -> Entry:
     with tempfile.TemporaryDirectory() as folder:
         paths = fetch_files(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
         if "predictions.parquet" not in paths:
-            raise ConfigError(f"Run {run.run_id} holds no predictions.parquet.")
+            raise ConfigError(f"Run {run.run_id} has no predictions.parquet.")
         predictions = read_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)
         equity = None
         if "equity.parquet" in paths:
@@ -180,9 +180,9 @@ def _entry(run: ListedRun, uri: str) -> Entry:
     for name, table in (("predictions", predictions), ("equity", equity)):
         numbers = [] if table is None else [c for c, dtype in table.schema.items() if dtype == pl.Float64()]
         if table is not None and not table.select(pl.col(numbers).is_finite().all()).row(0) == (True,) * len(numbers):
-            raise ConfigError(f"The {name} of run {run.run_id} are not those of a study: a number is not finite.")
+            raise ConfigError(f"The {name} of run {run.run_id} are not valid: a number is not finite.")
     if (predictions["label_end"] <= predictions["label_start"]).any():
-        raise ConfigError(f"The predictions of run {run.run_id} are not those of a study: a label does not last.")
+        raise ConfigError(f"The predictions of run {run.run_id} are not valid: a label must end after it starts.")
     equity = None if equity is None else _averaged(equity).sort("bar_close")
     return Entry(run, _averaged(predictions).sort("bar_close", *BAR[:2]), equity, block)
 

@@ -1,4 +1,4 @@
-"""A comparison in words, tables and a figure."""
+"""A comparison as sentences, tables and a figure."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,22 +16,22 @@ from ofiml.ui.format import DASH, format_interval, format_number, markdown_table
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
 
 LEGEND = (
-    "IC, R², net and the annualised Sharpe are each run's own; DSR is its deflated Sharpe ratio; common is the measure "
-    "of a bar over the times that all have, t its HAC statistic, p that of Diebold-Mariano against the best, set "
-    "whether the run is in the model confidence set."
+    "IC, R², net P&L and annualised Sharpe ratio are over each run's own bars; DSR is the deflated Sharpe ratio. "
+    "Common is the measure per bar over the times common to all runs, t its HAC t-statistic, p the Diebold-Mariano "
+    "p-value against the best run, set the membership in the model confidence set."
 )
 _MAX_PAIRED = 12  # runs that a matrix has room for
 
 
 def write_header(group: ComparedGroup) -> list[str]:
-    """Name the columns of `write_rows`; gains are of forecasts alone."""
+    """Name the columns of `write_rows`; only forecasts have P&L columns."""
     measure = NAMES[group.measure]
     money = ["net", "Sharpe", "DSR"] if group.kind == "forecast" else []
     return ["run", "model", "inputs", "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
 
 
 def write_rows(group: ComparedGroup) -> list[list[str]]:
-    """Write a row a run."""
+    """Write one row per run."""
     out = []
     for row in group.runs:
         money = [
@@ -59,41 +59,41 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
 
 
 def write_sentences(group: ComparedGroup) -> list[str]:
-    """Write what may be said of all runs of the group."""
+    """Write the test results of a group as sentences."""
     tests, measure, out = group.tests, NAMES[group.measure], []
     if tests is None:
-        out.append(f"No tests of the {measure}: not enough times are common to these runs, or one has no backtest.")
+        out.append(f"No tests of the {measure}: these runs share too few times, or one has no backtest.")
     else:
-        than = f"beats {tests.benchmark[:8]}" if tests.benchmark else "is better than nothing"
+        than = f"beats {tests.benchmark[:8]}" if tests.benchmark else "has skill"
         members = sum(bool(row.in_set) for row in group.runs)
         out.append(
-            f"By {measure} over {tests.times:,} common times, labels reaching {tests.overlap} on, "
-            f"{tests.blocks} blocks of about {tests.block}: that no run {than} has p {_p(tests.spa)} (SPA; "
-            f"reality check {_p(tests.reality_check)}); the {1 - tests.level:.0%} model confidence set holds "
-            f"{members} of {len(group.runs)}."
+            f"{measure} over {tests.times:,} common times (labels overlap {tests.overlap} later times; {tests.blocks} "
+            f"blocks of about {tests.block}): the hypothesis that no run {than} has p {_p(tests.spa)} (SPA; reality "
+            f"check {_p(tests.reality_check)}); the {1 - tests.level:.0%} model confidence set contains {members} of "
+            f"{len(group.runs)} runs."
         )
         if tests.blocks < MIN_BLOCKS:
             out.append(
-                f"SPA and reality check need {MIN_BLOCKS} blocks: more sessions, or a shorter evaluation.block_length."
+                f"SPA and reality check need {MIN_BLOCKS} blocks: add sessions, or shorten evaluation.block_length."
             )
         if tests.pbo.combinations:
             out.append(
-                f"Probability of backtest overfitting {tests.pbo.pbo:.2f}: how often the best of one half of the "
-                f"time is below the middle in the other ({tests.pbo.combinations:,} ways to halve it). It sees "
-                "these finished runs alone, not the trials that each was tuned by, which the deflated Sharpe counts."
+                f"Probability of backtest overfitting {tests.pbo.pbo:.2f}: how often the best run of one half of the "
+                f"time ranks below the median in the other half ({tests.pbo.combinations:,} splits). It covers only "
+                "these finished runs; the deflated Sharpe ratio also counts their tuning trials."
             )
     best = max((row for row in group.runs if row.dsr == row.dsr), key=lambda row: row.dsr, default=None)
     if best is not None:
         out.append(
-            f"The best Sharpe ratio, of {best.run[:8]}, is {best.sharpe_block:.3f} a block ({best.blocks} "
-            f"blocks); luck alone brings the best of so many trials to {best.luck:.3f}; it exceeds that with "
-            f"probability {best.dsr:.3f} (deflated Sharpe)."
+            f"The best Sharpe ratio, of {best.run[:8]}, is {best.sharpe_block:.3f} per block ({best.blocks} blocks). "
+            f"By chance the best of all trials would reach {best.luck:.3f}; the true ratio exceeds that with "
+            f"probability {best.dsr:.3f} (deflated Sharpe ratio)."
         )
     return out + [f"Left out: {safe_sentence(reason)}" for reason in group.left_out]
 
 
 def safe_sentence(text: str) -> str:
-    """A message that may quote a stranger, on one line."""
+    """Put a message that may quote untrusted text on one line, without markup or control characters."""
     return " ".join(safe(word) for word in text.split())
 
 
@@ -116,7 +116,7 @@ def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> 
 
 
 def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:
-    """Write the same as Markdown, and Diebold-Mariano's p of each pair of up to 12 runs."""
+    """Write the comparison as Markdown, with pairwise Diebold-Mariano p-values for up to 12 runs."""
     out = [f"# Runs of {safe(experiment)}", "", trials.words(), "", LEGEND, ""]
     for group in groups:
         out += [f"## {group.heading}", "", markdown_table(write_header(group), write_rows(group)), ""]

@@ -1,4 +1,4 @@
-"""How many things were tried: what the luck of the best is held against."""
+"""Count the trials of an experiment, for the multiple-testing correction of the best run."""
 
 import math
 from collections.abc import Iterable
@@ -32,13 +32,13 @@ class Trials:
     def words(self) -> str:
         fates = ", ".join(f"{n} {fate}" for fate, n in self.fates.items())
         runs = sum(self.fates.values())
-        planned = f" and {self.planned:,} that runs without a count had planned" if self.planned else ""
-        odd = f" The count of {_names(self.odd)} is none of a study: planned trials stand for it." if self.odd else ""
-        unknown = f" How many folds {_names(self.unknown)} had is not known: one is counted." if self.unknown else ""
+        planned = f" and {self.planned:,} planned by runs that logged no count" if self.planned else ""
+        odd = f" The logged count of {_names(self.odd)} is not valid: its planned trials are used." if self.odd else ""
+        unknown = f" The number of folds of {_names(self.unknown)} is unknown: one is counted." if self.unknown else ""
         return (
             f"Trials: {self.total:,} = {runs} run{'s' * (runs != 1)} of the experiment ({fates}) + {self.tuned:,} "
-            f"tuned (all folds){planned}.{odd}{unknown} Runs that MLflow has purged, and what was tried elsewhere, are "
-            "not in it."
+            f"tuned (all folds){planned}.{odd}{unknown} Purged runs and trials outside this "
+            "store are not counted."
         )
 
 

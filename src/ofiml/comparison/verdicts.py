@@ -1,4 +1,4 @@
-"""What may be said of runs that are compared: each against nothing, against the best, and all of them against luck."""
+"""Tests of compared runs: each against no skill and against the best, and the best against chance."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,10 +12,10 @@ from ofiml.comparison.trials import Trials
 from ofiml.errors import ConfigError
 from ofiml.labels import label_span
 from ofiml.metrics import superiority as compared
-from ofiml.metrics.bootstrap import MIN_BLOCKS, blocks
-from ofiml.metrics.hac import overlap
-from ofiml.metrics.overfitting import Overfitting, pbo
-from ofiml.metrics.sharpe import deflated, sharpe
+from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks
+from ofiml.metrics.hac import max_overlap
+from ofiml.metrics.overfitting import Overfitting, estimate_pbo
+from ofiml.metrics.sharpe import deflated_sharpe, sharpe
 from ofiml.tracking.logged_run import BAR
 
 Float = NDArray[np.float64]
@@ -65,7 +65,7 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class GroupTests:
-    """What is said of all runs of a group over their common `times`: Diebold-Mariano's p of each pair, in the order of
+    """The tests of all runs of a group over their common `times`: Diebold-Mariano's p of each pair, in the order of
     the runs; p of superior ability (`spa`, `reality_check`), against the `benchmark` or (None) against no skill; and
     the probability of overfitting. Labels reach `overlap` times on; bootstraps draw blocks of about `block` times.
     """
@@ -86,8 +86,8 @@ class GroupTests:
 
 @dataclass(frozen=True, slots=True)
 class ComparedGroup:
-    """Everything that is said of a group: its runs, the best first, and the tests of all, None where the common times
-    are too few. `left_out` says why other runs are not among them.
+    """The comparison of a group: its runs, best first, and their tests, None where they share too few times. `left_out`
+    gives the reason for each run that was left out.
     """
 
     kind: str
@@ -122,7 +122,7 @@ def compare_runs(
     entries = group.entries
     ids = [entry.run.run_id for entry in entries]
     if benchmark is not None and benchmark not in ids:
-        raise ConfigError(f"The benchmark {benchmark} cannot be compared: its tables are not those of a study.")
+        raise ConfigError(f"The benchmark {benchmark} cannot be compared: its tables are not valid.")
     runs = _deflate([_describe(entry, group) for entry in entries], entries, trials)
     together = _together(entries, measure)
     tests = None
@@ -168,7 +168,7 @@ def _deflate(runs: list[ComparedRun], entries: list[Entry], trials: Trials) -> l
             run = replace(run, blocks=len(each))
             if len(each) >= MIN_BLOCKS:
                 variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, 1 / (len(each) - 1))
-                ratio = deflated(each, trials.total, variance)
+                ratio = deflated_sharpe(each, trials.total, variance)
                 run = replace(run, sharpe_block=ratio.sharpe, luck=ratio.benchmark, dsr=ratio.probability)
         out.append(run)
     return out
@@ -185,7 +185,7 @@ def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | No
     """The block of each row, by that of the runs' own `evaluation.block_length` whose blocks are longest: fewest."""
     span = label_span(predictions)
     session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
-    return min((blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))
+    return min((assign_blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))
 
 
 def _lengths(entries: list[Entry]) -> set[int | None]:
@@ -207,11 +207,11 @@ def _together(entries: list[Entry], measure: str) -> Together | None:
     starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
     aligned = [common.join(table, on=BAR, how="left", maintain_order="left") for table in known]
     labels = common.join(entries[0].predictions, on=BAR, how="inner", maintain_order="left")
-    across = overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
+    across = max_overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
     if measure == "sharpe":
-        parts = [compared.of_sharpe(np.add.reduceat(table["net"].to_numpy(), starts)) for table in aligned]
+        parts = [compared.sharpe_contributions(np.add.reduceat(table["net"].to_numpy(), starts)) for table in aligned]
     else:
-        parts = [compared.averaged(_of_rows(table, measure), times) for table in aligned]
+        parts = [compared.average_by_time(_of_rows(table, measure), times) for table in aligned]
     block = np.unique(_blocks(common, entries[0].predictions, _lengths(entries))[starts], return_inverse=True)[
         1
     ].astype(np.int64)
@@ -221,7 +221,7 @@ def _together(entries: list[Entry], measure: str) -> Together | None:
 
 def _of_rows(table: pl.DataFrame, measure: str) -> Float:
     y, y_hat, mean = (table[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    return compared.of_ic(y, y_hat) if measure == "ic" else compared.of_r2(y, y_hat, mean)
+    return compared.ic_contributions(y, y_hat) if measure == "ic" else compared.r2_contributions(y, y_hat, mean)
 
 
 def _test(
@@ -236,9 +236,9 @@ def _test(
     ]
     ids = [run.run for run in runs]
     against = performance if benchmark is None else performance - performance[:, [ids.index(benchmark)]]
-    kept, which = compared.distinct(performance)
+    kept, which = compared.find_distinct(performance)
     set_p = compared.confidence_set(performance[:, kept], block=together.block, samples=samples, seed=seed)[which]
-    superior = compared.superior(against, together.blocks, samples=samples, seed=seed)
+    superior = compared.superior_ability(against, together.blocks, samples=samples, seed=seed)
     tested = []
     for i, run in enumerate(runs):
         zero = compared.diebold_mariano(performance[:, i], across)
@@ -267,6 +267,6 @@ def _test(
         pairs=[[pairs[i][j] for j in order] for i in order],
         spa=superior.spa,
         reality_check=superior.reality_check,
-        pbo=pbo(performance[:, kept]),
+        pbo=estimate_pbo(performance[:, kept]),
     )
     return [tested[i] for i in order], tests

@@ -12,7 +12,7 @@ from ofiml.config.bounds import Schema
 from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset, files
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
-from ofiml.config.load import load, unknown_key, without_credentials
+from ofiml.config.load import describe_unknown_key, load, strip_credentials
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
 from ofiml.config.schema import SCHEMAS, Config
@@ -49,8 +49,8 @@ __all__ = [
     "Tracking",
     "Tuning",
     "WalkForward",
+    "describe_unknown_key",
     "files",
     "load",
-    "unknown_key",
-    "without_credentials",
+    "strip_credentials",
 ]

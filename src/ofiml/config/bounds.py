@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
 
-from ofiml.config.checks import one_of, require
+from ofiml.config.checks import require, require_one_of
 from ofiml.units import duration
 
 Rule = Callable[[str, Any], None]
@@ -32,14 +32,14 @@ class Schema:
             if value is None:
                 continue
             if get_origin(f.type) is Literal:
-                one_of(key, value, get_args(f.type))
+                require_one_of(key, value, get_args(f.type))
             elif get_origin(f.type) is Annotated:
                 for rule in get_args(f.type)[1:]:
                     rule(key, value)
 
 
 def type_without_bounds(field: Field[Any]) -> Any:
-    """The field's type as it would stand there without bounds."""
+    """Return the field's type without its bounds."""
     return get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
 
 
@@ -92,17 +92,17 @@ SEED = within("[0, 2147483648)")  # what every generator of random numbers takes
 
 
 def a_duration(key: str, value: str) -> None:
-    """Refuse what is not a length of time, as in 10s."""
+    """Require a length of time, as in 10s."""
     duration(value, key)
 
 
 def longer_than_0(key: str, value: str) -> None:
-    """Refuse what is not a length of time longer than 0."""
+    """Require a length of time longer than 0."""
     require(duration(value, key) > 0, f"{key} must be longer than 0.")
 
 
 def each(rule: Rule) -> Rule:
-    """The rule for every item of a list."""
+    """Apply a rule to every item of a list."""
 
     def check(key: str, value: list[Any]) -> None:
         for item in value:
@@ -112,5 +112,5 @@ def each(rule: Rule) -> Rule:
 
 
 def each_once(what: str) -> Rule:
-    """A list without repetition of `what` it lists."""
+    """Require a list without repetition; `what` names an item."""
     return lambda key, value: require(len(set(value)) == len(value), f"{key} names {what} twice.")

@@ -1,19 +1,19 @@
-"""What the schemas check of a key, each in one sentence."""
+"""Checks of the schemas; each failure is one sentence."""
 
 from ofiml.errors import ConfigError
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Raises ConfigError with the sentence unless the condition holds."""
+    """Raise ConfigError with the sentence unless the condition is true."""
     if not condition:
         raise ConfigError(sentence)
 
 
-def one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises ConfigError for another value than the choices."""
+def require_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ConfigError unless the value is one of the choices."""
     require(value in choices, f"{key}={value} is not one of {', '.join(choices)}.")
 
 
-def seed(key: str, value: int) -> None:
-    """Raises ConfigError for what no generator of random numbers takes as its seed."""
+def require_seed(key: str, value: int) -> None:
+    """Raise ConfigError for a number that is not a valid seed."""
     require(0 <= value < 2**31, f"{key} must lie in [0, 2^31).")

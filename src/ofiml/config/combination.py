@@ -31,13 +31,13 @@ def check_quantile(model: Model, tuning: Tuning, backtest: Backtest, target: Tar
     """A quantile is not tuned, and only the median is traded on."""
     quantile = model.of_quantile
     for values in tuning.best_params:
-        same = model.having(values).of_quantile == quantile
-        require(same, "tuning.best_params: quantile says what is forecast, and is not tuned.")
+        same = model.with_params(values).of_quantile == quantile
+        require(same, "tuning.best_params must not change quantile: it defines the forecast and is never tuned.")
     if backtest.enabled and target.kind == "forecast":
         require(
             quantile in (None, 0.5),
-            f"The model forecasts the {quantile}-quantile, which is no expectation to trade on: use backtest=off, "
-            "or a quantile of 0.5.",
+            f"The model forecasts the {quantile}-quantile, but the backtest trades on a mean or median: use "
+            "backtest=off, or a quantile of 0.5.",
         )
 
 
@@ -84,15 +84,15 @@ def check_impact(horizon: Horizon, ofi: Ofi, features: Features) -> None:
     """Everything that explains an impact is of the same bar."""
     require(
         horizon.clock == "time",
-        f"horizon={horizon.clock} is of a later move: target=impact explains the same bar; use bars=… to cut bars of "
-        "events or volume.",
+        f"horizon={horizon.clock} needs target=forecast: target=impact explains the same bar; for bars of events or "
+        "volume use bars=….",
     )
     require(
         ofi.windows == ["bar"],
-        f"ofi.windows=[{','.join(ofi.windows)}] looks back beyond the bar that target=impact explains: lagged flow is "
-        "another study; use ofi.windows=[bar].",
+        f"ofi.windows=[{','.join(ofi.windows)}] looks back beyond the bar that target=impact explains: "
+        "use ofi.windows=[bar].",
     )
     require(
         not features.columns and not features.cross,
-        f"features={features.name} holds values of the bar that target=impact explains: use features=ofi_only.",
+        f"features={features.name} contains values of the bar that target=impact explains: use features=ofi_only.",
     )

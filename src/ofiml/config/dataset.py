@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ofiml.config.checks import one_of, require, seed
+from ofiml.config.checks import require, require_one_of, require_seed
 from ofiml.config.registry import Schemas
 from ofiml.units import SECOND, duration
 
@@ -52,7 +52,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            one_of(f"dataset.policy.{f.name}", getattr(self, f.name), self.choices(f.name))
+            require_one_of(f"dataset.policy.{f.name}", getattr(self, f.name), self.choices(f.name))
 
 
 MOST_DAYS = 50_000  # a later day is for what must not be one of a study's
@@ -120,7 +120,7 @@ class SyntheticDataset:
         _check_limits(self.max_sessions, self.max_events)
         require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
         require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
-        seed("dataset.seed", self.seed)
+        require_seed("dataset.seed", self.seed)
         require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         require(
             1000 * self.tick <= self.start_price <= 1e6,

@@ -53,8 +53,8 @@ def _of_tuning(tuning: Tuning) -> Iterator[tuple[str, str]]:
         for key in sorted(set.intersection(*(set(values) for values in tuning.best_params))):
             yield (
                 f"model.{key}",
-                f"tuning.best_params has {key} of each fold, which is used instead; change it there, or take all of "
-                "them out with tuning.best_params=[]",
+                f"tuning.best_params overrides {key} in each fold; change it there, or clear them with "
+                "tuning.best_params=[]",
             )
 
 

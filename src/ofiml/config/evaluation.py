@@ -18,11 +18,11 @@ class Evaluation(Schema):
 
     GROUP: ClassVar[str] = "evaluation"
 
-    bootstrap_samples: Annotated[int, at_least(50, ": fewer make no interval", at_most=1_000_000)]
+    bootstrap_samples: Annotated[int, at_least(50, ": an interval needs that many", at_most=1_000_000)]
     confidence_level: Annotated[float, within("(0, 1)")]
     block_length: Annotated[str | None, longer_than_0]
     importance_rows: Annotated[int, at_least(1)]
-    permutation_repeats: Annotated[int, between(0, 1000, "; 0 is for none")]
+    permutation_repeats: Annotated[int, between(0, 1000, "; 0 switches it off")]
     interactions: Annotated[int, _none_or_several]
     controls: bool
     decay: Annotated[list[float], each(within("(0, 1000]", ": multiples of the horizon"))]
@@ -33,7 +33,7 @@ class Evaluation(Schema):
         Schema.__post_init__(self)
         require(
             self.decay == sorted(set(self.decay)) and len(self.decay) <= 20,
-            "evaluation.decay: at most 20 multiples of the horizon, each once, ascending.",
+            "evaluation.decay must list at most 20 distinct multiples of the horizon in ascending order.",
         )
 
     @property

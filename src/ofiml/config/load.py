@@ -1,4 +1,4 @@
-"""From a composed or logged mapping to the typed config, or to one sentence that says what is wrong with it."""
+"""Convert a composed or logged mapping to the typed config, or raise one sentence that names the mistake."""
 
 import difflib
 import math
@@ -16,7 +16,7 @@ from ofiml.errors import ConfigError
 
 
 def load(raw: DictConfig | Mapping[str, Any]) -> Config:
-    """The typed config of a composed or logged mapping.
+    """Convert a composed or logged mapping to the typed config.
 
     Raises ConfigError, in one sentence, for an unknown key, a wrong type or an impossible combination. A plain mapping
     (a logged config) may have earlier names of keys, and no interpolation: a stranger's `${oc.env:…}` would read this
@@ -28,17 +28,17 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
         except OmegaConfBaseException as error:
             raise ConfigError(f"{error.full_key}: {_reason(error)}.") from error
     elif "${" in repr(raw):
-        raise ConfigError("The logged config holds an interpolation (${…}); a resolved config never does.")
+        raise ConfigError("The logged config contains an interpolation (${…}): replace it by its value.")
     else:
         raw = rename_config(raw)
     known = {f.name for f in fields(Config)}
     for key in raw:
         if key not in known:
-            raise ConfigError(unknown_key(str(key)))
+            raise ConfigError(describe_unknown_key(str(key)))
     for key in known:
         if key not in raw:
             raise ConfigError(f"The config has no {key}.")
-    values = {group: typed(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
+    values = {group: parse_group(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
     seeds = raw["seeds"]
     if not isinstance(seeds, list):
         raise ConfigError(f"seeds is a list: write seeds=[{seeds}].")
@@ -50,10 +50,8 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     )
 
 
-def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
-    """The mapping at `group` of a config, by its schema, or by that of the several which its name chooses. Raises
-    ConfigError.
-    """
+def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
+    """Parse the mapping at `group` by its schema, or by the schema that its `name` selects. Raises ConfigError."""
     try:
         if not isinstance(node, dict):
             raise ConfigError(f"{group} must be a mapping, not {node!r}.")
@@ -66,7 +64,7 @@ def typed(group: str, schema: type | Mapping[str, type], node: Any) -> Any:
         _finite(group, made)
         return made
     except ConfigKeyError as error:
-        raise ConfigError(unknown_key(f"{group}.{error.full_key or error.key}")) from error
+        raise ConfigError(describe_unknown_key(f"{group}.{error.full_key or error.key}")) from error
     except MissingMandatoryValue as error:
         key = str(error.full_key)
         raise ConfigError(f"{group}.{key} is missing: give it as {group}.{key}=….") from error
@@ -116,19 +114,19 @@ def _integer(key: str, value: Any) -> int:
     return value
 
 
-def without_credentials(uri: str) -> str:
-    """The uri with `user:password@` and the query, which may hold a token, cut out."""
+def strip_credentials(uri: str) -> str:
+    """Remove `user:password@` and the query, which may contain a token, from a uri."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc and not parts.query:
         return uri
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
-def unknown_key(path: str) -> str:
-    """The sentence for a key that no schema, or not the chosen one, has."""
+def describe_unknown_key(path: str) -> str:
+    """Describe, in one sentence, a key that no schema or only another choice has."""
     group, _, key = path.partition(".")
     if (new := current_key(path)) is not None:
-        return f"{path} is called {new} now: write {new}."
+        return f"{path} has been renamed: write {new}."
     schema = SCHEMAS.get(group)
     if schema is None:
         return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"

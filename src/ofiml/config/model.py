@@ -30,24 +30,24 @@ class Model(Schema):
         Schema.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
         types = self.numbers()
         for key, r in self.space.items():
-            require(key in types, f"model.space.{key} is not a number of model {self.name}.")
+            require(key in types, f"model.space.{key} is not a numeric parameter of model {self.name}.")
             require(r.low <= r.high, f"model.space.{key}: low must not exceed high.")
             require(not r.log or r.low > 0, f"model.space.{key}: a log range needs low > 0.")
             whole = r.low == int(r.low) and r.high == int(r.high)
-            require(types[key] is float or whole, f"model.space.{key}: {key} is an integer, so low and high must be.")
+            require(types[key] is float or whole, f"model.space.{key}: low and high must be integers.")
             for end in (r.low, r.high):  # what the model itself refuses is no range to search
                 value = int(end) if types[key] is int else end
                 type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | {"space": {}, key: value})
 
     def numbers(self) -> dict[str, type]:
-        """int or float by the name of each field that is always a number: what may be tuned."""
+        """Map each numeric field, which may be tuned, to int or float."""
         return {f.name: kind for f in fields(self) if (kind := type_without_bounds(f)) in (int, float)}
 
-    def having(self, values: dict[str, Any]) -> "Model":
-        """The same model with other numbers. Raises ConfigError for what is none of its own, or what it refuses."""
+    def with_params(self, values: dict[str, Any]) -> "Model":
+        """Copy the model with other numeric parameters. Raises ConfigError for an unknown or invalid one."""
         types = self.numbers()
         for key, value in values.items():
-            require(key in types, f"tuning.best_params: {key} is not a number of model {self.name}.")
+            require(key in types, f"tuning.best_params: {key} is not a numeric parameter of model {self.name}.")
             number = isinstance(value, int | float) and not isinstance(value, bool)
             fits = number and (types[key] is float or value == int(value))
             kind = "a number" if types[key] is float else "an integer"

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ofiml.config.load import unknown_key
+from ofiml.config.load import describe_unknown_key
 from ofiml.config.renamed import rename_config
 from ofiml.config.schema import Config
 from ofiml.errors import ConfigError
@@ -17,7 +17,7 @@ class PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it holds an alias")
+            raise yaml.YAMLError("aliases are not allowed")
         return super().compose_node(parent, index)
 
 
@@ -34,8 +34,8 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} is not the config of a study.")
     if "${" in repr(raw):
-        raise ConfigError(f"{path} holds an interpolation (${{…}}); a resolved config never does.")
+        raise ConfigError(f"{path} contains an interpolation (${{…}}): replace it by its value.")
     for key in raw:
         if key not in {f.name for f in fields(Config)}:
-            raise ConfigError(f"{path}: {unknown_key(str(key))}")
+            raise ConfigError(f"{path}: {describe_unknown_key(str(key))}")
     return rename_config(raw)

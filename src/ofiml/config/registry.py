@@ -155,7 +155,7 @@ class Registry(Mapping[str, Record], Generic[Record]):
         if entries and name in {*self.own(), *self.reserved}:
             raise ConfigError(
                 f"{self.choice}={name} is declared by {name_package(entries[0])}, but ofiml has its own {self.choice} "
-                f"{name}: uninstall that package, or have it choose another name."
+                f"{name}: uninstall that package, or rename its entry point."
             )
         if len(entries) > 1:
             both = " and ".join(map(name_package, entries))
@@ -175,7 +175,7 @@ class Registry(Mapping[str, Record], Generic[Record]):
     def _checked(self, name: str, record: Any, where: str, value: str) -> Record:
         kind = self.kind.__name__
         if not isinstance(record, self.kind):
-            raise ConfigError(f"{where}: {value} must be a {kind}, and is of type {type(record).__name__}.")
+            raise ConfigError(f"{where}: {value} must be a {kind}, not a {type(record).__name__}.")
         named = getattr(record, "name", name)
         if named != name:
             raise ConfigError(f"{where}: the {kind} {value} has the name {named}; it must be {name}.")

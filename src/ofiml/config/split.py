@@ -61,7 +61,7 @@ class Combinatorial(Split):
         n, k = self.n_groups, self.n_test_groups
         require(
             1 <= k < n,
-            "split.n_test_groups must lie between 1 and split.n_groups - 1: the other groups are what trains.",
+            "split.n_test_groups must lie between 1 and split.n_groups - 1: the other groups are the train rows.",
         )
         require(
             n <= _MAX_FOLDS and comb(n, k) <= _MAX_FOLDS,

@@ -50,7 +50,7 @@ class Horizon(Schema):
         return self.length or f"{self.amount:g}-{self.clock}"
 
 
-_NOT_OF_IMPACT = "the same bar, which target=impact explains, has no later"
+_NEEDS_FORECAST = "needs target.kind=forecast: an impact has no horizon."
 
 
 @dataclass(slots=True)
@@ -75,23 +75,24 @@ class Target(Schema):
         Schema.__post_init__(self)
         given = [self.stop, self.take_profit].count(None)
         if self.form == "triple_barrier":
-            require(given == 0, "target.stop and target.take_profit go together: use target=triple_barrier.")
-            require(not self.dead_band, "target.dead_band: a triple barrier has a band of its own; leave it 0.")
-            require(self.kind == "forecast", f"target=triple_barrier looks ahead: {_NOT_OF_IMPACT} moment.")
+            require(given == 0, "A triple barrier needs target.stop and target.take_profit: use target=triple_barrier.")
+            require(not self.dead_band, "target.dead_band must be 0 for a triple barrier: its barriers are the band.")
+            require(self.kind == "forecast", f"target=triple_barrier {_NEEDS_FORECAST}")
         else:
             require(
                 given == 2,
-                "target.stop and target.take_profit go together, in a triple barrier: use target=triple_barrier, or "
-                "leave both null.",
+                "target.stop and target.take_profit belong to a triple barrier: use target=triple_barrier, or leave "
+                "both null.",
             )
         if self.task == "classification":
             require(self.unit == "ticks", "target.unit: a direction has no unit; leave it ticks.")
         require(
-            self.form == "direction" or not self.dead_band, "target.dead_band is of a direction: use target=dead_band."
+            self.form == "direction" or not self.dead_band,
+            "target.dead_band belongs to a direction: use target=dead_band.",
         )
         if self.unit == "volatility":
             require(self.look_back is not None, "target.unit=volatility needs target.look_back: use target=volatility.")
-            require(self.kind == "forecast", f"target.unit=volatility is per horizon: {_NOT_OF_IMPACT} one.")
+            require(self.kind == "forecast", f"target.unit=volatility {_NEEDS_FORECAST}")
         else:
             require(self.look_back is None, "target.look_back belongs to target.unit=volatility: leave it null.")
 

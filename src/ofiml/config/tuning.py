@@ -28,7 +28,7 @@ class Tuning(Schema):
         Schema.__post_init__(self)
         require(
             all(isinstance(values, dict) for values in self.best_params),
-            "tuning.best_params is a list of mappings, one a fold: write tuning.best_params=[{parameter: value}].",
+            "tuning.best_params must be a list of mappings, one per fold, as in [{parameter: value}].",
         )
         require(
             not (self.enabled and self.best_params),

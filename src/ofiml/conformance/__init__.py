@@ -1,1 +1,1 @@
-"""Books with known answers (`ofi_books.json`), and what holds an implementation of OFI against them."""
+"""Check an implementation of OFI against books with known answers (`ofi_books.json`)."""

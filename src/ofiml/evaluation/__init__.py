@@ -1,1 +1,6 @@
-"""How good the predictions are, how sure one can be of it, and what they rest on."""
+"""Evaluate the out-of-sample predictions of one study: skill, uncertainty and explanation.
+
+`scores` measures skill with block-bootstrap intervals and HAC tests, `strata`, `decay`, `reliability` and `seeds` split
+it by regime, horizon, probability and seed, `profit` measures a backtest, `impact` the price impact, `oracle` the share
+of a planted signal, and `explanation` the features that the models use (SHAP, permutation, interactions).
+"""

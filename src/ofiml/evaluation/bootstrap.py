@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ofiml.config import Evaluation
 from ofiml.labels import label_span
-from ofiml.metrics.bootstrap import blocks, group_means, ic_interval, interval
+from ofiml.metrics.bootstrap import assign_blocks, bootstrap_interval, group_mean_intervals, ic_interval
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -18,7 +18,7 @@ Int = NDArray[np.int64]
 @dataclass(frozen=True, slots=True)
 class BlockBootstrap:
     """`samples` of whole blocks of time, intervals of a `level`; `block_ns` is a block's length, None for the
-    default of `metrics.bootstrap.blocks`. The same `seed` draws the same blocks.
+    default of `metrics.bootstrap.assign_blocks`. The same `seed` draws the same blocks.
     """
 
     samples: int
@@ -37,16 +37,16 @@ class BlockBootstrap:
         Symbols of one day share a block: what moves them at the same time counts once.
         """
         length = label_span(rows) if span is None else span
-        return blocks(rows["session"].to_numpy(), rows["bar_close"].to_numpy(), self.block_ns, length)
+        return assign_blocks(rows["session"].to_numpy(), rows["bar_close"].to_numpy(), self.block_ns, length)
 
     def interval(self, measure: Callable[[Int], float], block: Int) -> tuple[float, float]:
         """Resample whole blocks and take the interval of `measure(rows)`; NaN with fewer than 2 blocks."""
-        return interval(measure, block, samples=self.samples, level=self.level, seed=self.seed)
+        return bootstrap_interval(measure, block, samples=self.samples, level=self.level, seed=self.seed)
 
     def ic_interval(self, y: Float, y_hat: Float, block: Int) -> tuple[float, float]:
         """Take the interval of the IC; NaN with fewer than 8 blocks."""
         return ic_interval(y, y_hat, block, samples=self.samples, level=self.level, seed=self.seed)
 
-    def group_means(self, y: Float, group: Int, block: Int) -> tuple[Float, Float, Float]:
+    def group_mean_intervals(self, y: Float, group: Int, block: Int) -> tuple[Float, Float, Float]:
         """Take the mean of y in each group and its interval, (k,) each; NaN ends with fewer than 8 blocks."""
-        return group_means(y, group, block, samples=self.samples, level=self.level, seed=self.seed)
+        return group_mean_intervals(y, group, block, samples=self.samples, level=self.level, seed=self.seed)

@@ -14,9 +14,9 @@ from ofiml.evaluation.shap_values import (
     rank_agreement,
     rank_features,
 )
-from ofiml.metrics.interactions import POINTS, interactions, pairs
-from ofiml.metrics.permutation import permutation
-from ofiml.metrics.sampling import sample
+from ofiml.metrics.interactions import POINTS, list_pairs, measure_interactions
+from ofiml.metrics.permutation import permutation_drops
+from ofiml.metrics.sampling import sample_evenly
 from ofiml.metrics.scores import rank_ic, up_if_moved
 from ofiml.models.base import Model
 from ofiml.training.fitted import FittedStudy
@@ -142,17 +142,17 @@ def explain_fits(fitted: FittedStudy) -> Explanation:
 def _explain_fold(fitted: FittedStudy, result: FoldResult, groups: list[list[int]], few: list[int]) -> _FoldUse:
     config, model = fitted.config, result.pipeline.model
     rows = result.predictions.filter(pl.col("y").is_not_null())
-    rows = rows[sample(np.arange(rows.height), config.evaluation.importance_rows)]
+    rows = rows[sample_evenly(np.arange(rows.height), config.evaluation.importance_rows)]
     x = result.pipeline.features(*fitted.inputs(rows))
     y, mean = rows["y"].to_numpy(), rows["train_mean"].to_numpy()
     rng = np.random.default_rng([config.seed, result.fold.index])
     repeats = config.evaluation.permutation_repeats
     drops = np.empty((0, 2))
     if repeats:
-        drops = permutation(model.predict, x, y, mean, groups, repeats=repeats, rng=rng)
-    points = x[sample(np.arange(len(x)), POINTS)]
+        drops = permutation_drops(model.predict, x, y, mean, groups, repeats=repeats, rng=rng)
+    points = x[sample_evenly(np.arange(len(x)), POINTS)]
     spread = float(np.ptp(_raw_score(model, points))) if len(points) else 0.0
-    return _FoldUse(drops, interactions(lambda at: _raw_score(model, at), points, few), spread)
+    return _FoldUse(drops, measure_interactions(lambda at: _raw_score(model, at), points, few), spread)
 
 
 def _raw_score(model: Model, x: Float) -> Float:
@@ -195,7 +195,7 @@ def _describe_interactions(names: list[str], few: list[int], parts: list[_FoldUs
     if additive:
         values = np.zeros_like(values)
     entries = []
-    for i, (j, k) in enumerate(pairs(few)):
+    for i, (j, k) in enumerate(list_pairs(few)):
         strength, share = values[:, i, 0], values[:, i, 1]
         known = share[~np.isnan(share)]
         entries.append(

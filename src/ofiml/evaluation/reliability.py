@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ofiml._typing import TaskType
 from ofiml.evaluation.bootstrap import BlockBootstrap
-from ofiml.metrics.bootstrap import MIN_BLOCKS, percentiles, resampled
+from ofiml.metrics.bootstrap import MIN_BLOCKS, percentile_interval, resample_sums
 from ofiml.metrics.scores import up_if_moved
 from ofiml.training.columns import PROBABILITIES
 
@@ -146,7 +146,7 @@ def _fill_bins(rows: pl.DataFrame, event: EventForecast, bootstrap: BlockBootstr
     block = bootstrap.number_blocks(rows)
     inside = np.eye(count)[at]
     terms = np.concatenate([inside, inside * event.happened[:, None]], axis=1)
-    drawn = resampled(terms, block, samples=bootstrap.samples, seed=bootstrap.seed)
+    drawn = resample_sums(terms, block, samples=bootstrap.samples, seed=bootstrap.seed)
     n, happened = drawn[:, :count], drawn[:, count:]
     share = np.divide(happened, n, out=np.full(n.shape, np.nan), where=n > 0)
     blocks = int(block.max()) + 1
@@ -154,7 +154,7 @@ def _fill_bins(rows: pl.DataFrame, event: EventForecast, bootstrap: BlockBootstr
     for k in range(count):
         low, high = float("nan"), float("nan")
         if blocks >= MIN_BLOCKS:
-            low, high = percentiles(share[:, k], bootstrap.level, blocks)
+            low, high = percentile_interval(share[:, k], bootstrap.level, blocks)
         here = at == k
         forecast, frequency = float(event.p[here].mean()), float(event.happened[here].mean())
         bins.append(ReliabilityBin(int(here.sum()), forecast, frequency, low, high))

@@ -12,7 +12,7 @@ from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.oracle import OracleSkill
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.false_discovery import q_values
-from ofiml.metrics.hac import HacStatistics, overlap, statistics
+from ofiml.metrics.hac import HacStatistics, hac_statistics, max_overlap
 from ofiml.metrics.measures import Forecast, Measure, list_measures
 from ofiml.metrics.scores import (
     auc,
@@ -179,9 +179,9 @@ def _test(rows: pl.DataFrame) -> HacStatistics:
     if "path" in rows.columns:  # rows of one time count once, in whichever path
         rows = rows.sort("bar_close", maintain_order=True)
     y, y_hat, time = (rows[c].to_numpy() for c in ("y", "y_hat", "bar_close"))
-    return statistics(y, y_hat, time, count_overlaps(rows))
+    return hac_statistics(y, y_hat, time, count_overlaps(rows))
 
 
 def count_overlaps(rows: pl.DataFrame) -> int:
     """Count the most later times that a label reaches into."""
-    return overlap(*(rows[c].to_numpy() for c in ("label_start", "label_end")))
+    return max_overlap(*(rows[c].to_numpy() for c in ("label_start", "label_end")))

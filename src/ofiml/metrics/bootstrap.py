@@ -21,8 +21,8 @@ _DRAWS_AT_ONCE = 1000  # memory does not grow with the number of draws
 _SHORTEST = 300 * SECOND
 
 
-def blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, span: int) -> NDArray[np.int64]:
-    """The block number (n,) of each row; rows are in time order.
+def assign_blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, span: int) -> NDArray[np.int64]:
+    """Assign each row, in time order, to a block; return block numbers (n,) from 0.
 
     `block` is a length in ns. With None, each session is a block if there are at least 10, else blocks last 5
     minutes, or 10 times the label's `span` in ns if that is longer. Blocks never cross a session.
@@ -35,13 +35,13 @@ def blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, sp
     return np.unique(key, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def interval(
+def bootstrap_interval(
     value: Callable[[NDArray[np.int64]], float], block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
-    """Expanded percentile interval of `value(rows)` over resampled rows: as many blocks as there are, drawn with
-    replacement.
+    """Estimate the expanded percentile interval of `value(rows)` (Hesterberg 2015) by drawing blocks with replacement.
 
-    NaN with fewer than 2 blocks, or where `value` is NaN in every sample.
+    Each of the `samples` draws has as many blocks as the data. NaN with fewer than 2 blocks, or where `value` is NaN
+    in every sample.
     """
     count = int(block.max()) + 1 if len(block) else 0
     if count < 2:
@@ -52,13 +52,16 @@ def interval(
     draws = np.array([value(np.concatenate([rows[b] for b in rng.integers(0, count, count)])) for _ in range(samples)])
     if np.isnan(draws).all():
         return float("nan"), float("nan")
-    outside = tail(level, count)
+    outside = tail_probability(level, count)
     low, high = np.nanquantile(draws, [outside, 1 - outside])
     return float(low), float(high)
 
 
-def tail(level: float, count: int) -> float:
-    """The quantile at which an interval of that level begins, with so many blocks: Φ(√(n/(n-1)) t), t of n - 1."""
+def tail_probability(level: float, count: int) -> float:
+    """Return the lower tail probability of an expanded percentile interval from `count` blocks.
+
+    Φ(√(n/(n-1)) t), with t the (1 - level)/2 quantile of Student's distribution with n - 1 degrees of freedom.
+    """
     from scipy.special import ndtr, stdtrit
 
     return float(ndtr(np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - level) / 2)))
@@ -70,9 +73,10 @@ def draw_counts(count: int, draws: int, rng: np.random.Generator) -> Iterator[ND
         yield rng.multinomial(count, np.full(count, 1 / count), size=min(_DRAWS_AT_ONCE, draws - start))
 
 
-def resampled(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int) -> Float:
-    """Sums (samples, k) of `terms` (n, k) over as many blocks as there are, drawn with replacement; `block` (n,) is the
-    block's number of each row, from 0 without holes.
+def resample_sums(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int) -> Float:
+    """Sum `terms` (n, k) over blocks drawn with replacement, as many as there are; return (samples, k).
+
+    `block` (n,) is the block number of each row, from 0 without gaps.
     """
     count = int(block.max()) + 1
     sums = np.stack([np.bincount(block, column, count) for column in terms.T], axis=1)
@@ -85,22 +89,23 @@ def resampled(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int
 def ic_interval(
     y: Float, y_hat: Float, block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
-    """Interval of Pearson's correlation. NaN with fewer than 8 blocks, or where a side is constant."""
+    """Estimate the interval of Pearson's correlation. NaN with fewer than 8 blocks, or where a side is constant."""
     if len(y) < 2 or int(block.max()) + 1 < MIN_BLOCKS or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return float("nan"), float("nan")
     a, b = y - y.mean(), y_hat - y_hat.mean()
     terms = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)
-    n, sa, sb, saa, sbb, sab = resampled(terms, block, samples=samples, seed=seed).T
+    n, sa, sb, saa, sbb, sab = resample_sums(terms, block, samples=samples, seed=seed).T
     scale = np.maximum(saa - sa * sa / n, 0.0) * np.maximum(sbb - sb * sb / n, 0.0)
     draws = np.divide(sab - sa * sb / n, np.sqrt(scale), out=np.full(samples, np.nan), where=scale > 0)
-    return percentiles(draws, level, int(block.max()) + 1)
+    return percentile_interval(draws, level, int(block.max()) + 1)
 
 
-def group_means(
+def group_mean_intervals(
     y: Float, group: NDArray[np.int64], block: NDArray[np.int64], *, samples: int, level: float, seed: int
 ) -> tuple[Float, Float, Float]:
-    """The mean of y (n,) in each `group`, numbered (n,) from 0 without holes, and its interval (k,) low and high.
+    """Estimate the mean of y (n,) in each group and its interval: mean, low and high, (k,) each.
 
+    `group` (n,) numbers the groups from 0 without gaps.
     NaN ends with fewer than 8 blocks.
     """
     count, blocks = int(group.max()) + 1, int(block.max()) + 1
@@ -108,17 +113,17 @@ def group_means(
     ends = np.full((count, 2), np.nan)
     if blocks >= MIN_BLOCKS:
         inside = np.eye(count)[group]
-        drawn = resampled(np.concatenate([inside, inside * y[:, None]], axis=1), block, samples=samples, seed=seed)
+        drawn = resample_sums(np.concatenate([inside, inside * y[:, None]], axis=1), block, samples=samples, seed=seed)
         n, total = drawn[:, :count], drawn[:, count:]
         share = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
-        ends = np.array([percentiles(column, level, blocks) for column in share.T])
+        ends = np.array([percentile_interval(column, level, blocks) for column in share.T])
     return mean, ends[:, 0], ends[:, 1]
 
 
-def percentiles(draws: Float, level: float, count: int) -> tuple[float, float]:
-    """The interval of draws of `count` blocks, as `bootstrap.interval` has it; NaN where none is a number."""
+def percentile_interval(draws: Float, level: float, count: int) -> tuple[float, float]:
+    """Return the expanded percentile interval of `draws` (samples,) from `count` blocks; NaN where all are NaN."""
     if np.isnan(draws).all():
         return float("nan"), float("nan")
-    outside = tail(level, count)
+    outside = tail_probability(level, count)
     low, high = np.nanquantile(draws, [outside, 1 - outside])
     return float(low), float(high)

@@ -1,12 +1,12 @@
-"""Many symbols at once: whose forecast is more than luck, if as many are asked as there are."""
+"""False discovery rates over many symbols."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def q_values(p: NDArray) -> tuple[NDArray, NDArray]:
-    """Benjamini & Hochberg's q of each p (independent or positively dependent), and Benjamini & Yekutieli's (any
-    dependence); NaN where p is, which counts as not asked.
+    """Compute q-values (n,) of p-values (n,): Benjamini & Hochberg's (1995; independent or positively dependent tests)
+    and Benjamini & Yekutieli's (2001; any dependence). NaN stays NaN and does not count as a test.
     """
     from statsmodels.stats.multitest import multipletests
 

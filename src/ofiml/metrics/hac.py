@@ -1,8 +1,8 @@
 """t-statistics that hold under autocorrelation and overlapping labels (Newey & West 1987).
 
 Rows of one time (several symbols) are added up first, so that what they have in common counts once. The lag is 1.3 √T
-times, or as many as a label overlaps if that is more, and t is held against Student's distribution with 1.5 T/(lag + 1)
-degrees of freedom: a lag long enough for the flow's own memory makes the normal distribution too narrow (Lazarus,
+times, or as many as a label overlaps if that is more, and t is compared with Student's distribution with 1.5 T/(lag +
+1) degrees of freedom: a lag long enough for autocorrelated flow makes the normal distribution too narrow (Lazarus,
 Lewis, Stock & Watson 2018).
 """
 
@@ -45,21 +45,24 @@ class HacStatistics:
     slope: SlopeTest
 
 
-def overlap(start: Int, end: Int) -> int:
-    """The most later times at which a label starts before one of this time has ended."""
+def max_overlap(start: Int, end: Int) -> int:
+    """Return the largest number of later distinct times whose labels start before a label of this time has ended.
+
+    `start` and `end` (n,) are in ns.
+    """
     times, which = np.unique(start, return_inverse=True)
     until = times.copy()
     np.maximum.at(until, which, end)
     return int((np.searchsorted(times, until, side="left") - np.arange(len(times)) - 1).max(initial=0))
 
 
-def lags(times: int, overlapping: int) -> int:
-    """How many lags the variance takes in: 1.3 √T, or the overlap if that is more, at most T - 1."""
+def choose_lag(times: int, overlapping: int) -> int:
+    """Choose the lag of the HAC variance: 1.3 √T (Lazarus et al. 2018) or the overlap if larger, at most T - 1."""
     return max(0, min(max(int(np.ceil(1.3 * np.sqrt(times))), overlapping), times - 1))
 
 
-def long_run(moments: Float, lag: int) -> float:
-    """Σ over all pairs of times at most `lag` apart, weighted by Bartlett's triangle: the variance of Σ `moments`."""
+def long_run_variance(moments: Float, lag: int) -> float:
+    """Estimate the variance of Σ `moments` (times,) with Bartlett weights up to `lag` (Newey & West 1987)."""
     total = float(moments @ moments)
     for j in range(1, lag + 1):
         total += 2.0 * (1.0 - j / (lag + 1.0)) * float(moments[j:] @ moments[:-j])
@@ -67,15 +70,15 @@ def long_run(moments: Float, lag: int) -> float:
 
 
 def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest:
-    """`t` and two-sided `p` of an estimate whose error is the mean of `influence` (n,), in order of `time` (n,).
+    """Test an estimate against 0, its error being the mean of `influence` (n,) in order of `time` (n,), ns.
 
-    Both are NaN with fewer than 20 times, or where nothing varies.
+    `t` and `p` are NaN with fewer than 20 times, or where nothing varies.
     """
-    moments = by_time(influence, time)
-    lag, unknown = lags(len(moments), overlapping), TTest(float("nan"), float("nan"))
+    moments = sum_by_time(influence, time)
+    lag, unknown = choose_lag(len(moments), overlapping), TTest(float("nan"), float("nan"))
     if len(moments) < _FEWEST or not np.isfinite(moments).all():
         return unknown
-    variance = long_run(moments - moments.mean(), lag)
+    variance = long_run_variance(moments - moments.mean(), lag)
     if variance <= 0 or np.ptp(influence) == 0:
         return unknown
     from scipy.special import stdtr
@@ -84,14 +87,15 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest
     return TTest(float(t), float(2 * stdtr(1.5 * len(moments) / (lag + 1), -abs(t))))
 
 
-def by_time(values: Float, time: Int) -> Float:
-    """Sums of `values` over rows of one time; rows are in time order."""
+def sum_by_time(values: Float, time: Int) -> Float:
+    """Sum `values` (n,) over rows of the same time; rows are in time order. Returns (distinct times,)."""
     return np.add.reduceat(values, np.flatnonzero(np.diff(time, prepend=time[0] - 1))) if len(time) else values
 
 
 def ic_influence(y: Float, y_hat: Float) -> Float:
-    """What each row adds to the error of the IC: the product of the standardised sides, less half the IC times the sum
-    of their squares. NaN where a side is constant.
+    """Compute the influence (n,) of each row on the IC: a·b - IC/2 · (a² + b²) of the standardised sides a and b.
+
+    NaN where a side is constant.
     """
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return np.full(len(y), np.nan)
@@ -100,9 +104,10 @@ def ic_influence(y: Float, y_hat: Float) -> Float:
     return products - products.mean() / 2 * (a * a + b * b)
 
 
-def slope(y: Float, y_hat: Float) -> tuple[float, Float]:
-    """The slope of y on y_hat by least squares (1 for a forecast of the right size), and each row's part in its error;
-    NaN where y_hat is constant.
+def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
+    """Fit the least-squares slope of y on y_hat (1 for a forecast of the right size); return it and its influence (n,).
+
+    NaN with fewer than 3 rows, or where y_hat is constant.
     """
     if len(y) < 3 or np.ptp(y_hat) == 0:
         return float("nan"), np.full(len(y), np.nan)
@@ -111,12 +116,12 @@ def slope(y: Float, y_hat: Float) -> tuple[float, Float]:
     return value, b * (y - y.mean() - value * b) / float(np.mean(b * b))
 
 
-def statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
-    """Of predictions in order of their `time`: the `lag` in distinct times, and `ic` and `slope` with their t and p."""
-    value, influence = slope(y, y_hat)
+def hac_statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
+    """Test the IC and the slope of predictions against 0; rows are in order of `time` (n,), ns."""
+    value, influence = fit_slope(y, y_hat)
     of_slope = t_test(value, influence, time, overlapping)
     return HacStatistics(
-        lag=lags(len(np.unique(time)), overlapping),
+        lag=choose_lag(len(np.unique(time)), overlapping),
         ic=t_test(ic(y, y_hat), ic_influence(y, y_hat), time, overlapping),
         slope=SlopeTest(value, of_slope.t, of_slope.p),
     )

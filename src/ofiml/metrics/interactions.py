@@ -11,13 +11,13 @@ Float = NDArray[np.float64]
 POINTS = 40  # rows at which, and over which, a model's partial dependence is taken
 
 
-def pairs(columns: list[int]) -> list[tuple[int, int]]:
-    """All pairs of them."""
+def list_pairs(columns: list[int]) -> list[tuple[int, int]]:
+    """List all pairs of `columns`, in the order of `measure_interactions`."""
     return list(combinations(columns, 2))
 
 
-def interactions(score: Callable[[Float], Float], x: Float, columns: list[int]) -> Float:
-    """Per pair of `columns` (pairs, 2): the strength of the interaction, in units of the score, and its share.
+def measure_interactions(score: Callable[[Float], Float], x: Float, columns: list[int]) -> Float:
+    """Measure Friedman's H of each pair of `columns`: (pairs, 2), the strength in units of the score, and the share.
 
     F_jk(x_j, x_k) is the score's mean over the rows of x (n, k) with two columns fixed, F_j with one, each centred over
     the rows at which it is taken, the same. The strength is √mean (F_jk - F_j - F_k)², the share that squared over
@@ -34,8 +34,8 @@ def interactions(score: Callable[[Float], Float], x: Float, columns: list[int]) 
         return mean - mean.mean()
 
     alone = {column: dependence((column,)) for column in columns}
-    out = np.empty((len(pairs(columns)), 2))
-    for i, (j, k) in enumerate(pairs(columns)):
+    out = np.empty((len(list_pairs(columns)), 2))
+    for i, (j, k) in enumerate(list_pairs(columns)):
         both = dependence((j, k))
         beyond, total = np.mean((both - alone[j] - alone[k]) ** 2), np.mean(both**2)
         out[i] = np.sqrt(beyond), beyond / total if total > 0 else np.nan

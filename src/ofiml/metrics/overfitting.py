@@ -1,4 +1,4 @@
-"""How often the best run of one half of the time is worse than most in the other."""
+"""The probability of backtest overfitting: how often the best run in sample ranks below the median out of sample."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,9 +21,9 @@ class Overfitting:
     parts: int
 
 
-def pbo(performance: Float, parts: int = 16) -> Overfitting:
-    """The probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, López de
-    Prado & Zhu 2017).
+def estimate_pbo(performance: Float, parts: int = 16) -> Overfitting:
+    """Estimate the probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein,
+    López de Prado & Zhu 2017).
 
     `performance` (times, runs) is cut into `parts` of time; each half of the parts chooses the best run, the other half
     ranks it. `pbo` is the share of choices that end in the lower half, `loss` of those whose mean there is below 0.

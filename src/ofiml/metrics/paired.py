@@ -23,8 +23,8 @@ class Draws:
     r2: Float
 
 
-def drawn(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int) -> Draws:
-    """IC and R² over `draws` resamples of as many blocks as there are, with replacement.
+def draw_skill(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int) -> Draws:
+    """Compute IC and R² over `draws` resamples of the blocks, drawn with replacement.
 
     `block` (n,) numbers each row's block; the same `block`, `draws` and `seed` draw the same blocks for any forecast.
     NaN with fewer than 2 blocks.
@@ -47,15 +47,17 @@ def drawn(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int
     return Draws(np.concatenate(ics), np.concatenate(r2s))
 
 
-def quantiles(draws: Float, *levels: float) -> list[float]:
-    """Quantiles of the draws that are numbers; NaN where none is."""
+def nan_quantiles(draws: Float, *levels: float) -> list[float]:
+    """Compute quantiles of the draws that are not NaN; NaN where all are."""
     known = draws[~np.isnan(draws)]
     return [float(q) for q in np.quantile(known, levels)] if len(known) else [float("nan")] * len(levels)
 
 
-def surely_above_zero(draws: Float, count: int, error: float) -> bool:
-    """Whether what was drawn of `count` blocks lies above 0, wrongly said `error` of the time: its mean, over its
-    standard error, against Student's t of count - 1. A quantile as far out would be that of a handful of draws.
+def exceeds_zero(draws: Float, count: int, error: float) -> bool:
+    """Test one-sided at level `error` whether a statistic drawn from `count` blocks is above 0.
+
+    The mean of the draws over its standard error is compared with Student's t of count - 1; an extreme quantile would
+    rest on a handful of draws. False with fewer than 2 blocks or draws.
     """
     from scipy.special import stdtrit
 

@@ -1,7 +1,7 @@
-"""What a model's skill out of sample loses when a feature's values are dealt out among other rows (Breiman 2001).
+"""Permutation importance: the drop in out-of-sample skill when a feature's values are permuted (Breiman 2001).
 
-Features that say the same thing stand in for one another: each alone may lose nothing where all together lose much, so
-that families are dealt out together too.
+Correlated features replace one another: permuting each alone may cost nothing where permuting all costs much, so
+families are permuted together as well.
 """
 
 from collections.abc import Callable
@@ -17,16 +17,17 @@ Int64 = NDArray[np.int64]
 LONGEST_BLOCK, MIN_SHUFFLED_BLOCKS = 30, 10  # rows; blocks
 
 
-def dealt(n: int, rng: np.random.Generator) -> Int64:
-    """Positions 0 … n-1 in blocks of consecutive ones that come in random order: what is near in time stays near. A
-    block has 30 rows, or a tenth of n if that is less.
+def permute_blocks(n: int, rng: np.random.Generator) -> Int64:
+    """Permute positions 0 … n-1 in blocks of consecutive rows, so that neighbours in time stay together.
+
+    A block has 30 rows, or a tenth of n if that is less.
     """
     length = max(1, min(LONGEST_BLOCK, n // MIN_SHUFFLED_BLOCKS))
     starts = np.arange(0, n, length)
     return np.concatenate([np.arange(s, min(s + length, n)) for s in rng.permutation(starts)]).astype(np.int64)
 
 
-def permutation(
+def permutation_drops(
     predict: Callable[[Float], Float],
     x: Float,
     y: Float,
@@ -36,12 +37,14 @@ def permutation(
     repeats: int,
     rng: np.random.Generator,
 ) -> Float:
-    """The drop (groups, 2) in R² and IC when the columns of a group of x (n, k) are dealt out together, the mean over
-    `repeats`; every group sees the same orders. Rows are out of sample, in time order; NaN where a measure is.
+    """Compute the drop (groups, 2) in R² and IC when the columns of a group of x (n, k) are permuted together.
+
+    Drops are means over `repeats`; every group has the same permutations. Rows are out of sample, in time order. NaN
+    where a measure is NaN.
     """
     if not len(x):
         return np.full((len(groups), 2), np.nan)
-    orders = [dealt(len(x), rng) for _ in range(repeats)]
+    orders = [permute_blocks(len(x), rng) for _ in range(repeats)]
     known = predict(x)
     whole = np.array([r2(y, known, train_mean), ic(y, known)])
     drops = np.empty((len(groups), repeats, 2))

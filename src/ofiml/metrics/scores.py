@@ -48,7 +48,7 @@ def ranks(x: Float | Int) -> Float:
 
 
 def hit_rate(y: Float, y_hat: Float) -> float:
-    """Share of right signs among rows where neither the outcome nor the prediction is 0."""
+    """Share of correct signs among rows where neither the outcome nor the prediction is 0."""
     called = (y != 0) & (y_hat != 0)
     return float(np.mean((y[called] > 0) == (y_hat[called] > 0))) if called.any() else float("nan")
 
@@ -64,7 +64,7 @@ def auc(y: Float, y_hat: Float | Int) -> float:
 
 
 def up_if_moved(chances: Float) -> Float:
-    """P(up | the mid moves), (n,), of P(down), P(flat), P(up), (n, 3); 1/2 where a move is held to be impossible."""
+    """P(up | the mid moves), (n,), of P(down), P(flat), P(up), (n, 3); 1/2 where P(flat) is 1."""
     moves = chances[:, 0] + chances[:, 2]
     return np.divide(chances[:, 2], moves, out=np.full(len(chances), 0.5), where=moves > 0)
 
@@ -96,7 +96,7 @@ def pinball(y: Float, y_hat: Float, q: float) -> float:
 
 
 def coverage(y: Float, y_hat: Float) -> float:
-    """Share of outcomes at or below the forecast: q of a q-quantile that holds."""
+    """Share of outcomes at or below the forecast: q for a calibrated q-quantile."""
     return float(np.mean(y <= y_hat)) if len(y) else float("nan")
 
 
@@ -104,7 +104,7 @@ def brier(y: Float, up: Float) -> float:
     """Mean squared distance of `up` (n,), P(up | the mid moves), to what happened (Brier 1950); rows without a move are
     left out.
 
-    0 for who knows, 1/4 for who always says 1/2.
+    0 for a perfect forecast, 1/4 for a constant 0.5.
     """
     moved = y != 0
     return float(np.mean((up[moved] - (y[moved] > 0)) ** 2)) if moved.any() else float("nan")

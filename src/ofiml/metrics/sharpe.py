@@ -1,6 +1,6 @@
-"""The Sharpe ratio, and what is left of it once luck and the number of trials are taken off (Bailey & López de Prado).
+"""The Sharpe ratio, and its correction for sample size and number of trials (Bailey & López de Prado).
 
-All Sharpe ratios here are per observation, not annualised; the caller says what an observation is.
+All Sharpe ratios here are per observation, not annualised; the caller defines the observation.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ def sharpe(gains: Float) -> float:
     return float(gains.mean() / gains.std(ddof=1))
 
 
-def probabilistic(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
-    """The probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, equation 11).
+def probabilistic_sharpe(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
+    """Compute the probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, eq. 11).
 
     `kurtosis` is 3 for a normal distribution. NaN with fewer than 2 observations, or where the variance that the
     moments give is not positive.
@@ -45,9 +45,9 @@ def probabilistic(ratio: float, benchmark: float, observations: int, skew: float
     return float(ndtr((ratio - benchmark) * np.sqrt((observations - 1) / variance)))
 
 
-def expected_best(trials: int, variance: float) -> float:
-    """The Sharpe ratio that the best of so many skill-less trials is expected to have, whose Sharpe ratios have this
-    variance (Bailey & López de Prado 2014); 0 for one trial.
+def expected_maximum_sharpe(trials: int, variance: float) -> float:
+    """Compute the expected maximum Sharpe ratio of `trials` without skill whose Sharpe ratios have this `variance`
+    (Bailey & López de Prado 2014); 0 for one trial.
     """
     from scipy.special import ndtri
 
@@ -57,14 +57,15 @@ def expected_best(trials: int, variance: float) -> float:
     return float(np.sqrt(variance) * ((1 - _EULER) * first + _EULER * second))
 
 
-def deflated(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
-    """`sharpe` of the gains, `benchmark` (what the best of so many trials reaches by luck) and `probability` that the
-    true one exceeds it: the deflated Sharpe ratio (Bailey & López de Prado 2014). Gains count as independent: sum them
-    over blocks first.
+def deflated_sharpe(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
+    """Compute the deflated Sharpe ratio of `gains` (n,) (Bailey & López de Prado 2014).
+
+    `variance` is that of the Sharpe ratios of all `trials`. Gains must be independent: sum them over blocks first. The
+    probability is NaN where the gains do not vary.
     """
-    ratio, benchmark = sharpe(gains), expected_best(trials, variance)
+    ratio, benchmark = sharpe(gains), expected_maximum_sharpe(trials, variance)
     if ratio != ratio:
         return DeflatedSharpe(ratio, benchmark, float("nan"))
     z = (gains - gains.mean()) / gains.std()
     skew, kurtosis = float(np.mean(z**3)), float(np.mean(z**4))
-    return DeflatedSharpe(ratio, benchmark, probabilistic(ratio, benchmark, len(gains), skew, kurtosis))
+    return DeflatedSharpe(ratio, benchmark, probabilistic_sharpe(ratio, benchmark, len(gains), skew, kurtosis))

@@ -1,7 +1,7 @@
-"""Performances of several runs over the same times, and what the tests between them say.
+"""Tests between runs over the same times: Diebold-Mariano, superior predictive ability, model confidence set.
 
-A performance is a table (times, runs) whose column means are the measure: of the IC and the Sharpe ratio what each row
-adds to it, errors of the standard deviations counted in.
+A performance is an array (times, runs) whose column means are the measure. For IC and Sharpe ratio it has the
+contribution of each row, the estimation error of the standard deviations included.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ofiml.metrics.hac import (
-    by_time,
+    choose_lag,
     ic_influence,
-    lags,
+    sum_by_time,
     t_test,
 )
 from ofiml.metrics.scores import ic
@@ -43,21 +43,21 @@ class SuperiorAbility:
     reality_check: float
 
 
-def of_ic(y: Float, y_hat: Float) -> Float:
-    """Each row's part (n,) in the IC; 0 for a constant forecast, which knows nothing."""
+def ic_contributions(y: Float, y_hat: Float) -> Float:
+    """Compute each row's contribution (n,) to the IC, of which it is the mean; 0 for a constant forecast."""
     if np.ptp(y_hat) == 0 or np.ptp(y) == 0:
         return np.zeros(len(y))
     return ic(y, y_hat) + ic_influence(y, y_hat)
 
 
-def of_r2(y: Float, y_hat: Float, train_mean: Float) -> Float:
-    """Each row's part (n,) in the R² out of sample: what its squared error is below that of the train mean."""
+def r2_contributions(y: Float, y_hat: Float, train_mean: Float) -> Float:
+    """Compute each row's contribution (n,) to the out-of-sample R², of which it is the mean."""
     base = (y - train_mean) ** 2
     return (base - (y - y_hat) ** 2) / base.mean() if base.any() else np.zeros(len(y))
 
 
-def of_sharpe(gains: Float) -> Float:
-    """Each gain's part (n,) in the Sharpe ratio of an observation (Lo 2002); 0 where nothing was gained or lost."""
+def sharpe_contributions(gains: Float) -> Float:
+    """Compute each gain's contribution (n,) to the Sharpe ratio per observation (Lo 2002); 0 for constant gains."""
     if np.ptp(gains) == 0:
         return np.zeros(len(gains))
     z = (gains - gains.mean()) / gains.std()
@@ -66,11 +66,10 @@ def of_sharpe(gains: Float) -> Float:
 
 
 def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
-    """`mean`, `t`, two-sided `p` and `error`, half the width of the mean's 95 % interval, of the difference (times,)
-    between two performances (Diebold & Mariano 1995).
+    """Test whether the mean `difference` (times,) between two performances is 0 (Diebold & Mariano 1995).
 
-    The variance is that of `hac`, the statistic is corrected for its size in small samples (Harvey, Leybourne & Newbold
-    1997) with a horizon of the overlap and one.
+    The variance is that of `hac`; the small-sample correction is that of Harvey, Leybourne & Newbold (1997) with a
+    horizon of `overlapping` + 1. NaN where `hac.t_test` is.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -81,31 +80,32 @@ def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
     if test.t != test.t or not correction > 0:
         return DieboldMariano(mean, t=float("nan"), p=float("nan"), error=float("nan"))
     t = test.t * float(np.sqrt(correction))
-    freedom = min(n - 1, 1.5 * n / (lags(n, overlapping) + 1))
+    freedom = min(n - 1, 1.5 * n / (choose_lag(n, overlapping) + 1))
     error = abs(mean / t) * float(stdtrit(freedom, 0.975)) if t else float("nan")
     return DieboldMariano(mean, t, float(2 * stdtr(freedom, -abs(t))), error)
 
 
-def averaged(rows: Float, time: Int) -> Float:
-    """Performance of rows (n,) by distinct time: what all symbols add at a time, of the same mean."""
-    summed = by_time(rows, time)
+def average_by_time(rows: Float, time: Int) -> Float:
+    """Sum the performance of rows (n,) over symbols by distinct time, scaled to keep the mean."""
+    summed = sum_by_time(rows, time)
     return summed * (len(summed) / len(rows))
 
 
-def distinct(performance: Float) -> tuple[list[int], Int]:
-    """The columns that are the first of their kind, and each column's place among them: equal runs are one."""
+def find_distinct(performance: Float) -> tuple[list[int], Int]:
+    """Find the distinct columns: the first of each, and for every column (runs,) its index among them."""
     _, first, which = np.unique(performance, axis=1, return_index=True, return_inverse=True)
     return first.tolist(), which.reshape(-1).astype(np.int64)
 
 
-def superior(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
-    """p-values of "no column has a mean above 0", by a bootstrap of whole blocks: Hansen's (2005) test of superior
-    predictive ability (`spa`), in which columns far below 0 do not make luck look larger, and White's (2000) reality
-    check (`reality_check`), which asks all of them.
+def superior_ability(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
+    """Test the hypothesis that no column has a mean above 0, by a bootstrap of whole blocks.
+
+    `spa` is Hansen's (2005) test of superior predictive ability, which discounts columns far below 0; `reality_check`
+    is White's (2000), which does not.
 
     `block` numbers each time's block (times,) from 0. The statistic is the largest t of a column's sums over blocks, in
-    each draw too by the draw's own standard deviation: columns of any scale count alike, and few blocks are known to
-    say little (bootstrap-t). Columns that do not vary are left out; NaN where none is left, or with fewer than 8
+    each draw too by the draw's own standard deviation: columns of any scale count alike, and few blocks give
+    wide tails (bootstrap-t). Columns that do not vary are left out; NaN where none is left, or with fewer than 8
     blocks.
     """
     count = int(block.max(initial=-1)) + 1
@@ -133,8 +133,8 @@ def superior(performance: Float, block: Int, *, samples: int, seed: int) -> Supe
 
 
 def confidence_set(performance: Float, *, block: int, samples: int, seed: int) -> Float:
-    """Each column's p-value (runs,) in the model confidence set (Hansen, Lunde & Nason 2011, range statistic): those
-    above 1 - level are the set. Columns must differ from each other.
+    """Compute each column's p-value (runs,) in the model confidence set (Hansen, Lunde & Nason 2011, range statistic);
+    those above 1 - level are the set. Columns must differ from each other.
     """
     from arch.bootstrap import MCS
 

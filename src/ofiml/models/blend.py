@@ -13,8 +13,8 @@ from ofiml._typing import BlendWeights, Float, TaskType
 from ofiml.config import MODELS, Kind
 from ofiml.config import Model as Config
 from ofiml.config.checks import require
-from ofiml.config.load import typed
-from ofiml.errors import ConfigError, DataError, at
+from ofiml.config.load import parse_group
+from ofiml.errors import ConfigError, DataError, locate_error
 from ofiml.models.base import Model, Task, finite, read_json
 from ofiml.models.registry import build as build_any
 from ofiml.splits.inner import Inner
@@ -71,7 +71,7 @@ def _member(key: str, node: Any) -> Config:
         return node
     require(not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend has no blend as a member.")
     try:
-        member: Config = typed(path, MODELS, node)
+        member: Config = parse_group(path, MODELS, node)
     except ConfigError as error:
         raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error
     return replace(member, space={})
@@ -102,7 +102,7 @@ class Blend:
         key = "model.how=stack"
         for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy="model.how=mean"):
             known = x[fold.train], y[fold.train], inner.take(fold.train)
-            with at(f"inner fold {fold.index} of {key}"):
+            with locate_error(f"inner fold {fold.index} of {key}"):
                 said.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
             happened.append(y[fold.test])
         return best_weights(np.concatenate(said), np.concatenate(happened), sum_to_one=self.direction)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ofiml._typing import Calibration, Float
-from ofiml.errors import DataError, at
+from ofiml.errors import DataError, locate_error
 from ofiml.models.base import Model, finite, read_json, two_way
 from ofiml.splits.inner import Inner
 
@@ -114,7 +114,7 @@ class Calibrated:
         said, happened = [], []
         key = "model.calibration"
         for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy=f"{key}=none"):
-            with at(f"inner fold {fold.index} of {key}"):
+            with locate_error(f"inner fold {fold.index} of {key}"):
                 fitted = self._make().fit(x[fold.train], y[fold.train], inner.take(fold.train))
             # A model of two classes speaks of rows that move.
             counts = fold.test if len(self._classes) == 3 else fold.test[y[fold.test] != 0]

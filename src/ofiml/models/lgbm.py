@@ -9,7 +9,7 @@ from ofiml.config.bounds import at_least, between, not_negative, within
 from ofiml.config.checks import require
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
-from ofiml.errors import at
+from ofiml.errors import locate_error
 from ofiml.models.base import Model, Task, two_way
 from ofiml.models.calibration import calibrated
 from ofiml.models.flat import WithFlat
@@ -121,9 +121,9 @@ class Lgbm:
 
         key = "model.early_stopping"
         (fold,) = inner.folds(1, first_train=1 - self.left_out, key=key, remedy="a smaller model.validation_fraction")
-        with at(f"{key}, rows before those held out"):
+        with locate_error(f"{key}, rows before those held out"):
             train = lightgbm.Dataset(*self._learned(x[fold.train], y[fold.train]))
-        with at(f"{key}, rows held out"):
+        with locate_error(f"{key}, rows held out"):
             held = lightgbm.Dataset(*self._learned(x[fold.test], y[fold.test]), reference=train)
         stop = lightgbm.early_stopping(stopping, verbose=False)
         booster = lightgbm.train(self.params, train, num_boost_round=self.rounds, valid_sets=[held], callbacks=[stop])

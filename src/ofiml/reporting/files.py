@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from ofiml.config import Config, without_credentials
+from ofiml.config import Config, strip_credentials
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.reporting.figures import draw_figures
@@ -24,7 +24,7 @@ KEPT = [
 def resolve_config(config: Config) -> dict[str, Any]:
     """Make a plain mapping of the config, without the credentials that a tracking uri may hold."""
     mapping = asdict(config)
-    mapping["tracking"]["uri"] = without_credentials(config.tracking.uri)
+    mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
     return mapping
 
 

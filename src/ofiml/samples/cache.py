@@ -12,7 +12,7 @@ import polars as pl
 from ofiml.data.cache import Packed, kept
 from ofiml.data.quality import Quality
 from ofiml.data.truth import Truth
-from ofiml.provenance import made_by
+from ofiml.provenance import code_identity
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 
@@ -40,7 +40,7 @@ def _key(source: str, settings: SampleSettings) -> str:
         settings.decay,
     ]
     return hashlib.sha256(
-        json.dumps([source, parts, *made_by("numba", "numpy", "polars")], sort_keys=True).encode()
+        json.dumps([source, parts, *code_identity("numba", "numpy", "polars")], sort_keys=True).encode()
     ).hexdigest()[:32]
 
 

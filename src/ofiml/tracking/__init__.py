@@ -1,1 +1,1 @@
-"""The record of a study: its report, figures and files, and the MLflow run that holds them."""
+"""Log studies to the MLflow store, read runs back, and reproduce them. The only room that imports MLflow."""

@@ -75,8 +75,8 @@ class LoggedRun:
         """Raises DataError for a session that the run's models, or its features of this very session, do not fit."""
         if session.levels != self.levels:
             raise DataError(
-                f"{session.source} has {session.levels} levels, and the run was made with {self.levels}: "
-                f"dataset.levels={self.levels} takes so many, where there are more."
+                f"{session.source} has {session.levels} levels, but the run used {self.levels}: "
+                f"set dataset.levels={self.levels}, or give data with at least {self.levels} levels."
             )
         logged = self.own(session)
         if logged is None:
@@ -88,8 +88,8 @@ class LoggedRun:
         for key in same:
             if not same[key]:
                 raise DataError(
-                    f"{session.source} is a session of the run's own, which had another dataset.{key}: leave it out, "
-                    f"or give dataset.{key}={getattr(logged, key):g}."
+                    f"{session.source} is a session of the run, but the run had another dataset.{key}: leave it out, "
+                    f"or set dataset.{key}={getattr(logged, key):g}."
                 )
 
     def comparable(self, together: list[Session], cross: list[str]) -> list[tuple[str, str, int]]:
@@ -119,7 +119,7 @@ def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) 
     levels, sessions = _of_report(report, run_id)
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MOST_FOLDS:
-        raise ConfigError(f"The predictions of run {run_id} are not a study's: their folds are not numbered from 0.")
+        raise ConfigError(f"The predictions of run {run_id} are not valid: folds must be numbered from 0.")
     width = len(groups(config.ofi)) * min(config.ofi.levels or levels, levels)
     columns = feature_columns(config.features)
     pipelines = []
@@ -128,7 +128,7 @@ def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) 
         try:
             pipelines.append(pipeline.load(folder / f"fold_{fold:02d}", width))
         except OSError as error:
-            raise ConfigError(f"Run {run_id} holds no model of fold {fold}.") from error
+            raise ConfigError(f"Run {run_id} has no model for fold {fold}.") from error
     return LoggedRun(pipelines, firsts["bar_close"].to_numpy(), predictions, levels, sessions)
 
 
@@ -141,7 +141,7 @@ def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataTyp
     def wanted(names: list[str]) -> list[str]:
         for name in columns:
             if names.count(name) != 1 and (name != "path" or names.count(name)):
-                raise DataError(f"the column {name} is missing, or stands there more than once")
+                raise DataError(f"column {name} is missing or duplicated")
         there.extend(name for name in columns if name in names)
         return there
 
@@ -149,34 +149,34 @@ def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataTyp
         rows = table(Blob(path.name, path.read_bytes()), wanted)
         for name in there:
             if rows.schema[name] != columns[name]:
-                raise DataError(f"the type of {name} is {rows.schema[name]}, must be {columns[name]}")
+                raise DataError(f"column {name} has type {rows.schema[name]}, not {columns[name]}")
             if rows[name].null_count():
-                raise DataError(f"a {name} is missing")
+                raise DataError(f"column {name} has missing values")
         if rows.select(name for name in (*BAR, "path") if name in there).is_duplicated().any():
-            raise DataError("a bar stands there twice")
+            raise DataError("a bar is listed twice")
     except DataError as error:
         reason = str(error).rstrip(".")
-        raise ConfigError(f"The {what} of run {run_id} are not those of a study: {reason}.") from error
+        raise ConfigError(f"The {what} of run {run_id} are not valid: {reason}.") from error
     return rows.select(there).with_columns(pl.col("bar_close").to_physical())
 
 
 def _of_report(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:
     """(levels, sessions) of a logged report. Raises ConfigError where they are not what a study writes."""
-    bad = f"The report of run {run_id} is not one that this version's studies write:"
+    bad = f"The report of run {run_id} is not valid for this version of ofiml:"
     levels, listed = (report["dataset"].get(k) for k in ("levels", "sessions"))
     if not _is(levels, int) or not 1 <= levels <= _MOST_LEVELS:
-        raise ConfigError(f"{bad} dataset.levels is no integer from 1 to {_MOST_LEVELS}.")
+        raise ConfigError(f"{bad} dataset.levels must be an integer from 1 to {_MOST_LEVELS}.")
     sessions: dict[tuple[str, str], LoggedSession] = {}
     for one in listed if isinstance(listed, list) else [None]:
         values: list[Any] = [one.get(k) for k in _OF_SESSION] if isinstance(one, dict) else [None] * len(_OF_SESSION)
         if not all(_is(value, *types) for value, types in zip(values, _OF_SESSION.values(), strict=True)):
-            raise ConfigError(f"{bad} a session has no {', '.join(_OF_SESSION)}, or one of another type.")
+            raise ConfigError(f"{bad} a session lacks one of {', '.join(_OF_SESSION)}, or its type is wrong.")
         symbol, date, *rest = values
         session = LoggedSession(*rest)
         if not all(0 < value < _LARGEST for value in session[1:]):
-            raise ConfigError(f"{bad} the events, tick and size_unit of {symbol}, {date} are not those of a session.")
+            raise ConfigError(f"{bad} events, tick and size_unit of {symbol}, {date} must lie in (0, 2^62).")
         if (symbol, date) in sessions:
-            raise ConfigError(f"{bad} {symbol}, {date} stands there twice.")
+            raise ConfigError(f"{bad} {symbol}, {date} is listed twice.")
         sessions[symbol, date] = session
     return levels, sessions
 

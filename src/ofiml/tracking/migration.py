@@ -35,7 +35,7 @@ def ensure_schema(uri: str) -> None:
         if version:
             copy = _copy(path, version)
             _migrate(uri, path, copy)
-            _report(f"{path} was written by an older MLflow and is migrated now; a copy of it as it was is {copy}.")
+            _report(f"{path} was written by an older MLflow and has been migrated; the original is kept as {copy}.")
 
 
 def _outdated(path: Path) -> str | None:
@@ -46,8 +46,8 @@ def _outdated(path: Path) -> str | None:
     known, head = _revisions()
     if version not in known and version != _UNVERSIONED:
         raise ConfigError(
-            f"{path} was written by a newer MLflow (schema {version}; the one here knows up to {head}): install that "
-            "MLflow, or give another store."
+            f"{path} was written by a newer MLflow (schema {version}; the one here supports up to {head}): "
+            "install that MLflow, or choose another store."
         )
     return None if version == head else version
 
@@ -65,7 +65,7 @@ def _version(path: Path) -> str | None:
     if rows:
         return str(rows[0][0])
     if tables - {_ALEMBIC} and "experiments" not in tables:
-        raise ConfigError(f"{path} is a SQLite file, but not a store of MLflow: give another uri.")
+        raise ConfigError(f"{path} is a SQLite file, but not an MLflow store: choose another uri.")
     return _UNVERSIONED if tables - {_ALEMBIC} else None
 
 
@@ -115,8 +115,8 @@ def _migrate(uri: str, path: Path, copy: Path) -> None:
     except (sqlalchemy.exc.SQLAlchemyError, CommandError, MlflowException) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"{path} was written by an older MLflow and cannot be migrated ({reason}): {copy} is the store as it was; "
-            "give another uri, or read that copy with the MLflow that wrote it."
+            f"{path} was written by an older MLflow and cannot be migrated ({reason}); the original is kept as {copy}: "
+            "choose another uri, or read that copy with the older MLflow."
         ) from error
     finally:
         engine.dispose()

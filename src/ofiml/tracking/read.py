@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ofiml.config import without_credentials
+from ofiml.config import strip_credentials
 from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError
 from ofiml.tracking.store import connect
@@ -28,14 +28,14 @@ def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> t
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
         if not {"config.yaml", "report.json"} <= names:
-            raise ConfigError(f"Run {run_id} holds no config.yaml and report.json: it is not a finished ofiml study.")
+            raise ConfigError(f"Run {run_id} has no config.yaml and report.json: it is not a finished ofiml study.")
         wanted = ["config.yaml", "report.json"]
         if models:
             listed = [item.path for item in client.list_artifacts(run_id, "models")]
             wanted += ["predictions.parquet", *(path for path in listed if _MODEL.fullmatch(path))]
         paths = [Path(client.download_artifacts(run_id, name, str(folder))) for name in wanted]
     except MlflowException as error:
-        raise ConfigError(f"Run {run_id} cannot be read from {without_credentials(uri)}: {error.message}") from error
+        raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {error.message}") from error
     return paths[0], paths[1]
 
 
@@ -62,12 +62,12 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
     from sqlalchemy.exc import SQLAlchemyError
 
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise ConfigError(f"There is no store at {uri}: say with --uri where the runs were logged.")
+        raise ConfigError(f"There is no store at {uri}: give the store of the runs with --uri.")
     client = connect(uri)
     try:
         known = client.get_experiment_by_name(experiment)
         if known is None:
-            raise ConfigError(f"There is no experiment {experiment!r} in {without_credentials(uri)}.")
+            raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
         runs, token = [], None
         while True:
             some = client.search_runs([known.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
@@ -76,7 +76,7 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
             if not token:
                 break
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise ConfigError(f"{without_credentials(uri)} cannot be read: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{strip_credentials(uri)} cannot be read: {str(error).splitlines()[0]}") from error
     return [
         ListedRun(
             str(run.info.run_id),

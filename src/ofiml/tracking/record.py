@@ -26,7 +26,7 @@ def record(config: Config, folder: Path, tags: dict[str, str] | None = None) -> 
     from the beginning: a study that fails, or is killed, was tried all the same.
     """
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
-        raise ConfigError(f"{folder} holds a study already: give another hydra.run.dir, or leave it out.")
+        raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     if not config.tracking.enabled:
         return Record(_run(config, folder, lambda _: None)[0], folder, None)
     from ofiml.tracking.log import log_folds, log_study

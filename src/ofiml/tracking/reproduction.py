@@ -81,7 +81,7 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
         or not isinstance(raw.get("dataset"), dict)
         or not all(isinstance(p, dict) for p in parts)
     ):
-        raise ConfigError(f"The config or the report of run {run_id} is not that of a study.")
+        raise ConfigError(f"The config or the report of run {run_id} was not written by a study.")
     for group in ("dataset", "features"):
         if isinstance(raw.get(group), dict) and "store" in raw[group]:
             raw[group]["store"] = None
@@ -94,7 +94,7 @@ def load_logged(raw: dict[str, Any], remedy: str) -> Config:
         return load(raw)
     except ConfigError as error:
         if "matches no file" in str(error):
-            raise ConfigError(f"{error} Say where the data lie here: {remedy}.") from error
+            raise ConfigError(f"{error} Give the location of the data: {remedy}.") from error
         raise
 
 
@@ -108,8 +108,8 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
     if not isinstance(dataset, FileDataset):
         return
     sentence = (
-        f"The files at the run's own dataset.path={dataset.path} are not, or not all, those that it was made of: "
-        f"say where the data lie here, {remedy}."
+        f"The files at dataset.path={dataset.path} of the run are not all files that it used: "
+        f"give the location of the data, {remedy}."
     )
     try:
         known = {s["digest"] for s in report["dataset"]["sessions"]}

@@ -8,7 +8,7 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import Config, Tracking, without_credentials
+from ofiml.config import Config, Tracking, strip_credentials
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
@@ -42,9 +42,9 @@ def open_store(tracking: Tracking) -> str:
         path = Path(tracking.uri.removeprefix("sqlite:///"))
         lock = path.with_name(path.name + ".lock")
         if not path.parent.is_dir():
-            raise ConfigError(f"tracking.uri: the folder of {path} does not exist; make it, or give another uri.")
+            raise ConfigError(f"tracking.uri: the folder of {path} does not exist; create it, or choose another uri.")
         if path.exists() and not _is_sqlite(path):
-            raise ConfigError(f"tracking.uri: {path} is not a SQLite file; give another uri.")
+            raise ConfigError(f"tracking.uri: {path} is not a SQLite file; choose another uri.")
         ensure_schema(tracking.uri)  # before the lock, which it takes itself
     try:
         with filelock.FileLock(lock):
@@ -53,8 +53,8 @@ def open_store(tracking: Tracking) -> str:
             return str(known.experiment_id if known else client.create_experiment(tracking.experiment))
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
-        uri = without_credentials(tracking.uri)
-        raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): mend it, or use tracking=off.") from error
+        uri = strip_credentials(tracking.uri)
+        raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): fix it, or use tracking=off.") from error
 
 
 def _is_sqlite(path: Path) -> bool:

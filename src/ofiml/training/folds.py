@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
-from ofiml.errors import ConfigError, DataError, OneWayError, at
+from ofiml.errors import ConfigError, DataError, OneWayError, locate_error
 from ofiml.labels import Encoder, in_ticks
-from ofiml.metrics.sampling import sample
+from ofiml.metrics.sampling import sample_evenly
 from ofiml.metrics.scores import up_if_moved
 from ofiml.models.pipeline import Pipeline
 from ofiml.samples.session import SessionSamples
@@ -106,7 +106,7 @@ def fit_fold(
     spans = read_intervals(train)
     model, tuned = config.model, None
     if config.tuning.best_params:
-        model = model.having(config.tuning.best_params[fold.index])
+        model = model.with_params(config.tuning.best_params[fold.index])
     if config.tuning.enabled and model.space:
         tuned = _tune(train, (flow, others), model, fold.index, config, step, threads)
         model = tuned.model
@@ -129,7 +129,7 @@ def fit_fold(
     )
     if chances is not None:
         predictions = predictions.with_columns(_probability_columns(chances, by_seed, tested))
-    explained = labelled[sample(fold.test, config.evaluation.importance_rows)]
+    explained = labelled[sample_evenly(fold.test, config.evaluation.importance_rows)]
     contributions = pipeline.contributions(*select_inputs(explained, levels, config.ofi, config.features))
     return FoldResult(fold, model, pipeline, tuned, predictions, np.abs(contributions).mean(axis=0), encoder.band)
 
@@ -187,7 +187,7 @@ def _probability_columns(chances: Float, by_seed: dict[int, Pipeline], tested: t
 def _naming_fold(fold: Fold, target: Target) -> Iterator[None]:
     """Name the fold in a DataError and, where its labels go one way only, say what of the target helps."""
     try:
-        with at(f"Fold {fold.index}"):
+        with locate_error(f"Fold {fold.index}"):
             yield
     except OneWayError as error:
         use = "a longer horizon"

@@ -18,9 +18,9 @@ from ofiml._typing import TaskType, TrialState
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.config.model import KINDS
-from ofiml.errors import DataError, at
+from ofiml.errors import DataError, locate_error
 from ofiml.models.registry import build
-from ofiml.provenance import made_by
+from ofiml.provenance import code_identity
 from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
 from ofiml.tuning.parameter_importance import measure_parameter_importance
 from ofiml.tuning.slots import Slots
@@ -91,11 +91,11 @@ def tune(
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:
         failed = f"all {config.trials} tuning trials failed"
-        _learn(model.having(trials[0].params), inner, task, seed, failed)
+        _learn(model.with_params(trials[0].params), inner, task, seed, failed)
         raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
-        model=model.having(best.params),
+        model=model.with_params(best.params),
         trials=[TrialResult(t.params, t.user_attrs["state"], t.value, t.user_attrs["scores"]) for t in trials],
         importance=measure_parameter_importance(trials, seed),
     )
@@ -104,7 +104,7 @@ def tune(
 def _learn(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:
     """Raises the DataError of the first inner fold that leaves the model nothing to learn, if there is one."""
     for index, fold in enumerate(inner):
-        with at(f"{failed}; inner fold {index} of tuning.inner_folds"):
+        with locate_error(f"{failed}; inner fold {index} of tuning.inner_folds"):
             build(model, task=task, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
 
 
@@ -133,7 +133,7 @@ def _work(
                 if not ours:
                     continue
                 params = generation.suggest(place)
-                outcome = evaluate(model.having(params), inner, task=task, seed=seed, hopeless=generation.hopeless)
+                outcome = evaluate(model.with_params(params), inner, task=task, seed=seed, hopeless=generation.hopeless)
                 slots.add(generation.finished(place, params, outcome))
                 break
         else:  # others are at all that is left of this generation
@@ -148,7 +148,7 @@ def _key(
     for array in (train.flow, train.others, train.y, rows.first_used, rows.label_start, rows.label_end):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     how = (config.inner_folds, config.generation, config.pruning)
-    made = made_by("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
+    made = code_identity("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
     made = [*made, *filter(None, map(KINDS.source_digest, KINDS.installed()))]
     digest.update(repr((ofi, model, split.embargo_ns, how, task, seeds, train.dead_band, train.columns, made)).encode())
     return digest.hexdigest()[:32]

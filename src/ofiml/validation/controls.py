@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 from ofiml.config import Config, Evaluation, Target
 from ofiml.errors import DataError
 from ofiml.labels import Encoder, label_span
-from ofiml.metrics.bootstrap import MIN_BLOCKS, blocks, tail
+from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks, tail_probability
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import (
-    drawn,
-    quantiles,
-    surely_above_zero,
+    draw_skill,
+    exceeds_zero,
+    nan_quantiles,
 )
 from ofiml.splits.inner import Inner
 from ofiml.splits.purge import meets
@@ -120,7 +120,7 @@ def run_controls(fitted: FittedStudy) -> dict[ControlName, Control]:
     by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tested, strict=True))
     everything = pl.concat([t.select(*_KEY, "label_start", "label_end", "y", "y_hat", "train_mean") for t in tested])
     session, close = (everything[c].to_numpy() for c in ("session", "bar_close"))
-    block = blocks(session, close, config.evaluation.block_ns, label_span(everything))
+    block = assign_blocks(session, close, config.evaluation.block_ns, label_span(everything))
     y, y_hat, mean = (everything[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     model = Forecast(y, y_hat, mean)
     return {
@@ -146,13 +146,13 @@ def _measure(
     known = ~np.isnan(control.y_hat) & ~np.isnan(control.y)
     model, control, block = model.take(known), control.take(known), block[known]
     count = len(np.unique(block))
-    outside = tail(evaluation.confidence_level, count) if count > 1 else float("nan")
+    outside = tail_probability(evaluation.confidence_level, count) if count > 1 else float("nan")
     draws = max(evaluation.bootstrap_samples, _MIN_DRAWS)
-    of_model, of_control = (drawn(f, block, draws=draws, seed=seed) for f in (model, control))
-    low, high = quantiles(of_control.ic, outside, 1 - outside)
+    of_model, of_control = (draw_skill(f, block, draws=draws, seed=seed) for f in (model, control))
+    low, high = nan_quantiles(of_control.ic, outside, 1 - outside)
 
     def distance(measure: Literal["ic", "r2"]) -> Estimate:
-        ends = quantiles(getattr(of_model, measure) - getattr(of_control, measure), outside, 1 - outside)
+        ends = nan_quantiles(getattr(of_model, measure) - getattr(of_control, measure), outside, 1 - outside)
         return Estimate(model.measure(measure) - control.measure(measure), *ends)
 
     return Control(
@@ -164,7 +164,7 @@ def _measure(
         rank_ic=control.measure("rank_ic"),
         hit_rate=control.measure("hit_rate"),
         above=Distances(ic=distance("ic"), r2=distance("r2")),
-        skill=name in EMPTY and count >= MIN_BLOCKS and surely_above_zero(of_control.ic, count, _ACCUSED),
+        skill=name in EMPTY and count >= MIN_BLOCKS and exceeds_zero(of_control.ic, count, _ACCUSED),
     )
 
 

@@ -116,8 +116,8 @@ def check_train_rows(train: pl.DataFrame, result: FoldResult) -> None:
     if meeting.any():
         row = train.row(int(np.flatnonzero(meeting)[0]), named=True)
         raise LeakError(
-            f"evaluation.leak_check: fold {result.fold.index} trains on {name_bar(row)}, whose features and label "
-            f"meet the label of a row that it tests ({int(meeting.sum())} such rows). Mend the split; {OFF}"
+            f"evaluation.leak_check: fold {result.fold.index} trains on {name_bar(row)}, whose features or label "
+            f"overlap the label of a test row ({int(meeting.sum())} such train rows). Fix the split; {OFF}"
         )
 
 
@@ -272,15 +272,16 @@ def _require_equal(rows: pl.DataFrame, columns: Iterable[_Column]) -> None:
         a, b = column.study, column.remade
         if len(a) != len(b):
             raise LeakError(
-                f"evaluation.leak_check: of {rows['symbol'][0]} {rows['session'][0]} there are {len(a)} bars up to a "
-                f"time, and {len(b)} with other data after it: where bars end knows the future. Mend it; {OFF}"
+                f"evaluation.leak_check: {rows['symbol'][0]} {rows['session'][0]} has {len(a)} bars up to a cut time, "
+                f"but {len(b)} when the data after it are replaced: bar edges depend on the future. Fix the bars; {OFF}"
             )
         differs = (a != b) & ~(np.isnan(a) & np.isnan(b))
         if differs.any():
             i = int(np.flatnonzero(differs)[-1])
             raise LeakError(
-                f"evaluation.leak_check: {column.name} of {name_bar(rows.row(i, named=True))} is {a[i]:.12g} with the "
-                f"data that came after it and {b[i]:.12g} with other data after it: it knows the future. Mend it; {OFF}"
+                f"evaluation.leak_check: {column.name} of {name_bar(rows.row(i, named=True))} is {a[i]:.12g} in "
+                f"the study, but {b[i]:.12g} when the data after it are replaced: it depends on the future. Fix it; "
+                f"{OFF}"
             )
 
 

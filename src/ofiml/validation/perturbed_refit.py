@@ -23,7 +23,7 @@ from ofiml.training import folds as training
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, select_tested_bars
 
-OFF = "evaluation.leak_check=false runs without the check."
+OFF = "evaluation.leak_check=false skips the check."
 # What says which row it is, and when: the same in another row's place.
 _PLACE = {"tick", "path", "bar_open", "bar_close", "label_start", "label_end", "hold_until", "fill_time", "first_used"}
 
@@ -96,10 +96,10 @@ def _compare(result: FoldResult, refitted: pl.DataFrame, block: pl.DataFrame) ->
         if differs.any():
             i = int(np.flatnonzero(differs)[0])
             raise LeakError(
-                f"evaluation.leak_check: the model of fold {result.fold.index} has learned from rows that are not its "
-                f"train rows: {name} of {name_bar(block.row(i, named=True))} is {study[i]:.12g} in the study and "
-                f"{again[i]:.12g} where these have other values ({int(differs.sum())} of {block.height} bars differ). "
-                f"Mend the training; {OFF}"
+                f"evaluation.leak_check: the model of fold {result.fold.index} learned from rows outside its train "
+                f"rows: {name} of {name_bar(block.row(i, named=True))} is {study[i]:.12g} in the study, but "
+                f"{again[i]:.12g} when those rows are altered ({int(differs.sum())} of {block.height} bars differ). "
+                f"Fix the training; {OFF}"
             )
     return len(names) * block.height
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ofiml.config import FileDataset
-from ofiml.config.checks import one_of
+from ofiml.config.checks import require_one_of
 from ofiml.data.readers import Reader
 from ofiml.errors import ConfigError
 
@@ -31,7 +31,7 @@ class QuotesDataset(FileDataset):
 
     def __post_init__(self) -> None:
         FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
-        one_of("dataset.sizes", self.sizes, ("lots", "units"))
+        require_one_of("dataset.sizes", self.sizes, ("lots", "units"))
         needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
         for key in sorted(needed - set(self.columns)):
             raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
