@@ -178,7 +178,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
     assert "all are the same to the bit" in printed
     uri, run_id, _ = logged("cross")
     assert replay([run_id, "dataset.max_sessions=2", "--uri", uri]) == 1
-    assert "features.cross names SYN3, which has no session" in capsys.readouterr().err
+    assert "features.cross: no session of SYN3" in capsys.readouterr().err
 
 
 def test_a_date_is_streamed_together_however_its_sessions_come(configure):
@@ -331,11 +331,11 @@ def test_a_changed_model_is_noticed(logged, capsys):
 @pytest.mark.parametrize(
     ("run", "file", "change", "sentence"),
     [
-        ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "is no LightGBM model that a study wrote"),
-        ("trees", "fold_01.txt", ("split_feature=", "split_feature=-1 "), "is no LightGBM model that a study wrote"),
-        ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "is of other features"),
-        ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "does not describe the features"),
-        ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is no linear model that a study wrote"),
+        ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "not a LightGBM model written by a study"),
+        ("trees", "fold_01.txt", ("split_feature=", "split_feature=-1 "), "not a LightGBM model written by a study"),
+        ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "does not match the features"),
+        ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "is not a feature list written by a study"),
+        ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is not a linear model written by a study"),
         ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "is of another model"),
     ],
 )

@@ -182,7 +182,7 @@ def test_the_clock_closes_bars_where_no_row_comes():
     assert stream.clock(5 * S) == []  # a row of this very time may still come
     assert [b.close for b in stream.clock(10 * S + 1)] == [5 * S, 10 * S]
     assert stream.clock(10 * S + 2) == []
-    with pytest.raises(DataError, match="A bar has ended before"):
+    with pytest.raises(DataError, match="A bar closed before"):
         stream.features(16 * S)
     assert [b.close for b in stream.clock(10**6 * S)] == [15 * S, 20 * S]  # the session is scheduled to end
 
@@ -194,11 +194,11 @@ def test_push_says_what_is_wrong():
     stream.push(3 * S, "A", "B", None, 1, F_LAST, book)
     with pytest.raises(DataError, match="in the order of receipt"):
         stream.push(2 * S, "A", "B", None, 1, F_LAST, book)
-    with pytest.raises(DataError, match="8 numbers of the book, and the stream 4"):
+    with pytest.raises(DataError, match="8 book values, and 1 levels need 4"):
         stream.push(4 * S, "A", "B", None, 1, F_LAST, book * 2)
     with pytest.raises(DataError, match="action 'X' or side 'B'"):
         stream.push(4 * S, "X", "B", None, 1, F_LAST, book)
-    with pytest.raises(DataError, match="asked for after a row"):
+    with pytest.raises(DataError, match="before the last row"):
         stream.features(2 * S)
 
 

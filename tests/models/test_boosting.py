@@ -168,12 +168,12 @@ def test_a_monotone_model_is_read_with_its_own_constraints(configure, tmp_path):
     again = model(configure, "monotone=ofi", features=NAMES).load(tmp_path / "m", 3)
     np.testing.assert_array_equal(again.predict(x), fitted.predict(x))
     for features, settings in ((NAMES, []), (NAMES[::-1], ["monotone=ofi"])):
-        with pytest.raises(DataError, match="is no LightGBM model that a study wrote"):
+        with pytest.raises(DataError, match="not a LightGBM model written by a study"):
             model(configure, *settings, features=features).load(tmp_path / "m", 3)
 
 
 def test_a_monotone_model_must_know_its_features(configure):
-    with pytest.raises(ValueError, match="names of its features"):
+    with pytest.raises(ValueError, match="its feature names"):
         model(configure, "monotone=ofi")
 
 

@@ -122,7 +122,7 @@ def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tm
         np.testing.assert_array_equal(out.reshape(expected.shape), expected)
         for other in ("regression", "binary", "multiclass", "quantile"):
             if other != again.trees.objective:
-                with pytest.raises(DataError, match="is no LightGBM model that a study wrote"):
+                with pytest.raises(DataError, match="not a LightGBM model written by a study"):
                     trees.read(tmp_path / "m.txt", WIDTH, other)
 
 
@@ -286,7 +286,7 @@ ATTACKS = {
 }
 
 
-REFUSED = r"m\.txt, line \d+, is no LightGBM model that a study wrote"
+REFUSED = r"m\.txt, line \d+: not a LightGBM model written by a study"
 
 
 @pytest.mark.parametrize("sized", [True, False], ids=["sized", "as it is"])

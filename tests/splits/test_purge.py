@@ -81,5 +81,5 @@ def test_test_blocks_tile_the_rows_after_the_first_train_share():
 def test_too_few_rows_are_an_error():
     with pytest.raises(DataError, match="too few"):
         walk_forward(rows_of(0, 5, 1, 2), folds=6, first_train=0.5, embargo=0)
-    with pytest.raises(DataError, match=r"inner fold 0 of split\.n_folds keeps no train row"):
+    with pytest.raises(DataError, match=r"inner fold 0 of split\.n_folds keeps none of"):
         walk_forward(rows_of(0, 20, 1, 2), folds=2, first_train=0.5, embargo=10**15)

@@ -314,7 +314,7 @@ def test_a_journal_that_is_none_is_named(configure, train, tmp_path):
     tuned(configure, train, tmp_path, trials=2)
     (journal,) = tmp_path.glob("*/journal")
     journal.write_text("somebody's notes\nin two lines\n")
-    with pytest.raises(DataError, match="journal is not, or no longer, the journal of this study's trials: remove it"):
+    with pytest.raises(DataError, match="journal is damaged or belongs to another study: delete it"):
         tuned(configure, train, tmp_path, trials=2)
 
 
@@ -348,7 +348,7 @@ def test_an_altered_journal_ends_in_a_sentence(configure, train, journal, tmp_pa
     assert was in content
     (tmp_path / name).mkdir()
     (tmp_path / name / "journal").write_text(content.replace(was, now))
-    with pytest.raises(DataError, match=r"journal is not, or no longer, .* remove it, and they run again") as error:
+    with pytest.raises(DataError, match=r"journal is damaged or belongs to another study: delete it") as error:
         tuned(configure, train, tmp_path, trials=2)
     assert "\n" not in str(error.value)
 

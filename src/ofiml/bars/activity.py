@@ -114,9 +114,9 @@ def activity_bars(session: Session, book: Book, kind: str, threshold: float, per
     edges = edges[edges <= session.close]
     if len(edges) < 2:
         raise DataError(
-            f"{session.source}, {session.date}: the session fills not one bar of {threshold:g} ({kind}): lower "
-            "bars.size."
+            f"{session.source}, {session.date}: the session does not fill one bar of {threshold:g} ({kind}): "
+            "lower bars.size."
         )
     if len(edges) > MOST_BARS:
-        raise DataError(f"{session.source}, {session.date}: {len(edges):,} bars in one session; raise bars.size.")
+        raise DataError(f"{session.source}, {session.date}: {len(edges):,} bars in one session: raise bars.size.")
     return Bars(edges, np.searchsorted(book.stamps, edges, side="right").astype(np.int64))

@@ -58,13 +58,13 @@ def states(session: Session, per: str) -> Book:
     """
     events = session.events
     if events.height == 0:
-        raise DataError(f"{session.source}, {session.date}: the session has no event; leave it out, or lengthen it.")
+        raise DataError(f"{session.source}, {session.date}: the session has no events: leave it out, or extend it.")
     reset = ((events["action"] == "R") | ((events["flags"] & F_SNAPSHOT) != 0)).to_numpy()
     if per == "message":
         last = ((events["flags"] & F_LAST) != 0).to_numpy()
         if not last.any():
             raise DataError(
-                f"{session.source}: no row has the flag F_LAST (128), so messages cannot be told: bars.per=row."
+                f"{session.source}: no row has the flag F_LAST (128), so message ends are unknown: use bars.per=row."
             )
         resets_so_far = np.cumsum(reset)[last]
         reset = np.diff(resets_so_far, prepend=0) > 0
@@ -79,9 +79,9 @@ def time_bars(session: Session, book: Book, step: int) -> Bars:
     """
     count = (session.close - session.open) // step
     if count < 1:
-        raise DataError(f"{session.source}, {session.date}: the session is shorter than one bar; lower bars.step.")
+        raise DataError(f"{session.source}, {session.date}: the session is shorter than one bar: lower bars.step.")
     if count > MOST_BARS:
-        raise DataError(f"{session.source}, {session.date}: {count:,} bars in one session; lengthen bars.step.")
+        raise DataError(f"{session.source}, {session.date}: {count:,} bars in one session: raise bars.step.")
     edges = session.open + step * np.arange(count + 1, dtype=np.int64)
     first = np.searchsorted(book.stamps, edges, side="right").astype(np.int64)
     return Bars(edges, first)

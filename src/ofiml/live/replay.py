@@ -91,11 +91,11 @@ def replay(
         raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
         config, differs = _configured(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
-            raise ConfigError("A run of target=impact explains the same bar: there is nothing to forecast live.")
+            raise ConfigError("target=impact forecasts nothing: replay a run that forecasts, such as target=return.")
         if config.split.trains_on_later:
             raise ConfigError(
-                f"The models of a run of split={config.split.name} trained on what came after the bars that they "
-                "predicted: none of them could have run live. Replay a run of split=expanding or split=rolling."
+                f"Models of split={config.split.name} trained on rows later than those they predicted, so none could "
+                "have run live. Replay a run of split=expanding or split=rolling."
             )
         run = read_run(config, report, Path(folder), run_id)
     timings = Timings()

@@ -100,9 +100,15 @@ class Stream:
         """
         row = self._row
         if len(book) != len(row) - layout.BOOK:
-            raise DataError(f"The row has {len(book)} numbers of the book, and the stream {len(row) - layout.BOOK}.")
+            raise DataError(
+                f"The row has {len(book)} book values, and {self.market.levels} levels need {len(row) - layout.BOOK}: "
+                "pass bid price, bid size, ask price and ask size of each level."
+            )
         if action not in _ACTIONS or side not in _SIDES:
-            raise DataError(f"The row's action {action!r} or side {side!r} is none of the event schema's.")
+            raise DataError(
+                f"Unknown action {action!r} or side {side!r}: use actions {', '.join(_ACTIONS)} and sides "
+                f"{', '.join(_SIDES)}."
+            )
         head = ts_recv, _ACTIONS[action], _SIDES[side], NO_PRICE if price is None else price, size, flags
         row[: layout.BOOK] = head
         missing = NO_BID, 0, NO_ASK, 0
@@ -118,7 +124,7 @@ class Stream:
     def pass_to(self, stamp: int) -> list[Bar]:
         """The bars that close before `stamp`, the time of the next row; `clock` and `take` call it."""
         if stamp < self._last:
-            raise DataError(f"A row of {stamp} ns follows one of {self._last} ns: feed rows in the order of receipt.")
+            raise DataError(f"Time {stamp} ns comes after {self._last} ns: feed rows in the order of receipt.")
         self._last = stamp
         closed: list[Bar] = []
         self._begin(stamp)
@@ -168,9 +174,11 @@ class Stream:
         to close that first.
         """
         if t < self._last:
-            raise DataError(f"Features at {t} ns are asked for after a row of {self._last} ns.")
+            raise DataError(
+                f"Cannot compute features at {t} ns, before the last row at {self._last} ns: request a later time."
+            )
         if self._ends_before(t):
-            raise DataError(f"A bar has ended before {t} ns: clock({t}) gives it, then ask again.")
+            raise DataError(f"A bar closed before {t} ns: call clock({t}) first.")
         self._begin(t)
         return self._features(t)
 

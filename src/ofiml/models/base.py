@@ -70,7 +70,7 @@ def read_json(path: Path, what: str, keys: set[str]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         parts = None
     if not isinstance(parts, dict) or set(parts) != keys:
-        raise DataError(f"{path.name} is no {what} that a study wrote.")
+        raise DataError(f"{path.name} is not a {what} written by a study: restore the logged file.")
     return parts
 
 
@@ -81,5 +81,8 @@ def finite(values: Any, path: Path, what: str) -> Float:
     except (ValueError, TypeError):
         numbers = np.empty(0)
     if numbers.ndim != 1 or len(numbers) == 0 or not np.isfinite(numbers).all():
-        raise DataError(f"{path.name} is no {what} that a study wrote: it holds no finite numbers where they belong.")
+        raise DataError(
+            f"{path.name} is not a {what} written by a study, as numbers are missing or not finite: "
+            "restore the logged file."
+        )
     return numbers

@@ -41,12 +41,12 @@ class BlendModel(Config):
         asked = {member.of_quantile for member in self.members.values()}
         require(
             len(asked) == 1,
-            "model.members: a quantile goes with members of the same quantile alone, as its mean with an expectation, "
-            "or with another quantile, is neither.",
+            "model.members mixes a quantile with an expectation or with another quantile: use members of one "
+            "quantile, or of none.",
         )
         require(
             asked == {None} or self.how == "mean",
-            "model.how=stack weighs members by squares, which make an expectation of quantiles: use model.how=mean.",
+            "model.how=stack minimises squared error, which does not fit quantiles: use model.how=mean.",
         )
 
     @property
@@ -66,10 +66,14 @@ class BlendModel(Config):
 
 def _member(key: str, node: Any) -> Config:
     path = f"model.members.{key}"
-    require(_LABEL.fullmatch(key) is not None, f"{path}: a member is named by up to 40 letters, digits and _.")
+    require(
+        _LABEL.fullmatch(key) is not None, f"{path}: a member name is a letter, then up to 39 letters, digits or _."
+    )
     if isinstance(node, Config):
         return node
-    require(not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend has no blend as a member.")
+    require(
+        not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend cannot be a member of a blend."
+    )
     try:
         member: Config = typed(path, MODELS, node)
     except ConfigError as error:
@@ -135,7 +139,7 @@ class Blend:
         weights = finite(read_json(path, "blend", {"weights"})["weights"], path, "blend")
         whole = not self.direction or abs(weights.sum() - 1) < 1e-9
         if len(weights) != len(self.members) or (weights < 0).any() or weights.max() > _LARGEST or not whole:
-            raise DataError(f"{path.name} is of another blend than the run's config, or no study's.")
+            raise DataError(f"{path.name} does not match the blend of the run's config: restore the logged file.")
         self.weights = weights
         self.members = [member.load(_stem(stem, i), width) for i, member in enumerate(self._make())]
         return self

@@ -122,7 +122,9 @@ class Calibrated:
             happened.append(y[counts])
         p, outcome = np.concatenate(said), np.concatenate(happened)
         if len(p) == 0:
-            raise DataError("No row that model.calibration could hold a probability to moved: give more data.")
+            raise DataError(
+                "model.calibration has no row where the price moved: give more data, or use model.calibration=none."
+            )
         curve = _CURVES[self._method]
         self.curves = [curve.fit(p[:, k], (outcome == k - 1).astype(np.float64)) for k in self._classes]
         self.model = self._make().fit(x, y, inner)
@@ -154,15 +156,16 @@ class Calibrated:
         parts = read_json(path, what, {"method", "curves"})
         listed = parts["curves"]
         if parts["method"] != self._method or not isinstance(listed, list) or len(listed) != len(self._classes):
-            raise DataError(f"{path.name} is of another calibration than the run's config asks for.")
+            raise DataError(f"{path.name} does not match model.calibration of the run's config: restore the file.")
         self.curves = []
         for one in listed:
             if not isinstance(one, dict) or set(one) != {"x", "y"}:
-                raise DataError(f"{path.name} is no calibration that a study wrote.")
+                raise DataError(f"{path.name} is not a calibration written by a study: restore the logged file.")
             curve = _CURVES[self._method].read(*(finite(one[k], path, what) for k in ("x", "y")))
             if curve is None:
                 raise DataError(
-                    f"{path.name} is no calibration that a study wrote: a curve does not rise within (0, 1)."
+                    f"{path.name} is not a calibration written by a study, as a curve does not rise within (0, 1): "
+                    "restore the logged file."
                 )
             self.curves.append(curve)
         self.model = self._make().load(stem, width)

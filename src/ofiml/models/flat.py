@@ -45,7 +45,7 @@ class WithFlat:
         path = _path(stem)
         flat = read_json(path, "share of flat rows", {"flat"})["flat"]
         if not isinstance(flat, float) or not 0 <= flat <= 1:
-            raise DataError(f"{path.name} is no share of flat rows that a study wrote: it must lie in [0, 1].")
+            raise DataError(f"{path.name} must have a share of flat rows in [0, 1]: restore the logged file.")
         self.flat = flat
         self.model = self.model.load(stem, width)
         return self

@@ -32,7 +32,7 @@ class LgbmModel(Config):
     feature_fraction: Annotated[float, within("(0, 1]")]
     bagging_fraction: Annotated[float, within("(0, 1]")]
     early_stopping: Annotated[int | None, at_least(1, ", or be null")]
-    validation_fraction: Annotated[float, within("(0, 1)", ": the share of train rows that is left out")]
+    validation_fraction: Annotated[float, within("(0, 1)", ": the share of train rows left out for early stopping")]
     monotone: Monotone
     calibration: Calibration
 
@@ -40,11 +40,11 @@ class LgbmModel(Config):
         Config.__post_init__(self)
         require(
             self.monotone == "none" or self.objective in ("auto", "l2"),
-            f"model.monotone=ofi does not go with model.objective={self.objective}: use monotone=none, or "
+            f"model.monotone=ofi does not support model.objective={self.objective}: use monotone=none, or "
             "objective=auto.",
         )
         for key in ("quantile", "validation_fraction"):
-            require(key not in self.space, f"model.space: {key} says what is fitted, and is not tuned.")
+            require(key not in self.space, f"model.space: {key} cannot be tuned; remove it.")
 
     @property
     def of_quantile(self) -> float | None:
@@ -121,9 +121,9 @@ class Lgbm:
 
         key = "model.early_stopping"
         (fold,) = inner.folds(1, first_train=1 - self.left_out, key=key, remedy="a smaller model.validation_fraction")
-        with at(f"{key}, rows before those held out"):
+        with at(f"{key}, train rows"):
             train = lightgbm.Dataset(*self._learned(x[fold.train], y[fold.train]))
-        with at(f"{key}, rows held out"):
+        with at(f"{key}, validation rows"):
             held = lightgbm.Dataset(*self._learned(x[fold.test], y[fold.test]), reference=train)
         stop = lightgbm.early_stopping(stopping, verbose=False)
         booster = lightgbm.train(self.params, train, num_boost_round=self.rounds, valid_sets=[held], callbacks=[stop])
@@ -188,7 +188,7 @@ def _constraints(task: Task) -> tuple[int, ...]:
     from ofiml.ofi.columns import price_sign
 
     if not task.features:
-        raise ValueError("a monotone model needs the names of its features")
+        raise ValueError("a monotone model needs its feature names")
     signs = tuple(price_sign(name) for name in task.features)
     return signs if any(signs) else ()
 

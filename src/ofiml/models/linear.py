@@ -98,9 +98,11 @@ class Linear:
             median, mean, scale, coef = arrays
             self.scorer = Scorer(median, mean, scale, coef, float(parts["intercept"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path.name} is no linear model that a study wrote.") from error
+            raise DataError(
+                f"{path.name} is not a linear model written by a study: restore the logged file."
+            ) from error
         if any(a.shape != (width,) for a in arrays) or parts.get("classify") != self.classify:
-            raise DataError(f"{path.name} is of another model than the run's config, or of other features.")
+            raise DataError(f"{path.name} does not match the model or features of the run's config.")
         return self
 
     def native(self) -> Any:

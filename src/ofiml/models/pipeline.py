@@ -70,12 +70,14 @@ class Pipeline:
                 if part.fitted:
                     part.weights = np.array(learned, np.float64)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path.name} does not describe the features of a study's model.") from error
+            raise DataError(
+                f"{path.name} is not a feature list written by a study: restore the logged file."
+            ) from error
         levels = flow_width // len(parts)
         if names != self.feature_names or any(
             p.fitted and (p.weights is None or p.weights.shape != (levels,)) for p in parts
         ):
-            raise DataError(f"{path.name} is of other features than the run's config asks for.")
+            raise DataError(f"{path.name} does not match the features of the run's config: restore the file.")
         self.model.load(stem, len(names))
         return self
 

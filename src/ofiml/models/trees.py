@@ -98,7 +98,7 @@ class Trees:
         `lightgbm.Booster.predict`, for one row as for many.
         """
         if x.ndim != 2 or x.shape[1] != self.width:
-            raise DataError(f"The trees know {self.width} features, and the rows are of shape {x.shape}.")
+            raise DataError(f"The trees need rows of {self.width} features, not of shape {x.shape}.")
         _, scores, said = OBJECTIVES[self.objective]
         out = np.empty((len(x), scores))
         predict(self.nodes, self.roots, self.leaves, said, np.ascontiguousarray(x, np.float64), out)
@@ -111,7 +111,7 @@ def read(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -
     read.
     """
     if path.stat().st_size > MOST_BYTES:
-        raise DataError(f"{path.name} is larger than {MOST_BYTES} bytes: too large for a model that a study wrote.")
+        raise DataError(f"{path.name} is larger than {MOST_BYTES} bytes: restore the logged file.")
     lines = _Lines(path.name, path.read_bytes().decode("latin-1"))
     sizes = _header(lines, width, objective, monotone)
     nodes: list[NDArray[np.void]] = []
@@ -158,8 +158,8 @@ class _Lines:
         """Raises DataError unless the line is what is expected."""
         if not holds:
             raise DataError(
-                f"{self.name}, line {self.number}, is no LightGBM model that a study wrote (expected: {expected}): "
-                "take the file as the study logged it."
+                f"{self.name}, line {self.number}: not a LightGBM model written by a study (expected: {expected}); "
+                "restore the logged file."
             )
 
     def expect(self, *lines: str) -> None:

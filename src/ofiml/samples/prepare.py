@@ -84,16 +84,16 @@ def _check_settings(session: Session, settings: SampleSettings) -> None:
     """Raises DataError for settings that the session cannot answer."""
     where, unit, ofi = f"{session.source}, {session.date}", session.size_unit, settings.ofi
     if ofi.levels is not None and ofi.levels > session.levels:
-        raise DataError(f"{where}: ofi.levels={ofi.levels}, and the data have {session.levels}: lower it, or null.")
+        raise DataError(f"{where}: ofi.levels={ofi.levels}, but the data have {session.levels}: lower it, or set null.")
     if ofi.parts == "types" and not session.events["action"].is_in(["A", "C"]).any():
-        raise DataError(f"{where}: the feed tells no adds and cancels apart: use ofi.parts=net or sides.")
+        raise DataError(f"{where}: the feed does not separate adds from cancels: use ofi.parts=net or sides.")
     needed = {"trade_size": ("cost_buy", "cost_sell"), "vpin_bucket": ("vpin",)}
     for key, columns in needed.items():
         lots = getattr(settings.features, key) / unit
         if set(columns) & set(settings.features.columns) and (round(lots) < 1 or abs(lots - round(lots)) > 1e-9 * lots):
             raise DataError(
-                f"{where}: features.{key}={getattr(settings.features, key):g} is no whole number of lots of {unit:g}: "
-                f"choose a multiple."
+                f"{where}: features.{key}={getattr(settings.features, key):g} is not a whole number of lots "
+                f"of {unit:g}: choose a multiple."
             )
 
 
@@ -195,5 +195,6 @@ def first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:
         yield session
     if none:
         raise DataError(
-            "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.data check lists them."
+            "No session lies between dataset.first_date and dataset.last_date: list the sessions with "
+            "python -m ofiml.data check."
         )

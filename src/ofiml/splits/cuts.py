@@ -49,7 +49,7 @@ class ByRows:
 @dataclass(frozen=True, slots=True)
 class BySession:
     rows: Rows
-    word: str = "sessions' dates"
+    word: str = "session dates"
 
     @property
     def total(self) -> int:
@@ -101,5 +101,5 @@ def tested(rows: Rows, start: int, until: int, index: int, what: str, remedy: st
     """The same of a block that is to be tested. Raises DataError if no row is there."""
     found = between(rows, start, until)
     if len(found) == 0:
-        raise DataError(f"No row with a label lies in {what} {index}: {remedy}.")
+        raise DataError(f"{what.capitalize()} {index} has no labelled test row: {remedy}.")
     return found

@@ -83,15 +83,15 @@ def purged_fold(
     if len(train) == 0:
         if not purged.all():
             near_by = np.count_nonzero(~purged)
-            why = f"{near_by} come within split.embargo={embargo / SECOND:g}s of a test row, the others nearer"
+            why = f"{near_by} lie within split.embargo={embargo / SECOND:g}s of a test row, the others closer"
             use = "a shorter split.embargo"
         elif not meets(rows.label_start[candidates], *asked[1:]).all():
-            why = "the features of all that could train look back into labels that are tested"
-            use = "whole sessions (split=session_out, or split.by=session), or features that look back less"
+            why = "the features of all candidates look back into test labels"
+            use = "whole sessions (split=session_out, or split.by=session), or features with a shorter look-back"
         else:
-            why, use = "the labels of all that could train reach into those that are tested", "a shorter horizon"
+            why, use = "the labels of all candidates reach into test labels", "a shorter horizon"
         raise DataError(
-            f"{name or f'Fold {index}'} keeps no train row of {len(candidates)}: {why}. Use {use}, "
+            f"{name or f'Fold {index}'} keeps none of {len(candidates)} candidate train rows: {why}. Use {use}, "
             f"{f'{remedy}, ' if remedy else ''}or more data."
         )
     return Fold(index, train, test, candidates[purged], candidates[near & ~purged], tuple(spans))

@@ -26,7 +26,7 @@ class LeaveOneSessionOut:
         held = [(span, test) for span in spans if len(test := between(rows, span.start, span.until))]
         if len(held) < 2:
             raise DataError(
-                "split=session_out needs labelled rows of at least 2 sessions' dates, and has those of 1: give more "
+                "split=session_out needs labelled rows on at least 2 session dates, and has them on fewer: give more "
                 "data, or use split=cpcv or split=expanding."
             )
         everything = np.arange(len(rows), dtype=np.int64)

@@ -67,7 +67,9 @@ def fit_folds(
     tuned = config.tuning.enabled and bool(config.model.space)
     chosen = config.tuning.best_params
     if chosen and len(chosen) != len(folds):
-        raise ConfigError(f"tuning.best_params is of {len(chosen)} folds, and the split makes {len(folds)}.")
+        raise ConfigError(
+            f"tuning.best_params has {len(chosen)} folds, and the split makes {len(folds)}: give one entry a fold."
+        )
     with (
         stages.stage("folds", len(folds)) as fold_bar,
         stages.stage("trials", len(folds) * config.tuning.trials * tuned) as trial_bar,

@@ -31,7 +31,9 @@ class Slots:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"tuning.storage={folder.parent} cannot be a folder: {error.strerror}.") from error
+            raise ConfigError(
+                f"Cannot create tuning.storage={folder.parent}: {error.strerror}. Use another folder."
+            ) from error
 
     @contextmanager
     def claim(self, place: int) -> Iterator[bool]:
@@ -91,9 +93,7 @@ class Slots:
         return self.folder / "journal"
 
     def _damaged(self) -> DataError:
-        return DataError(
-            f"{self._journal} is not, or no longer, the journal of this study's trials: remove it, and they run again."
-        )
+        return DataError(f"{self._journal} is damaged or belongs to another study: delete it to run the trials again.")
 
 
 def cut_torn_line(journal: Path) -> None:

@@ -92,7 +92,7 @@ def tune(
     if not complete:
         failed = f"all {config.trials} tuning trials failed"
         _learn(model.having(trials[0].params), inner, task, seed, failed)
-        raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
+        raise DataError(f"{failed}: no score is finite. Give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
         model=model.having(best.params),
