@@ -194,7 +194,7 @@ def test_a_date_is_streamed_together_however_its_sessions_come(configure):
             yield given.pop(0)
 
     together = []
-    for group in replay_room._together(coming(), ["SYN2"]):
+    for group in replay_room._group_sessions(coming(), ["SYN2"]):
         gc.collect()
         assert not [ref for ref in alive if ref() is not None]
         assert {(s.symbol, s.date): s.events.height for s in group}.items() <= heights.items()
@@ -303,7 +303,7 @@ def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_h
 
 
 def test_each_row_is_timed_once(logged, monkeypatch):
-    """As `take`, by whether it closes a bar; what `finish` and other symbols' rows close is in neither."""
+    """As `push_row`, by whether it closes a bar; what `finish` and other symbols' rows close is in neither."""
     uri, run_id, artifacts = logged("windows")
     kept = []
     monkeypatch.setattr(replay_room, "Timings", lambda made=replay_room.Timings: kept.append(made()) or kept[-1])

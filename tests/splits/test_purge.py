@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ofiml.errors import DataError
-from ofiml.splits.purge import meets
+from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Hours, Intervals, Rows
 from ofiml.splits.walk_forward import WalkForward, walk_forward
 
@@ -29,7 +29,7 @@ def test_meets_equals_brute_force(train, test, margin):
         any(a <= d + margin and c - margin <= b for c, d in zip(test_start, test_end, strict=True))
         for a, b in zip(start, end, strict=True)
     ]
-    assert meets(start, end, test_start, test_end, margin).tolist() == expected
+    assert overlaps_any(start, end, test_start, test_end, margin).tolist() == expected
 
 
 def rows_of(seed, n, shortest, longest):

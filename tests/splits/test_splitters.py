@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ofiml.errors import DataError
 from ofiml.splits.combinatorial import Combinatorial
-from ofiml.splits.fold import leaking, purged_fold
+from ofiml.splits.fold import count_leaks, purged_fold
 from ofiml.splits.rows import Hours, Intervals, Rows
 from ofiml.splits.session_out import LeaveOneSessionOut
 from ofiml.splits.walk_forward import WalkForward
@@ -53,7 +53,7 @@ def check(rows, fold, candidates, embargo):
     assert fold.purged_rows.tolist() == purged
     assert fold.embargoed_rows.tolist() == near
     assert fold.train.tolist() == [i for i in candidates if i not in {*purged, *near}]
-    assert leaking(rows, fold) == 0
+    assert count_leaks(rows, fold) == 0
     inside = np.zeros(len(rows), bool)
     for span in fold.spans:
         held = (rows.known_at >= span.start) & (rows.known_at < span.until)
@@ -275,4 +275,4 @@ def test_a_row_that_leaks_is_counted():
     rows = rows_of(0, 200, days=1)
     clean = WalkForward("rows", 2, 0.5, None, 0).split(rows)[0]
     leaky = replace(clean, train=np.concatenate([clean.train, clean.purged_rows]))
-    assert leaking(rows, leaky) == clean.purged > 0
+    assert count_leaks(rows, leaky) == clean.purged > 0

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ofiml._typing import Int64
-from ofiml.bars.activity import whole
+from ofiml.bars.activity import count_units
 from ofiml.bars.time import Book
 from ofiml.config import Horizon
 from ofiml.data.schema import Session, times
@@ -67,7 +67,7 @@ def horizon_clock(session: Session, book: Book, horizon: Horizon) -> Clock:
     """
     if horizon.length_ns is not None:
         return TimeClock(horizon.length_ns)
-    length = whole(horizon.clock, horizon.amount, session.size_unit)
+    length = count_units(horizon.clock, horizon.amount, session.size_unit)
     if horizon.clock == "events":
         return ActivityClock(length, book.stamps, np.arange(1, len(book.stamps) + 1, dtype=np.int64))
     trades = session.events.select("ts_recv", "action", "size").filter(session.events["action"] == "T")

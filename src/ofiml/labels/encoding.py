@@ -27,7 +27,7 @@ class Encoder:
         return np.where(inside, 0.0, np.sign(y))
 
 
-def in_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
+def convert_to_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
     """The moves in ticks (k,) that forecasts y_hat stand for; NaN where `scale` is, the rows' ticks per unit of label.
 
     A direction, P(up) - P(down) with P(0) as `flat` (k,), is worth P(up)·u + P(down)·d + P(0)·z. Of a triple barrier,

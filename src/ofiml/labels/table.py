@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Bool, Int64
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes
+from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import Session
 from ofiml.labels.clock import NEVER, horizon_clock
@@ -42,9 +42,9 @@ def label_table(
         if target.unit == "volatility":
             scale = volatility(session, book, bars, clock, target.look_back_ns)
     if target.unit == "bps":
-        scale = 1e-4 * mid_ticks(quotes(book, close), session.tick)
+        scale = 1e-4 * mid_ticks(quotes_at(book, close), session.tick)
     inside = last <= session.close
-    from_mid, to_mid = (mid_ticks(quotes(book, at), session.tick) for at in (begin, last))
+    from_mid, to_mid = (mid_ticks(quotes_at(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
     if target.form == "triple_barrier":
         touch = _first_touch(session, book, begin, last, target.barriers)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes
+from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.data.schema import Session
 from ofiml.labels.clock import Clock
 
@@ -17,7 +17,7 @@ def volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back
     is how far the horizon's clock ran in them, H the horizon on it. A bar that lacks a mid at either end is left out of
     both. Null before the session is `look_back` old, and where C is 0. Never 0. Known at the bar's close.
     """
-    mid = mid_ticks(quotes(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    mid = mid_ticks(quotes_at(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
     move, ran = np.diff(mid), np.diff(clock.at(bars.edges))
     known = ~np.isnan(move)
     squares = np.concatenate([[0.0], np.cumsum(np.where(known, move, 0.0) ** 2)])
@@ -25,6 +25,6 @@ def volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back
     first = np.searchsorted(bars.open, bars.close - look_back, side="left")
     after = np.arange(1, len(bars.close) + 1)
     span = elapsed[after] - elapsed[first]
-    told = (span > 0) & (bars.close - look_back >= session.open)
-    variance = np.maximum(squares[after] - squares[first], _LEAST) * clock.length / np.where(told, span, 1)
-    return pl.select(pl.when(pl.Series(told)).then(pl.Series("sigma", np.sqrt(variance)))).to_series()
+    valid = (span > 0) & (bars.close - look_back >= session.open)
+    variance = np.maximum(squares[after] - squares[first], _LEAST) * clock.length / np.where(valid, span, 1)
+    return pl.select(pl.when(pl.Series(valid)).then(pl.Series("sigma", np.sqrt(variance)))).to_series()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.bars.activity import NOT_YET, cut, cutter
+from ofiml.bars.activity import NOT_CLOSED, new_cutter, update_cutter
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import (
     ACTION,
@@ -80,7 +80,7 @@ class Stream:
         self._step = bars.step_ns
         self._next = market.open + (self._step or 0)
         self._cutter = (
-            cutter(bars.name, bars.size, market.open, market.size_unit) if isinstance(bars, ActivityBars) else None
+            new_cutter(bars.name, bars.size, market.open, market.size_unit) if isinstance(bars, ActivityBars) else None
         )
 
     def push(
@@ -113,24 +113,24 @@ class Stream:
         row[: layout.BOOK] = head
         missing = NO_BID, 0, NO_ASK, 0
         row[layout.BOOK :] = [missing[i % 4] if value is None else value for i, value in enumerate(book)]
-        return self.take(row)
+        return self.push_row(row)
 
-    def take(self, row: Int64) -> list[Bar]:
+    def push_row(self, row: Int64) -> list[Bar]:
         """As `push`, of a row as `features.batch.pieces` has it: (BOOK + 4·levels,) int64."""
-        closed = self.pass_to(int(row[layout.STAMP]))
+        closed = self.close_before(int(row[layout.STAMP]))
         self.update(row)
         return closed
 
-    def pass_to(self, stamp: int) -> list[Bar]:
-        """The bars that close before `stamp`, the time of the next row; `clock` and `take` call it."""
+    def close_before(self, stamp: int) -> list[Bar]:
+        """The bars that close before `stamp`, the time of the next row; `clock` and `push_row` call it."""
         if stamp < self._last:
             raise DataError(f"Time {stamp} ns comes after {self._last} ns: feed rows in the order of receipt.")
         self._last = stamp
         closed: list[Bar] = []
         self._begin(stamp)
         if self._cutter is not None:
-            end = cut(self._cutter, stamp, -1, 0, 0, False)
-            if end != NOT_YET:
+            end = update_cutter(self._cutter, stamp, -1, 0, 0, False)
+            if end != NOT_CLOSED:
                 closed.append(self._close(int(end)))
         elif self._step is not None:
             while self._next < stamp and self._next <= self.market.scheduled_close:
@@ -146,19 +146,19 @@ class Stream:
         if self._cutter is not None:
             is_state = self._per_row or bool(row[layout.FLAGS] & F_LAST)
             stamp, action, _, price, size = row[: layout.FLAGS]
-            cut(self._cutter, stamp, action, price, size, is_state)
+            update_cutter(self._cutter, stamp, action, price, size, is_state)
 
     def clock(self, now: int) -> list[Bar]:
         """The bars that have closed before `now` (UTC ns), where no row has come since: all that were received
         before it must have been pushed.
         """
-        return self.pass_to(now)
+        return self.close_before(now)
 
     def finish(self, close: int) -> list[Bar]:
         """The bars that are left up to the session's `close`: no row comes any more."""
         if self._cutter is None:
-            return self.pass_to(close + 1)
-        return [bar for bar in self.pass_to(close + 1) if bar.close <= close]
+            return self.close_before(close + 1)
+        return [bar for bar in self.close_before(close + 1) if bar.close <= close]
 
     def gap(self) -> None:
         """Rows were lost, or the connection: the next state of the book is taken as a first one; until it comes, the

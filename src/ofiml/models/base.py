@@ -58,7 +58,7 @@ class Model(Protocol):
         ...
 
 
-def two_way(up: Float) -> Float:
+def binary_probabilities(up: Float) -> Float:
     """What a model says (n, 3) that knows only P(up) (n,), of rows that move."""
     return np.column_stack([1.0 - up, np.zeros(len(up)), up])
 
@@ -74,7 +74,7 @@ def read_json(path: Path, what: str, keys: set[str]) -> dict[str, Any]:
     return parts
 
 
-def finite(values: Any, path: Path, what: str) -> Float:
+def parse_finite(values: Any, path: Path, what: str) -> Float:
     """The finite numbers (n,), at least one, of a stranger's file. Raises DataError for anything else."""
     try:
         numbers = np.array(values, np.float64)

@@ -29,10 +29,10 @@ class WithFlat:
         return (1.0 - self.flat) * self.model.predict(x)
 
     def probabilities(self, x: Float) -> Float:
-        told = self.model.probabilities(x)
-        assert told is not None, "only a classifier knows of moves"
+        moved = self.model.probabilities(x)
+        assert moved is not None, "only a classifier knows of moves"
         moves = 1.0 - self.flat
-        return np.column_stack([moves * told[:, 0], np.full(len(told), self.flat), moves * told[:, 2]])
+        return np.column_stack([moves * moved[:, 0], np.full(len(moved), self.flat), moves * moved[:, 2]])
 
     def contributions(self, x: Float) -> Float:
         return self.model.contributions(x)

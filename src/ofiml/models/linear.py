@@ -12,7 +12,7 @@ import numpy as np
 
 from ofiml._typing import Float
 from ofiml.errors import DataError, OneWayError
-from ofiml.models.base import two_way
+from ofiml.models.base import binary_probabilities
 from ofiml.splits.inner import Inner
 
 
@@ -52,7 +52,7 @@ class Linear:
         from sklearn.preprocessing import StandardScaler
 
         if self.classify:
-            x, y = moves_only(x, y)
+            x, y = select_moves(x, y)
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
         self.pipeline = make_pipeline(imputer, StandardScaler(), self._estimator).fit(x, y)
         scaler, fitted = self.pipeline[1], self.pipeline[2]
@@ -70,7 +70,7 @@ class Linear:
         return 2.0 * self._up(x) - 1.0 if self.classify else self.scorer.score(x)
 
     def probabilities(self, x: Float) -> Float | None:
-        return two_way(self._up(x)) if self.classify else None
+        return binary_probabilities(self._up(x)) if self.classify else None
 
     def _up(self, x: Float) -> Float:
         from scipy.special import expit
@@ -109,16 +109,16 @@ class Linear:
         return self.pipeline
 
 
-def moves_only(x: Float, y: Float) -> tuple[Float, Float]:
+def select_moves(x: Float, y: Float) -> tuple[Float, Float]:
     """The rows whose mid moved, with y as 0 (down) or 1 (up): what a classifier of two ways trains on. Raises
-    OneWayError as of `both_ways`.
+    OneWayError as of `require_both_directions`.
     """
-    both_ways(y)
+    require_both_directions(y)
     moved = y != 0
     return x[moved], (y[moved] > 0).astype(np.float64)
 
 
-def both_ways(y: Float) -> None:
+def require_both_directions(y: Float) -> None:
     """Raises OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
     if not ((y > 0).any() and (y < 0).any()):
         raise OneWayError("all rows moved the same way, or none did")

@@ -11,8 +11,8 @@ from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
 from ofiml.models.base import Model
-from ofiml.models.registry import build
-from ofiml.ofi.reduce import Grouped, Reducer, reducer
+from ofiml.models.registry import build_model
+from ofiml.ofi.reduce import Grouped, Reducer, build_reducer
 from ofiml.splits.inner import Inner
 
 
@@ -38,8 +38,8 @@ class Pipeline:
 
     def _make(self, flow_width: int) -> None:
         """An unfitted reduction, and the model of what it gives: the model may be told of its features by name."""
-        self.reducer = reducer(self.ofi, flow_width)
-        self.model = build(self.config, task=self.task, seed=self.seed, features=self.feature_names)
+        self.reducer = build_reducer(self.ofi, flow_width)
+        self.model = build_model(self.config, task=self.task, seed=self.seed, features=self.feature_names)
 
     def predict(self, flow: Float, others: Float) -> Float:
         return self.model.predict(self.features(flow, others))

@@ -8,7 +8,7 @@ from ofiml.config import Model as ModelConfig
 from ofiml.models.base import Model, Task
 
 
-def build(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
+def build_model(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
     """Make the unfitted model that `config` describes.
 
     Parameters

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars import cut
-from ofiml.bars.time import Bars, Book, bar_table, states
+from ofiml.bars import cut_bars
+from ofiml.bars.time import Bars, Book, bar_table, select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.calendar import time_zone
 from ofiml.data.schema import Session
@@ -21,9 +21,9 @@ from ofiml.features.batch import compute
 from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
 from ofiml.labels import label_table
-from ofiml.labels.ahead import ahead_table
+from ofiml.labels.decay import decay_table
 from ofiml.ofi.columns import NET_PART, FlowColumn
-from ofiml.ofi.flow import flow_table, groups
+from ofiml.ofi.flow import flow_groups, flow_table
 from ofiml.samples.cache import cached_samples
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.execution import closing_quotes, execution_table
@@ -40,15 +40,15 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     Raises DataError for settings that the session cannot answer.
     """
     _check_settings(session, settings)
-    book = states(session, settings.bars.per)
-    bars = cut(session, book, settings.bars)
+    book = select_states(session, settings.bars.per)
+    bars = cut_bars(session, book, settings.bars)
     table = bar_table(session, book, bars)
     latency = settings.latency_ns
     zone = time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
     asked = plan(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
     computed = compute(session, market(session, settings.bars.per, zone), asked, bars.edges, names)
-    flow = flow_table(computed, groups(settings.ofi), asked.windows)
+    flow = flow_table(computed, flow_groups(settings.ofi), asked.windows)
     labels = label_table(session, book, bars, settings.target, settings.horizon, latency)
     rows = pl.concat(
         [
@@ -129,7 +129,7 @@ def _decay_moves(session: Session, book: Book, bars: Bars, scale: pl.Series, set
     """Return the moves over other horizons than the label's; no column for an impact, which looks at no later time."""
     if settings.target.kind == "impact":
         return pl.DataFrame()
-    return ahead_table(session, book, bars, scale, settings.horizon, settings.decay)
+    return decay_table(session, book, bars, scale, settings.horizon, settings.decay)
 
 
 def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSettings) -> pl.DataFrame:

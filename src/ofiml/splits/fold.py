@@ -8,7 +8,7 @@ import numpy as np
 
 from ofiml._typing import Int64
 from ofiml.errors import DataError
-from ofiml.splits.purge import meets
+from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Intervals
 from ofiml.units import SECOND
 
@@ -77,15 +77,15 @@ def purged_fold(
     fold is called there, and `remedy` one of its own.
     """
     first = np.minimum(rows.first_used, rows.label_start)[candidates]
-    asked = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
-    purged, near = meets(*asked), meets(*asked, margin=embargo)
+    intervals = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
+    purged, near = overlaps_any(*intervals), overlaps_any(*intervals, margin=embargo)
     train = candidates[~near]
     if len(train) == 0:
         if not purged.all():
             near_by = np.count_nonzero(~purged)
             why = f"{near_by} lie within split.embargo={embargo / SECOND:g}s of a test row, the others closer"
             use = "a shorter split.embargo"
-        elif not meets(rows.label_start[candidates], *asked[1:]).all():
+        elif not overlaps_any(rows.label_start[candidates], *intervals[1:]).all():
             why = "the features of all candidates look back into test labels"
             use = "whole sessions (split=session_out, or split.by=session), or features with a shorter look-back"
         else:
@@ -97,7 +97,7 @@ def purged_fold(
     return Fold(index, train, test, candidates[purged], candidates[near & ~purged], tuple(spans))
 
 
-def leaking(rows: Intervals, fold: Fold) -> int:
+def count_leaks(rows: Intervals, fold: Fold) -> int:
     """How many train rows meet a test row's label interval: 0 of a fold that may be used.
 
     Counted another way than they were purged: the test labels that started by a train row's end, less those that had

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from ofiml.errors import DataError
-from ofiml.splits.cuts import BySession, between
+from ofiml.splits.blocks import BySession, select_rows
 from ofiml.splits.fold import Fold, Span, purged_fold
 from ofiml.splits.rows import Rows
 
@@ -23,8 +23,8 @@ class LeaveOneSessionOut:
         """Raises DataError for fewer than two dates with rows, or a fold without train rows."""
         marks = BySession(rows)
         spans = [Span(*span) for span in pairwise(marks.instant(mark) for mark in range(marks.total + 1))]
-        held = [(span, test) for span in spans if len(test := between(rows, span.start, span.until))]
-        if len(held) < 2:
+        blocks = [(span, test) for span in spans if len(test := select_rows(rows, span.start, span.until))]
+        if len(blocks) < 2:
             raise DataError(
                 "split=session_out needs labelled rows on at least 2 session dates, and has them on fewer: give more "
                 "data, or use split=cpcv or split=expanding."
@@ -32,7 +32,7 @@ class LeaveOneSessionOut:
         everything = np.arange(len(rows), dtype=np.int64)
         return [
             purged_fold(index, rows, np.setdiff1d(everything, test, assume_unique=True), test, self.embargo, [span])
-            for index, (span, test) in enumerate(held)
+            for index, (span, test) in enumerate(blocks)
         ]
 
     def __str__(self) -> str:

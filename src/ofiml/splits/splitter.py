@@ -23,7 +23,7 @@ class Splitter(Protocol):
     def __str__(self) -> str: ...
 
 
-def splitter(config: Split) -> Splitter:
+def build_splitter(config: Split) -> Splitter:
     """The splitter that the config describes."""
     if isinstance(config, WalkForwardConfig):
         return WalkForward(config.by, config.n_folds, config.first_train, config.window, config.embargo_ns)

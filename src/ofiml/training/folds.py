@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError, DataError, OneWayError, at
-from ofiml.labels import Encoder, in_ticks
+from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.sampling import sample
 from ofiml.metrics.scores import up_if_moved
 from ofiml.models.pipeline import Pipeline
@@ -21,7 +21,7 @@ from ofiml.samples.table import feature_columns
 from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
 from ofiml.splits.rows import Hours, Rows
-from ofiml.splits.splitter import Divided, splitter
+from ofiml.splits.splitter import Divided, build_splitter
 from ofiml.training.columns import PROBABILITIES, name_seed_column, name_seed_up_column
 from ofiml.training.inputs import read_intervals, select_inputs
 from ofiml.tuning import Train, Tuned, tune
@@ -54,7 +54,7 @@ def divide_rows(labelled: pl.DataFrame, sessions: list[SessionSamples], config: 
     known = read_intervals(labelled)
     hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
     rows = Rows(known.first_used, known.label_start, known.label_end, labelled["bar_close"].to_numpy(), hours)
-    return Divided(rows, splitter(config).split(rows))
+    return Divided(rows, build_splitter(config).split(rows))
 
 
 def fit_folds(
@@ -127,7 +127,7 @@ def fit_fold(
         pl.Series("y_hat", y_hat),
         *(pl.Series(name_seed_column(s), other.predict(*tested)) for s, other in by_seed.items()),
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
-        pl.Series("edge_ticks", in_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
+        pl.Series("edge_ticks", convert_to_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
     )
     if chances is not None:
         predictions = predictions.with_columns(_probability_columns(chances, by_seed, tested))

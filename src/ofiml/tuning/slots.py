@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ofiml.errors import ConfigError, DataError
 from ofiml.tuning.library import optuna
-from ofiml.tuning.suggest import Space, read
+from ofiml.tuning.suggest import Space, read_trial
 
 # What Optuna raises, reading a journal that somebody else wrote, or that was altered.
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
@@ -55,14 +55,14 @@ class Slots:
         else.
         """
         with self._study() as study:
-            found: dict[int, Any] = {}
+            trials: dict[int, Any] = {}
             try:
                 for trial in study.get_trials(deepcopy=False):
-                    made = read(trial, self.space, self.inner_folds)
-                    found.setdefault(made.user_attrs["place"], made)
+                    restored = read_trial(trial, self.space, self.inner_folds)
+                    trials.setdefault(restored.user_attrs["place"], restored)
             except _UNREADABLE as error:
-                raise self._damaged() from error
-            return dict(sorted(found.items()))
+                raise self._journal_error() from error
+            return dict(sorted(trials.items()))
 
     def add(self, trial: Any) -> None:
         """Writes a finished trial, whose user attribute `place` says which."""
@@ -77,7 +77,7 @@ class Slots:
         lock = FileLock(self.folder / "journal.lock")
         with lock, warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
-            cut_torn_line(journal)
+            truncate_torn_line(journal)
             try:
                 # Its own lock outlives the process that held it, and the next then waits for half a minute.
                 storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(journal), lock_obj=lock))
@@ -85,18 +85,18 @@ class Slots:
                     storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
                 )
             except _UNREADABLE as error:
-                raise self._damaged() from error
+                raise self._journal_error() from error
             yield study
 
     @property
     def _journal(self) -> Path:
         return self.folder / "journal"
 
-    def _damaged(self) -> DataError:
+    def _journal_error(self) -> DataError:
         return DataError(f"{self._journal} is damaged or belongs to another study: delete it to run the trials again.")
 
 
-def cut_torn_line(journal: Path) -> None:
+def truncate_torn_line(journal: Path) -> None:
     """A machine that stops in the middle of a write leaves half a line, which no one could read past."""
     content = journal.read_bytes() if journal.exists() else b""
     whole = content.rfind(b"\n") + 1

@@ -21,7 +21,7 @@ Space = dict[str, "IntDistribution | FloatDistribution"]  # by parameter
 _STARTUP = 4  # complete trials before any is suggested by what they say, or given up for it
 
 
-def distributions(model: ModelConfig) -> Space:
+def space_distributions(model: ModelConfig) -> Space:
     """Optuna's distribution of each parameter in the model's space."""
     kinds = optuna().distributions
     types = model.numbers()
@@ -40,7 +40,7 @@ class Generation:
 
     def __init__(self, model: ModelConfig, before: list[Any], config: Tuning, seed: int, fold: int) -> None:
         self.model, self.before, self.config, self.seed, self.fold = model, before, config, seed, fold
-        self.space = distributions(model)
+        self.space = space_distributions(model)
 
     def suggest(self, place: int) -> dict[str, int | float]:
         """The place's parameters; the first place has the config's own."""
@@ -53,7 +53,7 @@ class Generation:
         study.add_trials(self.before)
         return dict(study.ask(self.space).params)
 
-    def hopeless(self, scores: list[float]) -> bool:
+    def should_prune(self, scores: list[float]) -> bool:
         """Whether the mean of the scores so far lies below the median of what the trials before had by then."""
         if self.config.pruning == "off":
             return False
@@ -68,10 +68,10 @@ class Generation:
 
     def finished(self, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
         """What goes into the journal: `frozen`, of this study's space."""
-        return frozen(self.space, place, params, outcome)
+        return build_frozen_trial(self.space, place, params, outcome)
 
 
-def frozen(space: Space, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
+def build_frozen_trial(space: Space, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
     """Optuna's frozen trial; its intermediate values are the means of the scores so far. Raises ValueError for
     parameters that are not, or not all, those of the space, or lie outside it.
     """
@@ -88,7 +88,7 @@ def frozen(space: Space, place: int, params: dict[str, int | float], outcome: Ou
     )
 
 
-def read(trial: Any, space: Space, inner_folds: int) -> Any:
+def read_trial(trial: Any, space: Space, inner_folds: int) -> Any:
     """The frozen trial as it was made, from what a journal has of it: its place, its state, its scores and its
     parameters. Raises ValueError for what no study of this space and so many inner folds writes.
     """
@@ -106,7 +106,7 @@ def read(trial: Any, space: Space, inner_folds: int) -> Any:
     )
     if not sound:
         raise ValueError("no trial of this study")
-    return frozen(space, place, trial.params, Outcome(state, scores))
+    return build_frozen_trial(space, place, trial.params, Outcome(state, scores))
 
 
 def _fits(value: Any, distribution: Any) -> bool:

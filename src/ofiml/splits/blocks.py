@@ -78,12 +78,12 @@ class ByTime:
 RULERS: dict[str, Callable[[Rows], Ruler]] = {"rows": ByRows, "session": BySession, "time": ByTime}
 
 
-def ruler(rows: Rows, by: str) -> Ruler:
+def build_ruler(rows: Rows, by: str) -> Ruler:
     """The ruler of that name."""
     return RULERS[by](rows)
 
 
-def borders(begin: int, total: int, count: int) -> list[int]:
+def block_borders(begin: int, total: int, count: int) -> list[int]:
     """The `count + 1` borders of as many blocks of [begin, total), the first ones longer by 1 where it does not
     divide.
     """
@@ -91,15 +91,15 @@ def borders(begin: int, total: int, count: int) -> list[int]:
     return [begin + j * size + min(j, rest) for j in range(count + 1)]
 
 
-def between(rows: Rows, start: int, until: int) -> Int64:
+def select_rows(rows: Rows, start: int, until: int) -> Int64:
     """Positions of the rows known in [start, until)."""
     first, last = np.searchsorted(rows.known_at, [start, until], side="left")
     return np.arange(first, last, dtype=np.int64)
 
 
-def tested(rows: Rows, start: int, until: int, index: int, what: str, remedy: str) -> Int64:
+def select_test_rows(rows: Rows, start: int, until: int, index: int, what: str, remedy: str) -> Int64:
     """The same of a block that is to be tested. Raises DataError if no row is there."""
-    found = between(rows, start, until)
-    if len(found) == 0:
+    test = select_rows(rows, start, until)
+    if len(test) == 0:
         raise DataError(f"{what.capitalize()} {index} has no labelled test row: {remedy}.")
-    return found
+    return test
