@@ -112,10 +112,10 @@ def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(confi
     weights = json.loads(path.read_text())["weights"]
     for wrong in (weights[:1], [*weights, 0.0], [-0.1, 1.1], [1e9, 0.0], [float("nan"), 1.0], "ab", [], [[1.0], [0.0]]):
         path.write_text(json.dumps({"weights": wrong}))
-        with pytest.raises(DataError, match=r"fold_00\.json is (no|of another) blend"):
+        with pytest.raises(DataError, match=r"fold_00\.json (is not a|does not match the) blend"):
             build_model(config, task=task, seed=3).load(tmp_path / "fold_00", 3)
     path.write_text(json.dumps({"weights": weights, "more": 1}))
-    with pytest.raises(DataError, match="is no blend"):
+    with pytest.raises(DataError, match="is not a blend"):
         build_model(config, task=task, seed=3).load(tmp_path / "fold_00", 3)
 
 

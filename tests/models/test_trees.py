@@ -313,7 +313,7 @@ def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
     text = resized(last_leaf(f" {value}")(written["regression"][0]))
     (tmp_path / "m.txt").write_text(text)
     at = 1 + text.split("\n").index(line_of(text, "leaf_value"))
-    with pytest.raises(DataError, match=rf"line {at}, .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
+    with pytest.raises(DataError, match=rf"line {at}: .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
         trees.read_trees(tmp_path / "m.txt", WIDTH, "regression")
 
 
@@ -326,7 +326,7 @@ def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, wri
         loaded(configure, tmp_path / "regression", "classification")
     with pytest.raises(DataError, match="objective=regression"):
         loaded(configure, tmp_path / "classification", "regression")
-    with pytest.raises(DataError, match="know 5 features"):
+    with pytest.raises(DataError, match="rows of 5 features"):
         loaded(configure, tmp_path / "regression", "regression").predict(np.zeros((2, 4)))
     monkeypatch.setattr(trees, "MAX_BYTES", 1000)
     with pytest.raises(DataError, match="larger than 1000 bytes"):

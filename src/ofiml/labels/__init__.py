@@ -1,4 +1,4 @@
-"""Labels: what a bar's flow is held against, and the interval of time that the label spans."""
+"""Labels: each bar's target and the interval of time that it spans; targets of other horizons for forecast decay."""
 
 from ofiml.labels.encoding import Encoder, convert_to_ticks
 from ofiml.labels.span import label_span

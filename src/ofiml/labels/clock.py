@@ -25,11 +25,11 @@ class Clock(Protocol):
     def length(self) -> int: ...
 
     def at(self, times: Int64) -> Int64:
-        """What the clock says at each of `times` (k,), ns; only differences mean something."""
+        """Return the clock's reading at each of `times` (k,), ns; only differences are meaningful."""
         ...
 
     def over(self, since: Int64) -> Int64:
-        """When (ns) a horizon is over that begins at each of `since` (k,), ns; NEVER where the session ends first."""
+        """Return the end (ns) of a horizon that begins at each of `since` (k,), ns; NEVER if the session ends first."""
         ...
 
 
@@ -61,7 +61,7 @@ class ActivityClock:
 
 
 def horizon_clock(session: Session, book: Book, horizon: Horizon) -> Clock:
-    """The clock of the session that the horizon runs on.
+    """Build the session's clock for the horizon.
 
     Events are the states of `book`; volume is that of all trades, whether their side is known or not.
     """

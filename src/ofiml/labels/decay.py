@@ -1,4 +1,4 @@
-"""The mid's moves over other horizons than the label's: what the decay of a forecast is measured against."""
+"""Mid moves over multiples of the label's horizon, to measure how a forecast decays."""
 
 from dataclasses import replace
 
@@ -12,12 +12,12 @@ from ofiml.units import SECOND
 
 
 def decay_columns(multiples: list[float]) -> list[str]:
-    """The name of each horizon's column."""
+    """Name the column of each horizon multiple."""
     return [f"ahead_{i:02d}" for i in range(len(multiples))]
 
 
 def format_horizon(horizon: Horizon, multiple: float) -> str:
-    """A multiple of the horizon as people write it: 500 ms, 20 s, 5 min, 250 events, 2500 volume."""
+    """Format a multiple of the horizon with its unit: 500 ms, 20 s, 5 min, 250 events, 2500 volume."""
     if horizon.length_ns is None:
         return f"{multiple * horizon.amount:g} {horizon.clock}"
     seconds = multiple * horizon.length_ns / SECOND
@@ -29,10 +29,10 @@ def format_horizon(horizon: Horizon, multiple: float) -> str:
 def decay_table(
     session: Session, book: Book, bars: Bars, scale: pl.Series, horizon: Horizon, multiples: list[float]
 ) -> pl.DataFrame:
-    """Per bar, for each multiple m of the horizon, `ahead_NN`: mid(e) - mid(t + d) in ticks over the label's `scale`,
-    e being when m horizons are over that begin at t + d, on the horizon's clock.
+    """Compute per bar, for each multiple m of the horizon, `ahead_NN`: mid(e) - mid(t + d) in ticks over the label's
+    `scale`, where m horizons that begin at t + d end at e, on the horizon's clock.
 
-    Null where a mid is missing, the scale is not known, or the session ends before. Known at e, so for no model.
+    Null where a mid is missing, the scale is not known, or the session ends before. Known at e, so never a model input.
     """
     begin = bars.close + horizon.delay_ns
     from_mid = mid_ticks(quotes_at(book, begin), session.tick)

@@ -14,7 +14,8 @@ from ofiml.labels.volatility import volatility
 def label_table(
     session: Session, book: Book, bars: Bars, target: Target, horizon: Horizon, latency: int
 ) -> pl.DataFrame:
-    """Per bar: `label_start`, `label_end`, `hold_until` (ns), `move_ticks`, `y`, `scale`, `kind`.
+    """Build the labels, one row per bar: `label_start`, `label_end`, `hold_until` (ns), `move_ticks`, `y`, `scale`,
+    `kind`.
 
     A forecast made at the bar's close t is of mid(e) - mid(t + d), d the decision delay; e is when the horizon is over
     that begins at t + d, on its clock, or, of a triple barrier, when the mid first touches one, if that is earlier. Its
@@ -29,8 +30,8 @@ def label_table(
     only if none is. Known at `label_end`.
 
     `hold_until` is when a position that was decided on at t has lived for the horizon, or a barrier was touched; null
-    if that never happens. It lies in the future: who trades may only ask whether it has come. `scale` is ticks per unit
-    of `y`, 1 for a direction; known at the bar's close.
+    if that never happens. It lies in the future: a strategy may only check whether it has passed. `scale` is ticks per
+    unit of `y`, 1 for a direction; known at the bar's close.
     """
     close, scale = bars.close, pl.Series(np.ones(len(bars.close)))
     if target.kind == "impact":

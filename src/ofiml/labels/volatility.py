@@ -11,7 +11,7 @@ _LEAST = 0.25  # ticks²: the mid's smallest move, half a tick, once in the look
 
 
 def volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back: int) -> pl.Series:
-    """σ of each bar, ticks: the root mean square of the mid's move in a horizon, if moves add up as a random walk's.
+    """Estimate σ of each bar, (n,) in ticks: the root mean square mid move over a horizon, scaled as a random walk.
 
     σ² = H/C · max(Σ(Δmid)², 0.25 ticks²), over the bars that lie whole in the last `look_back` ns before the close; C
     is how far the horizon's clock ran in them, H the horizon on it. A bar that lacks a mid at either end is left out of

@@ -1,4 +1,4 @@
-"""A logged run's model on a market that comes row by row.
+"""Replay a logged run's models on a market row by row.
 
 Each session of the dataset is fed to a stream as it would arrive live; at each bar's close the run's features go
 through the run's model.
@@ -82,7 +82,7 @@ def replay(
     *,
     own_path: bool = True,
 ) -> Replay:
-    """Streams each session of the dataset through the run's models.
+    """Stream each session of the dataset through the run's models.
 
     `dataset` makes the dataset's settings from the logged ones; with `own_path` they keep the run's own dataset.path,
     which is used only for the files that the run was made of. Raises ConfigError and DataError.
@@ -124,7 +124,7 @@ class Prediction(NamedTuple):
     y_hat: float
 
 
-# What chooses among rows, or is held against the run's session by session; what else differs makes other sessions.
+# Keys that select rows, and keys checked against the run session by session; any other difference changes the sessions.
 _SELECTION_KEYS = {"path", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
 _CHECKED_KEYS = {"levels", "tick", "size_unit"}
 
@@ -132,7 +132,7 @@ _CHECKED_KEYS = {"levels", "tick", "size_unit"}
 def _load_config(
     raw: dict[str, Any], report: dict[str, Any], chosen: dict[str, Any], *, own_path: bool
 ) -> tuple[Config, list[str]]:
-    """(the logged config with the `chosen` dataset, the settings in which its files are read another way)."""
+    """Return the logged config with the `chosen` dataset, and the settings that change how its files are read."""
     remedy = "dataset.path=FILE"
     logged = raw["dataset"]
     config = load_logged(raw | {"dataset": chosen}, remedy)
@@ -147,7 +147,7 @@ def _load_config(
 
 
 def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Iterator[Session]:
-    """The sessions that a study would take, in its order."""
+    """Yield the sessions of a study, in its order."""
 
     def every() -> Iterator[Session]:
         for source in inputs:
@@ -161,7 +161,7 @@ def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Itera
 
 
 def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Session]]:
-    """Sessions that must be streamed side by side: those of one date, if symbols see each other.
+    """Group the sessions that must be streamed side by side: those of one date, if symbols see each other.
 
     Files may come symbol by symbol, so that a date is whole only once all have been read: until then sessions wait on
     disk, and memory holds those of one date. Raises DataError for a symbol of `cross` of which there is none.
@@ -182,7 +182,7 @@ def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[l
 
 
 def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(which session, row) in the order of receipt; ties go to the session that was named first."""
+    """Yield (session index, row) in the order of receipt; ties keep the order of the sessions."""
     if len(group) == 1:
         yield from ((0, row) for rows in pieces(group[0]) for row in rows)
         return
@@ -194,7 +194,7 @@ def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.in
 
 
 def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Prediction]:
-    """Streams sessions side by side, and predicts each bar that has a mid and that a fold's model may predict."""
+    """Stream sessions side by side, and predict each bar that has a mid and that a fold's model may predict."""
     for session in group:
         run.check(session)
     predict = Predictor(group, config, run, timings)
@@ -245,7 +245,7 @@ class Predictor:
         self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
     def warm_up(self) -> None:
-        """What is compiled, loaded or called for the first time is not timed."""
+        """Compile, load and call everything once, so that first calls are not timed."""
         session = replace(self.group[0], events=self.group[0].events.head(_WARM_UP))
         stream = _build_stream(session, self.config)
         bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
@@ -281,7 +281,7 @@ class Predictor:
         return flow, others.reshape(1, -1)
 
     def _cross(self, t: int) -> NDArray[np.float64]:
-        """Other symbols' last flow, and how old it is, as `rows.with_others` has them."""
+        """Return other symbols' last flow and its age in s, as `samples.cross` defines them."""
         cross = self.config.features.cross
         out = np.full(2 * len(cross), np.nan)
         for k, symbol in enumerate(cross):

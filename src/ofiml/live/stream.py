@@ -93,7 +93,7 @@ class Stream:
         flags: int,
         book: Sequence[int | None],
     ) -> list[Bar]:
-        """A row of the event schema: `ts_recv` in UTC ns, `price` in 1e-9 currency units, `size` in lots, and the
+        """Add a row of the event schema: `ts_recv` in UTC ns, `price` in 1e-9 currency units, `size` in lots, and the
         `book` after it: bid price, bid size, ask price, ask size of each level, best first; None where one is missing.
 
         Returns the bars that it closes. Raises DataError for a row that runs back in time, or of another shape.
@@ -116,13 +116,13 @@ class Stream:
         return self.push_row(row)
 
     def push_row(self, row: Int64) -> list[Bar]:
-        """As `push`, of a row as `features.batch.pieces` has it: (BOOK + 4·levels,) int64."""
+        """Add a row as `push` does, in the form of `features.batch.pieces`: (BOOK + 4·levels,) int64."""
         closed = self.close_before(int(row[layout.STAMP]))
         self.update(row)
         return closed
 
     def close_before(self, stamp: int) -> list[Bar]:
-        """The bars that close before `stamp`, the time of the next row; `clock` and `push_row` call it."""
+        """Close the bars that end before `stamp` (UTC ns), the time of the next row; `clock` and `push_row` call it."""
         if stamp < self._last:
             raise DataError(f"Time {stamp} ns comes after {self._last} ns: feed rows in the order of receipt.")
         self._last = stamp
@@ -139,7 +139,7 @@ class Stream:
         return closed
 
     def update(self, row: Int64) -> None:
-        """Takes in the row; the bars before it have been passed."""
+        """Update the state with the row; earlier bars have been closed."""
         m = self._m
         while full := kernel.step(m.arrays, row):
             m.grow(full)
@@ -149,26 +149,27 @@ class Stream:
             update_cutter(self._cutter, stamp, action, price, size, is_state)
 
     def clock(self, now: int) -> list[Bar]:
-        """The bars that have closed before `now` (UTC ns), where no row has come since: all that were received
+        """Return the bars that close before `now` (UTC ns), where no row has arrived since: all rows received
         before it must have been pushed.
         """
         return self.close_before(now)
 
     def finish(self, close: int) -> list[Bar]:
-        """The bars that are left up to the session's `close`: no row comes any more."""
+        """Return the remaining bars up to the session's `close` (UTC ns), after the last row."""
         if self._cutter is None:
             return self.close_before(close + 1)
         return [bar for bar in self.close_before(close + 1) if bar.close <= close]
 
     def gap(self) -> None:
-        """Rows were lost, or the connection: the next state of the book is taken as a first one; until it comes, the
+        """Mark lost rows or a lost connection: the next state of the book is taken as a first one; until it comes, the
         book is not known.
         """
         state = self._m.memory.state
         state["known"], state["mid"], state["last_mid"] = 0, layout.NONE, layout.NONE
 
     def features(self, t: int) -> Float:
-        """All features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open, t].
+        """Compute all features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open,
+        t].
 
         It changes nothing. Raises DataError for a time before the last row, or after the end of the bar: `clock` has
         to close that first.

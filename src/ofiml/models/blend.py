@@ -1,4 +1,4 @@
-"""A blend: what several models say, in equal parts, or weighted by how it went on rows that they had not seen."""
+"""A blend: the weighted mean of several models, with equal weights or weights fitted on held-out rows."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def _member(key: str, node: Any) -> Config:
 
 
 class Blend:
-    """Σ w_j times what member j says, w not negative: all 1/m, or, stacked, what is best in squares on the members'
+    """Σ w_j times the prediction of member j, w not negative: all 1/m, or, stacked, least squares on the members'
     predictions of purged walk-forward folds inside the train rows (Breiman 1996); of a direction w sums to 1, so that
     probabilities stay probabilities. All members are then fitted on all train rows.
     """

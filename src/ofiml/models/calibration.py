@@ -1,7 +1,7 @@
-"""Probabilities that are held to what happened, on rows that the model had not seen.
+"""Probabilities calibrated to observed frequencies, on rows that the model had not seen.
 
 The scores are out of fold: of purged walk-forward folds inside the train rows. On them a rising curve is fitted from
-the model's probability to the frequency of what it speaks of (Zadrozny & Elkan 2002; Platt 1999); the model itself is
+the model's probability to the observed frequency (Zadrozny & Elkan 2002; Platt 1999); the model itself is
 then fitted on all train rows.
 """
 
@@ -33,7 +33,7 @@ class Isotonic:
     def fit(cls, p: Float, outcome: Float) -> "Isotonic":
         from sklearn.isotonic import IsotonicRegression
 
-        never = 1.0 / (len(p) + 2)  # what never happened in so many rows is no certainty
+        never = 1.0 / (len(p) + 2)  # an event unseen in so many rows is not impossible
         curve = IsotonicRegression(y_min=never, y_max=1 - never, out_of_bounds="clip").fit(p, outcome)
         return cls(curve.X_thresholds_, curve.y_thresholds_)
 
@@ -72,7 +72,7 @@ class Sigmoid:
         outcome = np.repeat([1.0, 0.0], len(p))
         fitted = LogisticRegression(C=np.inf).fit(score, outcome, sample_weight=np.concatenate([target, 1 - target]))
         slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-        if slope < 0:  # the scores told less than nothing
+        if slope < 0:  # the scores rank the wrong way round
             slope, intercept = 0.0, float(logit(target.mean()))
         return cls(np.array([slope]), np.array([intercept]))
 
@@ -98,7 +98,7 @@ _CURVES: dict[Calibration, type[Isotonic] | type[Sigmoid]] = {"isotonic": Isoton
 
 
 def wrap_calibrated(make: Callable[[], Model], method: Calibration, *, flat: bool = False) -> Model:
-    """The classifier that `make` makes, calibrated by `method`. `flat`: it knows three classes."""
+    """Wrap the classifier of `make` in calibration by `method`. `flat`: it has three classes."""
     return make() if method == "none" else Calibrated(make, method, flat=flat)
 
 
@@ -116,7 +116,7 @@ class Calibrated:
         for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy=f"{key}=none"):
             with at(f"inner fold {fold.index} of {key}"):
                 fitted = self._make().fit(x[fold.train], y[fold.train], inner.take(fold.train))
-            # A model of two classes speaks of rows that move.
+            # A model of two classes predicts rows that move.
             counts = fold.test if len(self._classes) == 3 else fold.test[y[fold.test] != 0]
             scores.append(_class_probabilities(fitted, x[counts]))
             labels.append(y[counts])

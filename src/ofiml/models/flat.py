@@ -1,4 +1,4 @@
-"""Models that speak of rows that move, made whole: how often nothing moves is the share of train rows that did not."""
+"""Two-class models extended by P(flat): the share of train rows that did not move."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from ofiml.splits.inner import Inner
 
 class WithFlat:
     """A classifier of up or down, of rows that move, with P(flat) = f, the share of train rows whose label is 0: its
-    P(down) and P(up) are (1 - f) times what it says. Without such rows it is the classifier itself, to the bit.
+    P(down) and P(up) are (1 - f) times the model's. Without such rows it is the classifier itself, to the bit.
     """
 
     def __init__(self, model: Model) -> None:
@@ -30,7 +30,7 @@ class WithFlat:
 
     def probabilities(self, x: Float) -> Float:
         moved = self.model.probabilities(x)
-        assert moved is not None, "only a classifier knows of moves"
+        assert moved is not None, "only a classifier has probabilities"
         moves = 1.0 - self.flat
         return np.column_stack([moves * moved[:, 0], np.full(len(moved), self.flat), moves * moved[:, 2]])
 

@@ -116,7 +116,7 @@ class Lgbm:
         return self
 
     def _best_rounds(self, x: Float, y: Float, inner: Inner, stopping: int) -> int:
-        """After how many rounds the loss on held-out rows was least."""
+        """Return the number of rounds with the least loss on validation rows."""
         import lightgbm
 
         key = "model.early_stopping"
@@ -132,7 +132,7 @@ class Lgbm:
         return max(1, int(booster.best_iteration))
 
     def _train_rows(self, x: Float, y: Float) -> tuple[Float, Float]:
-        """The rows that are learned from, and what is learned."""
+        """Select the rows to train on, with labels as LightGBM takes them."""
         if self.objective == "binary":
             return select_moves(x, y)
         if self.objective == "multiclass":
@@ -173,7 +173,7 @@ class Lgbm:
         self.booster.save_model(stem.with_suffix(".txt"))
 
     def load(self, stem: Path, width: int) -> "Lgbm":
-        """Reads what `save` wrote, for `width` features, to predict and no more: `contributions` and `native` need the
+        """Read what `save` wrote, for `width` features, to predict and no more: `contributions` and `native` need the
         library, which is never given a stranger's file. Raises DataError for anything else.
         """
         from ofiml.models import trees
@@ -186,7 +186,7 @@ class Lgbm:
 
 
 def _constraints(task: Task) -> tuple[int, ...]:
-    """Which way each feature may move the prediction: up, down, or freely; none where all are free."""
+    """Return the sign (1, -1, 0 for free) in which each feature may move the prediction; empty where all are free."""
     from ofiml.ofi.columns import price_sign
 
     if not task.features:

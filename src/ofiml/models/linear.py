@@ -18,7 +18,7 @@ from ofiml.splits.inner import Inner
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """What a fitted linear model says, in its own arithmetic: the same bits for one row as for many, which a matrix
+    """The score of a fitted linear model in explicit arithmetic: the same bits for one row as for many, which a matrix
     product does not promise. All (k,) but `intercept`.
     """
 
@@ -29,7 +29,7 @@ class Scorer:
     intercept: float
 
     def scaled(self, x: Float) -> Float:
-        """The features (n, k), missing ones filled, standardised."""
+        """Impute and standardise the features (n, k)."""
         return (np.where(np.isnan(x), self.median, x) - self.mean) / self.scale
 
     def score(self, x: Float) -> Float:
@@ -90,7 +90,7 @@ class Linear:
         stem.with_suffix(".json").write_text(json.dumps({"classify": self.classify} | as_lists, indent=1))
 
     def load(self, stem: Path, width: int) -> "Linear":
-        """Reads what `save` wrote, for `width` features. Raises DataError for anything else."""
+        """Read what `save` wrote, for `width` features. Raises DataError for anything else."""
         path = stem.with_suffix(".json")
         try:
             parts = json.loads(path.read_text())
@@ -110,7 +110,7 @@ class Linear:
 
 
 def select_moves(x: Float, y: Float) -> tuple[Float, Float]:
-    """The rows whose mid moved, with y as 0 (down) or 1 (up): what a classifier of two ways trains on. Raises
+    """Select the rows whose mid moved, with y as 0 (down) or 1 (up), to train a two-class model. Raises
     OneWayError as of `require_both_directions`.
     """
     require_both_directions(y)
@@ -119,6 +119,6 @@ def select_moves(x: Float, y: Float) -> tuple[Float, Float]:
 
 
 def require_both_directions(y: Float) -> None:
-    """Raises OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
+    """Raise OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
     if not ((y > 0).any() and (y < 0).any()):
         raise OneWayError("all rows moved the same way, or none did")

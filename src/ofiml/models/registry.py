@@ -9,7 +9,7 @@ from ofiml.models.base import Model, Task
 
 
 def build_model(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
-    """Make the unfitted model that `config` describes.
+    """Build the unfitted model of `config`.
 
     Parameters
     ----------

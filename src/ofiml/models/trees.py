@@ -44,8 +44,8 @@ _NUMBER = re.compile(r"-?(inf|[0-9]{1,40}(\.[0-9]{1,40})?(e[+-]?[0-9]{1,3})?)", 
 def predict_py(
     nodes: NDArray[np.void], roots: NDArray[np.int32], leaves: Float, transform: int, x: Float, out: Float
 ) -> None:
-    """What the trees say of rows x (n, k), in `out` (n, scores): sums of their leaves, tree after tree, which belong to
-    the scores in turn; their sigmoid, or softmax, as `transform` says.
+    """Write the predictions of rows x (n, k) to `out` (n, scores): sums of their leaves, tree after tree, which belong
+    to the scores in turn; their sigmoid, or softmax, as `transform` says.
     """
     scores = out.shape[1]
     for i in range(len(x)):
@@ -106,7 +106,7 @@ class Trees:
 
 
 def read_trees(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -> Trees:
-    """The trees of a file that `Lgbm.save` wrote, over `width` features, of one of `OBJECTIVES` and with these
+    """Read the trees of a file that `Lgbm.save` wrote, over `width` features, of one of `OBJECTIVES` and with these
     constraints. Raises DataError, with the line, for any other; what follows the trees (importances, parameters) is not
     read.
     """
@@ -155,7 +155,7 @@ class _Lines:
         return line
 
     def require(self, holds: bool, expected: str) -> None:
-        """Raises DataError unless the line is what is expected."""
+        """Raise DataError unless `holds`; the message says what was expected."""
         if not holds:
             raise DataError(
                 f"{self.name}, line {self.number}: not a LightGBM model written by a study (expected: {expected}); "
@@ -163,7 +163,7 @@ class _Lines:
             )
 
     def expect(self, *lines: str) -> None:
-        """The next lines must be these."""
+        """Require the next lines to be these."""
         for line in lines:
             self.require(self.next() == line, repr(line))
 
@@ -190,7 +190,7 @@ class _Lines:
 
 
 def _header(lines: _Lines, width: int, objective: str, monotone: Sequence[int]) -> str:
-    """Checks all that stands before the trees; returns their sizes as written."""
+    """Check all that precedes the trees; return their sizes as written."""
     written, scores, _ = OBJECTIVES[objective]
     lines.expect("tree", "version=v4", f"num_class={scores}", f"num_tree_per_iteration={scores}", "label_index=0")
     lines.expect(f"max_feature_idx={width - 1}")

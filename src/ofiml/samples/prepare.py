@@ -37,7 +37,7 @@ T = TypeVar("T")
 def prepare_session(session: Session, settings: SampleSettings) -> SessionSamples:
     """Return a session's bars with flow, features, labels and execution quotes.
 
-    Raises DataError for settings that the session cannot answer.
+    Raises DataError for settings that the session does not support.
     """
     _check_settings(session, settings)
     book = select_states(session, settings.bars.per)
@@ -45,10 +45,10 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     table = bar_table(session, book, bars)
     latency = settings.latency_ns
     zone = time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
-    asked = plan(settings.features, settings.ofi)
+    features = plan(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
-    computed = compute(session, market(session, settings.bars.per, zone), asked, bars.edges, names)
-    flow = flow_table(computed, flow_groups(settings.ofi), asked.windows)
+    computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)
+    flow = flow_table(computed, flow_groups(settings.ofi), features.windows)
     labels = label_table(session, book, bars, settings.target, settings.horizon, latency)
     rows = pl.concat(
         [
@@ -81,7 +81,7 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
 
 
 def _check_settings(session: Session, settings: SampleSettings) -> None:
-    """Raises DataError for settings that the session cannot answer."""
+    """Raise DataError for settings that the session does not support."""
     where, unit, ofi = f"{session.source}, {session.date}", session.size_unit, settings.ofi
     if ofi.levels is not None and ofi.levels > session.levels:
         raise DataError(f"{where}: ofi.levels={ofi.levels}, but the data have {session.levels}: lower it, or set null.")
@@ -110,8 +110,8 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
 
 
 def _first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
-    """The first instant that any feature or flow of a bar, or its label's unit, looks back to, ns; never before the
-    session's open.
+    """Return the first instant (ns) that any feature or flow of a bar, or its label's unit, looks back to; never before
+    the session's open.
     """
     features = chosen(settings.features.columns)
     if any(f.session for f in features):
@@ -133,7 +133,7 @@ def _decay_moves(session: Session, book: Book, bars: Bars, scale: pl.Series, set
 
 
 def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSettings) -> pl.DataFrame:
-    """`oracle` per bar of a simulated session: the label that its truth at the bar's close lets one expect. No
+    """Compute `oracle` per bar of a simulated session: the expected label given the true state at the bar's close. No
     feature and no model sees it. In the label's unit; of a direction, in ticks. No column for real markets, impact
     labels, horizons on other clocks than time, and triple barriers, whose expectation is not known in closed form.
     """

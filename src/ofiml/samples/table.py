@@ -23,9 +23,9 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     """
     if len({(s.levels, s.size_unit) for s in sessions}) > 1:
         raise DataError("The sessions differ in levels or size unit: set dataset.levels to a depth common to all.")
-    taken = UniqueSessions()
+    unique = UniqueSessions()
     for s in sessions:
-        taken.add(*s.key, s.source)
+        unique.add(*s.key, s.source)
     rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
     no_mid = pl.col("mid").is_null()
     no_label = ~no_mid & pl.col("y").is_null()

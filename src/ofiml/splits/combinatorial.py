@@ -31,7 +31,9 @@ class Combinatorial:
         return comb(self.groups, self.tested) * self.tested // self.groups
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for too few rows or dates, a group without rows, or a fold without train rows."""
+        """Divide the rows into folds. Raises DataError for too few rows or dates, a group without rows, or a fold
+        without train rows.
+        """
         marks = build_ruler(rows, self.by)
         if marks.total < self.groups:
             raise DataError(

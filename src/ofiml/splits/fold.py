@@ -67,14 +67,14 @@ def purged_fold(
     name: str | None = None,
     remedy: str | None = None,
 ) -> Fold:
-    """The fold of `test` whose train rows are the candidates that come near no test row.
+    """Build the fold of `test` whose train rows are the candidates away from every test row.
 
     Purged is a candidate whose [first instant used or label start, label end] meets the label interval of a test row:
     of any single one, so that what lies between two test blocks stays. Where training precedes testing this keeps train
     labels from reaching into the test block; test features may look back into what was then past. Where training
     follows testing it keeps train features from looking back into test labels. Embargoed are those that would meet a
-    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left; `name` is what the
-    fold is called there, and `remedy` one of its own.
+    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left; its message
+    uses the fold's `name` and adds `remedy`.
     """
     first = np.minimum(rows.first_used, rows.label_start)[candidates]
     intervals = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
@@ -98,7 +98,7 @@ def purged_fold(
 
 
 def count_leaks(rows: Intervals, fold: Fold) -> int:
-    """How many train rows meet a test row's label interval: 0 of a fold that may be used.
+    """Count the train rows that overlap a test row's label interval: 0 for a valid fold.
 
     Counted another way than they were purged: the test labels that started by a train row's end, less those that had
     ended before its beginning.

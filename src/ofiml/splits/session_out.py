@@ -1,4 +1,4 @@
-"""Leave one session out: each date is tested once, by what was learned on all others."""
+"""Leave one session out: each date is tested once, with models fitted on all other dates."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,7 +20,9 @@ class LeaveOneSessionOut:
     embargo: int
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for fewer than two dates with rows, or a fold without train rows."""
+        """Divide the rows into folds by date. Raises DataError for fewer than two dates with rows, or a fold without
+        train rows.
+        """
         marks = BySession(rows)
         spans = [Span(*span) for span in pairwise(marks.instant(mark) for mark in range(marks.total + 1))]
         blocks = [(span, test) for span in spans if len(test := select_rows(rows, span.start, span.until))]

@@ -38,7 +38,7 @@ class WalkForward:
     embargo: int
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for too few rows or dates, or a fold without train or test rows."""
+        """Divide the rows into folds. Raises DataError for too few rows or dates, or a fold without train or test."""
         marks = build_ruler(rows, self.by)
         begin = int(self.first_train * marks.total)
         if marks.total - begin < self.folds or begin == 0:
@@ -69,8 +69,8 @@ def walk_forward(
     key: str = "split.n_folds",
     remedy: str = "fewer folds",
 ) -> list[Fold]:
-    """`folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after its
-    train rows; errors say that `key` asks for them, and `remedy` how it may ask for less.
+    """Make `folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after
+    its train rows; errors name the config `key` that sets their number, and the `remedy`.
 
     A row of the same instant as a test row is purged, as their labels start together. Raises DataError for too few
     rows, or if a fold keeps no train row.

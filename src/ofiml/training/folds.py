@@ -1,4 +1,4 @@
-"""Every fold: tuned and fitted on its train rows, predicted out of sample."""
+"""Tune and fit each fold on its train rows, and predict its test bars out of sample."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ class FoldResult:
     """A fitted fold. `model` is the config that it was fitted with, tuned or chosen before; `tuned` is None where
     nothing was tuned.
 
-    `predictions` has every bar of the test block, labelled or not: whoever trades does not know which. `shap` is the
+    `predictions` has every bar of the test block, labelled or not, as a trader cannot tell them apart. `shap` is the
     mean |SHAP| (k,) of the features over test rows, `dead_band` the band in ticks as the train rows have it, None
     without one.
     """
@@ -68,7 +68,7 @@ def fit_folds(
     chosen = config.tuning.best_params
     if chosen and len(chosen) != len(folds):
         raise ConfigError(
-            f"tuning.best_params has {len(chosen)} folds, and the split makes {len(folds)}: give one entry a fold."
+            f"tuning.best_params has {len(chosen)} folds, and the split makes {len(folds)}: give one entry per fold."
         )
     with (
         stages.stage("folds", len(folds)) as fold_bar,
@@ -176,7 +176,7 @@ def select_tested_bars(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
 
 
 def _probability_columns(chances: Float, by_seed: dict[int, Pipeline], tested: tuple[Float, Float]) -> list[pl.Series]:
-    """The probabilities (n, 3) of a direction, and of each seed P(up | the mid moves)."""
+    """Name the probabilities (n, 3) of a direction, and add for each seed P(up | the mid moves)."""
     columns = [pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES)]
     for seed, pipeline in by_seed.items():
         of_seed = pipeline.probabilities(*tested)
@@ -187,7 +187,7 @@ def _probability_columns(chances: Float, by_seed: dict[int, Pipeline], tested: t
 
 @contextmanager
 def _naming_fold(fold: Fold, target: Target) -> Iterator[None]:
-    """Name the fold in a DataError and, where its labels go one way only, say what of the target helps."""
+    """Name the fold in a DataError and, where its labels go one way only, name the target setting to change."""
     try:
         with at(f"Fold {fold.index}"):
             yield

@@ -1,4 +1,4 @@
-"""What models and splitters see of a table of rows."""
+"""The inputs of models and splitters, selected from a table of rows."""
 
 import numpy as np
 import polars as pl

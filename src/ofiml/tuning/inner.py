@@ -1,4 +1,4 @@
-"""What a parameter set is judged by: purged inner folds of a fold's train rows."""
+"""The score of a parameter set: on purged inner folds of a fold's train rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Train:
     """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals.
 
     With a `dead_band`, labels are moves in ticks, which each inner fold encodes by its own train rows. `columns` are
-    the names of the other features, for a model that is told something of them.
+    the names of the other features, for a model with settings per feature.
     """
 
     flow: Float
@@ -50,7 +50,7 @@ class InnerFold:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
+    """The outcome of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
 
     state: TrialState
     scores: list[float]
@@ -62,7 +62,7 @@ class Outcome:
 
 
 def build_inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
-    """The purged inner folds; the reduction over levels learns on the inner train rows alone."""
+    """Build the purged inner folds; the reduction over levels is fitted on the inner train rows alone."""
     folds, whole = [], Inner(train.rows, embargo)
     for fold in whole.folds(count, key="tuning.inner_folds", remedy="tuning=off"):
         y = Encoder.fit(train.y[fold.train], train.dead_band).encode(train.y)
@@ -81,7 +81,7 @@ def evaluate(
     seed: int,
     should_prune: Callable[[list[float]], bool],
 ) -> Outcome:
-    """The model's score on each inner fold, one after the other, until `should_prune` says so of those that there are.
+    """Score the model on each inner fold in turn, until `should_prune` is true of the scores so far.
 
     A score is the R² against the inner train mean; for a direction, minus the log loss of down, flat and up over all
     rows; for a quantile, minus the pinball loss. A fold whose labels leave nothing to learn, or whose score is not a

@@ -1,7 +1,7 @@
-"""Who tries which place of a study, and what came of it: any number of processes, any of them killed at any time.
+"""The places of a study and their trials, shared by any number of processes, any of which may be killed at any time.
 
-A trial is a place, 0, 1, 2 …; whoever tries one holds the lock of its slot, which the operating system takes back from
-a process that dies. What came of it is one line of Optuna's journal, written whole and under a lock, so that a place is
+A trial has a place, 0, 1, 2 …; a process locks its slot while it runs, and the operating system releases the lock of
+a process that dies. Its outcome is one line of Optuna's journal, written whole and under a lock, so that a place is
 there or is not. Locks lie in files that stay: one that is deleted while it is held would lock nothing.
 """
 
@@ -37,7 +37,7 @@ class Slots:
 
     @contextmanager
     def claim(self, place: int) -> Iterator[bool]:
-        """Whether the place is ours to try: nobody else is at it, and nobody has been."""
+        """Claim a place: true if no other process runs it and it is not finished."""
         # Places that are never tried at the same time share a lock.
         lock = FileLock(self.folder / f"slot_{place % self.side_by_side}.lock")
         try:
@@ -51,8 +51,8 @@ class Slots:
             lock.release()
 
     def finished(self) -> dict[int, Any]:
-        """Optuna's frozen trial of each finished place, in order. Raises DataError for a journal that holds anything
-        else.
+        """Return Optuna's frozen trial of each finished place, in order. Raises DataError for a journal that holds
+        anything else.
         """
         with self._study() as study:
             trials: dict[int, Any] = {}
@@ -65,7 +65,7 @@ class Slots:
             return dict(sorted(trials.items()))
 
     def add(self, trial: Any) -> None:
-        """Writes a finished trial, whose user attribute `place` says which."""
+        """Write a finished trial, whose user attribute `place` says which."""
         with self._study() as study:
             study.add_trial(trial)
 
@@ -97,7 +97,7 @@ class Slots:
 
 
 def truncate_torn_line(journal: Path) -> None:
-    """A machine that stops in the middle of a write leaves half a line, which no one could read past."""
+    """Remove the half line that an interrupted write leaves, as Optuna cannot read past it."""
     content = journal.read_bytes() if journal.exists() else b""
     whole = content.rfind(b"\n") + 1
     if whole < len(content):

@@ -65,11 +65,11 @@ def tune(
     step: Callable[[], None],
     threads: int = 1,
 ) -> Tuned:
-    """The best of `config.trials` parameter sets in `model.space`, the first being the config's own; what is tried
-    follows from the rows, `seed` and the number `fold`.
+    """Find the best of `config.trials` parameter sets in `model.space`, the first being the config's own; the trials
+    follow from the rows, `seed` and the number `fold`.
 
-    Whoever tunes on the same rows with the same settings works on the same study: other processes that do so now, and
-    runs that were killed before. `step` is called once a trial. Raises DataError if no trial is complete.
+    Processes that tune on the same rows with the same settings share one study, and resume the trials of killed runs.
+    `step` is called once a trial. Raises DataError if no trial is complete.
     """
     inner = build_inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
     key = _key(train, ofi, model, split, config, task, (seed, fold))
@@ -102,7 +102,7 @@ def tune(
 
 
 def _raise_first_failure(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:
-    """Raises the DataError of the first inner fold that leaves the model nothing to learn, if there is one."""
+    """Raise the DataError of the first inner fold on which the model cannot be fitted, if there is one."""
     for index, fold in enumerate(inner):
         with at(f"{failed}; inner fold {index} of tuning.inner_folds"):
             build_model(model, task=task, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
@@ -118,7 +118,7 @@ def _run_trials(
     fold: int,
     report_finished: Callable[[int], None],
 ) -> None:
-    """Tries places, a generation after the other, until all are finished, by whomever."""
+    """Run places, one generation after the other, until all are finished by this or other processes."""
     while True:
         finished = slots.finished()
         places = [place for place in range(config.trials) if place not in finished]
