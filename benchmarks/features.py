@@ -103,7 +103,7 @@ def live(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for i in range(1000 if repeat == 0 else LIVE):
             row = rows[i]
             start = time.perf_counter_ns()
-            closed = stream.pass_to(int(row[layout.STAMP]))
+            closed = stream.close_before(int(row[layout.STAMP]))
             passed = time.perf_counter_ns()
             stream.update(row)
             updates[i] = time.perf_counter_ns() - passed

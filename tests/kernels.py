@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from ofiml.bars import cut
-from ofiml.bars.time import states
+from ofiml.bars import cut_bars
+from ofiml.bars.time import select_states
 from ofiml.config import Config, load
 from ofiml.data.sessions import sources
 from ofiml.features.batch import compute, pieces
 from ofiml.features.machine import market, plan
 from ofiml.labels.table import label_table
 from ofiml.live.stream import Stream
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from tests.books import busy_session
 from tests.conftest import ROOT
 from tests.fuzzing.samples import samples
@@ -49,21 +49,21 @@ def compile_flow() -> None:
     session = busy_session(0, 200, 2)
     for overrides in (["bars.step=2s"], ["bars=volume", "bars.size=30", "target=triple_barrier", "model=logistic"]):
         config = configured("features=full", "features.vpin_bucket=20", "ofi.levels=2", *overrides)
-        book, asked = states(session, "message"), plan(config.features, config.ofi)
-        bars = cut(session, book, config.bars)
+        book, asked = select_states(session, "message"), plan(config.features, config.ofi)
+        bars = cut_bars(session, book, config.bars)
         compute(session, market(session, "message"), asked, bars.edges)
         label_table(session, book, bars, config.target, config.horizon, 0)
         stream = Stream(market(session, "message"), config.bars, asked)
         for rows in pieces(session):
             for row in rows:
-                stream.take(row)
+                stream.push_row(row)
         stream.finish(session.close)
     x = np.random.default_rng(0).standard_normal((60, 2))
     model = configured("model=lgbm", "model.n_estimators=2").model
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "fold_00"
-        build(model, task="regression", seed=0).fit(x, x[:, 0], apart(60)).save(stem)
-        build(model, task="regression", seed=0).load(stem, 2).predict(x)
+        build_model(model, task="regression", seed=0).fit(x, x[:, 0], apart(60)).save(stem)
+        build_model(model, task="regression", seed=0).load(stem, 2).predict(x)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.bars.time import bar_table, time_bars
-from ofiml.bars.time import states as book_states
+from ofiml.bars.time import select_states as book_states
 from ofiml.cli.overrides import composed
 from ofiml.data.quality import Quality
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, level, schema, times

@@ -18,7 +18,7 @@ from ofiml.config.registry import entry_points
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
@@ -140,7 +140,7 @@ def test_a_blend_may_have_their_model_as_a_member(install):
     install()
     config = composed(["model=blend", "+model@model.members.one=theirs", "model.members.one.alpha=5"], "")
     assert config.model.members["one"].alpha == 5
-    build(config.model, task="regression", seed=1)
+    build_model(config.model, task="regression", seed=1)
 
 
 def test_the_command_takes_their_choices(install, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ofiml.bars.time import states, time_bars
+from ofiml.bars.time import select_states, time_bars
 from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
@@ -18,7 +18,7 @@ def rows(*given):
 
 def flow(session):
     """Best-level flow by second."""
-    book = states(session, "message")
+    book = select_states(session, "message")
     return bar_flow(session, "message", time_bars(session, book, 10**9)).to_series().to_list()
 
 

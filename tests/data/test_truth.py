@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.bars.time import mid_ticks, quotes, states
+from ofiml.bars.time import mid_ticks, quotes_at, select_states
 from ofiml.data.schema import F_LAST, times
 from ofiml.data.synthetic import simulate
 from ofiml.data.synthetic.oracle import expected_move, gap
@@ -38,7 +38,7 @@ def signed_volume(session, edges):
 
 
 def mids(session, at):
-    return mid_ticks(quotes(states(session, "message"), at), session.tick).to_numpy()
+    return mid_ticks(quotes_at(select_states(session, "message"), at), session.tick).to_numpy()
 
 
 def grid(session, step):

@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.bars import cut
-from ofiml.bars.time import states
+from ofiml.bars import cut_bars
+from ofiml.bars.time import select_states
 from ofiml.data.synthetic import simulate
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.decay import measure_decay
-from ofiml.labels.ahead import ahead_table, columns, named
+from ofiml.labels.decay import decay_columns, decay_table, format_horizon
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from ofiml.splits.rows import Intervals
@@ -27,16 +27,16 @@ def small(configure):
 
 def test_moves_are_those_of_the_mids_at_these_times(small):
     config, session = small
-    book = states(session, config.bars.per)
-    bars = cut(session, book, config.bars)
-    table = ahead_table(
+    book = select_states(session, config.bars.per)
+    bars = cut_bars(session, book, config.bars)
+    table = decay_table(
         session, book, bars, pl.Series(np.full(len(bars.close), 0.5)), config.horizon, config.evaluation.decay
     )
     events = book.events.select(mid=(pl.col("bid_px_00") + pl.col("ask_px_00")) / (2 * session.tick))["mid"].to_list()
     rng = np.random.default_rng(3)
     for k in rng.integers(0, len(bars.close), 40):
         start = int(bars.close[k]) + 50_000_000
-        for name, multiple in zip(columns(MULTIPLES), MULTIPLES, strict=True):
+        for name, multiple in zip(decay_columns(MULTIPLES), MULTIPLES, strict=True):
             end = start + int(multiple * 10 * SECOND)
             if end > session.close:
                 assert table[name][int(k)] is None
@@ -70,7 +70,7 @@ def test_on_clocks_of_activity_too(configure, small, clock):
     assert rows["ahead_04"].equals(
         prepare_session(session, SampleSettings.of(configure("dataset.session_length=20m", *clock, size))).rows["y"]
     )
-    assert named(config.horizon, 0.5) == f"{config.horizon.size / 2:g} {config.horizon.clock}"
+    assert format_horizon(config.horizon, 0.5) == f"{config.horizon.size / 2:g} {config.horizon.clock}"
 
 
 def decay(rows, config, train=None):
@@ -89,7 +89,7 @@ def predictions(y_hat, moves):
         "label_end": closes + H,
         "y_hat": y_hat,
     }
-    return pl.DataFrame(flat | {name: moves[:, i] for i, name in enumerate(columns(MULTIPLES))})
+    return pl.DataFrame(flat | {name: moves[:, i] for i, name in enumerate(decay_columns(MULTIPLES))})
 
 
 @pytest.fixture(scope="module")

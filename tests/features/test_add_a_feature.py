@@ -29,7 +29,7 @@ step, plan = 2 * 10**9, Plan(None, (), 0, 5, 20)
 edges = np.arange(session.open, session.close + 1, step)
 c = compute(session, market(session, "message"), plan, edges)
 stream = Stream(market(session, "message"), TimeBars("time", "2s", "message"), plan)
-bars = [bar for rows in pieces(session) for row in rows for bar in stream.take(row)]
+bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
 at = [INDEX[name] for name in ("near_share", "depth_5", "depth_all")]
 print(json.dumps({
     "names": list(CATALOGUE),

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from ofiml._numba import callees
-from ofiml.bars import cut
-from ofiml.bars.time import states
+from ofiml.bars import cut_bars
+from ofiml.bars.time import select_states
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import times
 from ofiml.data.sessions import sources
@@ -41,7 +41,7 @@ PARTS = ("bid_flow", "ask_flow", "adds", "cancels", "trades")
 
 
 def computed(session, bars=BARS[0], plan=PLAN):
-    edges = cut(session, states(session, bars.per), bars).edges
+    edges = cut_bars(session, select_states(session, bars.per), bars).edges
     return edges, compute(session, market(session, bars.per), plan, edges)
 
 
@@ -78,7 +78,7 @@ def test_each_function_has_one_signature():
     s = busy_session(0, 60)
     computed(s)
     stream = Stream(market(s, "message"), BARS[0], PLAN)
-    bars = [bar for rows in pieces(s) for row in rows for bar in stream.take(row)]
+    bars = [bar for rows in pieces(s) for row in rows for bar in stream.push_row(row)]
     assert bars
     for entry in (kernel.run, kernel.step, kernel.begin, kernel.features, kernel.sums, kernel.close_bar):
         assert len(entry.signatures) == 1, entry
@@ -138,7 +138,13 @@ def test_ten_lots_of_a_tenth_are_one():
     rows = [{"t": t, "book": [(100, 5, 102, 5)], "action": "T", "price": 101} for t in range(1, 45)]
     session_ = replace(session(rows, close=50), size_unit=0.1)
     for bars in (ActivityBars("volume", 1.0, "message"), ActivityBars("dollar", 1.01, "message")):  # a lot pays 0.101
-        assert cut(session_, states(session_, "message"), bars).edges.tolist() == [0, 10 * S, 20 * S, 30 * S, 40 * S]
+        assert cut_bars(session_, select_states(session_, "message"), bars).edges.tolist() == [
+            0,
+            10 * S,
+            20 * S,
+            30 * S,
+            40 * S,
+        ]
 
 
 class Record:

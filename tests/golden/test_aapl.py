@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.bars.time import states, time_bars
+from ofiml.bars.time import select_states, time_bars
 from ofiml.config import FileDataset, Policy
 from ofiml.data.schema import level, times
 from ofiml.data.sessions import sources
@@ -55,7 +55,7 @@ def by_bin(session, seconds):
     start = int(stamps[0]) // step * step
     stop = int(stamps[-1]) // step * step + step
     shifted = replace(session, open=start - 1, close=stop - 1)
-    book = states(shifted, "row")
+    book = select_states(shifted, "row")
     bars = time_bars(shifted, book, step)
     labels = pl.Series(bars.open + 1).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S+00:00").to_list()
     return labels, bar_flow(shifted, "row", bars)
@@ -150,7 +150,7 @@ def test_sample_across_windows(case):
 
 def test_flow_per_event(case):
     expected, session = case
-    book = states(session, "row")
+    book = select_states(session, "row")
     sides = {}
     for m in range(3):
         bid_px, bid_sz, ask_px, ask_sz = level(book.events, m)

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from ofiml.bars.time import bar_table, states, time_bars
+from ofiml.bars.time import bar_table, select_states, time_bars
 from ofiml.config import Ofi, RidgeOfi
 from ofiml.data.sessions import sources
 from ofiml.ofi.flow import bar_flow, flow_matrix
-from ofiml.ofi.reduce import reducer
+from ofiml.ofi.reduce import build_reducer
 from tests.golden.test_aapl import file_dataset
 
 SECOND = 1_000_000_000
@@ -33,7 +33,7 @@ def day(request, data):
 
 def impact(session, step):
     """(flow of all levels, mid change in ticks) of the bars that have both ends."""
-    book = states(session, "message")
+    book = select_states(session, "message")
     bars = time_bars(session, book, int(step[:-1]) * SECOND)
     flow = flow_matrix(bar_flow(session, "message", bars), session.levels, "none")
     mid = bar_table(session, book, bars)["mid"].to_numpy()
@@ -79,7 +79,7 @@ def test_levels_in_and_out_of_sample(data, golden, step):
     assert r2(y, best(flow[:k, 0]), mean) == pytest.approx(expected["ofi1_r2_in"], abs=1e-6)
     assert r2(y_test, best(flow[k:, 0]), mean) == pytest.approx(expected["ofi1_r2_oos"], abs=1e-6)
 
-    ridge = reducer(RIDGE, 5).fit(flow[:k], y)
+    ridge = build_reducer(RIDGE, 5).fit(flow[:k], y)
     assert ridge.alpha == pytest.approx(expected["mlofi_ridge_alpha"])
     reduced = ridge.transform(flow)[:, 0]
     centred = y.mean() + reduced - reduced[:k].mean()  # the intercept, which the reduction leaves to the model
@@ -97,11 +97,11 @@ def test_principal_components(data, golden, step):
     (session,) = sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
     expected = golden["amzn_l5"][step]
     flow, move = impact(session, step)
-    pca = reducer(PCA, 5).fit(flow, move)
+    pca = build_reducer(PCA, 5).fit(flow, move)
     # The golden file prints shares to 4 and weights to 3 digits.
     assert pca.explained[:4] == pytest.approx(expected["pca_evr_cov"], abs=5.1e-5)
     assert pca.weights == pytest.approx(expected["integrated_ofi_w"], abs=5.1e-4)
-    standard = reducer(PCA, 5).fit(flow / flow.std(axis=0), move)
+    standard = build_reducer(PCA, 5).fit(flow / flow.std(axis=0), move)
     assert standard.explained[:4] == pytest.approx(expected["pca_evr_corr"], abs=5.1e-5)
     integrated = pca.transform(flow)[:, 0]
     assert np.corrcoef(integrated, move)[0, 1] ** 2 == pytest.approx(expected["integrated_r2_pooled"], abs=1e-6)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.bars.time import states, time_bars
+from ofiml.bars.time import select_states, time_bars
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import F_LAST, times
 from ofiml.labels import label_table
@@ -25,7 +25,7 @@ def barriers(stop, take_profit):
 
 
 def made(s, per, step, target, horizon, latency):
-    book = states(s, per)
+    book = select_states(s, per)
     bars = time_bars(s, book, step)
     return bars, label_table(s, book, bars, target, horizon, latency)
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ofiml.config import Target
-from ofiml.labels import Encoder, in_ticks
+from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.measures import Forecast, list_measures
 from ofiml.samples.settings import SampleSettings
 from ofiml.splits.walk_forward import Intervals, walk_forward
 from ofiml.study import run as experiment
 from ofiml.training.inputs import read_intervals
-from ofiml.tuning.inner import Train, inner_folds
+from ofiml.tuning.inner import Train, build_inner_folds
 from ofiml.ui.progress import Stages
 
 SECOND = 1_000_000_000
@@ -49,16 +49,19 @@ def test_what_a_forecast_is_worth_in_ticks():
     y, move = np.array([1.0, -1.0, 0.0, 0.0]), np.array([5.0, -3.0, 1.0, 0.0])
     half, one = np.array([0.5, -0.5]), np.ones(2)
     returns = replace(DIRECTION, form="return")
-    assert in_ticks(half, None, np.array([2.0, np.nan]), y, move, returns).tolist()[0] == 1
+    assert convert_to_ticks(half, None, np.array([2.0, np.nan]), y, move, returns).tolist()[0] == 1
     # The rows that move do so by 4 ticks in the mean, whatever the share of those that do not.
     for flat in (np.zeros(2), np.full(2, 0.5)):
-        assert in_ticks(half, flat, one, y, move, DIRECTION).tolist() == [2, -2]
+        assert convert_to_ticks(half, flat, one, y, move, DIRECTION).tolist() == [2, -2]
     # Of a barrier, up 5, down -3, else 0.5. P(up) = 3/4 of those that touch, or 1/4; one in two does.
-    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
     quarter, flat = half / 2, np.full(2, 0.5)
-    assert in_ticks(quarter, flat, one, y, move, barrier).tolist() == [(3.75 - 0.75 + 0.5) / 2, (1.25 - 2.25 + 0.5) / 2]
+    assert convert_to_ticks(quarter, flat, one, y, move, barrier).tolist() == [
+        (3.75 - 0.75 + 0.5) / 2,
+        (1.25 - 2.25 + 0.5) / 2,
+    ]
     # P(up), P(0), P(down) = 6/10, 3/10, 1/10.
-    three_ways = in_ticks(np.array([0.5]), np.array([0.3]), np.ones(1), y, move, barrier)
+    three_ways = convert_to_ticks(np.array([0.5]), np.array([0.3]), np.ones(1), y, move, barrier)
     assert three_ways == pytest.approx(0.6 * 5 - 0.1 * 3 + 0.3 * 0.5)
 
 
@@ -66,11 +69,11 @@ def test_who_knows_no_more_than_the_shares_of_a_barriers_labels_forecasts_the_me
     rng = np.random.default_rng(1)
     y = rng.choice([-1.0, 0.0, 1.0], 500, p=[0.5, 0.2, 0.3])
     move = np.select([y > 0, y < 0], [4.0, -2.0], 1.0) + rng.uniform(0, 0.4, 500)
-    barrier = replace(DIRECTION, stop=2, take_profit=4)
+    barrier = replace(DIRECTION, form="triple_barrier", stop=2, take_profit=4)
     up, down, flat = (np.array([np.mean(y == k)]) for k in (1, -1, 0))
-    assert in_ticks(up - down, flat, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
+    assert convert_to_ticks(up - down, flat, np.ones(1), y, move, barrier) == pytest.approx(move.mean())
     # Of no train row that touched, the barriers themselves.
-    sure = in_ticks(np.full(1, 0.9), np.full(1, 0.1), np.ones(1), np.zeros(3), np.ones(3), barrier)
+    sure = convert_to_ticks(np.full(1, 0.9), np.full(1, 0.1), np.ones(1), np.zeros(3), np.ones(3), barrier)
     assert sure == pytest.approx(0.9 * 4 + 0.1 * 1)
 
 
@@ -83,7 +86,7 @@ def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
     ofi = configure("ofi=best_level").ofi
     later = y.copy()
     later[200:] *= 10  # the second half is held out, in three blocks
-    folds, other = (inner_folds(replace(train, y=labels), ofi, 0, 3) for labels in (y, later))
+    folds, other = (build_inner_folds(replace(train, y=labels), ofi, 0, 3) for labels in (y, later))
     for fold, changed in zip(folds[:2], other[:2], strict=True):
         assert set(fold.y) == {-1, 0, 1}
         assert fold.y.tolist() == changed.y.tolist()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ofiml.bars.time import bar_table, states, time_bars
+from ofiml.bars.time import bar_table, select_states, time_bars
 from ofiml.config import Horizon, Target
 from ofiml.labels import label_table
 from tests.books import SECOND, session
@@ -12,7 +12,7 @@ MS = 1_000_000
 
 def labels(rows, *, kind="forecast", form="return", unit="ticks", length="2s", delay="500ms", latency=0, close=6):
     s = session(rows, close=close)
-    book = states(s, "message")
+    book = select_states(s, "message")
     bars = time_bars(s, book, SECOND)
     target = Target(kind, form, unit, look_back=None, dead_band=0.0, stop=None, take_profit=None)
     horizon = Horizon("time", length, None, delay)
@@ -67,7 +67,7 @@ def test_a_missing_side_gives_no_label():
 
 def table(rows, horizon, *, target=None, close=6, latency=0):
     s = session(rows, close=close)
-    book = states(s, "message")
+    book = select_states(s, "message")
     plain = Target("forecast", "return", "ticks", look_back=None, dead_band=0.0, stop=None, take_profit=None)
     return label_table(s, book, time_bars(s, book, SECOND), target or plain, horizon, latency)
 

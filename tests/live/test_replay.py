@@ -178,7 +178,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
     assert "all are the same to the bit" in printed
     uri, run_id, _ = logged("cross")
     assert replay([run_id, "dataset.max_sessions=2", "--uri", uri]) == 1
-    assert "features.cross names SYN3, which has no session" in capsys.readouterr().err
+    assert "features.cross: no session of SYN3" in capsys.readouterr().err
 
 
 def test_a_date_is_streamed_together_however_its_sessions_come(configure):
@@ -194,7 +194,7 @@ def test_a_date_is_streamed_together_however_its_sessions_come(configure):
             yield given.pop(0)
 
     together = []
-    for group in replay_room._together(coming(), ["SYN2"]):
+    for group in replay_room._group_sessions(coming(), ["SYN2"]):
         gc.collect()
         assert not [ref for ref in alive if ref() is not None]
         assert {(s.symbol, s.date): s.events.height for s in group}.items() <= heights.items()
@@ -304,7 +304,7 @@ def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_h
 
 
 def test_each_row_is_timed_once(logged, monkeypatch):
-    """As `take`, by whether it closes a bar; what `finish` and other symbols' rows close is in neither."""
+    """As `push_row`, by whether it closes a bar; what `finish` and other symbols' rows close is in neither."""
     uri, run_id, artifacts = logged("windows")
     kept = []
     monkeypatch.setattr(replay_room, "Timings", lambda made=replay_room.Timings: kept.append(made()) or kept[-1])
@@ -332,11 +332,11 @@ def test_a_changed_model_is_noticed(logged, capsys):
 @pytest.mark.parametrize(
     ("run", "file", "change", "sentence"),
     [
-        ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "is no LightGBM model that a study wrote"),
-        ("trees", "fold_01.txt", ("split_feature=", "split_feature=-1 "), "is no LightGBM model that a study wrote"),
-        ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "is of other features"),
-        ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "does not describe the features"),
-        ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is no linear model that a study wrote"),
+        ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "not a LightGBM model written by a study"),
+        ("trees", "fold_01.txt", ("split_feature=", "split_feature=-1 "), "not a LightGBM model written by a study"),
+        ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "does not match the features"),
+        ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "is not a feature list written by a study"),
+        ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is not a linear model written by a study"),
         ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "is of another model"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.bars import cut
-from ofiml.bars.time import states
+from ofiml.bars import cut_bars
+from ofiml.bars.time import select_states
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import F_LAST, times
 from ofiml.data.sessions import sources
@@ -19,7 +19,7 @@ from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.machine import Plan, market
 from ofiml.live.stream import Stream
 from ofiml.ofi import flow as flow_module
-from ofiml.ofi.flow import NET, FlowRow, flow_matrix, flow_table, groups
+from ofiml.ofi.flow import NET, FlowRow, flow_groups, flow_matrix, flow_table
 from tests.books import busy_session, session
 
 S = 10**9
@@ -37,12 +37,12 @@ def streamed(s, bars, plan=PLAN):
     stream, closed = Stream(market(s, bars.per), bars, plan), []
     for rows in pieces(s):
         for row in rows:
-            closed += stream.take(row)
+            closed += stream.push_row(row)
     return closed + stream.finish(s.close)
 
 
 def assert_same(s, bars, plan=PLAN):
-    edges = cut(s, states(s, bars.per), bars).edges
+    edges = cut_bars(s, select_states(s, bars.per), bars).edges
     batch, live = compute(s, market(s, bars.per), plan, edges), streamed(s, bars, plan)
     assert [(b.open, b.close) for b in live] == list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
     bits = np.array([b.features for b in live]).view(np.int64)
@@ -58,7 +58,7 @@ def assert_same(s, bars, plan=PLAN):
 def test_random_books_give_the_same_bits_in_batch_and_stream(seed, bars, levels, resets):
     s = busy_session(seed, 160, levels, resets=resets)
     try:
-        cut(s, states(s, bars.per), bars)
+        cut_bars(s, select_states(s, bars.per), bars)
     except DataError:  # not one bar is filled
         return
     assert_same(s, bars, replace(PLAN, flow_levels=min(levels, 2)))
@@ -85,12 +85,12 @@ def test_a_whole_real_session_gives_the_same_bits(data, configure, name, path, b
 )
 def test_a_row_of_flow_is_that_of_the_matrix(configure, monkeypatch, overrides, plain):
     if plain:
-        monkeypatch.setattr(flow_module, "row", flow_module.row_py)
+        monkeypatch.setattr(flow_module, "fill_flow_row", flow_module.fill_flow_row_py)
     config = configure("ofi.windows=[bar,1s,10s]", *overrides).ofi
     live, batch = assert_same(busy_session(1, 200, resets=0.02), BARS[0])
     batch.flow[3, 0, -2:] = 0  # a bar without a state: flow by depth is 0
     live[3] = replace(live[3], flow=batch.flow[3])
-    asked = groups(config)
+    asked = flow_groups(config)
     matrix = flow_matrix(flow_table(batch, asked, PLAN.windows), 2, config.normalise, asked)
     row = FlowRow(PLAN.windows, config.normalise, asked)
     rows = np.vstack([row(b.flow, b.known) for b in live])
@@ -106,7 +106,7 @@ def test_features_on_demand_are_those_of_a_bar_that_ends_then_and_change_nothing
     asked = {}
     for rows in pieces(s):
         for row in rows:
-            stream.take(row)
+            stream.push_row(row)
             if row[0] > s.open:
                 asked[int(row[0])] = stream.features(int(row[0]))
     for t, values in list(asked.items())[::17]:  # the last answer at t is that after all rows of t
@@ -129,7 +129,7 @@ def bars_of(rows, gaps=(), close=20):
         if i in gaps:
             closed += stream.clock(int(one[0]))
             stream.gap()
-        closed += stream.take(one)
+        closed += stream.push_row(one)
     return closed + stream.finish(s.close)
 
 
@@ -164,8 +164,8 @@ def test_during_a_gap_nothing_is_known_but_the_clock():
     s = session(ROWS, close=20)
     stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
     rows = next(pieces(s))
-    stream.take(rows[0])
-    stream.take(rows[1])
+    stream.push_row(rows[0])
+    stream.push_row(rows[1])
     assert stream.features(2 * S)[INDEX["queue_imbalance"]] == (6 - 7) / 13
     stream.gap()
     values = stream.features(3 * S)
@@ -178,11 +178,11 @@ def test_the_clock_closes_bars_where_no_row_comes():
     s = session(ROWS[:2], close=20)
     stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
     for one in next(pieces(s)):
-        assert stream.take(one) == []
+        assert stream.push_row(one) == []
     assert stream.clock(5 * S) == []  # a row of this very time may still come
     assert [b.close for b in stream.clock(10 * S + 1)] == [5 * S, 10 * S]
     assert stream.clock(10 * S + 2) == []
-    with pytest.raises(DataError, match="A bar has ended before"):
+    with pytest.raises(DataError, match="A bar closed before"):
         stream.features(16 * S)
     assert [b.close for b in stream.clock(10**6 * S)] == [15 * S, 20 * S]  # the session is scheduled to end
 
@@ -194,11 +194,11 @@ def test_push_says_what_is_wrong():
     stream.push(3 * S, "A", "B", None, 1, F_LAST, book)
     with pytest.raises(DataError, match="in the order of receipt"):
         stream.push(2 * S, "A", "B", None, 1, F_LAST, book)
-    with pytest.raises(DataError, match="8 numbers of the book, and the stream 4"):
+    with pytest.raises(DataError, match="8 book values, and 1 levels need 4"):
         stream.push(4 * S, "A", "B", None, 1, F_LAST, book * 2)
     with pytest.raises(DataError, match="action 'X' or side 'B'"):
         stream.push(4 * S, "X", "B", None, 1, F_LAST, book)
-    with pytest.raises(DataError, match="asked for after a row"):
+    with pytest.raises(DataError, match="before the last row"):
         stream.features(2 * S)
 
 
@@ -210,7 +210,7 @@ def test_push_and_take_are_the_same():
     columns = s.events.select(pl.col("ts_recv").to_physical(), "action", "side", "price", "size", "flags", *book)
     rows = next(pieces(s))
     for given_, one in zip(columns.iter_rows(), rows, strict=True):
-        a, b = pushed.push(*given_[:6], given_[6:]), taken.take(one)
+        a, b = pushed.push(*given_[:6], given_[6:]), taken.push_row(one)
         assert len(a) == len(b)
         for x, y in zip(a, b, strict=True):
             np.testing.assert_array_equal(x.features, y.features)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.bars.time import states
+from ofiml.bars.time import select_states
 from ofiml.data.sessions import sources
 from ofiml.data.synthetic import simulate
 from ofiml.errors import DataError
@@ -35,7 +35,7 @@ NAN = float("nan")
 
 
 def measured(function, one):
-    return function(one, states(one, "message"))
+    return function(one, select_states(one, "message"))
 
 
 def path(mid, step=1.0, size=5):
@@ -84,10 +84,10 @@ def test_messages_count_once_and_a_trade_is_a_trade():
         {"t": 5, "action": "A", "book": [(90, 4, 92, 5)], "flags": 0},  # of a message that has not ended
     ]
     one = session(rows, close=10)
-    got = shape.messages(one, states(one, "message"), "message")
+    got = shape.messages(one, select_states(one, "message"), "message")
     shares = {"add": 0.2, "cancel": 0.2, "modify": 0.2, "trade": 0.2, "other": 0.2}
     assert got == pytest.approx({**shares, "per_second": 0.5, "best_changed": 2 / 3, "price_changed": 1 / 3})
-    by_row = shape.messages(one, states(one, "row"), "row")
+    by_row = shape.messages(one, select_states(one, "row"), "row")
     assert by_row["per_second"] == pytest.approx(0.7)
     assert by_row["trade"] == pytest.approx(1 / 7)
 
@@ -103,7 +103,7 @@ def test_autocorrelation_of_a_sign_that_turns():
 def test_events_in_every_other_second_only():
     book = [(100, 5, 101, 5)]
     rows = [{"t": 2 * k + f, "book": book} for k in range(200) for f in (0.1, 0.2, 0.3)]
-    got = memory.event_rate(*(lambda s: (s, states(s, "message")))(session(rows, close=400)), 1)
+    got = memory.event_rate(*(lambda s: (s, select_states(s, "message")))(session(rows, close=400)), 1)
     assert got["1"] == pytest.approx(-399 / 400)
     assert got["2"] == pytest.approx(398 / 400)
     assert got["300"] == pytest.approx(100 / 400)

@@ -5,7 +5,7 @@ import pytest
 
 from ofiml.errors import DataError
 from ofiml.models import lgbm
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from ofiml.ofi.columns import price_sign
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
@@ -17,7 +17,7 @@ SECOND = 1_000_000_000
 def model(configure, *overrides, task="regression", features=()):
     target = "direction" if task == "classification" else "forecast"
     config = configure("model=lgbm", "backtest=off", f"target={target}", *(f"model.{o}" for o in overrides)).model
-    return build(config, task=task, seed=7, features=features)
+    return build_model(config, task=task, seed=7, features=features)
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
@@ -168,12 +168,12 @@ def test_a_monotone_model_is_read_with_its_own_constraints(configure, tmp_path):
     again = model(configure, "monotone=ofi", features=NAMES).load(tmp_path / "m", 3)
     np.testing.assert_array_equal(again.predict(x), fitted.predict(x))
     for features, settings in ((NAMES, []), (NAMES[::-1], ["monotone=ofi"])):
-        with pytest.raises(DataError, match="is no LightGBM model that a study wrote"):
+        with pytest.raises(DataError, match="not a LightGBM model written by a study"):
             model(configure, *settings, features=features).load(tmp_path / "m", 3)
 
 
 def test_a_monotone_model_must_know_its_features(configure):
-    with pytest.raises(ValueError, match="names of its features"):
+    with pytest.raises(ValueError, match="its feature names"):
         model(configure, "monotone=ofi")
 
 
@@ -198,8 +198,8 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     import polars as pl
 
     from ofiml.data.synthetic import simulate
-    from ofiml.ofi.flow import flow_matrix, groups
-    from ofiml.ofi.reduce import reducer
+    from ofiml.ofi.flow import flow_groups, flow_matrix
+    from ofiml.ofi.reduce import build_reducer
     from ofiml.samples.prepare import prepare_session
     from ofiml.samples.settings import SampleSettings
 
@@ -211,8 +211,8 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     for name in ("best_level", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_powell", "mlofi_ridge", "pca"):
         for parts in ("net", "sides"):
             config = configure(*base, "model=ols", f"ofi={name}", f"ofi.parts={parts}")
-            flow = flow_matrix(rows, prepared.flow_levels, "none", groups(config.ofi))
-            fitted = reducer(config.ofi, flow.shape[1]).fit(flow, y)
+            flow = flow_matrix(rows, prepared.flow_levels, "none", flow_groups(config.ofi))
+            fitted = build_reducer(config.ofi, flow.shape[1]).fit(flow, y)
             x = fitted.transform(flow)
             for k, column in enumerate(fitted.columns):
                 assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == price_sign(column), column

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ofiml.errors import DataError
-from ofiml.models.base import two_way
+from ofiml.models.base import binary_probabilities
 from ofiml.models.calibration import Calibrated, Isotonic, Sigmoid
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from tests.intervals import apart
 
 
@@ -26,7 +26,7 @@ class Boastful:
         if self.flat:
             p = np.exp(3 * np.column_stack([-x[:, 0], np.zeros(len(x)), x[:, 0]]))
             return p / p.sum(axis=1)[:, None]
-        return two_way(1 / (1 + np.exp(-3 * x[:, 0])))
+        return binary_probabilities(1 / (1 + np.exp(-3 * x[:, 0])))
 
 
 def brier(p, happened):
@@ -91,7 +91,9 @@ def test_the_curve_is_fitted_out_of_fold_and_the_model_on_all_rows():
 
         def probabilities(self, x):
             assert len(self.known) == 900 or not set(self.known) & set(x[:, 0].tolist())
-            return two_way(np.array([0.5 + 0.49 * self.known.get(v, 1.0 if v % 2 else -1.0) for v in x[:, 0]]))
+            return binary_probabilities(
+                np.array([0.5 + 0.49 * self.known.get(v, 1.0 if v % 2 else -1.0) for v in x[:, 0]])
+            )
 
     inner = apart(900, embargo=25_000_000_000)
     fitted = Calibrated(ByHeart, "sigmoid", flat=False).fit(x, y, inner)
@@ -130,7 +132,7 @@ def saved(configure, tmp_path, name, extra, method):
     x = rng.standard_normal((900, 3))
     x[rng.random(x.shape) < 0.1] = np.nan
     y = np.sign(np.round(np.nan_to_num(x) @ [1, -1, 0] + rng.standard_normal(900)))
-    fitted = build(config, task="classification", seed=1).fit(x, y, apart(900))
+    fitted = build_model(config, task="classification", seed=1).fit(x, y, apart(900))
     fitted.save(tmp_path / "fold_00")
     return config, fitted, x
 
@@ -139,7 +141,7 @@ def saved(configure, tmp_path, name, extra, method):
 @pytest.mark.parametrize(("name", "extra"), CASES)
 def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(configure, tmp_path, name, extra, method):
     config, fitted, x = saved(configure, tmp_path, name, extra, method)
-    again = build(config, task="classification", seed=1).load(tmp_path / "fold_00", 3)
+    again = build_model(config, task="classification", seed=1).load(tmp_path / "fold_00", 3)
     for ask in ("predict", "probabilities"):
         many = getattr(again, ask)(x)
         np.testing.assert_array_equal(many, getattr(fitted, ask)(x))
@@ -179,14 +181,16 @@ def test_a_strangers_calibration_is_refused(sound, wrong):
     config, stem, text = sound
     path = stem.with_name("fold_00_calibration.json")
     path.write_text(text)
-    build(config, task="classification", seed=1).load(stem, 3)
+    build_model(config, task="classification", seed=1).load(stem, 3)
     parts, change = json.loads(text), WRONG[wrong]
     path.write_text(json.dumps(parts | (change(parts) if callable(change) else change)))
-    with pytest.raises(DataError, match=r"fold_00_calibration\.json is (no|of another) calibration"):
-        build(config, task="classification", seed=1).load(stem, 3)
+    with pytest.raises(
+        DataError, match=r"fold_00_calibration\.json (is not a calibration|does not match model\.calibration)"
+    ):
+        build_model(config, task="classification", seed=1).load(stem, 3)
     path.write_text("[" * 100_000)
-    with pytest.raises(DataError, match="is no calibration"):
-        build(config, task="classification", seed=1).load(stem, 3)
+    with pytest.raises(DataError, match="is not a calibration"):
+        build_model(config, task="classification", seed=1).load(stem, 3)
 
 
 def test_calibration_improves_an_overfitted_model_out_of_sample(configure):
@@ -197,7 +201,7 @@ def test_calibration_improves_an_overfitted_model_out_of_sample(configure):
     wild = ["model.num_leaves=31", "model.min_child_samples=5", "model.learning_rate=0.3", "model.reg_lambda=0"]
     for method in ("none", "isotonic", "sigmoid"):
         config = configure("model=lgbm", "target=direction", f"model.calibration={method}", *wild).model
-        fitted = build(config, task="classification", seed=1).fit(x[:2000], y[:2000], apart(2000))
+        fitted = build_model(config, task="classification", seed=1).fit(x[:2000], y[:2000], apart(2000))
         scores[method] = brier(fitted.probabilities(x[2000:])[:, 2], y[2000:] > 0)
     assert scores["none"] > 0.27  # worse than saying one half
     assert max(scores["isotonic"], scores["sigmoid"]) < 0.25

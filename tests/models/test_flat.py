@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ofiml.errors import DataError
-from ofiml.models.base import two_way
+from ofiml.models.base import binary_probabilities
 from ofiml.models.flat import WithFlat
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from tests.intervals import apart
 
 TWO_WAYS = {
@@ -35,7 +35,7 @@ def rows():
 
 
 def made(configure, name):
-    return build(configure("target=direction", *MODELS[name]).model, task="classification", seed=3)
+    return build_model(configure("target=direction", *MODELS[name]).model, task="classification", seed=3)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -81,7 +81,7 @@ def test_what_moves_goes_as_the_classifier_says(configure, rows):
 def test_a_strangers_share_is_refused(configure, rows, tmp_path, wrong):
     made(configure, "zero").fit(*rows, apart(900)).save(tmp_path / "fold_00")
     (tmp_path / "fold_00_flat.json").write_text(json.dumps(wrong))
-    with pytest.raises(DataError, match=r"fold_00_flat\.json is no share of flat rows that a study wrote"):
+    with pytest.raises(DataError, match=r"fold_00_flat\.json must have a share of flat rows in \[0, 1\]"):
         made(configure, "zero").load(tmp_path / "fold_00", 3)
 
 
@@ -94,7 +94,7 @@ def test_by_hand():
             return np.full(len(x), 0.5)
 
         def probabilities(self, x):
-            return two_way(np.full(len(x), 0.75))
+            return binary_probabilities(np.full(len(x), 0.75))
 
     x, y = np.zeros((4, 1)), np.array([1.0, 0.0, -1.0, 1.0])
     fitted = WithFlat(Sure()).fit(x, y, apart(4))

@@ -8,8 +8,8 @@ import pytest
 
 from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
-from ofiml.models.registry import build
-from ofiml.ofi.reduce import reducer
+from ofiml.models.registry import build_model
+from ofiml.ofi.reduce import build_reducer
 from tests.intervals import apart
 
 KINDS = [
@@ -33,7 +33,7 @@ def rows():
 
 def model(configure, name, task, seed=7):
     target = "direction" if task == "classification" else "forecast"
-    return build(configure(f"model={name}", f"target={target}").model, task=task, seed=seed)
+    return build_model(configure(f"model={name}", f"target={target}").model, task=task, seed=seed)
 
 
 @pytest.mark.parametrize(("name", "task"), KINDS)
@@ -60,7 +60,7 @@ def test_ols_is_least_squares(configure, rows):
 def test_lasso_and_elastic_net_are_coordinate_descent(configure, rows, name, share):
     x, y = rows
     config = configure(f"model={name}", "model.alpha=0.3", *(["model.l1_ratio=0.4"] if share < 1 else [])).model
-    fitted = build(config, task="regression", seed=7).fit(x, y, apart(len(y)))
+    fitted = build_model(config, task="regression", seed=7).fit(x, y, apart(len(y)))
     z, centred, beta = (x - x.mean(axis=0)) / x.std(axis=0), y - y.mean(), np.zeros(4)
     for _ in range(500):
         for j in range(4):
@@ -156,7 +156,7 @@ def test_reductions_by_hand(configure):
     flow = np.vstack([[1.0, 2.0, 4.0], np.random.default_rng(0).normal(0, [1, 2, 3], (500, 3))])
     y = flow @ [1.0, 0.5, 0.0]
     variants = list(SCHEMAS["ofi"])
-    reduced = {n: reducer(configure(f"ofi={n}").ofi, 3).fit(flow, y) for n in variants}
+    reduced = {n: build_reducer(configure(f"ofi={n}").ofi, 3).fit(flow, y) for n in variants}
     first = {n: r.transform(flow)[0].tolist() for n, r in reduced.items()}
     assert first["best_level"] == [1]
     assert first["mlofi"] == [1, 2, 4]

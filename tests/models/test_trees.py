@@ -10,7 +10,7 @@ import pytest
 from ofiml.errors import DataError
 from ofiml.models import trees
 from ofiml.models.flat import WithFlat
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from tests.effort import bounded
 from tests.intervals import apart
 
@@ -41,7 +41,7 @@ def fitted(configure, seed, task, **numbers):
     }
     target = "direction" if task == "classification" else "forecast"
     base = configure("model=lgbm", "model.reg_lambda=0", f"target={target}").model  # composed once for all seeds
-    model = build(replace(base, **drawn | numbers), task=task, seed=seed)
+    model = build_model(replace(base, **drawn | numbers), task=task, seed=seed)
     return model.fit(x, np.sign(y) if task == "classification" else y, apart(len(y))), rows(rng, 500)
 
 
@@ -54,7 +54,7 @@ def loading(configure, stem, task, width=WIDTH):
     target = "direction" if task == "classification" else "forecast"
     if task == "classification":  # what stands beside the trees is not what is attacked here
         stem.with_name(stem.name + "_flat.json").write_text('{"flat": 0.0}')
-    model = build(configure("model=lgbm", f"target={target}").model, task=task, seed=0)
+    model = build_model(configure("model=lgbm", f"target={target}").model, task=task, seed=0)
     return lambda: model.load(stem, width)
 
 
@@ -110,7 +110,7 @@ def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tm
         config = configure(
             "model=lgbm", f"target={'direction' if task == 'classification' else 'forecast'}", *asked
         ).model
-        again = build(config, task=task, seed=0).load(tmp_path / "m", WIDTH)
+        again = build_model(config, task=task, seed=0).load(tmp_path / "m", WIDTH)
         assert np.isfinite(expected).all()
         for rows_ in (x, x[:1]):
             np.testing.assert_array_equal(again.trees.predict(rows_), expected[: len(rows_)])
@@ -122,8 +122,8 @@ def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tm
         np.testing.assert_array_equal(out.reshape(expected.shape), expected)
         for other in ("regression", "binary", "multiclass", "quantile"):
             if other != again.trees.objective:
-                with pytest.raises(DataError, match="is no LightGBM model that a study wrote"):
-                    trees.read(tmp_path / "m.txt", WIDTH, other)
+                with pytest.raises(DataError, match="not a LightGBM model written by a study"):
+                    trees.read_trees(tmp_path / "m.txt", WIDTH, other)
 
 
 def test_trees_that_do_not_fill_the_classes_are_refused(configure, tmp_path):
@@ -134,7 +134,7 @@ def test_trees_that_do_not_fill_the_classes_are_refused(configure, tmp_path):
     less = text[: text.index("Tree=5")] + text[text.index("end of trees") :]
     path.write_text(resized(less))
     with pytest.raises(DataError, match="a number of trees that 3 divides"):
-        trees.read(path, WIDTH, "multiclass")
+        trees.read_trees(path, WIDTH, "multiclass")
 
 
 @pytest.mark.parametrize("kind", [0, 2, 4, 6, 8, 10])
@@ -147,7 +147,7 @@ def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, ki
     text = with_kinds(path.read_text(), kind)
     path.write_text(text)
     expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
-    read = trees.read(path, WIDTH, "regression")
+    read = trees.read_trees(path, WIDTH, "regression")
     np.testing.assert_array_equal(read.predict(x).view(np.int64), expected.view(np.int64))
     assert len(np.unique(expected)) > 20
 
@@ -156,7 +156,7 @@ def test_the_compiled_walk_is_the_plain_one(configure, tmp_path):
     for task in ("regression", "classification"):
         model, x = fitted(configure, 2, task)
         model.save(tmp_path / "m")
-        t = trees.read(tmp_path / "m.txt", WIDTH, "binary" if task == "classification" else "regression")
+        t = trees.read_trees(tmp_path / "m.txt", WIDTH, "binary" if task == "classification" else "regression")
         scores, said = trees.OBJECTIVES[t.objective][1:]
         out = np.full((2, len(x), scores), np.nan)
         trees.predict_py(t.nodes, t.roots, t.leaves, said, x, out[0])
@@ -175,12 +175,12 @@ def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf
     text = resized("\n".join(f"leaf_value={leaf} {-leaf}" if x.startswith("leaf_value=") else x for x in lines))
     path.write_text(text)
     expected = lightgbm.Booster(model_str=text).predict(x, num_threads=1)
-    got = trees.read(path, WIDTH, "binary").predict(x)
+    got = trees.read_trees(path, WIDTH, "binary").predict(x)
     np.testing.assert_array_equal(got.view(np.int64), expected.view(np.int64))
 
 
 def test_labels_that_are_all_the_same_give_one_leaf(configure, tmp_path):
-    model = build(configure("model=lgbm").model, task="regression", seed=0)
+    model = build_model(configure("model=lgbm").model, task="regression", seed=0)
     x = rows(np.random.default_rng(0), 200)
     model.fit(x, np.full(200, 0.25), apart(200))
     read = assert_same_bits(configure, model, x, tmp_path / "m", "regression")
@@ -286,7 +286,7 @@ ATTACKS = {
 }
 
 
-REFUSED = r"m\.txt, line \d+, is no LightGBM model that a study wrote"
+REFUSED = r"m\.txt, line \d+: not a LightGBM model written by a study"
 
 
 @pytest.mark.parametrize("sized", [True, False], ids=["sized", "as it is"])
@@ -313,8 +313,8 @@ def test_a_refusal_names_the_line_that_is_to_blame(written, tmp_path, value):
     text = resized(last_leaf(f" {value}")(written["regression"][0]))
     (tmp_path / "m.txt").write_text(text)
     at = 1 + text.split("\n").index(line_of(text, "leaf_value"))
-    with pytest.raises(DataError, match=rf"line {at}, .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
-        trees.read(tmp_path / "m.txt", WIDTH, "regression")
+    with pytest.raises(DataError, match=rf"line {at}: .*{'finite leaves' if value == 'inf' else 'numbers as'}"):
+        trees.read_trees(tmp_path / "m.txt", WIDTH, "regression")
 
 
 def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, written, tmp_path, monkeypatch):
@@ -326,9 +326,9 @@ def test_a_model_of_another_width_or_form_or_too_large_is_refused(configure, wri
         loaded(configure, tmp_path / "regression", "classification")
     with pytest.raises(DataError, match="objective=regression"):
         loaded(configure, tmp_path / "classification", "regression")
-    with pytest.raises(DataError, match="know 5 features"):
+    with pytest.raises(DataError, match="rows of 5 features"):
         loaded(configure, tmp_path / "regression", "regression").predict(np.zeros((2, 4)))
-    monkeypatch.setattr(trees, "MOST_BYTES", 1000)
+    monkeypatch.setattr(trees, "MAX_BYTES", 1000)
     with pytest.raises(DataError, match="larger than 1000 bytes"):
         loaded(configure, tmp_path / "regression", "regression")
 
@@ -377,7 +377,7 @@ def test_a_damaged_file_is_refused_or_predicts_finite_numbers(configure, written
             changed = resized(changed)
         (tmp_path / "m.txt").write_text(changed, encoding="latin-1", newline="")
         try:
-            read = trees.read(tmp_path / "m.txt", WIDTH, "binary" if task == "classification" else "regression")
+            read = trees.read_trees(tmp_path / "m.txt", WIDTH, "binary" if task == "classification" else "regression")
         except DataError:
             refused += 1
             continue

@@ -105,7 +105,7 @@ def test_other_symbols_flow_is_their_last_closed_bar(configure):
 
 
 def test_a_symbol_that_is_not_there_is_named(configure):
-    with pytest.raises(DataError, match=r"features\.cross names XYZ, which has no session; there are SYN"):
+    with pytest.raises(DataError, match=r"features\.cross: no session of XYZ\. Use symbols of the data: SYN"):
         prepared(configure(*SMALL, "features.cross=[XYZ]"))
 
 
@@ -135,13 +135,16 @@ def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars
     [
         (["ofi.levels=20"], "ofi.levels=20, and the data have 10"),
         (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
-        (["target=volatility", "target.look_back=2h"], "No bar knows its volatility"),
+        (["target=volatility", "target.look_back=2h"], "No bar has a volatility"),
         (["horizon=volume", "horizon.size=1e9"], "No bar has both a mid and a label"),
         (["target=triple_barrier", "target.stop=1e5", "target.take_profit=1e5", "model=logistic"], "the same way"),
         (["ofi.windows=[bar,2h]"], "No bar has flow over the look-back 2h"),
-        (["bars.step=10us", "horizon=1s", "backtest.latency=10us"], "bars in one session; lengthen bars.step"),
-        (["bars=volume", "bars.size=1e12"], "the session fills not one bar"),
-        (["features.columns=[vpin]", "features.vpin_bucket=7.5"], "is no whole number of lots of 1: choose a multiple"),
+        (["bars.step=10us", "horizon=1s", "backtest.latency=10us"], "bars in one session: raise bars.step"),
+        (["bars=volume", "bars.size=1e12"], "the session does not fill one bar"),
+        (
+            ["features.columns=[vpin]", "features.vpin_bucket=7.5"],
+            "is not a whole number of lots of 1: choose a multiple",
+        ),
     ],
 )
 def test_what_the_data_cannot_answer_is_one_sentence(configure, overrides, sentence):
@@ -151,7 +154,7 @@ def test_what_the_data_cannot_answer_is_one_sentence(configure, overrides, sente
 
 def test_a_feed_without_types_has_no_flow_by_type(configure, data):
     path = data("quotes/sample_quotes_20180102_03.csv.gz")
-    with Stages() as stages, pytest.raises(DataError, match="tells no adds and cancels apart"):
+    with Stages() as stages, pytest.raises(DataError, match="does not separate adds from cancels"):
         experiment.run(configure("dataset=quotes", f"dataset.path={path}", "ofi.parts=types", "model=ols"), stages)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ofiml.errors import DataError
-from ofiml.splits.purge import meets
+from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Hours, Intervals, Rows
 from ofiml.splits.walk_forward import WalkForward, walk_forward
 
@@ -29,7 +29,7 @@ def test_meets_equals_brute_force(train, test, margin):
         any(a <= d + margin and c - margin <= b for c, d in zip(test_start, test_end, strict=True))
         for a, b in zip(start, end, strict=True)
     ]
-    assert meets(start, end, test_start, test_end, margin).tolist() == expected
+    assert overlaps_any(start, end, test_start, test_end, margin).tolist() == expected
 
 
 def rows_of(seed, n, shortest, longest):
@@ -81,5 +81,5 @@ def test_test_blocks_tile_the_rows_after_the_first_train_share():
 def test_too_few_rows_are_an_error():
     with pytest.raises(DataError, match="too few"):
         walk_forward(rows_of(0, 5, 1, 2), folds=6, first_train=0.5, embargo=0)
-    with pytest.raises(DataError, match=r"inner fold 0 of split\.n_folds keeps no train row"):
+    with pytest.raises(DataError, match=r"inner fold 0 of split\.n_folds keeps none of"):
         walk_forward(rows_of(0, 20, 1, 2), folds=2, first_train=0.5, embargo=10**15)

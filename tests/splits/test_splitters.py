@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ofiml.errors import DataError
 from ofiml.splits.combinatorial import Combinatorial
-from ofiml.splits.fold import leaking, purged_fold
+from ofiml.splits.fold import count_leaks, purged_fold
 from ofiml.splits.rows import Hours, Intervals, Rows
 from ofiml.splits.session_out import LeaveOneSessionOut
 from ofiml.splits.walk_forward import WalkForward
@@ -53,7 +53,7 @@ def check(rows, fold, candidates, embargo):
     assert fold.purged_rows.tolist() == purged
     assert fold.embargoed_rows.tolist() == near
     assert fold.train.tolist() == [i for i in candidates if i not in {*purged, *near}]
-    assert leaking(rows, fold) == 0
+    assert count_leaks(rows, fold) == 0
     inside = np.zeros(len(rows), bool)
     for span in fold.spans:
         held = (rows.known_at >= span.start) & (rows.known_at < span.until)
@@ -207,15 +207,13 @@ def test_look_back_is_purged_where_training_follows_testing_and_allowed_where_it
 @pytest.mark.parametrize(
     ("look_back", "label", "embargo", "sentence"),
     [
-        (0, 10, 2000, "Fold 4 keeps no train row of 2: 2 come within split.embargo=2000s of a test row, the others "
-                      "nearer. Use a shorter split.embargo, or more data."),
-        (0, 150, 2000, "Fold 4 keeps no train row of 2: 1 come within split.embargo=2000s of a test row, the others "
-                       "nearer. Use a shorter split.embargo, or more data."),
-        (3000, 10, 0, "Fold 4 keeps no train row of 2: the features of all that could train look back into labels "
-                      "that are tested. Use whole sessions (split=session_out, or split.by=session), or features that "
-                      "look back less, or more data."),
-        (3000, 250, 60, "Fold 4 keeps no train row of 2: the labels of all that could train reach into those that are "
-                        "tested. Use a shorter horizon, or more data."),
+        (0, 10, 2000, "2 lie within split.embargo=2000s of a test row, the others closer. Use a shorter split.embargo, "
+                      "or more data."),
+        (0, 150, 2000, "1 lie within split.embargo=2000s of a test row, the others closer. Use a shorter "
+                       "split.embargo, or more data."),
+        (3000, 10, 0, "the features of all candidates look back into test labels. Use whole sessions "
+                      "(split=session_out, or split.by=session), or features with a shorter look-back, or more data."),
+        (3000, 250, 60, "the labels of all candidates reach into test labels. Use a shorter horizon, or more data."),
     ],
 )  # fmt: skip
 def test_an_empty_fold_says_why(look_back, label, embargo, sentence):
@@ -262,10 +260,10 @@ def test_whole_dates_are_tested():
 @pytest.mark.parametrize(
     ("splitter", "days", "sentence"),
     [
-        (LeaveOneSessionOut(0), 1, "needs labelled rows of at least 2 sessions' dates"),
-        (WalkForward("session", 5, 0.4, None, 0), 4, "4 sessions' dates are too few for split.n_folds=5"),
-        (Combinatorial("session", 6, 2, 0), 4, "4 sessions' dates are too few for split.n_groups=6"),
-        (Combinatorial("rows", 4, 2, 10**18), 2, "keeps no train row"),
+        (LeaveOneSessionOut(0), 1, "needs labelled rows on at least 2 session dates"),
+        (WalkForward("session", 5, 0.4, None, 0), 4, "4 session dates are too few for split.n_folds=5"),
+        (Combinatorial("session", 6, 2, 0), 4, "4 session dates are too few for split.n_groups=6"),
+        (Combinatorial("rows", 4, 2, 10**18), 2, "keeps none of"),
     ],
 )
 def test_what_cannot_be_divided_is_an_error(splitter, days, sentence):
@@ -277,4 +275,4 @@ def test_a_row_that_leaks_is_counted():
     rows = rows_of(0, 200, days=1)
     clean = WalkForward("rows", 2, 0.5, None, 0).split(rows)[0]
     leaky = replace(clean, train=np.concatenate([clean.train, clean.purged_rows]))
-    assert leaking(rows, leaky) == clean.purged > 0
+    assert count_leaks(rows, leaky) == clean.purged > 0

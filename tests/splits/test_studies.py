@@ -110,7 +110,7 @@ def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workd
         assert reproduce([done.run_id, "--uri", uri]) == 0
     assert "are identical" in capsys.readouterr().out
     assert replay([done.run_id, "--uri", uri]) == 2
-    assert "trained on what came after" in capsys.readouterr().err
+    assert "trained on rows later than" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("split", ["expanding", "cpcv", "session_out"])
@@ -131,7 +131,7 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
     printed = capsys.readouterr().err
     assert "is not an override" in printed
     assert "ends in .png" in printed
-    assert "needs labelled rows of at least 2 sessions' dates" in printed
+    assert "needs labelled rows on at least 2 session dates" in printed
 
 
 @pytest.mark.parametrize(
@@ -139,13 +139,13 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
     [
         (
             "split=cpcv features.columns=[vpin]",
-            "Fold 0 keeps no train row of 200: the features of all that could train look back ",
+            "Fold 0 keeps none of 200 candidate train rows: the features of all candidates look back ",
         ),
         (
             "target=direction tuning=off model.n_estimators=1 model.validation_fraction=0.99 model.early_stopping=5",
-            "Fold 0: inner fold 0 of model.early_stopping keeps no train row of 2: 1 come within split.embargo=60s of "
-            "a test row, the others nearer. Use a shorter split.embargo, a smaller model.validation_fraction, or more "
-            "data.",
+            "Fold 0: inner fold 0 of model.early_stopping keeps none of 2 candidate train rows: 1 lie within "
+            "split.embargo=60s of a test row, the others closer. Use a shorter split.embargo, a smaller "
+            "model.validation_fraction, or more data.",
         ),
         (
             "target=dead_band target.dead_band=0.999 tuning=off",

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from ofiml.evaluation.seeds import SeedScores
-from ofiml.labels import in_ticks
+from ofiml.labels import convert_to_ticks
 from ofiml.metrics.scores import (
     class_log_loss,
     log_loss,
     r2,
     up_if_moved,
 )
-from ofiml.models.base import Task, two_way
+from ofiml.models.base import Task, binary_probabilities
 from ofiml.models.blend import Blend
 from ofiml.models.flat import WithFlat
 from ofiml.tuning import inner as tuning
@@ -37,7 +37,7 @@ class TwoWay:
         return 2 * self.up(x) - 1
 
     def probabilities(self, x):
-        return two_way(self.up(x))
+        return binary_probabilities(self.up(x))
 
 
 class ThreeWay(TwoWay):
@@ -67,8 +67,8 @@ def test_tuning_and_the_log_loss_prefer_the_truth_to_boasting(configure, rows, m
     fold = InnerFold(x[:half], y[:half], apart(half), x[half:], y[half:], ["ofi_00"])
     config, scores, losses = configure("model=logistic", "target=direction").model, {}, {}
     for boast in (0.5, 1.0, 2.0, 3.3):
-        monkeypatch.setattr(tuning, "build", lambda *_, boast=boast, **__: make(boast))
-        scores[boast] = evaluate(config, [fold], task="classification", seed=1, hopeless=lambda _: False).score
+        monkeypatch.setattr(tuning, "build_model", lambda *_, boast=boast, **__: make(boast))
+        scores[boast] = evaluate(config, [fold], task="classification", seed=1, should_prune=lambda _: False).score
         fitted = make(boast).fit(fold.x, fold.y, fold.rows)
         losses[boast] = log_loss(fold.y_held, up_if_moved(fitted.probabilities(fold.x_held)))
     assert max(scores, key=scores.get) == 1.0
@@ -98,7 +98,7 @@ def test_edges_of_a_mixed_blend_are_of_the_right_size(configure, rows, how):
     chances, y_hat, move = blend.probabilities(x), blend.predict(x), 2.0 * y
     np.testing.assert_allclose(y_hat, chances[:, 2] - chances[:, 0], atol=1e-12)
     target = configure("target=dead_band", "model=logistic").target
-    edge = in_ticks(y_hat, chances[:, 1], np.ones(len(y)), y, move, target)
+    edge = convert_to_ticks(y_hat, chances[:, 1], np.ones(len(y)), y, move, target)
     assert edge @ move / (edge @ edge) == pytest.approx(1, abs=0.1)
 
 

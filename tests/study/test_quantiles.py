@@ -47,8 +47,8 @@ def test_a_blend_of_one_quantile_is_that_quantile(configure):
     assert configure("model=lgbm", "model.objective=quantile").backtest.enabled  # the median is traded
     for wrong, sentence in (
         (same, "The model forecasts the 0.9-quantile, but the backtest trades on a mean or median"),
-        ([*members, "backtest=off"], "model.members: a quantile goes with members of the same quantile alone"),
-        ([*same, "backtest=off", "model.how=stack"], "model.how=stack weighs members by squares"),
+        ([*members, "backtest=off"], "model.members mixes a quantile with an expectation"),
+        ([*same, "backtest=off", "model.how=stack"], "model.how=stack minimises squared error"),
     ):
         with pytest.raises(ConfigError, match=sentence):
             configure("model=blend", *wrong)

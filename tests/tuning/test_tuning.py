@@ -18,7 +18,7 @@ from ofiml.splits.walk_forward import Intervals
 from ofiml.tuning import Train, inner, study, tune
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.slots import Slots
-from ofiml.tuning.suggest import Generation, distributions
+from ofiml.tuning.suggest import Generation, space_distributions
 
 SECOND = 1_000_000_000
 
@@ -115,7 +115,7 @@ def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
         for place, params in enumerate(first)
     ]
     expected = [Generation(config.model, before, settings, 7, 0).suggest(place) for place in range(4, 8)]
-    slots = Slots(tmp_path / "study", 4, distributions(config.model), 3)
+    slots = Slots(tmp_path / "study", 4, space_distributions(config.model), 3)
     for trial in reversed(before):
         slots.add(trial)
     read = list(slots.finished().values())
@@ -200,7 +200,7 @@ def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypa
     """What another process is at is neither done twice nor left out: it is taken over when its lock comes free."""
     tuned(configure, train, tmp_path, trials=4)
     (folder,) = tmp_path.glob("*/journal")
-    slots, sleeps = Slots(folder.parent, 4, distributions(configure("model=ridge").model), 3), []
+    slots, sleeps = Slots(folder.parent, 4, space_distributions(configure("model=ridge").model), 3), []
     held = slots.claim(5)
     assert held.__enter__()
 
@@ -272,13 +272,13 @@ def test_a_model_that_cannot_learn_fails_its_trial(configure, train, tmp_path, m
         def fit(self, *_):
             raise DataError("nothing to learn")
 
-    build, calls = inner.build, []
+    build, calls = inner.build_model, []
 
     def built(*arguments, **others):
         calls.append(1)
         return Refusing() if len(calls) == 1 else build(*arguments, **others)
 
-    monkeypatch.setattr(inner, "build", built)
+    monkeypatch.setattr(inner, "build_model", built)
     result = tuned(configure, train, tmp_path, trials=3)
     assert result.trials[0] == replace(result.trials[0], state="failed", score=None, scores=[])
 
@@ -314,7 +314,7 @@ def test_a_journal_that_is_none_is_named(configure, train, tmp_path):
     tuned(configure, train, tmp_path, trials=2)
     (journal,) = tmp_path.glob("*/journal")
     journal.write_text("somebody's notes\nin two lines\n")
-    with pytest.raises(DataError, match="journal is not, or no longer, the journal of this study's trials: remove it"):
+    with pytest.raises(DataError, match="journal is damaged or belongs to another study: delete it"):
         tuned(configure, train, tmp_path, trials=2)
 
 
@@ -348,7 +348,7 @@ def test_an_altered_journal_ends_in_a_sentence(configure, train, journal, tmp_pa
     assert was in content
     (tmp_path / name).mkdir()
     (tmp_path / name / "journal").write_text(content.replace(was, now))
-    with pytest.raises(DataError, match=r"journal is not, or no longer, .* remove it, and they run again") as error:
+    with pytest.raises(DataError, match=r"journal is damaged or belongs to another study: delete it") as error:
         tuned(configure, train, tmp_path, trials=2)
     assert "\n" not in str(error.value)
 
@@ -359,7 +359,7 @@ def test_a_journal_gives_back_what_went_into_it(configure, tmp_path):
     settings = settled(configure("model=lgbm"), tmp_path, 8)
     generation = Generation(model, [], settings, 7, 0)
     outcomes = [("complete", [0.1, 1 / 3, -0.7]), ("pruned", [0.1, 1e-17]), ("failed", []), ("failed", [0.25])]
-    slots, made = Slots(tmp_path / "study", 4, distributions(model), 3), []
+    slots, made = Slots(tmp_path / "study", 4, space_distributions(model), 3), []
     for place, (state, scores) in enumerate(outcomes):
         made.append(generation.finished(place, generation.suggest(place), Outcome(state, scores)))
         slots.add(made[-1])
@@ -394,7 +394,7 @@ def test_optuna_is_silent_whoever_asks_it_first():
 def test_the_first_of_two_results_counts(configure, train, tmp_path):
     """Two results of one place are the same, where locks lock; where they do not, all read the same one."""
     config = configure("model=ridge")
-    slots = Slots(tmp_path / "study", 4, distributions(config.model), 3)
+    slots = Slots(tmp_path / "study", 4, space_distributions(config.model), 3)
     generation = Generation(config.model, [], settled(config, tmp_path, 8), 7, 0)
     for score in (0.5, 0.7):
         slots.add(generation.finished(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))
@@ -431,7 +431,7 @@ def test_folds_of_a_study_search_apart(run):
 
 def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure, train, tmp_path, monkeypatch):
     config = configure("model=ridge")
-    seen, reducer = [], inner.reducer
+    seen, reducer = [], inner.build_reducer
 
     def watched(*arguments):
         fitted = reducer(*arguments)
@@ -439,7 +439,7 @@ def test_what_is_fitted_for_an_inner_fold_has_seen_its_train_rows_only(configure
         fitted.fit = lambda flow, y: seen.append((flow, y)) or fit(flow, y)
         return fitted
 
-    monkeypatch.setattr(inner, "reducer", watched)
+    monkeypatch.setattr(inner, "build_reducer", watched)
     tuned(configure, train, tmp_path, trials=1)
     folds = Inner(train.rows, config.split.embargo_ns).folds(3, key="folds")
     assert len(seen) == 3
@@ -484,7 +484,7 @@ def test_a_trial_is_held_against_the_median_of_means_so_far(configure, tmp_path)
         for place in range(4)
     ]
     generation = Generation(config.model, before, settings, 7, 0)
-    assert not generation.hopeless([6.0, 0.1])
-    assert generation.hopeless([0.0, 5.9])
-    assert not Generation(config.model, before[:3], settings, 7, 0).hopeless([-9.0])
-    assert not Generation(config.model, before, replace(settings, pruning="off"), 7, 0).hopeless([-9.0])
+    assert not generation.should_prune([6.0, 0.1])
+    assert generation.should_prune([0.0, 5.9])
+    assert not Generation(config.model, before[:3], settings, 7, 0).should_prune([-9.0])
+    assert not Generation(config.model, before, replace(settings, pruning="off"), 7, 0).should_prune([-9.0])

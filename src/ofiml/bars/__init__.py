@@ -5,8 +5,8 @@ from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import Session
 
 
-def cut(session: Session, book: Book, config: TimeBars | ActivityBars) -> Bars:
-    """The session's bars, as `config` has them."""
+def cut_bars(session: Session, book: Book, config: TimeBars | ActivityBars) -> Bars:
+    """Cut a session into the time or activity bars of `config`. Raises DataError if no bar fits."""
     if isinstance(config, TimeBars):
         return time_bars(session, book, config.step_ns)
     from ofiml.bars.activity import activity_bars  # compiles its kernel, so only where it is used

@@ -1,7 +1,7 @@
-"""Bars of equal activity: so much volume, so many trades, events or so much money each.
+"""Bars of equal activity: of equal volume, currency traded, number of trades or number of events.
 
-A bar is (open, close] like any other, and holds whole timestamps: it closes at the first receipt time at which its sum
-reaches the threshold, which is known once a later row, or the clock, has come. One kernel cuts a recorded session and a
+A bar is (open, close] and never splits a timestamp: it closes at the first receipt time at which its sum reaches the
+threshold. The close is known once a later row or clock time has been seen. One kernel cuts a recorded session and a
 live stream.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ofiml._numba import compiled
 from ofiml._typing import Activity, Int64
-from ofiml.bars.time import MOST_BARS, Bars, Book
+from ofiml.bars.time import MAX_BARS, Bars, Book
 from ofiml.data.schema import (
     F_LAST,
     NO_PRICE,
@@ -27,31 +27,34 @@ from ofiml.units import PRICE_SCALE
 KINDS: tuple[Activity, ...] = get_args(Activity)
 _VOLUME, _DOLLAR, _TRADES, _EVENTS = range(4)
 _TRADE, _NO_PRICE = 4, 2**63 - 1
-NOT_YET = -(2**63)
+NOT_CLOSED = -(2**63)
 
-CUTTER = np.dtype([(k, np.int64) for k in ("kind", "open", "last")] + [(k, np.float64) for k in ("threshold", "sum")])
+CUTTER_STATE = np.dtype(
+    [(k, np.int64) for k in ("kind", "open", "last")] + [(k, np.float64) for k in ("threshold", "sum")]
+)
 
 
-def whole(kind: str, threshold: float, size_unit: float) -> int:
-    """The threshold in what is counted of a kind, which is whole (lots, trades, states, 1e-9 currency times lots): the
-    smallest such number that reaches it. 1 coin is ten lots of 0.1, not a bit more.
+def count_units(kind: str, threshold: float, size_unit: float) -> int:
+    """Convert a threshold to the integer units that its kind counts: lots, trades, states, or 1e-9 currency times lots.
+
+    Rounds up to the smallest integer that reaches the threshold, in exact arithmetic: 1 coin is ten lots of 0.1.
     """
     exact, unit = Fraction(repr(float(threshold))), Fraction(repr(float(size_unit)))
     return math.ceil({"volume": exact / unit, "dollar": exact * PRICE_SCALE / unit}.get(kind, exact))
 
 
-def cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
-    """The kernel's state at a session's open. Its sums are exact below 2^53."""
-    state = np.zeros(1, CUTTER)
-    state["kind"], state["threshold"] = KINDS.index(kind), whole(kind, threshold, size_unit)
+def new_cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
+    """Return the kernel's state (1,) at a session's open, UTC ns. Its sums are exact below 2^53."""
+    state = np.zeros(1, CUTTER_STATE)
+    state["kind"], state["threshold"] = KINDS.index(kind), count_units(kind, threshold, size_unit)
     state["open"] = state["last"] = open_
     return state
 
 
-def cut_py(state: NDArray, stamp: int, action: int, price: int, size: int, is_state: bool) -> int:
-    """Takes in a row; returns when the bar closed that ended before it, or NOT_YET."""
+def update_cutter_py(state: NDArray, stamp: int, action: int, price: int, size: int, is_state: bool) -> int:
+    """Update the state with a row; return the close (ns) of the bar that ended before the row, or NOT_CLOSED."""
     s = state[0]
-    closed = NOT_YET
+    closed = NOT_CLOSED
     if stamp > s.last:
         if s.sum >= s.threshold:
             closed = s.last
@@ -71,14 +74,14 @@ def cut_py(state: NDArray, stamp: int, action: int, price: int, size: int, is_st
     return closed
 
 
-def _cut_all_py(
+def _cut_session_py(
     state: NDArray, stamp: Int64, action: Int64, price: Int64, size: Int64, is_state: NDArray[np.bool_], out: Int64
 ) -> int:
-    """Cuts a whole session; writes the closes to `out` and returns how many."""
+    """Cut a whole session: write the closes (ns) to `out` and return their number."""
     count = 0
     for i in range(len(stamp)):
-        closed = cut_py(state, stamp[i], action[i], price[i], size[i], is_state[i])
-        if closed != NOT_YET:
+        closed = update_cutter_py(state, stamp[i], action[i], price[i], size[i], is_state[i])
+        if closed != NOT_CLOSED:
             out[count] = closed
             count += 1
     if state[0].sum >= state[0].threshold:
@@ -87,22 +90,22 @@ def _cut_all_py(
     return count
 
 
-cut = compiled(cut_py)
-_cut_all = compiled(_cut_all_py)
+update_cutter = compiled(update_cutter_py)
+_cut_session = compiled(_cut_session_py)
 
 
 def activity_bars(session: Session, book: Book, kind: str, threshold: float, per: str) -> Bars:
-    """Bars of `threshold` units traded (volume), currency traded (dollar), trades, or states (events).
+    """Cut bars of `threshold` units traded (volume), currency traded (dollar), trades, or states (events).
 
-    What is traded counts whether its side is known or not; a trade without a price is no money. The last bar, which the
-    session's end cuts short, is left out. Raises DataError if not one bar is filled.
+    Trades of unknown side count; a trade without a price adds no currency. The last, incomplete bar of the session is
+    left out. Raises DataError if no bar is filled.
     """
     events = session.events
     is_state = np.ones(events.height, np.bool_) if per == "row" else ((events["flags"] & F_LAST) != 0).to_numpy()
     action = events["action"].to_physical().to_numpy().astype(np.int64)
     closes = np.empty(events.height + 1, np.int64)
-    count = _cut_all(
-        cutter(kind, threshold, session.open, session.size_unit),
+    count = _cut_session(
+        new_cutter(kind, threshold, session.open, session.size_unit),
         times(events),
         action,
         events["price"].fill_null(NO_PRICE).to_numpy(),
@@ -114,9 +117,9 @@ def activity_bars(session: Session, book: Book, kind: str, threshold: float, per
     edges = edges[edges <= session.close]
     if len(edges) < 2:
         raise DataError(
-            f"{session.source}, {session.date}: the session fills not one bar of {threshold:g} ({kind}): lower "
-            "bars.size."
+            f"{session.source}, {session.date}: the session does not fill one bar of {threshold:g} ({kind}): "
+            "lower bars.size."
         )
-    if len(edges) > MOST_BARS:
-        raise DataError(f"{session.source}, {session.date}: {len(edges):,} bars in one session; raise bars.size.")
+    if len(edges) > MAX_BARS:
+        raise DataError(f"{session.source}, {session.date}: {len(edges):,} bars in one session: raise bars.size.")
     return Bars(edges, np.searchsorted(book.stamps, edges, side="right").astype(np.int64))

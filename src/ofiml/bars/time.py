@@ -15,7 +15,7 @@ from ofiml.data.schema import (
 )
 from ofiml.errors import DataError
 
-MOST_BARS = 5_000_000  # of a session; a bar of a microsecond is a slip
+MAX_BARS = 5_000_000  # of a session; a bar of a microsecond is a slip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,20 @@ class Bars:
         return np.diff(self.first)
 
 
-def states(session: Session, per: str) -> Book:
-    """The book states that count: the last row of each message (`per="message"`) or each row (`per="row"`).
+def select_states(session: Session, per: str) -> Book:
+    """Select the book states: the last row of each message (`per="message"`) or each row (`per="row"`).
 
     A clear (action R) or a snapshot marks a reset; one inside a message marks the message's last row.
     """
     events = session.events
     if events.height == 0:
-        raise DataError(f"{session.source}, {session.date}: the session has no event; leave it out, or lengthen it.")
+        raise DataError(f"{session.source}, {session.date}: the session has no events: leave it out, or extend it.")
     reset = ((events["action"] == "R") | ((events["flags"] & F_SNAPSHOT) != 0)).to_numpy()
     if per == "message":
         last = ((events["flags"] & F_LAST) != 0).to_numpy()
         if not last.any():
             raise DataError(
-                f"{session.source}: no row has the flag F_LAST (128), so messages cannot be told: bars.per=row."
+                f"{session.source}: no row has the flag F_LAST (128), so message ends are unknown: use bars.per=row."
             )
         resets_so_far = np.cumsum(reset)[last]
         reset = np.diff(resets_so_far, prepend=0) > 0
@@ -73,22 +73,23 @@ def states(session: Session, per: str) -> Book:
 
 
 def time_bars(session: Session, book: Book, step: int) -> Bars:
-    """Bars of `step` ns that fit between the session's open and close.
+    """Cut bars of `step` ns, as many as fit between the session's open and close.
 
-    Raises DataError if not one bar fits.
+    Raises DataError if no bar fits.
     """
     count = (session.close - session.open) // step
     if count < 1:
-        raise DataError(f"{session.source}, {session.date}: the session is shorter than one bar; lower bars.step.")
-    if count > MOST_BARS:
-        raise DataError(f"{session.source}, {session.date}: {count:,} bars in one session; lengthen bars.step.")
+        raise DataError(f"{session.source}, {session.date}: the session is shorter than one bar: lower bars.step.")
+    if count > MAX_BARS:
+        raise DataError(f"{session.source}, {session.date}: {count:,} bars in one session: raise bars.step.")
     edges = session.open + step * np.arange(count + 1, dtype=np.int64)
     first = np.searchsorted(book.stamps, edges, side="right").astype(np.int64)
     return Bars(edges, first)
 
 
-def quotes(book: Book, at: Int64) -> pl.DataFrame:
-    """The best quotes known at each time of `at` (k,): `bid`, `ask` in 1e-9 units, `bid_sz`, `ask_sz` in lots.
+def quotes_at(book: Book, at: Int64) -> pl.DataFrame:
+    """Look up the best quotes known at each time of `at` (k,), UTC ns: `bid`, `ask` in 1e-9
+    units, `bid_sz`, `ask_sz` in lots.
 
     Null where a side is missing, or before the first state.
     """
@@ -100,17 +101,17 @@ def quotes(book: Book, at: Int64) -> pl.DataFrame:
 
 
 def mid_ticks(quotes: pl.DataFrame, tick: int) -> pl.Series:
-    """The mid in ticks; null where a side is missing."""
+    """Return the mid in ticks, (n,); null where a side is missing."""
     return quotes.select(((pl.col("bid") + pl.col("ask")) / (2 * tick)).alias("mid"))["mid"]
 
 
 def bar_table(session: Session, book: Book, bars: Bars) -> pl.DataFrame:
-    """One row a bar: `symbol`, `session`, `bar_open`, `bar_close`, `bid`, `ask`, `mid` (ticks), `spread_ticks`,
-    `n_events`.
+    """Build the bar table, one row per bar: `symbol`, `session`, `bar_open`, `bar_close`, `bid`, `ask`, `mid` (ticks),
+    `spread_ticks`, `n_events`.
 
     A bar without events has `n_events` 0 and the last known book carried forward. Known at `bar_close`.
     """
-    book_at_close = quotes(book, bars.close)
+    book_at_close = quotes_at(book, bars.close)
     return book_at_close.select(
         pl.lit(session.symbol).alias("symbol"),
         pl.lit(session.date).alias("session"),

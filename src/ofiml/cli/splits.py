@@ -36,8 +36,8 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     from ofiml.samples.prepare import prepare_sessions
     from ofiml.samples.settings import SampleSettings
     from ofiml.samples.table import pool_samples
-    from ofiml.splits.fold import leaking
-    from ofiml.splits.splitter import splitter
+    from ofiml.splits.fold import count_leaks
+    from ofiml.splits.splitter import build_splitter
     from ofiml.training.folds import divide_rows
     from ofiml.ui.figure import style_figure
     from ofiml.ui.progress import Stages
@@ -48,14 +48,14 @@ def splits(overrides: list[str], out: Path | None = None) -> int:
     divided = divide_rows(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()
     console.print(
-        f"{splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True
+        f"{build_splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True
     )
     show_folds(divided, console)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         style_figure(lambda figure: draw_folds(figure, divided), legend_columns=4).savefig(out)
         console.print(f"wrote {out}", highlight=False, soft_wrap=True)
-    return 1 if any(leaking(divided.rows, fold) for fold in divided.folds) else 0
+    return 1 if any(count_leaks(divided.rows, fold) for fold in divided.folds) else 0
 
 
 if __name__ == "__main__":

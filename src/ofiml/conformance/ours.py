@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ofiml.bars.time import states, time_bars
+from ofiml.bars.time import select_states, time_bars
 from ofiml.conformance.books import Given, State
 from ofiml.data.quality import Quality
 from ofiml.data.schema import (
@@ -46,7 +46,7 @@ def answers(given: Given) -> dict[str, Any]:
         flow = _per_state(session)
         answer["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
         if edges:
-            bars = time_bars(session, states(session, "message"), edges[1] - edges[0])
+            bars = time_bars(session, select_states(session, "message"), edges[1] - edges[0])
             answer["bar_flow"] = bar_flow(session, "message", bars).select(flow_columns(levels)).rows()
             answer["bar_events"] = bars.events.tolist()
     return answer

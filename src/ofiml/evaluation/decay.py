@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from ofiml.config import Horizon
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.labels import label_span
-from ofiml.labels.ahead import columns, named
+from ofiml.labels.decay import decay_columns, format_horizon
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.scores import ic, rank_ic
-from ofiml.splits.purge import meets
+from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Intervals
 
 Float = NDArray[np.float64]
@@ -50,11 +50,11 @@ def measure_decay(
     as far as labels do, so with split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer
     than the horizon. None where the rows have no such moves.
     """
-    if not multiples or not set(columns(multiples)) <= set(predictions.columns):
+    if not multiples or not set(decay_columns(multiples)) <= set(predictions.columns):
         return None
     scores, before = [], np.zeros(predictions.height)
     whole = max(int(label_span(predictions)), horizon.length_ns or 0)
-    for name, multiple in zip(columns(multiples), multiples, strict=True):
+    for name, multiple in zip(decay_columns(multiples), multiples, strict=True):
         span = round(multiple * whole)
         move = predictions[name].to_numpy()
         known = ~np.isnan(move) & ~_meets_train(predictions, span, train or {})
@@ -64,7 +64,7 @@ def measure_decay(
         scores.append(
             HorizonScore(
                 multiple=multiple,
-                horizon=named(horizon, multiple),
+                horizon=format_horizon(horizon, multiple),
                 rows=rows.height,
                 ic=of_all.value,
                 low=of_all.low,
@@ -86,7 +86,7 @@ def _meets_train(predictions: pl.DataFrame, span: int, train: dict[int, Interval
     for fold, rows in train.items():
         of = predictions["fold"].to_numpy() == fold
         first = np.minimum(rows.first_used, rows.label_start)
-        met[of] = meets(start[of], start[of] + span, first, rows.label_end)
+        met[of] = overlaps_any(start[of], start[of] + span, first, rows.label_end)
     return met
 
 

@@ -13,7 +13,7 @@ MISSING = -(2**63)  # of a state without a mid
 
 
 def first_touch_py(doubled: Int64, start: Int64, last: Int64, up: float, down: float, out: Int64) -> None:
-    """Writes to `out` (k,) the first state after `start` (k,), up to `last` (k,) inclusive, whose mid lies `up` or more
+    """Write to `out` (k,) the first state after `start` (k,), up to `last` (k,) inclusive, whose mid lies `up` or more
     above that of the state `start`, or `down` or more below it; -1 if there is none, or `start` has no mid.
 
     `doubled` (n,) are states' mids in feed order, `up` and `down` distances, all in 1e-9 times two. States without a
@@ -36,7 +36,7 @@ _first_touch = njit(cache=True, nogil=True)(first_touch_py)
 
 
 def first_touch(doubled: Int64, start: Int64, last: Int64, up: float, down: float) -> Int64:
-    """What `first_touch_py` writes, (k,)."""
+    """Find the first touch of a barrier for each start, (k,): see `first_touch_py`."""
     out = np.empty(len(start), np.int64)
     _first_touch(doubled, start, last, float(up), float(down), out)
     return out

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ofiml._typing import Int64
-from ofiml.bars.activity import whole
+from ofiml.bars.activity import count_units
 from ofiml.bars.time import Book
 from ofiml.config import Horizon
 from ofiml.data.schema import Session, times
@@ -25,11 +25,11 @@ class Clock(Protocol):
     def length(self) -> int: ...
 
     def at(self, times: Int64) -> Int64:
-        """What the clock says at each of `times` (k,), ns; only differences mean something."""
+        """Return the clock's reading at each of `times` (k,), ns; only differences are meaningful."""
         ...
 
     def over(self, since: Int64) -> Int64:
-        """When (ns) a horizon is over that begins at each of `since` (k,), ns; NEVER where the session ends first."""
+        """Return the end (ns) of a horizon that begins at each of `since` (k,), ns; NEVER if the session ends first."""
         ...
 
 
@@ -61,13 +61,13 @@ class ActivityClock:
 
 
 def horizon_clock(session: Session, book: Book, horizon: Horizon) -> Clock:
-    """The clock of the session that the horizon runs on.
+    """Build the session's clock for the horizon.
 
     Events are the states of `book`; volume is that of all trades, whether their side is known or not.
     """
     if horizon.length_ns is not None:
         return TimeClock(horizon.length_ns)
-    length = whole(horizon.clock, horizon.amount, session.size_unit)
+    length = count_units(horizon.clock, horizon.amount, session.size_unit)
     if horizon.clock == "events":
         return ActivityClock(length, book.stamps, np.arange(1, len(book.stamps) + 1, dtype=np.int64))
     trades = session.events.select("ts_recv", "action", "size").filter(session.events["action"] == "T")

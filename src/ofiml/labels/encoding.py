@@ -1,4 +1,4 @@
-"""What of a label is learnt from a fold's train rows: the dead band of a direction, and what a forecast is worth."""
+"""Label parameters estimated on a fold's train rows: a direction's dead band, and the ticks that a forecast implies."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,19 @@ class Encoder:
 
     @classmethod
     def fit(cls, y: Float, dead_band: float) -> "Encoder":
-        """The band is the `dead_band`-quantile of |y|, the train rows' moves in ticks (n,); 0 asks for none."""
+        """Fit the band as the `dead_band`-quantile of |y|, the train rows' moves in ticks (n,); no band for 0."""
         return cls(float(np.quantile(np.abs(y), dead_band)) if dead_band else None)
 
     def encode(self, y: Float) -> Float:
-        """Labels (k,) in {-1, 0, 1} of moves in ticks (k,), of any rows; NaN stays."""
+        """Encode moves in ticks (k,) as labels (k,) in {-1, 0, 1}; NaN stays NaN."""
         if self.band is None:
             return y
         inside = np.abs(y) <= self.band
         return np.where(inside, 0.0, np.sign(y))
 
 
-def in_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
-    """The moves in ticks (k,) that forecasts y_hat stand for; NaN where `scale` is, the rows' ticks per unit of label.
+def convert_to_ticks(y_hat: Float, flat: Float | None, scale: Float, y: Float, move: Float, target: Target) -> Float:
+    """Convert forecasts y_hat (k,) to expected moves in ticks (k,); NaN where `scale`, ticks per unit of label, is NaN.
 
     A direction, P(up) - P(down) with P(0) as `flat` (k,), is worth P(up)·u + P(down)·d + P(0)·z. Of a triple barrier,
     u, d and z are the mean moves of the train rows, of labels `y` and moves `move` in ticks (n,), whose label is 1, -1

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Bool, Int64
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes
+from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import Session
 from ofiml.labels.clock import NEVER, horizon_clock
@@ -14,7 +14,8 @@ from ofiml.labels.volatility import volatility
 def label_table(
     session: Session, book: Book, bars: Bars, target: Target, horizon: Horizon, latency: int
 ) -> pl.DataFrame:
-    """Per bar: `label_start`, `label_end`, `hold_until` (ns), `move_ticks`, `y`, `scale`, `kind`.
+    """Build the labels, one row per bar: `label_start`, `label_end`, `hold_until` (ns), `move_ticks`, `y`, `scale`,
+    `kind`.
 
     A forecast made at the bar's close t is of mid(e) - mid(t + d), d the decision delay; e is when the horizon is over
     that begins at t + d, on its clock, or, of a triple barrier, when the mid first touches one, if that is earlier. Its
@@ -29,8 +30,8 @@ def label_table(
     only if none is. Known at `label_end`.
 
     `hold_until` is when a position that was decided on at t has lived for the horizon, or a barrier was touched; null
-    if that never happens. It lies in the future: who trades may only ask whether it has come. `scale` is ticks per unit
-    of `y`, 1 for a direction; known at the bar's close.
+    if that never happens. It lies in the future: a strategy may only check whether it has passed. `scale` is ticks per
+    unit of `y`, 1 for a direction; known at the bar's close.
     """
     close, scale = bars.close, pl.Series(np.ones(len(bars.close)))
     if target.kind == "impact":
@@ -42,9 +43,9 @@ def label_table(
         if target.unit == "volatility":
             scale = volatility(session, book, bars, clock, target.look_back_ns)
     if target.unit == "bps":
-        scale = 1e-4 * mid_ticks(quotes(book, close), session.tick)
+        scale = 1e-4 * mid_ticks(quotes_at(book, close), session.tick)
     inside = last <= session.close
-    from_mid, to_mid = (mid_ticks(quotes(book, at), session.tick) for at in (begin, last))
+    from_mid, to_mid = (mid_ticks(quotes_at(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
     if target.form == "triple_barrier":
         touch = _first_touch(session, book, begin, last, target.barriers)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes
+from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.data.schema import Session
 from ofiml.labels.clock import Clock
 
@@ -11,13 +11,13 @@ _LEAST = 0.25  # ticks²: the mid's smallest move, half a tick, once in the look
 
 
 def volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back: int) -> pl.Series:
-    """σ of each bar, ticks: the root mean square of the mid's move in a horizon, if moves add up as a random walk's.
+    """Estimate σ of each bar, (n,) in ticks: the root mean square mid move over a horizon, scaled as a random walk.
 
     σ² = H/C · max(Σ(Δmid)², 0.25 ticks²), over the bars that lie whole in the last `look_back` ns before the close; C
     is how far the horizon's clock ran in them, H the horizon on it. A bar that lacks a mid at either end is left out of
     both. Null before the session is `look_back` old, and where C is 0. Never 0. Known at the bar's close.
     """
-    mid = mid_ticks(quotes(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    mid = mid_ticks(quotes_at(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
     move, ran = np.diff(mid), np.diff(clock.at(bars.edges))
     known = ~np.isnan(move)
     squares = np.concatenate([[0.0], np.cumsum(np.where(known, move, 0.0) ** 2)])
@@ -25,6 +25,6 @@ def volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back
     first = np.searchsorted(bars.open, bars.close - look_back, side="left")
     after = np.arange(1, len(bars.close) + 1)
     span = elapsed[after] - elapsed[first]
-    told = (span > 0) & (bars.close - look_back >= session.open)
-    variance = np.maximum(squares[after] - squares[first], _LEAST) * clock.length / np.where(told, span, 1)
-    return pl.select(pl.when(pl.Series(told)).then(pl.Series("sigma", np.sqrt(variance)))).to_series()
+    valid = (span > 0) & (bars.close - look_back >= session.open)
+    variance = np.maximum(squares[after] - squares[first], _LEAST) * clock.length / np.where(valid, span, 1)
+    return pl.select(pl.when(pl.Series(valid)).then(pl.Series("sigma", np.sqrt(variance)))).to_series()

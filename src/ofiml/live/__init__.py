@@ -1,1 +1,1 @@
-"""The study's kernels on a live market, one event at a time."""
+"""Live: the study's kernels on a market one event at a time, and the replay of a logged run."""

@@ -1,4 +1,4 @@
-"""A logged run's model on a market that comes row by row.
+"""Replay a logged run's models on a market row by row.
 
 Each session of the dataset is fed to a stream as it would arrive live; at each bar's close the run's features go
 through the run's model.
@@ -29,7 +29,7 @@ from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
 from ofiml.live.stream import Bar, Stream
-from ofiml.ofi.flow import FlowRow, groups
+from ofiml.ofi.flow import FlowRow, flow_groups
 from ofiml.samples.cross import CrossBars, require_symbols
 from ofiml.samples.prepare import first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read_run
@@ -44,8 +44,8 @@ _WARM_UP = 200  # rows, so that no compilation or first call is timed
 
 @dataclass(slots=True)
 class Timings:
-    """Nanoseconds of what a live caller waits for: `Stream.take` of a row that closes no bar, and of one that closes
-    exactly one; then the prediction.
+    """Nanoseconds that a live caller waits: for `Stream.push_row` of a row that closes no bar, for one that closes
+    exactly one bar, and for the prediction.
     """
 
     update: array = field(default_factory=lambda: array("q"))
@@ -82,33 +82,33 @@ def replay(
     *,
     own_path: bool = True,
 ) -> Replay:
-    """Streams each session of the dataset through the run's models.
+    """Stream each session of the dataset through the run's models.
 
     `dataset` makes the dataset's settings from the logged ones; with `own_path` they keep the run's own dataset.path,
     which is used only for the files that the run was made of. Raises ConfigError and DataError.
     """
     with tempfile.TemporaryDirectory() as folder:
         raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
-        config, differs = _configured(raw, report, dataset(raw["dataset"]), own_path=own_path)
+        config, differs = _load_config(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
-            raise ConfigError("A run of target=impact explains the same bar: there is nothing to forecast live.")
+            raise ConfigError("target=impact forecasts nothing: replay a run that forecasts, such as target=return.")
         if config.split.trains_on_later:
             raise ConfigError(
-                f"The models of a run of split={config.split.name} trained on what came after the bars that they "
-                "predicted: none of them could have run live. Replay a run of split=expanding or split=rolling."
+                f"Models of split={config.split.name} trained on rows later than those they predicted, so none could "
+                "have run live. Replay a run of split=expanding or split=rolling."
             )
         run = read_run(config, report, Path(folder), run_id)
     timings = Timings()
-    rows: list[Predicted] = []
+    rows: list[Prediction] = []
     comparable: list[tuple[str, str, int]] = []
-    found = sources(config.dataset)
-    with Stages() as stages, stages.stage("sessions", len(found)) as bar:
-        for together in _together(_all(found, config, bar), config.features.cross):
-            rows += _stream_sessions(together, config, run, timings)
-            comparable += [] if differs else run.comparable(together, config.features.cross)
-            del together  # before the next are read
+    inputs = sources(config.dataset)
+    with Stages() as stages, stages.stage("sessions", len(inputs)) as bar:
+        for group in _group_sessions(_read_sessions(inputs, config, bar), config.features.cross):
+            rows += _stream_sessions(group, config, run, timings)
+            comparable += [] if differs else run.comparable(group, config.features.cross)
+            del group  # before the next are read
     types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
-    after = pl.DataFrame(rows, schema=dict(zip(Predicted._fields, types, strict=True)), orient="row")
+    after = pl.DataFrame(rows, schema=dict(zip(Prediction._fields, types, strict=True)), orient="row")
     until = pl.DataFrame(
         comparable, schema={"symbol": pl.String, "session": pl.String, "until": pl.Int64}, orient="row"
     )
@@ -116,7 +116,7 @@ def replay(
     return Replay(run_id, timings, both.filter(pl.col("bar_close") < pl.col("until")), after, differs)
 
 
-class Predicted(NamedTuple):
+class Prediction(NamedTuple):
     symbol: str
     session: str
     bar_close: int
@@ -124,15 +124,15 @@ class Predicted(NamedTuple):
     y_hat: float
 
 
-# What chooses among rows, or is held against the run's session by session; what else differs makes other sessions.
-_CHOOSE = {"path", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
-_HELD = {"levels", "tick", "size_unit"}
+# Keys that select rows, and keys checked against the run session by session; any other difference changes the sessions.
+_SELECTION_KEYS = {"path", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
+_CHECKED_KEYS = {"levels", "tick", "size_unit"}
 
 
-def _configured(
+def _load_config(
     raw: dict[str, Any], report: dict[str, Any], chosen: dict[str, Any], *, own_path: bool
 ) -> tuple[Config, list[str]]:
-    """(the logged config with the `chosen` dataset, the settings in which its files are read another way)."""
+    """Return the logged config with the `chosen` dataset, and the settings that change how its files are read."""
     remedy = "dataset.path=FILE"
     logged = raw["dataset"]
     config = load_logged(raw | {"dataset": chosen}, remedy)
@@ -140,28 +140,28 @@ def _configured(
         return config, []
     if own_path:
         # Read as the run read them: what is wrong with an override is not to look like other files.
-        check_path(load(raw | {"dataset": logged | {k: chosen[k] for k in _CHOOSE}}).dataset, report, remedy)
+        check_path(load(raw | {"dataset": logged | {k: chosen[k] for k in _SELECTION_KEYS}}).dataset, report, remedy)
     if logged.get("name") != chosen["name"]:
         return config, ["name"]
-    return config, sorted(k for k in chosen.keys() - _CHOOSE - _HELD if logged.get(k) != chosen[k])
+    return config, sorted(k for k in chosen.keys() - _SELECTION_KEYS - _CHECKED_KEYS if logged.get(k) != chosen[k])
 
 
-def _all(found: list[Source], config: Config, bar: Progress) -> Iterator[Session]:
-    """The sessions that a study would take, in its order."""
+def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Iterator[Session]:
+    """Yield the sessions of a study, in its order."""
 
     def every() -> Iterator[Session]:
-        for source in found:
+        for source in inputs:
             yield from source()
             bar.step()
 
-    taken = UniqueSessions()
+    unique = UniqueSessions()
     for session in first_sessions(every(), config.dataset.max_sessions):
-        taken.add(session.symbol, session.date, session.source)
+        unique.add(session.symbol, session.date, session.source)
         yield session
 
 
-def _together(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Session]]:
-    """Sessions that must be streamed side by side: those of one date, if symbols see each other.
+def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Session]]:
+    """Group the sessions that must be streamed side by side: those of one date, if symbols see each other.
 
     Files may come symbol by symbol, so that a date is whole only once all have been read: until then sessions wait on
     disk, and memory holds those of one date. Raises DataError for a symbol of `cross` of which there is none.
@@ -181,37 +181,37 @@ def _together(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Se
             yield [replace(s, events=pl.read_parquet(path)) for s, path in waiting]
 
 
-def _merged(together: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(which session, row) in the order of receipt; ties go to the session that was named first."""
-    if len(together) == 1:
-        yield from ((0, row) for rows in pieces(together[0]) for row in rows)
+def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield (session index, row) in the order of receipt; ties keep the order of the sessions."""
+    if len(group) == 1:
+        yield from ((0, row) for rows in pieces(group[0]) for row in rows)
         return
-    stamps = np.concatenate([times(s.events) for s in together])
-    which = np.repeat(np.arange(len(together)), [s.events.height for s in together])
-    rows = [chain.from_iterable(pieces(s)) for s in together]
+    stamps = np.concatenate([times(s.events) for s in group])
+    which = np.repeat(np.arange(len(group)), [s.events.height for s in group])
+    rows = [chain.from_iterable(pieces(s)) for s in group]
     for i in which[np.argsort(stamps, kind="stable")].tolist():
         yield i, next(rows[i])
 
 
-def _stream_sessions(together: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Predicted]:
-    """Streams sessions side by side, and predicts each bar that has a mid and that a fold's model may predict."""
-    for session in together:
+def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Prediction]:
+    """Stream sessions side by side, and predict each bar that has a mid and that a fold's model may predict."""
+    for session in group:
         run.check(session)
-    predict = Predictor(together, config, run, timings)
+    predict = Predictor(group, config, run, timings)
     predict.warm_up()
-    streams = [_stream(session, config) for session in together]
-    out: list[Predicted] = []
+    streams = [_build_stream(session, config) for session in group]
+    out: list[Prediction] = []
     gc.collect()
     gc.disable()
     try:
-        for which, row in _merged(together):
+        for which, row in _merge_by_receipt(group):
             stamp = int(row[layout.STAMP])
             bars: list[tuple[int, Bar]] = []
             for i, stream in enumerate(streams):
                 if i != which:
-                    bars += [(i, bar) for bar in stream.clock(min(stamp, together[i].close + 1))]
+                    bars += [(i, bar) for bar in stream.clock(min(stamp, group[i].close + 1))]
             start = time.perf_counter_ns()
-            closed = streams[which].take(row)
+            closed = streams[which].push_row(row)
             spent = time.perf_counter_ns() - start
             if not closed:
                 timings.update.append(spent)
@@ -220,13 +220,13 @@ def _stream_sessions(together: list[Session], config: Config, run: LoggedRun, ti
             bars += [(which, bar) for bar in closed]
             if bars:
                 out += predict(bars)
-        out += predict([(i, bar) for i, s in enumerate(streams) for bar in s.finish(together[i].close)])
+        out += predict([(i, bar) for i, s in enumerate(streams) for bar in s.finish(group[i].close)])
     finally:
         gc.enable()
     return out
 
 
-def _stream(session: Session, config: Config) -> Stream:
+def _build_stream(session: Session, config: Config) -> Stream:
     zone = time_zone(config.dataset.calendar) if isinstance(config.dataset, FileDataset) else None
     return Stream(market(session, config.bars.per, zone), config.bars, plan(config.features, config.ofi))
 
@@ -234,28 +234,28 @@ def _stream(session: Session, config: Config) -> Stream:
 class Predictor:
     """From closed bars to predictions: the run's features, in its order, through its models."""
 
-    def __init__(self, together: list[Session], config: Config, run: LoggedRun, timings: Timings) -> None:
-        self.together, self.config, self.run, self.timings = together, config, run, timings
+    def __init__(self, group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> None:
+        self.group, self.config, self.run, self.timings = group, config, run, timings
         windows = plan(config.features, config.ofi).windows
-        self.flow = FlowRow(windows, config.ofi.normalise, groups(config.ofi))
+        self.flow = FlowRow(windows, config.ofi.normalise, flow_groups(config.ofi))
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
-        self.keys = [(s.symbol, s.date) for s in together]
-        self.own = [run.own(s) is not None for s in together]
+        self.keys = [(s.symbol, s.date) for s in group]
+        self.own = [run.own(s) is not None for s in group]
         self.others = CrossBars(config.features)
         self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
     def warm_up(self) -> None:
-        """What is compiled, loaded or called for the first time is not timed."""
-        session = replace(self.together[0], events=self.together[0].events.head(_WARM_UP))
-        stream = _stream(session, self.config)
-        bars = [bar for rows in pieces(session) for row in rows for bar in stream.take(row)]
+        """Compile, load and call everything once, so that first calls are not timed."""
+        session = replace(self.group[0], events=self.group[0].events.head(_WARM_UP))
+        stream = _build_stream(session, self.config)
+        bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
         if not bars:
-            bars = stream.finish(self.together[0].close)[:1]
+            bars = stream.finish(self.group[0].close)[:1]
         for pipeline in self.run.pipelines:
             for bar in bars[:3]:
                 pipeline.predict(*self._inputs(bar, bar.close))
 
-    def __call__(self, bars: list[tuple[int, Bar]]) -> list[Predicted]:
+    def __call__(self, bars: list[tuple[int, Bar]]) -> list[Prediction]:
         """A prediction for each bar that has a mid; all that close before it are among `bars`, or have been."""
         out = []
         for i, bar in bars:
@@ -270,7 +270,7 @@ class Predictor:
             start = time.perf_counter_ns()
             y_hat = float(self.run.pipelines[fold].predict(*self._inputs(bar, bar.close))[0])
             self.timings.prediction.append(time.perf_counter_ns() - start)
-            out.append(Predicted(symbol, session, bar.close, fold, y_hat))
+            out.append(Prediction(symbol, session, bar.close, fold, y_hat))
         return out
 
     def _inputs(self, bar: Bar, t: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -281,7 +281,7 @@ class Predictor:
         return flow, others.reshape(1, -1)
 
     def _cross(self, t: int) -> NDArray[np.float64]:
-        """Other symbols' last flow, and how old it is, as `rows.with_others` has them."""
+        """Return other symbols' last flow and its age in s, as `samples.cross` defines them."""
         cross = self.config.features.cross
         out = np.full(2 * len(cross), np.nan)
         for k, symbol in enumerate(cross):

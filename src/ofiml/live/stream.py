@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.bars.activity import NOT_YET, cut, cutter
+from ofiml.bars.activity import NOT_CLOSED, new_cutter, update_cutter
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import (
     ACTION,
@@ -80,7 +80,7 @@ class Stream:
         self._step = bars.step_ns
         self._next = market.open + (self._step or 0)
         self._cutter = (
-            cutter(bars.name, bars.size, market.open, market.size_unit) if isinstance(bars, ActivityBars) else None
+            new_cutter(bars.name, bars.size, market.open, market.size_unit) if isinstance(bars, ActivityBars) else None
         )
 
     def push(
@@ -93,38 +93,44 @@ class Stream:
         flags: int,
         book: Sequence[int | None],
     ) -> list[Bar]:
-        """A row of the event schema: `ts_recv` in UTC ns, `price` in 1e-9 currency units, `size` in lots, and the
+        """Add a row of the event schema: `ts_recv` in UTC ns, `price` in 1e-9 currency units, `size` in lots, and the
         `book` after it: bid price, bid size, ask price, ask size of each level, best first; None where one is missing.
 
         Returns the bars that it closes. Raises DataError for a row that runs back in time, or of another shape.
         """
         row = self._row
         if len(book) != len(row) - layout.BOOK:
-            raise DataError(f"The row has {len(book)} numbers of the book, and the stream {len(row) - layout.BOOK}.")
+            raise DataError(
+                f"The row has {len(book)} book values, and {self.market.levels} levels need {len(row) - layout.BOOK}: "
+                "pass bid price, bid size, ask price and ask size of each level."
+            )
         if action not in _ACTIONS or side not in _SIDES:
-            raise DataError(f"The row's action {action!r} or side {side!r} is none of the event schema's.")
+            raise DataError(
+                f"Unknown action {action!r} or side {side!r}: use actions {', '.join(_ACTIONS)} and sides "
+                f"{', '.join(_SIDES)}."
+            )
         head = ts_recv, _ACTIONS[action], _SIDES[side], NO_PRICE if price is None else price, size, flags
         row[: layout.BOOK] = head
         missing = NO_BID, 0, NO_ASK, 0
         row[layout.BOOK :] = [missing[i % 4] if value is None else value for i, value in enumerate(book)]
-        return self.take(row)
+        return self.push_row(row)
 
-    def take(self, row: Int64) -> list[Bar]:
-        """As `push`, of a row as `features.batch.pieces` has it: (BOOK + 4·levels,) int64."""
-        closed = self.pass_to(int(row[layout.STAMP]))
+    def push_row(self, row: Int64) -> list[Bar]:
+        """Add a row as `push` does, in the form of `features.batch.pieces`: (BOOK + 4·levels,) int64."""
+        closed = self.close_before(int(row[layout.STAMP]))
         self.update(row)
         return closed
 
-    def pass_to(self, stamp: int) -> list[Bar]:
-        """The bars that close before `stamp`, the time of the next row; `clock` and `take` call it."""
+    def close_before(self, stamp: int) -> list[Bar]:
+        """Close the bars that end before `stamp` (UTC ns), the time of the next row; `clock` and `push_row` call it."""
         if stamp < self._last:
-            raise DataError(f"A row of {stamp} ns follows one of {self._last} ns: feed rows in the order of receipt.")
+            raise DataError(f"Time {stamp} ns comes after {self._last} ns: feed rows in the order of receipt.")
         self._last = stamp
         closed: list[Bar] = []
         self._begin(stamp)
         if self._cutter is not None:
-            end = cut(self._cutter, stamp, -1, 0, 0, False)
-            if end != NOT_YET:
+            end = update_cutter(self._cutter, stamp, -1, 0, 0, False)
+            if end != NOT_CLOSED:
                 closed.append(self._close(int(end)))
         elif self._step is not None:
             while self._next < stamp and self._next <= self.market.scheduled_close:
@@ -133,44 +139,47 @@ class Stream:
         return closed
 
     def update(self, row: Int64) -> None:
-        """Takes in the row; the bars before it have been passed."""
+        """Update the state with the row; earlier bars have been closed."""
         m = self._m
         while full := kernel.step(m.arrays, row):
             m.grow(full)
         if self._cutter is not None:
             is_state = self._per_row or bool(row[layout.FLAGS] & F_LAST)
             stamp, action, _, price, size = row[: layout.FLAGS]
-            cut(self._cutter, stamp, action, price, size, is_state)
+            update_cutter(self._cutter, stamp, action, price, size, is_state)
 
     def clock(self, now: int) -> list[Bar]:
-        """The bars that have closed before `now` (UTC ns), where no row has come since: all that were received
+        """Return the bars that close before `now` (UTC ns), where no row has arrived since: all rows received
         before it must have been pushed.
         """
-        return self.pass_to(now)
+        return self.close_before(now)
 
     def finish(self, close: int) -> list[Bar]:
-        """The bars that are left up to the session's `close`: no row comes any more."""
+        """Return the remaining bars up to the session's `close` (UTC ns), after the last row."""
         if self._cutter is None:
-            return self.pass_to(close + 1)
-        return [bar for bar in self.pass_to(close + 1) if bar.close <= close]
+            return self.close_before(close + 1)
+        return [bar for bar in self.close_before(close + 1) if bar.close <= close]
 
     def gap(self) -> None:
-        """Rows were lost, or the connection: the next state of the book is taken as a first one; until it comes, the
+        """Mark lost rows or a lost connection: the next state of the book is taken as a first one; until it comes, the
         book is not known.
         """
         state = self._m.memory.state
         state["known"], state["mid"], state["last_mid"] = 0, layout.NONE, layout.NONE
 
     def features(self, t: int) -> Float:
-        """All features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open, t].
+        """Compute all features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open,
+        t].
 
         It changes nothing. Raises DataError for a time before the last row, or after the end of the bar: `clock` has
         to close that first.
         """
         if t < self._last:
-            raise DataError(f"Features at {t} ns are asked for after a row of {self._last} ns.")
+            raise DataError(
+                f"Cannot compute features at {t} ns, before the last row at {self._last} ns: request a later time."
+            )
         if self._ends_before(t):
-            raise DataError(f"A bar has ended before {t} ns: clock({t}) gives it, then ask again.")
+            raise DataError(f"A bar closed before {t} ns: call clock({t}) first.")
         self._begin(t)
         return self._features(t)
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.bars.time import states
+from ofiml.bars.time import select_states
 from ofiml.config import Config
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
@@ -92,7 +92,7 @@ def _found(session: Session, per: str | None) -> Found:
     s = session
     found = Found(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
     if per is not None:
-        book = states(session, per)
+        book = select_states(session, per)
         found.facts = {
             "spread_ticks": shape.spread(session, book),
             **shape.depth(session, book),

@@ -1,4 +1,4 @@
-"""What every model does, and what it is made for."""
+"""The protocol of all models, and the task of a model."""
 
 import json
 from dataclasses import dataclass
@@ -42,44 +42,47 @@ class Model(Protocol):
         ...
 
     def contributions(self, x: Float) -> Float:
-        """SHAP values (n, k) of the raw score, against the train rows."""
+        """Compute SHAP values (n, k) of the raw score, against the train rows."""
         ...
 
     def save(self, stem: Path) -> None:
-        """Writes the model as text, at `stem` with a suffix of its own. Never a pickle."""
+        """Write the model as text, at `stem` with a suffix of its own. Never a pickle."""
         ...
 
     def load(self, stem: Path, width: int) -> "Model":
-        """Reads what `save` wrote, for `width` features; it comes from strangers. Raises DataError for all else."""
+        """Read what `save` wrote, for `width` features, as untrusted input. Raises DataError for anything else."""
         ...
 
     def native(self) -> Any:
-        """The library's own object, for the tracking store; None if there is none."""
+        """Return the library's own object for the tracking store, or None."""
         ...
 
 
-def two_way(up: Float) -> Float:
-    """What a model says (n, 3) that knows only P(up) (n,), of rows that move."""
+def binary_probabilities(up: Float) -> Float:
+    """Expand P(up) (n,) of rows that move to P(down), P(flat) = 0, P(up), (n, 3)."""
     return np.column_stack([1.0 - up, np.zeros(len(up)), up])
 
 
 def read_json(path: Path, what: str, keys: set[str]) -> dict[str, Any]:
-    """A mapping of these keys from a stranger's file. Raises DataError: it is no `what` that a study wrote."""
+    """Read a mapping of these keys from an untrusted file. Raises DataError unless it is a study's `what`."""
     try:
         parts = json.loads(path.read_text())
     except (ValueError, RecursionError):
         parts = None
     if not isinstance(parts, dict) or set(parts) != keys:
-        raise DataError(f"{path.name} is no {what} that a study wrote.")
+        raise DataError(f"{path.name} is not a {what} written by a study: restore the logged file.")
     return parts
 
 
-def finite(values: Any, path: Path, what: str) -> Float:
-    """The finite numbers (n,), at least one, of a stranger's file. Raises DataError for anything else."""
+def parse_finite(values: Any, path: Path, what: str) -> Float:
+    """Parse the finite numbers (n,), at least one, of an untrusted file. Raises DataError for anything else."""
     try:
         numbers = np.array(values, np.float64)
     except (ValueError, TypeError):
         numbers = np.empty(0)
     if numbers.ndim != 1 or len(numbers) == 0 or not np.isfinite(numbers).all():
-        raise DataError(f"{path.name} is no {what} that a study wrote: it holds no finite numbers where they belong.")
+        raise DataError(
+            f"{path.name} is not a {what} written by a study, as numbers are missing or not finite: "
+            "restore the logged file."
+        )
     return numbers

@@ -1,4 +1,4 @@
-"""A blend: what several models say, in equal parts, or weighted by how it went on rows that they had not seen."""
+"""A blend: the weighted mean of several models, with equal weights or weights fitted on held-out rows."""
 
 import json
 import re
@@ -15,14 +15,14 @@ from ofiml.config import Model as Config
 from ofiml.config.checks import require
 from ofiml.config.load import parse_group
 from ofiml.errors import ConfigError, DataError, locate_error
-from ofiml.models.base import Model, Task, finite, read_json
-from ofiml.models.registry import build as build_any
+from ofiml.models.base import Model, Task, parse_finite, read_json
+from ofiml.models.registry import build_model
 from ofiml.splits.inner import Inner
 
 _FOLDS, _FIRST_TRAIN = 3, 0.4
 _MAX_MEMBERS = 20
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
-_LARGEST = 1e6  # of a weight that comes from a file
+_MAX_WEIGHT = 1e6  # of a weight that comes from a file
 
 
 @dataclass(slots=True)
@@ -38,15 +38,15 @@ class BlendModel(Config):
         Config.__post_init__(self)
         require(2 <= len(self.members) <= _MAX_MEMBERS, f"model.members must be 2 to {_MAX_MEMBERS} models.")
         self.members = {key: _member(key, node) for key, node in self.members.items()}
-        asked = {member.of_quantile for member in self.members.values()}
+        quantiles = {member.of_quantile for member in self.members.values()}
         require(
-            len(asked) == 1,
-            "model.members: a quantile goes with members of the same quantile alone, as its mean with an expectation, "
-            "or with another quantile, is neither.",
+            len(quantiles) == 1,
+            "model.members mixes a quantile with an expectation or with another quantile: use members of one "
+            "quantile, or of none.",
         )
         require(
-            asked == {None} or self.how == "mean",
-            "model.how=stack weighs members by squares, which make an expectation of quantiles: use model.how=mean.",
+            quantiles == {None} or self.how == "mean",
+            "model.how=stack minimises squared error, which does not fit quantiles: use model.how=mean.",
         )
 
     @property
@@ -66,10 +66,14 @@ class BlendModel(Config):
 
 def _member(key: str, node: Any) -> Config:
     path = f"model.members.{key}"
-    require(_LABEL.fullmatch(key) is not None, f"{path}: a member is named by up to 40 letters, digits and _.")
+    require(
+        _LABEL.fullmatch(key) is not None, f"{path}: a member name is a letter, then up to 39 letters, digits or _."
+    )
     if isinstance(node, Config):
         return node
-    require(not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend has no blend as a member.")
+    require(
+        not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend cannot be a member of a blend."
+    )
     try:
         member: Config = parse_group(path, MODELS, node)
     except ConfigError as error:
@@ -78,7 +82,7 @@ def _member(key: str, node: Any) -> Config:
 
 
 class Blend:
-    """Σ w_j times what member j says, w not negative: all 1/m, or, stacked, what is best in squares on the members'
+    """Σ w_j times the prediction of member j, w not negative: all 1/m, or, stacked, least squares on the members'
     predictions of purged walk-forward folds inside the train rows (Breiman 1996); of a direction w sums to 1, so that
     probabilities stay probabilities. All members are then fitted on all train rows.
     """
@@ -86,33 +90,33 @@ class Blend:
     def __init__(self, config: BlendModel, task: Task) -> None:
         self.how, self.direction = config.how, task.type == "classification"
         self._make: Callable[[], list[Model]] = lambda: [
-            build_any(m, task=task.type, seed=task.seed, features=task.features) for m in config.members.values()
+            build_model(m, task=task.type, seed=task.seed, features=task.features) for m in config.members.values()
         ]
         self.members = self._make()
         self.weights: Float = np.full(len(self.members), 1.0 / len(self.members))
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Blend":
         if self.how == "stack":
-            self.weights = self._stacked(x, y, inner)
+            self.weights = self._fit_weights(x, y, inner)
         self.members = [member.fit(x, y, inner) for member in self._make()]
         return self
 
-    def _stacked(self, x: Float, y: Float, inner: Inner) -> Float:
-        said, happened = [], []
+    def _fit_weights(self, x: Float, y: Float, inner: Inner) -> Float:
+        predictions, labels = [], []
         key = "model.how=stack"
         for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy="model.how=mean"):
             known = x[fold.train], y[fold.train], inner.take(fold.train)
             with locate_error(f"inner fold {fold.index} of {key}"):
-                said.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
-            happened.append(y[fold.test])
-        return best_weights(np.concatenate(said), np.concatenate(happened), sum_to_one=self.direction)
+                predictions.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
+            labels.append(y[fold.test])
+        return fit_blend_weights(np.concatenate(predictions), np.concatenate(labels), sum_to_one=self.direction)
 
     def predict(self, x: Float) -> Float:
         return self._sum([member.predict(x) for member in self.members])
 
     def probabilities(self, x: Float) -> Float | None:
-        told = [p for member in self.members if (p := member.probabilities(x)) is not None]
-        return self._sum(told) if told else None
+        parts = [p for member in self.members if (p := member.probabilities(x)) is not None]
+        return self._sum(parts) if parts else None
 
     def contributions(self, x: Float) -> Float:
         """The members' weighted SHAP values: of a return in its unit, of a direction in log odds."""
@@ -132,10 +136,10 @@ class Blend:
 
     def load(self, stem: Path, width: int) -> "Blend":
         path = stem.with_suffix(".json")
-        weights = finite(read_json(path, "blend", {"weights"})["weights"], path, "blend")
+        weights = parse_finite(read_json(path, "blend", {"weights"})["weights"], path, "blend")
         whole = not self.direction or abs(weights.sum() - 1) < 1e-9
-        if len(weights) != len(self.members) or (weights < 0).any() or weights.max() > _LARGEST or not whole:
-            raise DataError(f"{path.name} is of another blend than the run's config, or no study's.")
+        if len(weights) != len(self.members) or (weights < 0).any() or weights.max() > _MAX_WEIGHT or not whole:
+            raise DataError(f"{path.name} does not match the blend of the run's config: restore the logged file.")
         self.weights = weights
         self.members = [member.load(_stem(stem, i), width) for i, member in enumerate(self._make())]
         return self
@@ -144,18 +148,18 @@ class Blend:
         return None
 
 
-def best_weights(said: Float, y: Float, *, sum_to_one: bool) -> Float:
-    """w (m,), none below 0, that minimise Σ(y - said·w)² over said (n, m) and y (n,); all 0 where nothing that is said
-    helps. With `sum_to_one` the best of those that do.
+def fit_blend_weights(predictions: Float, y: Float, *, sum_to_one: bool) -> Float:
+    """Fit w (m,), none below 0, that minimise Σ(y - P·w)² over `predictions` P (n, m) and y (n,); all 0 where no
+    prediction helps. With `sum_to_one` the best w that sums to 1.
     """
     from scipy.optimize import nnls
 
     if not sum_to_one:
-        weights: Float = nnls(said, y)[0]
+        weights: Float = nnls(predictions, y)[0]
         return weights
-    # y - said·w is R·w, with R = y - said, where w sums to 1. For w = s·v, v summing to 1, the least of |R·w|² +
+    # y - P·w is R·w, with R = y - P, where w sums to 1. For w = s·v, v summing to 1, the least of |R·w|² +
     # (Σw - 1)² over s is |R·v|²/(1 + |R·v|²), which rises with |R·v|²: v is found without the condition.
-    residuals = np.vstack([y[:, None] - said, np.ones(said.shape[1])])
+    residuals = np.vstack([y[:, None] - predictions, np.ones(predictions.shape[1])])
     weights = nnls(residuals, np.append(np.zeros(len(y)), 1.0))[0]
     return weights / weights.sum()
 

@@ -1,7 +1,7 @@
-"""Probabilities that are held to what happened, on rows that the model had not seen.
+"""Probabilities calibrated to observed frequencies, on rows that the model had not seen.
 
 The scores are out of fold: of purged walk-forward folds inside the train rows. On them a rising curve is fitted from
-the model's probability to the frequency of what it speaks of (Zadrozny & Elkan 2002; Platt 1999); the model itself is
+the model's probability to the observed frequency (Zadrozny & Elkan 2002; Platt 1999); the model itself is
 then fitted on all train rows.
 """
 
@@ -15,11 +15,11 @@ import numpy as np
 
 from ofiml._typing import Calibration, Float
 from ofiml.errors import DataError, locate_error
-from ofiml.models.base import Model, finite, read_json, two_way
+from ofiml.models.base import Model, binary_probabilities, parse_finite, read_json
 from ofiml.splits.inner import Inner
 
 _FOLDS, _FIRST_TRAIN = 3, 0.4
-_CERTAIN = 1e-12  # a probability nearer to 0 or 1 has no logit that says anything
+_MIN_PROBABILITY = 1e-12  # a probability nearer to 0 or 1 has no logit that says anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Isotonic:
     y: Float
 
     @classmethod
-    def fit(cls, p: Float, happened: Float) -> "Isotonic":
+    def fit(cls, p: Float, outcome: Float) -> "Isotonic":
         from sklearn.isotonic import IsotonicRegression
 
-        never = 1.0 / (len(p) + 2)  # what never happened in so many rows is no certainty
-        curve = IsotonicRegression(y_min=never, y_max=1 - never, out_of_bounds="clip").fit(p, happened)
+        never = 1.0 / (len(p) + 2)  # an event unseen in so many rows is not impossible
+        curve = IsotonicRegression(y_min=never, y_max=1 - never, out_of_bounds="clip").fit(p, outcome)
         return cls(curve.X_thresholds_, curve.y_thresholds_)
 
     def __call__(self, p: Float) -> Float:
@@ -61,18 +61,18 @@ class Sigmoid:
     y: Float
 
     @classmethod
-    def fit(cls, p: Float, happened: Float) -> "Sigmoid":
+    def fit(cls, p: Float, outcome: Float) -> "Sigmoid":
         from scipy.special import logit
         from sklearn.linear_model import LogisticRegression
 
         # Platt's targets are a little off 0 and 1: so there is always an optimum.
-        up = happened.sum()
-        target = np.where(happened > 0, (up + 1) / (up + 2), 1 / (len(p) - up + 2))
+        up = outcome.sum()
+        target = np.where(outcome > 0, (up + 1) / (up + 2), 1 / (len(p) - up + 2))
         score = np.tile(_logit(p), 2)[:, None]
         outcome = np.repeat([1.0, 0.0], len(p))
         fitted = LogisticRegression(C=np.inf).fit(score, outcome, sample_weight=np.concatenate([target, 1 - target]))
         slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-        if slope < 0:  # the scores told less than nothing
+        if slope < 0:  # the scores rank the wrong way round
             slope, intercept = 0.0, float(logit(target.mean()))
         return cls(np.array([slope]), np.array([intercept]))
 
@@ -90,15 +90,15 @@ class Sigmoid:
 def _logit(p: Float) -> Float:
     from scipy.special import logit
 
-    out: Float = logit(np.clip(p, _CERTAIN, 1 - _CERTAIN))
+    out: Float = logit(np.clip(p, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
     return out
 
 
 _CURVES: dict[Calibration, type[Isotonic] | type[Sigmoid]] = {"isotonic": Isotonic, "sigmoid": Sigmoid}
 
 
-def calibrated(make: Callable[[], Model], method: Calibration, *, flat: bool = False) -> Model:
-    """The classifier that `make` makes, calibrated by `method`. `flat`: it knows three classes."""
+def wrap_calibrated(make: Callable[[], Model], method: Calibration, *, flat: bool = False) -> Model:
+    """Wrap the classifier of `make` in calibration by `method`. `flat`: it has three classes."""
     return make() if method == "none" else Calibrated(make, method, flat=flat)
 
 
@@ -111,18 +111,20 @@ class Calibrated:
         self.curves: list[Isotonic | Sigmoid] = []
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Calibrated":
-        said, happened = [], []
+        scores, labels = [], []
         key = "model.calibration"
         for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy=f"{key}=none"):
             with locate_error(f"inner fold {fold.index} of {key}"):
                 fitted = self._make().fit(x[fold.train], y[fold.train], inner.take(fold.train))
-            # A model of two classes speaks of rows that move.
+            # A model of two classes predicts rows that move.
             counts = fold.test if len(self._classes) == 3 else fold.test[y[fold.test] != 0]
-            said.append(_told(fitted, x[counts]))
-            happened.append(y[counts])
-        p, outcome = np.concatenate(said), np.concatenate(happened)
+            scores.append(_class_probabilities(fitted, x[counts]))
+            labels.append(y[counts])
+        p, outcome = np.concatenate(scores), np.concatenate(labels)
         if len(p) == 0:
-            raise DataError("No row that model.calibration could hold a probability to moved: give more data.")
+            raise DataError(
+                "model.calibration has no row where the price moved: give more data, or use model.calibration=none."
+            )
         curve = _CURVES[self._method]
         self.curves = [curve.fit(p[:, k], (outcome == k - 1).astype(np.float64)) for k in self._classes]
         self.model = self._make().fit(x, y, inner)
@@ -133,10 +135,10 @@ class Calibrated:
         return p[:, 2] - p[:, 0]
 
     def probabilities(self, x: Float) -> Float:
-        told = _told(self.model, x)
-        each = [curve(told[:, k]) for curve, k in zip(self.curves, self._classes, strict=True)]
+        raw = _class_probabilities(self.model, x)
+        each = [curve(raw[:, k]) for curve, k in zip(self.curves, self._classes, strict=True)]
         if len(each) == 1:
-            return two_way(each[0])
+            return binary_probabilities(each[0])
         total = each[0] + each[1] + each[2]
         return np.column_stack([one / total for one in each])
 
@@ -154,15 +156,16 @@ class Calibrated:
         parts = read_json(path, what, {"method", "curves"})
         listed = parts["curves"]
         if parts["method"] != self._method or not isinstance(listed, list) or len(listed) != len(self._classes):
-            raise DataError(f"{path.name} is of another calibration than the run's config asks for.")
+            raise DataError(f"{path.name} does not match model.calibration of the run's config: restore the file.")
         self.curves = []
         for one in listed:
             if not isinstance(one, dict) or set(one) != {"x", "y"}:
-                raise DataError(f"{path.name} is no calibration that a study wrote.")
-            curve = _CURVES[self._method].read(*(finite(one[k], path, what) for k in ("x", "y")))
+                raise DataError(f"{path.name} is not a calibration written by a study: restore the logged file.")
+            curve = _CURVES[self._method].read(*(parse_finite(one[k], path, what) for k in ("x", "y")))
             if curve is None:
                 raise DataError(
-                    f"{path.name} is no calibration that a study wrote: a curve does not rise within (0, 1)."
+                    f"{path.name} is not a calibration written by a study, as a curve does not rise within (0, 1): "
+                    "restore the logged file."
                 )
             self.curves.append(curve)
         self.model = self._make().load(stem, width)
@@ -176,7 +179,7 @@ def _path(stem: Path) -> Path:
     return stem.with_name(stem.name + "_calibration.json")
 
 
-def _told(model: Model, x: Float) -> Float:
+def _class_probabilities(model: Model, x: Float) -> Float:
     p = model.probabilities(x)
     assert p is not None, "only a classifier is calibrated"
     return p

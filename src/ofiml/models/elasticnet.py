@@ -12,8 +12,8 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class ElasticNetModel(Config):
-    alpha: Annotated[float, positive(": model=ols is without a penalty")]
-    l1_ratio: Annotated[float, within("(0, 1]", ": model=ridge is what 0 would be")]
+    alpha: Annotated[float, positive(": model=ols has no penalty")]
+    l1_ratio: Annotated[float, within("(0, 1]", ": use model=ridge instead of 0")]
 
 
 def build(config: ElasticNetModel, task: Task) -> Linear:

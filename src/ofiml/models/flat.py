@@ -1,4 +1,4 @@
-"""Models that speak of rows that move, made whole: how often nothing moves is the share of train rows that did not."""
+"""Two-class models extended by P(flat): the share of train rows that did not move."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from ofiml.splits.inner import Inner
 
 class WithFlat:
     """A classifier of up or down, of rows that move, with P(flat) = f, the share of train rows whose label is 0: its
-    P(down) and P(up) are (1 - f) times what it says. Without such rows it is the classifier itself, to the bit.
+    P(down) and P(up) are (1 - f) times the model's. Without such rows it is the classifier itself, to the bit.
     """
 
     def __init__(self, model: Model) -> None:
@@ -29,10 +29,10 @@ class WithFlat:
         return (1.0 - self.flat) * self.model.predict(x)
 
     def probabilities(self, x: Float) -> Float:
-        told = self.model.probabilities(x)
-        assert told is not None, "only a classifier knows of moves"
+        moved = self.model.probabilities(x)
+        assert moved is not None, "only a classifier has probabilities"
         moves = 1.0 - self.flat
-        return np.column_stack([moves * told[:, 0], np.full(len(told), self.flat), moves * told[:, 2]])
+        return np.column_stack([moves * moved[:, 0], np.full(len(moved), self.flat), moves * moved[:, 2]])
 
     def contributions(self, x: Float) -> Float:
         return self.model.contributions(x)
@@ -45,7 +45,7 @@ class WithFlat:
         path = _path(stem)
         flat = read_json(path, "share of flat rows", {"flat"})["flat"]
         if not isinstance(flat, float) or not 0 <= flat <= 1:
-            raise DataError(f"{path.name} is no share of flat rows that a study wrote: it must lie in [0, 1].")
+            raise DataError(f"{path.name} must have a share of flat rows in [0, 1]: restore the logged file.")
         self.flat = flat
         self.model = self.model.load(stem, width)
         return self

@@ -12,7 +12,7 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class LassoModel(Config):
-    alpha: Annotated[float, positive(": model=ols is without a penalty")]
+    alpha: Annotated[float, positive(": model=ols has no penalty")]
 
 
 def build(config: LassoModel, task: Task) -> Linear:

@@ -10,10 +10,10 @@ from ofiml.config.checks import require
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.errors import locate_error
-from ofiml.models.base import Model, Task, two_way
-from ofiml.models.calibration import calibrated
+from ofiml.models.base import Model, Task, binary_probabilities
+from ofiml.models.calibration import wrap_calibrated
 from ofiml.models.flat import WithFlat
-from ofiml.models.linear import both_ways, moves_only
+from ofiml.models.linear import require_both_directions, select_moves
 from ofiml.splits.inner import Inner
 
 if TYPE_CHECKING:  # it loads numba, which a wrong config does not wait for
@@ -32,7 +32,7 @@ class LgbmModel(Config):
     feature_fraction: Annotated[float, within("(0, 1]")]
     bagging_fraction: Annotated[float, within("(0, 1]")]
     early_stopping: Annotated[int | None, at_least(1, ", or be null")]
-    validation_fraction: Annotated[float, within("(0, 1)", ": the share of train rows that is left out")]
+    validation_fraction: Annotated[float, within("(0, 1)", ": the share of train rows left out for early stopping")]
     monotone: Monotone
     calibration: Calibration
 
@@ -40,11 +40,11 @@ class LgbmModel(Config):
         Config.__post_init__(self)
         require(
             self.monotone == "none" or self.objective in ("auto", "l2"),
-            f"model.monotone=ofi does not go with model.objective={self.objective}: use monotone=none, or "
+            f"model.monotone=ofi does not support model.objective={self.objective}: use monotone=none, or "
             "objective=auto.",
         )
         for key in ("quantile", "validation_fraction"):
-            require(key not in self.space, f"model.space: {key} says what is fitted, and is not tuned.")
+            require(key not in self.space, f"model.space: {key} cannot be tuned; remove it.")
 
     @property
     def of_quantile(self) -> float | None:
@@ -78,7 +78,7 @@ class Lgbm:
         classify = task.type == "classification"
         names = {"auto": "binary" if classify else "regression", "l2": "regression", "three_class": "multiclass"}
         self.objective = names.get(config.objective, config.objective)
-        self.rounds, self.stopping, self.left_out = (
+        self.rounds, self.stopping, self.validation_fraction = (
             config.n_estimators,
             config.early_stopping,
             config.validation_fraction,
@@ -112,50 +112,52 @@ class Lgbm:
 
         rounds = self.rounds if self.stopping is None else self._best_rounds(x, y, inner, self.stopping)
         self.trees = None
-        self.booster = lightgbm.train(self.params, lightgbm.Dataset(*self._learned(x, y)), num_boost_round=rounds)
+        self.booster = lightgbm.train(self.params, lightgbm.Dataset(*self._train_rows(x, y)), num_boost_round=rounds)
         return self
 
     def _best_rounds(self, x: Float, y: Float, inner: Inner, stopping: int) -> int:
-        """After how many rounds the loss on held-out rows was least."""
+        """Return the number of rounds with the least loss on validation rows."""
         import lightgbm
 
         key = "model.early_stopping"
-        (fold,) = inner.folds(1, first_train=1 - self.left_out, key=key, remedy="a smaller model.validation_fraction")
-        with locate_error(f"{key}, rows before those held out"):
-            train = lightgbm.Dataset(*self._learned(x[fold.train], y[fold.train]))
-        with locate_error(f"{key}, rows held out"):
-            held = lightgbm.Dataset(*self._learned(x[fold.test], y[fold.test]), reference=train)
+        (fold,) = inner.folds(
+            1, first_train=1 - self.validation_fraction, key=key, remedy="a smaller model.validation_fraction"
+        )
+        with locate_error(f"{key}, train rows"):
+            train = lightgbm.Dataset(*self._train_rows(x[fold.train], y[fold.train]))
+        with locate_error(f"{key}, validation rows"):
+            held = lightgbm.Dataset(*self._train_rows(x[fold.test], y[fold.test]), reference=train)
         stop = lightgbm.early_stopping(stopping, verbose=False)
         booster = lightgbm.train(self.params, train, num_boost_round=self.rounds, valid_sets=[held], callbacks=[stop])
         return max(1, int(booster.best_iteration))
 
-    def _learned(self, x: Float, y: Float) -> tuple[Float, Float]:
-        """The rows that are learned from, and what is learned."""
+    def _train_rows(self, x: Float, y: Float) -> tuple[Float, Float]:
+        """Select the rows to train on, with labels as LightGBM takes them."""
         if self.objective == "binary":
-            return moves_only(x, y)
+            return select_moves(x, y)
         if self.objective == "multiclass":
-            both_ways(y)
+            require_both_directions(y)
             return x, y + 1.0
         return x, y
 
     def predict(self, x: Float) -> Float:
-        said = self._say(x)
+        raw = self._raw_predictions(x)
         match self.objective:
             case "binary":
-                return 2.0 * said - 1.0
+                return 2.0 * raw - 1.0
             case "multiclass":
-                return said[:, 2] - said[:, 0]
-        return said
+                return raw[:, 2] - raw[:, 0]
+        return raw
 
     def probabilities(self, x: Float) -> Float | None:
         match self.objective:
             case "binary":
-                return two_way(self._say(x))
+                return binary_probabilities(self._raw_predictions(x))
             case "multiclass":
-                return self._say(x)
+                return self._raw_predictions(x)
         return None
 
-    def _say(self, x: Float) -> Float:
+    def _raw_predictions(self, x: Float) -> Float:
         return self.trees.predict(x) if self.trees else cast(Float, self.booster.predict(x, num_threads=1))
 
     def contributions(self, x: Float) -> Float:
@@ -171,12 +173,12 @@ class Lgbm:
         self.booster.save_model(stem.with_suffix(".txt"))
 
     def load(self, stem: Path, width: int) -> "Lgbm":
-        """Reads what `save` wrote, for `width` features, to predict and no more: `contributions` and `native` need the
+        """Read what `save` wrote, for `width` features, to predict and no more: `contributions` and `native` need the
         library, which is never given a stranger's file. Raises DataError for anything else.
         """
         from ofiml.models import trees
 
-        self.trees = trees.read(stem.with_suffix(".txt"), width, self.objective, self.constraints)
+        self.trees = trees.read_trees(stem.with_suffix(".txt"), width, self.objective, self.constraints)
         return self
 
     def native(self) -> Any:
@@ -184,18 +186,18 @@ class Lgbm:
 
 
 def _constraints(task: Task) -> tuple[int, ...]:
-    """Which way each feature may move the prediction: up, down, or freely; none where all are free."""
+    """Return the sign (1, -1, 0 for free) in which each feature may move the prediction; empty where all are free."""
     from ofiml.ofi.columns import price_sign
 
     if not task.features:
-        raise ValueError("a monotone model needs the names of its features")
+        raise ValueError("a monotone model needs its feature names")
     signs = tuple(price_sign(name) for name in task.features)
     return signs if any(signs) else ()
 
 
 def build(config: LgbmModel, task: Task) -> Model:
     three = config.objective == "three_class"
-    model = calibrated(lambda: Lgbm(config, task), config.calibration, flat=three)
+    model = wrap_calibrated(lambda: Lgbm(config, task), config.calibration, flat=three)
     return WithFlat(model) if task.type == "classification" and not three else model
 
 

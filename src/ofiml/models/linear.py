@@ -12,13 +12,13 @@ import numpy as np
 
 from ofiml._typing import Float
 from ofiml.errors import DataError, OneWayError
-from ofiml.models.base import two_way
+from ofiml.models.base import binary_probabilities
 from ofiml.splits.inner import Inner
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """What a fitted linear model says, in its own arithmetic: the same bits for one row as for many, which a matrix
+    """The score of a fitted linear model in explicit arithmetic: the same bits for one row as for many, which a matrix
     product does not promise. All (k,) but `intercept`.
     """
 
@@ -29,7 +29,7 @@ class Scorer:
     intercept: float
 
     def scaled(self, x: Float) -> Float:
-        """The features (n, k), missing ones filled, standardised."""
+        """Impute and standardise the features (n, k)."""
         return (np.where(np.isnan(x), self.median, x) - self.mean) / self.scale
 
     def score(self, x: Float) -> Float:
@@ -52,7 +52,7 @@ class Linear:
         from sklearn.preprocessing import StandardScaler
 
         if self.classify:
-            x, y = moves_only(x, y)
+            x, y = select_moves(x, y)
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
         self.pipeline = make_pipeline(imputer, StandardScaler(), self._estimator).fit(x, y)
         scaler, fitted = self.pipeline[1], self.pipeline[2]
@@ -70,7 +70,7 @@ class Linear:
         return 2.0 * self._up(x) - 1.0 if self.classify else self.scorer.score(x)
 
     def probabilities(self, x: Float) -> Float | None:
-        return two_way(self._up(x)) if self.classify else None
+        return binary_probabilities(self._up(x)) if self.classify else None
 
     def _up(self, x: Float) -> Float:
         from scipy.special import expit
@@ -90,7 +90,7 @@ class Linear:
         stem.with_suffix(".json").write_text(json.dumps({"classify": self.classify} | as_lists, indent=1))
 
     def load(self, stem: Path, width: int) -> "Linear":
-        """Reads what `save` wrote, for `width` features. Raises DataError for anything else."""
+        """Read what `save` wrote, for `width` features. Raises DataError for anything else."""
         path = stem.with_suffix(".json")
         try:
             parts = json.loads(path.read_text())
@@ -98,25 +98,27 @@ class Linear:
             median, mean, scale, coef = arrays
             self.scorer = Scorer(median, mean, scale, coef, float(parts["intercept"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path.name} is no linear model that a study wrote.") from error
+            raise DataError(
+                f"{path.name} is not a linear model written by a study: restore the logged file."
+            ) from error
         if any(a.shape != (width,) for a in arrays) or parts.get("classify") != self.classify:
-            raise DataError(f"{path.name} is of another model than the run's config, or of other features.")
+            raise DataError(f"{path.name} does not match the model or features of the run's config.")
         return self
 
     def native(self) -> Any:
         return self.pipeline
 
 
-def moves_only(x: Float, y: Float) -> tuple[Float, Float]:
-    """The rows whose mid moved, with y as 0 (down) or 1 (up): what a classifier of two ways trains on. Raises
-    OneWayError as of `both_ways`.
+def select_moves(x: Float, y: Float) -> tuple[Float, Float]:
+    """Select the rows whose mid moved, with y as 0 (down) or 1 (up), to train a two-class model. Raises
+    OneWayError as of `require_both_directions`.
     """
-    both_ways(y)
+    require_both_directions(y)
     moved = y != 0
     return x[moved], (y[moved] > 0).astype(np.float64)
 
 
-def both_ways(y: Float) -> None:
-    """Raises OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
+def require_both_directions(y: Float) -> None:
+    """Raise OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
     if not ((y > 0).any() and (y < 0).any()):
         raise OneWayError("all rows moved the same way, or none did")

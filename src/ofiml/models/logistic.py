@@ -8,7 +8,7 @@ from ofiml.config.bounds import positive
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.models.base import Model, Task
-from ofiml.models.calibration import calibrated
+from ofiml.models.calibration import wrap_calibrated
 from ofiml.models.flat import WithFlat
 from ofiml.models.linear import Linear
 
@@ -25,7 +25,7 @@ def build(config: LogisticModel, task: Task) -> Model:
     def make() -> Model:
         return Linear(LogisticRegression(C=config.c, max_iter=1000), classify=True)
 
-    return WithFlat(calibrated(make, config.calibration))
+    return WithFlat(wrap_calibrated(make, config.calibration))
 
 
 MODEL = Kind(LogisticModel, ("classification",), build)

@@ -11,8 +11,8 @@ from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
 from ofiml.models.base import Model
-from ofiml.models.registry import build
-from ofiml.ofi.reduce import Grouped, Reducer, reducer
+from ofiml.models.registry import build_model
+from ofiml.ofi.reduce import Grouped, Reducer, build_reducer
 from ofiml.splits.inner import Inner
 
 
@@ -30,16 +30,16 @@ class Pipeline:
         return [*self.reducer.columns, *self.columns]
 
     def fit(self, flow: Float, others: Float, y: Float, inner: Inner) -> "Pipeline":
-        """Learns from flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes."""
+        """Fit on flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes."""
         self._make(flow.shape[1])
         self.reducer.fit(flow, y)
         self.model.fit(self.features(flow, others), y, inner)
         return self
 
     def _make(self, flow_width: int) -> None:
-        """An unfitted reduction, and the model of what it gives: the model may be told of its features by name."""
-        self.reducer = reducer(self.ofi, flow_width)
-        self.model = build(self.config, task=self.task, seed=self.seed, features=self.feature_names)
+        """Build the unfitted reduction and the model on top, which may need the names of its features."""
+        self.reducer = build_reducer(self.ofi, flow_width)
+        self.model = build_model(self.config, task=self.task, seed=self.seed, features=self.feature_names)
 
     def predict(self, flow: Float, others: Float) -> Float:
         return self.model.predict(self.features(flow, others))
@@ -51,7 +51,7 @@ class Pipeline:
         return self.model.contributions(self.features(flow, others))
 
     def save(self, stem: Path) -> None:
-        """Writes the model and, beside it, the reduction's weights."""
+        """Write the model and, beside it, the reduction's weights."""
         parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
         weights = [None if r.weights is None else r.weights.tolist() for r in parts]
         described = {"ofi": asdict(self.ofi), "weights": weights, "features": self.feature_names}
@@ -59,7 +59,7 @@ class Pipeline:
         self.model.save(stem)
 
     def load(self, stem: Path, flow_width: int) -> "Pipeline":
-        """Reads what `save` wrote, for flow of `flow_width` columns. Raises DataError for anything else."""
+        """Read what `save` wrote, for flow of `flow_width` columns. Raises DataError for anything else."""
         path = stem.with_name(stem.name + "_features.json")
         self._make(flow_width)
         parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
@@ -70,15 +70,17 @@ class Pipeline:
                 if part.fitted:
                     part.weights = np.array(learned, np.float64)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path.name} does not describe the features of a study's model.") from error
+            raise DataError(
+                f"{path.name} is not a feature list written by a study: restore the logged file."
+            ) from error
         levels = flow_width // len(parts)
         if names != self.feature_names or any(
             p.fitted and (p.weights is None or p.weights.shape != (levels,)) for p in parts
         ):
-            raise DataError(f"{path.name} is of other features than the run's config asks for.")
+            raise DataError(f"{path.name} does not match the features of the run's config: restore the file.")
         self.model.load(stem, len(names))
         return self
 
     def features(self, flow: Float, others: Float) -> Float:
-        """What the model sees, (n, len(feature_names))."""
+        """Build the model's input, (n, len(feature_names))."""
         return np.ascontiguousarray(np.concatenate((self.reducer.transform(flow), others), axis=1))

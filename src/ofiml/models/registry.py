@@ -8,8 +8,8 @@ from ofiml.config import Model as ModelConfig
 from ofiml.models.base import Model, Task
 
 
-def build(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
-    """Make the unfitted model that `config` describes.
+def build_model(config: ModelConfig, *, task: TaskType, seed: int, features: Sequence[str] = ()) -> Model:
+    """Build the unfitted model of `config`.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ OBJECTIVES = {
     "multiclass": ("multiclass num_class:3", 3, SOFTMAX),
 }
 
-MOST_BYTES, MOST_LEAVES = 2**26, 131_072  # a thousand trees of 255 leaves are half of that
+MAX_BYTES, MAX_LEAVES = 2**26, 131_072  # a thousand trees of 255 leaves are half of that
 _KINDS = (0, 2, 4, 6, 8, 10)
 _NO_NODES = np.empty(0, NODE)
 _INTEGER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
@@ -42,10 +42,10 @@ _NUMBER = re.compile(r"-?(inf|[0-9]{1,40}(\.[0-9]{1,40})?(e[+-]?[0-9]{1,3})?)", 
 
 
 def predict_py(
-    nodes: NDArray[np.void], roots: NDArray[np.int32], leaves: Float, said: int, x: Float, out: Float
+    nodes: NDArray[np.void], roots: NDArray[np.int32], leaves: Float, transform: int, x: Float, out: Float
 ) -> None:
-    """What the trees say of rows x (n, k), in `out` (n, scores): sums of their leaves, tree after tree, which belong to
-    the scores in turn; their sigmoid, or softmax, as `said` asks.
+    """Write the predictions of rows x (n, k) to `out` (n, scores): sums of their leaves, tree after tree, which belong
+    to the scores in turn; their sigmoid, or softmax, as `transform` says.
     """
     scores = out.shape[1]
     for i in range(len(x)):
@@ -65,9 +65,9 @@ def predict_py(
                     left = value <= node["threshold"]
                 at = node["left"] if left else node["right"]
             out[i, t % scores] += leaves[~at]
-        if said == SIGMOID:
+        if transform == SIGMOID:
             out[i, 0] = 1.0 / (1.0 + math.exp(-out[i, 0])) if -out[i, 0] <= LARGEST_EXP else 0.0
-        elif said == SOFTMAX:
+        elif transform == SOFTMAX:
             largest = out[i, 0]
             for k in range(1, scores):
                 largest = max(largest, out[i, k])
@@ -98,20 +98,20 @@ class Trees:
         `lightgbm.Booster.predict`, for one row as for many.
         """
         if x.ndim != 2 or x.shape[1] != self.width:
-            raise DataError(f"The trees know {self.width} features, and the rows are of shape {x.shape}.")
-        _, scores, said = OBJECTIVES[self.objective]
+            raise DataError(f"The trees need rows of {self.width} features, not of shape {x.shape}.")
+        _, scores, transform = OBJECTIVES[self.objective]
         out = np.empty((len(x), scores))
-        predict(self.nodes, self.roots, self.leaves, said, np.ascontiguousarray(x, np.float64), out)
+        predict(self.nodes, self.roots, self.leaves, transform, np.ascontiguousarray(x, np.float64), out)
         return out if scores > 1 else out[:, 0]
 
 
-def read(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -> Trees:
-    """The trees of a file that `Lgbm.save` wrote, over `width` features, of one of `OBJECTIVES` and with these
+def read_trees(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -> Trees:
+    """Read the trees of a file that `Lgbm.save` wrote, over `width` features, of one of `OBJECTIVES` and with these
     constraints. Raises DataError, with the line, for any other; what follows the trees (importances, parameters) is not
     read.
     """
-    if path.stat().st_size > MOST_BYTES:
-        raise DataError(f"{path.name} is larger than {MOST_BYTES} bytes: too large for a model that a study wrote.")
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path.name} is larger than {MAX_BYTES} bytes: restore the logged file.")
     lines = _Lines(path.name, path.read_bytes().decode("latin-1"))
     sizes = _header(lines, width, objective, monotone)
     nodes: list[NDArray[np.void]] = []
@@ -119,10 +119,10 @@ def read(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -
     roots: list[int] = []
     node_count = leaf_count = 0
     largest = 0.0
-    measured = []
+    lengths = []
     start, line = lines.at, lines.next()
     while line != "end of trees":
-        lines.hold(line == f"Tree={len(roots)}", f"Tree={len(roots)}, or the end of trees")
+        lines.require(line == f"Tree={len(roots)}", f"Tree={len(roots)}, or the end of trees")
         tree, values = _tree(lines, width)
         for side in ("left", "right") if len(tree) else ():
             tree[side] += np.where(tree[side] >= 0, node_count, -leaf_count)
@@ -131,12 +131,12 @@ def read(path: Path, width: int, objective: str, monotone: Sequence[int] = ()) -
         roots.append(node_count if len(tree) else ~leaf_count)
         node_count, leaf_count = node_count + len(tree), leaf_count + len(values)
         largest += float(np.abs(values).max())
-        measured.append(str(lines.at - start))
+        lengths.append(str(lines.at - start))
         start, line = lines.at, lines.next()
     scores = OBJECTIVES[objective][1]
-    lines.hold(len(roots) % scores == 0, f"a number of trees that {scores} divides")
-    lines.hold(bool(roots) and sizes == " ".join(measured), "as many trees, and as long, as tree_sizes says")
-    lines.hold(math.isfinite(largest), "trees whose sum is finite")
+    lines.require(len(roots) % scores == 0, f"a number of trees that {scores} divides")
+    lines.require(bool(roots) and sizes == " ".join(lengths), "as many trees, and as long, as tree_sizes says")
+    lines.require(math.isfinite(largest), "trees whose sum is finite")
     return Trees(width, objective, np.concatenate(nodes), np.array(roots, np.int32), np.concatenate(leaves))
 
 
@@ -150,36 +150,36 @@ class _Lines:
         """The next line, which must have an end."""
         self.number += 1
         end = self.text.find("\n", self.at)
-        self.hold(end >= 0, "a line with an end")
+        self.require(end >= 0, "a line with an end")
         line, self.at = self.text[self.at : end], end + 1
         return line
 
-    def hold(self, holds: bool, expected: str) -> None:
-        """Raises DataError unless the line is what is expected."""
+    def require(self, holds: bool, expected: str) -> None:
+        """Raise DataError unless `holds`; the message says what was expected."""
         if not holds:
             raise DataError(
-                f"{self.name}, line {self.number}, is no LightGBM model that a study wrote (expected: {expected}): "
-                "take the file as the study logged it."
+                f"{self.name}, line {self.number}: not a LightGBM model written by a study (expected: {expected}); "
+                "restore the logged file."
             )
 
     def expect(self, *lines: str) -> None:
-        """The next lines must be these."""
+        """Require the next lines to be these."""
         for line in lines:
-            self.hold(self.next() == line, repr(line))
+            self.require(self.next() == line, repr(line))
 
     def value(self, key: str) -> str:
         """What follows `key=` on the next line."""
         line = self.next()
-        self.hold(line.startswith(f"{key}="), f"{key}=…")
+        self.require(line.startswith(f"{key}="), f"{key}=…")
         return line[len(key) + 1 :]
 
     def values(self, key: str, count: int, form: re.Pattern[str]) -> list[str]:
         """`count` values of a form, at least one, with one space between them."""
         text = self.value(key)
         # Counted before they are split: a line of spaces shall not become a list of millions.
-        self.hold(text.count(" ") == count - 1, f"{count} values of {key}")
+        self.require(text.count(" ") == count - 1, f"{count} values of {key}")
         cells = text.split(" ")
-        self.hold(all(form.fullmatch(cell) for cell in cells), f"numbers as LightGBM writes them in {key}")
+        self.require(all(form.fullmatch(cell) for cell in cells), f"numbers as LightGBM writes them in {key}")
         return cells
 
     def integers(self, key: str, count: int) -> NDArray[np.int64]:
@@ -190,7 +190,7 @@ class _Lines:
 
 
 def _header(lines: _Lines, width: int, objective: str, monotone: Sequence[int]) -> str:
-    """Checks all that stands before the trees; returns their sizes as written."""
+    """Check all that precedes the trees; return their sizes as written."""
     written, scores, _ = OBJECTIVES[objective]
     lines.expect("tree", "version=v4", f"num_class={scores}", f"num_tree_per_iteration={scores}", "label_index=0")
     lines.expect(f"max_feature_idx={width - 1}")
@@ -198,7 +198,7 @@ def _header(lines: _Lines, width: int, objective: str, monotone: Sequence[int]) 
     lines.expect(f"feature_names={' '.join(f'Column_{i}' for i in range(width))}")
     if monotone:
         lines.expect(f"monotone_constraints={' '.join(map(str, monotone))}")
-    lines.hold(lines.value("feature_infos").count(" ") == width - 1, f"{width} values of feature_infos")
+    lines.require(lines.value("feature_infos").count(" ") == width - 1, f"{width} values of feature_infos")
     sizes = lines.value("tree_sizes")
     lines.expect("")
     return sizes
@@ -207,7 +207,7 @@ def _header(lines: _Lines, width: int, objective: str, monotone: Sequence[int]) 
 def _tree(lines: _Lines, width: int) -> tuple[NDArray[np.void], Float]:
     """One tree after its first line: its nodes, parents before their children, and the values of its leaves."""
     leaves = int(lines.integers("num_leaves", 1)[0])
-    lines.hold(1 <= leaves <= MOST_LEAVES, f"1 to {MOST_LEAVES} leaves")
+    lines.require(1 <= leaves <= MAX_LEAVES, f"1 to {MAX_LEAVES} leaves")
     lines.expect("num_cat=0")
     if leaves > 1:
         nodes = _nodes(lines, width, leaves)
@@ -215,7 +215,7 @@ def _tree(lines: _Lines, width: int) -> tuple[NDArray[np.void], Float]:
         nodes = _NO_NODES
         lines.expect("split_feature=", "split_gain=", "threshold=", "decision_type=", "left_child=", "right_child=")
     values = lines.numbers("leaf_value", leaves)
-    lines.hold(bool(np.isfinite(values).all()), "finite leaves")
+    lines.require(bool(np.isfinite(values).all()), "finite leaves")
     for key in ("leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count"):
         lines.value(key)
     lines.expect("is_linear=0")
@@ -228,19 +228,19 @@ def _nodes(lines: _Lines, width: int, leaves: int) -> NDArray[np.void]:
     count = leaves - 1
     nodes = np.empty(count, NODE)
     feature = lines.integers("split_feature", count)
-    lines.hold(bool(((feature >= 0) & (feature < width)).all()), f"features from 0 to {width - 1}")
+    lines.require(bool(((feature >= 0) & (feature < width)).all()), f"features from 0 to {width - 1}")
     lines.value("split_gain")
     nodes["feature"], nodes["threshold"] = feature, lines.numbers("threshold", count)
     kind = lines.integers("decision_type", count)
-    lines.hold(bool(np.isin(kind, _KINDS).all()), f"decision_type one of {_KINDS}")
+    lines.require(bool(np.isin(kind, _KINDS).all()), f"decision_type one of {_KINDS}")
     nodes["kind"] = kind
     for side in ("left", "right"):
         child = lines.integers(f"{side}_child", count)
         inside = (child >= -leaves) & (child < count) & ((child < 0) | (child > np.arange(count)))
-        lines.hold(bool(inside.all()), "children that come after their parent")
+        lines.require(bool(inside.all()), "children that come after their parent")
         nodes[side] = child
     # With the root, which is nobody's child, each node and leaf once: so it is one tree, and each walk ends.
     children = np.sort(np.concatenate([nodes["left"], nodes["right"]]))
     once = np.concatenate([np.arange(-leaves, 0), np.arange(1, count)])
-    lines.hold(np.array_equal(children, once), "each node the child of one parent")
+    lines.require(np.array_equal(children, once), "each node the child of one parent")
     return nodes

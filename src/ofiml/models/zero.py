@@ -9,7 +9,7 @@ import numpy as np
 from ofiml._typing import Float
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
-from ofiml.models.base import Model, Task, two_way
+from ofiml.models.base import Model, Task, binary_probabilities
 from ofiml.models.flat import WithFlat
 from ofiml.splits.inner import Inner
 
@@ -25,7 +25,7 @@ class Zero:
         return np.zeros(len(x))
 
     def probabilities(self, x: Float) -> Float | None:
-        return two_way(np.full(len(x), 0.5)) if self.classify else None
+        return binary_probabilities(np.full(len(x), 0.5)) if self.classify else None
 
     def contributions(self, x: Float) -> Float:
         return np.zeros(x.shape)

@@ -41,19 +41,19 @@ class Group:
 NET = Group(NET_PART, None, None)
 
 # Of each part, which of the machine's sums it is, and which is taken from it.
-_NOTHING = -1
+_NO_PART = -1
 _PARTS = {
     "ofi": (layout.BID_FLOW, layout.ASK_FLOW),
-    "bid": (layout.BID_FLOW, _NOTHING),
-    "ask": (layout.ASK_FLOW, _NOTHING),
-    "adds": (layout.ADDS, _NOTHING),
-    "cancels": (layout.CANCELS, _NOTHING),
-    "trades": (layout.TRADES, _NOTHING),
+    "bid": (layout.BID_FLOW, _NO_PART),
+    "ask": (layout.ASK_FLOW, _NO_PART),
+    "adds": (layout.ADDS, _NO_PART),
+    "cancels": (layout.CANCELS, _NO_PART),
+    "trades": (layout.TRADES, _NO_PART),
 }
 
 
-def groups(config: Ofi) -> list[Group]:
-    """What `config` asks for, look-back by look-back."""
+def flow_groups(config: Ofi) -> list[Group]:
+    """List the groups of flow in `config`, look-back by look-back."""
     return [
         Group(part, *((None, None) if w == "bar" else (duration(w, "ofi.windows"), w)))
         for w in config.windows
@@ -62,18 +62,18 @@ def groups(config: Ofi) -> list[Group]:
 
 
 def flow_columns(levels: int) -> list[str]:
-    """Names of the bar's net flow, best level first."""
+    """Return the column names of the bar's net flow, best level first."""
     return NET.columns(levels)
 
 
 def bar_flow(session: Session, per: str, bars: Bars) -> pl.DataFrame:
-    """The bar's flow of all levels and its depth, for who wants no features: see `flow_table`."""
+    """Compute the bar's flow of all levels and its depth, without features: see `flow_table`."""
     return flow_table(compute(session, market(session, per), FLOW_ONLY, bars.edges, []), [NET], ())
 
 
-def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:
-    """Per bar, the flow of each level in lots: of the bar (`ofi_00` …), and of each group that is `asked`; and `depth`
-    of the bar and of each look-back among `windows` (ns, ascending, as the machine had them).
+def flow_table(computed: Computed, groups: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:
+    """Build, per bar, the flow of each level in lots: of the bar (`ofi_00` …), and of each of `groups`; and
+    `depth` of the bar and of each look-back among `windows` (ns, ascending, as in the machine).
 
     Bid and ask flow are what arrived there, so that OFI is their difference. Depth is the average, over levels and over
     the states of bar or look-back, of (q^b + q^a)/2, counting only sides that are there (Cont, Cucuringu & Zhang, arXiv
@@ -81,7 +81,7 @@ def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...])
     """
     width = (computed.flow.shape[2] - layout.SIDES - 1) // layout.PARTS
     out: dict[str, pl.Series] = {}
-    for group in [NET, *(g for g in asked if g != NET)]:
+    for group in [NET, *(g for g in groups if g != NET)]:
         w = 0 if group.window is None else 1 + windows.index(group.window)
         known = pl.Series(computed.known >= w)
         read = computed.flow[:, w]
@@ -96,18 +96,18 @@ def flow_table(computed: Computed, asked: list[Group], windows: tuple[int, ...])
 def _part(read: NDArray[np.int64], part: str, width: int) -> NDArray[np.int64]:
     plus, minus = _PARTS[part]
     arrived = read[:, plus * width : (plus + 1) * width]
-    return arrived if minus == _NOTHING else arrived - read[:, minus * width : (minus + 1) * width]
+    return arrived if minus == _NO_PART else arrived - read[:, minus * width : (minus + 1) * width]
 
 
-def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, asked: list[Group] | None = None) -> Float:
-    """The flow of all levels, group after group, (rows, groups·levels), in lots, or divided by the depth of bar or
-    look-back if `normalise` is depth.
+def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: list[Group] | None = None) -> Float:
+    """Return the flow of all levels, group after group, (rows, groups·levels), in lots, or divided by the depth of bar
+    or look-back if `normalise` is depth.
 
     Depth is one number for all levels. Without depth there is no flow, and it gives 0. NaN where a look-back begins
     before the start.
     """
     blocks = []
-    for group in asked or [NET]:
+    for group in groups or [NET]:
         flow = table.select(pl.col(group.columns(levels)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
         if normalise == "depth":
             depth = table[group.depth].fill_null(np.nan).to_numpy()[:, None]
@@ -116,7 +116,7 @@ def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, asked: list[Gr
     return np.ascontiguousarray(np.hstack(blocks))
 
 
-def row_py(
+def fill_flow_row_py(
     read: NDArray[np.int64],
     known: int,
     picked: NDArray[np.int64],
@@ -125,7 +125,7 @@ def row_py(
     by_depth: bool,
     out: Float,
 ) -> None:
-    """Fills `out` (groups, levels) from a bar's sums `read` (look-backs, …), of which those up to `known` are known.
+    """Fill `out` (groups, levels) from a bar's sums `read` (look-backs, …), of which those up to `known` are known.
 
     `picked` (groups, 3) is the look-back of each group, the part that it is, and the one that is taken from it or -1;
     `depth_at` and `sides_at` are the columns of depth and of the sides that it counts.
@@ -151,23 +151,23 @@ def row_py(
                 out[g, m] = 0.0
 
 
-row = compiled(row_py)
+fill_flow_row = compiled(fill_flow_row_py)
 
 
 class FlowRow:
     """A row of `flow_matrix`, (1, groups·levels), of a single bar as a stream gives it: the same bits.
 
-    Made once for the groups that are `asked` and the stream's `windows`; called with each bar's `flow` and `known`.
+    Made once for `groups` and the stream's `windows`; called with each bar's `flow` and `known`.
     """
 
-    def __init__(self, windows: tuple[int, ...], normalise: str, asked: list[Group]) -> None:
-        look_backs = [0 if g.window is None else 1 + windows.index(g.window) for g in asked]
-        self._picked = np.array([(w, *_PARTS[g.part]) for w, g in zip(look_backs, asked, strict=True)], np.int64)
+    def __init__(self, windows: tuple[int, ...], normalise: str, groups: list[Group]) -> None:
+        look_backs = [0 if g.window is None else 1 + windows.index(g.window) for g in groups]
+        self._picked = np.array([(w, *_PARTS[g.part]) for w, g in zip(look_backs, groups, strict=True)], np.int64)
         self._by_depth = normalise == "depth"
 
     def __call__(self, read: NDArray[np.int64], known: int) -> Float:
         width = (read.shape[1] - layout.SIDES - 1) // layout.PARTS
         after = layout.PARTS * width
         out = np.empty((len(self._picked), width))
-        row(read, known, self._picked, after + layout.DEPTH, after + layout.SIDES, self._by_depth, out)
+        fill_flow_row(read, known, self._picked, after + layout.DEPTH, after + layout.SIDES, self._by_depth, out)
         return out.reshape(1, -1)

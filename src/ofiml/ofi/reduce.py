@@ -14,7 +14,7 @@ from ofiml._typing import Float
 from ofiml.config import DecayOfi, Ofi, RidgeOfi
 from ofiml.errors import DataError
 from ofiml.ofi.columns import ReducedColumn
-from ofiml.ofi.flow import Group, groups
+from ofiml.ofi.flow import Group, flow_groups
 
 
 class Reducer(ABC):
@@ -52,7 +52,7 @@ class Weighted(Reducer):
 
     def transform(self, flow: Float) -> Float:
         assert self.weights is not None, "transform before fit"
-        return _sums(flow[:, None], self.weights)
+        return _weighted_sums(flow[:, None], self.weights)
 
 
 class RidgeWeights(Weighted):
@@ -69,12 +69,12 @@ class RidgeWeights(Weighted):
     def fit(self, flow: Float, y: Float) -> Self:
         from sklearn.linear_model import RidgeCV
 
-        flow, y = _known(flow, y)
+        flow, y = _select_known_flow(flow, y)
         scale = flow.std(axis=0)
         scale[scale == 0] = 1.0
         ridge = RidgeCV(alphas=self.alphas).fit((flow - flow.mean(axis=0)) / scale, y)
         self.weights, self.alpha = ridge.coef_ / scale, float(ridge.alpha_)
-        self.explained = np.array([_share(self.transform(flow)[:, 0], y)])
+        self.explained = np.array([_line_r2(self.transform(flow)[:, 0], y)])
         return self
 
 
@@ -88,7 +88,7 @@ class PowellWeights(Weighted):
     def fit(self, flow: Float, y: Float) -> Self:
         from scipy.optimize import minimize
 
-        flow, y = _known(flow, y)
+        flow, y = _select_known_flow(flow, y)
         levels = flow.shape[1]
         cross, square = np.atleast_2d(np.cov(flow, rowvar=False)), _covariances(flow, y)
 
@@ -97,11 +97,11 @@ class PowellWeights(Weighted):
             variance = float(np.sum(weights * np.sum(cross * weights, axis=1)))
             return -(float(np.sum(weights * square)) ** 2) / variance if variance > 0 else 0.0
 
-        found = minimize(loss, np.full(levels, 0.5), method="Powell", bounds=[(0.0, 1.0)] * levels)
-        weights = np.clip(found.x, 0.0, 1.0)
+        result = minimize(loss, np.full(levels, 0.5), method="Powell", bounds=[(0.0, 1.0)] * levels)
+        weights = np.clip(result.x, 0.0, 1.0)
         total = weights.sum()
         self.weights = weights / total if total > 0 else np.full(levels, 1.0 / levels)
-        self.explained = np.array([_share(self.transform(flow)[:, 0], y)])
+        self.explained = np.array([_line_r2(self.transform(flow)[:, 0], y)])
         return self
 
 
@@ -113,7 +113,7 @@ class Integrated(Weighted):
     fitted = True
 
     def fit(self, flow: Float, y: Float) -> Self:
-        flow, _ = _known(flow, y)
+        flow, _ = _select_known_flow(flow, y)
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(flow, rowvar=False)))
         first = vectors[:, -1]
         self.weights = first / np.abs(first).sum() * (1.0 if first.sum() >= 0 else -1.0)
@@ -141,16 +141,16 @@ class Grouped(Reducer):
         if isinstance(first, Vector):
             return grouped[:, :, : len(first.columns)].reshape(len(flow), len(self.columns))
         assert first.weights is not None, "transform before fit"
-        return _sums(grouped, np.array([r.weights for r in self.reducers]))
+        return _weighted_sums(grouped, np.array([r.weights for r in self.reducers]))
 
     def _parts(self, flow: Float) -> list[Float]:
         return np.hsplit(flow, len(self.reducers))
 
 
-def reducer(config: Ofi, width: int) -> Reducer:
-    """A fresh, unfitted reducer for `config` over flow of `width` columns: groups times levels."""
-    asked = groups(config)
-    single = [_single(config, group, width // len(asked)) for group in asked]
+def build_reducer(config: Ofi, width: int) -> Reducer:
+    """Build an unfitted reducer for `config` over flow of `width` columns: groups times levels."""
+    groups = flow_groups(config)
+    single = [_build_single(config, group, width // len(groups)) for group in groups]
     return single[0] if len(single) == 1 else Grouped(single)
 
 
@@ -172,15 +172,15 @@ def describe_reducers(reducers: list[Reducer]) -> LearnedReduction:
     if not reducers[0].fitted:
         return LearnedReduction()
     if not isinstance(reducers[0], Grouped):
-        return LearnedReduction(*_learned(reducers))
+        return LearnedReduction(*_collect_fits(reducers))
     weights, explained = {}, {}
     for i, column in enumerate(reducers[0].columns):
         group = [r.reducers[i] for r in reducers if isinstance(r, Grouped)]
-        weights[column], explained[column] = _learned(group)
+        weights[column], explained[column] = _collect_fits(group)
     return LearnedReduction(weights, explained)
 
 
-def _learned(reducers: list[Reducer]) -> tuple[list[list[float]], list[list[float]]]:
+def _collect_fits(reducers: list[Reducer]) -> tuple[list[list[float]], list[list[float]]]:
     """Weights and share explained of each fold's reducer."""
     return (
         [r.weights.tolist() for r in reducers if r.weights is not None],
@@ -188,7 +188,7 @@ def _learned(reducers: list[Reducer]) -> tuple[list[list[float]], list[list[floa
     )
 
 
-def _sums(flow: Float, weights: Float) -> Float:
+def _weighted_sums(flow: Float, weights: Float) -> Float:
     """Σ over levels of flow (n, groups, levels) times weights, (n, groups): the same bits for one row as for many.
 
     An explicit sum: a matrix product may round differently with another BLAS thread count.
@@ -197,7 +197,7 @@ def _sums(flow: Float, weights: Float) -> Float:
     return sums
 
 
-def _known(flow: Float, y: Float) -> tuple[Float, Float]:
+def _select_known_flow(flow: Float, y: Float) -> tuple[Float, Float]:
     known = ~np.isnan(flow).any(axis=1)
     if known.sum() < 2:
         raise DataError(
@@ -210,12 +210,12 @@ def _covariances(flow: Float, y: Float) -> Float:
     return np.mean((flow - flow.mean(axis=0)) * (y - y.mean())[:, None], axis=0)
 
 
-def _share(x: Float, y: Float) -> float:
+def _line_r2(x: Float, y: Float) -> float:
     """R² of a line through x; NaN where one of the two does not vary."""
     return float(np.corrcoef(x, y)[0, 1] ** 2) if np.ptp(x) > 0 and np.ptp(y) > 0 else float("nan")
 
 
-def _single(config: Ofi, group: Group, levels: int) -> Reducer:
+def _build_single(config: Ofi, group: Group, levels: int) -> Reducer:
     m = np.arange(1, levels + 1, dtype=np.float64)
     reduction = "ofi_pca" if config.name == "pca" else config.name
     name = [ReducedColumn(reduction, group.part, group.window_name).name]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.splits.fold import Fold, leaking
+from ofiml.splits.fold import Fold, count_leaks
 from ofiml.splits.rows import Rows
 from ofiml.splits.splitter import Divided
 from ofiml.ui.figure import (
@@ -41,7 +41,7 @@ def show_folds(divided: Divided, console: Console) -> None:
         numbers = [f"{n:,}" for n in (len(fold.train), fold.purged, fold.embargoed, len(fold.test))]
         trains = _ends(*rows.known_at[fold.train[[0, -1]]].tolist())
         spans = ", ".join(_span(rows, start, until) for start, until in _merged(fold))
-        table.add_row(str(fold.index), numbers[0], trains, *numbers[1:], spans, str(leaking(rows, fold)))
+        table.add_row(str(fold.index), numbers[0], trains, *numbers[1:], spans, str(count_leaks(rows, fold)))
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""The cache of samples: what they are named by, and how they are written and read."""
+"""The cache of samples: its key, and how samples are packed and unpacked."""
 
 import hashlib
 import json
@@ -53,5 +53,5 @@ def _pack(samples: SessionSamples) -> Packed:
 def _unpack(table: pl.DataFrame, meta: dict[str, Any]) -> SessionSamples:
     planted = None if meta["planted"] is None else Truth(**meta["planted"])
     symbol, date = meta["key"]
-    made = {"key": (symbol, date), "quality": Quality(**meta["quality"]), "planted": planted}
-    return SessionSamples(rows=table, **meta | made)
+    typed = {"key": (symbol, date), "quality": Quality(**meta["quality"]), "planted": planted}
+    return SessionSamples(rows=table, **meta | typed)

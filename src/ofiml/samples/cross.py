@@ -65,4 +65,4 @@ def require_symbols(cross: list[str], symbols: set[str]) -> None:
     for symbol in cross:
         if symbol not in symbols:
             known = ", ".join(sorted(symbols))
-            raise DataError(f"features.cross names {symbol}, which has no session; there are {known}.")
+            raise DataError(f"features.cross: no session of {symbol}. Use symbols of the data: {known}.")

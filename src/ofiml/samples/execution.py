@@ -1,25 +1,25 @@
-"""The quotes that orders meet: those that stand one latency after each bar's close, and at the session's end."""
+"""Execution quotes: the best quotes one latency after each bar's close, and at the session's end."""
 
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, quotes
+from ofiml.bars.time import Bars, Book, quotes_at
 from ofiml.data.schema import Session
 
 
 def execution_table(session: Session, book: Book, bars: Bars, latency: int) -> pl.DataFrame:
-    """Per bar: `fill_time` = bar_close + latency (ns), and the quotes that stand then, as `fill_bid`, `fill_ask`
+    """Look up, per bar, `fill_time` = bar_close + latency (ns) and the quotes at that time, as `fill_bid`, `fill_ask`
     (1e-9), `fill_bid_sz`, `fill_ask_sz` (lots); null where a side is missing or the session has ended. Known at
     `fill_time`.
     """
     at = bars.close + latency
-    met = quotes(book, at).select(pl.all().name.prefix("fill_"))
+    met = quotes_at(book, at).select(pl.all().name.prefix("fill_"))
     return met.with_columns(pl.when(pl.Series(at <= session.close)).then(pl.all())).with_columns(
         pl.Series("fill_time", at)
     )
 
 
 def closing_quotes(session: Session, book: Book) -> dict[str, int]:
-    """The last quote of the session that has both sides: `bid`, `ask` (1e-9), `bid_sz`, `ask_sz` (lots), `time`.
+    """Return the last two-sided quote of the session: `bid`, `ask` (1e-9), `bid_sz`, `ask_sz` (lots), `time`.
 
     Empty if there is none.
     """

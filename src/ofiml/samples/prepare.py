@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars import cut
-from ofiml.bars.time import Bars, Book, bar_table, states
+from ofiml.bars import cut_bars
+from ofiml.bars.time import Bars, Book, bar_table, select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.calendar import time_zone
 from ofiml.data.schema import Session
@@ -21,9 +21,9 @@ from ofiml.features.batch import compute
 from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
 from ofiml.labels import label_table
-from ofiml.labels.ahead import ahead_table
+from ofiml.labels.decay import decay_table
 from ofiml.ofi.columns import NET_PART, FlowColumn
-from ofiml.ofi.flow import flow_table, groups
+from ofiml.ofi.flow import flow_groups, flow_table
 from ofiml.samples.cache import cached_samples
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.execution import closing_quotes, execution_table
@@ -37,18 +37,18 @@ T = TypeVar("T")
 def prepare_session(session: Session, settings: SampleSettings) -> SessionSamples:
     """Return a session's bars with flow, features, labels and execution quotes.
 
-    Raises DataError for settings that the session cannot answer.
+    Raises DataError for settings that the session does not support.
     """
     _check_settings(session, settings)
-    book = states(session, settings.bars.per)
-    bars = cut(session, book, settings.bars)
+    book = select_states(session, settings.bars.per)
+    bars = cut_bars(session, book, settings.bars)
     table = bar_table(session, book, bars)
     latency = settings.latency_ns
     zone = time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
-    asked = plan(settings.features, settings.ofi)
+    features = plan(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
-    computed = compute(session, market(session, settings.bars.per, zone), asked, bars.edges, names)
-    flow = flow_table(computed, groups(settings.ofi), asked.windows)
+    computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)
+    flow = flow_table(computed, flow_groups(settings.ofi), features.windows)
     labels = label_table(session, book, bars, settings.target, settings.horizon, latency)
     rows = pl.concat(
         [
@@ -81,19 +81,19 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
 
 
 def _check_settings(session: Session, settings: SampleSettings) -> None:
-    """Raises DataError for settings that the session cannot answer."""
+    """Raise DataError for settings that the session does not support."""
     where, unit, ofi = f"{session.source}, {session.date}", session.size_unit, settings.ofi
     if ofi.levels is not None and ofi.levels > session.levels:
-        raise DataError(f"{where}: ofi.levels={ofi.levels}, and the data have {session.levels}: lower it, or null.")
+        raise DataError(f"{where}: ofi.levels={ofi.levels}, but the data have {session.levels}: lower it, or set null.")
     if ofi.parts == "types" and not session.events["action"].is_in(["A", "C"]).any():
-        raise DataError(f"{where}: the feed tells no adds and cancels apart: use ofi.parts=net or sides.")
+        raise DataError(f"{where}: the feed does not separate adds from cancels: use ofi.parts=net or sides.")
     needed = {"trade_size": ("cost_buy", "cost_sell"), "vpin_bucket": ("vpin",)}
     for key, columns in needed.items():
         lots = getattr(settings.features, key) / unit
         if set(columns) & set(settings.features.columns) and (round(lots) < 1 or abs(lots - round(lots)) > 1e-9 * lots):
             raise DataError(
-                f"{where}: features.{key}={getattr(settings.features, key):g} is no whole number of lots of {unit:g}: "
-                f"choose a multiple."
+                f"{where}: features.{key}={getattr(settings.features, key):g} is not a whole number of lots "
+                f"of {unit:g}: choose a multiple."
             )
 
 
@@ -110,8 +110,8 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
 
 
 def _first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
-    """The first instant that any feature or flow of a bar, or its label's unit, looks back to, ns; never before the
-    session's open.
+    """Return the first instant (ns) that any feature or flow of a bar, or its label's unit, looks back to; never before
+    the session's open.
     """
     features = chosen(settings.features.columns)
     if any(f.session for f in features):
@@ -129,11 +129,11 @@ def _decay_moves(session: Session, book: Book, bars: Bars, scale: pl.Series, set
     """Return the moves over other horizons than the label's; no column for an impact, which looks at no later time."""
     if settings.target.kind == "impact":
         return pl.DataFrame()
-    return ahead_table(session, book, bars, scale, settings.horizon, settings.decay)
+    return decay_table(session, book, bars, scale, settings.horizon, settings.decay)
 
 
 def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSettings) -> pl.DataFrame:
-    """`oracle` per bar of a simulated session: the label that its truth at the bar's close lets one expect. No
+    """Compute `oracle` per bar of a simulated session: the expected label given the true state at the bar's close. No
     feature and no model sees it. In the label's unit; of a direction, in ticks. No column for real markets, impact
     labels, horizons on other clocks than time, and triple barriers, whose expectation is not known in closed form.
     """
@@ -195,5 +195,6 @@ def first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:
         yield session
     if none:
         raise DataError(
-            "No session lies within dataset.first_date and dataset.last_date: python -m ofiml.data check lists them."
+            "No session lies between dataset.first_date and dataset.last_date: list the sessions with "
+            "python -m ofiml.data check."
         )

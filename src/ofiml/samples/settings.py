@@ -1,4 +1,4 @@
-"""What of a config the samples of a session depend on."""
+"""The part of a config that a session's samples depend on."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,7 +10,7 @@ from ofiml.units import duration
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
     """The settings that make samples: `latency` of an order, as text, and `decay`, the multiples of the horizon over
-    which forecasts are judged too.
+    which forecasts are also evaluated.
     """
 
     dataset: SyntheticDataset | FileDataset
@@ -24,7 +24,7 @@ class SampleSettings:
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """Take what samples depend on from a config."""
+        """Select the settings of samples from a config."""
         return cls(
             config.dataset,
             config.bars,

@@ -22,10 +22,10 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     Raises DataError for sessions that do not fit together, and where not one row has a mid and a label.
     """
     if len({(s.levels, s.size_unit) for s in sessions}) > 1:
-        raise DataError("The sessions differ in levels or size unit: set dataset.levels to what all of them have.")
-    taken = UniqueSessions()
+        raise DataError("The sessions differ in levels or size unit: set dataset.levels to a depth common to all.")
+    unique = UniqueSessions()
     for s in sessions:
-        taken.add(*s.key, s.source)
+        unique.add(*s.key, s.source)
     rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
     no_mid = pl.col("mid").is_null()
     no_label = ~no_mid & pl.col("y").is_null()
@@ -36,13 +36,13 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
         if flow is not None and flow.window is not None and rows[column].null_count() == rows.height:
             raise DataError(
                 f"No bar has flow over the look-back {flow.window}: every session is shorter, or the "
-                "book restarts within it; shorten ofi.windows."
+                "book restarts within it. Shorten ofi.windows."
             )
     if rows["scale"].null_count() == rows.height:
-        raise DataError("No bar knows its volatility: every session is shorter than target.look_back; shorten it.")
+        raise DataError("No bar has a volatility: every session is shorter than target.look_back. Shorten it.")
     if rows["y"].null_count() == rows.height:
         raise DataError(
-            f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} no label, as "
-            "the session ends first. Shorten the horizon, or give more data."
+            f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} have no label "
+            "because the session ends first. Shorten the horizon, or give more data."
         )
     return rows, dropped

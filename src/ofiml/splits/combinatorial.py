@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 
 from ofiml.errors import DataError
-from ofiml.splits.cuts import borders, ruler, tested
+from ofiml.splits.blocks import block_borders, build_ruler, select_test_rows
 from ofiml.splits.fold import Fold, Span, purged_fold
 from ofiml.splits.rows import Rows
 
@@ -31,21 +31,23 @@ class Combinatorial:
         return comb(self.groups, self.tested) * self.tested // self.groups
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for too few rows or dates, a group without rows, or a fold without train rows."""
-        marks = ruler(rows, self.by)
+        """Divide the rows into folds. Raises DataError for too few rows or dates, a group without rows, or a fold
+        without train rows.
+        """
+        marks = build_ruler(rows, self.by)
         if marks.total < self.groups:
             raise DataError(
                 f"{marks.total} {marks.word} are too few for split.n_groups={self.groups}: give more data, fewer "
                 "groups, or split.by=rows."
             )
-        spans = list(pairwise(marks.instant(mark) for mark in borders(0, marks.total, self.groups)))
+        spans = list(pairwise(marks.instant(mark) for mark in block_borders(0, marks.total, self.groups)))
         remedy = "use fewer groups, or split.by=rows"
-        held = [tested(rows, *span, group, "group", remedy) for group, span in enumerate(spans)]
+        blocks = [select_test_rows(rows, *span, group, "group", remedy) for group, span in enumerate(spans)]
         everything = np.arange(len(rows), dtype=np.int64)
         used = [0] * self.groups
         folds = []
         for index, chosen in enumerate(combinations(range(self.groups), self.tested)):
-            test = np.concatenate([held[group] for group in chosen])
+            test = np.concatenate([blocks[group] for group in chosen])
             candidates = np.setdiff1d(everything, test, assume_unique=True)
             own = [Span(*spans[group], used[group]) for group in chosen]
             for group in chosen:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ofiml._typing import Int64
 from ofiml.errors import DataError
-from ofiml.splits.purge import meets
+from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Intervals
 from ofiml.units import SECOND
 
@@ -67,38 +67,38 @@ def purged_fold(
     name: str | None = None,
     remedy: str | None = None,
 ) -> Fold:
-    """The fold of `test` whose train rows are the candidates that come near no test row.
+    """Build the fold of `test` whose train rows are the candidates away from every test row.
 
     Purged is a candidate whose [first instant used or label start, label end] meets the label interval of a test row:
     of any single one, so that what lies between two test blocks stays. Where training precedes testing this keeps train
     labels from reaching into the test block; test features may look back into what was then past. Where training
     follows testing it keeps train features from looking back into test labels. Embargoed are those that would meet a
-    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left; `name` is what the
-    fold is called there, and `remedy` one of its own.
+    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left; its message
+    uses the fold's `name` and adds `remedy`.
     """
     first = np.minimum(rows.first_used, rows.label_start)[candidates]
-    asked = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
-    purged, near = meets(*asked), meets(*asked, margin=embargo)
+    intervals = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
+    purged, near = overlaps_any(*intervals), overlaps_any(*intervals, margin=embargo)
     train = candidates[~near]
     if len(train) == 0:
         if not purged.all():
             near_by = np.count_nonzero(~purged)
-            why = f"{near_by} come within split.embargo={embargo / SECOND:g}s of a test row, the others nearer"
+            why = f"{near_by} lie within split.embargo={embargo / SECOND:g}s of a test row, the others closer"
             use = "a shorter split.embargo"
-        elif not meets(rows.label_start[candidates], *asked[1:]).all():
-            why = "the features of all that could train look back into labels that are tested"
-            use = "whole sessions (split=session_out, or split.by=session), or features that look back less"
+        elif not overlaps_any(rows.label_start[candidates], *intervals[1:]).all():
+            why = "the features of all candidates look back into test labels"
+            use = "whole sessions (split=session_out, or split.by=session), or features with a shorter look-back"
         else:
-            why, use = "the labels of all that could train reach into those that are tested", "a shorter horizon"
+            why, use = "the labels of all candidates reach into test labels", "a shorter horizon"
         raise DataError(
-            f"{name or f'Fold {index}'} keeps no train row of {len(candidates)}: {why}. Use {use}, "
+            f"{name or f'Fold {index}'} keeps none of {len(candidates)} candidate train rows: {why}. Use {use}, "
             f"{f'{remedy}, ' if remedy else ''}or more data."
         )
     return Fold(index, train, test, candidates[purged], candidates[near & ~purged], tuple(spans))
 
 
-def leaking(rows: Intervals, fold: Fold) -> int:
-    """How many train rows meet a test row's label interval: 0 of a fold that may be used.
+def count_leaks(rows: Intervals, fold: Fold) -> int:
+    """Count the train rows that overlap a test row's label interval: 0 for a valid fold.
 
     Counted another way than they were purged: the test labels that started by a train row's end, less those that had
     ended before its beginning.

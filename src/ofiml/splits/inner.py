@@ -1,4 +1,4 @@
-"""Purged splits inside a fold's train rows, for what a model holds out of its own training."""
+"""Purged splits inside a fold's train rows, for a model's own validation rows."""
 
 from dataclasses import dataclass
 
@@ -18,15 +18,15 @@ class Inner:
     embargo: int
 
     def folds(self, count: int, *, first_train: float = 0.5, key: str, remedy: str = "fewer folds") -> list[Fold]:
-        """`count` purged walk-forward folds of these rows; errors say that `key` asks for them, and how it may ask for
-        less. Raises DataError as of `walk_forward`.
+        """Make `count` purged walk-forward folds of these rows; errors name the config `key` that sets their number,
+        and the `remedy`. Raises DataError as of `walk_forward`.
         """
         return walk_forward(
             self.rows, folds=count, first_train=first_train, embargo=self.embargo, key=key, remedy=remedy
         )
 
     def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "Inner":
-        """The same for some of the rows, in time order."""
+        """Select some of the rows, in time order."""
         rows = self.rows
         return Inner(
             Intervals(rows.first_used[positions], rows.label_start[positions], rows.label_end[positions]), self.embargo

@@ -5,8 +5,9 @@ import numpy as np
 from ofiml._typing import Bool, Int64
 
 
-def meets(start: Int64, end: Int64, test_start: Int64, test_end: Int64, margin: int = 0) -> Bool:
-    """Which closed intervals [start, end] meet any of the closed intervals [test_start - margin, test_end + margin].
+def overlaps_any(start: Int64, end: Int64, test_start: Int64, test_end: Int64, margin: int = 0) -> Bool:
+    """Mark the closed intervals [start, end] that meet any of the closed intervals [test_start - margin, test_end +
+    margin].
 
     Shapes (n,) and (m,), times in ns; intervals may overlap, stand in any order and have unequal spans. O((n+m) log m).
     """

@@ -1,4 +1,4 @@
-"""What splitters know of rows: the time that each touches, when it was known, and when there was trading."""
+"""The input of splitters: the time interval of each row, when it was known, and the trading hours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Hours:
 
     @classmethod
     def of(cls, sessions: Iterable[tuple[str, int, int]]) -> "Hours":
-        """From (date, open, close) of each symbol's sessions: a date's hours are those of any symbol. An instant that
-        two dates share belongs to the earlier.
+        """Build from (date, open, close) of each symbol's sessions: a date's hours are those of any symbol. An instant
+        that two dates share belongs to the earlier.
         """
         bounds: dict[str, tuple[int, int]] = {}
         for date, open_, close in sessions:
@@ -58,17 +58,17 @@ class Hours:
         return int(self.ends[-1])
 
     def date(self, at: Int64) -> Int64:
-        """Which of the dates holds each instant, or is the next to begin."""
+        """Return the index of the date that contains each instant, or of the next date."""
         return np.minimum(np.searchsorted(self.close, at, side="left"), len(self.dates) - 1)
 
     def elapsed(self, at: Int64) -> Int64:
-        """Trading time at instants, ns; between two dates it stands still."""
+        """Return the trading time at instants, ns; it is constant between two dates."""
         k = self.date(at)
         length = self.close - self.open
         return (self.ends - length)[k] + np.clip(at - self.open[k], 0, length[k])
 
     def instant(self, elapsed: int) -> int:
-        """When trading time first was `elapsed`, ns."""
+        """Return the first instant (ns) at which trading time was `elapsed` ns."""
         k = min(int(np.searchsorted(self.ends, elapsed, side="left")), len(self.dates) - 1)
         return int(self.close[k] - (self.ends[k] - elapsed))
 

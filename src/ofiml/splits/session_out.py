@@ -1,4 +1,4 @@
-"""Leave one session out: each date is tested once, by what was learned on all others."""
+"""Leave one session out: each date is tested once, with models fitted on all other dates."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from ofiml.errors import DataError
-from ofiml.splits.cuts import BySession, between
+from ofiml.splits.blocks import BySession, select_rows
 from ofiml.splits.fold import Fold, Span, purged_fold
 from ofiml.splits.rows import Rows
 
@@ -20,19 +20,21 @@ class LeaveOneSessionOut:
     embargo: int
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for fewer than two dates with rows, or a fold without train rows."""
+        """Divide the rows into folds by date. Raises DataError for fewer than two dates with rows, or a fold without
+        train rows.
+        """
         marks = BySession(rows)
         spans = [Span(*span) for span in pairwise(marks.instant(mark) for mark in range(marks.total + 1))]
-        held = [(span, test) for span in spans if len(test := between(rows, span.start, span.until))]
-        if len(held) < 2:
+        blocks = [(span, test) for span in spans if len(test := select_rows(rows, span.start, span.until))]
+        if len(blocks) < 2:
             raise DataError(
-                "split=session_out needs labelled rows of at least 2 sessions' dates, and has those of 1: give more "
+                "split=session_out needs labelled rows on at least 2 session dates, and has them on fewer: give more "
                 "data, or use split=cpcv or split=expanding."
             )
         everything = np.arange(len(rows), dtype=np.int64)
         return [
             purged_fold(index, rows, np.setdiff1d(everything, test, assume_unique=True), test, self.embargo, [span])
-            for index, (span, test) in enumerate(held)
+            for index, (span, test) in enumerate(blocks)
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The one protocol of all splitters, and which of them a config asks for."""
+"""The protocol of all splitters, and the splitter of a config."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,14 +17,14 @@ class Splitter(Protocol):
     """Divides rows in time order into folds, none of whose train rows meets a test row in time. Its text says how."""
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for rows that it cannot divide so."""
+        """Divide the rows into folds. Raises DataError for rows that cannot be divided as configured."""
         ...
 
     def __str__(self) -> str: ...
 
 
-def splitter(config: Split) -> Splitter:
-    """The splitter that the config describes."""
+def build_splitter(config: Split) -> Splitter:
+    """Build the splitter of the config."""
     if isinstance(config, WalkForwardConfig):
         return WalkForward(config.by, config.n_folds, config.first_train, config.window, config.embargo_ns)
     if isinstance(config, CombinatorialConfig):

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from ofiml.errors import DataError
-from ofiml.splits.cuts import between, borders, ruler, tested
+from ofiml.splits.blocks import block_borders, build_ruler, select_rows, select_test_rows
 from ofiml.splits.fold import Fold, Span, purged_fold
 from ofiml.splits.rows import Intervals, Rows
 
@@ -38,8 +38,8 @@ class WalkForward:
     embargo: int
 
     def split(self, rows: Rows) -> list[Fold]:
-        """Raises DataError for too few rows or dates, or a fold without train or test rows."""
-        marks = ruler(rows, self.by)
+        """Divide the rows into folds. Raises DataError for too few rows or dates, or a fold without train or test."""
+        marks = build_ruler(rows, self.by)
         begin = int(self.first_train * marks.total)
         if marks.total - begin < self.folds or begin == 0:
             raise DataError(
@@ -47,11 +47,11 @@ class WalkForward:
                 f"{self.first_train:g} of them: give more data, or fewer folds."
             )
         result = []
-        for index, (a, b) in enumerate(pairwise(borders(begin, marks.total, self.folds))):
+        for index, (a, b) in enumerate(pairwise(block_borders(begin, marks.total, self.folds))):
             oldest = 0 if self.window is None else max(0, a - round(self.window * marks.total))
             start, until = marks.instant(a), marks.instant(b)
-            test = tested(rows, start, until, index, "fold", "use fewer folds, or split.by=rows")
-            candidates = between(rows, marks.instant(oldest), start)
+            test = select_test_rows(rows, start, until, index, "fold", "use fewer folds, or split.by=rows")
+            candidates = select_rows(rows, marks.instant(oldest), start)
             result.append(purged_fold(index, rows, candidates, test, self.embargo, [Span(start, until)]))
         return result
 
@@ -69,8 +69,8 @@ def walk_forward(
     key: str = "split.n_folds",
     remedy: str = "fewer folds",
 ) -> list[Fold]:
-    """`folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after its
-    train rows; errors say that `key` asks for them, and `remedy` how it may ask for less.
+    """Make `folds` test blocks of equally many rows that tile the rows after the first `first_train` share, each after
+    its train rows; errors name the config `key` that sets their number, and the `remedy`.
 
     A row of the same instant as a test row is purged, as their labels start together. Raises DataError for too few
     rows, or if a fold keeps no train row.
@@ -81,7 +81,7 @@ def walk_forward(
         raise DataError(f"{n} rows are too few for {key}: give more data, or {remedy}.")
     everything = np.arange(n, dtype=np.int64)
     result = []
-    for index, (a, b) in enumerate(pairwise(borders(start, n, folds))):
+    for index, (a, b) in enumerate(pairwise(block_borders(start, n, folds))):
         name = f"inner fold {index} of {key}"
         result.append(purged_fold(index, rows, everything[:a], everything[a:b], embargo, name=name, remedy=remedy))
     return result

@@ -14,7 +14,7 @@ from ofiml.data.formats.parquet import table
 from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
-from ofiml.ofi.flow import groups
+from ofiml.ofi.flow import flow_groups
 from ofiml.samples.table import feature_columns
 from ofiml.units import PRICE_SCALE
 
@@ -120,7 +120,7 @@ def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) 
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MOST_FOLDS:
         raise ConfigError(f"The predictions of run {run_id} are not valid: folds must be numbered from 0.")
-    width = len(groups(config.ofi)) * min(config.ofi.levels or levels, levels)
+    width = len(flow_groups(config.ofi)) * min(config.ofi.levels or levels, levels)
     columns = feature_columns(config.features)
     pipelines = []
     for fold in range(firsts.height):

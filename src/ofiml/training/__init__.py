@@ -1,1 +1,1 @@
-"""Every fold: tuned and fitted on its train rows, predicted out of sample."""
+"""Training: tune and fit each fold on its train rows, and predict its test bars out of sample."""

@@ -1,4 +1,4 @@
-"""Every fold: tuned and fitted on its train rows, predicted out of sample."""
+"""Tune and fit each fold on its train rows, and predict its test bars out of sample."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError, DataError, OneWayError, locate_error
-from ofiml.labels import Encoder, in_ticks
+from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.sampling import sample_evenly
 from ofiml.metrics.scores import up_if_moved
 from ofiml.models.pipeline import Pipeline
@@ -21,7 +21,7 @@ from ofiml.samples.table import feature_columns
 from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
 from ofiml.splits.rows import Hours, Rows
-from ofiml.splits.splitter import Divided, splitter
+from ofiml.splits.splitter import Divided, build_splitter
 from ofiml.training.columns import PROBABILITIES, name_seed_column, name_seed_up_column
 from ofiml.training.inputs import read_intervals, select_inputs
 from ofiml.tuning import Train, Tuned, tune
@@ -35,7 +35,7 @@ class FoldResult:
     """A fitted fold. `model` is the config that it was fitted with, tuned or chosen before; `tuned` is None where
     nothing was tuned.
 
-    `predictions` has every bar of the test block, labelled or not: whoever trades does not know which. `shap` is the
+    `predictions` has every bar of the test block, labelled or not, as a trader cannot tell them apart. `shap` is the
     mean |SHAP| (k,) of the features over test rows, `dead_band` the band in ticks as the train rows have it, None
     without one.
     """
@@ -54,7 +54,7 @@ def divide_rows(labelled: pl.DataFrame, sessions: list[SessionSamples], config: 
     known = read_intervals(labelled)
     hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
     rows = Rows(known.first_used, known.label_start, known.label_end, labelled["bar_close"].to_numpy(), hours)
-    return Divided(rows, splitter(config).split(rows))
+    return Divided(rows, build_splitter(config).split(rows))
 
 
 def fit_folds(
@@ -67,7 +67,9 @@ def fit_folds(
     tuned = config.tuning.enabled and bool(config.model.space)
     chosen = config.tuning.best_params
     if chosen and len(chosen) != len(folds):
-        raise ConfigError(f"tuning.best_params is of {len(chosen)} folds, and the split makes {len(folds)}.")
+        raise ConfigError(
+            f"tuning.best_params has {len(chosen)} folds, and the split makes {len(folds)}: give one entry per fold."
+        )
     with (
         stages.stage("folds", len(folds)) as fold_bar,
         stages.stage("trials", len(folds) * config.tuning.trials * tuned) as trial_bar,
@@ -125,7 +127,7 @@ def fit_fold(
         pl.Series("y_hat", y_hat),
         *(pl.Series(name_seed_column(s), other.predict(*tested)) for s, other in by_seed.items()),
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
-        pl.Series("edge_ticks", in_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
+        pl.Series("edge_ticks", convert_to_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
     )
     if chances is not None:
         predictions = predictions.with_columns(_probability_columns(chances, by_seed, tested))
@@ -174,7 +176,7 @@ def select_tested_bars(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
 
 
 def _probability_columns(chances: Float, by_seed: dict[int, Pipeline], tested: tuple[Float, Float]) -> list[pl.Series]:
-    """The probabilities (n, 3) of a direction, and of each seed P(up | the mid moves)."""
+    """Name the probabilities (n, 3) of a direction, and add for each seed P(up | the mid moves)."""
     columns = [pl.Series(name, chances[:, k]) for k, name in enumerate(PROBABILITIES)]
     for seed, pipeline in by_seed.items():
         of_seed = pipeline.probabilities(*tested)
@@ -185,7 +187,7 @@ def _probability_columns(chances: Float, by_seed: dict[int, Pipeline], tested: t
 
 @contextmanager
 def _naming_fold(fold: Fold, target: Target) -> Iterator[None]:
-    """Name the fold in a DataError and, where its labels go one way only, say what of the target helps."""
+    """Name the fold in a DataError and, where its labels go one way only, name the target setting to change."""
     try:
         with locate_error(f"Fold {fold.index}"):
             yield

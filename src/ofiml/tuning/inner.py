@@ -1,4 +1,4 @@
-"""What a parameter set is judged by: purged inner folds of a fold's train rows."""
+"""The score of a parameter set: on purged inner folds of a fold's train rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from ofiml.errors import DataError
 from ofiml.labels import Encoder
 from ofiml.metrics.scores import class_log_loss, pinball, r2
 from ofiml.models.base import Model
-from ofiml.models.registry import build
-from ofiml.ofi.reduce import reducer
+from ofiml.models.registry import build_model
+from ofiml.ofi.reduce import build_reducer
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 
@@ -23,7 +23,7 @@ class Train:
     """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals.
 
     With a `dead_band`, labels are moves in ticks, which each inner fold encodes by its own train rows. `columns` are
-    the names of the other features, for a model that is told something of them.
+    the names of the other features, for a model with settings per feature.
     """
 
     flow: Float
@@ -50,7 +50,7 @@ class InnerFold:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
+    """The outcome of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
 
     state: TrialState
     scores: list[float]
@@ -61,12 +61,12 @@ class Outcome:
         return float(np.mean(self.scores)) if self.state == "complete" else None
 
 
-def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
-    """The purged inner folds; the reduction over levels learns on the inner train rows alone."""
+def build_inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
+    """Build the purged inner folds; the reduction over levels is fitted on the inner train rows alone."""
     folds, whole = [], Inner(train.rows, embargo)
     for fold in whole.folds(count, key="tuning.inner_folds", remedy="tuning=off"):
         y = Encoder.fit(train.y[fold.train], train.dead_band).encode(train.y)
-        fitted = reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
+        fitted = build_reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
         x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
         names = [*fitted.columns, *train.columns]
         folds.append(InnerFold(x[0], y[fold.train], whole.take(fold.train), x[1], y[fold.test], names))
@@ -74,9 +74,14 @@ def inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[Inn
 
 
 def evaluate(
-    model: ModelConfig, folds: list[InnerFold], *, task: TaskType, seed: int, hopeless: Callable[[list[float]], bool]
+    model: ModelConfig,
+    folds: list[InnerFold],
+    *,
+    task: TaskType,
+    seed: int,
+    should_prune: Callable[[list[float]], bool],
 ) -> Outcome:
-    """The model's score on each inner fold, one after the other, until `hopeless` says so of those that there are.
+    """Score the model on each inner fold in turn, until `should_prune` is true of the scores so far.
 
     A score is the R² against the inner train mean; for a direction, minus the log loss of down, flat and up over all
     rows; for a quantile, minus the pinball loss. A fold whose labels leave nothing to learn, or whose score is not a
@@ -85,7 +90,7 @@ def evaluate(
     scores: list[float] = []
     for fold in folds:
         try:
-            fresh = build(model, task=task, seed=seed, features=fold.names)
+            fresh = build_model(model, task=task, seed=seed, features=fold.names)
             fitted = fresh.fit(fold.x, fold.y, fold.rows)
         except DataError:
             return Outcome("failed", scores)
@@ -93,7 +98,7 @@ def evaluate(
         if not np.isfinite(score):
             return Outcome("failed", scores)
         scores.append(score)
-        if len(scores) < len(folds) and hopeless(scores):
+        if len(scores) < len(folds) and should_prune(scores):
             return Outcome("pruned", scores)
     return Outcome("complete", scores)
 

@@ -1,4 +1,4 @@
-"""Optuna, imported where it is used, as that takes a second; it says nothing unless something is wrong."""
+"""Optuna, imported on first use, as the import takes a second; it logs warnings only."""
 
 from functools import cache
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @cache
 def optuna() -> Any:
-    """The module; its loggers are set once, so that what it tells does not depend on who asks first."""
+    """Import Optuna and set its log level, once."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,7 +1,7 @@
-"""Who tries which place of a study, and what came of it: any number of processes, any of them killed at any time.
+"""The places of a study and their trials, shared by any number of processes, any of which may be killed at any time.
 
-A trial is a place, 0, 1, 2 …; whoever tries one holds the lock of its slot, which the operating system takes back from
-a process that dies. What came of it is one line of Optuna's journal, written whole and under a lock, so that a place is
+A trial has a place, 0, 1, 2 …; a process locks its slot while it runs, and the operating system releases the lock of
+a process that dies. Its outcome is one line of Optuna's journal, written whole and under a lock, so that a place is
 there or is not. Locks lie in files that stay: one that is deleted while it is held would lock nothing.
 """
 
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ofiml.errors import ConfigError, DataError
 from ofiml.tuning.library import optuna
-from ofiml.tuning.suggest import Space, read
+from ofiml.tuning.suggest import Space, read_trial
 
 # What Optuna raises, reading a journal that somebody else wrote, or that was altered.
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
@@ -31,11 +31,13 @@ class Slots:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"tuning.storage={folder.parent} cannot be a folder: {error.strerror}.") from error
+            raise ConfigError(
+                f"Cannot create tuning.storage={folder.parent}: {error.strerror}. Use another folder."
+            ) from error
 
     @contextmanager
     def claim(self, place: int) -> Iterator[bool]:
-        """Whether the place is ours to try: nobody else is at it, and nobody has been."""
+        """Claim a place: true if no other process runs it and it is not finished."""
         # Places that are never tried at the same time share a lock.
         lock = FileLock(self.folder / f"slot_{place % self.side_by_side}.lock")
         try:
@@ -49,21 +51,21 @@ class Slots:
             lock.release()
 
     def finished(self) -> dict[int, Any]:
-        """Optuna's frozen trial of each finished place, in order. Raises DataError for a journal that holds anything
-        else.
+        """Return Optuna's frozen trial of each finished place, in order. Raises DataError for a journal that holds
+        anything else.
         """
         with self._study() as study:
-            found: dict[int, Any] = {}
+            trials: dict[int, Any] = {}
             try:
                 for trial in study.get_trials(deepcopy=False):
-                    made = read(trial, self.space, self.inner_folds)
-                    found.setdefault(made.user_attrs["place"], made)
+                    restored = read_trial(trial, self.space, self.inner_folds)
+                    trials.setdefault(restored.user_attrs["place"], restored)
             except _UNREADABLE as error:
-                raise self._damaged() from error
-            return dict(sorted(found.items()))
+                raise self._journal_error() from error
+            return dict(sorted(trials.items()))
 
     def add(self, trial: Any) -> None:
-        """Writes a finished trial, whose user attribute `place` says which."""
+        """Write a finished trial, whose user attribute `place` says which."""
         with self._study() as study:
             study.add_trial(trial)
 
@@ -75,7 +77,7 @@ class Slots:
         lock = FileLock(self.folder / "journal.lock")
         with lock, warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
-            cut_torn_line(journal)
+            truncate_torn_line(journal)
             try:
                 # Its own lock outlives the process that held it, and the next then waits for half a minute.
                 storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(journal), lock_obj=lock))
@@ -83,21 +85,19 @@ class Slots:
                     storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
                 )
             except _UNREADABLE as error:
-                raise self._damaged() from error
+                raise self._journal_error() from error
             yield study
 
     @property
     def _journal(self) -> Path:
         return self.folder / "journal"
 
-    def _damaged(self) -> DataError:
-        return DataError(
-            f"{self._journal} is not, or no longer, the journal of this study's trials: remove it, and they run again."
-        )
+    def _journal_error(self) -> DataError:
+        return DataError(f"{self._journal} is damaged or belongs to another study: delete it to run the trials again.")
 
 
-def cut_torn_line(journal: Path) -> None:
-    """A machine that stops in the middle of a write leaves half a line, which no one could read past."""
+def truncate_torn_line(journal: Path) -> None:
+    """Remove the half line that an interrupted write leaves, as Optuna cannot read past it."""
     content = journal.read_bytes() if journal.exists() else b""
     whole = content.rfind(b"\n") + 1
     if whole < len(content):

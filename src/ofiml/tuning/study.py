@@ -19,12 +19,12 @@ from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi, Split, Tuning
 from ofiml.config.model import KINDS
 from ofiml.errors import DataError, locate_error
-from ofiml.models.registry import build
+from ofiml.models.registry import build_model
 from ofiml.provenance import code_identity
-from ofiml.tuning.inner import InnerFold, Train, evaluate, inner_folds
+from ofiml.tuning.inner import InnerFold, Train, build_inner_folds, evaluate
 from ofiml.tuning.parameter_importance import measure_parameter_importance
 from ofiml.tuning.slots import Slots
-from ofiml.tuning.suggest import Generation, distributions
+from ofiml.tuning.suggest import Generation, space_distributions
 
 _POLL = 0.05  # seconds between two looks at what others are at
 
@@ -65,34 +65,34 @@ def tune(
     step: Callable[[], None],
     threads: int = 1,
 ) -> Tuned:
-    """The best of `config.trials` parameter sets in `model.space`, the first being the config's own; what is tried
-    follows from the rows, `seed` and the number `fold`.
+    """Find the best of `config.trials` parameter sets in `model.space`, the first being the config's own; the trials
+    follow from the rows, `seed` and the number `fold`.
 
-    Whoever tunes on the same rows with the same settings works on the same study: other processes that do so now, and
-    runs that were killed before. `step` is called once a trial. Raises DataError if no trial is complete.
+    Processes that tune on the same rows with the same settings share one study, and resume the trials of killed runs.
+    `step` is called once a trial. Raises DataError if no trial is complete.
     """
-    inner = inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
+    inner = build_inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
     key = _key(train, ofi, model, split, config, task, (seed, fold))
-    slots = Slots(Path(config.storage) / key, config.generation, distributions(model), config.inner_folds)
-    told, guard = 0, threading.Lock()
+    slots = Slots(Path(config.storage) / key, config.generation, space_distributions(model), config.inner_folds)
+    reported, guard = 0, threading.Lock()
 
-    def tell(finished: int) -> None:
-        nonlocal told
+    def report_finished(finished: int) -> None:
+        nonlocal reported
         with guard:
-            for _ in range(told, finished):
+            for _ in range(reported, finished):
                 step()
-            told = max(told, finished)
+            reported = max(reported, finished)
 
     def work() -> None:
-        _work(slots, inner, model, config, task, seed, fold, tell)
+        _run_trials(slots, inner, model, config, task, seed, fold, report_finished)
 
     joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)() for _ in range(threads))
     trials = [trial for place, trial in slots.finished().items() if place < config.trials]
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:
         failed = f"all {config.trials} tuning trials failed"
-        _learn(model.with_params(trials[0].params), inner, task, seed, failed)
-        raise DataError(f"{failed}, as no score is a number: give more data, or use tuning=off.")
+        _raise_first_failure(model.with_params(trials[0].params), inner, task, seed, failed)
+        raise DataError(f"{failed}: no score is finite. Give more data, or use tuning=off.")
     best = max(complete, key=lambda t: t.value)  # the earliest of equals
     return Tuned(
         model=model.with_params(best.params),
@@ -101,14 +101,14 @@ def tune(
     )
 
 
-def _learn(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:
-    """Raises the DataError of the first inner fold that leaves the model nothing to learn, if there is one."""
+def _raise_first_failure(model: ModelConfig, inner: list[InnerFold], task: TaskType, seed: int, failed: str) -> None:
+    """Raise the DataError of the first inner fold on which the model cannot be fitted, if there is one."""
     for index, fold in enumerate(inner):
         with locate_error(f"{failed}; inner fold {index} of tuning.inner_folds"):
-            build(model, task=task, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
+            build_model(model, task=task, seed=seed, features=fold.names).fit(fold.x, fold.y, fold.rows)
 
 
-def _work(
+def _run_trials(
     slots: Slots,
     inner: list[InnerFold],
     model: ModelConfig,
@@ -116,13 +116,13 @@ def _work(
     task: TaskType,
     seed: int,
     fold: int,
-    tell: Callable[[int], None],
+    report_finished: Callable[[int], None],
 ) -> None:
-    """Tries places, a generation after the other, until all are finished, by whomever."""
+    """Run places, one generation after the other, until all are finished by this or other processes."""
     while True:
         finished = slots.finished()
         places = [place for place in range(config.trials) if place not in finished]
-        tell(config.trials - len(places))
+        report_finished(config.trials - len(places))
         if not places:
             return
         first = places[0] - places[0] % config.generation
@@ -133,7 +133,9 @@ def _work(
                 if not ours:
                     continue
                 params = generation.suggest(place)
-                outcome = evaluate(model.with_params(params), inner, task=task, seed=seed, hopeless=generation.hopeless)
+                outcome = evaluate(
+                    model.with_params(params), inner, task=task, seed=seed, should_prune=generation.should_prune
+                )
                 slots.add(generation.finished(place, params, outcome))
                 break
         else:  # others are at all that is left of this generation
@@ -147,8 +149,10 @@ def _key(
     rows = train.rows
     for array in (train.flow, train.others, train.y, rows.first_used, rows.label_start, rows.label_end):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-    how = (config.inner_folds, config.generation, config.pruning)
+    settings = (config.inner_folds, config.generation, config.pruning)
     made = code_identity("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
     made = [*made, *filter(None, map(KINDS.source_digest, KINDS.installed()))]
-    digest.update(repr((ofi, model, split.embargo_ns, how, task, seeds, train.dead_band, train.columns, made)).encode())
+    digest.update(
+        repr((ofi, model, split.embargo_ns, settings, task, seeds, train.dead_band, train.columns, made)).encode()
+    )
     return digest.hexdigest()[:32]

@@ -1,6 +1,6 @@
-"""What to try next, and what to give up, as a function of what came before: a place's parameters follow from the
-finished trials of earlier generations, the study's seed and the fold alone, whoever asks, and in whichever order they
-finished.
+"""Suggest and prune trials as a function of the trials before: a place's parameters follow from the
+finished trials of earlier generations, the study's seed and the fold alone, whatever the process and the order of
+completion.
 """
 
 import math
@@ -21,8 +21,8 @@ Space = dict[str, "IntDistribution | FloatDistribution"]  # by parameter
 _STARTUP = 4  # complete trials before any is suggested by what they say, or given up for it
 
 
-def distributions(model: ModelConfig) -> Space:
-    """Optuna's distribution of each parameter in the model's space."""
+def space_distributions(model: ModelConfig) -> Space:
+    """Build Optuna's distribution of each parameter in the model's space."""
     kinds = optuna().distributions
     types = model.numbers()
     return {
@@ -40,10 +40,10 @@ class Generation:
 
     def __init__(self, model: ModelConfig, before: list[Any], config: Tuning, seed: int, fold: int) -> None:
         self.model, self.before, self.config, self.seed, self.fold = model, before, config, seed, fold
-        self.space = distributions(model)
+        self.space = space_distributions(model)
 
     def suggest(self, place: int) -> dict[str, int | float]:
-        """The place's parameters; the first place has the config's own."""
+        """Suggest the place's parameters; the first place has the config's own."""
         if place == 0:
             return {k: _clipped(getattr(self.model, k), r) for k, r in self.model.space.items()}
         # Of sums of them, the search of a seed would be that of the next one, a place later, and every fold's the same.
@@ -53,8 +53,8 @@ class Generation:
         study.add_trials(self.before)
         return dict(study.ask(self.space).params)
 
-    def hopeless(self, scores: list[float]) -> bool:
-        """Whether the mean of the scores so far lies below the median of what the trials before had by then."""
+    def should_prune(self, scores: list[float]) -> bool:
+        """Return whether the mean of the scores so far lies below the median of the earlier trials at that step."""
         if self.config.pruning == "off":
             return False
         step = len(scores) - 1
@@ -67,12 +67,12 @@ class Generation:
         return bool(optuna().pruners.MedianPruner(n_startup_trials=_STARTUP).prune(study, now))
 
     def finished(self, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
-        """What goes into the journal: `frozen`, of this study's space."""
-        return frozen(self.space, place, params, outcome)
+        """Build the journal's record of a finished trial."""
+        return build_frozen_trial(self.space, place, params, outcome)
 
 
-def frozen(space: Space, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
-    """Optuna's frozen trial; its intermediate values are the means of the scores so far. Raises ValueError for
+def build_frozen_trial(space: Space, place: int, params: dict[str, int | float], outcome: Outcome) -> Any:
+    """Build Optuna's frozen trial; its intermediate values are the means of the scores so far. Raises ValueError for
     parameters that are not, or not all, those of the space, or lie outside it.
     """
     trial = optuna().trial
@@ -88,8 +88,8 @@ def frozen(space: Space, place: int, params: dict[str, int | float], outcome: Ou
     )
 
 
-def read(trial: Any, space: Space, inner_folds: int) -> Any:
-    """The frozen trial as it was made, from what a journal has of it: its place, its state, its scores and its
+def read_trial(trial: Any, space: Space, inner_folds: int) -> Any:
+    """Read a frozen trial from a journal: its place, its state, its scores and its
     parameters. Raises ValueError for what no study of this space and so many inner folds writes.
     """
     place, state, scores = (trial.user_attrs.get(key) for key in ("place", "state", "scores"))
@@ -106,7 +106,7 @@ def read(trial: Any, space: Space, inner_folds: int) -> Any:
     )
     if not sound:
         raise ValueError("no trial of this study")
-    return frozen(space, place, trial.params, Outcome(state, scores))
+    return build_frozen_trial(space, place, trial.params, Outcome(state, scores))
 
 
 def _fits(value: Any, distribution: Any) -> bool:

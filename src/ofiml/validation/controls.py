@@ -36,7 +36,7 @@ from ofiml.metrics.paired import (
     nan_quantiles,
 )
 from ofiml.splits.inner import Inner
-from ofiml.splits.purge import meets
+from ofiml.splits.purge import overlaps_any
 from ofiml.splits.walk_forward import Intervals
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, build_pipeline
@@ -194,7 +194,7 @@ def _refit(control: _Refit, rows: _Rows, train: Int64, test: Int64, result: Fold
     # the study's splitter left it: whether that is sound is what the control shows.
     moved, first = control.source[fit_on] != fit_on, spans.first_used[control.source[fit_on]]
     of_test = spans.label_start[test], spans.label_end[test]
-    fit_on = fit_on[~(moved & meets(first, spans.label_end[fit_on], *of_test))]
+    fit_on = fit_on[~(moved & overlaps_any(first, spans.label_end[fit_on], *of_test))]
     tested, y_hat, mean = control.y[test], np.full(len(test), np.nan), float("nan")
     if len(fit_on) and ask.any():
         seen, (y, tested) = control.source[fit_on], _encode(control.y, fit_on, test, config.target)

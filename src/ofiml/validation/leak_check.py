@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import LeakError
-from ofiml.ofi.flow import NET, groups
+from ofiml.ofi.flow import NET, flow_groups
 from ofiml.samples import prepare as making
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.prepare import read_session
@@ -233,7 +233,7 @@ def _compare(study: pl.DataFrame, remade: pl.DataFrame, moment: _Moment, fitted:
 def _columns_known(study: pl.DataFrame, remade: pl.DataFrame, fitted: FittedStudy) -> Iterator[_Column]:
     """What the rows hold that is known at the bar's close."""
     config, levels = fitted.config, fitted.flow_levels
-    flow = [c for g in dict.fromkeys([NET, *groups(config.ofi)]) for c in (*g.columns(levels), g.depth)]
+    flow = [c for g in dict.fromkeys([NET, *flow_groups(config.ofi)]) for c in (*g.columns(levels), g.depth)]
     named = {"flow": flow, "feature": feature_columns(config.features), "column": _BOOK}
     for kind, names in named.items():
         for name in dict.fromkeys(names):
@@ -246,7 +246,7 @@ def _columns_predicted(
     """What the pipeline is given and makes of it: of the whole test block, and of the bars up to t alone."""
     whole, alone = fitted.inputs(result.predictions), fitted.inputs(again)
     seen, pipeline = feature_columns(fitted.config.features), result.pipeline
-    flow = [c for g in groups(fitted.config.ofi) for c in g.columns(fitted.flow_levels)]
+    flow = [c for g in flow_groups(fitted.config.ofi) for c in g.columns(fitted.flow_levels)]
     pairs = [
         ("flow", flow, whole[0], alone[0]),
         ("input", seen, whole[1], alone[1]),

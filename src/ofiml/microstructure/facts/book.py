@@ -66,7 +66,7 @@ def depth(session: Session, book: Book) -> dict[str, Curve]:
 
 
 def messages(session: Session, book: Book, per: str) -> Curve:
-    """The mix of messages, with `per` as in `bars.time.states`.
+    """The mix of messages, with `per` as in `bars.time.select_states`.
 
     `add`, `cancel`, `modify`, `trade`, `other`: shares by count; a message of several rows that holds a trade is a
     trade, any other is what its last row says. `per_second`: messages over the session's length. `best_changed`,

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars.time import Book, mid_ticks, quotes
+from ofiml.bars.time import Book, mid_ticks, quotes_at
 from ofiml.data.schema import Int64, Session
 from ofiml.units import SECOND
 
@@ -21,7 +21,7 @@ FEWEST_SPANS = 10
 
 def mids(session: Session, book: Book, at: Int64) -> Float:
     """The mid in ticks at each time; NaN before the first state, or where a side is missing."""
-    return mid_ticks(quotes(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return mid_ticks(quotes_at(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def grid(session: Session, step: int) -> Int64:

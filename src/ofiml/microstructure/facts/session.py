@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ofiml.bars.time import states
+from ofiml.bars.time import select_states
 from ofiml.data.schema import Session
 from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
@@ -14,14 +14,14 @@ Facts = dict[str, dict[str, float]]
 
 
 def facts(session: Session, per: str) -> Facts:
-    """Topic to what it is measured at (a level, a lag, a step) to its value; `per` as in `bars.time.states`.
+    """Topic to what it is measured at (a level, a lag, a step) to its value; `per` as in `bars.time.select_states`.
 
     The functions that measure say what each is and where it is NaN. Raises DataError for a session without events or
     length.
     """
     if not session.events.height or session.close <= session.open:
         raise DataError(f"{session.source}, {session.date}: the session has no events, or no length; leave it out.")
-    book = states(session, per)
+    book = select_states(session, per)
     return {
         "spread_ticks": shape.spread(session, book),
         **shape.depth(session, book),

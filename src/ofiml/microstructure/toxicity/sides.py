@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import erf, stdtr
 
-from ofiml.bars.time import states
+from ofiml.bars.time import select_states
 from ofiml.data.schema import Session
 from ofiml.errors import DataError
 
@@ -35,12 +35,12 @@ def tick_rule(trades: pl.DataFrame) -> Int8:
 
 def quotes_before(session: Session, trades: pl.DataFrame, per: str, lag: int) -> pl.DataFrame:
     """`bid` and `ask` (n,) in 1e-9 units as they stood before each trade: of the last book state (as of
-    `bars.time.states`, `per`) that comes before the trade's row in the feed and is at least `lag` ns older. Null where
-    a side is missing, or before the first state. Raises DataError for a negative lag.
+    `bars.time.select_states`, `per`) that comes before the trade's row in the feed and is at least `lag` ns older. Null
+    where a side is missing, or before the first state. Raises DataError for a negative lag.
     """
     if lag < 0:
         raise DataError(f"Lee-Ready: a lag of {lag} ns would look ahead; 0 or more is expected.")
-    book = states(replace(session, events=session.events.with_row_index("row")), per)
+    book = select_states(replace(session, events=session.events.with_row_index("row")), per)
     before = np.searchsorted(book.events["row"].to_numpy(), trades["row"].to_numpy(), side="left")
     old = np.searchsorted(book.stamps, trades["ts_recv"].to_numpy() - lag, side="right")
     index = np.minimum(before, old) - 1

@@ -18,14 +18,14 @@ from ofiml.splits.rows import Rows
 class Ruler(Protocol):
     @property
     def word(self) -> str:
-        """What it counts."""
+        """The counted unit, plural."""
         ...
 
     @property
     def total(self) -> int: ...
 
     def instant(self, mark: int) -> int:
-        """The first instant that lies behind the mark, ns; rows known at it or later are."""
+        """Return the first instant (ns) after the mark; rows known at it or later lie after the mark."""
         ...
 
 
@@ -49,7 +49,7 @@ class ByRows:
 @dataclass(frozen=True, slots=True)
 class BySession:
     rows: Rows
-    word: str = "sessions' dates"
+    word: str = "session dates"
 
     @property
     def total(self) -> int:
@@ -78,28 +78,28 @@ class ByTime:
 RULERS: dict[str, Callable[[Rows], Ruler]] = {"rows": ByRows, "session": BySession, "time": ByTime}
 
 
-def ruler(rows: Rows, by: str) -> Ruler:
-    """The ruler of that name."""
+def build_ruler(rows: Rows, by: str) -> Ruler:
+    """Build the ruler that counts rows, sessions or trading time, as `by` says."""
     return RULERS[by](rows)
 
 
-def borders(begin: int, total: int, count: int) -> list[int]:
-    """The `count + 1` borders of as many blocks of [begin, total), the first ones longer by 1 where it does not
-    divide.
+def block_borders(begin: int, total: int, count: int) -> list[int]:
+    """Return the `count + 1` borders of `count` blocks of [begin, total); the first blocks are longer by 1 where the
+    length does not divide.
     """
     size, rest = divmod(total - begin, count)
     return [begin + j * size + min(j, rest) for j in range(count + 1)]
 
 
-def between(rows: Rows, start: int, until: int) -> Int64:
-    """Positions of the rows known in [start, until)."""
+def select_rows(rows: Rows, start: int, until: int) -> Int64:
+    """Select the positions (k,) of the rows known in [start, until), ns."""
     first, last = np.searchsorted(rows.known_at, [start, until], side="left")
     return np.arange(first, last, dtype=np.int64)
 
 
-def tested(rows: Rows, start: int, until: int, index: int, what: str, remedy: str) -> Int64:
-    """The same of a block that is to be tested. Raises DataError if no row is there."""
-    found = between(rows, start, until)
-    if len(found) == 0:
-        raise DataError(f"No row with a label lies in {what} {index}: {remedy}.")
-    return found
+def select_test_rows(rows: Rows, start: int, until: int, index: int, what: str, remedy: str) -> Int64:
+    """Select the rows of a test block, as `select_rows` does. Raises DataError if there is none."""
+    test = select_rows(rows, start, until)
+    if len(test) == 0:
+        raise DataError(f"{what.capitalize()} {index} has no labelled test row: {remedy}.")
+    return test

@@ -1,23 +1,23 @@
-"""The mid's moves over other horizons than the label's: what the decay of a forecast is measured against."""
+"""Mid moves over multiples of the label's horizon, to measure how a forecast decays."""
 
 from dataclasses import replace
 
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes
+from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.config import Horizon
 from ofiml.data.schema import Session
 from ofiml.labels.clock import ActivityClock, TimeClock, horizon_clock
 from ofiml.units import SECOND
 
 
-def columns(multiples: list[float]) -> list[str]:
-    """The name of each horizon's column."""
+def decay_columns(multiples: list[float]) -> list[str]:
+    """Name the column of each horizon multiple."""
     return [f"ahead_{i:02d}" for i in range(len(multiples))]
 
 
-def named(horizon: Horizon, multiple: float) -> str:
-    """A multiple of the horizon as people write it: 500 ms, 20 s, 5 min, 250 events, 2500 volume."""
+def format_horizon(horizon: Horizon, multiple: float) -> str:
+    """Format a multiple of the horizon with its unit: 500 ms, 20 s, 5 min, 250 events, 2500 volume."""
     if horizon.length_ns is None:
         return f"{multiple * horizon.amount:g} {horizon.clock}"
     seconds = multiple * horizon.length_ns / SECOND
@@ -26,21 +26,21 @@ def named(horizon: Horizon, multiple: float) -> str:
     return f"{seconds:g} s" if seconds <= 120 else f"{seconds / 60:.3g} min"
 
 
-def ahead_table(
+def decay_table(
     session: Session, book: Book, bars: Bars, scale: pl.Series, horizon: Horizon, multiples: list[float]
 ) -> pl.DataFrame:
-    """Per bar, for each multiple m of the horizon, `ahead_NN`: mid(e) - mid(t + d) in ticks over the label's `scale`,
-    e being when m horizons are over that begin at t + d, on the horizon's clock.
+    """Compute per bar, for each multiple m of the horizon, `ahead_NN`: mid(e) - mid(t + d) in ticks over the label's
+    `scale`, where m horizons that begin at t + d end at e, on the horizon's clock.
 
-    Null where a mid is missing, the scale is not known, or the session ends before. Known at e, so for no model.
+    Null where a mid is missing, the scale is not known, or the session ends before. Known at e, so never a model input.
     """
     begin = bars.close + horizon.delay_ns
-    from_mid = mid_ticks(quotes(book, begin), session.tick)
+    from_mid = mid_ticks(quotes_at(book, begin), session.tick)
     clock = horizon_clock(session, book, horizon)
     assert isinstance(clock, TimeClock | ActivityClock)
     out = {}
-    for name, multiple in zip(columns(multiples), multiples, strict=True):
+    for name, multiple in zip(decay_columns(multiples), multiples, strict=True):
         end = replace(clock, length=max(1, round(multiple * clock.length))).over(begin)
-        move = (mid_ticks(quotes(book, end), session.tick) - from_mid) / scale
+        move = (mid_ticks(quotes_at(book, end), session.tick) - from_mid) / scale
         out[name] = pl.select(pl.when(pl.Series(end <= session.close)).then(move)).to_series().cast(pl.Float64)
     return pl.DataFrame(out)
