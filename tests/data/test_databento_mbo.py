@@ -210,10 +210,10 @@ def test_what_does_not_fit_the_book_is_counted(tmp_path):
     ("row", "message"),
     [
         (("A", "B", "", 5, 1, 128), "line 3, column price: A of an order without a price"),
-        (("M", "N", "10", 5, 1, 128), "line 3, column side: M of an order on no side"),
+        (("M", "N", "10", 5, 1, 128), "line 3, column side: M of an order without a side"),
         (("A", "B", "10", -5, 1, 128), "line 3, column size: the size -5 is negative"),
         (("A", "B", "10", 5, -1, 128), "line 3, column order_id: '-1' cannot be read"),
-        (("A", "B", "10", 5, 1, 64), "line 3, column flags: the flags 64 say that the row is a level"),
+        (("A", "B", "10", 5, 1, 64), "line 3, column flags: the flags 64 mark the row as a price level"),
         (("X", "B", "10", 5, 1, 128), "line 3, column action: 'X' cannot be read"),
         (("A", "B", "10", 5, "", 128), "line 3, column order_id: the value is missing"),
     ],
@@ -257,7 +257,7 @@ def test_the_other_schema_is_named(tmp_path, data):
         read(mbo(tmp_path, ("A", "B", "10.00", 5, 1, 128)))
     with pytest.raises(DataError, match=r"MBP-10, MBP-1 and TBBO: dataset=databento\."):
         read(data("databento/aapl_20241021_mbp10.csv"), "databento_mbo")
-    with pytest.raises(DataError, match="holds MBP records: use dataset=databento"):
+    with pytest.raises(DataError, match="contains MBP records: use dataset=databento"):
         read(data("databento/dbn_test_data.mbp-10.v3.dbn.zst"), "databento_mbo")
 
 

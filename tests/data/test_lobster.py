@@ -78,7 +78,7 @@ def test_a_book_from_messages(tmp_path):
     (top,) = read(path, levels=1)
     assert best(top) == best(s)
     assert top.levels == 1
-    with pytest.raises(DataError, match=r"is of 2 levels: dataset\.levels=2"):
+    with pytest.raises(DataError, match=r"has 2 levels: set dataset\.levels=2"):
         read(path, levels=3)
     with pytest.raises(DataError, match="line 10: the order is not in the book"):
         read(path, policy=Policy(unknown_order="raise"))
@@ -217,9 +217,9 @@ def test_damaged_archives(tmp_path, suffix):
     members = days(21)
     with pytest.raises(DataError, match=r"holds ABC.*message_1\.csv, but not ABC.*orderbook_1\.csv"):
         read(packed(path, days(21) | {NAME.format(22, "message", 1): "x"}))
-    with pytest.raises(DataError, match="holds no LOBSTER message file"):
+    with pytest.raises(DataError, match="contains no LOBSTER message file"):
         read(packed(path, {"readme.txt": "x"}))
-    with pytest.raises(DataError, match=r"two files of the name ABC.*message_1\.csv"):
+    with pytest.raises(DataError, match=r"two files named ABC.*message_1\.csv"):
         read(packed(path, members | {NAME.format(21, "message", 1): "x"}))
     good = packed(tmp_path / f"good.{suffix}", members).read_bytes()
     rng = random.Random(1)
@@ -295,5 +295,5 @@ def test_hours_that_were_asked_for_hold_on_any_day(tmp_path, date):
     assert asked("regular") == asked("all") == ([f"{date}T13:30", f"{date}T20:00"], 4, {})
     with pytest.raises(DataError, match=rf"within the session's hours, {date}T15:30:00 to {date}T15:45:00 UTC"):
         asked(["11:30", "11:45"])
-    with pytest.raises(DataError, match="no event lies in a session; it holds"):
+    with pytest.raises(DataError, match="no events within a session; its events span"):
         asked(["17:00", "18:00"])

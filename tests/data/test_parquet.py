@@ -90,10 +90,12 @@ def test_dropped_rows_and_prices_that_stand_for_none(path):
 def test_missing_columns_symbols_and_levels(path, session):
     frame = pl.read_parquet(path)
     frame.drop("ask_sz_00").write_parquet(path)
-    with pytest.raises(DataError, match=r"the column ask_sz_00 is missing \(there are 1 levels, see dataset\.levels\)"):
+    with pytest.raises(
+        DataError, match=r"the column ask_sz_00 is missing \(the file has 1 levels; see dataset\.levels\)"
+    ):
         read(path)
     frame.write_parquet(path)
-    with pytest.raises(DataError, match=r"the column bid_px_01 is missing \(there are 1 levels"):
+    with pytest.raises(DataError, match=r"the column bid_px_01 is missing \(the file has 1 levels"):
         read(path, levels=2)
     with pytest.raises(DataError, match="no symbol Z"):
         read(path, symbols=["Z"])

@@ -208,7 +208,7 @@ def test_the_same_session_twice_is_refused(logged, capsys, tmp_path):
     for name in ("a.parquet", "b.parquet"):
         (tmp_path / name).write_bytes(first.read_bytes())
     assert replay([run_id, f"dataset.path={tmp_path}", "--uri", uri]) == 1
-    assert "hold the same session of SYN" in capsys.readouterr().err
+    assert "contain the same session, SYN" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

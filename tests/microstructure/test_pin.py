@@ -222,9 +222,9 @@ def test_the_maximum_is_not_below_the_truth(epsilon, share):
 @pytest.mark.parametrize(
     ("buys", "sells", "sentence"),
     [
-        (np.ones(19), np.ones(19), "19 days; five parameters want 20"),
+        (np.ones(19), np.ones(19), "19 days; five parameters need 20"),
         (np.ones(30), np.ones(29), "30 days of buys, 29 of sells"),
-        (np.zeros(30), np.zeros(30), "nothing was traded on 30 days"),
+        (np.zeros(30), np.zeros(30), "no trades on 30 days"),
         (np.append(np.ones(29), -1), np.ones(30), "buys of day 30 is -1"),
         (np.ones(30), np.append(0.5, np.ones(29)), "sells of day 1 is 0.5"),
         (np.ones(30), np.append(np.nan, np.ones(29)), "sells of day 1 is nan"),

@@ -44,7 +44,7 @@ def test_a_session_in_several_files_is_refused_with_their_names(call, tmp_path):
     refused = [line for line in out.splitlines() if line.startswith("refused")]
     assert code == 1
     assert refused == [
-        f"refused: a.csv, {other}.csv hold the same session of X, 2024-10-21: join them, or choose one."
+        f"refused: a.csv and {other}.csv contain the same session, X on 2024-10-21: join them, or choose one."
         for other in "bc"
     ]
 

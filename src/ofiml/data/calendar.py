@@ -65,8 +65,8 @@ def windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
     schedule = _calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
     if hours == "regular" and schedule["break_start"].notna().any():
         raise DataError(
-            f"the sessions of {calendar} have a break: choose one half of the day, as dataset.hours=['09:00','11:30'], "
-            "so that nothing is measured across it."
+            f"the sessions of {calendar} have a break: choose one half of the day, such as "
+            "dataset.hours=['09:00','11:30'], so that no measurement spans the break."
         )
     bounds = (schedule[c].dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for c in ("open", "close"))
     opens, closes = (b.astype(np.int64).tolist() for b in bounds)

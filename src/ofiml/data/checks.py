@@ -49,6 +49,11 @@ class Checker:
         """Make a checker for other rows of the same input, with all counts at zero."""
         return Checker(self.source, self.policy, self.book_source, place=self.place)
 
+    def no_rows_error(self) -> DataError:
+        """Make the error for an input of which no row remains; it states what was dropped, by cause."""
+        dropped = ", ".join(f"{count:,} {cause}" for cause, count in self.dropped.items()) or "none"
+        return DataError(f"{self.source}: no rows remain (dropped: {dropped}); check dataset=… and the file.")
+
     def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
         """The rows that pass; see `refuse`. What a check finds in rows that an earlier one dropped does not count."""
         found = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
@@ -111,7 +116,7 @@ class Checker:
     def times(self, events: pl.DataFrame) -> pl.DataFrame:
         """Rows whose receipt does not run back, nor precede the event by more than a second."""
         late = pl.col("ts_event") > pl.col("ts_recv") + _CLOCK_TOLERANCE
-        what = "{ts_event} is later than its receipt, {ts_recv}"
+        what = "the event time {ts_event} is more than 1 s later than its receipt, {ts_recv}"
         return self._in_order(self.apply(events, [Check("clock", "ts_event", late, what)]))
 
     def _in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -124,11 +129,13 @@ class Checker:
             return frame
         late = stamps > stamps.cum_min(reverse=True)
         if early.sum() <= late.sum():
-            frame = self.refuse("time_reversal", frame, early, "ts_recv", "the time {ts_recv} runs back")
+            frame = self.refuse(
+                "time_reversal", frame, early, "ts_recv", "the time {ts_recv} is earlier than in a row before it"
+            )
             if self.policy.time_reversal == "keep":
                 frame = frame.with_columns(pl.col("ts_recv").cum_max())
             return frame
-        what = "the time {ts_recv} is later than the rows after it"
+        what = "the time {ts_recv} is later than in the rows after it"
         frame = self.refuse("time_reversal", frame, late, "ts_recv", what)
         if self.policy.time_reversal == "keep":
             frame = frame.with_columns(pl.col("ts_recv").cum_min(reverse=True))
@@ -179,7 +186,7 @@ def _names(levels: int, quantity: str) -> list[str]:
 
 def _sentinels(levels: int) -> list[Check]:
     columns = ["price", *_names(levels, "px")]
-    what = "a number that stands for no price"
+    what = "the number is the placeholder for no price"
     return [Check("sentinel", "price", pl.any_horizontal(pl.col(columns) == NO_PRICE), what)]
 
 
@@ -210,13 +217,15 @@ def _book_checks(levels: int) -> list[Check]:
             checks.append(Check("unreadable", f"{side}_px_{m:02d}", px.is_null() & sz.is_not_null(), what))
             if m:
                 before = pl.col(f"{side}_px_{m - 1:02d}")
-                what = f"level {m} at {{{side}_px_{m:02d}}} stands before level {m - 1} at {{{side}_px_{m - 1:02d}}}"
+                what = (
+                    f"level {m} at {{{side}_px_{m:02d}}} is not worse than level {m - 1} at {{{side}_px_{m - 1:02d}}}"
+                )
                 out_of_order = px.is_not_null() & ((px - before) * better >= 0).fill_null(True)
                 checks.append(Check("order", f"{side}_px_{m:02d}", out_of_order, what + " (in 1e-9)"))
     what = "bid {bid_px_00} is above ask {ask_px_00} (in 1e-9): the book is crossed"
     checks.append(Check("crossed", "bid_px_00", bid > ask, what))
     checks.append(Check("locked", "bid_px_00", bid == ask, "the best bid and ask are both {bid_px_00} (in 1e-9)"))
-    checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid, or no ask"))
+    checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid or no ask"))
     book = [c for q in ("px", "sz", "ct") for c in _names(levels, q)]
     same_book = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
     row = ["ts_event", "action", "side", "price", "size", "sequence"]
@@ -225,9 +234,11 @@ def _book_checks(levels: int) -> list[Check]:
     what = "sequence {sequence} repeats the row before it"
     checks.append(Check("duplicate", "sequence", same_row & resting, what))
     back = pl.col("sequence") < pl.col("sequence").shift(1)
-    checks.append(Check("sequence", "sequence", back, "the sequence number {sequence} runs back"))
-    what = "{action} of {size} changes nothing in the shown book"
+    checks.append(
+        Check("sequence", "sequence", back, "the sequence number {sequence} is lower than in the row before it")
+    )
+    what = "{action} of {size} does not change the visible book"
     checks.append(Check("no_effect", "action", same_book & resting, what))
     halt = (pl.col("action") == "N") & ((pl.col("flags") & F_SNAPSHOT) != 0)
-    checks.append(Check("halt", "action", halt, "trading halts, at {ts_event}"))
+    checks.append(Check("halt", "action", halt, "trading halted at {ts_event}"))
     return checks

@@ -75,8 +75,8 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
             raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
         if size > _HARMLESS and size > _DENSEST * len(packed.content):
             raise DataError(
-                f"{packed.name} unpacks to more than {_DENSEST} times its {len(packed.content)} bytes, as no market's "
-                "data does: fetch it again, or unpack it first."
+                f"{packed.name} unpacks to more than {_DENSEST} times its {len(packed.content)} bytes, which market "
+                "data never does: fetch it again, or unpack it first."
             )
         parts.append(piece)
     return b"".join(parts)
@@ -91,12 +91,12 @@ def split_by_symbol(
     """
     symbols = table["symbol"]
     if not len(symbols):
-        raise DataError(f"{source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
+        raise checker.no_rows_error()
     alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, and the quick one
     names = [symbols[0]] if alone else symbols.drop_nulls().unique(maintain_order=True).to_list()
     for name in wanted or ():
         if name not in names:
-            raise DataError(f"{source} holds no symbol {name}, only {', '.join(map(str, names[:5]))}.")
+            raise DataError(f"{source} contains no symbol {name}; it contains {', '.join(map(str, names[:5]))}.")
     if alone:
         yield names[0], table.drop("symbol"), checker
         return

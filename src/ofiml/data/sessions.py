@@ -51,8 +51,8 @@ class UniqueSessions:
     def add(self, symbol: str, date: str, source: str) -> None:
         """Take one more. Raises DataError, which names both sources, where one of that symbol and date was taken."""
         if (symbol, date) in self.taken:
-            both = f"{self.taken[symbol, date]}, {source}"
-            raise DataError(f"{both} hold the same session of {symbol}, {date}: join them, or choose one.")
+            both = f"{self.taken[symbol, date]} and {source}"
+            raise DataError(f"{both} contain the same session, {symbol} on {date}: join them, or choose one.")
         self.taken[symbol, date] = source
 
 
@@ -114,7 +114,7 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
             if not alone or dataset.hours != "regular":
                 raise
             for session in _made(blobs, replace(dataset, hours="all"), content):
-                session.quality.notes.append("nothing lies in regular hours, so all hours are used")
+                session.quality.notes.append("no events in regular hours, so all hours are used")
                 yield session
 
     if dataset.store is None:
@@ -158,7 +158,7 @@ def _with_outside(session: Session, outside: list[_OutsideHours]) -> Session:
             used=quality.used,
             dropped=add(add(quality.dropped, one.dropped), {"outside_hours": rest}),
             kept=add(quality.kept, one.kept),
-            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has nothing in these hours"],
+            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has no events in these hours"],
         )
     return replace(session, quality=quality)
 
@@ -177,13 +177,13 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     if delay < 0:
         if checker.policy.clock != "keep":
             raise DataError(
-                f"{source}: most events are later than their receipt; ts_event and ts_recv are swapped, or one of the "
-                "two clocks was set wrong (then dataset.policy.clock=keep)."
+                f"{source}: most events are later than their receipt: ts_event and ts_recv are swapped, or one of the "
+                "two clocks was wrong (if so, set dataset.policy.clock=keep)."
             )
-        notes.append(f"the clock of receipts stands {-delay / SECOND:.3f} s before that of events (median)")
+        notes.append(f"the receipt clock is {-delay / SECOND:.3f} s behind the event clock (median)")
     missed = sum(checker.dropped.get(cause, 0) for cause in ("unreadable", "negative_size"))
     if missed and READERS[dataset.name].book_from_messages:
-        notes.append(f"the book is built message by message, and may be wrong from the first of {missed} dropped on")
+        notes.append(f"the book is built message by message and may be wrong after the first of {missed} dropped rows")
     numbered = feed.events.with_row_index("row")
     events = _not_empty(carried(numbered, checker.times(numbered)), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
@@ -221,7 +221,7 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
 
 def _not_empty(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
     if events.height == 0:
-        raise DataError(f"{checker.source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
+        raise checker.no_rows_error()
     return events
 
 
@@ -243,10 +243,10 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
     used = [w for w in windows if w.holds(stamps)]
     if not used:
         hours = [(w.open, w.close) for w in windows if w.open < w.close]
-        where = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
+        where = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "within a session"
         raise _OutsideHours(
-            f"{feed.checker.source}: no event lies {where}; it holds {_stated(*span)}. "
-            "See dataset.hours and dataset.calendar; dataset.hours=all keeps all.",
+            f"{feed.checker.source}: no events {where}; its events span {_stated(*span)}. "
+            "See dataset.hours and dataset.calendar; dataset.hours=all uses every hour.",
             feed,
         )
     if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):

@@ -84,7 +84,7 @@ def survey(
         except DataError as error:
             refused.append(str(error))
     if not sessions and not refused:
-        refused.append("no session lies within dataset.first_date and dataset.last_date.")
+        refused.append("no session between dataset.first_date and dataset.last_date.")
     return Survey(sessions, refused)
 
 

@@ -41,7 +41,7 @@ def from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.Dat
     """
     events, noticed = build(messages, levels)
     for cause, lines in noticed.items():
-        checker.notice(cause, lines, "a level is removed that the book does not have")
+        checker.notice(cause, lines, "the removed level is not in the book")
     stated = (pl.col("flags") & F_SNAPSHOT) != 0
     return events.with_columns(
         pl.when(stated).then(pl.lit("N").cast(SIDE)).otherwise("side").alias("side"),

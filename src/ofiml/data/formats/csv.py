@@ -177,7 +177,7 @@ def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.Dat
     """
     names = header(blob)
     if not blob.content.endswith(b"\n"):
-        checker.notes.append(f"{blob.name} does not end with its line: its last row may be cut short")
+        checker.notes.append(f"{blob.name} does not end with a newline: its last row may be cut short")
     absent = [name for name in columns if name not in names]
     if absent:
         raise DataError(f"{blob.name}, line 1: the column {absent[0]} is missing ({len(absent)} in all).")
@@ -219,9 +219,7 @@ def header(blob: Blob) -> list[str]:
     names = first_line(blob)
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise DataError(
-            f"{blob.name}, line 1: the column {twice[0]} stands there {names.count(twice[0])} times; keep one."
-        )
+        raise DataError(f"{blob.name}, line 1: the column {twice[0]} appears {names.count(twice[0])} times; keep one.")
     return names
 
 
@@ -235,7 +233,7 @@ def first_line(blob: Blob) -> list[str]:
     end = blob.content.find(b"\n")
     end = len(blob.content) if end < 0 else end
     if end > _HEAD or blob.content.count(b",", 0, end) >= _MOST_COLUMNS:
-        raise DataError(f"{blob.name}, line 1: {end} bytes, in more columns than any known format has: fetch it again.")
+        raise DataError(f"{blob.name}, line 1: {end} bytes, more columns than any known format: fetch it again.")
     line = blob.content[:end].decode(errors="replace").lstrip("\ufeff")
     return [name.strip() for name in line.replace('"', "").strip().split(",")]
 

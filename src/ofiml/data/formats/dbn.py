@@ -77,9 +77,9 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
     metadata, start = _metadata(blob)
     rtype = raw[start + 1] if len(raw) > start + 1 else None
     if rtype is None:
-        raise DataError(f"{blob.name} holds no records: give a file with rows.")
+        raise DataError(f"{blob.name} contains no records: give a file with records.")
     if rtype != MBO and rtype not in LEVELS:
-        raise DataError(f"{blob.name} holds {_named(rtype)}; MBO, MBP-1, TBBO and MBP-10 can be read.")
+        raise DataError(f"{blob.name} contains {_named(rtype)}; supported are MBO, MBP-1, TBBO and MBP-10.")
     layout = record(rtype, ts_out=metadata.ts_out)
     count, rest = divmod(len(raw) - start, layout.itemsize)
     records = np.frombuffer(raw, layout, count, start)
@@ -90,7 +90,7 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
         at = start + count * layout.itemsize
         raise DataError(
             f"{blob.name} ends inside record {count + 1} (byte {at}), after {rest} of its {layout.itemsize} bytes: "
-            "it is cut short, or its records are of several kinds; fetch it again."
+            "it is cut short, or mixes record types; fetch it again."
         )
     return rtype, _columns(records), _mappings(blob, metadata)
 
@@ -142,7 +142,9 @@ def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> b
         )
         return bytes(metadata.encode()) + records.tobytes()
     except (databento_dbn.DBNError, ValueError, OverflowError) as error:
-        raise DataError(f"{symbol} cannot be written as DBN ({error}): give it a shorter, plain name.") from error
+        raise DataError(
+            f"{symbol} cannot be written as DBN ({error}): give the symbol a shorter ASCII name."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,9 @@ def _metadata(blob: Blob) -> tuple[Any, int]:
     """(the metadata, where records start)."""
     raw = blob.content
     if len(raw) < 8:
-        raise DataError(f"{blob.name} ends inside its head, after {len(raw)} of 8 bytes: fetch it again.")
+        raise DataError(f"{blob.name} ends inside its header, after {len(raw)} of 8 bytes: fetch it again.")
     if raw[3] not in _VERSIONS:
-        raise DataError(f"{blob.name} is DBN of version {raw[3]}; versions 1 to 3 can be read.")
+        raise DataError(f"{blob.name} is DBN version {raw[3]}; versions 1 to 3 are supported.")
     end = 8 + int.from_bytes(raw[4:8], "little")
     if end > len(raw):
         raise DataError(f"{blob.name} ends inside its metadata, after {len(raw)} of {end} bytes: fetch it again.")
@@ -184,7 +186,7 @@ def _refuse_foreign(blob: Blob, records: NDArray[Any], index: int, start: int) -
     where = f"{blob.name}, record {index + 1} (byte {at})"
     rtype, length = int(records["rtype"][index]), 4 * int(records["length"][index])
     if rtype != first:
-        raise DataError(f"{where}: {_named(rtype)} among {_named(first)}; keep one schema a file, or fetch it again.")
+        raise DataError(f"{where}: {_named(rtype)} among {_named(first)}; keep one schema per file, or fetch it again.")
     raise DataError(
         f"{where}, field length: {length} bytes where {_named(first)} have {itemsize}; fetch the file again."
     )
@@ -240,7 +242,7 @@ def _mappings(blob: Blob, metadata: Any) -> list[Mapping]:
                 continue
             if not number.isdecimal() or not symbol:
                 raise DataError(
-                    f"{blob.name}: its metadata maps {key!r} to {i['symbol']!r}, neither an instrument's number; "
+                    f"{blob.name}: its metadata maps {key!r} to {i['symbol']!r}, neither is an instrument id; "
                     "fetch it with stype_out=instrument_id."
                 )
             start, end = ((i[d] - dt.date(1970, 1, 1)).days for d in ("start_date", "end_date"))
@@ -254,7 +256,7 @@ def _name(instrument_id: int, day: int, mappings: list[Mapping], source: str) ->
         date = dt.date.fromordinal(719_163 + day)
         raise DataError(
             f"{source}: the instrument {instrument_id} is both {' and '.join(sorted(names))} on {date}: "
-            "fetch one symbol of an instrument a file."
+            "fetch one symbol of an instrument per file."
         )
     return names.pop() if names else str(instrument_id)
 

@@ -45,7 +45,7 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
     folder.mkdir(parents=True, exist_ok=True)
     for file, write in files.items():
         if (folder / file).exists():
-            raise DataError(f"{folder / file} is there already: choose another folder, or move it away.")
+            raise DataError(f"{folder / file} already exists: choose another folder, or move it away.")
         store.renamed(folder / file, write)
     return [folder / file for file in files]
 

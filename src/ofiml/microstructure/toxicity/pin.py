@@ -34,7 +34,7 @@ _NOTHING = 0.01  # expected days, or orders, over the whole sample, below which 
 _END = 0.0001  # the same, where the search ends
 _COARSE, _FINE = 1e-9, 1e-14  # relative, of the search from every start, and of the last from the best
 _TOLD_APART = 5.0  # log-likelihood by which days with news are likelier, where they are told apart from days without
-_NO_NEWS = "days without any news are about as likely: α, δ, μ, ε, PIN are not told apart, nor PIN from 0"
+_NO_NEWS = "days without any news fit about as well: α, δ, μ, ε and PIN are not identified, and PIN may be 0"
 _SAME = 1e-3  # log-likelihoods that are one maximum
 
 
@@ -135,9 +135,11 @@ def _checked(buys: Int64, sells: Int64) -> tuple[Int64, Int64]:
     if len(out[0]) != len(out[1]):
         raise DataError(f"PIN: {len(out[0])} days of buys, {len(out[1])} of sells: give both for each day.")
     if len(out[0]) < FEWEST_DAYS:
-        raise DataError(f"PIN: {len(out[0])} days; five parameters want {FEWEST_DAYS} or more: give more, or shorter.")
+        raise DataError(
+            f"PIN: {len(out[0])} days; five parameters need {FEWEST_DAYS} or more: give more days, or shorter ones."
+        )
     if not (out[0].any() or out[1].any()):
-        raise DataError(f"PIN: nothing was traded on {len(out[0])} days; leave the symbol out, or give longer days.")
+        raise DataError(f"PIN: no trades on {len(out[0])} days; leave the symbol out, or give longer days.")
     return out[0], out[1]
 
 
@@ -222,7 +224,7 @@ def _errors(parameters: Parameters, days: Days, one_epsilon: bool) -> tuple[dict
     matrix = spread.T @ information(theta, days)[np.ix_(free, free)] @ spread
     scale = np.sqrt(np.abs(np.diag(matrix)))
     if not (scale > 0).all() or np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] < 1e-10:
-        flat = "the likelihood is flat at its maximum, so that no standard error is known"
+        flat = "the likelihood is flat at its maximum, so no standard errors are available"
         return errors, [*notes, flat]
     covariance = spread @ np.linalg.inv(matrix) @ spread.T
     for row, i in enumerate(free):
@@ -238,7 +240,7 @@ def _at_boundary(parameters: Parameters, days: int) -> tuple[set[str], list[str]
     there, and a sentence for each cause. The other errors hold with these at their values.
     """
     alpha, delta, mu, buy, sell = parameters.vector
-    informed = "no informed order: α, δ, μ are not told apart, and PIN is 0, at its boundary"
+    informed = "no informed orders: α, δ, μ are not identified, and PIN is 0, at its boundary"
     fixed: set[str] = set()
     notes: list[str] = []
     for names, expected, where in (

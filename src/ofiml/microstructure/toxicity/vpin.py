@@ -107,7 +107,7 @@ class Vpin:
         if bad.any():
             i = int(np.argmax(bad))
             raise DataError(
-                f"VPIN: trade {i + 1} of {size[i]} lots has {signed[i]} signed ones: 0 to its size expected."
+                f"VPIN: trade {i + 1} has {size[i]} lots and {signed[i]} signed lots: 0 to its size expected."
             )
         longest, total = int(size.max(initial=0)), int(size.sum(dtype=object)) if len(size) else 0
         closing = (int(self._state[FILLED]) + total) // self.bucket

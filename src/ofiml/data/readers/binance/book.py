@@ -109,9 +109,9 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
         if pairs[i]:
             steps.add(i, [i])
     if gaps:
-        checker.notice("gap", pl.Series(lines[gaps]), "updates are missing before this one, or full book")
+        checker.notice("gap", pl.Series(lines[gaps]), "updates are missing before this update or full book")
     if homeless:
-        what = "an update before the first full book, or the next after a gap"
+        what = "an update before the first full book, or before the next one after a gap"
         checker.notice("no_snapshot", pl.Series(lines[homeless]), what)
     return steps, passed
 

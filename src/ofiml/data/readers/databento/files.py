@@ -47,7 +47,9 @@ def table(
         rtype, frame, mappings = dbn.read(blob)
         if rtype not in rtypes:
             other = "databento_mbo" if rtype == dbn.MBO else "databento"
-            raise DataError(f"{blob.name} holds {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}.")
+            raise DataError(
+                f"{blob.name} contains {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}."
+            )
         levels = levels_of(frame.columns, f"{blob.name}")
         frame = _usable(dbn.resolved(frame, mappings, blob.name), levels, dataset.size_unit, checker)
     else:
@@ -68,7 +70,7 @@ def table(
     frame = frame.with_columns(pl.lit(None, pl.UInt32).alias(c) for c in absent)
     if "symbol" not in frame.columns:
         if dataset.symbols is None or len(dataset.symbols) != 1:
-            raise DataError(f"{blob.name}, line 1: the column symbol is missing; name it, dataset.symbols=[…].")
+            raise DataError(f"{blob.name}, line 1: the column symbol is missing; name the symbol, dataset.symbols=[…].")
         frame = frame.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
     return frame, levels, checker
 
@@ -90,7 +92,7 @@ def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.Da
             line = events["line"].filter(changes)[0]
             raise DataError(
                 f"{checker.source}, {checker.place} {line}, column {column}: {symbol} has rows of several {what} "
-                f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one a file."
+                f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one per file."
             )
         flags = pl.when(changes).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
         events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
@@ -157,13 +159,13 @@ def _check_types(raw: pl.DataFrame, columns: dict[str, text.Column], source: str
     for name, column in columns.items():
         there = raw.schema[name]
         if column.dtype == pl.String():
-            fits, expected = isinstance(there, words), "words"
+            fits, expected = isinstance(there, words), "text"
         elif name.startswith("ts_"):
-            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times, or integers"
+            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times or integers"
         else:
             fits, expected = there.is_numeric(), "numbers"
         if not fits and there != pl.Null():
-            raise DataError(f"{source}, column {name}: its type is {there}, {expected} expected; write it so.")
+            raise DataError(f"{source}, column {name}: its type is {there}, but {expected} are expected; convert it.")
 
 
 def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:
@@ -219,7 +221,9 @@ def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> 
         )
         for c in ["price", *level_names(levels, "px")]
     ]  # fmt: skip
-    checks += [Check("unreadable", c, pl.col(c) == dbn.UNDEF_SIZE, f"{{{c}}} stands for no size") for c in sizes]
+    checks += [
+        Check("unreadable", c, pl.col(c) == dbn.UNDEF_SIZE, f"{{{c}}} is the placeholder for no size") for c in sizes
+    ]
     frame = checker.apply(frame, checks)
     if unit != 1.0:
         lots = {c: text.size(unit).value(pl.col(c).cast(pl.Float64)) for c in sizes}

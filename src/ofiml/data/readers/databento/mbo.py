@@ -37,9 +37,9 @@ _SHOWN = {
 _SIDES = {"A": kernel.ASK, "B": kernel.BID, "N": kernel.NO_SIDE}
 _SENTENCES = {
     "unknown_order": "the order is not in the book",
-    "excess_size": "more is taken off the order than was left of it",
-    "order_twice": "an order with this id rests already",
-    "swept_level": "a level was in the way",
+    "excess_size": "more is removed from the order than it has left",
+    "order_twice": "an order with this id is already in the book",
+    "swept_level": "a level stood in its way and was removed",
 }
 
 
@@ -103,7 +103,7 @@ def _no_levels(names: list[str], source: str) -> int:
     absent = [c for c in [*NEEDED, "order_id"] if c not in names]
     if absent or "bid_px_00" in names:
         what = f"the column {absent[0]} is missing" if absent else "it has levels"
-        raise DataError(f"{source}: {what}; give MBO. MBP-10, MBP-1 and TBBO: dataset=databento.")
+        raise DataError(f"{source}: {what}; give MBO. For MBP-10, MBP-1 and TBBO use dataset=databento.")
     return 0
 
 
@@ -112,9 +112,9 @@ _PLACED = pl.col("action").is_in(["A", "M"])
 _CHECKS = [
     Check(
         "unreadable", "flags", _ORDER & ((pl.col("flags") & _NO_ORDER) != 0),
-        "the flags {flags} say that the row is a level or a best quote, no order",
+        "the flags {flags} mark the row as a price level or a best quote, not an order",
     ),
-    Check("unreadable", "side", _ORDER & (pl.col("side") == "N"), "{action} of an order on no side"),
+    Check("unreadable", "side", _ORDER & (pl.col("side") == "N"), "{action} of an order without a side"),
     Check(
         "unreadable", "price", _PLACED & (pl.col("price").is_null() | (pl.col("price") == NO_PRICE)),
         "{action} of an order without a price",

@@ -41,7 +41,7 @@ def _levels(names: list[str], source: str, wanted: int | None) -> int:
     count = wanted or max(found, 1)
     absent = [c for c in [*NEEDED, *level_names(count, "px"), *level_names(count, "sz")] if c not in names]
     if absent:
-        remedy = f"its levels go up to {found}, see dataset.levels" if found else "give an MBP-10 CSV"
+        remedy = f"the file has {found} levels; see dataset.levels" if found else "give an MBP-10 CSV"
         if "order_id" in names and not found:
             remedy = "if it is MBO, use dataset=databento_mbo"
         raise DataError(f"{source}: the column {absent[0]} is missing ({len(absent)} in all); {remedy}.")

@@ -37,7 +37,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
     if "symbol" not in names:
         if dataset.symbols is None or len(dataset.symbols) != 1:
             raise DataError(
-                f"{blob.name}: dataset.columns names no column symbol; name it, or the one symbol, dataset.symbols=[…]."
+                f"{blob.name}: dataset.columns.symbol is not set; set it, or name the symbol, dataset.symbols=[…]."
             )
         table = table.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
     for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
@@ -54,7 +54,7 @@ def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
         if column not in header or column == "line":
             raise DataError(
                 f"{blob.name}, line 1: the column {column} is missing (dataset.columns.{role}); "
-                f"there are {', '.join(header[:12])}."
+                f"the file has {', '.join(header[:12])}."
             )
         twice = [other for other in names if other != role and names[other] == column]
         if twice:

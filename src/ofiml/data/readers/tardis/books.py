@@ -59,11 +59,13 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         price, size = text.optional(text.price()), text.optional(text.size(dataset.size_unit))
         columns = common | {name: price if name.endswith("price") else size for name in shown}
     else:
-        kind = "trades, which" if set(names) >= _TRADES else "columns that"
-        raise DataError(f"{blob.name}, line 1: {kind} hold no book: give incremental_book_L2 or book_snapshot_25.")
+        kind = "trades" if set(names) >= _TRADES else "columns"
+        raise DataError(f"{blob.name}, line 1: {kind} without a book: give incremental_book_L2 or book_snapshot_25.")
     table = text.read_csv(blob, columns, checker)
     if trades is not None and trades.height and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
-        raise DataError(f"{files[1].name} holds trades of {trades['symbol'][0]}, but {blob.name} not its book.")
+        raise DataError(
+            f"{files[1].name} contains trades of {trades['symbol'][0]}, but {blob.name} does not contain its book."
+        )
     for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
         own = None if trades is None else trades.filter(pl.col("symbol") == symbol)
         count = rows.height + (0 if own is None else own.height) + sum(its_checker.dropped.values())
@@ -80,7 +82,7 @@ _QUANTITY = ("price", "amount")
 def _levels(names: list[str], source: str, wanted: int | None) -> int:
     found = sum(re.fullmatch(r"asks\[\d+\]\.price", name) is not None for name in names)
     if wanted is not None and wanted > found:
-        raise DataError(f"{source} has {found} levels: dataset.levels={found}.")
+        raise DataError(f"{source} has {found} levels: set dataset.levels={found}.")
     return wanted or found
 
 
@@ -142,8 +144,8 @@ def _from_increments(
             rows, full = rows[first:], full[first:]
     if not len(full):
         raise DataError(
-            f"{checker.source} holds no full book (is_snapshot), so no book is known; "
-            "dataset.policy.no_snapshot=keep builds on an empty one."
+            f"{checker.source} contains no full book (is_snapshot), so the book is unknown; "
+            "dataset.policy.no_snapshot=keep starts from an empty one."
         )
     opens = full & ~np.append(False, full[:-1])
     stamps = rows["local_timestamp"].to_physical().to_numpy()
@@ -152,7 +154,7 @@ def _from_increments(
     notes = []
     parts = int((moved & full & ~opens).sum())
     if parts:
-        notes.append(f"full books in a row at another local time, taken as parts of one: {parts}")
+        notes.append(f"consecutive full books with different local times, treated as parts of one: {parts}")
     messages = _increments(rows, full, starts, opens)
     # A clear before each full book: the rows move down by the clears so far.
     begins = np.flatnonzero(starts) + np.cumsum(opens[starts]) - opens[starts]
