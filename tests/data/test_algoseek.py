@@ -150,7 +150,10 @@ def test_hours_that_a_clock_shows_never_or_twice(tmp_path):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("Date,Timestamp,OrderNumber,EventType,Ticker,Price,Quantity,MPID,Exchange", "AlgoSeek's full depth, which is not supported: .* left"),
+        (
+            "Date,Timestamp,OrderNumber,EventType,Ticker,Price,Quantity,MPID,Exchange",
+            "AlgoSeek's full depth, which is not supported: .* left",
+        ),
         ("UTCDate,UTCTime,LocalDate,LocalTime,Ticker,SecurityID,TypeMask,Type,Price,Quantity,Orders,Flags", "futures"),
         ("Timestamp,EventType,Ticker,OptionDetail,Price,Quantity,Exchange,Conditions", "options"),
         (HEADER.replace("Date,", ""), "the column Date is missing, as in old files"),

@@ -288,7 +288,7 @@ def test_misshapen_files(tmp_path):
         ([head], r"contains no records"),
         ([b"DBN\x03\0"], "ends inside its header, after 5 of 8 bytes"),
         ([head[:100]], rf"ends inside its metadata, after 100 of {start} bytes"),
-        ([b"DBN\x09", head[4:], *rows], "DBN of version 9; versions 1 to 3"),
+        ([b"DBN\x09", head[4:], *rows], "DBN version 9; versions 1 to 3"),
         ([b"DBN\x00", head[4:], *rows], "DBN of version 0; versions 1 to 3"),
         ([head[:8], b"\xff" * (start - 8), *rows], r"its metadata \(bytes 8 to .*\) cannot be read"),
         ([head, order], "contains MBO records: use dataset=databento_mbo"),

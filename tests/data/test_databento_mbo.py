@@ -255,7 +255,7 @@ def test_two_symbols_have_two_books(tmp_path):
 def test_the_other_schema_is_named(tmp_path, data):
     with pytest.raises(DataError, match="dataset=databento_mbo"):
         read(mbo(tmp_path, ("A", "B", "10.00", 5, 1, 128)))
-    with pytest.raises(DataError, match=r"MBP-10, MBP-1 and TBBO: dataset=databento\."):
+    with pytest.raises(DataError, match=r"MBP-10, MBP-1 and TBBO use dataset=databento\."):
         read(data("databento/aapl_20241021_mbp10.csv"), "databento_mbo")
     with pytest.raises(DataError, match="contains MBP records: use dataset=databento"):
         read(data("databento/dbn_test_data.mbp-10.v3.dbn.zst"), "databento_mbo")

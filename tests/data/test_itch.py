@@ -302,7 +302,7 @@ def with_bytes(index, at, content):
 @pytest.mark.parametrize(
     ("day", "index", "sentence"),
     [
-        (replaced(4, b""), 4, "the frame has no content, and the file goes on"),
+        (replaced(4, b""), 4, "the frame is empty, and the file continues"),
         (replaced(4, DAY[4] + b"!"), 4, "the length does not match the message type"),
         (replaced(4, DAY[4][:20]), 4, "the length does not match the message type"),
         (with_bytes(4, 0, b"Z"), 4, "the message type is not in ITCH 5.0"),
@@ -313,7 +313,7 @@ def with_bytes(index, at, content):
         (with_bytes(4, 24, b"AAB"), 4, "not the earlier symbol of its stock locate code"),
         (with_bytes(4, 11, b"\x80"), 4, "the order reference is far too large"),
         (with_bytes(8, 31, b"x"), 8, "the printable flag is neither"),
-        (with_bytes(13, 19, b"Z"), 13, "the trading state is none of"),
+        (with_bytes(13, 19, b"Z"), 13, "the trading state is not one of"),
         (with_bytes(11, 11, b"\x01"), 11, "far too large"),
         (with_bytes(0, 11, b"\xff"), 0, "the symbol is not text"),
     ],

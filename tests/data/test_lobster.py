@@ -215,7 +215,7 @@ def test_archives_of_days_give_what_their_files_give(tmp_path, monkeypatch, suff
 def test_damaged_archives(tmp_path, suffix):
     path = tmp_path / f"days.{suffix}"
     members = days(21)
-    with pytest.raises(DataError, match=r"holds ABC.*message_1\.csv, but not ABC.*orderbook_1\.csv"):
+    with pytest.raises(DataError, match=r"contains ABC.*message_1\.csv, but not ABC.*orderbook_1\.csv"):
         read(packed(path, days(21) | {NAME.format(22, "message", 1): "x"}))
     with pytest.raises(DataError, match="contains no LOBSTER message file"):
         read(packed(path, {"readme.txt": "x"}))
@@ -269,7 +269,7 @@ def test_a_folder_of_days(tmp_path):
         ("2012-06-25", False),
     ]
     (folder / NAME.format(26, "orderbook", 1)).write_text("\n".join(BOOKS))
-    with pytest.raises(DataError, match=r"06-26.*give its message file"):
+    with pytest.raises(DataError, match=r"06-26.*add its message file"):
         read(folder)
     empty = tmp_path / "empty"
     empty.mkdir()

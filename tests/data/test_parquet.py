@@ -56,11 +56,11 @@ def test_other_orders_more_columns_and_words_as_text(session, path):
 @pytest.mark.parametrize(
     ("expr", "message"),
     [
-        (pl.col("bid_sz_00").cast(pl.Float64), "column bid_sz_00: its type is Float64, must be Int64"),
+        (pl.col("bid_sz_00").cast(pl.Float64), "column bid_sz_00: its type is Float64; it must be Int64"),
         (pl.col("ts_recv").dt.replace_time_zone(None), r"column ts_recv: its type is Datetime.* must be Datetime"),
         (pl.col("ts_recv").cast(pl.Datetime("us", "UTC")), "column ts_recv: its type is"),
-        (pl.col("flags").cast(pl.Int64), "column flags: its type is Int64, must be UInt8"),
-        (pl.lit(5).alias("symbol"), "column symbol: its type is Int32, must be String"),
+        (pl.col("flags").cast(pl.Int64), "column flags: its type is Int64; it must be UInt8"),
+        (pl.lit(5).alias("symbol"), "column symbol: its type is Int32; it must be String"),
         (pl.lit("Z").alias("action"), "line 1, column action: 'Z' is not one of A, C, M, R, T, F, N"),
         (pl.lit(None, pl.String).alias("side"), "line 1, column side: the value is missing"),
         (pl.when(pl.col("sequence") != 3).then("ts_recv"), "line 3, column ts_recv: the value is missing"),

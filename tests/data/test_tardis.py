@@ -166,7 +166,7 @@ def test_a_book_with_each_row(tmp_path):
     assert set(s.events["flags"]) == {F_LAST}
     assert s.quality.dropped == {"no_snapshot": 1}
     assert read(path, levels=1)[0].levels == 1
-    with pytest.raises(DataError, match=r"has 5 levels: dataset\.levels=5"):
+    with pytest.raises(DataError, match=r"has 5 levels: set dataset\.levels=5"):
         read(path, levels=25)
     (s,) = read(path, policy={"no_snapshot": "keep"})
     assert best(s)[0] == ("T", 5, None, None, None, None)

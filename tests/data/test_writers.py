@@ -99,7 +99,7 @@ def test_a_session_over_midnight_keeps_its_symbol(anywhere):
     [
         ({"events": pl.lit(2**32).alias("sequence")}, "Event 1, column sequence: 4294967296 is not between"),
         ({"events": pl.lit(2**32 - 1).alias("bid_sz_00")}, "Event 1, column bid_sz_00: 4294967295 is not between"),
-        ({"size_unit": 0.3}, "sizes in lots of 0.3 are not whole numbers"),
+        ({"size_unit": 0.3}, "sizes in lots of 0.3 are not whole units"),
         ({"symbol": "X" * 100}, "cannot be written as DBN"),
         ({"levels": 11}, "11 levels, MBP-10 has 10"),
     ],

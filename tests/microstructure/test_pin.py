@@ -199,7 +199,7 @@ def test_without_news_nothing_is_found(seed, one_epsilon):
     found = fit(*days, one_epsilon=one_epsilon)
     assert all(math.isnan(error) for error in found.errors.values())
     assert len(found.notes) == 1
-    assert found.notes[0].startswith("days without any news are about as likely")
+    assert found.notes[0].startswith("days without any news fit about as well")
 
 
 def test_days_that_are_all_alike_hold_no_information():
