@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from ofiml.data.calendar import time_zone, windows
+from ofiml.data.calendar import list_windows, time_zone
 from ofiml.errors import ConfigError, DataError
 from tests.data.test_readers import GOOD, csv, read
 from tests.golden.test_aapl import file_dataset
@@ -20,7 +20,7 @@ def at(text, zone="UTC"):
 
 def spans(calendar, hours, first, last):
     return [(w.date, str(np.datetime64(w.open, "ns"))[:16], str(np.datetime64(w.close, "ns"))[:16])
-            for w in windows(calendar, hours, at(first), at(last))]  # fmt: skip
+            for w in list_windows(calendar, hours, at(first), at(last))]  # fmt: skip
 
 
 def test_regular_hours_follow_daylight_saving_and_half_days():
@@ -55,7 +55,7 @@ def test_a_market_that_never_closes_has_utc_days():
 
 def test_wrong_times_do_not_run_away():
     with pytest.raises(DataError, match="a time is wrong"):
-        windows("XNYS", "regular", 0, at("2024-03-30T23:00"))
+        list_windows("XNYS", "regular", 0, at("2024-03-30T23:00"))
 
 
 def rows(*times):

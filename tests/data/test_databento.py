@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from ofiml.data.cache import write
+from ofiml.data.cache import write_events
 from ofiml.data.feed import Blob
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento import mbp as databento
@@ -92,7 +92,7 @@ def test_samples_hold_what_the_vendors_decoder_says(data, name):
 @pytest.mark.parametrize("rtype", [dbn.MBO, dbn.MBP_1, dbn.MBP_10])
 def test_layouts_are_the_vendors(rtype):
     theirs = {dbn.MBO: d.MBOMsg, dbn.MBP_1: d.MBP1Msg, dbn.MBP_10: d.MBP10Msg}[rtype]
-    ours = dbn.record(rtype)
+    ours = dbn.record_dtype(rtype)
     assert ours.itemsize == theirs.size_hint
     one_byte = {"S1": "u1"}
     assert [(n, ours[n].str.lstrip("<|")) for n in ours.names] == [(n, one_byte.get(t, t)) for n, t in theirs._dtypes]
@@ -141,7 +141,7 @@ def test_parquet_and_csv_are_the_same(data, tmp_path, pretty):
 @pytest.mark.parametrize("name", ["aapl_20241021", "arl_20250717"])
 def test_our_own_parquet_reads_back(data, tmp_path, name):
     (text,) = read(data(f"databento/{name}_mbp10.csv"))
-    write(text, tmp_path / "own.parquet")
+    write_events(text, tmp_path / "own.parquet")
     (again,) = read(tmp_path / "own.parquet")
     assert again.events.equals(text.events)
 
@@ -227,7 +227,7 @@ def test_several_books_under_one_name_are_refused(tmp_path):
 
 
 def altered(record, field, value):
-    row = np.frombuffer(record, dbn.record(dbn.MBP_1)).copy()
+    row = np.frombuffer(record, dbn.record_dtype(dbn.MBP_1)).copy()
     row[field] = value
     return row.tobytes()
 
@@ -289,7 +289,7 @@ def test_misshapen_files(tmp_path):
         ([b"DBN\x03\0"], "ends inside its header, after 5 of 8 bytes"),
         ([head[:100]], rf"ends inside its metadata, after 100 of {start} bytes"),
         ([b"DBN\x09", head[4:], *rows], "DBN version 9; versions 1 to 3"),
-        ([b"DBN\x00", head[4:], *rows], "DBN of version 0; versions 1 to 3"),
+        ([b"DBN\x00", head[4:], *rows], "DBN version 0; versions 1 to 3"),
         ([head[:8], b"\xff" * (start - 8), *rows], r"its metadata \(bytes 8 to .*\) cannot be read"),
         ([head, order], "contains MBO records: use dataset=databento_mbo"),
     ]:

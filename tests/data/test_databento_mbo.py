@@ -41,9 +41,11 @@ def arl(data):
     """(orders' file as a table, its messages, the vendor's MBP-10 events) of the same day."""
     path = data("databento/arl_20250717_mbo.csv")
     blob = Blob(path.name, path.read_bytes())
-    rows, _, _ = databento_mbo.table([blob], file_dataset("databento_mbo", path), (dbn.MBO,), databento_mbo._no_levels)
+    rows, _, _ = databento_mbo.read_rows(
+        [blob], file_dataset("databento_mbo", path), (dbn.MBO,), databento_mbo._no_levels
+    )
     (vendor,) = read(data("databento/arl_20250717_mbp10.csv"))
-    return rows, databento_mbo.messages(rows), vendor.events
+    return rows, databento_mbo.to_messages(rows), vendor.events
 
 
 def applied(events):
@@ -111,7 +113,7 @@ def as_dbn(rows, *, ts_out=False):
     """A table of orders as a DBN file."""
     import databento_dbn as d
 
-    records = np.zeros(rows.height, dbn.record(dbn.MBO, ts_out=ts_out))
+    records = np.zeros(rows.height, dbn.record_dtype(dbn.MBO, ts_out=ts_out))
     records["length"], records["rtype"] = records.itemsize // 4, dbn.MBO
     for c in ("publisher_id", "instrument_id", "order_id", "size", "flags", "sequence"):
         records[c] = rows[c].to_numpy()

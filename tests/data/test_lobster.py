@@ -246,7 +246,7 @@ def test_a_file_that_grows_without_end_is_stopped(tmp_path, monkeypatch, suffix)
     path = packed(tmp_path / f"bomb.{suffix}", {NAME.format(21, "message", 1): "0" * 3_000_000})
     monkeypatch.setattr(archive, "MAX_MEMBER", 1_000_000)
     with pytest.raises(DataError, match="unpacks to more than"):
-        archive.contents(Blob(path.name, path.read_bytes()), [NAME.format(21, "message", 1)])
+        archive.read_files(Blob(path.name, path.read_bytes()), [NAME.format(21, "message", 1)])
 
 
 def test_without_the_package_a_7z_says_what_to_do(tmp_path, monkeypatch):

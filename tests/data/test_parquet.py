@@ -24,7 +24,7 @@ def session(tmp_path):
 
 @pytest.fixture
 def path(session, tmp_path):
-    store.write(session, tmp_path / "events.parquet")
+    store.write_events(session, tmp_path / "events.parquet")
     return tmp_path / "events.parquet"
 
 
@@ -36,7 +36,7 @@ def changed(path, *exprs):
 
 def test_what_the_store_writes_comes_back(data, tmp_path):
     (s,) = read_csv(data("databento/arl_20250717_mbp10.csv"))
-    store.write(s, tmp_path / "events.parquet")
+    store.write_events(s, tmp_path / "events.parquet")
     (again,) = read(tmp_path / "events.parquet")
     assert again.events.equals(s.events)
     assert again.events.schema == schema(10)

@@ -11,9 +11,9 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.errors import DataError
 
-MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
-_PIECE = 1 << 24  # bytes that are unpacked at a time
-_HARMLESS, _DENSEST = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
+MAX_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
+_CHUNK_BYTES = 1 << 24  # bytes that are unpacked at a time
+_MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -52,12 +52,12 @@ def unpack_file(blob: Blob) -> Blob:
     try:
         if content.startswith(_GZIP):
             with gzip.open(io.BytesIO(content)) as stream:
-                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+                return Blob(blob.name, read_at_most(stream.read, MAX_BYTES, blob))
         if content.startswith(_ZSTD):
             import pyarrow as pa
 
             with pa.CompressedInputStream(io.BytesIO(content), "zstd") as stream:
-                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+                return Blob(blob.name, read_at_most(stream.read, MAX_BYTES, blob))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
     return blob
@@ -69,13 +69,13 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
     Raises DataError where that is more than `limit` bytes, or so much more than `packed` that it is a bomb.
     """
     size, parts = 0, []
-    while piece := read(_PIECE):
+    while piece := read(_CHUNK_BYTES):
         size += len(piece)
         if size > limit:
             raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
-        if size > _HARMLESS and size > _DENSEST * len(packed.content):
+        if size > _MIN_BOMB_BYTES and size > _MAX_RATIO * len(packed.content):
             raise DataError(
-                f"{packed.name} unpacks to more than {_DENSEST} times its {len(packed.content)} bytes, which market "
+                f"{packed.name} unpacks to more than {_MAX_RATIO} times its {len(packed.content)} bytes, which market "
                 "data never does: fetch it again, or unpack it first."
             )
         parts.append(piece)

@@ -17,7 +17,7 @@ def _is_7z(blob: Blob) -> bool:
     return blob.content.startswith(b"7z\xbc\xaf\x27\x1c") or blob.name.lower().endswith(".7z")
 
 
-def names(blob: Blob) -> dict[str, int]:
+def list_files(blob: Blob) -> dict[str, int]:
     """The base name of each file in the archive, with its size unpacked as the archive has it.
 
     Raises DataError for a damaged archive, two files of one name, and a 7z where the package that reads it is missing.
@@ -32,7 +32,7 @@ def names(blob: Blob) -> dict[str, int]:
     return sizes
 
 
-def contents(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
+def read_files(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
     """The bytes of the files of those base names. Raises DataError for a damaged archive or a file of over 8 GiB."""
     names_ = set(wanted)
     found = _read_7z(blob, names_) if _is_7z(blob) else _read_zip(blob, names_)

@@ -54,7 +54,7 @@ class Mapping:
     end: int
 
 
-def record(rtype: int, *, ts_out: bool = False) -> np.dtype:
+def record_dtype(rtype: int, *, ts_out: bool = False) -> np.dtype:
     """The layout of an MBO, MBP-1 (also TBBO) or MBP-10 record."""
     fields = _MBO if rtype == MBO else [*_MBP, *(f for m in range(LEVELS[rtype]) for f in _level(m))]
     return np.dtype([*fields, ("ts_out", "<u8")] if ts_out else fields)
@@ -66,7 +66,7 @@ def _level(m: int) -> list[tuple[str, str]]:
     ]
 
 
-def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
+def read_dbn(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
     """(rtype, one row a record, what the instruments' numbers mean).
 
     The frame has `line`, the record's number from 1, and the record's columns: prices int64 with 2^63 - 1 for none,
@@ -80,7 +80,7 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
         raise DataError(f"{blob.name} contains no records: give a file with records.")
     if rtype != MBO and rtype not in LEVELS:
         raise DataError(f"{blob.name} contains {_named(rtype)}; supported are MBO, MBP-1, TBBO and MBP-10.")
-    layout = record(rtype, ts_out=metadata.ts_out)
+    layout = record_dtype(rtype, ts_out=metadata.ts_out)
     count, rest = divmod(len(raw) - start, layout.itemsize)
     records = np.frombuffer(raw, layout, count, start)
     foreign = (records["rtype"] != rtype) | (records["length"] != layout.itemsize // 4)
@@ -95,7 +95,7 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
     return rtype, _columns(records), _mappings(blob, metadata)
 
 
-def resolved(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
+def resolve_symbols(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
     """The frame with `symbol`: what the instrument's number meant on the UTC day of `ts_recv`, else the number.
 
     Raises DataError, which names `source`, where a number meant two symbols at once.
@@ -114,7 +114,7 @@ def resolved(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.Da
     return frame.with_columns(joined["symbol"])
 
 
-def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> bytes:
+def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> bytes:
     """An MBP-10 file, version 3, of one instrument; `session` is its symbol and its first and last UTC day.
 
     `columns` are the record's, each (n,); those that are not given are 0. Raises DataError for a symbol that DBN has no
@@ -122,7 +122,7 @@ def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> b
     """
     symbol, first, last = session
     n = len(columns["ts_recv"])
-    records = np.zeros(n, record(MBP_10))
+    records = np.zeros(n, record_dtype(MBP_10))
     records["length"], records["rtype"], records["instrument_id"] = records.itemsize // 4, MBP_10, 1
     for name, values in columns.items():
         records[name] = values

@@ -53,7 +53,7 @@ def to_dbn(session: Session) -> bytes:
         "side": _ascii(events["side"], SIDE),
     }
     first, last = (str(np.datetime64(int(t), "ns").astype("datetime64[D]")) for t in times(events)[[0, -1]])
-    return dbn.encode((session.symbol, first, last), columns)
+    return dbn.encode_dbn((session.symbol, first, last), columns)
 
 
 def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:

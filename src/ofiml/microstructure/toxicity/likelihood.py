@@ -47,7 +47,7 @@ class Parameters:
 
     @property
     def pin(self) -> float:
-        """The share of orders that are informed; see `events.truth.pin`."""
+        """The share of orders that are informed; see `data.truth.pin`."""
         return pin(self.alpha, self.mu, self.epsilon_buy, self.epsilon_sell)
 
     @property
@@ -69,7 +69,7 @@ class Days:
     constant: float
 
     @classmethod
-    def of(cls, buys: Int64, sells: Int64) -> "Days":
+    def from_counts(cls, buys: Int64, sells: Int64) -> "Days":
         """Of counts, (days,) each, 0 or more."""
         counts = np.stack([buys, sells]).astype(np.float64)
         usual = counts.mean(axis=1, keepdims=True)
@@ -79,7 +79,7 @@ class Days:
 
 def log_likelihood(parameters: Parameters, buys: Int64, sells: Int64) -> float:
     """Of days with `buys` and `sells` (days,), 0 or more; -inf where the parameters rule the counts out."""
-    days = Days.of(buys, sells)
+    days = Days.from_counts(buys, sells)
     return days.constant + float(logsumexp(_joint(parameters.vector, days), axis=0).sum())
 
 
@@ -99,7 +99,7 @@ def value_and_gradient(theta: Float, days: Days) -> tuple[float, Float]:
     )
 
 
-def information(theta: Float, days: Days) -> Float:
+def observed_information(theta: Float, days: Days) -> Float:
     """The observed information (5, 5) at theta (5,): minus the second derivatives of the log-likelihood.
 
     Exact, from those of the days' terms and their posterior weights (Louis 1982).
@@ -121,7 +121,7 @@ def information(theta: Float, days: Days) -> Float:
     return -hessian
 
 
-def simulate(parameters: Parameters, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
+def simulate_days(parameters: Parameters, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
     """(buys, sells) of independent days (days,) of the model."""
     state = np.where(rng.random(days) < parameters.alpha, np.where(rng.random(days) < parameters.delta, 1, 2), 0)
     buys, sells = rng.poisson(_rates(parameters.vector)[:, state]).astype(np.int64)

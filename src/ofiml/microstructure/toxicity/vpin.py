@@ -17,7 +17,7 @@ Int64 = NDArray[np.int64]
 
 FILLED, SIGNED, CLOSED, TOTAL = range(4)  # of a state: lots and signed lots in the open bucket, buckets, Σ of recent
 _ROOM = 2**62
-_MOST_BUCKETS = 20_000_000  # of one call
+_MAX_BUCKETS = 20_000_000  # of one call
 
 
 def fill_py(
@@ -111,7 +111,7 @@ class Vpin:
             )
         longest, total = int(size.max(initial=0)), int(size.sum(dtype=object)) if len(size) else 0
         closing = (int(self._state[FILLED]) + total) // self.bucket
-        if closing > _MOST_BUCKETS or longest * self.bucket >= _ROOM:
+        if closing > _MAX_BUCKETS or longest * self.bucket >= _ROOM:
             raise DataError(
                 f"VPIN: {total} lots make {closing} buckets of {self.bucket}: choose a bucket that suits the volume."
             )

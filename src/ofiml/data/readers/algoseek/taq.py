@@ -65,7 +65,7 @@ def read_feeds(files: Sequence[Blob], dataset: AlgoseekDataset) -> Iterator[Feed
 
 
 def _check_header(blob: Blob, levels: int | None) -> None:
-    header = text.header(blob)
+    header = text.read_header(blob)
     for column, what in _REFUSED.items():
         if column in header:
             raise DataError(f"{blob.name} looks like AlgoSeek's {what}. Give US Equity TAQ.")
@@ -108,7 +108,7 @@ _COLUMNS = {
 
 
 def _timed(table: pl.DataFrame, checker: Checker) -> pl.DataFrame:
-    stamp = wall_clock.utc(pl.col("Date").dt.combine(pl.col("Timestamp"), "ns"), _ZONE)
+    stamp = wall_clock.to_utc(pl.col("Date").dt.combine(pl.col("Timestamp"), "ns"), _ZONE)
     table = table.with_columns(stamp.alias("stamp"), pl.col("Ticker").alias("symbol"))
     what = "{Date} {Timestamp} does not exist in New York, or exists twice"
     return checker.apply(table, [Check("unreadable", "Timestamp", pl.col("stamp").is_null(), what)])

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book.levels import after_first, from_levels, lone_events
-from ofiml.data.book.trades import among, upon
+from ofiml.data.book.levels import build_from_levels, drop_early_trades, make_single_row_events
+from ofiml.data.book.trades import merge_trades_into_books, merge_trades_into_messages
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed, unpack_file
-from ofiml.data.readers.binance.book import messages, plan
+from ofiml.data.readers.binance.book import plan_updates, to_messages
 from ofiml.data.readers.binance.messages import (
     NO_ID,
     NO_SYMBOL,
@@ -91,18 +91,18 @@ def _quoted(found: Messages, depth: Kind, dataset: FileDataset, name: str) -> li
 
 def _from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
     depth = _timed(depth, checker)
-    steps, passed = plan(depth, checker)
+    steps, passed = plan_updates(depth, checker)
     if not steps.at:
         raise DataError(
             f"{checker.source} contains no full book that its updates continue, so the book is unknown: add the full "
             "book (a REST response in the stream, or NAME_snapshot.json), or set dataset.policy.no_snapshot=keep."
         )
-    table, starts, at = messages(depth, steps)
+    table, starts, at = to_messages(depth, steps)
     place = depth.rows["place"].to_numpy()[at]
     before = np.searchsorted(place, trades.rows["place"].to_numpy())
-    mine, before = after_first(_trades(trades), before, checker)
-    table = among(table, mine, np.append(starts, table.height)[before])
-    events = from_levels(table, levels, checker)
+    mine, before = drop_early_trades(_trades(trades), before, checker)
+    table = merge_trades_into_messages(table, mine, np.append(starts, table.height)[before])
+    events = build_from_levels(table, levels, checker)
     return events, [f"updates already in the full book: {passed}"] if passed else []
 
 
@@ -133,9 +133,11 @@ def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Chec
         shown[f"{side}_ct_00"] = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(quotes))
     states = _events(quotes, "M", quotes["last"]).with_columns(**shown)
     before = np.searchsorted(quotes["place"].to_numpy(), trades.rows["place"].to_numpy())
-    mine, before = after_first(_trades(trades), before, checker)
+    mine, before = drop_early_trades(_trades(trades), before, checker)
     passed = len(newer) - len(quotes)
-    return upon(states, mine, before, 1), [f"quotes older than the quote before them: {passed}"] if passed else []
+    return merge_trades_into_books(states, mine, before, 1), [
+        f"quotes older than the quote before them: {passed}"
+    ] if passed else []
 
 
 def _trades(trades: Kind) -> pl.DataFrame:
@@ -147,4 +149,4 @@ def _trades(trades: Kind) -> pl.DataFrame:
 
 
 def _events(rows: pl.DataFrame, action: str, sequence: pl.Series) -> pl.DataFrame:
-    return lone_events(rows, action, event="event", received="recv", sequence=sequence)
+    return make_single_row_events(rows, action, event="event", received="recv", sequence=sequence)

@@ -18,8 +18,8 @@ from ofiml.data.formats import dbn
 from ofiml.data.readers.databento.files import (
     F_MAYBE_BAD_BOOK,
     NEEDED,
-    one_instrument,
-    table,
+    check_one_book,
+    read_rows,
 )
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
@@ -46,14 +46,14 @@ _SENTENCES = {
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events, with `dataset.levels` levels, or 10. Raises DataError, as `databento`'s."""
     levels = dataset.levels or 10
-    rows, _, checker = table(list(files), dataset, (dbn.MBO,), _no_levels)
+    rows, _, checker = read_rows(list(files), dataset, (dbn.MBO,), _no_levels)
     for symbol, its_rows, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         count = its_rows.height + sum(its_checker.dropped.values())
-        usable = its_checker.apply(one_instrument(its_rows, symbol, its_checker), _CHECKS)
+        usable = its_checker.apply(check_one_book(its_rows, symbol, its_checker), _CHECKS)
         yield Feed(symbol, _rebuilt(usable, levels, its_checker), levels, count, its_checker)
 
 
-def messages(rows: pl.DataFrame) -> pl.DataFrame:
+def to_messages(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows as messages to the book builder."""
     side = (
         pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0))
@@ -76,7 +76,7 @@ def _rebuilt(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
     """The events of each instrument that the symbol meant, in turn, from a book of its own."""
     parts: list[pl.DataFrame] = []
     for part in _by_instrument(rows):
-        events, noticed = build(messages(part), levels)
+        events, noticed = build(to_messages(part), levels)
         for cause, lines in noticed.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if parts:

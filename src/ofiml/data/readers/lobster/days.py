@@ -85,7 +85,7 @@ def _days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
         yield _day(files[0].name, files[0], files[1] if len(files) == 2 else None, calendar)
         return
     whole = files[0]
-    sizes = archive.names(whole)
+    sizes = archive.list_files(whole)
     messages = sorted(n for n in sizes if _NAME.fullmatch(n))
     if not messages:
         raise DataError(f"{whole.name} contains no LOBSTER message file (SYMBOL_DATE_OPEN_CLOSE_message_N.csv).")
@@ -97,7 +97,7 @@ def _days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
             raise DataError(f"{whole.name} contains {name}, but not {book}: add it.")
     # Late days of a 7z are reached through all before them, so that several are unpacked at once.
     for batch in _batches({name: sizes[name] + sizes.get(books.get(name, ""), 0) for name in messages}):
-        content = archive.contents(whole, [*batch, *(books[name] for name in batch if books)])
+        content = archive.read_files(whole, [*batch, *(books[name] for name in batch if books)])
         for name in batch:
             message = Blob(f"{whole.name}/{name}", content.pop(name))
             beside = Blob(f"{whole.name}/{books[name]}", content.pop(books[name])) if books else None
@@ -254,7 +254,7 @@ def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Check
 
 
 def _width(blob: Blob) -> int:
-    return len(text.first_line(blob))
+    return len(text.read_first_line(blob))
 
 
 def _book_price(column: str) -> text.Column:

@@ -46,7 +46,7 @@ def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
     """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
     if not blob.content.startswith(columnar.MAGIC):
         raise DataError(f"{blob.name} is not a Parquet file: see dataset=… for other formats.")
-    frame = columnar.table(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
+    frame = columnar.read_parquet(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
     levels = _levels(frame.columns, blob.name, wanted)
     for name, dtype in schema(levels).items():
         text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)

@@ -46,7 +46,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
 
 def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
     """The file's column of each role. Raises DataError."""
-    header = text.header(blob)
+    header = text.read_header(blob)
     names = config.columns
     if config.levels not in (None, 1):
         raise DataError(f"{blob.name}: quotes have one level, not dataset.levels={config.levels}.")
@@ -63,11 +63,11 @@ def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
 
 
 def _columns(blob: Blob, names: dict[str, str], config: QuotesDataset) -> dict[str, text.Column]:
-    sample = text.head(blob)
+    sample = text.read_head(blob)
     size = text.size(config.size_unit if config.sizes == "units" else 1.0)
-    columns = {names["time"]: wall_clock.column(sample, names["time"], config.time_zone)}
+    columns = {names["time"]: wall_clock.time_column(sample, names["time"], config.time_zone)}
     if "received" in names:
-        columns[names["received"]] = wall_clock.column(sample, names["received"], config.time_zone)
+        columns[names["received"]] = wall_clock.time_column(sample, names["received"], config.time_zone)
     columns |= {names[side]: text.optional(text.price()) for side in ("bid", "ask")}
     columns |= {names[f"{side}_size"]: text.optional(size) for side in ("bid", "ask")}
     return columns | ({names["symbol"]: text.word()} if "symbol" in names else {})
