@@ -102,9 +102,9 @@ def test_its_wrong_settings_end_in_the_usual_sentences(own, tmp_path):
 
 
 def load_name(own, name):
-    from ofiml.reporting.files import resolved
+    from ofiml.reporting.files import resolve_config
 
-    raw = resolved(own("model=ols"))
+    raw = resolve_config(own("model=ols"))
     raw["dataset"]["name"] = name
     return load(raw)
 

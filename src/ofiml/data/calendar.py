@@ -1,4 +1,4 @@
-"""When a market's sessions are: exchange calendars with half days and daylight saving, or UTC days."""
+"""Session times of a market: exchange calendars with half days and daylight saving, or UTC days."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ class Window:
     scheduled: int | None = None
 
     def contains_any(self, stamps: Int64) -> bool:
-        """Whether one of the sorted times lies in it, bounds included: a state at the open is where bars start from."""
+        """Tell whether any of the sorted times lies inside, bounds included: bars start from a state at the open."""
         return bool(np.searchsorted(stamps, self.open) < np.searchsorted(stamps, self.close, side="right"))
 
     def intersect(self, other: "Window") -> "Window":
         return Window(self.date, max(self.open, other.open), min(self.close, other.close))
 
     def trim(self, stamps: Int64) -> "Window":
-        """From the minute of its first event to its last: bars on a grid that does not depend on the event."""
+        """Trim to the minute of the first event and to the last event, so that the bar grid does not depend on it."""
         first = int(stamps[np.searchsorted(stamps, self.open)])
         last = int(stamps[np.searchsorted(stamps, self.close, side="right") - 1])
         # Bars are (open, close]: the open lies before the first event.
@@ -42,7 +42,7 @@ class Window:
 
 
 def time_zone(calendar: str) -> ZoneInfo:
-    """The exchange's time zone."""
+    """Return the exchange's time zone."""
     if calendar == ALWAYS:
         return ZoneInfo("UTC")
     if calendar in ("XNYS", "XNAS"):
@@ -51,7 +51,7 @@ def time_zone(calendar: str) -> ZoneInfo:
 
 
 def list_windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
-    """The sessions that may hold events from `first` to `last` (UTC ns), in order and without overlap.
+    """List the sessions that may contain events from `first` to `last` (UTC ns), in order and without overlap.
 
     `hours` is `regular` (the calendar's, with its half days and daylight saving), `all` (exchange-local days) or two
     exchange-local times on the calendar's days. A market that never closes has UTC days.
@@ -96,7 +96,7 @@ def _local(day: dt.date, at: str, zone: ZoneInfo) -> int:
 
 
 def make_window(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
-    """A day from one local time to another."""
+    """Make the window of a day from one local time to another."""
     return Window(day.isoformat(), _local(day, hours[0], zone), _local(day, hours[1], zone))
 
 

@@ -1,4 +1,4 @@
-"""What passes through readers: the bytes of an input's files, and one symbol's rows in feed order."""
+"""Input and output of readers: the bytes of an input's files, and one symbol's rows in feed order."""
 
 import gzip
 import io
@@ -11,8 +11,8 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.errors import DataError
 
-MAX_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
-_CHUNK_BYTES = 1 << 24  # bytes that are unpacked at a time
+MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a bomb or must be split
+_CHUNK_BYTES = 1 << 24  # bytes unpacked at a time
 _MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 

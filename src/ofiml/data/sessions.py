@@ -44,12 +44,12 @@ class Source:
 
 @dataclass(slots=True)
 class UniqueSessions:
-    """The sessions that a study has taken, by symbol and date, each with its source: no two may have one name."""
+    """The sessions of a study by symbol and date, each with its source; no two may share symbol and date."""
 
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, symbol: str, date: str, source: str) -> None:
-        """Take one more. Raises DataError, which names both sources, where one of that symbol and date was taken."""
+        """Add a session. Raises DataError, naming both sources, if that symbol and date exist already."""
         if (symbol, date) in self.taken:
             both = f"{self.taken[symbol, date]} and {source}"
             raise DataError(f"{both} contain the same session, {symbol} on {date}: join them, or choose one.")
@@ -57,7 +57,7 @@ class UniqueSessions:
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
-    """One source per input (a file, or files that belong together) or simulated session, in order.
+    """List one source per input (a file, or files that belong together) or simulated session, in order.
 
     Calling it reads and yields its sessions, of at most `max_events` events each, the rest counted as dropped.
     """
@@ -110,7 +110,7 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
         try:
             yield from _read_sessions(blobs, dataset, content)
         except _OutsideHours:
-            # A single input without one regular hour is meant to be read whole; a note says so.
+            # A single input without regular hours is read whole; a note reports it.
             if not alone or dataset.hours != "regular":
                 raise
             for session in _read_sessions(blobs, replace(dataset, hours="all"), content):

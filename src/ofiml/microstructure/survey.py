@@ -1,4 +1,4 @@
-"""What a dataset holds, without a study: its sessions, their quality, and the shape of their books."""
+"""Survey a dataset without a study: its sessions, their quality, and the shape of their books."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -26,7 +26,7 @@ from ofiml.units import SECOND
 
 @dataclass(slots=True)
 class SessionSummary:
-    """One session's line of the survey: what it is, its quality, and its facts where they were asked for."""
+    """One session of the survey: identity, quality, facts if they were measured, files if they were written."""
 
     symbol: str
     date: str
@@ -41,7 +41,7 @@ class SessionSummary:
 
 @dataclass(slots=True)
 class Survey:
-    """All sessions in order, and the sentences of the inputs that could not be used."""
+    """All sessions in order, and one error message per input that could not be used."""
 
     sessions: list[SessionSummary]
     refused: list[str]
@@ -54,9 +54,9 @@ def survey_dataset(
     describe: bool = False,
     write: Callable[[Session], list[Path]] | None = None,
 ) -> Survey:
-    """Reads every session of the dataset, an input at a time on each thread, and lets its events go again.
+    """Read every session of the dataset, one input at a time per thread, and release its events.
 
-    An input that is refused does not end the survey. Inputs count up to `max_sessions`, as in a study.
+    An input with an error does not end the survey. Sessions count up to `max_sessions`, as in a study.
     """
     inputs = sources(config.dataset)
 
@@ -103,7 +103,7 @@ def _summarise(session: Session, per: str | None) -> SessionSummary:
 
 
 def print_survey(survey: Survey, console: Console) -> None:
-    """Prints the sessions and their quality, the facts of each symbol if they were measured, and what was refused."""
+    """Print the sessions, their quality, the facts of each symbol if measured, and the errors of refused inputs."""
     table = Table(box=None, pad_edge=False)
     for column in ("symbol", "session", "open", "close (UTC)", "levels", "events", "of rows"):
         table.add_column(column, justify="right" if column in ("levels", "events", "of rows") else "left", no_wrap=True)
@@ -127,7 +127,7 @@ def print_survey(survey: Survey, console: Console) -> None:
 
 
 def survey_to_json(survey: Survey) -> dict[str, Any]:
-    """The same for other programs; what is not defined is null."""
+    """Return the survey as JSON-compatible data; undefined numbers are null."""
     sessions = [
         {
             "symbol": s.symbol,

@@ -1,4 +1,4 @@
-"""The facts of several markets drawn into one another, each figure one question."""
+"""Figures that compare the facts of several markets, one question per figure."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -24,7 +24,7 @@ _MARKS = "osD^vPX"
 
 
 def draw_facts(markets: Markets) -> dict[str, Figure]:
-    """File name to figure."""
+    """Draw the facts of the markets; return file name to figure."""
     drawn = {
         "depth.png": _depth,
         "signature.png": _signature,
@@ -38,7 +38,7 @@ def draw_facts(markets: Markets) -> dict[str, Figure]:
 
 def _draw_curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:
     for i, (label, facts) in enumerate(markets.items()):
-        # What is not there breaks the line.
+        # Missing values break the line.
         points = [(float(k), v if v > 0 or not positive else np.nan) for k, v in facts.get(topic, {}).items()]
         x, y = np.array(points).reshape(-1, 2).T
         colour, mark = _COLOURS[i % len(_COLOURS)], _MARKS[i % len(_MARKS)]
@@ -46,7 +46,7 @@ def _draw_curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = Fa
 
 
 def _set_log_axis(axis: Axes, which: str, ticks: list[float]) -> None:
-    """A logarithmic axis with numbers as one says them."""
+    """Set a logarithmic axis with plain numbers as labels."""
     if not np.isfinite(axis.dataLim.get_points()).all():  # nothing drawn: a logarithm needs limits above 0
         getattr(axis, f"set_{which}lim")(ticks[0], ticks[-1])
     getattr(axis, f"set_{which}scale")("log")

@@ -24,8 +24,10 @@ FEWEST = 30
 
 
 def measure_flow(session: Session, book: Book, per: str, seconds: int) -> pl.DataFrame:
-    """Per bar of `seconds` that has a mid at both ends: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each
-    level in lots and `depth`. No rows if the session is shorter than a bar.
+    """Return one row per bar of `seconds` with a mid at both ends.
+
+    Columns: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each level in lots, and `depth`.
+    No rows if the session is shorter than a bar.
     """
     if session.close - session.open < seconds * SECOND:
         return pl.DataFrame()
@@ -43,11 +45,11 @@ def measure_flow(session: Session, book: Book, per: str, seconds: int) -> pl.Dat
 
 
 def measure_impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
-    """R² of the same bar's mid move on its flow, in sample, the mean over half-hour windows (evaluation.impact).
+    """Measure R² of the same bar's mid move on its flow, in sample, mean over half-hour windows (evaluation.impact).
 
     `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
     1..m together. `first_component_<m>`: share of the variance of depth-normalised flow of levels 1..m that its first
-    principal component holds over the whole session. `next_minute`: see the function of that name. NaN where there is
+    principal component holds over the whole session. `next_minute`: see `measure_next_minute`. NaN where there is
     no window, or fewer than 30 bars.
     """
     out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
@@ -71,8 +73,9 @@ def measure_impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
 
 
 def measure_first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
-    """Share of the variance of the depth-normalised flow of levels 1..m that its first component holds; NaN without
-    variance.
+    """Measure the first principal component's share of the variance of depth-normalised flow of levels 1..m.
+
+    NaN without variance.
 
     Depth is the bar's average over all `levels` of the feed, one number a bar, whatever m (Cont, Cucuringu & Zhang,
     arXiv 2112.13213).
@@ -84,7 +87,7 @@ def measure_first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
 
 
 def measure_next_minute(rows: pl.DataFrame) -> float:
-    """R² out of sample of the next minute's move on this minute's best-level flow.
+    """Measure the out-of-sample R² of the next minute's move on this minute's best-level flow.
 
     A line fitted on the session's first half of minutes, tested on the second, against the train mean; NaN with fewer
     than 30 pairs in a half, or flow that does not vary.

@@ -1,4 +1,4 @@
-"""What lasts: the clustering of events in time, the signs of trades, the shape of the day."""
+"""Persistence: the clustering of events in time, the signs of trades, the shape of the day."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ PARTS = 10
 
 
 def autocorrelate(x: Float, lags: Sequence[int]) -> Curve:
-    """Σ(x_t - x̄)(x_(t+lag) - x̄) / Σ(x_t - x̄)² by lag; NaN with fewer than 100 pairs, or if x is constant."""
+    """Return Σ(x_t - x̄)(x_(t+lag) - x̄) / Σ(x_t - x̄)² by lag; NaN with fewer than 100 pairs, or if x is constant."""
     centred = x - x.mean() if len(x) else x
     total = float(np.sum(centred**2)) if len(x) and np.ptp(x) > 0 else 0.0
     return {
@@ -33,9 +33,9 @@ def autocorrelate(x: Float, lags: Sequence[int]) -> Curve:
 
 
 def measure_event_rate(session: Session, book: Book, seconds: int) -> Curve:
-    """Autocorrelation of the number of messages in bins of `seconds`, by lag in seconds.
+    """Measure the autocorrelation of the number of messages in bins of `seconds`, by lag in seconds.
 
-    The day's own shape is not taken out: it is part of what clusters.
+    The intraday pattern is not removed: it is part of the clustering.
     """
     lags = RATE_LAGS[seconds]
     counts = np.empty(0)
@@ -51,8 +51,10 @@ def list_trade_signs(session: Session) -> Float:
 
 
 def measure_sign_memory(session: Session) -> dict[str, Curve]:
-    """`sign_acf`: autocorrelation of trade signs by lag in market orders; `trades`: how many `orders`, how many
-    `orders_per_second`, and `sign_decay`.
+    """Measure the memory of trade signs.
+
+    `sign_acf`: autocorrelation by lag in market orders; `trades`: number of `orders`, `orders_per_second`, and
+    `sign_decay`.
 
     The decay is γ of lag^(-γ), least squares on the logarithms, over the lags before the first one that does not
     exceed 2/√n, the noise of independent signs; NaN with fewer than four such lags.
@@ -71,6 +73,7 @@ def measure_sign_memory(session: Session) -> dict[str, Curve]:
 
 
 def fit_decay(acf: Curve, n: int) -> float:
+    """Fit γ of lag^(-γ) to an autocorrelation of `n` signs; see `measure_sign_memory`."""
     lags: list[int] = []
     for lag in SIGN_LAGS:
         if not acf[str(lag)] > 2 / np.sqrt(max(n, 1)):
@@ -83,7 +86,7 @@ def fit_decay(acf: Curve, n: int) -> float:
 
 
 def measure_intraday(session: Session, book: Book) -> Curve:
-    """Messages in each tenth of the session over a tenth of all: 1 throughout is an even day."""
+    """Measure messages in each tenth of the session relative to a tenth of all; 1 throughout is an even day."""
     edges = session.open + (session.close - session.open) * np.arange(PARTS + 1) // PARTS
     edges[0] -= 1  # a state at the open itself is of the first tenth
     counts = np.diff(np.searchsorted(book.stamps, edges, side="right"))

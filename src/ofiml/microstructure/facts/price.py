@@ -20,17 +20,17 @@ FEWEST_SPANS = 10
 
 
 def sample_mids(session: Session, book: Book, at: Int64) -> Float:
-    """The mid in ticks at each time; NaN before the first state, or where a side is missing."""
+    """Return the mid in ticks at each time; NaN before the first state, or where a side is missing."""
     return mid_ticks(quotes(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def sampling_times(session: Session, step: int) -> Int64:
-    """Open, open + step, … to the session's close, in ns."""
+    """Return open, open + step, … up to the session's close, in ns."""
     return session.open + step * np.arange((session.close - session.open) // step + 1, dtype=np.int64)
 
 
 def measure_kurtosis(session: Session, book: Book) -> Curve:
-    """Excess kurtosis of the mid's moves over 1, 10 and 60 s, in ticks, without overlap; NaN with fewer than 30."""
+    """Measure the excess kurtosis of non-overlapping mid moves over 1, 10 and 60 s; NaN with fewer than 30 moves."""
     out = {}
     for seconds in KURTOSIS_STEPS:
         move = np.diff(sample_mids(session, book, sampling_times(session, seconds * SECOND)))
@@ -42,7 +42,9 @@ def measure_kurtosis(session: Session, book: Book) -> Curve:
 
 
 def measure_signature(session: Session, book: Book) -> dict[str, Curve]:
-    """`signature`: realised variance of the mid a second at each sampling step, over that at 60 s, by step in seconds.
+    """Measure the signature plot and the volatility of the mid.
+
+    `signature`: realised variance per second at each sampling step, over that at 60 s, by step in seconds.
 
     Averaged over all starts on a grid of 0.1 s (the subsampled estimator of Zhang, Mykland & Aït-Sahalia 2005, without
     their correction for noise). `volatility`: the root of the variance at 60 s over a minute, in `ticks` and `bps` of

@@ -14,9 +14,9 @@ Facts = dict[str, dict[str, float]]
 
 
 def measure_facts(session: Session, per: str) -> Facts:
-    """Topic to what it is measured at (a level, a lag, a step) to its value; `per` as in `bars.time.states`.
+    """Measure all facts of a session: topic to level, lag or step to value; `per` as in `bars.time.states`.
 
-    The functions that measure say what each is and where it is NaN. Raises DataError for a session without events or
+    The `measure_` functions define each number and its NaN rule. Raises DataError for a session without events or
     length.
     """
     if not session.events.height or session.close <= session.open:
@@ -36,7 +36,7 @@ def measure_facts(session: Session, per: str) -> Facts:
 
 
 def average_facts(sessions: Sequence[Facts]) -> Facts:
-    """The plain average of each number over the sessions that have it: a session counts as one, however long."""
+    """Average each number over the sessions that have it, all sessions with equal weight; NaN if none has it."""
     out: Facts = {}
     for topic in {t: None for one in sessions for t in one}:
         keys = {k: None for one in sessions for k in one.get(topic, {})}

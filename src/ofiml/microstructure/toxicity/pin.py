@@ -1,4 +1,4 @@
-"""PIN by maximum likelihood: many starts, standard errors, and how sure one may be of the maximum."""
+"""PIN by maximum likelihood: many starts, standard errors, and diagnostics of the maximum."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _SAME_MAXIMUM = 1e-3  # log-likelihoods that are one maximum
 
 @dataclass(frozen=True, slots=True)
 class PinFit:
-    """What the likelihood says of some days.
+    """A fit of PIN to days of buys and sells.
 
     `errors` are standard errors by name, of the parameters and of `pin`, from the observed information (of PIN by the
     delta method); NaN where `notes` says why. Of `starts` searches `converged` reached a maximum, `agreeing` of them
@@ -74,13 +74,14 @@ def count_orders(session: Session, period: int) -> tuple[Int64, Int64]:
 
 
 def fit_pin(buys: Int64, sells: Int64, *, one_epsilon: bool = False, seed: int = 0) -> PinFit:
-    """The parameters of Easley, Hvidkjaer & O'Hara (2002) for days with `buys` and `sells` (days,); with `one_epsilon`,
-    of Easley, Kiefer, O'Hara & Paperman (1996).
+    """Fit the parameters of Easley, Hvidkjaer & O'Hara (2002) to `buys` and `sells` (days,).
+
+    With `one_epsilon`, fit those of Easley, Kiefer, O'Hara & Paperman (1996).
 
     Each of many starts, some of them drawn with `seed`, is followed uphill by L-BFGS-B in logits and logarithms. The
     same input gives the same result. Where days without any news are about as likely, no parameter has an error: then
     a sample that is all good news looks like one without any, and PIN may come out as anything. Raises DataError for
-    fewer than 20 days, for counts that are negative or not whole, and where nothing was traded.
+    fewer than 20 days, for counts that are negative or not whole, and for days without trades.
     """
     buys, sells = _check_counts(buys, sells)
     days, spread, bounds = (

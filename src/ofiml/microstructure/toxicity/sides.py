@@ -1,6 +1,6 @@
-"""Who was the aggressor of a trade, where the feed does not say: the tick rule, Lee & Ready, bulk classification.
+"""The aggressor of a trade where the feed does not state it: tick rule, Lee & Ready, bulk classification.
 
-Trades are tables as of `data.trades.trades`; a sign is 1 for a buyer, -1 for a seller, 0 where it is not known.
+Trades are tables as of `data.trades.trades`; a sign is 1 for a buyer, -1 for a seller, 0 if unknown.
 """
 
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ Float = NDArray[np.float64]
 Int8 = NDArray[np.int8]
 Int64 = NDArray[np.int64]
 
-MIN_CHANGES = 20  # of past bars, before their σ is believed
+MIN_CHANGES = 20  # past bars needed before σ is used
 _MAX_BARS = 20_000_000
 
 
 def tick_rule(trades: pl.DataFrame) -> Int8:
-    """Signs (n,): 1 where the last other price was lower, -1 where it was higher (Lee & Ready 1991: upticks and
+    """Return signs (n,): 1 where the last other price was lower, -1 where it was higher (Lee & Ready 1991: upticks and
     zero-upticks, downticks and zero-downticks); 0 before there was one, and where the trade has no price. Known with
     the trade.
     """
@@ -34,7 +34,7 @@ def tick_rule(trades: pl.DataFrame) -> Int8:
 
 
 def quotes_before(session: Session, trades: pl.DataFrame, per: str, lag: int) -> pl.DataFrame:
-    """`bid` and `ask` (n,) in 1e-9 units as they stood before each trade: of the last book state (as of
+    """Return `bid` and `ask` (n,) in 1e-9 units before each trade: of the last book state (as of
     `bars.time.states`, `per`) that comes before the trade's row in the feed and is at least `lag` ns older. Null where
     a side is missing, or before the first state. Raises DataError for a negative lag.
     """
@@ -50,7 +50,7 @@ def quotes_before(session: Session, trades: pl.DataFrame, per: str, lag: int) ->
 
 
 def lee_ready(session: Session, trades: pl.DataFrame, per: str, lag: int) -> Int8:
-    """Signs (n,) by the quote rule, and at the mid, or without a quote, by the tick rule (Lee & Ready 1991).
+    """Return signs (n,) by the quote rule and, at the mid or without a quote, by the tick rule (Lee & Ready 1991).
 
     A trade above the mid of its `quotes_before` was bought, one below it sold. Lee & Ready's lag was 5 s, against
     quotes that were written down before the trades that they followed. Known with the trade.
@@ -92,7 +92,7 @@ class Agreement:
 
 
 def measure_agreement(trades: pl.DataFrame, sign: Int8) -> Agreement:
-    """Of a rule's signs (n,) with those of the feed."""
+    """Measure the agreement of a rule's signs (n,) with those of the feed."""
     size, feed = trades["size"].to_numpy(), trades["sign"].to_numpy()
     told = feed != 0
     counted: list[int] = []
@@ -130,8 +130,9 @@ class TradeBars:
 
 
 def cut_time_bars(trades: pl.DataFrame, session: Session, step: int) -> TradeBars:
-    """Bars (open, close] of `step` ns from the session's open on, by `ts_recv`, that hold a trade and end within the
-    session; known at their close. A trade at the open itself belongs to the first.
+    """Cut trades into bars (open, close] of `step` ns from the session's open on, by `ts_recv`.
+
+    Bars contain a trade, end within the session and are known at their close. A trade at the open belongs to the first.
     """
     if step < 1:
         raise DataError(f"bulk classification: bars of {step} ns; 1 or more is expected.")
@@ -143,7 +144,7 @@ def cut_time_bars(trades: pl.DataFrame, session: Session, step: int) -> TradeBar
 
 
 def cut_volume_bars(trades: pl.DataFrame, lots: int) -> TradeBars:
-    """Bars of `lots` each, a trade that straddles two split between them; known at the trade that fills them.
+    """Cut trades into bars of `lots` each, known at the trade that fills them; a trade that spans two bars is split.
 
     Raises DataError for bars so small that they do not fit in memory.
     """
@@ -164,7 +165,7 @@ def cut_volume_bars(trades: pl.DataFrame, lots: int) -> TradeBars:
 def classify_bulk(
     trades: pl.DataFrame, cut: TradeBars, *, freedom: float | None = None, hindsight: bool = False
 ) -> pl.DataFrame:
-    """Bulk volume classification (Easley, López de Prado & O'Hara 2012; 2016 for the time bars and Student's t).
+    """Classify volume in bulk (Easley, López de Prado & O'Hara 2012; 2016 for the time bars and Student's t).
 
     One row a bar: `known_at`, `volume`, `signed`, the lots bought less those sold, `classified`. The share bought is
     F(Δ/σ), Δ the change of the bars' last prices, F normal or, with `freedom`, Student's t of that many degrees (0.25
@@ -202,7 +203,7 @@ def _sigma(change: Float, weight: Float, hindsight: bool) -> Float:
 
 @dataclass(frozen=True, slots=True)
 class NetAgreement:
-    """How many lots of bars are right, when a bar's only say how many were bought and sold.
+    """How many lots are classified correctly, when a bar states only how many were bought and sold.
 
     Of the lots whose side the feed tells, min(bought, said bought) + min(sold, said sold) are `right` at best
     (Chakrabarty, Pascual & Shkilko 2015): errors within a bar cancel, so that this flatters, the more the longer the

@@ -31,7 +31,7 @@ def fill_py(
     imbalance: Int64,
     vpin: Float,
 ) -> int:
-    """Puts trades (n,) into buckets of `bucket` lots and returns how many these close; `signed` is buys less sells.
+    """Put trades (n,) into buckets of `bucket` lots and return how many are closed; `signed` is buys less sells.
 
     `state` (4,) and `recent` (window,), the imbalances of the latest buckets, are zeros at first and carried from call
     to call. Of each bucket closed: `closed_by`, the trade that did it, `imbalance` |V_buy - V_sell|, and `vpin`, NaN
