@@ -24,7 +24,7 @@ from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento import mbp as databento
 from ofiml.data.schema import F_LAST
-from ofiml.data.sessions import _cut
+from ofiml.data.sessions import _cut_sessions
 from ofiml.data.writers.vendors import to_dbn
 
 ROWS, LEVELS = 300_000, 10
@@ -148,7 +148,7 @@ def main() -> None:
                 ROWS,
                 best(lambda: pl.read_csv(io.BytesIO(csv.content), columns=columns)),
             ),
-            ("checks of the books", ROWS, best(lambda: Checker("b", Policy()).book(feed.events, LEVELS))),
+            ("checks of the books", ROWS, best(lambda: Checker("b", Policy()).check_book(feed.events, LEVELS))),
         ],
         "the reader takes",
     )
@@ -157,9 +157,9 @@ def main() -> None:
 
 def _dbn(dataset: FileDataset, feed: Feed) -> None:
     """Held against numpy seeing the records and copying each column that the event schema has."""
-    (session,) = _cut(feed, dataset, "0" * 64)
+    (session,) = _cut_sessions(feed, dataset, "0" * 64)
     file = Blob("book.dbn", to_dbn(session))
-    layout = dbn.record(dbn.MBP_10)
+    layout = dbn.record_dtype(dbn.MBP_10)
     names = [c for c in session.events.columns if c != "symbol"]
     start = len(file.content) - session.events.height * layout.itemsize
 

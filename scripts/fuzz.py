@@ -1,9 +1,9 @@
-"""Damages small valid inputs of every reader for as long as one likes, and keeps what a reader does not stand.
+"""Damage small valid inputs of every reader for a given time, and save the inputs on which a reader fails.
 
     python scripts/fuzz.py --seconds 60 --reader lobster --seed 1
 
-Each input must end in one clear sentence, or in sound sessions, within 20 seconds. A failure's files, its policy and
-its error go into --out; the command ends with 1 then. The inputs and what is asked of them are those of tests/fuzzing.
+Each input must end in one clear sentence or in valid sessions within 20 seconds. The files of a failure, its policy and
+its error are written to --out, and the command exits with 1. Inputs and checks are those of tests/fuzzing.
 """
 
 import argparse
@@ -41,15 +41,15 @@ def main() -> int:
     parser.add_argument("--reader", default="", help="samples whose name starts so (default: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("fuzz-failures"), help="where failures go (%(default)s)")
-    given = parser.parse_args()
+    args = parser.parse_args()
     from tests.fuzzing.samples import samples
 
-    names = [name for name in samples() if name.startswith(given.reader)]
+    names = [name for name in samples() if name.startswith(args.reader)]
     if not names:
-        parser.error(f"no sample starts with {given.reader}; there are {', '.join(samples())}")
+        parser.error(f"no sample starts with {args.reader}; there are {', '.join(samples())}")
     found = 0
     for name in names:
-        counts, slowest = campaign(name, given.seed, given.seconds, given.out)
+        counts, slowest = run_campaign(name, args.seed, args.seconds, args.out)
         found += counts["failed"]
         print(
             f"{name}: {counts['tried']} tried, {counts['refused']} refused, {counts['clean']} clean, "
@@ -59,7 +59,7 @@ def main() -> int:
     return int(found > 0)
 
 
-def campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[str], float]:
+def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[str], float]:
     """(how many inputs ended how, the seconds of the slowest). A worker that hangs or dies is replaced by another."""
     counts: Counter[str] = Counter()
     causes: set[str] = set()
@@ -69,7 +69,7 @@ def campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[s
         while time.monotonic() < end:
             ours, theirs = context.Pipe()
             folder = Path(scratch) / "now"
-            worker = context.Process(target=work, args=(name, seed, number, folder, theirs), daemon=True)
+            worker = context.Process(target=try_inputs, args=(name, seed, number, folder, theirs), daemon=True)
             worker.start()
             theirs.close()
             ended = None
@@ -92,55 +92,57 @@ def campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[s
                 counts["tried"] += 1
                 counts[how] += 1
                 if how == "failed":
-                    keep(out / f"{name}-{seed}-{number - 1}", folder.with_name(f"failed-{number - 1}"), text, causes)
+                    keep_failure(
+                        out / f"{name}-{seed}-{number - 1}", folder.with_name(f"failed-{number - 1}"), text, causes
+                    )
             if ended is not None:
                 counts["tried"] += 1
                 counts["failed"] += 1
-                keep(out / f"{name}-{seed}-{number}", folder, ended, causes)
+                keep_failure(out / f"{name}-{seed}-{number}", folder, ended, causes)
                 number += 1
             worker.kill()
             worker.join()
     return counts, slowest
 
 
-def work(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> None:
+def try_inputs(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> None:
     """Tries inputs from `number` on, each made from its number alone, and says what came of each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    from tests.fuzzing.damage import Damaged, damaged
+    from tests.fuzzing.damage import Damaged, damage_sample
     from tests.fuzzing.samples import samples
-    from tests.fuzzing.verdict import POLICIES, same, tried
+    from tests.fuzzing.verdict import POLICIES, assert_same, read_damaged
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders that panic say so at length
     sample = samples()[name]
     whole: dict[str, list[Session] | None] = {}
-    for asked in POLICIES:
+    for choice in POLICIES:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        whole[asked] = tried(sample, Damaged(sample.files(), sample.given, "whole"), folder, asked)
+        whole[choice] = read_damaged(sample, Damaged(sample.files(), sample.given, "whole"), folder, choice)
     pipe.send((number, "ready", 0.0, ""))
     while True:
         rng = random.Random(f"{name} {seed} {number}")
-        damage, asked = damaged(sample, rng), rng.choice(sorted(POLICIES))
+        damage, choice = damage_sample(sample, rng), rng.choice(sorted(POLICIES))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         how, text, start = "clean", "", time.monotonic()
         try:
-            sessions = tried(sample, damage, folder, asked)
-            undamaged = whole[asked]
+            sessions = read_damaged(sample, damage, folder, choice)
+            undamaged = whole[choice]
             if damage.harmless and undamaged is not None:
                 assert sessions is not None, "refused, though no value was touched"
-                same(sessions, undamaged)
+                assert_same(sessions, undamaged)
             how = "refused" if sessions is None else "clean"
         except BaseException as error:  # noqa: BLE001  a panic in a decoder is no Exception
             how = "failed"
-            text = json.dumps({"how": damage.how, "given": damage.given, "policy": asked, "error": repr(error)[:2000]})
+            text = json.dumps({"how": damage.how, "given": damage.given, "policy": choice, "error": repr(error)[:2000]})
             text += "\n" + "".join(traceback.format_exception(error))[-4000:]
             folder.rename(folder.with_name(f"failed-{number}"))
         pipe.send((number, how, time.monotonic() - start, text))
         number += 1
 
 
-def keep(place: Path, folder: Path, text: str, causes: set[str]) -> None:
+def keep_failure(place: Path, folder: Path, text: str, causes: set[str]) -> None:
     """Keeps a failure of a kind that was not kept yet: the line that raised stands for the kind."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     cause = next((line for line in reversed(lines) if line.startswith('File "')), lines[0])

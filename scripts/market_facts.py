@@ -21,11 +21,11 @@ from ofiml.cli.overrides import check
 from ofiml.config import Config, load
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.microstructure.facts.session import Facts, facts, pooled
+from ofiml.microstructure.facts.session import Facts, average_facts, measure_facts
 from ofiml.microstructure.facts.table import write_facts
 
 
-def markets(given: list[str]) -> dict[str, Config]:
+def read_markets(given: list[str]) -> dict[str, Config]:
     """Label to config, all of them checked before any data is read."""
     out: dict[str, Config] = {}
     for one in given:
@@ -47,25 +47,26 @@ def markets(given: list[str]) -> dict[str, Config]:
 def measure(config: Config) -> tuple[Facts, list[dict[str, str]]]:
     """The facts of a dataset's sessions, averaged, and which sessions they are; one session in memory at a time."""
     found: list[Facts] = []
-    held: list[dict[str, str]] = []
+    sessions: list[dict[str, str]] = []
     for source in sources(config.dataset):
         for session in source():
-            found.append(facts(session, config.bars.per))
-            held.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
+            found.append(measure_facts(session, config.bars.per))
+            sessions.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
             if config.dataset.max_sessions is not None and len(found) >= config.dataset.max_sessions:
-                return pooled(found), held
+                return average_facts(found), sessions
     if not found:
         raise DataError(f"{config.dataset.label}: no session to measure.")
-    return pooled(found), held
+    return average_facts(found), sessions
 
 
-def described(held: list[dict[str, str]]) -> str:
-    dates = sorted({h["date"] for h in held})
+def describe_sessions(sessions: list[dict[str, str]]) -> str:
+    dates = sorted({h["date"] for h in sessions})
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{', '.join(sorted({h['symbol'] for h in held}))}, {span}, {len(held)} session{'s' * (len(held) > 1)}"
+    symbols = ", ".join(sorted({h["symbol"] for h in sessions}))
+    return f"{symbols}, {span}, {len(sessions)} session{'s' * (len(sessions) > 1)}"
 
 
-def plain(found: Facts) -> dict[str, dict[str, float | None]]:
+def facts_to_json(found: Facts) -> dict[str, dict[str, float | None]]:
     """JSON has no NaN."""
     return {t: {k: v if math.isfinite(v) else None for k, v in curve.items()} for t, curve in found.items()}
 
@@ -73,14 +74,14 @@ def plain(found: Facts) -> dict[str, dict[str, float | None]]:
 def write(configs: dict[str, Config], folder: Path) -> int:
     measured = {label: measure(config) for label, config in configs.items()}
     found = {label: one for label, (one, _) in measured.items()}
-    texts = {label: described(held) for label, (_, held) in measured.items()}
-    from ofiml.microstructure.facts.figures import figures
+    texts = {label: describe_sessions(sessions) for label, (_, sessions) in measured.items()}
+    from ofiml.microstructure.facts.figures import draw_facts
 
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    record = {label: {"sessions": held, "facts": plain(one)} for label, (one, held) in measured.items()}
+    record = {label: {"sessions": sessions, "facts": facts_to_json(one)} for label, (one, sessions) in measured.items()}
     (folder / "facts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "facts.md").write_text(write_facts(found, texts), encoding="utf-8")
-    for name, figure in figures(found).items():
+    for name, figure in draw_facts(found).items():
         # No date or version inside: the same facts give the same file.
         figure.savefig(folder / "figures" / name, metadata={"Software": None})
     print(f"{folder}: facts.json, facts.md, figures of {', '.join(found)}")
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
     parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
     given = parser.parse_args()
-    return ending_in_a_sentence(lambda: write(markets(given.markets), given.out))
+    return ending_in_a_sentence(lambda: write(read_markets(given.markets), given.out))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from market_facts import described, markets
+from market_facts import describe_sessions, read_markets
 from rich.console import Console
 from rich.table import Table
 
@@ -28,18 +28,18 @@ from ofiml.data.schema import Session
 from ofiml.data.sessions import sources
 from ofiml.data.trades import trades
 from ofiml.errors import ConfigError, DataError
-from ofiml.microstructure.toxicity.pin import counts, fit
+from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from ofiml.microstructure.toxicity.sides import (
     Agreement,
-    Netted,
-    agreement,
-    bulk,
+    NetAgreement,
+    classify_bulk,
+    cut_time_bars,
+    cut_volume_bars,
     lee_ready,
-    netted,
+    measure_agreement,
+    measure_net_agreement,
     quotes_before,
     tick_rule,
-    time_cut,
-    volume_cut,
 )
 from ofiml.microstructure.toxicity.vpin import Vpin
 from ofiml.ui.format import DASH, markdown_table
@@ -50,23 +50,23 @@ RULES: dict[str, dict[str, Any]] = {"normal": {}, "t 0.25": {"freedom": 0.25}, "
 
 
 @dataclass
-class Found:
+class MarketMeasures:
     """What is known of a market, summed or listed over its sessions."""
 
-    held: list[dict[str, str]] = field(default_factory=list)
+    sessions: list[dict[str, str]] = field(default_factory=list)
     agreed: dict[str, Agreement] = field(default_factory=dict)
-    bars: dict[str, Netted] = field(default_factory=dict)
+    bars: dict[str, NetAgreement] = field(default_factory=dict)
     vpin: dict[str, list[pl.Series]] = field(default_factory=dict)
     pin: list[dict[str, Any]] = field(default_factory=list)
 
 
-def measure(config: Config, given: argparse.Namespace) -> Found:
+def measure(config: Config, given: argparse.Namespace) -> MarketMeasures:
     """Of all sessions of a dataset, one in memory at a time."""
-    out = Found()
+    out = MarketMeasures()
     for session in sessions(config):
-        out.held.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
+        out.sessions.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
         add_session(out, session, config.bars.per, given)
-    if not out.held:
+    if not out.sessions:
         raise DataError(f"{config.dataset.label}: no session to measure.")
     return out
 
@@ -81,7 +81,7 @@ def sessions(config: Config) -> Iterator[Session]:
                 return
 
 
-def add_session(out: Found, session: Session, per: str, given: argparse.Namespace) -> None:
+def add_session(out: MarketMeasures, session: Session, per: str, given: argparse.Namespace) -> None:
     table = trades(session)
     size, stamps = table["size"].to_numpy(), table["ts_recv"].to_numpy()
     volume = int(size.sum())
@@ -91,9 +91,9 @@ def add_session(out: Found, session: Session, per: str, given: argparse.Namespac
     signs = {f"Lee-Ready, lag {lag}": lee_ready(session, table, per, duration(lag, "--lags")) for lag in given.lags}
     signs["tick rule"] = tick_rule(table)
     first = f"Lee-Ready, lag {given.lags[0]}"
-    agreed = {name: agreement(table, sign) for name, sign in signs.items()}
-    for place, there in places(session, table, per, duration(given.lags[0])).items():
-        agreed[f"{first}, {place}"] = agreement(table.filter(there), signs[first][there.to_numpy()])
+    agreed = {name: measure_agreement(table, sign) for name, sign in signs.items()}
+    for place, there in split_by_place(session, table, per, duration(given.lags[0])).items():
+        agreed[f"{first}, {place}"] = measure_agreement(table.filter(there), signs[first][there.to_numpy()])
     for name, one in agreed.items():
         out.agreed[name] = out.agreed[name] + one if name in out.agreed else one
 
@@ -103,17 +103,17 @@ def add_session(out: Found, session: Session, per: str, given: argparse.Namespac
         name: (stamps, size, size * sign) for name, sign in {"feed": feed, "feed, shuffled": shuffled, **signs}.items()
     }
     cuts = {
-        f"{given.step} bars": time_cut(table, session, duration(given.step, "--step")),
-        "volume bars": volume_cut(table, bucket // BARS_A_BUCKET),
+        f"{given.step} bars": cut_time_bars(table, session, duration(given.step, "--step")),
+        "volume bars": cut_volume_bars(table, bucket // BARS_A_BUCKET),
     }
     for kind, cut in cuts.items():
         of_bars = {name: cut.total(signs[name]) for name in (first, "tick rule")}
         for rule, settings in RULES.items():
-            found = bulk(table, cut, **settings)
+            found = classify_bulk(table, cut, **settings)
             of_bars[f"bulk, {rule}"] = found["signed"].to_numpy()
             vpin[f"bulk, {rule}, {kind}"] = found["known_at"].to_numpy(), cut.total(1), found["signed"].to_numpy()
         for name, signed in of_bars.items():
-            bars, key = netted(table, cut, signed), f"{name}, {kind}"
+            bars, key = measure_net_agreement(table, cut, signed), f"{name}, {kind}"
             out.bars[key] = out.bars[key] + bars if key in out.bars else bars
     for name, entries in vpin.items():
         out.vpin.setdefault(name, []).append(Vpin(bucket, given.window).feed(*entries)["vpin"].fill_nan(None))
@@ -121,7 +121,7 @@ def add_session(out: Found, session: Session, per: str, given: argparse.Namespac
         out.pin.append(pin(session))
 
 
-def places(session: Session, table: pl.DataFrame, per: str, lag: int) -> dict[str, pl.Series]:
+def split_by_place(session: Session, table: pl.DataFrame, per: str, lag: int) -> dict[str, pl.Series]:
     """Which trades were at a quote or beyond it, and which between the two, where the rule is less sure."""
     best = quotes_before(session, table, per, lag)
     outside = ((table["price"] >= best["ask"]) | (table["price"] <= best["bid"])).fill_null(False)
@@ -142,7 +142,7 @@ def pin(session: Session) -> dict[str, Any]:
         "epsilon_sell": truth.epsilon[k],
         "pin": truth.pin()[k],
     }
-    got = fit(*counts(session, truth.period))
+    got = fit_pin(*count_orders(session, truth.period))
     return {
         "session": session.date,
         "symbol": session.symbol,
@@ -156,25 +156,25 @@ def pin(session: Session) -> dict[str, Any]:
     }
 
 
-def plain(found: Found) -> dict[str, Any]:
+def measures_to_json(found: MarketMeasures) -> dict[str, Any]:
     """As JSON, which has no NaN."""
     feed = found.vpin["feed"]
     return {
-        "sessions": found.held,
+        "sessions": found.sessions,
         "sides": {
-            name: asdict(a) | {"share": known(a.share), "share_of_lots": known(a.share_of_lots)}
+            name: asdict(a) | {"share": finite_or_none(a.share), "share_of_lots": finite_or_none(a.share_of_lots)}
             for name, a in found.agreed.items()
         },
         "bars": {
-            name: asdict(n) | {"share": known(n.share), "share_of_half": known(n.share_of_half)}
+            name: asdict(n) | {"share": finite_or_none(n.share), "share_of_half": finite_or_none(n.share_of_half)}
             for name, n in found.bars.items()
         },
-        "vpin": {name: against(feed, series) for name, series in found.vpin.items()},
+        "vpin": {name: compare_with_feed(feed, series) for name, series in found.vpin.items()},
         "pin": found.pin,
     }
 
 
-def against(feed: list[pl.Series], series: list[pl.Series]) -> dict[str, Any]:
+def compare_with_feed(feed: list[pl.Series], series: list[pl.Series]) -> dict[str, Any]:
     """Values, their mean and quantiles over the sessions' buckets, and their correlation with VPIN by the feed's sides.
 
     Bucket k ends at the same lot whoever tells the sides, so that the two are paired by k.
@@ -184,10 +184,10 @@ def against(feed: list[pl.Series], series: list[pl.Series]) -> dict[str, Any]:
     varied = values.height > 2 and all(values[c].std() for c in values.columns)
     r = np.corrcoef(values["feed"], values["one"])[0, 1] if varied else math.nan
     mean, low, high = values["one"].mean(), values["one"].quantile(0.05), values["one"].quantile(0.95)
-    return {"values": values.height, "mean": mean, "q05": low, "q95": high, "correlation": known(float(r))}
+    return {"values": values.height, "mean": mean, "q05": low, "q95": high, "correlation": finite_or_none(float(r))}
 
 
-def known(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
@@ -211,24 +211,24 @@ def tables(found: dict[str, Any]) -> Iterator[tuple[list[str], Rows]]:
     )
     if found["pin"]:
         names = list(found["pin"][0]["planted"])
-        rows = [[one["session"], *(recovered(one, name) for name in names)] for one in found["pin"]]
+        rows = [[one["session"], *(format_recovered(one, name) for name in names)] for one in found["pin"]]
         yield ["planted, found", *names], rows
 
 
-def recovered(one: dict[str, Any], name: str) -> str:
+def format_recovered(one: dict[str, Any], name: str) -> str:
     error = one["errors"][name]
     return f"{one['planted'][name]:.3g}, {one['found'][name]:.3g} ± {DASH if error is None else f'{error:.2g}'}"
 
 
-def told(found: dict[str, Any]) -> str:
+def describe_counts(found: dict[str, Any]) -> str:
     first = next(iter(found["sides"].values()))
     trades, lots = first["trades"] + first["untold"], first["lots"] + first["untold_lots"]
     return f"{trades:,} trades of {lots:,} lots; no side is told of {first['untold']:,} of {first['untold_lots']:,}"
 
 
-def show(heading: str, found: dict[str, Any], console: Console) -> None:
+def print_market(heading: str, found: dict[str, Any], console: Console) -> None:
     console.print(heading, style="bold", highlight=False, markup=False)
-    console.print(told(found), highlight=False)
+    console.print(describe_counts(found), highlight=False)
     for columns, rows in tables(found):
         table = Table(box=None, pad_edge=False)
         for i, name in enumerate(columns):
@@ -239,8 +239,8 @@ def show(heading: str, found: dict[str, Any], console: Console) -> None:
         console.print()
 
 
-def markdown(heading: str, found: dict[str, Any]) -> str:
-    lines = [f"## {heading}", "", told(found), ""]
+def format_markdown(heading: str, found: dict[str, Any]) -> str:
+    lines = [f"## {heading}", "", describe_counts(found), ""]
     for columns, rows in tables(found):
         lines += [markdown_table(columns, rows), ""]
     return "\n".join(lines)
@@ -259,16 +259,16 @@ def write(given: argparse.Namespace) -> int:
         duration(name, "--lags and --step")
     if given.buckets < 1 or given.window < 1:
         raise ConfigError("--buckets and --window are 1 or more.")
-    configs = markets(given.markets)
+    configs = read_markets(given.markets)
     given.out.mkdir(parents=True, exist_ok=True)
     record, pages = {}, []
     console = Console(width=160)
     for label, config in configs.items():
         found = measure(config, given)
-        record[label] = plain(found)
-        heading = f"{label}: {described(found.held)}"
-        show(heading, record[label], console)
-        pages.append(markdown(heading, record[label]))
+        record[label] = measures_to_json(found)
+        heading = f"{label}: {describe_sessions(found.sessions)}"
+        print_market(heading, record[label], console)
+        pages.append(format_markdown(heading, record[label]))
     settings = {"lags": given.lags, "step": given.step, "buckets": given.buckets, "window": given.window}
     text = json.dumps({"settings": settings, "markets": record}, indent=1, ensure_ascii=False, allow_nan=False)
     (given.out / "results.json").write_text(text + "\n", encoding="utf-8")

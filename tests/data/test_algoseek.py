@@ -108,9 +108,7 @@ def test_sizes_that_may_be_round_lots(tmp_path, sizes):
         tmp_path,
         *(row(i, f"QUOTE {w} NB", 10 + i, n) for i, (w, n) in enumerate(zip(("BID", "ASK"), sizes, strict=True))),
     )
-    with pytest.raises(
-        DataError, match=r"whether sizes of quotes are shares or round lots: say dataset\.quote_lot=1 or"
-    ):
+    with pytest.raises(DataError, match=r"whether quote sizes are shares or round lots: set dataset\.quote_lot=1 or"):
         read(path)
     assert book(read(path, quote_lot=1.0)[0])[-1] == (10.0, sizes[0], 11.0, sizes[1])
     assert book(read(path, quote_lot=100.0)[0])[-1] == (10.0, 100 * sizes[0], 11.0, 100 * sizes[1])
@@ -132,7 +130,7 @@ def test_sizes_that_may_be_round_lots(tmp_path, sizes):
         (row(61, "TRADE", 1, 1), "column Timestamp: '10:00:61.000000000' cannot be read"),
         (row(4, "TRADE", 1, 1)[:40], "column .*: the value is missing"),
         (row(4, "QUOTE BID NB", 1, -100), "column bid_sz_00: the size -100 is negative"),
-        (row(0, "QUOTE BID NB", 1, 100), "column ts_recv: the time .* runs back"),
+        (row(0, "QUOTE BID NB", 1, 100), "column ts_recv: the time .* is earlier than in a row before it"),
     ],
 )
 def test_damage(tmp_path, line, message):
@@ -152,7 +150,10 @@ def test_hours_that_a_clock_shows_never_or_twice(tmp_path):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("Date,Timestamp,OrderNumber,EventType,Ticker,Price,Quantity,MPID,Exchange", "AlgoSeek's full depth: .* left"),
+        (
+            "Date,Timestamp,OrderNumber,EventType,Ticker,Price,Quantity,MPID,Exchange",
+            "AlgoSeek's full depth, which is not supported: .* left",
+        ),
         ("UTCDate,UTCTime,LocalDate,LocalTime,Ticker,SecurityID,TypeMask,Type,Price,Quantity,Orders,Flags", "futures"),
         ("Timestamp,EventType,Ticker,OptionDetail,Price,Quantity,Exchange,Conditions", "options"),
         (HEADER.replace("Date,", ""), "the column Date is missing, as in old files"),

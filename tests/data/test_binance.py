@@ -91,8 +91,8 @@ def test_real_stream(data):
     assert s.quality.dropped == {"no_snapshot": 11}  # before the full book, which comes after 0.3 s
     assert s.quality.kept["clock"] == s.events.height
     assert s.quality.notes == [
-        "messages left aside: 66089 bookTicker",
-        "the clock of receipts stands 1.268 s before that of events (median)",
+        "messages ignored: 66089 bookTicker",
+        "the receipt clock is 1.268 s behind the event clock (median)",
     ]
     first = s.events.row(0, named=True)
     assert (first["flags"], first["bid_px_00"], first["ask_px_00"]) == (
@@ -111,7 +111,7 @@ def test_real_stream(data):
 
 
 def test_clocks_that_differ_are_refused_unless_kept(data):
-    with pytest.raises(DataError, match=r"later than their receipt; .* or one of the two clocks .*clock=keep"):
+    with pytest.raises(DataError, match=r"later than their receipt: .* or one of the two clocks .*clock=keep"):
         read(data(STREAM), policy={"clock": "raise"})
 
 
@@ -149,7 +149,7 @@ def test_real_pair(data):
             3537,
             {},
         )
-    assert s.quality.notes == ["updates that are in the book already: 1"]
+    assert s.quality.notes == ["updates already in the full book: 1"]
     first, last = s.events.row(0, named=True), s.events.row(-1, named=True)
     assert (first["bid_px_00"], first["bid_sz_00"], first["flags"]) == (28_181_000, 7666, F_LAST | F_SNAPSHOT)
     # The last book, from a dictionary of all levels.
@@ -214,7 +214,7 @@ def test_a_full_book_that_is_newer_than_the_updates(tmp_path):
     ]
     (s,) = read(stream(tmp_path / "x.txt", *messages))
     assert [b[2] for b in best(s)] == [1000, 8000]
-    assert s.quality.notes[0] == "updates that are in the book already: 1"
+    assert s.quality.notes[0] == "updates already in the full book: 1"
     assert s.quality.dropped == {"no_snapshot": 1}
     assert "gap" not in s.quality.kept
 
@@ -244,7 +244,7 @@ def test_a_gap_empties_the_book_until_the_next_full_one(tmp_path):
     assert reset == [True, False, True, False, True, False]
     assert s.quality.kept["gap"] == 1
     assert s.quality.dropped == {"no_snapshot": 1}
-    with pytest.raises(DataError, match=r"line 3: updates are missing before this one.*dataset\.policy\.gap=keep"):
+    with pytest.raises(DataError, match=r"line 3: updates are missing before this update.*dataset\.policy\.gap=keep"):
         read(tmp_path / "x.txt", policy={"gap": "raise"})
 
 
@@ -259,7 +259,7 @@ def test_updates_without_a_full_book_build_on_nothing_if_asked(tmp_path):
     assert ((s.events["flags"] & F_SNAPSHOT) != 0).to_list() == [False, True, False, False]
     assert s.events["bid_px_01"].to_list() == [98_000_000_000, None, None, None]
     assert s.quality.kept["no_snapshot"] == 3
-    with pytest.raises(DataError, match=r"no full book that its updates join.*no_snapshot=keep"):
+    with pytest.raises(DataError, match=r"no full book that its updates continue.*no_snapshot=keep"):
         read(tmp_path / "x.txt")
     with pytest.raises(DataError, match=r"line 1: an update before the first full book"):
         read(tmp_path / "x.txt", policy={"no_snapshot": "raise"})
@@ -285,7 +285,7 @@ def test_updates_that_come_twice_count_once(tmp_path):
     twice = depth(10, 11, 9, [("100.0", "8")])
     (s,) = read(stream(tmp_path / "x.txt", BOOK, twice, twice, depth(12, 12, 11, [("100.0", "9")]), twice))
     assert [b[2] for b in best(s)] == [1000, 8000, 9000]
-    assert s.quality.notes[0] == "updates that are in the book already: 2"
+    assert s.quality.notes[0] == "updates already in the full book: 2"
 
 
 def test_best_quotes_make_a_book_where_there_is_no_depth(tmp_path):
@@ -307,7 +307,7 @@ def test_best_quotes_make_a_book_where_there_is_no_depth(tmp_path):
     assert s.quality.kept["sentinel"] == 1
     (s,) = read(tmp_path / "x.txt", policy={"no_snapshot": "keep"})
     assert best(s)[0] == ("T", None, None, None, None)
-    with pytest.raises(DataError, match=r"one level: dataset\.levels=1"):
+    with pytest.raises(DataError, match=r"one level: set dataset\.levels=1"):
         read(tmp_path / "x.txt", levels=5)
     spots = [{k: v for k, v in m.items() if k not in ("e", "E", "T")} for m in messages if m["e"] == "bookTicker"]
     (s,) = read(stream(tmp_path / "y.txt", *spots))
@@ -334,7 +334,7 @@ def test_what_is_left_aside_is_said(tmp_path):
     (s,) = read(stream(tmp_path / "x.txt", *messages))
     assert [b[0] for b in best(s)] == ["M", "M", "T"]
     assert s.quality.notes[0] == (
-        "messages left aside: 1 bookTicker, 1 lists, 1 markPriceUpdate, 1 other, 1 partial depth, 1 trade of type NA"
+        "messages ignored: 1 bookTicker, 1 lists, 1 markPriceUpdate, 1 other, 1 partial depth, 1 trade of type NA"
     )
     (s,) = read(stream(tmp_path / "x.txt", *messages[:3], messages[6]))
     assert s.events["action"].to_list() == ["M", "M", "T"]  # aggTrade, where there is no trade
@@ -349,7 +349,7 @@ def test_several_symbols(tmp_path):
     assert [s.symbol for s in read(path, symbols=["Y"])] == ["Y"]
     with pytest.raises(DataError, match="no depthUpdate or bookTicker of Z"):
         read(path, symbols=["Z"])
-    with pytest.raises(DataError, match=r"line 1: a full book names no symbol, and the stream has .* several"):
+    with pytest.raises(DataError, match=r"line 1: a full book without a symbol, in a stream with .* several"):
         read(stream(path, BOOK, *messages[1:]), symbols=["X"])
 
 
@@ -361,14 +361,14 @@ def changed(**cells):
 
 
 DAMAGE = [
-    ('{"e":"depthUpd', "no whole JSON message"),
-    ("nonsense", "no whole JSON message"),
+    ('{"e":"depthUpd', "not a complete JSON message"),
+    ("nonsense", "not a complete JSON message"),
     ("17", "17 is not a message"),
-    ("[" * 5000, "no whole JSON message"),
-    (changed(b=[["100.0"]]), "column b: no list of pairs"),
-    (changed(b=["12", "34"]), "column b: no list of pairs"),
-    (changed(b=[["1", "2", "3"], ["4"]]), "column b: no list of pairs"),
-    (changed(a={}), "column a: no list of pairs"),
+    ("[" * 5000, "not a complete JSON message"),
+    (changed(b=[["100.0"]]), "column b: not a list of"),
+    (changed(b=["12", "34"]), "column b: not a list of"),
+    (changed(b=[["1", "2", "3"], ["4"]]), "column b: not a list of"),
+    (changed(a={}), "column a: not a list of"),
     (changed(b=[["1e2", "1"]]), "the price '1e2' is not a positive decimal number"),
     (changed(b=[["100.0,5", "1"]]), "the price '100.0,5' is not a positive decimal number"),
     (changed(b=[[100.0, "1"]]), "the price 100.0 is not a positive decimal number"),
@@ -378,13 +378,13 @@ DAMAGE = [
     (changed(a=[["100.5", "-1"]]), "the size '-1' is not a decimal number"),
     (changed(a=[["100.5", "0.0005"]]), r"the size '0\.0005' is not a multiple of dataset\.size_unit=0\.001; give"),
     (changed(a=[["100.5", "9" * 30]]), "is too many lots"),
-    (changed(u="12"), "column u: '12' is not a number of an update"),
-    (changed(U=-1), "column U: -1 is not a number of an update"),
-    (changed(pu=2**63), "column pu: 9223372036854775808 is not a number"),
+    (changed(u="12"), "column u: '12' is not an update or trade id"),
+    (changed(U=-1), "column U: -1 is not an update or trade id"),
+    (changed(pu=2**63), "column pu: 9223372036854775808 is not an update or trade id"),
     (changed(T=START * 1000), "column T: .* is not a time in milliseconds"),
     (changed(s=5), "column s: 5 is not a symbol"),
     (trade(1, "100.0", "1", maker=1, at=3), "column m: 1 is neither true nor false"),
-    (trade(True, "100.0", "1", maker=True, at=3), "column t: True is not a number"),
+    (trade(True, "100.0", "1", maker=True, at=3), "column t: True is not an update or trade id"),
     (trade(1, None, "1", maker=True, at=3), "the price None is not a positive decimal number"),
 ]
 
@@ -410,7 +410,7 @@ def test_a_dropped_update_is_a_gap(tmp_path):
 def test_a_line_cut_short_by_the_end(tmp_path):
     path = stream(tmp_path / "x.txt", BOOK, depth(10, 11, 9, [("100.0", "8")]), depth(12, 12, 11, [("100.0", "9")]))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="line 3: no whole JSON message"):
+    with pytest.raises(DataError, match="line 3: not a complete JSON message"):
         read(path)
     (s,) = read(path, policy={"unreadable": "drop"})
     assert [b[2] for b in best(s)] == [1000, 8000]
@@ -425,19 +425,19 @@ def test_files_that_are_something_else(tmp_path):
         ("time,bid,ask\n1,2,3\n", "line 1: 'time,bid,ask.n' is not a local time in nanoseconds"),
         ("9999999999999999999 {}\n", "is not a local time"),
         ("1723161255 {}\n", "is not a local time"),
-        ("{}\n", "holds no depthUpdate and no bookTicker"),
-        (json.dumps(BOOK), "holds no depthUpdate and no bookTicker"),
-        (json.dumps(BOOK, indent=1), "holds no depthUpdate and no bookTicker"),
+        ("{}\n", "contains no depthUpdate and no bookTicker"),
+        (json.dumps(BOOK), "contains no depthUpdate and no bookTicker"),
+        (json.dumps(BOOK, indent=1), "contains no depthUpdate and no bookTicker"),
     ):
         path.write_text(content)
         with pytest.raises(DataError, match=what):
             read(path)
     lone = tmp_path / "a_snapshot.json"
     lone.write_text(json.dumps(BOOK))
-    with pytest.raises(DataError, match=r"its updates, a_update\.json, are not beside it"):
+    with pytest.raises(DataError, match=r"its update file a_update\.json is not in the same folder"):
         read(lone)
     (tmp_path / "a_update.json").write_text(json.dumps([spot(depth(5, 9, 4, [("1.0", "1")]))]))
-    with pytest.raises(DataError, match="holds no update after 10, where its full book stands"):
+    with pytest.raises(DataError, match="contains no update after 10, the last update in its full book"):
         read(lone)
 
 

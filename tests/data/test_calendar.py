@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from ofiml.data.calendar import time_zone, windows
+from ofiml.data.calendar import list_windows, time_zone
 from ofiml.errors import ConfigError, DataError
 from tests.data.test_readers import GOOD, csv, read
 from tests.golden.test_aapl import file_dataset
@@ -20,7 +20,7 @@ def at(text, zone="UTC"):
 
 def spans(calendar, hours, first, last):
     return [(w.date, str(np.datetime64(w.open, "ns"))[:16], str(np.datetime64(w.close, "ns"))[:16])
-            for w in windows(calendar, hours, at(first), at(last))]  # fmt: skip
+            for w in list_windows(calendar, hours, at(first), at(last))]  # fmt: skip
 
 
 def test_regular_hours_follow_daylight_saving_and_half_days():
@@ -55,7 +55,7 @@ def test_a_market_that_never_closes_has_utc_days():
 
 def test_wrong_times_do_not_run_away():
     with pytest.raises(DataError, match="a time is wrong"):
-        windows("XNYS", "regular", 0, at("2024-03-30T23:00"))
+        list_windows("XNYS", "regular", 0, at("2024-03-30T23:00"))
 
 
 def rows(*times):
@@ -83,10 +83,10 @@ def test_rows_outside_the_hours_are_counted_with_the_nearest_session(tmp_path):
 def test_one_file_without_a_regular_hour_is_used_whole_and_it_is_said(tmp_path):
     path = csv(tmp_path, *rows("2024-10-21T08:00:00Z", "2024-10-21T08:00:30Z"))
     (s,) = read(path, hours="regular")
-    assert s.quality.notes == ["nothing lies in regular hours, so all hours are used"]
+    assert s.quality.notes == ["no events in regular hours, so all hours are used"]
     assert (s.quality.used, s.close - s.open) == (2, 90 * SECOND)
     (tmp_path / "other.csv").write_text(path.read_text())
-    with pytest.raises(DataError, match=r"no event lies within .*dataset\.hours=all"):
+    with pytest.raises(DataError, match=r"no events within .*dataset\.hours=all"):
         read(tmp_path / "*.csv", hours="regular")
 
 
@@ -119,4 +119,4 @@ def test_a_symbol_without_a_regular_hour_is_counted_among_others(tmp_path):
     (s,) = read(csv(tmp_path, *early, *rows("2024-10-21T15:00:00Z")), hours="regular")
     assert (s.symbol, s.quality.rows, s.quality.used) == ("X", 3, 1)
     assert s.quality.dropped == {"outside_hours": 2}
-    assert s.quality.notes == ["EARLY has nothing in these hours"]
+    assert s.quality.notes == ["EARLY has no events in these hours"]

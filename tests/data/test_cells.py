@@ -33,7 +33,7 @@ GOOD = "2024-02-29T23:59:59.5Z,x y,7,BTC-USDT,1.25"
 
 def read(lines, end="\n"):
     content = f"{','.join(NAMES)}\n{end.join(lines)}".encode()
-    return cells.read(content, content.index(b"\n") + 1, NAMES, COLUMNS, {"p"})
+    return cells.read_cells(content, content.index(b"\n") + 1, NAMES, COLUMNS, {"p"})
 
 
 def bytes_of(text):
@@ -100,7 +100,7 @@ def test_a_line_that_is_cut_short_at_the_end_of_the_file_gives_nothing():
 def test_so_many_words_are_a_table_and_one_more_is_not():
     lines = [GOOD.replace("BTC-USDT", f"W{i}") for i in range(MOST_WORDS + 1)]
     assert read(lines[:-1])["side"].cast(pl.String).to_list() == [f"W{i}" for i in range(MOST_WORDS)]
-    assert len(cells.split("\n".join(lines).encode(), 0, 1)) == 2  # the last line, without its end, by itself
+    assert len(cells.split_lines("\n".join(lines).encode(), 0, 1)) == 2  # the last line, without its end, by itself
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pl, "thread_pool_size", lambda: 1)
         assert read([*lines, GOOD, ""]) is None
@@ -111,7 +111,7 @@ def test_so_many_words_are_a_table_and_one_more_is_not():
 def test_it_matters_not_where_a_file_is_cut(words, threads, ended):
     lines = [f"2024-02-29T00:00:00.{i:09d}Z,,{i},{word},0.{i}" for i, word in enumerate(words)]
     content = "\n".join(["header", *lines]) + "\n" * ended
-    parts = cells.split(content.encode(), len("header\n"), threads)
+    parts = cells.split_lines(content.encode(), len("header\n"), threads)
     assert b"".join(part.tobytes() for part in parts).decode() == "\n".join(lines) + "\n"
     assert all(part.tobytes().endswith(b"\n") for part in parts)
     with pytest.MonkeyPatch.context() as patch:

@@ -67,7 +67,9 @@ def test_sequence_numbers_that_run_back_are_counted(tmp_path):
     lines[2] = lines[2].replace(f"{F_LAST},2,", f"{F_LAST},0,")
     (s,) = read(csv(tmp_path, *lines))
     assert s.quality.kept == {"sequence": 1}
-    with pytest.raises(DataError, match=r"line 4, column sequence: the sequence number 0 runs back"):
+    with pytest.raises(
+        DataError, match=r"line 4, column sequence: the sequence number 0 is lower than in the row before it"
+    ):
         read(csv(tmp_path, *lines), policy=Policy(sequence="raise"))
 
 
@@ -75,7 +77,7 @@ def test_a_last_line_without_its_end_is_noted(tmp_path):
     path = csv(tmp_path, *rows((1, "A", F_LAST, "10.00,10.10,50,50")))
     assert read(path)[0].quality.notes == []
     path.write_text(path.read_text().rstrip("\n"))
-    assert read(path)[0].quality.notes == ["book.csv does not end with its line: its last row may be cut short"]
+    assert read(path)[0].quality.notes == ["book.csv does not end with a newline: its last row may be cut short"]
 
 
 def test_a_kept_late_stamp_does_not_move_the_rows_after_it(tmp_path):

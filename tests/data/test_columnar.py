@@ -18,7 +18,7 @@ def parquet(**columns):
 
 def test_the_wanted_columns_with_their_row():
     content = parquet(a=[1, 2], line=[7, 7], b=["x", None])
-    frame = columnar.table(Blob("f", content), lambda names: [n for n in names if n != "a"])
+    frame = columnar.read_parquet(Blob("f", content), lambda names: [n for n in names if n != "a"])
     assert frame.to_dict(as_series=False) == {"line": [1, 2], "b": ["x", None]}
 
 
@@ -26,18 +26,18 @@ def test_damage_is_one_sentence():
     content = parquet(a=list(range(1000)))
     for damaged in (b"PAR1", content[:-3], content[:20] + b"\xff" * 20 + content[40:]):
         with pytest.raises(DataError, match=r"^f cannot be read as Parquet \(.*\): fetch or write it again\.$"):
-            columnar.table(Blob("f", damaged), list)
+            columnar.read_parquet(Blob("f", damaged), list)
     with pytest.raises(DataError, match="f has no rows"):
-        columnar.table(Blob("f", parquet(a=[])), list)
+        columnar.read_parquet(Blob("f", parquet(a=[])), list)
 
 
 def test_what_unpacks_to_too_much_is_not_read(monkeypatch):
-    monkeypatch.setattr(columnar, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(columnar, "MAX_BYTES", 100_000)
 
     def wanted(names):
         raise AssertionError("read")
 
-    assert columnar.table(Blob("f", parquet(a=["x"] * 10_000)), list).height == 10_000
+    assert columnar.read_parquet(Blob("f", parquet(a=["x"] * 10_000)), list).height == 10_000
     for much in (["x" * 100_001], [0] * 12_501):  # much in little, and little many times
         with pytest.raises(DataError, match="f unpacks to more than 0 GiB: split it"):
-            columnar.table(Blob("f", parquet(a=much)), wanted)
+            columnar.read_parquet(Blob("f", parquet(a=much)), wanted)

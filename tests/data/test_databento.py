@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from ofiml.data.cache import write
+from ofiml.data.cache import write_events
 from ofiml.data.feed import Blob
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento import mbp as databento
@@ -92,7 +92,7 @@ def test_samples_hold_what_the_vendors_decoder_says(data, name):
 @pytest.mark.parametrize("rtype", [dbn.MBO, dbn.MBP_1, dbn.MBP_10])
 def test_layouts_are_the_vendors(rtype):
     theirs = {dbn.MBO: d.MBOMsg, dbn.MBP_1: d.MBP1Msg, dbn.MBP_10: d.MBP10Msg}[rtype]
-    ours = dbn.record(rtype)
+    ours = dbn.record_dtype(rtype)
     assert ours.itemsize == theirs.size_hint
     one_byte = {"S1": "u1"}
     assert [(n, ours[n].str.lstrip("<|")) for n in ours.names] == [(n, one_byte.get(t, t)) for n, t in theirs._dtypes]
@@ -141,7 +141,7 @@ def test_parquet_and_csv_are_the_same(data, tmp_path, pretty):
 @pytest.mark.parametrize("name", ["aapl_20241021", "arl_20250717"])
 def test_our_own_parquet_reads_back(data, tmp_path, name):
     (text,) = read(data(f"databento/{name}_mbp10.csv"))
-    write(text, tmp_path / "own.parquet")
+    write_events(text, tmp_path / "own.parquet")
     (again,) = read(tmp_path / "own.parquet")
     assert again.events.equals(text.events)
 
@@ -176,7 +176,7 @@ def test_tbbo_is_one_level(tmp_path):
 
 
 def test_more_levels_than_there_are(tmp_path):
-    with pytest.raises(DataError, match=r"column bid_px_01 is missing .*its levels go up to 1, see dataset\.levels"):
+    with pytest.raises(DataError, match=r"column bid_px_01 is missing .*the file has 1 levels; see dataset\.levels"):
         read(put(tmp_path, metadata(), quote(0)), levels=2)
 
 
@@ -198,7 +198,7 @@ def test_numbers_get_their_symbol_of_the_day(tmp_path):
     assert sessions[2].events["flags"].to_list() == [F_LAST | F_SNAPSHOT]
     (s,) = read(put(tmp_path, metadata(*names), *rows), calendar="24/7", symbols=["40"])
     assert s.events.height == 1
-    with pytest.raises(DataError, match="holds no symbol Z, only X, Y, 40"):
+    with pytest.raises(DataError, match="contains no symbol Z; it contains X, Y, 40"):
         read(put(tmp_path, metadata(*names), *rows), symbols=["Z"])
 
 
@@ -212,7 +212,7 @@ def test_mappings_that_contradict_themselves(tmp_path):
     names = [Mapped("X", Interval("38")), Mapped("X.c.0", Interval("38"))]
     with pytest.raises(DataError, match=r"instrument 38 is both X and X\.c\.0 on 2024-10-21"):
         read(put(tmp_path, metadata(*names), quote(0)))
-    with pytest.raises(DataError, match="maps 'X' to 'abc', neither an instrument's number"):
+    with pytest.raises(DataError, match="maps 'X' to 'abc', neither is an instrument id"):
         read(put(tmp_path, metadata(Mapped("X", Interval("abc"))), quote(0)))
     (s,) = read(put(tmp_path, metadata(Mapped("X", Interval(""))), quote(0), quote(1)))  # not resolved by the vendor
     assert s.symbol == "38"
@@ -227,7 +227,7 @@ def test_several_books_under_one_name_are_refused(tmp_path):
 
 
 def altered(record, field, value):
-    row = np.frombuffer(record, dbn.record(dbn.MBP_1)).copy()
+    row = np.frombuffer(record, dbn.record_dtype(dbn.MBP_1)).copy()
     row[field] = value
     return row.tobytes()
 
@@ -241,8 +241,8 @@ def altered(record, field, value):
         ("ts_event", 2**63, "column ts_event: the time is undefined"),
         ("price", 2**62, r"column price: the price 4611686018427387904 \(in 1e-9\) is too large"),
         ("bid_px_00", -(2**63), r"column bid_px_00: the price -9223372036854775808 \(in 1e-9\) is too large"),
-        ("size", 2**32 - 1, "column size: 4294967295 stands for no size"),
-        ("ask_sz_00", 2**32 - 1, "column ask_sz_00: 4294967295 stands for no size"),
+        ("size", 2**32 - 1, "column size: 4294967295 is the placeholder for no size"),
+        ("ask_sz_00", 2**32 - 1, "column ask_sz_00: 4294967295 is the placeholder for no size"),
         ("bid_sz_00", 0, "column bid_sz_00: level 0 has a price, .* and no size"),
     ],
 )
@@ -284,14 +284,14 @@ def test_misshapen_files(tmp_path):
         ),
         ([head, rows[0], altered(rows[1], "length", 4)], r"record 2 .*, field length: 16 bytes where .* have 80"),
         ([head, altered(rows[0], "length", 0)], r"record 1 .*, field length: 0 bytes"),
-        ([head, altered(rows[0], "rtype", 0)], r"holds records of type 0 \(trades\); MBO, MBP-1"),
-        ([head], r"holds no records"),
-        ([b"DBN\x03\0"], "ends inside its head, after 5 of 8 bytes"),
+        ([head, altered(rows[0], "rtype", 0)], r"contains records of type 0 \(trades\); supported are MBO"),
+        ([head], r"contains no records"),
+        ([b"DBN\x03\0"], "ends inside its header, after 5 of 8 bytes"),
         ([head[:100]], rf"ends inside its metadata, after 100 of {start} bytes"),
-        ([b"DBN\x09", head[4:], *rows], "DBN of version 9; versions 1 to 3"),
-        ([b"DBN\x00", head[4:], *rows], "DBN of version 0; versions 1 to 3"),
+        ([b"DBN\x09", head[4:], *rows], "DBN version 9; versions 1 to 3"),
+        ([b"DBN\x00", head[4:], *rows], "DBN version 0; versions 1 to 3"),
         ([head[:8], b"\xff" * (start - 8), *rows], r"its metadata \(bytes 8 to .*\) cannot be read"),
-        ([head, order], "holds MBO records: use dataset=databento_mbo"),
+        ([head, order], "contains MBO records: use dataset=databento_mbo"),
     ]:
         with pytest.raises(DataError, match=message):
             read(put(tmp_path, *parts))

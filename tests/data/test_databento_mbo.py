@@ -41,9 +41,11 @@ def arl(data):
     """(orders' file as a table, its messages, the vendor's MBP-10 events) of the same day."""
     path = data("databento/arl_20250717_mbo.csv")
     blob = Blob(path.name, path.read_bytes())
-    rows, _, _ = databento_mbo.table([blob], file_dataset("databento_mbo", path), (dbn.MBO,), databento_mbo._no_levels)
+    rows, _, _ = databento_mbo.read_rows(
+        [blob], file_dataset("databento_mbo", path), (dbn.MBO,), databento_mbo._no_levels
+    )
     (vendor,) = read(data("databento/arl_20250717_mbp10.csv"))
-    return rows, databento_mbo.messages(rows), vendor.events
+    return rows, databento_mbo.to_messages(rows), vendor.events
 
 
 def applied(events):
@@ -111,7 +113,7 @@ def as_dbn(rows, *, ts_out=False):
     """A table of orders as a DBN file."""
     import databento_dbn as d
 
-    records = np.zeros(rows.height, dbn.record(dbn.MBO, ts_out=ts_out))
+    records = np.zeros(rows.height, dbn.record_dtype(dbn.MBO, ts_out=ts_out))
     records["length"], records["rtype"] = records.itemsize // 4, dbn.MBO
     for c in ("publisher_id", "instrument_id", "order_id", "size", "flags", "sequence"):
         records[c] = rows[c].to_numpy()
@@ -210,10 +212,10 @@ def test_what_does_not_fit_the_book_is_counted(tmp_path):
     ("row", "message"),
     [
         (("A", "B", "", 5, 1, 128), "line 3, column price: A of an order without a price"),
-        (("M", "N", "10", 5, 1, 128), "line 3, column side: M of an order on no side"),
+        (("M", "N", "10", 5, 1, 128), "line 3, column side: M of an order without a side"),
         (("A", "B", "10", -5, 1, 128), "line 3, column size: the size -5 is negative"),
         (("A", "B", "10", 5, -1, 128), "line 3, column order_id: '-1' cannot be read"),
-        (("A", "B", "10", 5, 1, 64), "line 3, column flags: the flags 64 say that the row is a level"),
+        (("A", "B", "10", 5, 1, 64), "line 3, column flags: the flags 64 mark the row as a price level"),
         (("X", "B", "10", 5, 1, 128), "line 3, column action: 'X' cannot be read"),
         (("A", "B", "10", 5, "", 128), "line 3, column order_id: the value is missing"),
     ],
@@ -255,9 +257,9 @@ def test_two_symbols_have_two_books(tmp_path):
 def test_the_other_schema_is_named(tmp_path, data):
     with pytest.raises(DataError, match="dataset=databento_mbo"):
         read(mbo(tmp_path, ("A", "B", "10.00", 5, 1, 128)))
-    with pytest.raises(DataError, match=r"MBP-10, MBP-1 and TBBO: dataset=databento\."):
+    with pytest.raises(DataError, match=r"MBP-10, MBP-1 and TBBO use dataset=databento\."):
         read(data("databento/aapl_20241021_mbp10.csv"), "databento_mbo")
-    with pytest.raises(DataError, match="holds MBP records: use dataset=databento"):
+    with pytest.raises(DataError, match="contains MBP records: use dataset=databento"):
         read(data("databento/dbn_test_data.mbp-10.v3.dbn.zst"), "databento_mbo")
 
 

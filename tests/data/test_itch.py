@@ -302,18 +302,18 @@ def with_bytes(index, at, content):
 @pytest.mark.parametrize(
     ("day", "index", "sentence"),
     [
-        (replaced(4, b""), 4, "the frame has no content, and the file goes on"),
-        (replaced(4, DAY[4] + b"!"), 4, "the length is not that of the message's type"),
-        (replaced(4, DAY[4][:20]), 4, "the length is not that of the message's type"),
-        (with_bytes(4, 0, b"Z"), 4, "the message type is none of ITCH 5.0"),
-        (with_bytes(4, 5, b"\xff"), 4, "the time lies beyond the day"),
+        (replaced(4, b""), 4, "the frame is empty, and the file continues"),
+        (replaced(4, DAY[4] + b"!"), 4, "the length does not match the message type"),
+        (replaced(4, DAY[4][:20]), 4, "the length does not match the message type"),
+        (with_bytes(4, 0, b"Z"), 4, "the message type is not in ITCH 5.0"),
+        (with_bytes(4, 5, b"\xff"), 4, "the time is beyond the end of the day"),
         (with_bytes(4, 19, b"X"), 4, "the side is neither B nor S"),
         (with_bytes(4, 20, bytes(4)), 4, "the number of shares is 0"),
         (with_bytes(4, 32, bytes(4)), 4, "the price is 0"),
-        (with_bytes(4, 24, b"AAB"), 4, "another one than its stock locate code had"),
+        (with_bytes(4, 24, b"AAB"), 4, "not the earlier symbol of its stock locate code"),
         (with_bytes(4, 11, b"\x80"), 4, "the order reference is far too large"),
         (with_bytes(8, 31, b"x"), 8, "the printable flag is neither"),
-        (with_bytes(13, 19, b"Z"), 13, "the trading state is none of"),
+        (with_bytes(13, 19, b"Z"), 13, "the trading state is not one of"),
         (with_bytes(11, 11, b"\x01"), 11, "far too large"),
         (with_bytes(0, 11, b"\xff"), 0, "the symbol is not text"),
     ],
@@ -339,7 +339,7 @@ def test_every_cut_is_noticed(tmp_path):
                 read(path)
         elif n > at_byte(4):
             (s,) = read(path)
-            assert s.quality.notes[0] == "the file does not announce its end: it may be cut short"
+            assert s.quality.notes[0] == "the file has no end-of-messages event: it may be cut short"
     (marked,) = read(written(tmp_path, whole + b"\0\0"))  # the format's end mark
     assert marked.quality.dropped == {}
 
@@ -384,7 +384,7 @@ def test_sizes_in_lots(tmp_path):
 def test_the_day_is_in_the_name(tmp_path, name, day):
     path = written(tmp_path, framed(*DAY), name)
     if day is None:
-        with pytest.raises(DataError, match="the day of an ITCH file stands in its name alone"):
+        with pytest.raises(DataError, match="an ITCH file states its date only in its name"):
             read(path)
     else:
         assert read(path)[0].date == day
@@ -402,9 +402,9 @@ def test_whole_files_that_are_none(tmp_path):
         read(written(tmp_path, framed(END)))
     with pytest.raises(DataError, match=r"byte 0 \(frame 1\): the frame is cut short"):
         read(written(tmp_path, b"ts_recv,ts_event,action,side,price"))
-    with pytest.raises(DataError, match="holds no symbol ZZZ"):
+    with pytest.raises(DataError, match="contains no symbol ZZZ"):
         read(written(tmp_path, framed(*DAY)), symbols=["ZZZ"])
-    with pytest.raises(DataError, match="lists BBBB, but holds no order"):
+    with pytest.raises(DataError, match="lists BBBB but contains no order"):
         read(written(tmp_path, framed(listed(ADD_B, 2), *DAY)), symbols=["BBBB"])
     with pytest.raises(DataError, match="AAA has two stock locate codes, 1 and 2"):
         read(written(tmp_path, framed(listed(locate=2), *DAY)))

@@ -78,7 +78,7 @@ def test_a_book_from_messages(tmp_path):
     (top,) = read(path, levels=1)
     assert best(top) == best(s)
     assert top.levels == 1
-    with pytest.raises(DataError, match=r"is of 2 levels: dataset\.levels=2"):
+    with pytest.raises(DataError, match=r"has 2 levels: set dataset\.levels=2"):
         read(path, levels=3)
     with pytest.raises(DataError, match="line 10: the order is not in the book"):
         read(path, policy=Policy(unknown_order="raise"))
@@ -215,11 +215,11 @@ def test_archives_of_days_give_what_their_files_give(tmp_path, monkeypatch, suff
 def test_damaged_archives(tmp_path, suffix):
     path = tmp_path / f"days.{suffix}"
     members = days(21)
-    with pytest.raises(DataError, match=r"holds ABC.*message_1\.csv, but not ABC.*orderbook_1\.csv"):
+    with pytest.raises(DataError, match=r"contains ABC.*message_1\.csv, but not ABC.*orderbook_1\.csv"):
         read(packed(path, days(21) | {NAME.format(22, "message", 1): "x"}))
-    with pytest.raises(DataError, match="holds no LOBSTER message file"):
+    with pytest.raises(DataError, match="contains no LOBSTER message file"):
         read(packed(path, {"readme.txt": "x"}))
-    with pytest.raises(DataError, match=r"two files of the name ABC.*message_1\.csv"):
+    with pytest.raises(DataError, match=r"two files named ABC.*message_1\.csv"):
         read(packed(path, members | {NAME.format(21, "message", 1): "x"}))
     good = packed(tmp_path / f"good.{suffix}", members).read_bytes()
     rng = random.Random(1)
@@ -246,7 +246,7 @@ def test_a_file_that_grows_without_end_is_stopped(tmp_path, monkeypatch, suffix)
     path = packed(tmp_path / f"bomb.{suffix}", {NAME.format(21, "message", 1): "0" * 3_000_000})
     monkeypatch.setattr(archive, "MAX_MEMBER", 1_000_000)
     with pytest.raises(DataError, match="unpacks to more than"):
-        archive.contents(Blob(path.name, path.read_bytes()), [NAME.format(21, "message", 1)])
+        archive.read_files(Blob(path.name, path.read_bytes()), [NAME.format(21, "message", 1)])
 
 
 def test_without_the_package_a_7z_says_what_to_do(tmp_path, monkeypatch):
@@ -269,7 +269,7 @@ def test_a_folder_of_days(tmp_path):
         ("2012-06-25", False),
     ]
     (folder / NAME.format(26, "orderbook", 1)).write_text("\n".join(BOOKS))
-    with pytest.raises(DataError, match=r"06-26.*give its message file"):
+    with pytest.raises(DataError, match=r"06-26.*add its message file"):
         read(folder)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -295,5 +295,5 @@ def test_hours_that_were_asked_for_hold_on_any_day(tmp_path, date):
     assert asked("regular") == asked("all") == ([f"{date}T13:30", f"{date}T20:00"], 4, {})
     with pytest.raises(DataError, match=rf"within the session's hours, {date}T15:30:00 to {date}T15:45:00 UTC"):
         asked(["11:30", "11:45"])
-    with pytest.raises(DataError, match="no event lies in a session; it holds"):
+    with pytest.raises(DataError, match="no events within a session; its events span"):
         asked(["17:00", "18:00"])

@@ -24,7 +24,7 @@ def session(tmp_path):
 
 @pytest.fixture
 def path(session, tmp_path):
-    store.write(session, tmp_path / "events.parquet")
+    store.write_events(session, tmp_path / "events.parquet")
     return tmp_path / "events.parquet"
 
 
@@ -36,7 +36,7 @@ def changed(path, *exprs):
 
 def test_what_the_store_writes_comes_back(data, tmp_path):
     (s,) = read_csv(data("databento/arl_20250717_mbp10.csv"))
-    store.write(s, tmp_path / "events.parquet")
+    store.write_events(s, tmp_path / "events.parquet")
     (again,) = read(tmp_path / "events.parquet")
     assert again.events.equals(s.events)
     assert again.events.schema == schema(10)
@@ -56,11 +56,11 @@ def test_other_orders_more_columns_and_words_as_text(session, path):
 @pytest.mark.parametrize(
     ("expr", "message"),
     [
-        (pl.col("bid_sz_00").cast(pl.Float64), "column bid_sz_00: its type is Float64, must be Int64"),
+        (pl.col("bid_sz_00").cast(pl.Float64), "column bid_sz_00: its type is Float64; it must be Int64"),
         (pl.col("ts_recv").dt.replace_time_zone(None), r"column ts_recv: its type is Datetime.* must be Datetime"),
         (pl.col("ts_recv").cast(pl.Datetime("us", "UTC")), "column ts_recv: its type is"),
-        (pl.col("flags").cast(pl.Int64), "column flags: its type is Int64, must be UInt8"),
-        (pl.lit(5).alias("symbol"), "column symbol: its type is Int32, must be String"),
+        (pl.col("flags").cast(pl.Int64), "column flags: its type is Int64; it must be UInt8"),
+        (pl.lit(5).alias("symbol"), "column symbol: its type is Int32; it must be String"),
         (pl.lit("Z").alias("action"), "line 1, column action: 'Z' is not one of A, C, M, R, T, F, N"),
         (pl.lit(None, pl.String).alias("side"), "line 1, column side: the value is missing"),
         (pl.when(pl.col("sequence") != 3).then("ts_recv"), "line 3, column ts_recv: the value is missing"),
@@ -90,10 +90,12 @@ def test_dropped_rows_and_prices_that_stand_for_none(path):
 def test_missing_columns_symbols_and_levels(path, session):
     frame = pl.read_parquet(path)
     frame.drop("ask_sz_00").write_parquet(path)
-    with pytest.raises(DataError, match=r"the column ask_sz_00 is missing \(there are 1 levels, see dataset\.levels\)"):
+    with pytest.raises(
+        DataError, match=r"the column ask_sz_00 is missing \(the file has 1 levels; see dataset\.levels\)"
+    ):
         read(path)
     frame.write_parquet(path)
-    with pytest.raises(DataError, match=r"the column bid_px_01 is missing \(there are 1 levels"):
+    with pytest.raises(DataError, match=r"the column bid_px_01 is missing \(the file has 1 levels"):
         read(path, levels=2)
     with pytest.raises(DataError, match="no symbol Z"):
         read(path, symbols=["Z"])

@@ -144,7 +144,7 @@ def test_two_clocks_and_sizes_in_units(tmp_path):
     (s,) = read(path, columns=columns, symbols=["Y"], sizes="units", size_unit=0.25, calendar="24/7", tick=0.1)
     assert (s.symbol, s.events["bid_sz_00"][0], s.events["ask_sz_00"][0]) == ("Y", 1, 4)
     assert (s.events["ts_recv"].to_physical() - s.events["ts_event"].to_physical()).to_list() == [10**9]
-    with pytest.raises(DataError, match=r"names no column symbol; name it, or the one symbol"):
+    with pytest.raises(DataError, match=r"dataset\.columns\.symbol is not set; set it, or name the symbol"):
         read(path, columns=columns, sizes="units", size_unit=0.25)
     with pytest.raises(DataError, match=r"line 2, column bs: '0\.25' cannot be read"):
         read(path, columns=columns, symbols=["Y"], sizes="units", size_unit=0.1)
@@ -152,7 +152,9 @@ def test_two_clocks_and_sizes_in_units(tmp_path):
 
 def test_maps_that_do_not_fit(tmp_path):
     path = csv(tmp_path, *ROWS)
-    with pytest.raises(DataError, match=r"the column ASK is missing \(dataset\.columns\.ask\); there are DT, SYMBOL"):
+    with pytest.raises(
+        DataError, match=r"the column ASK is missing \(dataset\.columns\.ask\); the file has DT, SYMBOL"
+    ):
         read(path, columns=COLUMNS | {"ask": "ASK"})
     with pytest.raises(DataError, match="are both the column BID"):
         read(path, columns=COLUMNS | {"ask": "BID"})

@@ -104,7 +104,7 @@ def test_the_rows_of_before_are_kept_or_refused(tmp_path):
     assert s.events["bid_px_01"].to_list()[1] == 99_900_000_000  # 90.0 went with the full book
     with pytest.raises(DataError, match=r"line 2: a change before the first full book .1 such row.*no_snapshot=drop"):
         read(path, policy={"no_snapshot": "raise"})
-    with pytest.raises(DataError, match=r"holds no full book .is_snapshot.*no_snapshot=keep"):
+    with pytest.raises(DataError, match=r"contains no full book .is_snapshot.*no_snapshot=keep"):
         read(write(tmp_path, "incremental_book_L2", book(ROWS[4:8])))
 
 
@@ -119,7 +119,7 @@ def test_full_books_in_a_row_are_one_and_it_is_said(tmp_path):
         ("T", 12, 100.0, 1000, 100.1, 1000),
         ("M", 12, 100.0, 2000, 100.1, 1000),
     ]
-    assert s.quality.notes == ["full books in a row at another local time, taken as parts of one: 1"]
+    assert s.quality.notes == ["consecutive full books with different local times, treated as parts of one: 1"]
 
 
 def test_two_symbols_do_not_mix(tmp_path):
@@ -133,7 +133,7 @@ def test_two_symbols_do_not_mix(tmp_path):
     assert best(second) == EXPECTED
     assert [s.symbol for s in read(path, symbols=["ETHUSDT"])] == ["ETHUSDT"]
     write(tmp_path, "trades", trades(symbol="SOL"), TRADE_HEADER, name="x_{}_2023-11-14_PERPETUALS.csv.gz")
-    with pytest.raises(DataError, match=r"holds trades of SOL, but .* not its book"):
+    with pytest.raises(DataError, match=r"contains trades of SOL, but .* does not contain its book"):
         read(path)
 
 
@@ -166,7 +166,7 @@ def test_a_book_with_each_row(tmp_path):
     assert set(s.events["flags"]) == {F_LAST}
     assert s.quality.dropped == {"no_snapshot": 1}
     assert read(path, levels=1)[0].levels == 1
-    with pytest.raises(DataError, match=r"has 5 levels: dataset\.levels=5"):
+    with pytest.raises(DataError, match=r"has 5 levels: set dataset\.levels=5"):
         read(path, levels=25)
     (s,) = read(path, policy={"no_snapshot": "keep"})
     assert best(s)[0] == ("T", 5, None, None, None, None)
@@ -174,13 +174,13 @@ def test_a_book_with_each_row(tmp_path):
 
 def test_files_that_do_not_go_together(tmp_path):
     path = write(tmp_path, "trades", trades(), TRADE_HEADER)
-    with pytest.raises(DataError, match="holds trades: give the book"):
+    with pytest.raises(DataError, match="contains only trades: add the book"):
         read(path)
-    with pytest.raises(DataError, match="line 1: trades, which hold no book"):
+    with pytest.raises(DataError, match="line 1: trades without a book"):
         read(path.rename(tmp_path / "other.csv.gz"))
     write(tmp_path, "incremental_book_L2", book())
     write(tmp_path, "book_snapshot_5", [snapshot(10)], SNAPSHOT_HEADER)
-    with pytest.raises(DataError, match="hold the same book: choose one"):
+    with pytest.raises(DataError, match="contain the same book: choose one"):
         read(tmp_path / "binance*.gz")
     days = [tmp_path / f"a_incremental_book_L2_2023-11-1{d}_X_Y.csv.gz" for d in (4, 5)]
     assert tardis.group_files(days) == [[d] for d in days]
@@ -204,7 +204,11 @@ DAMAGE = [
     ({"local_timestamp": "9" * 18}, "column local_timestamp: '9+' cannot be read", "unreadable"),
     ({"timestamp": "-1"}, "column timestamp: '-1' cannot be read", "unreadable"),
     ({"symbol": ""}, "column symbol: the value is missing", "unreadable"),
-    ({"local_timestamp": str(START)}, "column ts_recv: the time .* runs back", "time_reversal"),
+    (
+        {"local_timestamp": str(START)},
+        "column ts_recv: the time .* is earlier than in a row before it",
+        "time_reversal",
+    ),
 ]
 
 
@@ -224,7 +228,7 @@ def test_damaged_trades_name_their_own_file(tmp_path):
     path = write(tmp_path, "incremental_book_L2", book())
     for rows, what in (
         ([(20, "sold", "100.0", "1")], "column side: 'sold' cannot be read"),
-        ([(20, "sell", "100.0", "1"), (15, "sell", "100.0", "1")], "the time .* runs back"),
+        ([(20, "sell", "100.0", "1"), (15, "sell", "100.0", "1")], "the time .* is earlier than in a row before it"),
     ):
         write(tmp_path, "trades", trades(rows), TRADE_HEADER)
         with pytest.raises(DataError, match=rf"_trades_2023-11-14_BTCUSDT\.csv\.gz, line [23], .*{what}"):
@@ -234,7 +238,7 @@ def test_damaged_trades_name_their_own_file(tmp_path):
 def test_misshapen_files(tmp_path):
     with pytest.raises(DataError, match="the column local_timestamp is missing"):
         read(write(tmp_path, "incremental_book_L2", book(), BOOK_HEADER.replace("local_timestamp", "received")))
-    with pytest.raises(DataError, match="columns that hold no book"):
+    with pytest.raises(DataError, match="columns without a book"):
         read(write(tmp_path, "incremental_book_L2", ["1,2"], "a,b"))
     with pytest.raises(DataError, match="header and no rows"):
         read(write(tmp_path, "incremental_book_L2", []))

@@ -96,7 +96,7 @@ def test_all_readings_agree_on_a_cell(column, cell):
 
 
 def test_well_formed_lines_are_read_at_once():
-    assert without(["_typed", "as_text"], [",".join(GOOD), ",".join([GOOD[0], "", *GOOD[2:]])])[0].height == 2
+    assert without(["_typed", "read_as_text"], [",".join(GOOD), ",".join([GOOD[0], "", *GOOD[2:]])])[0].height == 2
 
 
 ROWS = st.lists(

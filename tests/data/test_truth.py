@@ -15,7 +15,7 @@ from ofiml.data.schema import F_LAST, times
 from ofiml.data.synthetic import simulate
 from ofiml.data.synthetic.oracle import expected_move, gap
 from ofiml.data.truth import Truth, to_json
-from ofiml.microstructure.toxicity.pin import counts, fit
+from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from ofiml.reporting.sentences import write_sentences
 from ofiml.units import SECOND
 
@@ -120,8 +120,8 @@ def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
 def test_pin_is_recovered_from_the_counts_of_trades(configure):
     config = dataset(configure, *POISSON, "limit_rate=4.0", "session_length=6h", "period=1m", "uninformed_orders=12.0",
                      "informed_orders=10.0", "informed_probability=0.3")  # fmt: skip
-    buys, sells = np.concatenate([counts(simulate(config, i)[0], 60 * SECOND) for i in range(3)], axis=1)
-    found = fit(buys, sells, one_epsilon=True)
+    buys, sells = np.concatenate([count_orders(simulate(config, i)[0], 60 * SECOND) for i in range(3)], axis=1)
+    found = fit_pin(buys, sells, one_epsilon=True)
     true = {"alpha": 0.3, "delta": 0.5, "mu": 10.0, "epsilon_buy": 12.0}
     widest = {"alpha": 0.03, "delta": 0.04, "mu": 0.5, "epsilon_buy": 0.24}
     for name, value in true.items():

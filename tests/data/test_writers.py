@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.data.cache import write
+from ofiml.data.cache import write_events
 from ofiml.data.feed import Blob
 from ofiml.data.readers import databento, lobster
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, SIDE
@@ -24,7 +24,7 @@ RANDOM = [(seed, n, levels) for seed, (n, levels) in enumerate([(1, 1), (50, 3),
 def from_dbn(raw, path, **changed):
     dataset = file_dataset("databento", path, calendar="24/7", **changed)
     (feed,) = databento.read_feeds([Blob("written.dbn", raw)], dataset)
-    checked = feed.checker.book(feed.events, feed.levels)
+    checked = feed.checker.check_book(feed.events, feed.levels)
     return feed.symbol, checked
 
 
@@ -97,9 +97,9 @@ def test_a_session_over_midnight_keeps_its_symbol(anywhere):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"events": pl.lit(2**32).alias("sequence")}, "Event 1, column sequence: 4294967296 does not lie between"),
-        ({"events": pl.lit(2**32 - 1).alias("bid_sz_00")}, "Event 1, column bid_sz_00: 4294967295 does not lie"),
-        ({"size_unit": 0.3}, "sizes in lots of 0.3 are not whole numbers"),
+        ({"events": pl.lit(2**32).alias("sequence")}, "Event 1, column sequence: 4294967296 is not between"),
+        ({"events": pl.lit(2**32 - 1).alias("bid_sz_00")}, "Event 1, column bid_sz_00: 4294967295 is not between"),
+        ({"size_unit": 0.3}, "sizes in lots of 0.3 are not whole units"),
         ({"symbol": "X" * 100}, "cannot be written as DBN"),
         ({"levels": 11}, "11 levels, MBP-10 has 10"),
     ],
@@ -118,7 +118,7 @@ def test_what_dbn_cannot_hold(change, message):
 def from_lobster(pair, name, path):
     blobs = [Blob(name, pair[0]), Blob(name.replace("_message_", "_orderbook_"), pair[1])]
     (feed,) = lobster.read_feeds(blobs, file_dataset("lobster", path, calendar="24/7"))
-    return feed, feed.checker.book(feed.events, feed.levels)
+    return feed, feed.checker.check_book(feed.events, feed.levels)
 
 
 @pytest.mark.parametrize(("seed", "n", "levels"), RANDOM)
@@ -156,21 +156,21 @@ def test_a_real_day_comes_back_from_lobster_and_from_dbn(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (pl.col("ts_recv") + pl.duration(nanoseconds=1), "no second clock"),
-        (pl.lit(3, pl.UInt32).alias("bid_ct_00"), "no counts of orders"),
-        (pl.lit("M").cast(pl.Enum(["A", "C", "M", "R", "T", "F", "N"])).alias("action"), "no such action"),
-        (pl.lit("N").cast(SIDE).alias("side"), "no event without a side"),
-        (pl.lit(0, pl.UInt8).alias("flags"), "no messages of several rows"),
-        (pl.lit(None, pl.Int64).alias("price"), "no event without a price"),
-        (pl.lit(1_000_050_000).alias("bid_px_00"), r"no price between multiples of 0\.0001"),
-        (pl.lit(-1_000_000_000).alias("bid_px_00"), "no book price of 0 or less"),
-        (pl.lit(10**15).alias("price"), "no price of 1,000,000 or more"),
+        (pl.col("ts_recv") + pl.duration(nanoseconds=1), "two clocks"),
+        (pl.lit(3, pl.UInt32).alias("bid_ct_00"), "counts of orders"),
+        (pl.lit("M").cast(pl.Enum(["A", "C", "M", "R", "T", "F", "N"])).alias("action"), "this action"),
+        (pl.lit("N").cast(SIDE).alias("side"), "an event without a side"),
+        (pl.lit(0, pl.UInt8).alias("flags"), "messages of several rows"),
+        (pl.lit(None, pl.Int64).alias("price"), "an event without a price"),
+        (pl.lit(1_000_050_000).alias("bid_px_00"), r"a price between multiples of 0\.0001"),
+        (pl.lit(-1_000_000_000).alias("bid_px_00"), "a book price of 0 or less"),
+        (pl.lit(10**15).alias("price"), "a price of 1,000,000 or more"),
     ],
 )
 def test_what_lobster_has_no_words_for(change, message):
     original = spoken(session([{"t": 1, "book": [(1000, 1, 1002, 1)]}, {"t": 2, "book": [(1000, 1, 1002, 2)]}]))
     to_lobster(original, "24/7")
-    with pytest.raises(DataError, match=f"TEST, 1970-01-01, event 1: LOBSTER has {message}"):
+    with pytest.raises(DataError, match=f"TEST, 1970-01-01, event 1: LOBSTER cannot state {message}"):
         to_lobster(replace(original, events=original.events.with_columns(change)), "24/7")
 
 
@@ -186,7 +186,7 @@ def test_lobster_hours_are_milliseconds():
 @pytest.mark.parametrize(("seed", "n", "levels"), RANDOM)
 def test_random_sessions_come_back_from_parquet(tmp_path, seed, n, levels):
     original = random_session(seed, n, levels)
-    write(original, tmp_path / "own.parquet")
+    write_events(original, tmp_path / "own.parquet")
     dataset = file_dataset("databento", tmp_path / "own.parquet", calendar="24/7")
     (feed,) = databento.read_feeds([Blob("own.parquet", (tmp_path / "own.parquet").read_bytes())], dataset)
-    same_events(feed.checker.book(feed.events, feed.levels), original.events)
+    same_events(feed.checker.check_book(feed.events, feed.levels), original.events)

@@ -49,7 +49,7 @@ class Damaged:
     members: Files | None = None
 
 
-def damaged(sample: Sample, rng: random.Random) -> Damaged:
+def damage_sample(sample: Sample, rng: random.Random) -> Damaged:
     """The sample with one kind of damage, or two."""
     turn = rng.random()
     if turn < 0.08:

@@ -29,7 +29,7 @@ def policy(choice: str) -> Policy:
 POLICIES = {choice: policy(choice) for choice in ("raise", "drop", "keep")}
 
 
-def tried(sample: Sample, damage: Damaged, folder: Path, asked: str) -> list[Session] | None:
+def read_damaged(sample: Sample, damage: Damaged, folder: Path, choice: str) -> list[Session] | None:
     """The sessions of the damaged input, None where it is refused.
 
     Raises AssertionError for whatever is neither one clear sentence nor sound; other errors pass through.
@@ -39,7 +39,7 @@ def tried(sample: Sample, damage: Damaged, folder: Path, asked: str) -> list[Ses
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     try:
-        config = sample.config(folder / damage.given, POLICIES[asked])
+        config = sample.config(folder / damage.given, POLICIES[choice])
         sessions = [s for source in sources(config) for s in source()]
     except (DataError, ConfigError) as error:
         sentence = str(error)
@@ -51,13 +51,13 @@ def tried(sample: Sample, damage: Damaged, folder: Path, asked: str) -> list[Ses
         return None
     assert sessions, "neither an error nor a session"
     for session in sessions:
-        sound(session, config)
+        assert_sound(session, config)
     if damage.members is not None:
-        stated(sessions, sample, damage.members)
+        assert_stated(sessions, sample, damage.members)
     return sessions
 
 
-def sound(session: Session, config: FileDataset) -> None:
+def assert_sound(session: Session, config: FileDataset) -> None:
     """Raises AssertionError where the session is none."""
     e, kept = session.events, {f.name for f in fields(Policy) if getattr(config.policy, f.name) == "keep"}
     assert e.schema == schema(session.levels), "schema"
@@ -95,7 +95,7 @@ def sound(session: Session, config: FileDataset) -> None:
     assert "\n" not in "".join(q.notes), "notes"
 
 
-def same(sessions: list[Session], whole: list[Session]) -> None:
+def assert_same(sessions: list[Session], whole: list[Session]) -> None:
     """Raises AssertionError where the sessions are not those of the undamaged input."""
     ours, theirs = ([(s.symbol, s.date, s.open, s.close) for s in those] for those in (sessions, whole))
     assert ours == theirs, "other sessions, though no value was touched"
@@ -111,7 +111,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _NOTHING = Decimal(0), Decimal(0)
 
 
-def stated(sessions: list[Session], sample: Sample, members: Files) -> None:
+def assert_stated(sessions: list[Session], sample: Sample, members: Files) -> None:
     """Raises AssertionError where a session shows a book that no row of the text states, number by number."""
     books = _books(sample, members, sessions[0].levels)
     if books is None:

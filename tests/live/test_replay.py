@@ -81,7 +81,7 @@ def logged(configure, tmp_path_factory, new_store):
                 (folder / "recorded").mkdir()
                 for source in sources(configure(*SMALL).dataset):
                     for session in source():
-                        store.write(session, folder / "recorded" / f"{session.date}.parquet")
+                        store.write_events(session, folder / "recorded" / f"{session.date}.parquet")
             recorded = ["dataset=parquet", f"dataset.path={folder / 'recorded'}", "dataset.calendar=24/7"]
             synthetic = [*SMALL, *RUNS.get(name, [])]
             config = configure(
@@ -208,7 +208,7 @@ def test_the_same_session_twice_is_refused(logged, capsys, tmp_path):
     for name in ("a.parquet", "b.parquet"):
         (tmp_path / name).write_bytes(first.read_bytes())
     assert replay([run_id, f"dataset.path={tmp_path}", "--uri", uri]) == 1
-    assert "hold the same session of SYN" in capsys.readouterr().err
+    assert "contain the same session, SYN" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged,
     (source,) = sources(configure("dataset.session_length=5m", "dataset.sessions=1", "dataset.seed=7").dataset)
     (session,) = source()
     more = recorded / "more.parquet"
-    store.write(session, more)
+    store.write_events(session, more)
     try:
         assert replay([run_id, "--uri", uri]) == 2
         assert "are not, or not all, those that it was made of" in capsys.readouterr().err

@@ -18,8 +18,8 @@ from ofiml.data.synthetic import simulate
 from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import flow, memory, price
-from ofiml.microstructure.facts.figures import figures
-from ofiml.microstructure.facts.session import facts, pooled
+from ofiml.microstructure.facts.figures import draw_facts
+from ofiml.microstructure.facts.session import average_facts, measure_facts
 from ofiml.microstructure.facts.table import (
     PUBLISHED,
     SECTIONS,
@@ -55,7 +55,7 @@ def test_spread_counts_by_time():
         {"t": 95, "book": [(101, 5, 104, 5)]},  # replaced at once
         {"t": 95, "book": [(102, 5, 104, 5)]},  # 2 for 5 s, to the close
     ]
-    got = measured(shape.spread, session(rows, close=100))
+    got = measured(shape.measure_spread, session(rows, close=100))
     assert got == pytest.approx({"mean": (4 + 4 + 10) / 10, "median": 2, "one_tick": 0.4})
 
 
@@ -65,7 +65,7 @@ def test_depth_by_level_and_the_time_it_is_there():
         {"t": 1, "book": [(100, 20, 104, 20), (None, 0, 106, 20)]},  # mid 102, 3 s; no second bid
         {"t": 4, "book": [(100, 50, None, 0), (99, 40, None, 0)]},  # no mid, 2 s
     ]
-    got = measured(shape.depth, session(rows, levels=2, close=6))
+    got = measured(shape.measure_depth, session(rows, levels=2, close=6))
     assert got["bid_size"] == pytest.approx({"1": (10 + 3 * 20 + 2 * 50) / 6, "2": 40})
     assert got["ask_size"] == pytest.approx({"1": (30 + 3 * 20) / 4, "2": (60 + 3 * 20) / 4})
     assert got["relative_size"] == pytest.approx({"1": 1, "2": (40 + 30) / (170 / 6 + 22.5)})
@@ -84,10 +84,10 @@ def test_messages_count_once_and_a_trade_is_a_trade():
         {"t": 5, "action": "A", "book": [(90, 4, 92, 5)], "flags": 0},  # of a message that has not ended
     ]
     one = session(rows, close=10)
-    got = shape.messages(one, select_states(one, "message"), "message")
+    got = shape.measure_messages(one, select_states(one, "message"), "message")
     shares = {"add": 0.2, "cancel": 0.2, "modify": 0.2, "trade": 0.2, "other": 0.2}
     assert got == pytest.approx({**shares, "per_second": 0.5, "best_changed": 2 / 3, "price_changed": 1 / 3})
-    by_row = shape.messages(one, select_states(one, "row"), "row")
+    by_row = shape.measure_messages(one, select_states(one, "row"), "row")
     assert by_row["per_second"] == pytest.approx(0.7)
     assert by_row["trade"] == pytest.approx(1 / 7)
 
@@ -95,15 +95,15 @@ def test_messages_count_once_and_a_trade_is_a_trade():
 def test_autocorrelation_of_a_sign_that_turns():
     x = np.tile([1.0, -1.0], 100)
     expected = {"1": -199 / 200, "2": 198 / 200, "101": NAN}
-    assert memory.autocorrelation(x, (1, 2, 101)) == pytest.approx(expected, nan_ok=True)
-    assert np.isnan(memory.autocorrelation(np.full(200, 0.1), (1,))["1"])
-    assert np.isnan(memory.autocorrelation(np.empty(0), (1,))["1"])
+    assert memory.autocorrelate(x, (1, 2, 101)) == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(memory.autocorrelate(np.full(200, 0.1), (1,))["1"])
+    assert np.isnan(memory.autocorrelate(np.empty(0), (1,))["1"])
 
 
 def test_events_in_every_other_second_only():
     book = [(100, 5, 101, 5)]
     rows = [{"t": 2 * k + f, "book": book} for k in range(200) for f in (0.1, 0.2, 0.3)]
-    got = memory.event_rate(*(lambda s: (s, select_states(s, "message")))(session(rows, close=400)), 1)
+    got = memory.measure_event_rate(*(lambda s: (s, select_states(s, "message")))(session(rows, close=400)), 1)
     assert got["1"] == pytest.approx(-399 / 400)
     assert got["2"] == pytest.approx(398 / 400)
     assert got["300"] == pytest.approx(100 / 400)
@@ -114,35 +114,35 @@ def test_fills_of_one_order_are_one_sign():
     fills = [(1, "T", "B"), (1, "T", "B"), (1, "C", "A"), (1, "T", "B"), (1, "T", "A"), (2, "T", "A"), (2.5, "T", "N"),
              (3, "A", "B"), (3, "T", "B")]  # fmt: skip
     rows = [{"t": t, "action": action, "side": side, "book": book} for t, action, side in fills]
-    assert memory.trade_signs(session(rows)).tolist() == [1, -1, -1, 1]
+    assert memory.list_trade_signs(session(rows)).tolist() == [1, -1, -1, 1]
 
 
 def test_decay_of_a_power_law_is_its_exponent():
     acf = {str(lag): 0.5 * lag**-0.6 for lag in memory.SIGN_LAGS}
-    assert memory.decay(acf, 100_000) == pytest.approx(0.6)
+    assert memory.fit_decay(acf, 100_000) == pytest.approx(0.6)
     # From the first lag that is no more than noise, no lag counts, whatever comes after it.
-    assert memory.decay(acf | {"14": -0.1}, 100_000) == pytest.approx(0.6)
-    assert memory.decay(acf | {"14": -0.1, "50": 0.9}, 100_000) == pytest.approx(0.6)
-    assert np.isnan(memory.decay(acf | {"5": 0.001}, 100_000))
-    assert np.isnan(memory.decay(acf, 16))
+    assert memory.fit_decay(acf | {"14": -0.1}, 100_000) == pytest.approx(0.6)
+    assert memory.fit_decay(acf | {"14": -0.1, "50": 0.9}, 100_000) == pytest.approx(0.6)
+    assert np.isnan(memory.fit_decay(acf | {"5": 0.001}, 100_000))
+    assert np.isnan(memory.fit_decay(acf, 16))
 
 
 def test_messages_by_tenth_of_the_session():
     book = [(100, 5, 101, 5)]
     rows = [{"t": t, "book": book} for t in (0, 1, 10, 15, 95, 100)]
-    got = measured(memory.intraday, session(rows, close=100))
+    got = measured(memory.measure_intraday, session(rows, close=100))
     assert got == pytest.approx({"1": 5.0, **{str(k): 0.0 for k in range(3, 10)}, "2": 5 / 3, "10": 10 / 3})
 
 
 def test_kurtosis_of_moves_of_one_size():
-    got = measured(price.kurtosis, path([100 + k % 2 for k in range(400)]))
+    got = measured(price.measure_kurtosis, path([100 + k % 2 for k in range(400)]))
     assert got["1"] == pytest.approx(-2, abs=1e-3)  # all of one size: m4 = m2²
     assert np.isnan(got["10"])  # over an even number of steps there is no move
     assert np.isnan(got["60"])  # six moves
 
 
 def test_signature_of_a_trend_rises_with_the_step():
-    got = measured(price.signature, path(1000 + np.arange(6000)))
+    got = measured(price.measure_signature, path(1000 + np.arange(6000)))
     # A tick a second: over a whole number of seconds s the move is s, its square a second s.
     assert [got["signature"][k] for k in ("1", "10", "300")] == pytest.approx([1 / 60, 1 / 6, 5])
     assert got["signature"]["0.1"] == pytest.approx(1 / 60, rel=1e-3)  # one grid step in ten moves a tick
@@ -155,7 +155,7 @@ def test_a_mid_that_is_missing_makes_no_move():
     one = path(mid)
     hole = (pl.int_range(pl.len()) > 200) & (pl.int_range(pl.len()) < 300)
     gone = {c: pl.when(~hole).then(pl.col(c)) for c in ("bid_px_00", "bid_sz_00")}
-    holed = measured(price.signature, replace(one, events=one.events.with_columns(**gone)))
+    holed = measured(price.measure_signature, replace(one, events=one.events.with_columns(**gone)))
     assert holed["signature"]["10"] == pytest.approx(1 / 6)
     assert holed["volatility"]["ticks"] == pytest.approx(60)
 
@@ -168,19 +168,19 @@ def minutes(flow_lots, move):
 def test_next_minute_learns_from_the_first_half_only():
     x = np.random.default_rng(5).integers(-100, 100, 200)
     follows = np.concatenate([[0.0], 0.5 * x[:-1]])
-    assert flow.next_minute(minutes(x, follows)) == pytest.approx(1)
+    assert flow.measure_next_minute(minutes(x, follows)) == pytest.approx(1)
     turned = np.where(np.arange(200) <= 99, follows, -follows)
-    assert flow.next_minute(minutes(x, turned)) < -2
+    assert flow.measure_next_minute(minutes(x, turned)) < -2
     # The same minute's flow explains the move; that is no forecast.
-    assert abs(flow.next_minute(minutes(x, 0.5 * x))) < 0.2
-    assert np.isnan(flow.next_minute(minutes(x[:60], follows[:60])))
-    assert flow.next_minute(minutes(x[:61], follows[:61])) == pytest.approx(1)
+    assert abs(flow.measure_next_minute(minutes(x, 0.5 * x))) < 0.2
+    assert np.isnan(flow.measure_next_minute(minutes(x[:60], follows[:60])))
+    assert flow.measure_next_minute(minutes(x[:61], follows[:61])) == pytest.approx(1)
 
 
 def test_next_minute_does_not_reach_over_a_gap():
     x = np.random.default_rng(6).integers(-100, 100, 200)
     rows = minutes(x, np.concatenate([[0.0], 0.5 * x[:-1]]))
-    assert flow.next_minute(rows.filter(pl.Series(np.arange(200) % 9 != 4))) == pytest.approx(1)
+    assert flow.measure_next_minute(rows.filter(pl.Series(np.arange(200) % 9 != 4))) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("alike", "share"), [(True, 1.0), (False, 0.2)])
@@ -189,13 +189,13 @@ def test_first_component_of_levels_alike_and_apart(alike, share):
     own = rng.integers(-100, 100, (20_000, 5))
     lots = np.repeat(own[:, :1], 5, axis=1) if alike else own
     rows = pl.DataFrame({f"ofi_{m:02d}": lots[:, m] for m in range(5)}).with_columns(pl.lit(10.0).alias("depth"))
-    assert flow.first_component(rows, 5, 5) == pytest.approx(share, abs=0.01)
+    assert flow.measure_first_component(rows, 5, 5) == pytest.approx(share, abs=0.01)
 
 
 def test_a_session_counts_as_one_and_only_where_it_has_the_number():
     a = {"spread_ticks": {"mean": 1.0, "median": NAN, "one_tick": NAN}, "relative_size": {"1": 1.0}}
     b = {"spread_ticks": {"mean": 4.0, "median": NAN, "one_tick": 0.5}, "relative_size": {"1": 1.0, "2": 3.0}}
-    got = pooled([a, b])
+    got = average_facts([a, b])
     assert got["spread_ticks"] == pytest.approx({"mean": 2.5, "median": NAN, "one_tick": 0.5}, nan_ok=True)
     assert got["relative_size"] == {"1": 1.0, "2": 3.0}
 
@@ -209,11 +209,11 @@ def walk(seed, seconds):
 
 def test_a_random_walk_is_flat_and_has_no_tails():
     one = walk(8, 36_000)
-    curve = measured(price.signature, one)["signature"]
+    curve = measured(price.measure_signature, one)["signature"]
     assert all(abs(curve[k] - 1) < 0.1 for k in ("1", "5", "10", "30"))
     assert abs(curve["300"] - 1) < 0.35  # 120 spans
-    assert measured(price.signature, one)["volatility"]["ticks"] == pytest.approx(np.sqrt(60 * 2), rel=0.05)
-    tails = measured(price.kurtosis, one)
+    assert measured(price.measure_signature, one)["volatility"]["ticks"] == pytest.approx(np.sqrt(60 * 2), rel=0.05)
+    tails = measured(price.measure_kurtosis, one)
     assert tails["1"] == pytest.approx(34 / 5 / 4 - 3, abs=0.05)  # of the steps themselves
     assert abs(tails["10"]) < 0.2
     assert abs(tails["60"]) < 4 * np.sqrt(24 / 600)
@@ -223,7 +223,7 @@ def test_independent_signs_have_no_memory():
     rng = np.random.default_rng(9)
     book = [(100, 5, 101, 5)]
     rows = [{"t": k, "action": "T", "side": str(rng.choice(["A", "B"])), "book": book} for k in range(5000)]
-    got = memory.sign_memory(session(rows))
+    got = memory.measure_sign_memory(session(rows))
     assert all(abs(v) < 4 / np.sqrt(5000) for v in got["sign_acf"].values())
     assert np.isnan(got["trades"]["sign_decay"])
     assert got["trades"]["orders"] == 5000
@@ -231,7 +231,7 @@ def test_independent_signs_have_no_memory():
 
 
 def test_a_book_that_never_moves():
-    got = facts(path([100] * 4000), "message")
+    got = measure_facts(path([100] * 4000), "message")
     assert got["spread_ticks"] == {"mean": 2.0, "median": 2.0, "one_tick": 0.0}
     assert got["messages"]["best_changed"] == got["messages"]["price_changed"] == 0
     assert got["volatility"] == {"ticks": 0.0, "bps": 0.0}
@@ -242,7 +242,7 @@ def test_a_book_that_never_moves():
 
 def test_swapping_the_sides_changes_nothing():
     one = random_session(10, 12_000, levels=5)
-    left, right = facts(one, "message"), facts(mirrored(one), "message")
+    left, right = measure_facts(one, "message"), measure_facts(mirrored(one), "message")
     del left["volatility"]["bps"], right["volatility"]["bps"]  # the mirror is at another price
     right["bid_size"], right["ask_size"] = right["ask_size"], right["bid_size"]
     assert left.keys() == right.keys()
@@ -255,10 +255,10 @@ def test_swapping_the_sides_changes_nothing():
 
 @pytest.mark.parametrize("rows", [1, 2, 30])
 def test_a_short_session_has_few_facts_and_no_crash(rows):
-    got = facts(replace(path(range(100, 100 + rows), step=0.5), close=20 * SECOND), "message")
+    got = measure_facts(replace(path(range(100, 100 + rows), step=0.5), close=20 * SECOND), "message")
     assert got["spread_ticks"]["mean"] == 2
     assert np.isnan(got["impact_best"]["1"])
-    for figure in figures({"short": got}).values():
+    for figure in draw_facts({"short": got}).values():
         figure.savefig(io.BytesIO())
     assert "–" in write_facts({"short": got}, {"short": "a short one"})
 
@@ -266,9 +266,9 @@ def test_a_short_session_has_few_facts_and_no_crash(rows):
 def test_without_events_there_are_no_facts():
     one = path([100, 101])
     with pytest.raises(DataError, match="no events"):
-        facts(replace(one, events=one.events.clear()), "message")
+        measure_facts(replace(one, events=one.events.clear()), "message")
     with pytest.raises(DataError, match="no row has the flag F_LAST"):
-        facts(replace(one, events=one.events.with_columns(flags=pl.lit(0, pl.UInt8))), "message")
+        measure_facts(replace(one, events=one.events.with_columns(flags=pl.lit(0, pl.UInt8))), "message")
 
 
 # --- table and command -----------------------------------------------------------------------------------------------
@@ -276,7 +276,9 @@ def test_without_events_there_are_no_facts():
 
 @pytest.fixture(scope="module")
 def synthetic(configure):
-    return facts(simulate(configure("dataset=synthetic", "dataset.session_length=90m").dataset, 0)[0], "message")
+    return measure_facts(
+        simulate(configure("dataset=synthetic", "dataset.session_length=90m").dataset, 0)[0], "message"
+    )
 
 
 def test_every_row_of_the_table_is_measured(synthetic):
@@ -351,7 +353,7 @@ def raw(data):
 @pytest.fixture(scope="module")
 def amzn(data):
     (one,) = sources(file_dataset("lobster", data(AMZN)))[0]()
-    return facts(one, "message")
+    return measure_facts(one, "message")
 
 
 def test_amzn_spread_and_depth_from_the_raw_book(raw, amzn):

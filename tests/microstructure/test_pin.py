@@ -13,12 +13,12 @@ from ofiml.microstructure.toxicity.likelihood import (
     NAMES,
     Days,
     Parameters,
-    information,
     log_likelihood,
-    simulate,
+    observed_information,
+    simulate_days,
     value_and_gradient,
 )
-from ofiml.microstructure.toxicity.pin import counts, fit
+from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from tests.books import SECOND, session
 
 TRUE = Parameters(alpha=0.4, delta=0.3, mu=50.0, epsilon_buy=40.0, epsilon_sell=60.0)
@@ -52,7 +52,7 @@ def poisson(rate, count):
     ],
 )
 def test_the_likelihood_equals_exact_arithmetic(p):
-    buys, sells = simulate(replace(p, alpha=0.5, mu=p.mu + 1), 12, np.random.default_rng(5))
+    buys, sells = simulate_days(replace(p, alpha=0.5, mu=p.mu + 1), 12, np.random.default_rng(5))
     assert log_likelihood(p, buys, sells) == pytest.approx(exact(p, buys, sells), rel=1e-12)
 
 
@@ -74,7 +74,7 @@ def test_hundreds_of_trades_a_day_do_not_underflow():
 @pytest.mark.parametrize("name", NAMES)
 def test_each_parameter_moves_the_likelihood_as_its_own_formula_says(name):
     """Not so where all are read from the first: then four of five gradients are 0."""
-    buys, sells = simulate(TRUE, 8, np.random.default_rng(1))
+    buys, sells = simulate_days(TRUE, 8, np.random.default_rng(1))
     moved = replace(TRUE, **{name: getattr(TRUE, name) * 1.25})
     before, after = (log_likelihood(p, buys, sells) for p in (TRUE, moved))
     assert abs(after - before) > 1e-3
@@ -89,7 +89,7 @@ def test_parameters_are_read_in_the_order_of_their_names():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_derivatives_are_those_of_the_likelihood(seed):
-    days = Days.of(*simulate(TRUE, 40, np.random.default_rng(seed)))
+    days = Days.from_counts(*simulate_days(TRUE, 40, np.random.default_rng(seed)))
     theta = TRUE.vector * np.random.default_rng(seed).uniform(0.9, 1.1, 5)
     steps = np.diag(theta * 1e-5)
     sides = [[value_and_gradient(theta + sign * step, days) for step in steps] for sign in (1, -1)]
@@ -97,7 +97,7 @@ def test_derivatives_are_those_of_the_likelihood(seed):
     by_value = np.array([(up[0] - down[0]) for up, down in zip(*sides, strict=True)]) / width
     by_gradient = np.array([(up[1] - down[1]) for up, down in zip(*sides, strict=True)]) / width[:, None]
     np.testing.assert_allclose(value_and_gradient(theta, days)[1], by_value, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(-information(theta, days), by_gradient, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(-observed_information(theta, days), by_gradient, rtol=1e-5, atol=1e-6)
 
 
 TRUTHS = [TRUE, Parameters(0.25, 0.6, 300.0, 400.0, 350.0), Parameters(0.5, 0.5, 15.0, 8.0, 6.0)]
@@ -106,7 +106,7 @@ SEEDS = range(5)
 
 @cache
 def recovered(true, seed):
-    return fit(*simulate(true, 200, np.random.default_rng(seed)))
+    return fit_pin(*simulate_days(true, 200, np.random.default_rng(seed)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -134,20 +134,20 @@ def test_errors_are_as_wide_as_estimates_spread():
 
 
 def test_one_epsilon_is_the_restriction():
-    buys, sells = simulate(replace(TRUE, epsilon_sell=40.0), 120, np.random.default_rng(2))
-    free, one = fit(buys, sells), fit(buys, sells, one_epsilon=True)
+    buys, sells = simulate_days(replace(TRUE, epsilon_sell=40.0), 120, np.random.default_rng(2))
+    free, one = fit_pin(buys, sells), fit_pin(buys, sells, one_epsilon=True)
     assert one.parameters.epsilon_buy == one.parameters.epsilon_sell
     assert one.errors["epsilon_buy"] == one.errors["epsilon_sell"]
     assert one.errors["epsilon_buy"] < free.errors["epsilon_buy"]
     assert 0 <= free.log_likelihood - one.log_likelihood < 8  # 2·8 is far out in χ² of one degree of freedom
     assert abs(one.pin - one.parameters.pin) == 0
-    apart = simulate(replace(TRUE, epsilon_sell=80.0), 120, np.random.default_rng(2))
-    assert fit(*apart).log_likelihood - fit(*apart, one_epsilon=True).log_likelihood > 50
+    apart = simulate_days(replace(TRUE, epsilon_sell=80.0), 120, np.random.default_rng(2))
+    assert fit_pin(*apart).log_likelihood - fit_pin(*apart, one_epsilon=True).log_likelihood > 50
 
 
 def test_no_nearby_parameters_are_likelier():
-    buys, sells = simulate(TRUE, 60, np.random.default_rng(3))
-    found = fit(buys, sells)
+    buys, sells = simulate_days(TRUE, 60, np.random.default_rng(3))
+    found = fit_pin(buys, sells)
     assert found.log_likelihood == log_likelihood(found.parameters, buys, sells)
     for i in range(5):
         for factor in (0.99, 0.9999, 1.0001, 1.01):
@@ -158,8 +158,8 @@ def test_no_nearby_parameters_are_likelier():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_swapping_buys_and_sells_mirrors_the_fit(seed):
-    buys, sells = simulate(TRUE, 60, np.random.default_rng(seed))
-    ours, mirror = fit(buys, sells), fit(sells, buys)
+    buys, sells = simulate_days(TRUE, 60, np.random.default_rng(seed))
+    ours, mirror = fit_pin(buys, sells), fit_pin(sells, buys)
     a, d, m, b, s = ours.parameters.vector
     np.testing.assert_allclose(mirror.parameters.vector, [a, 1 - d, m, s, b], rtol=1e-4)
     assert mirror.log_likelihood == pytest.approx(ours.log_likelihood, rel=1e-12)
@@ -167,9 +167,9 @@ def test_swapping_buys_and_sells_mirrors_the_fit(seed):
 
 
 def test_the_same_counts_give_the_same_bits():
-    days = simulate(TRUE, 40, np.random.default_rng(0))
-    assert fit(*days) == fit(*days)
-    assert fit(*days) == fit(*(d.astype(float) for d in days))
+    days = simulate_days(TRUE, 40, np.random.default_rng(0))
+    assert fit_pin(*days) == fit_pin(*days)
+    assert fit_pin(*days) == fit_pin(*(d.astype(float) for d in days))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_same_counts_give_the_same_bits():
     ],
 )
 def test_at_a_boundary_there_is_no_error_and_a_note(true, without, note, pin_known):
-    found = fit(*simulate(true, 80, np.random.default_rng(4)))
+    found = fit_pin(*simulate_days(true, 80, np.random.default_rng(4)))
     assert {name for name in NAMES if math.isnan(found.errors[name])} == without
     assert len(found.notes) == 1
     assert found.notes[0].startswith(note)
@@ -195,15 +195,15 @@ def test_at_a_boundary_there_is_no_error_and_a_note(true, without, note, pin_kno
 @pytest.mark.parametrize("seed", range(3))
 def test_without_news_nothing_is_found(seed, one_epsilon):
     """The maximum alone would not say so: of days without news it may make a PIN of 0.2, with an error of 0.07."""
-    days = simulate(Parameters(0.0, 0.5, 0.0, 40.0, 40.0), 200, np.random.default_rng(seed))
-    found = fit(*days, one_epsilon=one_epsilon)
+    days = simulate_days(Parameters(0.0, 0.5, 0.0, 40.0, 40.0), 200, np.random.default_rng(seed))
+    found = fit_pin(*days, one_epsilon=one_epsilon)
     assert all(math.isnan(error) for error in found.errors.values())
     assert len(found.notes) == 1
-    assert found.notes[0].startswith("days without any news are about as likely")
+    assert found.notes[0].startswith("days without any news fit about as well")
 
 
 def test_days_that_are_all_alike_hold_no_information():
-    found = fit(np.full(30, 50), np.full(30, 50))
+    found = fit_pin(np.full(30, 50), np.full(30, 50))
     assert math.isnan(found.errors["pin"])
     assert found.notes
 
@@ -213,8 +213,8 @@ def test_days_that_are_all_alike_hold_no_information():
 def test_the_maximum_is_not_below_the_truth(epsilon, share):
     """From a few trades a day to a hundred million, with news small and large against ε."""
     true = Parameters(0.3, 0.4, share * epsilon, epsilon, 1.5 * epsilon)
-    days = simulate(true, 60, np.random.default_rng(7))
-    found = fit(*days)
+    days = simulate_days(true, 60, np.random.default_rng(7))
+    found = fit_pin(*days)
     assert found.log_likelihood >= log_likelihood(true, *days)
     assert found.agreeing > 3
 
@@ -222,9 +222,9 @@ def test_the_maximum_is_not_below_the_truth(epsilon, share):
 @pytest.mark.parametrize(
     ("buys", "sells", "sentence"),
     [
-        (np.ones(19), np.ones(19), "19 days; five parameters want 20"),
+        (np.ones(19), np.ones(19), "19 days; five parameters need 20"),
         (np.ones(30), np.ones(29), "30 days of buys, 29 of sells"),
-        (np.zeros(30), np.zeros(30), "nothing was traded on 30 days"),
+        (np.zeros(30), np.zeros(30), "no trades on 30 days"),
         (np.append(np.ones(29), -1), np.ones(30), "buys of day 30 is -1"),
         (np.ones(30), np.append(0.5, np.ones(29)), "sells of day 1 is 0.5"),
         (np.ones(30), np.append(np.nan, np.ones(29)), "sells of day 1 is nan"),
@@ -235,7 +235,7 @@ def test_the_maximum_is_not_below_the_truth(epsilon, share):
 )
 def test_bad_counts_are_refused_in_a_sentence(buys, sells, sentence):
     with pytest.raises(DataError, match=sentence):
-        fit(buys, sells)
+        fit_pin(buys, sells)
 
 
 @pytest.mark.parametrize("bad", [{"alpha": 1.1}, {"delta": -0.1}, {"mu": math.nan}, {"epsilon_buy": math.inf}])
@@ -246,7 +246,7 @@ def test_bad_parameters_are_refused(bad):
 
 def test_one_sided_days_are_fitted_all_the_same():
     rng = np.random.default_rng(0)
-    found = fit(np.zeros(40), rng.poisson(20, 40) + rng.poisson(40, 40) * (rng.random(40) < 0.3))
+    found = fit_pin(np.zeros(40), rng.poisson(20, 40) + rng.poisson(40, 40) * (rng.random(40) < 0.3))
     assert found.parameters.epsilon_buy < 1e-3
     assert {name for name in NAMES if math.isnan(found.errors[name])} == {"delta", "epsilon_buy"}
     assert [note[:12] for note in found.notes] == ["no good news", "no uninforme"]
@@ -259,8 +259,8 @@ def test_counts_are_of_orders_not_of_fills_in_whole_periods():
         (2.5, "N", 9), (3.0, "A", 1), (3.5, "B", 1), (6.0, "B", 1),
     ]  # fmt: skip
     rows = [{"t": t, "book": book, "action": "T", "side": side, "size": size} for t, side, size in told]
-    buys, sells = counts(session(rows, close=5), 2 * SECOND)
+    buys, sells = count_orders(session(rows, close=5), 2 * SECOND)
     assert buys.tolist() == [1, 1]  # the one at the open belongs to no period, nor do those after the second
     assert sells.tolist() == [1, 1]
     with pytest.raises(DataError, match="shorter than one bar"):
-        counts(session(rows, close=5), 6 * SECOND)
+        count_orders(session(rows, close=5), 6 * SECOND)

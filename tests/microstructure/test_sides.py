@@ -18,14 +18,14 @@ from ofiml.data.trades import trades
 from ofiml.errors import DataError
 from ofiml.microstructure.toxicity.sides import (
     Agreement,
-    agreement,
-    bulk,
+    classify_bulk,
+    cut_time_bars,
+    cut_volume_bars,
     lee_ready,
-    netted,
+    measure_agreement,
+    measure_net_agreement,
     quotes_before,
     tick_rule,
-    time_cut,
-    volume_cut,
 )
 from tests.books import SECOND, TICK, mirrored, random_session, session
 from tests.golden.test_aapl import file_dataset
@@ -141,7 +141,7 @@ def test_the_mirror_has_the_opposite_sides(seed, lag):
     ours, theirs = (lee_ready(s, trades(s), "message", lag) for s in (one, other))
     np.testing.assert_array_equal(ours, -theirs)
     for freedom in (None, 0.25):
-        a, b = (bulk(trades(s), volume_cut(trades(s), 5), freedom=freedom) for s in (one, other))
+        a, b = (classify_bulk(trades(s), cut_volume_bars(trades(s), 5), freedom=freedom) for s in (one, other))
         np.testing.assert_array_equal(a["signed"], -b["signed"])
         np.testing.assert_array_equal(a["classified"], b["classified"])
 
@@ -155,17 +155,20 @@ def test_what_comes_later_changes_nothing(seed, rows):
     np.testing.assert_array_equal(tick_rule(before), tick_rule(whole)[: before.height])
     ours = [lee_ready(s, trades(s), "row", SECOND // 10) for s in (short, one)]
     np.testing.assert_array_equal(ours[0], ours[1][: before.height])
-    for cuts in ([volume_cut(t, 7) for t in (before, whole)], [time_cut(trades(s), s, SECOND) for s in (short, one)]):
-        a, b = (bulk(t, c) for t, c in zip((before, whole), cuts, strict=True))
+    for cuts in (
+        [cut_volume_bars(t, 7) for t in (before, whole)],
+        [cut_time_bars(trades(s), s, SECOND) for s in (short, one)],
+    ):
+        a, b = (classify_bulk(t, c) for t, c in zip((before, whole), cuts, strict=True))
         assert a.equals(b.head(a.height))
 
 
 def test_hindsight_looks_ahead_and_is_asked_for():
     found = trades(random_trades(1, 2000))
-    plain, whole = (bulk(found, volume_cut(found, 40), hindsight=h) for h in (False, True))
+    plain, whole = (classify_bulk(found, cut_volume_bars(found, 40), hindsight=h) for h in (False, True))
     assert plain["classified"].sum() < whole["classified"].sum()
     first = found.head(found.height // 2)
-    ahead = bulk(first, volume_cut(first, 40), hindsight=True)
+    ahead = classify_bulk(first, cut_volume_bars(first, 40), hindsight=True)
     assert not ahead["signed"].equals(whole["signed"].head(ahead.height))
 
 
@@ -183,7 +186,7 @@ def bars_by_loop(found, key):
 @given(seeds, st.integers(1, 30))
 def test_volume_bars_equal_one_lot_at_a_time(seed, lots):
     found = trades(random_trades(seed))
-    cut = volume_cut(found, lots)
+    cut = cut_volume_bars(found, lots)
     expected, total = bars_by_loop(found, lambda i, k: k // lots)
     assert len(cut.known_at) == total // lots
     assert (cut.total(1) == lots).all()
@@ -198,7 +201,7 @@ def test_volume_bars_equal_one_lot_at_a_time(seed, lots):
 @given(seeds, st.sampled_from([SECOND, 7 * SECOND // 10]))
 def test_time_bars_equal_one_lot_at_a_time(seed, step):
     one = random_trades(seed)
-    found, cut = trades(one), time_cut(trades(one), one, step)
+    found, cut = trades(one), cut_time_bars(trades(one), one, step)
     stamps, sign = found["ts_recv"].to_list(), found["sign"].to_numpy()
     # (open, close], with a trade at the open in the first.
     expected, _ = bars_by_loop(found, lambda i, k: max(math.ceil((stamps[i] - one.open) / step), 1))
@@ -213,8 +216,8 @@ def test_time_bars_equal_one_lot_at_a_time(seed, step):
 def test_bulk_equals_a_loop(seed, freedom, hindsight):
     one = random_trades(seed, 200)
     found = trades(one).with_columns(pl.col("price").fill_null(1000 * TICK))
-    cut = time_cut(found, one, SECOND)
-    got = bulk(found, cut, freedom=freedom, hindsight=hindsight)
+    cut = cut_time_bars(found, one, SECOND)
+    got = classify_bulk(found, cut, freedom=freedom, hindsight=hindsight)
     price, volume = cut.last(found["price"].to_numpy()).tolist(), cut.total(1).tolist()
     moves = [(b - a, w) for a, b, w in zip(price[:-1], price[1:], volume[1:], strict=True)]
     for k in range(len(price)):
@@ -234,14 +237,14 @@ def test_bulk_equals_a_loop(seed, freedom, hindsight):
 
 def test_agreement_by_hand():
     table = pl.DataFrame({"size": [1, 2, 4, 8, 16], "sign": [1, 1, -1, 0, -1]})
-    got = agreement(table, np.array([1, -1, 0, 1, -1], np.int8))
+    got = measure_agreement(table, np.array([1, -1, 0, 1, -1], np.int8))
     assert got == Agreement(
         trades=4, lots=23, untold=1, untold_lots=8, classified=3, classified_lots=19, agreed=2, agreed_lots=17
     )
     assert (got.share, got.share_of_lots) == (2 / 4, 17 / 23)
     assert (got + got).share == got.share
     assert (got + got).lots == 46
-    assert math.isnan(agreement(table.filter(pl.col("sign") == 0), np.array([1], np.int8)).share)
+    assert math.isnan(measure_agreement(table.filter(pl.col("sign") == 0), np.array([1], np.int8)).share)
 
 
 def test_netted_by_hand():
@@ -249,12 +252,14 @@ def test_netted_by_hand():
         (0.5, "B", 6), (0.6, "A", 2), (1.5, "A", 3), (1.6, "N", 3)]]  # fmt: skip
     one = session(rows, close=2)
     found = trades(one)
-    cut = time_cut(found, one, SECOND)
-    got = netted(found, cut, np.array([8, -6]))  # all bought, all sold
+    cut = cut_time_bars(found, one, SECOND)
+    got = measure_net_agreement(found, cut, np.array([8, -6]))  # all bought, all sold
     assert (got.bars, got.lots) == (2, 11)
     assert got.right == 6 + 3
     assert got.half == (4 + 2) + 1.5  # 4 and 4 of 6 and 2; half of the 3 that are told
-    assert netted(found, cut, cut.total(found["sign"].to_numpy())).right == 8 + 2.25  # 3 of 6 sold: three quarters
+    assert (
+        measure_net_agreement(found, cut, cut.total(found["sign"].to_numpy())).right == 8 + 2.25
+    )  # 3 of 6 sold: three quarters
     assert got.share_of_half == 7.5 / 11
     assert (got + got).share == 9 / 11
 
@@ -263,26 +268,26 @@ def test_without_trades_there_is_nothing():
     one = session([{"t": 0, "book": [(100, 5, 102, 5)]}, {"t": 2, "book": [(100, 5, 102, 5)]}])
     found = trades(one)
     assert lee_ready(one, found, "message", 0).tolist() == []
-    for cut in (volume_cut(found, 5), time_cut(found, one, SECOND)):
-        assert bulk(found, cut).height == 0
-        assert math.isnan(netted(found, cut, np.empty(0, np.int64)).share)
+    for cut in (cut_volume_bars(found, 5), cut_time_bars(found, one, SECOND)):
+        assert classify_bulk(found, cut).height == 0
+        assert math.isnan(measure_net_agreement(found, cut, np.empty(0, np.int64)).share)
 
 
 @pytest.mark.parametrize("lots", [0, -1])
 def test_bad_bars_are_refused(lots):
     one = random_trades(0)
     with pytest.raises(DataError, match="choose a size"):
-        volume_cut(trades(one), lots)
+        cut_volume_bars(trades(one), lots)
     with pytest.raises(DataError, match="1 or more"):
-        time_cut(trades(one), one, lots)
+        cut_time_bars(trades(one), one, lots)
     with pytest.raises(DataError, match="degrees of freedom"):
-        bulk(trades(one), volume_cut(trades(one), 5), freedom=float(lots))
+        classify_bulk(trades(one), cut_volume_bars(trades(one), 5), freedom=float(lots))
 
 
 def test_bars_that_would_fill_the_memory_are_refused():
     huge = trades(random_trades(0)).with_columns(size=pl.lit(10**12, pl.Int64))
     with pytest.raises(DataError, match="choose a size"):
-        volume_cut(huge, 1)
+        cut_volume_bars(huge, 1)
 
 
 def test_amzn_sides_from_the_raw_files(data):
@@ -301,7 +306,7 @@ def test_amzn_sides_from_the_raw_files(data):
     (one,) = sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
     found = trades(one)
     assert lee_ready(one, found, "message", 0).tolist() == expected
-    assert agreement(found, np.array(expected, np.int8)).share == pytest.approx(0.9722, abs=1e-4)
+    assert measure_agreement(found, np.array(expected, np.int8)).share == pytest.approx(0.9722, abs=1e-4)
     best = quotes_before(one, found, "message", 0)
     outside = ((found["price"] >= best["ask"]) | (found["price"] <= best["bid"])).fill_null(False).to_numpy()
     assert (found["sign"].to_numpy() == expected)[outside].all()

@@ -9,7 +9,7 @@ from ofiml.bars.time import select_states
 from ofiml.cli import data as command
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import sources
-from ofiml.microstructure.facts.book import spread
+from ofiml.microstructure.facts.book import measure_spread
 from tests.data.test_readers import GOOD, csv, read
 
 
@@ -44,7 +44,7 @@ def test_a_session_in_several_files_is_refused_with_their_names(call, tmp_path):
     refused = [line for line in out.splitlines() if line.startswith("refused")]
     assert code == 1
     assert refused == [
-        f"refused: a.csv, {other}.csv hold the same session of X, 2024-10-21: join them, or choose one."
+        f"refused: a.csv and {other}.csv contain the same session, X on 2024-10-21: join them, or choose one."
         for other in "bc"
     ]
 
@@ -71,7 +71,7 @@ def test_what_is_described_is_what_is_measured(call, data, configure):
     code, out, _ = call("describe", "dataset=lobster", f"dataset.path={path}")
     (session,) = sources(configure("dataset=lobster", f"dataset.path={path}").dataset)[0]()
     assert code == 0
-    assert f"spread {spread(session, select_states(session, 'message'))['mean']:.2f} ticks on average" in out
+    assert f"spread {measure_spread(session, select_states(session, 'message'))['mean']:.2f} ticks on average" in out
 
 
 def test_converted_to_lobster_it_is_the_same_market(call, tmp_path, configure):

@@ -173,8 +173,8 @@ def test_bad_buckets_are_refused(bucket, window):
 @pytest.mark.parametrize(
     ("size", "signed", "sentence"),
     [
-        ([5, -1], [5, 0], "trade 2 of -1 lots"),
-        ([5], [6], "trade 1 of 5 lots has 6"),
+        ([5, -1], [5, 0], "trade 2 has -1 lots"),
+        ([5], [6], "trade 1 has 5 lots and 6"),
         ([2**50], [0], "choose a bucket"),
         ([2**62, 2**62], [0, 0], "choose a bucket"),
     ],

@@ -178,7 +178,7 @@ def test_one_session_in_two_files_is_refused(run, data, tmp_path):
     lines = data("databento/aapl_20241021_mbp10.csv").read_text().splitlines(keepends=True)
     for name, part in (("a.csv", lines[1:2500]), ("b.csv", lines[2500:])):
         (tmp_path / name).write_text("".join([lines[0], *part]))
-    with pytest.raises(DataError, match=r"a\.csv, b\.csv hold the same session of AAPL, 2024-10-21"):
+    with pytest.raises(DataError, match=r"a\.csv and b\.csv contain the same session, AAPL on 2024-10-21"):
         run("dataset=databento", f"dataset.path={tmp_path}/*.csv", "dataset.hours=all", "model=zero")
 
 

@@ -46,23 +46,23 @@ def _work(given: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from ofiml.microstructure.survey import as_json, show, survey
+    from ofiml.microstructure.survey import print_survey, survey_dataset, survey_to_json
     from ofiml.ui.progress import Stages
 
     def write(session: Session) -> list[Path]:
         return write_session(session, given.out, given.to, getattr(config.dataset, "calendar", "XNYS"))
 
     with Stages() as stages:
-        found = survey(
+        found = survey_dataset(
             config,
             stages,
             describe=given.command == "describe",
             write=write if given.command == "convert" else None,
         )
     if given.json:
-        sys.stdout.write(json.dumps(as_json(found), indent=1) + "\n")
+        sys.stdout.write(json.dumps(survey_to_json(found), indent=1) + "\n")
     else:
-        show(found, Console())
+        print_survey(found, Console())
     return 1 if found.refused else 0
 
 

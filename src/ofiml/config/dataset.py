@@ -154,15 +154,15 @@ class SyntheticDataset:
         for key in ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay"):
             require(duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
         require(duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
-        require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 of them.")
+        require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 periods.")
         require(
             self.excitation * (1 + self.state_dependence) <= 0.95,
-            "dataset.excitation times (1 + dataset.state_dependence) must be at most 0.95: market orders that like "
-            "the book come that much oftener, and their excitation must die out.",
+            "dataset.excitation times (1 + dataset.state_dependence) must be at most 0.95: the book raises the rate "
+            "of market orders by up to that factor, and their excitation must die out.",
         )
         require(
             self.clustering + self.stirring <= 0.98,
-            "dataset.clustering and dataset.stirring must sum to at most 0.98: the rest is what quotes do unprompted.",
+            "dataset.clustering and dataset.stirring must sum to at most 0.98: the rest is the base rate of quotes.",
         )
         square = all(len(row) == len(self.impact) for row in self.impact) and 1 <= len(self.impact) <= 32
         require(square, "dataset.impact must be a square matrix of 1 to 32 symbols, as in [[0.02]].")

@@ -1,8 +1,8 @@
-"""The cache of checked sessions, and of what is made of them: a Parquet file each, named by what it was made from.
+"""The cache of checked sessions and of tables derived from them, one Parquet file each, addressed by content.
 
-The name is a hash of the input's bytes and names, of the settings that matter, and of the source of this package, so
-that nothing has to be invalidated by hand. Files are written to a name of their own and renamed; the manifest, which
-holds their hashes, comes last. Whatever is missing, half written or altered is noticed and made again.
+A file's name is a hash of the input's bytes and names, of the settings that change a session, and of this package's
+source, so nothing has to be invalidated by hand. Each file is written under a temporary name and then renamed; the
+manifest with the hashes of all files comes last. A missing, partial or altered file is detected and rebuilt.
 """
 
 import hashlib
@@ -26,54 +26,57 @@ from ofiml.data.schema import Session, schema
 from ofiml.provenance import digest
 
 Item = TypeVar("Item")
-Packed = tuple[pl.DataFrame, dict[str, Any]]
+TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
 
-# Settings that choose among sessions, or say where things lie, and do not change a session.
-_ELSEWHERE = {"path", "store", "first_date", "last_date", "max_sessions", "max_events"}
+# Settings that choose sessions or locate files; they do not change a session.
+_UNHASHED_SETTINGS = {"path", "store", "first_date", "last_date", "max_sessions", "max_events"}
 
 
-def key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:
-    """The name of an input's sessions under a config: of files so named, whose digest is `content`. `other` is what
-    else changes them."""
-    settings = {k: v for k, v in asdict(dataset).items() if k not in _ELSEWHERE}
-    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _source()}
+def cache_key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:
+    """Return the cache name of an input's sessions: 32 hexadecimal digits.
+
+    `names` are the file names and `content` their digest; `other` holds further settings that change the sessions.
+    """
+    settings = {k: v for k, v in asdict(dataset).items() if k not in _UNHASHED_SETTINGS}
+    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _source_digest()}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def through(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
-    """The sessions that `make` yields, from the folder as far as they are there and whole, else made and kept there."""
-    return kept(folder, name, make, _packed, _unpacked)
+def cached_sessions(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
+    """Yield the sessions of `make`: from `folder` where they are cached and intact, else computed and cached."""
+    return cached_items(folder, name, make, _pack, _unpack)
 
 
-def kept(
+def cached_items(
     folder: Path,
     name: str,
     make: Callable[[], Iterator[Item]],
-    packed: Callable[[Item], Packed],
-    unpacked: Callable[[pl.DataFrame, dict[str, Any]], Item],
+    pack: Callable[[Item], TableAndMeta],
+    unpack: Callable[[pl.DataFrame, dict[str, Any]], Item],
 ) -> Iterator[Item]:
-    """The items that `make` yields, from the folder as far as they are there and whole, else made and kept there.
+    """Yield the items of `make`: from `folder` where they are cached and intact, else computed and cached.
 
-    An item is `packed` into a table and what JSON can hold. They are kept once all have been taken.
+    `pack` turns an item into a table and JSON-compatible metadata, `unpack` does the reverse. The cache entry becomes
+    valid once the caller has consumed all items.
     """
-    manifest, whole = _manifest(folder, name), 0
+    manifest, whole = _read_manifest(folder, name), 0
     for meta in manifest or []:
-        table = _load(_file(folder, name, whole), meta.pop("sha256"))
+        table = _read_table(_item_path(folder, name, whole), meta.pop("sha256"))
         if table is None:
             break
-        yield unpacked(table, meta)
+        yield unpack(table, meta)
         whole += 1
     if manifest is None or whole < len(manifest):
-        # Made again, they come out as they did: those that were whole have been given already.
-        yield from islice(_keep(folder, name, make(), packed), whole, None)
+        # Rebuilt items equal the cached ones, and the intact ones have been yielded already.
+        yield from islice(_write_items(folder, name, make(), pack), whole, None)
 
 
-def _file(folder: Path, name: str, index: int) -> Path:
+def _item_path(folder: Path, name: str, index: int) -> Path:
     return folder / f"{name}-{index}.parquet"
 
 
-def _manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
-    """What is kept of each session, if it is as it was written, else None. The first line is its own hash."""
+def _read_manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
+    """Read the metadata of each item; None if the file is missing or altered. Its first line is its own hash."""
     try:
         sha, _, content = (folder / f"{name}.json").read_bytes().partition(b"\n")
     except OSError:
@@ -81,8 +84,8 @@ def _manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
     return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == sha else None
 
 
-def _load(path: Path, sha: str) -> pl.DataFrame | None:
-    """The table, if its file is as it was written, else None."""
+def _read_table(path: Path, sha: str) -> pl.DataFrame | None:
+    """Read a table; None if its file is missing or altered."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -90,42 +93,44 @@ def _load(path: Path, sha: str) -> pl.DataFrame | None:
     return pl.read_parquet(io.BytesIO(content)) if hashlib.sha256(content).hexdigest() == sha else None
 
 
-def _keep(folder: Path, name: str, items: Iterator[Item], packed: Callable[[Item], Packed]) -> Iterator[Item]:
+def _write_items(
+    folder: Path, name: str, items: Iterator[Item], pack: Callable[[Item], TableAndMeta]
+) -> Iterator[Item]:
     folder.mkdir(parents=True, exist_ok=True)
     manifest = []
     for i, item in enumerate(items):
-        table, meta = packed(item)
-        sha = renamed(_file(folder, name, i), partial(_write, table))
+        table, meta = pack(item)
+        sha = write_atomically(_item_path(folder, name, i), partial(_write_table, table))
         manifest.append(meta | {"sha256": sha})
         yield item
     content = json.dumps(manifest, indent=1).encode()
     sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
-    renamed(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
+    write_atomically(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
 
 
 _META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"]
 
 
-def _packed(session: Session) -> Packed:
+def _pack(session: Session) -> TableAndMeta:
     table = session.events.select(list(schema(session.levels)))
     return table, {k: getattr(session, k) for k in _META} | {"quality": asdict(session.quality)}
 
 
-def _unpacked(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
+def _unpack(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
     return Session(events=table, **meta | {"quality": Quality(**meta["quality"])})
 
 
-def write(session: Session, path: Path) -> None:
-    """The session's events as Parquet, in the event schema."""
-    _write(_packed(session)[0], path)
+def write_events(session: Session, path: Path) -> None:
+    """Write the session's events as Parquet, in the event schema."""
+    _write_table(_pack(session)[0], path)
 
 
-def _write(table: pl.DataFrame, path: Path) -> None:
+def _write_table(table: pl.DataFrame, path: Path) -> None:
     table.write_parquet(path, compression="zstd", compression_level=1)
 
 
-def renamed(path: Path, write_to: Callable[[Path], object]) -> str:
-    """Writes beside `path`, then renames, so that it appears whole or not at all; returns the SHA-256 of it."""
+def write_atomically(path: Path, write_to: Callable[[Path], object]) -> str:
+    """Write a temporary file beside `path` and rename it, so it appears whole or not at all; return its SHA-256."""
     part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
     try:
         write_to(part)
@@ -138,12 +143,12 @@ def renamed(path: Path, write_to: Callable[[Path], object]) -> str:
 
 
 @cache
-def _source() -> str:
-    """A hash of what makes sessions: this package's source, its settings and units, and the packages that it asks."""
+def _source_digest() -> str:
+    """Hash the code that makes sessions: this package, config, units, and the versions of the packages it uses."""
     package = Path(__file__).parent
     sources = [*package.rglob("*.py"), *(package.parent / "config").rglob("*.py"), package.parent / "units.py"]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in _ASKED]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in _HASHED_PACKAGES]
     return digest(*(v.encode() for v in versions), *(f.read_bytes() for f in sorted(sources)))
 
 
-_ASKED = ("databento-dbn", "exchange-calendars", "orjson", "polars", "pyarrow", "tzdata")
+_HASHED_PACKAGES = ("databento-dbn", "exchange-calendars", "orjson", "polars", "pyarrow", "tzdata")

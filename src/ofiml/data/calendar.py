@@ -1,4 +1,4 @@
-"""When a market's sessions are: exchange calendars with half days and daylight saving, or UTC days."""
+"""Session times of a market: exchange calendars with half days and daylight saving, or UTC days."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -26,23 +26,23 @@ class Window:
     close: int
     scheduled: int | None = None
 
-    def holds(self, stamps: Int64) -> bool:
-        """Whether one of the sorted times lies in it, bounds included: a state at the open is where bars start from."""
+    def contains_any(self, stamps: Int64) -> bool:
+        """Tell whether any of the sorted times lies inside, bounds included: bars start from a state at the open."""
         return bool(np.searchsorted(stamps, self.open) < np.searchsorted(stamps, self.close, side="right"))
 
-    def within(self, other: "Window") -> "Window":
+    def intersect(self, other: "Window") -> "Window":
         return Window(self.date, max(self.open, other.open), min(self.close, other.close))
 
-    def trimmed(self, stamps: Int64) -> "Window":
-        """From the minute of its first event to its last: bars on a grid that does not depend on the event."""
+    def trim(self, stamps: Int64) -> "Window":
+        """Trim to the minute of the first event and to the last event, so that the bar grid does not depend on it."""
         first = int(stamps[np.searchsorted(stamps, self.open)])
         last = int(stamps[np.searchsorted(stamps, self.close, side="right") - 1])
         # Bars are (open, close]: the open lies before the first event.
-        return replace(self.within(Window(self.date, (first - 1) // _MINUTE * _MINUTE, last)), scheduled=self.close)
+        return replace(self.intersect(Window(self.date, (first - 1) // _MINUTE * _MINUTE, last)), scheduled=self.close)
 
 
 def time_zone(calendar: str) -> ZoneInfo:
-    """The exchange's time zone."""
+    """Return the exchange's time zone."""
     if calendar == ALWAYS:
         return ZoneInfo("UTC")
     if calendar in ("XNYS", "XNAS"):
@@ -50,8 +50,8 @@ def time_zone(calendar: str) -> ZoneInfo:
     return ZoneInfo(str(_calendar(calendar, dt.date(2024, 1, 1), dt.date(2024, 1, 31)).tz))
 
 
-def windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
-    """The sessions that may hold events from `first` to `last` (UTC ns), in order and without overlap.
+def list_windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
+    """List the sessions that may contain events from `first` to `last` (UTC ns), in order and without overlap.
 
     `hours` is `regular` (the calendar's, with its half days and daylight saving), `all` (exchange-local days) or two
     exchange-local times on the calendar's days. A market that never closes has UTC days.
@@ -61,17 +61,17 @@ def windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
     if hours == "all" or (calendar == ALWAYS and hours == "regular"):
         return [_day(d, zone) for d in days]
     if calendar == ALWAYS:
-        return [between(d, hours, zone) for d in days]
+        return [make_window(d, hours, zone) for d in days]
     schedule = _calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
     if hours == "regular" and schedule["break_start"].notna().any():
         raise DataError(
-            f"the sessions of {calendar} have a break: choose one half of the day, as dataset.hours=['09:00','11:30'], "
-            "so that nothing is measured across it."
+            f"the sessions of {calendar} have a break: choose one half of the day, such as "
+            "dataset.hours=['09:00','11:30'], so that no measurement spans the break."
         )
     bounds = (schedule[c].dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for c in ("open", "close"))
     opens, closes = (b.astype(np.int64).tolist() for b in bounds)
     found = [
-        between(label.date(), hours, zone)
+        make_window(label.date(), hours, zone)
         if isinstance(hours, list)
         else Window(label.date().isoformat(), open_, close)
         for label, open_, close in zip(schedule.index, opens, closes, strict=True)
@@ -95,8 +95,8 @@ def _local(day: dt.date, at: str, zone: ZoneInfo) -> int:
     return int(dt.datetime.combine(day, dt.time.fromisoformat(at), zone).timestamp()) * SECOND
 
 
-def between(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
-    """A day from one local time to another."""
+def make_window(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
+    """Make the window of a day from one local time to another."""
     return Window(day.isoformat(), _local(day, hours[0], zone), _local(day, hours[1], zone))
 
 

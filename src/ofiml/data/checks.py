@@ -1,4 +1,4 @@
-"""Checks of rows, each cause with its policy: an error that names the place, a counted drop, or a counted keep."""
+"""Checks of rows. Each cause has a policy: raise an error that names the place, drop and count, or keep and count."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
 
-# Two clocks never agree; beyond this the columns are swapped or a stamp is wrong.
+# Two clocks never agree exactly; beyond this the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
-_LONGEST = 80  # characters of a cell in a message
+_MAX_CELL_CHARS = 80  # characters of a cell in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Rows where `bad` holds fall under `cause`; `what` says so of one of them, with its columns as format fields.
+    """Rows where `bad` is true fall under `cause`; `what` describes one of them, with its columns as format fields.
 
     A field `{value}` is the cell of `column` itself, whose name a file may have chosen.
     """
@@ -31,10 +31,10 @@ class Check:
 
 @dataclass(slots=True)
 class Checker:
-    """Applies one policy to the rows of one input and counts what it drops and keeps, by cause.
+    """Apply one policy to the rows of one input and count dropped and kept rows by cause.
 
-    `book_source` is the file of the book columns where that is another one. Frames carry `line`, the line in the file,
-    or whatever `place` says that it counts.
+    `book_source` is the file of the book columns, where it is a separate file. Frames have a column `line`: the line in
+    the file, or the unit that `place` names (record, row).
     """
 
     source: str
@@ -49,8 +49,13 @@ class Checker:
         """Make a checker for other rows of the same input, with all counts at zero."""
         return Checker(self.source, self.policy, self.book_source, place=self.place)
 
+    def no_rows_error(self) -> DataError:
+        """Make the error for an input of which no row remains; it states what was dropped, by cause."""
+        dropped = ", ".join(f"{count:,} {cause}" for cause, count in self.dropped.items()) or "none"
+        return DataError(f"{self.source}: no rows remain (dropped: {dropped}); check dataset=… and the file.")
+
     def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
-        """The rows that pass; see `refuse`. What a check finds in rows that an earlier one dropped does not count."""
+        """Return the rows that pass all checks; see `refuse`. Rows that an earlier check dropped count only once."""
         found = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
         for check, any_bad in zip(checks, found, strict=True):
             if any_bad:
@@ -59,13 +64,13 @@ class Checker:
         return frame
 
     def refuse(self, cause: str, frame: pl.DataFrame, bad: pl.Series, column: str, what: str) -> pl.DataFrame:
-        """The frame less its bad rows, or as it is where the policy keeps them. Raises DataError where it raises."""
+        """Return the frame without its bad rows, or unchanged if the policy keeps them. Raises DataError by policy."""
         count = int(bad.sum())
         if count == 0:
             return frame
         policy = getattr(self.policy, cause)
         if policy == "raise":
-            row = {name: _shortened(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
+            row = {name: _shorten(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
             row["value"] = row.get(column)
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
@@ -76,12 +81,12 @@ class Checker:
         return frame if policy == "keep" else frame.filter(~bad)
 
     def count(self, cause: str, count: int) -> None:
-        """Counts rows as the policy of their cause has it."""
+        """Count rows as dropped or kept, by the policy of their cause."""
         counts = self.kept if getattr(self.policy, cause) == "keep" else self.dropped
         counts[cause] = counts.get(cause, 0) + count
 
     def notice(self, cause: str, lines: pl.Series, what: str) -> None:
-        """Counts messages that are kept whatever they say. Raises DataError where the policy does."""
+        """Count messages at `lines` under `cause`. Raises DataError where the policy does."""
         if getattr(self.policy, cause) == "raise":
             raise DataError(
                 f"{self.source}, {self.place} {lines[0]}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
@@ -90,9 +95,9 @@ class Checker:
         self.count(cause, len(lines))
 
     def parse(self, text: pl.DataFrame, casts: dict[str, pl.Expr], optional: set[str]) -> pl.DataFrame:
-        """`line` and the columns of `casts`, each cast from text.
+        """Return `line` and the columns of `casts`, each cast from text.
 
-        A cell that does not parse is refused as unreadable; so is an empty one, unless its column is optional.
+        A cell that does not parse is unreadable; so is an empty cell, unless its column is optional.
         """
         parsed = text.select("line", *(cast.alias(column) for column, cast in casts.items()))
         for column in casts:
@@ -108,66 +113,71 @@ class Checker:
             parsed = parsed.filter(~bad)
         return parsed
 
-    def times(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Rows whose receipt does not run back, nor precede the event by more than a second."""
+    def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows whose receipt is not earlier than a previous one, nor than the event by over a second."""
         late = pl.col("ts_event") > pl.col("ts_recv") + _CLOCK_TOLERANCE
-        what = "{ts_event} is later than its receipt, {ts_recv}"
-        return self._in_order(self.apply(events, [Check("clock", "ts_event", late, what)]))
+        what = "the event time {ts_event} is more than 1 s later than its receipt, {ts_recv}"
+        return self._check_order(self.apply(events, [Check("clock", "ts_event", late, what)]))
 
-    def _in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A late stamp and an early one both make times run back; of the two readings the one that blames fewer rows
-        holds, so that one wrong stamp does not condemn all rows after it. Kept, an early row was known no sooner than
-        the row before it, a late one no later than the row after it."""
+    def _check_order(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows in order of receipt.
+
+        Either one late time or one early time makes times decrease. The reading that blames fewer rows is used, so that
+        one wrong time does not condemn all rows after it. Where such rows are kept, an early row gets the time of the
+        row before it, a late row that of the row after it.
+        """
         stamps = frame["ts_recv"].to_physical()
         early = stamps < stamps.cum_max()
         if not early.any():
             return frame
         late = stamps > stamps.cum_min(reverse=True)
         if early.sum() <= late.sum():
-            frame = self.refuse("time_reversal", frame, early, "ts_recv", "the time {ts_recv} runs back")
+            frame = self.refuse(
+                "time_reversal", frame, early, "ts_recv", "the time {ts_recv} is earlier than in a row before it"
+            )
             if self.policy.time_reversal == "keep":
                 frame = frame.with_columns(pl.col("ts_recv").cum_max())
             return frame
-        what = "the time {ts_recv} is later than the rows after it"
+        what = "the time {ts_recv} is later than in the rows after it"
         frame = self.refuse("time_reversal", frame, late, "ts_recv", what)
         if self.policy.time_reversal == "keep":
             frame = frame.with_columns(pl.col("ts_recv").cum_min(reverse=True))
         return frame
 
-    def book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
-        """Rows of one session whose books are books; what is odd but possible is counted. Missing levels get null."""
+    def check_book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
+        """Return one session's rows with valid books, missing levels as null; odd but possible rows are counted."""
         events = self.apply(events, _sentinels(levels))
         events = events.with_columns(_missing_as_null(levels))
         return self.apply(events, _book_checks(levels))
 
 
-def carried(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Give the rows that are left of `before`, which `row` identifies, the marks of the rows that were dropped.
+def carry_flags(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Move the flags of dropped rows to the remaining rows of `before`, which `row` identifies.
 
-    A book clear or a stated book goes, as F_SNAPSHOT, to the next row that is left, so that no flow is measured across
-    it; the end of a message to the last row that is left of it, so that it is not known later than it was.
+    A book clear or snapshot marks the next remaining row as F_SNAPSHOT, so that no flow is measured across it. The end
+    of a message moves to the last remaining row of the message, so that the message is not known later than it was.
     """
     if after.height == before.height or after.height == 0:
         return after
     left = np.flatnonzero(np.isin(before["row"].to_numpy(), after["row"].to_numpy(), assume_unique=True))
     flags = after["flags"].to_numpy().copy()
     reset = ((before["action"] == "R") | ((before["flags"] & F_SNAPSHOT) != 0)).to_numpy()
-    following = np.searchsorted(left, np.flatnonzero(reset))  # of a row that is left, itself
+    following = np.searchsorted(left, np.flatnonzero(reset))  # a remaining row follows itself
     flags[following[following < len(left)]] |= F_SNAPSHOT
-    # Of a message that went as a whole, the row before it ended its own message already.
+    # If a whole message was dropped, the row before it already ends its own message.
     ends = np.flatnonzero(((before["flags"] & F_LAST) != 0).to_numpy())
     preceding = np.searchsorted(left, ends, side="right") - 1
     flags[preceding[preceding >= 0]] |= F_LAST
     return after.with_columns(pl.Series("flags", flags))
 
 
-def _shortened(cell: Any) -> Any:
-    """A cell as a sentence can hold it: in a damaged file it may go on for megabytes."""
-    return f"{cell[:_LONGEST]}…" if isinstance(cell, str) and len(cell) > _LONGEST else cell
+def _shorten(cell: Any) -> Any:
+    """Shorten a cell for an error message: in a damaged file it may be megabytes long."""
+    return f"{cell[:_MAX_CELL_CHARS]}…" if isinstance(cell, str) and len(cell) > _MAX_CELL_CHARS else cell
 
 
 def remedy(cause: str, policy: Policy) -> str:
-    """What to do about a refused cause."""
+    """Describe what a user can do about a refused cause."""
     others = [p for p in policy.choices(cause) if p != "raise"]
     verbs = {"drop": "drop and count such rows", "keep": "count and keep them"}
     return "Fix the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."
@@ -179,12 +189,12 @@ def _names(levels: int, quantity: str) -> list[str]:
 
 def _sentinels(levels: int) -> list[Check]:
     columns = ["price", *_names(levels, "px")]
-    what = "a number that stands for no price"
+    what = "the number is the placeholder for no price"
     return [Check("sentinel", "price", pl.any_horizontal(pl.col(columns) == NO_PRICE), what)]
 
 
 def _missing_as_null(levels: int) -> list[pl.Expr]:
-    """Sentinels as null, and no size where there is no price."""
+    """Replace placeholder prices by null, and sizes of levels without a price by null."""
     present = {c: pl.col(c) != NO_PRICE for c in ["price", *_names(levels, "px")]}
     exprs = [pl.when(there).then(pl.col(c)).alias(c) for c, there in present.items()]
     for size in _names(levels, "sz"):
@@ -210,13 +220,15 @@ def _book_checks(levels: int) -> list[Check]:
             checks.append(Check("unreadable", f"{side}_px_{m:02d}", px.is_null() & sz.is_not_null(), what))
             if m:
                 before = pl.col(f"{side}_px_{m - 1:02d}")
-                what = f"level {m} at {{{side}_px_{m:02d}}} stands before level {m - 1} at {{{side}_px_{m - 1:02d}}}"
+                what = (
+                    f"level {m} at {{{side}_px_{m:02d}}} is not worse than level {m - 1} at {{{side}_px_{m - 1:02d}}}"
+                )
                 out_of_order = px.is_not_null() & ((px - before) * better >= 0).fill_null(True)
                 checks.append(Check("order", f"{side}_px_{m:02d}", out_of_order, what + " (in 1e-9)"))
     what = "bid {bid_px_00} is above ask {ask_px_00} (in 1e-9): the book is crossed"
     checks.append(Check("crossed", "bid_px_00", bid > ask, what))
     checks.append(Check("locked", "bid_px_00", bid == ask, "the best bid and ask are both {bid_px_00} (in 1e-9)"))
-    checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid, or no ask"))
+    checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid or no ask"))
     book = [c for q in ("px", "sz", "ct") for c in _names(levels, q)]
     same_book = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
     row = ["ts_event", "action", "side", "price", "size", "sequence"]
@@ -225,9 +237,11 @@ def _book_checks(levels: int) -> list[Check]:
     what = "sequence {sequence} repeats the row before it"
     checks.append(Check("duplicate", "sequence", same_row & resting, what))
     back = pl.col("sequence") < pl.col("sequence").shift(1)
-    checks.append(Check("sequence", "sequence", back, "the sequence number {sequence} runs back"))
-    what = "{action} of {size} changes nothing in the shown book"
+    checks.append(
+        Check("sequence", "sequence", back, "the sequence number {sequence} is lower than in the row before it")
+    )
+    what = "{action} of {size} does not change the visible book"
     checks.append(Check("no_effect", "action", same_book & resting, what))
     halt = (pl.col("action") == "N") & ((pl.col("flags") & F_SNAPSHOT) != 0)
-    checks.append(Check("halt", "action", halt, "trading halts, at {ts_event}"))
+    checks.append(Check("halt", "action", halt, "trading halted at {ts_event}"))
     return checks

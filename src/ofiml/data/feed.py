@@ -1,4 +1,4 @@
-"""What passes through readers: the bytes of an input's files, and one symbol's rows in feed order."""
+"""Input and output of readers: the bytes of an input's files, and one symbol's rows in feed order."""
 
 import gzip
 import io
@@ -11,9 +11,9 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.errors import DataError
 
-MOST_BYTES = 16 << 30  # that a file may unpack to: beyond that it is a bomb, or needs splitting
-_PIECE = 1 << 24  # bytes that are unpacked at a time
-_HARMLESS, _DENSEST = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
+MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a bomb or must be split
+_CHUNK_BYTES = 1 << 24  # bytes unpacked at a time
+_MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -52,12 +52,12 @@ def unpack_file(blob: Blob) -> Blob:
     try:
         if content.startswith(_GZIP):
             with gzip.open(io.BytesIO(content)) as stream:
-                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+                return Blob(blob.name, read_at_most(stream.read, MAX_BYTES, blob))
         if content.startswith(_ZSTD):
             import pyarrow as pa
 
             with pa.CompressedInputStream(io.BytesIO(content), "zstd") as stream:
-                return Blob(blob.name, read_at_most(stream.read, MOST_BYTES, blob))
+                return Blob(blob.name, read_at_most(stream.read, MAX_BYTES, blob))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
     return blob
@@ -69,14 +69,14 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
     Raises DataError where that is more than `limit` bytes, or so much more than `packed` that it is a bomb.
     """
     size, parts = 0, []
-    while piece := read(_PIECE):
+    while piece := read(_CHUNK_BYTES):
         size += len(piece)
         if size > limit:
             raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
-        if size > _HARMLESS and size > _DENSEST * len(packed.content):
+        if size > _MIN_BOMB_BYTES and size > _MAX_RATIO * len(packed.content):
             raise DataError(
-                f"{packed.name} unpacks to more than {_DENSEST} times its {len(packed.content)} bytes, as no market's "
-                "data does: fetch it again, or unpack it first."
+                f"{packed.name} unpacks to more than {_MAX_RATIO} times its {len(packed.content)} bytes, which market "
+                "data never does: fetch it again, or unpack it first."
             )
         parts.append(piece)
     return b"".join(parts)
@@ -91,12 +91,12 @@ def split_by_symbol(
     """
     symbols = table["symbol"]
     if not len(symbols):
-        raise DataError(f"{source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
+        raise checker.no_rows_error()
     alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, and the quick one
     names = [symbols[0]] if alone else symbols.drop_nulls().unique(maintain_order=True).to_list()
     for name in wanted or ():
         if name not in names:
-            raise DataError(f"{source} holds no symbol {name}, only {', '.join(map(str, names[:5]))}.")
+            raise DataError(f"{source} contains no symbol {name}; it contains {', '.join(map(str, names[:5]))}.")
     if alone:
         yield names[0], table.drop("symbol"), checker
         return

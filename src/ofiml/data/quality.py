@@ -20,6 +20,6 @@ class Quality:
     notes: list[str] = field(default_factory=list)
 
 
-def add(total: dict[str, int], more: dict[str, int]) -> dict[str, int]:
-    """Counts by cause, summed."""
+def add_counts(total: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+    """Add two counts by cause; causes of count 0 in `more` are left out."""
     return total | {cause: total.get(cause, 0) + count for cause, count in more.items() if count}

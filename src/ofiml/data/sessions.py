@@ -14,9 +14,9 @@ from ofiml.config import FileDataset, SyntheticDataset, files
 from ofiml.data import cache as store
 from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
-from ofiml.data.checks import Checker, carried
+from ofiml.data.checks import Checker, carry_flags
 from ofiml.data.feed import Blob, Feed
-from ofiml.data.quality import Quality, add
+from ofiml.data.quality import Quality, add_counts
 from ofiml.data.readers import READERS
 from ofiml.data.schema import (
     Int64,
@@ -44,20 +44,20 @@ class Source:
 
 @dataclass(slots=True)
 class UniqueSessions:
-    """The sessions that a study has taken, by symbol and date, each with its source: no two may have one name."""
+    """The sessions of a study by symbol and date, each with its source; no two may share symbol and date."""
 
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, symbol: str, date: str, source: str) -> None:
-        """Take one more. Raises DataError, which names both sources, where one of that symbol and date was taken."""
+        """Add a session. Raises DataError, naming both sources, if that symbol and date exist already."""
         if (symbol, date) in self.taken:
-            both = f"{self.taken[symbol, date]}, {source}"
-            raise DataError(f"{both} hold the same session of {symbol}, {date}: join them, or choose one.")
+            both = f"{self.taken[symbol, date]} and {source}"
+            raise DataError(f"{both} contain the same session, {symbol} on {date}: join them, or choose one.")
         self.taken[symbol, date] = source
 
 
 def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
-    """One source per input (a file, or files that belong together) or simulated session, in order.
+    """List one source per input (a file, or files that belong together) or simulated session, in order.
 
     Calling it reads and yields its sessions, of at most `max_events` events each, the rest counted as dropped.
     """
@@ -70,7 +70,7 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
         def simulated(index: int) -> Source:
             return Source(
                 lambda: (_limit(s, dataset.max_events) for s in simulate(dataset, index)),
-                lambda: store.key([str(index)], "", dataset, max_events=dataset.max_events),
+                lambda: store.cache_key([str(index)], "", dataset, max_events=dataset.max_events),
             )
 
         return [simulated(index) for index in range(count)]
@@ -81,7 +81,7 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
         def run() -> Iterator[Session]:
             sessions = (s for s in _read(group, dataset, alone=alone) if _in_range(s, dataset))
-            return (_limit(s, dataset.max_events) for s in _first(sessions, dataset.max_sessions))
+            return (_limit(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
         return Source(run, lambda: _name(group, file_digest(group), dataset, alone=alone, **chosen))
@@ -93,10 +93,10 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 def _name(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:
     code = READERS.source_digest(dataset.name)
     other |= {} if code is None else {"reader": code}
-    return store.key([p.name for p in paths], content, dataset, **other)
+    return store.cache_key([p.name for p in paths], content, dataset, **other)
 
 
-def _first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
+def _take_first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
     """Yield the first `count`; one more is read, so that an input without more is known to be whole."""
     yield from islice(sessions, count)
     next(sessions, None)
@@ -108,33 +108,33 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
     def make() -> Iterator[Session]:
         blobs = [Blob(path.name, path.read_bytes()) for path in paths]
         try:
-            yield from _made(blobs, dataset, content)
+            yield from _read_sessions(blobs, dataset, content)
         except _OutsideHours:
-            # A single input without one regular hour is meant to be read whole; a note says so.
+            # A single input without regular hours is read whole; a note reports it.
             if not alone or dataset.hours != "regular":
                 raise
-            for session in _made(blobs, replace(dataset, hours="all"), content):
-                session.quality.notes.append("nothing lies in regular hours, so all hours are used")
+            for session in _read_sessions(blobs, replace(dataset, hours="all"), content):
+                session.quality.notes.append("no events in regular hours, so all hours are used")
                 yield session
 
     if dataset.store is None:
         return make()
-    return store.through(Path(dataset.store), _name(paths, content, dataset, alone=alone), make)
+    return store.cached_sessions(Path(dataset.store), _name(paths, content, dataset, alone=alone), make)
 
 
-def _made(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> Iterator[Session]:
+def _read_sessions(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> Iterator[Session]:
     """The sessions of an input, whose digest is `whole`. Raises _OutsideHours if none of its events lies in them."""
     last, outside = None, []
     for feed in READERS[dataset.name].read_feeds(blobs, dataset):
         try:
-            for session in _cut(feed, dataset, whole):
+            for session in _cut_sessions(feed, dataset, whole):
                 if last is not None:
                     yield last
                 last = session
         except _OutsideHours as error:  # of one symbol among others it is counted, not raised
             outside.append(error)
     if last is not None:
-        yield _with_outside(last, outside)
+        yield _count_outside(last, outside)
     elif outside:
         raise outside[0]
 
@@ -148,7 +148,7 @@ class _OutsideHours(DataError):
         self.dropped, self.kept = feed.checker.dropped, feed.checker.kept
 
 
-def _with_outside(session: Session, outside: list[_OutsideHours]) -> Session:
+def _count_outside(session: Session, outside: list[_OutsideHours]) -> Session:
     """The session, its report with the rows of the input's feeds that lie outside all hours."""
     quality = session.quality
     for one in outside:
@@ -156,9 +156,9 @@ def _with_outside(session: Session, outside: list[_OutsideHours]) -> Session:
         quality = Quality(
             rows=quality.rows + one.rows,
             used=quality.used,
-            dropped=add(add(quality.dropped, one.dropped), {"outside_hours": rest}),
-            kept=add(quality.kept, one.kept),
-            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has nothing in these hours"],
+            dropped=add_counts(add_counts(quality.dropped, one.dropped), {"outside_hours": rest}),
+            kept=add_counts(quality.kept, one.kept),
+            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has no events in these hours"],
         )
     return replace(session, quality=quality)
 
@@ -167,39 +167,39 @@ def _in_range(session: Session, dataset: FileDataset) -> bool:
     return (dataset.first_date or "") <= session.date <= (dataset.last_date or "9")
 
 
-def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
+def _cut_sessions(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
     """The sessions of a feed, checked. Rows outside every session count as dropped with the nearest one."""
     checker, source = feed.checker, feed.checker.source
-    _not_empty(feed.events, checker)
+    _require_rows(feed.events, checker)
     received, happened = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
     notes = [*feed.notes, *checker.notes]
     delay = float(np.median(received - happened))
     if delay < 0:
         if checker.policy.clock != "keep":
             raise DataError(
-                f"{source}: most events are later than their receipt; ts_event and ts_recv are swapped, or one of the "
-                "two clocks was set wrong (then dataset.policy.clock=keep)."
+                f"{source}: most events are later than their receipt: ts_event and ts_recv are swapped, or one of the "
+                "two clocks was wrong (if so, set dataset.policy.clock=keep)."
             )
-        notes.append(f"the clock of receipts stands {-delay / SECOND:.3f} s before that of events (median)")
+        notes.append(f"the receipt clock is {-delay / SECOND:.3f} s behind the event clock (median)")
     missed = sum(checker.dropped.get(cause, 0) for cause in ("unreadable", "negative_size"))
     if missed and READERS[dataset.name].book_from_messages:
-        notes.append(f"the book is built message by message, and may be wrong from the first of {missed} dropped on")
+        notes.append(f"the book is built message by message and may be wrong after the first of {missed} dropped rows")
     numbered = feed.events.with_row_index("row")
-    events = _not_empty(carried(numbered, checker.times(numbered)), checker)
+    events = _require_rows(carry_flags(numbered, checker.check_times(numbered)), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
     stamps = times(events)
     windows = _windows(feed, dataset, stamps)
-    index, outside = _assigned(stamps, windows)
+    index, outside = _assign_windows(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
         of_session = checker.with_zero_counts()
-        checked = _not_empty(carried(rows, of_session.book(rows, feed.levels)), of_session)
-        _on_ticks(checked, dataset, of_session)
+        checked = _require_rows(carry_flags(rows, of_session.check_book(rows, feed.levels)), of_session)
+        _check_ticks(checked, dataset, of_session)
         quality = Quality(
             rows=before.rows + rows.height + outside[k],
             used=checked.height,
-            dropped=add(add(before.dropped, of_session.dropped), {"outside_hours": outside[k]}),
-            kept=add(before.kept, of_session.kept),
+            dropped=add_counts(add_counts(before.dropped, of_session.dropped), {"outside_hours": outside[k]}),
+            kept=add_counts(before.kept, of_session.kept),
             notes=list(notes),
         )
         before = Quality()
@@ -219,9 +219,9 @@ def _cut(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
         )
 
 
-def _not_empty(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
+def _require_rows(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
     if events.height == 0:
-        raise DataError(f"{checker.source}: no row is left ({checker.dropped} dropped); check dataset=… and the file.")
+        raise checker.no_rows_error()
     return events
 
 
@@ -229,7 +229,7 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
     """The sessions that hold events of the feed. Raises _OutsideHours where there are none."""
     span = int(stamps[0]), int(stamps[-1])
     try:
-        windows = calendar.windows(dataset.calendar, dataset.hours, *span)
+        windows = calendar.list_windows(dataset.calendar, dataset.hours, *span)
     except DataError as error:  # the calendar does not know whose times these are
         raise DataError(f"{feed.checker.source}: {error}") from error
     if feed.open is not None and feed.close is not None and feed.date is not None:
@@ -238,27 +238,29 @@ def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
         if isinstance(dataset.hours, list) and not same_day:
             # The name says that the market was open, on a day that the calendar does not know.
             day = dt.date.fromisoformat(feed.date)
-            same_day = [calendar.between(day, dataset.hours, calendar.time_zone(dataset.calendar))]
-        windows = [named.within(w) for w in same_day] or [named]
-    used = [w for w in windows if w.holds(stamps)]
+            same_day = [calendar.make_window(day, dataset.hours, calendar.time_zone(dataset.calendar))]
+        windows = [named.intersect(w) for w in same_day] or [named]
+    used = [w for w in windows if w.contains_any(stamps)]
     if not used:
         hours = [(w.open, w.close) for w in windows if w.open < w.close]
-        where = f"within the session's hours, {_stated(hours[0][0], hours[-1][1])}" if hours else "in a session"
+        where = (
+            f"within the session's hours, {_format_span(hours[0][0], hours[-1][1])}" if hours else "within a session"
+        )
         raise _OutsideHours(
-            f"{feed.checker.source}: no event lies {where}; it holds {_stated(*span)}. "
-            "See dataset.hours and dataset.calendar; dataset.hours=all keeps all.",
+            f"{feed.checker.source}: no events {where}; its events span {_format_span(*span)}. "
+            "See dataset.hours and dataset.calendar; dataset.hours=all uses every hour.",
             feed,
         )
     if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):
-        return [w.trimmed(stamps) for w in used]
+        return [w.trim(stamps) for w in used]
     return used
 
 
-def _stated(first: int, last: int) -> str:
+def _format_span(first: int, last: int) -> str:
     return " to ".join(str(np.datetime64(t // SECOND, "s")) for t in (first, last)) + " UTC"
 
 
-def _assigned(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:
+def _assign_windows(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:
     """(the window of each row, -1 where it is in none; how many rows in none are nearest to each window)."""
     index = np.full(len(stamps), -1, np.int64)
     for k, w in enumerate(windows):
@@ -268,7 +270,7 @@ def _assigned(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:
     return index, np.bincount(nearest, minlength=len(windows)).tolist()
 
 
-def _on_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> None:
+def _check_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> None:
     """Raises DataError for best quotes off the tick: a wrong tick would scale numbers in silence."""
     tick = round(dataset.tick * PRICE_SCALE)
     for column in ("bid_px_00", "ask_px_00"):
@@ -292,6 +294,6 @@ def _limit(session: Session, max_events: int | None) -> Session:
         events=events,
         close=int(times(events)[-1]),
         scheduled_close=session.close if session.scheduled_close is None else session.scheduled_close,
-        quality=replace(quality, used=max_events, dropped=add(quality.dropped, {"beyond_max_events": beyond})),
+        quality=replace(quality, used=max_events, dropped=add_counts(quality.dropped, {"beyond_max_events": beyond})),
         truth=None if session.truth is None else session.truth.head(max_events),
     )

@@ -1,4 +1,4 @@
-"""A session's trades, and the market orders that they are fills of."""
+"""A session's trades, and the market orders behind them."""
 
 import numpy as np
 import polars as pl
@@ -7,10 +7,11 @@ from ofiml.data.schema import Session
 
 
 def trades(session: Session) -> pl.DataFrame:
-    """One row a trade (action T), in feed order: `row` of the session's events, `ts_event` and `ts_recv` (int64 ns),
-    `price` (1e-9 units, null where the feed has none), `size` (lots), `sign`.
+    """Return one row per trade (action T), in feed order.
 
-    `sign` is what the feed says of the aggressor: 1 a buyer, -1 a seller, 0 where it does not say. Known at `ts_recv`.
+    Columns: `row` of the session's events, `ts_event` and `ts_recv` (int64 ns), `price` (1e-9 units, null where the
+    feed has none), `size` (lots), and `sign`, the aggressor by the feed: 1 a buyer, -1 a seller, 0 where the feed does
+    not say. Known at `ts_recv`.
     """
     return (
         session.events.lazy()
@@ -27,9 +28,11 @@ def trades(session: Session) -> pl.DataFrame:
     )
 
 
-def orders(trades: pl.DataFrame) -> pl.DataFrame:
-    """The first fill of each market order. Trades in a row with one exchange time and one side are the fills of one
-    order; trades without a side are left out.
+def group_orders(trades: pl.DataFrame) -> pl.DataFrame:
+    """Return the first fill of each market order, as rows of `trades`.
+
+    Consecutive trades with one exchange time and one side are the fills of one order. Trades without a side are left
+    out.
     """
     signed = trades.filter(pl.col("sign") != 0)
     first = np.ones(signed.height, np.bool_)

@@ -173,7 +173,7 @@ def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[l
         by_date: dict[str, list[tuple[Session, Path]]] = {}
         for session in sessions:
             path = Path(folder) / f"{sum(map(len, by_date.values()))}.parquet"
-            store.write(session, path)
+            store.write_events(session, path)
             by_date.setdefault(session.date, []).append((replace(session, events=pl.DataFrame(), truth=None), path))
         del session  # memory now holds the events of none
         require_symbols(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})

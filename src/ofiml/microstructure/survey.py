@@ -1,4 +1,4 @@
-"""What a dataset holds, without a study: its sessions, their quality, and the shape of their books."""
+"""Survey a dataset without a study: its sessions, their quality, and the shape of their books."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,15 +18,15 @@ from ofiml.data.sessions import Source, UniqueSessions, sources
 from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
-from ofiml.microstructure.facts.session import Facts, pooled
+from ofiml.microstructure.facts.session import Facts, average_facts
 from ofiml.ui.format import format_number
 from ofiml.ui.progress import Bar, Stages
 from ofiml.units import SECOND
 
 
 @dataclass(slots=True)
-class Found:
-    """One session's line of the survey: what it is, its quality, and its facts where they were asked for."""
+class SessionSummary:
+    """One session of the survey: identity, quality, facts if they were measured, files if they were written."""
 
     symbol: str
     date: str
@@ -41,93 +41,93 @@ class Found:
 
 @dataclass(slots=True)
 class Survey:
-    """All sessions in order, and the sentences of the inputs that could not be used."""
+    """All sessions in order, and one error message per input that could not be used."""
 
-    sessions: list[Found]
+    sessions: list[SessionSummary]
     refused: list[str]
 
 
-def survey(
+def survey_dataset(
     config: Config,
     stages: Stages,
     *,
     describe: bool = False,
     write: Callable[[Session], list[Path]] | None = None,
 ) -> Survey:
-    """Reads every session of the dataset, an input at a time on each thread, and lets its events go again.
+    """Read every session of the dataset, one input at a time per thread, and release its events.
 
-    An input that is refused does not end the survey. Inputs count up to `max_sessions`, as in a study.
+    An input with an error does not end the survey. Sessions count up to `max_sessions`, as in a study.
     """
-    found = sources(config.dataset)
+    inputs = sources(config.dataset)
 
-    def work(source: Source, bar: Bar) -> tuple[list[Found], list[str]]:
-        held, refused = [], []
+    def work(source: Source, bar: Bar) -> tuple[list[SessionSummary], list[str]]:
+        summaries, refused = [], []
         try:
             for session in source():
-                one = _found(session, config.bars.per if describe else None)
-                one.written = write(session) if write else []
-                held.append(one)
+                summary = _summarise(session, config.bars.per if describe else None)
+                summary.written = write(session) if write else []
+                summaries.append(summary)
         except DataError as error:
             refused.append(str(error))
         bar.step()
-        return held, refused
+        return summaries, refused
 
-    with stages.stage("inputs", len(found)) as bar:
+    with stages.stage("inputs", len(inputs)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
-        parts = parallel(joblib.delayed(work)(source, bar) for source in found)
-    sessions = [one for held, _ in parts for one in held][: config.dataset.max_sessions]
+        parts = parallel(joblib.delayed(work)(source, bar) for source in inputs)
+    sessions = [one for summaries, _ in parts for one in summaries][: config.dataset.max_sessions]
     refused = [sentence for _, sentences in parts for sentence in sentences]
-    taken = UniqueSessions()
+    unique = UniqueSessions()
     for one in sessions:
         try:
-            taken.add(one.symbol, one.date, one.source)
+            unique.add(one.symbol, one.date, one.source)
         except DataError as error:
             refused.append(str(error))
     if not sessions and not refused:
-        refused.append("no session lies within dataset.first_date and dataset.last_date.")
+        refused.append("no session between dataset.first_date and dataset.last_date.")
     return Survey(sessions, refused)
 
 
-def _found(session: Session, per: str | None) -> Found:
+def _summarise(session: Session, per: str | None) -> SessionSummary:
     s = session
-    found = Found(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
+    found = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
     if per is not None:
         book = select_states(session, per)
         found.facts = {
-            "spread_ticks": shape.spread(session, book),
-            **shape.depth(session, book),
-            "messages": shape.messages(session, book, per),
-            "intraday": memory.intraday(session, book),
+            "spread_ticks": shape.measure_spread(session, book),
+            **shape.measure_depth(session, book),
+            "messages": shape.measure_messages(session, book, per),
+            "intraday": memory.measure_intraday(session, book),
         }
     return found
 
 
-def show(found: Survey, console: Console) -> None:
-    """Prints the sessions and their quality, the facts of each symbol if they were measured, and what was refused."""
+def print_survey(survey: Survey, console: Console) -> None:
+    """Print the sessions, their quality, the facts of each symbol if measured, and the errors of refused inputs."""
     table = Table(box=None, pad_edge=False)
     for column in ("symbol", "session", "open", "close (UTC)", "levels", "events", "of rows"):
         table.add_column(column, justify="right" if column in ("levels", "events", "of rows") else "left", no_wrap=True)
-    for s in found.sessions:
+    for s in survey.sessions:
         numbers = (str(s.levels), f"{s.quality.used:,}", f"{s.quality.rows:,}")
-        table.add_row(s.symbol, s.date, _clock(s.open), _clock(s.close), *numbers)
-    if found.sessions:
+        table.add_row(s.symbol, s.date, _format_clock(s.open), _format_clock(s.close), *numbers)
+    if survey.sessions:
         console.print(table)
-    for s in found.sessions:
+    for s in survey.sessions:
         counts = (("dropped", s.quality.dropped), ("noticed and kept", s.quality.kept))
-        said = [f"{word} {_counts(count)}" for word, count in counts if count] + s.quality.notes
-        if said:
-            console.print(f"{s.symbol} {s.date}: {'; '.join(said)}", highlight=False, soft_wrap=True, markup=False)
-    for symbol, facts in _by_symbol(found):
+        parts = [f"{word} {_format_counts(count)}" for word, count in counts if count] + s.quality.notes
+        if parts:
+            console.print(f"{s.symbol} {s.date}: {'; '.join(parts)}", highlight=False, soft_wrap=True, markup=False)
+    for symbol, facts in _by_symbol(survey):
         console.print()
-        _show_facts(symbol, facts, console)
-    for path in [p for s in found.sessions for p in s.written]:
+        _print_facts(symbol, facts, console)
+    for path in [p for s in survey.sessions for p in s.written]:
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
-    for sentence in found.refused:
+    for sentence in survey.refused:
         console.print(f"refused: {sentence}", style="red", highlight=False, soft_wrap=True, markup=False)
 
 
-def as_json(found: Survey) -> dict[str, Any]:
-    """The same for other programs; what is not defined is null."""
+def survey_to_json(survey: Survey) -> dict[str, Any]:
+    """Return the survey as JSON-compatible data; undefined numbers are null."""
     sessions = [
         {
             "symbol": s.symbol,
@@ -138,17 +138,17 @@ def as_json(found: Survey) -> dict[str, Any]:
             "quality": asdict(s.quality),
             "facts": {t: {k: v if np.isfinite(v) else None for k, v in c.items()} for t, c in s.facts.items()},
         }
-        for s in found.sessions
+        for s in survey.sessions
     ]
-    return {"sessions": sessions, "refused": found.refused}
+    return {"sessions": sessions, "refused": survey.refused}
 
 
-def _by_symbol(found: Survey) -> Iterator[tuple[str, Facts]]:
-    for symbol in sorted({s.symbol for s in found.sessions if s.facts}):
-        yield symbol, pooled([s.facts for s in found.sessions if s.symbol == symbol])
+def _by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:
+    for symbol in sorted({s.symbol for s in survey.sessions if s.facts}):
+        yield symbol, average_facts([s.facts for s in survey.sessions if s.symbol == symbol])
 
 
-def _show_facts(symbol: str, facts: Facts, console: Console) -> None:
+def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     spread, mix = facts["spread_ticks"], facts["messages"]
     console.print(f"{symbol}, averages over its sessions", style="bold", highlight=False)
     console.print(
@@ -184,9 +184,9 @@ def _show_facts(symbol: str, facts: Facts, console: Console) -> None:
     console.print(f"messages by tenth of the session (1 is even): {drawn}  {shown}", highlight=False, soft_wrap=True)
 
 
-def _counts(counts: dict[str, int]) -> str:
+def _format_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {cause}" for cause, count in counts.items())
 
 
-def _clock(stamp: int) -> str:
+def _format_clock(stamp: int) -> str:
     return str(np.datetime64(stamp // SECOND, "s"))[11:]

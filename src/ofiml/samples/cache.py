@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ofiml.data.cache import Packed, kept
+from ofiml.data.cache import TableAndMeta, cached_items
 from ofiml.data.quality import Quality
 from ofiml.data.truth import Truth
 from ofiml.provenance import code_identity
@@ -24,7 +24,7 @@ def cached_samples(
 
     `source` names what the sessions are made from, content and all.
     """
-    return list(kept(folder, _key(source, settings), make, _pack, _unpack))
+    return list(cached_items(folder, _key(source, settings), make, _pack, _unpack))
 
 
 def _key(source: str, settings: SampleSettings) -> str:
@@ -44,7 +44,7 @@ def _key(source: str, settings: SampleSettings) -> str:
     ).hexdigest()[:32]
 
 
-def _pack(samples: SessionSamples) -> Packed:
+def _pack(samples: SessionSamples) -> TableAndMeta:
     meta = {f.name: getattr(samples, f.name) for f in fields(samples) if f.name not in ("rows", "origin")}
     planted = None if samples.planted is None else asdict(samples.planted)
     return samples.rows, meta | {"quality": asdict(samples.quality), "planted": planted}

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
-from ofiml.data.quality import add
+from ofiml.data.quality import add_counts
 from ofiml.ofi.reduce import describe_reducers
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.table import feature_columns
@@ -32,7 +32,7 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
     for s in sessions:
-        dropped, kept = add(dropped, s.quality.dropped), add(kept, s.quality.kept)
+        dropped, kept = add_counts(dropped, s.quality.dropped), add_counts(kept, s.quality.kept)
     return DatasetReport(
         name=dataset.name,
         digest=hashlib.sha256("".join(s.digest for s in sessions).encode()).hexdigest(),

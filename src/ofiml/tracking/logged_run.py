@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config
 from ofiml.data.feed import Blob
-from ofiml.data.formats.parquet import table
+from ofiml.data.formats.parquet import read_parquet
 from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
@@ -146,7 +146,7 @@ def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataTyp
         return there
 
     try:
-        rows = table(Blob(path.name, path.read_bytes()), wanted)
+        rows = read_parquet(Blob(path.name, path.read_bytes()), wanted)
         for name in there:
             if rows.schema[name] != columns[name]:
                 raise DataError(f"column {name} has type {rows.schema[name]}, not {columns[name]}")

@@ -1,4 +1,4 @@
-"""Books of feeds that tell sizes by price: what their readers share."""
+"""Books of feeds that state sizes by price: code that their readers share."""
 
 import polars as pl
 
@@ -14,10 +14,10 @@ from ofiml.data.schema import (
 )
 
 
-def lone_events(
+def make_single_row_events(
     rows: pl.DataFrame, action: str, *, event: str, received: str, sequence: pl.Expr | pl.Series
 ) -> pl.DataFrame:
-    """Events of an action, a row each and each a message of its own, without side, price and size.
+    """Make events of one action, one row and one message each, without side, price and size.
 
     `rows` has `line`; `event` and `received` name its columns of the two clocks.
     """
@@ -34,14 +34,14 @@ def lone_events(
     )
 
 
-def from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """The events of messages that set and clear levels, as `build` has them.
+def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
+    """Build the events of messages that set and clear levels.
 
-    A row that states a book (F_SNAPSHOT) tells of no level more than of another: its side is N, its price null.
+    A row that states a whole book (F_SNAPSHOT) concerns no single level: its side is N, its price null, its size 0.
     """
     events, noticed = build(messages, levels)
     for cause, lines in noticed.items():
-        checker.notice(cause, lines, "a level is removed that the book does not have")
+        checker.notice(cause, lines, "the removed level is not in the book")
     stated = (pl.col("flags") & F_SNAPSHOT) != 0
     return events.with_columns(
         pl.when(stated).then(pl.lit("N").cast(SIDE)).otherwise("side").alias("side"),
@@ -50,10 +50,10 @@ def from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.Dat
     )
 
 
-def after_first(trades: pl.DataFrame, before: Int64, checker: Checker) -> tuple[pl.DataFrame, Int64]:
-    """The trades, and `before` of each, that do not come before all books; what comes before is `no_snapshot`.
+def drop_early_trades(trades: pl.DataFrame, before: Int64, checker: Checker) -> tuple[pl.DataFrame, Int64]:
+    """Drop trades before the first book, as the policy `no_snapshot` says; return the trades and their `before`.
 
-    `before` (trades,) is the number of books before each.
+    `before` (trades,) is the number of books before each trade. Raises DataError where the policy does.
     """
     early = before == 0
     if not early.any():

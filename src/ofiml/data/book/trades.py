@@ -1,4 +1,4 @@
-"""Trades put among the rows of a book that does not hold them."""
+"""Merge trades into the rows of a book that does not contain them."""
 
 import numpy as np
 import polars as pl
@@ -8,11 +8,11 @@ from ofiml.data.book.build import MESSAGE_COLUMNS
 from ofiml.data.schema import EVENT_COLUMNS, Int64, level_columns
 
 
-def among(messages: pl.DataFrame, trades: pl.DataFrame, before: Int64) -> pl.DataFrame:
-    """A messages table with trades, which leave the book as it is.
+def merge_trades_into_messages(messages: pl.DataFrame, trades: pl.DataFrame, before: Int64) -> pl.DataFrame:
+    """Merge trades into a table of messages; they do not change the book.
 
-    `trades` has the columns of an event, and `line`; `before` (trades,), which does not fall, is the number of messages
-    that come before each.
+    `trades` has the event columns and `line`; `before` (trades,), non-decreasing, is the number of messages before each
+    trade.
     """
     kept = trades.with_columns(
         pl.lit(kernel.KEEP, pl.UInt8).alias("op"),
@@ -24,10 +24,13 @@ def among(messages: pl.DataFrame, trades: pl.DataFrame, before: Int64) -> pl.Dat
     return _merged(messages.select(names), kept.select(names), before)
 
 
-def upon(book: pl.DataFrame, trades: pl.DataFrame, before: Int64, levels: int) -> pl.DataFrame:
-    """Rows of books with trades, each of which shows the book before it; none, before the first. As `among`."""
+def merge_trades_into_books(book: pl.DataFrame, trades: pl.DataFrame, before: Int64, levels: int) -> pl.DataFrame:
+    """Merge trades into rows that each state a book; a trade shows the book before it (null before the first book).
+
+    Arguments as in `merge_trades_into_messages`; `before` counts books.
+    """
     shown = {name: dtype for m in range(levels) for name, dtype in level_columns(m).items()}
-    # Index 0 is the book before the first row: nothing.
+    # Index 0 is the empty book before the first row.
     nothing = pl.DataFrame({name: [None] for name in shown}, schema=shown)
     seen = pl.concat([nothing, book.select(list(shown))])[before]
     names = ["line", *EVENT_COLUMNS, *shown]

@@ -17,7 +17,7 @@ def _is_7z(blob: Blob) -> bool:
     return blob.content.startswith(b"7z\xbc\xaf\x27\x1c") or blob.name.lower().endswith(".7z")
 
 
-def names(blob: Blob) -> dict[str, int]:
+def list_files(blob: Blob) -> dict[str, int]:
     """The base name of each file in the archive, with its size unpacked as the archive has it.
 
     Raises DataError for a damaged archive, two files of one name, and a 7z where the package that reads it is missing.
@@ -27,12 +27,12 @@ def names(blob: Blob) -> dict[str, int]:
     for path, size in found:
         name = _base(path)
         if name in sizes:
-            raise DataError(f"{blob.name} holds two files of the name {name}: keep one of each.")
+            raise DataError(f"{blob.name} contains two files named {name}: keep one.")
         sizes[name] = size
     return sizes
 
 
-def contents(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
+def read_files(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
     """The bytes of the files of those base names. Raises DataError for a damaged archive or a file of over 8 GiB."""
     names_ = set(wanted)
     found = _read_7z(blob, names_) if _is_7z(blob) else _read_zip(blob, names_)
@@ -123,7 +123,7 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
         raise _damaged(blob, "7z archive", error) from error
     missing = sorted(wanted - set(kept))
     if missing:
-        raise DataError(f"{blob.name} is damaged: {missing[0]} does not come out of it; fetch it again.")
+        raise DataError(f"{blob.name} is damaged: {missing[0]} cannot be extracted; fetch it again.")
     return {name: memory.buffer.getvalue() for name, memory in kept.items()}
 
 
@@ -133,7 +133,7 @@ def _py7zr(blob: Blob) -> Any:
         import py7zr.io
     except ImportError as error:
         raise DataError(
-            f"{blob.name} is a 7z archive, which the package py7zr reads: pip install 'ofiml[7z]', or unpack it "
-            "with 7-Zip and give the folder, dataset.path=folder."
+            f"{blob.name} is a 7z archive and needs the package py7zr: pip install 'ofiml[7z]', or unpack it "
+            "with 7-Zip and set dataset.path to the folder."
         ) from error
     return py7zr

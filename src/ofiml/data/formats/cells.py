@@ -43,7 +43,7 @@ class Plain:
     dtype: pl.DataType | None = None
 
 
-def read(
+def read_cells(
     content: bytes, start: int, names: list[str], columns: dict[str, Plain], optional: Set[str]
 ) -> pl.DataFrame | None:
     """The `columns` of the lines from byte `start` on, whose cells are called `names`; null where an `optional` cell is
@@ -58,7 +58,7 @@ def read(
     may_lack = np.array([name in optional and c.kind != WORD for name, c in zip(names, cells, strict=True)])
     places = {name: i for i, name in enumerate(columns)}
     place = np.array([places.get(name, -1) for name in names], np.int64)
-    parts = split(content, start, pl.thread_pool_size())
+    parts = split_lines(content, start, pl.thread_pool_size())
     if not parts:
         return None
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
@@ -82,7 +82,7 @@ def read(
     return raw.with_columns(**typed)
 
 
-def split(content: bytes, start: int, count: int) -> list[UInt8]:
+def split_lines(content: bytes, start: int, count: int) -> list[UInt8]:
     """The lines from byte `start` on in at most `count` parts of whole lines; one more where the last lacks its end."""
     data = np.frombuffer(content, np.uint8)
     end = max(content.rfind(b"\n") + 1, start)

@@ -37,8 +37,8 @@ STAMP = (
 )
 ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
-_MOST_COLUMNS = 10_000
-_HEAD = 1 << 20  # bytes that are enough to tell a format
+_MAX_COLUMNS = 10_000
+_HEAD_BYTES = 1 << 20  # bytes that are enough to tell a format
 
 _MAGIC = {
     b"PK\x03\x04": "a zip, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
@@ -175,9 +175,9 @@ def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.Dat
     Raises DataError for what is no CSV, for missing and repeated columns, for a line with more fields than the first
     and, as `checker`'s policy has it, for bad cells.
     """
-    names = header(blob)
+    names = read_header(blob)
     if not blob.content.endswith(b"\n"):
-        checker.notes.append(f"{blob.name} does not end with its line: its last row may be cut short")
+        checker.notes.append(f"{blob.name} does not end with a newline: its last row may be cut short")
     absent = [name for name in columns if name not in names]
     if absent:
         raise DataError(f"{blob.name}, line 1: the column {absent[0]} is missing ({len(absent)} in all).")
@@ -192,13 +192,13 @@ def read_side_by_side(
     Raises DataError also where the files have different numbers of rows.
     """
     files = [(_without_blank_end(blob), header) for blob, header in files]
-    parts = [_quickly(blob, columns, header) for blob, header in files]
+    parts = [_read_fast(blob, columns, header) for blob, header in files]
     good = [p for p in parts if p is not None]
     if len(good) == len(files) and len({p.height for p in good}) == 1:
         if good[0].height == 0:
             raise DataError(f"{files[0][0].name} has a header and no rows: give a file with rows.")
         return pl.concat([good[0], *(p.drop("line") for p in good[1:])], how="horizontal")
-    raw = [as_text(blob, header=header) for blob, header in files]
+    raw = [read_as_text(blob, header=header) for blob, header in files]
     if len({r.height for r in raw}) > 1:
         heights = ", ".join(f"{blob.name} has {r.height} rows" for (blob, _), r in zip(files, raw, strict=True))
         raise DataError(f"{heights}: one is cut short.")
@@ -214,45 +214,43 @@ def _without_blank_end(blob: Blob) -> Blob:
     return Blob(blob.name, blob.content.rstrip(b"\r\n"))
 
 
-def header(blob: Blob) -> list[str]:
+def read_header(blob: Blob) -> list[str]:
     """The names in a CSV's header. Raises DataError for an empty file, for what is no CSV, and for a repeated name."""
-    names = first_line(blob)
+    names = read_first_line(blob)
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise DataError(
-            f"{blob.name}, line 1: the column {twice[0]} stands there {names.count(twice[0])} times; keep one."
-        )
+        raise DataError(f"{blob.name}, line 1: the column {twice[0]} appears {names.count(twice[0])} times; keep one.")
     return names
 
 
-def first_line(blob: Blob) -> list[str]:
+def read_first_line(blob: Blob) -> list[str]:
     """The cells of a CSV's first line. Raises DataError for an empty file and for what is no CSV."""
     for magic, what in _MAGIC.items():
         if blob.content.startswith(magic):
             raise DataError(f"{blob.name} is {what}.")
-    if not blob.content[:_HEAD].strip():
+    if not blob.content[:_HEAD_BYTES].strip():
         raise DataError(f"{blob.name} is empty: give a file with rows.")
     end = blob.content.find(b"\n")
     end = len(blob.content) if end < 0 else end
-    if end > _HEAD or blob.content.count(b",", 0, end) >= _MOST_COLUMNS:
-        raise DataError(f"{blob.name}, line 1: {end} bytes, in more columns than any known format has: fetch it again.")
+    if end > _HEAD_BYTES or blob.content.count(b",", 0, end) >= _MAX_COLUMNS:
+        raise DataError(f"{blob.name}, line 1: {end} bytes, more columns than any known format: fetch it again.")
     line = blob.content[:end].decode(errors="replace").lstrip("\ufeff")
     return [name.strip() for name in line.replace('"', "").strip().split(",")]
 
 
-def head(blob: Blob) -> pl.DataFrame:
+def read_head(blob: Blob) -> pl.DataFrame:
     """The first rows of a CSV with a header, as text: what its format is guessed from."""
-    end = blob.content.rfind(b"\n", 0, _HEAD) if len(blob.content) > _HEAD else -1
-    return as_text(Blob(blob.name, blob.content[: end if end > 0 else None])).head(200)
+    end = blob.content.rfind(b"\n", 0, _HEAD_BYTES) if len(blob.content) > _HEAD_BYTES else -1
+    return read_as_text(Blob(blob.name, blob.content[: end if end > 0 else None])).head(200)
 
 
-def mostly(sample: pl.DataFrame, columns: list[str], pattern: str) -> bool:
+def match_mostly(sample: pl.DataFrame, columns: list[str], pattern: str) -> bool:
     """Whether most of the sample's cells look so: one damaged cell must not decide the format of a file."""
     cells = pl.concat([sample[c].drop_nulls() for c in columns])
     return bool(cells.len()) and 2 * int(cells.str.contains(pattern).sum()) > cells.len()
 
 
-def as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame:
+def read_as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame:
     """All columns as text, with the file's line of each row in `line`; `header` names those of a file without one."""
     try:
         frame = pl.read_csv(
@@ -282,12 +280,12 @@ def _misshapen(blob: Blob, reason: str) -> str:
     return f"{blob.name} cannot be read as CSV ({reason:.200}): fix it or fetch it again."
 
 
-def _quickly(blob: Blob, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:
+def _read_fast(blob: Blob, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:
     """`line` and those of the columns that the file has; None where a cell is not as nearly all are, or cannot be used.
 
     Cells as feeds write them are read in one pass; where there are others, quoted or with exponents, polars parses all.
     """
-    names = first_line(blob) if header is None else header
+    names = read_first_line(blob) if header is None else header
     columns = {name: c for name, c in columns.items() if name in names}
     parsed = _plain(blob, columns, header is None, names)
     if parsed is None:
@@ -300,7 +298,7 @@ def _plain(blob: Blob, columns: dict[str, Column], headed: bool, names: list[str
     if len(plain) < len(columns):
         return None
     start = blob.content.find(b"\n") + 1 if headed else 0
-    raw = cells.read(blob.content, start, names, plain, {name for name, c in columns.items() if c.optional})
+    raw = cells.read_cells(blob.content, start, names, plain, {name for name, c in columns.items() if c.optional})
     if raw is None:
         return None
     meanings = {}

@@ -54,7 +54,7 @@ class Mapping:
     end: int
 
 
-def record(rtype: int, *, ts_out: bool = False) -> np.dtype:
+def record_dtype(rtype: int, *, ts_out: bool = False) -> np.dtype:
     """The layout of an MBO, MBP-1 (also TBBO) or MBP-10 record."""
     fields = _MBO if rtype == MBO else [*_MBP, *(f for m in range(LEVELS[rtype]) for f in _level(m))]
     return np.dtype([*fields, ("ts_out", "<u8")] if ts_out else fields)
@@ -66,7 +66,7 @@ def _level(m: int) -> list[tuple[str, str]]:
     ]
 
 
-def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
+def read_dbn(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
     """(rtype, one row a record, what the instruments' numbers mean).
 
     The frame has `line`, the record's number from 1, and the record's columns: prices int64 with 2^63 - 1 for none,
@@ -77,10 +77,10 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
     metadata, start = _metadata(blob)
     rtype = raw[start + 1] if len(raw) > start + 1 else None
     if rtype is None:
-        raise DataError(f"{blob.name} holds no records: give a file with rows.")
+        raise DataError(f"{blob.name} contains no records: give a file with records.")
     if rtype != MBO and rtype not in LEVELS:
-        raise DataError(f"{blob.name} holds {_named(rtype)}; MBO, MBP-1, TBBO and MBP-10 can be read.")
-    layout = record(rtype, ts_out=metadata.ts_out)
+        raise DataError(f"{blob.name} contains {_named(rtype)}; supported are MBO, MBP-1, TBBO and MBP-10.")
+    layout = record_dtype(rtype, ts_out=metadata.ts_out)
     count, rest = divmod(len(raw) - start, layout.itemsize)
     records = np.frombuffer(raw, layout, count, start)
     foreign = (records["rtype"] != rtype) | (records["length"] != layout.itemsize // 4)
@@ -90,12 +90,12 @@ def read(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
         at = start + count * layout.itemsize
         raise DataError(
             f"{blob.name} ends inside record {count + 1} (byte {at}), after {rest} of its {layout.itemsize} bytes: "
-            "it is cut short, or its records are of several kinds; fetch it again."
+            "it is cut short, or mixes record types; fetch it again."
         )
     return rtype, _columns(records), _mappings(blob, metadata)
 
 
-def resolved(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
+def resolve_symbols(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
     """The frame with `symbol`: what the instrument's number meant on the UTC day of `ts_recv`, else the number.
 
     Raises DataError, which names `source`, where a number meant two symbols at once.
@@ -114,7 +114,7 @@ def resolved(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.Da
     return frame.with_columns(joined["symbol"])
 
 
-def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> bytes:
+def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> bytes:
     """An MBP-10 file, version 3, of one instrument; `session` is its symbol and its first and last UTC day.
 
     `columns` are the record's, each (n,); those that are not given are 0. Raises DataError for a symbol that DBN has no
@@ -122,7 +122,7 @@ def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> b
     """
     symbol, first, last = session
     n = len(columns["ts_recv"])
-    records = np.zeros(n, record(MBP_10))
+    records = np.zeros(n, record_dtype(MBP_10))
     records["length"], records["rtype"], records["instrument_id"] = records.itemsize // 4, MBP_10, 1
     for name, values in columns.items():
         records[name] = values
@@ -142,7 +142,9 @@ def encode(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> b
         )
         return bytes(metadata.encode()) + records.tobytes()
     except (databento_dbn.DBNError, ValueError, OverflowError) as error:
-        raise DataError(f"{symbol} cannot be written as DBN ({error}): give it a shorter, plain name.") from error
+        raise DataError(
+            f"{symbol} cannot be written as DBN ({error}): give the symbol a shorter ASCII name."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,9 @@ def _metadata(blob: Blob) -> tuple[Any, int]:
     """(the metadata, where records start)."""
     raw = blob.content
     if len(raw) < 8:
-        raise DataError(f"{blob.name} ends inside its head, after {len(raw)} of 8 bytes: fetch it again.")
+        raise DataError(f"{blob.name} ends inside its header, after {len(raw)} of 8 bytes: fetch it again.")
     if raw[3] not in _VERSIONS:
-        raise DataError(f"{blob.name} is DBN of version {raw[3]}; versions 1 to 3 can be read.")
+        raise DataError(f"{blob.name} is DBN version {raw[3]}; versions 1 to 3 are supported.")
     end = 8 + int.from_bytes(raw[4:8], "little")
     if end > len(raw):
         raise DataError(f"{blob.name} ends inside its metadata, after {len(raw)} of {end} bytes: fetch it again.")
@@ -184,7 +186,7 @@ def _refuse_foreign(blob: Blob, records: NDArray[Any], index: int, start: int) -
     where = f"{blob.name}, record {index + 1} (byte {at})"
     rtype, length = int(records["rtype"][index]), 4 * int(records["length"][index])
     if rtype != first:
-        raise DataError(f"{where}: {_named(rtype)} among {_named(first)}; keep one schema a file, or fetch it again.")
+        raise DataError(f"{where}: {_named(rtype)} among {_named(first)}; keep one schema per file, or fetch it again.")
     raise DataError(
         f"{where}, field length: {length} bytes where {_named(first)} have {itemsize}; fetch the file again."
     )
@@ -240,7 +242,7 @@ def _mappings(blob: Blob, metadata: Any) -> list[Mapping]:
                 continue
             if not number.isdecimal() or not symbol:
                 raise DataError(
-                    f"{blob.name}: its metadata maps {key!r} to {i['symbol']!r}, neither an instrument's number; "
+                    f"{blob.name}: its metadata maps {key!r} to {i['symbol']!r}, neither is an instrument id; "
                     "fetch it with stype_out=instrument_id."
                 )
             start, end = ((i[d] - dt.date(1970, 1, 1)).days for d in ("start_date", "end_date"))
@@ -254,7 +256,7 @@ def _name(instrument_id: int, day: int, mappings: list[Mapping], source: str) ->
         date = dt.date.fromordinal(719_163 + day)
         raise DataError(
             f"{source}: the instrument {instrument_id} is both {' and '.join(sorted(names))} on {date}: "
-            "fetch one symbol of an instrument a file."
+            "fetch one symbol of an instrument per file."
         )
     return names.pop() if names else str(instrument_id)
 

@@ -7,13 +7,13 @@ import polars as pl
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
-from ofiml.data.feed import MOST_BYTES, Blob
+from ofiml.data.feed import MAX_BYTES, Blob
 from ofiml.errors import DataError
 
 MAGIC = b"PAR1"
 
 
-def table(blob: Blob, wanted: Callable[[list[str]], list[str]]) -> pl.DataFrame:
+def read_parquet(blob: Blob, wanted: Callable[[list[str]], list[str]]) -> pl.DataFrame:
     """Those of the file's columns that are `wanted`, after `line`, the row from 1.
 
     Raises DataError for what is damaged, unpacks to too much or has no rows, and what `wanted` raises.
@@ -23,8 +23,8 @@ def table(blob: Blob, wanted: Callable[[list[str]], list[str]]) -> pl.DataFrame:
         stated = file.metadata
         size = sum(stated.row_group(i).total_byte_size for i in range(stated.num_row_groups))
         # One value many times over takes next to nothing until it is read.
-        if max(size, 8 * stated.num_rows * stated.num_columns) > MOST_BYTES:
-            raise DataError(f"{blob.name} unpacks to more than {MOST_BYTES >> 30} GiB: split it.")
+        if max(size, 8 * stated.num_rows * stated.num_columns) > MAX_BYTES:
+            raise DataError(f"{blob.name} unpacks to more than {MAX_BYTES >> 30} GiB: split it.")
         frame = pl.from_arrow(file.read(columns=wanted(file.schema_arrow.names)))
     except DataError:
         raise

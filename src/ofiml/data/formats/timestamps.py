@@ -24,30 +24,30 @@ def midnight(date: dt.date, zone: ZoneInfo) -> int:
     return (int(noon.timestamp()) - 12 * 3600) * SECOND
 
 
-def column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
+def time_column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
     """How the times of a CSV's column are read: as most of the sample's cells look.
 
     ISO 8601 with a space or T, with its own zone or in `zone`, to at most nanoseconds; or integers since 1970, of
     seconds, milli-, micro- or nanoseconds by their number of digits.
     """
     for digits, unit in _EPOCH_UNITS.items():
-        if text.mostly(sample, [name], rf"^\s*\d{{{digits}}}\s*$"):
+        if text.match_mostly(sample, [name], rf"^\s*\d{{{digits}}}\s*$"):
             return text.epoch_time(unit)
-    zoned = text.mostly(sample, [name], text.ZONE)
+    zoned = text.match_mostly(sample, [name], text.ZONE)
 
     def value(x: pl.Expr) -> pl.Expr:
         stamp = x.str.strip_chars()
         stamp = pl.when(stamp.str.contains(text.STAMP + (text.ZONE if zoned else "$"))).then(stamp)
         if zoned:
             return stamp.str.to_datetime("%+", time_unit="ns", strict=False).cast(TIME)
-        return utc(
+        return to_utc(
             stamp.str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ns", strict=False), zone
         )
 
     return text.Column(pl.String(), value)
 
 
-def utc(naive: pl.Expr, zone: str) -> pl.Expr:
+def to_utc(naive: pl.Expr, zone: str) -> pl.Expr:
     """Local times of `zone` to UTC; null where there is no such time, or where there are two."""
     local = naive.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
     return local.dt.convert_time_zone("UTC").cast(TIME)

@@ -30,7 +30,7 @@ from ofiml._numba import compiled
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-# Codes as in events.schema: the positions of A, C, T in ACTION and of A, B in SIDE.
+# Codes as in data.schema: the positions of A, C, T in ACTION and of A, B in SIDE.
 _ADD, _CANCEL, _TRADE = 0, 1, 4
 _ASK, _BID = 0, 1
 

@@ -27,7 +27,7 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
     session = replace(session, symbol=re.sub(r"[^A-Za-z0-9-]", "_", session.symbol))
     name = f"{session.symbol}_{session.date}"
     if to == "parquet":
-        files: dict[str, Callable[[Path], object]] = {f"{name}.parquet": lambda path: store.write(session, path)}
+        files: dict[str, Callable[[Path], object]] = {f"{name}.parquet": lambda path: store.write_events(session, path)}
     elif to == "dbn":
         dbn = writers.to_dbn(session)
         files = {f"{name}.dbn": lambda path: path.write_bytes(dbn)}
@@ -45,8 +45,8 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
     folder.mkdir(parents=True, exist_ok=True)
     for file, write in files.items():
         if (folder / file).exists():
-            raise DataError(f"{folder / file} is there already: choose another folder, or move it away.")
-        store.renamed(folder / file, write)
+            raise DataError(f"{folder / file} already exists: choose another folder, or move it away.")
+        store.write_atomically(folder / file, write)
     return [folder / file for file in files]
 
 

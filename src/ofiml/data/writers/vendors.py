@@ -34,7 +34,9 @@ def to_dbn(session: Session) -> bytes:
     that is null is 0, which reads back as null. Raises DataError for what DBN's 32 bits cannot hold.
     """
     if session.levels > _LEVELS:
-        raise DataError(f"{session.symbol} has {session.levels} levels, MBP-10 has {_LEVELS}: read it with levels=10.")
+        raise DataError(
+            f"{session.symbol} has {session.levels} levels, MBP-10 has {_LEVELS}: read it with dataset.levels=10."
+        )
     events = session.events
     names = {side: [f"{side}_{{}}_{m:02d}" for m in range(session.levels)] for side in ("bid", "ask")}
     shown = [n for both in zip(names["bid"], names["ask"], strict=True) for n in both]
@@ -51,7 +53,7 @@ def to_dbn(session: Session) -> bytes:
         "side": _ascii(events["side"], SIDE),
     }
     first, last = (str(np.datetime64(int(t), "ns").astype("datetime64[D]")) for t in times(events)[[0, -1]])
-    return dbn.encode((session.symbol, first, last), columns)
+    return dbn.encode_dbn((session.symbol, first, last), columns)
 
 
 def to_lobster(session: Session, calendar: str = "XNYS") -> tuple[bytes, bytes]:
@@ -90,7 +92,7 @@ def lobster_name(session: Session, calendar: str = "XNYS") -> str:
     day_starts = midnight(dt.date.fromisoformat(session.date), time_zone(calendar))
     bounds = [(t - day_starts) / 1_000_000 for t in (session.open, session.close)]
     if any(b != int(b) or b < 0 for b in bounds):
-        raise DataError(f"{session.symbol}, {session.date}: LOBSTER's hours are whole milliseconds of one day.")
+        raise DataError(f"{session.symbol}, {session.date}: LOBSTER needs hours in whole milliseconds of one day.")
     return f"{session.symbol}_{session.date}_{bounds[0]:.0f}_{bounds[1]:.0f}_message_{session.levels}.csv"
 
 
@@ -100,7 +102,7 @@ def _units(session: Session, column: str) -> Int64:
     whole = np.rint(units)
     if (np.abs(whole - units) > 1e-6).any():
         raise DataError(
-            f"{session.symbol}: sizes in lots of {session.size_unit:g} are not whole numbers, as they must be."
+            f"{session.symbol}: sizes in lots of {session.size_unit:g} are not whole units, as the format requires."
         )
     return _within(pl.Series(whole).cast(pl.Int64), column, dbn.UNDEF_SIZE - 1)
 
@@ -109,7 +111,7 @@ def _within(values: pl.Series, column: str, most: int) -> Int64:
     bad = values.is_null() | (values < 0) | (values > most)
     if bad.any():
         row = int(bad.arg_max() or 0)
-        raise DataError(f"Event {row + 1}, column {column}: {values[row]} does not lie between 0 and {most}.")
+        raise DataError(f"Event {row + 1}, column {column}: {values[row]} is not between 0 and {most}.")
     return values.to_numpy()
 
 
@@ -133,19 +135,19 @@ def _sayable(session: Session) -> None:
         rows = session.events.select(bad.fill_null(False)).to_series()
         if rows.any():
             raise DataError(
-                f"{session.symbol}, {session.date}, event {int(rows.arg_max() or 0) + 1}: LOBSTER has no {what}."
+                f"{session.symbol}, {session.date}, event {int(rows.arg_max() or 0) + 1}: LOBSTER cannot state {what}."
             )
 
 
 def _unsayable(levels: int, halt: pl.Expr, prices: list[str]) -> Iterator[tuple[str, pl.Expr]]:
-    yield "second clock: ts_event and ts_recv differ", pl.col("ts_event") != pl.col("ts_recv")
+    yield "two clocks: ts_event and ts_recv differ", pl.col("ts_event") != pl.col("ts_recv")
     counts = [f"{s}_ct_{m:02d}" for m in range(levels) for s in ("bid", "ask")]
     yield "counts of orders", pl.any_horizontal(pl.col(counts).is_not_null())
-    yield "such action", ~pl.col("action").is_in(["A", "C", "T", "N"])
-    yield "event without a side", pl.col("side") == "N"
-    yield "messages of several rows, and no snapshots but halts", ~halt & (pl.col("flags") != F_LAST)
-    yield "event without a price", ~halt & ~(pl.col("price") > 0).fill_null(False)
-    yield "price on a halt", halt & pl.col("price").is_not_null()
-    yield "book price of 0 or less", pl.any_horizontal(pl.col(prices[1:]) <= 0)
-    yield "price of 1,000,000 or more", pl.any_horizontal(pl.col(prices) >= _LOBSTER_EMPTY * _LOBSTER_UNIT)
-    yield "price between multiples of 0.0001", pl.any_horizontal(pl.col(prices) % _LOBSTER_UNIT != 0)
+    yield "this action", ~pl.col("action").is_in(["A", "C", "T", "N"])
+    yield "an event without a side", pl.col("side") == "N"
+    yield "messages of several rows, or snapshots other than halts", ~halt & (pl.col("flags") != F_LAST)
+    yield "an event without a price", ~halt & ~(pl.col("price") > 0).fill_null(False)
+    yield "a price on a halt", halt & pl.col("price").is_not_null()
+    yield "a book price of 0 or less", pl.any_horizontal(pl.col(prices[1:]) <= 0)
+    yield "a price of 1,000,000 or more", pl.any_horizontal(pl.col(prices) >= _LOBSTER_EMPTY * _LOBSTER_UNIT)
+    yield "a price between multiples of 0.0001", pl.any_horizontal(pl.col(prices) % _LOBSTER_UNIT != 0)

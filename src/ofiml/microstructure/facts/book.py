@@ -18,19 +18,19 @@ Float = NDArray[np.float64]
 Curve = dict[str, float]
 
 
-def standing(session: Session, book: Book) -> Float:
-    """Seconds that each state stood, (n,): until the next one, the last until the session's close."""
+def state_durations(session: Session, book: Book) -> Float:
+    """Return the seconds that each state lasted, (n,): until the next state, the last until the session's close."""
     return np.diff(np.append(book.stamps, max(session.close, int(book.stamps[-1])))) / SECOND
 
 
-def spread(session: Session, book: Book) -> Curve:
-    """Time-weighted spread in ticks: `mean`, `median`, and `one_tick`, the share of time at one tick.
+def measure_spread(session: Session, book: Book) -> Curve:
+    """Measure the time-weighted spread in ticks: `mean`, `median`, and `one_tick`, the share of time at one tick.
 
-    Time without both sides is left out; NaN if there is no other.
+    Time without both sides is left out; NaN if nothing remains.
     """
     bid, _, ask, _ = level(book.events, 0)
     there = (bid != NO_BID) & (ask != NO_ASK)
-    ticks, weight = (ask[there] - bid[there]) / session.tick, standing(session, book)[there]
+    ticks, weight = (ask[there] - bid[there]) / session.tick, state_durations(session, book)[there]
     return {
         "mean": _mean(ticks, weight),
         "median": _median(ticks, weight),
@@ -38,13 +38,13 @@ def spread(session: Session, book: Book) -> Curve:
     }
 
 
-def depth(session: Session, book: Book) -> dict[str, Curve]:
-    """Time-weighted means by level, "1" the best, over the time that the level is there (else NaN).
+def measure_depth(session: Session, book: Book) -> dict[str, Curve]:
+    """Measure time-weighted means by level, "1" the best, over the time that the level exists (else NaN).
 
     `bid_size` and `ask_size` in lots, `relative_size` both sides' over that of the best level, `distance_ticks` from
-    the mid, the mean of both sides, over the time that the mid is there too. Levels are the feed's: occupied prices.
+    the mid, the mean of both sides, over the time that the mid exists too. Levels are the feed's: occupied prices.
     """
-    weight = standing(session, book)
+    weight = state_durations(session, book)
     bid, _, ask, _ = level(book.events, 0)
     both = (bid != NO_BID) & (ask != NO_ASK)
     mid = np.where(both, bid / 2 + ask / 2, np.nan)
@@ -65,8 +65,8 @@ def depth(session: Session, book: Book) -> dict[str, Curve]:
     return out
 
 
-def messages(session: Session, book: Book, per: str) -> Curve:
-    """The mix of messages, with `per` as in `bars.time.select_states`.
+def measure_messages(session: Session, book: Book, per: str) -> Curve:
+    """Measure the mix of messages, with `per` as in `bars.time.select_states`.
 
     `add`, `cancel`, `modify`, `trade`, `other`: shares by count; a message of several rows that holds a trade is a
     trade, any other is what its last row says. `per_second`: messages over the session's length. `best_changed`,

@@ -1,4 +1,4 @@
-"""The facts of several markets drawn into one another, each figure one question."""
+"""Figures that compare the facts of several markets, one question per figure."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -23,8 +23,8 @@ _COLOURS = (DARK, RED, BLUE, "#b58900", "#6b4c9a", "#4f8a3c", GREY)
 _MARKS = "osD^vPX"
 
 
-def figures(markets: Markets) -> dict[str, Figure]:
-    """File name to figure."""
+def draw_facts(markets: Markets) -> dict[str, Figure]:
+    """Draw the facts of the markets; return file name to figure."""
     drawn = {
         "depth.png": _depth,
         "signature.png": _signature,
@@ -36,17 +36,17 @@ def figures(markets: Markets) -> dict[str, Figure]:
     return {name: style_figure(partial(draw, markets=markets), legend_columns=4) for name, draw in drawn.items()}
 
 
-def _curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:
+def _draw_curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:
     for i, (label, facts) in enumerate(markets.items()):
-        # What is not there breaks the line.
+        # Missing values break the line.
         points = [(float(k), v if v > 0 or not positive else np.nan) for k, v in facts.get(topic, {}).items()]
         x, y = np.array(points).reshape(-1, 2).T
         colour, mark = _COLOURS[i % len(_COLOURS)], _MARKS[i % len(_MARKS)]
         axis.plot(x, y, color=colour, marker=mark, markersize=4, linewidth=1.2, label=label)
 
 
-def _plain(axis: Axes, which: str, ticks: list[float]) -> None:
-    """A logarithmic axis with numbers as one says them."""
+def _set_log_axis(axis: Axes, which: str, ticks: list[float]) -> None:
+    """Set a logarithmic axis with plain numbers as labels."""
     if not np.isfinite(axis.dataLim.get_points()).all():  # nothing drawn: a logarithm needs limits above 0
         getattr(axis, f"set_{which}lim")(ticks[0], ticks[-1])
     getattr(axis, f"set_{which}scale")("log")
@@ -59,9 +59,9 @@ def _plain(axis: Axes, which: str, ticks: list[float]) -> None:
 
 def _depth(figure: Figure, markets: Markets) -> None:
     size, distance = figure.subplots(1, 2)
-    _curve(size, markets, "relative_size")
-    _curve(distance, markets, "distance_ticks")
-    _plain(distance, "y", [0.5, 1, 2, 5, 10, 20, 50, 100, 200])
+    _draw_curve(size, markets, "relative_size")
+    _draw_curve(distance, markets, "distance_ticks")
+    _set_log_axis(distance, "y", [0.5, 1, 2, 5, 10, 20, 50, 100, 200])
     deepest = max(len(facts["relative_size"]) for facts in markets.values())
     for axis in (size, distance):
         axis.set_xticks(range(1, deepest + 1))
@@ -73,8 +73,8 @@ def _depth(figure: Figure, markets: Markets) -> None:
 
 def _signature(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
-    _curve(axis, markets, "signature")
-    _plain(axis, "x", [0.1, 0.5, 1, 5, 10, 30, 60, 300])
+    _draw_curve(axis, markets, "signature")
+    _set_log_axis(axis, "x", [0.1, 0.5, 1, 5, 10, 30, 60, 300])
     axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     axis.set_ylim(bottom=0)
     axis.set_xlabel("sampling step (s)")
@@ -84,11 +84,11 @@ def _signature(figure: Figure, markets: Markets) -> None:
 
 def _trade_signs(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
-    _curve(axis, markets, "sign_acf", positive=True)
+    _draw_curve(axis, markets, "sign_acf", positive=True)
     lags = np.array([1.0, 50.0])
     axis.plot(lags, 0.35 * lags**-0.6, color=GREY, linewidth=1, linestyle=":", label="slope −0.6 (Lillo & Farmer)")
-    _plain(axis, "x", [1, 2, 5, 10, 20, 50])
-    _plain(axis, "y", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    _set_log_axis(axis, "x", [1, 2, 5, 10, 20, 50])
+    _set_log_axis(axis, "y", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     axis.set_xlabel("lag (market orders)")
     axis.set_ylabel("autocorrelation")
     axis.set_title("Memory of trade signs (values above 0 only)")
@@ -97,20 +97,20 @@ def _trade_signs(figure: Figure, markets: Markets) -> None:
 def _event_rate(figure: Figure, markets: Markets) -> None:
     short, long = figure.subplots(1, 2, sharey=True)
     for axis, seconds in ((short, 1), (long, 10)):
-        _curve(axis, markets, f"rate_acf_{seconds}s")
+        _draw_curve(axis, markets, f"rate_acf_{seconds}s")
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set_xlabel("lag (s)")
         axis.set_title(f"Messages in {seconds} s")
-    _plain(short, "x", [1, 5, 20, 60, 300])
-    _plain(long, "x", [10, 30, 60, 120, 300, 600])
+    _set_log_axis(short, "x", [1, 5, 20, 60, 300])
+    _set_log_axis(long, "x", [10, 30, 60, 120, 300, 600])
     short.set_ylabel("autocorrelation")
 
 
 def _impact(figure: Figure, markets: Markets) -> None:
     horizon, levels = figure.subplots(1, 2, sharey=True)
-    _curve(horizon, markets, "impact_best")
+    _draw_curve(horizon, markets, "impact_best")
     horizon.plot(10, 0.65, marker="*", markersize=12, linestyle="", color=GREY, label="50 US stocks (Cont et al.)")
-    _plain(horizon, "x", [1, 5, 10, 30, 60])
+    _set_log_axis(horizon, "x", [1, 5, 10, 30, 60])
     horizon.set_xlabel("bar (s)")
     horizon.set_ylabel("R² of the same bar's move, mean over half hours")
     horizon.set_title("Best level, by bar")
@@ -119,7 +119,7 @@ def _impact(figure: Figure, markets: Markets) -> None:
         label: {"by_levels": {str(m): facts[f"impact_levels_{m}"]["10"] for m in sets if f"impact_levels_{m}" in facts}}
         for label, facts in markets.items()
     }
-    _curve(levels, by_levels, "by_levels")
+    _draw_curve(levels, by_levels, "by_levels")
     levels.set_xticks(sets)
     levels.set_ylim(min(0, levels.get_ylim()[0]), 1)
     levels.set_xlabel("levels 1 to")
@@ -128,7 +128,7 @@ def _impact(figure: Figure, markets: Markets) -> None:
 
 def _intraday(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
-    _curve(axis, markets, "intraday")
+    _draw_curve(axis, markets, "intraday")
     axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     axis.set_xticks(range(1, 11))
     axis.set_ylim(bottom=0)

@@ -8,7 +8,7 @@ from ofiml.bars.time import Book, time_bars
 from ofiml.data.schema import Session
 from ofiml.evaluation.impact import adjusted_r2_windows, r2_windows
 from ofiml.metrics.scores import r2
-from ofiml.microstructure.facts.price import mids
+from ofiml.microstructure.facts.price import sample_mids
 from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
 from ofiml.ofi.reduce import Integrated
 from ofiml.units import SECOND
@@ -23,9 +23,11 @@ COMPONENT_LEVELS = (5, 10)
 FEWEST = 30
 
 
-def flow_rows(session: Session, book: Book, per: str, seconds: int) -> pl.DataFrame:
-    """Per bar of `seconds` that has a mid at both ends: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each
-    level in lots and `depth`. No rows if the session is shorter than a bar.
+def measure_flow(session: Session, book: Book, per: str, seconds: int) -> pl.DataFrame:
+    """Return one row per bar of `seconds` with a mid at both ends.
+
+    Columns: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each level in lots, and `depth`.
+    No rows if the session is shorter than a bar.
     """
     if session.close - session.open < seconds * SECOND:
         return pl.DataFrame()
@@ -36,24 +38,24 @@ def flow_rows(session: Session, book: Book, per: str, seconds: int) -> pl.DataFr
             pl.lit(session.symbol).alias("symbol"),
             pl.lit(session.date).alias("session"),
             pl.Series("bar_open", bars.open),
-            pl.Series("move_ticks", np.diff(mids(session, book, bars.edges))),
+            pl.Series("move_ticks", np.diff(sample_mids(session, book, bars.edges))),
         )
         .filter(pl.col("move_ticks").is_not_nan())
     )
 
 
-def impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
-    """R² of the same bar's mid move on its flow, in sample, the mean over half-hour windows (evaluation.impact).
+def measure_impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
+    """Measure R² of the same bar's mid move on its flow, in sample, mean over half-hour windows (evaluation.impact).
 
     `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
     1..m together. `first_component_<m>`: share of the variance of depth-normalised flow of levels 1..m that its first
-    principal component holds over the whole session. `next_minute`: see the function of that name. NaN where there is
+    principal component holds over the whole session. `next_minute`: see `measure_next_minute`. NaN where there is
     no window, or fewer than 30 bars.
     """
     out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
     opens = {(session.symbol, session.date): session.open}
     for seconds in STEPS:
-        key, rows = str(seconds), flow_rows(session, book, per, seconds)
+        key, rows = str(seconds), measure_flow(session, book, per, seconds)
         some = rows.height >= FEWEST
         out["impact_best"][key] = _average(r2_windows(rows, opens) if some else [])
         for m in LEVELS:
@@ -63,16 +65,17 @@ def impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
         if seconds in COMPONENT_STEPS:
             for m in COMPONENT_LEVELS:
                 if m <= session.levels:
-                    share = first_component(rows, session.levels, m) if some else float("nan")
+                    share = measure_first_component(rows, session.levels, m) if some else float("nan")
                     out.setdefault(f"first_component_{m}", {})[key] = share
         if seconds == 60:
-            out["next_minute"]["r2"] = next_minute(rows) if some else float("nan")
+            out["next_minute"]["r2"] = measure_next_minute(rows) if some else float("nan")
     return out
 
 
-def first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
-    """Share of the variance of the depth-normalised flow of levels 1..m that its first component holds; NaN without
-    variance.
+def measure_first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
+    """Measure the first principal component's share of the variance of depth-normalised flow of levels 1..m.
+
+    NaN without variance.
 
     Depth is the bar's average over all `levels` of the feed, one number a bar, whatever m (Cont, Cucuringu & Zhang,
     arXiv 2112.13213).
@@ -83,8 +86,8 @@ def first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
     return float(explained[0])
 
 
-def next_minute(rows: pl.DataFrame) -> float:
-    """R² out of sample of the next minute's move on this minute's best-level flow.
+def measure_next_minute(rows: pl.DataFrame) -> float:
+    """Measure the out-of-sample R² of the next minute's move on this minute's best-level flow.
 
     A line fitted on the session's first half of minutes, tested on the second, against the train mean; NaN with fewer
     than 30 pairs in a half, or flow that does not vary.

@@ -1,4 +1,4 @@
-"""What lasts: the clustering of events in time, the signs of trades, the shape of the day."""
+"""Persistence: the clustering of events in time, the signs of trades, the shape of the day."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ofiml.bars.time import Book, time_bars
 from ofiml.data.schema import Session
-from ofiml.data.trades import orders, trades
+from ofiml.data.trades import group_orders, trades
 from ofiml.units import SECOND
 
 Float = NDArray[np.float64]
@@ -20,8 +20,8 @@ FEWEST_LAGS = 4
 PARTS = 10
 
 
-def autocorrelation(x: Float, lags: Sequence[int]) -> Curve:
-    """Σ(x_t - x̄)(x_(t+lag) - x̄) / Σ(x_t - x̄)² by lag; NaN with fewer than 100 pairs, or if x is constant."""
+def autocorrelate(x: Float, lags: Sequence[int]) -> Curve:
+    """Return Σ(x_t - x̄)(x_(t+lag) - x̄) / Σ(x_t - x̄)² by lag; NaN with fewer than 100 pairs, or if x is constant."""
     centred = x - x.mean() if len(x) else x
     total = float(np.sum(centred**2)) if len(x) and np.ptp(x) > 0 else 0.0
     return {
@@ -32,45 +32,48 @@ def autocorrelation(x: Float, lags: Sequence[int]) -> Curve:
     }
 
 
-def event_rate(session: Session, book: Book, seconds: int) -> Curve:
-    """Autocorrelation of the number of messages in bins of `seconds`, by lag in seconds.
+def measure_event_rate(session: Session, book: Book, seconds: int) -> Curve:
+    """Measure the autocorrelation of the number of messages in bins of `seconds`, by lag in seconds.
 
-    The day's own shape is not taken out: it is part of what clusters.
+    The intraday pattern is not removed: it is part of the clustering.
     """
     lags = RATE_LAGS[seconds]
     counts = np.empty(0)
     if session.close - session.open >= seconds * SECOND:
         counts = time_bars(session, book, seconds * SECOND).events.astype(np.float64)
-    found = autocorrelation(counts, lags)
+    found = autocorrelate(counts, lags)
     return {str(lag * seconds): found[str(lag)] for lag in lags}
 
 
-def trade_signs(session: Session) -> Float:
-    """+1 for a buying, -1 for a selling aggressor, one a market order, in feed order; see `events.trades.orders`."""
-    return orders(trades(session))["sign"].to_numpy().astype(np.float64)
+def list_trade_signs(session: Session) -> Float:
+    """Return +1 for a buying and -1 for a selling aggressor per market order, in feed order; see `group_orders`."""
+    return group_orders(trades(session))["sign"].to_numpy().astype(np.float64)
 
 
-def sign_memory(session: Session) -> dict[str, Curve]:
-    """`sign_acf`: autocorrelation of trade signs by lag in market orders; `trades`: how many `orders`, how many
-    `orders_per_second`, and `sign_decay`.
+def measure_sign_memory(session: Session) -> dict[str, Curve]:
+    """Measure the memory of trade signs.
+
+    `sign_acf`: autocorrelation by lag in market orders; `trades`: number of `orders`, `orders_per_second`, and
+    `sign_decay`.
 
     The decay is γ of lag^(-γ), least squares on the logarithms, over the lags before the first one that does not
     exceed 2/√n, the noise of independent signs; NaN with fewer than four such lags.
     """
-    signs = trade_signs(session)
-    acf = autocorrelation(signs, SIGN_LAGS)
+    signs = list_trade_signs(session)
+    acf = autocorrelate(signs, SIGN_LAGS)
     seconds = (session.close - session.open) / SECOND
     return {
         "sign_acf": acf,
         "trades": {
             "orders": float(len(signs)),
             "orders_per_second": len(signs) / seconds,
-            "sign_decay": decay(acf, len(signs)),
+            "sign_decay": fit_decay(acf, len(signs)),
         },
     }
 
 
-def decay(acf: Curve, n: int) -> float:
+def fit_decay(acf: Curve, n: int) -> float:
+    """Fit γ of lag^(-γ) to an autocorrelation of `n` signs; see `measure_sign_memory`."""
     lags: list[int] = []
     for lag in SIGN_LAGS:
         if not acf[str(lag)] > 2 / np.sqrt(max(n, 1)):
@@ -82,8 +85,8 @@ def decay(acf: Curve, n: int) -> float:
     return -float(slope)
 
 
-def intraday(session: Session, book: Book) -> Curve:
-    """Messages in each tenth of the session over a tenth of all: 1 throughout is an even day."""
+def measure_intraday(session: Session, book: Book) -> Curve:
+    """Measure messages in each tenth of the session relative to a tenth of all; 1 throughout is an even day."""
     edges = session.open + (session.close - session.open) * np.arange(PARTS + 1) // PARTS
     edges[0] -= 1  # a state at the open itself is of the first tenth
     counts = np.diff(np.searchsorted(book.stamps, edges, side="right"))

@@ -19,21 +19,21 @@ FEWEST_MOVES = 30
 FEWEST_SPANS = 10
 
 
-def mids(session: Session, book: Book, at: Int64) -> Float:
-    """The mid in ticks at each time; NaN before the first state, or where a side is missing."""
+def sample_mids(session: Session, book: Book, at: Int64) -> Float:
+    """Return the mid in ticks at each time; NaN before the first state, or where a side is missing."""
     return mid_ticks(quotes_at(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
-def grid(session: Session, step: int) -> Int64:
-    """Open, open + step, … to the session's close, in ns."""
+def sampling_times(session: Session, step: int) -> Int64:
+    """Return open, open + step, … up to the session's close, in ns."""
     return session.open + step * np.arange((session.close - session.open) // step + 1, dtype=np.int64)
 
 
-def kurtosis(session: Session, book: Book) -> Curve:
-    """Excess kurtosis of the mid's moves over 1, 10 and 60 s, in ticks, without overlap; NaN with fewer than 30."""
+def measure_kurtosis(session: Session, book: Book) -> Curve:
+    """Measure the excess kurtosis of non-overlapping mid moves over 1, 10 and 60 s; NaN with fewer than 30 moves."""
     out = {}
     for seconds in KURTOSIS_STEPS:
-        move = np.diff(mids(session, book, grid(session, seconds * SECOND)))
+        move = np.diff(sample_mids(session, book, sampling_times(session, seconds * SECOND)))
         move = move[~np.isnan(move)]
         centred = move - move.mean() if len(move) else move
         enough = len(move) >= FEWEST_MOVES and np.ptp(move) > 0
@@ -41,14 +41,16 @@ def kurtosis(session: Session, book: Book) -> Curve:
     return out
 
 
-def signature(session: Session, book: Book) -> dict[str, Curve]:
-    """`signature`: realised variance of the mid a second at each sampling step, over that at 60 s, by step in seconds.
+def measure_signature(session: Session, book: Book) -> dict[str, Curve]:
+    """Measure the signature plot and the volatility of the mid.
+
+    `signature`: realised variance per second at each sampling step, over that at 60 s, by step in seconds.
 
     Averaged over all starts on a grid of 0.1 s (the subsampled estimator of Zhang, Mykland & Aït-Sahalia 2005, without
     their correction for noise). `volatility`: the root of the variance at 60 s over a minute, in `ticks` and `bps` of
     the mean mid. NaN where the session does not hold ten spans of the step, or the price stands still.
     """
-    mid = mids(session, book, grid(session, GRID))
+    mid = sample_mids(session, book, sampling_times(session, GRID))
     variance = {k: _variance(mid, k) for k in SIGNATURE_STEPS}
     base = variance[REFERENCE]
     ticks = float(np.sqrt(base * REFERENCE))

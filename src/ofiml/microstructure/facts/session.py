@@ -13,30 +13,30 @@ from ofiml.microstructure.facts import flow, memory, price
 Facts = dict[str, dict[str, float]]
 
 
-def facts(session: Session, per: str) -> Facts:
-    """Topic to what it is measured at (a level, a lag, a step) to its value; `per` as in `bars.time.select_states`.
+def measure_facts(session: Session, per: str) -> Facts:
+    """Measure all facts of a session: topic to level, lag or step to value; `per` as in `bars.time.select_states`.
 
-    The functions that measure say what each is and where it is NaN. Raises DataError for a session without events or
+    The `measure_` functions define each number and its NaN rule. Raises DataError for a session without events or
     length.
     """
     if not session.events.height or session.close <= session.open:
         raise DataError(f"{session.source}, {session.date}: the session has no events, or no length; leave it out.")
     book = select_states(session, per)
     return {
-        "spread_ticks": shape.spread(session, book),
-        **shape.depth(session, book),
-        "messages": shape.messages(session, book, per),
-        **{f"rate_acf_{s}s": memory.event_rate(session, book, s) for s in memory.RATE_LAGS},
-        **memory.sign_memory(session),
-        "kurtosis": price.kurtosis(session, book),
-        **price.signature(session, book),
-        **flow.impact(session, book, per),
-        "intraday": memory.intraday(session, book),
+        "spread_ticks": shape.measure_spread(session, book),
+        **shape.measure_depth(session, book),
+        "messages": shape.measure_messages(session, book, per),
+        **{f"rate_acf_{s}s": memory.measure_event_rate(session, book, s) for s in memory.RATE_LAGS},
+        **memory.measure_sign_memory(session),
+        "kurtosis": price.measure_kurtosis(session, book),
+        **price.measure_signature(session, book),
+        **flow.measure_impact(session, book, per),
+        "intraday": memory.measure_intraday(session, book),
     }
 
 
-def pooled(sessions: Sequence[Facts]) -> Facts:
-    """The plain average of each number over the sessions that have it: a session counts as one, however long."""
+def average_facts(sessions: Sequence[Facts]) -> Facts:
+    """Average each number over the sessions that have it, all sessions with equal weight; NaN if none has it."""
     out: Facts = {}
     for topic in {t: None for one in sessions for t in one}:
         keys = {k: None for one in sessions for k in one.get(topic, {})}

@@ -1,4 +1,4 @@
-"""The facts of several markets as one Markdown table, with what has been published beside them."""
+"""The facts of several markets as one Markdown table, beside published values."""
 
 from collections.abc import Mapping
 
@@ -60,7 +60,7 @@ SECTIONS: dict[str, list[Row]] = {
     "Forecast": [("R² of the next minute, out of sample", "next_minute", "r2", ".4f")],
 }  # fmt: skip
 
-# Only what a source states of the same or a like measure; a difference in the measure is said.
+# Only values of the same or a similar measure; the text names a difference in the measure.
 PUBLISHED: dict[tuple[str, str], str] = {
     ("relative_size", "5"): "a hump away from the best, by price (Bouchaud, Mézard & Potters 2002, Paris)",
     ("trades", "sign_decay"): "about 0.6, from 0.36 to 0.77 (Lillo & Farmer 2004, London)",
@@ -75,7 +75,7 @@ PUBLISHED: dict[tuple[str, str], str] = {
 NOTE = (
     "Measured alike on each market by the functions of `ofiml.microstructure.facts`, whose docstrings define each "
     "number. Numbers of several sessions are averaged, a session counting as one. Levels are the feed's, which may "
-    "list occupied prices only. – : the data do not suffice."
+    "list occupied prices only. – : not enough data."
 )
 
 

@@ -1,1 +1,1 @@
-"""Toxicity of flow: PIN, VPIN, and the sides of trades where a feed does not tell them."""
+"""Toxicity of flow: PIN, VPIN, and trade sides for feeds that do not state them."""

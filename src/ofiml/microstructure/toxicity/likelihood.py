@@ -29,7 +29,7 @@ NAMES = ("alpha", "delta", "mu", "epsilon_buy", "epsilon_sell")  # the order of 
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """α, the probability that a day has news; δ, that news is bad; orders a day: μ informed ones on a day with news,
-    ε_b and ε_s uninformed buys and sells. Raises DataError for what is no probability or no rate.
+    ε_b and ε_s uninformed buys and sells. Raises DataError for an invalid probability or rate.
     """
 
     alpha: float
@@ -47,7 +47,7 @@ class Parameters:
 
     @property
     def pin(self) -> float:
-        """The share of orders that are informed; see `events.truth.pin`."""
+        """The share of orders that are informed; see `data.truth.pin`."""
         return pin(self.alpha, self.mu, self.epsilon_buy, self.epsilon_sell)
 
     @property
@@ -69,8 +69,8 @@ class Days:
     constant: float
 
     @classmethod
-    def of(cls, buys: Int64, sells: Int64) -> "Days":
-        """Of counts, (days,) each, 0 or more."""
+    def from_counts(cls, buys: Int64, sells: Int64) -> "Days":
+        """Make from counts, (days,) each, 0 or more."""
         counts = np.stack([buys, sells]).astype(np.float64)
         usual = counts.mean(axis=1, keepdims=True)
         usual[usual == 0] = 1.0
@@ -78,13 +78,13 @@ class Days:
 
 
 def log_likelihood(parameters: Parameters, buys: Int64, sells: Int64) -> float:
-    """Of days with `buys` and `sells` (days,), 0 or more; -inf where the parameters rule the counts out."""
-    days = Days.of(buys, sells)
+    """Compute the log-likelihood of `buys` and `sells` (days,), 0 or more; -inf where the counts are impossible."""
+    days = Days.from_counts(buys, sells)
     return days.constant + float(logsumexp(_joint(parameters.vector, days), axis=0).sum())
 
 
 def value_and_gradient(theta: Float, days: Days) -> tuple[float, Float]:
-    """The log-likelihood less its constant at theta (5,), inside of its bounds, and its gradient (5,)."""
+    """Return the log-likelihood less its constant at theta (5,), inside its bounds, and its gradient (5,)."""
     alpha, delta, _, _, _ = theta
     value, weights = _weights(theta, days)
     none, bad, good = weights.sum(axis=1)
@@ -99,8 +99,8 @@ def value_and_gradient(theta: Float, days: Days) -> tuple[float, Float]:
     )
 
 
-def information(theta: Float, days: Days) -> Float:
-    """The observed information (5, 5) at theta (5,): minus the second derivatives of the log-likelihood.
+def observed_information(theta: Float, days: Days) -> Float:
+    """Return the observed information (5, 5) at theta (5,): minus the second derivatives of the log-likelihood.
 
     Exact, from those of the days' terms and their posterior weights (Louis 1982).
     """
@@ -121,8 +121,8 @@ def information(theta: Float, days: Days) -> Float:
     return -hessian
 
 
-def simulate(parameters: Parameters, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
-    """(buys, sells) of independent days (days,) of the model."""
+def simulate_days(parameters: Parameters, days: int, rng: np.random.Generator) -> tuple[Int64, Int64]:
+    """Draw independent days of the model; return (buys, sells), (days,) each."""
     state = np.where(rng.random(days) < parameters.alpha, np.where(rng.random(days) < parameters.delta, 1, 2), 0)
     buys, sells = rng.poisson(_rates(parameters.vector)[:, state]).astype(np.int64)
     return buys, sells

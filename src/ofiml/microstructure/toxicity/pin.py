@@ -1,4 +1,4 @@
-"""PIN by maximum likelihood: many starts, standard errors, and how sure one may be of the maximum."""
+"""PIN by maximum likelihood: many starts, standard errors, and diagnostics of the maximum."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,35 +12,35 @@ from threadpoolctl import threadpool_limits
 
 from ofiml.bars.time import Book, time_bars
 from ofiml.data.schema import Session
-from ofiml.data.trades import orders, trades
+from ofiml.data.trades import group_orders, trades
 from ofiml.errors import DataError
 from ofiml.microstructure.toxicity.likelihood import (
     NAMES,
     Days,
     Parameters,
-    information,
     log_likelihood,
+    observed_information,
     value_and_gradient,
 )
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-FEWEST_DAYS = 20
+MIN_DAYS = 20
 GRID = (0.1, 0.3, 0.5, 0.7, 0.9)
 TAILS = (0.0, 0.1, 0.2, 0.3, 0.4)  # shares of days with bad news, and with good
 DRAWN_STARTS = 8
-_NOTHING = 0.01  # expected days, or orders, over the whole sample, below which a parameter lies at its boundary
-_END = 0.0001  # the same, where the search ends
+_BOUNDARY_COUNT = 0.01  # expected days, or orders, over the whole sample, below which a parameter lies at its boundary
+_SEARCH_BOUNDARY_COUNT = 0.0001  # the same, where the search ends
 _COARSE, _FINE = 1e-9, 1e-14  # relative, of the search from every start, and of the last from the best
-_TOLD_APART = 5.0  # log-likelihood by which days with news are likelier, where they are told apart from days without
-_NO_NEWS = "days without any news are about as likely: α, δ, μ, ε, PIN are not told apart, nor PIN from 0"
-_SAME = 1e-3  # log-likelihoods that are one maximum
+_MIN_NEWS_GAIN = 5.0  # log-likelihood by which days with news are likelier, where they are told apart from days without
+_NO_NEWS = "days without any news fit about as well: α, δ, μ, ε and PIN are not identified, and PIN may be 0"
+_SAME_MAXIMUM = 1e-3  # log-likelihoods that are one maximum
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """What the likelihood says of some days.
+class PinFit:
+    """A fit of PIN to days of buys and sells.
 
     `errors` are standard errors by name, of the parameters and of `pin`, from the observed information (of PIN by the
     delta method); NaN where `notes` says why. Of `starts` searches `converged` reached a maximum, `agreeing` of them
@@ -61,11 +61,11 @@ class Fit:
         return self.parameters.pin
 
 
-def counts(session: Session, period: int) -> tuple[Int64, Int64]:
+def count_orders(session: Session, period: int) -> tuple[Int64, Int64]:
     """Buying and selling market orders, (periods,) each, in the whole periods of `period` ns from the open on, by
-    `ts_recv`; see `events.trades.orders`. Raises DataError if not one period fits.
+    `ts_recv`; see `data.trades.group_orders`. Raises DataError if not one period fits.
     """
-    found = orders(trades(session))
+    found = group_orders(trades(session))
     edges = time_bars(session, _no_book(session), period).edges
     buys, sells = (
         np.diff(np.searchsorted(found.filter(sign=sign)["ts_recv"].to_numpy(), edges, side="right")) for sign in (1, -1)
@@ -73,23 +73,28 @@ def counts(session: Session, period: int) -> tuple[Int64, Int64]:
     return buys.astype(np.int64), sells.astype(np.int64)
 
 
-def fit(buys: Int64, sells: Int64, *, one_epsilon: bool = False, seed: int = 0) -> Fit:
-    """The parameters of Easley, Hvidkjaer & O'Hara (2002) for days with `buys` and `sells` (days,); with `one_epsilon`,
-    of Easley, Kiefer, O'Hara & Paperman (1996).
+def fit_pin(buys: Int64, sells: Int64, *, one_epsilon: bool = False, seed: int = 0) -> PinFit:
+    """Fit the parameters of Easley, Hvidkjaer & O'Hara (2002) to `buys` and `sells` (days,).
+
+    With `one_epsilon`, fit those of Easley, Kiefer, O'Hara & Paperman (1996).
 
     Each of many starts, some of them drawn with `seed`, is followed uphill by L-BFGS-B in logits and logarithms. The
     same input gives the same result. Where days without any news are about as likely, no parameter has an error: then
     a sample that is all good news looks like one without any, and PIN may come out as anything. Raises DataError for
-    fewer than 20 days, for counts that are negative or not whole, and where nothing was traded.
+    fewer than 20 days, for counts that are negative or not whole, and for days without trades.
     """
-    buys, sells = _checked(buys, sells)
-    days, spread, bounds = Days.of(buys, sells), _spread(one_epsilon), _bounds(buys, sells, one_epsilon)
+    buys, sells = _check_counts(buys, sells)
+    days, spread, bounds = (
+        Days.from_counts(buys, sells),
+        _free_directions(one_epsilon),
+        _bounds(buys, sells, one_epsilon),
+    )
     # A count of n tells its rate's logarithm to 1/√n: in that unit all directions are about as steep.
     unit = np.append([1.0, 1.0], np.full(spread.shape[1] - 2, np.sqrt(1.0 + (buys + sells).mean())))
     spread, bounds = spread / unit, bounds * unit[:, None]
 
     def minus(phi: Float) -> tuple[float, Float]:
-        theta = _natural(spread @ phi)
+        theta = _to_natural(spread @ phi)
         value, gradient = value_and_gradient(theta, days)
         slope = theta * np.append(1 - theta[:2], [1.0, 1.0, 1.0])
         return -value / len(buys), -(spread.T @ (gradient * slope)) / len(buys)
@@ -102,26 +107,26 @@ def fit(buys: Int64, sells: Int64, *, one_epsilon: bool = False, seed: int = 0) 
         starts = np.array(list(_starts(buys, sells, seed))) @ np.linalg.pinv(spread).T
         found = [uphill(start, _COARSE) for start in np.clip(starts, *bounds.T)]
         best = uphill(min(found, key=lambda one: one.fun).x, _FINE)
-    parameters = Parameters(*(float(x) for x in _natural(spread @ best.x)))
+    parameters = Parameters(*(float(x) for x in _to_natural(spread @ best.x)))
     value = log_likelihood(parameters, buys, sells)
-    if value - _without_news(buys, sells, one_epsilon) < _TOLD_APART:
+    if value - _log_likelihood_without_news(buys, sells, one_epsilon) < _MIN_NEWS_GAIN:
         errors, notes = dict.fromkeys((*NAMES, "pin"), float("nan")), [_NO_NEWS]
     else:
         errors, notes = _errors(parameters, days, one_epsilon)
     ended = [one for one in found if one.success]
-    return Fit(
+    return PinFit(
         parameters=parameters,
         errors=errors,
         log_likelihood=value,
         days=len(buys),
         starts=len(found),
         converged=len(ended),
-        agreeing=sum((one.fun - best.fun) * len(buys) < _SAME for one in ended),
+        agreeing=sum((one.fun - best.fun) * len(buys) < _SAME_MAXIMUM for one in ended),
         notes=tuple(notes),
     )
 
 
-def _checked(buys: Int64, sells: Int64) -> tuple[Int64, Int64]:
+def _check_counts(buys: Int64, sells: Int64) -> tuple[Int64, Int64]:
     out = []
     for name, given in (("buys", buys), ("sells", sells)):
         values = np.asarray(given)
@@ -134,14 +139,16 @@ def _checked(buys: Int64, sells: Int64) -> tuple[Int64, Int64]:
         out.append(values.astype(np.int64))
     if len(out[0]) != len(out[1]):
         raise DataError(f"PIN: {len(out[0])} days of buys, {len(out[1])} of sells: give both for each day.")
-    if len(out[0]) < FEWEST_DAYS:
-        raise DataError(f"PIN: {len(out[0])} days; five parameters want {FEWEST_DAYS} or more: give more, or shorter.")
+    if len(out[0]) < MIN_DAYS:
+        raise DataError(
+            f"PIN: {len(out[0])} days; five parameters need {MIN_DAYS} or more: give more days, or shorter ones."
+        )
     if not (out[0].any() or out[1].any()):
-        raise DataError(f"PIN: nothing was traded on {len(out[0])} days; leave the symbol out, or give longer days.")
+        raise DataError(f"PIN: no trades on {len(out[0])} days; leave the symbol out, or give longer days.")
     return out[0], out[1]
 
 
-def _spread(one_epsilon: bool) -> Float:
+def _free_directions(one_epsilon: bool) -> Float:
     """(5, free): what the searched parameters are of the five."""
     whole = np.eye(5)
     return np.column_stack([whole[:, :3], whole[:, 3] + whole[:, 4]]) if one_epsilon else whole
@@ -150,17 +157,17 @@ def _spread(one_epsilon: bool) -> Float:
 def _bounds(buys: Int64, sells: Int64, one_epsilon: bool) -> Float:
     """(free, 2): the lowest and the highest logit or logarithm that is searched."""
     most = 2.0 * float(max(buys.max(), sells.max()))  # no rate of a maximum is higher than the highest count
-    least = float(np.log(_END / len(buys)))
+    least = float(np.log(_SEARCH_BOUNDARY_COUNT / len(buys)))
     logit, rate = (least, -least), (least, float(np.log(most)))
     return np.array([logit, logit, *([rate] * (2 if one_epsilon else 3))])
 
 
-def _natural(phi: Float) -> Float:
+def _to_natural(phi: Float) -> Float:
     """α, δ of their logits, rates of their logarithms."""
     return np.concatenate([1 / (1 + np.exp(-phi[:2])), np.exp(phi[2:])])
 
 
-def _without_news(buys: Int64, sells: Int64, one_epsilon: bool) -> float:
+def _log_likelihood_without_news(buys: Int64, sells: Int64, one_epsilon: bool) -> float:
     """The highest log-likelihood with α = 0, where the rates are the means."""
     means = np.array([buys.mean(), sells.mean()])
     if one_epsilon:
@@ -182,7 +189,7 @@ def _starts(buys: Int64, sells: Int64, seed: int) -> Iterator[Float]:
         mu = (1 - share) * mean_buys / (alpha * (1 - delta))
         epsilon_sell = mean_sells - alpha * delta * mu
         if mu > 0 and epsilon_sell > 0:
-            yield _searched(alpha, delta, mu, share * mean_buys, epsilon_sell)
+            yield _to_search_space(alpha, delta, mu, share * mean_buys, epsilon_sell)
     order = np.argsort(buys - sells, kind="stable")
     for shares in product(TAILS, repeat=2):
         bad, good = (round(share * len(order)) for share in shares)
@@ -192,7 +199,7 @@ def _starts(buys: Int64, sells: Int64, seed: int) -> Iterator[Float]:
     for _ in range(DRAWN_STARTS):
         odds, parts = rng.uniform(0.05, 0.95, 2), rng.uniform(0.2, 1.0, 2)
         mu = rng.uniform(0.2, 3.0) * max(mean_buys, mean_sells)
-        yield _searched(*odds, mu, parts[0] * mean_buys, parts[1] * mean_sells)
+        yield _to_search_space(*odds, mu, parts[0] * mean_buys, parts[1] * mean_sells)
 
 
 def _from_tails(buys: Int64, sells: Int64, bad: int, good: int) -> Float:
@@ -200,10 +207,10 @@ def _from_tails(buys: Int64, sells: Int64, bad: int, good: int) -> Float:
     days, news = len(buys), bad + good
     buy, sell = float(buys[: days - good].mean()), float(sells[bad:].mean())
     excess = float(np.sum(buys[days - good :] - buy) + np.sum(sells[:bad] - sell)) / news
-    return _searched(news / days, bad / news, excess, buy, sell)
+    return _to_search_space(news / days, bad / news, excess, buy, sell)
 
 
-def _searched(alpha: float, delta: float, *rates: float) -> Float:
+def _to_search_space(alpha: float, delta: float, *rates: float) -> Float:
     """In logits and logarithms, not quite at a boundary, from where no search comes back."""
     odds = np.clip([alpha, delta], 0.02, 0.98)
     return np.concatenate([np.log(odds / (1 - odds)), np.log(np.maximum(rates, 0.01))])
@@ -216,13 +223,13 @@ def _errors(parameters: Parameters, days: Days, one_epsilon: bool) -> tuple[dict
     free = [i for i, name in enumerate(NAMES) if name not in fixed]
     if not free:
         return errors, notes
-    spread = _spread(one_epsilon)[free]
+    spread = _free_directions(one_epsilon)[free]
     spread = spread[:, spread.any(axis=0)]
     theta = parameters.vector
-    matrix = spread.T @ information(theta, days)[np.ix_(free, free)] @ spread
+    matrix = spread.T @ observed_information(theta, days)[np.ix_(free, free)] @ spread
     scale = np.sqrt(np.abs(np.diag(matrix)))
     if not (scale > 0).all() or np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] < 1e-10:
-        flat = "the likelihood is flat at its maximum, so that no standard error is known"
+        flat = "the likelihood is flat at its maximum, so no standard errors are available"
         return errors, [*notes, flat]
     covariance = spread @ np.linalg.inv(matrix) @ spread.T
     for row, i in enumerate(free):
@@ -238,7 +245,7 @@ def _at_boundary(parameters: Parameters, days: int) -> tuple[set[str], list[str]
     there, and a sentence for each cause. The other errors hold with these at their values.
     """
     alpha, delta, mu, buy, sell = parameters.vector
-    informed = "no informed order: α, δ, μ are not told apart, and PIN is 0, at its boundary"
+    informed = "no informed orders: α, δ, μ are not identified, and PIN is 0, at its boundary"
     fixed: set[str] = set()
     notes: list[str] = []
     for names, expected, where in (
@@ -249,7 +256,7 @@ def _at_boundary(parameters: Parameters, days: int) -> tuple[set[str], list[str]
         ({"epsilon_buy"}, buy * days, "no uninformed buy: ε_b is 0, at its boundary"),
         ({"epsilon_sell"}, sell * days, "no uninformed sell: ε_s is 0, at its boundary"),
     ):
-        if expected < _NOTHING and not names <= fixed:
+        if expected < _BOUNDARY_COUNT and not names <= fixed:
             fixed |= names
             notes.append(where)
     return fixed, notes

@@ -1,6 +1,6 @@
-"""Who was the aggressor of a trade, where the feed does not say: the tick rule, Lee & Ready, bulk classification.
+"""The aggressor of a trade where the feed does not state it: tick rule, Lee & Ready, bulk classification.
 
-Trades are tables as of `events.trades.trades`; a sign is 1 for a buyer, -1 for a seller, 0 where it is not known.
+Trades are tables as of `data.trades.trades`; a sign is 1 for a buyer, -1 for a seller, 0 if unknown.
 """
 
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ Float = NDArray[np.float64]
 Int8 = NDArray[np.int8]
 Int64 = NDArray[np.int64]
 
-FEWEST_CHANGES = 20  # of past bars, before their σ is believed
-_MOST_BARS = 20_000_000
+MIN_CHANGES = 20  # past bars needed before σ is used
+_MAX_BARS = 20_000_000
 
 
 def tick_rule(trades: pl.DataFrame) -> Int8:
-    """Signs (n,): 1 where the last other price was lower, -1 where it was higher (Lee & Ready 1991: upticks and
+    """Return signs (n,): 1 where the last other price was lower, -1 where it was higher (Lee & Ready 1991: upticks and
     zero-upticks, downticks and zero-downticks); 0 before there was one, and where the trade has no price. Known with
     the trade.
     """
@@ -34,7 +34,7 @@ def tick_rule(trades: pl.DataFrame) -> Int8:
 
 
 def quotes_before(session: Session, trades: pl.DataFrame, per: str, lag: int) -> pl.DataFrame:
-    """`bid` and `ask` (n,) in 1e-9 units as they stood before each trade: of the last book state (as of
+    """Return `bid` and `ask` (n,) in 1e-9 units before each trade: of the last book state (as of
     `bars.time.select_states`, `per`) that comes before the trade's row in the feed and is at least `lag` ns older. Null
     where a side is missing, or before the first state. Raises DataError for a negative lag.
     """
@@ -50,7 +50,7 @@ def quotes_before(session: Session, trades: pl.DataFrame, per: str, lag: int) ->
 
 
 def lee_ready(session: Session, trades: pl.DataFrame, per: str, lag: int) -> Int8:
-    """Signs (n,) by the quote rule, and at the mid, or without a quote, by the tick rule (Lee & Ready 1991).
+    """Return signs (n,) by the quote rule and, at the mid or without a quote, by the tick rule (Lee & Ready 1991).
 
     A trade above the mid of its `quotes_before` was bought, one below it sold. Lee & Ready's lag was 5 s, against
     quotes that were written down before the trades that they followed. Known with the trade.
@@ -91,8 +91,8 @@ class Agreement:
         return Agreement(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
-def agreement(trades: pl.DataFrame, sign: Int8) -> Agreement:
-    """Of a rule's signs (n,) with those of the feed."""
+def measure_agreement(trades: pl.DataFrame, sign: Int8) -> Agreement:
+    """Measure the agreement of a rule's signs (n,) with those of the feed."""
     size, feed = trades["size"].to_numpy(), trades["sign"].to_numpy()
     told = feed != 0
     counted: list[int] = []
@@ -102,7 +102,7 @@ def agreement(trades: pl.DataFrame, sign: Int8) -> Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class TradeBars:
     """Trades in bars: piece i is `size[i]` lots of trade `trade[i]`, in bar `bar[i]` (p,), in feed order.
 
     Bar k (bars,) is known at `known_at[k]`; every bar holds a trade, and the first pieces of the bars are `first`.
@@ -129,28 +129,29 @@ class Cut:
         return values[self.trade[ends]]
 
 
-def time_cut(trades: pl.DataFrame, session: Session, step: int) -> Cut:
-    """Bars (open, close] of `step` ns from the session's open on, by `ts_recv`, that hold a trade and end within the
-    session; known at their close. A trade at the open itself belongs to the first.
+def cut_time_bars(trades: pl.DataFrame, session: Session, step: int) -> TradeBars:
+    """Cut trades into bars (open, close] of `step` ns from the session's open on, by `ts_recv`.
+
+    Bars contain a trade, end within the session and are known at their close. A trade at the open belongs to the first.
     """
     if step < 1:
         raise DataError(f"bulk classification: bars of {step} ns; 1 or more is expected.")
     stamps, size = trades["ts_recv"].to_numpy(), trades["size"].to_numpy()
     bar = np.maximum(stamps - session.open - 1, 0) // step
-    held = np.flatnonzero((session.open + (bar + 1) * step <= session.close) & (size > 0))
-    numbers, index = np.unique(bar[held], return_inverse=True)
-    return Cut(held, size[held], index.astype(np.int64), session.open + (numbers + 1) * step)
+    used = np.flatnonzero((session.open + (bar + 1) * step <= session.close) & (size > 0))
+    numbers, index = np.unique(bar[used], return_inverse=True)
+    return TradeBars(used, size[used], index.astype(np.int64), session.open + (numbers + 1) * step)
 
 
-def volume_cut(trades: pl.DataFrame, lots: int) -> Cut:
-    """Bars of `lots` each, a trade that straddles two split between them; known at the trade that fills them.
+def cut_volume_bars(trades: pl.DataFrame, lots: int) -> TradeBars:
+    """Cut trades into bars of `lots` each, known at the trade that fills them; a trade that spans two bars is split.
 
     Raises DataError for bars so small that they do not fit in memory.
     """
     size = trades["size"].to_numpy()
     ends = np.cumsum(size)
     total = int(ends[-1]) if len(ends) else 0
-    if lots < 1 or total // lots > _MOST_BARS:
+    if lots < 1 or total // lots > _MAX_BARS:
         raise DataError(f"bulk classification: bars of {lots} lots of {total}: choose a size that suits the volume.")
     count = total // lots
     edges = lots * np.arange(1, count + 1, dtype=np.int64)
@@ -158,11 +159,13 @@ def volume_cut(trades: pl.DataFrame, lots: int) -> Cut:
     pieces = pieces[pieces > 0]
     trade = np.searchsorted(ends, pieces, side="left")
     bar = (pieces - 1) // lots
-    return Cut(trade, np.diff(pieces, prepend=0), bar, trades["ts_recv"].to_numpy()[np.searchsorted(ends, edges)])
+    return TradeBars(trade, np.diff(pieces, prepend=0), bar, trades["ts_recv"].to_numpy()[np.searchsorted(ends, edges)])
 
 
-def bulk(trades: pl.DataFrame, cut: Cut, *, freedom: float | None = None, hindsight: bool = False) -> pl.DataFrame:
-    """Bulk volume classification (Easley, López de Prado & O'Hara 2012; 2016 for the time bars and Student's t).
+def classify_bulk(
+    trades: pl.DataFrame, cut: TradeBars, *, freedom: float | None = None, hindsight: bool = False
+) -> pl.DataFrame:
+    """Classify volume in bulk (Easley, López de Prado & O'Hara 2012; 2016 for the time bars and Student's t).
 
     One row a bar: `known_at`, `volume`, `signed`, the lots bought less those sold, `classified`. The share bought is
     F(Δ/σ), Δ the change of the bars' last prices, F normal or, with `freedom`, Student's t of that many degrees (0.25
@@ -194,13 +197,13 @@ def _sigma(change: Float, weight: Float, hindsight: bool) -> Float:
     else:
         sums = [np.concatenate([[0.0], s[:-1]]) if len(s) else s for s in sums]
     count, weights, first, second = sums
-    weights = np.where(count >= FEWEST_CHANGES, weights, np.nan)
+    weights = np.where(count >= MIN_CHANGES, weights, np.nan)
     return np.sqrt(np.maximum(second / weights - (first / weights) ** 2, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
-class Netted:
-    """How many lots of bars are right, when a bar's only say how many were bought and sold.
+class NetAgreement:
+    """How many lots are classified correctly, when a bar states only how many were bought and sold.
 
     Of the lots whose side the feed tells, min(bought, said bought) + min(sold, said sold) are `right` at best
     (Chakrabarty, Pascual & Shkilko 2015): errors within a bar cancel, so that this flatters, the more the longer the
@@ -220,17 +223,17 @@ class Netted:
     def share_of_half(self) -> float:
         return self.half / self.lots if self.lots else float("nan")
 
-    def __add__(self, other: "Netted") -> "Netted":
-        return Netted(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+    def __add__(self, other: "NetAgreement") -> "NetAgreement":
+        return NetAgreement(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
-def netted(trades: pl.DataFrame, cut: Cut, signed: Int64) -> Netted:
+def measure_net_agreement(trades: pl.DataFrame, cut: TradeBars, signed: Int64) -> NetAgreement:
     """Of `signed` (bars,), what is said to be bought less sold of each bar, with what the feed tells.
 
-    Of bars with lots of no side, the rest is held to the same share.
+    Of bars with lots of no side, the rest is used to the same share.
     """
     feed = trades["sign"].to_numpy()
     told, net = cut.total((feed != 0).astype(np.int8)), cut.total(feed)
     share = signed / cut.total(1)
     right = told - np.abs(net - told * share) / 2
-    return Netted(len(told), int(told.sum()), float(np.sum(right)), float(np.sum(told - np.abs(net) / 2)))
+    return NetAgreement(len(told), int(told.sum()), float(np.sum(right)), float(np.sum(told - np.abs(net) / 2)))

@@ -17,7 +17,7 @@ Int64 = NDArray[np.int64]
 
 FILLED, SIGNED, CLOSED, TOTAL = range(4)  # of a state: lots and signed lots in the open bucket, buckets, Σ of recent
 _ROOM = 2**62
-_MOST_BUCKETS = 20_000_000  # of one call
+_MAX_BUCKETS = 20_000_000  # of one call
 
 
 def fill_py(
@@ -31,7 +31,7 @@ def fill_py(
     imbalance: Int64,
     vpin: Float,
 ) -> int:
-    """Puts trades (n,) into buckets of `bucket` lots and returns how many these close; `signed` is buys less sells.
+    """Put trades (n,) into buckets of `bucket` lots and return how many are closed; `signed` is buys less sells.
 
     `state` (4,) and `recent` (window,), the imbalances of the latest buckets, are zeros at first and carried from call
     to call. Of each bucket closed: `closed_by`, the trade that did it, `imbalance` |V_buy - V_sell|, and `vpin`, NaN
@@ -107,11 +107,11 @@ class Vpin:
         if bad.any():
             i = int(np.argmax(bad))
             raise DataError(
-                f"VPIN: trade {i + 1} of {size[i]} lots has {signed[i]} signed ones: 0 to its size expected."
+                f"VPIN: trade {i + 1} has {size[i]} lots and {signed[i]} signed lots: 0 to its size expected."
             )
         longest, total = int(size.max(initial=0)), int(size.sum(dtype=object)) if len(size) else 0
         closing = (int(self._state[FILLED]) + total) // self.bucket
-        if closing > _MOST_BUCKETS or longest * self.bucket >= _ROOM:
+        if closing > _MAX_BUCKETS or longest * self.bucket >= _ROOM:
             raise DataError(
                 f"VPIN: {total} lots make {closing} buckets of {self.bucket}: choose a bucket that suits the volume."
             )

@@ -38,11 +38,13 @@ _TYPES = {
 _BAND = 1 << 18 | 1 << 19  # of a quote's conditions: a limit-up limit-down price band, and its repetition
 _OFFICIAL = 1 << 24 | 1 << 26  # of a trade's: the official close and open
 _REFUSED = {
-    "OrderNumber": "full depth: its documentation does not say what its event types are called, nor whether the size "
-    "of a fill or cancel is what goes or what is left",
-    "TypeMask": "futures: their documentation does not list all type masks, nor which belong to implied quotes",
-    "UTCDate": "futures: their layouts differ by year, and their documentation does not list all type masks",
-    "OptionDetail": "options, which have no reader",
+    "OrderNumber": "full depth, which is not supported: its documentation does not name its event types, nor say "
+    "whether the size of a fill or cancel is the amount removed or the amount left",
+    "TypeMask": "futures, which are not supported: their documentation does not list all type masks, nor which of them "
+    "belong to implied quotes",
+    "UTCDate": "futures, which are not supported: their layouts differ by year, and their documentation does not list "
+    "all type masks",
+    "OptionDetail": "options, which are not supported",
 }
 
 
@@ -63,7 +65,7 @@ def read_feeds(files: Sequence[Blob], dataset: AlgoseekDataset) -> Iterator[Feed
 
 
 def _check_header(blob: Blob, levels: int | None) -> None:
-    header = text.header(blob)
+    header = text.read_header(blob)
     for column, what in _REFUSED.items():
         if column in header:
             raise DataError(f"{blob.name} looks like AlgoSeek's {what}. Give US Equity TAQ.")
@@ -106,7 +108,7 @@ _COLUMNS = {
 
 
 def _timed(table: pl.DataFrame, checker: Checker) -> pl.DataFrame:
-    stamp = wall_clock.utc(pl.col("Date").dt.combine(pl.col("Timestamp"), "ns"), _ZONE)
+    stamp = wall_clock.to_utc(pl.col("Date").dt.combine(pl.col("Timestamp"), "ns"), _ZONE)
     table = table.with_columns(stamp.alias("stamp"), pl.col("Ticker").alias("symbol"))
     what = "{Date} {Timestamp} does not exist in New York, or exists twice"
     return checker.apply(table, [Check("unreadable", "Timestamp", pl.col("stamp").is_null(), what)])
@@ -120,7 +122,7 @@ def _in_lots(table: pl.DataFrame, config: AlgoseekDataset, checker: Checker) -> 
         if odd.height:
             raise DataError(
                 f"{checker.source}, line {odd['line'][0]}: the quote's size is {odd['Quantity'][0]}, and the guide "
-                "does not say whether sizes of quotes are shares or round lots: say dataset.quote_lot=1 or 100."
+                "does not say whether quote sizes are shares or round lots: set dataset.quote_lot=1 or 100."
             )
     shares = pl.col("Quantity") * pl.when(quote).then(config.quote_lot or 1.0).otherwise(1.0)
     lots = shares / config.size_unit
@@ -146,7 +148,7 @@ def _events(rows: pl.DataFrame, venue: str | None, source: str) -> pl.DataFrame:
     if not kept["bid"].any() and not kept["ask"].any():
         found = ", ".join(rows["Exchange"].unique().sort().to_list()[:20])
         whose = "the national best (QUOTE … NB)" if venue is None else f"dataset.venue={venue}"
-        raise DataError(f"{source} holds no quote of {whose}; its exchanges are {found}. See dataset.venue.")
+        raise DataError(f"{source} contains no quote of {whose}; its exchanges are {found}. See dataset.venue.")
     there = pl.col("Price").ne(0) & pl.col("size").ne(0)
     states = [
         pl.when(side).then(pl.when(there).then(value).otherwise(missing)).forward_fill().alias(f"{side}_{q}_00")

@@ -39,7 +39,7 @@ def group_files(paths: Sequence[Path]) -> Groups:
             found.append([path])
             continue
         if other is None:
-            raise DataError(f"{path.name}: its updates, {match['name']}_update.json, are not beside it.")
+            raise DataError(f"{path.name}: its update file {match['name']}_update.json is not in the same folder.")
         pair = [path, other] if match["part"] == "snapshot" else [other, path]
         if pair not in found:
             found.append(pair)

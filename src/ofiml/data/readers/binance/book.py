@@ -52,7 +52,7 @@ class Plan:
         self.clears.append(clears)
 
 
-def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
+def plan_updates(depth: Kind, checker: Checker) -> tuple[Plan, int]:
     """(the steps, how many updates were in the book already and are passed over).
 
     The update after a gap empties the book: it is not known until a full one that joins, and the updates before that
@@ -109,9 +109,9 @@ def plan(depth: Kind, checker: Checker) -> tuple[Plan, int]:
         if pairs[i]:
             steps.add(i, [i])
     if gaps:
-        checker.notice("gap", pl.Series(lines[gaps]), "updates are missing before this one, or full book")
+        checker.notice("gap", pl.Series(lines[gaps]), "updates are missing before this update or full book")
     if homeless:
-        what = "an update before the first full book, or the next after a gap"
+        what = "an update before the first full book, or before the next one after a gap"
         checker.notice("no_snapshot", pl.Series(lines[homeless]), what)
     return steps, passed
 
@@ -121,7 +121,7 @@ def _needs(depth: Kind, i: int) -> int:
     return int(before if before != NO_ID else first - 1)
 
 
-def messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
+def to_messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
     """(what `book.build` takes, the first row of each step, the message in `depth` that each step is at).
 
     An update is one exchange message, an event if it changes the shown levels, with side, price and size of the last

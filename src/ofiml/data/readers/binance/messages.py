@@ -131,7 +131,7 @@ class _Collector:
             return f"the price {cells[0]!r} is not a positive decimal number"
         if size == decimals.TOO_FINE:
             unit = f"dataset.size_unit={self.size_unit:g}"
-            return f"the size {cells[1]!r} is not a multiple of {unit}; give the instrument's step of sizes"
+            return f"the size {cells[1]!r} is not a multiple of {unit}; give the instrument's size step"
         if size == decimals.TOO_LARGE:
             return f"the size {cells[1]!r} is too many lots of dataset.size_unit={self.size_unit:g}"
         return f"the size {cells[1]!r} is not a decimal number"
@@ -233,7 +233,7 @@ class Parser:
         if clock:
             recv, event = _times(message, stamp, self.latest if kind == "full" else NO_ID)
             if recv == NO_ID and kind != "full":
-                raise _Unreadable("the message has no time, E, and none was recorded")
+                raise _Unreadable("the message has no time (E), and no receipt time was recorded")
             self.latest = max(self.latest, recv)
         common = (line, self.total, recv, event, symbol)
         if kind == "depthUpdate":
@@ -299,7 +299,7 @@ def _messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
         try:
             yield line, recv, orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            yield line, NO_ID, _Unreadable(f"no whole JSON message ({error})")
+            yield line, NO_ID, _Unreadable(f"not a complete JSON message ({error})")
 
 
 def _is_one_object(content: bytes) -> bool:
@@ -338,14 +338,14 @@ def _time(message: dict[str, Any], key: str) -> int:
 def _id(message: dict[str, Any], key: str) -> int:
     value = message.get(key)
     if type(value) is not int or not 0 <= value <= _LARGEST_ID:
-        raise _Unreadable(f"column {key}: {value!r:.40} is not a number of an update or trade")
+        raise _Unreadable(f"column {key}: {value!r:.40} is not an update or trade id")
     return value
 
 
 def _levels(message: dict[str, Any], key: str) -> list[list[Any]]:
     levels = message.get(key)
     if type(levels) is not list or not set(map(type, levels)) <= {list} or not set(map(len, levels)) <= {2}:
-        raise _Unreadable(f"column {key}: no list of pairs of price and size")
+        raise _Unreadable(f"column {key}: not a list of [price, size] pairs")
     return levels
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book.levels import after_first, from_levels, lone_events
-from ofiml.data.book.trades import among, upon
+from ofiml.data.book.levels import build_from_levels, drop_early_trades, make_single_row_events
+from ofiml.data.book.trades import merge_trades_into_books, merge_trades_into_messages
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed, unpack_file
-from ofiml.data.readers.binance.book import messages, plan
+from ofiml.data.readers.binance.book import plan_updates, to_messages
 from ofiml.data.readers.binance.messages import (
     NO_ID,
     NO_SYMBOL,
@@ -37,7 +37,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     depth = _with_full_books(found, name)
     numbers = _quoted(found, depth, dataset, name)
     ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(found.ignored.items()))
-    notes = [f"messages left aside: {ignored}"] if ignored else []
+    notes = [f"messages ignored: {ignored}"] if ignored else []
     rows = found.total - sum(found.rows[n] for n in numbers[1:])
     for number in numbers:
         own = depth.of(number)
@@ -63,8 +63,8 @@ def _with_full_books(found: Messages, name: str) -> Kind:
     if len(found.depth_of) > 1:
         line = depth.rows["line"].filter(nameless)[0]
         raise DataError(
-            f"{name}, line {line}: a full book names no symbol, and the stream has differences of several "
-            f"({', '.join(sorted(found.depth_of)[:5])}): record each symbol to a file of its own."
+            f"{name}, line {line}: a full book without a symbol, in a stream with depth updates of several "
+            f"({', '.join(sorted(found.depth_of)[:5])}): record each symbol in its own file."
         )
     (symbol,) = found.depth_of
     if symbol not in found.symbols:
@@ -80,30 +80,30 @@ def _quoted(found: Messages, depth: Kind, dataset: FileDataset, name: str) -> li
     names = [found.symbols[n] for n in numbers]
     for symbol in dataset.symbols or ():
         if symbol not in names:
-            raise DataError(f"{name} holds no depthUpdate or bookTicker of {symbol}: see dataset.symbols.")
+            raise DataError(f"{name} contains no depthUpdate or bookTicker of {symbol}: see dataset.symbols.")
     if not numbers:
-        raise DataError(f"{name} holds no depthUpdate and no bookTicker: give a Binance stream, or pair of files.")
+        raise DataError(f"{name} contains no depthUpdate and no bookTicker: give a Binance stream, or pair of files.")
     for n, symbol in enumerate(found.symbols):
         if n not in numbers:
-            found.ignored[f"of {symbol}, which has no book"] += found.rows[n]
+            found.ignored[f"of {symbol} (no book)"] += found.rows[n]
     return numbers
 
 
 def _from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
     depth = _timed(depth, checker)
-    steps, passed = plan(depth, checker)
+    steps, passed = plan_updates(depth, checker)
     if not steps.at:
         raise DataError(
-            f"{checker.source} holds no full book that its updates join, so no book is known: give the full book too "
-            "(a REST answer in the stream, or NAME_snapshot.json), or dataset.policy.no_snapshot=keep."
+            f"{checker.source} contains no full book that its updates continue, so the book is unknown: add the full "
+            "book (a REST response in the stream, or NAME_snapshot.json), or set dataset.policy.no_snapshot=keep."
         )
-    table, starts, at = messages(depth, steps)
+    table, starts, at = to_messages(depth, steps)
     place = depth.rows["place"].to_numpy()[at]
     before = np.searchsorted(place, trades.rows["place"].to_numpy())
-    mine, before = after_first(_trades(trades), before, checker)
-    table = among(table, mine, np.append(starts, table.height)[before])
-    events = from_levels(table, levels, checker)
-    return events, [f"updates that are in the book already: {passed}"] if passed else []
+    mine, before = drop_early_trades(_trades(trades), before, checker)
+    table = merge_trades_into_messages(table, mine, np.append(starts, table.height)[before])
+    events = build_from_levels(table, levels, checker)
+    return events, [f"updates already in the full book: {passed}"] if passed else []
 
 
 def _timed(depth: Kind, checker: Checker) -> Kind:
@@ -112,7 +112,7 @@ def _timed(depth: Kind, checker: Checker) -> Kind:
     for i in np.flatnonzero(recv == NO_ID):
         later = np.flatnonzero((full[i:] == 0) & (last[i:] > last[i]))
         if not len(later):
-            raise DataError(f"{checker.source} holds no update after {last[i]}, where its full book stands.")
+            raise DataError(f"{checker.source} contains no update after {last[i]}, the last update in its full book.")
         recv[i], event[i] = recv[i + later[0]], event[i + later[0]]
     rows = depth.rows.with_columns(recv=pl.Series(recv), event=pl.Series(event))
     return Kind(rows, depth.pairs, depth.prices, depth.sizes)
@@ -120,7 +120,7 @@ def _timed(depth: Kind, checker: Checker) -> Kind:
 
 def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
     if dataset.levels not in (None, 1):
-        raise DataError(f"{checker.source} holds bookTicker and no depthUpdate, which is one level: dataset.levels=1.")
+        raise DataError(f"{checker.source} contains bookTicker and no depthUpdate, so one level: set dataset.levels=1.")
     last = ticker.rows["last"]
     newer = (last >= last.cum_max()).to_numpy()
     quotes = ticker.rows.filter(pl.Series(newer))
@@ -133,9 +133,11 @@ def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Chec
         shown[f"{side}_ct_00"] = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(quotes))
     states = _events(quotes, "M", quotes["last"]).with_columns(**shown)
     before = np.searchsorted(quotes["place"].to_numpy(), trades.rows["place"].to_numpy())
-    mine, before = after_first(_trades(trades), before, checker)
+    mine, before = drop_early_trades(_trades(trades), before, checker)
     passed = len(newer) - len(quotes)
-    return upon(states, mine, before, 1), [f"quotes older than the one before them: {passed}"] if passed else []
+    return merge_trades_into_books(states, mine, before, 1), [
+        f"quotes older than the quote before them: {passed}"
+    ] if passed else []
 
 
 def _trades(trades: Kind) -> pl.DataFrame:
@@ -147,4 +149,4 @@ def _trades(trades: Kind) -> pl.DataFrame:
 
 
 def _events(rows: pl.DataFrame, action: str, sequence: pl.Series) -> pl.DataFrame:
-    return lone_events(rows, action, event="event", received="recv", sequence=sequence)
+    return make_single_row_events(rows, action, event="event", received="recv", sequence=sequence)

@@ -31,7 +31,7 @@ def level_names(levels: int, quantity: str) -> list[str]:
     return [f"{side}_{quantity}_{m:02d}" for m in range(levels) for side in ("bid", "ask")]
 
 
-def table(
+def read_rows(
     files: list[Blob], dataset: FileDataset, rtypes: tuple[int, ...], levels_of: Callable[[list[str], str], int]
 ) -> tuple[pl.DataFrame, int, Checker]:
     """(the rows, how many levels they have, a checker that has counted what was dropped).
@@ -44,22 +44,24 @@ def table(
     binary = blob.content.startswith(dbn.MAGIC)
     checker = Checker(blob.name, dataset.policy, place="record" if binary else "line")
     if binary:
-        rtype, frame, mappings = dbn.read(blob)
+        rtype, frame, mappings = dbn.read_dbn(blob)
         if rtype not in rtypes:
             other = "databento_mbo" if rtype == dbn.MBO else "databento"
-            raise DataError(f"{blob.name} holds {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}.")
+            raise DataError(
+                f"{blob.name} contains {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}."
+            )
         levels = levels_of(frame.columns, f"{blob.name}")
-        frame = _usable(dbn.resolved(frame, mappings, blob.name), levels, dataset.size_unit, checker)
+        frame = _usable(dbn.resolve_symbols(frame, mappings, blob.name), levels, dataset.size_unit, checker)
     else:
         if blob.content.startswith(columnar.MAGIC):
             checker.place = "row"
-            raw = columnar.table(blob, list)
+            raw = columnar.read_parquet(blob, list)
             levels = levels_of(raw.columns, blob.name)
             typed = _typed_columns(raw, levels, dataset.size_unit)
             _check_types(raw, typed, blob.name)
             frame = _typed(raw, typed, checker)
         else:
-            names = text.header(blob)
+            names = text.read_header(blob)
             levels = levels_of(names, f"{blob.name}, line 1")
             frame = text.read_csv(blob, _columns(blob, names, levels, dataset.size_unit), checker)
         counts = [c for c in level_names(levels, "ct") if c in frame.columns]
@@ -68,12 +70,12 @@ def table(
     frame = frame.with_columns(pl.lit(None, pl.UInt32).alias(c) for c in absent)
     if "symbol" not in frame.columns:
         if dataset.symbols is None or len(dataset.symbols) != 1:
-            raise DataError(f"{blob.name}, line 1: the column symbol is missing; name it, dataset.symbols=[…].")
+            raise DataError(f"{blob.name}, line 1: the column symbol is missing; name the symbol, dataset.symbols=[…].")
         frame = frame.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
     return frame, levels, checker
 
 
-def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.DataFrame:
+def check_one_book(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.DataFrame:
     """The rows of a symbol, marked as a new reference (F_SNAPSHOT) where it comes to mean another instrument, and where
     the vendor says that messages were lost.
 
@@ -90,7 +92,7 @@ def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.Da
             line = events["line"].filter(changes)[0]
             raise DataError(
                 f"{checker.source}, {checker.place} {line}, column {column}: {symbol} has rows of several {what} "
-                f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one a file."
+                f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one per file."
             )
         flags = pl.when(changes).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
         events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
@@ -105,13 +107,13 @@ def one_instrument(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.Da
 
 def _columns(blob: Blob, names: list[str], levels: int, unit: float) -> dict[str, text.Column]:
     """How the columns of a CSV are read: prices and times may be pretty, or raw integers."""
-    sample = text.head(blob)
+    sample = text.read_head(blob)
     prices = ["price", *level_names(levels, "px")]
     # Raw prices are bare 1e-9 integers; a pretty price of that size would be 10,000,000 and beyond MAX_PRICE.
-    raw = text.mostly(sample, prices, r"^\s*-?\d{8,}\s*$")
+    raw = text.match_mostly(sample, prices, r"^\s*-?\d{8,}\s*$")
     price = text.scaled_price(1, none=NO_PRICE) if raw else text.price()
     times = {
-        t: text.epoch_time(1) if text.mostly(sample, [t], r"^\s*\d+\s*$") else text.iso_time()
+        t: text.epoch_time(1) if text.match_mostly(sample, [t], r"^\s*\d+\s*$") else text.iso_time()
         for t in ("ts_event", "ts_recv")
     }
     return _all(names, levels, times, dict.fromkeys(prices, price), unit)
@@ -157,13 +159,13 @@ def _check_types(raw: pl.DataFrame, columns: dict[str, text.Column], source: str
     for name, column in columns.items():
         there = raw.schema[name]
         if column.dtype == pl.String():
-            fits, expected = isinstance(there, words), "words"
+            fits, expected = isinstance(there, words), "text"
         elif name.startswith("ts_"):
-            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times, or integers"
+            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times or integers"
         else:
             fits, expected = there.is_numeric(), "numbers"
         if not fits and there != pl.Null():
-            raise DataError(f"{source}, column {name}: its type is {there}, {expected} expected; write it so.")
+            raise DataError(f"{source}, column {name}: its type is {there}, but {expected} are expected; convert it.")
 
 
 def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:
@@ -219,7 +221,9 @@ def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> 
         )
         for c in ["price", *level_names(levels, "px")]
     ]  # fmt: skip
-    checks += [Check("unreadable", c, pl.col(c) == dbn.UNDEF_SIZE, f"{{{c}}} stands for no size") for c in sizes]
+    checks += [
+        Check("unreadable", c, pl.col(c) == dbn.UNDEF_SIZE, f"{{{c}}} is the placeholder for no size") for c in sizes
+    ]
     frame = checker.apply(frame, checks)
     if unit != 1.0:
         lots = {c: text.size(unit).value(pl.col(c).cast(pl.Float64)) for c in sizes}

@@ -18,8 +18,8 @@ from ofiml.data.formats import dbn
 from ofiml.data.readers.databento.files import (
     F_MAYBE_BAD_BOOK,
     NEEDED,
-    one_instrument,
-    table,
+    check_one_book,
+    read_rows,
 )
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
@@ -37,23 +37,23 @@ _SHOWN = {
 _SIDES = {"A": kernel.ASK, "B": kernel.BID, "N": kernel.NO_SIDE}
 _SENTENCES = {
     "unknown_order": "the order is not in the book",
-    "excess_size": "more is taken off the order than was left of it",
-    "order_twice": "an order with this id rests already",
-    "swept_level": "a level was in the way",
+    "excess_size": "more is removed from the order than it has left",
+    "order_twice": "an order with this id is already in the book",
+    "swept_level": "a level stood in its way and was removed",
 }
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events, with `dataset.levels` levels, or 10. Raises DataError, as `databento`'s."""
     levels = dataset.levels or 10
-    rows, _, checker = table(list(files), dataset, (dbn.MBO,), _no_levels)
+    rows, _, checker = read_rows(list(files), dataset, (dbn.MBO,), _no_levels)
     for symbol, its_rows, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         count = its_rows.height + sum(its_checker.dropped.values())
-        usable = its_checker.apply(one_instrument(its_rows, symbol, its_checker), _CHECKS)
+        usable = its_checker.apply(check_one_book(its_rows, symbol, its_checker), _CHECKS)
         yield Feed(symbol, _rebuilt(usable, levels, its_checker), levels, count, its_checker)
 
 
-def messages(rows: pl.DataFrame) -> pl.DataFrame:
+def to_messages(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows as messages to the book builder."""
     side = (
         pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0))
@@ -76,7 +76,7 @@ def _rebuilt(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
     """The events of each instrument that the symbol meant, in turn, from a book of its own."""
     parts: list[pl.DataFrame] = []
     for part in _by_instrument(rows):
-        events, noticed = build(messages(part), levels)
+        events, noticed = build(to_messages(part), levels)
         for cause, lines in noticed.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if parts:
@@ -103,7 +103,7 @@ def _no_levels(names: list[str], source: str) -> int:
     absent = [c for c in [*NEEDED, "order_id"] if c not in names]
     if absent or "bid_px_00" in names:
         what = f"the column {absent[0]} is missing" if absent else "it has levels"
-        raise DataError(f"{source}: {what}; give MBO. MBP-10, MBP-1 and TBBO: dataset=databento.")
+        raise DataError(f"{source}: {what}; give MBO. For MBP-10, MBP-1 and TBBO use dataset=databento.")
     return 0
 
 
@@ -112,9 +112,9 @@ _PLACED = pl.col("action").is_in(["A", "M"])
 _CHECKS = [
     Check(
         "unreadable", "flags", _ORDER & ((pl.col("flags") & _NO_ORDER) != 0),
-        "the flags {flags} say that the row is a level or a best quote, no order",
+        "the flags {flags} mark the row as a price level or a best quote, not an order",
     ),
-    Check("unreadable", "side", _ORDER & (pl.col("side") == "N"), "{action} of an order on no side"),
+    Check("unreadable", "side", _ORDER & (pl.col("side") == "N"), "{action} of an order without a side"),
     Check(
         "unreadable", "price", _PLACED & (pl.col("price").is_null() | (pl.col("price") == NO_PRICE)),
         "{action} of an order without a price",

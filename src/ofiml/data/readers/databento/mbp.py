@@ -12,9 +12,9 @@ from ofiml.data.feed import (
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento.files import (
     NEEDED,
+    check_one_book,
     level_names,
-    one_instrument,
-    table,
+    read_rows,
 )
 from ofiml.errors import DataError
 
@@ -29,10 +29,10 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     def levels_of(names: list[str], source: str) -> int:
         return _levels(names, source, dataset.levels)
 
-    rows, levels, checker = table(list(files), dataset, (dbn.MBP_1, dbn.MBP_10), levels_of)
+    rows, levels, checker = read_rows(list(files), dataset, (dbn.MBP_1, dbn.MBP_10), levels_of)
     for symbol, events, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
-        read_rows = events.height + sum(its_checker.dropped.values())
-        yield Feed(symbol, one_instrument(events, symbol, its_checker), levels, read_rows, its_checker)
+        n_read = events.height + sum(its_checker.dropped.values())
+        yield Feed(symbol, check_one_book(events, symbol, its_checker), levels, n_read, its_checker)
 
 
 def _levels(names: list[str], source: str, wanted: int | None) -> int:
@@ -41,7 +41,7 @@ def _levels(names: list[str], source: str, wanted: int | None) -> int:
     count = wanted or max(found, 1)
     absent = [c for c in [*NEEDED, *level_names(count, "px"), *level_names(count, "sz")] if c not in names]
     if absent:
-        remedy = f"its levels go up to {found}, see dataset.levels" if found else "give an MBP-10 CSV"
+        remedy = f"the file has {found} levels; see dataset.levels" if found else "give an MBP-10 CSV"
         if "order_id" in names and not found:
             remedy = "if it is MBO, use dataset=databento_mbo"
         raise DataError(f"{source}: the column {absent[0]} is missing ({len(absent)} in all); {remedy}.")

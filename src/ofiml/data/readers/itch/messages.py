@@ -35,16 +35,16 @@ _ZONE = ZoneInfo("America/New_York")
 _PRICE = 100_000  # 1/10,000 of a currency unit in 1e-9
 _UNSOUND = {
     itch.CUT: "the frame is cut short",
-    itch.EMPTY: "the frame has no content, and the file goes on after it",
-    itch.UNKNOWN_TYPE: "the message type is none of ITCH 5.0",
-    itch.WRONG_LENGTH: "the length is not that of the message's type",
-    itch.TIME: "the time lies beyond the day",
+    itch.EMPTY: "the frame is empty, and the file continues after it",
+    itch.UNKNOWN_TYPE: "the message type is not in ITCH 5.0",
+    itch.WRONG_LENGTH: "the length does not match the message type",
+    itch.TIME: "the time is beyond the end of the day",
     itch.SIDE: "the side is neither B nor S",
     itch.PRICE: "the price is 0",
     itch.SHARES: "the number of shares is 0 or far too large",
     itch.PRINTABLE: "the printable flag is neither Y nor N",
-    itch.STATE: "the trading state is none of H, P, Q, T",
-    itch.STOCK: "the symbol is not text, or another one than its stock locate code had before",
+    itch.STATE: "the trading state is not one of H, P, Q, T",
+    itch.STOCK: "the symbol is not text, or not the earlier symbol of its stock locate code",
     itch.REFERENCE: "the order reference is far too large",
 }
 # fmt: off
@@ -87,7 +87,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     midnight = wall_clock.midnight(date, _ZONE)
     levels = dataset.levels or _LEVELS
     unsound = sum(checker.dropped.values())
-    notes = () if survey.ended else ("the file does not announce its end: it may be cut short",)
+    notes = () if survey.ended else ("the file has no end-of-messages event: it may be cut short",)
     found = False
     for symbol, locate in wanted.items():
         rows = table[:, by_locate[bounds[locate] : bounds[locate + 1]]]
@@ -99,16 +99,16 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             yield Feed(symbol, events, levels, int(survey.counts[locate]) + unsound, checker, notes=notes)
             checker, unsound = Checker(blob.name, dataset.policy), 0
         elif dataset.symbols is not None:
-            raise DataError(f"{blob.name} lists {symbol}, but holds no order and no trade of it: see dataset.symbols.")
+            raise DataError(f"{blob.name} lists {symbol} but contains no order or trade of it: see dataset.symbols.")
     if not found:
-        raise DataError(f"{blob.name} lists symbols, but holds no order and no trade: its end is missing.")
+        raise DataError(f"{blob.name} lists symbols but contains no order or trade: its end is missing.")
 
 
 _NOTICED = {
     "unknown_order": "the order is not in the book",
-    "excess_size": "more is taken off the order than was left of it",
-    "order_twice": "an order of that reference rests already",
-    "swept_level": "a level was in the way",
+    "excess_size": "more is removed from the order than it has left",
+    "order_twice": "an order with this reference is already in the book",
+    "swept_level": "a level stood in its way and was removed",
 }
 
 
@@ -126,7 +126,7 @@ def _date(name: str) -> dt.date:
     found = {day for day in found if 1990 <= day.year < 2100}
     if len(found) != 1:
         raise DataError(
-            f"{name}: the day of an ITCH file stands in its name alone, and this one has {len(found) or 'none'}: "
+            f"{name}: an ITCH file states its date only in its name, and this name has {len(found) or 'none'}: "
             "rename it, as in 01302020.NASDAQ_ITCH50 (month, day, year) or nasdaq_20200130.itch."
         )
     return found.pop()
@@ -162,7 +162,9 @@ def _survey(data: NDArray[np.uint8], checker: Checker) -> _Survey:
 def _wanted(survey: _Survey, symbols: list[str] | None, source: str) -> dict[str, int]:
     for symbol in symbols or ():
         if symbol not in survey.symbols:
-            raise DataError(f"{source} holds no symbol {symbol}, only {', '.join(list(survey.symbols)[:5])} ….")
+            raise DataError(
+                f"{source} contains no symbol {symbol}; it contains {', '.join(list(survey.symbols)[:5])} …."
+            )
     return {s: at for s, at in survey.symbols.items() if symbols is None or s in symbols}
 
 

@@ -35,7 +35,7 @@ def group_files(paths: Sequence[Path]) -> Groups:
         elif "_orderbook_" in path.name:
             message = path.with_name(path.name.replace("_orderbook_", "_message_"))
             if message not in paths:
-                raise DataError(f"{path.name}: give its message file, {message.name}, as well.")
+                raise DataError(f"{path.name}: add its message file, {message.name}.")
     if not found:
         raise DataError(
             f"{paths[0].name}: give the zip, the 7z, the message file (…_message_N.csv), or a folder of them. "

@@ -48,9 +48,9 @@ _OPS = {
 }
 _NOTICED = {
     "unknown_order": "the order is not in the book",
-    "excess_size": "more is taken off the order than was left of it",
-    "order_twice": "an order of that id rests already",
-    "swept_level": "the message stands behind a level, which has gone unseen",
+    "excess_size": "more is removed from the order than it has left",
+    "order_twice": "an order with this id is already in the book",
+    "swept_level": "a better level stood in its way and was removed",
 }
 
 
@@ -74,7 +74,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         if dataset.symbols is not None and day.symbol not in dataset.symbols:
             if len(dataset.symbols) == 1:
                 raise DataError(
-                    f"{day.message.name} holds {day.symbol}, not {dataset.symbols[0]}: see dataset.symbols."
+                    f"{day.message.name} contains {day.symbol}, not {dataset.symbols[0]}: see dataset.symbols."
                 )
             continue
         yield _read(day, dataset)
@@ -85,19 +85,19 @@ def _days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
         yield _day(files[0].name, files[0], files[1] if len(files) == 2 else None, calendar)
         return
     whole = files[0]
-    sizes = archive.names(whole)
+    sizes = archive.list_files(whole)
     messages = sorted(n for n in sizes if _NAME.fullmatch(n))
     if not messages:
-        raise DataError(f"{whole.name} holds no LOBSTER message file (SYMBOL_DATE_OPEN_CLOSE_message_N.csv).")
+        raise DataError(f"{whole.name} contains no LOBSTER message file (SYMBOL_DATE_OPEN_CLOSE_message_N.csv).")
     books: dict[str, str] = {name: name.replace("_message_", "_orderbook_") for name in messages}
     if set(books.values()).isdisjoint(sizes):
         books = {}
     for name, book in books.items():
         if book not in sizes:
-            raise DataError(f"{whole.name} holds {name}, but not {book}.")
+            raise DataError(f"{whole.name} contains {name}, but not {book}: add it.")
     # Late days of a 7z are reached through all before them, so that several are unpacked at once.
     for batch in _batches({name: sizes[name] + sizes.get(books.get(name, ""), 0) for name in messages}):
-        content = archive.contents(whole, [*batch, *(books[name] for name in batch if books)])
+        content = archive.read_files(whole, [*batch, *(books[name] for name in batch if books)])
         for name in batch:
             message = Blob(f"{whole.name}/{name}", content.pop(name))
             beside = Blob(f"{whole.name}/{books[name]}", content.pop(books[name])) if books else None
@@ -124,12 +124,14 @@ def _day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
     except ValueError as error:
         raise DataError(f"{message.name}: {match['date']} is not a date.") from error
     if not 1970 <= date.year < 2260:
-        raise DataError(f"{message.name}: {match['date']} is not a day from 1970 to 2259: the name must have the day.")
+        raise DataError(f"{message.name}: {match['date']} is not a date from 1970 to 2259: correct the name.")
     levels = match["levels"]
     if len(levels) > 3 or not 1 <= int(levels) <= _MOST_LEVELS:
-        raise DataError(f"{message.name}: the name says {levels:.20} levels; 1 to {_MOST_LEVELS} can be read.")
+        raise DataError(f"{message.name}: the name states {levels:.20} levels; 1 to {_MOST_LEVELS} are supported.")
     if not all(len(match[k]) <= 8 for k in ("open", "close")) or int(match["open"]) >= int(match["close"]):
-        raise DataError(f"{message.name}: the name must have the hours, OPENms_CLOSEms after midnight, in order.")
+        raise DataError(
+            f"{message.name}: the name must give the hours as OPENms_CLOSEms after midnight, open before close."
+        )
     midnight = wall_clock.midnight(date, time_zone(calendar))
     open_, close = (midnight + int(match[k]) * 1_000_000 for k in ("open", "close"))
     return Day(message, book, match["symbol"], match["date"], int(levels), midnight, open_, close)
@@ -151,7 +153,7 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
     }
     count = dataset.levels or day.levels
     if count > day.levels:
-        raise DataError(f"{day.message.name} is of {day.levels} levels: dataset.levels={day.levels}.")
+        raise DataError(f"{day.message.name} has {day.levels} levels: set dataset.levels={day.levels}.")
     shown = [f"{s}_{q}_{m:02d}" for m in range(count) for s in ("bid", "ask") for q in ("px", "sz")]
     if day.book is not None:
         files.append((day.book, _book_header(day, day.book)))
@@ -164,7 +166,7 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
         beyond = [c for m in range(count, day.levels) for c in level_columns(m)]
         events = events.drop(beyond)
         notes = (
-            "the book is built from messages alone: orders from before the first, or below the levels, are unknown",
+            "the book is built from messages alone: orders before the first message or below the levels are unknown",
         )
     else:
         counts = (pl.lit(None, pl.UInt32).alias(f"{s}_ct_{m:02d}") for m in range(count) for s in ("bid", "ask"))
@@ -191,7 +193,7 @@ def _book_header(day: Day, book: Blob) -> list[str]:
         raise DataError(f"{book.name}, line 1: {width} columns, a multiple of 4 expected.")
     if day.levels != width // 4:
         raise DataError(
-            f"{book.name} has {width // 4} levels, its name says {day.levels}: the name or the file is wrong."
+            f"{book.name} has {width // 4} levels, its name states {day.levels}: the name or the file is wrong."
         )
     return [f"{c}_{m:02d}" for m in range(day.levels) for c in ("ask_px", "ask_sz", "bid_px", "bid_sz")]
 
@@ -252,7 +254,7 @@ def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Check
 
 
 def _width(blob: Blob) -> int:
-    return len(text.first_line(blob))
+    return len(text.read_first_line(blob))
 
 
 def _book_price(column: str) -> text.Column:

@@ -46,12 +46,12 @@ def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
     """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
     if not blob.content.startswith(columnar.MAGIC):
         raise DataError(f"{blob.name} is not a Parquet file: see dataset=… for other formats.")
-    frame = columnar.table(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
+    frame = columnar.read_parquet(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
     levels = _levels(frame.columns, blob.name, wanted)
     for name, dtype in schema(levels).items():
         text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)
         if frame.schema[name] != dtype and not (text and (name in _WORDS or name == "symbol")):
-            raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}, must be {dtype}.")
+            raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}; it must be {dtype}.")
     return frame.with_columns(pl.col("symbol").cast(pl.String)), levels
 
 
@@ -61,8 +61,8 @@ def _levels(names: list[str], source: str, wanted: int | None) -> int:
     levels = wanted or max(found, 1)
     absent = [c for c in schema(levels) if names.count(c) != 1]
     if absent:
-        what = "is missing" if absent[0] not in names else "stands there more than once"
-        raise DataError(f"{source}: the column {absent[0]} {what} (there are {found} levels, see dataset.levels).")
+        what = "is missing" if absent[0] not in names else "appears more than once"
+        raise DataError(f"{source}: the column {absent[0]} {what} (the file has {found} levels; see dataset.levels).")
     return levels
 
 

@@ -34,7 +34,7 @@ class QuotesDataset(FileDataset):
         require_one_of("dataset.sizes", self.sizes, ("lots", "units"))
         needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
         for key in sorted(needed - set(self.columns)):
-            raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of it.")
+            raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of this column.")
         for key in sorted(set(self.columns) - needed - known):
             raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | known))}.")
         try:

@@ -37,7 +37,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
     if "symbol" not in names:
         if dataset.symbols is None or len(dataset.symbols) != 1:
             raise DataError(
-                f"{blob.name}: dataset.columns names no column symbol; name it, or the one symbol, dataset.symbols=[…]."
+                f"{blob.name}: dataset.columns.symbol is not set; set it, or name the symbol, dataset.symbols=[…]."
             )
         table = table.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
     for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
@@ -46,7 +46,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
 
 def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
     """The file's column of each role. Raises DataError."""
-    header = text.header(blob)
+    header = text.read_header(blob)
     names = config.columns
     if config.levels not in (None, 1):
         raise DataError(f"{blob.name}: quotes have one level, not dataset.levels={config.levels}.")
@@ -54,7 +54,7 @@ def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
         if column not in header or column == "line":
             raise DataError(
                 f"{blob.name}, line 1: the column {column} is missing (dataset.columns.{role}); "
-                f"there are {', '.join(header[:12])}."
+                f"the file has {', '.join(header[:12])}."
             )
         twice = [other for other in names if other != role and names[other] == column]
         if twice:
@@ -63,11 +63,11 @@ def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
 
 
 def _columns(blob: Blob, names: dict[str, str], config: QuotesDataset) -> dict[str, text.Column]:
-    sample = text.head(blob)
+    sample = text.read_head(blob)
     size = text.size(config.size_unit if config.sizes == "units" else 1.0)
-    columns = {names["time"]: wall_clock.column(sample, names["time"], config.time_zone)}
+    columns = {names["time"]: wall_clock.time_column(sample, names["time"], config.time_zone)}
     if "received" in names:
-        columns[names["received"]] = wall_clock.column(sample, names["received"], config.time_zone)
+        columns[names["received"]] = wall_clock.time_column(sample, names["received"], config.time_zone)
     columns |= {names[side]: text.optional(text.price()) for side in ("bid", "ask")}
     columns |= {names[f"{side}_size"]: text.optional(size) for side in ("bid", "ask")}
     return columns | ({names["symbol"]: text.word()} if "symbol" in names else {})

@@ -45,13 +45,13 @@ def group_files(paths: Sequence[Path]) -> Groups:
             trades[key] = path
             continue
         if key in found:
-            raise DataError(f"{found[key][0].name} and {path.name} hold the same book: choose one in dataset.path.")
+            raise DataError(f"{found[key][0].name} and {path.name} contain the same book: choose one in dataset.path.")
         beside = None if match is None else _trades_beside(path, match)
         found[key] = [path] if beside is None else [path, beside]
     for key, path in trades.items():
         if key not in found:
             raise DataError(
-                f"{path.name} holds trades: give the book, …_incremental_book_L2_….csv.gz, in dataset.path."
+                f"{path.name} contains only trades: add the book, …_incremental_book_L2_….csv.gz, to dataset.path."
             )
     return list(found.values())
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from ofiml.config import FileDataset
 from ofiml.data.book import kernel
-from ofiml.data.book.levels import after_first, from_levels, lone_events
-from ofiml.data.book.trades import among, upon
+from ofiml.data.book.levels import build_from_levels, drop_early_trades, make_single_row_events
+from ofiml.data.book.trades import merge_trades_into_books, merge_trades_into_messages
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
@@ -18,7 +18,7 @@ from ofiml.data.feed import (
     unpack_file,
 )
 from ofiml.data.formats import csv as text
-from ofiml.data.quality import add
+from ofiml.data.quality import add_counts
 from ofiml.data.schema import (
     F_LAST,
     F_SNAPSHOT,
@@ -37,7 +37,7 @@ _INCREMENTAL, _TRADES, _SNAPSHOT = {"is_snapshot", "amount"}, {"id", "side", "am
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Each symbol's events in the order of `local_timestamp`. Raises DataError."""
     blob = unpack_file(files[0])
-    names = text.header(blob)
+    names = text.read_header(blob)
     checker = Checker(blob.name, dataset.policy)
     trades = _trades(unpack_file(files[1]), dataset, checker) if len(files) > 1 else None
     common = {
@@ -59,11 +59,13 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         price, size = text.optional(text.price()), text.optional(text.size(dataset.size_unit))
         columns = common | {name: price if name.endswith("price") else size for name in shown}
     else:
-        kind = "trades, which" if set(names) >= _TRADES else "columns that"
-        raise DataError(f"{blob.name}, line 1: {kind} hold no book: give incremental_book_L2 or book_snapshot_25.")
+        kind = "trades" if set(names) >= _TRADES else "columns"
+        raise DataError(f"{blob.name}, line 1: {kind} without a book: give incremental_book_L2 or book_snapshot_25.")
     table = text.read_csv(blob, columns, checker)
     if trades is not None and trades.height and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
-        raise DataError(f"{files[1].name} holds trades of {trades['symbol'][0]}, but {blob.name} not its book.")
+        raise DataError(
+            f"{files[1].name} contains trades of {trades['symbol'][0]}, but {blob.name} does not contain its book."
+        )
     for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
         own = None if trades is None else trades.filter(pl.col("symbol") == symbol)
         count = rows.height + (0 if own is None else own.height) + sum(its_checker.dropped.values())
@@ -80,7 +82,7 @@ _QUANTITY = ("price", "amount")
 def _levels(names: list[str], source: str, wanted: int | None) -> int:
     found = sum(re.fullmatch(r"asks\[\d+\]\.price", name) is not None for name in names)
     if wanted is not None and wanted > found:
-        raise DataError(f"{source} has {found} levels: dataset.levels={found}.")
+        raise DataError(f"{source} has {found} levels: set dataset.levels={found}.")
     return wanted or found
 
 
@@ -103,14 +105,14 @@ def _trades(blob: Blob, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
         table["side"], table["price"], table["amount"].alias("size"), table["symbol"]
     )
     # Here, because among the book's rows the line of a trade says nothing.
-    events = own.times(events)
-    checker.dropped, checker.kept = add(checker.dropped, own.dropped), add(checker.kept, own.kept)
+    events = own.check_times(events)
+    checker.dropped, checker.kept = add_counts(checker.dropped, own.dropped), add_counts(checker.kept, own.kept)
     return events
 
 
 def _events(rows: pl.DataFrame, action: str) -> pl.DataFrame:
     place = pl.col("line").cast(pl.Int64)
-    return lone_events(rows, action, event="timestamp", received="local_timestamp", sequence=place)
+    return make_single_row_events(rows, action, event="timestamp", received="local_timestamp", sequence=place)
 
 
 _NO_TRADES = _events(
@@ -142,8 +144,8 @@ def _from_increments(
             rows, full = rows[first:], full[first:]
     if not len(full):
         raise DataError(
-            f"{checker.source} holds no full book (is_snapshot), so no book is known; "
-            "dataset.policy.no_snapshot=keep builds on an empty one."
+            f"{checker.source} contains no full book (is_snapshot), so the book is unknown; "
+            "dataset.policy.no_snapshot=keep starts from an empty one."
         )
     opens = full & ~np.append(False, full[:-1])
     stamps = rows["local_timestamp"].to_physical().to_numpy()
@@ -152,15 +154,17 @@ def _from_increments(
     notes = []
     parts = int((moved & full & ~opens).sum())
     if parts:
-        notes.append(f"full books in a row at another local time, taken as parts of one: {parts}")
+        notes.append(f"consecutive full books with different local times, treated as parts of one: {parts}")
     messages = _increments(rows, full, starts, opens)
     # A clear before each full book: the rows move down by the clears so far.
     begins = np.flatnonzero(starts) + np.cumsum(opens[starts]) - opens[starts]
     ends = np.append(np.flatnonzero(starts)[1:], len(full)) - 1
     known = _clock(rows, "local_timestamp")[ends]
     group = np.searchsorted(known, _clock(trades, "ts_recv"), side="left")
-    trades, group = after_first(trades, group, checker)
-    events = from_levels(among(messages, trades, np.append(begins, messages.height)[group]), levels, checker)
+    trades, group = drop_early_trades(trades, group, checker)
+    events = build_from_levels(
+        merge_trades_into_messages(messages, trades, np.append(begins, messages.height)[group]), levels, checker
+    )
     return events, notes
 
 
@@ -202,5 +206,5 @@ def _from_snapshots(
     counts = {c: pl.lit(None, pl.UInt32) for m in range(levels) for c in level_columns(m) if "_ct_" in c}
     states = _events(rows, "M").with_columns(**shown, **counts)
     before = np.searchsorted(_clock(states, "ts_recv"), _clock(trades, "ts_recv"), side="left")
-    trades, before = after_first(trades, before, checker)
-    return upon(states, trades, before, levels), []
+    trades, before = drop_early_trades(trades, before, checker)
+    return merge_trades_into_books(states, trades, before, levels), []
