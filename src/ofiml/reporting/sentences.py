@@ -53,7 +53,10 @@ def _finding(kind: str, pooled: dict[Measure, Estimate], blocks: int) -> str:
     what = "forecast" if kind == "forecast" else "price impact"
     ic, rank_ic, r2 = pooled["ic"], pooled["rank_ic"], pooled["r2"]
     if blocks < MIN_BLOCKS:
-        return f"No verdict on the {what}: the tested rows span too few blocks of time ({blocks}; {MIN_BLOCKS} are needed)."
+        return (
+            f"No verdict on the {what}: {MIN_BLOCKS} blocks of time are needed, and the tested rows have {blocks}. "
+            "Use more data."
+        )
     if ic.low != ic.low:
         return f"No verdict on the {what}: the IC has no interval. The predictions are constant, or nearly so."
     if ic.low > 0 and rank_ic.low > 0:
@@ -124,8 +127,8 @@ def _oracle(oracle: OracleSkill) -> str:
     reaches = " and ".join(f"{name} {format_number(oracle.values[key])}" for key, name in names.items())
     if not oracle.planted:
         return (
-            f"This market has no informed orders. The oracle reaches {reaches} from the mid's return to the efficient price "
-            "alone; any further skill is chance."
+            f"This market has no informed orders. From the mid's return to the efficient price alone the oracle "
+            f"reaches {reaches}; any further skill is chance."
         )
     reached = " and ".join(format_number(oracle.shares[key], ".0%") for key in names)
     return f"The oracle, which knows the true parameters, reaches {reaches}; this model reaches {reached} of that."
