@@ -17,8 +17,8 @@ from ofiml.errors import ConfigError
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml compare",
-        description="Compare the runs of an MLflow experiment, corrected for the number of trials. Runs are compared if "
-        "they have the same data, bars, horizon and target.",
+        description="Compare the runs of an MLflow experiment, corrected for the number of trials. Runs are compared "
+        "if they have the same data, bars, horizon and target.",
     )
     parser.add_argument("experiment", help="name of the experiment (the config key tracking.experiment)")
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")

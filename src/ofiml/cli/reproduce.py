@@ -10,8 +10,8 @@ from ofiml.cli.exits import ending_in_a_sentence, terminable
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml reproduce",
-        description="Run the config of a logged run again and check that the result is bit-identical. The exit code is 1 "
-        "if it differs.",
+        description="Run the config of a logged run again and check that the result is bit-identical. The exit code "
+        "is 1 if it differs.",
     )
     parser.add_argument("run_id", help="id of the MLflow run, 32 hexadecimal digits")
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
