@@ -20,18 +20,19 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides as for ofiml run")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also draw the folds, as PNG")
+    parser.add_argument("--config-dir", metavar="FOLDER", help="folder with your own config groups and choices")
     given = parser.parse_intermixed_args(arguments)
-    return ending_in_a_sentence(lambda: splits(given.overrides, given.out))
+    return ending_in_a_sentence(lambda: splits(given.overrides, given.out, given.config_dir))
 
 
-def splits(overrides: list[str], out: Path | None = None) -> int:
+def splits(overrides: list[str], out: Path | None = None, config_dir: str | None = None) -> int:
     """Print the folds as a table and, with `out`, draw them. Return 1 if a train row leaks, else 0.
 
     Raises ConfigError if `out` is not a PNG.
     """
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: the figure is a PNG; give a name that ends in .png.")
-    config = composed(overrides, "split=cpcv or split.n_folds=3")
+    config = composed(overrides, "split=cpcv or split.n_folds=3", config_dir)
 
     import polars as pl
     from rich.console import Console
