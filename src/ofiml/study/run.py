@@ -54,10 +54,10 @@ Float = NDArray[np.float64]
 class Study:
     """The results of a study.
 
-    `predictions` has the labelled rows out of sample, with the book at each bar's close. `equity` and `gains` (per bar and
-    symbol) are in currency; without a backtest they are None, and `fills` is empty. `pipelines` has one entry per fold.
-    `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of each simulated
-    session.
+    `predictions` has the labelled rows out of sample, with the book at each bar's close. `equity` and `gains` (per bar
+    and symbol) are in currency; without a backtest they are None, and `fills` is empty. `pipelines` has one entry per
+    fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of each
+    simulated session.
     """
 
     config: Config
