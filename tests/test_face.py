@@ -87,9 +87,9 @@ def answers(given):
 
 
 def test_flow_of_a_users_table_is_that_of_the_books_with_known_answers():
-    held = [check_case(answers, case) for case in read_cases()]
-    assert not [one.differences for one in held if one.differences]
-    assert {part for one in held for part in one.unsupported} == {"bar_flow", "bar_events"}
+    results = [check_case(answers, case) for case in read_cases()]
+    assert not [one.differences for one in results if one.differences]
+    assert {part for one in results for part in one.unsupported} == {"bar_flow", "bar_events"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -128,7 +128,7 @@ def test_wrong_tables_end_in_one_sentence():
     book = pl.DataFrame({"bid_px_00": [1.0], "bid_sz_00": [1], "ask_px_00": [2.0]})
     for table, sentence in (
         (book, "no column ask_sz_00"),
-        (book.with_columns(ask_sz_00=pl.lit(1.5)), "parts of a lot"),
+        (book.with_columns(ask_sz_00=pl.lit(1.5)), "fractions of a lot"),
         (book.with_columns(ask_sz_00=pl.lit(1)).clear(), "no row"),
         (pl.DataFrame({"price": [1.0]}), "no column bid_px_00"),
     ):
@@ -136,7 +136,7 @@ def test_wrong_tables_end_in_one_sentence():
             ofiml.compute_ofi(table)
     whole = book.with_columns(ask_sz_00=pl.lit(1))
     for table, more, sentence in (
-        (whole, {}, "does not say its tick"),
+        (whole, {}, "has no tick of its own"),
         (whole, {"tick": 0.01}, "no column ts_recv"),
         (pl.concat([whole, whole]).with_columns(ts_recv=pl.Series([2, 1])), {"tick": 0.01}, "sort the table"),
         (whole.with_columns(ts_recv=pl.lit("10:00")), {"tick": 0.01}, "give a datetime"),

@@ -1,12 +1,12 @@
 """Order flow imbalance: from raw book updates to a logged, cost-aware verdict.
 
-`import ofiml` loads none of the libraries below it; each function does so when it is first used:
+`import ofiml` is fast: each function loads its libraries when it is first used.
 
-- `read_sessions`: the checked sessions of any source
-- `compute_ofi`: the flow of each state and level of a table of book states
-- `compute_features`: features and flow of its bars
-- `run_study`: a study from overrides, in memory
-- `read_report`: the typed report of a study
+- `read_sessions` reads the checked sessions of any source
+- `compute_ofi` computes the flow of each state and level in a table of book states
+- `compute_features` computes flow and features on time bars
+- `run_study` runs a study from overrides, in memory
+- `read_report` reads the typed report of a study
 """
 
 from typing import TYPE_CHECKING, Any

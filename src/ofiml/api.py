@@ -1,4 +1,4 @@
-"""The Python face: what `import ofiml` offers, for notebooks and for code of one's own."""
+"""The public Python interface: the functions of `import ofiml`, for notebooks and your own code."""
 
 import re
 import tempfile
@@ -33,27 +33,28 @@ _EXAMPLE = "dataset=lobster dataset.path=FILE"
 
 
 def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Session]:
-    """Read the sessions of any source, checked as a study's are, one at a time.
+    """Read the sessions of any source, with the checks of a study, one at a time.
 
     Parameters
     ----------
     *overrides
-        As of `ofiml run`; those of `dataset` matter: `"dataset=lobster"`, `"dataset.path=AMZN_5.zip"`.
+        Overrides as for `ofiml run`; only those of `dataset` matter: `"dataset=lobster"`, `"dataset.path=AMZN_5.zip"`.
     config_dir
-        A folder of your own with more groups and choices.
+        A folder with your own config groups and choices.
 
     Returns
     -------
     iterator of Session
         One symbol's trading session each: `events` is a polars table with the columns of Databento MBP-10, prices in
-        int64 units of 1e-9, a missing level null, sizes in lots, times in UTC ns; `quality` counts what was dropped.
+        int64 units of 1e-9, a missing level null, sizes in lots, times in UTC ns; `quality` counts the rows dropped and
+        kept.
 
     Raises
     ------
     ConfigError
-        At the call, for overrides that describe no dataset.
+        At the call, if the overrides do not describe a dataset.
     DataError
-        On the way, for data that the policies of `dataset.policy` refuse.
+        During iteration, for data that `dataset.policy` refuses.
 
     Examples
     --------
@@ -73,18 +74,18 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
     Parameters
     ----------
     states
-        One book state a row, in order: a session, or a polars or pandas table with `bid_px_00`, `bid_sz_00`,
+        One book state per row, in order: a session, or a polars or pandas table with `bid_px_00`, `bid_sz_00`,
         `ask_px_00`, `ask_sz_00` and so on for deeper levels. Prices are floats, or integers in any one unit; sizes are
-        whole numbers. A level without a price (null or NaN) is missing. Optional columns: `reset` (True where nothing
-        is compared with the state before, as after a halt), and `action` and `flags` as Databento has them, by which
+        whole numbers. A level without a price (null or NaN) is missing. Optional columns: `reset` (True where the state
+        is not compared with the one before, as after a halt), and `action` and `flags` as Databento has them, by which
         only the last row of a message is a state.
     levels
-        How many levels, best first. None: all that there are.
+        Number of levels, best first. None: all levels of the table.
 
     Returns
     -------
     polars.DataFrame
-        One row per row given, columns `ofi_00`, `ofi_01`, …, int64 lots: what arrived at the bid less what arrived at
+        One row per input row, columns `ofi_00`, `ofi_01`, …, int64 lots: the flow at the bid less the flow at
         the ask. 0 where no difference is taken (the first state, a reset), null inside a message.
 
     Raises
@@ -136,7 +137,7 @@ def compute_features(
     trade_size: float = 100,
     vpin_bucket: float = 5000,
 ) -> pl.DataFrame:
-    """Compute flow and features on time bars: what models see at each bar's close.
+    """Compute flow and features on time bars: the inputs of models at each bar's close.
 
     Parameters
     ----------
@@ -144,24 +145,24 @@ def compute_features(
         A session, or a table as for `compute_ofi` with a time in `ts_recv` (or `ts_event`): a datetime, or integer ns
         UTC. Features of trades need `action`, `side`, `price` and `size` too.
     columns
-        Names of the catalogue (docs/features.md). None: all that are in it.
+        Names of the catalogue (docs/features.md). None: the whole catalogue.
     bars
         Length of a bar: `"250ms"`, `"10s"`, `"1m"`.
     tick
         Price increment, in the units of the table's prices. A table needs it; a session has its own.
     trade_size, vpin_bucket
-        What `cost_buy` and `cost_sell` trade, and VPIN's bucket, in shares, contracts or coins.
+        The size that `cost_buy` and `cost_sell` trade, and the bucket of VPIN, in shares, contracts or coins.
 
     Returns
     -------
     polars.DataFrame
-        One row a bar: `bar_open`, `bar_close` (UTC ns), `mid` (ticks), `spread_ticks`, `n_events`, the bar's flow
-        `ofi_00`, … (lots), then the features, NaN where one is not defined. All is known at `bar_close`.
+        One row per bar: `bar_open`, `bar_close` (UTC ns), `mid` (ticks), `spread_ticks`, `n_events`, the bar's flow
+        `ofi_00`, … (lots), then the features, NaN where undefined. All is known at `bar_close`.
 
     Raises
     ------
     ConfigError
-        For a name that the catalogue does not have, or a length that is none.
+        For a name that the catalogue does not have, or an invalid length.
     DataError
         For a table that lacks columns, is not in time order, or is shorter than a bar.
 
@@ -197,14 +198,14 @@ def compute_features(
 
 
 def run_study(*overrides: str, config_dir: str | None = None) -> "Study":
-    """Run a study in memory: nothing is logged and no report is written; `ofiml run` does both.
+    """Run a study in memory, without logging or writing a report (`ofiml run` does both).
 
     Parameters
     ----------
     *overrides
-        As of `ofiml run`: `"model=ridge"`, `"horizon=30s"`, `"debug=tiny"`.
+        Overrides as for `ofiml run`: `"model=ridge"`, `"horizon=30s"`, `"debug=tiny"`.
     config_dir
-        A folder of your own with more groups and choices.
+        A folder with your own config groups and choices.
 
     Returns
     -------
@@ -214,7 +215,7 @@ def run_study(*overrides: str, config_dir: str | None = None) -> "Study":
     Raises
     ------
     ConfigError
-        Before any work, for a config that describes no study, or turns tracking on.
+        Before any work, for an invalid config, or one that turns tracking on.
     DataError
         For data that cannot be used.
 
@@ -242,26 +243,26 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     Parameters
     ----------
     run
-        The folder that `ofiml run` wrote, its report.json, or the id of an MLflow run.
+        A folder that `ofiml run` wrote, its report.json, or the id of an MLflow run.
     uri
-        Where the runs were logged, for an id.
+        The tracking store, for an id.
 
     Returns
     -------
     Report
-        Dataclasses down to the last number. A number that is not defined is NaN.
+        Typed records. An undefined number is NaN.
 
     Raises
     ------
     ConfigError
-        Where there is no such report, or the file is not one that a study writes.
+        If there is no such report, or the file was not written by a study.
 
     Examples
     --------
     >>> import ofiml, pathlib, tempfile
     >>> ofiml.read_report(pathlib.Path(tempfile.gettempdir()) / "no-such-study")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ofiml.errors.ConfigError: ...no-such-study holds no report.json: ...
+    ofiml.errors.ConfigError: ...no-such-study contains no report.json: ...
     """
     if isinstance(run, str) and re.fullmatch("[0-9a-f]{32}", run):
         from ofiml.tracking.read import fetch_run
@@ -271,13 +272,13 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     path = Path(run) / "report.json" if Path(run).suffix != ".json" else Path(run)
     if not path.is_file():
         raise ConfigError(
-            f"{path.parent} holds no {path.name}: give a folder that ofiml run wrote, or the id of an MLflow run."
+            f"{path.parent} contains no {path.name}: give a folder that ofiml run wrote, or the id of an MLflow run."
         )
     return parse_report(path.read_text(encoding="utf-8"))
 
 
 def _as_session(given: "Session | Table", *, tick: float | None = None, timed: bool = False) -> Session:
-    """The table as a session of one symbol, open from its first row to its last; a session as it is."""
+    """Convert a table to a session of one symbol, open from its first row to its last; return a session unchanged."""
     if isinstance(given, Session):
         return given
     table = given if isinstance(given, pl.DataFrame) else pl.from_pandas(given)
@@ -288,9 +289,9 @@ def _as_session(given: "Session | Table", *, tick: float | None = None, timed: b
     if lacking:
         raise DataError(f"The table has no column {lacking[0]}: each level has {', '.join(needed[:4])}, and so on.")
     if table.height == 0:
-        raise DataError("The table has no row.")
+        raise DataError("The table has no rows.")
     if timed and tick is None:
-        raise DataError("A table does not say its tick: give tick=0.01, in the units of its prices.")
+        raise DataError("A table has no tick of its own: give tick=0.01, in the units of its prices.")
     stamps = _stamps(table, timed)
     prices = [c for c in (*needed, "price") if c[4:6] == "px" or (c == "price" and c in table.columns)]
     unit = PRICE_SCALE if any(table[c].dtype.is_float() for c in prices) else 1
@@ -330,7 +331,7 @@ def _as_session(given: "Session | Table", *, tick: float | None = None, timed: b
 
 
 def _stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
-    """Times of the rows, which must not fall; the rows' numbers where nobody needs times."""
+    """The times of the rows, which must not decrease; row numbers if times are not needed."""
     name = next((c for c in ("ts_recv", "ts_event") if c in table.columns), None)
     if name is None:
         if timed:
@@ -342,7 +343,7 @@ def _stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
     elif not stamps.dtype.is_integer():
         raise DataError(f"{name} is {stamps.dtype}: give a datetime, or integer ns UTC.")
     if stamps.null_count() or not stamps.is_sorted():
-        raise DataError(f"{name} has gaps or falls: sort the table by it, in the order of the feed.")
+        raise DataError(f"{name} has nulls or decreases: sort the table by it, in the order of the feed.")
     return stamps.cast(pl.Int64).cast(TIME)
 
 
@@ -355,15 +356,15 @@ def _prices(series: pl.Series, unit: int) -> pl.Series:
     units = (series.cast(pl.Float64) * unit).round()
     if (units.abs() >= 2.0**63).any():
         raise DataError(
-            f"{series.name} holds prices beyond 9.2e9: floats are prices in currency, integers any one unit."
+            f"{series.name} has prices beyond 9.2e9: floats are prices in currency, integers are in any one unit."
         )
     return units.cast(pl.Int64)
 
 
 def _lots(series: pl.Series) -> pl.Series:
-    """Whole sizes. Raises DataError for parts of a lot."""
+    """Convert sizes to integers. Raises DataError for fractions of a lot."""
     if series.dtype.is_float():
         series = series.fill_nan(None)
         if ((series % 1) != 0).any():
-            raise DataError(f"{series.name} has parts of a lot: divide sizes by the smallest there can be.")
+            raise DataError(f"{series.name} has fractions of a lot: divide the sizes by the smallest possible size.")
     return series.cast(pl.Int64)

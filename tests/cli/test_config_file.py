@@ -90,7 +90,7 @@ def test_every_config_that_a_study_writes_is_one(written, monkeypatch):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("tracking=off", "tracking=off is a choice"),
+        ("tracking=off", "tracking=off chooses a group"),
         ("tuning.enabled=true", "use it with tuning=off"),
         ("tuning.best_params=[{num_leaves: 3.5},{}]", "tuning.best_params: num_leaves=3.5 is not an integer"),
         ("tuning.best_params=[{num_leaves: x},{}]", "tuning.best_params: num_leaves=x is not an integer"),

@@ -18,9 +18,9 @@ from ofiml.errors import ConfigError
     [
         (
             "+experiment=null_check",
-            "+ adds an item to model.space, model.members, dataset.columns, and all other keys ",
+            "+ adds an item to model.space, model.members, dataset.columns; every other key ",
         ),
-        ("+experiment=null_check", "are there already: write experiment=null_check."),
+        ("+experiment=null_check", "exists already: write experiment=null_check."),
         ("++experiment=null_check", "write experiment=null_check."),
         ("+seed=1", "write seed=1."),
         ("+model.foo=1", "write model.foo=1."),
@@ -28,9 +28,9 @@ from ofiml.errors import ConfigError
         ("+nonsense=1", "write nonsense=1."),
         (
             "~backtest",
-            "~backtest: ~ takes out an item of model.space, model.members, dataset.columns, and no other key ",
+            "~backtest: ~ removes an item of model.space, model.members, dataset.columns; no other key ",
         ),
-        ("~backtest", "can be missing: write backtest=off."),
+        ("~backtest", "can be removed: write backtest=off."),
         ("~tuning=optuna", "write tuning=off."),
         ("~seed", "write seed=VALUE."),
         ("~model.alpha", "write model.alpha=VALUE."),

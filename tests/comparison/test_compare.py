@@ -154,7 +154,7 @@ def test_impact_is_never_compared_with_forecast(store, capsys):
     [
         (["nothing"], "There is no experiment 'nothing'"),
         (["small", "--runs", "../../etc"], "is not in the experiment"),
-        (["small", "--benchmark", "0" * 32], "is not among the runs"),
+        (["small", "--benchmark", "0" * 32], "is not one of the compared runs"),
         (["small", "--samples", "1"], "--samples must lie between"),
     ],
 )

@@ -81,9 +81,9 @@ def test_what_a_function_raises_is_shown_as_it_is(run):
     [
         ("peer", 2, "--with peer: write package.module:function."),
         ("peer:", 2, "--with peer:: write package.module:function."),
-        ("absent:f", 2, "--with absent:f: cannot be imported, ModuleNotFoundError: No module named 'absent'."),
-        ("broken:f", 2, "--with broken:f: cannot be imported, RuntimeError: no licence."),
-        ("peer:SEVEN", 2, "--with peer:SEVEN: is a int, not a function."),
+        ("absent:f", 2, "--with absent:f cannot be imported: ModuleNotFoundError: No module named 'absent'."),
+        ("broken:f", 2, "--with broken:f cannot be imported: RuntimeError: no licence."),
+        ("peer:SEVEN", 2, "--with peer:SEVEN is a int, not a function."),
         ("peer:a_list", 1, "nine-up-up: got a list; return a dict with flow, bar_flow, bar_events, or None."),
     ],
 )
@@ -94,7 +94,7 @@ def test_what_cannot_be_held_ends_in_one_sentence(run, name, code, sentence):
 def test_a_function_that_is_not_there_is_named(run):
     code, out, error = run("--with", "peer:absent")
     assert (code, out) == (2, "")
-    assert error.startswith("ofiml: --with peer:absent: cannot be imported, AttributeError: ")
+    assert error.startswith("ofiml: --with peer:absent cannot be imported: AttributeError: ")
     assert error.count("\n") == 1
 
 

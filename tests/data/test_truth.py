@@ -201,7 +201,7 @@ def test_the_study_finds_nothing_in_the_null_market(run, model):
     assert ic.low < 0 < ic.high
     assert study.report.metrics.pooled["r2"].value < 0.005
     assert np.isnan(study.report.metrics.oracle.shares["ic"])
-    assert any(line.startswith("No information is planted") for line in write_sentences(study))
+    assert any(line.startswith("This market has no informed orders") for line in write_sentences(study))
 
 
 def test_the_oracle_speaks_the_units_of_the_label(run):

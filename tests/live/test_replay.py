@@ -105,7 +105,7 @@ def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path
     uri, run_id, artifacts = logged(name)
     assert replay([run_id, "--uri", uri, "--out", str(tmp_path / "live.parquet")]) == 0
     printed = capsys.readouterr().out
-    assert "all are the same to the bit" in printed
+    assert "all are bit-identical" in printed
     for line in ("update, a row", "features, a bar", "prediction", "p99.9"):
         assert line in printed
     before, live = pl.read_parquet(artifacts / "predictions.parquet"), pl.read_parquet(tmp_path / "live.parquet")
@@ -137,7 +137,7 @@ def test_a_part_of_the_run_is_compared_with_that_part(logged, capsys):
     assert replay([run_id, "dataset.max_sessions=1", "--uri", uri]) == 0
     part = capsys.readouterr().out
     assert replay([run_id, "--uri", uri]) == 0
-    assert "all are the same to the bit" in part
+    assert "all are bit-identical" in part
     assert part.splitlines()[-1] != capsys.readouterr().out.splitlines()[-1]
 
 
@@ -155,7 +155,7 @@ def test_sessions_are_compared_as_far_as_they_are_the_same(logged, capsys, run, 
     uri, run_id, artifacts = logged(run)
     assert replay([run_id, part, "--uri", uri]) == 0
     printed = capsys.readouterr().out
-    assert "all are the same to the bit" in printed
+    assert "all are bit-identical" in printed
     compared = int(printed.split("of the ")[1].split()[0].replace(",", ""))
     everything = pl.read_parquet(artifacts / "predictions.parquet").height
     assert 0 < compared < everything or part.endswith("null")
@@ -175,7 +175,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
     assert replay([run_id, "dataset.max_sessions=null", "--uri", uri]) == 0
     # The run's second day ended with SYN1, so that its features knew nothing of SYN2.
     printed = capsys.readouterr().out
-    assert "all are the same to the bit" in printed
+    assert "all are bit-identical" in printed
     uri, run_id, _ = logged("cross")
     assert replay([run_id, "dataset.max_sessions=2", "--uri", uri]) == 1
     assert "features.cross: no session of SYN3" in capsys.readouterr().err
@@ -228,9 +228,9 @@ def test_another_unit_than_the_runs_own_is_refused(logged, capsys, run, change, 
 def test_files_that_are_read_another_way_are_not_compared(logged, capsys):
     uri, run_id, _ = logged("files")
     assert replay([run_id, "--uri", uri]) == 0
-    assert "all are the same to the bit" in capsys.readouterr().out
+    assert "all are bit-identical" in capsys.readouterr().out
     assert replay([run_id, "dataset.hours=['14:00','14:45']", "--uri", uri]) == 0
-    assert "had another dataset.hours: nothing to compare" in capsys.readouterr().out
+    assert "was made with another dataset.hours, so there is nothing to compare" in capsys.readouterr().out
 
 
 def artifacts_folder(uri):
@@ -272,7 +272,7 @@ def test_only_the_runs_own_files_are_read_at_its_path(logged, capsys, tmp_path):
         assert replay([run_id, "--uri", uri]) == 2
         assert "Give the location of the data: dataset.path=FILE" in capsys.readouterr().err
         assert replay([run_id, f"dataset.path={moved}", "--uri", uri]) == 0
-        assert "all are the same to the bit" in capsys.readouterr().out
+        assert "all are bit-identical" in capsys.readouterr().out
     finally:
         moved.rename(recorded)
 

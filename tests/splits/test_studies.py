@@ -71,10 +71,10 @@ def test_repeated_rows_do_not_count_as_independent(run, configure):
     assert multiple.hac.ic.t == pytest.approx(single.hac.ic.t)
 
 
-def test_the_verdict_says_what_trained_on_what_came_later(paths, run):
-    (said,) = [line for line in write_sentences(paths) if line.startswith("Cross-validated")]
-    assert "not what could have been traded" in said
-    assert "By path, of 3: IC" in said
+def test_the_verdict_says_that_folds_train_on_later_data(paths, run):
+    (sentence,) = [line for line in write_sentences(paths) if line.startswith("Cross-validated")]
+    assert "not tradable performance" in sentence
+    assert "Range over 3 paths: IC" in sentence
     out = run(*QUICK, "split=session_out")
     assert "path" not in out.predictions.columns
     assert [f.test_from[:10] for f in out.report.folds] == ["2024-01-01", "2024-01-02"]

@@ -107,7 +107,7 @@ def change(report, path, value):
         (("metrics", "oracle", "share_luck"), 1.0, "report.metrics.oracle must be one of r2, ic"),
         (("metrics", "oracle", "planted"), 1, "report.metrics.oracle.planted must be true or false"),
         (("importance_stability",), [], "report.importance_stability must be a number"),
-        (("surprise",), 1, "report.surprise is nothing that a study of this version writes"),
+        (("surprise",), 1, "report.surprise is not written by a study of this version"),
         (("tuning", 0, "best", "num_leaves"), "many", r"report.tuning\[0\].best.num_leaves must be"),
         (("ofi", "weights"), [["a"]], r"report.ofi.weights\[0\]\[0\] must be a number"),
     ],

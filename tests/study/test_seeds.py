@@ -59,10 +59,10 @@ def test_what_is_tuned_is_tuned_once(run, tmp_path):
     assert seeded.seeds.runs[0].values["ic"] != seeded.seeds.runs[1].values["ic"]
 
 
-def test_a_model_that_leaves_nothing_to_chance_says_so(run):
+def test_a_model_that_does_not_depend_on_the_seed_says_so(run):
     study = run(*BARE, "tuning=off", "model=ridge", "seeds=[1,2]")
     assert all(m.sd == 0 for m in study.report.seeds.measures.values())
-    assert any("leaves nothing to chance" in line for line in write_sentences(study))
+    assert any("does not depend on the seed" in line for line in write_sentences(study))
 
 
 def test_a_measure_that_is_not_defined_has_no_spread(run):

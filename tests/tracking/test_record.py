@@ -44,7 +44,7 @@ def test_what_is_printed(tracked):
     folder, printed, out, run, _ = tracked
     assert "rank_ic" in printed
     assert "Backtest, in currency: gross" in printed
-    assert "a taste, no result" in printed
+    assert "this is not a result" in printed
     assert str(out.relative_to(folder)) in printed
     assert run.info.run_id in printed
 

@@ -50,7 +50,7 @@ def test_a_run_ended_by_sigterm_is_killed_and_its_plan_counted(ended):
     """In a sweep, so that none is begun after it."""
     code, stderr, runs = ended(signal.SIGTERM, "-m", "seed=1,2")
     assert code == 143
-    assert "ofiml: ended by SIGTERM. Run the same again" in stderr
+    assert "ofiml: ended by SIGTERM. Run the same command to continue" in stderr
     assert "Traceback" not in stderr
     assert [(r.info.status, r.data.tags["error"]) for r in runs] == [("KILLED", "Terminated")]
     assert runs[0].data.metrics["folds"] == 6

@@ -1,1 +1,1 @@
-"""The commands: what is typed, what is printed, exit codes. The only room that knows Hydra and argparse."""
+"""The commands: arguments, output, exit codes. The only package that imports Hydra and argparse."""

@@ -1,7 +1,7 @@
-"""`ofiml compare EXPERIMENT`: the runs of an MLflow experiment beside each other, with luck taken off.
+"""`ofiml compare EXPERIMENT`: compare the runs of an MLflow experiment, corrected for the number of trials.
 
-Runs are compared where they have the same data, bars, horizon and target. What a run logged is a stranger's: it is
-checked before any is used, and what does not pass is named and left out.
+Runs are compared if they have the same data, bars, horizon and target. The files of each run are checked before use; a
+run that fails the check is named and left out.
 """
 
 import argparse
@@ -16,25 +16,39 @@ from ofiml.errors import ConfigError
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="ofiml compare", description="The runs of an MLflow experiment, with luck taken off."
+        prog="ofiml compare",
+        description="Compare the runs of an MLflow experiment, corrected for the number of trials. Runs are compared "
+        "if they have the same data, bars, horizon and target.",
     )
-    parser.add_argument("experiment", help="the experiment's name, as in tracking.experiment")
+    parser.add_argument("experiment", help="name of the experiment (the config key tracking.experiment)")
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     parser.add_argument(
         "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
     )
-    parser.add_argument("--runs", default="", metavar="ID,ID", help="only these runs; trials are counted from all")
-    parser.add_argument("--measure", default="ic", choices=["ic", "r2", "sharpe"], help="what is tested (default: ic)")
-    parser.add_argument("--benchmark", metavar="ID", help="the run that others must beat (default: no skill)")
-    parser.add_argument("--samples", type=int, default=1000, help="of each bootstrap (default: 1000)")
-    parser.add_argument("--seed", type=int, default=7, help="of each bootstrap (default: 7)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write compare.md, .json and .png")
+    parser.add_argument(
+        "--runs",
+        default="",
+        metavar="ID,ID",
+        help="compare only these; trials are counted over all runs",
+    )
+    parser.add_argument(
+        "--measure", default="ic", choices=["ic", "r2", "sharpe"], help="the measure to test (default: ic)"
+    )
+    parser.add_argument("--benchmark", metavar="ID", help="the run to beat (default: no skill)")
+    parser.add_argument("--samples", type=int, default=1000, help="number of bootstrap samples (default: 1000)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the bootstrap (default: 7)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="folder for compare.md, compare.json and compare.png"
+    )
     given = parser.parse_args(arguments)
     return ending_in_a_sentence(lambda: compare(given))
 
 
 def compare(given: argparse.Namespace) -> None:
-    """Reads, judges, shows and, where `given.out` says so, writes. Raises ConfigError for what cannot be compared."""
+    """Compare the runs, print the result and, with `given.out`, write it.
+
+    Raises ConfigError if there is nothing to compare.
+    """
     from rich.console import Console
     from threadpoolctl import threadpool_limits
 
@@ -52,15 +66,15 @@ def compare(given: argparse.Namespace) -> None:
     trials = count_trials(runs)
     chosen = group_runs(runs, [run_id for run_id in given.runs.split(",") if run_id])
     if not chosen:
-        raise ConfigError(f"No run of {given.experiment} is finished: there is nothing to compare. {trials.words()}")
+        raise ConfigError(f"No run of {given.experiment} is finished, so there is nothing to compare. {trials.words()}")
     if given.benchmark is not None:
         chosen = [group for group in chosen if given.benchmark in {run.run_id for run in group}]
         if not chosen:
-            raise ConfigError(f"The benchmark {given.benchmark!r} is not among the runs that are compared.")
+            raise ConfigError(f"The benchmark {given.benchmark!r} is not one of the compared runs.")
     if given.measure == "sharpe":
         chosen = [group for group in chosen if group[0].tags["kind"] == "forecast"]
         if not chosen:
-            raise ConfigError("An impact is not traded: it has no Sharpe ratio; use --measure ic or r2.")
+            raise ConfigError("Impact runs are not traded and have no Sharpe ratio: use --measure ic or r2.")
     with Stages() as stages, stages.stage("runs", sum(len(group) for group in chosen)) as bar:
         groups = [read_group(group, given.uri, bar.step) for group in chosen]
     with threadpool_limits(limits=1):

@@ -1,4 +1,4 @@
-"""`python -m ofiml.run --config FILE`: a resolved config as the page that a run starts from, instead of conf/."""
+"""`ofiml run --config FILE`: start a run from a resolved config instead of conf/."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ofiml.errors import ConfigError
 
 _FLAG = "--config"
 
-# Where a run reads and writes what it keeps, and whom it tells: the user's choice, on the page that says it.
+# Where a run reads and writes its caches, and where it logs: these keys come from conf/, not from the file.
 _OURS = {
     "features": ("store", "ofi_only"),
     "dataset": ("store", "databento"),
@@ -22,9 +22,9 @@ _OURS = {
 
 
 def taken(arguments: list[str]) -> list[str]:
-    """The arguments as Hydra knows them: where one is `--config FILE`, it names the page that is made of that file.
+    """Translate `--config FILE` for Hydra: register the file as a config and return arguments that name it.
 
-    Raises ConfigError for a file that holds more than values, and for a choice of a group, which such a page has not.
+    Raises ConfigError for a file that holds more than values, and for a choice of a group: such a config has no groups.
     """
     found = [i for i, argument in enumerate(arguments) if argument.partition("=")[0] == _FLAG]
     if not found:
@@ -34,21 +34,20 @@ def taken(arguments: list[str]) -> list[str]:
     rest = arguments[:at] + arguments[at + 1 if equals else at + 2 :]
     name = name if equals else "".join(arguments[at + 1 : at + 2])
     if len(found) > 1 or not name or name.startswith("-"):
-        raise ConfigError(f"{_FLAG} takes one file, such as the tuned.yaml or config.yaml of a study.")
+        raise ConfigError(f"{_FLAG} takes one file: the config.yaml or tuned.yaml of a study.")
     for argument in rest:
         group, equals, _ = argument.lstrip("+~").partition("=")
         if equals and is_group(group):
-            raise ConfigError(
-                f"{argument} is a choice, and {name} has values only: write {group}.KEY=VALUE, with its keys."
-            )
+            raise ConfigError(f"{argument} chooses a group, but {name} holds values only: write {group}.KEY=VALUE.")
     ConfigStore.instance().store("plain", _page(read(Path(name))))
     return ["--config-name", "plain", *rest]
 
 
 def _page(raw: dict[str, Any]) -> dict[str, Any]:
-    """The config with what conf/ says of where a run writes: Hydra's folders, the caches and journals, the tracking
-    store, with the environment's credentials. The file's own are a stranger's, who could have filled such a cache, or
-    would be sent the report; a cache that it leaves out (null) stays out.
+    """The config of the file, with the folders, caches, journals and tracking store of conf/ instead of its own.
+
+    The file may come from a stranger, who could have filled such a cache or would receive the report. A cache that the
+    file switches off (null) stays off.
     """
     hydra = _on("config.yaml")["hydra"]
     for group, (key, choice) in _OURS.items():

@@ -1,4 +1,4 @@
-"""`ofiml conformance [--with package.module:function]`: an OFI against books with known answers."""
+"""`ofiml conformance [--with package.module:function]`: check an OFI implementation on books with known answers."""
 
 import argparse
 import importlib
@@ -21,14 +21,20 @@ OURS = "ofiml.conformance.ours:answers"
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml conformance",
-        description="Holds an implementation of order flow imbalance against books with known answers. Ends with 0 if "
-        "no case differs, 1 if one does or none is supported, 2 if there is nothing to hold.",
-        epilog="What a function is given and returns: docs/conformance.md. The module is looked for "
-        "in the working folder first.",
+        description="Check an implementation of order flow imbalance on books with known answers. The exit code is "
+        "0 if no case differs, 1 if one does or none is supported, 2 if the function cannot be imported.",
+        epilog="docs/conformance.md describes the argument and the result of the function. The working folder is "
+        "searched for the module first.",
     )
-    parser.add_argument("--with", dest="name", metavar="MODULE:FUNCTION", default=OURS, help="default: %(default)s")
-    parser.add_argument("--list", action="store_true", help="only say what the cases are")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the result to a file as well")
+    parser.add_argument(
+        "--with",
+        dest="name",
+        metavar="MODULE:FUNCTION",
+        default=OURS,
+        help="function to check (default: %(default)s)",
+    )
+    parser.add_argument("--list", action="store_true", help="list the cases and stop")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
     given = parser.parse_args(arguments)
     return ending_in_a_sentence(lambda: _work(given))
 
@@ -39,22 +45,22 @@ def _work(given: argparse.Namespace) -> int:
         console.print(_list())
         return 0
     implementation = _named(given.name)
-    held = [check_case(implementation, case) for case in read_cases()]
-    counts = Counter(one.verdict for one in held)
+    results = [check_case(implementation, case) for case in read_cases()]
+    counts = Counter(one.verdict for one in results)
     if given.json is not None:
-        given.json.write_text(json.dumps(_as_json(given.name, held), indent=1) + "\n", encoding="utf-8")
+        given.json.write_text(json.dumps(_as_json(given.name, results), indent=1) + "\n", encoding="utf-8")
     if counts["differs"]:
-        console.print(_differences(held))
-    kinds = ", ".join(f"{counts[verdict]} {said}" for verdict, said in _SAID.items())
-    console.print(f"{given.name}: of {len(held)} cases {kinds}.", soft_wrap=True)
+        console.print(_differences(results))
+    kinds = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _WORDS.items())
+    console.print(f"{given.name}: of {len(results)} cases {kinds}.", soft_wrap=True)
     return 1 if counts["differs"] or not counts["passes"] else 0
 
 
-_SAID = {"passes": "pass", "differs": "differ", "not supported": "are not supported"}
+_WORDS = {"passes": "pass", "differs": "differ", "not supported": "are not supported"}
 
 
 def _named(name: str) -> Implementation:
-    """The function of `package.module:function`; raises ConfigError if there is none."""
+    """Import `package.module:function`. Raises ConfigError if that fails."""
     module, colon, function = name.partition(":")
     if not (module and colon and function):
         raise ConfigError(f"--with {name}: write package.module:function.")
@@ -62,25 +68,25 @@ def _named(name: str) -> Implementation:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever somebody else's module raises
-        raise ConfigError(f"--with {name}: cannot be imported, {type(error).__name__}: {error}.") from error
+    except Exception as error:  # a foreign module may raise anything
+        raise ConfigError(f"--with {name} cannot be imported: {type(error).__name__}: {error}.") from error
     if not callable(found):
-        raise ConfigError(f"--with {name}: is a {type(found).__name__}, not a function.")
+        raise ConfigError(f"--with {name} is a {type(found).__name__}, not a function.")
     return found
 
 
 def _list() -> Table:
-    table = Table("case", "rests on", "what it is about")
+    table = Table("case", "rests on", "description")
     for case in read_cases():
         table.add_row(case["id"], case["rests_on"], case["sentence"])
     return table
 
 
-def _differences(held: list[CaseResult]) -> Table:
-    """One row a case that differs, one line in it a number."""
+def _differences(results: list[CaseResult]) -> Table:
+    """A table of the cases that differ, one row per case and one line per number."""
     table = Table("case", "where", "expected", "got", show_lines=True)
     table.columns[0].overflow = "fold"
-    for one in held:
+    for one in results:
         if one.differences:
             columns = zip(*((d.where, d.expected, d.got) for d in one.differences), strict=True)
             about = f"{one.case['id']}\n{one.case['sentence']} ({one.case['rests_on']})"
@@ -88,7 +94,7 @@ def _differences(held: list[CaseResult]) -> Table:
     return table
 
 
-def _as_json(name: str, held: list[CaseResult]) -> dict[str, object]:
+def _as_json(name: str, results: list[CaseResult]) -> dict[str, object]:
     return {
         "with": name,
         "cases": [
@@ -99,7 +105,7 @@ def _as_json(name: str, held: list[CaseResult]) -> dict[str, object]:
                 "differences": [{"where": d.where, "expected": d.expected, "got": d.got} for d in one.differences],
                 "unsupported": one.unsupported,
             }
-            for one in held
+            for one in results
         ],
     }
 

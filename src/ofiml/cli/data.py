@@ -1,4 +1,4 @@
-"""`ofiml data check|describe|convert dataset=… [key=value ...]`: a dataset, without a study."""
+"""Check, describe or convert a dataset, without a study."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from ofiml.data.writers.convert import FORMATS, write_session
 
 
 class _Parser(argparse.ArgumentParser):
-    """Lists the datasets below its help, which needs their records and so is written only when it is wanted."""
+    """List the datasets below the help. Their records are loaded only when the help is printed."""
 
     def format_help(self) -> str:
         rows = [f"  {name:<20}{reader.description}" for name, reader in READERS.loadable().items()]
@@ -25,17 +25,19 @@ def main(arguments: list[str] | None = None) -> int:
         prog="ofiml data",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="check      sessions and their quality: what was dropped, what was noticed; code 1 if one is refused\n"
-        "describe   the same, with spread, depth by level, event mix and the shape of the day\n"
-        "convert    writes each session as a file\n\n"
+        epilog="check      quality of each session: rows dropped and kept, by cause; exit code 1 if one is refused\n"
+        "describe   the same, with spread, depth by level, event mix and intraday pattern\n"
+        "convert    write each session as a file\n\n"
         "ofiml data describe dataset=lobster dataset.path=AMZN_5.zip\n"
         "ofiml data convert --to parquet --out data dataset=synthetic",
     )
     parser.add_argument("command", choices=("check", "describe", "convert"))
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as of ofiml run; dataset matters")
-    parser.add_argument("--to", choices=FORMATS, default="parquet", help="what convert writes (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="where convert writes (default: %(default)s)")
-    parser.add_argument("--config-dir", metavar="FOLDER", help="a folder of your own with more groups and choices")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the dataset, as for ofiml run")
+    parser.add_argument("--to", choices=FORMATS, default="parquet", help="format of convert (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("data"), metavar="FOLDER", help="where convert writes (default: %(default)s)"
+    )
+    parser.add_argument("--config-dir", metavar="FOLDER", help="folder with your own config groups and choices")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     given = parser.parse_intermixed_args(arguments)
     return ending_in_a_sentence(lambda: _work(given))

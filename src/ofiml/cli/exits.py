@@ -1,4 +1,4 @@
-"""How a command ends: 0 after its work, 2 with one sentence for a wrong config, 1 with one sentence for wrong data."""
+"""Exit codes: 0 for success, 2 and one sentence for a config error, 1 and one sentence for a data error."""
 
 import logging
 import os
@@ -32,8 +32,9 @@ INTERRUPTED, TERMINATED = 130, 143  # exit codes, as shells have them
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Inside, SIGTERM ends the work as Ctrl-C does, so that what is open is closed; a second one is not heard, as it
-    would cut that short. Elsewhere than in the main thread, which alone may say so, nothing changes.
+    """Let SIGTERM end the work as Ctrl-C does, so that open files and runs are closed; ignore a second SIGTERM.
+
+    Outside the main thread, which alone can handle signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,7 +52,7 @@ def terminable() -> Iterator[None]:
 
 
 def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
-    """Runs `work` and returns the exit code; a wrong config or wrong data ends in one sentence on stderr."""
+    """Run `work` and return the exit code. Config and data errors print one sentence on stderr."""
     try:
         return work() or 0
     except ConfigError as error:
@@ -61,8 +62,10 @@ def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
     except DataError as error:
         return _end(str(error), 1)
     except KeyboardInterrupt as error:
-        told, code = ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
-        return _end(f"{told}. Run the same again: finished tuning trials are not run twice.", code)
+        cause, code = (
+            ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
+        )
+        return _end(f"{cause}. Run the same command to continue: finished tuning trials are not repeated.", code)
     except OSError as error:
         if error.filename is None:
             raise
@@ -75,7 +78,7 @@ def _end(sentence: str, code: int) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """Hydra's message in one line, without its internals."""
+    """The message of Hydra in one line, without its internals."""
     if isinstance(error, OverrideParseException):
         return (
             f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."

@@ -1,4 +1,4 @@
-"""The choices that installed packages bring to config groups, beside those of conf/."""
+"""The choices that installed packages add to config groups."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def installed_choices(group: str) -> list[str]:
 
 
 def register_installed() -> None:
-    """Give Hydra the YAML of each installed choice (`Registry.defaults`). Nothing of the packages is imported."""
+    """Register the YAML of each installed choice with Hydra (`Registry.defaults`), without importing the package."""
     for group, registry in _REGISTRIES.items():
         for name, values in registry.defaults().items():
             ConfigStore.instance().store(name, values, group=group)

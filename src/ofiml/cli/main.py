@@ -1,4 +1,4 @@
-"""`ofiml COMMAND …`: the door to every command. A command is imported when it is chosen, so that this answers fast."""
+"""`ofiml COMMAND …`: run one of the commands. A command is imported only when chosen, which keeps the help fast."""
 
 import difflib
 import importlib
@@ -6,13 +6,13 @@ import sys
 from importlib import metadata
 
 COMMANDS = {
-    "run": "run a study, from a config to a logged verdict",
+    "run": "run a study and log its verdict",
     "compare": "compare the runs of an MLflow experiment, corrected for the number of trials",
-    "reproduce": "repeat a logged run and report whether its result is bit-identical",
-    "replay": "stream a market row by row through a logged run's model",
+    "reproduce": "repeat a logged run and check that its result is bit-identical",
+    "replay": "stream market data row by row through the model of a logged run",
     "data": "check, describe or convert a dataset",
-    "splits": "print and draw the folds of a study",
-    "conformance": "test an OFI implementation on books with known answers",
+    "splits": "print and draw the folds of a study without running it",
+    "conformance": "check your own OFI implementation on books with known answers",
 }
 
 _HELP = """usage: ofiml COMMAND [...]
@@ -23,7 +23,7 @@ commands:
 {commands}
 
 options:
-  -h, --help   show this help; `ofiml COMMAND --help` has that of a command
+  -h, --help   show this help; `ofiml COMMAND --help` shows that of a command
   --version    show the version
 
 `python -m ofiml.COMMAND` is the same as `ofiml COMMAND`.
@@ -33,7 +33,7 @@ options:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that `arguments` (default: the command line) begin with, and return its exit code.
 
-    2 for a command that does not exist, or none.
+    The code is 2 if the command is missing or does not exist.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given:
@@ -59,7 +59,7 @@ def _help() -> str:
 
 
 def _unknown(name: str) -> str:
-    """One sentence on what was typed instead of a command, with what was probably meant."""
+    """The message for an unknown command, with the likely correction."""
     close = difflib.get_close_matches(name, COMMANDS, n=1)
     if "=" in name:
         return f"{name!r} is an override, not a command: write ofiml run {name}."

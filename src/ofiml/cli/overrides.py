@@ -1,4 +1,4 @@
-"""What is typed, checked before Hydra sees it: Hydra writes it into files, and is terse about what is wrong with it."""
+"""Checks of the command line before Hydra sees it: Hydra would log credentials, and its messages are terse."""
 
 import difflib
 from collections.abc import Sequence
@@ -12,12 +12,14 @@ from ofiml.config import Config, load, strip_credentials
 from ofiml.config.effect import without_effect
 from ofiml.errors import ConfigError
 
-#: Keys with mappings, to which `+KEY.NAME=…` adds an item and from which `~KEY.NAME` takes one.
+#: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns")
 
 
 def check(arguments: list[str]) -> None:
-    """Raises ConfigError for a choice that a group does not have, several without -m, a typed credential, or a + or ~
+    """Check the arguments of a command.
+
+    Raises ConfigError for an unknown choice, several choices without -m, a credential on the command line, or a + or ~
     before a key that is not an item of a mapping.
     """
     sweep = any(a in ("-m", "--multirun") for a in arguments)
@@ -26,7 +28,7 @@ def check(arguments: list[str]) -> None:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
         if key == "tracking.uri" and strip_credentials(value.strip("'\"")) != value.strip("'\""):
-            raise ConfigError("tracking.uri holds a credential: give it as MLFLOW_TRACKING_URI, not typed.")
+            raise ConfigError("tracking.uri contains a credential: set MLFLOW_TRACKING_URI instead of typing it.")
         if sign:
             _check_sign(sign, key, argument)
         if equals and is_group(key, among) and "(" not in value:
@@ -41,27 +43,28 @@ def _check_sign(sign: str, key: str, argument: str) -> None:
     known = ", ".join(MAPPINGS)
     if sign.startswith("~"):
         off = f"{key}=off" if (CONF / key / "off.yaml").exists() else f"{key}=VALUE"
-        raise ConfigError(f"{argument}: ~ takes out an item of {known}, and no other key can be missing: write {off}.")
+        raise ConfigError(f"{argument}: ~ removes an item of {known}; no other key can be removed: write {off}.")
     plain = argument.lstrip("+~")
-    raise ConfigError(f"{argument}: + adds an item to {known}, and all other keys are there already: write {plain}.")
+    raise ConfigError(f"{argument}: + adds an item to {known}; every other key exists already: write {plain}.")
 
 
 def _check_choice(group: str, value: str, sweep: bool, among: Sequence[Path]) -> None:
     if value.startswith("[") or ("," in value and not sweep):
         each = value.strip("[]").replace(" ", "")
-        raise ConfigError(f"{group} takes one choice a run: -m {group}={each} runs one after the other.")
+        raise ConfigError(f"{group} takes one choice per run: -m {group}={each} runs one after the other.")
     known = choices(group, among) + (["null"] if group in ("debug", "experiment") else [])
     for name in value.split(","):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {group}={close[0]}?" if close else ""
-            other = f" Any other length is written horizon.length={name}." if group == "horizon" else ""
+            other = f" For any other length write horizon.length={name}." if group == "horizon" else ""
             raise ConfigError(f"{group}={name} is not a choice; {group} is one of {', '.join(known)}.{hint}{other}")
 
 
 def check_effect(overrides: list[str], config: Config) -> None:
-    """Raises ConfigError for an override of a key that changes nothing in the config that came of it: the run would be
-    logged with a setting that it did not have.
+    """Check that each override has an effect in the config: else the run would be logged with a setting it did not use.
+
+    Raises ConfigError for one that has none.
     """
     reasons = without_effect(config)
     for override in overrides:
@@ -72,7 +75,7 @@ def check_effect(overrides: list[str], config: Config) -> None:
 
 
 def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
-    """Compose conf/, the groups and choices of the user's own folder, and the overrides, as Hydra does."""
+    """Compose conf/, the user's own folder and the overrides, as Hydra does."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
@@ -83,13 +86,15 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
 
 
 def _quoted(folder: Path) -> str:
-    """The folder as a URL, for a quoted value of Hydra's grammar."""
+    """The folder as a URL, quoted for Hydra's grammar."""
     return f"file://{folder.absolute()}".replace("'", r"\'")
 
 
 def composed(overrides: list[str], example: str, config_dir: str | None = None) -> Config:
-    """The typed config of overrides as `ofiml run` takes them, tracking off, for commands beside it. Raises ConfigError
-    for what `check` and `check_effect` refuse and for an argument that is not an override, such as `example`.
+    """Return the typed config of overrides in the syntax of `ofiml run`, with tracking off.
+
+    Raises ConfigError where `check` or `check_effect` does, and for an argument that is not an override; `example` is
+    what the message suggests instead.
     """
     check([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
     for one in overrides:

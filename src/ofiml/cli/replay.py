@@ -1,8 +1,8 @@
-"""`ofiml replay RUN_ID [dataset=… dataset.key=…]`: a logged run's model on a market that comes row by row.
+"""Stream market data row by row through the features and the model of a logged run.
 
-Each session of the dataset is fed to a stream as it would arrive live; at each bar's close the run's features go
-through the run's model. Where the run predicted the same bar of the same session, the two must be equal to the bit. A
-table says how long it took. The run's own dataset.path is used if the files there are those that it was made of.
+Each session is fed to a stream in the order of receipt, as it would arrive live. At each bar's close the model of the
+run predicts. If the run predicted the same bar, both predictions must be equal to the bit; otherwise the exit code
+is 1. A table shows the time per row. The logged dataset.path is used only if the files there have the run's digests.
 """
 
 import argparse
@@ -29,26 +29,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run_id", help="the MLflow run whose features and model are used: 32 hexadecimal digits")
+    parser.add_argument("run_id", help="id of the MLflow run, 32 hexadecimal digits")
     parser.add_argument(
-        "overrides", nargs="*", metavar="dataset.key=value", help="another market; the run's own if none is given"
+        "overrides", nargs="*", metavar="dataset.key=value", help="another dataset (default: that of the run)"
     )
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     parser.add_argument(
         "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
     )
-    parser.add_argument("--out", type=Path, help="write the predictions there, as Parquet")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the predictions as Parquet")
     given = parser.parse_intermixed_args(arguments)
     return ending_in_a_sentence(lambda: _replay(given))
 
 
 def _replay(given: argparse.Namespace) -> int:
-    """0 if all that the run predicted of these bars comes out again to the bit, or it predicted none; else 1."""
+    """Return 0 if every prediction of the run for these bars is repeated to the bit, or it made none; else 1."""
     overrides = given.overrides
     check(overrides)
     for one in overrides:
         if not one.startswith(("dataset=", "dataset.")) or "=" not in one:
-            raise ConfigError(f"{one!r}: a replay takes the run as it is; only dataset=… and dataset.key=… may differ.")
+            raise ConfigError(f"{one!r}: replay can change only the dataset: write dataset=NAME or dataset.KEY=VALUE.")
 
     from rich.console import Console
 
@@ -66,7 +66,7 @@ def _replay(given: argparse.Namespace) -> int:
 
 
 def _dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The logged dataset, or that of the overrides."""
+    """The logged dataset with the overrides, or the dataset that they choose."""
     if any(one.startswith("dataset=") for one in overrides):
         chosen = OmegaConf.to_container(compose(overrides).dataset, resolve=True)
     else:
@@ -80,7 +80,7 @@ def _show(console: "Console", timings: "Timings") -> None:
     from rich.table import Table
 
     table = Table(
-        title="microseconds on one core: taking a row that closes no bar; one that closes a bar; the model", box=None
+        title="microseconds on one core, per row within a bar, per row that closes a bar, and per model call", box=None
     )
     for column in ("", "count", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")
@@ -90,16 +90,16 @@ def _show(console: "Console", timings: "Timings") -> None:
 
 
 def _verdict(console: "Console", done: "Replay") -> int:
-    """0 if each prediction of the run is among the stream's with the same bits, or there is none."""
+    """Return 0 if the stream repeats every prediction of the run to the bit, or there is none; else 1."""
     from ofiml.tracking.logged_run import BAR
 
     before, after, run_id, differs = done.before, done.after, done.run_id, done.changed
     both = before.select(*BAR, "y_hat").join(after.select(*BAR, "y_hat"), on=BAR, how="inner", suffix="_live")
     if before.height == 0:
         settings = ", ".join(f"dataset.{key}" for key in differs)
-        reason = f"had another {settings}" if differs else "predicted no bar of these sessions as they are here"
+        reason = f"was made with another {settings}" if differs else "predicted no bar of these sessions"
         console.print(
-            f"{after.height:,} predictions. Run {run_id} {reason}: nothing to compare.",
+            f"{after.height:,} predictions. Run {run_id} {reason}, so there is nothing to compare.",
             highlight=False,
             soft_wrap=True,
         )
@@ -107,8 +107,8 @@ def _verdict(console: "Console", done: "Replay") -> int:
     bits = [both[c].to_numpy().view(np.int64) for c in ("y_hat", "y_hat_live")]
     differ = int((bits[0] != bits[1]).sum()) + before.height - both.height
     console.print(
-        f"{after.height:,} predictions; of the {before.height:,} that run {run_id} made, "
-        f"{'all are' if differ == 0 else f'{before.height - differ:,} are'} the same to the bit.",
+        f"{after.height:,} predictions. Run {run_id} made {before.height:,} of them; "
+        f"{'all' if differ == 0 else f'{before.height - differ:,}'} are bit-identical.",
         highlight=False,
         soft_wrap=True,
     )

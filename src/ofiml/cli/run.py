@@ -1,6 +1,6 @@
-"""`ofiml run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict.
+"""`ofiml run [group=choice ...] [key=value ...]`: run a study and log its verdict.
 
-`ofiml run --config FILE [key=value ...]` starts from a resolved config instead, as studies write them.
+`ofiml run --config FILE [key=value ...]` starts from the resolved config of an earlier study.
 """
 
 import os
@@ -26,7 +26,7 @@ from ofiml.features.catalogue import chosen
 
 
 def study(composed: DictConfig) -> None:
-    """Types the composed config, then runs, records and shows the study."""
+    """Validate the composed config, run the study, log it and print its verdict."""
     config = load(composed)
     check_effect(list(HydraConfig.get().overrides.task), config)
     chosen(config.features.columns)
@@ -50,7 +50,7 @@ def job(composed: DictConfig) -> None:
     _codes.append(ending_in_a_sentence(lambda: study(composed)))
     folder = Path(HydraConfig.get().runtime.output_dir)
     if _codes[-1] and not any(folder.iterdir()):
-        folder.rmdir()  # Hydra makes it before there is anything to put there
+        folder.rmdir()  # Hydra creates it before the study has anything to write
     if _codes[-1] in (INTERRUPTED, TERMINATED):
         sys.exit(_codes[-1])  # and with it the sweep, if this is one
 
@@ -62,7 +62,7 @@ def _arguments() -> None:
 
 
 def main() -> int:
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what went wrong, instead of printing it and exiting
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
     code = ending_in_a_sentence(_arguments)
     with terminable():
         return code or max([ending_in_a_sentence(job), *_codes])

@@ -1,1 +1,1 @@
-"""From the report to what is read: verdict, tables, figures, files."""
+"""Verdict, tables, figures and files of a study, from its report."""

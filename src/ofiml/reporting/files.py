@@ -1,4 +1,4 @@
-"""What a study writes into its folder. Files appear whole or not at all."""
+"""The files of a study. Each appears whole or not at all."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -22,23 +22,24 @@ KEPT = [
 
 
 def resolve_config(config: Config) -> dict[str, Any]:
-    """Make a plain mapping of the config, without the credentials that a tracking uri may hold."""
+    """Return the config as a mapping, without credentials in the tracking uri."""
     mapping = asdict(config)
     mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
     return mapping
 
 
 def resolve_tuned_config(study: Study) -> dict[str, Any]:
-    """Make the config of a tuned study with tuning off and what was chosen, which gives the same predictions."""
+    """Return the config of a tuned study with tuning off and its best parameters: it gives the same predictions."""
     mapping = resolve_config(study.config)
     mapping["tuning"] |= {"enabled": False, "best_params": [dict(fold.best) for fold in study.report.tuning]}
     return mapping
 
 
 def write_study(study: Study, folder: Path) -> list[Path]:
-    """Write config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models, of a
-    backtest equity.parquet (what each bar gained), of a tuned study tuned.yaml (the same without tuning) and, of a
-    simulated market, truth.json; return their paths.
+    """Write the files of a study into `folder` and return their paths.
+
+    Always: config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models. With a backtest:
+    equity.parquet, the gain of each bar. Of a tuned study: tuned.yaml. Of a simulated market: truth.json.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)

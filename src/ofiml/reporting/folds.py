@@ -1,4 +1,4 @@
-"""The folds of a splitter as a table, as a figure, and as a report has them."""
+"""The folds of a splitter as a table and as a figure."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,13 +22,13 @@ from ofiml.units import SECOND
 Int64 = NDArray[np.int64]
 
 _AMBER, _PALE = "#e0a030", "#cfe3ea"
-_HAIRLINE = 0.002  # of the axis: what is shorter is drawn so long, or it would not be seen
+_HAIRLINE = 0.002  # smallest drawn width, as a share of the axis
 _HOUR = 3600 * SECOND
-_MOST_DATES = 12  # that an axis has room for
+_MAX_DATES = 12  # more labels do not fit on the axis
 
 
 def show_folds(divided: Divided, console: Console) -> None:
-    """Print a line a fold: rows and times of what trains and of what is tested, and how many train rows leak."""
+    """Print one line per fold: train and test rows with their times (UTC), and the number of train rows that leak."""
     at = divided.rows.known_at
     bounds = f"{len(at):,} labelled rows from {format_time(at[0])[:16]} to {format_time(at[-1])[:16]}"
     console.print(bounds, highlight=False, soft_wrap=True)
@@ -46,7 +46,7 @@ def show_folds(divided: Divided, console: Console) -> None:
 
 
 def _merged(fold: Fold) -> list[tuple[int, int]]:
-    """The fold's spans, those that touch as one."""
+    """The spans of the fold, with touching spans joined."""
     out: list[tuple[int, int]] = []
     for span in fold.spans:
         if out and out[-1][1] == span.start:
@@ -68,7 +68,7 @@ def _ends(first: int, last: int) -> str:
 
 
 def draw_folds(figure: Figure, divided: Divided) -> None:
-    """Draw a line a fold on an axis of trading time: what trains, is purged, embargoed, tested."""
+    """Draw one line per fold on an axis of trading time: train, purged, embargoed and test rows."""
     rows, folds = divided.rows, divided.folds
     axis = figure.subplots()
     at = rows.hours.elapsed(rows.known_at) / _HOUR
@@ -107,13 +107,13 @@ def _bars(
 
 
 def _dates(axis: Axes, rows: Rows) -> None:
-    """Marks where dates begin, and names as many as there is room for."""
+    """Mark the open of each date, and label as many dates as fit."""
     starts = (rows.hours.ends - (rows.hours.close - rows.hours.open)) / _HOUR
     for start in starts[1:]:
         axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.6)
     if len(starts) == 1:
         axis.set_xlabel(f"hours of trading since the open of {rows.hours.dates[0]}")
         return
-    shown = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), _MOST_DATES)).round().astype(int))
+    shown = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), _MAX_DATES)).round().astype(int))
     axis.set_xticks(starts[shown], [rows.hours.dates[k] for k in shown], rotation=30, ha="right", fontsize=8)
-    axis.set_xlabel("trading time, a line at each date's open")
+    axis.set_xlabel("trading time (lines: open of each date)")

@@ -1,4 +1,4 @@
-"""The verdict of a study in sentences: what may be claimed, the costs, what it rests on, and what the data were."""
+"""The verdict of a study in sentences: the claim, the costs, the features that matter, and the data."""
 
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.oracle import OracleSkill
@@ -15,12 +15,12 @@ from ofiml.study.report import Report
 from ofiml.study.run import Study
 from ofiml.ui.format import format_number, format_range
 
-_MAX_SYMBOLS = 6  # that a line has room for
+_MAX_SYMBOLS = 6  # more do not fit on a line
 _FALSE_DISCOVERIES = 0.05
 
 
 def write_sentences(study: Study) -> list[str]:
-    """Write the verdict, the costs, and what the data were, a sentence or two a line."""
+    """Write the verdict, the costs and the data, one or two sentences per line."""
     report, config = study.report, study.config
     scores, quantile = report.metrics, config.model.of_quantile
     if quantile is None:
@@ -28,7 +28,7 @@ def write_sentences(study: Study) -> list[str]:
     else:
         lines = [_covered(quantile, scores.pooled)]
     if "beyond_max_events" in report.dataset.dropped or config.dataset.max_sessions:
-        lines[0] += " But this is a part of the data only (dataset.max_events, max_sessions): a taste, no result."
+        lines[0] += " Only part of the data was used (dataset.max_events, dataset.max_sessions): this is not a result."
     lines.append(_t_statistics(scores.hac, report.backtest))
     if scores.symbols is not None:
         lines.append(_symbols(scores.symbols))
@@ -42,51 +42,54 @@ def write_sentences(study: Study) -> list[str]:
         lines.append(_seeds(report.seeds))
     if report.impact:
         windows, mean = len(report.impact.r2_windows), format_number(report.impact.r2_window_mean, ".4f")
-        lines.append(f"R² of best-level flow in {windows} half-hour windows, in sample: mean {mean}.")
+        lines.append(f"Mean in-sample R² of best-level flow over {windows} half-hour windows: {mean}.")
     if report.backtest:
         lines.append(_backtest(report.backtest, scores))
     return [*lines, *_parts(report), _importance(report.explained), *_data(report)]
 
 
 def _finding(kind: str, pooled: dict[Measure, Estimate], blocks: int) -> str:
-    """What may be claimed: something only where IC and rank IC both lie above 0, and R² says how much."""
+    """The claim: a finding needs the intervals of both IC and rank IC above 0."""
     what = "forecast" if kind == "forecast" else "price impact"
     ic, rank_ic, r2 = pooled["ic"], pooled["rank_ic"], pooled["r2"]
-    if ic.low != ic.low:
-        return f"No {what} to judge: the IC has no interval. Predictions are constant, or data too few."
     if blocks < MIN_BLOCKS:
-        return f"No verdict on the {what}: the interval rests on {blocks} blocks of time; give more data."
+        return (
+            f"No verdict on the {what}: {MIN_BLOCKS} blocks of time are needed, and the tested rows have {blocks}. "
+            "Use more data."
+        )
+    if ic.low != ic.low:
+        return f"No verdict on the {what}: the IC has no interval. The predictions are constant, or nearly so."
     if ic.low > 0 and rank_ic.low > 0:
         if r2.low > 0:
             return f"There is a {what}: the intervals of IC, rank IC and R² lie above 0."
-        return f"There are signs of a {what}: the intervals of IC and rank IC lie above 0, that of R² does not."
+        return f"There is weak evidence of a {what}: the intervals of IC and rank IC lie above 0, that of R² does not."
     if ic.high < 0 and rank_ic.high < 0:
         return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
-    return f"No {what} found: the intervals of IC and rank IC do not both lie on one side of 0."
+    return f"No {what} found: the intervals of IC and rank IC do not both exclude 0 on the same side."
 
 
 def _covered(quantile: float, pooled: dict[Measure, Estimate]) -> str:
-    """What a forecast of a quantile is measured by."""
+    """The coverage and pinball loss of a quantile forecast."""
     share, loss = pooled["coverage"], pooled["pinball"]
     of_loss = [format_number(number, ".4f") for number in (loss.value, loss.low, loss.high)]
     return (
-        f"A forecast of the {quantile:g}-quantile, no expectation, of which IC and R² are no verdict: "
-        f"{share.value:.1%} of the labels lie at or below it ({share.low:.1%} … {share.high:.1%}), and its "
-        f"pinball loss is {of_loss[0]} ({of_loss[1]} … {of_loss[2]})."
+        f"Forecast of the {quantile:g}-quantile: {share.value:.1%} of the labels lie at or below it "
+        f"({share.low:.1%} … {share.high:.1%}). Its pinball loss is {of_loss[0]} ({of_loss[1]} … {of_loss[2]}). "
+        "IC and R² do not judge a quantile."
     )
 
 
 def _t_statistics(hac: HacStatistics, backtest: Performance | None) -> str:
-    """How far the means are from 0 once autocorrelation and overlapping labels are counted."""
-    slope = f"slope {format_number(hac.slope.t, '.1f')} (slope {format_number(hac.slope.value, '.2f')})"
+    """t-statistics that allow for autocorrelation and overlapping labels."""
+    slope = f"slope {format_number(hac.slope.t, '.1f')} (estimate {format_number(hac.slope.value, '.2f')})"
     tests = [f"IC {format_number(hac.ic.t, '.1f')}", slope]
     if backtest and backtest.fills:
-        tests.append(f"net gain {format_number(backtest.net_t, '.1f')}")
-    return f"HAC t-statistics over {hac.lag} lags: {', '.join(tests)}."
+        tests.append(f"net gain per bar {format_number(backtest.net_t, '.1f')}")
+    return f"HAC t-statistics ({hac.lag} lags): {', '.join(tests)}."
 
 
 def _symbols(symbols: list[SymbolScore]) -> str:
-    """Whose IC is more than luck, at a false-discovery rate of 5 %."""
+    """The symbols whose IC differs from 0 at a false-discovery rate of 5 %."""
     discoveries = [one for one in symbols if one.q <= _FALSE_DISCOVERIES]
     named = ", ".join(f"{one.symbol} {one.ic:.3f}" for one in discoveries[:_MAX_SYMBOLS])
     more = ", …" if len(discoveries) > _MAX_SYMBOLS else ""
@@ -98,10 +101,10 @@ def _symbols(symbols: list[SymbolScore]) -> str:
 
 
 def _cross_validated(report: Report) -> str:
-    """What folds that train on later rows can tell, and how far their paths differ."""
+    """The caveat on folds that train on later rows, and the range over their paths."""
     sentence = (
-        f"Cross-validated: the {len(report.folds)} folds train on what came later too; they judge how robust this is, "
-        "not what could have been traded."
+        f"Cross-validated: the {len(report.folds)} folds also train on later data, so they measure robustness, "
+        "not tradable performance."
     )
     paths = report.metrics.paths
     if not paths:
@@ -113,31 +116,31 @@ def _cross_validated(report: Report) -> str:
             f"net {format_range([p.net_pnl for p in traded], ',.2f')}",
             f"Sharpe {format_range([p.sharpe_net for p in traded], ',.2f')}",
         ]
-    return f"{sentence} By path, of {len(paths)}: {', '.join(shown)}."
+    return f"{sentence} Range over {len(paths)} paths: {', '.join(shown)}."
 
 
 def _oracle(oracle: OracleSkill) -> str:
-    """What the model reached of what there was; of a direction, the measures that do not depend on a scale."""
+    """The model's share of the oracle's skill; for a direction, in measures that do not depend on scale."""
     of_return: dict[Measure, str] = {"ic": "IC", "r2": "R²"}
     of_direction: dict[Measure, str] = {"rank_ic": "rank IC", "hit_rate": "hit rate"}
     names = of_return if "ic" in oracle.values else of_direction
     reaches = " and ".join(f"{name} {format_number(oracle.values[key])}" for key, name in names.items())
     if not oracle.planted:
         return (
-            f"No information is planted: the mid's return to the efficient price alone gives the oracle {reaches}; "
-            "what else is found is chance, as in one market of forty."
+            f"This market has no informed orders. From the mid's return to the efficient price alone the oracle "
+            f"reaches {reaches}; any further skill is chance."
         )
     reached = " and ".join(format_number(oracle.shares[key], ".0%") for key in names)
-    return f"The oracle, who knows the truth, reaches {reaches}: this model {reached} of that."
+    return f"The oracle, which knows the true parameters, reaches {reaches}; this model reaches {reached} of that."
 
 
 def _seeds(seeds: SeedVariation) -> str:
-    """What the chance in the model's fit is worth."""
+    """How much the results vary with the seed."""
     fits = len(seeds.runs)
     if fits == 1:
-        return "Fitted with one seed alone: more would show what the model's chance is worth."
+        return "Fitted with one seed only: give more seeds to see how much the results vary."
     if all(m.sd == 0 for m in seeds.measures.values()):
-        return f"Fitted with {fits} seeds: every measure is the same, so that the model leaves nothing to chance."
+        return f"Fitted with {fits} seeds: every measure is the same; the model does not depend on the seed."
     names: dict[Measure, str] = {"ic": "IC", "rank_ic": "rank IC", "r2": "R²"}
     parts = []
     for key, name in names.items():
@@ -148,28 +151,28 @@ def _seeds(seeds: SeedVariation) -> str:
 
 
 def _backtest(b: Performance, scores: Scores) -> str:
-    """What trading the forecasts gained and cost."""
+    """Gains and costs of trading the forecasts."""
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     ratio, low, high = (format_number(number, ".2f") for number in (b.sharpe_net, b.sharpe_low, b.sharpe_high))
     return (
         f"Backtest, in currency{mean}: gross {b.gross_pnl:,.2f} - costs {b.costs:,.2f} = net {b.net_pnl:,.2f}; "
-        f"{b.traded:,.0f} lots in {b.fills:,.0f} fills, {b.unfilled:,.0f} lots found no size; Sharpe net {ratio} "
-        f"({low} … {high}; per bar, annualised), max drawdown {b.max_drawdown:,.2f}.{_survival(b, scores)}"
+        f"{b.traded:,.0f} lots in {b.fills:,.0f} fills, {b.unfilled:,.0f} lots unfilled for lack of size; net Sharpe "
+        f"{ratio} ({low} … {high}; per bar, annualised), maximum drawdown {b.max_drawdown:,.2f}.{_survival(b, scores)}"
     )
 
 
 def _survival(backtest: Performance, scores: Scores) -> str:
-    """What the costs left; nothing where the data are too few for a verdict."""
+    """Whether the profit survives costs; empty where there are too few data for a verdict."""
     if backtest.fills == 0:
         return " No forecast exceeded the cost of a trade."
     low = scores.pooled["ic"].low
     if low != low or scores.bootstrap.blocks < MIN_BLOCKS:
         return ""
     if backtest.net_pnl <= 0:
-        return " It does not survive its costs."
+        return " The forecast does not survive trading costs."
     if not backtest.sharpe_low > 0:
-        return " What is left after its costs may be chance: the Sharpe ratio's interval holds 0."
-    return " It survives its costs."
+        return " The net profit may be chance: the interval of the Sharpe ratio contains 0."
+    return " The forecast survives trading costs."
 
 
 def _parts(report: Report) -> list[str]:
@@ -177,7 +180,7 @@ def _parts(report: Report) -> list[str]:
     lines = []
     if report.decay:
         over = ", ".join(f"{d.horizon} {format_number(d.ic, '.2f')}" for d in report.decay)
-        lines.append(f"IC over other horizons: {over}.")
+        lines.append(f"IC by horizon: {over}.")
     kinds = {"time_of_day": "by time of day", "volatility": "by volatility"}
     within = {
         word: ", ".join(
@@ -191,30 +194,30 @@ def _parts(report: Report) -> list[str]:
 
 
 def _importance(use: FeatureUse) -> str:
-    """What the forecasts rest on."""
+    """The features that the forecasts depend on."""
     shares = [f"{f.family} {f.share:.0%}" for f in use.families if f.share == f.share]
-    parts = [f"share of |SHAP|: {', '.join(shares)}"] if shares else ["nothing moves the forecasts"]
+    parts = [f"share of |SHAP|: {', '.join(shares)}"] if shares else ["the forecasts are constant"]
     if use.permutation and use.permutation.agreement == use.permutation.agreement:
-        parts.append(f"rank agreement of SHAP and permutation {use.permutation.agreement:.2f}")
+        parts.append(f"rank correlation of SHAP and permutation importance {use.permutation.agreement:.2f}")
     if use.interactions and shares:
         first = use.interactions.pairs[0]
         pair = f"strongest interaction {' × '.join(first.features)} (H² {format_number(first.share, '.2f')})"
-        parts.append("no interactions, features add up" if use.interactions.additive else pair)
+        parts.append("no interactions (the model is additive)" if use.interactions.additive else pair)
     return f"Importance: {'; '.join(parts)}."
 
 
 def _data(report: Report) -> list[str]:
-    """What was read, used and dropped, and what the readers noticed."""
+    """The numbers of events and bars read, used and dropped, and the notes of the readers."""
     dataset, rows = report.dataset, report.rows
     dropped = dataset.dropped | {k: v for k, v in rows.dropped.items() if v}
     counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
-    noticed = ", ".join(f"{v:,} {k}" for k, v in dataset.kept.items())
+    kept = ", ".join(f"{v:,} {k}" for k, v in dataset.kept.items())
     lines = [
-        f"Data: {dataset.events:,} events, {rows.used:,} of {rows.bars:,} bars; "
-        f"dropped: {counted}{f'; noticed and kept: {noticed}' if noticed else ''}. "
+        f"Data: {dataset.events:,} events, {rows.used:,} of {rows.bars:,} bars used; "
+        f"dropped: {counted}{f'; irregular but kept: {kept}' if kept else ''}. "
         f"Predictions sha256 {report.predictions.sha256[:16]}…"
     ]
     lines += [f"Note: {note}." for note in dataset.notes]
     if rows.never_known:
-        lines.append(f"Note: these data never tell {', '.join(rows.never_known)}.")
+        lines.append(f"Note: not available in these data: {', '.join(rows.never_known)}.")
     return lines

@@ -1,4 +1,4 @@
-"""The parts of a study's results as Markdown: by stratum and by horizon."""
+"""Results by stratum and by horizon, as Markdown tables."""
 
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.strata import StratumScore
@@ -15,14 +15,15 @@ def write_tables(report: Report) -> str:
     parts = [f"## By stratum\n\nOut of sample; intervals {level}.\n\n{write_strata(report.strata)}"]
     if report.decay:
         parts.append(
-            f"## By horizon\n\nThe same forecasts; the new part is the move since the horizon above.\n\n"
+            f"## By horizon\n\nThe same forecasts against the move over each horizon. "
+            f"The new part is the move since the horizon in the row above.\n\n"
             f"{write_decay(report.decay)}"
         )
     return "\n\n".join(parts) + "\n"
 
 
 def write_strata(strata: list[StratumScore]) -> str:
-    """Write a row a stratum; net P&L in currency."""
+    """Write one row per stratum; net P&L in currency."""
     rows = [
         [
             s.kind.replace("_", " "),
@@ -41,7 +42,7 @@ def write_strata(strata: list[StratumScore]) -> str:
 
 
 def write_decay(decay: list[HorizonScore]) -> str:
-    """Write a row a horizon."""
+    """Write one row per horizon."""
     rows = [
         [
             d.horizon,

@@ -1,4 +1,4 @@
-"""The verdict of a study in words and numbers: what a run prints last, and what its MLflow page says first."""
+"""The verdict of a study as text: the end of a run's output and the top of its MLflow page."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.ui.format import format_number, format_range, markdown_table
 
-_MAX_FOLDS = 8  # that a line has room for
+_MAX_FOLDS = 8  # more do not fit on a line
 
 
 def write_title(study: Study) -> str:
-    """Say what was studied, in one line."""
+    """Write the title of a study: target, model, inputs, horizon, dataset."""
     config, report = study.config, study.report
-    span = f"horizon {config.horizon.label}" if report.kind == "forecast" else f"the same {config.bars.label} bar"
+    span = f"horizon {config.horizon.label}" if report.kind == "forecast" else f"same {config.bars.label} bar"
     inputs = name_inputs(config.ofi, config.features)
     of = f"{config.target.label}: {config.model.name} on {inputs}"
     return f"{of}, {span}, {config.dataset.label} ({name_market(study)})"
 
 
 def name_inputs(ofi: Ofi, features: Features) -> str:
-    """Name what the model saw, as `mlofi` or `mlofi + full`."""
+    """Name the inputs of the model, as `mlofi` or `mlofi + full`."""
     return ofi.name if features.name == "ofi_only" else f"{ofi.name} + {features.name}"
 
 
@@ -37,7 +37,7 @@ def name_market(study: Study) -> str:
 
 
 def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
-    """Print the verdict of `study` with the folder of its files and, if tracked, its MLflow run."""
+    """Print the verdict of `study`, the folder of its files and, if tracked, its MLflow run."""
     console.print(write_title(study), style="bold", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in _header(study):
@@ -49,17 +49,17 @@ def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     if run:
         console.print(
-            f"MLflow run {run}: make ui to look, python -m ofiml.reproduce {run} to repeat",
+            f"MLflow run {run}: `make ui` shows it, `ofiml reproduce {run}` repeats it.",
             highlight=False,
             soft_wrap=True,
         )
 
 
 def write_page(study: Study) -> str:
-    """Write the same for the run's page."""
+    """Write the verdict and the tables as Markdown for the run's MLflow page."""
     table = markdown_table(_header(study), _rows(study))
-    said = [f"- {line}" for line in write_sentences(study)]
-    return "\n".join([f"**{write_title(study)}**", "", *said, "", table, "", write_tables(study.report)])
+    sentences = [f"- {line}" for line in write_sentences(study)]
+    return "\n".join([f"**{write_title(study)}**", "", *sentences, "", table, "", write_tables(study.report)])
 
 
 def _header(study: Study) -> list[str]:

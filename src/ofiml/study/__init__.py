@@ -1,1 +1,1 @@
-"""One study, top to bottom, and its report."""
+"""One study from top to bottom, and its report."""

@@ -1,4 +1,4 @@
-"""What a report says of a study's data, folds, reduction and tuning."""
+"""The parts of a report on data, folds, reduction, model and tuning."""
 
 import hashlib
 
@@ -28,7 +28,7 @@ from ofiml.ui.format import format_time
 
 
 def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset) -> DatasetReport:
-    """Describe the sessions, and add up what was dropped and kept over them."""
+    """Describe the sessions, with rows dropped and kept added up over them."""
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
     for s in sessions:
@@ -47,7 +47,7 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
 
 
 def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
-    """Count the bars, and name the features that no row knows: this feed, or this market, does not have them."""
+    """Count the bars, and name the features without a value in any row: this feed or market does not have them."""
     labelled = fitted.labelled
     columns = labelled.select(pl.col(feature_columns(fitted.config.features)).cast(pl.Float64).fill_nan(None))
     return RowCounts(
@@ -59,7 +59,7 @@ def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
 
 
 def describe_ofi(fitted: FittedStudy) -> OfiReport:
-    """Describe the reduction over levels and what it learned in each fold."""
+    """Describe the reduction over levels and its weights in each fold."""
     ofi, learned = fitted.config.ofi, describe_reducers([r.pipeline.reducer for r in fitted.results])
     return OfiReport(ofi.name, ofi.normalise, learned.weights, learned.explained)
 
@@ -100,7 +100,7 @@ def _describe_span(span: Span, rows: Rows) -> SpanReport:
 
 
 def describe_tuning(fitted: FittedStudy) -> list[TuningReport]:
-    """Describe the search of each tuned fold; empty where nothing was tuned."""
+    """Describe the search of each tuned fold; return an empty list without tuning."""
     return [
         TuningReport(
             fold=r.fold.index,

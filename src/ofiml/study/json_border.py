@@ -1,4 +1,4 @@
-"""The JSON border: typed records become JSON, and JSON that a stranger may have written becomes a record.
+"""The JSON border: typed records become JSON, and JSON, which a stranger may have written, becomes typed records.
 
 A dataclass is an object with its fields as keys, but for a field whose metadata has another `key`, and a mapping whose
 metadata has a `prefix`: its entries stand among the other keys, each with that prefix. NaN and infinity are null.
@@ -23,7 +23,7 @@ def write_json(record: object) -> str:
 
 
 def encode(value: object) -> Json:
-    """Make of records, mappings, lists and numbers what JSON has."""
+    """Convert records, mappings, lists and numbers to JSON values; NaN and infinity become null."""
     if is_dataclass(value) and not isinstance(value, type):
         out: dict[str, Json] = {}
         for f in fields(value):
@@ -44,10 +44,10 @@ def encode(value: object) -> Json:
 
 
 def read_json(kind: type[T], text: str, path: str) -> T:
-    """Read a record of this dataclass from JSON; null becomes NaN where a number belongs.
+    """Read a record of this dataclass from JSON; null becomes NaN where a number is expected.
 
-    Raises ConfigError for anything else; parts that may be None may also be missing. `path` is what messages call the
-    record.
+    Parts that may be None may also be missing. `path` names the record in messages. Raises ConfigError for anything
+    else.
     """
     try:
         value = json.loads(text)
@@ -57,7 +57,7 @@ def read_json(kind: type[T], text: str, path: str) -> T:
 
 
 def decode(kind: type[T], value: object, path: str) -> T:
-    """Make of JSON a record of this dataclass, every value checked; `path` names the place in messages.
+    """Convert a JSON value to a record of this dataclass and check every value; `path` names the place in messages.
 
     Raises ConfigError for a missing, unknown or mistyped value.
     """
@@ -79,7 +79,7 @@ def decode(kind: type[T], value: object, path: str) -> T:
         own = {name.removeprefix(prefix): rest.pop(name) for name in list(rest) if name.startswith(prefix)}
         parts[f.name] = _decode(hints[f.name], own, path)
     if rest:
-        raise ConfigError(f"{path}.{next(iter(rest))} is nothing that a study of this version writes.")
+        raise ConfigError(f"{path}.{next(iter(rest))} is not written by a study of this version.")
     return kind(**parts)
 
 
@@ -110,7 +110,7 @@ def _decode(kind: Any, value: object, path: str) -> Any:
 
 
 def _decode_float(value: object, path: str) -> float:
-    """A whole number stays one, so that it is written as it was read."""
+    """Keep a whole number an int, so that it is written as it was read."""
     if value is None:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -144,9 +144,9 @@ def _refused(path: str, expected: str) -> ConfigError:
 
 
 def flat(report: Mapping[str, Any]) -> dict[str, float]:
-    """List every number of a report's results by its path, runtime left out: what a reproduction must repeat.
+    """List every number of a report by its path, except the runtime: a reproduction must repeat them.
 
-    `report` is the mapping as JSON has it, of this or another version.
+    `report` is the JSON mapping of this or another version.
     """
     numbers: dict[str, float] = {}
 

@@ -1,7 +1,7 @@
-"""The report of a study: the verdict's numbers and what is needed to trust them, typed down to the last one.
+"""The typed report of a study: the numbers of the verdict and the evidence for them.
 
 Terminal, MLflow page, figures and leaderboard read nothing else. In report.json (`study.json_border`) the keys are the
-names below, and a value that is not defined, here NaN or None, is null.
+names below. An undefined value, here NaN or None, is null there.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ from ofiml.validation.leak_check import LeakCheck
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A session that was used: its date, its number of events, the digest of its input, `tick` and `size_unit` as in
-    the config, and what was dropped or noticed when it was read.
+    """A session: its date, number of events and input digest, `tick` and `size_unit` as in the config, and the numbers
+    of rows dropped and kept by cause.
     """
 
     symbol: str
@@ -44,7 +44,7 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """The data of all sessions: events, what was `dropped`, noticed and `kept` by cause, and the book's `levels`."""
+    """The data of all sessions: events, rows `dropped` and `kept` by cause, and the book's `levels`."""
 
     name: str
     digest: str
@@ -59,7 +59,7 @@ class DatasetReport:
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Bars, those of them that were `used` (with a label), why others were `dropped`, and the features that have no
+    """Numbers of `bars`, of those `used` (with a label) and of those `dropped` by cause, and the features without a
     value in any row.
     """
 
@@ -71,8 +71,8 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True)
 class OfiReport:
-    """The reduction over levels and, where it learns, the weights and the share explained of each fold, or of each
-    group of flow and fold; else None.
+    """The reduction over levels. If it learns, `weights` and `explained` (a share) are per fold, or per group of flow
+    and fold; else they are None.
     """
 
     name: str
@@ -93,8 +93,8 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class SpanReport:
-    """Bars that close in [start, until), UTC, were tested, in which path if there are several; so many of them have a
-    label.
+    """A tested span: bars that close in [start, until), UTC, their `path` if there are several, and the number of
+    labelled `rows`.
     """
 
     start: str = field(metadata={"key": "from"})
@@ -105,8 +105,8 @@ class SpanReport:
 
 @dataclass(frozen=True, slots=True)
 class FoldReport:
-    """A fold: its numbers of rows, its first and last times (UTC), the `spans` that it tested, and its dead band in
-    ticks, None without one.
+    """A fold: numbers of rows, first and last times (UTC), the tested `spans`, and the dead band in ticks (None without
+    one).
     """
 
     fold: int
@@ -124,7 +124,7 @@ class FoldReport:
 
 @dataclass(frozen=True, slots=True)
 class PredictionsDigest:
-    """`predictions_sha256`, and how many labelled rows were predicted."""
+    """The `predictions_sha256` and the number of predicted rows with a label."""
 
     sha256: str
     rows: int
@@ -132,8 +132,8 @@ class PredictionsDigest:
 
 @dataclass(frozen=True, slots=True)
 class TuningReport:
-    """A tuned fold: the `best` parameters, each one's `importance` (its share of the score's variance, None where there
-    is none to share out), and all trials.
+    """A tuned fold: the `best` parameters, the `importance` of each (its share of the score's variance; None if the
+    score does not vary), and all trials.
     """
 
     fold: int
@@ -151,10 +151,10 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a study found.
+    """All results of a study.
 
-    `impact` is of target=impact alone, `backtest` and `decay` of forecasts, `reliability` of directions, `seeds` of
-    studies with `seeds`, `tuning` of tuned folds; `controls` and `leak_check` are None where switched off.
+    `impact` exists only for target=impact, `backtest` and `decay` for forecasts, `reliability` for directions, `seeds`
+    for studies with `seeds`; `tuning` is empty without tuning. `controls` and `leak_check` are None if switched off.
     """
 
     kind: Literal["forecast", "impact"]
@@ -185,13 +185,17 @@ class Report:
 
 
 def read_report(text: str) -> Report:
-    """Read a report.json, which may be a stranger's. Raises ConfigError for what no study of this version writes."""
+    """Read the text of a report.json, which may come from a stranger.
+
+    Raises ConfigError for anything that a study of this version does not write.
+    """
     return read_json(Report, text, "report")
 
 
 def predictions_sha256(predictions: pl.DataFrame) -> str:
-    """Compute the SHA-256 of `symbol`, `bar_close`, `fold`, `y`, `y_hat`, and `path` where there are paths, in row
-    order: of the values, not of a file's encoding.
+    """Compute the SHA-256 of the values of `symbol`, `bar_close`, `fold`, `y`, `y_hat` and, with several paths, `path`.
+
+    The digest covers the rows in order and does not depend on the encoding of a file.
     """
     digest = hashlib.sha256()
     for symbol in predictions["symbol"]:

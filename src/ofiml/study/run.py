@@ -1,4 +1,4 @@
-"""The whole study, top to bottom: from sessions of events to a report. Knows neither Hydra nor MLflow."""
+"""The whole study, from sessions of events to a report. It imports neither Hydra nor MLflow."""
 
 import importlib
 import time
@@ -52,11 +52,12 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a study leaves behind.
+    """The results of a study.
 
-    `predictions` are the labelled rows out of sample, with the book at each bar's close beside them; `gains` are of
-    each bar and symbol, in currency; `example` is a few rows of features as the model sees them; `truths` say what each
-    simulated session was made with.
+    `predictions` has the labelled rows out of sample, with the book at each bar's close. `equity` and `gains` (per bar
+    and symbol) are in currency; without a backtest they are None, and `fills` is empty. `pipelines` has one entry per
+    fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of each
+    simulated session.
     """
 
     config: Config
@@ -72,9 +73,9 @@ class Study:
 
 
 def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: None) -> Study:
-    """Run the study that `config` describes; `tell` is called with the number of folds before any is fitted.
+    """Run the study that `config` describes. `tell` is called with the number of folds before any is fitted.
 
-    Raises ConfigError, DataError or LeakError, in one sentence each.
+    Raises ConfigError, DataError or LeakError, each with one sentence.
     """
     clock, evaluation = Clock(), config.evaluation
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
@@ -130,7 +131,7 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
 def _fit(
     sessions: list[SessionSamples], rows: pl.DataFrame, config: Config, stages: Stages, tell: Callable[[int], None]
 ) -> FittedStudy:
-    """Divide the labelled rows into folds, fit each, and say of each predicted bar in which strata it is."""
+    """Divide the labelled rows into folds, fit each, and assign the predicted bars to strata."""
     labelled = rows.filter(pl.col("y").is_not_null())
     divided = divide_rows(labelled, sessions, config.split)
     tell(len(divided.folds))
@@ -141,7 +142,7 @@ def _fit(
 
 
 def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBootstrap) -> Scores:
-    """Measure the predictions and, of a simulated market, what the oracle reaches."""
+    """Score the predictions and, in a simulated market, compare them with the oracle."""
     task, quantile = fitted.config.target.task, fitted.config.model.of_quantile
     scores = score_predictions(predictions, bootstrap, task=task, quantile=quantile)
     planted = any(s.planted is not None and s.planted.informative for s in fitted.sessions)
@@ -149,14 +150,14 @@ def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBoots
 
 
 def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
-    """Measure the price impact of best-level flow; None of a forecast."""
+    """Measure the price impact of best-level flow; return None for a forecast."""
     if fitted.config.target.kind != "impact":
         return None
     return measure_impact(fitted.labelled, {s.key: s.open for s in fitted.sessions})
 
 
 def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult | None:
-    """Trade the forecasts; None without a backtest, and of an impact, which forecasts nothing."""
+    """Trade the forecasts; return None without a backtest and for an impact, which forecasts nothing."""
     config, sessions = fitted.config, fitted.sessions
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
@@ -166,7 +167,7 @@ def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult 
 
 
 def _keep(fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades: BacktestResult | None) -> Study:
-    """What is written and drawn once the report is there."""
+    """Collect the report and the tables that are written and drawn."""
     last = fitted.results[-1]
     return Study(
         config=fitted.config,
@@ -190,7 +191,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
+        """Measure the time spent inside."""
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 3)
@@ -198,8 +199,10 @@ class Clock:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS and OpenMP to one thread: their sums depend on how many there are. Folds and sessions are what runs
-    side by side. Only libraries that are loaded can be limited, so those with a BLAS of their own are loaded first.
+    """Limit BLAS and OpenMP to one thread, because their sums depend on the number of threads.
+
+    Folds and sessions run in parallel instead. Only loaded libraries can be limited, so those with their own BLAS are
+    loaded first.
     """
     for library in ("numpy", "scipy.linalg", "sklearn.linear_model", "lightgbm"):
         importlib.import_module(library)

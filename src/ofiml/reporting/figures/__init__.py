@@ -1,4 +1,4 @@
-"""The figures of a study, each one question: a module for each subject, with `choose_figures`, file name to drawing."""
+"""The figures of a study. Each module has `choose_figures`: file names and the functions that draw them."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ _SUBJECTS = (of_study, of_explanation, of_parts, of_splits, of_tuning, of_contro
 
 
 def draw_figures(study: Study) -> dict[str, Figure]:
-    """File name to figure."""
+    """Draw the figures of a study, by file name."""
     drawn = {name: draw for subject in _SUBJECTS for name, draw in subject.choose_figures(study).items()}
     return {
         name: _titled(style_figure(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()

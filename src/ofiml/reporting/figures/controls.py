@@ -1,4 +1,4 @@
-"""The model's IC beside those of its controls."""
+"""The IC of the model and of its controls."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,12 +10,12 @@ from ofiml.ui.figure import BLUE, DARK, GREY
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Nothing where controls are switched off."""
+    """Choose the figure of the controls; none if they are switched off."""
     return {} if study.report.controls is None else {"controls.png": _controls}
 
 
 def _controls(figure: Figure, study: Study) -> None:
-    """IC with its interval, a line each; a control without an IC says so."""
+    """IC with its interval, one line each; a control without an IC is labelled as such."""
     assert study.report.controls is not None
     pooled = study.report.metrics.pooled["ic"]
     entries = [("the model", pooled.value, pooled.low, pooled.high)]
@@ -33,4 +33,4 @@ def _controls(figure: Figure, study: Study) -> None:
     axis.set_yticks(range(len(entries)), [name for name, *_ in entries])
     axis.invert_yaxis()
     axis.set_xlabel(f"IC out of sample, with its {level:.0%} interval")
-    axis.set_title("How far is the model above its controls?")
+    axis.set_title("Does the model beat its controls?")

@@ -1,4 +1,4 @@
-"""What the forecasts rest on: families of features, ranks by fold, permutation, interactions."""
+"""Importance: families of features, ranks by fold, permutation, interactions."""
 
 from collections.abc import Callable
 
@@ -18,11 +18,11 @@ from ofiml.ui.format import format_number
 Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
-_RANKED = 12  # features whose ranks a figure has room for
+_RANKED = 12  # more ranks do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """What was switched off is not drawn, nor ranks over one fold."""
+    """Choose the figures of importance: none of a part that was switched off, and no ranks of a single fold."""
     use = study.report.explained
     return {
         "families.png": _families,
@@ -33,7 +33,7 @@ def choose_figures(study: Study) -> dict[str, Draw]:
 
 
 def _bars(figure: Figure, names: list[str], values: list[float], folds: list[list[float]]) -> None:
-    """A bar a name, best on top, and a dot a fold."""
+    """One bar per name, the largest on top, and one dot per fold."""
     axis = figure.subplots()
     axis.barh(range(len(names)), values[::-1], color=_BAND, height=min(0.8, 0.12 * len(names) + 0.2))
     for i, of in enumerate(folds[::-1]):
@@ -49,7 +49,7 @@ def _families(figure: Figure, study: Study) -> None:
     names = [f"{f.family} ({f.features})\n{format_number(f.share, '.0%')}" for f in families]
     _bars(figure, names, [f.mean_abs_shap for f in families], [f.folds for f in families])
     figure.axes[0].set_xlabel("sum of mean |SHAP| of the raw score, out of sample (in brackets: how many features)")
-    figure.axes[0].set_title("Which family do the forecasts rest on?")
+    figure.axes[0].set_title("Which family of features matters?")
 
 
 def _stability(figure: Figure, study: Study) -> None:
@@ -63,7 +63,7 @@ def _stability(figure: Figure, study: Study) -> None:
     for i, row in enumerate(shown):
         strong = i < 3
         axis.plot(x, row, marker="o", markersize=4, linewidth=1.6 if strong else 0.9, color=BLUE if strong else GREY)
-    # Names stand apart from each other even where ranks do not.
+    # Names must not overlap where ranks are close.
     ends = sorted((int(row[-1]), entry.feature) for entry, row in zip(entries, shown, strict=False))
     for k, (rank, name) in enumerate(ends):
         axis.annotate(
@@ -84,12 +84,12 @@ def _stability(figure: Figure, study: Study) -> None:
     axis.set_ylim(shown.max() * 1.15, 0.9)
     axis.set_ylabel(f"rank among {len(entries)} features")
     agreement = study.report.importance_stability
-    said = f"; rank agreement {agreement:.2f}" if agreement == agreement else ""
-    axis.set_title(f"Do the folds rest on the same features? The first {len(shown)}{said}")
+    agreed = f"; rank correlation {agreement:.2f}" if agreement == agreement else ""
+    axis.set_title(f"Do the folds use the same features? The first {len(shown)}{agreed}")
 
 
 def _permutation(figure: Figure, study: Study) -> None:
-    """Drop in R² out of sample when a feature is dealt out among other rows."""
+    """Drop in out-of-sample R² when a feature is permuted."""
     permutation = study.report.explained.permutation
     assert permutation is not None
     entries = permutation.features
@@ -107,9 +107,9 @@ def _permutation(figure: Figure, study: Study) -> None:
         label="±1.96 standard errors over folds",
     )
     agreement = permutation.agreement
-    said = f" Rank agreement with SHAP: {agreement:.2f}" if agreement == agreement else ""
-    axis.set_xlabel("drop in R² out of sample, a feature at a time dealt out in blocks of rows")
-    axis.set_title(f"What is lost without each feature?{said}")
+    agreed = f" Rank correlation with SHAP: {agreement:.2f}" if agreement == agreement else ""
+    axis.set_xlabel("drop in out-of-sample R² when one feature is permuted in blocks of rows")
+    axis.set_title(f"How much R² is lost without each feature?{agreed}")
 
 
 def _interactions(figure: Figure, study: Study) -> None:
@@ -121,8 +121,8 @@ def _interactions(figure: Figure, study: Study) -> None:
     _bars(figure, names, [e.strength for e in entries], [e.folds for e in entries])
     axis = figure.axes[0]
     unit = "log-odds" if study.config.target.task == "classification" else study.config.target.unit
-    axis.set_xlabel(f"strength ({unit}); %: share of what the pair moves (Friedman's H²)")
+    axis.set_xlabel(f"strength ({unit}); %: share of the joint effect of the pair (Friedman's H²)")
     if interactions.additive:
-        axis.text(0.5, 0.5, "the model adds its features up", ha="center", transform=axis.transAxes, color=DARK)
+        axis.text(0.5, 0.5, "the model is additive", ha="center", transform=axis.transAxes, color=DARK)
         axis.set_xlim(-0.05, 1)
-    axis.set_title("Which of the first features are used together?")
+    axis.set_title("Which of the first features interact?")

@@ -1,4 +1,4 @@
-"""The forecasts by stratum and by horizon, and whether their probabilities hold."""
+"""The forecasts by stratum and by horizon, and the reliability of their probabilities."""
 
 from collections.abc import Callable
 
@@ -19,11 +19,11 @@ from ofiml.ui.figure import (
 Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
-_MOST = 10  # strata of a kind that a figure has room for
+_MAX_STRATA = 10  # of a kind; more do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Impacts have no decay, and only directions have probabilities."""
+    """Choose the figures: impacts have no decay, and only directions have probabilities."""
     return {
         "strata.png": _strata,
         **({"decay.png": _decay} if study.report.decay else {}),
@@ -43,10 +43,10 @@ def _strata(figure: Figure, study: Study) -> None:
         entries = [s for s in study.report.strata if s.kind == kind and s.stratum != UNKNOWN]
         if len(entries) == 1:
             continue
-        if len(entries) > _MOST:
+        if len(entries) > _MAX_STRATA:
             ranked = sorted((s for s in entries if s.ic == s.ic), key=lambda s: s.ic)
-            left_out += len(entries) - len(ranked[: _MOST // 2] + ranked[-_MOST // 2 :])
-            kept = ranked[: _MOST // 2] + ranked[-_MOST // 2 :]
+            left_out += len(entries) - len(ranked[: _MAX_STRATA // 2] + ranked[-_MAX_STRATA // 2 :])
+            kept = ranked[: _MAX_STRATA // 2] + ranked[-_MAX_STRATA // 2 :]
             entries = [s for s in entries if s in kept]
         for i, entry in enumerate(entries):
             shown.append(entry)
@@ -77,13 +77,13 @@ def _strata(figure: Figure, study: Study) -> None:
         )
     axis.invert_yaxis()
     axis.margins(x=0.12)
-    axis.set_xlabel("IC out of sample (right: rows; no line: fewer than 8 blocks of time)")
-    more = f"; of long lists the {_MOST // 2} lowest and highest" if left_out else ""
-    axis.set_title(f"Is it there everywhere?{more}")
+    axis.set_xlabel("IC out of sample (right: number of rows; no line: fewer than 8 blocks of time)")
+    more = f"; long lists: the {_MAX_STRATA // 2} lowest and highest" if left_out else ""
+    axis.set_title(f"IC by stratum{more}")
 
 
 def _decay(figure: Figure, study: Study) -> None:
-    """IC over horizons, of the whole move and of what each horizon adds."""
+    """IC over horizons, of the whole move and of the part that each horizon adds."""
     assert study.report.decay is not None
     axis, entries = figure.subplots(), study.report.decay
     x = np.array([d.multiple for d in entries])
@@ -103,20 +103,20 @@ def _decay(figure: Figure, study: Study) -> None:
         markersize=4,
         capsize=3,
         linewidth=1,
-        label="its part since the next shorter horizon",
+        label="the move since the next shorter horizon",
     )
     axis.axhline(0, color=GREY, linewidth=0.8)
     axis.axvline(1.0, color=DARK, linewidth=0.9, linestyle="--", label="the study's horizon")
     axis.set_xscale("log")
     axis.set_xticks(x, [d.horizon for d in entries])
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xlabel("horizon, from the decision delay on")
+    axis.set_xlabel("horizon, after the decision delay")
     axis.set_ylabel("IC out of sample")
-    axis.set_title("How far ahead do the forecasts see?")
+    axis.set_title("How far ahead do the forecasts reach?")
 
 
 def _reliability(figure: Figure, study: Study) -> None:
-    """What happened against what was said, and how often each was said."""
+    """Observed frequency against forecast probability, and a histogram of the forecasts."""
     assert study.report.reliability is not None
     curves = study.report.reliability
     panels = figure.subplots(2, len(curves), squeeze=False, height_ratios=[3, 1], sharex="col")
@@ -130,7 +130,7 @@ def _reliability(figure: Figure, study: Study) -> None:
         )
         if len(rows):
             span = np.array([min(forecast.min(), frequency.min()), max(forecast.max(), frequency.max())])
-            axis.plot(span, span, color=DARK, linewidth=0.9, linestyle="--", label="as said")
+            axis.plot(span, span, color=DARK, linewidth=0.9, linestyle="--", label="perfectly calibrated")
             base = float(np.average(frequency, weights=rows))
             axis.axhline(base, color=GREY, linewidth=0.9, label="base rate")
             error = np.maximum(np.stack([frequency - low, high - frequency]), 0)
@@ -145,4 +145,4 @@ def _reliability(figure: Figure, study: Study) -> None:
             f"{curve.resolution:.4f}\n+ uncertainty {curve.uncertainty:.4f} + within {curve.within:.4f}",
             fontsize=9 if len(curves) == 1 else 8,
         )
-    panels[0, 0].set_ylabel("how often it happened")
+    panels[0, 0].set_ylabel("observed frequency")

@@ -1,4 +1,4 @@
-"""The folds: what trained, was purged, embargoed and tested, on a time axis."""
+"""The folds on a time axis: train, purged, embargoed and test rows."""
 
 from collections.abc import Callable
 
@@ -9,4 +9,5 @@ from ofiml.study.run import Study
 
 
 def choose_figures(study: Study) -> dict[str, Callable[[Figure, Study], None]]:
+    """Choose the figure of the folds."""
     return {"splits.png": lambda figure, study: draw_folds(figure, study.divided)}

@@ -1,4 +1,4 @@
-"""The signal, its folds, what it rests on and what it earns."""
+"""The signal, its folds, its importance and its profit."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Impact studies have no equity, and only fitted reductions have weights."""
+    """Choose the figures: impact studies have no equity, and only fitted reductions have weights."""
     return {
         "signal.png": _signal,
         "predicted_realised.png": _predicted_realised,
@@ -49,7 +49,7 @@ def _signal(figure: Figure, study: Study) -> None:
     if "path" in rows.columns:
         rows = rows.filter(pl.col("path") == 0)
     last = rows.filter((pl.col("session") == rows["session"][-1]) & (pl.col("symbol") == rows["symbol"][-1]))
-    # A bar that is not there breaks the line.
+    # A missing bar breaks the line.
     gap = (last["bar_open"] > last["bar_close"].shift()).fill_null(False)
     mid = last["mid"].to_numpy() * last["tick"][0] / 1e9
     line = np.where(gap.to_numpy(), np.nan, mid)
@@ -79,8 +79,10 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     mean, below, above = bootstrap.group_mean_intervals(y, decile, bootstrap.number_blocks(study.predictions))
     error = np.maximum(np.stack([mean - below, above - mean]), 0)
     known = bool(np.isfinite(error).any())
-    said = f"{bootstrap.level:.0%} interval over blocks of time" if known else "too few blocks of time for an interval"
-    axis.errorbar(x, mean, error, fmt="o", color=_DOWN, capsize=3, label=f"mean by decile, {said}")
+    interval = (
+        f"{bootstrap.level:.0%} interval over blocks of time" if known else "too few blocks of time for an interval"
+    )
+    axis.errorbar(x, mean, error, fmt="o", color=_DOWN, capsize=3, label=f"mean by decile, {interval}")
     low, high = np.quantile(y, [0.01, 0.99])
     reach = max(abs(low), abs(high), float(np.abs(mean).max()), 1e-12)
     axis.set_ylim(-reach * 1.1, reach * 1.1)
@@ -98,7 +100,7 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     )
 
 
-_MOST_NAMED = 6  # folds, beside each other on an axis
+_MAX_NAMED_FOLDS = 6  # more names do not fit on an axis
 
 
 def _folds(figure: Figure, study: Study) -> None:
@@ -117,12 +119,12 @@ def _folds(figure: Figure, study: Study) -> None:
     axis.axhline(pooled.value, color=_PRICE, linewidth=1)
     axis.axhline(0, color=GREY, linewidth=0.8)
     folds = study.report.folds
-    if len(folds) <= _MOST_NAMED:
+    if len(folds) <= _MAX_NAMED_FOLDS:
         axis.set_xticks(range(len(values)), [f"fold {f.fold}\n{f.test_from[:16]}" for f in folds])
     else:
         axis.set_xlabel("fold")
     axis.set_ylabel("IC out of sample")
-    axis.set_title("Is it there in every fold?")
+    axis.set_title("IC by fold")
 
 
 def _importance(figure: Figure, study: Study) -> None:
@@ -134,19 +136,19 @@ def _importance(figure: Figure, study: Study) -> None:
         axis.scatter(entry.folds, [i] * len(entry.folds), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None)
     axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
     agreement = study.report.importance_stability
-    axis.set_title("Importance" + (f"; rank agreement of folds {agreement:.2f}" if agreement == agreement else ""))
+    axis.set_title("Importance" + (f"; rank correlation of folds {agreement:.2f}" if agreement == agreement else ""))
 
 
-_MOST_GROUPS = 6  # that a figure has room for
+_MAX_GROUPS = 6  # more panels do not fit
 
 
 def _weights(figure: Figure, study: Study) -> None:
-    """The weight over levels that each fold learned, signs and all, a panel for each part and look-back."""
+    """The weight over levels that each fold learned, with its sign; one panel for each part and look-back."""
     ofi, reduction = study.report.ofi, str(study.config.ofi.name)
     learned, explained = (
         part if isinstance(part, dict) else {reduction: part or []} for part in (ofi.weights, ofi.explained)
     )
-    shown = list(learned)[:_MOST_GROUPS]
+    shown = list(learned)[:_MAX_GROUPS]
     across = 2 if len(shown) in (2, 4) else min(3, len(shown))
     panels = np.atleast_1d(figure.subplots(-(-len(shown) // across), across, squeeze=False)).ravel()
     what = "first component" if study.config.ofi.name == "pca" else "R² in train"
@@ -164,7 +166,7 @@ def _weights(figure: Figure, study: Study) -> None:
         axis.set_xlabel("level")
     for axis in panels[len(shown) :]:
         axis.set_visible(False)
-    panels[0].set_ylabel("weight, a line a fold")
+    panels[0].set_ylabel("weight (one line per fold)")
 
 
 def _equity(figure: Figure, study: Study) -> None:
@@ -195,17 +197,17 @@ def _equity(figure: Figure, study: Study) -> None:
 
 
 def _equity_by_path(figure: Figure, study: Study) -> None:
-    """Profit of each path, a history that holds every tested bar once."""
+    """Profit of each path, a history that contains every tested bar once."""
     assert study.equity is not None
     assert study.report.backtest is not None
     axis = figure.subplots()
     for k, (_, path) in enumerate(study.equity.group_by("path", maintain_order=True)):
         x = np.arange(path.height)
-        for name, colour, said in (
-            ("gross", _UP, "gross, a line a path (diagnostic: filled at the mid)"),
+        for name, colour, label in (
+            ("gross", _UP, "gross, one line per path (diagnostic: filled at the mid)"),
             ("net", _DOWN, "net of spread and commission"),
         ):
-            axis.plot(x, path[name].to_numpy(), color=colour, linewidth=0.9, alpha=0.7, label=None if k else said)
+            axis.plot(x, path[name].to_numpy(), color=colour, linewidth=0.9, alpha=0.7, label=None if k else label)
     axis.axhline(0, color=_PRICE, linewidth=0.8)
     axis.set_xlabel("tested bars")
     axis.set_ylabel("profit (currency)")

@@ -1,4 +1,4 @@
-"""How the parameters were found: the search over its trials, what the score depends on, and how."""
+"""Tuning: the search over its trials, the importance of the parameters, and the score against each."""
 
 from collections.abc import Callable
 
@@ -18,12 +18,12 @@ from ofiml.ui.figure import (
 Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
-_MOST_PARAMETERS = 6  # that a figure has room for
+_MAX_PARAMETERS = 6  # more panels do not fit
 _FOLDS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Nothing where nothing was tuned; no importance where no fold has any."""
+    """Choose the figures: none without tuning, and no importance if no fold has it."""
     tuned = study.report.tuning
     if not tuned:
         return {}
@@ -41,7 +41,7 @@ def _scores(fold: TuningReport) -> np.ndarray:
 
 
 def _reach(tuned: list[TuningReport]) -> tuple[float, float]:
-    """The scores worth seeing: a bad trial may be very bad, and would flatten the rest."""
+    """The range of scores to show: a very bad trial would flatten the rest."""
     every = np.concatenate([_scores(fold) for fold in tuned])
     first = min(float(_scores(fold)[np.isfinite(_scores(fold))][0]) for fold in tuned)
     high, middle = float(np.nanmax(every)), float(np.nanmedian(every))
@@ -51,7 +51,7 @@ def _reach(tuned: list[TuningReport]) -> tuple[float, float]:
 
 
 def _history(figure: Figure, study: Study) -> None:
-    """The best score so far by trial, a line a fold; each trial a dot."""
+    """The best score so far by trial, one line per fold, and one dot per trial."""
     axis, tuned = figure.subplots(), study.report.tuning
     best = [np.fmax.accumulate(_scores(fold)) for fold in tuned]
     for fold, line in zip(tuned, best, strict=True):
@@ -65,11 +65,11 @@ def _history(figure: Figure, study: Study) -> None:
     axis.set_ylabel(_score(study))
     states = [t.state for fold in tuned for t in fold.trials]
     counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
-    axis.set_title(f"Best score so far, a line a fold; dots are complete trials ({counts})")
+    axis.set_title(f"Best score so far (line) and complete trials (dots) of each fold ({counts})")
 
 
 def _importance(figure: Figure, study: Study) -> None:
-    """Each parameter's share of the score's variance, the mean over folds as a bar, a dot a fold."""
+    """Each parameter's share of the score's variance, the mean over folds as a bar and one dot per fold."""
     folds = [fold.importance for fold in study.report.tuning if fold.importance]
     means = {name: float(np.mean([shares[name] for shares in folds])) for name in folds[0]}
     names = sorted(means, key=lambda name: means[name])
@@ -77,16 +77,16 @@ def _importance(figure: Figure, study: Study) -> None:
     axis.barh(names, [means[name] for name in names], color=_BAND, label="mean over folds")
     for i, name in enumerate(names):
         dots = [shares[name] for shares in folds]
-        axis.scatter(dots, [i] * len(dots), s=16, color=BLUE, zorder=3, label="a fold" if i == 0 else None)
+        axis.scatter(dots, [i] * len(dots), s=16, color=BLUE, zorder=3, label="one fold" if i == 0 else None)
     axis.set_xlim(0, 1)
     axis.set_xlabel("share of the score's variance over complete trials (fANOVA)")
-    axis.set_title("Which parameters the score depends on")
+    axis.set_title("Which parameters matter?")
 
 
 def _slices(figure: Figure, study: Study) -> None:
-    """Score against each parameter; what each fold chose is ringed."""
+    """Score against each parameter, with the choice of each fold ringed."""
     space, tuned = study.config.model.space, study.report.tuning
-    names = list(space)[:_MOST_PARAMETERS]
+    names = list(space)[:_MAX_PARAMETERS]
     across = min(len(names), 2 if len(names) in (2, 4) else 3)
     panels = figure.subplots(-(-len(names) // across), across, squeeze=False, sharey=True).ravel()
     for axis, name in zip(panels, names, strict=False):
@@ -109,4 +109,4 @@ def _slices(figure: Figure, study: Study) -> None:
         axis.set_visible(False)
     for axis in panels[::across]:
         axis.set_ylabel(_score(study).replace(" (", "\n("), fontsize=8)
-    panels[0].set_title("Score against each parameter, complete trials", loc="left")
+    panels[0].set_title("Score against each parameter (complete trials)", loc="left")
