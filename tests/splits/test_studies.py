@@ -144,8 +144,8 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
         (
             "target=direction tuning=off model.n_estimators=1 model.validation_fraction=0.99 model.early_stopping=5",
             "Fold 0: inner fold 0 of model.early_stopping keeps none of 2 candidate train rows: 1 lie within "
-            "split.embargo=60s of a test row, the others closer. Use a shorter split.embargo, a smaller "
-            "model.validation_fraction, or more data.",
+            "split.embargo=60s of a test row, the others closer. Use shorter bars and a shorter horizon (such as "
+            "bars.step=1s horizon=5s), a shorter split.embargo, a smaller model.validation_fraction, or more data.",
         ),
         (
             "target=dead_band target.dead_band=0.999 tuning=off",

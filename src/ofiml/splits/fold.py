@@ -84,7 +84,7 @@ def purged_fold(
         if not purged.all():
             near_by = np.count_nonzero(~purged)
             why = f"{near_by} lie within split.embargo={embargo / SECOND:g}s of a test row, the others closer"
-            use = "a shorter split.embargo"
+            use = "shorter bars and a shorter horizon (such as bars.step=1s horizon=5s), a shorter split.embargo"
         elif not overlaps_any(rows.label_start[candidates], *intervals[1:]).all():
             why = "the features of all candidates look back into test labels"
             use = "whole sessions (split=session_out, or split.by=session), or features with a shorter look-back"
