@@ -207,8 +207,8 @@ def test_look_back_is_purged_where_training_follows_testing_and_allowed_where_it
 @pytest.mark.parametrize(
     ("look_back", "label", "embargo", "sentence"),
     [
-        (0, 10, 2000, "2 lie within split.embargo=2000s of a test row, the others closer. Use shorter bars and a shorter "
-                      "horizon (such as bars.step=1s horizon=5s), a shorter split.embargo, or more data."),
+        (0, 10, 2000, "2 lie within split.embargo=2000s of a test row, the others closer. Use shorter bars and a "
+                      "shorter horizon (such as bars.step=1s horizon=5s), a shorter split.embargo, or more data."),
         (0, 150, 2000, "1 lie within split.embargo=2000s of a test row, the others closer. Use shorter bars and a "
                        "shorter horizon (such as bars.step=1s horizon=5s), a shorter split.embargo, or more data."),
         (3000, 10, 0, "the features of all candidates look back into test labels. Use whole sessions "
