@@ -42,10 +42,11 @@ callees: dict[FunctionType, Any] = {}
 """The plain functions that compiled ones call, each with its dispatcher."""
 
 
-def compiled(function: F) -> F:
+def compiled(function: F, *, forceinline: bool = False) -> F:
     """Compile a plain function when it is first called, releasing the GIL; a later process loads it from the cache.
 
-    Where no folder can be written, each process compiles for itself.
+    `forceinline` copies it into the compiled functions that call it. Where no folder can be written, each process
+    compiles for itself.
     """
     _compile_plain_callees()
     from numba import njit
@@ -56,7 +57,7 @@ def compiled(function: F) -> F:
         folder = cache_folder(function.__module__, Path(parent) if parent else None)
         try:
             config.CACHE_DIR = str(folder or "")  # numba reads it when it makes the function
-            return cast(F, njit(cache=folder is not None, nogil=True)(function))
+            return cast(F, njit(cache=folder is not None, nogil=True, forceinline=forceinline)(function))
         finally:
             config.CACHE_DIR = parent
 
