@@ -42,6 +42,17 @@ callees: dict[FunctionType, Any] = {}
 """The plain functions that compiled ones call, each with its dispatcher."""
 
 
+_registered: dict[str, tuple[str, str]] = {}
+
+
+def register(package: str, sources_digest: str, by: str) -> None:
+    """Compile plain functions of another `package`, too, where a compiled one calls them.
+
+    The digest of its sources counts for the kernels that import the module `by`. Call it before they are compiled.
+    """
+    _registered[package] = sources_digest, by
+
+
 def compiled(function: F, *, forceinline: bool = False) -> F:
     """Compile a plain function when it is first called, releasing the GIL; a later process loads it from the cache.
 
@@ -107,7 +118,7 @@ def _compile_plain_callees() -> None:
     }
 
     def typeof_function(function: FunctionType, _context: Any) -> Any:
-        if function.__module__.partition(".")[0] != _PACKAGE:
+        if function.__module__.partition(".")[0] not in (_PACKAGE, *_registered):
             return None
         if function not in callees:
             callees[function] = Callee(function, targetoptions=dict(options))
@@ -163,7 +174,11 @@ def digest(module: str) -> str:
     """Of all sources that what `module` compiles can depend on, and of the switches that change the result."""
     config = _settings()
     found = hashlib.sha256(f"boundscheck={config.BOUNDSCHECK} opt={config.OPT}".encode())
-    for path in sources(module):
+    files = sources(module)
+    for package, (sources_digest, by) in sorted(_registered.items()):
+        if _source(by) in files:
+            found.update(f"\n{package} {sources_digest}".encode())
+    for path in files:
         data = path.read_bytes()
         found.update(f"\n{path.name} {len(data)}\n".encode() + data)
     return found.hexdigest()[:16]
