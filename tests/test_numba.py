@@ -119,3 +119,22 @@ def test_the_sources_of_the_feature_kernel_are_its_callees_files_and_no_report()
 def test_to_import_it_is_to_import_no_numba():
     code = "import sys, ofiml._numba; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+CALLEES = {
+    "returning of array passed into": "made(x)[0]\n\n\ndef made(x):\n    return np.zeros(x)\n",
+    "same returns an array": "same(x)[1]\n\n\ndef same(a):\n    return a, 1\n",
+}
+
+
+@pytest.mark.parametrize("reason", CALLEES)
+def test_a_callee_that_makes_or_returns_an_array_is_refused(package, reason):
+    """Callees count no references: such an array would be freed too early, or never."""
+    argument = "np.zeros(x)" if "same" in reason else "x"
+    (package / "rules.py").write_text(
+        "import numpy as np\n\nFACTOR = 1\n\n\ndef shifted(x):\n    return " + CALLEES[reason]
+    )
+    (package / "kernel.py").write_text("import numpy as np\n" + KERNEL.replace("shifted(x)", f"shifted({argument})"))
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        answer(package)
+    assert reason in failed.value.stderr

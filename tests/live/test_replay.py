@@ -156,7 +156,7 @@ def test_sessions_are_compared_as_far_as_they_are_the_same(logged, capsys, run, 
     assert replay([run_id, part, "--uri", uri]) == 0
     printed = capsys.readouterr().out
     assert "all are bit-identical" in printed
-    compared = int(printed.split("of the ")[1].split()[0].replace(",", ""))
+    compared = int(printed.split(" made ")[1].split()[0].replace(",", ""))
     everything = pl.read_parquet(artifacts / "predictions.parquet").height
     assert 0 < compared < everything or part.endswith("null")
 

@@ -29,17 +29,24 @@ _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 def entry_points(group: str) -> list[EntryPoint]:
     """List the entry points that installed packages declare in a group, by name. Nothing is imported."""
-    return list(_entry_points(group, tuple(sys.path)))
+    return sorted(_entry_points(tuple(sys.path)).select(group=group), key=lambda entry: entry.name)
 
 
 @lru_cache(maxsize=16)
-def _entry_points(group: str, path: tuple[str, ...]) -> list[EntryPoint]:
-    return sorted(metadata.entry_points(group=group), key=lambda entry: entry.name)
+def _entry_points(path: tuple[str, ...]) -> Any:  # its class depends on the version of Python
+    return metadata.entry_points()  # of all groups: the search takes as long as for one
 
 
 def name_package(entry: EntryPoint) -> str:
     """Name the distribution that declares an entry point, with its version."""
     return "an unknown package" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+
+
+def package_digest(entry: EntryPoint) -> str:
+    """Hash the code of an installed package: its version, and every Python file of the package."""
+    file = _locate(entry.module.partition(".")[0])
+    files = [] if file is None else sorted(file.parent.rglob("*.py")) if file.stem == "__init__" else [file]
+    return digest(name_package(entry).encode(), *(path.read_bytes() for path in files))
 
 
 class Registry(Mapping[str, Record], Generic[Record]):
@@ -145,9 +152,7 @@ class Registry(Mapping[str, Record], Generic[Record]):
         entries = self.installed().get(name, [])
         if not entries or name in self.own():
             return None
-        file = _locate(entries[0].module.partition(".")[0])
-        files = [] if file is None else sorted(file.parent.rglob("*.py")) if file.stem == "__init__" else [file]
-        return digest(name_package(entries[0]).encode(), *(path.read_bytes() for path in files))
+        return package_digest(entries[0])
 
     def check_claims(self, name: str) -> None:
         """Raise ConfigError for a name that two packages declare, or a package and the project."""

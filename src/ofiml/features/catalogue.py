@@ -20,11 +20,28 @@ are left out.
 from ofiml.errors import ConfigError
 from ofiml.features.entry import Feature
 from ofiml.features.families import arrival, clock, depth, flow, price, shape, spread, toxicity, trades
+from ofiml.features.installed import INSTALLED
 
 # A feature's column is its place here.
 FAMILIES = (flow, depth, spread, shape, trades, price, toxicity, arrival, clock)
 
-CATALOGUE: dict[str, Feature] = {entry.name: entry for family in FAMILIES for entry in family.ENTRIES}
+
+def _collect() -> dict[str, Feature]:
+    """Collect the entries of the families here, then those of installed packages. Raises ConfigError for a clash."""
+    found = {entry.name: entry for family in FAMILIES for entry in family.ENTRIES}
+    owners = dict.fromkeys(found, "ofiml itself")
+    for owner, entries in INSTALLED:
+        for entry in entries:
+            if entry.name in found:
+                raise ConfigError(
+                    f"The feature {entry.name} is declared by {owner}, and by {owners[entry.name]}: uninstall that "
+                    "package, or have it choose another name."
+                )
+            found[entry.name], owners[entry.name] = entry, owner
+    return found
+
+
+CATALOGUE: dict[str, Feature] = _collect()
 INDEX: dict[str, int] = {name: i for i, name in enumerate(CATALOGUE)}
 
 

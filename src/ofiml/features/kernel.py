@@ -13,6 +13,7 @@ from ofiml._typing import Float, Int64
 from ofiml.features.catalogue import CATALOGUE
 from ofiml.features.closes import end_bar, open_session, write_close
 from ofiml.features.families import arrival, clock, depth, flow, price, shape, spread, toxicity, trades
+from ofiml.features.installed import fill_installed
 from ofiml.features.layout import (
     FIXED_LANES,
     LANES,
@@ -75,6 +76,7 @@ def fill_features(m: Memory, t: int) -> None:
     price.fill(m, t, record)
     toxicity.fill(m, t, record)
     arrival.fill(m, t, record)
+    fill_installed(m, t, record)
 
 
 def write_sums(m: Memory, t: int, windows: Int64, out: Int64) -> int:

@@ -5,8 +5,8 @@ numba's cache looks only at this file: keep what the kernel calls in here.
 """
 
 import numpy as np
-from numba import njit
 
+from ofiml._numba import compiled
 from ofiml._typing import Int64
 
 MISSING = -(2**63)  # of a state without a mid
@@ -32,7 +32,7 @@ def first_touch_py(doubled: Int64, start: Int64, last: Int64, up: float, down: f
                 break
 
 
-_first_touch = njit(cache=True, nogil=True)(first_touch_py)
+_first_touch = compiled(first_touch_py)
 
 
 def first_touch(doubled: Int64, start: Int64, last: Int64, up: float, down: float) -> Int64:

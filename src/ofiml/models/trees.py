@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._numba import compiled
 from ofiml._typing import Float
 from ofiml.errors import DataError
 
@@ -79,7 +79,7 @@ def predict_py(
                 out[i, k] /= total
 
 
-predict = njit(cache=True, nogil=True)(predict_py)
+predict = compiled(predict_py)
 
 
 @dataclass(frozen=True, slots=True)

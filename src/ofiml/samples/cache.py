@@ -12,6 +12,7 @@ import polars as pl
 from ofiml.data.cache import TableAndMeta, cached_items
 from ofiml.data.quality import Quality
 from ofiml.data.truth import Truth
+from ofiml.features.installed import SOURCES
 from ofiml.provenance import code_identity
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
@@ -28,7 +29,9 @@ def cached_samples(
 
 
 def _key(source: str, settings: SampleSettings) -> str:
-    """A hash of what samples depend on: their sessions, the settings that make them, all code of this package."""
+    """A hash of what samples depend on: their sessions, the settings that make them, all code of this package
+    and of installed features.
+    """
     ofi, features = asdict(settings.ofi), asdict(settings.features)
     parts = [
         asdict(settings.bars),
@@ -40,7 +43,7 @@ def _key(source: str, settings: SampleSettings) -> str:
         settings.decay,
     ]
     return hashlib.sha256(
-        json.dumps([source, parts, *code_identity("numba", "numpy", "polars")], sort_keys=True).encode()
+        json.dumps([source, parts, *code_identity("numba", "numpy", "polars"), *SOURCES], sort_keys=True).encode()
     ).hexdigest()[:32]
 
 

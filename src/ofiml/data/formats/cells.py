@@ -12,8 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
+
+from ofiml._numba import compiled
 
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -225,11 +226,11 @@ def word_py(data: UInt8, at: int, words: Int64) -> tuple[int, int]:
     return 0, -1
 
 
-count_lines = njit(cache=True, nogil=True)(count_lines_py)
+count_lines = compiled(count_lines_py)
 # Once a cell, a call would cost as much as what is called.
-number = njit(cache=True, nogil=True, forceinline=True)(number_py)
-instant = njit(cache=True, nogil=True, forceinline=True)(instant_py)
-word = njit(cache=True, nogil=True, forceinline=True)(word_py)
+number = compiled(number_py, forceinline=True)
+instant = compiled(instant_py, forceinline=True)
+word = compiled(word_py, forceinline=True)
 
 
 def run_py(
@@ -273,4 +274,4 @@ def run_py(
     return True
 
 
-run = njit(cache=True, nogil=True)(run_py)
+run = compiled(run_py)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._numba import compiled
 from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
 from ofiml.data.schema import Int64
 from ofiml.errors import DataError
@@ -62,7 +62,7 @@ def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64
     return n
 
 
-parse = njit(cache=True, nogil=True)(parse_py)
+parse = compiled(parse_py)
 
 
 def scale(size_unit: float) -> tuple[int, int]:

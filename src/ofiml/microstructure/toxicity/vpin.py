@@ -7,9 +7,9 @@ it. All volumes are whole lots and all sums are of integers, so pieces of a sess
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numpy.typing import NDArray
 
+from ofiml._numba import compiled
 from ofiml.errors import DataError
 
 Float = NDArray[np.float64]
@@ -67,7 +67,7 @@ def fill_py(
     return count
 
 
-fill = njit(cache=True, nogil=True)(fill_py)
+fill = compiled(fill_py)
 
 
 class Vpin:
