@@ -62,7 +62,9 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path, new_store
 def test_a_parameter_that_the_file_has_for_each_fold_cannot_be_typed_over(written, tmp_path):
     done = command_line(tmp_path, "--config", str(written[1] / "tuned.yaml"), "model.learning_rate=0.5")
     assert done.returncode == 2
-    assert "model.learning_rate=0.5 has no effect: tuning.best_params has learning_rate of each fold" in done.stderr
+    assert (
+        "model.learning_rate=0.5 has no effect: tuning.best_params overrides learning_rate in each fold" in done.stderr
+    )
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -72,7 +72,7 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     printed = capsys.readouterr().out
     # 6 runs, 2 folds of 2 trials in each of the ridges, as much planned in the 2 that did not finish.
     assert "Trials: 22 = 6 runs of the experiment (4 finished, 1 failed, 1 killed) + 8 tuned" in printed
-    assert "and 8 that runs without a count had planned" in printed
+    assert "and 8 planned by runs that logged no count" in printed
     found = json.loads((out / "compare.json").read_text())
     assert found["trials"]["total"] == 22
     forecasts, impacts = found["groups"]
@@ -128,7 +128,7 @@ def test_what_the_tests_do_not_see_is_said(store, capsys):
     assert compare(["small", "--uri", store[1], "--samples", "100"]) == 0
     printed = capsys.readouterr().out
     assert "Probability of backtest overfitting" in printed
-    assert "It sees these finished runs alone, not the trials that each was tuned by" in printed
+    assert "It covers only these finished runs" in printed
 
 
 def test_gains_add_up_to_the_backtest(store):
@@ -145,7 +145,7 @@ def test_impact_is_never_compared_with_forecast(store, capsys):
     _, uri, ids = store
     assert compare(["small", "--uri", uri, "--runs", f"{ids['ridge']},{ids['impact']}"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("ofiml: An impact explains the bar that it sees, a forecast a later return: they are never")
+    assert error.startswith("ofiml: Impacts and forecasts cannot be compared")
     assert error.count("\n") == 1
 
 

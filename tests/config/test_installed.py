@@ -111,7 +111,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     with Stages() as stages:
         study = experiment.run(config, stages)
     assert study.predictions["y_hat"].std() > 0
-    assert set(study.report.tuning[0]["best"]) == {"alpha"}
+    assert set(study.report.tuning[0].best) == {"alpha"}
     assert load(resolve_config(config)) == config
     # The name of a cached session depends on the code of the reader.
     (source,) = sources(config.dataset)
@@ -175,8 +175,8 @@ def test_a_package_that_cannot_be_loaded_is_named_and_breaks_nothing_else(instal
         composed(["model=theirs"], "")
     assert "\n" not in str(e.value)
     assert composed(["model=ols"], "").model.name == "ols"
-    assert MODELS.of("return") == [name for name in MODELS.of("return") if name != "theirs"]
-    with pytest.raises(ConfigError, match=r"Did you mean model\.num_leaves\?"):
+    assert MODELS.of("regression") == [name for name in MODELS.of("regression") if name != "theirs"]
+    with pytest.raises(ConfigError, match=r"\+ adds an item to model\.space"):
         composed(["+model.num_leavs=3"], "")
     with pytest.raises(ConfigError, match=r"model=ridg is not a choice"):
         check(["model=ridg"])

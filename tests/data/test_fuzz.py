@@ -152,11 +152,11 @@ def test_a_size_is_whole_lots_or_none():
 @pytest.mark.parametrize(
     ("column", "dtype", "what"),
     [
-        ("bid_px_00", pl.Enum(["A"]), "its type is Enum.*numbers expected"),
-        ("bid_sz_00", pl.Boolean(), "its type is Boolean, numbers expected"),
-        ("ts_recv", pl.Date(), "its type is Date, times, or integers expected"),
-        ("action", pl.Int64(), "its type is Int64, words expected"),
-        ("bid_px_00", pl.List(pl.Int64()), "its type is List.*numbers expected"),
+        ("bid_px_00", pl.Enum(["A"]), "its type is Enum.*numbers are expected"),
+        ("bid_sz_00", pl.Boolean(), "its type is Boolean, but numbers are expected"),
+        ("ts_recv", pl.Date(), "its type is Date, but times or integers are expected"),
+        ("action", pl.Int64(), "its type is Int64, but strings are expected"),
+        ("bid_px_00", pl.List(pl.Int64()), "its type is List.*numbers are expected"),
     ],
 )
 def test_types_that_cast_to_other_numbers_are_refused(tmp_path, column, dtype, what):
@@ -249,10 +249,10 @@ def test_empty_lines_at_the_end_are_no_rows(tmp_path, name, end):
 @pytest.mark.parametrize(
     ("file", "what"),
     [
-        ("ABC_0001-01-01_34200000_57600000_message_2.csv", "not a day from 1970 to 2259"),
-        ("ABC_9999-12-31_34200000_57600000_message_2.csv", "not a day from 1970 to 2259"),
-        ("ABC_2012-06-21_34200000_57600000_message_0.csv", "says 0 levels"),
-        ("ABC_2012-06-21_34200000_57600000_message_999999999.csv", "says 999999999 levels"),
+        ("ABC_0001-01-01_34200000_57600000_message_2.csv", "not a date from 1970 to 2259"),
+        ("ABC_9999-12-31_34200000_57600000_message_2.csv", "not a date from 1970 to 2259"),
+        ("ABC_2012-06-21_34200000_57600000_message_0.csv", "states 0 levels"),
+        ("ABC_2012-06-21_34200000_57600000_message_999999999.csv", "states 999999999 levels"),
         ("ABC_2012-06-21_57600000_34200000_message_2.csv", "the hours"),
         ("ABC_2012-06-21_34200000_99999999999999999999_message_2.csv", "the hours"),
     ],

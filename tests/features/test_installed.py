@@ -41,7 +41,7 @@ edges = np.arange(session.open, session.close + 1, 2 * 10**9)
 names = [entry.name for entry in chosen(["their_share", "best_share"])]
 c = compute(session, market(session, "message"), plan, edges, names)
 stream = Stream(market(session, "message"), TimeBars("time", "2s", "message"), plan)
-bars = [bar for rows in pieces(session) for row in rows for bar in stream.take(row)]
+bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
 print(json.dumps({
     "names": list(CATALOGUE),
     "batch": c.features[: len(bars)].tolist(),

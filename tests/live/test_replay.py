@@ -214,9 +214,9 @@ def test_the_same_session_twice_is_refused(logged, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("run", "change", "sentence"),
     [
-        ("windows", "dataset.tick=0.02", "give dataset.tick=0.01"),
-        ("files", "dataset.tick=0.005", "give dataset.tick=0.01"),
-        ("files", "dataset.size_unit=2", "give dataset.size_unit=1"),
+        ("windows", "dataset.tick=0.02", "set dataset.tick=0.01"),
+        ("files", "dataset.tick=0.005", "set dataset.tick=0.01"),
+        ("files", "dataset.size_unit=2", "set dataset.size_unit=1"),
     ],
 )
 def test_another_unit_than_the_runs_own_is_refused(logged, capsys, run, change, sentence):
@@ -286,7 +286,7 @@ def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged,
     store.write_events(session, more)
     try:
         assert replay([run_id, "--uri", uri]) == 2
-        assert "are not, or not all, those that it was made of" in capsys.readouterr().err
+        assert "are not all files that it used" in capsys.readouterr().err
         assert replay([run_id, f"dataset.path={more}", "--uri", uri]) == 0
         assert "nothing to compare" in capsys.readouterr().out
     finally:
@@ -337,7 +337,7 @@ def test_a_changed_model_is_noticed(logged, capsys):
         ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "does not match the features"),
         ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "is not a feature list written by a study"),
         ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is not a linear model written by a study"),
-        ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "is of another model"),
+        ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "does not match the model"),
     ],
 )
 def test_a_strangers_model_is_checked_before_it_is_used(logged, capsys, run, file, change, sentence):
@@ -385,11 +385,11 @@ def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys
         (lambda dataset: dataset.update(levels=0), "dataset.levels must be an integer from 1 to 100"),
         (lambda dataset: dataset.update(levels=10**9), "dataset.levels must be an integer from 1 to 100"),
         (lambda dataset: dataset.update(levels=True), "dataset.levels must be an integer from 1 to 100"),
-        (lambda dataset: dataset.update(sessions={}), "a session has no symbol, session, digest"),
-        (lambda dataset: dataset["sessions"][0].pop("tick"), "a session has no symbol, session, digest"),
-        (lambda dataset: dataset["sessions"][0].update(events="x"), "a session has no symbol, session, digest"),
-        (lambda dataset: dataset["sessions"][0].update(events=0), "are not those of a session"),
-        (lambda dataset: dataset["sessions"][0].update(size_unit=1e400), "are not those of a session"),
+        (lambda dataset: dataset.update(sessions={}), "a session lacks one of symbol, session, digest"),
+        (lambda dataset: dataset["sessions"][0].pop("tick"), "a session lacks one of symbol, session, digest"),
+        (lambda dataset: dataset["sessions"][0].update(events="x"), "a session lacks one of symbol, session, digest"),
+        (lambda dataset: dataset["sessions"][0].update(events=0), "must lie in (0, 2^62)"),
+        (lambda dataset: dataset["sessions"][0].update(size_unit=1e400), "must lie in (0, 2^62)"),
         (lambda dataset: dataset["sessions"].append(dataset["sessions"][0]), "is listed twice"),
     ],
 )
@@ -410,10 +410,10 @@ def test_a_strangers_report_is_checked_before_anything_runs(logged, capsys, chan
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["model=ols"], "a replay takes the run as it is"),
+        (["model=ols"], "replay can change only the dataset"),
         (["dataset.sesions=3"], "Unknown key dataset.sesions"),
         (["dataset=lobstr"], "Did you mean dataset=lobster"),
-        (["dataset.levels=5"], "the run was made with 10"),
+        (["dataset.levels=5"], "the run used 10"),
     ],
 )
 def test_who_is_refused(logged, capsys, arguments, sentence):

@@ -81,7 +81,7 @@ def test_what_moves_goes_as_the_classifier_says(configure, rows):
 def test_a_strangers_share_is_refused(configure, rows, tmp_path, wrong):
     made(configure, "zero").fit(*rows, apart(900)).save(tmp_path / "fold_00")
     (tmp_path / "fold_00_flat.json").write_text(json.dumps(wrong))
-    with pytest.raises(DataError, match=r"fold_00_flat\.json must have a share of flat rows in \[0, 1\]"):
+    with pytest.raises(DataError, match=r"fold_00_flat\.json (must have|is not) a share of flat rows"):
         made(configure, "zero").load(tmp_path / "fold_00", 3)
 
 

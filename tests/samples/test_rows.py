@@ -133,7 +133,7 @@ def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["ofi.levels=20"], "ofi.levels=20, and the data have 10"),
+        (["ofi.levels=20"], "ofi.levels=20, but the data have 10"),
         (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
         (["target=volatility", "target.look_back=2h"], "No bar has a volatility"),
         (["horizon=volume", "horizon.size=1e9"], "No bar has both a mid and a label"),

@@ -222,7 +222,7 @@ def test_an_empty_fold_says_why(look_back, label, embargo, sentence):
     rows = Intervals(at - look_back * SECOND, at, at + label * SECOND)
     with pytest.raises(DataError) as error:
         purged_fold(4, rows, np.array([2, 3]), np.array([1]), embargo * SECOND)
-    assert str(error.value) == sentence
+    assert str(error.value) == f"Fold 4 keeps none of 2 candidate train rows: {sentence}"
 
 
 def test_rows_of_one_instant_stay_together():

@@ -118,8 +118,8 @@ def test_a_sound_study_is_above_what_is_empty(run):
         assert not controls[name]["skill"]
     assert controls["zero"]["ic"] is None
     assert controls["zero"]["above"]["r2"]["low"] > 0.3
-    line = next(s for s in write_sentences(study) if s.startswith("Controls: IC "))
-    assert all(f"above {NAMES[name]}" in line or name == "zero" for name in controls)
+    line = next(s for s in write_sentences(study) if s.startswith("Controls, gain of the model in IC: "))
+    assert all(f"against {NAMES[name]}" in line or name == "zero" for name in controls)
     assert "controls.png" in draw_figures(study)
     logged = {name: value for name, value, _ in list_control_metrics(study.report.controls)}
     assert logged["control/permuted/ic"] == controls["permuted"]["ic"]
@@ -145,7 +145,7 @@ def test_each_variant_has_its_controls(run, overrides):
     study = run("debug=tiny", "tuning=off", "evaluation.controls=true", *overrides)
     assert set(study.report.controls) == set(NAMES)
     assert all(c.rows <= study.predictions.height for c in study.report.controls.values())
-    assert sum("Controls: IC" in s for s in write_sentences(study)) == 1
+    assert sum("Controls, gain of the model in IC" in s for s in write_sentences(study)) == 1
 
 
 def test_switched_off_nothing_is_said(run):

@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ofiml.cli.conf import CONF, choices, folders, is_group
-from ofiml.cli.installed import register_installed
+from ofiml.cli.installed import installed_choices, register_installed
 from ofiml.config import Config, load, strip_credentials
 from ofiml.config.effect import without_effect
 from ofiml.errors import ConfigError
@@ -20,16 +20,20 @@ def check(arguments: list[str]) -> None:
     """Check the arguments of a command.
 
     Raises ConfigError for an unknown choice, several choices without -m, a credential on the command line, or a + or ~
-    before a key that is not an item of a mapping.
+    before a key that is not an item of a mapping; + also adds a group of the user's own folder.
     """
     sweep = any(a in ("-m", "--multirun") for a in arguments)
     among = folders(arguments)
+    # An installed choice may come without a YAML, whose keys are then added one by one.
+    pairs = [(group, name) for group, _, name in (a.partition("=") for a in arguments)]
+    installed = {group for group, name in pairs if name in installed_choices(group)}
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
         if key == "tracking.uri" and strip_credentials(value.strip("'\"")) != value.strip("'\""):
             raise ConfigError("tracking.uri contains a credential: set MLFLOW_TRACKING_URI instead of typing it.")
-        if sign:
+        own_group = is_group(key, among) and not is_group(key)
+        if sign and not (sign == "+" and (own_group or key.partition(".")[0] in installed)):
             _check_sign(sign, key, argument)
         if equals and is_group(key, among) and "(" not in value:
             _check_choice(key, value, sweep, among)

@@ -28,8 +28,9 @@ def describe_controls(controls: dict[ControlName, Control] | None, *, distances:
     # A zero forecast has no IC; the R² of permuted and random-walk labels says nothing.
     distance = {k: c.above.r2 if k == "zero" else c.above.ic for k, c in controls.items()}
     below = [NAMES[k] for k, d in distance.items() if d.high < 0]
-    beside = [NAMES[k] for k, d in distance.items() if d.low <= 0 <= d.high]
+    beside = [NAMES[k] for k, d in distance.items() if not (d.low > 0 or d.high < 0)]  # NaN shows nothing either
     if all(d.low != d.low for d in distance.values()):
+        beside = []
         lines[0] += " There are too few blocks of time for intervals."
     if below:
         lines[0] += f" The model is worse than {' and '.join(below)}."

@@ -159,7 +159,7 @@ def _check_types(raw: pl.DataFrame, columns: dict[str, text.Column], source: str
     for name, column in columns.items():
         there = raw.schema[name]
         if column.dtype == pl.String():
-            fits, expected = isinstance(there, words), "text"
+            fits, expected = isinstance(there, words), "strings"
         elif name.startswith("ts_"):
             fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times or integers"
         else:
