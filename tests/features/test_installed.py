@@ -94,3 +94,17 @@ def test_a_name_that_is_there_is_one_error_with_both_owners(tmp_path):
 def test_without_such_a_package_nothing_is_written():
     assert fill_installed.__name__ == "_skip"
     assert SOURCES == ()
+
+
+def test_a_package_that_cannot_be_loaded_ends_a_run_in_one_sentence(tmp_path):
+    info = tmp_path / "their_feat-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-feat\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[ofiml.features]\nx = absent_module\n")
+    command = [sys.executable, "-m", "ofiml.run", "debug=tiny", "tracking=off"]
+    paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    env = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ofiml: features x of the installed package their-feat 0.1 cannot be loaded")
+    assert done.stderr.count("\n") == 1

@@ -22,11 +22,12 @@ from ofiml.cli.exits import (
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check, check_effect
 from ofiml.config import load
-from ofiml.features.catalogue import chosen
 
 
 def study(composed: DictConfig) -> None:
     """Validate the composed config, run the study, log it and print its verdict."""
+    from ofiml.features.catalogue import chosen  # raises ConfigError for an installed family that cannot be loaded
+
     config = load(composed)
     check_effect(list(HydraConfig.get().overrides.task), config)
     chosen(config.features.columns)

@@ -1,7 +1,5 @@
 """The triple barrier: which comes first, a take-profit above, a stop below, or the end of the horizon (López de Prado
 2018, chapter 3).
-
-numba's cache looks only at this file: keep what the kernel calls in here.
 """
 
 import numpy as np
