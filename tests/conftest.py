@@ -3,10 +3,11 @@
 import contextlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,10 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" 
 import pytest
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import settings
+from omegaconf import DictConfig
 
 from ofiml.config import Config, FileDataset, SyntheticDataset, load
 from ofiml.data import sessions
@@ -67,6 +71,16 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
             half.wait()
 
 
+def slow_except(quick: Sequence[object], values: Iterable[object]) -> list[object]:
+    """The parameters `values`, those that are not among `quick` marked slow; tuples stand for several parameters."""
+    return [
+        value
+        if value in quick
+        else pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
+        for value in values
+    ]
+
+
 @pytest.fixture(scope="session")
 def data() -> Callable[[str], Path]:
     """The path of a real data file; skips the test if it is not there."""
@@ -86,18 +100,24 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
     """
     journals = tmp_path_factory.mktemp("tuning")
 
-    @cache  # Hydra takes a fifth of a second for each
-    def composed(*overrides: str) -> Config:
+    @cache  # Hydra takes a fifth of a second for each set of choices
+    def choose(*choices: str) -> DictConfig:
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-            quick = ["evaluation.controls=false", "evaluation.leak_check=false"]
-            base = ["tracking=off", f"tuning.storage={journals}", *quick]
-            config = load(compose("config", overrides=[*base, *overrides]))
+            return compose("config", overrides=["tracking=off", *choices])
+
+    def composed(*overrides: str) -> Config:
+        quick = [f"tuning.storage={journals}", "evaluation.controls=false", "evaluation.leak_check=false"]
+        choices = [text for text in overrides if (ROOT / "conf" / re.split("[=@]", text.lstrip("+~"))[0]).is_dir()]
+        raw = deepcopy(choose(*choices))
+        values = [*quick, *(text for text in overrides if text not in choices)]
+        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), raw)
+        config = load(raw)
         config.features.store = None
         if isinstance(config.dataset, FileDataset):
             config.dataset.store = None
         return config
 
-    return lambda *overrides: deepcopy(composed(*overrides))
+    return composed
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ def answer(package, **environment):
     return int(value), int(hits), Path(folder.strip()).parent
 
 
+@pytest.mark.slow
 def test_a_change_in_another_file_gives_the_new_result(package):
     first = answer(package)
     assert first[:2] == (22, 0)
@@ -71,10 +72,12 @@ def test_a_change_in_another_file_gives_the_new_result(package):
     assert answer(package) == (45, 1, callee[2])
 
 
+@pytest.mark.slow
 def test_kernels_that_check_their_bounds_have_a_folder_of_their_own(package):
     assert answer(package)[2] != answer(package, NUMBA_BOUNDSCHECK="1")[2]
 
 
+@pytest.mark.slow
 def test_the_folder_is_beside_the_package_else_the_users_else_where_numba_was_set(package, tmp_path):
     assert answer(package)[2].parent == package / "__pycache__"
     mine = tmp_path / "mine"

@@ -56,6 +56,7 @@ def late():
     assert missing(source) == ["ofiml.metrics.scores.measure", "ofiml.nowhere", "ofiml.nowhere.at.all"]
 
 
+@pytest.mark.slow
 def test_help_answers_and_writes_nothing(tmp_path):
     """A program that ignored --help would begin its work: none takes a second of processor time beyond its imports."""
 

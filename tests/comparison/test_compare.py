@@ -47,6 +47,7 @@ def store(configure, tmp_path_factory, new_store):
         yield folder, uri, ids
 
 
+@pytest.mark.slow
 def test_a_run_is_there_from_the_beginning_and_ends_as_its_study_does(store):
     _, uri, ids = store
     runs = list_runs("small", uri)

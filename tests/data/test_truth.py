@@ -150,6 +150,7 @@ def test_the_informed_move_by_hand():
     assert not replace(truth, alpha=[0.0, 0.0]).informative
 
 
+@pytest.mark.slow
 def test_moves_are_on_average_what_the_oracle_says(configure):
     config, delay = dataset(configure), SECOND // 20
     expected, realised = {1: [], 10: [], 60: []}, {1: [], 10: [], 60: []}
@@ -180,6 +181,7 @@ def test_the_oracle_knows_nothing_of_news_to_come(configure):
     assert any(turned[i] != s.planted.news[i] for i in range(20))
 
 
+@pytest.mark.slow
 def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
     study = run("tuning=off", *BARE)
     ic, oracle = study.report.metrics.pooled["ic"], study.report.metrics.oracle
@@ -195,6 +197,7 @@ def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
 
 
 @pytest.mark.parametrize("model", [pytest.param("lgbm", marks=pytest.mark.slow), "ridge"])
+@pytest.mark.slow
 def test_the_study_finds_nothing_in_the_null_market(run, model):
     study = run("dataset=synthetic_null", f"model={model}", "tuning.trials=3", *BARE)
     ic = study.report.metrics.pooled["ic"]

@@ -13,6 +13,7 @@ from ofiml._numba import digest
 from ofiml.features.catalogue import CATALOGUE
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow  # a copy of the package compiles its own kernels
 CHECK = """
 import json
 import numpy as np

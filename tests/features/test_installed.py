@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from ofiml.features.catalogue import CATALOGUE
 from ofiml.features.installed import SOURCES, fill_installed
 from tests.conftest import ROOT
@@ -68,6 +70,7 @@ def installed(folder, code, name="their_share", factor="1.0"):
     )
 
 
+@pytest.mark.slow
 def test_batch_and_stream_have_the_column_and_a_change_in_the_package_is_seen(tmp_path):
     answers = []
     for factor in ("1.0", "2.0"):

@@ -10,6 +10,7 @@ from ofiml.config import Ofi, RidgeOfi
 from ofiml.data.sessions import sources
 from ofiml.ofi.flow import bar_flow, flow_matrix
 from ofiml.ofi.reduce import build_reducer
+from tests.conftest import slow_except
 from tests.golden.test_aapl import file_dataset
 
 SECOND = 1_000_000_000
@@ -107,8 +108,7 @@ def test_principal_components(data, golden, step):
     assert np.corrcoef(integrated, move)[0, 1] ** 2 == pytest.approx(expected["integrated_r2_pooled"], abs=1e-6)
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("levels", [1, 5])
+@pytest.mark.parametrize(("levels", "step"), slow_except([(5, "10s")], [(n, step) for n in (1, 5) for step in STEPS]))
 def test_the_study_reports_the_windows(run, data, golden, step, levels):
     path = data(f"lobster/LOBSTER_SampleFile_AMZN_2012-06-21_{levels}.zip")
     study = run("dataset=lobster", f"dataset.path={path}", "target=impact", "model=ols", "ofi=best_level",

@@ -18,7 +18,7 @@ from ofiml.live import replay as replay_room
 from ofiml.tracking.logged_run import _same_until
 from ofiml.tracking.record import record
 from ofiml.tracking.reproduction import check_path
-from tests.conftest import light
+from tests.conftest import light, slow_except
 
 SMALL = [
     "dataset.session_length=20m",
@@ -97,10 +97,10 @@ def logged(configure, tmp_path_factory, new_store):
     return run
 
 
-QUICK = {"trees", "windows", "direction", "cross", "calibrated"}  # of the other models in `make test-slow`
+QUICK = ["trees", "windows"]  # of the other models in `make test-slow`
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in RUNS])
+@pytest.mark.parametrize("name", slow_except(QUICK, RUNS))
 def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path, name):
     uri, run_id, artifacts = logged(name)
     assert replay([run_id, "--uri", uri, "--out", str(tmp_path / "live.parquet")]) == 0
@@ -146,7 +146,7 @@ def test_a_part_of_the_run_is_compared_with_that_part(logged, capsys):
     [
         ("windows", "dataset.max_events=30000"),
         pytest.param("direction", "dataset.max_events=30000", marks=pytest.mark.slow),
-        ("cross", "dataset.max_events=17000"),
+        pytest.param("cross", "dataset.max_events=17000", marks=pytest.mark.slow),
         ("head", "dataset.max_events=null"),
         pytest.param("head", "dataset.max_events=9000", marks=pytest.mark.slow),
     ],
@@ -170,6 +170,7 @@ def test_a_shorter_session_is_the_same_before_its_last_instant(configure):
     assert _same_until(session, 500) == _same_until(short, session.events.height) == stamps[499]
 
 
+@pytest.mark.slow
 def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged, capsys):
     uri, run_id, _ = logged("cut")
     assert replay([run_id, "dataset.max_sessions=null", "--uri", uri]) == 0
@@ -181,6 +182,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
     assert "features.cross: no session of SYN3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_date_is_streamed_together_however_its_sessions_come(configure):
     """As files that are named by symbol give them; memory holds no more than a date's."""
     given = [s for source in sources(configure(*SMALL, "dataset=synthetic_basket").dataset) for s in source()]
@@ -237,6 +239,7 @@ def artifacts_folder(uri):
     return Path(uri.removeprefix("sqlite:///")).parent
 
 
+@pytest.mark.slow
 def test_only_the_runs_own_files_are_read_at_its_path(logged, capsys, tmp_path):
     """Somebody else's file at the logged path is not quoted; the same files elsewhere are taken when they are named."""
     uri, run_id, artifacts = logged("files")

@@ -31,6 +31,7 @@ def test_what_cannot_be_asked_is_not_counted():
     assert np.isnan(q_values(np.array([np.nan]))[0]).all()
 
 
+@pytest.mark.slow
 def test_a_study_of_several_symbols_has_a_table(run):
     study = run("debug=tiny", "dataset=synthetic_basket", "dataset.max_sessions=6", "model=ols", "tuning=off")
     symbols = study.report.metrics.symbols

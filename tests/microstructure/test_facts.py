@@ -308,6 +308,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_command_writes_numbers_table_and_figures(tmp_path):
     done = command("--out", str(tmp_path), "one=dataset=synthetic dataset.sessions=2 dataset.session_length=4m",
                    "null=dataset=synthetic_null dataset.sessions=1 dataset.session_length=4m")  # fmt: skip

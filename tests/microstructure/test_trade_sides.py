@@ -18,6 +18,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_command_writes_what_it_found(tmp_path):
     done = command("--out", str(tmp_path), "--lags", "0ms", "1s", "--buckets", "100", "--window", "20",
                    "--", f"one=dataset=synthetic {SHORT}", f"none=dataset=synthetic_null {SHORT}")  # fmt: skip

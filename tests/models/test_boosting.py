@@ -193,6 +193,7 @@ def test_which_way_a_column_pushes(column, sign):
     assert price_sign(column) == sign
 
 
+@pytest.mark.slow
 def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     """On a simulated book, the sign is that of the column's correlation with the same bar's move."""
     import polars as pl

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import command_line
+from tests.conftest import command_line, slow_except
 
 ZIP = "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
 SECOND = 1_000_000_000
@@ -401,16 +401,12 @@ def studies(book, data, tmp_path_factory):
     return study
 
 
-def each(names: list[str]) -> list[object]:
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
-@pytest.fixture(params=each([case.name for case in CASES]))
+@pytest.fixture(params=slow_except(QUICK, [case.name for case in CASES]))
 def study(request, studies):
     return studies(request.param)
 
 
-@pytest.fixture(params=each(FORECASTS))
+@pytest.fixture(params=slow_except(QUICK, FORECASTS))
 def forecast(request, studies):
     return studies(request.param)
 

@@ -16,6 +16,7 @@ from ofiml.models.blend import Blend
 from ofiml.models.flat import WithFlat
 from ofiml.tuning import inner as tuning
 from ofiml.tuning.inner import InnerFold, evaluate
+from tests.conftest import slow_except
 from tests.intervals import apart
 
 MOVES = 0.3
@@ -119,7 +120,7 @@ QUICK_PAIRS = [PAIRS[0], PAIRS[6], PAIRS[11]]  # each target once, and each kind
 
 @pytest.mark.parametrize(
     ("target", "model"),
-    [pair if pair in QUICK_PAIRS else pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS],
+    slow_except(QUICK_PAIRS, PAIRS),
     ids=lambda part: part if isinstance(part, str) else " ".join(part),
 )
 def test_every_target_and_classifier_runs_and_is_of_one_scale(run, target, model):

@@ -11,8 +11,9 @@ from ofiml.errors import DataError
 from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.reporting.verdict import write_title
+from tests.conftest import slow_except
 
-VARIANTS = [f"ofi={name}" for name in SCHEMAS["ofi"]]
+VARIANTS = [[f"ofi={name}", "model=ols"] for name in SCHEMAS["ofi"]]
 MODELS = [  # of which those that other tests run too, in some way, are left to `make test-slow`
     ["model=zero"],
     ["model=ols"],
@@ -35,13 +36,12 @@ MODELS = [  # of which those that other tests run too, in some way, are left to 
 ]
 
 
-QUICK = [MODELS[i] for i in (0, 3, 4, 9, 10, 12, 15)]
+QUICK = [VARIANTS[2], *(MODELS[i] for i in (3, 4, 9, 12))]
 
 
 @pytest.mark.parametrize(
     "overrides",
-    [[v, "model=ols"] for v in VARIANTS]
-    + [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS],
+    slow_except(QUICK, [*VARIANTS, *MODELS]),
     ids=" ".join,
 )
 def test_every_variant_and_model_runs(run, overrides):
@@ -70,7 +70,10 @@ def test_every_variant_and_model_runs(run, overrides):
         assert "p_up" not in study.predictions.columns
 
 
-@pytest.mark.parametrize("model", [["model=lgbm", "features=core"], ["model=ridge", "ofi=pca"]], ids=" ".join)
+TREES = ["model=lgbm", "features=core"]
+
+
+@pytest.mark.parametrize("model", slow_except([TREES], [TREES, ["model=ridge", "ofi=pca"]]), ids=" ".join)
 def test_twice_and_on_one_core_or_two_it_is_the_same(run, tmp_path, model):
     reports = []
     for i, threads in enumerate((1, 2, 2)):
@@ -114,6 +117,7 @@ def test_folds_only_look_back(run):
     assert (rows["fill_time"].drop_nulls() > rows["bar_close"]).all()
 
 
+@pytest.mark.slow
 def test_the_two_real_files_run(run, data):
     amzn = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
     aapl = data("databento/aapl_20241021_mbp10.csv")
@@ -125,6 +129,7 @@ def test_the_two_real_files_run(run, data):
         assert study.predictions.select(pl.col("y_hat").is_finite().all()).item()
 
 
+@pytest.mark.slow
 def test_changing_any_number_of_the_model_changes_the_predictions(run):
     asked = [
         "debug=tiny",

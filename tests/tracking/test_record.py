@@ -106,9 +106,8 @@ def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):
     assert booster.model_to_string().split("parameters:")[0] == text.split("parameters:")[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "target"), [("ridge", "forecast"), pytest.param("logistic", "direction", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "target"), [("ridge", "forecast"), ("logistic", "direction")])
 def test_linear_models_are_logged_with_skops(tmp_path, monkeypatch, new_store, name, target):
     uri = new_store(tmp_path)
     asked = ["debug=tiny", f"model={name}", f"target={target}", "features=core", "tuning=off", *BARE]

@@ -46,6 +46,7 @@ def ended(tmp_path, new_store):
     return end
 
 
+@pytest.mark.slow
 def test_a_run_ended_by_sigterm_is_killed_and_its_plan_counted(ended):
     """In a sweep, so that none is begun after it."""
     code, stderr, runs = ended(signal.SIGTERM, "-m", "seed=1,2")

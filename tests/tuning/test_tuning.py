@@ -165,6 +165,7 @@ tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16)
 """
 
 
+@pytest.mark.slow
 def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path):
     def wait(until):
         while not until():

@@ -20,6 +20,7 @@ from ofiml.training import folds as training
 from ofiml.training import inputs as training_inputs
 from ofiml.validation import perturbed_refit as refit
 from ofiml.validation.leak_check import alter_future
+from tests.conftest import slow_except
 
 MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
 QUICK = ["debug=tiny", "tuning=off", "model=ols", "evaluation.leak_check=true", *MARKET]
@@ -311,7 +312,7 @@ QUICK_SOUND = [SOUND[0], SOUND[3], SOUND[4]]  # of the others in `make test-slow
 
 @pytest.mark.parametrize(
     "overrides",
-    [study if study in QUICK_SOUND else pytest.param(study, marks=pytest.mark.slow) for study in SOUND],
+    slow_except(QUICK_SOUND, SOUND),
     ids=" ".join,
 )
 def test_a_sound_study_passes(run, overrides):
@@ -328,6 +329,7 @@ def test_a_sound_study_passes(run, overrides):
     assert found.refitted.values > 0
 
 
+@pytest.mark.slow
 def test_real_data_pass(run, data):
     path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")
     asked = [

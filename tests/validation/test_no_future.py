@@ -13,6 +13,7 @@ from ofiml.samples import prepare as rows_room
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
+from tests.conftest import slow_except
 
 LATER = ["label_end", "hold_until", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz",
          "fill_ask_sz"]  # fmt: skip
@@ -80,7 +81,7 @@ QUICK = [STUDIES[0], STUDIES[1], STUDIES[4]]
 
 @pytest.mark.parametrize(
     "overrides",
-    [study if study in QUICK else pytest.param(study, marks=pytest.mark.slow) for study in STUDIES],
+    slow_except(QUICK, STUDIES),
     ids=lambda o: "-".join(o[:2]),
 )
 def test_predictions_up_to_t_ignore_everything_after_t(configure, monkeypatch, overrides):
@@ -146,6 +147,7 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
     assert not whole.filter(known)["return_1"].equals(cut.filter(known)["return_1"])
 
 
+@pytest.mark.slow
 def test_permuted_labels_give_no_skill(configure, monkeypatch, tmp_path):
     pool_samples = experiment.pool_samples
     config = configure("model=ridge", "tuning.trials=3", "dataset.sessions=3", "evaluation.interactions=0",
