@@ -32,16 +32,17 @@ HEAD = """# Features
 
 <!-- written by scripts/features_page.py from ofiml.features.catalogue -->
 
-{count} entries, each defined and computed in one place, the module of its family in `ofiml.features.families`, for a
-recorded session as for a live one (`ofiml.live.stream`); [how to add one](add-a-feature.md).
-`features=ofi_only | core | full` chooses none, ten or all of them; `'features.columns=[queue_imbalance,vpin]'` chooses
-by name. Flow over levels, parts and look-backs is the config group `ofi`; here is that of the best level, and all else
-that is known.
+The catalogue has {count} features. The module of a family in `ofiml.features.families` defines and computes each, for a
+recorded session and for a live one (`ofiml.live.stream`). You can [add one](add-a-feature.md).
+`features=ofi_only | core | full` selects none, ten or all; `'features.columns=[queue_imbalance,vpin]'` selects by name.
+Flow over levels, parts and look-backs is the config group `ofi`; the catalogue has flow at the best level and all
+other features.
 
 {terms}
 
-The last two columns say what swapping bid and ask does (the value stays, changes its sign, or is another entry's), and
-what doubling all sizes does. Entries marked ° depend on the level of prices, all others on differences alone.
+The column `mirror` is the effect of swapping bid and ask: the value stays, changes sign, or becomes that of another
+feature. The column `sizes ×2` is the effect of doubling all sizes. Features marked ° depend on the level of prices, all
+others only on price differences.
 """
 
 

@@ -28,7 +28,7 @@ from ofiml.config import Config, load
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.scores import score_predictions
 from ofiml.metrics.measures import Forecast, Measure
-from ofiml.ui.format import markdown_table
+from ofiml.ui.format import format_markdown_table
 from ofiml.units import SECOND
 
 Float = NDArray[np.float64]
@@ -142,7 +142,7 @@ def run(out: Path, studies: int) -> int:
         f"{studies} simulated studies each; a {level:.0%} interval that is right holds the truth in {few / studies:.1%}"
         f" to {many / studies:.1%} of them, 19 times of 20.",
         "",
-        markdown_table(["study", *MEASURES], rows),
+        format_markdown_table(["study", *MEASURES], rows),
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / "interval_coverage.md").write_text("\n".join(lines) + "\n")

@@ -27,7 +27,7 @@ from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import Config, load
 from ofiml.metrics.scores import ic, r2
 from ofiml.study import run as experiment
-from ofiml.ui.format import markdown_table
+from ofiml.ui.format import format_markdown_table
 from ofiml.ui.progress import Stages
 
 MARKET = ["dataset=synthetic_null", "dataset.sessions=4", "dataset.session_length=1h", "split.n_folds=4"]
@@ -98,7 +98,7 @@ def run(out: Path, seeds: int, overrides: list[str]) -> int:
     lines = [
         f"{seeds} null markets, seeds 0 to {seeds - 1}; IC out of sample, nothing to be found:",
         "",
-        markdown_table(["tuning", "mean IC", "standard error", "mean / error"], rows),
+        format_markdown_table(["tuning", "mean IC", "standard error", "mean / error"], rows),
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / "nested_tuning.md").write_text("\n".join(lines) + "\n")

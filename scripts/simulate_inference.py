@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from ofiml.metrics import superiority as compared
-from ofiml.metrics.bootstrap import tail_probability
-from ofiml.metrics.hac import hac_statistics
+from ofiml.metrics.bootstrap import compute_tail_probability
+from ofiml.metrics.hac import compute_hac_statistics
 from ofiml.metrics.overfitting import estimate_pbo
 from ofiml.metrics.scores import ic
 from ofiml.metrics.sharpe import deflated_sharpe, sharpe
-from ofiml.ui.format import markdown_table
+from ofiml.ui.format import format_markdown_table
 
 Float = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def between_runs() -> str:
     rows = [[name, share(none), share(some)] for name, (none, some) in spoke.items()]
     means = [f"{np.mean(v):.3f} ± {np.std(v) / np.sqrt(len(v)):.3f}" for v in overfit]
     header = [f"{SWEEPS} sweeps of {RUNS} runs over {TIMES} times", "no skill", f"the first run has {SKILL}"]
-    return markdown_table(header, [*rows, ["mean probability of overfitting", *means]])
+    return format_markdown_table(header, [*rows, ["mean probability of overfitting", *means]])
 
 
 def superior() -> str:
@@ -99,7 +99,7 @@ def superior() -> str:
                     spoke[test][which].append(getattr(found, test) < 0.05)
         cells = [share(each) for both in spoke.values() for each in both]
         rows.append([name, *cells])
-    return markdown_table(header, rows)
+    return format_markdown_table(header, rows)
 
 
 def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> tuple[Float, Float]:
@@ -129,20 +129,20 @@ def coverage() -> str:
                     rows = parts[drawn].ravel()
                     return np.array(ic(y[rows], x[rows]))
 
-                # `bootstrap_interval` draws the same blocks as arch's bootstrap (see the tests).
+                # `estimate_bootstrap_interval` draws the same blocks as arch's bootstrap (see the tests).
                 boot = IIDBootstrap(np.arange(blocks), seed=np.random.default_rng(seed))
-                inside = 1 - 2 * tail_probability(0.95, blocks)
+                inside = 1 - 2 * compute_tail_probability(0.95, blocks)
                 for name in covered:
                     if name != "hac":
                         level, kind = (inside, "percentile") if name == "ours" else (0.95, name)
                         limits = boot.conf_int(of_blocks, 400, kind, level, reuse=name != "ours").ravel()  # type: ignore[arg-type]
                         covered[name].append(bool(limits[0] <= truth <= limits[1]))
-                found = hac_statistics(y, x, np.arange(len(y)), reach - 1)
+                found = compute_hac_statistics(y, x, np.arange(len(y)), reach - 1)
                 value = ic(y, x)
                 covered["hac"].append(abs(value - truth) <= 1.96 * abs(value / found.ic.t))
             setting = f"{blocks} blocks of {length} rows, labels over {reach}"
             rows.append([setting, f"{truth:.3f}", *(f"{np.mean(each):.3f}" for each in covered.values())])
-    return markdown_table([f"{STUDIES} studies", "true IC", *kinds], rows)
+    return format_markdown_table([f"{STUDIES} studies", "true IC", *kinds], rows)
 
 
 def main() -> None:

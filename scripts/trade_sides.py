@@ -42,8 +42,8 @@ from ofiml.microstructure.toxicity.sides import (
     tick_rule,
 )
 from ofiml.microstructure.toxicity.vpin import Vpin
-from ofiml.ui.format import DASH, markdown_table
-from ofiml.units import duration
+from ofiml.ui.format import DASH, format_markdown_table
+from ofiml.units import parse_duration
 
 BARS_A_BUCKET = 10
 RULES: dict[str, dict[str, Any]] = {"normal": {}, "t 0.25": {"freedom": 0.25}, "normal, hindsight": {"hindsight": True}}
@@ -88,11 +88,13 @@ def add_session(out: MarketMeasures, session: Session, per: str, given: argparse
     bucket = volume // given.buckets
     if bucket < BARS_A_BUCKET:
         raise DataError(f"{session.source}, {session.date}: {volume} lots are too few for {given.buckets} buckets.")
-    signs = {f"Lee-Ready, lag {lag}": lee_ready(session, table, per, duration(lag, "--lags")) for lag in given.lags}
+    signs = {
+        f"Lee-Ready, lag {lag}": lee_ready(session, table, per, parse_duration(lag, "--lags")) for lag in given.lags
+    }
     signs["tick rule"] = tick_rule(table)
     first = f"Lee-Ready, lag {given.lags[0]}"
     agreed = {name: measure_agreement(table, sign) for name, sign in signs.items()}
-    for place, there in split_by_place(session, table, per, duration(given.lags[0])).items():
+    for place, there in split_by_place(session, table, per, parse_duration(given.lags[0])).items():
         agreed[f"{first}, {place}"] = measure_agreement(table.filter(there), signs[first][there.to_numpy()])
     for name, one in agreed.items():
         out.agreed[name] = out.agreed[name] + one if name in out.agreed else one
@@ -103,7 +105,7 @@ def add_session(out: MarketMeasures, session: Session, per: str, given: argparse
         name: (stamps, size, size * sign) for name, sign in {"feed": feed, "feed, shuffled": shuffled, **signs}.items()
     }
     cuts = {
-        f"{given.step} bars": cut_time_bars(table, session, duration(given.step, "--step")),
+        f"{given.step} bars": cut_time_bars(table, session, parse_duration(given.step, "--step")),
         "volume bars": cut_volume_bars(table, bucket // BARS_A_BUCKET),
     }
     for kind, cut in cuts.items():
@@ -242,7 +244,7 @@ def print_market(heading: str, found: dict[str, Any], console: Console) -> None:
 def format_markdown(heading: str, found: dict[str, Any]) -> str:
     lines = [f"## {heading}", "", describe_counts(found), ""]
     for columns, rows in tables(found):
-        lines += [markdown_table(columns, rows), ""]
+        lines += [format_markdown_table(columns, rows), ""]
     return "\n".join(lines)
 
 
@@ -256,7 +258,7 @@ def share(value: float | None) -> str:
 
 def write(given: argparse.Namespace) -> int:
     for name in (*given.lags, given.step):
-        duration(name, "--lags and --step")
+        parse_duration(name, "--lags and --step")
     if given.buckets < 1 or given.window < 1:
         raise ConfigError("--buckets and --window are 1 or more.")
     configs = read_markets(given.markets)

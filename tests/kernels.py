@@ -16,7 +16,7 @@ from ofiml.config import Config, load
 from ofiml.data.sessions import sources
 from ofiml.features.batch import compute, pieces
 from ofiml.features.machine import market, plan
-from ofiml.labels.table import label_table
+from ofiml.labels.table import build_label_table
 from ofiml.live.stream import Stream
 from ofiml.models.registry import build_model
 from tests.books import busy_session
@@ -52,7 +52,7 @@ def compile_flow() -> None:
         book, asked = select_states(session, "message"), plan(config.features, config.ofi)
         bars = cut_bars(session, book, config.bars)
         compute(session, market(session, "message"), asked, bars.edges)
-        label_table(session, book, bars, config.target, config.horizon, 0)
+        build_label_table(session, book, bars, config.target, config.horizon, 0)
         stream = Stream(market(session, "message"), config.bars, asked)
         for rows in pieces(session):
             for row in rows:

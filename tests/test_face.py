@@ -18,7 +18,7 @@ from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import check_case
 from ofiml.data.schema import F_LAST
 from ofiml.errors import ConfigError, DataError
-from ofiml.ofi.flow import bar_flow
+from ofiml.ofi.flow import compute_bar_flow
 from tests.books import SECOND, TICK, busy_session, random_session
 from tests.conftest import ROOT
 
@@ -115,7 +115,7 @@ def test_bars_and_features_are_those_of_a_study():
     book = select_states(session, "message")
     cut = time_bars(session, book, 5 * SECOND)
     assert table.select(bar_table(session, book, cut).columns).equals(bar_table(session, book, cut))
-    flow = bar_flow(session, "message", cut)
+    flow = compute_bar_flow(session, "message", cut)
     assert table.select(flow.columns).equals(flow)
     assert table["log_events"].to_list() == pytest.approx(np.log1p(table["n_events"].to_numpy()))
     own = session.events.select("ts_recv", "action", "side", "size", "flags", "price", "^(bid|ask)_(px|sz)_.*$")

@@ -13,7 +13,7 @@ def git(folder, *arguments):
 
 
 def test_the_commit_is_that_of_this_repository():
-    assert provenance.git_state()[0] == git(ROOT, "rev-parse", "HEAD")
+    assert provenance.read_git_state()[0] == git(ROOT, "rev-parse", "HEAD")
 
 
 def test_inside_somebody_elses_repository_nothing_of_theirs_is_logged(tmp_path, monkeypatch):
@@ -26,8 +26,8 @@ def test_inside_somebody_elses_repository_nothing_of_theirs_is_logged(tmp_path, 
     installed.touch()
     (tmp_path / "theirs.py").write_text("a secret")
     monkeypatch.setattr(provenance, "__file__", str(installed))
-    assert provenance.git_state() == ("unknown", "")
+    assert provenance.read_git_state() == ("unknown", "")
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "theirs.py"))
-    commit, diff = provenance.git_state()
+    commit, diff = provenance.read_git_state()
     assert commit == git(tmp_path, "rev-parse", "HEAD")
     assert "a secret" in diff

@@ -1,4 +1,4 @@
-"""Every string option as a `Literal`, and the array types, each once."""
+"""The string options as `Literal` types, and the array types."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,7 @@ Monotone = Literal["none", "ofi"]
 Calibration = Literal["none", "isotonic", "sigmoid"]
 BlendWeights = Literal["mean", "stack"]
 
-# What a model does with a label: it predicts the value, or P(down), P(flat), P(up).
+# The task of a model: to predict the value of a label, or P(down), P(flat), P(up).
 TaskType = Literal["regression", "classification"]
 
 # How a tuning trial ended.
@@ -41,7 +41,7 @@ else:
     _ARRAYS = {"Float": "float64", "Int64": "int64", "Int8": "int8", "UInt8": "uint8", "Bool": "bool_"}
 
     def __getattr__(name: str) -> Any:
-        """Return an array type. A wrong config, which needs only the options, is refused before numpy loads."""
+        """Return an array type. The types load on use, so that a config error is reported before numpy loads."""
         if name not in _ARRAYS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import numpy as np

@@ -1,4 +1,4 @@
-"""The public Python interface: the functions of `import ofiml`, for notebooks and your own code."""
+"""The public Python interface: the functions of `import ofiml`."""
 
 import re
 import tempfile
@@ -19,7 +19,7 @@ from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.study.report import Report
 from ofiml.study.report import read_report as parse_report
-from ofiml.units import PRICE_SCALE, duration
+from ofiml.units import PRICE_SCALE, parse_duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,16 +38,17 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     Parameters
     ----------
     *overrides
-        Overrides as for `ofiml run`; only those of `dataset` matter: `"dataset=lobster"`, `"dataset.path=AMZN_5.zip"`.
+        Overrides as for `ofiml run`; only those of `dataset` have an effect: `"dataset=lobster"`,
+        `"dataset.path=AMZN_5.zip"`.
     config_dir
         A folder with your own config groups and choices.
 
     Returns
     -------
     iterator of Session
-        One symbol's trading session each: `events` is a polars table with the columns of Databento MBP-10, prices in
-        int64 units of 1e-9, a missing level null, sizes in lots, times in UTC ns; `quality` counts the rows dropped and
-        kept.
+        Each is one symbol's trading session. `events` is a polars table with the columns of Databento MBP-10: prices in
+        int64 units of 1e-9, null for a missing level, sizes in lots, times in UTC ns. `quality` counts the rows dropped
+        and kept.
 
     Raises
     ------
@@ -76,22 +77,22 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
     states
         One book state per row, in order: a session, or a polars or pandas table with `bid_px_00`, `bid_sz_00`,
         `ask_px_00`, `ask_sz_00` and so on for deeper levels. Prices are floats, or integers in any one unit; sizes are
-        whole numbers. A level without a price (null or NaN) is missing. Optional columns: `reset` (True where the state
-        is not compared with the one before, as after a halt), and `action` and `flags` as Databento has them, by which
-        only the last row of a message is a state.
+        whole numbers. A level without a price (null or NaN) is missing. Optional columns: `reset` (True if the state is
+        not compared with the previous one, as after a halt), and `action` and `flags` as in Databento, which mark the
+        last row of a message; only that row is a state.
     levels
         Number of levels, best first. None: all levels of the table.
 
     Returns
     -------
     polars.DataFrame
-        One row per input row, columns `ofi_00`, `ofi_01`, …, int64 lots: the flow at the bid less the flow at
-        the ask. 0 where no difference is taken (the first state, a reset), null inside a message.
+        One row per input row, columns `ofi_00`, `ofi_01`, …, int64 lots: the flow at the bid less the flow at the ask.
+        0 for a state without a previous one (the first, a reset), null inside a message.
 
     Raises
     ------
     DataError
-        For a table that lacks columns, or sizes that are not whole.
+        For a table that lacks columns, sizes that are not whole, or `levels` that the table does not have.
 
     References
     ----------
@@ -99,7 +100,7 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
 
     Examples
     --------
-    The bid grows from 5 to 7 lots, then is lifted to a better price with 2 lots:
+    The bid grows from 5 to 7 lots, then 2 lots arrive at a better price:
 
     >>> import ofiml, polars as pl
     >>> book = pl.DataFrame({
@@ -111,7 +112,7 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
     """
     from ofiml.features.kernel import flow_events
 
-    session = _as_session(states)
+    session = _convert_to_session(states)
     width = session.levels if levels is None else levels
     if not 1 <= width <= session.levels:
         raise DataError(f"levels={levels}: the table has {session.levels}.")
@@ -157,12 +158,12 @@ def compute_features(
     -------
     polars.DataFrame
         One row per bar: `bar_open`, `bar_close` (UTC ns), `mid` (ticks), `spread_ticks`, `n_events`, the bar's flow
-        `ofi_00`, … (lots), then the features, NaN where undefined. All is known at `bar_close`.
+        `ofi_00`, … (lots), then the features, NaN where undefined. All values are known at `bar_close`.
 
     Raises
     ------
     ConfigError
-        For a name that the catalogue does not have, or an invalid length.
+        For a name that is not in the catalogue, or an invalid length.
     DataError
         For a table that lacks columns, is not in time order, or is shorter than a bar.
 
@@ -181,19 +182,19 @@ def compute_features(
     from ofiml.features.batch import compute
     from ofiml.features.catalogue import CATALOGUE, chosen
     from ofiml.features.machine import Plan, market
-    from ofiml.ofi.flow import NET, flow_table
+    from ofiml.ofi.flow import NET, build_flow_table
 
     names = list(CATALOGUE if columns is None else columns)
     look_back = max((feature.window for feature in chosen(names)), default=0)
-    session = _as_session(states, tick=tick, timed=True)
+    session = _convert_to_session(states, tick=tick, timed=True)
     book = book_states(session, "message")
-    cut = time_bars(session, book, duration(bars, "bars"))
+    cut = time_bars(session, book, parse_duration(bars, "bars"))
     table = bar_table(session, book, cut)
-    of_machine = [name for name in names if name not in table.columns]
+    machine_names = [name for name in names if name not in table.columns]
     plan = Plan(None, (), look_back, trade_size, vpin_bucket)
-    computed = compute(session, market(session, "message"), plan, cut.edges, of_machine)
-    flow = flow_table(computed, [NET], ())
-    features = {name: computed.features[:, j] for j, name in enumerate(of_machine)}
+    computed = compute(session, market(session, "message"), plan, cut.edges, machine_names)
+    flow = build_flow_table(computed, [NET], ())
+    features = {name: computed.features[:, j] for j, name in enumerate(machine_names)}
     return pl.concat([table, flow, pl.DataFrame(features)], how="horizontal")
 
 
@@ -210,12 +211,13 @@ def run_study(*overrides: str, config_dir: str | None = None) -> "Study":
     Returns
     -------
     Study
-        `report`, out-of-sample `predictions` and `fills` as polars tables, `pipelines`, one per fold.
+        It has the `report`, the out-of-sample `predictions` and the `fills` as polars tables, and one of `pipelines`
+        per fold.
 
     Raises
     ------
     ConfigError
-        Before any work, for an invalid config, or one that turns tracking on.
+        Before any work, for an invalid config or one with tracking on.
     DataError
         For data that cannot be used.
 
@@ -245,17 +247,17 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     run
         A folder that `ofiml run` wrote, its report.json, or the id of an MLflow run.
     uri
-        The tracking store, for an id.
+        The tracking store of the id.
 
     Returns
     -------
     Report
-        Typed records. An undefined number is NaN.
+        The report as typed records; an undefined number is NaN.
 
     Raises
     ------
     ConfigError
-        If there is no such report, or the file was not written by a study.
+        If there is no such report, or if no study wrote the file.
 
     Examples
     --------
@@ -277,32 +279,36 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     return parse_report(path.read_text(encoding="utf-8"))
 
 
-def _as_session(given: "Session | Table", *, tick: float | None = None, timed: bool = False) -> Session:
+def _convert_to_session(states: "Session | Table", *, tick: float | None = None, timed: bool = False) -> Session:
     """Convert a table to a session of one symbol, open from its first row to its last; return a session unchanged."""
-    if isinstance(given, Session):
-        return given
-    table = given if isinstance(given, pl.DataFrame) else pl.from_pandas(given)
+    if isinstance(states, Session):
+        return states
+    table = states if isinstance(states, pl.DataFrame) else pl.from_pandas(states)
     levels = 1 + max((int(match[1]) for c in table.columns if (match := _LEVEL.fullmatch(c))), default=-1)
-    of_level = ("bid_px", "bid_sz", "ask_px", "ask_sz")
-    needed = [f"{name}_{m:02d}" for m in range(max(levels, 1)) for name in of_level]
-    lacking = [c for c in needed if c not in table.columns]
-    if lacking:
-        raise DataError(f"The table has no column {lacking[0]}: each level has {', '.join(needed[:4])}, and so on.")
+    level_columns = ("bid_px", "bid_sz", "ask_px", "ask_sz")
+    book_columns = [f"{name}_{m:02d}" for m in range(max(levels, 1)) for name in level_columns]
+    missing = [c for c in book_columns if c not in table.columns]
+    if missing:
+        raise DataError(
+            f"The table has no column {missing[0]}: each level has {', '.join(book_columns[:4])}, and so on."
+        )
     if table.height == 0:
         raise DataError("The table has no rows.")
     if timed and tick is None:
         raise DataError("A table has no tick of its own: give tick=0.01, in the units of its prices.")
-    stamps = _stamps(table, timed)
-    prices = [c for c in (*needed, "price") if c[4:6] == "px" or (c == "price" and c in table.columns)]
+    stamps = _read_stamps(table, timed)
+    prices = [c for c in (*book_columns, "price") if c[4:6] == "px" or (c == "price" and c in table.columns)]
     unit = PRICE_SCALE if any(table[c].dtype.is_float() for c in prices) else 1
-    columns = {c: _prices(table[c], unit) if c in prices else _lots(table[c]) for c in (*needed, *prices)}
+    columns = {
+        c: _convert_prices(table[c], unit) if c in prices else _convert_lots(table[c]) for c in (*book_columns, *prices)
+    }
     flags = table["flags"] if "flags" in table.columns else pl.Series([F_LAST] * table.height)
     if "reset" in table.columns:
         flags = flags.cast(pl.Int64) | table["reset"].cast(pl.Int64) * F_SNAPSHOT
     rest: dict[str, Any] = {
         "action": table["action"].cast(pl.String) if "action" in table.columns else pl.lit("M"),
         "side": table["side"].cast(pl.String) if "side" in table.columns else pl.lit("N"),
-        "size": _lots(table["size"]) if "size" in table.columns else pl.lit(0),
+        "size": _convert_lots(table["size"]) if "size" in table.columns else pl.lit(0),
         "price": pl.lit(None, pl.Int64),
         "flags": flags.cast(pl.UInt8),
         "sequence": pl.int_range(pl.len()),
@@ -330,8 +336,10 @@ def _as_session(given: "Session | Table", *, tick: float | None = None, timed: b
     )
 
 
-def _stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
-    """The times of the rows, which must not decrease; row numbers if times are not needed."""
+def _read_stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
+    """Read the times of the rows, or row numbers if there are none and `timed` is false. Raises DataError for times
+    that decrease.
+    """
     name = next((c for c in ("ts_recv", "ts_event") if c in table.columns), None)
     if name is None:
         if timed:
@@ -347,8 +355,8 @@ def _stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
     return stamps.cast(pl.Int64).cast(TIME)
 
 
-def _prices(series: pl.Series, unit: int) -> pl.Series:
-    """Integer prices: those of a float column in 1e-9, NaN as null."""
+def _convert_prices(series: pl.Series, unit: int) -> pl.Series:
+    """Convert prices times `unit` to integers; NaN becomes null. Raises DataError for floats beyond 9.2e9."""
     if series.dtype.is_float():
         series = series.fill_nan(None)
     if unit == 1:
@@ -361,8 +369,8 @@ def _prices(series: pl.Series, unit: int) -> pl.Series:
     return units.cast(pl.Int64)
 
 
-def _lots(series: pl.Series) -> pl.Series:
-    """Convert sizes to integers. Raises DataError for fractions of a lot."""
+def _convert_lots(series: pl.Series) -> pl.Series:
+    """Convert sizes to integers; NaN becomes null. Raises DataError for fractions of a lot."""
     if series.dtype.is_float():
         series = series.fill_nan(None)
         if ((series % 1) != 0).any():

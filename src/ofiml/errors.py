@@ -5,23 +5,23 @@ from contextlib import contextmanager
 
 
 class ConfigError(ValueError):
-    """The config cannot describe a study; raised before any work. One sentence that names the remedy."""
+    """An error of the config, raised before any work. Its message is one sentence with the remedy."""
 
 
 class DataError(ValueError):
-    """The data cannot be used; names file, row, column and value where they exist, and the remedy."""
+    """An error of the data. Its message names file, row, column and value where they exist, and the remedy."""
 
 
 class OneWayError(DataError):
-    """The labels of a direction have one sign only. The caller, which knows how they were made, adds the remedy."""
+    """An error for labels of a direction with one sign only. The caller, which knows the target, adds the remedy."""
 
 
 class LeakError(DataError):
-    """The study depends on future data, or trains on test rows: its numbers are not valid. Names the place."""
+    """An error for a study that depends on future data or trains on test rows. Its message names the place."""
 
 
 class Terminated(KeyboardInterrupt):
-    """The run was terminated by SIGTERM."""
+    """The interrupt of a run by SIGTERM."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where a result comes from: hashes of data and of code, versions of packages, the commit."""
+"""The provenance of a result: hashes of data and code, versions of packages, the commit."""
 
 import hashlib
 import platform
@@ -11,8 +11,8 @@ from pathlib import Path
 PACKAGES = ("ofiml", "lightgbm", "optuna", "scikit-learn", "numpy", "scipy", "numba", "polars", "shap", "mlflow")
 
 
-def digest(*contents: bytes) -> str:
-    """Hash the contents, each with its length, by SHA-256."""
+def hash_contents(*contents: bytes) -> str:
+    """Hash the contents, each after its length, by SHA-256."""
     sha = hashlib.sha256()
     for content in contents:
         sha.update(len(content).to_bytes(8, "little"))
@@ -20,8 +20,8 @@ def digest(*contents: bytes) -> str:
     return sha.hexdigest()
 
 
-def file_digest(paths: Sequence[Path]) -> str:
-    """Hash files as `digest` hashes contents, without loading them whole."""
+def hash_files(paths: Sequence[Path]) -> str:
+    """Hash the contents of files as `hash_contents` does, without loading them whole."""
     sha = hashlib.sha256()
     for path in paths:
         sha.update(path.stat().st_size.to_bytes(8, "little"))
@@ -32,38 +32,38 @@ def file_digest(paths: Sequence[Path]) -> str:
 
 
 @cache
-def code_identity(*packages: str) -> list[str]:
-    """List the digest of all source files of this package, then the version of each of `packages`."""
+def identify_code(*packages: str) -> list[str]:
+    """Identify the code that results depend on: the hash of this package's sources, then the version of each of
+    `packages`.
+    """
     sources = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
-    return [digest(*sources), *(metadata.version(name) for name in packages)]
+    return [hash_contents(*sources), *(metadata.version(name) for name in packages)]
 
 
-def versions() -> dict[str, str]:
-    """Map Python and the packages that results depend on to their versions."""
+def list_versions() -> dict[str, str]:
+    """List the versions of Python and of the packages that results depend on, by name."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
-def git_state() -> tuple[str, str]:
-    """Return (commit, diff) of the running code; the diff is empty for a clean tree.
+def read_git_state() -> tuple[str, str]:
+    """Read (commit, diff) of the running code; the diff is empty for a clean tree.
 
-    The commit is `unknown` where git does not track the code: outside git, or installed inside another repository,
-    whose commit and diff are not ours to log.
-
-    Files that git does not track are named in the diff, without their contents.
+    The commit is `unknown` if git does not track the code: outside git, or installed inside another repository, whose
+    commit and diff do not belong to this code. Untracked files are named in the diff, without their contents.
     """
-    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
-    commit = None if tracked is None else _git("rev-parse", "HEAD")
+    tracked = _run_git("ls-files", "--error-unmatch", Path(__file__).name)
+    commit = None if tracked is None else _run_git("rev-parse", "HEAD")
     if commit is None:
         return "unknown", ""
-    diff = _git("diff", "HEAD") or ""
-    untracked = _git("ls-files", "--others", "--exclude-standard") or ""
+    diff = _run_git("diff", "HEAD") or ""
+    untracked = _run_git("ls-files", "--others", "--exclude-standard") or ""
     return commit.strip(), diff + "".join(f"# untracked: {name}\n" for name in untracked.splitlines())
 
 
-def _git(*arguments: str) -> str | None:
+def _run_git(*arguments: str) -> str | None:
     folder = Path(__file__).parent
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
+        process = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+    return process.stdout.decode(errors="replace") if process.returncode == 0 else None

@@ -10,7 +10,7 @@ from ofiml import config as schemas
 from ofiml.config import load, strip_credentials
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
-from ofiml.units import duration
+from ofiml.units import parse_duration
 from tests.conftest import ROOT, command_line
 
 PAGES = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
@@ -238,10 +238,10 @@ def test_credentials_are_cut_out(configure):
 
 @pytest.mark.parametrize(("text", "ns"), [("10s", 10**10), ("250ms", 250_000_000), ("1.5m", 90 * 10**9), ("0s", 0)])
 def test_durations(text, ns):
-    assert duration(text) == ns
+    assert parse_duration(text) == ns
 
 
 @pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1 s x", "1d", "1e3s"])
 def test_bad_durations(text):
     with pytest.raises(ConfigError, match="is not a duration"):
-        duration(text, "bars.step")
+        parse_duration(text, "bars.step")

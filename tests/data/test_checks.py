@@ -6,7 +6,7 @@ from ofiml.bars.time import select_states, time_bars
 from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
-from ofiml.ofi.flow import bar_flow
+from ofiml.ofi.flow import compute_bar_flow
 from tests.data.test_readers import csv, read
 
 BASE = "2024-10-21T14:00:0{t}Z,2024-10-21T14:00:0{t}Z,{action},B,10.00,1,{flags},{n},{book},X"
@@ -19,7 +19,7 @@ def rows(*given):
 def flow(session):
     """Best-level flow by second."""
     book = select_states(session, "message")
-    return bar_flow(session, "message", time_bars(session, book, 10**9)).to_series().to_list()
+    return compute_bar_flow(session, "message", time_bars(session, book, 10**9)).to_series().to_list()
 
 
 def test_no_flow_across_a_clear_whose_row_is_dropped(tmp_path):

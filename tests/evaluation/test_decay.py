@@ -9,7 +9,7 @@ from ofiml.bars.time import select_states
 from ofiml.data.synthetic import simulate
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.decay import measure_decay
-from ofiml.labels.decay import decay_columns, decay_table, format_horizon
+from ofiml.labels.decay import build_decay_table, format_horizon, name_decay_columns
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from ofiml.splits.rows import Intervals
@@ -29,14 +29,14 @@ def test_moves_are_those_of_the_mids_at_these_times(small):
     config, session = small
     book = select_states(session, config.bars.per)
     bars = cut_bars(session, book, config.bars)
-    table = decay_table(
+    table = build_decay_table(
         session, book, bars, pl.Series(np.full(len(bars.close), 0.5)), config.horizon, config.evaluation.decay
     )
     events = book.events.select(mid=(pl.col("bid_px_00") + pl.col("ask_px_00")) / (2 * session.tick))["mid"].to_list()
     rng = np.random.default_rng(3)
     for k in rng.integers(0, len(bars.close), 40):
         start = int(bars.close[k]) + 50_000_000
-        for name, multiple in zip(decay_columns(MULTIPLES), MULTIPLES, strict=True):
+        for name, multiple in zip(name_decay_columns(MULTIPLES), MULTIPLES, strict=True):
             end = start + int(multiple * 10 * SECOND)
             if end > session.close:
                 assert table[name][int(k)] is None
@@ -89,7 +89,7 @@ def predictions(y_hat, moves):
         "label_end": closes + H,
         "y_hat": y_hat,
     }
-    return pl.DataFrame(flat | {name: moves[:, i] for i, name in enumerate(decay_columns(MULTIPLES))})
+    return pl.DataFrame(flat | {name: moves[:, i] for i, name in enumerate(name_decay_columns(MULTIPLES))})
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 
 from ofiml.evaluation.shap_values import find_family, group_families
 from ofiml.metrics.interactions import list_pairs, measure_interactions
-from ofiml.metrics.permutation import permutation_drops, permute_blocks
+from ofiml.metrics.permutation import measure_permutation_drops, permute_blocks
 from ofiml.metrics.scores import ic, r2
 
 
@@ -79,7 +79,7 @@ def test_permutation_finds_what_is_used():
     def predict(z):
         return 2 * z[:, 0] + z[:, 1]
 
-    drops = permutation_drops(predict, x, y, mean, [[0], [1], [2], [0, 1]], repeats=5, rng=rng)
+    drops = measure_permutation_drops(predict, x, y, mean, [[0], [1], [2], [0, 1]], repeats=5, rng=rng)
     assert drops[:, 0] == pytest.approx([2 * 4 / 5, 2 * 1 / 5, 0.0, 2.0], abs=0.06)
     assert drops[:, 1] == pytest.approx([4 / 5, 1 / 5, 0.0, 1.0], abs=0.03)
     assert drops[2].tolist() == [0.0, 0.0]  # whoever does not look at it loses nothing
@@ -94,7 +94,7 @@ def test_a_useless_column_that_a_model_took_loses_nothing_within_error():
         y = x[:, 0] + rng.normal(size=400)
         weights = np.linalg.lstsq(x[:200], y[:200], rcond=None)[0]
         test = x[200:], y[200:], np.zeros(200)
-        found.append(permutation_drops(lambda z, w=weights: z @ w, *test, [[0], [1]], repeats=3, rng=rng)[:, 0])
+        found.append(measure_permutation_drops(lambda z, w=weights: z @ w, *test, [[0], [1]], repeats=3, rng=rng)[:, 0])
     mean, error = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(len(found))
     assert mean[0] > 20 * error[0]
     assert abs(mean[1]) < 3 * error[1]
@@ -104,13 +104,15 @@ def test_measures_are_those_of_the_dealt_rows():
     rng = np.random.default_rng(9)
     x, mean = rng.normal(size=(50, 2)), np.full(50, 0.1)
     y = x[:, 0] + rng.normal(size=50)
-    got = permutation_drops(
+    got = measure_permutation_drops(
         lambda z: z[:, 0] + 0.1 * z[:, 1], x, y, mean, [[0]], repeats=1, rng=np.random.default_rng(1)
     )
     order = permute_blocks(50, np.random.default_rng(1))
     said, mixed = x[:, 0] + 0.1 * x[:, 1], x[order, 0] + 0.1 * x[:, 1]
     assert got[0] == pytest.approx([r2(y, said, mean) - r2(y, mixed, mean), ic(y, said) - ic(y, mixed)])
-    assert np.isnan(permutation_drops(lambda z: z[:, 0], x[:0], y[:0], mean[:0], [[0]], repeats=2, rng=rng)).all()
+    assert np.isnan(
+        measure_permutation_drops(lambda z: z[:, 0], x[:0], y[:0], mean[:0], [[0]], repeats=2, rng=rng)
+    ).all()
 
 
 @pytest.mark.parametrize("model", [["model=lgbm", "tuning=off", "features=core"], ["model=ridge", "tuning=off"],

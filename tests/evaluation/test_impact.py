@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from ofiml.evaluation.impact import adjusted_r2_windows
+from ofiml.evaluation.impact import measure_adjusted_r2_windows
 
 SECOND = 1_000_000_000
 OPEN = {("A", "d"): 0}
@@ -27,7 +27,7 @@ def test_each_window_is_a_regression_of_its_own():
         plain = LinearRegression().fit(x[part], y[part]).score(x[part], y[part])
         n = len(y[part])
         expected.append(1 - (1 - plain) * (n - 1) / (n - 4))
-    got = adjusted_r2_windows(rows(x, y), OPEN, ["ofi_00", "ofi_01", "ofi_02"])
+    got = measure_adjusted_r2_windows(rows(x, y), OPEN, ["ofi_00", "ofi_01", "ofi_02"])
     assert got == pytest.approx(expected, abs=1e-12)
 
 
@@ -36,7 +36,7 @@ def test_levels_that_say_nothing_gain_nothing():
     values = []
     for _ in range(60):
         x, y = rng.integers(-50, 50, (60, 10)), rng.normal(size=60)
-        values += adjusted_r2_windows(rows(x, y, step=30), OPEN, [f"ofi_{m:02d}" for m in range(10)])
+        values += measure_adjusted_r2_windows(rows(x, y, step=30), OPEN, [f"ofi_{m:02d}" for m in range(10)])
     assert len(values) == 60
     # Unadjusted, ten columns on 60 rows explain 10/59.
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(60) < 0.1
@@ -47,15 +47,15 @@ def test_a_repeated_or_silent_level_counts_for_nothing():
     x = rng.integers(-50, 50, (180, 1))
     y = x[:, 0] + 20 * rng.normal(size=180)
     thrice = np.column_stack([x, 2 * x, np.zeros_like(x)])
-    one = adjusted_r2_windows(rows(thrice, y), OPEN, ["ofi_00"])
-    three = adjusted_r2_windows(rows(thrice, y), OPEN, ["ofi_00", "ofi_01", "ofi_02"])
+    one = measure_adjusted_r2_windows(rows(thrice, y), OPEN, ["ofi_00"])
+    three = measure_adjusted_r2_windows(rows(thrice, y), OPEN, ["ofi_00", "ofi_01", "ofi_02"])
     assert three == pytest.approx(one, abs=1e-12)
 
 
 def test_a_window_without_variation_or_rows_is_left_out():
     x = np.arange(180)[:, None] % 7
-    assert adjusted_r2_windows(rows(x, np.zeros(180)), OPEN, ["ofi_00"]) == []
-    assert adjusted_r2_windows(rows(0 * x, np.arange(180.0)), OPEN, ["ofi_00"]) == []
-    assert adjusted_r2_windows(rows(x[:29], np.arange(29.0)), OPEN, ["ofi_00"]) == []
+    assert measure_adjusted_r2_windows(rows(x, np.zeros(180)), OPEN, ["ofi_00"]) == []
+    assert measure_adjusted_r2_windows(rows(0 * x, np.arange(180.0)), OPEN, ["ofi_00"]) == []
+    assert measure_adjusted_r2_windows(rows(x[:29], np.arange(29.0)), OPEN, ["ofi_00"]) == []
     wide = np.random.default_rng(4).integers(-9, 9, (30, 20))
-    assert adjusted_r2_windows(rows(wide, np.arange(30.0)), OPEN, [f"ofi_{m:02d}" for m in range(20)]) == []
+    assert measure_adjusted_r2_windows(rows(wide, np.arange(30.0)), OPEN, [f"ofi_{m:02d}" for m in range(20)]) == []

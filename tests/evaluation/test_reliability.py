@@ -103,7 +103,7 @@ def directions(seed=4, n=2000):
 def test_two_events_are_judged(configure):
     known, chance = directions()
     event = select_events(known)["up"]
-    moved = event.counts
+    moved = event.mask
     assert event.p == pytest.approx((chance[:, 2] / (chance[:, 0] + chance[:, 2]))[moved])
     got = measured(known, configure("target=direction", "model=logistic"))
     assert set(got) == {"up", "flat"}

@@ -16,7 +16,7 @@ from ofiml.config import FileDataset, Policy
 from ofiml.data.schema import level, times
 from ofiml.data.sessions import sources
 from ofiml.features.kernel import flow_events
-from ofiml.ofi.flow import bar_flow, flow_columns
+from ofiml.ofi.flow import compute_bar_flow, name_flow_columns
 
 SECOND = 1_000_000_000
 NOTEBOOK_DECAY = 0.5
@@ -58,7 +58,7 @@ def by_bin(session, seconds):
     book = select_states(shifted, "row")
     bars = time_bars(shifted, book, step)
     labels = pl.Series(bars.open + 1).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S+00:00").to_list()
-    return labels, bar_flow(shifted, "row", bars)
+    return labels, compute_bar_flow(shifted, "row", bars)
 
 
 def stats(values):
@@ -98,7 +98,7 @@ def test_flow_per_level_and_minute(case):
 def test_combinations_over_levels(case):
     expected, session = case
     _, flows = by_bin(session, 60)
-    matrix = flows.select(flow_columns(10)).to_numpy().astype(float)
+    matrix = flows.select(name_flow_columns(10)).to_numpy().astype(float)
     m = np.arange(1, 11)
     for name, weights in {
         "simple_sum": np.ones(10),

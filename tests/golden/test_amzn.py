@@ -8,7 +8,7 @@ import pytest
 from ofiml.bars.time import bar_table, select_states, time_bars
 from ofiml.config import Ofi, RidgeOfi
 from ofiml.data.sessions import sources
-from ofiml.ofi.flow import bar_flow, flow_matrix
+from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow
 from ofiml.ofi.reduce import build_reducer
 from tests.conftest import slow_except
 from tests.golden.test_aapl import file_dataset
@@ -36,7 +36,7 @@ def impact(session, step):
     """(flow of all levels, mid change in ticks) of the bars that have both ends."""
     book = select_states(session, "message")
     bars = time_bars(session, book, int(step[:-1]) * SECOND)
-    flow = flow_matrix(bar_flow(session, "message", bars), session.levels, "none")
+    flow = build_flow_matrix(compute_bar_flow(session, "message", bars), session.levels, "none")
     mid = bar_table(session, book, bars)["mid"].to_numpy()
     return flow[1:], np.diff(mid)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ofiml.bars.time import select_states, time_bars
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import F_LAST, times
-from ofiml.labels import label_table
-from ofiml.labels.barrier import MISSING, first_touch, first_touch_py
+from ofiml.labels import build_label_table
+from ofiml.labels.barrier import MISSING, find_first_touch, find_first_touch_py
 from tests.books import SECOND, TICK, busy_session, session
 
 MS = 1_000_000
@@ -27,7 +27,7 @@ def barriers(stop, take_profit):
 def made(s, per, step, target, horizon, latency):
     book = select_states(s, per)
     bars = time_bars(s, book, step)
-    return bars, label_table(s, book, bars, target, horizon, latency)
+    return bars, build_label_table(s, book, bars, target, horizon, latency)
 
 
 class Loops:
@@ -173,8 +173,8 @@ def test_the_kernel_is_its_plain_twin(seed, up, down):
     start = rng.integers(-1, 50, 30).astype(np.int64)
     last = np.minimum(start + rng.integers(-3, 30, 30), 49).astype(np.int64)
     out = np.full(30, -77, np.int64)
-    first_touch_py(doubled, start, last, up, down, out)
-    assert first_touch(doubled, start, last, up, down).tolist() == out.tolist()
+    find_first_touch_py(doubled, start, last, up, down, out)
+    assert find_first_touch(doubled, start, last, up, down).tolist() == out.tolist()
 
 
 def test_a_volume_of_coins_is_counted_in_whole_lots():

@@ -12,10 +12,10 @@ from ofiml.config import Target
 from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.measures import Forecast, list_measures
 from ofiml.samples.settings import SampleSettings
-from ofiml.splits.walk_forward import Intervals, walk_forward
+from ofiml.splits.walk_forward import Intervals, build_walk_forward_folds
 from ofiml.study import run as experiment
 from ofiml.training.inputs import read_intervals
-from ofiml.tuning.inner import Train, build_inner_folds
+from ofiml.tuning.inner import TrainRows, build_inner_folds
 from ofiml.ui.progress import Stages
 
 SECOND = 1_000_000_000
@@ -82,7 +82,7 @@ def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
     t = np.arange(300) * 10 * SECOND
     rows = Intervals(t - 10 * SECOND, t, t + 5 * SECOND)
     y = rng.integers(-6, 7, 300).astype(np.float64)
-    train = Train(rng.standard_normal((300, 3)), np.empty((300, 0)), y, rows, dead_band=0.5)
+    train = TrainRows(rng.standard_normal((300, 3)), np.empty((300, 0)), y, rows, dead_band=0.5)
     ofi = configure("ofi=best_level").ofi
     later = y.copy()
     later[200:] *= 10  # the second half is held out, in three blocks
@@ -90,7 +90,7 @@ def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
     for fold, changed in zip(folds[:2], other[:2], strict=True):
         assert set(fold.y) == {-1, 0, 1}
         assert fold.y.tolist() == changed.y.tolist()
-    assert folds[1].y_held.tolist() != other[1].y_held.tolist()
+    assert folds[1].y_test.tolist() != other[1].y_test.tolist()
     assert folds[2].y.tolist() != other[2].y.tolist()  # its train rows changed: the band is not one for all
 
 
@@ -150,7 +150,7 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     length = (rows["label_end"] - rows["label_start"]).to_numpy()
     assert (len(np.unique(length)) > 100) == (config.target.unit != "volatility")
     spans = rows.select("first_used", "label_start", "label_end").rows()
-    folds = walk_forward(read_intervals(rows), folds=3, first_train=0.4, embargo=0)
+    folds = build_walk_forward_folds(read_intervals(rows), folds=3, first_train=0.4, embargo=0)
     assert sum(f.purged for f in folds) > 0
     for fold in folds:
         test = [spans[i] for i in fold.test]

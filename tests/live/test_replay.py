@@ -106,7 +106,7 @@ def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path
     assert replay([run_id, "--uri", uri, "--out", str(tmp_path / "live.parquet")]) == 0
     printed = capsys.readouterr().out
     assert "all are bit-identical" in printed
-    for line in ("update, a row", "features, a bar", "prediction", "p99.9"):
+    for line in ("update, per row", "features, per bar", "prediction", "p99.9"):
         assert line in printed
     before, live = pl.read_parquet(artifacts / "predictions.parquet"), pl.read_parquet(tmp_path / "live.parquet")
     assert before.height > 30

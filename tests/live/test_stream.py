@@ -19,7 +19,7 @@ from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.machine import Plan, market
 from ofiml.live.stream import Stream
 from ofiml.ofi import flow as flow_module
-from ofiml.ofi.flow import NET, FlowRow, flow_groups, flow_matrix, flow_table
+from ofiml.ofi.flow import NET, FlowRow, build_flow_matrix, build_flow_table, list_flow_groups
 from tests.books import busy_session, session
 from tests.conftest import slow_except
 
@@ -91,8 +91,8 @@ def test_a_row_of_flow_is_that_of_the_matrix(configure, monkeypatch, overrides, 
     live, batch = assert_same(busy_session(1, 200, resets=0.02), BARS[0])
     batch.flow[3, 0, -2:] = 0  # a bar without a state: flow by depth is 0
     live[3] = replace(live[3], flow=batch.flow[3])
-    asked = flow_groups(config)
-    matrix = flow_matrix(flow_table(batch, asked, PLAN.windows), 2, config.normalise, asked)
+    asked = list_flow_groups(config)
+    matrix = build_flow_matrix(build_flow_table(batch, asked, PLAN.windows), 2, config.normalise, asked)
     row = FlowRow(PLAN.windows, config.normalise, asked)
     rows = np.vstack([row(b.flow, b.known) for b in live])
     np.testing.assert_array_equal(rows.view(np.int64), matrix.view(np.int64))
@@ -109,7 +109,7 @@ def test_features_on_demand_are_those_of_a_bar_that_ends_then_and_change_nothing
         for row in rows:
             stream.push_row(row)
             if row[0] > s.open:
-                asked[int(row[0])] = stream.features(int(row[0]))
+                asked[int(row[0])] = stream.compute_features(int(row[0]))
     for t, values in list(asked.items())[::17]:  # the last answer at t is that after all rows of t
         edges = [*range(s.open, t, 2 * S), t]
         past = replace(s, events=s.events.filter(pl.Series(times(s.events) <= t)))
@@ -128,8 +128,8 @@ def bars_of(rows, gaps=(), close=20):
     closed = []
     for i, one in enumerate(next(pieces(s))):
         if i in gaps:
-            closed += stream.clock(int(one[0]))
-            stream.gap()
+            closed += stream.advance_clock(int(one[0]))
+            stream.mark_gap()
         closed += stream.push_row(one)
     return closed + stream.finish(s.close)
 
@@ -167,9 +167,9 @@ def test_during_a_gap_nothing_is_known_but_the_clock():
     rows = next(pieces(s))
     stream.push_row(rows[0])
     stream.push_row(rows[1])
-    assert stream.features(2 * S)[INDEX["queue_imbalance"]] == (6 - 7) / 13
-    stream.gap()
-    values = stream.features(3 * S)
+    assert stream.compute_features(2 * S)[INDEX["queue_imbalance"]] == (6 - 7) / 13
+    stream.mark_gap()
+    values = stream.compute_features(3 * S)
     assert {n for n in CATALOGUE if not np.isnan(values[INDEX[n]])} == {
         n for n, f in CATALOGUE.items() if f.group == "clock"
     }
@@ -180,12 +180,12 @@ def test_the_clock_closes_bars_where_no_row_comes():
     stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
     for one in next(pieces(s)):
         assert stream.push_row(one) == []
-    assert stream.clock(5 * S) == []  # a row of this very time may still come
-    assert [b.close for b in stream.clock(10 * S + 1)] == [5 * S, 10 * S]
-    assert stream.clock(10 * S + 2) == []
+    assert stream.advance_clock(5 * S) == []  # a row of this very time may still come
+    assert [b.close for b in stream.advance_clock(10 * S + 1)] == [5 * S, 10 * S]
+    assert stream.advance_clock(10 * S + 2) == []
     with pytest.raises(DataError, match="A bar closed before"):
-        stream.features(16 * S)
-    assert [b.close for b in stream.clock(10**6 * S)] == [15 * S, 20 * S]  # the session is scheduled to end
+        stream.compute_features(16 * S)
+    assert [b.close for b in stream.advance_clock(10**6 * S)] == [15 * S, 20 * S]  # the session is scheduled to end
 
 
 def test_push_says_what_is_wrong():
@@ -200,7 +200,7 @@ def test_push_says_what_is_wrong():
     with pytest.raises(DataError, match="action 'X' or side 'B'"):
         stream.push(4 * S, "X", "B", None, 1, F_LAST, book)
     with pytest.raises(DataError, match="before the last row"):
-        stream.features(2 * S)
+        stream.compute_features(2 * S)
 
 
 def test_push_and_take_are_the_same():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ofiml.metrics.false_discovery import q_values
+from ofiml.metrics.false_discovery import compute_q_values
 
 
 def by_hand(p, scale=1.0):
@@ -18,7 +18,7 @@ P = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3
 
 def test_the_example_of_benjamini_and_hochberg():
     """Their 15 p-values (1995, section 4.1): 4 discoveries at 5 %, where Bonferroni has 3."""
-    q, q_any = q_values(np.array(P))
+    q, q_any = compute_q_values(np.array(P))
     assert (q <= 0.05).sum() == 4
     assert (np.array(P) * 15 <= 0.05).sum() == 3
     np.testing.assert_allclose(q, by_hand(P))
@@ -26,9 +26,9 @@ def test_the_example_of_benjamini_and_hochberg():
 
 
 def test_what_cannot_be_asked_is_not_counted():
-    q, _ = q_values(np.array([0.01, np.nan, 0.04]))
+    q, _ = compute_q_values(np.array([0.01, np.nan, 0.04]))
     np.testing.assert_allclose(q, [0.02, np.nan, 0.04])
-    assert np.isnan(q_values(np.array([np.nan]))[0]).all()
+    assert np.isnan(compute_q_values(np.array([np.nan]))[0]).all()
 
 
 @pytest.mark.slow
@@ -40,6 +40,6 @@ def test_a_study_of_several_symbols_has_a_table(run):
     for one in symbols:
         assert one.low < one.ic < one.high
         assert one.p <= one.q <= one.q_any
-    q, q_any = q_values(np.array([one.p for one in symbols]))
+    q, q_any = compute_q_values(np.array([one.p for one in symbols]))
     assert [one.q for one in symbols] == pytest.approx(q.tolist())
     assert [one.q_any for one in symbols] == pytest.approx(q_any.tolist())

@@ -17,7 +17,7 @@ TIME = np.arange(600)
 def test_the_slope_is_that_of_statsmodels():
     lag = hac.choose_lag(600, 2)
     fit = sm.OLS(Y, sm.add_constant(X)).fit(cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False})
-    found = hac.hac_statistics(Y, X, TIME, 2)
+    found = hac.compute_hac_statistics(Y, X, TIME, 2)
     assert found.slope.value == pytest.approx(fit.params[1])
     assert found.slope.t == pytest.approx(fit.tvalues[1])
     assert found.lag == lag == 32
@@ -31,7 +31,7 @@ def test_a_mean_is_that_of_statsmodels_with_an_honest_distribution():
 
 
 def test_the_part_of_each_row_in_the_ic_is_what_leaving_it_out_changes():
-    influence = hac.ic_influence(Y, X)
+    influence = hac.compute_ic_influence(Y, X)
     left_out = np.array([ic(np.delete(Y, i), np.delete(X, i)) for i in range(600)])
     assert influence.mean() == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(influence, 599 * (ic(Y, X) - left_out), atol=0.05)
@@ -47,16 +47,16 @@ def test_rows_of_one_time_count_once():
 
 def test_how_many_later_times_a_label_reaches():
     start = np.array([0, 0, 10, 20, 30, 1000])
-    assert hac.max_overlap(start, start + 10) == 0
-    assert hac.max_overlap(start, start + 11) == 1
-    assert hac.max_overlap(start, start + 30) == 2
-    assert hac.max_overlap(start[::-1], start[::-1] + 30) == 2
-    assert hac.max_overlap(start, np.array([5, 31, 15, 25, 35, 1005])) == 3
+    assert hac.count_max_overlap(start, start + 10) == 0
+    assert hac.count_max_overlap(start, start + 11) == 1
+    assert hac.count_max_overlap(start, start + 30) == 2
+    assert hac.count_max_overlap(start[::-1], start[::-1] + 30) == 2
+    assert hac.count_max_overlap(start, np.array([5, 31, 15, 25, 35, 1005])) == 3
 
 
 def test_nothing_to_say():
     few = hac.t_test(0.1, Y[:19], TIME[:19], 0)
-    still = hac.hac_statistics(Y, np.zeros(600), TIME, 0)
+    still = hac.compute_hac_statistics(Y, np.zeros(600), TIME, 0)
     for unknown in (few.t, few.p, still.ic.t, still.slope.p, still.slope.value):
         assert np.isnan(unknown)
 
@@ -72,7 +72,7 @@ def test_the_size_under_dependence(memory, across):
         x = lfilter([1], [1, -memory], draws.standard_normal(1000))
         steps = np.cumsum(draws.standard_normal(1000 + across + 1))
         y = steps[across + 1 :] - steps[: -across - 1]
-        found += hac.hac_statistics(y, x, np.arange(1000), across).ic.p < 0.05
+        found += hac.compute_hac_statistics(y, x, np.arange(1000), across).ic.p < 0.05
         naive += abs(ic(y, x)) * np.sqrt(1000) > 1.96
     assert 0.025 < found / 400 < 0.08
     assert (naive / 400 > 0.2) == (memory > 0)

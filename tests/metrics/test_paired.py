@@ -5,9 +5,9 @@ import pytest
 
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import (
+    compute_nan_quantiles,
     draw_skill,
     exceeds_zero,
-    nan_quantiles,
 )
 from ofiml.metrics.scores import ic, r2
 
@@ -50,8 +50,8 @@ def test_what_is_not_defined():
     alone = draw_skill(forecast(1), np.zeros(300, np.int64), draws=60, seed=1)
     assert np.isnan(alone.ic).all()
     assert len(alone.ic) == 60
-    assert all(np.isnan(nan_quantiles(alone.ic, 0.1, 0.9)))
-    assert nan_quantiles(np.array([np.nan, 1.0, 2.0, 3.0]), 0.0, 0.5) == [1.0, 2.0]
+    assert all(np.isnan(compute_nan_quantiles(alone.ic, 0.1, 0.9)))
+    assert compute_nan_quantiles(np.array([np.nan, 1.0, 2.0, 3.0]), 0.0, 0.5) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("count", [8, 20])

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from ofiml.metrics.bootstrap import bootstrap_interval, group_mean_intervals, ic_interval, resample_sums
+from ofiml.metrics.bootstrap import (
+    estimate_bootstrap_interval,
+    estimate_group_means,
+    estimate_ic_interval,
+    resample_sums,
+)
 from ofiml.metrics.scores import ic
 
 DRAW = {"samples": 300, "seed": 5}
@@ -14,8 +19,8 @@ def test_the_interval_is_that_of_resampled_rows():
     y, y_hat = rng.normal(size=(2, 500)) + 1000.0
     y_hat += 0.3 * (y - 1000.0)
     block = np.sort(rng.integers(0, 12, 500))
-    rows = bootstrap_interval(lambda r: ic(y[r], y_hat[r]), block, level=0.9, **DRAW)
-    assert ic_interval(y, y_hat, block, level=0.9, **DRAW) == pytest.approx(rows, abs=1e-9)
+    rows = estimate_bootstrap_interval(lambda r: ic(y[r], y_hat[r]), block, level=0.9, **DRAW)
+    assert estimate_ic_interval(y, y_hat, block, level=0.9, **DRAW) == pytest.approx(rows, abs=1e-9)
 
 
 def test_sums_are_of_whole_blocks():
@@ -30,9 +35,9 @@ def test_sums_are_of_whole_blocks():
 def test_nothing_is_said_of_few_blocks_or_of_constants():
     rng = np.random.default_rng(2)
     y, y_hat, block = rng.normal(size=80), rng.normal(size=80), np.repeat(np.arange(8), 10)
-    assert np.isfinite(ic_interval(y, y_hat, block, level=0.9, **DRAW)).all()
+    assert np.isfinite(estimate_ic_interval(y, y_hat, block, level=0.9, **DRAW)).all()
     for args in ((y[:70], y_hat[:70], block[:70]), (y, 0 * y, block), (0 * y + 3, y_hat, block)):
-        assert np.isnan(ic_interval(*args, level=0.9, **DRAW)).all()
+        assert np.isnan(estimate_ic_interval(*args, level=0.9, **DRAW)).all()
 
 
 def test_means_of_groups_are_as_sure_as_their_blocks():
@@ -40,9 +45,9 @@ def test_means_of_groups_are_as_sure_as_their_blocks():
     rng = np.random.default_rng(0)
     block, group = np.repeat(np.arange(40), 50), np.tile([0, 1], 1000)
     y = rng.standard_normal(40)[block] + group
-    mean, low, high = group_mean_intervals(y, group, block, samples=2000, level=0.95, seed=1)
+    mean, low, high = estimate_group_means(y, group, block, samples=2000, level=0.95, seed=1)
     assert mean == pytest.approx([y[group == k].mean() for k in (0, 1)])
     wide = 2 * 2.02 * y[group == 0].std() / np.sqrt(40)
     assert high - low == pytest.approx([wide, wide], rel=0.1)
-    _, low, high = group_mean_intervals(y, group, block % 7, samples=100, level=0.95, seed=1)
+    _, low, high = estimate_group_means(y, group, block % 7, samples=100, level=0.95, seed=1)
     assert np.isnan([low, high]).all()

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from ofiml.evaluation.shap_values import rank_agreement, rank_features
+from ofiml.evaluation.shap_values import measure_rank_agreement, rank_features
 from ofiml.metrics import scores as m
-from ofiml.metrics.bootstrap import assign_blocks, bootstrap_interval, tail_probability
+from ofiml.metrics.bootstrap import assign_blocks, compute_tail_probability, estimate_bootstrap_interval
 from ofiml.metrics.sampling import sample_evenly
 from ofiml.units import SECOND
 
@@ -35,11 +35,11 @@ def test_against_other_libraries(pair):
     assert m.brier(y, up) == pytest.approx(sk.brier_score_loss(y[moved] > 0, up[moved]))
     chances = np.column_stack([0.7 * (1 - up), np.full(len(y), 0.3), 0.7 * up])
     assert m.class_log_loss(np.sign(y), chances) == pytest.approx(sk.log_loss(np.sign(y), chances))
-    np.testing.assert_allclose(m.up_if_moved(chances), up)
-    assert m.up_if_moved(np.array([[0.0, 1.0, 0.0]])).tolist() == [0.5]
-    assert m.auc(y, m.places(y_hat)) == m.auc(y, y_hat)
-    assert m.rank_ic(m.places(y), m.places(y_hat)) == m.rank_ic(y, y_hat)
-    np.testing.assert_array_equal(m.ranks(y), stats.rankdata(y))
+    np.testing.assert_allclose(m.condition_on_move(chances), up)
+    assert m.condition_on_move(np.array([[0.0, 1.0, 0.0]])).tolist() == [0.5]
+    assert m.auc(y, m.find_places(y_hat)) == m.auc(y, y_hat)
+    assert m.rank_ic(m.find_places(y), m.find_places(y_hat)) == m.rank_ic(y, y_hat)
+    np.testing.assert_array_equal(m.compute_ranks(y), stats.rankdata(y))
     called = moved & (y_hat != 0)
     assert m.hit_rate(y, y_hat) == pytest.approx(np.mean(np.sign(y[called]) == np.sign(y_hat[called])))
 
@@ -98,7 +98,7 @@ def test_the_interval_covers_what_it_should_under_dependence(trials):
         x = np.repeat(rng.standard_normal(60), 20) + 0.1 * rng.standard_normal(1200)
         for wide in (True, False):
             block = np.arange(1200) // (20 if wide else 1)
-            low, high = bootstrap_interval(
+            low, high = estimate_bootstrap_interval(
                 lambda rows, x=x: float(x[rows].mean()), block, samples=200, level=0.95, seed=seed
             )
             if wide:
@@ -114,13 +114,13 @@ def test_few_blocks_widen_the_interval():
     covered, trials = 0, 200
     for seed in range(trials):
         x = np.random.default_rng(seed).standard_normal(10)
-        low, high = bootstrap_interval(
+        low, high = estimate_bootstrap_interval(
             lambda rows, x=x: float(x[rows].mean()), np.arange(10), samples=200, level=0.95, seed=seed
         )
         covered += low < 0 < high
     assert 0.92 < covered / trials < 0.98
-    assert tail_probability(0.95, 10) == pytest.approx(stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9)))
-    assert tail_probability(0.95, 100_000) == pytest.approx(0.025, rel=1e-3)
+    assert compute_tail_probability(0.95, 10) == pytest.approx(stats.norm.cdf(np.sqrt(10 / 9) * stats.t.ppf(0.025, 9)))
+    assert compute_tail_probability(0.95, 100_000) == pytest.approx(0.025, rel=1e-3)
 
 
 def test_equal_blocks_are_resampled_as_arch_does(pair):
@@ -130,16 +130,16 @@ def test_equal_blocks_are_resampled_as_arch_does(pair):
     def of_blocks(drawn):
         return m.ic(*(side[np.concatenate([rows[b] for b in drawn])] for side in pair))
 
-    inside = 1 - 2 * tail_probability(0.95, 20)
+    inside = 1 - 2 * compute_tail_probability(0.95, 20)
     arch = IIDBootstrap(np.arange(20), seed=np.random.default_rng(3)).conf_int(of_blocks, 200, "percentile", inside)
-    ours = bootstrap_interval(
+    ours = estimate_bootstrap_interval(
         lambda drawn: m.ic(y[drawn], y_hat[drawn]), np.arange(400) // 20, samples=200, level=0.95, seed=3
     )
     np.testing.assert_allclose(ours, arch.ravel(), rtol=1e-12)
 
 
 def test_an_interval_needs_two_blocks():
-    low, high = bootstrap_interval(lambda rows: 1.0, np.zeros(5, np.int64), samples=10, level=0.95, seed=0)
+    low, high = estimate_bootstrap_interval(lambda rows: 1.0, np.zeros(5, np.int64), samples=10, level=0.95, seed=0)
     assert np.isnan(low)
     assert np.isnan(high)
 
@@ -149,8 +149,8 @@ def test_importance_orders_and_shows_disagreement():
     entries = rank_features(["a", "b", "c"], by_fold)
     assert [e.feature for e in entries] == ["b", "c", "a"]
     assert (entries[0].rank_low, entries[0].rank_high) == (1, 2)
-    assert rank_agreement(by_fold) == pytest.approx(0.5)
-    assert np.isnan(rank_agreement(by_fold[:1]))
+    assert measure_rank_agreement(by_fold) == pytest.approx(0.5)
+    assert np.isnan(measure_rank_agreement(by_fold[:1]))
 
 
 def test_sample_spreads_over_all_rows():

@@ -25,18 +25,20 @@ def strategies(seed, times=300, runs=6, skill=()):
 
 
 def test_the_mean_of_a_performance_is_its_measure():
-    assert compared.ic_contributions(Y, Y_HAT).mean() == pytest.approx(ic(Y, Y_HAT))
-    assert compared.r2_contributions(Y, Y_HAT, MEAN).mean() == pytest.approx(r2(Y, Y_HAT, MEAN))
-    assert compared.sharpe_contributions(Y).mean() == pytest.approx(sharpe(Y), rel=0.01)
+    assert compared.compute_ic_contributions(Y, Y_HAT).mean() == pytest.approx(ic(Y, Y_HAT))
+    assert compared.compute_r2_contributions(Y, Y_HAT, MEAN).mean() == pytest.approx(r2(Y, Y_HAT, MEAN))
+    assert compared.compute_sharpe_contributions(Y).mean() == pytest.approx(sharpe(Y), rel=0.01)
     time = np.repeat(np.arange(100), 3)
-    assert compared.average_by_time(compared.ic_contributions(Y, Y_HAT), time).mean() == pytest.approx(ic(Y, Y_HAT))
-    assert not compared.ic_contributions(Y, np.zeros(300)).any()
-    assert not compared.sharpe_contributions(np.zeros(5)).any()
+    assert compared.average_by_time(compared.compute_ic_contributions(Y, Y_HAT), time).mean() == pytest.approx(
+        ic(Y, Y_HAT)
+    )
+    assert not compared.compute_ic_contributions(Y, np.zeros(300)).any()
+    assert not compared.compute_sharpe_contributions(np.zeros(5)).any()
 
 
 def test_the_error_of_a_sharpe_ratio_is_that_of_lo():
     gains = 0.5 + rng.standard_normal(200_000)
-    assert compared.sharpe_contributions(gains).std() == pytest.approx(np.sqrt(1 + 0.5**2 / 2), rel=0.01)
+    assert compared.compute_sharpe_contributions(gains).std() == pytest.approx(np.sqrt(1 + 0.5**2 / 2), rel=0.01)
 
 
 def test_diebold_mariano_by_hand():

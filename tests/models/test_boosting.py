@@ -6,7 +6,7 @@ import pytest
 from ofiml.errors import DataError
 from ofiml.models import lgbm
 from ofiml.models.registry import build_model
-from ofiml.ofi.columns import price_sign
+from ofiml.ofi.columns import find_price_sign
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 from tests.intervals import apart
@@ -190,7 +190,7 @@ def test_a_monotone_model_must_know_its_features(configure):
     ],
 )  # fmt: skip
 def test_which_way_a_column_pushes(column, sign):
-    assert price_sign(column) == sign
+    assert find_price_sign(column) == sign
 
 
 @pytest.mark.slow
@@ -199,7 +199,7 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     import polars as pl
 
     from ofiml.data.synthetic import simulate
-    from ofiml.ofi.flow import flow_groups, flow_matrix
+    from ofiml.ofi.flow import build_flow_matrix, list_flow_groups
     from ofiml.ofi.reduce import build_reducer
     from ofiml.samples.prepare import prepare_session
     from ofiml.samples.settings import SampleSettings
@@ -212,11 +212,11 @@ def test_every_column_of_flow_has_a_sign_as_price_follows_it(configure):
     for name in ("best_level", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_powell", "mlofi_ridge", "pca"):
         for parts in ("net", "sides"):
             config = configure(*base, "model=ols", f"ofi={name}", f"ofi.parts={parts}")
-            flow = flow_matrix(rows, prepared.flow_levels, "none", flow_groups(config.ofi))
+            flow = build_flow_matrix(rows, prepared.flow_levels, "none", list_flow_groups(config.ofi))
             fitted = build_reducer(config.ofi, flow.shape[1]).fit(flow, y)
             x = fitted.transform(flow)
             for k, column in enumerate(fitted.columns):
-                assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == price_sign(column), column
+                assert np.sign(np.corrcoef(x[:, k], y)[0, 1]) == find_price_sign(column), column
 
 
 def test_options_that_are_off_change_nothing(configure):

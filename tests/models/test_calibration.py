@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ofiml.errors import DataError
-from ofiml.models.base import binary_probabilities
-from ofiml.models.calibration import Calibrated, Isotonic, Sigmoid
+from ofiml.models.base import expand_binary_probabilities
+from ofiml.models.calibration import CalibratedClassifier, Isotonic, Sigmoid
 from ofiml.models.registry import build_model
 from tests.intervals import apart
 
@@ -26,7 +26,7 @@ class Boastful:
         if self.flat:
             p = np.exp(3 * np.column_stack([-x[:, 0], np.zeros(len(x)), x[:, 0]]))
             return p / p.sum(axis=1)[:, None]
-        return binary_probabilities(1 / (1 + np.exp(-3 * x[:, 0])))
+        return expand_binary_probabilities(1 / (1 + np.exp(-3 * x[:, 0])))
 
 
 def brier(p, happened):
@@ -43,7 +43,7 @@ def rows():
 @pytest.mark.parametrize("method", ["isotonic", "sigmoid"])
 def test_a_boastful_model_is_brought_down_to_what_happens(rows, method):
     x, y = rows
-    fitted = Calibrated(Boastful, method, flat=False).fit(x[:3000], y[:3000], apart(3000))
+    fitted = CalibratedClassifier(Boastful, method, flat=False).fit(x[:3000], y[:3000], apart(3000))
     up = fitted.probabilities(x[3000:])[:, 2]
     happened = (y[3000:] > 0).astype(float)
     truth = 1 / (1 + np.exp(-x[3000:, 0]))
@@ -66,7 +66,7 @@ def test_three_ways_are_calibrated_each_and_sum_to_one(method):
     law = np.exp(np.column_stack([-x[:, 0], np.zeros(6000), x[:, 0]]))
     law /= law.sum(axis=1)[:, None]
     y = (rng.random(6000)[:, None] > law.cumsum(axis=1)).sum(axis=1) - 1.0
-    fitted = Calibrated(lambda: Boastful(flat=True), method, flat=True).fit(x[:3000], y[:3000], apart(3000))
+    fitted = CalibratedClassifier(lambda: Boastful(flat=True), method, flat=True).fit(x[:3000], y[:3000], apart(3000))
     chances = fitted.probabilities(x[3000:])
     np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-12)
     raw = np.abs(Boastful(flat=True).probabilities(x[3000:]) - law[3000:]).mean()
@@ -91,12 +91,12 @@ def test_the_curve_is_fitted_out_of_fold_and_the_model_on_all_rows():
 
         def probabilities(self, x):
             assert len(self.known) == 900 or not set(self.known) & set(x[:, 0].tolist())
-            return binary_probabilities(
+            return expand_binary_probabilities(
                 np.array([0.5 + 0.49 * self.known.get(v, 1.0 if v % 2 else -1.0) for v in x[:, 0]])
             )
 
     inner = apart(900, embargo=25_000_000_000)
-    fitted = Calibrated(ByHeart, "sigmoid", flat=False).fit(x, y, inner)
+    fitted = CalibratedClassifier(ByHeart, "sigmoid", flat=False).fit(x, y, inner)
     up = fitted.probabilities(x)[:, 2]
     assert np.abs(up - 0.5).max() < 0.1
     fits = [fit for one in made for fit in one.fits]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ofiml.errors import DataError
-from ofiml.models.base import binary_probabilities
-from ofiml.models.flat import WithFlat
+from ofiml.models.base import expand_binary_probabilities
+from ofiml.models.flat import FlatShareClassifier
 from ofiml.models.registry import build_model
 from tests.intervals import apart
 
@@ -94,9 +94,9 @@ def test_by_hand():
             return np.full(len(x), 0.5)
 
         def probabilities(self, x):
-            return binary_probabilities(np.full(len(x), 0.75))
+            return expand_binary_probabilities(np.full(len(x), 0.75))
 
     x, y = np.zeros((4, 1)), np.array([1.0, 0.0, -1.0, 1.0])
-    fitted = WithFlat(Sure()).fit(x, y, apart(4))
+    fitted = FlatShareClassifier(Sure()).fit(x, y, apart(4))
     assert fitted.predict(x).tolist() == [0.375] * 4
     assert fitted.probabilities(x)[0].tolist() == [0.1875, 0.25, 0.5625]

@@ -9,7 +9,7 @@ import pytest
 
 from ofiml.errors import DataError
 from ofiml.models import trees
-from ofiml.models.flat import WithFlat
+from ofiml.models.flat import FlatShareClassifier
 from ofiml.models.registry import build_model
 from tests.effort import bounded
 from tests.intervals import apart
@@ -66,7 +66,7 @@ def assert_same_bits(configure, model, x, stem, task):
     np.testing.assert_array_equal(again.predict(x).view(np.int64), expected.view(np.int64))
     one_by_one = np.concatenate([again.predict(x[i : i + 1]) for i in range(len(x))])
     np.testing.assert_array_equal(one_by_one.view(np.int64), expected.view(np.int64))
-    return again.model.trees if isinstance(again, WithFlat) else again.trees
+    return again.model.trees if isinstance(again, FlatShareClassifier) else again.trees
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])

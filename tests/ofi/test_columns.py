@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ofiml.ofi.columns import PRICE_SIGN, FlowColumn, ReducedColumn, price_sign
+from ofiml.ofi.columns import PRICE_SIGN, FlowColumn, ReducedColumn, find_price_sign
 
 PARTS = st.sampled_from(sorted(PRICE_SIGN))
 WINDOWS = st.none() | st.sampled_from(["1s", "30s", "1.5m", "250ms", "2h"])
@@ -26,7 +26,7 @@ def test_a_reduced_column_reads_what_it_writes(reduction, part, window):
     column = ReducedColumn(reduction, part, window)
     assert ReducedColumn.parse(column.name) == column
     assert FlowColumn.parse(column.name) is None
-    assert price_sign(column.name) == (1 if reduction == "mlofi_ridge" else PRICE_SIGN[part])
+    assert find_price_sign(column.name) == (1 if reduction == "mlofi_ridge" else PRICE_SIGN[part])
 
 
 @pytest.mark.parametrize(

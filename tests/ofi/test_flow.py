@@ -14,7 +14,7 @@ from ofiml.data.schema import (
 )
 from ofiml.features import kernel
 from ofiml.features.order_flow import ask_flow, bid_flow
-from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
+from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow, name_flow_columns
 from tests.books import mirrored, random_session, session
 
 # (bid move, ask move) in ticks -> flow, from bid 100 x 5, ask 102 x 7 to sizes 3 and 4, by hand from eq. 2-4:
@@ -72,7 +72,7 @@ def test_flow_of_all_states_is_that_of_each_pair(book):
 def table(s, per="message", step=1):
     book = select_states(s, per)
     bars = time_bars(s, book, step * 10**9)
-    return bar_flow(s, per, bars)
+    return compute_bar_flow(s, per, bars)
 
 
 @settings(max_examples=25, deadline=None)
@@ -80,7 +80,9 @@ def table(s, per="message", step=1):
 def test_the_mirrored_book_has_the_opposite_flow(seed):
     s = random_session(seed, 60)
     ours, mirror = table(s), table(mirrored(s))
-    np.testing.assert_array_equal(ours.select(flow_columns(3)).to_numpy(), -mirror.select(flow_columns(3)).to_numpy())
+    np.testing.assert_array_equal(
+        ours.select(name_flow_columns(3)).to_numpy(), -mirror.select(name_flow_columns(3)).to_numpy()
+    )
     np.testing.assert_array_equal(ours["depth"].to_numpy(), mirror["depth"].to_numpy())
 
 
@@ -123,7 +125,7 @@ def test_depth_is_one_number_a_bar_over_the_sides_that_are_there():
     assert np.isnan(flows["depth"][1])
     assert flows["ofi_00"].to_list() == [2, 0, 0]
     assert flows["ofi_01"].to_list() == [2, 0, 0]  # the bid of level 2 appears with 2 lots
-    by_depth = flow_matrix(flows, 2, "depth")
+    by_depth = build_flow_matrix(flows, 2, "depth")
     np.testing.assert_allclose(by_depth[0], 2 / flows["depth"][0])
     np.testing.assert_array_equal(by_depth[1], 0.0)
 

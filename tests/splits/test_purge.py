@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ofiml.errors import DataError
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Hours, Intervals, Rows
-from ofiml.splits.walk_forward import WalkForward, walk_forward
+from ofiml.splits.walk_forward import WalkForward, build_walk_forward_folds
 
 SECOND = 1_000_000_000
 spans = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 30)), max_size=12)
@@ -62,7 +62,7 @@ def test_walk_forward_keeps_what_purgedcv_keeps(seed, window):
 @pytest.mark.parametrize("embargo", [0, 1, 60, 500])
 def test_no_train_interval_comes_near_a_test_interval(seed, embargo):
     rows = rows_of(seed, 500, 5, 400)
-    for fold in walk_forward(rows, folds=5, first_train=0.5, embargo=embargo * SECOND):
+    for fold in build_walk_forward_folds(rows, folds=5, first_train=0.5, embargo=embargo * SECOND):
         first = np.minimum(rows.first_used, rows.label_start)[fold.train, None]
         last = rows.label_end[fold.train, None]
         start, end = rows.label_start[fold.test], rows.label_end[fold.test]
@@ -74,12 +74,12 @@ def test_no_train_interval_comes_near_a_test_interval(seed, embargo):
 
 def test_test_blocks_tile_the_rows_after_the_first_train_share():
     rows = rows_of(0, 101, 5, 10)
-    folds = walk_forward(rows, folds=3, first_train=0.4, embargo=0)
+    folds = build_walk_forward_folds(rows, folds=3, first_train=0.4, embargo=0)
     np.testing.assert_array_equal(np.concatenate([f.test for f in folds]), np.arange(40, 101))
 
 
 def test_too_few_rows_are_an_error():
     with pytest.raises(DataError, match="too few"):
-        walk_forward(rows_of(0, 5, 1, 2), folds=6, first_train=0.5, embargo=0)
+        build_walk_forward_folds(rows_of(0, 5, 1, 2), folds=6, first_train=0.5, embargo=0)
     with pytest.raises(DataError, match=r"inner fold 0 of split\.n_folds keeps none of"):
-        walk_forward(rows_of(0, 20, 1, 2), folds=2, first_train=0.5, embargo=10**15)
+        build_walk_forward_folds(rows_of(0, 20, 1, 2), folds=2, first_train=0.5, embargo=10**15)

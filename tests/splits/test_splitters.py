@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ofiml.errors import DataError
 from ofiml.splits.combinatorial import Combinatorial
-from ofiml.splits.fold import count_leaks, purged_fold
+from ofiml.splits.fold import build_purged_fold, count_leaks
 from ofiml.splits.rows import Hours, Intervals, Rows
 from ofiml.splits.session_out import LeaveOneSessionOut
 from ofiml.splits.walk_forward import WalkForward
@@ -189,7 +189,7 @@ def test_embargo_is_exact_to_the_nanosecond(side, nearer):
     columns = [0, 1000 * SECOND, first], [0, 1000 * SECOND, start], [5, 1001 * SECOND, end]
     rows = Intervals(*(np.array(column, np.int64) for column in columns))
     test = np.array([1])
-    fold = purged_fold(0, rows, np.array([0, 2]), test, embargo)
+    fold = build_purged_fold(0, rows, np.array([0, 2]), test, embargo)
     assert fold.purged == 0
     assert fold.embargoed == nearer
     assert len(fold.train) == 2 - nearer
@@ -199,7 +199,7 @@ def test_look_back_is_purged_where_training_follows_testing_and_allowed_where_it
     at = np.arange(6, dtype=np.int64) * 100 * SECOND
     rows = Intervals(at - 250 * SECOND, at, at + 10 * SECOND)
     # Rows 3 and 4 look back into the label of row 2; row 1's label ends before it, whatever row 2 looked back to.
-    fold = purged_fold(0, rows, np.array([0, 1, 3, 4, 5]), np.array([2]), 0)
+    fold = build_purged_fold(0, rows, np.array([0, 1, 3, 4, 5]), np.array([2]), 0)
     assert fold.purged_rows.tolist() == [3, 4]
     assert fold.train.tolist() == [0, 1, 5]
 
@@ -221,7 +221,7 @@ def test_an_empty_fold_says_why(look_back, label, embargo, sentence):
     at = np.arange(4, dtype=np.int64) * 100 * SECOND
     rows = Intervals(at - look_back * SECOND, at, at + label * SECOND)
     with pytest.raises(DataError) as error:
-        purged_fold(4, rows, np.array([2, 3]), np.array([1]), embargo * SECOND)
+        build_purged_fold(4, rows, np.array([2, 3]), np.array([1]), embargo * SECOND)
     assert str(error.value) == f"Fold 4 keeps none of 2 candidate train rows: {sentence}"
 
 
@@ -238,7 +238,7 @@ def test_borders_in_time_do_not_depend_on_how_many_bars_there_are():
     spans = [[f.spans for f in WalkForward("time", 3, 0.4, None, 0).split(rows)] for rows in (many, few)]
     assert spans[0] == spans[1]
     # A total of 8000 s of trading, 3200 of which train first: each block has 1600.
-    lengths = [many.hours.elapsed(np.array([s.until - 1, s.start - 1])) for (s,) in spans[0]]
+    lengths = [many.hours.convert_to_trading_time(np.array([s.until - 1, s.start - 1])) for (s,) in spans[0]]
     assert [int(a - b) for a, b in lengths] == [1600 * SECOND] * 3
 
 
@@ -247,8 +247,8 @@ def test_trading_time_stands_still_between_sessions():
     assert hours.dates == ("a", "b")
     assert hours.total == 160
     at = np.array([-5, 0, 40, 100, 500, DAY, DAY + 1, DAY + 60, DAY + 99])
-    assert hours.elapsed(at).tolist() == [0, 0, 40, 100, 100, 100, 101, 160, 160]
-    assert [hours.instant(e) for e in (1, 100, 101, 160)] == [1, 100, DAY + 1, DAY + 60]
+    assert hours.convert_to_trading_time(at).tolist() == [0, 0, 40, 100, 100, 100, 101, 160, 160]
+    assert [hours.find_instant(e) for e in (1, 100, 101, 160)] == [1, 100, DAY + 1, DAY + 60]
 
 
 def test_whole_dates_are_tested():

@@ -7,13 +7,13 @@ from ofiml.evaluation.seeds import SeedScores
 from ofiml.labels import convert_to_ticks
 from ofiml.metrics.scores import (
     class_log_loss,
+    condition_on_move,
     log_loss,
     r2,
-    up_if_moved,
 )
-from ofiml.models.base import Task, binary_probabilities
+from ofiml.models.base import Task, expand_binary_probabilities
 from ofiml.models.blend import Blend
-from ofiml.models.flat import WithFlat
+from ofiml.models.flat import FlatShareClassifier
 from ofiml.tuning import inner as tuning
 from ofiml.tuning.inner import InnerFold, evaluate
 from tests.conftest import slow_except
@@ -38,7 +38,7 @@ class TwoWay:
         return 2 * self.up(x) - 1
 
     def probabilities(self, x):
-        return binary_probabilities(self.up(x))
+        return expand_binary_probabilities(self.up(x))
 
 
 class ThreeWay(TwoWay):
@@ -61,7 +61,9 @@ def rows():
     return x, np.where(rng.random(len(x)) < MOVES, way, 0.0)
 
 
-@pytest.mark.parametrize("make", [lambda boast: WithFlat(TwoWay(boast)), ThreeWay], ids=["two ways", "three ways"])
+@pytest.mark.parametrize(
+    "make", [lambda boast: FlatShareClassifier(TwoWay(boast)), ThreeWay], ids=["two ways", "three ways"]
+)
 def test_tuning_and_the_log_loss_prefer_the_truth_to_boasting(configure, rows, monkeypatch, make):
     x, y = rows
     half = len(y) // 2
@@ -71,14 +73,14 @@ def test_tuning_and_the_log_loss_prefer_the_truth_to_boasting(configure, rows, m
         monkeypatch.setattr(tuning, "build_model", lambda *_, boast=boast, **__: make(boast))
         scores[boast] = evaluate(config, [fold], task="classification", seed=1, should_prune=lambda _: False).score
         fitted = make(boast).fit(fold.x, fold.y, fold.rows)
-        losses[boast] = log_loss(fold.y_held, up_if_moved(fitted.probabilities(fold.x_held)))
+        losses[boast] = log_loss(fold.y_test, condition_on_move(fitted.probabilities(fold.x_test)))
     assert max(scores, key=scores.get) == 1.0
     assert min(losses, key=losses.get) == 1.0
 
 
 def test_a_calibrated_model_has_skill_however_seldom_the_mid_moves(rows):
     x, y = rows
-    fitted = WithFlat(TwoWay()).fit(x, y, apart(len(y)))
+    fitted = FlatShareClassifier(TwoWay()).fit(x, y, apart(len(y)))
     mean = np.full(len(y), y.mean())
     assert 0.015 < r2(y, fitted.predict(x), mean) < 0.03
     assert r2(y, TwoWay().predict(x), mean) < -0.09  # what is said of rows that move is no forecast of all
@@ -94,7 +96,7 @@ def test_edges_of_a_mixed_blend_are_of_the_right_size(configure, rows, how):
     x, y = x[:20_000], y[:20_000]
     settings = f"model.how={how}", "model.members.lgbm.objective=three_class"
     blend = Blend(configure("model=blend_direction", "target=direction", *settings).model, Task("direction", 1))
-    blend._make = lambda: [WithFlat(TwoWay()), ThreeWay()]
+    blend._make = lambda: [FlatShareClassifier(TwoWay()), ThreeWay()]
     blend.fit(x, y, apart(len(y)))
     chances, y_hat, move = blend.probabilities(x), blend.predict(x), 2.0 * y
     np.testing.assert_allclose(y_hat, chances[:, 2] - chances[:, 0], atol=1e-12)
@@ -132,7 +134,7 @@ def test_every_target_and_classifier_runs_and_is_of_one_scale(run, target, model
     assert chances[:, 1].mean() == pytest.approx(np.mean(y == 0), abs=0.1)
     pooled = report.metrics.pooled
     assert pooled["brier"].value == pytest.approx(report.reliability["up"].brier)
-    assert pooled["log_loss"].value == log_loss(y, up_if_moved(chances))
+    assert pooled["log_loss"].value == log_loss(y, condition_on_move(chances))
     assert pooled["r2"].value > -0.1
     assert report.reliability["flat"].rows == found.height
 

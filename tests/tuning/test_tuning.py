@@ -15,10 +15,10 @@ import pytest
 from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
-from ofiml.tuning import Train, inner, study, tune
+from ofiml.tuning import TrainRows, inner, study, tune
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.slots import Slots
-from ofiml.tuning.suggest import Generation, space_distributions
+from ofiml.tuning.suggest import Generation, build_distributions
 
 SECOND = 1_000_000_000
 
@@ -28,7 +28,7 @@ def rows():
     flow = rng.standard_normal((400, 3))
     t = np.arange(400) * 10 * SECOND
     y = flow @ [1.0, 0.5, 0.0] + rng.standard_normal(400)
-    return Train(flow, np.empty((400, 0)), y, Intervals(t - 10 * SECOND, t, t + 10 * SECOND))
+    return TrainRows(flow, np.empty((400, 0)), y, Intervals(t - 10 * SECOND, t, t + 10 * SECOND))
 
 
 @pytest.fixture
@@ -111,14 +111,14 @@ def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
     settings = settled(config, tmp_path, 8)
     first = [Generation(config.model, [], settings, 7, 0).suggest(place) for place in range(4)]
     before = [
-        Generation(config.model, [], settings, 7, 0).finished(place, params, Outcome("complete", [0.1 * place] * 3))
+        Generation(config.model, [], settings, 7, 0).build_record(place, params, Outcome("complete", [0.1 * place] * 3))
         for place, params in enumerate(first)
     ]
     expected = [Generation(config.model, before, settings, 7, 0).suggest(place) for place in range(4, 8)]
-    slots = Slots(tmp_path / "study", 4, space_distributions(config.model), 3)
+    slots = Slots(tmp_path / "study", 4, build_distributions(config.model), 3)
     for trial in reversed(before):
         slots.add(trial)
-    read = list(slots.finished().values())
+    read = list(slots.read_finished().values())
     again = Generation(config.model, read, settings, 7, 0)
     assert [again.suggest(place) for place in (7, 6, 5, 4)] == expected[::-1]
     other = Generation(config.model, before[:3], settings, 7, 0)
@@ -201,12 +201,12 @@ def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypa
     """What another process is at is neither done twice nor left out: it is taken over when its lock comes free."""
     tuned(configure, train, tmp_path, trials=4)
     (folder,) = tmp_path.glob("*/journal")
-    slots, sleeps = Slots(folder.parent, 4, space_distributions(configure("model=ridge").model), 3), []
+    slots, sleeps = Slots(folder.parent, 4, build_distributions(configure("model=ridge").model), 3), []
     held = slots.claim(5)
     assert held.__enter__()
 
     def slept(seconds):
-        sleeps.append(len(slots.finished()))
+        sleeps.append(len(slots.read_finished()))
         if len(sleeps) == 3:
             held.__exit__(None, None, None)
 
@@ -223,7 +223,7 @@ def test_other_rows_or_settings_have_another_journal(configure, train, tmp_path,
     tuned(configure, train, tmp_path, trials=1, generation=1)
     tuned(configure, train, tmp_path, trials=1, seed=8)
     tuned(configure, train, tmp_path, trials=1, fold=1)
-    monkeypatch.setattr(study, "code_identity", lambda *packages: ["other code", *packages])
+    monkeypatch.setattr(study, "identify_code", lambda *packages: ["other code", *packages])
     tuned(configure, train, tmp_path, trials=1)
     assert len(list(tmp_path.glob("*/journal"))) == 7
     tuned(configure, train, tmp_path, trials=2)
@@ -236,17 +236,17 @@ def test_what_makes_a_trial_is_all_the_code_and_what_it_asks(monkeypatch, tmp_pa
     import ofiml
     from ofiml import provenance
 
-    first = provenance.code_identity("scipy")
+    first = provenance.identify_code("scipy")
     assert first[1] == version("scipy")
     copy = tmp_path / "ofiml"
     shutil.copytree(Path(ofiml.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "__file__", str(copy / "provenance.py"))
-    digests = {first[0], provenance.code_identity.__wrapped__()[0]}
+    digests = {first[0], provenance.identify_code.__wrapped__()[0]}
     assert len(digests) == 1
     for part in ("units.py", "config/model.py", "tuning/inner.py", "splits/fold.py"):
         with (copy / part).open("a") as file:
             file.write("# other\n")
-        digests.add(provenance.code_identity.__wrapped__()[0])
+        digests.add(provenance.identify_code.__wrapped__()[0])
     assert len(digests) == 5
 
 
@@ -360,11 +360,11 @@ def test_a_journal_gives_back_what_went_into_it(configure, tmp_path):
     settings = settled(configure("model=lgbm"), tmp_path, 8)
     generation = Generation(model, [], settings, 7, 0)
     outcomes = [("complete", [0.1, 1 / 3, -0.7]), ("pruned", [0.1, 1e-17]), ("failed", []), ("failed", [0.25])]
-    slots, made = Slots(tmp_path / "study", 4, space_distributions(model), 3), []
+    slots, made = Slots(tmp_path / "study", 4, build_distributions(model), 3), []
     for place, (state, scores) in enumerate(outcomes):
-        made.append(generation.finished(place, generation.suggest(place), Outcome(state, scores)))
+        made.append(generation.build_record(place, generation.suggest(place), Outcome(state, scores)))
         slots.add(made[-1])
-    for before, after in zip(made, slots.finished().values(), strict=True):
+    for before, after in zip(made, slots.read_finished().values(), strict=True):
         for what in ("params", "distributions", "state", "values", "intermediate_values", "user_attrs"):
             assert getattr(after, what) == getattr(before, what)
         assert [type(v) for v in after.params.values()] == [type(v) for v in before.params.values()]
@@ -383,9 +383,9 @@ def test_optuna_is_silent_whoever_asks_it_first():
     """In a process of its own: nothing else has set its loggers."""
     code = (
         "from optuna import logging, create_study\n"
-        "from ofiml.tuning.library import optuna\n"
+        "from ofiml.tuning.library import import_optuna\n"
         "assert logging.get_verbosity() == logging.INFO\n"
-        "optuna().create_study()\n"
+        "import_optuna().create_study()\n"
         "assert logging.get_verbosity() == logging.WARNING\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -395,11 +395,11 @@ def test_optuna_is_silent_whoever_asks_it_first():
 def test_the_first_of_two_results_counts(configure, train, tmp_path):
     """Two results of one place are the same, where locks lock; where they do not, all read the same one."""
     config = configure("model=ridge")
-    slots = Slots(tmp_path / "study", 4, space_distributions(config.model), 3)
+    slots = Slots(tmp_path / "study", 4, build_distributions(config.model), 3)
     generation = Generation(config.model, [], settled(config, tmp_path, 8), 7, 0)
     for score in (0.5, 0.7):
-        slots.add(generation.finished(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))
-    assert [t.value for t in slots.finished().values()] == [0.5]
+        slots.add(generation.build_record(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))
+    assert [t.value for t in slots.read_finished().values()] == [0.5]
     with slots.claim(0) as ours:
         assert not ours
 
@@ -481,7 +481,7 @@ def test_a_trial_is_held_against_the_median_of_means_so_far(configure, tmp_path)
     settings = settled(config, tmp_path, 8)
     empty = Generation(config.model, [], settings, 7, 0)
     before = [
-        empty.finished(place, {"alpha": 1.0 + place}, Outcome("complete", [1.0 + place, 2.0 + place, 0.0]))
+        empty.build_record(place, {"alpha": 1.0 + place}, Outcome("complete", [1.0 + place, 2.0 + place, 0.0]))
         for place in range(4)
     ]
     generation = Generation(config.model, before, settings, 7, 0)

@@ -76,28 +76,30 @@ def label_beyond_its_end(monkeypatch):
 
 
 def flow_centred_with_its_future(monkeypatch):
-    table = rows_room.flow_table
+    table = rows_room.build_flow_table
 
     def wrong(*arguments):
         flow = table(*arguments)
         return flow.with_columns(pl.col("ofi_00").cast(pl.Float64) - pl.col("ofi_00").mean())
 
-    monkeypatch.setattr(rows_room, "flow_table", wrong)
+    monkeypatch.setattr(rows_room, "build_flow_table", wrong)
 
 
 def flow_centred_over_the_block(monkeypatch):
-    matrix = training_inputs.flow_matrix
-    monkeypatch.setattr(training_inputs, "flow_matrix", lambda *asked: matrix(*asked) - matrix(*asked).mean(axis=0))
+    matrix = training_inputs.build_flow_matrix
+    monkeypatch.setattr(
+        training_inputs, "build_flow_matrix", lambda *asked: matrix(*asked) - matrix(*asked).mean(axis=0)
+    )
 
 
 def transform_over_the_block(monkeypatch):
-    features = Pipeline.features
+    features = Pipeline.build_features
 
     def wrong(self, flow, others):
         x = features(self, flow, others)
         return x / np.nanstd(x, axis=0)
 
-    monkeypatch.setattr(Pipeline, "features", wrong)
+    monkeypatch.setattr(Pipeline, "build_features", wrong)
 
 
 def prediction_of_the_next_bar(monkeypatch):
@@ -171,7 +173,7 @@ def held_out_on_the_test_rows(monkeypatch):
 
 def scaled_by_the_test_block(monkeypatch):
     """The pipeline carries the spread that its first feature has over the bars that it will be tested on."""
-    fit, build, features = training.fit_fold, training.build_pipeline, Pipeline.features
+    fit, build, features = training.fit_fold, training.build_pipeline, Pipeline.build_features
 
     def wrong(judged, block, *asked, **how):
         def scaled(*of):
@@ -184,7 +186,7 @@ def scaled_by_the_test_block(monkeypatch):
             return fit(judged, block, *asked, **how)
 
     monkeypatch.setattr(training, "fit_fold", wrong)
-    monkeypatch.setattr(Pipeline, "features", lambda self, *x: features(self, *x) / self.spread)
+    monkeypatch.setattr(Pipeline, "build_features", lambda self, *x: features(self, *x) / self.spread)
 
 
 def next_folds_rows(monkeypatch):

@@ -13,7 +13,7 @@ from ofiml.reporting.sentences import write_sentences
 from ofiml.study import run as experiment
 from ofiml.tracking.metrics import list_control_metrics
 from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
-from ofiml.validation.controls import EMPTY
+from ofiml.validation.controls import WITHOUT_SIGNAL
 
 S = 10**9
 
@@ -112,7 +112,7 @@ def test_a_sound_study_is_above_what_is_empty(run):
     study = run(*MARKET, "model=ols", "target=impact", "evaluation.controls=true")
     controls = json.loads(study.report.to_json())["controls"]
     assert list(controls) == [*("permuted", "random_walk", "shifted"), "zero", "ofi_sign"]
-    for name in EMPTY:
+    for name in WITHOUT_SIGNAL:
         assert abs(controls[name]["ic"]) < 0.3
         assert controls[name]["above"]["ic"]["low"] > 0.3
         assert not controls[name]["skill"]

@@ -1,4 +1,4 @@
-"""Trade the forecasts of a study and account for fills, costs and P&L.
+"""The backtest: it trades the forecasts of a study and accounts for fills, costs and P&L.
 
 `taker` crosses the spread one latency after each decision, `paths` trades every path of a combinatorial split,
 `account` keeps money in integers, and `summary` has the results: P&L, costs, Sharpe ratio and drawdown.

@@ -1,4 +1,4 @@
-"""Fills and the cash that they move, in integers: 1e-9 currency units times lots, mids doubled."""
+"""Fills and their cash flows, in integers of 1e-9 currency units times lots, doubled because mids are doubled."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,7 +24,7 @@ FILL_SCHEMA: dict[str, pl.DataType] = {
 
 
 class Fill(NamedTuple):
-    """A trade of `size` lots, columns as in `FILL_SCHEMA`; times in ns, money in currency."""
+    """A fill of `size` lots, with the columns of `FILL_SCHEMA`; times in UTC ns, prices and costs in currency."""
 
     symbol: str
     session: str
@@ -42,8 +42,8 @@ class Fill(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """Cash flows in integer money: `at_mid` what fills would have paid at the mid, `spread` and `commission` what they
-    cost beyond it.
+    """The account of a session, in integer money: `at_mid` is the cash flow of the fills at the mid, `spread` and
+    `commission` are their costs beyond it.
     """
 
     position: int = 0
@@ -52,7 +52,7 @@ class Account:
     commission: int = 0
 
     def fill(self, lots: int, bid: int, ask: int, fee_per_unit: float, fee_bps: float) -> tuple[int, int]:
-        """Trade `lots` (negative: sell) at the touch; return spread cost and commission. All money is doubled."""
+        """Fill an order of `lots` (negative: sell) at the touch; return spread cost and commission, doubled."""
         price = ask if lots > 0 else bid
         spread = abs(lots) * (ask - bid)
         fee = abs(lots) * (fee_per_unit * PRICE_SCALE + fee_bps * 1e-4 * price)
@@ -63,6 +63,6 @@ class Account:
         self.commission += commission
         return spread, commission
 
-    def gross(self, bid: int, ask: int) -> int:
-        """Mark the position at the mid of this quote: the profit before costs."""
+    def mark_gross(self, bid: int, ask: int) -> int:
+        """Mark the position at the mid of a quote, and return the profit before costs, doubled."""
         return self.at_mid + self.position * (bid + ask)

@@ -1,4 +1,4 @@
-"""A backtest of each path: where a bar is predicted several times, each whole history trades by itself."""
+"""The backtest of several paths: if bars are predicted several times, each path, a whole history, trades by itself."""
 
 from statistics import fmean, stdev
 
@@ -18,9 +18,9 @@ def backtest_paths(
     bar: str,
     size_unit: float,
 ) -> BacktestResult:
-    """Trade `rows` as `backtest` does; where these have a `path`, each path by itself.
+    """Backtest `rows` as `backtest` does; if they have a column `path`, each path by itself.
 
-    Then every number of the summary is the mean over paths, and the tables have a column `path`.
+    With paths, every number of the summary is the mean over paths, and the tables have a column `path`.
     """
     if "path" not in rows.columns:
         return backtest(rows, closing, config, bar=bar, size_unit=size_unit)
@@ -29,40 +29,40 @@ def backtest_paths(
         for path in rows["path"].unique().sort().to_list()
     }
 
-    def join(name: str) -> pl.DataFrame:
+    def join_tables(name: str) -> pl.DataFrame:
         return pl.concat([getattr(p, name).with_columns(pl.lit(k, pl.Int32).alias("path")) for k, p in parts.items()])
 
     return BacktestResult(
         summary=_summarise({path: part.summary for path, part in parts.items()}),
-        fills=join("fills"),
-        equity=join("equity"),
-        gains=join("gains"),
-        decided=join("decided"),
+        fills=join_tables("fills"),
+        equity=join_tables("equity"),
+        gains=join_tables("gains"),
+        decided=join_tables("decided"),
         annual=fmean(part.annual for part in parts.values()),
     )
 
 
 def _summarise(paths: dict[int, Summary]) -> Summary:
-    """The mean of each number over paths, NaN left out, and how far they differ."""
+    """Summarise paths: the mean of each number, without NaN, and the spread over paths."""
     summaries = list(paths.values())
     spread = PathSpread(
-        gross_pnl=_spread([s.gross_pnl for s in summaries]),
-        net_pnl=_spread([s.net_pnl for s in summaries]),
-        sharpe_net=_spread([s.sharpe_net for s in summaries]),
-        max_drawdown=_spread([s.max_drawdown for s in summaries]),
+        gross_pnl=_compute_spread([s.gross_pnl for s in summaries]),
+        net_pnl=_compute_spread([s.net_pnl for s in summaries]),
+        sharpe_net=_compute_spread([s.sharpe_net for s in summaries]),
+        max_drawdown=_compute_spread([s.max_drawdown for s in summaries]),
     )
     return Summary(
         gross_pnl=spread.gross_pnl.mean,
         net_pnl=spread.net_pnl.mean,
-        costs=_spread([s.costs for s in summaries]).mean,
+        costs=_compute_spread([s.costs for s in summaries]).mean,
         costs_by_kind=Costs(
-            spread=_spread([s.costs_by_kind.spread for s in summaries]).mean,
-            commission=_spread([s.costs_by_kind.commission for s in summaries]).mean,
+            spread=_compute_spread([s.costs_by_kind.spread for s in summaries]).mean,
+            commission=_compute_spread([s.costs_by_kind.commission for s in summaries]).mean,
         ),
-        fills=_spread([s.fills for s in summaries]).mean,
-        traded=_spread([s.traded for s in summaries]).mean,
-        unfilled=_spread([s.unfilled for s in summaries]).mean,
-        beyond_shown=_spread([s.beyond_shown for s in summaries]).mean,
+        fills=_compute_spread([s.fills for s in summaries]).mean,
+        traded=_compute_spread([s.traded for s in summaries]).mean,
+        unfilled=_compute_spread([s.unfilled for s in summaries]).mean,
+        beyond_shown=_compute_spread([s.beyond_shown for s in summaries]).mean,
         sharpe_net=spread.sharpe_net.mean,
         sharpe_unit=summaries[0].sharpe_unit,
         max_drawdown=spread.max_drawdown.mean,
@@ -82,8 +82,8 @@ def _summarise(paths: dict[int, Summary]) -> Summary:
     )
 
 
-def _spread(values: list[float]) -> Spread:
-    """NaN where no value is known, or one alone has no deviation."""
+def _compute_spread(values: list[float]) -> Spread:
+    """Compute the spread of the values that are not NaN. All is NaN without such values, the deviation with one."""
     known = [v for v in values if v == v]
     if not known:
         return Spread(*[float("nan")] * 4)

@@ -1,4 +1,4 @@
-"""What a backtest gained, lost and traded, and how far several paths differ in it."""
+"""The results of a backtest: profit, costs and trades, and their spread over several paths."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ofiml.metrics.estimates import Spread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Costs by kind, in currency."""
+    """The costs by kind, in currency."""
 
     spread: float
     commission: float
@@ -15,7 +15,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathSummary:
-    """What one path, a whole history, gained, lost and traded."""
+    """The results of one path, a whole history."""
 
     path: int
     gross_pnl: float
@@ -28,7 +28,7 @@ class PathSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathSpread:
-    """Mean, standard deviation, least and greatest over paths."""
+    """The spread of results over paths."""
 
     gross_pnl: Spread
     net_pnl: Spread
@@ -38,11 +38,11 @@ class PathSpread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Money in currency; `traded`, `unfilled` and `beyond_shown` in lots. `sharpe_net` is annualised as `sharpe_unit`
-    says, NaN where nothing was gained or lost.
+    """The results of a backtest. Money is in currency; `traded`, `unfilled` and `beyond_shown` are in lots.
+    `sharpe_net` is annualised as `sharpe_unit` describes, and NaN if the equity does not vary.
 
-    Of several paths every number is the mean over paths, `paths` has each one's own and `spread` how far they differ;
-    both are None of one history alone.
+    With several paths every number is the mean over paths, `paths` has the results of each and `spread` their spread;
+    both are None for one history.
     """
 
     gross_pnl: float

@@ -75,7 +75,7 @@ def compare(given: argparse.Namespace) -> None:
         chosen = [group for group in chosen if group[0].tags["kind"] == "forecast"]
         if not chosen:
             raise ConfigError("Impact runs are not traded and have no Sharpe ratio: use --measure ic or r2.")
-    with Stages() as stages, stages.stage("runs", sum(len(group) for group in chosen)) as bar:
+    with Stages() as stages, stages.start_stage("runs", sum(len(group) for group in chosen)) as bar:
         groups = [read_group(group, given.uri, bar.step) for group in chosen]
     with threadpool_limits(limits=1):
         judged = [

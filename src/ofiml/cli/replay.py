@@ -84,7 +84,7 @@ def _show(console: "Console", timings: "Timings") -> None:
     )
     for column in ("", "count", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")
-    for name, count, microseconds in timings.rows():
+    for name, count, microseconds in timings.summarise():
         table.add_row(name, f"{count:,}", *(f"{value:.1f}" for value in microseconds))
     console.print(table)
 

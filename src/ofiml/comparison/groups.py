@@ -12,7 +12,7 @@ from ofiml.data.schema import TIME
 from ofiml.errors import ConfigError
 from ofiml.tracking.logged_run import BAR, read_table
 from ofiml.tracking.read import ListedRun, fetch_files
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 _PREDICTIONS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
@@ -159,7 +159,7 @@ def _block(run: ListedRun) -> int | None:
     if text == "None":
         return None
     try:
-        length = duration(text, "evaluation.block_length")
+        length = parse_duration(text, "evaluation.block_length")
     except ConfigError as error:
         raise ConfigError(f"The params of run {run.run_id} are not valid: {error}") from error
     if length == 0:

@@ -11,7 +11,7 @@ from ofiml.comparison.trials import Trials
 from ofiml.comparison.verdicts import ComparedGroup
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.ui.figure import BLUE, GREY, style_figure
-from ofiml.ui.format import DASH, format_interval, format_number, markdown_table
+from ofiml.ui.format import DASH, format_interval, format_markdown_table, format_number
 
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
 
@@ -119,7 +119,7 @@ def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> 
     """Write the comparison as Markdown, with pairwise Diebold-Mariano p-values for up to 12 runs."""
     out = [f"# Runs of {safe(experiment)}", "", trials.words(), "", LEGEND, ""]
     for group in groups:
-        out += [f"## {group.heading}", "", markdown_table(write_header(group), write_rows(group)), ""]
+        out += [f"## {group.heading}", "", format_markdown_table(write_header(group), write_rows(group)), ""]
         out += [f"- {sentence}" for sentence in write_sentences(group)] + [""]
         if group.tests and 1 < len(group.runs) <= _MAX_PAIRED:
             ids = [row.run[:8] for row in group.runs]
@@ -127,7 +127,7 @@ def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> 
             out += [
                 "Diebold-Mariano, two-sided p that two runs are equally good:",
                 "",
-                markdown_table(["", *ids], rows),
+                format_markdown_table(["", *ids], rows),
                 "",
             ]
     return "\n".join(out)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ofiml.comparison.groups import Entry, Group
 from ofiml.comparison.trials import Trials
 from ofiml.errors import ConfigError
-from ofiml.labels import label_span
+from ofiml.labels import measure_label_span
 from ofiml.metrics import superiority as compared
 from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks
-from ofiml.metrics.hac import max_overlap
+from ofiml.metrics.hac import count_max_overlap
 from ofiml.metrics.overfitting import Overfitting, estimate_pbo
 from ofiml.metrics.sharpe import deflated_sharpe, sharpe
 from ofiml.tracking.logged_run import BAR
@@ -183,7 +183,7 @@ def _by_block(entry: Entry, lengths: set[int | None]) -> Float:
 
 def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
     """The block of each row, by that of the runs' own `evaluation.block_length` whose blocks are longest: fewest."""
-    span = label_span(predictions)
+    span = measure_label_span(predictions)
     session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
     return min((assign_blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))
 
@@ -207,9 +207,11 @@ def _together(entries: list[Entry], measure: str) -> Together | None:
     starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
     aligned = [common.join(table, on=BAR, how="left", maintain_order="left") for table in known]
     labels = common.join(entries[0].predictions, on=BAR, how="inner", maintain_order="left")
-    across = max_overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
+    across = count_max_overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
     if measure == "sharpe":
-        parts = [compared.sharpe_contributions(np.add.reduceat(table["net"].to_numpy(), starts)) for table in aligned]
+        parts = [
+            compared.compute_sharpe_contributions(np.add.reduceat(table["net"].to_numpy(), starts)) for table in aligned
+        ]
     else:
         parts = [compared.average_by_time(_of_rows(table, measure), times) for table in aligned]
     block = np.unique(_blocks(common, entries[0].predictions, _lengths(entries))[starts], return_inverse=True)[
@@ -221,7 +223,11 @@ def _together(entries: list[Entry], measure: str) -> Together | None:
 
 def _of_rows(table: pl.DataFrame, measure: str) -> Float:
     y, y_hat, mean = (table[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
-    return compared.ic_contributions(y, y_hat) if measure == "ic" else compared.r2_contributions(y, y_hat, mean)
+    return (
+        compared.compute_ic_contributions(y, y_hat)
+        if measure == "ic"
+        else compared.compute_r2_contributions(y, y_hat, mean)
+    )
 
 
 def _test(

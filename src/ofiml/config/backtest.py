@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from ofiml.config.bounds import Schema, a_duration, at_least, not_negative
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 
 @dataclass(slots=True)
@@ -23,4 +23,4 @@ class Backtest(Schema):
 
     @property
     def latency_ns(self) -> int:
-        return duration(self.latency, "backtest.latency")
+        return parse_duration(self.latency, "backtest.latency")

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from ofiml._typing import Activity, Per
 from ofiml.config.bounds import Schema, longer_than_0, positive
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class TimeBars(Schema):
 
     @property
     def step_ns(self) -> int:
-        return duration(self.step, "bars.step")
+        return parse_duration(self.step, "bars.step")
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
 
 from ofiml.config.checks import require, require_one_of
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 Rule = Callable[[str, Any], None]
 """`rule(key, value)` raises ConfigError for a value that the config's `key` cannot have; null is not passed to it."""
@@ -93,12 +93,12 @@ SEED = within("[0, 2147483648)")  # what every generator of random numbers takes
 
 def a_duration(key: str, value: str) -> None:
     """Require a length of time, as in 10s."""
-    duration(value, key)
+    parse_duration(value, key)
 
 
 def longer_than_0(key: str, value: str) -> None:
     """Require a length of time longer than 0."""
-    require(duration(value, key) > 0, f"{key} must be longer than 0.")
+    require(parse_duration(value, key) > 0, f"{key} must be longer than 0.")
 
 
 def each(rule: Rule) -> Rule:

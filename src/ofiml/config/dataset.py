@@ -11,7 +11,7 @@ from typing import Any
 
 from ofiml.config.checks import require, require_one_of, require_seed
 from ofiml.config.registry import Schemas
-from ofiml.units import SECOND, duration
+from ofiml.units import SECOND, parse_duration
 
 
 @dataclass(slots=True)
@@ -107,13 +107,13 @@ class SyntheticDataset:
     @property
     def periods(self) -> int:
         """Periods of a session, the last one possibly cut short."""
-        return -(-duration(self.session_length) // duration(self.period))
+        return -(-parse_duration(self.session_length) // parse_duration(self.period))
 
     @property
     def events_expected(self) -> float:
         """Roughly the rows of a session: each limit order ends in a cancel or a trade."""
         orders = 2 * self.uninformed_orders / (1 - self.excitation) + self.informed_orders
-        quotes = 2.5 * self.limit_rate * duration(self.session_length) / SECOND
+        quotes = 2.5 * self.limit_rate * parse_duration(self.session_length) / SECOND
         return len(self.impact) * (quotes + orders * self.periods)
 
     def __post_init__(self) -> None:
@@ -152,8 +152,8 @@ class SyntheticDataset:
         ):
             require(low <= getattr(self, key) <= high, f"dataset.{key} must lie between {low:g} and {high:g}.")
         for key in ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay"):
-            require(duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
-        require(duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
+            require(parse_duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
+        require(parse_duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
         require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 periods.")
         require(
             self.excitation * (1 + self.state_dependence) <= 0.95,

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from ofiml.config.bounds import Schema, at_least, between, each, longer_than_0, within
 from ofiml.config.checks import require
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 
 def _none_or_several(key: str, value: int) -> None:
@@ -38,4 +38,4 @@ class Evaluation(Schema):
 
     @property
     def block_ns(self) -> int | None:
-        return None if self.block_length is None else duration(self.block_length, "evaluation.block_length")
+        return None if self.block_length is None else parse_duration(self.block_length, "evaluation.block_length")

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from ofiml.config.bounds import Schema, a_duration, each_once, positive
 from ofiml.config.checks import require
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 
 @dataclass(slots=True)
@@ -36,8 +36,8 @@ class Features(Schema):
 
     @property
     def cross_delay_ns(self) -> int:
-        return duration(self.cross_delay, "features.cross_delay")
+        return parse_duration(self.cross_delay, "features.cross_delay")
 
     @property
     def cross_max_age_ns(self) -> int:
-        return duration(self.cross_max_age, "features.cross_max_age")
+        return parse_duration(self.cross_max_age, "features.cross_max_age")

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from ofiml._typing import Normalise, OfiName, Parts
 from ofiml.config.bounds import Schema, at_least, between, positive
 from ofiml.config.checks import require
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 PARTS: dict[Parts, tuple[str, ...]] = {
     "net": ("ofi",),
@@ -30,7 +30,7 @@ class Ofi(Schema):
     def __post_init__(self) -> None:
         Schema.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
         require(bool(self.windows), "ofi.windows is empty: write [bar], or look-backs like [bar,1s,30s,5m].")
-        lengths = [w if w == "bar" else duration(w, "ofi.windows") for w in self.windows]
+        lengths = [w if w == "bar" else parse_duration(w, "ofi.windows") for w in self.windows]
         require(0 not in lengths, "ofi.windows must be longer than 0.")
         require(len(set(lengths)) == len(lengths), f"ofi.windows names one twice: {', '.join(self.windows)}.")
         require(len(lengths) <= 20, "ofi.windows names more than 20 look-backs.")
@@ -38,7 +38,7 @@ class Ofi(Schema):
     @property
     def look_backs(self) -> list[int]:
         """The windows besides the bar, ns, ascending."""
-        return sorted(duration(w, "ofi.windows") for w in self.windows if w != "bar")
+        return sorted(parse_duration(w, "ofi.windows") for w in self.windows if w != "bar")
 
 
 @dataclass(slots=True)

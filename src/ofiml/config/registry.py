@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from ofiml.errors import ConfigError
-from ofiml.provenance import digest
+from ofiml.provenance import hash_contents
 
 Record = TypeVar("Record")
 Schema = TypeVar("Schema")
@@ -46,7 +46,7 @@ def package_digest(entry: EntryPoint) -> str:
     """Hash the code of an installed package: its version, and every Python file of the package."""
     file = _locate(entry.module.partition(".")[0])
     files = [] if file is None else sorted(file.parent.rglob("*.py")) if file.stem == "__init__" else [file]
-    return digest(name_package(entry).encode(), *(path.read_bytes() for path in files))
+    return hash_contents(name_package(entry).encode(), *(path.read_bytes() for path in files))
 
 
 class Registry(Mapping[str, Record], Generic[Record]):

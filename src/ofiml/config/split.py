@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from ofiml._typing import CutBy, SplitName
 from ofiml.config.bounds import Schema, a_duration, at_least, within
 from ofiml.config.checks import require
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 _MAX_FOLDS = 1000
 
@@ -23,7 +23,7 @@ class Split(Schema):
 
     @property
     def embargo_ns(self) -> int:
-        return duration(self.embargo, "split.embargo")
+        return parse_duration(self.embargo, "split.embargo")
 
     @property
     def trains_on_later(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from ofiml._typing import Clock, Form, TargetKind, TaskType, Unit
 from ofiml.config.bounds import Schema, a_duration, longer_than_0, within
 from ofiml.config.checks import require
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Horizon(Schema):
     @property
     def length_ns(self) -> int | None:
         """How long a horizon of events or volume lasts is not known before."""
-        return None if self.length is None else duration(self.length, "horizon.length")
+        return None if self.length is None else parse_duration(self.length, "horizon.length")
 
     @property
     def amount(self) -> float:
@@ -43,7 +43,7 @@ class Horizon(Schema):
 
     @property
     def delay_ns(self) -> int:
-        return duration(self.delay, "horizon.delay")
+        return parse_duration(self.delay, "horizon.delay")
 
     @property
     def label(self) -> str:
@@ -111,7 +111,7 @@ class Target(Schema):
     @property
     def look_back_ns(self) -> int:
         """0 for none."""
-        return 0 if self.look_back is None else duration(self.look_back, "target.look_back")
+        return 0 if self.look_back is None else parse_duration(self.look_back, "target.look_back")
 
     @property
     def label(self) -> str:

@@ -20,7 +20,7 @@ from ofiml.data.schema import (
 from ofiml.features import kernel, layout
 from ofiml.features.batch import pieces
 from ofiml.features.machine import FLOW_ONLY, Machine, market
-from ofiml.ofi.flow import bar_flow, flow_columns
+from ofiml.ofi.flow import compute_bar_flow, name_flow_columns
 
 _PRICE_UNIT = 100_000  # the file's 0.0001 in 1e-9
 _TICK = 100 * _PRICE_UNIT
@@ -47,7 +47,7 @@ def answers(given: Given) -> dict[str, Any]:
         answer["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
         if edges:
             bars = time_bars(session, select_states(session, "message"), edges[1] - edges[0])
-            answer["bar_flow"] = bar_flow(session, "message", bars).select(flow_columns(levels)).rows()
+            answer["bar_flow"] = compute_bar_flow(session, "message", bars).select(name_flow_columns(levels)).rows()
             answer["bar_events"] = bars.events.tolist()
     return answer
 

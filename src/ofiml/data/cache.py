@@ -23,7 +23,7 @@ import polars as pl
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session, schema
-from ofiml.provenance import digest
+from ofiml.provenance import hash_contents
 
 Item = TypeVar("Item")
 TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
@@ -148,7 +148,7 @@ def _source_digest() -> str:
     package = Path(__file__).parent
     sources = [*package.rglob("*.py"), *(package.parent / "config").rglob("*.py"), package.parent / "units.py"]
     versions = [f"{name} {importlib.metadata.version(name)}" for name in _HASHED_PACKAGES]
-    return digest(*(v.encode() for v in versions), *(f.read_bytes() for f in sorted(sources)))
+    return hash_contents(*(v.encode() for v in versions), *(f.read_bytes() for f in sorted(sources)))
 
 
 _HASHED_PACKAGES = ("databento-dbn", "exchange-calendars", "orjson", "polars", "pyarrow", "tzdata")

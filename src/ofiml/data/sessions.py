@@ -25,7 +25,7 @@ from ofiml.data.schema import (
     times,
 )
 from ofiml.errors import DataError
-from ofiml.provenance import file_digest
+from ofiml.provenance import hash_files
 from ofiml.units import PRICE_SCALE, SECOND
 
 
@@ -84,7 +84,7 @@ def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             return (_limit(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
-        return Source(run, lambda: _name(group, file_digest(group), dataset, alone=alone, **chosen))
+        return Source(run, lambda: _name(group, hash_files(group), dataset, alone=alone, **chosen))
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [source(group) for group in groups[: dataset.max_sessions if everything else None]]
@@ -103,7 +103,7 @@ def _take_first(sessions: Iterator[Session], count: int | None) -> Iterator[Sess
 
 
 def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
-    content = file_digest(paths)
+    content = hash_files(paths)
 
     def make() -> Iterator[Session]:
         blobs = [Blob(path.name, path.read_bytes()) for path in paths]

@@ -1,4 +1,4 @@
-"""How far ahead the forecasts see: their IC with the mid's move over horizons shorter and longer than their own."""
+"""Forecast decay: the IC of the forecasts with the mid's move over horizons shorter and longer than their own."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ofiml.config import Horizon
 from ofiml.evaluation.bootstrap import BlockBootstrap
-from ofiml.labels import label_span
-from ofiml.labels.decay import decay_columns, format_horizon
+from ofiml.labels import measure_label_span
+from ofiml.labels.decay import format_horizon, name_decay_columns
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.scores import ic, rank_ic
 from ofiml.splits.purge import overlaps_any
@@ -20,7 +20,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class HorizonScore:
-    """The IC of the forecasts with the move over `multiple` times the study's horizon, and `new_ic` with the move
+    """The IC of the forecasts with the move over `multiple` times the study's horizon, and the `new_ic` with the move
     since the next shorter horizon alone, each with its interval; NaN where not defined.
     """
 
@@ -43,51 +43,51 @@ def measure_decay(
     bootstrap: BlockBootstrap,
     train: dict[int, Intervals] | None = None,
 ) -> list[HorizonScore] | None:
-    """Measure the forecasts over each of `multiples` of the study's horizon, shortest first.
+    """Measure the skill of the forecasts over each of `multiples` of the study's horizon, shortest first.
 
-    Rows of bars whose session ends before do not count at that horizon, nor do those whose move at it meets what a
-    train row of their fold used or learned from (`train`, the intervals of the train rows by fold): the purge reaches
-    as far as labels do, so with split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer
-    than the horizon. None where the rows have no such moves.
+    Two kinds of rows do not count at a horizon: rows whose session ends before it, and rows whose move overlaps the
+    interval of a train row of their fold (`train`, by fold). The purge covers only the span of labels, so with
+    split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer than the horizon. None if the
+    predictions have no such moves.
     """
-    if not multiples or not set(decay_columns(multiples)) <= set(predictions.columns):
+    if not multiples or not set(name_decay_columns(multiples)) <= set(predictions.columns):
         return None
-    scores, before = [], np.zeros(predictions.height)
-    whole = max(int(label_span(predictions)), horizon.length_ns or 0)
-    for name, multiple in zip(decay_columns(multiples), multiples, strict=True):
-        span = round(multiple * whole)
+    scores, shorter_move = [], np.zeros(predictions.height)
+    label_span = max(int(measure_label_span(predictions)), horizon.length_ns or 0)
+    for name, multiple in zip(name_decay_columns(multiples), multiples, strict=True):
+        span = round(multiple * label_span)
         move = predictions[name].to_numpy()
-        known = ~np.isnan(move) & ~_meets_train(predictions, span, train or {})
+        known = ~np.isnan(move) & ~_overlaps_train(predictions, span, train or {})
         rows = predictions.filter(pl.Series(known))
-        of_all = _estimate_ic(rows, move[known], span, bootstrap)
-        of_new = _estimate_ic(rows, (move - before)[known], span, bootstrap)
+        estimate = _estimate_ic(rows, move[known], span, bootstrap)
+        new_estimate = _estimate_ic(rows, (move - shorter_move)[known], span, bootstrap)
         scores.append(
             HorizonScore(
                 multiple=multiple,
                 horizon=format_horizon(horizon, multiple),
                 rows=rows.height,
-                ic=of_all.value,
-                low=of_all.low,
-                high=of_all.high,
+                ic=estimate.value,
+                low=estimate.low,
+                high=estimate.high,
                 rank_ic=rank_ic(move[known], rows["y_hat"].to_numpy()),
-                new_ic=of_new.value,
-                new_low=of_new.low,
-                new_high=of_new.high,
+                new_ic=new_estimate.value,
+                new_low=new_estimate.low,
+                new_high=new_estimate.high,
             )
         )
-        before = move
+        shorter_move = move
     return scores
 
 
-def _meets_train(predictions: pl.DataFrame, span: int, train: dict[int, Intervals]) -> NDArray[np.bool_]:
-    """Which rows' [label start, label start + span] meets a train row of their fold."""
-    met = np.zeros(predictions.height, np.bool_)
+def _overlaps_train(predictions: pl.DataFrame, span: int, train: dict[int, Intervals]) -> NDArray[np.bool_]:
+    """Mark the rows whose [label start, label start + span] overlaps a train row of their fold."""
+    overlap = np.zeros(predictions.height, np.bool_)
     start = predictions["label_start"].to_numpy()
     for fold, rows in train.items():
-        of = predictions["fold"].to_numpy() == fold
+        in_fold = predictions["fold"].to_numpy() == fold
         first = np.minimum(rows.first_used, rows.label_start)
-        met[of] = overlaps_any(start[of], start[of] + span, first, rows.label_end)
-    return met
+        overlap[in_fold] = overlaps_any(start[in_fold], start[in_fold] + span, first, rows.label_end)
+    return overlap
 
 
 def _estimate_ic(rows: pl.DataFrame, move: Float, span: int, bootstrap: BlockBootstrap) -> Estimate:
@@ -96,5 +96,5 @@ def _estimate_ic(rows: pl.DataFrame, move: Float, span: int, bootstrap: BlockBoo
     if not len(move):
         return Estimate(float("nan"), float("nan"), float("nan"))
     y_hat = rows["y_hat"].to_numpy()
-    low, high = bootstrap.ic_interval(move, y_hat, bootstrap.number_blocks(rows, span))
+    low, high = bootstrap.estimate_ic_interval(move, y_hat, bootstrap.number_blocks(rows, span))
     return Estimate(ic(move, y_hat), low, high)

@@ -1,4 +1,4 @@
-"""What the folds' models rest on: SHAP values, families of features, permutation, interactions. All out of sample."""
+"""The features that the folds' models use, out of sample: SHAP values, families, permutation, interactions."""
 
 from dataclasses import dataclass
 
@@ -11,28 +11,28 @@ from ofiml.evaluation.shap_values import (
     FamilyImportance,
     FeatureImportance,
     group_families,
-    rank_agreement,
+    measure_rank_agreement,
     rank_features,
 )
 from ofiml.metrics.interactions import POINTS, list_pairs, measure_interactions
-from ofiml.metrics.permutation import permutation_drops
+from ofiml.metrics.permutation import measure_permutation_drops
 from ofiml.metrics.sampling import sample_evenly
-from ofiml.metrics.scores import rank_ic, up_if_moved
+from ofiml.metrics.scores import condition_on_move, rank_ic
 from ofiml.models.base import Model
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
 
 Float = NDArray[np.float64]
 
-_MAX_PERMUTED = 20  # features that are permuted one by one, those of the largest SHAP values
-_ROUNDING = 1e-9  # of a score's spread; what is below is no interaction
-_CERTAIN = 1.0 - 1e-12
+_MAX_PERMUTED = 20  # features with the largest SHAP values, which are permuted one by one
+_ROUNDING = 1e-9  # relative to the spread of the score; a smaller interaction is rounding
+_MAX_DIFFERENCE = 1.0 - 1e-12  # of P(up) and P(down), so that log-odds are finite
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyUse:
-    """A family of so many `features`: the sum of their mean |SHAP| with each fold's, its `share` of all, and what the
-    skill out of sample loses without all of them (None with evaluation.permutation_repeats=0).
+    """A family of `features` features: the sum of their mean |SHAP| with that of each fold, its `share` of all, and the
+    drop in out-of-sample skill when all are permuted (None with evaluation.permutation_repeats=0).
     """
 
     family: str
@@ -46,8 +46,8 @@ class FamilyUse:
 
 @dataclass(frozen=True, slots=True)
 class PermutedFeature:
-    """What R² and IC out of sample lose when a feature's values are permuted: the mean over folds, the standard
-    `error` of the drop in R² (NaN with one fold), and each fold's drop in R².
+    """The drop in out-of-sample R² and IC when a feature is permuted: the mean over folds, the standard `error` of the
+    drop in R² (NaN with one fold), and the drop in R² of each fold.
     """
 
     feature: str
@@ -59,8 +59,8 @@ class PermutedFeature:
 
 @dataclass(frozen=True, slots=True)
 class PermutationImportance:
-    """The features with the largest SHAP values, largest drop first; `agreement` is the rank correlation of the drops
-    with the SHAP values, NaN with fewer than 3.
+    """The permutation importance of the features with the largest SHAP values, largest drop first. `agreement` is the
+    rank correlation of the drops with the SHAP values, NaN with fewer than 3 features.
     """
 
     features: list[PermutedFeature]
@@ -69,8 +69,8 @@ class PermutationImportance:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """A pair of features: the `strength` of their interaction (of a direction in log-odds, else in the label's unit)
-    with each fold's, and its `share` of what the pair moves (Friedman's H²).
+    """A pair of features: the `strength` of their interaction (in the label's unit, or in log-odds of a direction) with
+    that of each fold, and its `share` of the joint effect of the pair (Friedman's H²).
     """
 
     features: list[str]
@@ -81,8 +81,8 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """Pairs of the few features with the largest SHAP values, strongest first; `additive` says that the models add
-    their features up, so that there are none.
+    """The interactions of pairs of the features with the largest SHAP values, strongest first. `additive` is true if
+    the models are additive, and all interactions are 0.
     """
 
     additive: bool
@@ -91,7 +91,9 @@ class Interactions:
 
 @dataclass(frozen=True, slots=True)
 class FeatureUse:
-    """`permutation` is None with evaluation.permutation_repeats=0, `interactions` with evaluation.interactions=0."""
+    """The use of features by the models. `permutation` is None with evaluation.permutation_repeats=0, `interactions`
+    with evaluation.interactions=0.
+    """
 
     families: list[FamilyUse]
     permutation: PermutationImportance | None
@@ -100,7 +102,9 @@ class FeatureUse:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The features by SHAP value, the mean rank correlation of these between folds, and how the models use them."""
+    """The explanation of a study: the features by SHAP value, the mean rank correlation of these between folds, and the
+    use of the features.
+    """
 
     importance: list[FeatureImportance]
     importance_stability: float
@@ -109,8 +113,8 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _FoldUse:
-    """Of one fold: drops (groups, 2) in R² and IC, strength and share (pairs, 2) of the interactions, and the spread of
-    the score that these are of.
+    """The use of features in one fold: drops (groups, 2) in R² and IC, strength and share (pairs, 2) of the
+    interactions, and the spread of the score.
     """
 
     drops: Float
@@ -119,7 +123,7 @@ class _FoldUse:
 
 
 def explain_fits(fitted: FittedStudy) -> Explanation:
-    """Explain what the predictions of all folds rest on."""
+    """Explain the predictions of all folds by the features that they use."""
     evaluation, results = fitted.config.evaluation, fitted.results
     names = results[0].pipeline.feature_names
     shap = np.stack([r.shap for r in results])
@@ -127,40 +131,41 @@ def explain_fits(fitted: FittedStudy) -> Explanation:
     families = group_families(names, shap)
     singles = order[:_MAX_PERMUTED]
     groups = [[i] for i in singles] + [f.columns for f in families]
-    few = sorted(order[: evaluation.interactions])
+    paired = sorted(order[: evaluation.interactions])
     parallel = joblib.Parallel(n_jobs=fitted.config.threads, prefer="threads")
-    parts = list(parallel(joblib.delayed(_explain_fold)(fitted, result, groups, few) for result in results))
+    parts = list(parallel(joblib.delayed(_explain_fold)(fitted, result, groups, paired) for result in results))
     drops = np.stack([part.drops for part in parts]) if evaluation.permutation_repeats else None  # (folds, groups, 2)
     use = FeatureUse(
         families=_describe_families(families, None if drops is None else drops[:, len(singles) :]),
         permutation=None if drops is None else _describe_permutation(names, singles, shap, drops[:, : len(singles)]),
-        interactions=_describe_interactions(names, few, parts) if len(few) > 1 else None,
+        interactions=_describe_interactions(names, paired, parts) if len(paired) > 1 else None,
     )
-    return Explanation(rank_features(names, shap), rank_agreement(shap), use)
+    return Explanation(rank_features(names, shap), measure_rank_agreement(shap), use)
 
 
-def _explain_fold(fitted: FittedStudy, result: FoldResult, groups: list[list[int]], few: list[int]) -> _FoldUse:
+def _explain_fold(fitted: FittedStudy, result: FoldResult, groups: list[list[int]], paired: list[int]) -> _FoldUse:
     config, model = fitted.config, result.pipeline.model
     rows = result.predictions.filter(pl.col("y").is_not_null())
     rows = rows[sample_evenly(np.arange(rows.height), config.evaluation.importance_rows)]
-    x = result.pipeline.features(*fitted.inputs(rows))
+    x = result.pipeline.build_features(*fitted.select_inputs(rows))
     y, mean = rows["y"].to_numpy(), rows["train_mean"].to_numpy()
     rng = np.random.default_rng([config.seed, result.fold.index])
     repeats = config.evaluation.permutation_repeats
     drops = np.empty((0, 2))
     if repeats:
-        drops = permutation_drops(model.predict, x, y, mean, groups, repeats=repeats, rng=rng)
+        drops = measure_permutation_drops(model.predict, x, y, mean, groups, repeats=repeats, rng=rng)
     points = x[sample_evenly(np.arange(len(x)), POINTS)]
-    spread = float(np.ptp(_raw_score(model, points))) if len(points) else 0.0
-    return _FoldUse(drops, measure_interactions(lambda at: _raw_score(model, at), points, few), spread)
+    spread = float(np.ptp(_compute_raw_score(model, points))) if len(points) else 0.0
+    return _FoldUse(drops, measure_interactions(lambda at: _compute_raw_score(model, at), points, paired), spread)
 
 
-def _raw_score(model: Model, x: Float) -> Float:
-    """The forecast (n,); of a direction, the log-odds of up against down."""
-    chances = model.probabilities(x)
-    if chances is None:
+def _compute_raw_score(model: Model, x: Float) -> Float:
+    """Compute the forecast (n,); for a direction, the log-odds of up against down."""
+    proba = model.probabilities(x)
+    if proba is None:
         return model.predict(x)
-    return 2.0 * np.arctanh(np.clip(2.0 * up_if_moved(chances) - 1.0, -_CERTAIN, _CERTAIN))
+    difference = 2.0 * condition_on_move(proba) - 1.0
+    return 2.0 * np.arctanh(np.clip(difference, -_MAX_DIFFERENCE, _MAX_DIFFERENCE))
 
 
 def _describe_families(families: list[FamilyImportance], drops: Float | None) -> list[FamilyUse]:
@@ -188,14 +193,14 @@ def _describe_permutation(names: list[str], singles: list[int], shap: Float, dro
     return PermutationImportance(sorted(features, key=lambda f: -f.drop_r2), agreement)
 
 
-def _describe_interactions(names: list[str], few: list[int], parts: list[_FoldUse]) -> Interactions:
+def _describe_interactions(names: list[str], paired: list[int], parts: list[_FoldUse]) -> Interactions:
     values = np.stack([part.interactions for part in parts])  # (folds, pairs, 2)
     largest = max(part.spread for part in parts)
     additive = bool(values[:, :, 0].max() <= _ROUNDING * largest)
     if additive:
         values = np.zeros_like(values)
     entries = []
-    for i, (j, k) in enumerate(list_pairs(few)):
+    for i, (j, k) in enumerate(list_pairs(paired)):
         strength, share = values[:, i, 0], values[:, i, 1]
         known = share[~np.isnan(share)]
         entries.append(

@@ -1,4 +1,4 @@
-"""How much of the attainable skill a model reached: its skill as a share of the oracle's, which knows the truth."""
+"""The model's skill as a share of the attainable skill, that of an oracle which knows the truth of a simulation."""
 
 from dataclasses import dataclass, field
 
@@ -13,13 +13,13 @@ _MEASURES: dict[TaskType, list[Measure]] = {
     "classification": ["rank_ic", "hit_rate", "auc"],
 }
 _CHANCE: dict[Measure, float] = {"hit_rate": 0.5, "auc": 0.5}
-_LEAST_SKILL = 0.01  # of the oracle, for a share of it to say something
+_MIN_ORACLE_SKILL = 0.01  # a share of less is not informative
 
 
 @dataclass(frozen=True, slots=True)
 class OracleSkill:
-    """The oracle's measures, and the model's skill as a share of the oracle's; `planted` says whether the simulated
-    market holds information at all. A share is NaN where nothing is planted or the oracle has next to no skill.
+    """The oracle's measures, and the model's skill as a share of the oracle's. `planted` is true if the simulated
+    market contains information. A share is NaN if nothing is planted or the oracle's skill is at most 0.01.
     """
 
     planted: bool
@@ -30,10 +30,10 @@ class OracleSkill:
 def compare_with_oracle(
     predictions: pl.DataFrame, pooled: dict[Measure, Estimate], *, task: TaskType, planted: bool
 ) -> OracleSkill | None:
-    """Measure the oracle over `predictions` and the model's share of its skill; None without a column `oracle`.
+    """Compare the model with the oracle over `predictions`; None without a column `oracle`.
 
-    Skill is the distance from chance: 0, or 1/2 for hit rate and AUC. The oracle of a direction is a move in ticks:
-    what depends on its scale (R², IC, log loss) does not apply to it.
+    Skill is the distance from chance, which is 0, or 1/2 for hit rate and AUC. The oracle of a direction is a move in
+    ticks, so measures that depend on its scale (R², IC, log loss) do not apply.
     """
     if "oracle" not in predictions.columns:
         return None
@@ -44,6 +44,6 @@ def compare_with_oracle(
     for name in _MEASURES[task]:
         best, chance = oracle.measure(name), _CHANCE.get(name, 0.0)
         values[name] = best
-        defined = planted and best - chance > _LEAST_SKILL
+        defined = planted and best - chance > _MIN_ORACLE_SKILL
         shares[name] = (pooled[name].value - chance) / (best - chance) if defined else float("nan")
     return OracleSkill(planted, values, shares)

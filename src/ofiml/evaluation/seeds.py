@@ -1,4 +1,4 @@
-"""How much results vary with the seed: the same study with other seeds of the model's random choices."""
+"""The variation of results with the seed: the same study with other seeds of the model's random choices."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ from ofiml.training.columns import name_seed_column, name_seed_up_column
 
 @dataclass(frozen=True, slots=True)
 class SeedScores:
-    """The pooled measures of the study fitted with one seed."""
+    """The pooled measures of the study with one seed."""
 
     seed: int
     values: dict[Measure, float] = field(metadata={"prefix": ""})
@@ -21,7 +21,7 @@ class SeedScores:
 
 @dataclass(frozen=True, slots=True)
 class SeedVariation:
-    """The measures with each seed, and the spread of each over the seeds."""
+    """The measures with each seed, and their spread over the seeds."""
 
     runs: list[SeedScores]
     measures: dict[Measure, Spread]
@@ -30,9 +30,9 @@ class SeedVariation:
 def compare_seeds(
     predictions: pl.DataFrame, seeds: list[int], *, task: TaskType, quantile: float | None
 ) -> SeedVariation | None:
-    """Measure the predictions of each seed; None without seeds.
+    """Compare the measures of the predictions with each seed; None without seeds.
 
-    The spread of one seed has sd 0; where a measure is not defined with one of them, all of its spread is NaN.
+    The spread of one seed has sd 0. If a measure is not defined with one of the seeds, its spread is NaN.
     """
     if not seeds:
         return None
@@ -43,13 +43,13 @@ def compare_seeds(
         up = predictions[name_seed_up_column(seed)].to_numpy() if task == "classification" else None
         forecast = Forecast(y, predictions[name_seed_column(seed)].to_numpy(), mean, up, quantile)
         runs.append(SeedScores(seed, {name: forecast.measure(name) for name in names}))
-    return SeedVariation(runs, {name: _spread([run.values[name] for run in runs]) for name in names})
+    return SeedVariation(runs, {name: _compute_spread([run.values[name] for run in runs]) for name in names})
 
 
-def _spread(numbers: list[float]) -> Spread:
+def _compute_spread(numbers: list[float]) -> Spread:
     values = np.array(numbers)
     low, high = float(values.min()), float(values.max())
-    if low == high:  # whose mean, rounded, may be another
+    if low == high:  # the rounded mean of equal values may differ from them
         return Spread(low, 0.0, low, high)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else high - low
     return Spread(float(values.mean()), deviation, low, high)

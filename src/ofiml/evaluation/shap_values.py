@@ -1,4 +1,4 @@
-"""Mean |SHAP| out of sample: by feature, by family of features, and whether the folds agree on it."""
+"""Mean |SHAP| out of sample, by feature and by family, and the agreement between folds."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FeatureImportance:
-    """A feature's mean |SHAP|, the mean over folds and each fold's, and the best and the worst rank that a fold
-    gives it.
+    """The importance of a feature: its mean |SHAP| over folds and in each fold, and its best and worst rank among the
+    folds.
     """
 
     feature: str
@@ -26,8 +26,8 @@ class FeatureImportance:
 
 @dataclass(frozen=True, slots=True)
 class FamilyImportance:
-    """A family of features: its `columns` among all, the sum of their mean |SHAP| with each fold's, and its `share` of
-    all; NaN where nothing moves the forecasts.
+    """The importance of a family: its `columns` among all features, the sum of their mean |SHAP| with that of each
+    fold, and its `share` of all; NaN if the forecasts are constant.
     """
 
     family: str
@@ -53,9 +53,9 @@ def rank_features(names: list[str], by_fold: Float) -> list[FeatureImportance]:
     return sorted(features, key=lambda f: -f.mean_abs_shap)
 
 
-def rank_agreement(by_fold: Float) -> float:
-    """Compute the mean rank correlation of the features' importance between folds; NaN with fewer than 2 folds or
-    features.
+def measure_rank_agreement(by_fold: Float) -> float:
+    """Measure the mean rank correlation of the features' importance between folds, from (folds, features); NaN with
+    fewer than 2 folds or features.
     """
     pairs = [(i, j) for i in range(len(by_fold)) for j in range(i)]
     values = [rank_ic(by_fold[i], by_fold[j]) for i, j in pairs]

@@ -1,7 +1,7 @@
-"""The measures of parts of the predictions: is it there every day, at every hour, in calm and in wild markets?
+"""The skill of the predictions by stratum: fold, symbol, session, time of day, volatility and tick size.
 
-A row's stratum is known at its bar's close, and its thresholds are of the fold's train rows: nothing is sorted by what
-came later.
+The stratum of a row is known at its bar's close, and the thresholds come from the fold's train rows. No row is assigned
+by later data.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.metrics.measures import Forecast
 from ofiml.units import SECOND
 
-BARS, FEWEST_BARS = 30, 10  # that the trailing volatility is of
-LARGE_TICK = 1.5  # ticks; a symbol whose typical spread is no wider has a large tick
+VOLATILITY_BARS, MIN_CHANGES = 30, 10  # of the trailing volatility
+LARGE_TICK = 1.5  # ticks; a symbol with a typical spread of at most this has a large tick
 HALF_HOUR, HOUR = 1800 * SECOND, 3600 * SECOND
 UNKNOWN = "not known"
 
-# Kinds of strata, and the column of each: features may be called as the last three are.
+# The kinds of strata and their columns. The last three have a prefix because features may have their names.
 KINDS = {
     **{kind: kind for kind in ("fold", "symbol", "session")},
     **{kind: f"stratum_{kind}" for kind in ("time_of_day", "volatility", "tick_size")},
@@ -32,11 +32,11 @@ _ORDER = {
 
 @dataclass(frozen=True, slots=True)
 class StratumScore:
-    """The measures of one stratum of a `kind`, with the IC's interval from blocks of time within it (NaN with fewer
-    than 8).
+    """The measures of one stratum of a `kind`, with the interval of the IC from blocks of time within it (NaN with
+    fewer than 8).
 
-    `net_pnl`, in currency, is what its bars gained in the backtest, the mean over paths where there are several; None
-    without a backtest. Bars without a label are traded, but have no other measure.
+    `net_pnl` (currency) is the gain of its bars in the backtest, the mean over paths if there are several; None without
+    a backtest. It includes bars without a label, which have no other measure.
     """
 
     kind: str
@@ -52,17 +52,17 @@ class StratumScore:
 
 
 def add_trailing_volatility(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add `trailing_volatility`: the root mean square of the mid's change from bar to bar, ticks, over the last
-    30 bars of the session that have a mid; null with fewer than 10 changes. Known at the bar's close.
+    """Add `trailing_volatility`: the root mean square of the mid's change from bar to bar (ticks) over the last 30 bars
+    of the session with a mid; null with fewer than 10 changes. Known at the bar's close.
     """
-    moved = pl.col("mid").diff().pow(2).rolling_mean(BARS, min_samples=FEWEST_BARS)
-    trailing = moved.clip(0).sqrt().over("symbol", "session")
+    mean_square = pl.col("mid").diff().pow(2).rolling_mean(VOLATILITY_BARS, min_samples=MIN_CHANGES)
+    trailing = mean_square.clip(0).sqrt().over("symbol", "session")
     return rows.with_columns(trailing.alias("trailing_volatility"))
 
 
 def compute_thresholds(train: pl.DataFrame) -> pl.DataFrame:
-    """Compute per symbol of the train rows: `calm_to` and `wild_from`, the terciles of trailing volatility, and
-    `typical_spread`, the median, ticks.
+    """Compute thresholds for each symbol of the train rows: `calm_to` and `wild_from`, the terciles of trailing
+    volatility, and `typical_spread`, the median spread, all in ticks.
     """
     volatility = pl.col("trailing_volatility")
     return train.group_by("symbol", maintain_order=True).agg(
@@ -75,12 +75,12 @@ def compute_thresholds(train: pl.DataFrame) -> pl.DataFrame:
 def assign_strata(
     rows: pl.DataFrame, train: pl.DataFrame, hours: dict[tuple[str, str], tuple[int, int]]
 ) -> pl.DataFrame:
-    """Add the last three columns of `KINDS` to a fold's predicted `rows`; `hours` has open and close of each (symbol,
-    session), ns.
+    """Assign a fold's predicted `rows` to strata: add the last three columns of `KINDS`. `hours` has the open and close
+    (ns) of each (symbol, session).
 
-    A session of 2 to 12 hours has its first 30 minutes as open and its last 30 as close; a shorter one, and a market
-    that hardly closes, is cut into thirds. Volatility is calm up to the lower tercile of the symbol's train rows and
-    wild above the upper one.
+    In a session of 2 to 12 hours, open is the first 30 minutes and close the last 30; a shorter or longer session is
+    cut into thirds. Volatility is calm up to the lower tercile of the symbol's train rows and wild above the upper
+    tercile.
     """
     volatility, spread = pl.col("trailing_volatility"), pl.col("typical_spread")
     bounds = pl.DataFrame(
@@ -90,20 +90,20 @@ def assign_strata(
     )
     joined = rows.join(compute_thresholds(train), on="symbol", how="left", maintain_order="left")
     joined = joined.join(bounds, on=["symbol", "session"], how="left", maintain_order="left")
-    since, left = pl.col("bar_close") - pl.col("opens"), pl.col("closes") - pl.col("bar_close")
-    lasts = pl.col("closes") - pl.col("opens")
+    since_open, to_close = pl.col("bar_close") - pl.col("opens"), pl.col("closes") - pl.col("bar_close")
+    length = pl.col("closes") - pl.col("opens")
     return joined.with_columns(
-        pl.when(lasts.is_between(2 * HOUR, 12 * HOUR))
+        pl.when(length.is_between(2 * HOUR, 12 * HOUR))
         .then(
-            pl.when(since <= HALF_HOUR)
+            pl.when(since_open <= HALF_HOUR)
             .then(pl.lit("open"))
-            .when(left < HALF_HOUR)
+            .when(to_close < HALF_HOUR)
             .then(pl.lit("close"))
             .otherwise(pl.lit("midday"))
         )
-        .when(3 * since <= lasts)
+        .when(3 * since_open <= length)
         .then(pl.lit("first third"))
-        .when(3 * left < lasts)
+        .when(3 * to_close < length)
         .then(pl.lit("last third"))
         .otherwise(pl.lit("second third"))
         .alias(KINDS["time_of_day"]),
@@ -127,10 +127,10 @@ def assign_strata(
 def score_strata(
     predictions: pl.DataFrame, traded: pl.DataFrame, gains: pl.DataFrame | None, bootstrap: BlockBootstrap
 ) -> list[StratumScore]:
-    """Measure each stratum of each of `KINDS`, kind by kind.
+    """Score each stratum of each of `KINDS`, kind by kind.
 
-    `traded` are all predicted bars, `gains` what each of them gained in the backtest (`net` in currency, a row a bar
-    of a symbol), None without one.
+    `traded` are all predicted bars. `gains` has the `net` gain of each (currency, one row per bar and symbol); None
+    without a backtest.
     """
     paths = 1
     if gains is not None:
@@ -141,25 +141,28 @@ def score_strata(
     scores = []
     for kind, column in KINDS.items():
         names = [*predictions[column].unique(), *([] if gains is None else gains[column].unique())]
-        for name in sorted(set(names), key=lambda n: (_place(kind, n), n)):
+        for name in sorted(set(names), key=lambda n: (_find_place(kind, n), n)):
             net = None
             if gains is not None:
                 net = float(np.sum(gains.filter(pl.col(column) == name)["net"].to_numpy())) / paths
-            scores.append(_score(kind, str(name), predictions.filter(pl.col(column) == name), net, bootstrap))
+            rows = predictions.filter(pl.col(column) == name)
+            scores.append(_score_stratum(kind, str(name), rows, net, bootstrap))
     return scores
 
 
-def _place(kind: str, name: str) -> int:
+def _find_place(kind: str, name: str) -> int:
     order = _ORDER.get(kind, ())
     return order.index(name) if name in order else len(order)
 
 
-def _score(kind: str, name: str, rows: pl.DataFrame, net: float | None, bootstrap: BlockBootstrap) -> StratumScore:
+def _score_stratum(
+    kind: str, name: str, rows: pl.DataFrame, net: float | None, bootstrap: BlockBootstrap
+) -> StratumScore:
     y, y_hat, mean = (rows[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     forecast = Forecast(y, y_hat, mean)
     low, high = float("nan"), float("nan")
     if rows.height:
-        low, high = bootstrap.ic_interval(y, y_hat, bootstrap.number_blocks(rows))
+        low, high = bootstrap.estimate_ic_interval(y, y_hat, bootstrap.number_blocks(rows))
     return StratumScore(
         kind=kind,
         stratum=name,

@@ -1,7 +1,7 @@
-"""Labels: each bar's target and the interval of time that it spans; targets of other horizons for forecast decay."""
+"""Labels: the target of each bar and the interval of time that it spans; moves over other horizons for decay."""
 
 from ofiml.labels.encoding import Encoder, convert_to_ticks
-from ofiml.labels.span import label_span
-from ofiml.labels.table import label_table
+from ofiml.labels.span import measure_label_span
+from ofiml.labels.table import build_label_table
 
-__all__ = ["Encoder", "convert_to_ticks", "label_span", "label_table"]
+__all__ = ["Encoder", "build_label_table", "convert_to_ticks", "measure_label_span"]

@@ -1,21 +1,19 @@
-"""The triple barrier: which comes first, a take-profit above, a stop below, or the end of the horizon (López de Prado
-2018, chapter 3).
-"""
+"""The triple barrier: a take-profit above, a stop below and the end of the horizon (López de Prado 2018, chapter 3)."""
 
 import numpy as np
 
 from ofiml._numba import compiled
 from ofiml._typing import Int64
 
-MISSING = -(2**63)  # of a state without a mid
+MISSING = -(2**63)  # marks a state without a mid
 
 
-def first_touch_py(doubled: Int64, start: Int64, last: Int64, up: float, down: float, out: Int64) -> None:
-    """Write to `out` (k,) the first state after `start` (k,), up to `last` (k,) inclusive, whose mid lies `up` or more
-    above that of the state `start`, or `down` or more below it; -1 if there is none, or `start` has no mid.
+def find_first_touch_py(doubled: Int64, start: Int64, last: Int64, up: float, down: float, out: Int64) -> None:
+    """Find the first touch of a barrier for each of k labels and write its state to `out` (k,); -1 if there is none.
 
-    `doubled` (n,) are states' mids in feed order, `up` and `down` distances, all in 1e-9 times two. States without a
-    mid (MISSING) touch nothing.
+    A label runs over the states after `start` (k,) up to `last` (k,), inclusive. A state touches if its mid is at least
+    `up` above or `down` below the mid of `start`. `doubled` (n,) are twice the mids in feed order; `up` and `down` are
+    twice the distances; all in 1e-9. A state without a mid (MISSING) touches nothing; a `start` without one gives -1.
     """
     for k in range(len(start)):
         out[k] = -1
@@ -30,11 +28,11 @@ def first_touch_py(doubled: Int64, start: Int64, last: Int64, up: float, down: f
                 break
 
 
-_first_touch = compiled(first_touch_py)
+_find_first_touch = compiled(find_first_touch_py)
 
 
-def first_touch(doubled: Int64, start: Int64, last: Int64, up: float, down: float) -> Int64:
-    """Find the first touch of a barrier for each start, (k,): see `first_touch_py`."""
+def find_first_touch(doubled: Int64, start: Int64, last: Int64, up: float, down: float) -> Int64:
+    """Find the first touch of a barrier for each start, (k,), as `find_first_touch_py` defines it."""
     out = np.empty(len(start), np.int64)
-    _first_touch(doubled, start, last, float(up), float(down), out)
+    _find_first_touch(doubled, start, last, float(up), float(down), out)
     return out

@@ -1,7 +1,7 @@
-"""The clocks that a horizon may run on: time, the book's events, or the volume traded.
+"""The clocks of a horizon: time, book events, or traded volume.
 
-A horizon of activity is over at the first receipt time at which so much has happened since it began; like a bar, it
-holds whole timestamps. That it is over is known at that instant, not before: it is a stopping time.
+A horizon of events or volume ends at the first receipt time at which the count since its start reaches its length.
+Like a bar, it contains whole timestamps. Its end is a stopping time: it is known at that instant, and not before.
 """
 
 from dataclasses import dataclass
@@ -15,55 +15,57 @@ from ofiml.bars.time import Book
 from ofiml.config import Horizon
 from ofiml.data.schema import Session, times
 
-NEVER = 2**63 - 1  # the session has no event any more with which the horizon would be over
+NEVER = 2**63 - 1  # the session ends before the horizon
 
 
 class Clock(Protocol):
-    """`length` is the horizon in the clock's own unit: ns, states of the book, or lots."""
+    """The protocol of a horizon's clock; `length` is the horizon in its unit: ns, book states, or lots."""
 
     @property
     def length(self) -> int: ...
 
-    def at(self, times: Int64) -> Int64:
-        """Return the clock's reading at each of `times` (k,), ns; only differences are meaningful."""
+    def read(self, times: Int64) -> Int64:
+        """Read the clock at each of `times` (k,), ns. Only differences of readings are meaningful."""
         ...
 
-    def over(self, since: Int64) -> Int64:
-        """Return the end (ns) of a horizon that begins at each of `since` (k,), ns; NEVER if the session ends first."""
+    def find_end(self, since: Int64) -> Int64:
+        """Find the end (ns) of a horizon that begins at each of `since` (k,), ns; NEVER if the session ends first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TimeClock:
+    """A clock of time, in ns."""
+
     length: int
 
-    def at(self, times: Int64) -> Int64:
+    def read(self, times: Int64) -> Int64:
         return times
 
-    def over(self, since: Int64) -> Int64:
+    def find_end(self, since: Int64) -> Int64:
         return since + self.length
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityClock:
-    """`total` (n,) is the sum of all that has happened up to each of `stamps` (n,), in order; neither ever falls."""
+    """A clock of events or volume: `total` (n,) is the count up to each of `stamps` (n,); neither decreases."""
 
     length: int
     stamps: Int64
     total: Int64
 
-    def at(self, times: Int64) -> Int64:
+    def read(self, times: Int64) -> Int64:
         return np.concatenate([[0], self.total])[np.searchsorted(self.stamps, times, side="right")]
 
-    def over(self, since: Int64) -> Int64:
-        reached = np.searchsorted(self.total, self.at(since) + self.length, side="left")
-        return np.concatenate([self.stamps, [NEVER]])[reached]
+    def find_end(self, since: Int64) -> Int64:
+        index = np.searchsorted(self.total, self.read(since) + self.length, side="left")
+        return np.concatenate([self.stamps, [NEVER]])[index]
 
 
-def horizon_clock(session: Session, book: Book, horizon: Horizon) -> Clock:
+def build_horizon_clock(session: Session, book: Book, horizon: Horizon) -> Clock:
     """Build the session's clock for the horizon.
 
-    Events are the states of `book`; volume is that of all trades, whether their side is known or not.
+    Events are the states of `book`. Volume is that of all trades, with known or unknown side.
     """
     if horizon.length_ns is not None:
         return TimeClock(horizon.length_ns)

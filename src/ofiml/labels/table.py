@@ -7,48 +7,48 @@ from ofiml._typing import Bool, Int64
 from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import Session
-from ofiml.labels.clock import NEVER, horizon_clock
-from ofiml.labels.volatility import volatility
+from ofiml.labels.clock import NEVER, build_horizon_clock
+from ofiml.labels.volatility import estimate_volatility
 
 
-def label_table(
+def build_label_table(
     session: Session, book: Book, bars: Bars, target: Target, horizon: Horizon, latency: int
 ) -> pl.DataFrame:
     """Build the labels, one row per bar: `label_start`, `label_end`, `hold_until` (ns), `move_ticks`, `y`, `scale`,
     `kind`.
 
-    A forecast made at the bar's close t is of mid(e) - mid(t + d), d the decision delay; e is when the horizon is over
-    that begins at t + d, on its clock, or, of a triple barrier, when the mid first touches one, if that is earlier. Its
-    interval begins at t and ends when e is past and what execution needs, a trade one `latency` after `hold_until`.
-    An impact label is the mid change over the bar itself, with the bar as its interval.
+    A forecast at the bar's close t is of the move mid(e) - mid(t + d), with d the decision delay. The horizon begins at
+    t + d and ends at e, on its clock; a triple barrier ends it earlier, at the first touch. The interval of the label
+    begins at t. It ends at the later of e and the execution of the exit, one `latency` after `hold_until`. An impact
+    label is the mid change over the bar itself, and the bar is its interval.
 
-    `move_ticks` is the move in ticks. `y` is the move in the target's unit; of a direction its sign, or with a dead
-    band the move in ticks, which each fold encodes by its own train rows; of a triple barrier 1 for the take-profit,
-    -1 for the stop, 0 for the end of the horizon. They are null where a mid is missing, the label's unit is not known,
-    or the session ends before the horizon: on the clock of time whether or not a barrier is touched before, so that
-    late bars are not chosen by what they meet; on other clocks, where that is not known yet when a barrier is touched,
-    only if none is. Known at `label_end`.
+    `move_ticks` is the move in ticks. `y` is the move in the target's unit. For a direction it is the sign; with a dead
+    band it is the move in ticks, and each fold encodes it by its own train rows. For a triple barrier it is 1 for the
+    take-profit, -1 for the stop, 0 for the end of the horizon. Both are null where a mid is missing, where the label's
+    unit is not known, and where the session ends before the horizon. On the clock of time this includes bars with a
+    touch, so that late bars are not selected by their outcome. On other clocks the end of the horizon is not known at
+    the touch, so a bar with a touch keeps its label. Known at `label_end`.
 
-    `hold_until` is when a position that was decided on at t has lived for the horizon, or a barrier was touched; null
-    if that never happens. It lies in the future: a strategy may only check whether it has passed. `scale` is ticks per
-    unit of `y`, 1 for a direction; known at the bar's close.
+    `hold_until` is the time at which a position decided at t has been open for the horizon, or a barrier was touched;
+    null if the session ends first. It lies in the future: a strategy may only test whether it has passed. `scale` is
+    ticks per unit of `y`, 1 for a direction; known at the bar's close.
     """
     close, scale = bars.close, pl.Series(np.ones(len(bars.close)))
     if target.kind == "impact":
         start, end, begin, last, until = bars.open, close, bars.open, close, close
     else:
-        clock = horizon_clock(session, book, horizon)
+        clock = build_horizon_clock(session, book, horizon)
         start, begin = close, close + horizon.delay_ns
-        last, until = clock.over(begin), clock.over(close)
+        last, until = clock.find_end(begin), clock.find_end(close)
         if target.unit == "volatility":
-            scale = volatility(session, book, bars, clock, target.look_back_ns)
+            scale = estimate_volatility(session, book, bars, clock, target.look_back_ns)
     if target.unit == "bps":
         scale = 1e-4 * mid_ticks(quotes_at(book, close), session.tick)
     inside = last <= session.close
     from_mid, to_mid = (mid_ticks(quotes_at(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
     if target.form == "triple_barrier":
-        touch = _first_touch(session, book, begin, last, target.barriers)
+        touch = _find_first_touch(session, book, begin, last, target.barriers)
         touched, at = touch >= 0, np.maximum(touch, 0)
         touched_mid = mid_ticks(book.events.select(bid="bid_px_00", ask="ask_px_00"), session.tick).gather(at)
         to_mid = pl.select(pl.when(pl.Series(touched)).then(touched_mid).otherwise(to_mid)).to_series()
@@ -56,9 +56,9 @@ def label_table(
         until = np.minimum(until, last)
         inside |= touched & (horizon.clock != "time")
     if target.kind == "forecast":
-        # The trade that ends the position; what is never over is known not to be so when the session ends.
-        leaves = np.where(until == NEVER, session.close, until) + latency
-        end = np.where(last == NEVER, session.close, np.maximum(last, leaves))
+        # The label reaches to the trade that closes the position. That a horizon never ends is known at the close.
+        exit_time = np.where(until == NEVER, session.close, until) + latency
+        end = np.where(last == NEVER, session.close, np.maximum(last, exit_time))
     move = pl.select(pl.when(pl.Series(inside)).then(to_mid - from_mid)).to_series().cast(pl.Float64)
     return pl.DataFrame(
         {
@@ -66,15 +66,17 @@ def label_table(
             "label_end": end,
             "hold_until": pl.Series(until).replace(NEVER, None),
             "move_ticks": move,
-            "y": _y(move, from_mid, scale, touched, target),
+            "y": _convert_move(move, from_mid, scale, touched, target),
             "scale": scale.cast(pl.Float64),
             "kind": np.full(len(close), target.kind),
         }
     )
 
 
-def _y(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: Bool, target: Target) -> pl.Series:
-    """The label in its unit. A return in bps is of the mid at its beginning, which its `scale` does not know yet."""
+def _convert_move(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: Bool, target: Target) -> pl.Series:
+    """Convert the move to the label's unit. A return in bps is relative to the mid at its start, which is not known at
+    the bar's close; `scale` uses the mid at the close instead.
+    """
     if target.form == "triple_barrier":
         y = pl.select(pl.when(pl.Series(touched)).then(move.sign()).when(move.is_not_null()).then(0.0)).to_series()
     elif target.form == "direction":
@@ -84,9 +86,11 @@ def _y(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: Bool, ta
     return y.cast(pl.Float64)
 
 
-def _first_touch(session: Session, book: Book, begin: Int64, last: Int64, barriers: tuple[float, float]) -> Int64:
-    """The state (k,) that first touches a barrier around the mid at `begin`, by `last` and the session's end; -1."""
-    from ofiml.labels.barrier import MISSING, first_touch  # compiles its kernel, so only where it is used
+def _find_first_touch(session: Session, book: Book, begin: Int64, last: Int64, barriers: tuple[float, float]) -> Int64:
+    """Find the state (k,) that first touches a barrier around the mid at `begin`, up to `last` and the session's close;
+    -1 if there is none.
+    """
+    from ofiml.labels.barrier import MISSING, find_first_touch  # imported on use: the import compiles its kernel
 
     doubled = (book.events["bid_px_00"] + book.events["ask_px_00"]).fill_null(MISSING).to_numpy()
     first, final = (
@@ -94,4 +98,4 @@ def _first_touch(session: Session, book: Book, begin: Int64, last: Int64, barrie
         for at in (begin, np.minimum(last, session.close))
     )
     stop, take_profit = barriers
-    return first_touch(doubled, first, final, 2 * take_profit * session.tick, 2 * stop * session.tick)
+    return find_first_touch(doubled, first, final, 2 * take_profit * session.tick, 2 * stop * session.tick)

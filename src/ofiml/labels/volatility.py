@@ -1,4 +1,4 @@
-"""How far the mid usually moves in a horizon, as of late: the unit of a volatility-scaled return."""
+"""The recent volatility of the mid over one horizon: the unit of a volatility-scaled return."""
 
 import numpy as np
 import polars as pl
@@ -7,24 +7,25 @@ from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
 from ofiml.data.schema import Session
 from ofiml.labels.clock import Clock
 
-_LEAST = 0.25  # ticks²: the mid's smallest move, half a tick, once in the look-back; so that nothing is divided by 0
+_MIN_SQUARES = 0.25  # ticks²: one move of half a tick, the smallest move of a mid, so that σ is never 0
 
 
-def volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back: int) -> pl.Series:
+def estimate_volatility(session: Session, book: Book, bars: Bars, clock: Clock, look_back: int) -> pl.Series:
     """Estimate σ of each bar, (n,) in ticks: the root mean square mid move over a horizon, scaled as a random walk.
 
-    σ² = H/C · max(Σ(Δmid)², 0.25 ticks²), over the bars that lie whole in the last `look_back` ns before the close; C
-    is how far the horizon's clock ran in them, H the horizon on it. A bar that lacks a mid at either end is left out of
-    both. Null before the session is `look_back` old, and where C is 0. Never 0. Known at the bar's close.
+    σ² = H/C · max(Σ(Δmid)², 0.25 ticks²). The sum is over the bars that lie whole in the last `look_back` ns before the
+    close, C is the advance of the horizon's clock over them, and H is the horizon on that clock. A bar without a mid at
+    either end counts in neither. Null before the session is `look_back` old, and where C is 0. Known at the bar's
+    close.
     """
     mid = mid_ticks(quotes_at(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
-    move, ran = np.diff(mid), np.diff(clock.at(bars.edges))
+    move, advance = np.diff(mid), np.diff(clock.read(bars.edges))
     known = ~np.isnan(move)
     squares = np.concatenate([[0.0], np.cumsum(np.where(known, move, 0.0) ** 2)])
-    elapsed = np.concatenate([[0], np.cumsum(np.where(known, ran, 0))])
+    elapsed = np.concatenate([[0], np.cumsum(np.where(known, advance, 0))])
     first = np.searchsorted(bars.open, bars.close - look_back, side="left")
     after = np.arange(1, len(bars.close) + 1)
     span = elapsed[after] - elapsed[first]
     valid = (span > 0) & (bars.close - look_back >= session.open)
-    variance = np.maximum(squares[after] - squares[first], _LEAST) * clock.length / np.where(valid, span, 1)
+    variance = np.maximum(squares[after] - squares[first], _MIN_SQUARES) * clock.length / np.where(valid, span, 1)
     return pl.select(pl.when(pl.Series(valid)).then(pl.Series("sigma", np.sqrt(variance)))).to_series()

@@ -1,7 +1,7 @@
-"""Replay a logged run's models on a market row by row.
+"""Replay of a logged run's models on a market, row by row.
 
-Each session of the dataset is fed to a stream as it would arrive live; at each bar's close the run's features go
-through the run's model.
+Each session of the dataset goes through a stream in the order of receipt. At each bar's close, the run's model predicts
+from the run's features.
 """
 
 import gc
@@ -29,9 +29,9 @@ from ofiml.features.batch import pieces
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import market, plan
 from ofiml.live.stream import Bar, Stream
-from ofiml.ofi.flow import FlowRow, flow_groups
+from ofiml.ofi.flow import FlowRow, list_flow_groups
 from ofiml.samples.cross import CrossBars, require_symbols
-from ofiml.samples.prepare import first_sessions
+from ofiml.samples.prepare import take_first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read_run
 from ofiml.tracking.read import fetch_run
 from ofiml.tracking.reproduction import check_path, load_logged, read_logged
@@ -39,33 +39,33 @@ from ofiml.ui.progress import Bar as Progress
 from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
 
-_WARM_UP = 200  # rows, so that no compilation or first call is timed
+_WARM_UP_ROWS = 200  # so that no compilation or first call is timed
 
 
 @dataclass(slots=True)
 class Timings:
-    """Nanoseconds that a live caller waits: for `Stream.push_row` of a row that closes no bar, for one that closes
-    exactly one bar, and for the prediction.
+    """The latencies of a live caller, ns: `Stream.push_row` of a row that closes no bar (`update`) and of a row that
+    closes exactly one (`vector`), and the prediction.
     """
 
     update: array = field(default_factory=lambda: array("q"))
     vector: array = field(default_factory=lambda: array("q"))
     prediction: array = field(default_factory=lambda: array("q"))
 
-    def rows(self) -> list[tuple[str, int, list[float]]]:
-        """(what, how often, microseconds at p50, p99, p99.9 and the most)."""
-        named = ("update, a row", self.update), ("features, a bar", self.vector), ("prediction", self.prediction)
+    def summarise(self) -> list[tuple[str, int, list[float]]]:
+        """Summarise each step: its name, the count, and the p50, p99, p99.9 and maximum in microseconds."""
+        steps = ("update, per row", self.update), ("features, per bar", self.vector), ("prediction", self.prediction)
         return [
             (name, len(ns), (np.percentile(np.array(ns), [50, 99, 99.9, 100]) / 1e3).tolist())
-            for name, ns in named
+            for name, ns in steps
             if len(ns)
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replayed run: how long each step took, what the run predicted of the bars that it saw as they are here
-    (`before`), what the stream predicted of all (`after`), and the dataset's settings that differ from the run's.
+    """A replayed run: the latencies; the predictions of the run for the bars that both have (`before`); the predictions
+    of the stream for all bars (`after`); and the dataset settings that differ from the run's (`changed`).
     """
 
     run_id: str
@@ -82,14 +82,15 @@ def replay(
     *,
     own_path: bool = True,
 ) -> Replay:
-    """Stream each session of the dataset through the run's models.
+    """Replay each session of the dataset through the run's models.
 
-    `dataset` makes the dataset's settings from the logged ones; with `own_path` they keep the run's own dataset.path,
-    which is used only for the files that the run was made of. Raises ConfigError and DataError.
+    `dataset` maps the logged dataset settings to those of the replay. With `own_path` these contain the run's own
+    dataset.path, which is used only if its files are those of the run. Raises ConfigError for a run that cannot run
+    live or a config that cannot be used, DataError for data that cannot be used.
     """
     with tempfile.TemporaryDirectory() as folder:
         raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
-        config, differs = _load_config(raw, report, dataset(raw["dataset"]), own_path=own_path)
+        config, changed = _load_config(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
             raise ConfigError("target=impact forecasts nothing: replay a run that forecasts, such as target=return.")
         if config.split.trains_on_later:
@@ -102,21 +103,23 @@ def replay(
     rows: list[Prediction] = []
     comparable: list[tuple[str, str, int]] = []
     inputs = sources(config.dataset)
-    with Stages() as stages, stages.stage("sessions", len(inputs)) as bar:
+    with Stages() as stages, stages.start_stage("sessions", len(inputs)) as bar:
         for group in _group_sessions(_read_sessions(inputs, config, bar), config.features.cross):
             rows += _stream_sessions(group, config, run, timings)
-            comparable += [] if differs else run.comparable(group, config.features.cross)
-            del group  # before the next are read
+            comparable += [] if changed else run.comparable(group, config.features.cross)
+            del group  # frees its events before the next group is read
     types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
     after = pl.DataFrame(rows, schema=dict(zip(Prediction._fields, types, strict=True)), orient="row")
     until = pl.DataFrame(
         comparable, schema={"symbol": pl.String, "session": pl.String, "until": pl.Int64}, orient="row"
     )
-    both = run.predictions.join(until, on=["symbol", "session"], how="inner", maintain_order="left")
-    return Replay(run_id, timings, both.filter(pl.col("bar_close") < pl.col("until")), after, differs)
+    joined = run.predictions.join(until, on=["symbol", "session"], how="inner", maintain_order="left")
+    return Replay(run_id, timings, joined.filter(pl.col("bar_close") < pl.col("until")), after, changed)
 
 
 class Prediction(NamedTuple):
+    """The prediction of one bar, which closes at `bar_close` (UTC ns)."""
+
     symbol: str
     session: str
     bar_close: int
@@ -124,7 +127,8 @@ class Prediction(NamedTuple):
     y_hat: float
 
 
-# Keys that select rows, and keys checked against the run session by session; any other difference changes the sessions.
+# Keys that select rows, and keys that are checked against the run session by session. A difference in any other key
+# makes other sessions.
 _SELECTION_KEYS = {"path", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
 _CHECKED_KEYS = {"levels", "tick", "size_unit"}
 
@@ -132,14 +136,14 @@ _CHECKED_KEYS = {"levels", "tick", "size_unit"}
 def _load_config(
     raw: dict[str, Any], report: dict[str, Any], chosen: dict[str, Any], *, own_path: bool
 ) -> tuple[Config, list[str]]:
-    """Return the logged config with the `chosen` dataset, and the settings that change how its files are read."""
+    """Load the logged config with the `chosen` dataset; also list the settings that change how files are read."""
     remedy = "dataset.path=FILE"
     logged = raw["dataset"]
     config = load_logged(raw | {"dataset": chosen}, remedy)
     if not isinstance(config.dataset, FileDataset):
         return config, []
     if own_path:
-        # Read as the run read them: what is wrong with an override is not to look like other files.
+        # Check the files under the logged settings: a wrong override must not look like other files.
         check_path(load(raw | {"dataset": logged | {k: chosen[k] for k in _SELECTION_KEYS}}).dataset, report, remedy)
     if logged.get("name") != chosen["name"]:
         return config, ["name"]
@@ -147,24 +151,24 @@ def _load_config(
 
 
 def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Iterator[Session]:
-    """Yield the sessions of a study, in its order."""
+    """Read the sessions of a study, in its order."""
 
-    def every() -> Iterator[Session]:
+    def read_all() -> Iterator[Session]:
         for source in inputs:
             yield from source()
             bar.step()
 
     unique = UniqueSessions()
-    for session in first_sessions(every(), config.dataset.max_sessions):
+    for session in take_first_sessions(read_all(), config.dataset.max_sessions):
         unique.add(session.symbol, session.date, session.source)
         yield session
 
 
 def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[list[Session]]:
-    """Group the sessions that must be streamed side by side: those of one date, if symbols see each other.
+    """Group the sessions that must be streamed together: those of one date if the model uses `cross` symbols.
 
-    Files may come symbol by symbol, so that a date is whole only once all have been read: until then sessions wait on
-    disk, and memory holds those of one date. Raises DataError for a symbol of `cross` of which there is none.
+    Files may come symbol by symbol, so a date is complete only after the last file. Until then sessions wait on disk,
+    and memory holds those of one date. Raises DataError for a symbol of `cross` without a session.
     """
     if not cross:
         yield from ([s] for s in sessions)
@@ -175,14 +179,14 @@ def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[l
             path = Path(folder) / f"{sum(map(len, by_date.values()))}.parquet"
             store.write_events(session, path)
             by_date.setdefault(session.date, []).append((replace(session, events=pl.DataFrame(), truth=None), path))
-        del session  # memory now holds the events of none
-        require_symbols(cross, {s.symbol for waiting in by_date.values() for s, _ in waiting})
-        for waiting in by_date.values():
-            yield [replace(s, events=pl.read_parquet(path)) for s, path in waiting]
+        del session  # frees the last session's events
+        require_symbols(cross, {s.symbol for stored in by_date.values() for s, _ in stored})
+        for stored in by_date.values():
+            yield [replace(s, events=pl.read_parquet(path)) for s, path in stored]
 
 
 def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield (session index, row) in the order of receipt; ties keep the order of the sessions."""
+    """Merge the rows of sessions in the order of receipt, as (session index, row); ties keep the order of sessions."""
     if len(group) == 1:
         yield from ((0, row) for rows in pieces(group[0]) for row in rows)
         return
@@ -194,7 +198,7 @@ def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.in
 
 
 def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Prediction]:
-    """Stream sessions side by side, and predict each bar that has a mid and that a fold's model may predict."""
+    """Stream sessions together, and predict each bar that has a mid and lies in the test block of a fold."""
     for session in group:
         run.check(session)
     predict = Predictor(group, config, run, timings)
@@ -209,14 +213,14 @@ def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timin
             bars: list[tuple[int, Bar]] = []
             for i, stream in enumerate(streams):
                 if i != which:
-                    bars += [(i, bar) for bar in stream.clock(min(stamp, group[i].close + 1))]
+                    bars += [(i, bar) for bar in stream.advance_clock(min(stamp, group[i].close + 1))]
             start = time.perf_counter_ns()
             closed = streams[which].push_row(row)
-            spent = time.perf_counter_ns() - start
+            latency = time.perf_counter_ns() - start
             if not closed:
-                timings.update.append(spent)
+                timings.update.append(latency)
             elif len(closed) == 1:
-                timings.vector.append(spent)
+                timings.vector.append(latency)
             bars += [(which, bar) for bar in closed]
             if bars:
                 out += predict(bars)
@@ -232,12 +236,12 @@ def _build_stream(session: Session, config: Config) -> Stream:
 
 
 class Predictor:
-    """From closed bars to predictions: the run's features, in its order, through its models."""
+    """A predictor of closed bars: it applies the run's models to the run's features, in their logged order."""
 
     def __init__(self, group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> None:
         self.group, self.config, self.run, self.timings = group, config, run, timings
         windows = plan(config.features, config.ofi).windows
-        self.flow = FlowRow(windows, config.ofi.normalise, flow_groups(config.ofi))
+        self.flow = FlowRow(windows, config.ofi.normalise, list_flow_groups(config.ofi))
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in group]
         self.own = [run.own(s) is not None for s in group]
@@ -246,47 +250,47 @@ class Predictor:
 
     def warm_up(self) -> None:
         """Compile, load and call everything once, so that first calls are not timed."""
-        session = replace(self.group[0], events=self.group[0].events.head(_WARM_UP))
+        session = replace(self.group[0], events=self.group[0].events.head(_WARM_UP_ROWS))
         stream = _build_stream(session, self.config)
         bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
         if not bars:
             bars = stream.finish(self.group[0].close)[:1]
         for pipeline in self.run.pipelines:
             for bar in bars[:3]:
-                pipeline.predict(*self._inputs(bar, bar.close))
+                pipeline.predict(*self._select_inputs(bar, bar.close))
 
     def __call__(self, bars: list[tuple[int, Bar]]) -> list[Prediction]:
-        """A prediction for each bar that has a mid; all that close before it are among `bars`, or have been."""
+        """Predict each bar that has a mid. `bars` contain every bar that closed since the last call."""
         out = []
         for i, bar in bars:
             closes, flows = self.closed[self.keys[i][0]]
             closes.append(bar.close)
             flows.append(bar.ofi)
-        for i, bar in sorted(bars, key=lambda one: one[1].close):
+        for i, bar in sorted(bars, key=lambda item: item[1].close):
             symbol, session = self.keys[i]
             fold = self.run.fold(bar.close, own=self.own[i])
             if fold < 0 or np.isnan(bar.mid):
                 continue
             start = time.perf_counter_ns()
-            y_hat = float(self.run.pipelines[fold].predict(*self._inputs(bar, bar.close))[0])
+            y_hat = float(self.run.pipelines[fold].predict(*self._select_inputs(bar, bar.close))[0])
             self.timings.prediction.append(time.perf_counter_ns() - start)
             out.append(Prediction(symbol, session, bar.close, fold, y_hat))
         return out
 
-    def _inputs(self, bar: Bar, t: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _select_inputs(self, bar: Bar, t: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         flow = self.flow(bar.flow, bar.known)
         others = bar.features[self.columns]
         if self.config.features.cross:
-            others = np.concatenate([others, self._cross(t)])
+            others = np.concatenate([others, self._select_cross_flow(t)])
         return flow, others.reshape(1, -1)
 
-    def _cross(self, t: int) -> NDArray[np.float64]:
-        """Return other symbols' last flow and its age in s, as `samples.cross` defines them."""
+    def _select_cross_flow(self, t: int) -> NDArray[np.float64]:
+        """Select the last flow of other symbols and its age (s), as `samples.cross` defines them."""
         cross = self.config.features.cross
         out = np.full(2 * len(cross), np.nan)
         for k, symbol in enumerate(cross):
             closes, flows = self.closed.get(symbol, ([], []))
-            last = self.others.last(closes, t)
+            last = self.others.find_last(closes, t)
             if last >= 0:
                 out[2 * k : 2 * k + 2] = flows[last], (t - closes[last]) / SECOND
         return out

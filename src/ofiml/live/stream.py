@@ -1,4 +1,4 @@
-"""A live market, one row at a time: the features that a study saw, to the bit.
+"""A live market, one row at a time, with the features of a study to the bit.
 
 >>> from ofiml.config import TimeBars
 >>> from ofiml.features.machine import FLOW_ONLY, Market
@@ -41,8 +41,9 @@ _SIDES = {name: code for code, name in enumerate(SIDE.categories)}
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What was known at a bar's close (UTC ns): `features` (FEATURES,), in the catalogue's order; `flow` and `known`,
-    of bar and look-backs, as `features.batch.Computed` has them; `mid` in ticks, NaN where a side is missing.
+    """A closed bar, with values known at its `close` (UTC ns): `features` (FEATURES,) in the catalogue's order; `flow`
+    and `known` of the bar and the look-backs, as in `features.batch.Computed`; `mid` in ticks, NaN where a side is
+    missing.
     """
 
     open: int
@@ -54,7 +55,7 @@ class Bar:
 
     @property
     def ofi(self) -> int:
-        """The bar's best-level flow, lots."""
+        """The bar's best-level OFI, lots."""
         width = (self.flow.shape[1] - layout.SIDES - 1) // layout.PARTS
         return int(self.flow[0, layout.BID_FLOW * width] - self.flow[0, layout.ASK_FLOW * width])
 
@@ -63,10 +64,12 @@ class Bar:
 
 
 class Stream:
-    """Feed it the rows of one session in order; it gives a `Bar` for each bar that closes, and features on demand.
+    """A stream of one session: it takes rows in order and gives a `Bar` for each bar that closes, and features on
+    demand.
 
-    A bar closes once a row, or `clock`, says that its close has passed: rows of the very time of the close belong to
-    it. A book clear, a snapshot or `gap()` is a boundary: nothing is measured across it (see `features.catalogue`).
+    A bar closes when a row or `advance_clock` shows that its close has passed; rows at the time of the close belong to
+    the bar. A book clear, a snapshot and `mark_gap` are boundaries: nothing is measured across them (see
+    `features.catalogue`).
     """
 
     def __init__(self, market: Market, bars: TimeBars | ActivityBars, plan: Plan) -> None:
@@ -75,7 +78,7 @@ class Stream:
         self._row = np.empty(row_width(market.levels), np.int64)
         self._per_row = market.per == "row"
         self._last = -(2**62)
-        self._begun = False
+        self._is_open = False
         self._open = market.open
         self._step = bars.step_ns
         self._next = market.open + (self._step or 0)
@@ -93,10 +96,11 @@ class Stream:
         flags: int,
         book: Sequence[int | None],
     ) -> list[Bar]:
-        """Add a row of the event schema: `ts_recv` in UTC ns, `price` in 1e-9 currency units, `size` in lots, and the
-        `book` after it: bid price, bid size, ask price, ask size of each level, best first; None where one is missing.
+        """Push a row of the event schema and return the bars that it closes.
 
-        Returns the bars that it closes. Raises DataError for a row that runs back in time, or of another shape.
+        `ts_recv` is in UTC ns, `price` in 1e-9 currency units, `size` in lots. `book` is the book after the row: bid
+        price, bid size, ask price, ask size of each level, best first; None for a missing value. Raises DataError for
+        a row that runs back in time, an unknown action or side, or a book of another shape.
         """
         row = self._row
         if len(book) != len(row) - layout.BOOK:
@@ -116,13 +120,17 @@ class Stream:
         return self.push_row(row)
 
     def push_row(self, row: Int64) -> list[Bar]:
-        """Add a row as `push` does, in the form of `features.batch.pieces`: (BOOK + 4·levels,) int64."""
+        """Push a row in the form of `features.batch.pieces`: (BOOK + 4·levels,) int64. Return the bars that it closes.
+        Raises DataError for a row that runs back in time.
+        """
         closed = self.close_before(int(row[layout.STAMP]))
         self.update(row)
         return closed
 
     def close_before(self, stamp: int) -> list[Bar]:
-        """Close the bars that end before `stamp` (UTC ns), the time of the next row; `clock` and `push_row` call it."""
+        """Close the bars that end before `stamp` (UTC ns), the time of the next row. Raises DataError for a time before
+        the last one.
+        """
         if stamp < self._last:
             raise DataError(f"Time {stamp} ns comes after {self._last} ns: feed rows in the order of receipt.")
         self._last = stamp
@@ -139,7 +147,7 @@ class Stream:
         return closed
 
     def update(self, row: Int64) -> None:
-        """Update the state with the row; earlier bars have been closed."""
+        """Update the state with the row. Close earlier bars first, with `close_before`."""
         m = self._m
         while full := kernel.step(m.arrays, row):
             m.grow(full)
@@ -148,40 +156,37 @@ class Stream:
             stamp, action, _, price, size = row[: layout.FLAGS]
             update_cutter(self._cutter, stamp, action, price, size, is_state)
 
-    def clock(self, now: int) -> list[Bar]:
-        """Return the bars that close before `now` (UTC ns), where no row has arrived since: all rows received
-        before it must have been pushed.
+    def advance_clock(self, now: int) -> list[Bar]:
+        """Advance the clock to `now` (UTC ns) without a row, and return the bars that close before it. All rows
+        received before `now` must have been pushed.
         """
         return self.close_before(now)
 
     def finish(self, close: int) -> list[Bar]:
-        """Return the remaining bars up to the session's `close` (UTC ns), after the last row."""
+        """Finish the session after its last row, and return the remaining bars up to its `close` (UTC ns)."""
         if self._cutter is None:
             return self.close_before(close + 1)
         return [bar for bar in self.close_before(close + 1) if bar.close <= close]
 
-    def gap(self) -> None:
-        """Mark lost rows or a lost connection: the next state of the book is taken as a first one; until it comes, the
-        book is not known.
-        """
+    def mark_gap(self) -> None:
+        """Mark lost rows or a lost connection. The book is unknown until its next state, which counts as the first."""
         state = self._m.memory.state
         state["known"], state["mid"], state["last_mid"] = 0, layout.NONE, layout.NONE
 
-    def features(self, t: int) -> Float:
-        """Compute all features of the catalogue at `t` (UTC ns), not before the last row, the bar so far being (open,
-        t].
+    def compute_features(self, t: int) -> Float:
+        """Compute all features of the catalogue at `t` (UTC ns), with (open, t] as the bar. The state does not change.
 
-        It changes nothing. Raises DataError for a time before the last row, or after the end of the bar: `clock` has
-        to close that first.
+        Raises DataError for a time before the last row, or after the end of the bar, which `advance_clock` must close
+        first.
         """
         if t < self._last:
             raise DataError(
                 f"Cannot compute features at {t} ns, before the last row at {self._last} ns: request a later time."
             )
         if self._ends_before(t):
-            raise DataError(f"A bar closed before {t} ns: call clock({t}) first.")
+            raise DataError(f"A bar closed before {t} ns: call advance_clock({t}) first.")
         self._begin(t)
-        return self._features(t)
+        return self._compute_features(t)
 
     def _ends_before(self, t: int) -> bool:
         if self._cutter is not None:
@@ -189,13 +194,13 @@ class Stream:
         return self._next < t and self._next <= self.market.scheduled_close
 
     def _begin(self, t: int) -> None:
-        """The session opens once a time after its open is seen."""
-        if not self._begun and t > self.market.open:
+        """Open the session at the first time after its open."""
+        if not self._is_open and t > self.market.open:
             m = self._m
             kernel.begin(m.arrays)
-            self._begun = True
+            self._is_open = True
 
-    def _features(self, t: int) -> Float:
+    def _compute_features(self, t: int) -> Float:
         m = self._m
         out = np.empty(kernel.FEATURES)
         kernel.features(m.arrays, t, out)
@@ -203,7 +208,7 @@ class Stream:
 
     def _close(self, t: int) -> Bar:
         m = self._m
-        values = self._features(t)
+        values = self._compute_features(t)
         flow = np.zeros((1 + len(m.windows), m.flow_width), np.int64)
         known = kernel.sums(m.arrays, t, m.windows, flow)
         mid = int(m.memory.state["mid"][0])

@@ -1,11 +1,11 @@
-"""A number with its uncertainty: an interval of a sample, or the spread over several samples."""
+"""Numbers with their uncertainty: an interval from one sample, or the spread over several samples."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measure's `value` and the ends of its interval, in the measure's unit; NaN where not defined."""
+    """An estimate: the `value` of a measure and the ends of its interval, in its unit; NaN where not defined."""
 
     value: float
     low: float
@@ -14,7 +14,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean, standard deviation (n - 1), least and greatest of a number over several samples; NaN where not defined."""
+    """The mean, standard deviation (ddof 1), minimum and maximum over several samples; NaN where not defined."""
 
     mean: float
     sd: float

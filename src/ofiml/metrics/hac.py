@@ -1,9 +1,9 @@
-"""t-statistics that hold under autocorrelation and overlapping labels (Newey & West 1987).
+"""t-statistics that are valid under autocorrelation and overlapping labels (Newey & West 1987).
 
-Rows of one time (several symbols) are added up first, so that what they have in common counts once. The lag is 1.3 √T
-times, or as many as a label overlaps if that is more, and t is compared with Student's distribution with 1.5 T/(lag +
-1) degrees of freedom: a lag long enough for autocorrelated flow makes the normal distribution too narrow (Lazarus,
-Lewis, Stock & Watson 2018).
+Rows of one time (several symbols) are summed first, so that their common part counts once. The lag is 1.3 √T times, or
+the number of times that a label overlaps if that is larger. With a lag that long, the normal distribution is too
+narrow, so t is compared with Student's distribution with 1.5 T/(lag + 1) degrees of freedom (Lazarus, Lewis, Stock &
+Watson 2018).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ofiml.metrics.scores import ic
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-_FEWEST = 20  # times for a variance over lags
+_MIN_TIMES = 20  # for a variance over lags
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class TTest:
 
 @dataclass(frozen=True, slots=True)
 class SlopeTest:
-    """The slope of outcomes on forecasts (1 for a forecast of the right size), its t and two-sided p."""
+    """The slope of outcomes on forecasts (1 for a forecast of the right size), its t and its two-sided p-value."""
 
     value: float
     t: float
@@ -38,15 +38,15 @@ class SlopeTest:
 
 @dataclass(frozen=True, slots=True)
 class HacStatistics:
-    """The `lag` in distinct times, and the tests of the IC and of the slope."""
+    """The HAC tests of the IC and the slope, and their `lag` in distinct times."""
 
     lag: int
     ic: TTest
     slope: SlopeTest
 
 
-def max_overlap(start: Int, end: Int) -> int:
-    """Return the largest number of later distinct times whose labels start before a label of this time has ended.
+def count_max_overlap(start: Int, end: Int) -> int:
+    """Count, for each distinct label start, the later distinct starts before the label's end; return the maximum.
 
     `start` and `end` (n,) are in ns.
     """
@@ -57,11 +57,11 @@ def max_overlap(start: Int, end: Int) -> int:
 
 
 def choose_lag(times: int, overlapping: int) -> int:
-    """Choose the lag of the HAC variance: 1.3 √T (Lazarus et al. 2018) or the overlap if larger, at most T - 1."""
+    """Choose the lag of the HAC variance: the larger of 1.3 √T (Lazarus et al. 2018) and the overlap, at most T - 1."""
     return max(0, min(max(int(np.ceil(1.3 * np.sqrt(times))), overlapping), times - 1))
 
 
-def long_run_variance(moments: Float, lag: int) -> float:
+def estimate_long_run_variance(moments: Float, lag: int) -> float:
     """Estimate the variance of Σ `moments` (times,) with Bartlett weights up to `lag` (Newey & West 1987)."""
     total = float(moments @ moments)
     for j in range(1, lag + 1):
@@ -70,17 +70,17 @@ def long_run_variance(moments: Float, lag: int) -> float:
 
 
 def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest:
-    """Test an estimate against 0, its error being the mean of `influence` (n,) in order of `time` (n,), ns.
+    """Test an estimate against 0 by a t-test whose error is the mean of `influence` (n,), in order of `time` (n,), ns.
 
-    `t` and `p` are NaN with fewer than 20 times, or where nothing varies.
+    `t` and `p` are NaN with fewer than 20 times, or if the influence does not vary.
     """
     moments = sum_by_time(influence, time)
-    lag, unknown = choose_lag(len(moments), overlapping), TTest(float("nan"), float("nan"))
-    if len(moments) < _FEWEST or not np.isfinite(moments).all():
-        return unknown
-    variance = long_run_variance(moments - moments.mean(), lag)
+    lag, undefined = choose_lag(len(moments), overlapping), TTest(float("nan"), float("nan"))
+    if len(moments) < _MIN_TIMES or not np.isfinite(moments).all():
+        return undefined
+    variance = estimate_long_run_variance(moments - moments.mean(), lag)
     if variance <= 0 or np.ptp(influence) == 0:
-        return unknown
+        return undefined
     from scipy.special import stdtr
 
     t = value / (np.sqrt(variance) / len(influence))
@@ -88,14 +88,13 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest
 
 
 def sum_by_time(values: Float, time: Int) -> Float:
-    """Sum `values` (n,) over rows of the same time; rows are in time order. Returns (distinct times,)."""
+    """Sum `values` (n,) over rows of the same time, (distinct times,); rows are in time order."""
     return np.add.reduceat(values, np.flatnonzero(np.diff(time, prepend=time[0] - 1))) if len(time) else values
 
 
-def ic_influence(y: Float, y_hat: Float) -> Float:
-    """Compute the influence (n,) of each row on the IC: a·b - IC/2 · (a² + b²) of the standardised sides a and b.
-
-    NaN where a side is constant.
+def compute_ic_influence(y: Float, y_hat: Float) -> Float:
+    """Compute the influence (n,) of each row on the IC: a·b - IC/2 · (a² + b²), with a and b the standardised y and
+    y_hat. NaN where y or y_hat is constant.
     """
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return np.full(len(y), np.nan)
@@ -105,9 +104,9 @@ def ic_influence(y: Float, y_hat: Float) -> Float:
 
 
 def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
-    """Fit the least-squares slope of y on y_hat (1 for a forecast of the right size); return it and its influence (n,).
+    """Fit the least-squares slope of y on y_hat; return it and the influence (n,) of each row.
 
-    NaN with fewer than 3 rows, or where y_hat is constant.
+    NaN with fewer than 3 rows, or if y_hat is constant.
     """
     if len(y) < 3 or np.ptp(y_hat) == 0:
         return float("nan"), np.full(len(y), np.nan)
@@ -116,12 +115,12 @@ def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
     return value, b * (y - y.mean() - value * b) / float(np.mean(b * b))
 
 
-def hac_statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
-    """Test the IC and the slope of predictions against 0; rows are in order of `time` (n,), ns."""
+def compute_hac_statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
+    """Compute the HAC tests of the IC and the slope of predictions against 0; rows are in order of `time` (n,), ns."""
     value, influence = fit_slope(y, y_hat)
-    of_slope = t_test(value, influence, time, overlapping)
+    slope_test = t_test(value, influence, time, overlapping)
     return HacStatistics(
         lag=choose_lag(len(np.unique(time)), overlapping),
-        ic=t_test(ic(y, y_hat), ic_influence(y, y_hat), time, overlapping),
-        slope=SlopeTest(value, of_slope.t, of_slope.p),
+        ic=t_test(ic(y, y_hat), compute_ic_influence(y, y_hat), time, overlapping),
+        slope=SlopeTest(value, slope_test.t, slope_test.p),
     )

@@ -1,4 +1,4 @@
-"""The measures by name, and forecasts beside their outcomes as the measures take them."""
+"""The measures by name, and forecasts with their outcomes, the input of the measures."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ _OF_QUANTILES: tuple[Measure, ...] = ("pinball", "coverage")
 
 
 def list_measures(task: TaskType, quantile: float | None) -> list[Measure]:
-    """Name the measures of forecasts of a `task`, or of a `quantile` of the label."""
+    """List the measures of forecasts of a `task`, or of a `quantile` of the label."""
     return [
         *_OF_ALL,
         *(_OF_DIRECTIONS if task == "classification" else ()),
@@ -29,9 +29,9 @@ def list_measures(task: TaskType, quantile: float | None) -> list[Measure]:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Outcomes `y`, forecasts `y_hat` and the mean of each row's train labels, (n,) each, rows in time order.
+    """Forecasts with their outcomes: `y`, `y_hat` and the mean of each row's train labels, (n,) each, in time order.
 
-    A direction also has `up`, P(up | the mid moves), (n,); a quantile forecast says which `quantile` it is.
+    A direction also has `up`, P(up | the mid moves), (n,). A quantile forecast has its `quantile`.
     """
 
     y: Float
@@ -41,7 +41,7 @@ class Forecast:
     quantile: float | None = None
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Forecast":
-        """Select rows by their numbers or by a mask."""
+        """Take rows by index or by mask."""
         up = None if self.up is None else self.up[rows]
         return Forecast(self.y[rows], self.y_hat[rows], self.train_mean[rows], up, self.quantile)
 

@@ -1,6 +1,6 @@
-"""The Sharpe ratio, and its correction for sample size and number of trials (Bailey & López de Prado).
+"""The Sharpe ratio and its corrections for sample size and number of trials (Bailey & López de Prado).
 
-All Sharpe ratios here are per observation, not annualised; the caller defines the observation.
+All Sharpe ratios in this module are per observation, not annualised; the caller defines the observation.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _EULER = 0.5772156649015329
 
 @dataclass(frozen=True, slots=True)
 class DeflatedSharpe:
-    """The Sharpe ratio, the `benchmark` that the best of so many trials reaches by luck, and the probability that the
-    true ratio exceeds it.
+    """The Sharpe ratio, the `benchmark` that the best of all trials is expected to reach by chance, and the probability
+    that the true ratio exceeds it.
     """
 
     sharpe: float
@@ -25,7 +25,7 @@ class DeflatedSharpe:
 
 
 def sharpe(gains: Float) -> float:
-    """Mean gain over its standard deviation (ddof 1); NaN with fewer than 2 gains, or where they do not vary."""
+    """Compute the mean gain over the standard deviation (ddof 1); NaN with fewer than 2 gains, or equal gains."""
     if len(gains) < 2 or np.ptp(gains) == 0:
         return float("nan")
     return float(gains.mean() / gains.std(ddof=1))
@@ -34,8 +34,8 @@ def sharpe(gains: Float) -> float:
 def probabilistic_sharpe(ratio: float, benchmark: float, observations: int, skew: float, kurtosis: float) -> float:
     """Compute the probability that the true Sharpe ratio exceeds `benchmark` (Bailey & López de Prado 2012, eq. 11).
 
-    `kurtosis` is 3 for a normal distribution. NaN with fewer than 2 observations, or where the variance that the
-    moments give is not positive.
+    `kurtosis` is 3 for a normal distribution. NaN with fewer than 2 observations, or if the moments give a variance
+    that is not positive.
     """
     from scipy.special import ndtr
 
@@ -60,8 +60,8 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
 def deflated_sharpe(gains: Float, trials: int, variance: float) -> DeflatedSharpe:
     """Compute the deflated Sharpe ratio of `gains` (n,) (Bailey & López de Prado 2014).
 
-    `variance` is that of the Sharpe ratios of all `trials`. Gains must be independent: sum them over blocks first. The
-    probability is NaN where the gains do not vary.
+    `variance` is that of the Sharpe ratios of all `trials`. Gains must be independent, so sum them over blocks first.
+    The probability is NaN if the gains do not vary.
     """
     ratio, benchmark = sharpe(gains), expected_maximum_sharpe(trials, variance)
     if ratio != ratio:

@@ -1,7 +1,7 @@
 """Tests between runs over the same times: Diebold-Mariano, superior predictive ability, model confidence set.
 
-A performance is an array (times, runs) whose column means are the measure. For IC and Sharpe ratio it has the
-contribution of each row, the estimation error of the standard deviations included.
+A performance is an array (times, runs) whose column means are the measure. For IC and Sharpe ratio its entries are
+contributions of rows, which include the estimation error of the standard deviations.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ofiml.metrics.hac import (
     choose_lag,
-    ic_influence,
+    compute_ic_influence,
     sum_by_time,
     t_test,
 )
@@ -20,14 +20,16 @@ from ofiml.metrics.scores import ic
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-FEWEST_BLOCKS = 8
-_AT_ONCE = 1000  # draws
-_TINY = 1e-12  # of a variance that is 1: a draw of equal blocks has none
+MIN_BLOCKS = 8
+_DRAWS_AT_ONCE = 1000  # bounds the memory for any number of draws
+_MIN_VARIANCE = 1e-12  # relative to 1; a draw of equal blocks has no variance
 
 
 @dataclass(frozen=True, slots=True)
 class DieboldMariano:
-    """The mean difference of two performances, its t and two-sided p, and half the width of its 95 % interval."""
+    """The mean difference of two performances, its t and two-sided p-value, and `error`, half the width of its 95 %
+    interval; NaN where not defined.
+    """
 
     mean: float
     t: float
@@ -37,26 +39,26 @@ class DieboldMariano:
 
 @dataclass(frozen=True, slots=True)
 class SuperiorAbility:
-    """p-values of "no run has skill": Hansen's `spa` and White's `reality_check`; NaN where not defined."""
+    """The p-values of "no run has skill": Hansen's `spa` and White's `reality_check`; NaN where not defined."""
 
     spa: float
     reality_check: float
 
 
-def ic_contributions(y: Float, y_hat: Float) -> Float:
-    """Compute each row's contribution (n,) to the IC, of which it is the mean; 0 for a constant forecast."""
+def compute_ic_contributions(y: Float, y_hat: Float) -> Float:
+    """Compute each row's contribution (n,) to the IC, whose mean is the IC; 0 for a constant y or y_hat."""
     if np.ptp(y_hat) == 0 or np.ptp(y) == 0:
         return np.zeros(len(y))
-    return ic(y, y_hat) + ic_influence(y, y_hat)
+    return ic(y, y_hat) + compute_ic_influence(y, y_hat)
 
 
-def r2_contributions(y: Float, y_hat: Float, train_mean: Float) -> Float:
-    """Compute each row's contribution (n,) to the out-of-sample R², of which it is the mean."""
+def compute_r2_contributions(y: Float, y_hat: Float, train_mean: Float) -> Float:
+    """Compute each row's contribution (n,) to the out-of-sample R², whose mean is that R²."""
     base = (y - train_mean) ** 2
     return (base - (y - y_hat) ** 2) / base.mean() if base.any() else np.zeros(len(y))
 
 
-def sharpe_contributions(gains: Float) -> Float:
+def compute_sharpe_contributions(gains: Float) -> Float:
     """Compute each gain's contribution (n,) to the Sharpe ratio per observation (Lo 2002); 0 for constant gains."""
     if np.ptp(gains) == 0:
         return np.zeros(len(gains))
@@ -68,8 +70,8 @@ def sharpe_contributions(gains: Float) -> Float:
 def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
     """Test whether the mean `difference` (times,) between two performances is 0 (Diebold & Mariano 1995).
 
-    The variance is that of `hac`; the small-sample correction is that of Harvey, Leybourne & Newbold (1997) with a
-    horizon of `overlapping` + 1. NaN where `hac.t_test` is.
+    The variance is that of `hac`. The small-sample correction is that of Harvey, Leybourne & Newbold (1997), with
+    horizon `overlapping` + 1. NaN where `hac.t_test` is NaN.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -86,13 +88,13 @@ def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
 
 
 def average_by_time(rows: Float, time: Int) -> Float:
-    """Sum the performance of rows (n,) over symbols by distinct time, scaled to keep the mean."""
-    summed = sum_by_time(rows, time)
-    return summed * (len(summed) / len(rows))
+    """Average the performance of rows (n,) over symbols by distinct time, (times,), scaled to keep the mean."""
+    sums = sum_by_time(rows, time)
+    return sums * (len(sums) / len(rows))
 
 
 def find_distinct(performance: Float) -> tuple[list[int], Int]:
-    """Find the distinct columns: the first of each, and for every column (runs,) its index among them."""
+    """Find the distinct columns: the first of each, and the index of every column (runs,) among the distinct ones."""
     _, first, which = np.unique(performance, axis=1, return_index=True, return_inverse=True)
     return first.tolist(), which.reshape(-1).astype(np.int64)
 
@@ -100,41 +102,40 @@ def find_distinct(performance: Float) -> tuple[list[int], Int]:
 def superior_ability(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
     """Test the hypothesis that no column has a mean above 0, by a bootstrap of whole blocks.
 
-    `spa` is Hansen's (2005) test of superior predictive ability, which discounts columns far below 0; `reality_check`
+    `spa` is Hansen's (2005) test of superior predictive ability, which discounts columns far below 0. `reality_check`
     is White's (2000), which does not.
 
-    `block` numbers each time's block (times,) from 0. The statistic is the largest t of a column's sums over blocks, in
-    each draw too by the draw's own standard deviation: columns of any scale count alike, and few blocks give
-    wide tails (bootstrap-t). Columns that do not vary are left out; NaN where none is left, or with fewer than 8
-    blocks.
+    `block` (times,) numbers the block of each time from 0. The statistic is the largest t of a column's sums over
+    blocks; each draw uses its own standard deviations (bootstrap-t). Columns of any scale therefore count equally, and
+    few blocks give wide tails. Columns that do not vary are left out. NaN if none varies, or with fewer than 8 blocks.
     """
     count = int(block.max(initial=-1)) + 1
-    if count < FEWEST_BLOCKS:
+    if count < MIN_BLOCKS:
         return SuperiorAbility(float("nan"), float("nan"))
     sums = np.zeros((count, performance.shape[1]))
     np.add.at(sums, block, performance)
-    varying = (np.ptp(performance, axis=0) > 0) & (sums.std(axis=0) > _TINY * np.abs(sums).max(axis=0))
+    varying = (np.ptp(performance, axis=0) > 0) & (sums.std(axis=0) > _MIN_VARIANCE * np.abs(sums).max(axis=0))
     if not varying.any():
         return SuperiorAbility(float("nan"), float("nan"))
     sums = sums[:, varying]
     centre, deviation = sums.mean(axis=0), sums.std(axis=0, ddof=1)
-    ratio = centre / deviation  # t is √count times that
+    ratio = centre / deviation  # t = √count · ratio
     far = np.sqrt(count) * ratio < -np.sqrt(2 * np.log(np.log(count)))
     z, rng = (sums - centre) / deviation, np.random.default_rng(seed)
-    reached = {"spa": 1, "reality_check": 1}  # the sample itself is one of the draws
-    for start in range(0, samples, _AT_ONCE):
-        times = rng.multinomial(count, np.full(count, 1 / count), min(_AT_ONCE, samples - start))
+    exceedances = {"spa": 1, "reality_check": 1}  # the sample itself counts as a draw
+    for start in range(0, samples, _DRAWS_AT_ONCE):
+        times = rng.multinomial(count, np.full(count, 1 / count), min(_DRAWS_AT_ONCE, samples - start))
         mean = times @ z / count
-        variance = np.maximum(times @ (z * z) / count - mean * mean, _TINY) * count / (count - 1)
+        variance = np.maximum(times @ (z * z) / count - mean * mean, _MIN_VARIANCE) * count / (count - 1)
         for name, shift in (("spa", np.where(far, ratio, 0.0)), ("reality_check", 0.0)):
-            drawn = ((mean + shift) / np.sqrt(variance)).max(axis=1)
-            reached[name] += int((np.maximum(drawn, 0) >= max(ratio.max(), 0)).sum())
-    return SuperiorAbility(reached["spa"] / (samples + 1), reached["reality_check"] / (samples + 1))
+            statistic = ((mean + shift) / np.sqrt(variance)).max(axis=1)
+            exceedances[name] += int((np.maximum(statistic, 0) >= max(ratio.max(), 0)).sum())
+    return SuperiorAbility(exceedances["spa"] / (samples + 1), exceedances["reality_check"] / (samples + 1))
 
 
 def confidence_set(performance: Float, *, block: int, samples: int, seed: int) -> Float:
-    """Compute each column's p-value (runs,) in the model confidence set (Hansen, Lunde & Nason 2011, range statistic);
-    those above 1 - level are the set. Columns must differ from each other.
+    """Compute each column's p-value (runs,) in the model confidence set (Hansen, Lunde & Nason 2011, range statistic).
+    The set at a level consists of the columns with p above 1 - level. Columns must differ from each other.
     """
     from arch.bootstrap import MCS
 

@@ -72,7 +72,7 @@ def survey_dataset(
         bar.step()
         return summaries, refused
 
-    with stages.stage("inputs", len(inputs)) as bar:
+    with stages.start_stage("inputs", len(inputs)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
         parts = parallel(joblib.delayed(work)(source, bar) for source in inputs)
     sessions = [one for summaries, _ in parts for one in summaries][: config.dataset.max_sessions]

@@ -1,4 +1,4 @@
-"""A blend: the weighted mean of several models, with equal weights or weights fitted on held-out rows."""
+"""A blend: the weighted mean of several models, with equal weights or weights fitted on validation rows."""
 
 import json
 import re
@@ -22,13 +22,13 @@ from ofiml.splits.inner import Inner
 _FOLDS, _FIRST_TRAIN = 3, 0.4
 _MAX_MEMBERS = 20
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
-_MAX_WEIGHT = 1e6  # of a weight that comes from a file
+_MAX_WEIGHT = 1e6  # bound for weights read from a file
 
 
 @dataclass(slots=True)
 class BlendModel(Config):
-    """`members` are the configs of other models, by names of the user's own: mappings, or typed already. They are not
-    tuned, so that they have no space.
+    """The schema of a blend. `members` are the configs of other models, as mappings or typed, under names that the user
+    chooses. They are not tuned, so they have no space.
     """
 
     how: BlendWeights
@@ -37,7 +37,7 @@ class BlendModel(Config):
     def __post_init__(self) -> None:
         Config.__post_init__(self)
         require(2 <= len(self.members) <= _MAX_MEMBERS, f"model.members must be 2 to {_MAX_MEMBERS} models.")
-        self.members = {key: _member(key, node) for key, node in self.members.items()}
+        self.members = {key: _parse_member(key, node) for key, node in self.members.items()}
         quantiles = {member.of_quantile for member in self.members.values()}
         require(
             len(quantiles) == 1,
@@ -56,15 +56,15 @@ class BlendModel(Config):
     def without_effect(self) -> dict[str, str]:
         inert = {f"members.{name}.space": "members of a blend are not tuned; leave it out" for name in self.members}
         for name, member in self.members.items():
-            inert |= {f"members.{name}.{key}": why for key, why in member.without_effect().items()}
+            inert |= {f"members.{name}.{key}": reason for key, reason in member.without_effect().items()}
         return inert
 
     def forbids(self, task: TaskType) -> str | None:
-        whys = ((key, member.forbids(task)) for key, member in self.members.items())
-        return next((f"model.members.{key}: {why}" for key, why in whys if why is not None), None)
+        reasons = ((key, member.forbids(task)) for key, member in self.members.items())
+        return next((f"model.members.{key}: {reason}" for key, reason in reasons if reason is not None), None)
 
 
-def _member(key: str, node: Any) -> Config:
+def _parse_member(key: str, node: Any) -> Config:
     path = f"model.members.{key}"
     require(
         _LABEL.fullmatch(key) is not None, f"{path}: a member name is a letter, then up to 39 letters, digits or _."
@@ -82,9 +82,11 @@ def _member(key: str, node: Any) -> Config:
 
 
 class Blend:
-    """Σ w_j times the prediction of member j, w not negative: all 1/m, or, stacked, least squares on the members'
-    predictions of purged walk-forward folds inside the train rows (Breiman 1996); of a direction w sums to 1, so that
-    probabilities stay probabilities. All members are then fitted on all train rows.
+    """A weighted sum of the predictions of m members, with weights w >= 0.
+
+    The weights are all 1/m, or stacked: least squares on the members' predictions for purged walk-forward folds inside
+    the train rows (Breiman 1996). For a direction w sums to 1, so that the sum is a probability. All members are then
+    fitted on all train rows.
     """
 
     def __init__(self, config: BlendModel, task: Task) -> None:
@@ -105,9 +107,9 @@ class Blend:
         predictions, labels = [], []
         key = "model.how=stack"
         for fold in inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=key, remedy="model.how=mean"):
-            known = x[fold.train], y[fold.train], inner.take(fold.train)
+            train = x[fold.train], y[fold.train], inner.take(fold.train)
             with locate_error(f"inner fold {fold.index} of {key}"):
-                predictions.append(np.column_stack([m.fit(*known).predict(x[fold.test]) for m in self._make()]))
+                predictions.append(np.column_stack([m.fit(*train).predict(x[fold.test]) for m in self._make()]))
             labels.append(y[fold.test])
         return fit_blend_weights(np.concatenate(predictions), np.concatenate(labels), sum_to_one=self.direction)
 
@@ -119,11 +121,11 @@ class Blend:
         return self._sum(parts) if parts else None
 
     def contributions(self, x: Float) -> Float:
-        """The members' weighted SHAP values: of a return in its unit, of a direction in log odds."""
+        """Compute the weighted sum of the members' SHAP values, in the unit of a return or a direction's log-odds."""
         return self._sum([member.contributions(x) for member in self.members])
 
     def _sum(self, parts: list[Float]) -> Float:
-        # One after the other: the same bits for one row as for many.
+        # Members are added in sequence, so that one row gets the same bits as many.
         total = self.weights[0] * parts[0]
         for weight, part in zip(self.weights[1:], parts[1:], strict=True):
             total = total + weight * part
@@ -132,16 +134,16 @@ class Blend:
     def save(self, stem: Path) -> None:
         stem.with_suffix(".json").write_text(json.dumps({"weights": self.weights.tolist()}, indent=1))
         for i, member in enumerate(self.members):
-            member.save(_stem(stem, i))
+            member.save(_name_member_file(stem, i))
 
     def load(self, stem: Path, width: int) -> "Blend":
         path = stem.with_suffix(".json")
         weights = parse_finite(read_json(path, "blend", {"weights"})["weights"], path, "blend")
-        whole = not self.direction or abs(weights.sum() - 1) < 1e-9
-        if len(weights) != len(self.members) or (weights < 0).any() or weights.max() > _MAX_WEIGHT or not whole:
+        normalised = not self.direction or abs(weights.sum() - 1) < 1e-9
+        if len(weights) != len(self.members) or (weights < 0).any() or weights.max() > _MAX_WEIGHT or not normalised:
             raise DataError(f"{path.name} does not match the blend of the run's config: restore the logged file.")
         self.weights = weights
-        self.members = [member.load(_stem(stem, i), width) for i, member in enumerate(self._make())]
+        self.members = [member.load(_name_member_file(stem, i), width) for i, member in enumerate(self._make())]
         return self
 
     def native(self) -> Any:
@@ -149,26 +151,28 @@ class Blend:
 
 
 def fit_blend_weights(predictions: Float, y: Float, *, sum_to_one: bool) -> Float:
-    """Fit w (m,), none below 0, that minimise Σ(y - P·w)² over `predictions` P (n, m) and y (n,); all 0 where no
-    prediction helps. With `sum_to_one` the best w that sums to 1.
+    """Fit weights w (m,), none below 0, that minimise Σ(y - P·w)² over `predictions` P (n, m) and y (n,).
+
+    All are 0 if no prediction helps. With `sum_to_one`, w is the minimum among weights that sum to 1.
     """
     from scipy.optimize import nnls
 
     if not sum_to_one:
         weights: Float = nnls(predictions, y)[0]
         return weights
-    # y - P·w is R·w, with R = y - P, where w sums to 1. For w = s·v, v summing to 1, the least of |R·w|² +
-    # (Σw - 1)² over s is |R·v|²/(1 + |R·v|²), which rises with |R·v|²: v is found without the condition.
+    # If w sums to 1, y - P·w = R·w with R = y - P. Write w = s·v, where v sums to 1. The minimum over s of
+    # |R·w|² + (Σw - 1)² is |R·v|²/(1 + |R·v|²), which increases in |R·v|². So the unconstrained minimum gives v.
     residuals = np.vstack([y[:, None] - predictions, np.ones(predictions.shape[1])])
     weights = nnls(residuals, np.append(np.zeros(len(y)), 1.0))[0]
     return weights / weights.sum()
 
 
-def _stem(stem: Path, member: int) -> Path:
+def _name_member_file(stem: Path, member: int) -> Path:
     return stem.with_name(f"{stem.name}_{member:02d}")
 
 
 def build(config: BlendModel, task: Task) -> Blend:
+    """Build the unfitted model of `config`."""
     return Blend(config, task)
 
 

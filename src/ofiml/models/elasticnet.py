@@ -1,4 +1,4 @@
-"""Elastic net: least squares of the return, penalties of Lasso and Ridge together (Zou & Hastie 2005)."""
+"""Elastic net: least squares of the return with the penalties of Lasso and Ridge (Zou & Hastie 2005)."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,11 +12,14 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class ElasticNetModel(Config):
+    """The schema of an elastic net."""
+
     alpha: Annotated[float, positive(": model=ols has no penalty")]
     l1_ratio: Annotated[float, within("(0, 1]", ": use model=ridge instead of 0")]
 
 
 def build(config: ElasticNetModel, task: Task) -> Linear:
+    """Build the unfitted model of `config`."""
     from sklearn.linear_model import ElasticNet
 
     return Linear(ElasticNet(alpha=config.alpha, l1_ratio=config.l1_ratio, max_iter=100_000), classify=False)

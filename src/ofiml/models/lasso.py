@@ -1,4 +1,4 @@
-"""Lasso: least squares of the return with a penalty on the weights, most of which become 0 (Tibshirani 1996)."""
+"""Lasso: least squares of the return with a penalty on |weights|, which sets most of them to 0 (Tibshirani 1996)."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,10 +12,13 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class LassoModel(Config):
+    """The schema of a lasso."""
+
     alpha: Annotated[float, positive(": model=ols has no penalty")]
 
 
 def build(config: LassoModel, task: Task) -> Linear:
+    """Build the unfitted model of `config`."""
     from sklearn.linear_model import Lasso
 
     return Linear(Lasso(alpha=config.alpha, max_iter=100_000), classify=False)

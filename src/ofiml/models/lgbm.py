@@ -1,4 +1,4 @@
-"""LightGBM, set up so that the same rows give the same bits: one thread, deterministic, column-wise, float64."""
+"""LightGBM with bit-reproducible fits: one thread, deterministic, column-wise histograms, float64."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,20 @@ from ofiml.config.checks import require
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
 from ofiml.errors import locate_error
-from ofiml.models.base import Model, Task, binary_probabilities
+from ofiml.models.base import Model, Task, expand_binary_probabilities
 from ofiml.models.calibration import wrap_calibrated
-from ofiml.models.flat import WithFlat
+from ofiml.models.flat import FlatShareClassifier
 from ofiml.models.linear import require_both_directions, select_moves
 from ofiml.splits.inner import Inner
 
-if TYPE_CHECKING:  # it loads numba, which a wrong config does not wait for
+if TYPE_CHECKING:  # loads numba, which would delay the report of a config error
     from ofiml.models.trees import Trees
 
 
 @dataclass(slots=True)
 class LgbmModel(Config):
+    """The schema of LightGBM."""
+
     objective: Objective
     quantile: Annotated[float, within("(0, 1)")]
     n_estimators: Annotated[int, at_least(1)]
@@ -67,11 +69,11 @@ class LgbmModel(Config):
 
 
 class Lgbm:
-    """Gradient-boosted trees: L2 regression or a quantile of the return; of the direction, up or down (where it moves),
-    or three ways.
+    """Gradient-boosted trees: L2 regression or a quantile of the return, or a two-class model (of the rows that move)
+    or a three-class model of the direction.
 
-    With early stopping the last share of the train rows, purged, is held out first; all train rows then get as many
-    rounds as were best there.
+    With early stopping, the last share of the train rows, purged from the rest, is the validation set. The model is
+    then fitted on all train rows with the best number of rounds.
     """
 
     def __init__(self, config: LgbmModel, task: Task) -> None:
@@ -83,8 +85,8 @@ class Lgbm:
             config.early_stopping,
             config.validation_fraction,
         )
-        self.trees: Trees | None = None  # of a loaded model
-        self.constraints = _constraints(task) if config.monotone == "ofi" else ()
+        self.trees: Trees | None = None  # set by `load`, in place of a booster
+        self.constraints = _list_constraints(task) if config.monotone == "ofi" else ()
         self.params = {
             "objective": self.objective,
             "learning_rate": config.learning_rate,
@@ -110,13 +112,14 @@ class Lgbm:
     def fit(self, x: Float, y: Float, inner: Inner) -> "Lgbm":
         import lightgbm
 
-        rounds = self.rounds if self.stopping is None else self._best_rounds(x, y, inner, self.stopping)
+        rounds = self.rounds if self.stopping is None else self._find_best_rounds(x, y, inner, self.stopping)
         self.trees = None
-        self.booster = lightgbm.train(self.params, lightgbm.Dataset(*self._train_rows(x, y)), num_boost_round=rounds)
+        train = lightgbm.Dataset(*self._select_train_rows(x, y))
+        self.booster = lightgbm.train(self.params, train, num_boost_round=rounds)
         return self
 
-    def _best_rounds(self, x: Float, y: Float, inner: Inner, stopping: int) -> int:
-        """Return the number of rounds with the least loss on validation rows."""
+    def _find_best_rounds(self, x: Float, y: Float, inner: Inner, stopping: int) -> int:
+        """Find the number of rounds with the least loss on validation rows."""
         import lightgbm
 
         key = "model.early_stopping"
@@ -124,15 +127,17 @@ class Lgbm:
             1, first_train=1 - self.validation_fraction, key=key, remedy="a smaller model.validation_fraction"
         )
         with locate_error(f"{key}, train rows"):
-            train = lightgbm.Dataset(*self._train_rows(x[fold.train], y[fold.train]))
+            train = lightgbm.Dataset(*self._select_train_rows(x[fold.train], y[fold.train]))
         with locate_error(f"{key}, validation rows"):
-            held = lightgbm.Dataset(*self._train_rows(x[fold.test], y[fold.test]), reference=train)
+            validation = lightgbm.Dataset(*self._select_train_rows(x[fold.test], y[fold.test]), reference=train)
         stop = lightgbm.early_stopping(stopping, verbose=False)
-        booster = lightgbm.train(self.params, train, num_boost_round=self.rounds, valid_sets=[held], callbacks=[stop])
+        booster = lightgbm.train(
+            self.params, train, num_boost_round=self.rounds, valid_sets=[validation], callbacks=[stop]
+        )
         return max(1, int(booster.best_iteration))
 
-    def _train_rows(self, x: Float, y: Float) -> tuple[Float, Float]:
-        """Select the rows to train on, with labels as LightGBM takes them."""
+    def _select_train_rows(self, x: Float, y: Float) -> tuple[Float, Float]:
+        """Select the rows to train on, with labels in LightGBM's encoding."""
         if self.objective == "binary":
             return select_moves(x, y)
         if self.objective == "multiclass":
@@ -141,7 +146,7 @@ class Lgbm:
         return x, y
 
     def predict(self, x: Float) -> Float:
-        raw = self._raw_predictions(x)
+        raw = self._predict_raw(x)
         match self.objective:
             case "binary":
                 return 2.0 * raw - 1.0
@@ -152,17 +157,17 @@ class Lgbm:
     def probabilities(self, x: Float) -> Float | None:
         match self.objective:
             case "binary":
-                return binary_probabilities(self._raw_predictions(x))
+                return expand_binary_probabilities(self._predict_raw(x))
             case "multiclass":
-                return self._raw_predictions(x)
+                return self._predict_raw(x)
         return None
 
-    def _raw_predictions(self, x: Float) -> Float:
+    def _predict_raw(self, x: Float) -> Float:
         return self.trees.predict(x) if self.trees else cast(Float, self.booster.predict(x, num_threads=1))
 
     def contributions(self, x: Float) -> Float:
-        """SHAP values (n, k): of three ways, of the score of up less that of down."""
-        # The same values as shap.TreeExplainer, without importing shap; the last column is the expected score.
+        """Compute SHAP values (n, k) of the raw score; with three classes, of the score of up less that of down."""
+        # `pred_contrib` equals shap.TreeExplainer without importing shap; its last column is the expected score.
         shap = cast(Float, self.booster.predict(x, pred_contrib=True, num_threads=1))
         if self.objective == "multiclass":
             by_class = shap.reshape(len(x), 3, x.shape[1] + 1)
@@ -173,8 +178,10 @@ class Lgbm:
         self.booster.save_model(stem.with_suffix(".txt"))
 
     def load(self, stem: Path, width: int) -> "Lgbm":
-        """Read what `save` wrote, for `width` features, to predict and no more: `contributions` and `native` need the
-        library, which is never given a stranger's file. Raises DataError for anything else.
+        """Read the file of `save`, for `width` features. Raises DataError for any other content.
+
+        A loaded model only predicts: `contributions` and `native` need LightGBM's own reader, which is not safe for an
+        untrusted file.
         """
         from ofiml.models import trees
 
@@ -185,20 +192,21 @@ class Lgbm:
         return self.booster
 
 
-def _constraints(task: Task) -> tuple[int, ...]:
-    """Return the sign (1, -1, 0 for free) in which each feature may move the prediction; empty where all are free."""
-    from ofiml.ofi.columns import price_sign
+def _list_constraints(task: Task) -> tuple[int, ...]:
+    """List the sign of each feature's monotone constraint: 1, -1, or 0 for none; empty if no feature has one."""
+    from ofiml.ofi.columns import find_price_sign
 
     if not task.features:
         raise ValueError("a monotone model needs its feature names")
-    signs = tuple(price_sign(name) for name in task.features)
+    signs = tuple(find_price_sign(name) for name in task.features)
     return signs if any(signs) else ()
 
 
 def build(config: LgbmModel, task: Task) -> Model:
+    """Build the unfitted model of `config`."""
     three = config.objective == "three_class"
     model = wrap_calibrated(lambda: Lgbm(config, task), config.calibration, flat=three)
-    return WithFlat(model) if task.type == "classification" and not three else model
+    return FlatShareClassifier(model) if task.type == "classification" and not three else model
 
 
 MODEL = Kind(LgbmModel, ("regression", "classification"), build)

@@ -1,6 +1,6 @@
-"""What the linear models share: of the return, or of the direction by the logistic function.
+"""The base of the linear models: of the return, or of the direction through the logistic function.
 
-Missing values take the train median, features are standardised on the train rows.
+A missing value is replaced by the train median, and features are standardised on the train rows.
 """
 
 import json
@@ -12,14 +12,14 @@ import numpy as np
 
 from ofiml._typing import Float
 from ofiml.errors import DataError, OneWayError
-from ofiml.models.base import binary_probabilities
+from ofiml.models.base import expand_binary_probabilities
 from ofiml.splits.inner import Inner
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """The score of a fitted linear model in explicit arithmetic: the same bits for one row as for many, which a matrix
-    product does not promise. All (k,) but `intercept`.
+    """The score of a fitted linear model in explicit arithmetic, with the same bits for one row as for many; a matrix
+    product does not guarantee that. All fields are (k,) except `intercept`.
     """
 
     median: Float
@@ -28,18 +28,17 @@ class Scorer:
     coef: Float
     intercept: float
 
-    def scaled(self, x: Float) -> Float:
+    def standardise(self, x: Float) -> Float:
         """Impute and standardise the features (n, k)."""
         return (np.where(np.isnan(x), self.median, x) - self.mean) / self.scale
 
     def score(self, x: Float) -> Float:
-        return np.sum(self.scaled(x) * self.coef, axis=1) + self.intercept
+        """Compute the score (n,) of features (n, k)."""
+        return np.sum(self.standardise(x) * self.coef, axis=1) + self.intercept
 
 
 class Linear:
-    """A scikit-learn linear estimator behind imputation and standardisation; one that classifies speaks of rows that
-    move.
-    """
+    """A scikit-learn linear estimator with imputation and standardisation. A classifier predicts the rows that move."""
 
     def __init__(self, estimator: Any, *, classify: bool) -> None:
         self.classify = classify
@@ -55,24 +54,24 @@ class Linear:
             x, y = select_moves(x, y)
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
         self.pipeline = make_pipeline(imputer, StandardScaler(), self._estimator).fit(x, y)
-        scaler, fitted = self.pipeline[1], self.pipeline[2]
+        scaler, estimator = self.pipeline[1], self.pipeline[2]
         self.scorer = Scorer(
             imputer.statistics_,
             scaler.mean_,
             scaler.scale_,
-            np.ravel(fitted.coef_),
-            float(np.ravel(fitted.intercept_)[0]),
+            np.ravel(estimator.coef_),
+            float(np.ravel(estimator.intercept_)[0]),
         )
-        self._train_mean = self.scorer.scaled(x).mean(axis=0)
+        self._train_mean = self.scorer.standardise(x).mean(axis=0)
         return self
 
     def predict(self, x: Float) -> Float:
-        return 2.0 * self._up(x) - 1.0 if self.classify else self.scorer.score(x)
+        return 2.0 * self._predict_up(x) - 1.0 if self.classify else self.scorer.score(x)
 
     def probabilities(self, x: Float) -> Float | None:
-        return binary_probabilities(self._up(x)) if self.classify else None
+        return expand_binary_probabilities(self._predict_up(x)) if self.classify else None
 
-    def _up(self, x: Float) -> Float:
+    def _predict_up(self, x: Float) -> Float:
         from scipy.special import expit
 
         up: Float = expit(self.scorer.score(x))
@@ -83,14 +82,14 @@ class Linear:
 
         masker = shap.maskers.Independent(self._train_mean[None, :])
         explainer = shap.LinearExplainer((self.scorer.coef, self.scorer.intercept), masker)
-        return explainer.shap_values(self.scorer.scaled(x))
+        return explainer.shap_values(self.scorer.standardise(x))
 
     def save(self, stem: Path) -> None:
         as_lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self.scorer).items()}
         stem.with_suffix(".json").write_text(json.dumps({"classify": self.classify} | as_lists, indent=1))
 
     def load(self, stem: Path, width: int) -> "Linear":
-        """Read what `save` wrote, for `width` features. Raises DataError for anything else."""
+        """Read the file of `save`, for `width` features. Raises DataError for any other content."""
         path = stem.with_suffix(".json")
         try:
             parts = json.loads(path.read_text())
@@ -110,8 +109,8 @@ class Linear:
 
 
 def select_moves(x: Float, y: Float) -> tuple[Float, Float]:
-    """Select the rows whose mid moved, with y as 0 (down) or 1 (up), to train a two-class model. Raises
-    OneWayError as of `require_both_directions`.
+    """Select the rows that moved, with y as 0 (down) or 1 (up), to train a two-class model. Raises OneWayError unless
+    some went up and some down.
     """
     require_both_directions(y)
     moved = y != 0
@@ -119,6 +118,6 @@ def select_moves(x: Float, y: Float) -> tuple[Float, Float]:
 
 
 def require_both_directions(y: Float) -> None:
-    """Raise OneWayError unless labels of direction, -1, 0 or 1, go both up and down."""
+    """Raise OneWayError unless the labels of a direction (-1, 0, 1) contain both 1 and -1."""
     if not ((y > 0).any() and (y < 0).any()):
         raise OneWayError("all rows moved the same way, or none did")

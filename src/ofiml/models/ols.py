@@ -7,6 +7,7 @@ from ofiml.models.linear import Linear
 
 
 def build(config: Config, task: Task) -> Linear:
+    """Build the unfitted model of `config`."""
     from sklearn.linear_model import LinearRegression
 
     return Linear(LinearRegression(), classify=False)

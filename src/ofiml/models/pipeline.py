@@ -1,4 +1,4 @@
-"""The reduction over levels and the model behind it, fitted together on one fold's train rows."""
+"""The reduction over levels and the model on top of it, fitted together on one fold's train rows."""
 
 import json
 from dataclasses import asdict
@@ -12,12 +12,12 @@ from ofiml.config import Ofi
 from ofiml.errors import DataError
 from ofiml.models.base import Model
 from ofiml.models.registry import build_model
-from ofiml.ofi.reduce import Grouped, Reducer, build_reducer
+from ofiml.ofi.reduce import GroupedReducer, Reducer, build_reducer
 from ofiml.splits.inner import Inner
 
 
 class Pipeline:
-    """Features are the reduced flow, then the other columns as they are."""
+    """A reduction of flow and a model. The model's features are the reduced flow, then the other columns unchanged."""
 
     def __init__(self, ofi: Ofi, model: ModelConfig, *, task: TaskType, seed: int, columns: list[str]) -> None:
         self.ofi, self.columns = ofi, columns
@@ -31,44 +31,44 @@ class Pipeline:
 
     def fit(self, flow: Float, others: Float, y: Float, inner: Inner) -> "Pipeline":
         """Fit on flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes."""
-        self._make(flow.shape[1])
+        self._build_parts(flow.shape[1])
         self.reducer.fit(flow, y)
-        self.model.fit(self.features(flow, others), y, inner)
+        self.model.fit(self.build_features(flow, others), y, inner)
         return self
 
-    def _make(self, flow_width: int) -> None:
-        """Build the unfitted reduction and the model on top, which may need the names of its features."""
+    def _build_parts(self, flow_width: int) -> None:
+        """Build the unfitted reduction, then the model, which may need the names of its features."""
         self.reducer = build_reducer(self.ofi, flow_width)
         self.model = build_model(self.config, task=self.task, seed=self.seed, features=self.feature_names)
 
     def predict(self, flow: Float, others: Float) -> Float:
-        return self.model.predict(self.features(flow, others))
+        return self.model.predict(self.build_features(flow, others))
 
     def probabilities(self, flow: Float, others: Float) -> Float | None:
-        return self.model.probabilities(self.features(flow, others))
+        return self.model.probabilities(self.build_features(flow, others))
 
     def contributions(self, flow: Float, others: Float) -> Float:
-        return self.model.contributions(self.features(flow, others))
+        return self.model.contributions(self.build_features(flow, others))
 
     def save(self, stem: Path) -> None:
-        """Write the model and, beside it, the reduction's weights."""
-        parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
+        """Write the model and the weights of the reduction, in two files."""
+        parts = self.reducer.reducers if isinstance(self.reducer, GroupedReducer) else [self.reducer]
         weights = [None if r.weights is None else r.weights.tolist() for r in parts]
-        described = {"ofi": asdict(self.ofi), "weights": weights, "features": self.feature_names}
-        stem.with_name(stem.name + "_features.json").write_text(json.dumps(described, indent=1))
+        content = {"ofi": asdict(self.ofi), "weights": weights, "features": self.feature_names}
+        stem.with_name(stem.name + "_features.json").write_text(json.dumps(content, indent=1))
         self.model.save(stem)
 
     def load(self, stem: Path, flow_width: int) -> "Pipeline":
-        """Read what `save` wrote, for flow of `flow_width` columns. Raises DataError for anything else."""
+        """Read the files of `save`, for flow of `flow_width` columns. Raises DataError for any other content."""
         path = stem.with_name(stem.name + "_features.json")
-        self._make(flow_width)
-        parts = self.reducer.reducers if isinstance(self.reducer, Grouped) else [self.reducer]
+        self._build_parts(flow_width)
+        parts = self.reducer.reducers if isinstance(self.reducer, GroupedReducer) else [self.reducer]
         try:
-            described = json.loads(path.read_text())
-            names, weights = described["features"], described["weights"]
-            for part, learned in zip(parts, weights, strict=True):
+            content = json.loads(path.read_text())
+            names, weights = content["features"], content["weights"]
+            for part, values in zip(parts, weights, strict=True):
                 if part.fitted:
-                    part.weights = np.array(learned, np.float64)
+                    part.weights = np.array(values, np.float64)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{path.name} is not a feature list written by a study: restore the logged file."
@@ -81,6 +81,6 @@ class Pipeline:
         self.model.load(stem, len(names))
         return self
 
-    def features(self, flow: Float, others: Float) -> Float:
-        """Build the model's input, (n, len(feature_names))."""
+    def build_features(self, flow: Float, others: Float) -> Float:
+        """Build the model's input (n, len(feature_names)) from flow (n, levels) and other features (n, k)."""
         return np.ascontiguousarray(np.concatenate((self.reducer.transform(flow), others), axis=1))

@@ -1,4 +1,4 @@
-"""From a model's config to a fresh, unfitted model."""
+"""The registry of models: it builds an unfitted model from a config."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,18 @@ def build_model(config: ModelConfig, *, task: TaskType, seed: int, features: Seq
     Parameters
     ----------
     config
-        The model's own schema; its name is looked up in `MODELS`.
+        The config of the model; its name is looked up in `MODELS`.
     task
-        What the model learns: regression or classification.
+        Regression or classification.
     seed
-        Of every random choice of the model.
+        The seed of all random choices of the model.
     features
-        Names of the features, in the order of their columns; models with settings per feature need them.
+        Names of the features in the order of their columns, for models with settings per feature.
+
+    Returns
+    -------
+    Model
+        The unfitted model.
     """
     model: Model = MODELS.kind(config.name).build(config, Task(task, seed, tuple(features)))
     return model

@@ -1,4 +1,4 @@
-"""Ridge regression of the return: least squares with a penalty on the squares of the weights."""
+"""Ridge regression of the return: least squares with a penalty on the squared weights."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,10 +12,13 @@ from ofiml.models.linear import Linear
 
 @dataclass(slots=True)
 class RidgeModel(Config):
+    """The schema of a ridge regression."""
+
     alpha: Annotated[float, not_negative()]
 
 
 def build(config: RidgeModel, task: Task) -> Linear:
+    """Build the unfitted model of `config`."""
     from sklearn.linear_model import Ridge
 
     return Linear(Ridge(alpha=config.alpha), classify=False)

@@ -9,12 +9,14 @@ import numpy as np
 from ofiml._typing import Float
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as Config
-from ofiml.models.base import Model, Task, binary_probabilities
-from ofiml.models.flat import WithFlat
+from ofiml.models.base import Model, Task, expand_binary_probabilities
+from ofiml.models.flat import FlatShareClassifier
 from ofiml.splits.inner import Inner
 
 
 class Zero:
+    """The null model: it forecasts no change, or P(up) = P(down)."""
+
     def __init__(self, task: Task) -> None:
         self.classify = task.type == "classification"
 
@@ -25,7 +27,7 @@ class Zero:
         return np.zeros(len(x))
 
     def probabilities(self, x: Float) -> Float | None:
-        return binary_probabilities(np.full(len(x), 0.5)) if self.classify else None
+        return expand_binary_probabilities(np.full(len(x), 0.5)) if self.classify else None
 
     def contributions(self, x: Float) -> Float:
         return np.zeros(x.shape)
@@ -41,7 +43,8 @@ class Zero:
 
 
 def build(config: Config, task: Task) -> Model:
-    return WithFlat(Zero(task)) if task.type == "classification" else Zero(task)
+    """Build the unfitted model of `config`."""
+    return FlatShareClassifier(Zero(task)) if task.type == "classification" else Zero(task)
 
 
 MODEL = Kind(Config, ("regression", "classification"), build)

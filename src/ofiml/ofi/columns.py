@@ -1,4 +1,4 @@
-"""Names of the columns of flow. They are written here and read here, and nowhere else.
+"""The names of flow columns. This module alone writes and parses them.
 
 A column of flow is `PART_LEVEL[_WINDOW]`: `ofi_00` is the net flow of the bar at the best level, `bid_03_30s` the flow
 at the fourth bid level over the last 30 s. A reduction over levels is `REDUCTION[_PART][_WINDOW]`: `mlofi_sum`,
@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-# Which way more of a part pushes the price: what arrives at the bid up, what arrives at the ask down. Net flow, and its
-# adds, cancels and trades, are bid less ask.
+# The direction in which more of a part pushes the price. Size that arrives at the bid pushes up, at the ask down. Net
+# flow and its adds, cancels and trades are bid less ask.
 PRICE_SIGN = {"ofi": 1, "bid": 1, "ask": -1, "adds": 1, "cancels": 1, "trades": 1}
 NET_PART = "ofi"
 
@@ -22,13 +22,13 @@ _REDUCED = re.compile(
     rf"(?P<reduction>mlofi_[a-z]+?|ofi_pca)(?:_(?P<part>{_PARTS_BUT_NET}))?{_WINDOW}",
 )
 _REDUCTIONS = ("mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_ridge", "mlofi_powell", "ofi_pca")
-# Of the feature catalogue. A difference of flows (ofi_acceleration), or another symbol's, has no sign.
+# Flow in the feature catalogue. A difference of flows (ofi_acceleration) and another symbol's flow have no known sign.
 _CATALOGUE = re.compile(r"ofi_([0-9]+s|to_depth|zscore|deep|adds|cancels|trades)|bid_flow|ask_flow")
 
 
 @dataclass(frozen=True, slots=True)
 class FlowColumn:
-    """A column of flow: its `part`, the book `level` (0 is the best), its look-back as text, or None for the bar."""
+    """A column of flow: its `part`, its book `level` (0 is the best) and its look-back as text, None for the bar."""
 
     part: str
     level: int
@@ -36,18 +36,18 @@ class FlowColumn:
 
     @property
     def name(self) -> str:
-        return f"{self.part}_{self.level:02d}{suffix(self.window)}"
+        return f"{self.part}_{self.level:02d}{format_suffix(self.window)}"
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """Return the column of that name, or None for a name of another kind."""
+        """Parse a column name; None for a name of another kind."""
         match = _FLOW.fullmatch(name)
         return None if match is None else cls(match["part"], int(match["level"]), match["window"])
 
 
 @dataclass(frozen=True, slots=True)
 class ReducedColumn:
-    """A column that a reduction makes of all levels of a part over a look-back."""
+    """The output column of a reduction over all levels of a part and a look-back."""
 
     reduction: str
     part: str = NET_PART
@@ -55,26 +55,26 @@ class ReducedColumn:
 
     @property
     def name(self) -> str:
-        return f"{self.reduction}{'' if self.part == NET_PART else f'_{self.part}'}{suffix(self.window)}"
+        return f"{self.reduction}{'' if self.part == NET_PART else f'_{self.part}'}{format_suffix(self.window)}"
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """Return the column of that name, or None for a name of another kind."""
+        """Parse a column name; None for a name of another kind."""
         match = _REDUCED.fullmatch(name)
         if match is None or match["reduction"] not in _REDUCTIONS:
             return None
         return cls(match["reduction"], match["part"] or NET_PART, match["window"])
 
 
-def suffix(window: str | None) -> str:
-    """Return what a look-back adds to a column's name; nothing for the bar."""
+def format_suffix(window: str | None) -> str:
+    """Format the suffix that a look-back adds to a column name; empty for the bar."""
     return "" if window is None else f"_{window}"
 
 
-def price_sign(name: str) -> int:
-    """Return 1 where more of the column should go with a higher price, -1 with a lower one, 0 where neither is known.
+def find_price_sign(name: str) -> int:
+    """Find the expected sign of the price response to a column: 1, -1, or 0 where it is not known.
 
-    The weights of a Ridge reduction are a fit of the label, so that its sign is 1 whatever the part.
+    A Ridge reduction is fitted to the label, so its sign is 1 for every part.
     """
     flow = FlowColumn.parse(name)
     if flow is not None:

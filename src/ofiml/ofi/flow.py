@@ -1,4 +1,4 @@
-"""Columns of flow: per level, part and look-back, raw in lots or relative to depth."""
+"""Columns of flow per level, part and look-back, in lots or relative to depth."""
 
 from dataclasses import dataclass
 
@@ -14,33 +14,33 @@ from ofiml.data.schema import Session
 from ofiml.features import layout
 from ofiml.features.batch import Computed, compute
 from ofiml.features.machine import FLOW_ONLY, market
-from ofiml.ofi.columns import NET_PART, FlowColumn, suffix
-from ofiml.units import duration
+from ofiml.ofi.columns import NET_PART, FlowColumn, format_suffix
+from ofiml.units import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Flow of one part over one look-back, a column a level: `window` in ns and `window_name` as text, None for the
-    bar.
+    """Flow of one part over one look-back, one column per level. `window` is in ns and `window_name` is its text; both
+    are None for the bar.
     """
 
     part: str
     window: int | None
     window_name: str | None
 
-    def columns(self, levels: int) -> list[str]:
-        """Return their names, best level first."""
+    def name_columns(self, levels: int) -> list[str]:
+        """Name the columns of the group, best level first."""
         return [FlowColumn(self.part, m, self.window_name).name for m in range(levels)]
 
     @property
     def depth(self) -> str:
-        """The column of the depth that divides them."""
-        return f"depth{suffix(self.window_name)}"
+        """The column of the depth that normalises the group."""
+        return f"depth{format_suffix(self.window_name)}"
 
 
 NET = Group(NET_PART, None, None)
 
-# Of each part, which of the machine's sums it is, and which is taken from it.
+# The sum of the state machine that each part reads, and the sum that is subtracted from it.
 _NO_PART = -1
 _PARTS = {
     "ofi": (layout.BID_FLOW, layout.ASK_FLOW),
@@ -52,63 +52,64 @@ _PARTS = {
 }
 
 
-def flow_groups(config: Ofi) -> list[Group]:
+def list_flow_groups(config: Ofi) -> list[Group]:
     """List the groups of flow in `config`, look-back by look-back."""
     return [
-        Group(part, *((None, None) if w == "bar" else (duration(w, "ofi.windows"), w)))
+        Group(part, *((None, None) if w == "bar" else (parse_duration(w, "ofi.windows"), w)))
         for w in config.windows
         for part in PARTS[config.parts]
     ]
 
 
-def flow_columns(levels: int) -> list[str]:
-    """Return the column names of the bar's net flow, best level first."""
-    return NET.columns(levels)
+def name_flow_columns(levels: int) -> list[str]:
+    """Name the columns of the bar's net flow, best level first."""
+    return NET.name_columns(levels)
 
 
-def bar_flow(session: Session, per: str, bars: Bars) -> pl.DataFrame:
-    """Compute the bar's flow of all levels and its depth, without features: see `flow_table`."""
-    return flow_table(compute(session, market(session, per), FLOW_ONLY, bars.edges, []), [NET], ())
+def compute_bar_flow(session: Session, per: str, bars: Bars) -> pl.DataFrame:
+    """Compute the bar's flow on all levels and its depth, without features; columns as in `build_flow_table`."""
+    return build_flow_table(compute(session, market(session, per), FLOW_ONLY, bars.edges, []), [NET], ())
 
 
-def flow_table(computed: Computed, groups: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:
-    """Build, per bar, the flow of each level in lots: of the bar (`ofi_00` …), and of each of `groups`; and
-    `depth` of the bar and of each look-back among `windows` (ns, ascending, as in the machine).
+def build_flow_table(computed: Computed, groups: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:
+    """Build the flow of each level in lots, one row per bar: of the bar (`ofi_00` …) and of each of `groups`. Add the
+    `depth` of the bar and of each look-back of the groups. `windows` are the look-backs of the state machine, ns,
+    ascending.
 
-    Bid and ask flow are what arrived there, so that OFI is their difference. Depth is the average, over levels and over
-    the states of bar or look-back, of (q^b + q^a)/2, counting only sides that are there (Cont, Cucuringu & Zhang, arXiv
-    2112.13213); NaN without states. All is null where a look-back begins before the start. Known at the bar's close.
+    Bid and ask flow are the sizes that arrived at each side, so OFI is their difference. Depth is the average of
+    (q^b + q^a)/2 over the levels and over the states in the bar or look-back; a missing side is not counted (Cont,
+    Cucuringu & Zhang, arXiv 2112.13213). It is NaN without states. Values are null where a look-back begins before the
+    start. Known at the bar's close.
     """
     width = (computed.flow.shape[2] - layout.SIDES - 1) // layout.PARTS
     out: dict[str, pl.Series] = {}
     for group in [NET, *(g for g in groups if g != NET)]:
         w = 0 if group.window is None else 1 + windows.index(group.window)
         known = pl.Series(computed.known >= w)
-        read = computed.flow[:, w]
-        for name, values in zip(group.columns(width), _part(read, group.part, width).T, strict=True):
+        sums = computed.flow[:, w]
+        for name, values in zip(group.name_columns(width), _select_part(sums, group.part, width).T, strict=True):
             out[name] = pl.select(pl.when(known).then(pl.Series(np.ascontiguousarray(values)))).to_series()
-        size, sides = (read[:, layout.PARTS * width + k].astype(np.float64) for k in (layout.DEPTH, layout.SIDES))
+        size, sides = (sums[:, layout.PARTS * width + k].astype(np.float64) for k in (layout.DEPTH, layout.SIDES))
         depth = np.divide(size, sides, out=np.full(len(size), np.nan), where=sides > 0)
         out[group.depth] = pl.select(pl.when(known).then(pl.Series(depth))).to_series()
     return pl.DataFrame(out)
 
 
-def _part(read: NDArray[np.int64], part: str, width: int) -> NDArray[np.int64]:
+def _select_part(sums: NDArray[np.int64], part: str, width: int) -> NDArray[np.int64]:
     plus, minus = _PARTS[part]
-    arrived = read[:, plus * width : (plus + 1) * width]
-    return arrived if minus == _NO_PART else arrived - read[:, minus * width : (minus + 1) * width]
+    flow = sums[:, plus * width : (plus + 1) * width]
+    return flow if minus == _NO_PART else flow - sums[:, minus * width : (minus + 1) * width]
 
 
-def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: list[Group] | None = None) -> Float:
-    """Return the flow of all levels, group after group, (rows, groups·levels), in lots, or divided by the depth of bar
-    or look-back if `normalise` is depth.
+def build_flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: list[Group] | None = None) -> Float:
+    """Build the flow of all levels, group after group, (rows, groups·levels): in lots, or divided by the depth of the
+    bar or look-back if `normalise` is depth.
 
-    Depth is one number for all levels. Without depth there is no flow, and it gives 0. NaN where a look-back begins
-    before the start.
+    Depth is one number for all levels; the ratio is 0 where depth is 0. NaN where a look-back begins before the start.
     """
     blocks = []
     for group in groups or [NET]:
-        flow = table.select(pl.col(group.columns(levels)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+        flow = table.select(pl.col(group.name_columns(levels)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
         if normalise == "depth":
             depth = table[group.depth].fill_null(np.nan).to_numpy()[:, None]
             flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
@@ -117,32 +118,32 @@ def flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: list[G
 
 
 def fill_flow_row_py(
-    read: NDArray[np.int64],
+    sums: NDArray[np.int64],
     known: int,
-    picked: NDArray[np.int64],
+    selection: NDArray[np.int64],
     depth_at: int,
     sides_at: int,
     by_depth: bool,
     out: Float,
 ) -> None:
-    """Fill `out` (groups, levels) from a bar's sums `read` (look-backs, …), of which those up to `known` are known.
+    """Fill `out` (groups, levels) from the `sums` of a bar, (look-backs, …); NaN for a look-back beyond `known`.
 
-    `picked` (groups, 3) is the look-back of each group, the part that it is, and the one that is taken from it or -1;
-    `depth_at` and `sides_at` are the columns of depth and of the sides that it counts.
+    `selection` (groups, 3) has the look-back of each group, its part, and the part to subtract or -1. `depth_at` and
+    `sides_at` are the columns of the summed depth and of the number of sides in it.
     """
     groups, width = out.shape
     for g in range(groups):
-        w, plus, minus = picked[g]
+        w, plus, minus = selection[g]
         if w > known:
             out[g] = np.nan
             continue
         depth = 0.0
-        if read[w, sides_at] > 0:
-            depth = read[w, depth_at] / read[w, sides_at]
+        if sums[w, sides_at] > 0:
+            depth = sums[w, depth_at] / sums[w, sides_at]
         for m in range(width):
-            flow = read[w, plus * width + m]
+            flow = sums[w, plus * width + m]
             if minus >= 0:
-                flow -= read[w, minus * width + m]
+                flow -= sums[w, minus * width + m]
             if not by_depth:
                 out[g, m] = flow
             elif depth > 0:
@@ -155,19 +156,19 @@ fill_flow_row = compiled(fill_flow_row_py)
 
 
 class FlowRow:
-    """A row of `flow_matrix`, (1, groups·levels), of a single bar as a stream gives it: the same bits.
+    """One row of `build_flow_matrix`, (1, groups·levels), for one bar of a stream, with the same bits.
 
-    Made once for `groups` and the stream's `windows`; called with each bar's `flow` and `known`.
+    Build it once for `groups` and the stream's `windows`, and call it with the `flow` and `known` of each bar.
     """
 
     def __init__(self, windows: tuple[int, ...], normalise: str, groups: list[Group]) -> None:
         look_backs = [0 if g.window is None else 1 + windows.index(g.window) for g in groups]
-        self._picked = np.array([(w, *_PARTS[g.part]) for w, g in zip(look_backs, groups, strict=True)], np.int64)
+        self._selection = np.array([(w, *_PARTS[g.part]) for w, g in zip(look_backs, groups, strict=True)], np.int64)
         self._by_depth = normalise == "depth"
 
-    def __call__(self, read: NDArray[np.int64], known: int) -> Float:
-        width = (read.shape[1] - layout.SIDES - 1) // layout.PARTS
+    def __call__(self, sums: NDArray[np.int64], known: int) -> Float:
+        width = (sums.shape[1] - layout.SIDES - 1) // layout.PARTS
         after = layout.PARTS * width
-        out = np.empty((len(self._picked), width))
-        fill_flow_row(read, known, self._picked, after + layout.DEPTH, after + layout.SIDES, self._by_depth, out)
+        out = np.empty((len(self._selection), width))
+        fill_flow_row(sums, known, self._selection, after + layout.DEPTH, after + layout.SIDES, self._by_depth, out)
         return out.reshape(1, -1)

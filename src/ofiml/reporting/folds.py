@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ofiml.splits.fold import Fold, count_leaks
 from ofiml.splits.rows import Rows
-from ofiml.splits.splitter import Divided
+from ofiml.splits.splitter import DividedRows
 from ofiml.ui.figure import (
     BLUE,
     DARK,
@@ -27,7 +27,7 @@ _HOUR = 3600 * SECOND
 _MAX_DATES = 12  # more labels do not fit on the axis
 
 
-def show_folds(divided: Divided, console: Console) -> None:
+def show_folds(divided: DividedRows, console: Console) -> None:
     """Print one line per fold: train and test rows with their times (UTC), and the number of train rows that leak."""
     at = divided.rows.known_at
     bounds = f"{len(at):,} labelled rows from {format_time(at[0])[:16]} to {format_time(at[-1])[:16]}"
@@ -67,11 +67,11 @@ def _ends(first: int, last: int) -> str:
     return f"{a} to {b[6:] if a[:5] == b[:5] else b}"
 
 
-def draw_folds(figure: Figure, divided: Divided) -> None:
+def draw_folds(figure: Figure, divided: DividedRows) -> None:
     """Draw one line per fold on an axis of trading time: train, purged, embargoed and test rows."""
     rows, folds = divided.rows, divided.folds
     axis = figure.subplots()
-    at = rows.hours.elapsed(rows.known_at) / _HOUR
+    at = rows.hours.convert_to_trading_time(rows.known_at) / _HOUR
     total = rows.hours.total / _HOUR
     step = float(np.median(np.diff(at))) if len(at) > 1 else total
     for fold in folds:

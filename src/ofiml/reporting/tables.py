@@ -3,7 +3,7 @@
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.strata import StratumScore
 from ofiml.study.report import Report
-from ofiml.ui.format import DASH, format_interval, format_number, markdown_table
+from ofiml.ui.format import DASH, format_interval, format_markdown_table, format_number
 
 _STRATA = ("kind", "stratum", "rows", "IC", "interval", "rank IC", "R²", "hit rate", "net P&L")
 _DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval")
@@ -38,7 +38,7 @@ def write_strata(strata: list[StratumScore]) -> str:
         ]
         for s in strata
     ]
-    return markdown_table(_STRATA, rows)
+    return format_markdown_table(_STRATA, rows)
 
 
 def write_decay(decay: list[HorizonScore]) -> str:
@@ -55,4 +55,4 @@ def write_decay(decay: list[HorizonScore]) -> str:
         ]
         for d in decay
     ]
-    return markdown_table(_DECAY, rows)
+    return format_markdown_table(_DECAY, rows)

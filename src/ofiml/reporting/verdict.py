@@ -9,7 +9,7 @@ from ofiml.config import Features, Ofi
 from ofiml.reporting.sentences import write_sentences
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
-from ofiml.ui.format import format_number, format_range, markdown_table
+from ofiml.ui.format import format_markdown_table, format_number, format_range
 
 _MAX_FOLDS = 8  # more do not fit on a line
 
@@ -57,7 +57,7 @@ def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
 
 def write_page(study: Study) -> str:
     """Write the verdict and the tables as Markdown for the run's MLflow page."""
-    table = markdown_table(_header(study), _rows(study))
+    table = format_markdown_table(_header(study), _rows(study))
     sentences = [f"- {line}" for line in write_sentences(study)]
     return "\n".join([f"**{write_title(study)}**", "", *sentences, "", table, "", write_tables(study.report)])
 

@@ -1,4 +1,4 @@
-"""The cache of samples: its key, and how samples are packed and unpacked."""
+"""The cache of samples: its key, and the conversion of samples to and from tables."""
 
 import hashlib
 import json
@@ -13,24 +13,24 @@ from ofiml.data.cache import TableAndMeta, cached_items
 from ofiml.data.quality import Quality
 from ofiml.data.truth import Truth
 from ofiml.features.installed import SOURCES
-from ofiml.provenance import code_identity
+from ofiml.provenance import identify_code
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 
 
-def cached_samples(
+def cache_samples(
     folder: Path, source: str, settings: SampleSettings, make: Callable[[], Iterator[SessionSamples]]
 ) -> list[SessionSamples]:
-    """Return the samples that `make` yields, from the folder as far as they are there and whole.
+    """Read the samples that `make` yields from the folder; make and store those that are missing or damaged.
 
-    `source` names what the sessions are made from, content and all.
+    `source` identifies the sessions by their content.
     """
-    return list(cached_items(folder, _key(source, settings), make, _pack, _unpack))
+    return list(cached_items(folder, _hash_settings(source, settings), make, _pack, _unpack))
 
 
-def _key(source: str, settings: SampleSettings) -> str:
-    """A hash of what samples depend on: their sessions, the settings that make them, all code of this package
-    and of installed features.
+def _hash_settings(source: str, settings: SampleSettings) -> str:
+    """Hash everything that samples depend on: their sessions, their settings, the code of this package and of installed
+    features.
     """
     ofi, features = asdict(settings.ofi), asdict(settings.features)
     parts = [
@@ -38,12 +38,12 @@ def _key(source: str, settings: SampleSettings) -> str:
         {k: ofi[k] for k in ("levels", "parts", "windows")},
         {k: features[k] for k in ("columns", "trade_size", "vpin_bucket")},
         asdict(settings.horizon),
-        asdict(settings.target) | {"dead_band": settings.target.dead_band > 0},  # folds learn how wide it is
+        asdict(settings.target) | {"dead_band": settings.target.dead_band > 0},  # each fold fits its width
         settings.latency,
         settings.decay,
     ]
     return hashlib.sha256(
-        json.dumps([source, parts, *code_identity("numba", "numpy", "polars"), *SOURCES], sort_keys=True).encode()
+        json.dumps([source, parts, *identify_code("numba", "numpy", "polars"), *SOURCES], sort_keys=True).encode()
     ).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""Other symbols' flow as features of a bar."""
+"""The flow of other symbols as features of a bar."""
 
 from bisect import bisect_right
 
@@ -11,16 +11,16 @@ from ofiml.samples.session import SessionSamples
 from ofiml.units import SECOND
 
 
-def cross_columns(config: Features) -> list[str]:
-    """Return the columns that other symbols' flow and its age make."""
+def name_cross_columns(config: Features) -> list[str]:
+    """Name the columns of other symbols' flow and its age."""
     return [column for symbol in config.cross for column in (f"cross_{symbol}", f"cross_{symbol}_age")]
 
 
 def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[SessionSamples]:
-    """Add to each bar at t, for each symbol of `cross`, the best-level OFI (lots) of that symbol's last bar of the date
-    that `CrossBars` knows by t, and its age (s); NaN where there is none.
+    """Add for each symbol of `cross` its best-level OFI (lots) and the age of that value (s) to each bar at t.
 
-    Changes the sessions in place and returns them. Raises DataError for a symbol without a session.
+    The value is of the symbol's last bar of the date that `CrossBars` allows at t; NaN where there is none. Changes the
+    sessions in place and returns them. Raises DataError for a symbol without a session.
     """
     require_symbols(config.cross, {s.key[0] for s in sessions})
     others = CrossBars(config)
@@ -35,7 +35,7 @@ def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[Ses
             key = symbol, s.key[1]
             if key in by_key:
                 other = by_key[key]
-                last = np.array([others.last(closes[key], t) for t in close.tolist()], np.int64)
+                last = np.array([others.find_last(closes[key], t) for t in close.tolist()], np.int64)
                 fresh = last >= 0
                 pick = last[fresh]
                 value[fresh] = other["ofi_00"].to_numpy()[pick]
@@ -47,15 +47,15 @@ def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[Ses
 
 
 class CrossBars:
-    """The bar of another symbol that a row may know: the last that closed `cross_delay` before it, unless it is older
-    than `cross_max_age`.
+    """The bar of another symbol that a row may use: the last one that closed at least `cross_delay` and at most
+    `cross_max_age` before the row.
     """
 
     def __init__(self, config: Features) -> None:
         self.delay, self.max_age = config.cross_delay_ns, config.cross_max_age_ns
 
-    def last(self, closes: list[int], t: int) -> int:
-        """Return the bar's index among `closes` (ns, ascending) for a row at `t` (ns); -1 where there is none."""
+    def find_last(self, closes: list[int], t: int) -> int:
+        """Find the index of that bar among `closes` (ns, ascending) for a row at `t` (ns); -1 if there is none."""
         last = bisect_right(closes, t - self.delay) - 1
         return last if last >= 0 and t - closes[last] <= self.max_age else -1
 

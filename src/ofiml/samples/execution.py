@@ -6,22 +6,22 @@ from ofiml.bars.time import Bars, Book, quotes_at
 from ofiml.data.schema import Session
 
 
-def execution_table(session: Session, book: Book, bars: Bars, latency: int) -> pl.DataFrame:
-    """Look up, per bar, `fill_time` = bar_close + latency (ns) and the quotes at that time, as `fill_bid`, `fill_ask`
-    (1e-9), `fill_bid_sz`, `fill_ask_sz` (lots); null where a side is missing or the session has ended. Known at
-    `fill_time`.
+def build_execution_table(session: Session, book: Book, bars: Bars, latency: int) -> pl.DataFrame:
+    """Build `fill_time` = bar_close + latency (ns) and the quotes at that time, one row per bar: `fill_bid`, `fill_ask`
+    (1e-9), `fill_bid_sz`, `fill_ask_sz` (lots).
+
+    Null where a side is missing or the session has ended. Known at `fill_time`.
     """
     at = bars.close + latency
-    met = quotes_at(book, at).select(pl.all().name.prefix("fill_"))
-    return met.with_columns(pl.when(pl.Series(at <= session.close)).then(pl.all())).with_columns(
+    quotes = quotes_at(book, at).select(pl.all().name.prefix("fill_"))
+    return quotes.with_columns(pl.when(pl.Series(at <= session.close)).then(pl.all())).with_columns(
         pl.Series("fill_time", at)
     )
 
 
-def closing_quotes(session: Session, book: Book) -> dict[str, int]:
-    """Return the last two-sided quote of the session: `bid`, `ask` (1e-9), `bid_sz`, `ask_sz` (lots), `time`.
-
-    Empty if there is none.
+def find_closing_quotes(session: Session, book: Book) -> dict[str, int]:
+    """Find the last two-sided quote of the session: `bid`, `ask` (1e-9), `bid_sz`, `ask_sz` (lots), and `time`, the
+    session's close (ns). Empty if there is none.
     """
     both = book.events.select(f"{side}_{q}_00" for q in ("px", "sz") for side in ("bid", "ask")).drop_nulls().tail(1)
     if both.height == 0:

@@ -1,4 +1,4 @@
-"""From sessions of events to their samples: one row a bar, with book, flow, features, labels and execution quotes."""
+"""From sessions of events to samples: one row per bar with book, flow, features, labels and execution quotes."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -20,13 +20,13 @@ from ofiml.errors import DataError
 from ofiml.features.batch import compute
 from ofiml.features.catalogue import chosen
 from ofiml.features.machine import market, plan
-from ofiml.labels import label_table
-from ofiml.labels.decay import decay_table
+from ofiml.labels import build_label_table
+from ofiml.labels.decay import build_decay_table
 from ofiml.ofi.columns import NET_PART, FlowColumn
-from ofiml.ofi.flow import flow_groups, flow_table
-from ofiml.samples.cache import cached_samples
+from ofiml.ofi.flow import build_flow_table, list_flow_groups
+from ofiml.samples.cache import cache_samples
 from ofiml.samples.cross import add_cross_flow
-from ofiml.samples.execution import closing_quotes, execution_table
+from ofiml.samples.execution import build_execution_table, find_closing_quotes
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.ui.progress import Bar, Stages
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 def prepare_session(session: Session, settings: SampleSettings) -> SessionSamples:
-    """Return a session's bars with flow, features, labels and execution quotes.
+    """Prepare a session's samples: its bars with flow, features, labels and execution quotes.
 
     Raises DataError for settings that the session does not support.
     """
@@ -48,18 +48,18 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     features = plan(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
     computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)
-    flow = flow_table(computed, flow_groups(settings.ofi), features.windows)
-    labels = label_table(session, book, bars, settings.target, settings.horizon, latency)
+    flow = build_flow_table(computed, list_flow_groups(settings.ofi), features.windows)
+    labels = build_label_table(session, book, bars, settings.target, settings.horizon, latency)
     rows = pl.concat(
         [
             table,
             flow,
             pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
             labels,
-            execution_table(session, book, bars, latency),
-            _decay_moves(session, book, bars, labels["scale"], settings),
-            _oracle(session, labels["scale"], bars, settings),
-            pl.DataFrame({"first_used": _first_used(session, bars, settings)}),
+            build_execution_table(session, book, bars, latency),
+            _build_decay_moves(session, book, bars, labels["scale"], settings),
+            _build_oracle(session, labels["scale"], bars, settings),
+            pl.DataFrame({"first_used": _find_first_used(session, bars, settings)}),
         ],
         how="horizontal",
     ).with_columns(pl.lit(session.tick).alias("tick"))
@@ -71,7 +71,7 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
         size_unit=session.size_unit,
         open=session.open,
         close=session.close,
-        closing=closing_quotes(session, book),
+        closing=find_closing_quotes(session, book),
         source=session.source,
         digest=session.digest,
         events=session.events.height,
@@ -87,8 +87,8 @@ def _check_settings(session: Session, settings: SampleSettings) -> None:
         raise DataError(f"{where}: ofi.levels={ofi.levels}, but the data have {session.levels}: lower it, or set null.")
     if ofi.parts == "types" and not session.events["action"].is_in(["A", "C"]).any():
         raise DataError(f"{where}: the feed does not separate adds from cancels: use ofi.parts=net or sides.")
-    needed = {"trade_size": ("cost_buy", "cost_sell"), "vpin_bucket": ("vpin",)}
-    for key, columns in needed.items():
+    readers = {"trade_size": ("cost_buy", "cost_sell"), "vpin_bucket": ("vpin",)}
+    for key, columns in readers.items():
         lots = getattr(settings.features, key) / unit
         if set(columns) & set(settings.features.columns) and (round(lots) < 1 or abs(lots - round(lots)) > 1e-9 * lots):
             raise DataError(
@@ -98,7 +98,7 @@ def _check_settings(session: Session, settings: SampleSettings) -> None:
 
 
 def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSamples]:
-    """Return the samples of a source's sessions, from the cache if they are there."""
+    """Prepare the samples of a source's sessions, or read them from the cache."""
 
     def make() -> Iterator[SessionSamples]:
         return (prepare_session(session, settings) for session in source())
@@ -106,11 +106,11 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
     folder, name = settings.features.store, source.name()
     if folder is None or name is None:
         return list(make())
-    return cached_samples(Path(folder), name, settings, make)
+    return cache_samples(Path(folder), name, settings, make)
 
 
-def _first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
-    """Return the first instant (ns) that any feature or flow of a bar, or its label's unit, looks back to; never before
+def _find_first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
+    """Find the first instant (ns) that a feature, the flow or the label's unit of each bar looks back to; never before
     the session's open.
     """
     features = chosen(settings.features.columns)
@@ -125,17 +125,21 @@ def _first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArr
     return np.maximum(first, session.open)
 
 
-def _decay_moves(session: Session, book: Book, bars: Bars, scale: pl.Series, settings: SampleSettings) -> pl.DataFrame:
-    """Return the moves over other horizons than the label's; no column for an impact, which looks at no later time."""
+def _build_decay_moves(
+    session: Session, book: Book, bars: Bars, scale: pl.Series, settings: SampleSettings
+) -> pl.DataFrame:
+    """Build the moves over other horizons than the label's; no column for an impact label, which has no horizon."""
     if settings.target.kind == "impact":
         return pl.DataFrame()
-    return decay_table(session, book, bars, scale, settings.horizon, settings.decay)
+    return build_decay_table(session, book, bars, scale, settings.horizon, settings.decay)
 
 
-def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSettings) -> pl.DataFrame:
-    """Compute `oracle` per bar of a simulated session: the expected label given the true state at the bar's close. No
-    feature and no model sees it. In the label's unit; of a direction, in ticks. No column for real markets, impact
-    labels, horizons on other clocks than time, and triple barriers, whose expectation is not known in closed form.
+def _build_oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSettings) -> pl.DataFrame:
+    """Build `oracle` for a simulated session: the expected label given the true state at the bar's close, in the
+    label's unit, or in ticks for a direction. No feature and no model reads it.
+
+    No column for real markets, impact labels, and clocks other than time; nor for triple barriers, whose expectation
+    has no closed form.
     """
     length, target = settings.horizon.length_ns, settings.target
     expected = session.planted is not None and target.kind == "forecast" and target.form != "triple_barrier"
@@ -148,16 +152,17 @@ def _oracle(session: Session, scale: pl.Series, bars: Bars, settings: SampleSett
 
 
 def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> list[SessionSamples]:
-    """Return the samples of every session of the dataset, in order, with other symbols' flow.
+    """Prepare the samples of every session of the dataset, in order, with other symbols' flow.
 
-    `threads` sources are read at a time: memory holds their sessions' events, and all sessions' bars.
+    At most `threads` sources are read at a time. Memory holds the events of their sessions and the bars of all
+    sessions. Raises DataError for data that cannot be used.
     """
     inputs = sources(settings.dataset)
     errors: list[DataError] = []
 
     def work(index: int, source: Source, bar: Bar) -> list[SessionSamples]:
-        # After an error no other source is begun; those that are begun end before it is raised, as a process that goes
-        # while a thread of it reads may wait for that thread for ever.
+        # After an error, start no other source, and let the running ones finish before it is raised: a process that
+        # exits while one of its threads reads may wait for that thread forever.
         if errors:
             return []
         try:
@@ -170,24 +175,24 @@ def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> 
         bar.step()
         return samples
 
-    with stages.stage("sessions", len(inputs)) as bar:
+    with stages.start_stage("sessions", len(inputs)) as bar:
         parallel = joblib.Parallel(n_jobs=threads, prefer="threads")
         parts = parallel(joblib.delayed(work)(i, s, bar) for i, s in enumerate(inputs))
     if errors:
         raise errors[0]
-    samples = first_sessions((s for part in parts for s in part), settings.dataset.max_sessions)
+    samples = take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions)
     return add_cross_flow(list(samples), settings.features)
 
 
 def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:
-    """Return the session that samples were made of, read or simulated again. Raises DataError if it has changed."""
+    """Read or simulate again the session from which samples were made. Raises DataError if it has changed."""
     for session in sources(dataset)[samples.origin]():
         if (session.symbol, session.date) == samples.key and session.digest == samples.digest:
             return session
     raise DataError(f"{samples.source} changed while the study ran: run it again.")
 
 
-def first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:
+def take_first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:
     """Yield the first `count` sessions over all sources, in order; all for None. Raises DataError if there is none."""
     none = True
     for session in islice(sessions, count):

@@ -12,10 +12,10 @@ SessionKey = tuple[str, str]
 
 @dataclass(slots=True)
 class SessionSamples:
-    """One session's rows, one a bar (book, flow, features, labels, execution quotes), and what is known of it.
+    """One session: its rows, one per bar (book, flow, features, labels, execution quotes), and its metadata.
 
-    `key` is (symbol, date); `open` and `close` are UTC ns; `closing` is the last two-sided quote; `planted` is what a
-    simulated session was made with, None for a real one.
+    `key` is (symbol, date). `open` and `close` are UTC ns. `closing` is the last two-sided quote. `planted` is the
+    truth of a simulated session, None for a real one.
     """
 
     key: SessionKey
@@ -31,4 +31,4 @@ class SessionSamples:
     events: int
     quality: Quality
     planted: Truth | None
-    origin: int = -1  # the place of its source among all; not cached
+    origin: int = -1  # the index of its source; not cached

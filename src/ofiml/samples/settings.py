@@ -1,15 +1,15 @@
-"""The part of a config that a session's samples depend on."""
+"""The part of a config on which a session's samples depend."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from ofiml.config import ActivityBars, Config, Features, FileDataset, Horizon, Ofi, SyntheticDataset, Target, TimeBars
-from ofiml.units import duration
+from ofiml.units import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
-    """The settings that make samples: `latency` of an order, as text, and `decay`, the multiples of the horizon over
+    """The settings of samples. `latency` is that of an order, as text; `decay` are the multiples of the horizon over
     which forecasts are also evaluated.
     """
 
@@ -38,4 +38,4 @@ class SampleSettings:
 
     @property
     def latency_ns(self) -> int:
-        return duration(self.latency, "backtest.latency")
+        return parse_duration(self.latency, "backtest.latency")

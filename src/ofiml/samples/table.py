@@ -6,20 +6,20 @@ from ofiml.config import Features
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
 from ofiml.ofi.columns import FlowColumn
-from ofiml.samples.cross import cross_columns
+from ofiml.samples.cross import name_cross_columns
 from ofiml.samples.session import SessionSamples
 
 
-def feature_columns(config: Features) -> list[str]:
-    """Return the columns that a model sees besides flow: the chosen features, then other symbols' flow and its age."""
-    return [*config.columns, *cross_columns(config)]
+def list_feature_columns(config: Features) -> list[str]:
+    """List the columns that a model reads besides flow: the chosen features, then other symbols' flow and its age."""
+    return [*config.columns, *name_cross_columns(config)]
 
 
 def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return the rows that have a mid, in time order (ties keep the sessions' order), and the numbers of rows dropped:
-    `no_mid`, and `no_label` for rows with a mid and no label, which stay in the table.
+    """Pool the rows that have a mid, in time order (ties keep the sessions' order). Count the others as `no_mid`, and
+    the rows with a mid but no label, which stay in the table, as `no_label`.
 
-    Raises DataError for sessions that do not fit together, and where not one row has a mid and a label.
+    Raises DataError for sessions that differ in levels or size unit, and if no row has both a mid and a label.
     """
     if len({(s.levels, s.size_unit) for s in sessions}) > 1:
         raise DataError("The sessions differ in levels or size unit: set dataset.levels to a depth common to all.")

@@ -1,1 +1,1 @@
-"""Train and test rows, purged in time."""
+"""Splits of rows into train and test, purged in time."""

@@ -1,4 +1,4 @@
-"""`python -m ofiml.splits` runs the command `ofiml splits`, a program that stands above this room."""
+"""Run the command `ofiml splits` as `python -m ofiml.splits`; the command itself is in `ofiml.cli`."""
 
 import runpy
 

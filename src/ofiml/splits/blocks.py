@@ -1,7 +1,7 @@
-"""Where time is cut: into blocks of equally many rows, of whole dates, or of equal trading time.
+"""Blocks of time: of equal numbers of rows, of whole dates, or of equal trading time.
 
-A ruler has `total` marks and says at which instant each lies. Blocks begin and end at instants, never between rows of
-the same instant, so that what symbols knew together is trained on or tested together.
+A ruler has `total` marks and maps each to an instant. Blocks begin and end at instants, never between rows of the same
+instant, so all rows that were known at one time are on one side of a split.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,23 @@ from ofiml.splits.rows import Rows
 
 
 class Ruler(Protocol):
+    """The protocol of rulers: `word` is the unit of the marks, plural, and `total` their number."""
+
     @property
-    def word(self) -> str:
-        """The counted unit, plural."""
-        ...
+    def word(self) -> str: ...
 
     @property
     def total(self) -> int: ...
 
-    def instant(self, mark: int) -> int:
-        """Return the first instant (ns) after the mark; rows known at it or later lie after the mark."""
+    def find_instant(self, mark: int) -> int:
+        """Find the first instant (ns) after the mark; rows known at it or later lie after the mark."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ByRows:
+    """A ruler whose marks are rows."""
+
     rows: Rows
     word: str = "rows"
 
@@ -38,7 +40,7 @@ class ByRows:
     def total(self) -> int:
         return len(self.rows)
 
-    def instant(self, mark: int) -> int:
+    def find_instant(self, mark: int) -> int:
         if mark == 0:  # bars without a label may come before the first row
             return min(int(self.rows.hours.open[0]) + 1, int(self.rows.known_at[0]))
         if mark == len(self.rows):
@@ -48,6 +50,8 @@ class ByRows:
 
 @dataclass(frozen=True, slots=True)
 class BySession:
+    """A ruler whose marks are session dates."""
+
     rows: Rows
     word: str = "session dates"
 
@@ -55,14 +59,14 @@ class BySession:
     def total(self) -> int:
         return len(self.rows.hours.dates)
 
-    def instant(self, mark: int) -> int:
+    def find_instant(self, mark: int) -> int:
         hours = self.rows.hours
         return int(hours.open[0] if mark == 0 else hours.close[mark - 1]) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class ByTime:
-    """Marks are ns of trading time: where they lie does not depend on how many bars there are."""
+    """A ruler whose marks are ns of trading time; they do not depend on the number of bars."""
 
     rows: Rows
     word: str = "nanoseconds"
@@ -71,8 +75,8 @@ class ByTime:
     def total(self) -> int:
         return self.rows.hours.total
 
-    def instant(self, mark: int) -> int:
-        return self.rows.hours.instant(mark) + 1
+    def find_instant(self, mark: int) -> int:
+        return self.rows.hours.find_instant(mark) + 1
 
 
 RULERS: dict[str, Callable[[Rows], Ruler]] = {"rows": ByRows, "session": BySession, "time": ByTime}
@@ -83,9 +87,9 @@ def build_ruler(rows: Rows, by: str) -> Ruler:
     return RULERS[by](rows)
 
 
-def block_borders(begin: int, total: int, count: int) -> list[int]:
-    """Return the `count + 1` borders of `count` blocks of [begin, total); the first blocks are longer by 1 where the
-    length does not divide.
+def place_block_borders(begin: int, total: int, count: int) -> list[int]:
+    """Place the `count + 1` borders of `count` blocks of [begin, total). If the length is not a multiple of `count`,
+    the first blocks are longer by 1.
     """
     size, rest = divmod(total - begin, count)
     return [begin + j * size + min(j, rest) for j in range(count + 1)]
@@ -98,7 +102,9 @@ def select_rows(rows: Rows, start: int, until: int) -> Int64:
 
 
 def select_test_rows(rows: Rows, start: int, until: int, index: int, what: str, remedy: str) -> Int64:
-    """Select the rows of a test block, as `select_rows` does. Raises DataError if there is none."""
+    """Select the rows of a test block as `select_rows` does. Raises DataError, which names block and remedy, if there
+    is none.
+    """
     test = select_rows(rows, start, until)
     if len(test) == 0:
         raise DataError(f"{what.capitalize()} {index} has no labelled test row: {remedy}.")

@@ -7,18 +7,19 @@ from math import comb
 import numpy as np
 
 from ofiml.errors import DataError
-from ofiml.splits.blocks import block_borders, build_ruler, select_test_rows
-from ofiml.splits.fold import Fold, Span, purged_fold
+from ofiml.splits.blocks import build_ruler, place_block_borders, select_test_rows
+from ofiml.splits.fold import Fold, Span, build_purged_fold
 from ofiml.splits.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Combinatorial:
-    """`groups` N contiguous blocks of time, of which every choice of `tested` k is a fold's test rows: C(N, k) folds.
+    """A splitter into N = `groups` contiguous blocks of time; every choice of k = `tested` of them is the test set of a
+    fold, C(N, k) folds in all.
 
-    Each group is tested in φ = C(N, k) k / N folds, so that the folds make up φ paths: whole histories, each with one
-    prediction of every group. A group's j-th fold goes to path j. Blocks are of rows, whole dates, or trading time, as
-    `by` says; what trains is all else, purged by label time and kept `embargo` ns away on both sides.
+    Each group is tested in φ = C(N, k) k / N folds, so the folds make up φ paths: whole histories with one prediction
+    of every group. The j-th fold of a group belongs to path j. `by` sets the unit of the blocks: rows, whole dates, or
+    trading time. All other rows train, purged by label time and with an embargo of `embargo` ns on both sides.
     """
 
     by: str
@@ -40,7 +41,7 @@ class Combinatorial:
                 f"{marks.total} {marks.word} are too few for split.n_groups={self.groups}: give more data, fewer "
                 "groups, or split.by=rows."
             )
-        spans = list(pairwise(marks.instant(mark) for mark in block_borders(0, marks.total, self.groups)))
+        spans = list(pairwise(marks.find_instant(mark) for mark in place_block_borders(0, marks.total, self.groups)))
         remedy = "use fewer groups, or split.by=rows"
         blocks = [select_test_rows(rows, *span, group, "group", remedy) for group, span in enumerate(spans)]
         everything = np.arange(len(rows), dtype=np.int64)
@@ -52,7 +53,7 @@ class Combinatorial:
             own = [Span(*spans[group], used[group]) for group in chosen]
             for group in chosen:
                 used[group] += 1
-            folds.append(purged_fold(index, rows, candidates, test, self.embargo, own))
+            folds.append(build_purged_fold(index, rows, candidates, test, self.embargo, own))
         return folds
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A fold: its train rows, purged and embargoed in time, its test rows, and the spans of time that these cover."""
+"""A fold: its train rows, purged and embargoed in time, its test rows, and the spans of time of the test rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ofiml.units import SECOND
 
 
 class Span(NamedTuple):
-    """Bars that close in [start, until), ns, are tested: in history `path` of the study, if it has several."""
+    """A span of test time: the bars that close in [start, until), ns. `path` is their path if the study has several."""
 
     start: int
     until: int
@@ -23,9 +23,9 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Positions of the train and test rows, and of the train candidates that the purge and the embargo removed.
+    """The positions of train and test rows, and of the train candidates that purge and embargo removed.
 
-    `spans` are of time, in order, one for each block of test rows; they also hold the bars without a label.
+    `spans` are in time order, one per block of test rows; they include the bars without a label.
     """
 
     index: int
@@ -45,18 +45,18 @@ class Fold:
 
     def __str__(self) -> str:
         return (
-            f"fold {self.index}: train {_positions(self.train)}, purged {self.purged}, embargoed {self.embargoed}, "
-            f"test {_positions(self.test)}"
+            f"fold {self.index}: train {_format_positions(self.train)}, purged {self.purged}, "
+            f"embargoed {self.embargoed}, test {_format_positions(self.test)}"
         )
 
 
-def _positions(rows: Int64) -> str:
-    """`0..3, 8..9 (6 rows)`."""
+def _format_positions(rows: Int64) -> str:
+    """Format positions as `0..3, 8..9 (6 rows)`."""
     runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     return f"{', '.join(f'{run[0]}..{run[-1]}' for run in runs)} ({len(rows)} rows)"
 
 
-def purged_fold(
+def build_purged_fold(
     index: int,
     rows: Intervals,
     candidates: Int64,
@@ -67,14 +67,14 @@ def purged_fold(
     name: str | None = None,
     remedy: str | None = None,
 ) -> Fold:
-    """Build the fold of `test` whose train rows are the candidates away from every test row.
+    """Build the fold of `test` from the train candidates that purge and embargo leave.
 
-    Purged is a candidate whose [first instant used or label start, label end] meets the label interval of a test row:
-    of any single one, so that what lies between two test blocks stays. Where training precedes testing this keeps train
-    labels from reaching into the test block; test features may look back into what was then past. Where training
-    follows testing it keeps train features from looking back into test labels. Embargoed are those that would meet a
-    test row's interval widened by `embargo` ns on either side. Raises DataError if none is left; its message
-    uses the fold's `name` and adds `remedy`.
+    The purge removes a candidate if its interval overlaps the label interval of any test row; rows between two test
+    blocks stay. The interval runs from the first instant used, or the label start if earlier, to the label end. Where
+    training precedes testing, train labels then do not reach into the test block; test features may look back into the
+    past. Where training follows testing, train features do not look back into test labels. The embargo removes the
+    candidates that overlap a test interval widened by `embargo` ns on both sides. Raises DataError if no candidate is
+    left; the message uses the fold's `name` and adds `remedy`.
     """
     first = np.minimum(rows.first_used, rows.label_start)[candidates]
     intervals = first, rows.label_end[candidates], rows.label_start[test], rows.label_end[test]
@@ -82,8 +82,8 @@ def purged_fold(
     train = candidates[~near]
     if len(train) == 0:
         if not purged.all():
-            near_by = np.count_nonzero(~purged)
-            why = f"{near_by} lie within split.embargo={embargo / SECOND:g}s of a test row, the others closer"
+            embargoed = np.count_nonzero(~purged)
+            why = f"{embargoed} lie within split.embargo={embargo / SECOND:g}s of a test row, the others closer"
             use = "shorter bars and a shorter horizon (such as bars.step=1s horizon=5s), a shorter split.embargo"
         elif not overlaps_any(rows.label_start[candidates], *intervals[1:]).all():
             why = "the features of all candidates look back into test labels"
@@ -98,10 +98,10 @@ def purged_fold(
 
 
 def count_leaks(rows: Intervals, fold: Fold) -> int:
-    """Count the train rows that overlap a test row's label interval: 0 for a valid fold.
+    """Count the train rows that overlap the label interval of a test row; 0 for a valid fold.
 
-    Counted another way than they were purged: the test labels that started by a train row's end, less those that had
-    ended before its beginning.
+    The count is independent of the purge: a train row overlaps if more test labels start by its end than end before its
+    start.
     """
     first = np.minimum(rows.first_used, rows.label_start)[fold.train]
     started = np.searchsorted(np.sort(rows.label_start[fold.test]), rows.label_end[fold.train], side="right")

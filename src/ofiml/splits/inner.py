@@ -1,4 +1,4 @@
-"""Purged splits inside a fold's train rows, for a model's own validation rows."""
+"""Purged splits inside a fold's train rows, from which models take their validation rows."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from numpy.typing import NDArray
 
 from ofiml.splits.fold import Fold
 from ofiml.splits.rows import Intervals
-from ofiml.splits.walk_forward import walk_forward
+from ofiml.splits.walk_forward import build_walk_forward_folds
 
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """The intervals of a fold's train rows, in time order, and the embargo, ns, that its splits keep."""
+    """The intervals of a fold's train rows, in time order, and the embargo (ns) of splits inside them."""
 
     rows: Intervals
     embargo: int
 
     def folds(self, count: int, *, first_train: float = 0.5, key: str, remedy: str = "fewer folds") -> list[Fold]:
-        """Make `count` purged walk-forward folds of these rows; errors name the config `key` that sets their number,
-        and the `remedy`. Raises DataError as of `walk_forward`.
+        """Build `count` purged walk-forward folds of these rows. Raises DataError as `build_walk_forward_folds` does;
+        messages name the config `key` that sets the number of folds, and the `remedy`.
         """
-        return walk_forward(
+        return build_walk_forward_folds(
             self.rows, folds=count, first_train=first_train, embargo=self.embargo, key=key, remedy=remedy
         )
 

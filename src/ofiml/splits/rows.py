@@ -1,4 +1,4 @@
-"""The input of splitters: the time interval of each row, when it was known, and the trading hours."""
+"""The input of splitters: the time interval of each row, the instant at which it was known, and the trading hours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from ofiml._typing import Int64
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """What each row touches in time, (n,) ns each, rows in time order: the first instant its features used, and its
-    label's interval.
+    """The times that each row uses, (n,) ns each, rows in time order: the first instant used by its features, and the
+    start and end of its label.
     """
 
     first_used: Int64
@@ -24,9 +24,9 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When there was trading: (open, close] of each date, ns, in order of time.
+    """The trading hours: (open, close] of each date, ns, in time order.
 
-    Trading time is what a clock shows that runs in these hours only: 0 at the first open, `total` at the last close.
+    Trading time is a clock that runs in these hours only: 0 at the first open, `total` at the last close.
     """
 
     dates: tuple[str, ...]
@@ -35,8 +35,8 @@ class Hours:
 
     @classmethod
     def of(cls, sessions: Iterable[tuple[str, int, int]]) -> "Hours":
-        """Build from (date, open, close) of each symbol's sessions: a date's hours are those of any symbol. An instant
-        that two dates share belongs to the earlier.
+        """Build the hours from (date, open, close) of each session. The hours of a date run from the first open to the
+        last close of its symbols. An instant in two dates belongs to the earlier one.
         """
         bounds: dict[str, tuple[int, int]] = {}
         for date, open_, close in sessions:
@@ -50,34 +50,35 @@ class Hours:
 
     @property
     def ends(self) -> Int64:
-        """Trading time at each date's close."""
+        """The trading time (ns) at each date's close."""
         return np.cumsum(self.close - self.open)
 
     @property
     def total(self) -> int:
         return int(self.ends[-1])
 
-    def date(self, at: Int64) -> Int64:
-        """Return the index of the date that contains each instant, or of the next date."""
+    def find_date(self, at: Int64) -> Int64:
+        """Find the index of the date that contains each instant, or of the next date."""
         return np.minimum(np.searchsorted(self.close, at, side="left"), len(self.dates) - 1)
 
-    def elapsed(self, at: Int64) -> Int64:
-        """Return the trading time at instants, ns; it is constant between two dates."""
-        k = self.date(at)
+    def convert_to_trading_time(self, at: Int64) -> Int64:
+        """Convert instants to trading time, ns; it is constant between two dates."""
+        k = self.find_date(at)
         length = self.close - self.open
         return (self.ends - length)[k] + np.clip(at - self.open[k], 0, length[k])
 
-    def instant(self, elapsed: int) -> int:
-        """Return the first instant (ns) at which trading time was `elapsed` ns."""
+    def find_instant(self, elapsed: int) -> int:
+        """Find the first instant (ns) at which trading time was `elapsed` ns."""
         k = min(int(np.searchsorted(self.ends, elapsed, side="left")), len(self.dates) - 1)
         return int(self.close[k] - (self.ends[k] - elapsed))
 
 
 @dataclass(frozen=True, slots=True)
 class Rows(Intervals):
-    """Intervals of labelled rows, with the instant `known_at` (n,) at which each row's features were: its bar's close.
+    """The intervals of labelled rows, and the instant `known_at` (n,) at which each row's features are known: its bar's
+    close.
 
-    Rows of several symbols may share one. `hours` covers every bar, labelled or not.
+    Rows of several symbols may share an instant. `hours` covers every bar, with or without a label.
     """
 
     known_at: Int64

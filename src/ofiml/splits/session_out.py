@@ -1,4 +1,4 @@
-"""Leave one session out: each date is tested once, with models fitted on all other dates."""
+"""Leave one session out: each date is tested once, by a model fitted on all other dates."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,14 +7,15 @@ import numpy as np
 
 from ofiml.errors import DataError
 from ofiml.splits.blocks import BySession, select_rows
-from ofiml.splits.fold import Fold, Span, purged_fold
+from ofiml.splits.fold import Fold, Span, build_purged_fold
 from ofiml.splits.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveOneSessionOut:
-    """A fold for each date, with all its symbols; what trains are the rows of all others, purged by label time and kept
-    `embargo` ns away on both sides. A date without a labelled row is no fold, and its bars are not predicted.
+    """A splitter with one fold per date, all symbols together. The rows of all other dates train, purged by label time
+    and with an embargo of `embargo` ns on both sides. A date without a labelled row has no fold, and its bars are not
+    predicted.
     """
 
     embargo: int
@@ -24,16 +25,18 @@ class LeaveOneSessionOut:
         train rows.
         """
         marks = BySession(rows)
-        spans = [Span(*span) for span in pairwise(marks.instant(mark) for mark in range(marks.total + 1))]
+        spans = [Span(*span) for span in pairwise(marks.find_instant(mark) for mark in range(marks.total + 1))]
         blocks = [(span, test) for span in spans if len(test := select_rows(rows, span.start, span.until))]
         if len(blocks) < 2:
             raise DataError(
-                "split=session_out needs labelled rows on at least 2 session dates, and has them on fewer: give more "
-                "data, or use split=cpcv or split=expanding."
+                "split=session_out needs labelled rows on at least 2 session dates: give more data, or use split=cpcv "
+                "or split=expanding."
             )
         everything = np.arange(len(rows), dtype=np.int64)
         return [
-            purged_fold(index, rows, np.setdiff1d(everything, test, assume_unique=True), test, self.embargo, [span])
+            build_purged_fold(
+                index, rows, np.setdiff1d(everything, test, assume_unique=True), test, self.embargo, [span]
+            )
             for index, (span, test) in enumerate(blocks)
         ]
 

@@ -14,7 +14,9 @@ from ofiml.splits.walk_forward import WalkForward
 
 
 class Splitter(Protocol):
-    """Divides rows in time order into folds, none of whose train rows meets a test row in time. Its text says how."""
+    """The protocol of splitters. A splitter divides rows in time order into folds in which no train row overlaps a test
+    row in time. Its text describes the division.
+    """
 
     def split(self, rows: Rows) -> list[Fold]:
         """Divide the rows into folds. Raises DataError for rows that cannot be divided as configured."""
@@ -33,8 +35,8 @@ def build_splitter(config: Split) -> Splitter:
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
-    """Rows and the folds that they are divided into."""
+class DividedRows:
+    """Rows and their folds."""
 
     rows: Rows
     folds: list[Fold]

@@ -9,7 +9,7 @@ from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import add_counts
 from ofiml.ofi.reduce import describe_reducers
 from ofiml.samples.session import SessionSamples
-from ofiml.samples.table import feature_columns
+from ofiml.samples.table import list_feature_columns
 from ofiml.splits.fold import Span
 from ofiml.splits.rows import Rows
 from ofiml.study.report import (
@@ -49,7 +49,7 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
 def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
     """Count the bars, and name the features without a value in any row: this feed or market does not have them."""
     labelled = fitted.labelled
-    columns = labelled.select(pl.col(feature_columns(fitted.config.features)).cast(pl.Float64).fill_nan(None))
+    columns = labelled.select(pl.col(list_feature_columns(fitted.config.features)).cast(pl.Float64).fill_nan(None))
     return RowCounts(
         bars=sum(s.rows.height for s in fitted.sessions),
         used=labelled.height,

@@ -20,7 +20,7 @@ from ofiml.evaluation.scores import Scores
 from ofiml.evaluation.seeds import SeedVariation
 from ofiml.evaluation.shap_values import FeatureImportance
 from ofiml.evaluation.strata import StratumScore
-from ofiml.ofi.reduce import Learned
+from ofiml.ofi.reduce import LearnedValues
 from ofiml.study.json_border import read_json, write_json
 from ofiml.tuning import TrialResult
 from ofiml.validation.controls import Control, ControlName
@@ -77,8 +77,8 @@ class OfiReport:
 
     name: str
     normalise: str
-    weights: Learned | None
-    explained: Learned | None
+    weights: LearnedValues | None
+    explained: LearnedValues | None
 
 
 @dataclass(frozen=True, slots=True)

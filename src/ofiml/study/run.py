@@ -31,7 +31,7 @@ from ofiml.samples.prepare import prepare_sessions
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
-from ofiml.splits.splitter import Divided
+from ofiml.splits.splitter import DividedRows
 from ofiml.study.description import (
     count_rows,
     describe_dataset,
@@ -69,7 +69,7 @@ class Study:
     pipelines: list[Pipeline]
     example: Float
     truths: list[Truth]
-    divided: Divided
+    divided: DividedRows
 
 
 def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: None) -> Study:
@@ -110,7 +110,7 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
         metrics=scores,
         impact=impact,
         strata=score_strata(predictions, traded, trades.decided if trades else None, bootstrap),
-        decay=measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.train_intervals()),
+        decay=measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals()),
         reliability=measure_reliability(predictions, bootstrap, task=task),
         importance=explanation.importance,
         importance_stability=explanation.importance_stability,
@@ -177,7 +177,7 @@ def _keep(fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades
         equity=trades.equity if trades else None,
         gains=trades.gains if trades else None,
         pipelines=[r.pipeline for r in fitted.results],
-        example=last.pipeline.features(*fitted.inputs(fitted.labelled[last.fold.test[:5]])),
+        example=last.pipeline.build_features(*fitted.select_inputs(fitted.labelled[last.fold.test[:5]])),
         truths=[s.planted for s in fitted.sessions if s.planted is not None],
         divided=fitted.divided,
     )

@@ -44,13 +44,13 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     """Provenance, digests and the verdict; what is not committed is logged as git.diff."""
     from mlflow.entities import RunTag
 
-    commit, diff = provenance.git_state()
+    commit, diff = provenance.read_git_state()
     described = {
         "dataset.digest": study.report.dataset.digest,
         "predictions.sha256": study.report.predictions.sha256,
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
-        **{f"version.{k}": v for k, v in provenance.versions().items()},
+        **{f"version.{k}": v for k, v in provenance.list_versions().items()},
         "mlflow.note.content": write_page(study),
         "mlflow.source.git.commit": commit,
         **tags,
@@ -91,7 +91,7 @@ def _log_model(study: Study) -> None:
         return
     example = pd.DataFrame(study.example, columns=pipeline.feature_names)
     signature = infer_signature(example, pipeline.model.predict(study.example))
-    packages = provenance.versions()
+    packages = provenance.list_versions()
     name = f"{study.config.model.name}-{study.config.ofi.name}"
     if type(native).__name__ == "Booster":
         requirements = [f"lightgbm=={packages['lightgbm']}"]

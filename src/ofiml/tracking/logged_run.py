@@ -14,8 +14,8 @@ from ofiml.data.formats.parquet import read_parquet
 from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
-from ofiml.ofi.flow import flow_groups
-from ofiml.samples.table import feature_columns
+from ofiml.ofi.flow import list_flow_groups
+from ofiml.samples.table import list_feature_columns
 from ofiml.units import PRICE_SCALE
 
 BAR = ["symbol", "session", "bar_close"]  # what names a row of predictions
@@ -120,8 +120,8 @@ def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) 
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MOST_FOLDS:
         raise ConfigError(f"The predictions of run {run_id} are not valid: folds must be numbered from 0.")
-    width = len(flow_groups(config.ofi)) * min(config.ofi.levels or levels, levels)
-    columns = feature_columns(config.features)
+    width = len(list_flow_groups(config.ofi)) * min(config.ofi.levels or levels, levels)
+    columns = list_feature_columns(config.features)
     pipelines = []
     for fold in range(firsts.height):
         pipeline = Pipeline(config.ofi, config.model, task=config.target.task, seed=config.seed, columns=columns)

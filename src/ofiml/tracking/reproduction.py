@@ -15,7 +15,7 @@ from ofiml.config.plain import PlainLoader
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.provenance import file_digest
+from ofiml.provenance import hash_files
 
 
 def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
@@ -114,7 +114,7 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
     try:
         known = {s["digest"] for s in report["dataset"]["sessions"]}
         groups = READERS[dataset.name].group_files(files(dataset.path))
-        if all(file_digest(group) in known for group in groups):
+        if all(hash_files(group) in known for group in groups):
             return
         digests = {s.digest for source in sources(dataset) for s in source()}
     except (DataError, KeyError, TypeError):

@@ -1,8 +1,8 @@
-"""Tuning inside a fold: Optuna on purged inner folds of the train rows, the same to the bit however often it was cut
-short and however many processes worked on it.
+"""Tuning inside a fold: Optuna on purged inner folds of the train rows. The result has the same bits after any number
+of interruptions and with any number of processes.
 """
 
-from ofiml.tuning.inner import Train
-from ofiml.tuning.study import TrialResult, Tuned, tune
+from ofiml.tuning.inner import TrainRows
+from ofiml.tuning.study import TrialResult, TuningResult, tune
 
-__all__ = ["Train", "TrialResult", "Tuned", "tune"]
+__all__ = ["TrainRows", "TrialResult", "TuningResult", "tune"]

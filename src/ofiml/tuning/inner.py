@@ -1,4 +1,4 @@
-"""The score of a parameter set: on purged inner folds of a fold's train rows."""
+"""The score of a parameter set on purged inner folds of a fold's train rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ from ofiml.splits.walk_forward import Intervals
 
 
 @dataclass(frozen=True, slots=True)
-class Train:
-    """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and their intervals.
+class TrainRows:
+    """A fold's train rows: flow (n, levels), other features (n, k), labels (n,) and intervals.
 
-    With a `dead_band`, labels are moves in ticks, which each inner fold encodes by its own train rows. `columns` are
-    the names of the other features, for a model with settings per feature.
+    With a `dead_band`, labels are moves in ticks, and each inner fold encodes them by its own train rows. `columns` are
+    the names of the other features, for models with settings per feature.
     """
 
     flow: Float
@@ -36,40 +36,40 @@ class Train:
 
 @dataclass(frozen=True, slots=True)
 class InnerFold:
-    """Features (n, k), labels (n,) and intervals of the inner train rows; features and labels of those held out; and
-    the features' names.
+    """An inner fold: features (n, k), labels (n,) and intervals of its train rows, features and labels of its test
+    rows, and the names of the features.
     """
 
     x: Float
     y: Float
     rows: Inner
-    x_held: Float
-    y_held: Float
+    x_test: Float
+    y_test: Float
     names: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a trial: complete, pruned or failed, with the scores of the inner folds that it got through."""
+    """The outcome of a trial: its state, and the scores of the inner folds that it completed."""
 
     state: TrialState
     scores: list[float]
 
     @property
     def score(self) -> float | None:
-        """The mean over all inner folds; None unless there are all of them."""
+        """The mean over all inner folds; None unless the trial is complete."""
         return float(np.mean(self.scores)) if self.state == "complete" else None
 
 
-def build_inner_folds(train: Train, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
+def build_inner_folds(train: TrainRows, config: Ofi, embargo: int, count: int) -> list[InnerFold]:
     """Build the purged inner folds; the reduction over levels is fitted on the inner train rows alone."""
-    folds, whole = [], Inner(train.rows, embargo)
-    for fold in whole.folds(count, key="tuning.inner_folds", remedy="tuning=off"):
+    folds, inner = [], Inner(train.rows, embargo)
+    for fold in inner.folds(count, key="tuning.inner_folds", remedy="tuning=off"):
         y = Encoder.fit(train.y[fold.train], train.dead_band).encode(train.y)
-        fitted = build_reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
-        x = [np.hstack([fitted.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
-        names = [*fitted.columns, *train.columns]
-        folds.append(InnerFold(x[0], y[fold.train], whole.take(fold.train), x[1], y[fold.test], names))
+        reducer = build_reducer(config, train.flow.shape[1]).fit(train.flow[fold.train], y[fold.train])
+        x = [np.hstack([reducer.transform(train.flow[rows]), train.others[rows]]) for rows in (fold.train, fold.test)]
+        names = [*reducer.columns, *train.columns]
+        folds.append(InnerFold(x[0], y[fold.train], inner.take(fold.train), x[1], y[fold.test], names))
     return folds
 
 
@@ -83,18 +83,18 @@ def evaluate(
 ) -> Outcome:
     """Score the model on each inner fold in turn, until `should_prune` is true of the scores so far.
 
-    A score is the R² against the inner train mean; for a direction, minus the log loss of down, flat and up over all
-    rows; for a quantile, minus the pinball loss. A fold whose labels leave nothing to learn, or whose score is not a
-    number, fails the trial, and ends nothing else.
+    The score is R² relative to the inner train mean; for a direction, minus the log loss of down, flat and up over all
+    rows; for a quantile, minus the pinball loss. The trial fails, without an error, if the labels of a fold cannot be
+    learned from or a score is not finite.
     """
     scores: list[float] = []
     for fold in folds:
         try:
-            fresh = build_model(model, task=task, seed=seed, features=fold.names)
-            fitted = fresh.fit(fold.x, fold.y, fold.rows)
+            unfitted = build_model(model, task=task, seed=seed, features=fold.names)
+            forecaster = unfitted.fit(fold.x, fold.y, fold.rows)
         except DataError:
             return Outcome("failed", scores)
-        score = _score(fitted, model.of_quantile, fold)
+        score = _score_test_rows(forecaster, model.of_quantile, fold)
         if not np.isfinite(score):
             return Outcome("failed", scores)
         scores.append(score)
@@ -103,11 +103,11 @@ def evaluate(
     return Outcome("complete", scores)
 
 
-def _score(fitted: Model, quantile: float | None, fold: InnerFold) -> float:
-    chances = fitted.probabilities(fold.x_held)
-    if chances is not None:
-        return -class_log_loss(fold.y_held, chances)
-    y_hat = fitted.predict(fold.x_held)
+def _score_test_rows(forecaster: Model, quantile: float | None, fold: InnerFold) -> float:
+    probabilities = forecaster.probabilities(fold.x_test)
+    if probabilities is not None:
+        return -class_log_loss(fold.y_test, probabilities)
+    y_hat = forecaster.predict(fold.x_test)
     if quantile is not None:
-        return -pinball(fold.y_held, y_hat, quantile)
-    return r2(fold.y_held, y_hat, np.full(len(fold.y_held), fold.y.mean()))
+        return -pinball(fold.y_test, y_hat, quantile)
+    return r2(fold.y_test, y_hat, np.full(len(fold.y_test), fold.y.mean()))

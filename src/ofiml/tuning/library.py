@@ -1,11 +1,11 @@
-"""Optuna, imported on first use, as the import takes a second; it logs warnings only."""
+"""Optuna, imported on first use because the import takes a second. It logs warnings only."""
 
 from functools import cache
 from typing import Any
 
 
 @cache
-def optuna() -> Any:
+def import_optuna() -> Any:
     """Import Optuna and set its log level, once."""
     import optuna
 

@@ -1,23 +1,22 @@
-"""How much the tuning score depends on each parameter."""
+"""The importance of each parameter for the tuning score."""
 
 import warnings
 from typing import Any
 
-from ofiml.tuning.library import optuna
+from ofiml.tuning.library import import_optuna
 
-_FEWEST = 4  # complete trials: a forest of fewer says nothing
+_MIN_TRIALS = 4  # complete trials; with fewer, the forest is not informative
 
 
 def measure_parameter_importance(trials: list[Any], seed: int) -> dict[str, float] | None:
-    """Measure each parameter's share of the score's variance over the complete trials, by fANOVA; they sum to 1.
+    """Measure each parameter's share of the variance of the score over the complete trials by fANOVA (Hutter, Hoos &
+    Leyton-Brown 2014, in Optuna's implementation). Shares sum to 1.
 
-    None where there is nothing to share out: too few complete trials, all of one score, or no parameter that varies.
-    Source: Hutter, Hoos and Leyton-Brown (2014), "An Efficient Approach for Assessing Hyperparameter Importance", as
-    Optuna has it.
+    None with fewer than 4 complete trials, with equal scores, or if no parameter varies.
     """
-    library = optuna()
+    library = import_optuna()
     complete = [t for t in trials if t.state == library.trial.TrialState.COMPLETE]
-    if len(complete) < _FEWEST or len({t.value for t in complete}) == 1:
+    if len(complete) < _MIN_TRIALS or len({t.value for t in complete}) == 1:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", library.exceptions.ExperimentalWarning)
@@ -25,7 +24,7 @@ def measure_parameter_importance(trials: list[Any], seed: int) -> dict[str, floa
         study.add_trials(complete)
         try:
             shares = library.importance.FanovaImportanceEvaluator(seed=seed).evaluate(study)
-        except RuntimeError:  # no tree of the forest found any variance
+        except RuntimeError:  # the forest has no variance to explain
             return None
-    whole = sum(shares.values())
-    return {name: float(shares[name] / whole) for name in complete[0].params} if whole > 0 else None
+    total = sum(shares.values())
+    return {name: float(shares[name] / total) for name in complete[0].params} if total > 0 else None

@@ -1,8 +1,9 @@
-"""The places of a study and their trials, shared by any number of processes, any of which may be killed at any time.
+"""The places of a study and their trials, shared by any number of processes that may be killed at any time.
 
-A trial has a place, 0, 1, 2 …; a process locks its slot while it runs, and the operating system releases the lock of
-a process that dies. Its outcome is one line of Optuna's journal, written whole and under a lock, so that a place is
-there or is not. Locks lie in files that stay: one that is deleted while it is held would lock nothing.
+Each trial has a place: 0, 1, 2 and so on. A process locks the slot of a place while it runs the trial, and the
+operating system releases the lock of a killed process. The outcome is one line of Optuna's journal, written under a
+lock, so a place is either finished or not. Lock files are never deleted: deleting one that is locked would void the
+lock.
 """
 
 import warnings
@@ -14,20 +15,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ofiml.errors import ConfigError, DataError
-from ofiml.tuning.library import optuna
+from ofiml.tuning.library import import_optuna
 from ofiml.tuning.suggest import Space, read_trial
 
-# What Optuna raises, reading a journal that somebody else wrote, or that was altered.
+# What Optuna raises on a journal that another program wrote or altered.
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
 
 
 class Slots:
-    """The places of the study that lies in `folder`, `side_by_side` of which may be tried at once; its trials have
-    parameters in `space`, and scores of `inner_folds`.
+    """The places of the study in `folder`, of which at most `max_parallel` run at once. Its trials have parameters in
+    `space` and one score for each of `inner_folds`.
     """
 
-    def __init__(self, folder: Path, side_by_side: int, space: Space, inner_folds: int) -> None:
-        self.folder, self.side_by_side, self.space, self.inner_folds = folder, side_by_side, space, inner_folds
+    def __init__(self, folder: Path, max_parallel: int, space: Space, inner_folds: int) -> None:
+        self.folder, self.max_parallel, self.space, self.inner_folds = folder, max_parallel, space, inner_folds
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -37,69 +38,69 @@ class Slots:
 
     @contextmanager
     def claim(self, place: int) -> Iterator[bool]:
-        """Claim a place: true if no other process runs it and it is not finished."""
-        # Places that are never tried at the same time share a lock.
-        lock = FileLock(self.folder / f"slot_{place % self.side_by_side}.lock")
+        """Claim a place for the duration of the context: true if no other process runs it and it is not finished."""
+        # Places that are never run at the same time share a lock.
+        lock = FileLock(self.folder / f"slot_{place % self.max_parallel}.lock")
         try:
             lock.acquire(blocking=False)
         except Timeout:
             yield False
             return
         try:
-            yield place not in self.finished()
+            yield place not in self.read_finished()
         finally:
             lock.release()
 
-    def finished(self) -> dict[int, Any]:
-        """Return Optuna's frozen trial of each finished place, in order. Raises DataError for a journal that holds
-        anything else.
+    def read_finished(self) -> dict[int, Any]:
+        """Read Optuna's frozen trial of each finished place, in order. Raises DataError for a journal with other
+        content.
         """
-        with self._study() as study:
+        with self._open_study() as study:
             trials: dict[int, Any] = {}
             try:
                 for trial in study.get_trials(deepcopy=False):
                     restored = read_trial(trial, self.space, self.inner_folds)
                     trials.setdefault(restored.user_attrs["place"], restored)
             except _UNREADABLE as error:
-                raise self._journal_error() from error
+                raise self._build_journal_error() from error
             return dict(sorted(trials.items()))
 
     def add(self, trial: Any) -> None:
-        """Write a finished trial, whose user attribute `place` says which."""
-        with self._study() as study:
+        """Write a finished trial; its user attribute `place` is its place."""
+        with self._open_study() as study:
             study.add_trial(trial)
 
     @contextmanager
-    def _study(self) -> Iterator[Any]:
-        """Optuna's study as the journal has it now, which nobody else writes meanwhile."""
-        storages = optuna().storages
+    def _open_study(self) -> Iterator[Any]:
+        """Open Optuna's study from the journal, under a lock against other writers."""
+        storages = import_optuna().storages
         journal = self._journal
         lock = FileLock(self.folder / "journal.lock")
         with lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", import_optuna().exceptions.ExperimentalWarning)
             truncate_torn_line(journal)
             try:
-                # Its own lock outlives the process that held it, and the next then waits for half a minute.
+                # Optuna's own lock outlives a killed process, and the next process would wait for half a minute.
                 storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(journal), lock_obj=lock))
-                study = optuna().create_study(
+                study = import_optuna().create_study(
                     storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
                 )
             except _UNREADABLE as error:
-                raise self._journal_error() from error
+                raise self._build_journal_error() from error
             yield study
 
     @property
     def _journal(self) -> Path:
         return self.folder / "journal"
 
-    def _journal_error(self) -> DataError:
+    def _build_journal_error(self) -> DataError:
         return DataError(f"{self._journal} is damaged or belongs to another study: delete it to run the trials again.")
 
 
 def truncate_torn_line(journal: Path) -> None:
-    """Remove the half line that an interrupted write leaves, as Optuna cannot read past it."""
+    """Remove the partial line that an interrupted write leaves; Optuna cannot read past it."""
     content = journal.read_bytes() if journal.exists() else b""
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    length = content.rfind(b"\n") + 1
+    if length < len(content):
         with journal.open("r+b") as file:
-            file.truncate(whole)
+            file.truncate(length)

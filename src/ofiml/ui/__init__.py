@@ -1,1 +1,1 @@
-"""How things look: progress, figures, numbers and tables."""
+"""The presentation of progress, figures, numbers and tables."""

@@ -1,4 +1,4 @@
-"""How numbers, times and tables read, on the terminal as in Markdown. What is not defined is a dash."""
+"""The format of numbers, times and tables on the terminal and in Markdown. An undefined value is a dash."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ DASH = "–"
 
 
 def format_number(value: float, form: str = ".3f") -> str:
-    """Format a number as `form` says; a dash for NaN.
+    """Format a number by the format spec `form`; a dash for NaN.
 
     >>> format_number(1234.5, ",.2f"), format_number(float("nan"))
     ('1,234.50', '–')
@@ -19,7 +19,7 @@ def format_number(value: float, form: str = ".3f") -> str:
 
 
 def typeset_number(value: float, form: str) -> str:
-    """Format a number with a true minus, and with none before a zero; a dash for NaN.
+    """Format a number with a typographic minus, and without one before a zero; a dash for NaN.
 
     >>> typeset_number(-1.5, ".2f"), typeset_number(-0.001, ".2f")
     ('−1.50', '0.00')
@@ -29,7 +29,7 @@ def typeset_number(value: float, form: str) -> str:
 
 
 def format_interval(low: float, high: float, form: str = ".3f") -> str:
-    """Format the ends of an interval; a dash where it has none.
+    """Format the ends of an interval; a dash for NaN.
 
     >>> format_interval(0.1, 0.25, ".2f")
     '0.10 … 0.25'
@@ -38,7 +38,7 @@ def format_interval(low: float, high: float, form: str = ".3f") -> str:
 
 
 def format_estimate(value: float, low: float, high: float, form: str = ".3f") -> str:
-    """Format a value with its interval in brackets; a dash where there is no value.
+    """Format a value with its interval in parentheses; a dash for NaN.
 
     >>> format_estimate(0.2, 0.1, 0.25, ".2f")
     '0.20 (0.10 … 0.25)'
@@ -47,7 +47,7 @@ def format_estimate(value: float, low: float, high: float, form: str = ".3f") ->
 
 
 def format_range(values: Iterable[float], form: str) -> str:
-    """Format the least and the greatest of the values that are defined; a dash where none is.
+    """Format the minimum and maximum of the values that are not NaN; a dash if all are.
 
     >>> format_range([2.0, 1.0, float("nan")], ".1f")
     '1.0 to 2.0'
@@ -57,7 +57,7 @@ def format_range(values: Iterable[float], form: str) -> str:
 
 
 def format_time(at: int) -> str:
-    """Format ns since 1970 in UTC to the second, with all nine decimals where it is no whole second.
+    """Format ns since 1970 in UTC, to the second, or with nine decimals if it is not a whole second.
 
     >>> format_time(1_704_187_800_000_000_000)
     '2024-01-02 09:30:00+00:00'
@@ -66,18 +66,18 @@ def format_time(at: int) -> str:
     return f"{np.datetime64(second, 's')}".replace("T", " ") + (f".{rest:09d}" if rest else "") + "+00:00"
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    r"""Write a Markdown table; a `|` within a cell is escaped, and no line ends the last row.
+def format_markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    r"""Format a Markdown table, without a final line break; a `|` inside a cell is escaped.
 
-    >>> print(markdown_table(["", "IC"], [["a|b", "0.1"]]))
+    >>> print(format_markdown_table(["", "IC"], [["a|b", "0.1"]]))
     | | IC |
     |---|---|
     | a\|b | 0.1 |
     """
-    body = "".join(f"\n{_markdown_row(row)}" for row in rows)
-    return f"{_markdown_row(header)}\n{'|---' * len(header)}|{body}"
+    body = "".join(f"\n{_format_row(row)}" for row in rows)
+    return f"{_format_row(header)}\n{'|---' * len(header)}|{body}"
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
+def _format_row(cells: Sequence[str]) -> str:
     escaped = (cell.replace("|", "\\|") for cell in cells)
     return "|" + "".join(f" {cell} |" if cell else " |" for cell in escaped)

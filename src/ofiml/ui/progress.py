@@ -1,4 +1,4 @@
-"""Progress bars for long work, on one screen however many threads report."""
+"""Progress bars for long work, on one screen for any number of threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class Stages:
-    """Bars named by stage. In a terminal they move; elsewhere one line a stage says what was done."""
+    """The progress bars of the stages of a run. On a terminal they move; elsewhere each stage prints one line."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
@@ -24,16 +24,16 @@ class Stages:
         self._bars.stop()
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator["Bar"]:
-        """A bar of `total` steps."""
+    def start_stage(self, name: str, total: int) -> Iterator["Bar"]:
+        """Start a stage of `total` steps, and give its bar for the duration of the context."""
         bar = Bar(self._bars, self._bars.add_task(name, total=total, visible=total > 0))
         yield bar
         if total and not self.console.is_terminal:
-            self.console.print(f"{name}: {bar.done} of {total}", highlight=False)
+            self.console.print(f"{name}: {bar.completed_steps} of {total}", highlight=False)
 
 
 class Bar:
-    """One stage's bar; `step` may be called from any thread."""
+    """The bar of one stage; `step` may be called from any thread."""
 
     def __init__(self, bars: Progress, task: TaskID) -> None:
         self._bars, self._task = bars, task
@@ -42,5 +42,5 @@ class Bar:
         self._bars.advance(self._task)
 
     @property
-    def done(self) -> int:
+    def completed_steps(self) -> int:
         return int(self._bars.tasks[self._task].completed)

@@ -1,4 +1,4 @@
-"""What controls are made of: permuted labels, labels of a random walk, and rows of long ago."""
+"""The inputs of controls: permuted labels, labels of a random walk, and earlier rows."""
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ Int64 = NDArray[np.int64]
 
 
 def permute_labels(symbol: NDArray, y: Float, seed: int) -> Float:
-    """Permute the labels y (n,) that are known among the rows of the same symbol."""
+    """Permute the known labels y (n,) among the rows of the same symbol; NaN stays in place."""
     rng, permuted = np.random.default_rng([seed, 0]), y.copy()
     for name in np.unique(symbol):
         rows = np.flatnonzero((symbol == name) & ~np.isnan(y))
@@ -21,9 +21,9 @@ def permute_labels(symbol: NDArray, y: Float, seed: int) -> Float:
 
 
 def shift_rows(day: pl.DataFrame, columns: list[str], ofi: Ofi) -> Int64:
-    """Find for each bar of one symbol's session the last earlier one that closed more than a label and the longest
-    look-back, of flow or of the feature `columns`, before it; -1 where there is none. What looks back to the session's
-    open counts as a bar.
+    """Shift the rows of one symbol's session: find for each bar (n,) the last earlier bar whose distance exceeds the
+    label plus the longest look-back of the flow and the feature `columns`; -1 if there is none. A feature that looks
+    back to the session's open counts as one bar.
     """
     close, bar_open, start, end = (day[c].to_numpy() for c in ("bar_close", "bar_open", "label_start", "label_end"))
     features = chosen(columns)
@@ -35,11 +35,11 @@ def shift_rows(day: pl.DataFrame, columns: list[str], ofi: Ofi) -> Int64:
 
 
 def walk_labels(day: pl.DataFrame, target: Target, horizon: Horizon, rng: np.random.Generator) -> Float:
-    """Make labels (n,) of one symbol's session, as the rows have them, from a mid that moves over each bar by as much
-    as it did, up or down by chance.
+    """Make labels (n,) of one symbol's session from a random walk: the mid moves over each bar by its real size with a
+    random sign.
 
-    A label spans the bars that close after it starts and by its end, and at least one; NaN where the session has none.
-    A barrier is touched where the walk has passed it at the end of the label.
+    A label spans the bars that close after its start and by its end, at least one; NaN if the session has none. A
+    barrier counts as touched if the walk is beyond it at the end of the label.
     """
     close, start, end, mid, scale = (
         day[c].to_numpy() for c in ("bar_close", "label_start", "label_end", "mid", "scale")

@@ -1,19 +1,20 @@
-"""Controls: what the same pipeline finds where there is nothing to find, and what the plainest forecasts find.
+"""Controls: the pipeline on labels without signal, and naive forecasts.
 
-Each is fitted on the folds' own train rows with the folds' own tuned models, and judged on the rows that it has:
+Each control uses the folds' train rows and tuned models, and is evaluated on the rows for which it is defined:
 
-- `permuted`: the labels of each symbol permuted among its rows, train and test alike.
-- `random_walk`: the mid's change over each bar keeps its size and takes a random sign, and labels are sums of these
-  over as many bars as the label spans, so that they overlap as the study's do. (A whole market without information is
-  `dataset=synthetic_null`.)
-- `shifted`: flow and features of an earlier bar of the same symbol and session, so long ago that neither its label nor
-  anything it looked at is near.
-- `zero`; `last_return`, a line through the mid's change over the bar before the label; `ofi_sign`, a line through the
-  sign of the bar's best-level flow, or that sign itself for a direction. The last return of an impact label is the
-  label itself, and is left out.
+- `permuted`: the labels of each symbol are permuted among its rows, in train and test.
+- `random_walk`: the mid's change over each bar keeps its size and gets a random sign. A label is the sum of these
+  changes over the bars that it spans, so labels overlap as in the study. (`dataset=synthetic_null` is a whole market
+  without information.)
+- `shifted`: flow and features of an earlier bar of the same symbol and session, further away than a label and the
+  longest look-back.
+- `zero`: no change.
+- `last_return`: a line through the mid's change over the bar before the label. It is left out for an impact label,
+  which it equals.
+- `ofi_sign`: a line through the sign of the bar's best-level flow, or that sign itself for a direction.
 
-`permuted` and `random_walk` are tested against their own labels, which nothing can tell. Tested against the true ones,
-a model of one input that was fitted to permuted labels has the true skill, with a sign drawn by chance.
+`permuted` and `random_walk` are tested against their own labels, which no model can predict. Against the true labels, a
+model of one input that was fitted to permuted labels has the true skill with a random sign.
 """
 
 from dataclasses import dataclass
@@ -26,14 +27,14 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config, Evaluation, Target
 from ofiml.errors import DataError
-from ofiml.labels import Encoder, label_span
-from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks, tail_probability
+from ofiml.labels import Encoder, measure_label_span
+from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks, compute_tail_probability
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import (
+    compute_nan_quantiles,
     draw_skill,
     exceeds_zero,
-    nan_quantiles,
 )
 from ofiml.splits.inner import Inner
 from ofiml.splits.purge import overlaps_any
@@ -48,15 +49,15 @@ Int64 = NDArray[np.int64]
 
 ControlName = Literal["permuted", "random_walk", "shifted", "zero", "last_return", "ofi_sign"]
 
-EMPTY: tuple[ControlName, ...] = ("permuted", "random_walk")  # whatever is found there is a fault
-_ACCUSED = 0.001  # how often a clean pipeline is
-_MIN_DRAWS = 1000  # a difference of two is judged by its quantiles
+WITHOUT_SIGNAL: tuple[ControlName, ...] = ("permuted", "random_walk")  # any skill on them is a fault of the pipeline
+_FALSE_ALARM_RATE = 0.001  # the share of sound pipelines that the test flags
+_MIN_DRAWS = 1000  # for the outer quantiles of a difference
 _KEY = ["symbol", "session", "bar_close"]
 
 
 @dataclass(frozen=True, slots=True)
 class Distances:
-    """How far the model is above a control on the control's rows, with intervals from blocks drawn for both at once."""
+    """The model's IC and R² less those of a control on its rows, with intervals from common draws of blocks."""
 
     ic: Estimate
     r2: Estimate
@@ -64,8 +65,8 @@ class Distances:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A control's measures on the rows that it has, its IC's interval, and the model's distance `above` it; `skill` is
-    true where a control that is empty shows skill beyond chance. What is not defined is NaN.
+    """A control: its measures on its rows, the interval of its IC, and the model's distance `above` it. `skill` is true
+    if a control without signal has skill beyond chance. Undefined values are NaN.
     """
 
     rows: int
@@ -81,8 +82,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class _Refit:
-    """A control that needs a fit: labels `y` of all rows, before a fold encodes them, and the row `source` whose flow
-    and features each sees; rows without a label (NaN) or a source (-1) are left out.
+    """A control that needs a fit: the labels `y` of all rows, not yet encoded, and the `source` row from which each row
+    takes flow and features. Rows without a label (NaN) or a source (-1) are left out.
     """
 
     y: Float
@@ -95,7 +96,7 @@ class _Refit:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """All bars of the study in time order, (n,), as the controls see them."""
+    """All n bars of the study in time order: the inputs of the controls."""
 
     flow: Float
     others: Float
@@ -106,53 +107,56 @@ class _Rows:
 
 
 def run_controls(fitted: FittedStudy) -> dict[ControlName, Control]:
-    """Fit and measure every control, and the model's distance from it."""
+    """Run every control: fit it, and measure it and the model's distance from it."""
     config = fitted.config
-    of_rows = _read_rows(fitted)
-    tested = [r.predictions.filter(pl.col("y").is_not_null()) for r in fitted.results]
-    where = fitted.rows.select(_KEY).with_row_index("row")
-    labelled_at = _locate(where, fitted.labelled)
+    rows = _read_rows(fitted)
+    tests = [r.predictions.filter(pl.col("y").is_not_null()) for r in fitted.results]
+    index = fitted.rows.select(_KEY).with_row_index("row")
+    labelled_at = _locate_rows(index, fitted.labelled)
 
     def work(result: FoldResult, test: pl.DataFrame) -> dict[ControlName, Forecast]:
-        return _run_fold(of_rows, labelled_at[result.fold.train], _locate(where, test), result, config)
+        return _run_fold(rows, labelled_at[result.fold.train], _locate_rows(index, test), result, config)
 
     parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
-    by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tested, strict=True))
-    everything = pl.concat([t.select(*_KEY, "label_start", "label_end", "y", "y_hat", "train_mean") for t in tested])
-    session, close = (everything[c].to_numpy() for c in ("session", "bar_close"))
-    block = assign_blocks(session, close, config.evaluation.block_ns, label_span(everything))
-    y, y_hat, mean = (everything[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
+    by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tests, strict=True))
+    pooled = pl.concat([t.select(*_KEY, "label_start", "label_end", "y", "y_hat", "train_mean") for t in tests])
+    session, close = (pooled[c].to_numpy() for c in ("session", "bar_close"))
+    block = assign_blocks(session, close, config.evaluation.block_ns, measure_label_span(pooled))
+    y, y_hat, mean = (pooled[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     model = Forecast(y, y_hat, mean)
     return {
-        name: _measure(name, model, _join([fold[name] for fold in by_fold]), block, config.evaluation, config.seed)
+        name: _measure_control(
+            name, model, _join_forecasts([fold[name] for fold in by_fold]), block, config.evaluation, config.seed
+        )
         for name in by_fold[0]
     }
 
 
-def _locate(where: pl.DataFrame, rows: pl.DataFrame) -> Int64:
-    """Where `rows` are among all."""
-    return rows.select(_KEY).join(where, on=_KEY, how="left", maintain_order="left")["row"].to_numpy().astype(np.int64)
+def _locate_rows(index: pl.DataFrame, rows: pl.DataFrame) -> Int64:
+    """Find the positions of `rows` among all rows."""
+    return rows.select(_KEY).join(index, on=_KEY, how="left", maintain_order="left")["row"].to_numpy().astype(np.int64)
 
 
-def _join(parts: list[Forecast]) -> Forecast:
+def _join_forecasts(parts: list[Forecast]) -> Forecast:
     y, y_hat, mean = (np.concatenate([getattr(p, k) for p in parts]) for k in ("y", "y_hat", "train_mean"))
     return Forecast(y, y_hat, mean)
 
 
-def _measure(
+def _measure_control(
     name: ControlName, model: Forecast, control: Forecast, block: Int64, evaluation: Evaluation, seed: int
 ) -> Control:
-    """The control's measures, and the model's distance from it."""
+    """Measure a control and the model's distance from it."""
     known = ~np.isnan(control.y_hat) & ~np.isnan(control.y)
     model, control, block = model.take(known), control.take(known), block[known]
     count = len(np.unique(block))
-    outside = tail_probability(evaluation.confidence_level, count) if count > 1 else float("nan")
+    outside = compute_tail_probability(evaluation.confidence_level, count) if count > 1 else float("nan")
     draws = max(evaluation.bootstrap_samples, _MIN_DRAWS)
-    of_model, of_control = (draw_skill(f, block, draws=draws, seed=seed) for f in (model, control))
-    low, high = nan_quantiles(of_control.ic, outside, 1 - outside)
+    model_draws, control_draws = (draw_skill(f, block, draws=draws, seed=seed) for f in (model, control))
+    low, high = compute_nan_quantiles(control_draws.ic, outside, 1 - outside)
 
-    def distance(measure: Literal["ic", "r2"]) -> Estimate:
-        ends = nan_quantiles(getattr(of_model, measure) - getattr(of_control, measure), outside, 1 - outside)
+    def estimate_distance(measure: Literal["ic", "r2"]) -> Estimate:
+        difference = getattr(model_draws, measure) - getattr(control_draws, measure)
+        ends = compute_nan_quantiles(difference, outside, 1 - outside)
         return Estimate(model.measure(measure) - control.measure(measure), *ends)
 
     return Control(
@@ -163,8 +167,10 @@ def _measure(
         ic_high=high,
         rank_ic=control.measure("rank_ic"),
         hit_rate=control.measure("hit_rate"),
-        above=Distances(ic=distance("ic"), r2=distance("r2")),
-        skill=name in EMPTY and count >= MIN_BLOCKS and exceeds_zero(of_control.ic, count, _ACCUSED),
+        above=Distances(ic=estimate_distance("ic"), r2=estimate_distance("r2")),
+        skill=name in WITHOUT_SIGNAL
+        and count >= MIN_BLOCKS
+        and exceeds_zero(control_draws.ic, count, _FALSE_ALARM_RATE),
     )
 
 
@@ -174,68 +180,72 @@ def _measure(
 def _run_fold(
     rows: _Rows, train: Int64, test: Int64, result: FoldResult, config: Config
 ) -> dict[ControlName, Forecast]:
-    """Each control's forecasts of the fold's test rows, NaN where it has none."""
-    out = {name: _refit(control, rows, train, test, result, config) for name, control in rows.refits.items()}
-    y, tested = _encode(rows.y, train, test, config.target)
+    """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
+    out = {name: _refit_control(control, rows, train, test, result, config) for name, control in rows.refits.items()}
+    y, y_test = _encode_labels(rows.y, train, test, config.target)
     train_mean = np.full(len(test), float(y.mean()))
-    out["zero"] = Forecast(tested, np.zeros(len(test)), train_mean)
+    out["zero"] = Forecast(y_test, np.zeros(len(test)), train_mean)
     for name, x in rows.naive.items():
-        itself = name == "ofi_sign" and config.target.task == "classification"
-        out[name] = Forecast(tested, x[test] if itself else _fit_line(x[train], y, x[test]), train_mean)
+        is_forecast = name == "ofi_sign" and config.target.task == "classification"
+        out[name] = Forecast(y_test, x[test] if is_forecast else _fit_line(x[train], y, x[test]), train_mean)
     return out
 
 
-def _refit(control: _Refit, rows: _Rows, train: Int64, test: Int64, result: FoldResult, config: Config) -> Forecast:
-    """The forecasts of the fold's pipeline, fitted with the control's labels and sources."""
+def _refit_control(
+    control: _Refit, rows: _Rows, train: Int64, test: Int64, result: FoldResult, config: Config
+) -> Forecast:
+    """Refit the fold's pipeline with the control's labels and sources, and forecast the test rows."""
     known = control.known
-    fit_on, ask = train[known[train]], known[test]
+    fit_rows, is_known = train[known[train]], known[test]
     spans = rows.spans
-    # What another bar looked at may lie in the test block, where training follows it. A row that sees itself is as
-    # the study's splitter left it: whether that is sound is what the control shows.
-    moved, first = control.source[fit_on] != fit_on, spans.first_used[control.source[fit_on]]
-    of_test = spans.label_start[test], spans.label_end[test]
-    fit_on = fit_on[~(moved & overlaps_any(first, spans.label_end[fit_on], *of_test))]
-    tested, y_hat, mean = control.y[test], np.full(len(test), np.nan), float("nan")
-    if len(fit_on) and ask.any():
-        seen, (y, tested) = control.source[fit_on], _encode(control.y, fit_on, test, config.target)
+    # Where training follows testing, the look-back of another source row may reach into the test block, so such rows
+    # are purged. Rows that are their own source stay as the splitter left them: the control tests that purge.
+    is_shifted, first = control.source[fit_rows] != fit_rows, spans.first_used[control.source[fit_rows]]
+    test_labels = spans.label_start[test], spans.label_end[test]
+    fit_rows = fit_rows[~(is_shifted & overlaps_any(first, spans.label_end[fit_rows], *test_labels))]
+    y_test, y_hat, mean = control.y[test], np.full(len(test), np.nan), float("nan")
+    if len(fit_rows) and is_known.any():
+        fit_sources, (y, y_test) = control.source[fit_rows], _encode_labels(control.y, fit_rows, test, config.target)
         inner = Inner(
-            Intervals(spans.first_used[seen], spans.label_start[fit_on], spans.label_end[fit_on]),
+            Intervals(spans.first_used[fit_sources], spans.label_start[fit_rows], spans.label_end[fit_rows]),
             config.split.embargo_ns,
         )
         pipeline = build_pipeline(result.model, config, config.seed)
         try:
-            pipeline.fit(rows.flow[seen], rows.others[seen], y, inner)
-        except DataError:  # its labels leave nothing to learn: the control does without this fold
+            pipeline.fit(rows.flow[fit_sources], rows.others[fit_sources], y, inner)
+        except DataError:  # the labels cannot be learned from, and the control omits this fold
             pass
         else:
-            sources = control.source[test[ask]]
-            y_hat[ask], mean = pipeline.predict(rows.flow[sources], rows.others[sources]), float(y.mean())
-    return Forecast(tested, y_hat, np.full(len(test), mean))
+            sources = control.source[test[is_known]]
+            y_hat[is_known], mean = pipeline.predict(rows.flow[sources], rows.others[sources]), float(y.mean())
+    return Forecast(y_test, y_hat, np.full(len(test), mean))
 
 
-def _encode(y: Float, train: Int64, test: Int64, target: Target) -> tuple[Float, Float]:
-    """The labels of train and test rows, as a fold with these train rows has them."""
+def _encode_labels(y: Float, train: Int64, test: Int64, target: Target) -> tuple[Float, Float]:
+    """Encode the labels of train and test rows as a fold with these train rows does."""
     encoder = Encoder.fit(y[train], target.dead_band)
     return encoder.encode(y[train]), encoder.encode(y[test])
 
 
 def _fit_line(x: Float, y: Float, at: Float) -> Float:
-    """The least-squares line through (x, y), where x is known, at other points; flat if x does not vary."""
+    """Fit the least-squares line through (x, y) where x is known, and evaluate it `at` other points (k,). It is flat if
+    x does not vary, NaN if x is nowhere known.
+    """
     known = ~np.isnan(x)
     x, y = x[known], y[known]
     if len(x) == 0:
         return np.full(len(at), np.nan)
-    off = x - x.mean()
-    square = float(np.sum(off * off))
-    slope = float(np.sum(off * (y - y.mean()))) / square if square > 0 else 0.0
+    centred = x - x.mean()
+    square = float(np.sum(centred * centred))
+    slope = float(np.sum(centred * (y - y.mean()))) / square if square > 0 else 0.0
     return float(y.mean()) + slope * (at - x.mean())
 
 
 def _read_rows(fitted: FittedStudy) -> _Rows:
     rows, config = fitted.rows, fitted.config
-    flow, others = fitted.inputs(rows)
+    flow, others = fitted.select_inputs(rows)
     y = rows["y"].fill_null(np.nan).to_numpy().astype(np.float64)
-    count, itself = rows.height, np.arange(rows.height, dtype=np.int64)
+    count, own = rows.height, np.arange(rows.height, dtype=np.int64)
     source, walk, last = np.full(count, -1, np.int64), np.full(count, np.nan), np.full(count, np.nan)
     rng = np.random.default_rng([config.seed, 1])
     days = rows.with_row_index("row").partition_by(["symbol", "session"], maintain_order=True)
@@ -249,8 +259,8 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
     forecast = config.target.kind == "forecast"
     sign = np.sign(rows["ofi_00"].cast(pl.Float64).fill_null(np.nan).to_numpy())
     refits: dict[ControlName, _Refit] = {
-        "permuted": _Refit(permute_labels(rows["symbol"].to_numpy(), y, config.seed), itself),
-        "random_walk": _Refit(np.where(np.isnan(y), np.nan, walk), itself),
+        "permuted": _Refit(permute_labels(rows["symbol"].to_numpy(), y, config.seed), own),
+        "random_walk": _Refit(np.where(np.isnan(y), np.nan, walk), own),
         "shifted": _Refit(y, source),
     }
     naive: dict[ControlName, Float] = {"last_return": last, "ofi_sign": sign} if forecast else {"ofi_sign": sign}

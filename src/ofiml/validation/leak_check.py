@@ -1,12 +1,12 @@
-"""The study's own leak check: does anything that it used at a time t change when what comes after t is another future?
+"""The leak check: values at a time t must not change when the data after t are replaced.
 
-For a sample of tested bars the session is read again, everything after the bar's close is replaced, and rows, flow,
-inputs and predictions are made from it again by the functions and the fitted pipelines of the study itself. What the
-study had may have come from the cache; what it is held against never does.
+For a sample of tested bars the session is read again and everything after the bar's close t is replaced. The functions
+and fitted pipelines of the study then compute rows, flow, inputs and predictions again. The study's values may come
+from the cache; the values that they are compared with never do.
 
-The future is replaced, not cut off: half of its events are left out, and those that stay have other prices, sizes,
-actions and sides, so that their number and times differ too. A feature that peeks at a cut-off future often finds the
-value that it would have had (no change, no trade), and the check would see nothing.
+The future is replaced, not cut off. Half of its events are removed, and the rest have other prices, sizes, actions and
+sides. A feature that reads beyond a cut often gets the value that it would have had anyway (no change, no trade), so
+the check would miss it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 
 from ofiml.data.schema import TIME, Session, times
 from ofiml.errors import LeakError
-from ofiml.ofi.flow import NET, flow_groups
-from ofiml.samples import prepare as making
+from ofiml.ofi.flow import NET, list_flow_groups
+from ofiml.samples import prepare as preparation
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.prepare import read_session
 from ofiml.samples.session import SessionKey, SessionSamples
 from ofiml.samples.settings import SampleSettings
-from ofiml.samples.table import feature_columns
+from ofiml.samples.table import list_feature_columns
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
-from ofiml.validation.perturbed_refit import OFF, PerturbedRefit, name_bar, refit_perturbed
+from ofiml.validation.perturbed_refit import SKIP_HINT, PerturbedRefit, name_bar, refit_perturbed
 
 _BOOK = ["bar_open", "bid", "ask", "mid", "spread_ticks", "n_events", "scale", "first_used"]
-# When what is not known at the bar's close is known, and what it is.
-_LATER = {"label_end": ("y", "move_ticks"), "fill_time": ("fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz")}
+# Columns that are known later than the bar's close, by the column with the time at which they are known.
+_KNOWN_LATER = {"label_end": ("y", "move_ticks"), "fill_time": ("fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz")}
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """A tested bar's close `t`, ns, in one symbol's session, and the fold that tested it."""
+    """The close `t` (ns) of a tested bar in one symbol's session, and the fold that tested it."""
 
     fold: int
     key: SessionKey
@@ -45,7 +45,7 @@ class _Moment:
 
 @dataclass(frozen=True, slots=True)
 class CheckedTime:
-    """A time after which everything was replaced: UTC, in a session of the fold that tested it."""
+    """A time (UTC) after which everything was replaced, its session, and the fold that tested it."""
 
     fold: int
     symbol: str
@@ -55,9 +55,9 @@ class CheckedTime:
 
 @dataclass(frozen=True, slots=True)
 class LeakCheck:
-    """What was checked: at which `times`; how many `bars`, `columns` and `values` were compared, of which `differing`
-    differ (0, or the study ends in a LeakError); how many `train_rows` of how many `folds` were compared with the test
-    rows of their fold; and the fold that was refitted.
+    """The scope of a passed leak check: the `times`; the numbers of `bars`, `columns` and `values` compared, with 0
+    `differing`; the numbers of `folds` and of `train_rows` compared with the test rows of their fold; and the refitted
+    fold.
     """
 
     times: list[CheckedTime]
@@ -71,25 +71,25 @@ class LeakCheck:
 
 
 def check_leaks(fitted: FittedStudy) -> LeakCheck:
-    """Check that nothing of the study knows its future: train rows, bars, flow, inputs, models and predictions.
+    """Check that train rows, bars, flow, inputs, models and predictions do not depend on the future.
 
-    Raises LeakError, with the column, the bar and both values, for the first value that differs.
+    Raises LeakError for the first value that differs, with the column, the bar and both values.
     """
     for result in fitted.results:
-        check_train_rows(fitted.train_rows(result), result)
-    checked: list[CheckedTime] = []
+        check_train_rows(fitted.select_train_rows(result), result)
+    checked_times: list[CheckedTime] = []
     bars = columns = values = 0
     by_key = {s.key: s for s in fitted.sessions}
     moments = _choose_moments(fitted)
     for key in dict.fromkeys(m.key for m in moments):
         session, study = read_session(by_key[key], fitted.config.dataset), _select_session(fitted.rows, key)
         for moment in (m for m in moments if m.key == key):
-            remade = _remake_rows(session, moment.t, by_key, fitted)
-            counts = _compare(study, remade, moment, fitted)
-            checked.append(CheckedTime(moment.fold, *key, str(pl.Series([moment.t]).cast(TIME)[0])))
+            remake = _remake_rows(session, moment.t, by_key, fitted)
+            counts = _compare(study, remake, moment, fitted)
+            checked_times.append(CheckedTime(moment.fold, *key, str(pl.Series([moment.t]).cast(TIME)[0])))
             bars, values, columns = bars + counts.bars, values + counts.values, max(columns, counts.columns)
     return LeakCheck(
-        times=checked,
+        times=checked_times,
         bars=bars,
         columns=columns,
         values=values,
@@ -104,20 +104,21 @@ def check_leaks(fitted: FittedStudy) -> LeakCheck:
 
 
 def check_train_rows(train: pl.DataFrame, result: FoldResult) -> None:
-    """Raise LeakError if the features or the label of a train row meet the label of a row that the fold tests.
+    """Raise LeakError if the features or the label of a train row overlap the label of a test row of the fold.
 
-    Counted, not searched: of test intervals meet [a, b] as many as begin by b, less those that end before a.
+    The code differs from that of the splitters: it counts the test intervals that overlap [a, b] as those that begin by
+    b less those that end before a.
     """
     test = result.predictions.filter(pl.col("y").is_not_null())
-    begins, ends = (np.sort(test[c].to_numpy()) for c in ("label_start", "label_end"))
+    starts, ends = (np.sort(test[c].to_numpy()) for c in ("label_start", "label_end"))
     first = np.minimum(train["first_used"].to_numpy(), train["label_start"].to_numpy())
-    begun = np.searchsorted(begins, train["label_end"].to_numpy(), side="right")
-    meeting = begun > np.searchsorted(ends, first, side="left")
-    if meeting.any():
-        row = train.row(int(np.flatnonzero(meeting)[0]), named=True)
+    n_started = np.searchsorted(starts, train["label_end"].to_numpy(), side="right")
+    overlaps = n_started > np.searchsorted(ends, first, side="left")
+    if overlaps.any():
+        row = train.row(int(np.flatnonzero(overlaps)[0]), named=True)
         raise LeakError(
             f"evaluation.leak_check: fold {result.fold.index} trains on {name_bar(row)}, whose features or label "
-            f"overlap the label of a test row ({int(meeting.sum())} such train rows). Fix the split; {OFF}"
+            f"overlap the label of a test row ({int(overlaps.sum())} such train rows). Fix the split; {SKIP_HINT}"
         )
 
 
@@ -125,32 +126,32 @@ def check_train_rows(train: pl.DataFrame, result: FoldResult) -> None:
 
 
 def _choose_moments(fitted: FittedStudy) -> list[_Moment]:
-    """Choose tested bars of several folds and, as far as there are, sessions; each with something after it."""
+    """Choose tested bars in several folds and, if possible, several sessions; each has a later bar in its session."""
     config, results = fitted.config, fitted.results
     rng = np.random.default_rng([config.seed, 2])
     count, last = config.evaluation.leak_times, fitted.rows.group_by("symbol", "session").agg(pl.col("bar_close").max())
     ends = {(symbol, session): end for symbol, session, end in last.iter_rows()}
     moments: list[_Moment] = []
-    for place in np.linspace(0, len(results) - 1, count).round().astype(int):
-        tested = results[place].predictions.select("symbol", "session", "bar_close")
+    for index in np.linspace(0, len(results) - 1, count).round().astype(int):
+        bars = results[index].predictions.select("symbol", "session", "bar_close")
         closes: dict[SessionKey, list[int]] = {}
-        for symbol, session, close in tested.iter_rows():
+        for symbol, session, close in bars.iter_rows():
             if close < ends[symbol, session]:
                 closes.setdefault((symbol, session), []).append(close)
-        fresh = [key for key in closes if key not in {m.key for m in moments}] or list(closes)
-        if fresh:
-            key = fresh[int(rng.integers(len(fresh)))]
-            moments.append(_Moment(results[place].fold.index, key, closes[key][int(rng.integers(len(closes[key])))]))
+        candidates = [key for key in closes if key not in {m.key for m in moments}] or list(closes)
+        if candidates:
+            key = candidates[int(rng.integers(len(candidates)))]
+            moments.append(_Moment(results[index].fold.index, key, closes[key][int(rng.integers(len(closes[key])))]))
     return moments
 
 
 def alter_future(session: Session, t: int, seed: int) -> Session:
-    """Give the session another future after `t`, ns; what is known of its simulation is left out."""
+    """Alter the session's events after `t` (ns), and remove the truth of a simulation."""
     rng, events = np.random.default_rng([seed, 3, t]), session.events
     known = times(events) <= t
     events = events.filter(pl.Series(known | (rng.random(len(known)) < 0.5)))
     n, after = events.height, pl.Series(times(events) > t)
-    # Never down: a price of 0 is another matter than another price.
+    # Prices only rise: a shift down could give a price of 0, which is a special case and not another price.
     shift = pl.Series(session.tick * rng.integers(1, 200, n))
     wider = pl.Series(session.tick * rng.integers(0, 4, n))
     other: dict[str, pl.Expr | pl.Series] = {"price": pl.col("price") + shift}
@@ -163,117 +164,126 @@ def alter_future(session: Session, t: int, seed: int) -> Session:
         other[name] = pl.when(pl.col(name).is_not_null()).then(pl.Series(rng.integers(1, 500, n)))
     for name, choices in (("action", ["A", "C", "T"]), ("side", ["A", "B"])):
         other[name] = pl.Series(rng.choice(choices, n)).cast(events[name].dtype)
-    changed = [pl.when(after).then(value).otherwise(pl.col(name)).alias(name) for name, value in other.items()]
-    return replace(session, events=events.with_columns(changed), truth=None, planted=None)
+    columns = [pl.when(after).then(value).otherwise(pl.col(name)).alias(name) for name, value in other.items()]
+    return replace(session, events=events.with_columns(columns), truth=None, planted=None)
 
 
 def _remake_rows(
     session: Session, t: int, by_key: dict[SessionKey, SessionSamples], fitted: FittedStudy
 ) -> pl.DataFrame:
-    """Make the session's rows up to `t` as the study makes them, from what was known then and another future."""
+    """Make the session's rows up to `t` again with the functions of the study, from events altered after `t`."""
     config, settings = fitted.config, SampleSettings.of(fitted.config)
-    made = [making.prepare_session(alter_future(session, t, config.seed), settings)]
+    # Called through the module, so that this is the function that the study itself calls.
+    samples = [preparation.prepare_session(alter_future(session, t, config.seed), settings)]
     for symbol in config.features.cross:
         other = by_key.get((symbol, session.date))
         if symbol != session.symbol and other is not None:
-            altered = alter_future(read_session(other, config.dataset), t, config.seed)
-            made.append(making.prepare_session(altered, settings))
-        elif symbol != session.symbol:  # it has no session on this date, and another date's says nothing
-            made.append(next(replace(s) for key, s in by_key.items() if key[0] == symbol))
-    rows = add_cross_flow(made, config.features)[0].rows
+            other_session = alter_future(read_session(other, config.dataset), t, config.seed)
+            samples.append(preparation.prepare_session(other_session, settings))
+        elif symbol != session.symbol:  # no session on this date; any session of the symbol satisfies the check for one
+            samples.append(next(replace(s) for key, s in by_key.items() if key[0] == symbol))
+    rows = add_cross_flow(samples, config.features)[0].rows
     return rows.filter(pl.col("mid").is_not_null() & (pl.col("bar_close") <= t))
 
 
-# --- what is compared ------------------------------------------------------------------------------------------------
+# --- comparison ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One value a bar, as the study has it and as it was remade with another future."""
+    """A column, one value per bar: the study's values, and those made again with another future."""
 
     name: str
     study: NDArray[np.float64]
-    remade: NDArray[np.float64]
+    remake: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """How much was compared."""
+    """The numbers of bars, columns and values compared."""
 
     bars: int
     columns: int
     values: int
 
 
-def _compare(study: pl.DataFrame, remade: pl.DataFrame, moment: _Moment, fitted: FittedStudy) -> _Counts:
-    """Count the bars, columns and values up to the moment, all equal to the bit; raise LeakError where one differs."""
+def _compare(study: pl.DataFrame, remake: pl.DataFrame, moment: _Moment, fitted: FittedStudy) -> _Counts:
+    """Compare all values up to the moment, to the bit, and count them. Raises LeakError for one that differs."""
     study = study.filter(pl.col("bar_close") <= moment.t)
-    _require_equal(study, [_Column("the close", *_both(study, remade, "bar_close"))])
-    columns = list(_columns_known(study, remade, fitted))
+    _require_equal(study, [_Column("the close", *_select_pair(study, remake, "bar_close"))])
+    columns = list(_list_known_columns(study, remake, fitted))
     _require_equal(study, columns)
     count, values = len(columns), len(columns) * study.height
-    for when, names in _LATER.items():
-        past = study[when].is_not_null() & (study[when] <= moment.t)
-        before, after = study.filter(past), remade.filter(past)
-        _require_equal(before, [_Column(f"{name}, known by then,", *_both(before, after, name)) for name in names])
-        values += len(names) * before.height
+    for time, names in _KNOWN_LATER.items():
+        past = study[time].is_not_null() & (study[time] <= moment.t)
+        study_past, remake_past = study.filter(past), remake.filter(past)
+        pairs = {name: _select_pair(study_past, remake_past, name) for name in names}
+        _require_equal(study_past, [_Column(f"{name}, known by then,", *pair) for name, pair in pairs.items()])
+        values += len(names) * study_past.height
     for result in fitted.results:
-        here = (pl.col("symbol") == moment.key[0]) & (pl.col("session") == moment.key[1])
-        mask = result.predictions.select(here & (pl.col("bar_close") <= moment.t)).to_series()
-        tested = result.predictions.filter(mask)
-        if tested.height:
-            again = tested.select("bar_close").join(remade, on="bar_close", how="left", maintain_order="left")
-            columns = list(_columns_predicted(result, mask.to_numpy(), tested, again, fitted))
-            _require_equal(tested, columns)
-            values += len(columns) * tested.height
+        in_session = (pl.col("symbol") == moment.key[0]) & (pl.col("session") == moment.key[1])
+        mask = result.predictions.select(in_session & (pl.col("bar_close") <= moment.t)).to_series()
+        bars = result.predictions.filter(mask)
+        if bars.height:
+            rows = bars.select("bar_close").join(remake, on="bar_close", how="left", maintain_order="left")
+            columns = list(_list_predicted_columns(result, mask.to_numpy(), bars, rows, fitted))
+            _require_equal(bars, columns)
+            values += len(columns) * bars.height
             count = max(count, len(columns))
     return _Counts(study.height, count, values)
 
 
-def _columns_known(study: pl.DataFrame, remade: pl.DataFrame, fitted: FittedStudy) -> Iterator[_Column]:
-    """What the rows hold that is known at the bar's close."""
+def _list_known_columns(study: pl.DataFrame, remake: pl.DataFrame, fitted: FittedStudy) -> Iterator[_Column]:
+    """List the columns that are known at the bar's close."""
     config, levels = fitted.config, fitted.flow_levels
-    flow = [c for g in dict.fromkeys([NET, *flow_groups(config.ofi)]) for c in (*g.columns(levels), g.depth)]
-    named = {"flow": flow, "feature": feature_columns(config.features), "column": _BOOK}
-    for kind, names in named.items():
+    flow = [c for g in dict.fromkeys([NET, *list_flow_groups(config.ofi)]) for c in (*g.name_columns(levels), g.depth)]
+    names_by_kind = {"flow": flow, "feature": list_feature_columns(config.features), "column": _BOOK}
+    for kind, names in names_by_kind.items():
         for name in dict.fromkeys(names):
-            yield _Column(f"{kind} {name}", *_both(study, remade, name))
+            yield _Column(f"{kind} {name}", *_select_pair(study, remake, name))
 
 
-def _columns_predicted(
-    result: FoldResult, mask: NDArray[np.bool_], tested: pl.DataFrame, again: pl.DataFrame, fitted: FittedStudy
+def _list_predicted_columns(
+    result: FoldResult, mask: NDArray[np.bool_], bars: pl.DataFrame, rows: pl.DataFrame, fitted: FittedStudy
 ) -> Iterator[_Column]:
-    """What the pipeline is given and makes of it: of the whole test block, and of the bars up to t alone."""
-    whole, alone = fitted.inputs(result.predictions), fitted.inputs(again)
-    seen, pipeline = feature_columns(fitted.config.features), result.pipeline
-    flow = [c for g in flow_groups(fitted.config.ofi) for c in g.columns(fitted.flow_levels)]
+    """List the inputs, features and predictions of the pipeline: for the test block as a whole, as in the study, and
+    for `rows`, the remade rows up to t alone.
+    """
+    block, part = fitted.select_inputs(result.predictions), fitted.select_inputs(rows)
+    others, pipeline = list_feature_columns(fitted.config.features), result.pipeline
+    flow = [c for g in list_flow_groups(fitted.config.ofi) for c in g.name_columns(fitted.flow_levels)]
     pairs = [
-        ("flow", flow, whole[0], alone[0]),
-        ("input", seen, whole[1], alone[1]),
-        ("the model's input", pipeline.feature_names, pipeline.features(*whole), pipeline.features(*alone)),
+        ("flow", flow, block[0], part[0]),
+        ("input", others, block[1], part[1]),
+        ("the model's input", pipeline.feature_names, pipeline.build_features(*block), pipeline.build_features(*part)),
     ]
-    for kind, names, block, part in pairs:
+    for kind, names, of_block, of_part in pairs:
         for j, name in enumerate(names):
-            yield _Column(f"{kind} {name}", block[mask, j], part[:, j])
-    yield _Column("the prediction", tested["y_hat"].to_numpy(), pipeline.predict(*alone))
+            yield _Column(f"{kind} {name}", of_block[mask, j], of_part[:, j])
+    yield _Column("the prediction", bars["y_hat"].to_numpy(), pipeline.predict(*part))
 
 
-def _both(study: pl.DataFrame, remade: pl.DataFrame, name: str) -> tuple[NDArray, NDArray]:
-    """A column of both: whole numbers as they are, for a float does not hold every ns; what is missing is NaN."""
+def _select_pair(study: pl.DataFrame, remake: pl.DataFrame, name: str) -> tuple[NDArray, NDArray]:
+    """Select a column of both tables; null becomes NaN. Integers stay integers, because a float cannot represent every
+    ns.
+    """
     return tuple(  # type: ignore[return-value]
         (c if c.dtype.is_integer() and not c.null_count() else c.cast(pl.Float64).fill_null(np.nan)).to_numpy()
-        for c in (table[name].to_physical() for table in (study, remade))
+        for c in (table[name].to_physical() for table in (study, remake))
     )
 
 
 def _require_equal(rows: pl.DataFrame, columns: Iterable[_Column]) -> None:
-    """Raise LeakError for the first value that differs, of `rows` with as many bars as each column."""
+    """Raise LeakError for the first value that differs, and for columns of unequal length. `rows` are the study's bars
+    of the columns.
+    """
     for column in columns:
-        a, b = column.study, column.remade
+        a, b = column.study, column.remake
         if len(a) != len(b):
             raise LeakError(
                 f"evaluation.leak_check: {rows['symbol'][0]} {rows['session'][0]} has {len(a)} bars up to a cut time, "
-                f"but {len(b)} when the data after it are replaced: bar edges depend on the future. Fix the bars; {OFF}"
+                f"but {len(b)} when the data after it are replaced: bar edges depend on the future. Fix the bars; "
+                f"{SKIP_HINT}"
             )
         differs = (a != b) & ~(np.isnan(a) & np.isnan(b))
         if differs.any():
@@ -281,7 +291,7 @@ def _require_equal(rows: pl.DataFrame, columns: Iterable[_Column]) -> None:
             raise LeakError(
                 f"evaluation.leak_check: {column.name} of {name_bar(rows.row(i, named=True))} is {a[i]:.12g} in "
                 f"the study, but {b[i]:.12g} when the data after it are replaced: it depends on the future. Fix it; "
-                f"{OFF}"
+                f"{SKIP_HINT}"
             )
 
 

@@ -1,12 +1,12 @@
-"""The leak check's second look: has a fold's model learned from rows that are not its train rows?
+"""The second part of the leak check: a fold's model must not depend on rows outside its train rows.
 
-One fold is refitted by the study's own `training.fit_fold`, where every row outside its train rows (tested, purged,
-embargoed, and all that the fold leaves out) has other labels, features and flow: each column is permuted among these
-rows, by itself, and multiplied by a factor between 2 and 4, so that neither their order nor their scale is the same.
-Beside the altered test block it predicts the unaltered one, which must come out as the study has it, to the bit. What a
-scaler, a dead band, a calibration or a hold-out took from another row shows there.
+The study's own `training.fit_fold` refits one fold. Every row outside its train rows (tested, purged, embargoed, or
+left out) has altered labels, features and flow: each column is permuted among these rows and multiplied by a factor
+between 2 and 4. The fold predicts the altered test block and the unaltered one. Predictions of the unaltered block must
+equal those of the study to the bit. A scaler, dead band, calibration or validation set that uses another row changes
+them.
 
-Nothing is tuned: the fold keeps the parameters that the study chose for it.
+Nothing is tuned: the fold keeps its tuned parameters.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ from ofiml.training import folds as training
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, select_tested_bars
 
-OFF = "evaluation.leak_check=false skips the check."
-# What says which row it is, and when: the same in another row's place.
+SKIP_HINT = "evaluation.leak_check=false skips the check."
+# Columns that identify a row and its times; they are not altered.
 _PLACE = {"tick", "path", "bar_open", "bar_close", "label_start", "label_end", "hold_until", "fill_time", "first_used"}
 
 
 @dataclass(frozen=True, slots=True)
 class PerturbedRefit:
-    """Which `fold` was refitted, how many `rows` were altered for it, and how many `values` of its predictions are the
-    same as in the study.
+    """The refitted `fold`, the number of altered `rows`, and the number of `values` of its predictions, all equal to
+    those of the study.
     """
 
     fold: int
@@ -42,8 +42,8 @@ class PerturbedRefit:
 def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
     """Refit one fold with every row outside its train rows altered, and compare its predictions.
 
-    Of the folds whose model says more than a constant it is that with the fewest train rows: the cheapest, and the one
-    that most rows lie outside of. Raises LeakError with the first bar whose prediction differs.
+    Of the folds whose model is not a constant, it is the one with the fewest train rows: it is the cheapest, and most
+    rows lie outside it. Raises LeakError with the first bar whose prediction differs.
     """
     labelled, config = fitted.labelled, fitted.config
     result = min(fitted.results, key=lambda r: (r.predictions["y_hat"].n_unique() == 1, len(r.fold.train)))
@@ -52,31 +52,31 @@ def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
     block = select_tested_bars(fitted.rows, result.fold)
     rng = np.random.default_rng([config.seed, 4])
     others = alter_rows(labelled, outside, rng, config.target)
-    tested = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target), block])
-    # Through the module, so that it is the function that the study itself called.
-    refitted = training.fit_fold(others, tested, result.fold, fitted.flow_levels, _without_tuning(result, config))
-    values = _compare(result, refitted.predictions.tail(block.height), block)
+    bars = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target), block])
+    # Called through the module, so that this is the function that the study itself calls.
+    refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, _disable_tuning(result, config))
+    values = _compare(result, refit.predictions.tail(block.height), block)
     return PerturbedRefit(result.fold.index, int(outside.sum()), values)
 
 
 def alter_rows(
     rows: pl.DataFrame, outside: NDArray[np.bool_], rng: np.random.Generator, target: Target
 ) -> pl.DataFrame:
-    """Give the rows that are `outside` (n,) other values; times stay, and so does how many values are missing."""
-    changed, at = [], np.flatnonzero(outside)
-    ways = target.task == "classification" and not target.dead_band
+    """Alter the values of the rows marked `outside` (n,). Times and the number of missing values stay."""
+    columns, at = [], np.flatnonzero(outside)
+    has_classes = target.task == "classification" and not target.dead_band
     for column in rows.select(pl.selectors.numeric().exclude(_PLACE & set(rows.columns))):
-        if column.name == "y" and ways:  # 1, 0 and -1 are all that there is
-            known = column.drop_nulls().unique().to_numpy()
-            other = pl.Series(rng.choice(known, len(at)) if len(known) else np.full(len(at), np.nan))
+        if column.name == "y" and has_classes:  # a class label must remain one of the classes
+            classes = column.drop_nulls().unique().to_numpy()
+            other = pl.Series(rng.choice(classes, len(at)) if len(classes) else np.full(len(at), np.nan))
         else:
             other = column.gather(rng.permutation(at)).cast(pl.Float64) * rng.uniform(2.0, 4.0, len(at))
             other = other if column.dtype.is_float() else other.round()
-        changed.append(column.scatter(at, other.cast(column.dtype, strict=False)))
-    return rows.with_columns(changed)
+        columns.append(column.scatter(at, other.cast(column.dtype, strict=False)))
+    return rows.with_columns(columns)
 
 
-def _without_tuning(result: FoldResult, config: Config) -> Config:
+def _disable_tuning(result: FoldResult, config: Config) -> Config:
     return replace(
         config,
         model=result.model,
@@ -86,25 +86,27 @@ def _without_tuning(result: FoldResult, config: Config) -> Config:
     )
 
 
-def _compare(result: FoldResult, refitted: pl.DataFrame, block: pl.DataFrame) -> int:
-    """Count the values of what the fit adds to the bars, all equal to the bit; raise LeakError for one that is not."""
-    added = [name for name in refitted.columns if name not in block.columns]
+def _compare(result: FoldResult, refit: pl.DataFrame, block: pl.DataFrame) -> int:
+    """Compare the columns that the fit adds to the bars, to the bit, and count their values. Raises LeakError for one
+    that differs.
+    """
+    added = [name for name in refit.columns if name not in block.columns]
     names = sorted({*added, "y"}, key=lambda name: name != "y_hat")
     for name in names:
-        study, again = (t[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for t in (result.predictions, refitted))
-        differs = (study != again) & ~(np.isnan(study) & np.isnan(again))
+        study, other = (t[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for t in (result.predictions, refit))
+        differs = (study != other) & ~(np.isnan(study) & np.isnan(other))
         if differs.any():
             i = int(np.flatnonzero(differs)[0])
             raise LeakError(
                 f"evaluation.leak_check: the model of fold {result.fold.index} learned from rows outside its train "
                 f"rows: {name} of {name_bar(block.row(i, named=True))} is {study[i]:.12g} in the study, but "
-                f"{again[i]:.12g} when those rows are altered ({int(differs.sum())} of {block.height} bars differ). "
-                f"Fix the training; {OFF}"
+                f"{other[i]:.12g} when those rows are altered ({int(differs.sum())} of {block.height} bars differ). "
+                f"Fix the training; {SKIP_HINT}"
             )
     return len(names) * block.height
 
 
 def name_bar(row: Mapping[str, object]) -> str:
-    """Name a bar for a message."""
+    """Name a bar by symbol, session and time, for a message."""
     stamp = pl.Series([row["bar_close"]]).cast(TIME)[0]
     return f"{row['symbol']} {row['session']} at {stamp:%H:%M:%S.%f}"

@@ -20,7 +20,7 @@ from ofiml.data.schema import (
 from ofiml.data.synthetic import kernel
 from ofiml.data.truth import Truth
 from ofiml.errors import DataError
-from ofiml.units import PRICE_SCALE, SECOND, duration
+from ofiml.units import PRICE_SCALE, SECOND, parse_duration
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -91,17 +91,17 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
         mean_size=mean_size(config),
         sigma=config.volatility,
         clustering=config.clustering,
-        clustering_decay=SECOND / duration(config.clustering_decay),
+        clustering_decay=SECOND / parse_duration(config.clustering_decay),
         stirring=config.stirring,
         excitation=config.excitation,
-        excitation_decay=SECOND / duration(config.excitation_decay),
+        excitation_decay=SECOND / parse_duration(config.excitation_decay),
         cross_side=config.excitation_cross,
         state=config.state_dependence,
         usual_spread=config.usual_spread,
         usual_queue=config.usual_queue,
-        informed_decay=duration(config.informed_decay) / SECOND,
-        period=duration(config.period) / SECOND,
-        length=duration(config.session_length) / SECOND,
+        informed_decay=parse_duration(config.informed_decay) / SECOND,
+        period=parse_duration(config.period) / SECOND,
+        length=parse_duration(config.session_length) / SECOND,
         burn_in=3.0 / config.cancel_rate,
         written_from=0.0,
     )
@@ -152,9 +152,9 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
         symbols=["SYN"] if count == 1 else [f"SYN{k + 1}" for k in range(count)],
         symbol=0,
         open=open_,
-        close=open_ + duration(config.session_length),
-        period=duration(config.period),
-        decay=duration(config.informed_decay) / SECOND,
+        close=open_ + parse_duration(config.session_length),
+        period=parse_duration(config.period),
+        decay=parse_duration(config.informed_decay) / SECOND,
         mean_size=mean_size(config),
         alpha=alpha.tolist(),
         mu=mu.tolist(),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ofiml.config.dataset import MOST_DAYS, SyntheticDataset
 from ofiml.data.schema import Session, level, times
 from ofiml.data.synthetic.market import simulate
-from ofiml.units import SECOND, duration
+from ofiml.units import SECOND, parse_duration
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -58,7 +58,7 @@ def _relaxation(config: SyntheticDataset, lag: int) -> float:
     with _lock:
         if key not in _known:
             # Longer than the lag even where sessions are not; U repeats within it.
-            length = max(min(duration(config.session_length), max(_LONGEST, 20 * lag)), 2 * lag + 60 * SECOND)
+            length = max(min(parse_duration(config.session_length), max(_LONGEST, 20 * lag)), 2 * lag + 60 * SECOND)
             apart = simulate(replace(config, session_length=f"{length}ns"), MOST_DAYS)
             now, later = np.hstack([_pairs(session, lag) for session in apart])
             _known[key] = float(np.sum(now * later) / np.sum(now * now))

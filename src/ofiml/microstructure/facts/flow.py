@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 
 from ofiml.bars.time import Book, time_bars
 from ofiml.data.schema import Session
-from ofiml.evaluation.impact import adjusted_r2_windows, r2_windows
+from ofiml.evaluation.impact import measure_adjusted_r2_windows, measure_r2_windows
 from ofiml.metrics.scores import r2
 from ofiml.microstructure.facts.price import sample_mids
-from ofiml.ofi.flow import bar_flow, flow_columns, flow_matrix
-from ofiml.ofi.reduce import Integrated
+from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow, name_flow_columns
+from ofiml.ofi.reduce import PrincipalComponent
 from ofiml.units import SECOND
 
 Float = NDArray[np.float64]
@@ -33,7 +33,7 @@ def measure_flow(session: Session, book: Book, per: str, seconds: int) -> pl.Dat
         return pl.DataFrame()
     bars = time_bars(session, book, seconds * SECOND)
     return (
-        bar_flow(session, per, bars)
+        compute_bar_flow(session, per, bars)
         .with_columns(
             pl.lit(session.symbol).alias("symbol"),
             pl.lit(session.date).alias("session"),
@@ -57,10 +57,10 @@ def measure_impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
     for seconds in STEPS:
         key, rows = str(seconds), measure_flow(session, book, per, seconds)
         some = rows.height >= FEWEST
-        out["impact_best"][key] = _average(r2_windows(rows, opens) if some else [])
+        out["impact_best"][key] = _average(measure_r2_windows(rows, opens) if some else [])
         for m in LEVELS:
             if m <= session.levels:
-                windows = adjusted_r2_windows(rows, opens, flow_columns(m)) if some else []
+                windows = measure_adjusted_r2_windows(rows, opens, name_flow_columns(m)) if some else []
                 out.setdefault(f"impact_levels_{m}", {})[key] = _average(windows)
         if seconds in COMPONENT_STEPS:
             for m in COMPONENT_LEVELS:
@@ -80,8 +80,8 @@ def measure_first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
     Depth is the bar's average over all `levels` of the feed, one number a bar, whatever m (Cont, Cucuringu & Zhang,
     arXiv 2112.13213).
     """
-    flow = flow_matrix(rows, levels, "depth")[:, :m]
-    explained = Integrated(["ofi_pca"]).fit(flow, np.empty(0)).explained
+    flow = build_flow_matrix(rows, levels, "depth")[:, :m]
+    explained = PrincipalComponent(["ofi_pca"]).fit(flow, np.empty(0)).explained
     assert explained is not None
     return float(explained[0])
 

@@ -76,7 +76,7 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     for k, rows in enumerate(deciles):
         decile[rows] = k
     bootstrap = BlockBootstrap.of(study.config.evaluation, study.config.seed)
-    mean, below, above = bootstrap.group_mean_intervals(y, decile, bootstrap.number_blocks(study.predictions))
+    mean, below, above = bootstrap.estimate_group_means(y, decile, bootstrap.number_blocks(study.predictions))
     error = np.maximum(np.stack([mean - below, above - mean]), 0)
     known = bool(np.isfinite(error).any())
     interval = (

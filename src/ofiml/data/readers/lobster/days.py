@@ -26,7 +26,7 @@ from ofiml.data.schema import (
     level_columns,
 )
 from ofiml.errors import DataError
-from ofiml.provenance import digest
+from ofiml.provenance import hash_contents
 
 _NAME = re.compile(
     r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII
@@ -181,7 +181,7 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
         date=day.date,
         open=day.open,
         close=day.close,
-        digest=digest(*contents),
+        digest=hash_contents(*contents),
         notes=notes,
     )
 
