@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ofiml.data.cache import TableAndMeta, cached_items
+from ofiml.data.cache import TableAndMeta, cache_items
 from ofiml.data.quality import Quality
 from ofiml.data.truth import Truth
 from ofiml.features.installed import SOURCES
@@ -25,7 +25,7 @@ def cached_samples(
 
     `source` names what the sessions are made from, content and all.
     """
-    return list(cached_items(folder, _key(source, settings), make, _pack, _unpack))
+    return list(cache_items(folder, _key(source, settings), make, _pack, _unpack))
 
 
 def _key(source: str, settings: SampleSettings) -> str:

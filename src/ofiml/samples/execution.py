@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, quotes_at
+from ofiml.bars.time import Bars, Book, find_quotes_at
 from ofiml.data.schema import Session
 
 
@@ -12,7 +12,7 @@ def execution_table(session: Session, book: Book, bars: Bars, latency: int) -> p
     `fill_time`.
     """
     at = bars.close + latency
-    met = quotes_at(book, at).select(pl.all().name.prefix("fill_"))
+    met = find_quotes_at(book, at).select(pl.all().name.prefix("fill_"))
     return met.with_columns(pl.when(pl.Series(at <= session.close)).then(pl.all())).with_columns(
         pl.Series("fill_time", at)
     )
