@@ -23,7 +23,7 @@ from ofiml.data.schema import (
     SIDE,
     TIME,
     Session,
-    schema,
+    make_schema,
 )
 from ofiml.features import kernel, layout
 from ofiml.features.batch import compute
@@ -88,7 +88,8 @@ def session(rows: np.ndarray) -> Session:
         **{f"{side}_ct_{m:02d}": pl.lit(1) for m in range(LEVELS) for side in ("bid", "ask")},
     )  # fmt: skip
     return Session(
-        symbol="AAA", date="1970-01-01", events=events.select(pl.col(c).cast(t) for c, t in schema(LEVELS).items()),
+        symbol="AAA", date="1970-01-01",
+        events=events.select(pl.col(c).cast(t) for c, t in make_schema(LEVELS).items()),
         open=0, close=HOURS * 3600 * SECOND, tick=10**7, levels=LEVELS, size_unit=1.0, source="", digest="",
         quality=Quality(),
     )  # fmt: skip

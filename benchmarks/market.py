@@ -16,7 +16,7 @@ from rich.table import Table
 
 from ofiml.config import SyntheticDataset, load
 from ofiml.data.synthetic import kernel, simulate
-from ofiml.data.synthetic.market import draw_truth, plan, rules
+from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
 
 REPEATS = 7
 CONF = Path(__file__).parents[1] / "conf"
@@ -48,7 +48,7 @@ def loop(config: SyntheticDataset) -> Callable[[], int]:
 
     def work() -> int:
         rng = np.random.default_rng([config.seed, 0])
-        return kernel.run(rng, rules(config), plan(config, draw_truth(config, 0, rng)), out)
+        return kernel.run(rng, make_rules(config), make_plan(config, draw_truth(config, 0, rng)), out)
 
     return work
 

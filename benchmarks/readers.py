@@ -18,7 +18,7 @@ from rich.table import Table
 from timing import best
 
 from ofiml.config import FileDataset, Policy
-from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import dbn
@@ -112,14 +112,14 @@ def main() -> None:
         f"book builder: {n:,} order messages, a row of {LEVELS} levels for each",
         [
             ("builder, one thread", n, best(bare)),
-            ("with messages and events as tables", n, best(lambda: build(messages, LEVELS))),
+            ("with messages and events as tables", n, best(lambda: build_events(messages, LEVELS))),
             ("copying what it writes", n, best(lambda: np.copyto(copied, px))),
             ("a book of dicts", few.height, best(lambda: dict_book(few))),
         ],
         "the builder takes",
     )
 
-    events, _ = build(messages.head(ROWS), LEVELS)
+    events, _ = build_events(messages.head(ROWS), LEVELS)
     csv = Blob("book.csv", _as_csv(events))
     settings: dict[str, Any] = {
         "symbols": None,
@@ -159,7 +159,7 @@ def _dbn(dataset: FileDataset, feed: Feed) -> None:
     """Held against numpy seeing the records and copying each column that the event schema has."""
     (session,) = _cut_sessions(feed, dataset, "0" * 64)
     file = Blob("book.dbn", to_dbn(session))
-    layout = dbn.record_dtype(dbn.MBP_10)
+    layout = dbn.make_record_dtype(dbn.MBP_10)
     names = [c for c in session.events.columns if c != "symbol"]
     start = len(file.content) - session.events.height * layout.itemsize
 

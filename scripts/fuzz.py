@@ -1,4 +1,4 @@
-"""Damage small valid inputs of every reader for a given time, and save the inputs on which a reader fails.
+"""Damage small valid inputs of every reader for some time, and save the inputs on which a reader fails.
 
     python scripts/fuzz.py --seconds 60 --reader lobster --seed 1
 
@@ -31,36 +31,39 @@ os.environ["NUMBA_BOUNDSCHECK"] = "1"
 os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba")
 sys.path.insert(0, str(ROOT))
 
-LONGEST = 20.0  # seconds that an input may take
-MEMORY = 8 << 30  # bytes of address space: a count in a header must not take more
+MAX_SECONDS = 20.0  # per input
+MAX_MEMORY = 8 << 30  # bytes of address space: a wrong count in a header must not reserve more
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="for each sample (default: %(default)s)")
-    parser.add_argument("--reader", default="", help="samples whose name starts so (default: all)")
+    parser.add_argument("--reader", default="", help="start of the names of the samples (default: all)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("fuzz-failures"), help="where failures go (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("fuzz-failures"), help="folder of the failures (%(default)s)")
     args = parser.parse_args()
     from tests.fuzzing.samples import samples
 
     names = [name for name in samples() if name.startswith(args.reader)]
     if not names:
         parser.error(f"no sample starts with {args.reader}; there are {', '.join(samples())}")
-    found = 0
+    n_failed = 0
     for name in names:
         counts, slowest = run_campaign(name, args.seed, args.seconds, args.out)
-        found += counts["failed"]
+        n_failed += counts["failed"]
         print(
             f"{name}: {counts['tried']} tried, {counts['refused']} refused, {counts['clean']} clean, "
             f"{counts['failed']} failed, slowest {slowest:.2f} s",
             flush=True,
         )
-    return int(found > 0)
+    return int(n_failed > 0)
 
 
 def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[str], float]:
-    """(how many inputs ended how, the seconds of the slowest). A worker that hangs or dies is replaced by another."""
+    """Run a campaign on one sample; return the counts of outcomes and the seconds of the slowest input.
+
+    A worker that hangs or dies is replaced.
+    """
     counts: Counter[str] = Counter()
     causes: set[str] = set()
     slowest, number, end = 0.0, 0, time.monotonic() + seconds
@@ -72,18 +75,18 @@ def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Count
             worker = context.Process(target=try_inputs, args=(name, seed, number, folder, theirs), daemon=True)
             worker.start()
             theirs.close()
-            ended = None
+            failure = None
             if not ours.poll(120):  # imports and compiling
                 raise TimeoutError(f"{name}: the worker does not start")
-            while ended is None and time.monotonic() < end:
+            while failure is None and time.monotonic() < end:
                 try:
-                    if not ours.poll(LONGEST):
-                        ended = f"hang: more than {LONGEST:g} s"
+                    if not ours.poll(MAX_SECONDS):
+                        failure = f"hang: more than {MAX_SECONDS:g} s"
                         continue
                     number, how, took, text = ours.recv()
                 except EOFError:
                     worker.join()
-                    ended = f"death: the process ended with {worker.exitcode}"
+                    failure = f"death: the process ended with {worker.exitcode}"
                     continue
                 if how == "ready":
                     continue
@@ -92,13 +95,13 @@ def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Count
                 counts["tried"] += 1
                 counts[how] += 1
                 if how == "failed":
-                    keep_failure(
+                    save_failure(
                         out / f"{name}-{seed}-{number - 1}", folder.with_name(f"failed-{number - 1}"), text, causes
                     )
-            if ended is not None:
+            if failure is not None:
                 counts["tried"] += 1
                 counts["failed"] += 1
-                keep_failure(out / f"{name}-{seed}-{number}", folder, ended, causes)
+                save_failure(out / f"{name}-{seed}-{number}", folder, failure, causes)
                 number += 1
             worker.kill()
             worker.join()
@@ -106,13 +109,13 @@ def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Count
 
 
 def try_inputs(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> None:
-    """Tries inputs from `number` on, each made from its number alone, and says what came of each."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    """Try inputs from `number` on and send the outcome of each; the number alone determines an input."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     from tests.fuzzing.damage import Damaged, damage_sample
     from tests.fuzzing.samples import samples
     from tests.fuzzing.verdict import POLICIES, assert_same, read_damaged
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders that panic say so at length
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders that panic print long messages
     sample = samples()[name]
     whole: dict[str, list[Session] | None] = {}
     for choice in POLICIES:
@@ -130,10 +133,10 @@ def try_inputs(name: str, seed: int, number: int, folder: Path, pipe: Connection
             sessions = read_damaged(sample, damage, folder, choice)
             undamaged = whole[choice]
             if damage.harmless and undamaged is not None:
-                assert sessions is not None, "refused, though no value was touched"
+                assert sessions is not None, "refused, though no value was changed"
                 assert_same(sessions, undamaged)
             how = "refused" if sessions is None else "clean"
-        except BaseException as error:  # noqa: BLE001  a panic in a decoder is no Exception
+        except BaseException as error:  # noqa: BLE001  a panic in a decoder does not derive from Exception
             how = "failed"
             text = json.dumps({"how": damage.how, "given": damage.given, "policy": choice, "error": repr(error)[:2000]})
             text += "\n" + "".join(traceback.format_exception(error))[-4000:]
@@ -142,8 +145,8 @@ def try_inputs(name: str, seed: int, number: int, folder: Path, pipe: Connection
         number += 1
 
 
-def keep_failure(place: Path, folder: Path, text: str, causes: set[str]) -> None:
-    """Keeps a failure of a kind that was not kept yet: the line that raised stands for the kind."""
+def save_failure(place: Path, folder: Path, text: str, causes: set[str]) -> None:
+    """Save a failure unless one from the same line of code was saved before."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     cause = next((line for line in reversed(lines) if line.startswith('File "')), lines[0])
     kind = f"{cause} {lines[-1][:60]}"

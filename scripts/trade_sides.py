@@ -1,10 +1,10 @@
-"""Rules for the side of a trade against the feed's own sides, VPIN by each, and PIN against what was planted.
+"""Compare rules for the side of a trade with the feed's own sides, VPIN by each rule, and PIN with its true value.
 
     python scripts/trade_sides.py --out FOLDER AMZN="dataset=lobster dataset.path=FILE" synthetic="dataset=synthetic"
 
-Each LABEL="…" holds overrides as of `python -m ofiml.run`, of which dataset and bars.per matter. Buckets are the
-session's volume over --buckets, which only who has seen the session knows: this describes, it does not forecast. Writes
-results.json and results.md into FOLDER, and prints the same: counts and averages only, no trade of the data.
+Each LABEL="…" has overrides as for `python -m ofiml.run`; only dataset and bars.per matter. A bucket is the session's
+volume over --buckets, so it is known only after the session: VPIN here describes, it does not forecast. Writes
+results.json and results.md into FOLDER and prints the same: counts and averages only, no trade of the data.
 """
 
 import argparse
@@ -25,55 +25,56 @@ from rich.table import Table
 from ofiml.cli.exits import ending_in_a_sentence
 from ofiml.config import Config
 from ofiml.data.schema import Session
-from ofiml.data.sessions import sources
-from ofiml.data.trades import trades
+from ofiml.data.sessions import list_sources
+from ofiml.data.trades import list_trades
 from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from ofiml.microstructure.toxicity.sides import (
     Agreement,
     NetAgreement,
     classify_bulk,
-    cut_time_bars,
-    cut_volume_bars,
-    lee_ready,
+    cut_trades_by_time,
+    cut_trades_by_volume,
+    find_quotes_before,
     measure_agreement,
     measure_net_agreement,
-    quotes_before,
-    tick_rule,
+    sign_by_lee_ready,
+    sign_by_tick_rule,
 )
 from ofiml.microstructure.toxicity.vpin import Vpin
 from ofiml.ui.format import DASH, format_markdown_table
 from ofiml.units import parse_duration
 
-BARS_A_BUCKET = 10
+BARS_PER_BUCKET = 10
 RULES: dict[str, dict[str, Any]] = {"normal": {}, "t 0.25": {"freedom": 0.25}, "normal, hindsight": {"hindsight": True}}
 
 
 @dataclass
 class MarketMeasures:
-    """What is known of a market, summed or listed over its sessions."""
+    """The measures of a market, summed or listed over its sessions."""
 
     sessions: list[dict[str, str]] = field(default_factory=list)
-    agreed: dict[str, Agreement] = field(default_factory=dict)
+    agreements: dict[str, Agreement] = field(default_factory=dict)
     bars: dict[str, NetAgreement] = field(default_factory=dict)
     vpin: dict[str, list[pl.Series]] = field(default_factory=dict)
     pin: list[dict[str, Any]] = field(default_factory=list)
 
 
-def measure(config: Config, given: argparse.Namespace) -> MarketMeasures:
-    """Of all sessions of a dataset, one in memory at a time."""
+def measure(config: Config, args: argparse.Namespace) -> MarketMeasures:
+    """Measure all sessions of a dataset, one in memory at a time. Raises DataError if there are none."""
     out = MarketMeasures()
-    for session in sessions(config):
+    for session in read_sessions(config):
         out.sessions.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
-        add_session(out, session, config.bars.per, given)
+        add_session(out, session, config.bars.per, args)
     if not out.sessions:
         raise DataError(f"{config.dataset.label}: no session to measure.")
     return out
 
 
-def sessions(config: Config) -> Iterator[Session]:
+def read_sessions(config: Config) -> Iterator[Session]:
+    """Yield the sessions of a dataset, at most `max_sessions`."""
     count = 0
-    for source in sources(config.dataset):
+    for source in list_sources(config.dataset):
         for session in source():
             yield session
             count += 1
@@ -81,23 +82,25 @@ def sessions(config: Config) -> Iterator[Session]:
                 return
 
 
-def add_session(out: MarketMeasures, session: Session, per: str, given: argparse.Namespace) -> None:
-    table = trades(session)
+def add_session(out: MarketMeasures, session: Session, per: str, args: argparse.Namespace) -> None:
+    """Add the measures of one session to `out`. Raises DataError if its volume is too low for the buckets."""
+    table = list_trades(session)
     size, stamps = table["size"].to_numpy(), table["ts_recv"].to_numpy()
     volume = int(size.sum())
-    bucket = volume // given.buckets
-    if bucket < BARS_A_BUCKET:
-        raise DataError(f"{session.source}, {session.date}: {volume} lots are too few for {given.buckets} buckets.")
+    bucket = volume // args.buckets
+    if bucket < BARS_PER_BUCKET:
+        raise DataError(f"{session.source}, {session.date}: {volume} lots are too few for {args.buckets} buckets.")
     signs = {
-        f"Lee-Ready, lag {lag}": lee_ready(session, table, per, parse_duration(lag, "--lags")) for lag in given.lags
+        f"Lee-Ready, lag {lag}": sign_by_lee_ready(session, table, per, parse_duration(lag, "--lags"))
+        for lag in args.lags
     }
-    signs["tick rule"] = tick_rule(table)
-    first = f"Lee-Ready, lag {given.lags[0]}"
-    agreed = {name: measure_agreement(table, sign) for name, sign in signs.items()}
-    for place, there in split_by_place(session, table, per, parse_duration(given.lags[0])).items():
-        agreed[f"{first}, {place}"] = measure_agreement(table.filter(there), signs[first][there.to_numpy()])
-    for name, one in agreed.items():
-        out.agreed[name] = out.agreed[name] + one if name in out.agreed else one
+    signs["tick rule"] = sign_by_tick_rule(table)
+    first = f"Lee-Ready, lag {args.lags[0]}"
+    agreements = {name: measure_agreement(table, sign) for name, sign in signs.items()}
+    for place, mask in split_by_place(session, table, per, parse_duration(args.lags[0])).items():
+        agreements[f"{first}, {place}"] = measure_agreement(table.filter(mask), signs[first][mask.to_numpy()])
+    for name, agreement in agreements.items():
+        out.agreements[name] = out.agreements[name] + agreement if name in out.agreements else agreement
 
     feed = table["sign"].to_numpy()
     shuffled = np.random.default_rng(0).permutation(feed)
@@ -105,34 +108,34 @@ def add_session(out: MarketMeasures, session: Session, per: str, given: argparse
         name: (stamps, size, size * sign) for name, sign in {"feed": feed, "feed, shuffled": shuffled, **signs}.items()
     }
     cuts = {
-        f"{given.step} bars": cut_time_bars(table, session, parse_duration(given.step, "--step")),
-        "volume bars": cut_volume_bars(table, bucket // BARS_A_BUCKET),
+        f"{args.step} bars": cut_trades_by_time(table, session, parse_duration(args.step, "--step")),
+        "volume bars": cut_trades_by_volume(table, bucket // BARS_PER_BUCKET),
     }
     for kind, cut in cuts.items():
-        of_bars = {name: cut.total(signs[name]) for name in (first, "tick rule")}
+        signed_by_rule = {name: cut.sum_lots(signs[name]) for name in (first, "tick rule")}
         for rule, settings in RULES.items():
-            found = classify_bulk(table, cut, **settings)
-            of_bars[f"bulk, {rule}"] = found["signed"].to_numpy()
-            vpin[f"bulk, {rule}, {kind}"] = found["known_at"].to_numpy(), cut.total(1), found["signed"].to_numpy()
-        for name, signed in of_bars.items():
+            bulk = classify_bulk(table, cut, **settings)
+            signed_by_rule[f"bulk, {rule}"] = bulk["signed"].to_numpy()
+            vpin[f"bulk, {rule}, {kind}"] = bulk["known_at"].to_numpy(), cut.sum_lots(1), bulk["signed"].to_numpy()
+        for name, signed in signed_by_rule.items():
             bars, key = measure_net_agreement(table, cut, signed), f"{name}, {kind}"
             out.bars[key] = out.bars[key] + bars if key in out.bars else bars
     for name, entries in vpin.items():
-        out.vpin.setdefault(name, []).append(Vpin(bucket, given.window).feed(*entries)["vpin"].fill_nan(None))
+        out.vpin.setdefault(name, []).append(Vpin(bucket, args.window).feed(*entries)["vpin"].fill_nan(None))
     if session.planted is not None:
-        out.pin.append(pin(session))
+        out.pin.append(recover_pin(session))
 
 
 def split_by_place(session: Session, table: pl.DataFrame, per: str, lag: int) -> dict[str, pl.Series]:
-    """Which trades were at a quote or beyond it, and which between the two, where the rule is less sure."""
-    best = quotes_before(session, table, per, lag)
+    """Split the trades by place: at a quote or beyond it, and between the quotes, where the rule is less certain."""
+    best = find_quotes_before(session, table, per, lag)
     outside = ((table["price"] >= best["ask"]) | (table["price"] <= best["bid"])).fill_null(False)
     inside = ((table["price"] < best["ask"]) & (table["price"] > best["bid"])).fill_null(False)
     return {"at a quote": outside, "inside": inside}
 
 
-def pin(session: Session) -> dict[str, Any]:
-    """What was planted in a simulated session, and what its orders say of it."""
+def recover_pin(session: Session) -> dict[str, Any]:
+    """Estimate PIN from the orders of a simulated session; return the planted values beside the estimates."""
     truth = session.planted
     assert truth is not None
     k = truth.symbol
@@ -144,94 +147,106 @@ def pin(session: Session) -> dict[str, Any]:
         "epsilon_sell": truth.epsilon[k],
         "pin": truth.pin()[k],
     }
-    got = fit_pin(*count_orders(session, truth.period))
+    fit = fit_pin(*count_orders(session, truth.period))
     return {
         "session": session.date,
         "symbol": session.symbol,
-        "periods": got.days,
+        "periods": fit.days,
         "planted": planted,
-        "found": {**asdict(got.parameters), "pin": got.pin},
-        "errors": {name: error if math.isfinite(error) else None for name, error in got.errors.items()},
-        "log_likelihood": got.log_likelihood,
-        "starts": [got.starts, got.converged, got.agreeing],
-        "notes": got.notes,
+        "estimated": {**asdict(fit.parameters), "pin": fit.pin},
+        "errors": {name: error if math.isfinite(error) else None for name, error in fit.errors.items()},
+        "log_likelihood": fit.log_likelihood,
+        "starts": [fit.starts, fit.converged, fit.agreeing],
+        "notes": fit.notes,
     }
 
 
-def measures_to_json(found: MarketMeasures) -> dict[str, Any]:
-    """As JSON, which has no NaN."""
-    feed = found.vpin["feed"]
+def measures_to_json(measures: MarketMeasures) -> dict[str, Any]:
+    """Convert the measures to JSON-compatible data; NaN becomes null."""
+    feed = measures.vpin["feed"]
     return {
-        "sessions": found.sessions,
+        "sessions": measures.sessions,
         "sides": {
-            name: asdict(a) | {"share": finite_or_none(a.share), "share_of_lots": finite_or_none(a.share_of_lots)}
-            for name, a in found.agreed.items()
+            name: asdict(a) | {"share": replace_nan(a.share), "share_of_lots": replace_nan(a.share_of_lots)}
+            for name, a in measures.agreements.items()
         },
         "bars": {
-            name: asdict(n) | {"share": finite_or_none(n.share), "share_of_half": finite_or_none(n.share_of_half)}
-            for name, n in found.bars.items()
+            name: asdict(n) | {"share": replace_nan(n.share), "share_of_half": replace_nan(n.share_of_half)}
+            for name, n in measures.bars.items()
         },
-        "vpin": {name: compare_with_feed(feed, series) for name, series in found.vpin.items()},
-        "pin": found.pin,
+        "vpin": {name: compare_with_feed(feed, series) for name, series in measures.vpin.items()},
+        "pin": measures.pin,
     }
 
 
 def compare_with_feed(feed: list[pl.Series], series: list[pl.Series]) -> dict[str, Any]:
-    """Values, their mean and quantiles over the sessions' buckets, and their correlation with VPIN by the feed's sides.
+    """Summarise VPIN over the sessions' buckets, and correlate it with VPIN by the feed's sides.
 
-    Bucket k ends at the same lot whoever tells the sides, so that the two are paired by k.
+    Bucket k ends at the same lot for every rule, so values are paired by k.
     """
     pairs = pl.concat([pl.DataFrame({"feed": f.head(len(s)), "one": s}) for f, s in zip(feed, series, strict=True)])
     values = pairs.drop_nulls()
     varied = values.height > 2 and all(values[c].std() for c in values.columns)
     r = np.corrcoef(values["feed"], values["one"])[0, 1] if varied else math.nan
     mean, low, high = values["one"].mean(), values["one"].quantile(0.05), values["one"].quantile(0.95)
-    return {"values": values.height, "mean": mean, "q05": low, "q95": high, "correlation": finite_or_none(float(r))}
+    return {"values": values.height, "mean": mean, "q05": low, "q95": high, "correlation": replace_nan(float(r))}
 
 
-def finite_or_none(value: float) -> float | None:
+def replace_nan(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
 Rows = list[list[str]]
 
 
-def tables(found: dict[str, Any]) -> Iterator[tuple[list[str], Rows]]:
-    """(names of the columns, rows) of each table."""
+def make_tables(record: dict[str, Any]) -> Iterator[tuple[list[str], Rows]]:
+    """Yield the column names and rows of each table."""
     yield (
-        ["as the feed says", "trades", "right", "lots right"],
-        [[n, count(a["trades"]), share(a["share"]), share(a["share_of_lots"])] for n, a in found["sides"].items()],
+        ["as in the feed", "trades", "correct", "lots correct"],
+        [
+            [n, format_count(a["trades"]), format_share(a["share"]), format_share(a["share_of_lots"])]
+            for n, a in record["sides"].items()
+        ],
     )
     yield (
-        ["netted within bars", "bars", "lots right", "half and half"],
-        [[n, count(b["bars"]), share(b["share"]), share(b["share_of_half"])] for n, b in found["bars"].items()],
+        ["netted within bars", "bars", "lots correct", "half and half"],
+        [
+            [n, format_count(b["bars"]), format_share(b["share"]), format_share(b["share_of_half"])]
+            for n, b in record["bars"].items()
+        ],
     )
     shown = ("mean", "q05", "q95", "correlation")
     yield (
         ["VPIN", "buckets", "mean", "5 %", "95 %", "correlation"],
-        [[n, count(v["values"]), *(share(v[key]) for key in shown)] for n, v in found["vpin"].items()],
+        [[n, format_count(v["values"]), *(format_share(v[key]) for key in shown)] for n, v in record["vpin"].items()],
     )
-    if found["pin"]:
-        names = list(found["pin"][0]["planted"])
-        rows = [[one["session"], *(format_recovered(one, name) for name in names)] for one in found["pin"]]
-        yield ["planted, found", *names], rows
+    if record["pin"]:
+        names = list(record["pin"][0]["planted"])
+        rows = [[one["session"], *(format_recovered(one, name) for name in names)] for one in record["pin"]]
+        yield ["planted, estimated", *names], rows
 
 
 def format_recovered(one: dict[str, Any], name: str) -> str:
+    """Format a planted value beside its estimate and standard error."""
     error = one["errors"][name]
-    return f"{one['planted'][name]:.3g}, {one['found'][name]:.3g} ± {DASH if error is None else f'{error:.2g}'}"
+    return f"{one['planted'][name]:.3g}, {one['estimated'][name]:.3g} ± {DASH if error is None else f'{error:.2g}'}"
 
 
-def describe_counts(found: dict[str, Any]) -> str:
-    first = next(iter(found["sides"].values()))
-    trades, lots = first["trades"] + first["untold"], first["lots"] + first["untold_lots"]
-    return f"{trades:,} trades of {lots:,} lots; no side is told of {first['untold']:,} of {first['untold_lots']:,}"
+def describe_counts(record: dict[str, Any]) -> str:
+    """Describe the number of trades and lots, with and without a side in the feed."""
+    first = next(iter(record["sides"].values()))
+    trades, lots = first["trades"] + first["unsigned"], first["lots"] + first["unsigned_lots"]
+    return (
+        f"{trades:,} trades of {lots:,} lots; without a side in the feed: {first['unsigned']:,} trades of "
+        f"{first['unsigned_lots']:,} lots"
+    )
 
 
-def print_market(heading: str, found: dict[str, Any], console: Console) -> None:
+def print_market(heading: str, record: dict[str, Any], console: Console) -> None:
+    """Print the tables of one market."""
     console.print(heading, style="bold", highlight=False, markup=False)
-    console.print(describe_counts(found), highlight=False)
-    for columns, rows in tables(found):
+    console.print(describe_counts(record), highlight=False)
+    for columns, rows in make_tables(record):
         table = Table(box=None, pad_edge=False)
         for i, name in enumerate(columns):
             table.add_column(name, justify="right" if i else "left", no_wrap=True)
@@ -241,56 +256,58 @@ def print_market(heading: str, found: dict[str, Any], console: Console) -> None:
         console.print()
 
 
-def format_markdown(heading: str, found: dict[str, Any]) -> str:
-    lines = [f"## {heading}", "", describe_counts(found), ""]
-    for columns, rows in tables(found):
+def format_markdown(heading: str, record: dict[str, Any]) -> str:
+    """Format the tables of one market as Markdown."""
+    lines = [f"## {heading}", "", describe_counts(record), ""]
+    for columns, rows in make_tables(record):
         lines += [format_markdown_table(columns, rows), ""]
     return "\n".join(lines)
 
 
-def count(value: int) -> str:
+def format_count(value: int) -> str:
     return f"{value:,}"
 
 
-def share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     return DASH if value is None else f"{value:.3f}"
 
 
-def write(given: argparse.Namespace) -> int:
-    for name in (*given.lags, given.step):
+def write_results(args: argparse.Namespace) -> int:
+    """Measure all markets and write the results; return the exit code. Raises ConfigError for invalid options."""
+    for name in (*args.lags, args.step):
         parse_duration(name, "--lags and --step")
-    if given.buckets < 1 or given.window < 1:
-        raise ConfigError("--buckets and --window are 1 or more.")
-    configs = read_markets(given.markets)
-    given.out.mkdir(parents=True, exist_ok=True)
-    record, pages = {}, []
+    if args.buckets < 1 or args.window < 1:
+        raise ConfigError("--buckets and --window must be 1 or more.")
+    configs = read_markets(args.markets)
+    args.out.mkdir(parents=True, exist_ok=True)
+    records, pages = {}, []
     console = Console(width=160)
     for label, config in configs.items():
-        found = measure(config, given)
-        record[label] = measures_to_json(found)
-        heading = f"{label}: {describe_sessions(found.sessions)}"
-        print_market(heading, record[label], console)
-        pages.append(format_markdown(heading, record[label]))
-    settings = {"lags": given.lags, "step": given.step, "buckets": given.buckets, "window": given.window}
-    text = json.dumps({"settings": settings, "markets": record}, indent=1, ensure_ascii=False, allow_nan=False)
-    (given.out / "results.json").write_text(text + "\n", encoding="utf-8")
-    (given.out / "results.md").write_text("\n".join(pages), encoding="utf-8")
-    console.print(f"{given.out}: results.json, results.md", highlight=False, markup=False, soft_wrap=True)
+        measures = measure(config, args)
+        records[label] = measures_to_json(measures)
+        heading = f"{label}: {describe_sessions(measures.sessions)}"
+        print_market(heading, records[label], console)
+        pages.append(format_markdown(heading, records[label]))
+    settings = {"lags": args.lags, "step": args.step, "buckets": args.buckets, "window": args.window}
+    text = json.dumps({"settings": settings, "markets": records}, indent=1, ensure_ascii=False, allow_nan=False)
+    (args.out / "results.json").write_text(text + "\n", encoding="utf-8")
+    (args.out / "results.md").write_text("\n".join(pages), encoding="utf-8")
+    console.print(f"{args.out}: results.json, results.md", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the results")
     parser.add_argument(
-        "--lags", nargs="+", default=["0ms", "1ms", "10ms", "100ms"], metavar="LAG", help="of Lee-Ready"
+        "--lags", nargs="+", default=["0ms", "1ms", "10ms", "100ms"], metavar="LAG", help="lags of Lee-Ready"
     )
-    parser.add_argument("--step", default="10s", help="time bars of bulk classification (10s)")
-    parser.add_argument("--buckets", type=int, default=200, help="of VPIN, per session (200)")
-    parser.add_argument("--window", type=int, default=50, help="buckets that VPIN averages (50)")
+    parser.add_argument("--step", default="10s", help="length of the time bars of bulk classification (10s)")
+    parser.add_argument("--buckets", type=int, default=200, help="buckets of VPIN per session (200)")
+    parser.add_argument("--window", type=int, default=50, help="buckets in the average of VPIN (50)")
     parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
-    given = parser.parse_args()
-    return ending_in_a_sentence(lambda: write(given))
+    args = parser.parse_args()
+    return ending_in_a_sentence(lambda: write_results(args))
 
 
 if __name__ == "__main__":

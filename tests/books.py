@@ -12,7 +12,7 @@ from ofiml.data.schema import (
     F_SNAPSHOT,
     TIME,
     Session,
-    schema,
+    make_schema,
 )
 
 SECOND = 1_000_000_000
@@ -26,7 +26,7 @@ def session(rows: Sequence[Row], *, levels: int = 1, close: int | None = None, o
     `book` is a list of such tuples, with None where a side is missing; action, side, price (ticks), size, flags are
     optional.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in schema(levels)}
+    columns: dict[str, list[Any]] = {name: [] for name in make_schema(levels)}
     for i, row in enumerate(rows):
         stamp = round(row["t"] * SECOND)
         columns["ts_event"].append(stamp)
@@ -46,9 +46,9 @@ def session(rows: Sequence[Row], *, levels: int = 1, close: int | None = None, o
             columns[f"bid_ct_{m:02d}"].append(None)
             columns[f"ask_ct_{m:02d}"].append(None)
     stamps = columns.pop("ts_event"), columns.pop("ts_recv")
-    types = {k: v for k, v in schema(levels).items() if k in columns}
+    types = {k: v for k, v in make_schema(levels).items() if k in columns}
     times = [pl.Series(name, s, pl.Int64).cast(TIME) for name, s in zip(("ts_event", "ts_recv"), stamps, strict=True)]
-    events = pl.DataFrame(columns, schema=types).with_columns(times).select(list(schema(levels)))
+    events = pl.DataFrame(columns, schema=types).with_columns(times).select(list(make_schema(levels)))
     return Session(
         symbol="TEST",
         date="1970-01-01",

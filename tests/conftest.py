@@ -132,7 +132,7 @@ def remembered() -> Iterator[None]:
     """Small simulated sessions are simulated once: that is most of what a tiny study takes. test_simulate.py, which
     asks whether they come out the same again, calls the simulation itself.
     """
-    original, kept = sessions.sources, {}
+    original, kept = sessions.list_sources, {}
 
     def once(source: Source) -> Source:
         def made() -> Iterator[Session]:
@@ -152,8 +152,8 @@ def remembered() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name, module in list(sys.modules.items()):
-            if name.startswith("ofiml.") and vars(module).get("sources") is original:
-                patch.setattr(module, "sources", sources)
+            if name.startswith("ofiml.") and vars(module).get("list_sources") is original:
+                patch.setattr(module, "list_sources", sources)
         yield
 
 

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
 from ofiml.config import Config, load
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.features.batch import compute, pieces
 from ofiml.features.machine import market, plan
 from ofiml.labels.table import build_label_table
@@ -33,14 +33,14 @@ def configured(*overrides: str) -> Config:
 
 def compile_market() -> None:
     """What makes sessions: the simulated market and the readers."""
-    for source in sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
+    for source in list_sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
         list(source())
     with tempfile.TemporaryDirectory() as folder:
         for name in ("databento_mbo_csv", "lobster_messages", "itch", "binance_stream", "tardis_incremental"):
             sample = samples()[name]
             for file, content in sample.files().items():
                 (Path(folder) / file).write_bytes(content)
-            for source in sources(sample.config(Path(folder) / sample.given, POLICIES["keep"])):
+            for source in list_sources(sample.config(Path(folder) / sample.given, POLICIES["keep"])):
                 list(source())
 
 

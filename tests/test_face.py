@@ -13,7 +13,7 @@ import pytest
 
 import ofiml
 from ofiml import api
-from ofiml.bars.time import bar_table, select_states, time_bars
+from ofiml.bars.time import build_bar_table, cut_time_bars, select_states
 from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import check_case
 from ofiml.data.schema import F_LAST
@@ -113,8 +113,8 @@ def test_bars_and_features_are_those_of_a_study():
     session = replace(session, open=int(stamps[0]), close=int(stamps[-1]))  # as those of a table are
     table = ofiml.compute_features(session, ["queue_imbalance", "spread_ticks", "log_events"], bars="5s")
     book = select_states(session, "message")
-    cut = time_bars(session, book, 5 * SECOND)
-    assert table.select(bar_table(session, book, cut).columns).equals(bar_table(session, book, cut))
+    cut = cut_time_bars(session, book, 5 * SECOND)
+    assert table.select(build_bar_table(session, book, cut).columns).equals(build_bar_table(session, book, cut))
     flow = compute_bar_flow(session, "message", cut)
     assert table.select(flow.columns).equals(flow)
     assert table["log_events"].to_list() == pytest.approx(np.log1p(table["n_events"].to_numpy()))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from ofiml.bars.time import bar_table, time_bars
+from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
 from ofiml.cli.overrides import composed
 from ofiml.data.quality import Quality
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, level, schema, times
-from ofiml.data.sessions import sources
+from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, extract_level, extract_times, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.study.report import Report
 from ofiml.study.report import read_report as parse_report
@@ -65,7 +65,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     SYN 2024-01-01 1000 10
     """
     config = composed(list(overrides), _EXAMPLE, config_dir)
-    sessions = (session for source in sources(config.dataset) for session in source())
+    sessions = (session for source in list_sources(config.dataset) for session in source())
     return islice(sessions, config.dataset.max_sessions)
 
 
@@ -122,7 +122,7 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
     columns = []
     for m in range(width):
         flow = np.empty(book.events.height, np.int64)
-        flow_events(*level(book.events, m), book.reset, flow)
+        flow_events(*extract_level(book.events, m), book.reset, flow)
         full = np.zeros(session.events.height, np.int64)
         full[place.to_numpy()] = flow
         columns.append(pl.select(pl.when(ends).then(pl.Series(f"ofi_{m:02d}", full)).alias(f"ofi_{m:02d}")).to_series())
@@ -188,8 +188,8 @@ def compute_features(
     look_back = max((feature.window for feature in chosen(names)), default=0)
     session = _convert_to_session(states, tick=tick, timed=True)
     book = book_states(session, "message")
-    cut = time_bars(session, book, parse_duration(bars, "bars"))
-    table = bar_table(session, book, cut)
+    cut = cut_time_bars(session, book, parse_duration(bars, "bars"))
+    table = build_bar_table(session, book, cut)
     machine_names = [name for name in names if name not in table.columns]
     plan = Plan(None, (), look_back, trade_size, vpin_bucket)
     computed = compute(session, market(session, "message"), plan, cut.edges, machine_names)
@@ -319,8 +319,8 @@ def _convert_to_session(states: "Session | Table", *, tick: float | None = None,
         for side in ("bid", "ask"):
             size = pl.when(pl.col(f"{side}_px_{m:02d}").is_not_null()).then(pl.col(f"{side}_sz_{m:02d}").fill_null(0))
             events = events.with_columns(size.alias(f"{side}_sz_{m:02d}"))
-    events = events.select(pl.col(c).cast(kind) for c, kind in schema(levels).items())
-    known = times(events)
+    events = events.select(pl.col(c).cast(kind) for c, kind in make_schema(levels).items())
+    known = extract_times(events)
     return Session(
         symbol="TABLE",
         date=str(np.datetime64(int(known[0]), "ns").astype("datetime64[D]")),

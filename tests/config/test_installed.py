@@ -16,7 +16,7 @@ from ofiml.config import DATASETS, MODELS, load
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
 from ofiml.data.readers import READERS
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.models.registry import build_model
 from ofiml.reporting.files import resolve_config
@@ -101,7 +101,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     assert {"theirs"} < set(choices("model"))
     assert {"their_csv"} < set(choices("dataset"))
     assert not any(module.startswith("their_") for module in sys.modules)  # names and YAML without an import
-    first = sources(configure("debug=tiny", "dataset.max_events=30000", "dataset.max_sessions=1").dataset)[0]
+    first = list_sources(configure("debug=tiny", "dataset.max_events=30000", "dataset.max_sessions=1").dataset)[0]
     path = tmp_path / "days.csv"
     path.write_text(as_csv(next(first()).events))
     own = ["features.store=null", "dataset.store=null", f"tuning.storage={tmp_path / 'tuning'}", "ofi=best_level"]
@@ -114,7 +114,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     assert set(study.report.tuning[0].best) == {"alpha"}
     assert load(resolve_config(config)) == config
     # The name of a cached session depends on the code of the reader.
-    (source,) = sources(config.dataset)
+    (source,) = list_sources(config.dataset)
     before = source.name()
     assert source.name() == before
     (folder / "their_reader" / "__init__.py").write_text(READER + "\n# changed\n")

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from ofiml.cli.overrides import compose
 from ofiml.config import load
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.prepare import prepare_session
@@ -219,7 +219,7 @@ def simulated():
     def of(**values):
         short = {"session_length": "2m", "sessions": 2}
         dataset = load(raw | {"dataset": raw["dataset"] | short | values}).dataset
-        return [(s.events, s.levels, s.tick, s.open, s.close) for source in sources(dataset) for s in source()]
+        return [(s.events, s.levels, s.tick, s.open, s.close) for source in list_sources(dataset) for s in source()]
 
     return of
 
@@ -246,7 +246,9 @@ def rows():
         if overrides not in made:
             config = load(compose(["dataset.session_length=4m", "dataset.sessions=1", "tracking=off", *overrides]))
             sessions = [
-                prepare_session(s, SampleSettings.of(config)) for source in sources(config.dataset) for s in source()
+                prepare_session(s, SampleSettings.of(config))
+                for source in list_sources(config.dataset)
+                for s in source()
             ]
             made[overrides] = add_cross_flow(sessions, config.features)[0].rows
         return made[overrides]

@@ -163,12 +163,12 @@ def test_a_float_of_numpy_is_not_rounded_to_the_answer():
     [
         ([[None], [22]], "nine-up-up: got a list; return a dict with flow, bar_flow, bar_events, or None."),
         ({"flows": []}, "nine-up-up: got the keys flows; return a dict with flow, bar_flow, bar_events, or None."),
-        ({"flow": [[22]]}, "nine-up-up, flow: got a list of 1, expected 2, one entry a state."),
-        ({"flow": [None, 22]}, "nine-up-up, flow, state 1: got None, expected a list of 1, one number a level."),
-        ({"flow": [[None], [1, 2]]}, "nine-up-up, flow, state 2: got a list of 2, expected 1, one number a level."),
+        ({"flow": [[22]]}, "nine-up-up, flow: got a list of 1, expected 2, one entry per state."),
+        ({"flow": [None, 22]}, "nine-up-up, flow, state 1: got None, expected a list of 1, one number per level."),
+        ({"flow": [[None], [1, 2]]}, "nine-up-up, flow, state 2: got a list of 2, expected 1, one number per level."),
         ({"flow": [[None], ["22"]]}, "nine-up-up, flow, state 2: got '22', expected a number, or None"),
         ({"flow": [[None], [True]]}, "nine-up-up, flow, state 2: got True, expected a number, or None"),
-        ({"flow": 22}, "nine-up-up, flow: got 22, expected a list of 2, one entry a state."),
+        ({"flow": 22}, "nine-up-up, flow: got 22, expected a list of 2, one entry per state."),
     ],
 )
 def test_another_shape_is_said_in_a_sentence(found, sentence):

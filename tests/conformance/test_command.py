@@ -133,7 +133,7 @@ def test_the_function_in_the_docs_does_what_is_said_there(run, tmp_path):
     (tmp_path / "peer.py").write_text(re.search(r"```python\n(.*?)```", text, re.S)[1])
     passed, left = re.search(r"that (\d+) cases pass and (\d+) are not supported", text).groups()
     code, out, _ = run("--with", "peer:answers")
-    assert f"holds {len(read_cases())} small books" in text
+    assert f"contains {len(read_cases())} small books" in text
     assert (code, out) == (
         0,
         f"peer:answers: of {len(read_cases())} cases {passed} pass, 0 differ, {left} are not supported.\n",

@@ -5,7 +5,7 @@ import pytest
 from ofiml.config import Policy
 from ofiml.data.readers.algoseek import AlgoseekDataset
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 
 HEADER = "Date,Timestamp,EventType,Ticker,Price,Quantity,Exchange,Conditions"
@@ -24,7 +24,7 @@ def config(path, **other):
 
 
 def read(path, **other):
-    return [s for source in sources(config(path, **other)) for s in source()]
+    return [s for source in list_sources(config(path, **other)) for s in source()]
 
 
 def csv(tmp_path, *rows, header=HEADER):
@@ -152,7 +152,7 @@ def test_hours_that_a_clock_shows_never_or_twice(tmp_path):
     [
         (
             "Date,Timestamp,OrderNumber,EventType,Ticker,Price,Quantity,MPID,Exchange",
-            "AlgoSeek's full depth, which is not supported: .* left",
+            "AlgoSeek's full depth, which is not supported: .* remains",
         ),
         ("UTCDate,UTCTime,LocalDate,LocalTime,Ticker,SecurityID,TypeMask,Type,Price,Quantity,Orders,Flags", "futures"),
         ("Timestamp,EventType,Ticker,OptionDetail,Price,Quantity,Exchange,Conditions", "options"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
 from ofiml.data.schema import F_LAST
 
 LEVELS = 3
@@ -190,7 +190,7 @@ def table(rows):
 
 def test_the_flag_of_a_messages_end_goes_to_its_last_event():
     always, never, changed = kernel.ALWAYS, kernel.NEVER, kernel.IF_CHANGED
-    events, noticed = build(
+    events, noticed = build_events(
         table(
             [
                 (kernel.ADD, BID, 10, 1, 2**63 + 5, changed, 0),

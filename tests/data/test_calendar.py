@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from ofiml.data.calendar import list_windows, time_zone
+from ofiml.data.calendar import find_time_zone, list_windows
 from ofiml.errors import ConfigError, DataError
 from tests.data.test_readers import GOOD, csv, read
 from tests.golden.test_aapl import file_dataset
@@ -43,7 +43,7 @@ def test_given_hours_are_exchange_local_on_its_days():
 def test_an_overnight_session_has_one_date():
     found = {w[0]: w[1:] for w in spans("CMES", "regular", "2024-10-20T23:00", "2024-10-21T12:00")}
     assert found["2024-10-21"] == ("2024-10-20T22:00", "2024-10-21T22:00")
-    assert str(time_zone("CMES")) == "America/Chicago"
+    assert str(find_time_zone("CMES")) == "America/Chicago"
 
 
 def test_a_market_that_never_closes_has_utc_days():

@@ -13,8 +13,8 @@ from ofiml.data.formats import cells
 from ofiml.data.formats.cells import (
     EMPTY,
     INSTANT,
-    MOST,
-    MOST_WORDS,
+    MAX_VALUE,
+    MAX_WORDS,
     NUMBER,
     SKIP,
     WORD,
@@ -98,8 +98,8 @@ def test_a_line_that_is_cut_short_at_the_end_of_the_file_gives_nothing():
 
 
 def test_so_many_words_are_a_table_and_one_more_is_not():
-    lines = [GOOD.replace("BTC-USDT", f"W{i}") for i in range(MOST_WORDS + 1)]
-    assert read(lines[:-1])["side"].cast(pl.String).to_list() == [f"W{i}" for i in range(MOST_WORDS)]
+    lines = [GOOD.replace("BTC-USDT", f"W{i}") for i in range(MAX_WORDS + 1)]
+    assert read(lines[:-1])["side"].cast(pl.String).to_list() == [f"W{i}" for i in range(MAX_WORDS)]
     assert len(cells.split_lines("\n".join(lines).encode(), 0, 1)) == 2  # the last line, without its end, by itself
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pl, "thread_pool_size", lambda: 1)
@@ -124,25 +124,25 @@ def test_it_matters_not_where_a_file_is_cut(words, threads, ended):
 @given(st.from_regex(r"-?[0-9]{0,20}(\.[0-9]{0,12})?[,\n ]", fullmatch=True), st.integers(0, 9))
 @settings(max_examples=500, deadline=None)
 def test_numbers_are_exact(cell, scale):
-    value, after = cells.number(bytes_of(cell + "\n"), 0, scale)
-    assert (value, after) == cells.number_py(bytes_of(cell + "\n"), 0, scale)
+    value, after = cells.parse_number(bytes_of(cell + "\n"), 0, scale)
+    assert (value, after) == cells.parse_number_py(bytes_of(cell + "\n"), 0, scale)
     if after < 0:
         return
     exact = Decimal(cell[:after]).scaleb(scale)
-    assert abs(exact) <= MOST
+    assert abs(exact) <= MAX_VALUE
     assert value == exact
 
 
-@pytest.mark.parametrize("cell", [str(MOST), f"-{MOST}", "9223372036.854775807", "0", "-0.0"])
+@pytest.mark.parametrize("cell", [str(MAX_VALUE), f"-{MAX_VALUE}", "9223372036.854775807", "0", "-0.0"])
 def test_the_largest_numbers(cell):
     scale = 9 if "." in cell else 0
-    for run in (cells.number, cells.number_py):
+    for run in (cells.parse_number, cells.parse_number_py):
         assert run(bytes_of(cell + ",\n"), 0, scale) == (int(Decimal(cell).scaleb(scale)), len(cell))
 
 
-@pytest.mark.parametrize("cell", [str(MOST + 1), "9" * 19, "9" * 20, "9" * 40, "9223372036.854775808"])
+@pytest.mark.parametrize("cell", [str(MAX_VALUE + 1), "9" * 19, "9" * 20, "9" * 40, "9223372036.854775808"])
 def test_numbers_that_int64_does_not_hold(cell):
-    for run in (cells.number, cells.number_py):
+    for run in (cells.parse_number, cells.parse_number_py):
         assert run(bytes_of(cell + ",\n"), 0, 9 if "." in cell else 0) == (0, -1)
 
 
@@ -152,7 +152,7 @@ def test_times_are_exact(moment, nanoseconds, digits):
     fraction = f"{moment.microsecond * 1000 + nanoseconds:09d}"[:digits]
     cell = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if digits else "")
     expected = int(np.datetime64(cell, "ns").astype(np.int64))
-    for run in (cells.instant, cells.instant_py):
+    for run in (cells.parse_instant, cells.parse_instant_py):
         assert run(bytes_of(cell + "Z,\n"), 0) == (expected, len(cell) + 1)
 
 
@@ -165,12 +165,12 @@ def test_the_kernel_equals_its_twin(lines, lucky):
     if lucky:  # else few lines are plain
         lines = [[PIECES[0], line[1].strip('"'), "7", line[2].strip('"\r é') or "A", line[3]] for line in lines]
     data = bytes_of("".join(",".join(line) + "\n" for line in lines))
-    how = np.array([[INSTANT, 0, -MOST, MOST], [SKIP, 0, 0, 0], [NUMBER, 0, 0, 100], [WORD, 0, 0, 63],
+    how = np.array([[INSTANT, 0, -MAX_VALUE, MAX_VALUE], [SKIP, 0, 0, 0], [NUMBER, 0, 0, 100], [WORD, 0, 0, 63],
                     [NUMBER, 3, -5000, 5000]])  # fmt: skip
     may_lack, place = np.array([False, False, False, False, True]), np.array([1, -1, 3, 2, 0])
     outs = []
-    for run in (cells.run, cells.run_py):
-        values, words = np.full((4, len(lines)), EMPTY + 1), np.zeros((4, MOST_WORDS, 2), np.int64)
+    for run in (cells.read_lines, cells.read_lines_py):
+        values, words = np.full((4, len(lines)), EMPTY + 1), np.zeros((4, MAX_WORDS, 2), np.int64)
         outs.append((run(data, 0, how, may_lack, place, values, words), values.tolist(), words.tolist()))
     assert outs[0] == outs[1]
     assert cells.count_lines(data) == cells.count_lines_py(data) == len(lines)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ofiml.bars.time import select_states, time_bars
+from ofiml.bars.time import cut_time_bars, select_states
 from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
@@ -19,7 +19,7 @@ def rows(*given):
 def flow(session):
     """Best-level flow by second."""
     book = select_states(session, "message")
-    return compute_bar_flow(session, "message", time_bars(session, book, 10**9)).to_series().to_list()
+    return compute_bar_flow(session, "message", cut_time_bars(session, book, 10**9)).to_series().to_list()
 
 
 def test_no_flow_across_a_clear_whose_row_is_dropped(tmp_path):

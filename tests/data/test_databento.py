@@ -92,7 +92,7 @@ def test_samples_hold_what_the_vendors_decoder_says(data, name):
 @pytest.mark.parametrize("rtype", [dbn.MBO, dbn.MBP_1, dbn.MBP_10])
 def test_layouts_are_the_vendors(rtype):
     theirs = {dbn.MBO: d.MBOMsg, dbn.MBP_1: d.MBP1Msg, dbn.MBP_10: d.MBP10Msg}[rtype]
-    ours = dbn.record_dtype(rtype)
+    ours = dbn.make_record_dtype(rtype)
     assert ours.itemsize == theirs.size_hint
     one_byte = {"S1": "u1"}
     assert [(n, ours[n].str.lstrip("<|")) for n in ours.names] == [(n, one_byte.get(t, t)) for n, t in theirs._dtypes]
@@ -227,7 +227,7 @@ def test_several_books_under_one_name_are_refused(tmp_path):
 
 
 def altered(record, field, value):
-    row = np.frombuffer(record, dbn.record_dtype(dbn.MBP_1)).copy()
+    row = np.frombuffer(record, dbn.make_record_dtype(dbn.MBP_1)).copy()
     row[field] = value
     return row.tobytes()
 

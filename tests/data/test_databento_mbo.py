@@ -4,17 +4,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.data.book import build, kernel
+from ofiml.data.book import build_events, kernel
 from ofiml.data.feed import Blob
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento import mbo as databento_mbo
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, schema
+from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
 from ofiml.errors import DataError
 from tests.data.test_readers import DROP, read
 from tests.golden.test_aapl import file_dataset
 
 HEADER = "ts_recv,ts_event,action,side,price,size,order_id,flags,sequence,symbol,instrument_id,publisher_id"
-BOOK = [c for c in schema(10) if c[4:6] in ("px", "sz", "ct")]
+BOOK = [c for c in make_schema(10) if c[4:6] in ("px", "sz", "ct")]
 SAID = ["ts_event", "action", "side", "price", "size", "sequence"]
 
 
@@ -42,7 +42,7 @@ def arl(data):
     path = data("databento/arl_20250717_mbo.csv")
     blob = Blob(path.name, path.read_bytes())
     rows, _, _ = databento_mbo.read_rows(
-        [blob], file_dataset("databento_mbo", path), (dbn.MBO,), databento_mbo._no_levels
+        [blob], file_dataset("databento_mbo", path), (dbn.MBO,), databento_mbo._require_orders
     )
     (vendor,) = read(data("databento/arl_20250717_mbp10.csv"))
     return rows, databento_mbo.to_messages(rows), vendor.events
@@ -82,7 +82,7 @@ def test_every_row_of_the_vendors_file_is_one_of_ours(arl):
     at most ten better ones (and a bid's last order with eleven); each shows the book after it."""
     rows, messages, vendor = arl
     every = messages.with_columns(pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"))
-    events, noticed = build(every, 12)
+    events, noticed = build_events(every, 12)
     assert noticed == {}
     assert events.height == rows.height
     hit = (events["action"] == "C") & (events["action"].shift(1) == "F")
@@ -113,7 +113,7 @@ def as_dbn(rows, *, ts_out=False):
     """A table of orders as a DBN file."""
     import databento_dbn as d
 
-    records = np.zeros(rows.height, dbn.record_dtype(dbn.MBO, ts_out=ts_out))
+    records = np.zeros(rows.height, dbn.make_record_dtype(dbn.MBO, ts_out=ts_out))
     records["length"], records["rtype"] = records.itemsize // 4, dbn.MBO
     for c in ("publisher_id", "instrument_id", "order_id", "size", "flags", "sequence"):
         records[c] = rows[c].to_numpy()

@@ -12,8 +12,8 @@ from ofiml.data.formats.decimals import (
     TOO_FINE,
     TOO_LARGE,
     UNREADABLE,
-    prices_and_sizes,
-    scale,
+    parse_prices_and_sizes,
+    split_unit,
 )
 from ofiml.errors import DataError
 
@@ -39,7 +39,7 @@ from ofiml.errors import DataError
 )
 def test_prices(text, expected):
     for turn in (["5", "1", text, "2"], [text, "1"]):
-        prices, sizes = prices_and_sizes(turn, 1.0)
+        prices, sizes = parse_prices_and_sizes(turn, 1.0)
         assert prices[turn.index(text) // 2] == expected
         assert sizes.tolist()[-1] in (1, 2)
 
@@ -61,20 +61,20 @@ def test_prices(text, expected):
     ],
 )
 def test_sizes(unit, text, expected):
-    assert prices_and_sizes(["1", text], unit)[1].tolist() == [expected]
+    assert parse_prices_and_sizes(["1", text], unit)[1].tolist() == [expected]
 
 
 def test_cells_that_are_no_strings():
-    prices, sizes = prices_and_sizes([1.5, "1", "2", None, "3", "4", ["5"], True], 1.0)
+    prices, sizes = parse_prices_and_sizes([1.5, "1", "2", None, "3", "4", ["5"], True], 1.0)
     assert prices.tolist() == [UNREADABLE, 2 * 10**9, 3 * 10**9, UNREADABLE]
     assert sizes.tolist() == [1, UNREADABLE, 4, UNREADABLE]
-    assert [x.tolist() for x in prices_and_sizes([], 1.0)] == [[], []]
+    assert [x.tolist() for x in parse_prices_and_sizes([], 1.0)] == [[], []]
 
 
 def test_units():
-    assert [scale(u) for u in (1.0, 0.001, 1000.0, 0.25, 1e-12)] == [(0, 1), (3, 1), (0, 1000), (2, 25), (12, 1)]
+    assert [split_unit(u) for u in (1.0, 0.001, 1000.0, 0.25, 1e-12)] == [(0, 1), (3, 1), (0, 1000), (2, 25), (12, 1)]
     with pytest.raises(DataError, match=r"dataset\.size_unit=0\.30000000000000004 has more than 12 decimals"):
-        scale(0.1 + 0.2)
+        split_unit(0.1 + 0.2)
 
 
 @settings(deadline=None, max_examples=300)
@@ -86,7 +86,7 @@ def test_kernel_is_its_twin_and_python_agrees(pairs):
     fast, plain = np.full(len(cells), 77), np.full(len(cells), 77)
     assert decimals.parse(data, places, limits, fast) == decimals.parse_py(data, places, limits, plain)
     assert fast.tolist() == plain.tolist()
-    prices, _ = prices_and_sizes(cells, 0.001)
+    prices, _ = parse_prices_and_sizes(cells, 0.001)
     for text, price in zip(cells[::2], prices.tolist(), strict=True):
         whole, dot, rest = text.partition(".")
         if whole.isdigit() and (rest.isdigit() if dot else True):

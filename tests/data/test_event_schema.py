@@ -7,8 +7,8 @@ import pytest
 
 from ofiml.cli.overrides import compose, composed
 from ofiml.config import load
-from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT
@@ -29,12 +29,12 @@ def test_the_table_names_every_column_with_its_type():
     rows = re.findall(r"^\| (`.*?) \| (\w[^|]*) \|", PAGE.partition("## Two clocks")[0], re.MULTILINE)
     stated = {column: kind for cells, kind in rows for column in re.findall(r"`(\w+)`", cells)}
     names = {pl.Datetime: "Datetime(ns, UTC)", pl.Enum: "Enum"}
-    for column, dtype in schema(1).items():
+    for column, dtype in make_schema(1).items():
         known = names.get(type(dtype), str(dtype))
         assert stated[column].startswith(known), column
     assert stated["action"] == f"Enum {' '.join(ACTION.categories)}"
     assert set(stated["side"].split()[1:]) == set(SIDE.categories)
-    assert set(stated) - {"bid_px_01", "ask_ct_NN"} == set(schema(1))
+    assert set(stated) - {"bid_px_01", "ask_ct_NN"} == set(make_schema(1))
     for flag in (F_LAST, F_SNAPSHOT):
         assert f"- **{flag}, " in PAGE
 
@@ -42,11 +42,11 @@ def test_the_table_names_every_column_with_its_type():
 def test_the_examples_file_is_read_as_it_was_written(example):
     assert len(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0].splitlines()) <= 20
     config = composed(["dataset=parquet", f"dataset.path={example}", "dataset.store=null"], "")
-    (session,) = (s for source in sources(config.dataset) for s in source())
+    (session,) = (s for source in list_sources(config.dataset) for s in source())
     written = pl.read_parquet(example)
     assert session.symbol == "MINE"
     assert session.quality.dropped == {}
-    assert session.events.drop("symbol").equals(written.select(list(schema(1))).drop("symbol"))
+    assert session.events.drop("symbol").equals(written.select(list(make_schema(1))).drop("symbol"))
 
 
 def test_the_examples_command_runs(example, tmp_path):

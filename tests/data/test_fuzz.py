@@ -14,7 +14,7 @@ from ofiml.data import feed
 from ofiml.data.feed import Blob, unpack_file
 from ofiml.data.formats import csv as text
 from ofiml.data.readers import READERS
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.effort import bounded
 from tests.fuzzing.damage import Damaged, damage_sample
@@ -75,7 +75,7 @@ def session(name="parquet"):
         for file, content in sample.files().items():
             (folder / file).write_bytes(content)
         config = sample.config(folder / sample.given, Policy())
-        return [s for source in sources(config) for s in source()], config
+        return [s for source in list_sources(config) for s in source()], config
 
     return read
 
@@ -119,7 +119,7 @@ def given(tmp_path, name, **members):
     for file, content in sample.pack(members or sample.members).items():
         (tmp_path / file).write_bytes(content)
     config = sample.config(tmp_path / sample.given, Policy())
-    return [s for source in sources(config) for s in source()]
+    return [s for source in list_sources(config) for s in source()]
 
 
 @pytest.mark.parametrize("year", ["0001", "1600", "1969", "2262", "2300", "2608", "9999"])
@@ -224,7 +224,7 @@ def test_no_row_left_is_one_sentence(tmp_path):
     (tmp_path / "x.csv").write_bytes(sample.members["x.csv"].replace(b"158.39", b"x").replace(b"158.4,", b"x,"))
     config = sample.config(tmp_path / "x.csv", POLICIES["drop"])
     with pytest.raises(DataError, match=r"x\.csv: no rows remain \(dropped: 3 unreadable\)"):
-        [s for source in sources(config) for s in source()]
+        [s for source in list_sources(config) for s in source()]
 
 
 @pytest.mark.parametrize("pack", [gzipped, zstd])
@@ -262,4 +262,4 @@ def test_absurd_names_of_lobsters_files(tmp_path, file, what):
     sample = SAMPLES["lobster_messages"]
     (tmp_path / file).write_bytes(next(iter(sample.members.values())))
     with pytest.raises(DataError, match=what):
-        [s for source in sources(sample.config(tmp_path / file, Policy())) for s in source()]
+        [s for source in list_sources(sample.config(tmp_path / file, Policy())) for s in source()]

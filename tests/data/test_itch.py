@@ -15,7 +15,7 @@ import pytest
 from ofiml.config import Policy
 from ofiml.data.readers.itch import kernel as itch
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.golden.test_aapl import file_dataset
 
@@ -82,7 +82,7 @@ def written(tmp_path, content, name=NAME):
 
 
 def read(path, **settings):
-    return [s for source in sources(file_dataset("itch", path, **settings)) for s in source()]
+    return [s for source in list_sources(file_dataset("itch", path, **settings)) for s in source()]
 
 
 def test_a_day_by_hand(tmp_path):

@@ -14,7 +14,7 @@ from ofiml.data.feed import Blob
 from ofiml.data.formats import archives as archive
 from ofiml.data.readers.lobster import days as lobster
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from tests.data.test_readers import BOOKS, MESSAGES
 from tests.golden.test_aapl import file_dataset
@@ -23,7 +23,7 @@ NAME = "ABC_2012-06-{:02d}_34200000_57600000_{}_{}.csv"
 
 
 def read(path, **settings):
-    return [s for source in sources(file_dataset("lobster", path, hours="regular", **settings)) for s in source()]
+    return [s for source in list_sources(file_dataset("lobster", path, hours="regular", **settings)) for s in source()]
 
 
 def messages(folder, lines, levels=2, day=21):
@@ -199,7 +199,7 @@ def days(*numbers, books=True):
 @pytest.mark.parametrize("suffix", ["zip", "7z"])
 @pytest.mark.parametrize("at_once", [1 << 30, 1])
 def test_archives_of_days_give_what_their_files_give(tmp_path, monkeypatch, suffix, at_once):
-    monkeypatch.setattr(lobster, "_AT_ONCE", at_once)
+    monkeypatch.setattr(lobster, "_MAX_BATCH_BYTES", at_once)
     path = packed(tmp_path / f"days.{suffix}", days(22, 21))
     (plain,) = read(pair(tmp_path))
     first, second = read(path)
@@ -286,7 +286,7 @@ def test_hours_that_were_asked_for_hold_on_any_day(tmp_path, date):
     path.write_text("".join(f"{s},1,{s},100,2000000,1\n" for s in (34200, 36000, 39600, 50000)))
 
     def asked(hours):
-        (s,) = (s for source in sources(file_dataset("lobster", path, hours=hours)) for s in source())
+        (s,) = (s for source in list_sources(file_dataset("lobster", path, hours=hours)) for s in source())
         return [str(np.datetime64(t, "ns"))[:16] for t in (s.open, s.close)], s.quality.used, s.quality.dropped
 
     assert asked(["10:00", "11:00"]) == ([f"{date}T14:00", f"{date}T15:00"], 2, {"outside_hours": 2})

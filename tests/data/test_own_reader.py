@@ -12,8 +12,8 @@ from ofiml.config import DATASETS, FileDataset, Policy, load
 from ofiml.data import readers
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.readers import READERS, Reader, _template
-from ofiml.data.schema import schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
@@ -74,14 +74,14 @@ def own(tmp_path, monkeypatch):
 
 def test_one_file_and_one_yaml_make_a_source(own, tmp_path, configure):
     (session, *_) = (
-        s for source in sources(configure("debug=tiny", "dataset.max_events=30000").dataset) for s in source()
+        s for source in list_sources(configure("debug=tiny", "dataset.max_events=30000").dataset) for s in source()
     )
-    one_level = session.events.select(list(schema(1)))
+    one_level = session.events.select(list(make_schema(1)))
     path = tmp_path / "acme.csv"
     path.write_text(as_csv(one_level))
     command = re.search(r"python -m ofiml\.run (dataset=acme .*)", PAGE)[1].replace("acme.csv", str(path)).split()
     config = own(*command, "tuning=off", "evaluation.controls=false")
-    (read,) = (s for source in sources(config.dataset) for s in source())
+    (read,) = (s for source in list_sources(config.dataset) for s in source())
     kept = [c for c in one_level.columns if c not in ("sequence", "flags", "bid_ct_00", "ask_ct_00")]
     assert read.events.select(kept).equals(one_level.select(kept))
     with Stages() as stages:
@@ -151,7 +151,7 @@ def test_the_templates_own_example(tmp_path):
     assert feed.events["side"].to_list() == ["B", "A"]
     assert feed.events["bid_px_00"].to_list() == [10_010_000_000] * 2
     assert feed.events["bid_sz_00"].to_list() == [5, 3]
-    assert feed.events.drop("line").schema == {c: t for c, t in schema(1).items() if c != "symbol"}
+    assert feed.events.drop("line").schema == {c: t for c, t in make_schema(1).items() if c != "symbol"}
 
 
 def test_the_template_counts_and_names_bad_cells(tmp_path):

@@ -5,8 +5,8 @@ import pytest
 
 from ofiml.config import Policy
 from ofiml.data import cache as store
-from ofiml.data.schema import NO_PRICE, schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import NO_PRICE, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.data.test_readers import csv, good
 from tests.data.test_readers import read as read_csv
@@ -14,7 +14,7 @@ from tests.golden.test_aapl import file_dataset
 
 
 def read(path, **settings):
-    return [s for source in sources(file_dataset("parquet", path, **settings)) for s in source()]
+    return [s for source in list_sources(file_dataset("parquet", path, **settings)) for s in source()]
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def test_what_the_store_writes_comes_back(data, tmp_path):
     store.write_events(s, tmp_path / "events.parquet")
     (again,) = read(tmp_path / "events.parquet")
     assert again.events.equals(s.events)
-    assert again.events.schema == schema(10)
+    assert again.events.schema == make_schema(10)
     assert (again.open, again.close, again.date, again.levels) == (s.open, s.close, s.date, s.levels)
     (three,) = read(tmp_path / "events.parquet", levels=3)
-    assert three.events.equals(s.events.select(list(schema(3))))
+    assert three.events.equals(s.events.select(list(make_schema(3))))
 
 
 def test_other_orders_more_columns_and_words_as_text(session, path):

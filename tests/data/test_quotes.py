@@ -5,8 +5,8 @@ import pytest
 
 from ofiml.config import Policy
 from ofiml.data.readers.quotes import QuotesDataset
-from ofiml.data.schema import F_LAST, schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import F_LAST, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 
 COLUMNS = {"time": "DT", "bid": "BID", "ask": "OFR", "bid_size": "BIDSIZ", "ask_size": "OFRSIZ", "symbol": "SYMBOL"}
@@ -26,7 +26,7 @@ def config(path, **other):
 
 
 def read(path, **other):
-    return [s for source in sources(config(path, **other)) for s in source()]
+    return [s for source in list_sources(config(path, **other)) for s in source()]
 
 
 def csv(tmp_path, *rows, header=HEADER):
@@ -38,7 +38,7 @@ def csv(tmp_path, *rows, header=HEADER):
 def test_the_real_file_is_two_sessions(configure, data):
     path = data("quotes/sample_quotes_20180102_03.csv.gz")
     dataset = configure("dataset=quotes", f"dataset.path={path}").dataset  # the defaults read it
-    first, second = (s for source in sources(dataset) for s in source())
+    first, second = (s for source in list_sources(dataset) for s in source())
     assert [(s.symbol, s.date, s.levels, s.size_unit) for s in (first, second)] == [
         ("XXX", "2018-01-02", 1, 100.0),
         ("XXX", "2018-01-03", 1, 100.0),
@@ -50,7 +50,7 @@ def test_the_real_file_is_two_sessions(configure, data):
         assert ours.to_list() == [round(x * 1e4) * 100_000 for x in raw[name]]
     assert pl.concat([first.events["ask_sz_00"], second.events["ask_sz_00"]]).to_list() == raw["OFRSIZ"].to_list()
     assert first.events["ts_recv"].to_physical()[0] == 1_514_903_400_115_000_010
-    assert first.events.schema == schema(1)
+    assert first.events.schema == make_schema(1)
 
 
 def test_rows_by_hand(tmp_path):

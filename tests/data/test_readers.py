@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 
 from ofiml.config import Policy
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.golden.test_aapl import file_dataset
 
@@ -17,7 +17,7 @@ DROP = Policy(**{f.name: "drop" for f in fields(Policy) if getattr(Policy(), f.n
 
 
 def read(path, name="databento", **settings):
-    return [s for source in sources(file_dataset(name, path, **settings)) for s in source()]
+    return [s for source in list_sources(file_dataset(name, path, **settings)) for s in source()]
 
 
 def csv(tmp_path, *lines, header=HEADER):
@@ -42,7 +42,7 @@ def with_cell(i, column, value):
 def test_real_aapl(data):
     (s,) = read(data("databento/aapl_20241021_mbp10.csv"))
     assert (s.symbol, s.date, s.levels, s.events.height, s.quality.dropped) == ("AAPL", "2024-10-21", 10, 5000, {})
-    assert s.events.schema == schema(10)
+    assert s.events.schema == make_schema(10)
     first = s.events.row(0, named=True)
     assert (first["bid_px_00"], first["ask_px_00"], first["ask_sz_09"]) == (233_670_000_000, 233_740_000_000, 400)
     assert s.events["ts_recv"].to_physical()[0] == 1_729_511_669_221_230_963

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ofiml.config import SyntheticDataset
-from ofiml.data.schema import F_LAST, times
+from ofiml.data.schema import F_LAST, extract_times
 from ofiml.data.synthetic import kernel, simulate
-from ofiml.data.synthetic.market import draw_truth, plan, rules
+from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
 from ofiml.errors import DataError
 
 MARKETS = ["synthetic", "synthetic_large_tick", "synthetic_small_tick", "synthetic_basket"]
@@ -38,7 +38,7 @@ def day(config, run=kernel.run, rows=400_000, index=0, **changed):
     rng = np.random.default_rng([config.seed, index])
     truth = draw_truth(config, index, rng)
     written = out(rows, config.levels)
-    n = run(rng, rules(config)._replace(**changed), plan(config, truth), written)
+    n = run(rng, make_rules(config)._replace(**changed), make_plan(config, truth), written)
     return n, written
 
 
@@ -149,9 +149,9 @@ def test_sessions_keep_the_schema(configure, name):
     assert len(sessions) == len(config.impact)
     for s in sessions:
         e = s.events
-        assert (times(e)[1:] >= times(e)[:-1]).all()
-        assert s.open < times(e)[0]
-        assert times(e)[-1] <= s.close
+        assert (extract_times(e)[1:] >= extract_times(e)[:-1]).all()
+        assert s.open < extract_times(e)[0]
+        assert extract_times(e)[-1] <= s.close
         assert s.truth.height == e.height
         both = e.select("bid_px_00", "ask_px_00").drop_nulls()
         assert both.height > 0.99 * e.height

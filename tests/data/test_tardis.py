@@ -7,8 +7,8 @@ import pytest
 
 from ofiml.config import Policy
 from ofiml.data.readers import tardis
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.golden.test_aapl import file_dataset
 
@@ -51,7 +51,9 @@ def write(folder, kind, lines, header=BOOK_HEADER, name=NAME):
 def read(path, *, policy=None, **other):
     asked = Policy(**({"clock": "keep"} | (policy or {})))
     market = {"calendar": "24/7", "hours": "regular", "tick": 0.1, "size_unit": 0.001}
-    return [s for source in sources(file_dataset("tardis", path, policy=asked, **(market | other))) for s in source()]
+    return [
+        s for source in list_sources(file_dataset("tardis", path, policy=asked, **(market | other))) for s in source()
+    ]
 
 
 def best(session):
@@ -77,7 +79,7 @@ def test_increments_with_their_trades(tmp_path):
     for given in (path, tmp_path / "*.csv.gz"):
         (s,) = read(given)
         assert best(s) == EXPECTED
-    assert (s.symbol, s.date, s.levels, s.events.schema) == ("BTCUSDT", "2023-11-14", 10, schema(10))
+    assert (s.symbol, s.date, s.levels, s.events.schema) == ("BTCUSDT", "2023-11-14", 10, make_schema(10))
     assert s.events["side"].to_list() == ["N", "A", "A", "B", "N", "N", "A"]
     assert s.events["price"].to_list()[1:3] == [100_000_000_000, 100_100_000_000]
     assert s.events["price"].to_list()[4] is None

@@ -81,7 +81,7 @@ CELLS = {
 def agreed(lines):
     """What all readings make of the lines, and what they drop."""
     fast, dropped = read(lines, "drop")
-    for readings in (["_plain"], ["_plain", "_typed"]):
+    for readings in (["_read_plain"], ["_read_plain", "_read_typed"]):
         slow, slow_dropped = without(readings, lines, "drop")
         assert fast.equals(slow)
         assert fast.schema == slow.schema
@@ -96,7 +96,7 @@ def test_all_readings_agree_on_a_cell(column, cell):
 
 
 def test_well_formed_lines_are_read_at_once():
-    assert without(["_typed", "read_as_text"], [",".join(GOOD), ",".join([GOOD[0], "", *GOOD[2:]])])[0].height == 2
+    assert without(["_read_typed", "read_as_text"], [",".join(GOOD), ",".join([GOOD[0], "", *GOOD[2:]])])[0].height == 2
 
 
 ROWS = st.lists(

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.bars.time import mid_ticks, quotes_at, select_states
-from ofiml.data.schema import F_LAST, times
+from ofiml.bars.time import compute_mid_ticks, find_quotes_at, select_states
+from ofiml.data.schema import F_LAST, extract_times
 from ofiml.data.synthetic import simulate
-from ofiml.data.synthetic.oracle import expected_move, gap
+from ofiml.data.synthetic.oracle import compute_expected_move, measure_gap
 from ofiml.data.truth import Truth, to_json
 from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from ofiml.reporting.sentences import write_sentences
@@ -34,11 +34,11 @@ def signed_volume(session, edges):
     """Executed lots, buys less sells, of each interval between `edges`."""
     e = session.events.filter(pl.col("action") == "T")
     signed = e["size"].to_numpy() * np.where(e["side"] == "B", 1, -1)
-    return np.diff(np.concatenate([[0], np.cumsum(signed)])[np.searchsorted(times(e), edges, side="right")])
+    return np.diff(np.concatenate([[0], np.cumsum(signed)])[np.searchsorted(extract_times(e), edges, side="right")])
 
 
 def mids(session, at):
-    return mid_ticks(quotes_at(select_states(session, "message"), at), session.tick).to_numpy()
+    return compute_mid_ticks(find_quotes_at(select_states(session, "message"), at), session.tick).to_numpy()
 
 
 def grid(session, step):
@@ -59,7 +59,7 @@ def test_without_information_v_is_a_martingale_and_trades_have_memory_all_the_sa
     for i in range(4):
         s = simulate(config, i)[0]
         at = grid(s, 2)
-        moves.append(np.diff(gap(s, at) + mids(s, at)))
+        moves.append(np.diff(measure_gap(s, at) + mids(s, at)))
         flows.append(signed_volume(s, at))
         trades = s.events.filter((pl.col("action") == "T") & ((pl.col("flags") & F_LAST) != 0))
         signs.append(np.where(trades["side"] == "B", 1.0, -1.0))
@@ -80,8 +80,8 @@ def test_news_moves_v_as_it_says(configure):
     for i in range(4):
         s = simulate(config, i)[0]
         at = np.arange(s.open, s.close, 10 * SECOND)
-        v = gap(s, at) + np.nan_to_num(mids(s, at))
-        expected.append(s.planted.informed_move(at[1:-1], 0, 10 * SECOND))
+        v = measure_gap(s, at) + np.nan_to_num(mids(s, at))
+        expected.append(s.planted.compute_informed_move(at[1:-1], 0, 10 * SECOND))
         realised.append(np.diff(v)[1:])
     slope, error = regression(np.concatenate(expected)[:, None], np.concatenate(realised))
     assert abs(slope[0] - 1) < 4 * error[0]
@@ -138,11 +138,11 @@ def test_the_informed_move_by_hand():
     share = (np.exp(-1 / 3) - np.exp(-2 / 3)) / (1 - np.exp(-2))
     whole = 1.0  # from before its start to beyond its end
     at = np.array([5, 10, 30, 60, 89, 90, -1]) * SECOND
-    first = truth.informed_move(at, 5 * SECOND, 10 * SECOND)
+    first = truth.compute_informed_move(at, 5 * SECOND, 10 * SECOND)
     assert first[0] == pytest.approx(4 * share)
-    assert truth.informed_move(np.array([0]), 0, 300 * SECOND)[0] == pytest.approx(4 * whole)
+    assert truth.compute_informed_move(np.array([0]), 0, 300 * SECOND)[0] == pytest.approx(4 * whole)
     # The second period is cut short by the close; after it nothing is expected.
-    assert truth.informed_move(at, 0, 600 * SECOND)[3] == pytest.approx(4 * (1 - np.exp(-1)) / (1 - np.exp(-2)))
+    assert truth.compute_informed_move(at, 0, 600 * SECOND)[3] == pytest.approx(4 * (1 - np.exp(-1)) / (1 - np.exp(-2)))
     assert first[5] == first[6] == 0
     assert truth.pin() == [2 / (2 + 18), 4 / (4 + 18)]
     assert json.loads(to_json([truth]))[0]["impact"] == [[0.1, 0.0], [0.2, 0.05]]
@@ -158,7 +158,7 @@ def test_moves_are_on_average_what_the_oracle_says(configure):
         s = simulate(config, i)[0]
         for horizon in expected:
             at = np.arange(s.open + 60 * SECOND, s.close - (horizon + 1) * SECOND, horizon * SECOND)
-            expected[horizon].append(expected_move(s, config, at, delay, horizon * SECOND))
+            expected[horizon].append(compute_expected_move(s, config, at, delay, horizon * SECOND))
             realised[horizon].append(mids(s, at + delay + horizon * SECOND) - mids(s, at + delay))
     for horizon in expected:
         said, moved = np.concatenate(expected[horizon]), np.concatenate(realised[horizon])
@@ -176,7 +176,7 @@ def test_the_oracle_knows_nothing_of_news_to_come(configure):
     other = replace(s, planted=replace(s.planted, news=turned))
     at = np.arange(s.open, s.open + 600 * SECOND, 7 * SECOND)
     for horizon in (10, 300):
-        said = [expected_move(x, config, at, 0, horizon * SECOND) for x in (s, other)]
+        said = [compute_expected_move(x, config, at, 0, horizon * SECOND) for x in (s, other)]
         np.testing.assert_array_equal(*said)
     assert any(turned[i] != s.planted.news[i] for i in range(20))
 

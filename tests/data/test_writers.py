@@ -12,7 +12,7 @@ from ofiml.data.cache import write_events
 from ofiml.data.feed import Blob
 from ofiml.data.readers import databento, lobster
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, SIDE
-from ofiml.data.writers.vendors import lobster_name, to_dbn, to_lobster
+from ofiml.data.writers.vendors import make_lobster_name, to_dbn, to_lobster
 from ofiml.errors import DataError
 from tests.books import TICK, random_session, session
 from tests.data.test_readers import read
@@ -124,7 +124,7 @@ def from_lobster(pair, name, path):
 @pytest.mark.parametrize(("seed", "n", "levels"), RANDOM)
 def test_random_sessions_come_back_from_lobster(anywhere, seed, n, levels):
     original = spoken(random_session(seed, n, levels))
-    feed, events = from_lobster(to_lobster(original, "24/7"), lobster_name(original, "24/7"), anywhere)
+    feed, events = from_lobster(to_lobster(original, "24/7"), make_lobster_name(original, "24/7"), anywhere)
     assert (feed.symbol, feed.date, feed.open, feed.close) == ("TEST", "1970-01-01", original.open, original.close)
     same_events(events, original.events)
 
@@ -135,13 +135,13 @@ def test_a_halt_comes_back_from_lobster(anywhere):
     original = spoken(session(rows))
     halt = pl.col("action") == "N"
     original = replace(original, events=original.events.with_columns(pl.when(~halt).then("price").alias("price")))
-    _, events = from_lobster(to_lobster(original, "24/7"), lobster_name(original, "24/7"), anywhere)
+    _, events = from_lobster(to_lobster(original, "24/7"), make_lobster_name(original, "24/7"), anywhere)
     same_events(events, original.events)
 
 
 def test_a_real_day_comes_back_from_lobster_and_from_dbn(data, tmp_path):
     (amzn,) = read(data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip"), "lobster")
-    name = lobster_name(amzn)
+    name = make_lobster_name(amzn)
     message, book = to_lobster(amzn)
     (tmp_path / name).write_bytes(message)
     (tmp_path / name.replace("_message_", "_orderbook_")).write_bytes(book)
@@ -177,7 +177,7 @@ def test_what_lobster_has_no_words_for(change, message):
 def test_lobster_hours_are_milliseconds():
     original = session([{"t": 1, "book": [(1000, 1, 1002, 1)]}])
     with pytest.raises(DataError, match="whole milliseconds"):
-        lobster_name(replace(original, open=1), "24/7")
+        make_lobster_name(replace(original, open=1), "24/7")
 
 
 # --- Parquet ---------------------------------------------------------------------------------------------------------

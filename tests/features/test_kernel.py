@@ -14,8 +14,8 @@ from ofiml._numba import callees
 from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
 from ofiml.config import ActivityBars, TimeBars
-from ofiml.data.schema import times
-from ofiml.data.sessions import sources
+from ofiml.data.schema import extract_times
+from ofiml.data.sessions import list_sources
 from ofiml.features import batch, kernel, layout
 from ofiml.features.batch import compute, pieces
 from ofiml.features.catalogue import CATALOGUE, FAMILIES, INDEX
@@ -217,7 +217,7 @@ def test_a_feature_up_to_t_needs_no_data_after_t(name):
         edges, whole = computed(session, bars)
         for where in (3, len(edges) // 2, len(edges) - 2):
             t = edges[where]
-            past = replace(session, events=session.events.filter(pl.Series(times(session.events) <= t)))
+            past = replace(session, events=session.events.filter(pl.Series(extract_times(session.events) <= t)))
             c = compute(past, market(session, bars.per), PLAN, edges[: where + 1])
             np.testing.assert_array_equal(c.features[:, i], whole.features[:where, i])
 
@@ -277,7 +277,7 @@ def test_vpin_is_that_of_the_room_of_toxicity(bucket):
     tape = session.events.filter((pl.col("action") == "T") & (pl.col("ts_recv").to_physical() > session.open))
     sign = tape["side"].cast(pl.String).replace_strict({"B": 1, "A": -1, "N": 0}, return_dtype=pl.Int64)
     room = Vpin(bucket, layout.BUCKETS, toxicity.FEWEST_BUCKETS)
-    closed = room.feed(times(tape), tape["size"].to_numpy(), (tape["size"] * sign).to_numpy())
+    closed = room.feed(extract_times(tape), tape["size"].to_numpy(), (tape["size"] * sign).to_numpy())
     place = np.searchsorted(closed["known_at"].to_numpy(), edges[1:], side="right")
     expected = np.array([np.nan, *closed["vpin"]])[place]
     np.testing.assert_allclose(c.features[:, INDEX["vpin"]], expected, rtol=1e-14, equal_nan=True)
@@ -352,13 +352,13 @@ REAL = [
 
 @pytest.mark.parametrize(("name", "path", "step"), slow_except(REAL[:2], REAL), ids=[r[0] for r in REAL])
 def test_real_sessions_have_no_infinity_and_are_nan_by_rule_only(data, configure, name, path, step):
-    session = next(sources(configure(f"dataset={name}", f"dataset.path={data(path)}").dataset)[0]())
+    session = next(list_sources(configure(f"dataset={name}", f"dataset.path={data(path)}").dataset)[0]())
     bars = TimeBars("time", f"{step}s", "message")
     plan = replace(PLAN, trade_size=100 * session.size_unit, vpin_bucket=500 * session.size_unit)
     edges, c = computed(session, bars, plan)
     assert not np.isinf(c.features).any()
     few = replace(session, events=session.events.head(2500))
-    last = np.searchsorted(edges, times(few.events)[-1], side="right") - 2
+    last = np.searchsorted(edges, extract_times(few.events)[-1], side="right") - 2
     for k in np.linspace(0, last, 8).astype(int):
         expected = slow.features(few, "message", edges, int(k), trade_size=100, bucket=500, ofi_levels=2, utc_offset=0,
                                  scheduled_close=market(session, "message").scheduled_close)  # fmt: skip

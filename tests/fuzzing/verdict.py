@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ofiml.config import FileDataset, Policy
-from ofiml.data.schema import Session, schema
-from ofiml.data.sessions import sources
+from ofiml.data.schema import Session, make_schema
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from tests.fuzzing.damage import Damaged
 from tests.fuzzing.samples import Files, Sample
@@ -40,7 +40,7 @@ def read_damaged(sample: Sample, damage: Damaged, folder: Path, choice: str) -> 
         path.write_bytes(content)
     try:
         config = sample.config(folder / damage.given, POLICIES[choice])
-        sessions = [s for source in sources(config) for s in source()]
+        sessions = [s for source in list_sources(config) for s in source()]
     except (DataError, ConfigError) as error:
         sentence = str(error)
         assert sentence.strip(), "an error without a sentence"
@@ -60,7 +60,7 @@ def read_damaged(sample: Sample, damage: Damaged, folder: Path, choice: str) -> 
 def assert_sound(session: Session, config: FileDataset) -> None:
     """Raises AssertionError where the session is none."""
     e, kept = session.events, {f.name for f in fields(Policy) if getattr(config.policy, f.name) == "keep"}
-    assert e.schema == schema(session.levels), "schema"
+    assert e.schema == make_schema(session.levels), "schema"
     assert e.height > 0, "no event"
     may_be_null = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
     for column in e.columns:

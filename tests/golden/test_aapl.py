@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.bars.time import select_states, time_bars
+from ofiml.bars.time import cut_time_bars, select_states
 from ofiml.config import FileDataset, Policy
-from ofiml.data.schema import level, times
-from ofiml.data.sessions import sources
+from ofiml.data.schema import extract_level, extract_times
+from ofiml.data.sessions import list_sources
 from ofiml.features.kernel import flow_events
 from ofiml.ofi.flow import compute_bar_flow, name_flow_columns
 
@@ -37,7 +37,7 @@ def golden(data):
 def case(request, data, golden):
     """(expected numbers, the session in that order)."""
     path = data("databento/aapl_20241021_mbp10.csv")
-    (session,) = sources(file_dataset("databento", path))[0]()
+    (session,) = list_sources(file_dataset("databento", path))[0]()
     if request.param == "notebook_order":
         # The file says at which feed row stands what the notebooks have at a row; all other rows keep their place.
         order = np.arange(session.events.height)
@@ -51,12 +51,12 @@ def case(request, data, golden):
 def by_bin(session, seconds):
     """(bin labels as the notebooks print them, flow per level and bin)."""
     step = seconds * SECOND
-    stamps = times(session.events)
+    stamps = extract_times(session.events)
     start = int(stamps[0]) // step * step
     stop = int(stamps[-1]) // step * step + step
     shifted = replace(session, open=start - 1, close=stop - 1)
     book = select_states(shifted, "row")
-    bars = time_bars(shifted, book, step)
+    bars = cut_time_bars(shifted, book, step)
     labels = pl.Series(bars.open + 1).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S+00:00").to_list()
     return labels, compute_bar_flow(shifted, "row", bars)
 
@@ -73,7 +73,7 @@ def same(ours, expected):
 def test_depth_table(case):
     expected, session = case
     for m in range(10):
-        _, bid_sz, _, ask_sz = level(session.events, m)
+        _, bid_sz, _, ask_sz = extract_level(session.events, m)
         e = expected["depth_structure"][str(m)]
         assert [bid_sz.mean(), bid_sz.std(ddof=1)] == pytest.approx([e["bid_mean"], e["bid_std"]])
         assert [ask_sz.mean(), ask_sz.std(ddof=1)] == pytest.approx([e["ask_mean"], e["ask_std"]])
@@ -153,7 +153,7 @@ def test_flow_per_event(case):
     book = select_states(session, "row")
     sides = {}
     for m in range(3):
-        bid_px, bid_sz, ask_px, ask_sz = level(book.events, m)
+        bid_px, bid_sz, ask_px, ask_sz = extract_level(book.events, m)
         nothing = np.zeros_like(bid_px)
         # Flow is additive over sides: with the other side held constant, the kernel gives one side's flow.
         for side, arrays in {

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ofiml.bars.time import bar_table, select_states, time_bars
+from ofiml.bars.time import build_bar_table, cut_time_bars, select_states
 from ofiml.config import Ofi, RidgeOfi
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow
 from ofiml.ofi.reduce import build_reducer
 from tests.conftest import slow_except
@@ -28,16 +28,16 @@ def golden(data):
 @pytest.fixture(scope="module", params=[5, 1])
 def day(request, data):
     path = data(f"lobster/LOBSTER_SampleFile_AMZN_2012-06-21_{request.param}.zip")
-    (session,) = sources(file_dataset("lobster", path))[0]()
+    (session,) = list_sources(file_dataset("lobster", path))[0]()
     return session
 
 
 def impact(session, step):
     """(flow of all levels, mid change in ticks) of the bars that have both ends."""
     book = select_states(session, "message")
-    bars = time_bars(session, book, int(step[:-1]) * SECOND)
+    bars = cut_time_bars(session, book, int(step[:-1]) * SECOND)
     flow = build_flow_matrix(compute_bar_flow(session, "message", bars), session.levels, "none")
-    mid = bar_table(session, book, bars)["mid"].to_numpy()
+    mid = build_bar_table(session, book, bars)["mid"].to_numpy()
     return flow[1:], np.diff(mid)
 
 
@@ -70,7 +70,7 @@ def test_best_level_pooled(day, golden, step):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_levels_in_and_out_of_sample(data, golden, step):
-    (session,) = sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
+    (session,) = list_sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
     expected = golden["amzn_l5"][step]
     flow, move = impact(session, step)
     k = int(0.7 * len(move))
@@ -95,7 +95,7 @@ def test_levels_in_and_out_of_sample(data, golden, step):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_principal_components(data, golden, step):
-    (session,) = sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
+    (session,) = list_sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
     expected = golden["amzn_l5"][step]
     flow, move = impact(session, step)
     pca = build_reducer(PCA, 5).fit(flow, move)
@@ -123,6 +123,6 @@ def test_both_files_give_the_same_best_level_flow(data):
     flows = []
     for levels in (1, 5):
         path = data(f"lobster/LOBSTER_SampleFile_AMZN_2012-06-21_{levels}.zip")
-        (session,) = sources(file_dataset("lobster", path))[0]()
+        (session,) = list_sources(file_dataset("lobster", path))[0]()
         flows.append(impact(session, "1s")[0][:, 0])
     np.testing.assert_array_equal(*flows)

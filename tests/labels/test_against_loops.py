@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.bars.time import select_states, time_bars
+from ofiml.bars.time import cut_time_bars, select_states
 from ofiml.config import Horizon, Target
-from ofiml.data.schema import F_LAST, times
+from ofiml.data.schema import F_LAST, extract_times
 from ofiml.labels import build_label_table
 from ofiml.labels.barrier import MISSING, find_first_touch, find_first_touch_py
 from tests.books import SECOND, TICK, busy_session, session
@@ -26,7 +26,7 @@ def barriers(stop, take_profit):
 
 def made(s, per, step, target, horizon, latency):
     book = select_states(s, per)
-    bars = time_bars(s, book, step)
+    bars = cut_time_bars(s, book, step)
     return bars, build_label_table(s, book, bars, target, horizon, latency)
 
 
@@ -34,7 +34,7 @@ class Loops:
     """A session's rows, one after another."""
 
     def __init__(self, s, per):
-        rows = s.events.with_columns(pl.Series("at", times(s.events))).to_dicts()
+        rows = s.events.with_columns(pl.Series("at", extract_times(s.events))).to_dicts()
         self.session = s
         self.trades = [(r["at"], r["size"]) for r in rows if r["action"] == "T"]
         self.states = [
@@ -117,7 +117,7 @@ def test_what_ends_by_t_is_that_of_the_data_up_to_t(clock, seed, where, stop):
     s = busy_session(seed, 80)
     target = PLAIN if stop is None else barriers(stop, 2)
     t = s.open + int(where * (s.close - s.open))
-    cut = replace(s, events=s.events.filter(pl.Series(times(s.events) <= t)))
+    cut = replace(s, events=s.events.filter(pl.Series(extract_times(s.events) <= t)))
     if not ((cut.events["flags"] & F_LAST) != 0).any():
         return
     horizon = replace(HORIZONS[clock](5), delay="300ms")

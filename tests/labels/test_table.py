@@ -2,7 +2,7 @@
 
 import pytest
 
-from ofiml.bars.time import bar_table, select_states, time_bars
+from ofiml.bars.time import build_bar_table, cut_time_bars, select_states
 from ofiml.config import Horizon, Target
 from ofiml.labels import build_label_table
 from tests.books import SECOND, session
@@ -13,10 +13,10 @@ MS = 1_000_000
 def labels(rows, *, kind="forecast", form="return", unit="ticks", length="2s", delay="500ms", latency=0, close=6):
     s = session(rows, close=close)
     book = select_states(s, "message")
-    bars = time_bars(s, book, SECOND)
+    bars = cut_time_bars(s, book, SECOND)
     target = Target(kind, form, unit, look_back=None, dead_band=0.0, stop=None, take_profit=None)
     horizon = Horizon("time", length, None, delay)
-    return bar_table(s, book, bars), build_label_table(s, book, bars, target, horizon, latency)
+    return build_bar_table(s, book, bars), build_label_table(s, book, bars, target, horizon, latency)
 
 
 # Mid in ticks: 101 from 0.5 s, 102 from 1.4 s, 105 from 3.6 s.
@@ -69,7 +69,7 @@ def table(rows, horizon, *, target=None, close=6, latency=0):
     s = session(rows, close=close)
     book = select_states(s, "message")
     plain = Target("forecast", "return", "ticks", look_back=None, dead_band=0.0, stop=None, take_profit=None)
-    return build_label_table(s, book, time_bars(s, book, SECOND), target or plain, horizon, latency)
+    return build_label_table(s, book, cut_time_bars(s, book, SECOND), target or plain, horizon, latency)
 
 
 def test_a_horizon_of_events_lasts_until_so_many_states_have_come():

@@ -12,7 +12,7 @@ import pytest
 from ofiml.cli.replay import main as replay
 from ofiml.cli.reproduce import main as reproduce
 from ofiml.data import cache as store
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.live import replay as replay_room
 from ofiml.tracking.logged_run import _same_until
@@ -79,7 +79,7 @@ def logged(configure, tmp_path_factory, new_store):
         if name not in made:
             if name == "files":
                 (folder / "recorded").mkdir()
-                for source in sources(configure(*SMALL).dataset):
+                for source in list_sources(configure(*SMALL).dataset):
                     for session in source():
                         store.write_events(session, folder / "recorded" / f"{session.date}.parquet")
             recorded = ["dataset=parquet", f"dataset.path={folder / 'recorded'}", "dataset.calendar=24/7"]
@@ -163,7 +163,7 @@ def test_sessions_are_compared_as_far_as_they_are_the_same(logged, capsys, run, 
 
 def test_a_shorter_session_is_the_same_before_its_last_instant(configure):
     """The instant itself may have had more events."""
-    (session,) = (s for source in sources(configure(*SMALL, "dataset.sessions=1").dataset) for s in source())
+    (session,) = (s for source in list_sources(configure(*SMALL, "dataset.sessions=1").dataset) for s in source())
     stamps = session.events["ts_recv"].to_physical()
     short = replace(session, events=session.events.head(500), close=int(stamps[499]))
     assert _same_until(session, session.events.height) == session.close + 1
@@ -185,7 +185,7 @@ def test_sessions_whose_other_symbols_are_not_all_there_are_not_compared(logged,
 @pytest.mark.slow
 def test_a_date_is_streamed_together_however_its_sessions_come(configure):
     """As files that are named by symbol give them; memory holds no more than a date's."""
-    given = [s for source in sources(configure(*SMALL, "dataset=synthetic_basket").dataset) for s in source()]
+    given = [s for source in list_sources(configure(*SMALL, "dataset=synthetic_basket").dataset) for s in source()]
     given = sorted(given, key=lambda s: s.symbol)
     dates, symbols = sorted({s.date for s in given}), [s.symbol for s in given[::2]]
     heights = {(s.symbol, s.date): s.events.height for s in given}
@@ -283,7 +283,7 @@ def test_only_the_runs_own_files_are_read_at_its_path(logged, capsys, tmp_path):
 def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged, capsys, configure):
     uri, run_id, _ = logged("files")
     recorded = artifacts_folder(uri) / "recorded"
-    (source,) = sources(configure("dataset.session_length=5m", "dataset.sessions=1", "dataset.seed=7").dataset)
+    (source,) = list_sources(configure("dataset.session_length=5m", "dataset.sessions=1", "dataset.seed=7").dataset)
     (session,) = source()
     more = recorded / "more.parquet"
     store.write_events(session, more)
@@ -299,7 +299,7 @@ def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged,
 def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_hold(configure, data):
     zipped = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
     dataset = configure("dataset=lobster", f"dataset.path={zipped}", "dataset.max_events=100").dataset
-    (digest,) = (s.digest for source in sources(dataset) for s in source())
+    (digest,) = (s.digest for source in list_sources(dataset) for s in source())
     check_path(dataset, {"dataset": {"sessions": [{"digest": digest}]}}, "--path FILE")
     for sessions in ([{"digest": "0" * 64}], [], [{}]):
         with pytest.raises(ConfigError, match="give the location of the data, --path FILE"):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
 from ofiml.config import ActivityBars, TimeBars
-from ofiml.data.schema import F_LAST, times
-from ofiml.data.sessions import sources
+from ofiml.data.schema import F_LAST, extract_times
+from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from ofiml.features.batch import compute, pieces
 from ofiml.features.catalogue import CATALOGUE, INDEX
@@ -74,7 +74,7 @@ REAL = [
 
 @pytest.mark.parametrize(("name", "path", "bars"), slow_except([REAL[0]], REAL), ids=[r[0] for r in REAL])
 def test_a_whole_real_session_gives_the_same_bits(data, configure, name, path, bars):
-    s = next(sources(configure(f"dataset={name}", f"dataset.path={data(path)}").dataset)[0]())
+    s = next(list_sources(configure(f"dataset={name}", f"dataset.path={data(path)}").dataset)[0]())
     live, _ = assert_same(s, bars)
     assert len(live) > 50
 
@@ -112,7 +112,7 @@ def test_features_on_demand_are_those_of_a_bar_that_ends_then_and_change_nothing
                 asked[int(row[0])] = stream.compute_features(int(row[0]))
     for t, values in list(asked.items())[::17]:  # the last answer at t is that after all rows of t
         edges = [*range(s.open, t, 2 * S), t]
-        past = replace(s, events=s.events.filter(pl.Series(times(s.events) <= t)))
+        past = replace(s, events=s.events.filter(pl.Series(extract_times(s.events) <= t)))
         batch = compute(past, m, PLAN, np.array(edges, np.int64))
         np.testing.assert_array_equal(values, batch.features[-1])
     assert_same(s, BARS[0])

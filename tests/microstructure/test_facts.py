@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from ofiml.bars.time import select_states
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.data.synthetic import simulate
 from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
@@ -325,7 +325,7 @@ def test_command_writes_numbers_table_and_figures(tmp_path):
     ("given", "sentence"),
     [
         (["dataset=synthetic"], "write LABEL="),
-        (["a=dataset=synthetic", "a=dataset=synthetic"], "given twice"),
+        (["a=dataset=synthetic", "a=dataset=synthetic"], "occurs twice"),
         (["a=dataset=sythetic"], "Did you mean dataset=synthetic"),
         (["a=dataset='synthetic"], "cannot read"),
         (["a=dataset=lobster dataset.path=nowhere.zip"], "matches no file"),
@@ -353,7 +353,7 @@ def raw(data):
 
 @pytest.fixture(scope="module")
 def amzn(data):
-    (one,) = sources(file_dataset("lobster", data(AMZN)))[0]()
+    (one,) = list_sources(file_dataset("lobster", data(AMZN)))[0]()
     return measure_facts(one, "message")
 
 

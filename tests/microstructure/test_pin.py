@@ -13,10 +13,10 @@ from ofiml.microstructure.toxicity.likelihood import (
     NAMES,
     Days,
     Parameters,
-    log_likelihood,
-    observed_information,
+    compute_log_likelihood,
+    compute_observed_information,
+    compute_value_and_gradient,
     simulate_days,
-    value_and_gradient,
 )
 from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from tests.books import SECOND, session
@@ -54,12 +54,12 @@ def poisson(rate, count):
 )
 def test_the_likelihood_equals_exact_arithmetic(p):
     buys, sells = simulate_days(replace(p, alpha=0.5, mu=p.mu + 1), 12, np.random.default_rng(5))
-    assert log_likelihood(p, buys, sells) == pytest.approx(exact(p, buys, sells), rel=1e-12)
+    assert compute_log_likelihood(p, buys, sells) == pytest.approx(exact(p, buys, sells), rel=1e-12)
 
 
 def test_what_cannot_be_has_likelihood_minus_infinity_and_what_must_be_has_one():
-    assert log_likelihood(Parameters(0.0, 0.5, 5.0, 0.0, 1.0), np.array([1]), np.array([1])) == -math.inf
-    assert log_likelihood(Parameters(0.0, 0.5, 5.0, 0.0, 0.0), np.array([0, 0]), np.array([0, 0])) == 0.0
+    assert compute_log_likelihood(Parameters(0.0, 0.5, 5.0, 0.0, 1.0), np.array([1]), np.array([1])) == -math.inf
+    assert compute_log_likelihood(Parameters(0.0, 0.5, 5.0, 0.0, 0.0), np.array([0, 0]), np.array([0, 0])) == 0.0
 
 
 def test_hundreds_of_trades_a_day_do_not_underflow():
@@ -67,8 +67,8 @@ def test_hundreds_of_trades_a_day_do_not_underflow():
     p = Parameters(0.3, 0.5, 100.0, 300.0, 2000.0)
     buys, sells = np.array([300, 3000, 0, 400]), np.array([2000, 2100, 2000, 0])
     assert math.exp(-p.epsilon_sell) == 0.0  # how the mistake is made; its other half is 2000.0**2000, an overflow
-    assert log_likelihood(p, buys, sells) == pytest.approx(exact(p, buys, sells), rel=1e-12)
-    many = log_likelihood(replace(p, mu=1e6, epsilon_sell=1e6), 1000 * buys, 1000 * sells)
+    assert compute_log_likelihood(p, buys, sells) == pytest.approx(exact(p, buys, sells), rel=1e-12)
+    many = compute_log_likelihood(replace(p, mu=1e6, epsilon_sell=1e6), 1000 * buys, 1000 * sells)
     assert math.isfinite(many)
 
 
@@ -77,7 +77,7 @@ def test_each_parameter_moves_the_likelihood_as_its_own_formula_says(name):
     """Not so where all are read from the first: then four of five gradients are 0."""
     buys, sells = simulate_days(TRUE, 8, np.random.default_rng(1))
     moved = replace(TRUE, **{name: getattr(TRUE, name) * 1.25})
-    before, after = (log_likelihood(p, buys, sells) for p in (TRUE, moved))
+    before, after = (compute_log_likelihood(p, buys, sells) for p in (TRUE, moved))
     assert abs(after - before) > 1e-3
     assert after - before == pytest.approx(exact(moved, buys, sells) - exact(TRUE, buys, sells), rel=1e-9)
 
@@ -93,12 +93,12 @@ def test_derivatives_are_those_of_the_likelihood(seed):
     days = Days.from_counts(*simulate_days(TRUE, 40, np.random.default_rng(seed)))
     theta = TRUE.vector * np.random.default_rng(seed).uniform(0.9, 1.1, 5)
     steps = np.diag(theta * 1e-5)
-    sides = [[value_and_gradient(theta + sign * step, days) for step in steps] for sign in (1, -1)]
+    sides = [[compute_value_and_gradient(theta + sign * step, days) for step in steps] for sign in (1, -1)]
     width = 2 * steps.sum(axis=1)
     by_value = np.array([(up[0] - down[0]) for up, down in zip(*sides, strict=True)]) / width
     by_gradient = np.array([(up[1] - down[1]) for up, down in zip(*sides, strict=True)]) / width[:, None]
-    np.testing.assert_allclose(value_and_gradient(theta, days)[1], by_value, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(-observed_information(theta, days), by_gradient, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(compute_value_and_gradient(theta, days)[1], by_value, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(-compute_observed_information(theta, days), by_gradient, rtol=1e-5, atol=1e-6)
 
 
 TRUTHS = [TRUE, Parameters(0.25, 0.6, 300.0, 400.0, 350.0), Parameters(0.5, 0.5, 15.0, 8.0, 6.0)]
@@ -150,12 +150,12 @@ def test_one_epsilon_is_the_restriction():
 def test_no_nearby_parameters_are_likelier():
     buys, sells = simulate_days(TRUE, 60, np.random.default_rng(3))
     found = fit_pin(buys, sells)
-    assert found.log_likelihood == log_likelihood(found.parameters, buys, sells)
+    assert found.log_likelihood == compute_log_likelihood(found.parameters, buys, sells)
     for i in range(5):
         for factor in (0.99, 0.9999, 1.0001, 1.01):
             vector = found.parameters.vector
             vector[i] *= factor
-            assert log_likelihood(Parameters(*vector), buys, sells) < found.log_likelihood
+            assert compute_log_likelihood(Parameters(*vector), buys, sells) < found.log_likelihood
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -219,7 +219,7 @@ def test_the_maximum_is_not_below_the_truth(epsilon, share):
     true = Parameters(0.3, 0.4, share * epsilon, epsilon, 1.5 * epsilon)
     days = simulate_days(true, 60, np.random.default_rng(7))
     found = fit_pin(*days)
-    assert found.log_likelihood >= log_likelihood(true, *days)
+    assert found.log_likelihood >= compute_log_likelihood(true, *days)
     assert found.agreeing > 3
 
 
@@ -233,8 +233,8 @@ def test_the_maximum_is_not_below_the_truth(epsilon, share):
         (np.ones(30), np.append(0.5, np.ones(29)), "sells of day 1 is 0.5"),
         (np.ones(30), np.append(np.nan, np.ones(29)), "sells of day 1 is nan"),
         (np.ones(30), np.append(np.inf, np.ones(29)), "sells of day 1 is inf"),
-        (np.ones((30, 2)), np.ones(30), "buys must be one number a day"),
-        (np.array(["1"] * 30), np.ones(30), "buys must be one number a day"),
+        (np.ones((30, 2)), np.ones(30), "buys must be one number per day"),
+        (np.array(["1"] * 30), np.ones(30), "buys must be one number per day"),
     ],
 )
 def test_bad_counts_are_refused_in_a_sentence(buys, sells, sentence):

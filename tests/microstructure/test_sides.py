@@ -13,19 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from ofiml.data.sessions import sources
-from ofiml.data.trades import trades
+from ofiml.data.sessions import list_sources
+from ofiml.data.trades import list_trades
 from ofiml.errors import DataError
 from ofiml.microstructure.toxicity.sides import (
     Agreement,
     classify_bulk,
-    cut_time_bars,
-    cut_volume_bars,
-    lee_ready,
+    cut_trades_by_time,
+    cut_trades_by_volume,
+    find_quotes_before,
     measure_agreement,
     measure_net_agreement,
-    quotes_before,
-    tick_rule,
+    sign_by_lee_ready,
+    sign_by_tick_rule,
 )
 from tests.books import SECOND, TICK, mirrored, random_session, session
 from tests.golden.test_aapl import file_dataset
@@ -60,7 +60,7 @@ def cut_short(one, rows):
 def test_trades_are_as_the_feed_has_them():
     rows = [{"t": i, "book": [(100, 5, 102, 5)], "action": a, "side": s, "size": 3 + i} for i, (a, s) in enumerate(
         [("A", "B"), ("T", "B"), ("T", "A"), ("C", "A"), ("T", "N")])]  # fmt: skip
-    found = trades(priced(session(rows), [200, 204, 200, None, None]))
+    found = list_trades(priced(session(rows), [200, 204, 200, None, None]))
     assert found["row"].to_list() == [1, 2, 4]
     assert found["ts_recv"].to_list() == [1 * SECOND, 2 * SECOND, 4 * SECOND]
     assert found["price"].to_list() == [102 * TICK, 100 * TICK, None]
@@ -84,12 +84,12 @@ def told_by_ticks(prices):
 @given(st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=30))
 def test_the_tick_rule_equals_a_loop(prices):
     table = pl.DataFrame({"price": pl.Series(prices, dtype=pl.Int64)})
-    assert tick_rule(table).tolist() == told_by_ticks(prices)
+    assert sign_by_tick_rule(table).tolist() == told_by_ticks(prices)
 
 
 def told_by_quotes(one, per, lag):
     """Lee & Ready, a trade and a book at a time."""
-    found, ticks = [], iter(told_by_ticks(trades(one)["price"].to_list()))
+    found, ticks = [], iter(told_by_ticks(list_trades(one)["price"].to_list()))
     rows = one.events.with_columns(pl.col("ts_recv").to_physical()).to_dicts()
     for i, row in enumerate(rows):
         if row["action"] != "T":
@@ -108,7 +108,7 @@ def told_by_quotes(one, per, lag):
 @given(seeds, st.sampled_from([0, 1, SECOND // 10, 5 * SECOND]), st.sampled_from(["message", "row"]))
 def test_lee_ready_equals_a_loop(seed, lag, per):
     one = random_trades(seed)
-    assert lee_ready(one, trades(one), per, lag).tolist() == told_by_quotes(one, per, lag)
+    assert sign_by_lee_ready(one, list_trades(one), per, lag).tolist() == told_by_quotes(one, per, lag)
 
 
 def test_lee_ready_by_hand():
@@ -126,11 +126,11 @@ def test_lee_ready_by_hand():
     ]
     rows = [{"t": t, "action": a, "book": b, "flags": f} for t, a, b, _, f in told]
     one = priced(session(rows), [p for _, _, _, p, _ in told])
-    assert lee_ready(one, trades(one), "message", 0).tolist() == [0, 1, -1, 1, 1, -1, -1, 0]
+    assert sign_by_lee_ready(one, list_trades(one), "message", 0).tolist() == [0, 1, -1, 1, 1, -1, -1, 0]
     # Quotes 1.5 s old: above the first's mid is the third trade, and before the other side went, the one at 6 s.
-    assert lee_ready(one, trades(one), "message", 3 * SECOND // 2).tolist() == [0, 0, 1, 1, 1, -1, 1, 0]
+    assert sign_by_lee_ready(one, list_trades(one), "message", 3 * SECOND // 2).tolist() == [0, 0, 1, 1, 1, -1, 1, 0]
     with pytest.raises(DataError, match="look ahead"):
-        lee_ready(one, trades(one), "message", -1)
+        sign_by_lee_ready(one, list_trades(one), "message", -1)
 
 
 @patient
@@ -138,10 +138,13 @@ def test_lee_ready_by_hand():
 def test_the_mirror_has_the_opposite_sides(seed, lag):
     one = random_trades(seed)
     other = mirrored(one)
-    ours, theirs = (lee_ready(s, trades(s), "message", lag) for s in (one, other))
+    ours, theirs = (sign_by_lee_ready(s, list_trades(s), "message", lag) for s in (one, other))
     np.testing.assert_array_equal(ours, -theirs)
     for freedom in (None, 0.25):
-        a, b = (classify_bulk(trades(s), cut_volume_bars(trades(s), 5), freedom=freedom) for s in (one, other))
+        a, b = (
+            classify_bulk(list_trades(s), cut_trades_by_volume(list_trades(s), 5), freedom=freedom)
+            for s in (one, other)
+        )
         np.testing.assert_array_equal(a["signed"], -b["signed"])
         np.testing.assert_array_equal(a["classified"], b["classified"])
 
@@ -151,24 +154,24 @@ def test_the_mirror_has_the_opposite_sides(seed, lag):
 def test_what_comes_later_changes_nothing(seed, rows):
     one = random_trades(seed, 120)
     short = cut_short(one, rows)
-    before, whole = trades(short), trades(one)
-    np.testing.assert_array_equal(tick_rule(before), tick_rule(whole)[: before.height])
-    ours = [lee_ready(s, trades(s), "row", SECOND // 10) for s in (short, one)]
+    before, whole = list_trades(short), list_trades(one)
+    np.testing.assert_array_equal(sign_by_tick_rule(before), sign_by_tick_rule(whole)[: before.height])
+    ours = [sign_by_lee_ready(s, list_trades(s), "row", SECOND // 10) for s in (short, one)]
     np.testing.assert_array_equal(ours[0], ours[1][: before.height])
     for cuts in (
-        [cut_volume_bars(t, 7) for t in (before, whole)],
-        [cut_time_bars(trades(s), s, SECOND) for s in (short, one)],
+        [cut_trades_by_volume(t, 7) for t in (before, whole)],
+        [cut_trades_by_time(list_trades(s), s, SECOND) for s in (short, one)],
     ):
         a, b = (classify_bulk(t, c) for t, c in zip((before, whole), cuts, strict=True))
         assert a.equals(b.head(a.height))
 
 
 def test_hindsight_looks_ahead_and_is_asked_for():
-    found = trades(random_trades(1, 2000))
-    plain, whole = (classify_bulk(found, cut_volume_bars(found, 40), hindsight=h) for h in (False, True))
+    found = list_trades(random_trades(1, 2000))
+    plain, whole = (classify_bulk(found, cut_trades_by_volume(found, 40), hindsight=h) for h in (False, True))
     assert plain["classified"].sum() < whole["classified"].sum()
     first = found.head(found.height // 2)
-    ahead = classify_bulk(first, cut_volume_bars(first, 40), hindsight=True)
+    ahead = classify_bulk(first, cut_trades_by_volume(first, 40), hindsight=True)
     assert not ahead["signed"].equals(whole["signed"].head(ahead.height))
 
 
@@ -185,15 +188,15 @@ def bars_by_loop(found, key):
 @patient
 @given(seeds, st.integers(1, 30))
 def test_volume_bars_equal_one_lot_at_a_time(seed, lots):
-    found = trades(random_trades(seed))
-    cut = cut_volume_bars(found, lots)
+    found = list_trades(random_trades(seed))
+    cut = cut_trades_by_volume(found, lots)
     expected, total = bars_by_loop(found, lambda i, k: k // lots)
     assert len(cut.known_at) == total // lots
-    assert (cut.total(1) == lots).all()
+    assert (cut.sum_lots(1) == lots).all()
     sign, stamps = found["sign"].to_numpy(), found["ts_recv"].to_numpy()
     for k in range(total // lots):
-        assert cut.total(sign)[k] == sum(s for _, _, s in expected[k])
-        assert cut.last(np.arange(found.height))[k] == expected[k][-1][0]
+        assert cut.sum_lots(sign)[k] == sum(s for _, _, s in expected[k])
+        assert cut.take_last(np.arange(found.height))[k] == expected[k][-1][0]
         assert cut.known_at[k] == stamps[expected[k][-1][0]]
 
 
@@ -201,24 +204,24 @@ def test_volume_bars_equal_one_lot_at_a_time(seed, lots):
 @given(seeds, st.sampled_from([SECOND, 7 * SECOND // 10]))
 def test_time_bars_equal_one_lot_at_a_time(seed, step):
     one = random_trades(seed)
-    found, cut = trades(one), cut_time_bars(trades(one), one, step)
+    found, cut = list_trades(one), cut_trades_by_time(list_trades(one), one, step)
     stamps, sign = found["ts_recv"].to_list(), found["sign"].to_numpy()
     # (open, close], with a trade at the open in the first.
     expected, _ = bars_by_loop(found, lambda i, k: max(math.ceil((stamps[i] - one.open) / step), 1))
     expected = {end: e for end, e in expected.items() if one.open + end * step <= one.close}
     assert (cut.known_at - one.open).tolist() == [end * step for end in expected]
-    assert cut.total(1).tolist() == [len(e) for e in expected.values()]
-    assert cut.total(sign).tolist() == [sum(s for _, _, s in e) for e in expected.values()]
+    assert cut.sum_lots(1).tolist() == [len(e) for e in expected.values()]
+    assert cut.sum_lots(sign).tolist() == [sum(s for _, _, s in e) for e in expected.values()]
 
 
 @patient
 @given(seeds, st.sampled_from([None, 0.25, 5.0]), st.booleans())
 def test_bulk_equals_a_loop(seed, freedom, hindsight):
     one = random_trades(seed, 200)
-    found = trades(one).with_columns(pl.col("price").fill_null(1000 * TICK))
-    cut = cut_time_bars(found, one, SECOND)
+    found = list_trades(one).with_columns(pl.col("price").fill_null(1000 * TICK))
+    cut = cut_trades_by_time(found, one, SECOND)
     got = classify_bulk(found, cut, freedom=freedom, hindsight=hindsight)
-    price, volume = cut.last(found["price"].to_numpy()).tolist(), cut.total(1).tolist()
+    price, volume = cut.take_last(found["price"].to_numpy()).tolist(), cut.sum_lots(1).tolist()
     moves = [(b - a, w) for a, b, w in zip(price[:-1], price[1:], volume[1:], strict=True)]
     for k in range(len(price)):
         past = moves if hindsight else moves[: max(k - 1, 0)]
@@ -239,7 +242,7 @@ def test_agreement_by_hand():
     table = pl.DataFrame({"size": [1, 2, 4, 8, 16], "sign": [1, 1, -1, 0, -1]})
     got = measure_agreement(table, np.array([1, -1, 0, 1, -1], np.int8))
     assert got == Agreement(
-        trades=4, lots=23, untold=1, untold_lots=8, classified=3, classified_lots=19, agreed=2, agreed_lots=17
+        trades=4, lots=23, unsigned=1, unsigned_lots=8, classified=3, classified_lots=19, agreed=2, agreed_lots=17
     )
     assert (got.share, got.share_of_lots) == (2 / 4, 17 / 23)
     assert (got + got).share == got.share
@@ -251,14 +254,14 @@ def test_netted_by_hand():
     rows = [{"t": t, "book": [(100, 5, 102, 5)], "action": "T", "side": s, "size": n} for t, s, n in [
         (0.5, "B", 6), (0.6, "A", 2), (1.5, "A", 3), (1.6, "N", 3)]]  # fmt: skip
     one = session(rows, close=2)
-    found = trades(one)
-    cut = cut_time_bars(found, one, SECOND)
+    found = list_trades(one)
+    cut = cut_trades_by_time(found, one, SECOND)
     got = measure_net_agreement(found, cut, np.array([8, -6]))  # all bought, all sold
     assert (got.bars, got.lots) == (2, 11)
     assert got.right == 6 + 3
     assert got.half == (4 + 2) + 1.5  # 4 and 4 of 6 and 2; half of the 3 that are told
     assert (
-        measure_net_agreement(found, cut, cut.total(found["sign"].to_numpy())).right == 8 + 2.25
+        measure_net_agreement(found, cut, cut.sum_lots(found["sign"].to_numpy())).right == 8 + 2.25
     )  # 3 of 6 sold: three quarters
     assert got.share_of_half == 7.5 / 11
     assert (got + got).share == 9 / 11
@@ -266,9 +269,9 @@ def test_netted_by_hand():
 
 def test_without_trades_there_is_nothing():
     one = session([{"t": 0, "book": [(100, 5, 102, 5)]}, {"t": 2, "book": [(100, 5, 102, 5)]}])
-    found = trades(one)
-    assert lee_ready(one, found, "message", 0).tolist() == []
-    for cut in (cut_volume_bars(found, 5), cut_time_bars(found, one, SECOND)):
+    found = list_trades(one)
+    assert sign_by_lee_ready(one, found, "message", 0).tolist() == []
+    for cut in (cut_trades_by_volume(found, 5), cut_trades_by_time(found, one, SECOND)):
         assert classify_bulk(found, cut).height == 0
         assert math.isnan(measure_net_agreement(found, cut, np.empty(0, np.int64)).share)
 
@@ -277,17 +280,17 @@ def test_without_trades_there_is_nothing():
 def test_bad_bars_are_refused(lots):
     one = random_trades(0)
     with pytest.raises(DataError, match="choose a size"):
-        cut_volume_bars(trades(one), lots)
+        cut_trades_by_volume(list_trades(one), lots)
     with pytest.raises(DataError, match="1 or more"):
-        cut_time_bars(trades(one), one, lots)
+        cut_trades_by_time(list_trades(one), one, lots)
     with pytest.raises(DataError, match="degrees of freedom"):
-        classify_bulk(trades(one), cut_volume_bars(trades(one), 5), freedom=float(lots))
+        classify_bulk(list_trades(one), cut_trades_by_volume(list_trades(one), 5), freedom=float(lots))
 
 
 def test_bars_that_would_fill_the_memory_are_refused():
-    huge = trades(random_trades(0)).with_columns(size=pl.lit(10**12, pl.Int64))
+    huge = list_trades(random_trades(0)).with_columns(size=pl.lit(10**12, pl.Int64))
     with pytest.raises(DataError, match="choose a size"):
-        cut_volume_bars(huge, 1)
+        cut_trades_by_volume(huge, 1)
 
 
 def test_amzn_sides_from_the_raw_files(data):
@@ -303,10 +306,10 @@ def test_amzn_sides_from_the_raw_files(data):
         last = price
         middle = (book[i - 1, 0] + book[i - 1, 2]) / 2 if i else price
         expected.append(int(np.sign(price - middle)) or tick)
-    (one,) = sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
-    found = trades(one)
-    assert lee_ready(one, found, "message", 0).tolist() == expected
+    (one,) = list_sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
+    found = list_trades(one)
+    assert sign_by_lee_ready(one, found, "message", 0).tolist() == expected
     assert measure_agreement(found, np.array(expected, np.int8)).share == pytest.approx(0.9722, abs=1e-4)
-    best = quotes_before(one, found, "message", 0)
+    best = find_quotes_before(one, found, "message", 0)
     outside = ((found["price"] >= best["ask"]) | (found["price"] <= best["bid"])).fill_null(False).to_numpy()
     assert (found["sign"].to_numpy() == expected)[outside].all()

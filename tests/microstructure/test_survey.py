@@ -8,7 +8,7 @@ import pytest
 from ofiml.bars.time import select_states
 from ofiml.cli import data as command
 from ofiml.data.readers import READERS
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.microstructure.facts.book import measure_spread
 from tests.data.test_readers import GOOD, csv, read
 
@@ -34,7 +34,7 @@ def test_one_bad_file_does_not_hide_the_others(call, tmp_path):
     assert code == 1
     assert [line.split()[0] for line in out.splitlines() if line[:2] in ("X ", "Y ")] == ["X", "Y", "X", "Y"]
     assert "refused: b.csv, line 3, column ask_px_00: 'x' cannot be read" in out
-    assert "X 2024-10-21: noticed and kept 1 no_effect" in out
+    assert "X 2024-10-21: flagged and kept 1 no_effect" in out
 
 
 def test_a_session_in_several_files_is_refused_with_their_names(call, tmp_path):
@@ -69,7 +69,7 @@ def test_json_holds_the_same(call, tmp_path):
 def test_what_is_described_is_what_is_measured(call, data, configure):
     path = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
     code, out, _ = call("describe", "dataset=lobster", f"dataset.path={path}")
-    (session,) = sources(configure("dataset=lobster", f"dataset.path={path}").dataset)[0]()
+    (session,) = list_sources(configure("dataset=lobster", f"dataset.path={path}").dataset)[0]()
     assert code == 0
     assert f"spread {measure_spread(session, select_states(session, 'message'))['mean']:.2f} ticks on average" in out
 
@@ -78,7 +78,7 @@ def test_converted_to_lobster_it_is_the_same_market(call, tmp_path, configure):
     dataset = "dataset=synthetic", "dataset.sessions=2", "dataset.session_length=2m"
     code, out, _ = call("convert", "--to", "lobster", "--out", tmp_path / "out", *dataset)
     assert (code, out.count("wrote")) == (0, 6)  # with the truth beside each
-    simulated = [s for source in sources(configure(*dataset).dataset) for s in source()]
+    simulated = [s for source in list_sources(configure(*dataset).dataset) for s in source()]
     found = read(tmp_path / "out" / "*_message_*.csv", "lobster")
     book = [c for c in simulated[0].events.columns if c[4:6] in ("px", "sz")]
     for there, back in zip(simulated, found, strict=True):
@@ -106,9 +106,9 @@ def test_wrong_arguments_are_a_sentence(call):
 def test_converted_to_parquet_it_reads_back_from_its_folder(call, tmp_path, configure):
     dataset = "dataset=synthetic", "dataset.sessions=2", "dataset.session_length=2m"
     assert call("convert", "--out", tmp_path / "out", *dataset)[0] == 0
-    simulated = [s for source in sources(configure(*dataset).dataset) for s in source()]
+    simulated = [s for source in list_sources(configure(*dataset).dataset) for s in source()]
     again = configure("dataset=parquet", f"dataset.path={tmp_path / 'out'}").dataset
-    found = [s for source in sources(again) for s in source()]
+    found = [s for source in list_sources(again) for s in source()]
     assert len(found) == 2
     assert all(a.events.equals(b.events) for a, b in zip(simulated, found, strict=True))
     code, _, _ = call("convert", "--out", tmp_path / "out", *dataset)

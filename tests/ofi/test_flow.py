@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.bars.time import select_states, time_bars
+from ofiml.bars.time import cut_time_bars, select_states
 from ofiml.data.schema import (
     F_LAST,
     F_SNAPSHOT,
@@ -71,7 +71,7 @@ def test_flow_of_all_states_is_that_of_each_pair(book):
 
 def table(s, per="message", step=1):
     book = select_states(s, per)
-    bars = time_bars(s, book, step * 10**9)
+    bars = cut_time_bars(s, book, step * 10**9)
     return compute_bar_flow(s, per, bars)
 
 

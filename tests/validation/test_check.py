@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.data.schema import times
+from ofiml.data.schema import extract_times
 from ofiml.data.synthetic import simulate
 from ofiml.errors import LeakError
 from ofiml.labels import Encoder
@@ -355,7 +355,7 @@ def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
 
 def test_another_future_leaves_the_past(configure):
     session = simulate(configure(*MARKET).dataset, 0)[0]
-    t = int(times(session.events)[20_000])
+    t = int(extract_times(session.events)[20_000])
     other = alter_future(session, t, 1)
     until = pl.col("ts_recv").to_physical() <= t
     assert session.events.filter(until).equals(other.events.filter(until))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.data.schema import times
+from ofiml.data.schema import extract_times
 from ofiml.data.sessions import Source
 from ofiml.data.synthetic import simulate
 from ofiml.samples import prepare as rows_room
@@ -46,7 +46,7 @@ def corrupted(session, t, seed=0):
     """The session with every price, size, side and action after t replaced by random ones; times stay."""
     rng = np.random.default_rng(seed)
     events = session.events
-    after = pl.Series(times(events) > t)
+    after = pl.Series(extract_times(events) > t)
     n = events.height
     shift = pl.Series(rng.integers(-50, 50, n).cumsum() * session.tick)
     changed = {}
@@ -64,7 +64,7 @@ def corrupted(session, t, seed=0):
 def studied(config, monkeypatch, change=lambda session: session):
     """The study of `config` with each of its sessions changed."""
     sessions = [change(s) for i in range(config.dataset.sessions) for s in simulate(config.dataset, i)]
-    monkeypatch.setattr(rows_room, "sources", lambda dataset: [Source(lambda s=s: iter([s])) for s in sessions])
+    monkeypatch.setattr(rows_room, "list_sources", lambda dataset: [Source(lambda s=s: iter([s])) for s in sessions])
     with Stages() as stages:
         return experiment.run(config, stages)
 

@@ -1,8 +1,7 @@
 """Bars of equal activity: of equal volume, currency traded, number of trades or number of events.
 
 A bar is (open, close] and never splits a timestamp: it closes at the first receipt time at which its sum reaches the
-threshold. The close is known once a later row or clock time has been seen. One kernel cuts a recorded session and a
-live stream.
+threshold. The close is known at the first later row or clock time. One kernel cuts recorded sessions and live streams.
 """
 
 import math
@@ -19,7 +18,7 @@ from ofiml.data.schema import (
     F_LAST,
     NO_PRICE,
     Session,
-    times,
+    extract_times,
 )
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
@@ -35,7 +34,7 @@ CUTTER_STATE = np.dtype(
 
 
 def count_units(kind: str, threshold: float, size_unit: float) -> int:
-    """Convert a threshold to the integer units that its kind counts: lots, trades, states, or 1e-9 currency times lots.
+    """Convert a threshold to the integer units of its kind: lots, trades, states, or 1e-9 currency times lots.
 
     Rounds up to the smallest integer that reaches the threshold, in exact arithmetic: 1 coin is ten lots of 0.1.
     """
@@ -43,8 +42,8 @@ def count_units(kind: str, threshold: float, size_unit: float) -> int:
     return math.ceil({"volume": exact / unit, "dollar": exact * PRICE_SCALE / unit}.get(kind, exact))
 
 
-def new_cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
-    """Return the kernel's state (1,) at a session's open, UTC ns. Its sums are exact below 2^53."""
+def make_cutter(kind: str, threshold: float, open_: int, size_unit: float) -> NDArray:
+    """Make the kernel's state (1,) at a session's open, UTC ns. Its sums are exact below 2^53."""
     state = np.zeros(1, CUTTER_STATE)
     state["kind"], state["threshold"] = KINDS.index(kind), count_units(kind, threshold, size_unit)
     state["open"] = state["last"] = open_
@@ -77,7 +76,7 @@ def update_cutter_py(state: NDArray, stamp: int, action: int, price: int, size: 
 def _cut_session_py(
     state: NDArray, stamp: Int64, action: Int64, price: Int64, size: Int64, is_state: NDArray[np.bool_], out: Int64
 ) -> int:
-    """Cut a whole session: write the closes (ns) to `out` and return their number."""
+    """Cut a session: write the closes (ns) to `out` and return their number."""
     count = 0
     for i in range(len(stamp)):
         closed = update_cutter_py(state, stamp[i], action[i], price[i], size[i], is_state[i])
@@ -94,19 +93,19 @@ update_cutter = compiled(update_cutter_py)
 _cut_session = compiled(_cut_session_py)
 
 
-def activity_bars(session: Session, book: Book, kind: str, threshold: float, per: str) -> Bars:
+def cut_activity_bars(session: Session, book: Book, kind: str, threshold: float, per: str) -> Bars:
     """Cut bars of `threshold` units traded (volume), currency traded (dollar), trades, or states (events).
 
     Trades of unknown side count; a trade without a price adds no currency. The last, incomplete bar of the session is
-    left out. Raises DataError if no bar is filled.
+    omitted. Raises DataError for a session with no complete bar, or with too many.
     """
     events = session.events
     is_state = np.ones(events.height, np.bool_) if per == "row" else ((events["flags"] & F_LAST) != 0).to_numpy()
     action = events["action"].to_physical().to_numpy().astype(np.int64)
     closes = np.empty(events.height + 1, np.int64)
     count = _cut_session(
-        new_cutter(kind, threshold, session.open, session.size_unit),
-        times(events),
+        make_cutter(kind, threshold, session.open, session.size_unit),
+        extract_times(events),
         action,
         events["price"].fill_null(NO_PRICE).to_numpy(),
         events["size"].fill_null(0).to_numpy(),

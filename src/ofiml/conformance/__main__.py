@@ -1,4 +1,4 @@
-"""`python -m ofiml.conformance` runs the command `ofiml conformance`, a program that stands above this room."""
+"""Entry point of `python -m ofiml.conformance`: run the command `ofiml conformance`."""
 
 import runpy
 

@@ -1,4 +1,4 @@
-"""The conformance file as types. The file itself explains each field, under `fields`."""
+"""Types of the conformance file. The file documents each field under `fields`."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ Flow = list[list[int | None]]
 
 
 class State(TypedDict):
-    """The book after one row of the feed: [price, size] per level, best first, None where there is no level."""
+    """The book after one row of the feed: [price, size] per level, best first, None for a missing level."""
 
     time: int
     bids: list[list[int] | None]
@@ -20,7 +20,7 @@ class State(TypedDict):
 
 
 class Given(TypedDict):
-    """The part of a case that an implementation sees: times in ns, prices in 0.0001 of the currency, sizes in lots."""
+    """The input of a case: times in ns, prices in 0.0001 of the currency, sizes in lots."""
 
     levels: int
     states: list[State]
@@ -28,7 +28,7 @@ class Given(TypedDict):
 
 
 class Answer(TypedDict):
-    """The known answer: flow per state and level and, where there are bars, their sums and numbers of events."""
+    """The known answer: flow per state and level and, if there are bars, their sums and numbers of events."""
 
     flow: Flow
     bar_flow: Flow | None
@@ -36,6 +36,8 @@ class Answer(TypedDict):
 
 
 class Case(TypedDict):
+    """One case: its input, its known answer, and the sentence, source and working behind it."""
+
     id: str
     sentence: str
     source: str

@@ -1,6 +1,6 @@
 """Check an implementation of OFI against the conformance books.
 
-An implementation is a function of one argument and knows nothing of this package:
+An implementation is a function of one argument and needs nothing from this package:
 
     def answers(given):
         given["levels"]         # number of levels
@@ -8,12 +8,12 @@ An implementation is a function of one argument and knows nothing of this packag
                                 #   time (ns), bids and asks ([price, size] or None per level, best first),
                                 #   ends_message (bool), boundary (None, session, halt, clear or snapshot)
         given["edges"]          # None, or the edges of bars (ns); bar k is (edges[k], edges[k + 1]]
-        return {"flow": …,      # one list a state: a number per level, None where no flow is measured
-                "bar_flow": …,  # one list a bar: the sum of each level's flow; only if there are edges
-                "bar_events": …}  # one number a bar: the messages that end in it; only if there are edges
+        return {"flow": …,      # one list per state: a number per level, None where no flow is measured
+                "bar_flow": …,  # one list per bar: the sum of each level's flow; only if there are edges
+                "bar_events": …}  # one number per bar: the messages that end in it; only if there are edges
 
-All values are plain ints, lists and dicts. A part that the implementation does not compute is left out; None stands for
-the whole case. Both count as not supported, never as passed. Where no flow is measured, 0, None and NaN are all right.
+All values are ints, lists and dicts. An implementation may omit a part that it does not compute, or return None for a
+whole case. Both count as not supported, never as passed. Where no flow is measured, 0, None and NaN are all correct.
 """
 
 import math
@@ -35,7 +35,7 @@ ANSWER_UNITS = {"flow": "state", "bar_flow": "bar", "bar_events": "bar"}
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One number that differs: `where` in the case, the `expected` one and what was `got`."""
+    """One number that differs: its place in the case, the expected and the actual number."""
 
     where: str
     expected: str
@@ -44,7 +44,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """The result of one case: the numbers that differ, and the parts of the answer that were left out."""
+    """The result of one case: the numbers that differ, and the parts of the answer that are missing."""
 
     case: Case
     differences: list[Difference] = field(default_factory=list)
@@ -52,15 +52,15 @@ class CaseResult:
 
     @property
     def verdict(self) -> str:
-        """`differs` if a number is wrong, else `not supported` if a part was left out, else `passes`."""
+        """`differs` if a number is wrong, else `not supported` if a part is missing, else `passes`."""
         return "differs" if self.differences else "not supported" if self.unsupported else "passes"
 
 
 def check_case(implementation: Implementation, case: Case) -> CaseResult:
-    """Compare an implementation's answer to one case with the known one, number by number and exactly.
+    """Compare an implementation's answer to one case with the known answer, number by number and exactly.
 
-    An exception in the implementation counts as a difference. Raises DataError where the answer has another shape than
-    the case asks for.
+    An exception in the implementation counts as a difference. Raises DataError for an answer of another shape than the
+    case requires.
     """
     result = CaseResult(case)
     try:
@@ -80,29 +80,29 @@ def check_case(implementation: Implementation, case: Case) -> CaseResult:
             result.unsupported.append(part)
         elif expected is not None:
             place = f"{case['id']}, {part}"
-            rows = _sequence(got, len(expected), f"one entry a {unit}", place)
+            rows = _require_sequence(got, len(expected), f"one entry per {unit}", place)
             for i, (right, row) in enumerate(zip(expected, rows, strict=True), 1):
                 _compare(result, right, row, f"{unit} {i}", f"{place}, {unit} {i}")
     return result
 
 
 def _compare(result: CaseResult, right: list[int | None] | int, row: Any, where: str, place: str) -> None:
-    """One row of an answer: a number, or one number a level."""
+    """Compare one row of an answer: a number, or one number per level."""
     if isinstance(right, int):
-        pairs: list[tuple[str, int | None, Number | None]] = [(where + ", events", right, _number(row, place))]
+        pairs: list[tuple[str, int | None, Number | None]] = [(where + ", events", right, _convert_number(row, place))]
     else:
-        numbers = _sequence(row, len(right), "one number a level", place)
+        numbers = _require_sequence(row, len(right), "one number per level", place)
         pairs = [
-            (f"{where}, level {m}", e, _number(g, place))
+            (f"{where}, level {m}", e, _convert_number(g, place))
             for m, (e, g) in enumerate(zip(right, numbers, strict=True), 1)
         ]
     for at, expected, got in pairs:
         same = got is None or got == 0 if expected is None else got == expected
         if not same:
-            result.differences.append(Difference(at, _text(expected), _text(got)))
+            result.differences.append(Difference(at, _format_number(expected), _format_number(got)))
 
 
-def _sequence(got: Any, length: int, what: str, place: str) -> Sequence[Any]:
+def _require_sequence(got: Any, length: int, what: str, place: str) -> Sequence[Any]:
     got = got.tolist() if hasattr(got, "tolist") else got
     if not isinstance(got, list | tuple):
         raise DataError(f"{place}: got {got!r}, expected a list of {length}, {what}.")
@@ -111,8 +111,8 @@ def _sequence(got: Any, length: int, what: str, place: str) -> Sequence[Any]:
     return got
 
 
-def _number(got: Any, place: str) -> Number | None:
-    """Return a Python number, which compares exactly where numpy's floats do not; None for NaN."""
+def _convert_number(got: Any, place: str) -> Number | None:
+    """Convert to a Python number, which compares exactly, as numpy's floats do not; None for NaN."""
     got = got.item() if hasattr(got, "item") else got
     if got is None or (isinstance(got, float) and math.isnan(got)):
         return None
@@ -121,5 +121,5 @@ def _number(got: Any, place: str) -> Number | None:
     return got
 
 
-def _text(number: Number | None) -> str:
+def _format_number(number: Number | None) -> str:
     return "none" if number is None else str(number)

@@ -1,4 +1,4 @@
-"""This package's OFI as an implementation to check, computed as a study does: session, states, bars, flow."""
+"""This package's OFI as an implementation to check, computed as in a study: session, states, bars, flow."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ofiml.bars.time import select_states, time_bars
+from ofiml.bars.time import cut_time_bars, select_states
 from ofiml.conformance.books import Given, State
 from ofiml.data.quality import Quality
 from ofiml.data.schema import (
@@ -15,7 +15,7 @@ from ofiml.data.schema import (
     F_SNAPSHOT,
     Int64,
     Session,
-    schema,
+    make_schema,
 )
 from ofiml.features import kernel, layout
 from ofiml.features.batch import pieces
@@ -24,7 +24,7 @@ from ofiml.ofi.flow import compute_bar_flow, name_flow_columns
 
 _PRICE_UNIT = 100_000  # the file's 0.0001 in 1e-9
 _TICK = 100 * _PRICE_UNIT
-# How a feed's table says each boundary within a session: the row's action, and flags beside F_LAST.
+# Action and flags (beside F_LAST) of the row that marks each boundary.
 _MARKS = {
     None: ("A", 0),
     "session": ("A", 0),
@@ -35,44 +35,44 @@ _MARKS = {
 
 
 def answers(given: Given) -> dict[str, Any]:
-    """Return flow per state and level, row by row as a stream computes it, and sums and events per bar as a study does.
+    """Compute flow per state and level, row by row as in a stream, and sums and events per bar as in a study.
 
     `edges` bound a single session.
     """
     levels, edges = given["levels"], given["edges"]
     answer: dict[str, Any] = {"flow": []}
-    for rows in _sessions(given["states"]):
-        session = _session(rows, levels, edges or [rows[0]["time"], rows[-1]["time"]])
-        flow = _per_state(session)
+    for rows in _split_sessions(given["states"]):
+        session = _make_session(rows, levels, edges or [rows[0]["time"], rows[-1]["time"]])
+        flow = _measure_state_flow(session)
         answer["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
         if edges:
-            bars = time_bars(session, select_states(session, "message"), edges[1] - edges[0])
+            bars = cut_time_bars(session, select_states(session, "message"), edges[1] - edges[0])
             answer["bar_flow"] = compute_bar_flow(session, "message", bars).select(name_flow_columns(levels)).rows()
             answer["bar_events"] = bars.events.tolist()
     return answer
 
 
-def _per_state(session: Session) -> Iterator[list[int]]:
-    """The flow of each level by which each state moves the machine's growing sums."""
+def _measure_state_flow(session: Session) -> Iterator[list[int]]:
+    """Yield the flow of each level at each state: the change of the machine's running sums."""
     m, levels = Machine(market(session, "message"), FLOW_ONLY), session.levels
 
-    def net() -> Int64:
+    def compute_net() -> Int64:
         return m.memory.total[:levels] - m.memory.total[levels : 2 * levels]
 
     for rows in pieces(session):
         for row in rows:
-            before = net()
+            before = compute_net()
             kernel.step(m.arrays, row)
             if row[layout.FLAGS] & F_LAST:
-                yield (net() - before).tolist()
+                yield (compute_net() - before).tolist()
 
 
-def _sessions(rows: list[State]) -> list[list[State]]:
+def _split_sessions(rows: list[State]) -> list[list[State]]:
     number = np.cumsum([row["boundary"] == "session" for row in rows]).tolist()
     return [[row for _, row in group] for _, group in groupby(zip(number, rows, strict=True), key=lambda pair: pair[0])]
 
 
-def _session(rows: list[State], levels: int, edges: list[int]) -> Session:
+def _make_session(rows: list[State], levels: int, edges: list[int]) -> Session:
     table = []
     for i, row in enumerate(rows):
         action, flags = _MARKS[row["boundary"]]
@@ -84,7 +84,7 @@ def _session(rows: list[State], levels: int, edges: list[int]) -> Session:
                 if quote is not None:
                     record |= {f"{side}_px_{m:02d}": quote[0] * _PRICE_UNIT, f"{side}_sz_{m:02d}": quote[1]}
         table.append(record)
-    types = schema(levels)
+    types = make_schema(levels)
     plain = {name: pl.Int64() if name in ("ts_event", "ts_recv") else kind for name, kind in types.items()}
     return Session(
         symbol="BOOK",

@@ -1,1 +1,1 @@
-"""Order-book events of every source, in one schema, one symbol and one session a table."""
+"""Order-book events of every source in one schema: one table per symbol and session."""

@@ -1,4 +1,4 @@
-"""`python -m ofiml.data` runs the command `ofiml data`, a program that stands above this room."""
+"""Entry point of `python -m ofiml.data`: run the command `ofiml data`."""
 
 import runpy
 

@@ -1,7 +1,7 @@
 """The cache of checked sessions and of tables derived from them, one Parquet file each, addressed by content.
 
 A file's name is a hash of the input's bytes and names, of the settings that change a session, and of this package's
-source, so nothing has to be invalidated by hand. Each file is written under a temporary name and then renamed; the
+source, so entries never need to be invalidated. Each file is written under a temporary name and then renamed; the
 manifest with the hashes of all files comes last. A missing, partial or altered file is detected and rebuilt.
 """
 
@@ -22,7 +22,7 @@ import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import Quality
-from ofiml.data.schema import Session, schema
+from ofiml.data.schema import Session, make_schema
 from ofiml.provenance import hash_contents
 
 Item = TypeVar("Item")
@@ -32,22 +32,22 @@ TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
 _UNHASHED_SETTINGS = {"path", "store", "first_date", "last_date", "max_sessions", "max_events"}
 
 
-def cache_key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:
+def make_cache_key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:
     """Return the cache name of an input's sessions: 32 hexadecimal digits.
 
     `names` are the file names and `content` their digest; `other` holds further settings that change the sessions.
     """
     settings = {k: v for k, v in asdict(dataset).items() if k not in _UNHASHED_SETTINGS}
-    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _source_digest()}
+    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _hash_sources()}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def cached_sessions(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
+def cache_sessions(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
     """Yield the sessions of `make`: from `folder` where they are cached and intact, else computed and cached."""
-    return cached_items(folder, name, make, _pack, _unpack)
+    return cache_items(folder, name, make, _pack_session, _unpack_session)
 
 
-def cached_items(
+def cache_items(
     folder: Path,
     name: str,
     make: Callable[[], Iterator[Item]],
@@ -61,7 +61,7 @@ def cached_items(
     """
     manifest, whole = _read_manifest(folder, name), 0
     for meta in manifest or []:
-        table = _read_table(_item_path(folder, name, whole), meta.pop("sha256"))
+        table = _read_table(_make_item_path(folder, name, whole), meta.pop("sha256"))
         if table is None:
             break
         yield unpack(table, meta)
@@ -71,12 +71,12 @@ def cached_items(
         yield from islice(_write_items(folder, name, make(), pack), whole, None)
 
 
-def _item_path(folder: Path, name: str, index: int) -> Path:
+def _make_item_path(folder: Path, name: str, index: int) -> Path:
     return folder / f"{name}-{index}.parquet"
 
 
 def _read_manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
-    """Read the metadata of each item; None if the file is missing or altered. Its first line is its own hash."""
+    """Read the metadata of each item; None if the file is missing or altered. Its first line is a hash of the rest."""
     try:
         sha, _, content = (folder / f"{name}.json").read_bytes().partition(b"\n")
     except OSError:
@@ -100,7 +100,7 @@ def _write_items(
     manifest = []
     for i, item in enumerate(items):
         table, meta = pack(item)
-        sha = write_atomically(_item_path(folder, name, i), partial(_write_table, table))
+        sha = write_atomically(_make_item_path(folder, name, i), partial(_write_table, table))
         manifest.append(meta | {"sha256": sha})
         yield item
     content = json.dumps(manifest, indent=1).encode()
@@ -111,18 +111,18 @@ def _write_items(
 _META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"]
 
 
-def _pack(session: Session) -> TableAndMeta:
-    table = session.events.select(list(schema(session.levels)))
+def _pack_session(session: Session) -> TableAndMeta:
+    table = session.events.select(list(make_schema(session.levels)))
     return table, {k: getattr(session, k) for k in _META} | {"quality": asdict(session.quality)}
 
 
-def _unpack(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
+def _unpack_session(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
     return Session(events=table, **meta | {"quality": Quality(**meta["quality"])})
 
 
 def write_events(session: Session, path: Path) -> None:
-    """Write the session's events as Parquet, in the event schema."""
-    _write_table(_pack(session)[0], path)
+    """Write the session's events as Parquet in the event schema."""
+    _write_table(_pack_session(session)[0], path)
 
 
 def _write_table(table: pl.DataFrame, path: Path) -> None:
@@ -143,8 +143,8 @@ def write_atomically(path: Path, write_to: Callable[[Path], object]) -> str:
 
 
 @cache
-def _source_digest() -> str:
-    """Hash the code that makes sessions: this package, config, units, and the versions of the packages it uses."""
+def _hash_sources() -> str:
+    """Hash the code that makes sessions: this package, config, units, and the versions of its dependencies."""
     package = Path(__file__).parent
     sources = [*package.rglob("*.py"), *(package.parent / "config").rglob("*.py"), package.parent / "units.py"]
     versions = [f"{name} {importlib.metadata.version(name)}" for name in _HASHED_PACKAGES]

@@ -17,8 +17,9 @@ ALWAYS = "24/7"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A session's date (the exchange's own for it) and bounds in UTC ns; `scheduled` is the close that was expected,
-    where the events end before.
+    """A session's date (the exchange's own) and bounds, UTC ns.
+
+    `scheduled` is the expected close where the events end earlier, else None.
     """
 
     date: str
@@ -27,80 +28,87 @@ class Window:
     scheduled: int | None = None
 
     def contains_any(self, stamps: Int64) -> bool:
-        """Tell whether any of the sorted times lies inside, bounds included: bars start from a state at the open."""
+        """Return whether any of the sorted times lies inside, bounds included: bars start from a state at the open."""
         return bool(np.searchsorted(stamps, self.open) < np.searchsorted(stamps, self.close, side="right"))
 
     def intersect(self, other: "Window") -> "Window":
+        """Return the overlap with `other`; without an overlap, its open is not before its close."""
         return Window(self.date, max(self.open, other.open), min(self.close, other.close))
 
     def trim(self, stamps: Int64) -> "Window":
-        """Trim to the minute of the first event and to the last event, so that the bar grid does not depend on it."""
+        """Trim to the minute of the first event and to the last event.
+
+        Whole minutes keep the bar grid independent of the first event's exact time.
+        """
         first = int(stamps[np.searchsorted(stamps, self.open)])
         last = int(stamps[np.searchsorted(stamps, self.close, side="right") - 1])
         # Bars are (open, close]: the open lies before the first event.
         return replace(self.intersect(Window(self.date, (first - 1) // _MINUTE * _MINUTE, last)), scheduled=self.close)
 
 
-def time_zone(calendar: str) -> ZoneInfo:
+def find_time_zone(calendar: str) -> ZoneInfo:
     """Return the exchange's time zone."""
     if calendar == ALWAYS:
         return ZoneInfo("UTC")
     if calendar in ("XNYS", "XNAS"):
         return ZoneInfo("America/New_York")
-    return ZoneInfo(str(_calendar(calendar, dt.date(2024, 1, 1), dt.date(2024, 1, 31)).tz))
+    return ZoneInfo(str(_load_calendar(calendar, dt.date(2024, 1, 1), dt.date(2024, 1, 31)).tz))
 
 
 def list_windows(calendar: str, hours: Any, first: int, last: int) -> list[Window]:
     """List the sessions that may contain events from `first` to `last` (UTC ns), in order and without overlap.
 
-    `hours` is `regular` (the calendar's, with its half days and daylight saving), `all` (exchange-local days) or two
-    exchange-local times on the calendar's days. A market that never closes has UTC days.
+    `hours` is `regular` (the calendar's hours, with half days and daylight saving), `all` (exchange-local days) or two
+    exchange-local times on the calendar's days. A market that never closes has UTC days. Raises DataError for sessions
+    with a break and for times that the calendar does not cover.
     """
-    zone = time_zone(calendar)
-    days = _days(zone, first, last)
+    zone = find_time_zone(calendar)
+    days = _list_days(zone, first, last)
     if hours == "all" or (calendar == ALWAYS and hours == "regular"):
-        return [_day(d, zone) for d in days]
+        return [_make_day(d, zone) for d in days]
     if calendar == ALWAYS:
         return [make_window(d, hours, zone) for d in days]
-    schedule = _calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
+    schedule = _load_calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
     if hours == "regular" and schedule["break_start"].notna().any():
         raise DataError(
-            f"the sessions of {calendar} have a break: choose one half of the day, such as "
+            f"the sessions of {calendar} have a break: choose one part of the day, such as "
             "dataset.hours=['09:00','11:30'], so that no measurement spans the break."
         )
     bounds = (schedule[c].dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for c in ("open", "close"))
     opens, closes = (b.astype(np.int64).tolist() for b in bounds)
-    found = [
+    windows = [
         make_window(label.date(), hours, zone)
         if isinstance(hours, list)
         else Window(label.date().isoformat(), open_, close)
         for label, open_, close in zip(schedule.index, opens, closes, strict=True)
     ]
-    return [w for w in found if w.close >= first - _DAY and w.open <= last + _DAY]
+    return [w for w in windows if w.close >= first - _DAY and w.open <= last + _DAY]
 
 
-def _days(zone: ZoneInfo, first: int, last: int) -> list[dt.date]:
+def _list_days(zone: ZoneInfo, first: int, last: int) -> list[dt.date]:
     start, end = (dt.datetime.fromtimestamp(t // SECOND, zone).date() for t in (first, last))
     if (end - start).days > 366 * 30:
         raise DataError(f"the events span {start} to {end}: a time is wrong; see dataset.policy.time_reversal.")
     return [start + dt.timedelta(k) for k in range((end - start).days + 1)]
 
 
-def _day(day: dt.date, zone: ZoneInfo) -> Window:
-    """A local day up to, but without, the first instant of the next."""
-    return Window(day.isoformat(), _local(day, "00:00", zone), _local(day + dt.timedelta(1), "00:00", zone) - 1)
+def _make_day(day: dt.date, zone: ZoneInfo) -> Window:
+    """Make the window of a local day, which ends just before the first instant of the next."""
+    return Window(
+        day.isoformat(), _convert_local(day, "00:00", zone), _convert_local(day + dt.timedelta(1), "00:00", zone) - 1
+    )
 
 
-def _local(day: dt.date, at: str, zone: ZoneInfo) -> int:
+def _convert_local(day: dt.date, at: str, zone: ZoneInfo) -> int:
     return int(dt.datetime.combine(day, dt.time.fromisoformat(at), zone).timestamp()) * SECOND
 
 
 def make_window(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
     """Make the window of a day from one local time to another."""
-    return Window(day.isoformat(), _local(day, hours[0], zone), _local(day, hours[1], zone))
+    return Window(day.isoformat(), _convert_local(day, hours[0], zone), _convert_local(day, hours[1], zone))
 
 
-def _calendar(name: str, start: dt.date, end: dt.date) -> Any:
+def _load_calendar(name: str, start: dt.date, end: dt.date) -> Any:
     import exchange_calendars  # takes a second to load
 
     try:

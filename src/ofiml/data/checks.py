@@ -1,4 +1,4 @@
-"""Checks of rows. Each cause has a policy: raise an error that names the place, drop and count, or keep and count."""
+"""Checks of rows. Each cause has a policy: raise an error with the place, drop and count, or keep and count."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -11,16 +11,17 @@ from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
 
-# Two clocks never agree exactly; beyond this the columns are swapped or a time is wrong.
+# Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
 _MAX_CELL_CHARS = 80  # characters of a cell in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Rows where `bad` is true fall under `cause`; `what` describes one of them, with its columns as format fields.
+    """A condition for bad rows: where `bad` is true, `cause` applies.
 
-    A field `{value}` is the cell of `column` itself, whose name a file may have chosen.
+    `what` describes such a row, with its columns as format fields; the field `{value}` is the cell of `column`, whose
+    name may come from the file.
     """
 
     cause: str
@@ -31,10 +32,10 @@ class Check:
 
 @dataclass(slots=True)
 class Checker:
-    """Apply one policy to the rows of one input and count dropped and kept rows by cause.
+    """The policy for the rows of one input, with counts of dropped and kept rows by cause.
 
-    `book_source` is the file of the book columns, where it is a separate file. Frames have a column `line`: the line in
-    the file, or the unit that `place` names (record, row).
+    `book_source` is the file of the book columns if that is a separate file. Frames have a column `line`: the number of
+    the line in the file, or of the unit that `place` names (record, row).
     """
 
     source: str
@@ -49,22 +50,25 @@ class Checker:
         """Make a checker for other rows of the same input, with all counts at zero."""
         return Checker(self.source, self.policy, self.book_source, place=self.place)
 
-    def no_rows_error(self) -> DataError:
-        """Make the error for an input of which no row remains; it states what was dropped, by cause."""
+    def make_no_rows_error(self) -> DataError:
+        """Make the error for an input without remaining rows; it states the dropped rows by cause."""
         dropped = ", ".join(f"{count:,} {cause}" for cause, count in self.dropped.items()) or "none"
         return DataError(f"{self.source}: no rows remain (dropped: {dropped}); check dataset=… and the file.")
 
     def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
-        """Return the rows that pass all checks; see `refuse`. Rows that an earlier check dropped count only once."""
-        found = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
-        for check, any_bad in zip(checks, found, strict=True):
+        """Return the rows that pass all checks; see `refuse`. A dropped row counts only for the first failed check."""
+        has_bad_rows = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
+        for check, any_bad in zip(checks, has_bad_rows, strict=True):
             if any_bad:
                 bad = frame.select(check.bad.fill_null(False)).to_series()
                 frame = self.refuse(check.cause, frame, bad, check.column, check.what)
         return frame
 
     def refuse(self, cause: str, frame: pl.DataFrame, bad: pl.Series, column: str, what: str) -> pl.DataFrame:
-        """Return the frame without its bad rows, or unchanged if the policy keeps them. Raises DataError by policy."""
+        """Return the frame without its bad rows, or unchanged if the policy keeps them.
+
+        Raises DataError if the policy of `cause` is `raise` and a row is bad.
+        """
         count = int(bad.sum())
         if count == 0:
             return frame
@@ -75,27 +79,27 @@ class Checker:
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
                 f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
-                f"({count} such row{'s' * (count > 1)}). {remedy(cause, self.policy)}"
+                f"({count} such row{'s' * (count > 1)}). {describe_remedy(cause, self.policy)}"
             )
         self.count(cause, count)
         return frame if policy == "keep" else frame.filter(~bad)
 
     def count(self, cause: str, count: int) -> None:
-        """Count rows as dropped or kept, by the policy of their cause."""
+        """Count rows as dropped or kept, depending on the policy of their cause."""
         counts = self.kept if getattr(self.policy, cause) == "keep" else self.dropped
         counts[cause] = counts.get(cause, 0) + count
 
     def notice(self, cause: str, lines: pl.Series, what: str) -> None:
-        """Count messages at `lines` under `cause`. Raises DataError where the policy does."""
+        """Count the messages at `lines` under `cause`. Raises DataError if the policy of `cause` is `raise`."""
         if getattr(self.policy, cause) == "raise":
             raise DataError(
                 f"{self.source}, {self.place} {lines[0]}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
-                f"{remedy(cause, self.policy)}"
+                f"{describe_remedy(cause, self.policy)}"
             )
         self.count(cause, len(lines))
 
     def parse(self, text: pl.DataFrame, casts: dict[str, pl.Expr], optional: set[str]) -> pl.DataFrame:
-        """Return `line` and the columns of `casts`, each cast from text.
+        """Cast text to the columns of `casts`; return them with `line`.
 
         A cell that does not parse is unreadable; so is an empty cell, unless its column is optional.
         """
@@ -114,7 +118,7 @@ class Checker:
         return parsed
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows whose receipt is not earlier than a previous one, nor than the event by over a second."""
+        """Return the rows whose receipt is neither before a previous receipt nor over a second before the event."""
         late = pl.col("ts_event") > pl.col("ts_recv") + _CLOCK_TOLERANCE
         what = "the event time {ts_event} is more than 1 s later than its receipt, {ts_recv}"
         return self._check_order(self.apply(events, [Check("clock", "ts_event", late, what)]))
@@ -122,9 +126,9 @@ class Checker:
     def _check_order(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows in order of receipt.
 
-        Either one late time or one early time makes times decrease. The reading that blames fewer rows is used, so that
-        one wrong time does not condemn all rows after it. Where such rows are kept, an early row gets the time of the
-        row before it, a late row that of the row after it.
+        A decrease means that a time is too late or the next one too early. The assumption with fewer wrong rows is
+        used, so one wrong time does not affect all rows after it. If such rows are kept, an early row gets the time of
+        the row before it, a late row that of the row after it.
         """
         stamps = frame["ts_recv"].to_physical()
         early = stamps < stamps.cum_max()
@@ -145,28 +149,28 @@ class Checker:
         return frame
 
     def check_book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
-        """Return one session's rows with valid books, missing levels as null; odd but possible rows are counted."""
-        events = self.apply(events, _sentinels(levels))
-        events = events.with_columns(_missing_as_null(levels))
-        return self.apply(events, _book_checks(levels))
+        """Return one session's rows with valid books; make missing levels null, count unusual but possible rows."""
+        events = self.apply(events, _make_sentinel_checks(levels))
+        events = events.with_columns(_make_null_expressions(levels))
+        return self.apply(events, _make_book_checks(levels))
 
 
 def carry_flags(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """Move the flags of dropped rows to the remaining rows of `before`, which `row` identifies.
 
-    A book clear or snapshot marks the next remaining row as F_SNAPSHOT, so that no flow is measured across it. The end
-    of a message moves to the last remaining row of the message, so that the message is not known later than it was.
+    A clear or snapshot marks the next remaining row as F_SNAPSHOT, so that no flow is measured across it. The end of a
+    message moves to the last remaining row of the message, so that its state is not known too late.
     """
     if after.height == before.height or after.height == 0:
         return after
-    left = np.flatnonzero(np.isin(before["row"].to_numpy(), after["row"].to_numpy(), assume_unique=True))
+    remaining = np.flatnonzero(np.isin(before["row"].to_numpy(), after["row"].to_numpy(), assume_unique=True))
     flags = after["flags"].to_numpy().copy()
     reset = ((before["action"] == "R") | ((before["flags"] & F_SNAPSHOT) != 0)).to_numpy()
-    following = np.searchsorted(left, np.flatnonzero(reset))  # a remaining row follows itself
-    flags[following[following < len(left)]] |= F_SNAPSHOT
+    following = np.searchsorted(remaining, np.flatnonzero(reset))  # a remaining row follows itself
+    flags[following[following < len(remaining)]] |= F_SNAPSHOT
     # If a whole message was dropped, the row before it already ends its own message.
     ends = np.flatnonzero(((before["flags"] & F_LAST) != 0).to_numpy())
-    preceding = np.searchsorted(left, ends, side="right") - 1
+    preceding = np.searchsorted(remaining, ends, side="right") - 1
     flags[preceding[preceding >= 0]] |= F_LAST
     return after.with_columns(pl.Series("flags", flags))
 
@@ -176,38 +180,38 @@ def _shorten(cell: Any) -> Any:
     return f"{cell[:_MAX_CELL_CHARS]}…" if isinstance(cell, str) and len(cell) > _MAX_CELL_CHARS else cell
 
 
-def remedy(cause: str, policy: Policy) -> str:
-    """Describe what a user can do about a refused cause."""
+def describe_remedy(cause: str, policy: Policy) -> str:
+    """Describe the remedies for a refused cause."""
     others = [p for p in policy.choices(cause) if p != "raise"]
     verbs = {"drop": "drop and count such rows", "keep": "count and keep them"}
     return "Fix the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."
 
 
-def _names(levels: int, quantity: str) -> list[str]:
+def _list_columns(levels: int, quantity: str) -> list[str]:
     return [f"{side}_{quantity}_{m:02d}" for m in range(levels) for side in ("bid", "ask")]
 
 
-def _sentinels(levels: int) -> list[Check]:
-    columns = ["price", *_names(levels, "px")]
+def _make_sentinel_checks(levels: int) -> list[Check]:
+    columns = ["price", *_list_columns(levels, "px")]
     what = "the number is the placeholder for no price"
     return [Check("sentinel", "price", pl.any_horizontal(pl.col(columns) == NO_PRICE), what)]
 
 
-def _missing_as_null(levels: int) -> list[pl.Expr]:
+def _make_null_expressions(levels: int) -> list[pl.Expr]:
     """Replace placeholder prices by null, and sizes of levels without a price by null."""
-    present = {c: pl.col(c) != NO_PRICE for c in ["price", *_names(levels, "px")]}
-    exprs = [pl.when(there).then(pl.col(c)).alias(c) for c, there in present.items()]
-    for size in _names(levels, "sz"):
-        nothing = ~present[size.replace("sz", "px")].fill_null(False) & (pl.col(size) == 0)
-        exprs.append(pl.when(~nothing).then(pl.col(size)).alias(size))
+    present = {c: pl.col(c) != NO_PRICE for c in ["price", *_list_columns(levels, "px")]}
+    exprs = [pl.when(exists).then(pl.col(c)).alias(c) for c, exists in present.items()]
+    for size in _list_columns(levels, "sz"):
+        is_missing = ~present[size.replace("sz", "px")].fill_null(False) & (pl.col(size) == 0)
+        exprs.append(pl.when(~is_missing).then(pl.col(size)).alias(size))
     return exprs
 
 
-def _book_checks(levels: int) -> list[Check]:
+def _make_book_checks(levels: int) -> list[Check]:
     bid, ask = pl.col("bid_px_00"), pl.col("ask_px_00")
     checks = [
         Check("negative_size", c, pl.col(c) < 0, f"the size {{{c}}} is negative")
-        for c in ("size", *_names(levels, "sz"))
+        for c in ("size", *_list_columns(levels, "sz"))
     ]
     for side, better in (("bid", 1), ("ask", -1)):
         for m in range(levels):
@@ -229,7 +233,7 @@ def _book_checks(levels: int) -> list[Check]:
     checks.append(Check("crossed", "bid_px_00", bid > ask, what))
     checks.append(Check("locked", "bid_px_00", bid == ask, "the best bid and ask are both {bid_px_00} (in 1e-9)"))
     checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid or no ask"))
-    book = [c for q in ("px", "sz", "ct") for c in _names(levels, q)]
+    book = [c for q in ("px", "sz", "ct") for c in _list_columns(levels, q)]
     same_book = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
     row = ["ts_event", "action", "side", "price", "size", "sequence"]
     same_row = same_book & ~pl.any_horizontal(pl.col(row).ne_missing(pl.col(row).shift(1)))

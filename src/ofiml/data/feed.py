@@ -1,4 +1,4 @@
-"""Input and output of readers: the bytes of an input's files, and one symbol's rows in feed order."""
+"""Input and output of a reader: the bytes of an input's files, and one symbol's rows in feed order."""
 
 import gzip
 import io
@@ -11,15 +11,16 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.errors import DataError
 
-MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a bomb or must be split
-_CHUNK_BYTES = 1 << 24  # bytes unpacked at a time
-_MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200  # bytes that anything may unpack to; how many times its size a file may
+MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a decompression bomb or must be split
+_CHUNK_BYTES = 1 << 24  # unpacked at a time
+# A file that unpacks to more than both this many bytes and this multiple of its size is a decompression bomb.
+_MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file's name, for messages, and its bytes."""
+    """A file: its name, for messages, and its bytes."""
 
     name: str
     content: bytes
@@ -29,9 +30,9 @@ class Blob:
 class Feed:
     """One symbol's rows of one input, in feed order.
 
-    `events` has the event schema but for `symbol`, and `line`; a price that stands for none is NO_PRICE. `checker` has
-    counted what was dropped so far, of `rows` read. `date`, `open` and `close` (UTC ns) are set where the input names
-    them; `digest` where what the rows were made from is less than the whole input. `notes` are for the report.
+    `events` has the columns of the event schema except `symbol`, and `line`; a placeholder for no price is NO_PRICE.
+    `rows` is the number of rows read; `checker` counts those dropped so far. `date`, `open` and `close` (UTC ns) are
+    set if the input states them, `digest` if the rows come from only a part of the input. `notes` go to the report.
     """
 
     symbol: str
@@ -47,7 +48,7 @@ class Feed:
 
 
 def unpack_file(blob: Blob) -> Blob:
-    """Decompress a file that is gzip or zstd; return any other as it is. Raises DataError for a damaged or huge one."""
+    """Decompress a gzip or zstd file; return any other unchanged. Raises DataError for a damaged or too large one."""
     content = blob.content
     try:
         if content.startswith(_GZIP):
@@ -64,9 +65,9 @@ def unpack_file(blob: Blob) -> Blob:
 
 
 def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> bytes:
-    """Read a stream to its end, in pieces: read at once it would reserve all the memory that it might need.
+    """Read a stream to its end, in pieces: a single read would reserve memory for the stated size.
 
-    Raises DataError where that is more than `limit` bytes, or so much more than `packed` that it is a bomb.
+    Raises DataError beyond `limit` bytes, and for a decompression bomb: far more bytes than `packed` has.
     """
     size, parts = 0, []
     while piece := read(_CHUNK_BYTES):
@@ -85,14 +86,14 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
 def split_by_symbol(
     table: pl.DataFrame, source: str, wanted: list[str] | None, checker: Checker
 ) -> Iterator[tuple[str, pl.DataFrame, Checker]]:
-    """Yield each symbol, its rows (without `symbol`) and a checker; what `checker` has counted stays with the first.
+    """Yield each symbol, its rows (without `symbol`) and a checker; the first symbol keeps the counts of `checker`.
 
-    Raises DataError for a table without rows, and for a wanted symbol that is not there.
+    Raises DataError for a table without rows and for a wanted symbol that is missing.
     """
     symbols = table["symbol"]
     if not len(symbols):
-        raise checker.no_rows_error()
-    alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, and the quick one
+        raise checker.make_no_rows_error()
+    alone = bool((symbols == symbols[0]).all(ignore_nulls=False))  # the usual case, which needs no partition
     names = [symbols[0]] if alone else symbols.drop_nulls().unique(maintain_order=True).to_list()
     for name in wanted or ():
         if name not in names:

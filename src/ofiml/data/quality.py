@@ -1,16 +1,16 @@
-"""The quality of a session's input: rows read and used, and rows dropped, or noticed and kept, by cause."""
+"""The quality of a session's input: counts of rows read, used, dropped and kept, by cause."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Quality:
-    """Rows read (`rows`) and used, rows dropped by cause, rows noticed and kept by cause.
+    """Counts of rows: read (`rows`), `used`, and by cause those `dropped` and those flagged but `kept`.
 
     `rows` less `used` less all dropped is the number of rows that make no event of their own, such as the price levels
-    of one update, or orders below the shown levels. The causes are those of `dataset.policy`, and of dropping also
-    `outside_hours` and `beyond_max_events`. What was dropped before a row's session was known (unreadable rows, wrong
-    times) counts with the first session of its input.
+    of one update, or orders below the shown levels. The causes are those of `dataset.policy`; dropped rows also have
+    `outside_hours` and `beyond_max_events`. Rows dropped before their session is known (unreadable rows, wrong times)
+    count in the first session of their input.
     """
 
     rows: int = 0
@@ -21,5 +21,5 @@ class Quality:
 
 
 def add_counts(total: dict[str, int], more: dict[str, int]) -> dict[str, int]:
-    """Add two counts by cause; causes of count 0 in `more` are left out."""
+    """Add two counts by cause; omit causes with count 0 in `more`."""
     return total | {cause: total.get(cause, 0) + count for cause, count in more.items() if count}

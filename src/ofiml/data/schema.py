@@ -1,8 +1,8 @@
-"""The event schema: columns named as Databento MBP-10, and the session that carries a table of them.
+"""The event schema, with columns named as in Databento MBP-10, and the session, a table of events.
 
-Prices are int64 in 1e-9 currency units, a missing level is null (price and size), sizes are integer lots of
-`Session.size_unit`, times are UTC nanoseconds, rows keep feed order. `side` of a trade (`action` T) is the aggressor's;
-of any other event, the side of the order.
+Prices are int64 in 1e-9 currency units, sizes integer lots of `Session.size_unit`, times UTC nanoseconds. A missing
+level is null (price and size). Rows keep feed order. `side` is the aggressor's side for a trade (`action` T), the
+order's side for any other event.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ ACTION = pl.Enum(["A", "C", "M", "R", "T", "F", "N"])
 SIDE = pl.Enum(["A", "B", "N"])
 
 F_LAST = 128  # the last row of one exchange message
-F_SNAPSHOT = 32  # the row states a book, it does not change one
+F_SNAPSHOT = 32  # the row states a book instead of changing it
 
-# What kernels see where a level is missing: farther from the mid than any price, so that the flow formula counts an
-# appearing level as arriving and a vanishing one as leaving without a case of its own.
+# Prices of a missing level in kernels. They are farther from the mid than any price, so the flow formula needs no
+# special case: a level that appears adds its size, one that vanishes removes it.
 NO_BID = np.iinfo(np.int64).min
 NO_ASK = np.iinfo(np.int64).max
 
-# What a reader writes for a price that stands for no price, until it is counted and made null (Databento's own value).
+# A feed's placeholder for no price (Databento's value). The checks count it and replace it by null.
 NO_PRICE = np.iinfo(np.int64).max
 
 EVENT_COLUMNS: dict[str, pl.DataType] = {
@@ -42,12 +42,12 @@ EVENT_COLUMNS: dict[str, pl.DataType] = {
     "sequence": pl.Int64(),
 }
 
-# No event is later: beyond it, int64 nanoseconds soon end, and polars and numpy wrap round in silence.
+# Upper bound of all times: int64 nanoseconds end soon after it, and polars and numpy overflow silently.
 LATEST = 9_151_488_000_000_000_000  # 2260-01-01 UTC
 
 
-def level_columns(level: int) -> dict[str, pl.DataType]:
-    """The six columns of one book level (0 is the best), in schema order. Counts are null where a feed has none."""
+def make_level_columns(level: int) -> dict[str, pl.DataType]:
+    """Return the six columns of one book level (0 is the best), in schema order. Counts are null if a feed has none."""
     m = f"{level:02d}"
     return {
         f"bid_px_{m}": pl.Int64(),
@@ -59,11 +59,11 @@ def level_columns(level: int) -> dict[str, pl.DataType]:
     }
 
 
-def schema(levels: int) -> dict[str, pl.DataType]:
-    """Columns and dtypes of an event table with `levels` levels."""
+def make_schema(levels: int) -> dict[str, pl.DataType]:
+    """Return the columns and dtypes of an event table with `levels` levels."""
     columns = dict(EVENT_COLUMNS)
     for m in range(levels):
-        columns |= level_columns(m)
+        columns |= make_level_columns(m)
     return columns | {"symbol": pl.String()}
 
 
@@ -71,12 +71,12 @@ def schema(levels: int) -> dict[str, pl.DataType]:
 class Session:
     """One symbol's trading session.
 
-    `open` and `close` bound it (UTC ns): bars tile (open, close], and a state at the open is where they start from.
-    `scheduled_close` is what its end was expected to be, where the data end before (None: `close`, which was known).
-    `tick` is in 1e-9 currency units, `size_unit` is what a lot is, in shares, contracts or coins; `digest` is the
-    SHA-256 of what the session was made from; `quality` says what was dropped or noticed. A simulated session has
-    `truth`, the efficient price V in ticks after each event (`ts_recv`, `value`), and `planted`, what it was made with:
-    both for the oracle alone, no feature and no model may look at them.
+    `open` and `close` bound it (UTC ns): bars tile (open, close] and start from a state at the open.
+    `scheduled_close` is the expected end if the data end earlier (None: `close`). `tick` is in 1e-9 currency units;
+    `size_unit` is one lot in shares, contracts or coins; `digest` is the SHA-256 of the input; `quality` counts the
+    rows dropped and kept by cause. A simulated session has `truth`, the efficient price V in ticks after each event
+    (`ts_recv`, `value`), and `planted`, the parameters of the simulation. Only the oracle may read these two, no
+    feature and no model.
     """
 
     symbol: str
@@ -95,13 +95,16 @@ class Session:
     planted: Truth | None = None
 
 
-def times(events: pl.DataFrame) -> Int64:
-    """`ts_recv` as int64 ns: the clock of decisions."""
+def extract_times(events: pl.DataFrame) -> Int64:
+    """Return `ts_recv` (n,) as int64 ns, the clock of all decisions."""
     return events["ts_recv"].to_physical().to_numpy()
 
 
-def level(events: pl.DataFrame, m: int) -> tuple[Int64, Int64, Int64, Int64]:
-    """(bid price, bid size, ask price, ask size) of level `m`; a missing level is NO_BID or NO_ASK with size 0."""
+def extract_level(events: pl.DataFrame, m: int) -> tuple[Int64, Int64, Int64, Int64]:
+    """Return bid price, bid size, ask price and ask size (n,) of level `m`.
+
+    A missing level is NO_BID or NO_ASK with size 0.
+    """
     fills = (("bid_px", NO_BID), ("bid_sz", 0), ("ask_px", NO_ASK), ("ask_sz", 0))
     bid_px, bid_sz, ask_px, ask_sz = (
         events[f"{name}_{m:02d}"].fill_null(int(missing)).to_numpy() for name, missing in fills

@@ -1,4 +1,4 @@
-"""From a dataset config to its checked sessions, one at a time."""
+"""Sessions of a dataset: read from its files or simulated, checked, one at a time."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,8 @@ from ofiml.data.readers import READERS
 from ofiml.data.schema import (
     Int64,
     Session,
-    schema,
-    times,
+    extract_times,
+    make_schema,
 )
 from ofiml.errors import DataError
 from ofiml.provenance import hash_files
@@ -31,8 +31,9 @@ from ofiml.units import PRICE_SCALE, SECOND
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input, or a simulated day: calling it yields its sessions. `name` identifies what they are made from, content
-    and all; None where that is not known.
+    """One input, or one simulated day; a call yields its sessions.
+
+    `name` returns a hash of everything that determines the sessions, content included; None if it is unknown.
     """
 
     sessions: Callable[[], Iterator[Session]]
@@ -44,65 +45,68 @@ class Source:
 
 @dataclass(slots=True)
 class UniqueSessions:
-    """The sessions of a study by symbol and date, each with its source; no two may share symbol and date."""
+    """The sessions of a study: their sources by symbol and date, which no two sessions may share."""
 
-    taken: dict[tuple[str, str], str] = field(default_factory=dict)
+    sources: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, symbol: str, date: str, source: str) -> None:
         """Add a session. Raises DataError, naming both sources, if that symbol and date exist already."""
-        if (symbol, date) in self.taken:
-            both = f"{self.taken[symbol, date]} and {source}"
+        if (symbol, date) in self.sources:
+            both = f"{self.sources[symbol, date]} and {source}"
             raise DataError(f"{both} contain the same session, {symbol} on {date}: join them, or choose one.")
-        self.taken[symbol, date] = source
+        self.sources[symbol, date] = source
 
 
-def sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
-    """List one source per input (a file, or files that belong together) or simulated session, in order.
+def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
+    """List one source per input (a file, or files that belong together) or simulated day, in order.
 
-    Calling it reads and yields its sessions, of at most `max_events` events each, the rest counted as dropped.
+    A call reads and yields its sessions, of at most `max_events` events each; the rest count as dropped.
     """
     if isinstance(dataset, SyntheticDataset):
         from ofiml.data.synthetic import simulate  # compiles its kernel, so only where it is used
 
-        symbols = len(dataset.impact)  # a day has a session of each
+        symbols = len(dataset.impact)  # a simulated day has one session per symbol
         count = min(dataset.sessions, -(-(dataset.max_sessions or dataset.sessions * symbols) // symbols))
 
-        def simulated(index: int) -> Source:
+        def make_simulated(index: int) -> Source:
             return Source(
-                lambda: (_limit(s, dataset.max_events) for s in simulate(dataset, index)),
-                lambda: store.cache_key([str(index)], "", dataset, max_events=dataset.max_events),
+                lambda: (_limit_events(s, dataset.max_events) for s in simulate(dataset, index)),
+                lambda: store.make_cache_key([str(index)], "", dataset, max_events=dataset.max_events),
             )
 
-        return [simulated(index) for index in range(count)]
+        return [make_simulated(index) for index in range(count)]
     groups = READERS[dataset.name].group_files(files(dataset.path))
 
-    def source(group: list[Path]) -> Source:
+    def make_source(group: list[Path]) -> Source:
         alone = len(groups) == 1
 
-        def run() -> Iterator[Session]:
-            sessions = (s for s in _read(group, dataset, alone=alone) if _in_range(s, dataset))
-            return (_limit(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
+        def read() -> Iterator[Session]:
+            sessions = (s for s in _read_input(group, dataset, alone=alone) if _is_in_range(s, dataset))
+            return (_limit_events(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
-        return Source(run, lambda: _name(group, hash_files(group), dataset, alone=alone, **chosen))
+        return Source(read, lambda: _hash_input(group, hash_files(group), dataset, alone=alone, **chosen))
 
     everything = dataset.first_date is None and dataset.last_date is None
-    return [source(group) for group in groups[: dataset.max_sessions if everything else None]]
+    return [make_source(group) for group in groups[: dataset.max_sessions if everything else None]]
 
 
-def _name(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:
+def _hash_input(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:
     code = READERS.source_digest(dataset.name)
     other |= {} if code is None else {"reader": code}
-    return store.cache_key([p.name for p in paths], content, dataset, **other)
+    return store.make_cache_key([p.name for p in paths], content, dataset, **other)
 
 
 def _take_first(sessions: Iterator[Session], count: int | None) -> Iterator[Session]:
-    """Yield the first `count`; one more is read, so that an input without more is known to be whole."""
+    """Yield the first `count` sessions.
+
+    Reads one more: only an input that is read to its end can be cached.
+    """
     yield from islice(sessions, count)
     next(sessions, None)
 
 
-def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
+def _read_input(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
     content = hash_files(paths)
 
     def make() -> Iterator[Session]:
@@ -119,19 +123,19 @@ def _read(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterat
 
     if dataset.store is None:
         return make()
-    return store.cached_sessions(Path(dataset.store), _name(paths, content, dataset, alone=alone), make)
+    return store.cache_sessions(Path(dataset.store), _hash_input(paths, content, dataset, alone=alone), make)
 
 
-def _read_sessions(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> Iterator[Session]:
-    """The sessions of an input, whose digest is `whole`. Raises _OutsideHours if none of its events lies in them."""
+def _read_sessions(blobs: Sequence[Blob], dataset: FileDataset, content: str) -> Iterator[Session]:
+    """Yield the sessions of an input with the digest `content`. Raises _OutsideHours if all its events are outside."""
     last, outside = None, []
     for feed in READERS[dataset.name].read_feeds(blobs, dataset):
         try:
-            for session in _cut_sessions(feed, dataset, whole):
+            for session in _cut_sessions(feed, dataset, content):
                 if last is not None:
                     yield last
                 last = session
-        except _OutsideHours as error:  # of one symbol among others it is counted, not raised
+        except _OutsideHours as error:  # raised only if no other symbol has a session
             outside.append(error)
     if last is not None:
         yield _count_outside(last, outside)
@@ -140,7 +144,7 @@ def _read_sessions(blobs: Sequence[Blob], dataset: FileDataset, whole: str) -> I
 
 
 class _OutsideHours(DataError):
-    """A feed without an event in its sessions' hours."""
+    """The error for a feed without an event in its sessions' hours."""
 
     def __init__(self, sentence: str, feed: Feed) -> None:
         super().__init__(sentence)
@@ -149,7 +153,7 @@ class _OutsideHours(DataError):
 
 
 def _count_outside(session: Session, outside: list[_OutsideHours]) -> Session:
-    """The session, its report with the rows of the input's feeds that lie outside all hours."""
+    """Add the rows of the input's other feeds, all outside the hours, to the session's counts."""
     quality = session.quality
     for one in outside:
         rest = one.rows - sum(one.dropped.values())
@@ -163,32 +167,34 @@ def _count_outside(session: Session, outside: list[_OutsideHours]) -> Session:
     return replace(session, quality=quality)
 
 
-def _in_range(session: Session, dataset: FileDataset) -> bool:
+def _is_in_range(session: Session, dataset: FileDataset) -> bool:
     return (dataset.first_date or "") <= session.date <= (dataset.last_date or "9")
 
 
-def _cut_sessions(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Session]:
-    """The sessions of a feed, checked. Rows outside every session count as dropped with the nearest one."""
+def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Session]:
+    """Yield the checked sessions of a feed. Rows outside every session count as dropped in the nearest one."""
     checker, source = feed.checker, feed.checker.source
     _require_rows(feed.events, checker)
-    received, happened = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
+    receipt_times, event_times = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
     notes = [*feed.notes, *checker.notes]
-    delay = float(np.median(received - happened))
+    delay = float(np.median(receipt_times - event_times))
     if delay < 0:
         if checker.policy.clock != "keep":
             raise DataError(
-                f"{source}: most events are later than their receipt: ts_event and ts_recv are swapped, or one of the "
-                "two clocks was wrong (if so, set dataset.policy.clock=keep)."
+                f"{source}: most events are later than their receipt: ts_event and ts_recv are swapped, or one "
+                "clock is wrong (if so, set dataset.policy.clock=keep)."
             )
         notes.append(f"the receipt clock is {-delay / SECOND:.3f} s behind the event clock (median)")
-    missed = sum(checker.dropped.get(cause, 0) for cause in ("unreadable", "negative_size"))
-    if missed and READERS[dataset.name].book_from_messages:
-        notes.append(f"the book is built message by message and may be wrong after the first of {missed} dropped rows")
+    n_dropped = sum(checker.dropped.get(cause, 0) for cause in ("unreadable", "negative_size"))
+    if n_dropped and READERS[dataset.name].book_from_messages:
+        notes.append(
+            f"the book is built message by message and may be wrong after the first of {n_dropped} dropped rows"
+        )
     numbered = feed.events.with_row_index("row")
     events = _require_rows(carry_flags(numbered, checker.check_times(numbered)), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
-    stamps = times(events)
-    windows = _windows(feed, dataset, stamps)
+    stamps = extract_times(events)
+    windows = _list_windows(feed, dataset, stamps)
     index, outside = _assign_windows(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
@@ -206,7 +212,7 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Sess
         yield Session(
             symbol=feed.symbol,
             date=window.date,
-            events=checked.with_columns(pl.lit(feed.symbol).alias("symbol")).select(list(schema(feed.levels))),
+            events=checked.with_columns(pl.lit(feed.symbol).alias("symbol")).select(list(make_schema(feed.levels))),
             open=window.open,
             close=window.close,
             scheduled_close=window.scheduled,
@@ -214,31 +220,31 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, whole: str) -> Iterator[Sess
             levels=feed.levels,
             size_unit=dataset.size_unit,
             source=source,
-            digest=feed.digest or whole,
+            digest=feed.digest or content,
             quality=quality,
         )
 
 
 def _require_rows(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
     if events.height == 0:
-        raise checker.no_rows_error()
+        raise checker.make_no_rows_error()
     return events
 
 
-def _windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
-    """The sessions that hold events of the feed. Raises _OutsideHours where there are none."""
+def _list_windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
+    """List the sessions that contain events of the feed. Raises _OutsideHours if there are none."""
     span = int(stamps[0]), int(stamps[-1])
     try:
         windows = calendar.list_windows(dataset.calendar, dataset.hours, *span)
-    except DataError as error:  # the calendar does not know whose times these are
+    except DataError as error:  # the calendar does not know the file's name
         raise DataError(f"{feed.checker.source}: {error}") from error
     if feed.open is not None and feed.close is not None and feed.date is not None:
         named = Window(feed.date, feed.open, feed.close)
         same_day = [w for w in windows if w.date == feed.date and dataset.hours != "all"]
         if isinstance(dataset.hours, list) and not same_day:
-            # The name says that the market was open, on a day that the calendar does not know.
+            # By its name the file is of a day that the calendar does not have.
             day = dt.date.fromisoformat(feed.date)
-            same_day = [calendar.make_window(day, dataset.hours, calendar.time_zone(dataset.calendar))]
+            same_day = [calendar.make_window(day, dataset.hours, calendar.find_time_zone(dataset.calendar))]
         windows = [named.intersect(w) for w in same_day] or [named]
     used = [w for w in windows if w.contains_any(stamps)]
     if not used:
@@ -261,7 +267,7 @@ def _format_span(first: int, last: int) -> str:
 
 
 def _assign_windows(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:
-    """(the window of each row, -1 where it is in none; how many rows in none are nearest to each window)."""
+    """Return each row's window, -1 where it is in none, and per window the number of such rows nearest to it."""
     index = np.full(len(stamps), -1, np.int64)
     for k, w in enumerate(windows):
         index[np.searchsorted(stamps, w.open) : np.searchsorted(stamps, w.close, side="right")] = k
@@ -271,7 +277,7 @@ def _assign_windows(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[i
 
 
 def _check_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> None:
-    """Raises DataError for best quotes off the tick: a wrong tick would scale numbers in silence."""
+    """Raise DataError for best quotes off the tick: a wrong tick would silently scale every number."""
     tick = round(dataset.tick * PRICE_SCALE)
     for column in ("bid_px_00", "ask_px_00"):
         off = events.filter(pl.col(column) % tick != 0)
@@ -283,7 +289,7 @@ def _check_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -
             )
 
 
-def _limit(session: Session, max_events: int | None) -> Session:
+def _limit_events(session: Session, max_events: int | None) -> Session:
     if max_events is None or session.events.height <= max_events:
         return session
     beyond = session.events.height - max_events
@@ -292,7 +298,7 @@ def _limit(session: Session, max_events: int | None) -> Session:
     return replace(
         session,
         events=events,
-        close=int(times(events)[-1]),
+        close=int(extract_times(events)[-1]),
         scheduled_close=session.close if session.scheduled_close is None else session.scheduled_close,
         quality=replace(quality, used=max_events, dropped=add_counts(quality.dropped, {"beyond_max_events": beyond})),
         truth=None if session.truth is None else session.truth.head(max_events),

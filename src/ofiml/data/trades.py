@@ -6,12 +6,12 @@ import polars as pl
 from ofiml.data.schema import Session
 
 
-def trades(session: Session) -> pl.DataFrame:
+def list_trades(session: Session) -> pl.DataFrame:
     """Return one row per trade (action T), in feed order.
 
-    Columns: `row` of the session's events, `ts_event` and `ts_recv` (int64 ns), `price` (1e-9 units, null where the
-    feed has none), `size` (lots), and `sign`, the aggressor by the feed: 1 a buyer, -1 a seller, 0 where the feed does
-    not say. Known at `ts_recv`.
+    Columns: `row` in the session's events, `ts_event` and `ts_recv` (int64 ns), `price` (1e-9 units, null if the feed
+    has none), `size` (lots), and `sign`, the aggressor in the feed: 1 a buyer, -1 a seller, 0 unknown. Known at
+    `ts_recv`.
     """
     return (
         session.events.lazy()
@@ -31,8 +31,8 @@ def trades(session: Session) -> pl.DataFrame:
 def group_orders(trades: pl.DataFrame) -> pl.DataFrame:
     """Return the first fill of each market order, as rows of `trades`.
 
-    Consecutive trades with one exchange time and one side are the fills of one order. Trades without a side are left
-    out.
+    Consecutive trades with the same exchange time and side are the fills of one order. Trades without a side are
+    omitted.
     """
     signed = trades.filter(pl.col("sign") != 0)
     first = np.ones(signed.height, np.bool_)

@@ -1,4 +1,4 @@
-"""What a synthetic session was made with: the parameters that are planted in it, and what follows from them."""
+"""The truth of a synthetic session: the parameters of its simulation, and the price moves that follow from them."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,9 +12,10 @@ Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
-def pin(alpha: float, mu: float, epsilon_buy: float, epsilon_sell: float) -> float:
-    """αμ/(αμ + ε_b + ε_s), the share of orders that are informed (Easley, Kiefer, O'Hara & Paperman 1996, where both ε
-    are one); 0 without informed orders.
+def compute_pin(alpha: float, mu: float, epsilon_buy: float, epsilon_sell: float) -> float:
+    """Compute the share of informed orders, αμ/(αμ + ε_b + ε_s); 0 without informed orders.
+
+    Easley, Kiefer, O'Hara & Paperman (1996) have ε_b = ε_s.
     """
     informed = alpha * mu
     return informed / (informed + (epsilon_buy + epsilon_sell)) if informed else 0.0
@@ -22,12 +23,13 @@ def pin(alpha: float, mu: float, epsilon_buy: float, epsilon_sell: float) -> flo
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The plan of one symbol's simulated session. Lists of symbols are in the order of `symbols`.
+    """The parameters of one symbol's simulated session. Lists by symbol are in the order of `symbols`.
 
-    `alpha`, `mu`, `epsilon` are PIN's, per symbol: probability of news in a period, informed orders in a period with
-    news, uninformed buys (and as many sells) in a period at mean activity. `impact` is Λ, (K, K), in ticks a lot: row
-    i is what symbol i answers to the market orders of each. `news` (periods, K) is -1, 0 or 1. Informed orders decay
-    within a period by e in `decay` seconds. `sigma` is V's own volatility in ticks per square root of a second.
+    `alpha`, `mu`, `epsilon` are PIN's, per symbol: the probability of news in a period, informed orders in a period
+    with news, uninformed buys (and as many sells) in a period at mean activity. `impact` is Λ, (K, K), in ticks per
+    lot: row i is the response of symbol i to the market orders of each symbol. `news` (periods, K) is -1, 0 or 1.
+    The rate of informed orders falls within a period by a factor e in `decay` seconds. `sigma` is V's own volatility in
+    ticks per square root of a second.
     """
 
     symbols: list[str]
@@ -51,14 +53,14 @@ class Truth:
         return any(a * m * slope != 0 for a, m, slope in move)
 
     def pin(self) -> list[float]:
-        """Per symbol, see `pin`."""
-        return [pin(a, m, e, e) for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)]
+        """Return PIN per symbol."""
+        return [compute_pin(a, m, e, e) for a, m, e in zip(self.alpha, self.mu, self.epsilon, strict=True)]
 
-    def informed_move(self, at: Int64, delay: int, horizon: int) -> Float:
-        """E[V(t + d + h) - V(t + d) | news of t's period] in ticks, (n,), for times `at` (n,) in ns.
+    def compute_informed_move(self, at: Int64, delay: int, horizon: int) -> Float:
+        """Compute E[V(t + d + h) - V(t + d) | news of t's period] in ticks, (n,), for times `at` (n,) in ns.
 
-        V's expected move is Λ times the expected informed volume; periods after t's own may bring good news or bad, so
-        they count nothing. Known to who knows the period's news; 0 outside of the session.
+        V's expected move is Λ times the expected informed volume. Later periods bring good and bad news with equal
+        probability, so they add 0. The value needs the period's news; it is 0 outside the session.
         """
         since = at - self.open
         part = np.minimum(since // self.period, len(self.news) - 1)
@@ -74,5 +76,5 @@ class Truth:
 
 
 def to_json(truths: list[Truth]) -> str:
-    """The truths of a study's sessions, as the file beside its data: a list of mappings, with `pin` per symbol."""
+    """Return the truths of a study's sessions as JSON: a list of mappings, with `pin` per symbol."""
     return json.dumps([asdict(t) | {"pin": t.pin()} for t in truths], allow_nan=False)

@@ -13,7 +13,7 @@ from ofiml._typing import Int64
 from ofiml.bars.activity import count_units
 from ofiml.bars.time import Book
 from ofiml.config import Horizon
-from ofiml.data.schema import Session, times
+from ofiml.data.schema import Session, extract_times
 
 NEVER = 2**63 - 1  # the session ends before the horizon
 
@@ -73,4 +73,6 @@ def build_horizon_clock(session: Session, book: Book, horizon: Horizon) -> Clock
     if horizon.clock == "events":
         return ActivityClock(length, book.stamps, np.arange(1, len(book.stamps) + 1, dtype=np.int64))
     trades = session.events.select("ts_recv", "action", "size").filter(session.events["action"] == "T")
-    return ActivityClock(length, times(trades), trades["size"].fill_null(0).cum_sum().to_numpy().astype(np.int64))
+    return ActivityClock(
+        length, extract_times(trades), trades["size"].fill_null(0).cum_sum().to_numpy().astype(np.int64)
+    )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
+from ofiml.bars.time import Bars, Book, compute_mid_ticks, find_quotes_at
 from ofiml.config import Horizon
 from ofiml.data.schema import Session
 from ofiml.labels.clock import ActivityClock, TimeClock, build_horizon_clock
@@ -36,12 +36,12 @@ def build_decay_table(
     input.
     """
     begin = bars.close + horizon.delay_ns
-    from_mid = mid_ticks(quotes_at(book, begin), session.tick)
+    from_mid = compute_mid_ticks(find_quotes_at(book, begin), session.tick)
     clock = build_horizon_clock(session, book, horizon)
     assert isinstance(clock, TimeClock | ActivityClock)
     out = {}
     for name, multiple in zip(name_decay_columns(multiples), multiples, strict=True):
         end = replace(clock, length=max(1, round(multiple * clock.length))).find_end(begin)
-        move = (mid_ticks(quotes_at(book, end), session.tick) - from_mid) / scale
+        move = (compute_mid_ticks(find_quotes_at(book, end), session.tick) - from_mid) / scale
         out[name] = pl.select(pl.when(pl.Series(end <= session.close)).then(move)).to_series().cast(pl.Float64)
     return pl.DataFrame(out)

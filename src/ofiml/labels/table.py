@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Bool, Int64
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
+from ofiml.bars.time import Bars, Book, compute_mid_ticks, find_quotes_at
 from ofiml.config import Horizon, Target
 from ofiml.data.schema import Session
 from ofiml.labels.clock import NEVER, build_horizon_clock
@@ -43,14 +43,14 @@ def build_label_table(
         if target.unit == "volatility":
             scale = estimate_volatility(session, book, bars, clock, target.look_back_ns)
     if target.unit == "bps":
-        scale = 1e-4 * mid_ticks(quotes_at(book, close), session.tick)
+        scale = 1e-4 * compute_mid_ticks(find_quotes_at(book, close), session.tick)
     inside = last <= session.close
-    from_mid, to_mid = (mid_ticks(quotes_at(book, at), session.tick) for at in (begin, last))
+    from_mid, to_mid = (compute_mid_ticks(find_quotes_at(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
     if target.form == "triple_barrier":
         touch = _find_first_touch(session, book, begin, last, target.barriers)
         touched, at = touch >= 0, np.maximum(touch, 0)
-        touched_mid = mid_ticks(book.events.select(bid="bid_px_00", ask="ask_px_00"), session.tick).gather(at)
+        touched_mid = compute_mid_ticks(book.events.select(bid="bid_px_00", ask="ask_px_00"), session.tick).gather(at)
         to_mid = pl.select(pl.when(pl.Series(touched)).then(touched_mid).otherwise(to_mid)).to_series()
         last = np.where(touched, book.stamps[at], last)
         until = np.minimum(until, last)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, mid_ticks, quotes_at
+from ofiml.bars.time import Bars, Book, compute_mid_ticks, find_quotes_at
 from ofiml.data.schema import Session
 from ofiml.labels.clock import Clock
 
@@ -18,7 +18,9 @@ def estimate_volatility(session: Session, book: Book, bars: Bars, clock: Clock, 
     either end counts in neither. Null before the session is `look_back` old, and where C is 0. Known at the bar's
     close.
     """
-    mid = mid_ticks(quotes_at(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    mid = (
+        compute_mid_ticks(find_quotes_at(book, bars.edges), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    )
     move, advance = np.diff(mid), np.diff(clock.read(bars.edges))
     known = ~np.isnan(move)
     squares = np.concatenate([[0.0], np.cumsum(np.where(known, move, 0.0) ** 2)])

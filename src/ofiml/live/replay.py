@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config, FileDataset, load
 from ofiml.data import cache as store
-from ofiml.data.calendar import time_zone
-from ofiml.data.schema import Session, times
-from ofiml.data.sessions import Source, UniqueSessions, sources
+from ofiml.data.calendar import find_time_zone
+from ofiml.data.schema import Session, extract_times
+from ofiml.data.sessions import Source, UniqueSessions, list_sources
 from ofiml.errors import ConfigError
 from ofiml.features import layout
 from ofiml.features.batch import pieces
@@ -102,7 +102,7 @@ def replay(
     timings = Timings()
     rows: list[Prediction] = []
     comparable: list[tuple[str, str, int]] = []
-    inputs = sources(config.dataset)
+    inputs = list_sources(config.dataset)
     with Stages() as stages, stages.start_stage("sessions", len(inputs)) as bar:
         for group in _group_sessions(_read_sessions(inputs, config, bar), config.features.cross):
             rows += _stream_sessions(group, config, run, timings)
@@ -190,7 +190,7 @@ def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.in
     if len(group) == 1:
         yield from ((0, row) for rows in pieces(group[0]) for row in rows)
         return
-    stamps = np.concatenate([times(s.events) for s in group])
+    stamps = np.concatenate([extract_times(s.events) for s in group])
     which = np.repeat(np.arange(len(group)), [s.events.height for s in group])
     rows = [chain.from_iterable(pieces(s)) for s in group]
     for i in which[np.argsort(stamps, kind="stable")].tolist():
@@ -231,7 +231,7 @@ def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timin
 
 
 def _build_stream(session: Session, config: Config) -> Stream:
-    zone = time_zone(config.dataset.calendar) if isinstance(config.dataset, FileDataset) else None
+    zone = find_time_zone(config.dataset.calendar) if isinstance(config.dataset, FileDataset) else None
     return Stream(market(session, config.bars.per, zone), config.bars, plan(config.features, config.ofi))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.bars.activity import NOT_CLOSED, new_cutter, update_cutter
+from ofiml.bars.activity import NOT_CLOSED, make_cutter, update_cutter
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import (
     ACTION,
@@ -83,7 +83,7 @@ class Stream:
         self._step = bars.step_ns
         self._next = market.open + (self._step or 0)
         self._cutter = (
-            new_cutter(bars.name, bars.size, market.open, market.size_unit) if isinstance(bars, ActivityBars) else None
+            make_cutter(bars.name, bars.size, market.open, market.size_unit) if isinstance(bars, ActivityBars) else None
         )
 
     def push(

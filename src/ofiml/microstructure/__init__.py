@@ -1,1 +1,1 @@
-"""Looks at data outside a run: survey, stylised facts, toxicity."""
+"""Analyses of data outside a run: survey, stylised facts, toxicity."""

@@ -1,4 +1,4 @@
-"""Survey a dataset without a study: its sessions, their quality, and the shape of their books."""
+"""Survey of a dataset without a study: its sessions, their quality, and the shape of their books."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ from ofiml.bars.time import select_states
 from ofiml.config import Config
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
-from ofiml.data.sessions import Source, UniqueSessions, sources
+from ofiml.data.sessions import Source, UniqueSessions, list_sources
 from ofiml.errors import DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
@@ -26,7 +26,7 @@ from ofiml.units import SECOND
 
 @dataclass(slots=True)
 class SessionSummary:
-    """One session of the survey: identity, quality, facts if they were measured, files if they were written."""
+    """One session of a survey: identity, quality, facts if measured, files if written."""
 
     symbol: str
     date: str
@@ -41,7 +41,7 @@ class SessionSummary:
 
 @dataclass(slots=True)
 class Survey:
-    """All sessions in order, and one error message per input that could not be used."""
+    """A survey: all sessions in order, and one error message per refused input."""
 
     sessions: list[SessionSummary]
     refused: list[str]
@@ -54,11 +54,12 @@ def survey_dataset(
     describe: bool = False,
     write: Callable[[Session], list[Path]] | None = None,
 ) -> Survey:
-    """Read every session of the dataset, one input at a time per thread, and release its events.
+    """Survey every session of the dataset, one input at a time per thread; release its events after use.
 
-    An input with an error does not end the survey. Sessions count up to `max_sessions`, as in a study.
+    An input with an error is reported and does not end the survey. At most `max_sessions` sessions are surveyed, as in
+    a study.
     """
-    inputs = sources(config.dataset)
+    inputs = list_sources(config.dataset)
 
     def work(source: Source, bar: Bar) -> tuple[list[SessionSummary], list[str]]:
         summaries, refused = [], []
@@ -90,16 +91,16 @@ def survey_dataset(
 
 def _summarise(session: Session, per: str | None) -> SessionSummary:
     s = session
-    found = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
+    summary = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
     if per is not None:
         book = select_states(session, per)
-        found.facts = {
+        summary.facts = {
             "spread_ticks": shape.measure_spread(session, book),
             **shape.measure_depth(session, book),
             "messages": shape.measure_messages(session, book, per),
             "intraday": memory.measure_intraday(session, book),
         }
-    return found
+    return summary
 
 
 def print_survey(survey: Survey, console: Console) -> None:
@@ -113,11 +114,11 @@ def print_survey(survey: Survey, console: Console) -> None:
     if survey.sessions:
         console.print(table)
     for s in survey.sessions:
-        counts = (("dropped", s.quality.dropped), ("noticed and kept", s.quality.kept))
+        counts = (("dropped", s.quality.dropped), ("flagged and kept", s.quality.kept))
         parts = [f"{word} {_format_counts(count)}" for word, count in counts if count] + s.quality.notes
         if parts:
             console.print(f"{s.symbol} {s.date}: {'; '.join(parts)}", highlight=False, soft_wrap=True, markup=False)
-    for symbol, facts in _by_symbol(survey):
+    for symbol, facts in _average_by_symbol(survey):
         console.print()
         _print_facts(symbol, facts, console)
     for path in [p for s in survey.sessions for p in s.written]:
@@ -127,7 +128,7 @@ def print_survey(survey: Survey, console: Console) -> None:
 
 
 def survey_to_json(survey: Survey) -> dict[str, Any]:
-    """Return the survey as JSON-compatible data; undefined numbers are null."""
+    """Convert the survey to JSON-compatible data; undefined numbers are null."""
     sessions = [
         {
             "symbol": s.symbol,
@@ -143,7 +144,7 @@ def survey_to_json(survey: Survey) -> dict[str, Any]:
     return {"sessions": sessions, "refused": survey.refused}
 
 
-def _by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:
+def _average_by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:
     for symbol in sorted({s.symbol for s in survey.sessions if s.facts}):
         yield symbol, average_facts([s.facts for s in survey.sessions if s.symbol == symbol])
 
@@ -162,7 +163,7 @@ def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     kinds = ", ".join(f"{name} {format_number(100 * mix[name], ',.1f')} %" for name in names)
     moves = format_number(100 * mix["price_changed"], ",.1f")
     console.print(
-        f"{format_number(mix['per_second'], ',.2f')} messages a second: {kinds}; {moves} % move a best price",
+        f"{format_number(mix['per_second'], ',.2f')} messages per second: {kinds}; {moves} % move a best price",
         highlight=False,
         soft_wrap=True,
     )
@@ -179,9 +180,9 @@ def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     bars = "▁▂▃▄▅▆▇█"
     rates = list(facts["intraday"].values())
     top = max((r for r in rates if r == r), default=0.0)
-    drawn = "".join(bars[min(7, int(8 * r / top))] if r == r and top else " " for r in rates)
-    shown = " ".join(format_number(r, ",.2f") for r in rates)
-    console.print(f"messages by tenth of the session (1 is even): {drawn}  {shown}", highlight=False, soft_wrap=True)
+    chart = "".join(bars[min(7, int(8 * r / top))] if r == r and top else " " for r in rates)
+    numbers = " ".join(format_number(r, ",.2f") for r in rates)
+    console.print(f"messages by tenth of the session (1 is even): {chart}  {numbers}", highlight=False, soft_wrap=True)
 
 
 def _format_counts(counts: dict[str, int]) -> str:

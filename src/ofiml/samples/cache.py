@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ofiml.data.cache import TableAndMeta, cached_items
+from ofiml.data.cache import TableAndMeta, cache_items
 from ofiml.data.quality import Quality
 from ofiml.data.truth import Truth
 from ofiml.features.installed import SOURCES
@@ -25,7 +25,7 @@ def cache_samples(
 
     `source` identifies the sessions by their content.
     """
-    return list(cached_items(folder, _hash_settings(source, settings), make, _pack, _unpack))
+    return list(cache_items(folder, _hash_settings(source, settings), make, _pack, _unpack))
 
 
 def _hash_settings(source: str, settings: SampleSettings) -> str:

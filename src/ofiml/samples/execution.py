@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ofiml.bars.time import Bars, Book, quotes_at
+from ofiml.bars.time import Bars, Book, find_quotes_at
 from ofiml.data.schema import Session
 
 
@@ -13,7 +13,7 @@ def build_execution_table(session: Session, book: Book, bars: Bars, latency: int
     Null where a side is missing or the session has ended. Known at `fill_time`.
     """
     at = bars.close + latency
-    quotes = quotes_at(book, at).select(pl.all().name.prefix("fill_"))
+    quotes = find_quotes_at(book, at).select(pl.all().name.prefix("fill_"))
     return quotes.with_columns(pl.when(pl.Series(at <= session.close)).then(pl.all())).with_columns(
         pl.Series("fill_time", at)
     )

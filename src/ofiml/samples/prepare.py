@@ -11,11 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.bars import cut_bars
-from ofiml.bars.time import Bars, Book, bar_table, select_states
+from ofiml.bars.time import Bars, Book, build_bar_table, select_states
 from ofiml.config import FileDataset, SyntheticDataset
-from ofiml.data.calendar import time_zone
+from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session
-from ofiml.data.sessions import Source, sources
+from ofiml.data.sessions import Source, list_sources
 from ofiml.errors import DataError
 from ofiml.features.batch import compute
 from ofiml.features.catalogue import chosen
@@ -42,9 +42,9 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     _check_settings(session, settings)
     book = select_states(session, settings.bars.per)
     bars = cut_bars(session, book, settings.bars)
-    table = bar_table(session, book, bars)
+    table = build_bar_table(session, book, bars)
     latency = settings.latency_ns
-    zone = time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
+    zone = find_time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
     features = plan(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
     computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)
@@ -145,9 +145,9 @@ def _build_oracle(session: Session, scale: pl.Series, bars: Bars, settings: Samp
     expected = session.planted is not None and target.kind == "forecast" and target.form != "triple_barrier"
     if not isinstance(settings.dataset, SyntheticDataset) or length is None or not expected:
         return pl.DataFrame()
-    from ofiml.data.synthetic.oracle import expected_move
+    from ofiml.data.synthetic.oracle import compute_expected_move
 
-    move = expected_move(session, settings.dataset, bars.close, settings.horizon.delay_ns, length)
+    move = compute_expected_move(session, settings.dataset, bars.close, settings.horizon.delay_ns, length)
     return pl.DataFrame([pl.Series("oracle", move) / scale])
 
 
@@ -157,7 +157,7 @@ def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> 
     At most `threads` sources are read at a time. Memory holds the events of their sessions and the bars of all
     sessions. Raises DataError for data that cannot be used.
     """
-    inputs = sources(settings.dataset)
+    inputs = list_sources(settings.dataset)
     errors: list[DataError] = []
 
     def work(index: int, source: Source, bar: Bar) -> list[SessionSamples]:
@@ -186,7 +186,7 @@ def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> 
 
 def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:
     """Read or simulate again the session from which samples were made. Raises DataError if it has changed."""
-    for session in sources(dataset)[samples.origin]():
+    for session in list_sources(dataset)[samples.origin]():
         if (session.symbol, session.date) == samples.key and session.digest == samples.digest:
             return session
     raise DataError(f"{samples.source} changed while the study ran: run it again.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ofiml.config import Config
 from ofiml.data.feed import Blob
 from ofiml.data.formats.parquet import read_parquet
-from ofiml.data.schema import TIME, Session, times
+from ofiml.data.schema import TIME, Session, extract_times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import list_flow_groups
@@ -110,7 +110,7 @@ def _same_until(session: Session, events: int) -> int:
     """Before when (ns) a session is the same as when it had so many events."""
     if session.events.height == events:
         return session.close + 1
-    return int(times(session.events)[min(session.events.height, events) - 1])
+    return int(extract_times(session.events)[min(session.events.height, events) - 1])
 
 
 def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:

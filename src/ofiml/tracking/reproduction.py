@@ -13,7 +13,7 @@ import yaml
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
 from ofiml.config.plain import PlainLoader
 from ofiml.data.readers import READERS
-from ofiml.data.sessions import sources
+from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.provenance import hash_files
 
@@ -116,7 +116,7 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
         groups = READERS[dataset.name].group_files(files(dataset.path))
         if all(hash_files(group) in known for group in groups):
             return
-        digests = {s.digest for source in sources(dataset) for s in source()}
+        digests = {s.digest for source in list_sources(dataset) for s in source()}
     except (DataError, KeyError, TypeError):
         raise ConfigError(sentence) from None
     if not digests or digests - known:

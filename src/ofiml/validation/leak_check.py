@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.data.schema import TIME, Session, times
+from ofiml.data.schema import TIME, Session, extract_times
 from ofiml.errors import LeakError
 from ofiml.ofi.flow import NET, list_flow_groups
 from ofiml.samples import prepare as preparation
@@ -148,9 +148,9 @@ def _choose_moments(fitted: FittedStudy) -> list[_Moment]:
 def alter_future(session: Session, t: int, seed: int) -> Session:
     """Alter the session's events after `t` (ns), and remove the truth of a simulation."""
     rng, events = np.random.default_rng([seed, 3, t]), session.events
-    known = times(events) <= t
+    known = extract_times(events) <= t
     events = events.filter(pl.Series(known | (rng.random(len(known)) < 0.5)))
-    n, after = events.height, pl.Series(times(events) > t)
+    n, after = events.height, pl.Series(extract_times(events) > t)
     # Prices only rise: a shift down could give a price of 0, which is a special case and not another price.
     shift = pl.Series(session.tick * rng.integers(1, 200, n))
     wider = pl.Series(session.tick * rng.integers(0, 4, n))

@@ -1,5 +1,5 @@
-"""The book builder: messages about orders or price levels in, events with the top levels of the book out."""
+"""The book builder: from messages about orders or price levels to events with the top levels of the book."""
 
-from ofiml.data.book.build import MESSAGE_COLUMNS, build
+from ofiml.data.book.build import MESSAGE_COLUMNS, build_events
 
-__all__ = ["MESSAGE_COLUMNS", "build"]
+__all__ = ["MESSAGE_COLUMNS", "build_events"]

@@ -1,4 +1,4 @@
-"""From a reader's messages to events with a book: columns in, the kernel between, columns out."""
+"""From a reader's messages to events with a book: the table functions around the kernel."""
 
 import numpy as np
 import polars as pl
@@ -9,11 +9,11 @@ from ofiml.data.schema import (
     F_LAST,
     SIDE,
     TIME,
-    level_columns,
+    make_level_columns,
 )
 
 MESSAGE_COLUMNS: dict[str, pl.DataType] = {
-    "line": pl.UInt32(),  # where the message stands in its file
+    "line": pl.UInt32(),  # the message's line in its file
     "ts_event": TIME,
     "ts_recv": TIME,
     "action": ACTION,
@@ -22,14 +22,14 @@ MESSAGE_COLUMNS: dict[str, pl.DataType] = {
     "size": pl.Int64(),
     "flags": pl.UInt8(),
     "sequence": pl.Int64(),
-    "op": pl.UInt8(),  # what it does to the book: kernel.ADD …
-    "op_side": pl.UInt8(),  # to which side: kernel.ASK, BID, NO_SIDE
-    "order": pl.UInt64(),  # the order's id; null where there is none
-    "show": pl.UInt8(),  # when it makes an event: kernel.NEVER, IF_CHANGED, ALWAYS
+    "op": pl.UInt8(),  # the change of the book: kernel.ADD …
+    "op_side": pl.UInt8(),  # the side that changes: kernel.ASK, BID, NO_SIDE
+    "order": pl.UInt64(),  # the order's id, or null
+    "show": pl.UInt8(),  # the condition for an event: kernel.NEVER, IF_CHANGED, ALWAYS
 }
-"""What a reader hands to `build`, in feed order. Prices in 1e-9, sizes in lots, as in the event schema."""
+"""The input of `build_events`, in feed order. Prices in 1e-9, sizes in lots, as in the event schema."""
 
-_NOTICED = {
+_CAUSE_BITS = {
     "unknown_order": kernel.UNKNOWN,
     "excess_size": kernel.EXCESS,
     "order_twice": kernel.TWICE,
@@ -37,21 +37,21 @@ _NOTICED = {
 }
 
 
-def build(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
-    """(events with `levels` levels, in the event schema but for `symbol`, with `line`; the lines noticed, by cause).
+def build_events(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Build events with `levels` levels; return them and, by cause, the lines of messages that do not fit the book.
 
-    Each message is applied in order to a book that starts empty; an event shows the book after it. Where the last row
-    of an exchange message makes no event, the flag F_LAST goes to the last of its rows that does. Noticed are messages
-    about an order or level that is not in the book, reductions by more than was left, ids that rested already, and
-    levels that were in the way of a firm message.
+    Events have `line` and the columns of the event schema except `symbol`. Messages are applied in order to a book
+    that starts empty; an event shows the book after its message. If the last row of an exchange message makes no event,
+    the flag F_LAST moves to its last row that does. Messages do not fit if their order or level is not in the book,
+    they remove more than the order has, their id is already in the book, or levels stand in the way of a firm message.
     """
     n = messages.height
     op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
     price, size = (messages[c].fill_null(0).to_numpy() for c in ("price", "size"))
-    order = _numbered(messages["order"])
+    order = _number_ids(messages["order"])
     row_of, effect = np.empty(n, np.int64), np.empty(n, np.uint8)
-    most = int((show != kernel.NEVER).sum())
-    px, sz, ct = (np.empty((2 * levels, most), np.int64) for _ in range(3))
+    max_rows = int((show != kernel.NEVER).sum())
+    px, sz, ct = (np.empty((2 * levels, max_rows), np.int64) for _ in range(3))
     count = int(order.max(initial=0)) + 1
     rows = kernel.run(op, side, price, size, order, show, levels, count, row_of, effect, px, sz, ct)
 
@@ -60,26 +60,26 @@ def build(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dict[str, 
     if rows < n:
         events = events[shown]
     last = (messages["flags"].to_numpy() & F_LAST) != 0
-    group = np.cumsum(last) - last  # the message that each row belongs to
+    group = np.cumsum(last) - last  # the exchange message of each row
     shown_group = group[shown]
     ends = np.append(shown_group[1:] != shown_group[:-1], True)[:rows]
     complete = shown_group < int(last.sum())  # the file may end inside a message
     flags = events["flags"].to_numpy() & ~np.uint8(F_LAST) | (ends & complete) * np.uint8(F_LAST)
     columns: dict[str, pl.Series] = {"flags": pl.Series(flags)}
     for m in range(levels):
-        for name, dtype in level_columns(m).items():
+        for name, dtype in make_level_columns(m).items():
             source = {"px": px, "sz": sz, "ct": ct}[name[4:6]][m + levels * (name[0] == "a"), :rows]
             values = pl.Series(source)
             missing = px[m + levels * (name[0] == "a"), :rows] == kernel.MISSING
             if missing.any():
                 values = pl.select(pl.when(pl.lit(pl.Series(~missing))).then(pl.lit(values))).to_series()
             columns[name] = values.cast(dtype)
-    noticed = {cause: messages["line"].filter(pl.Series((effect & bit) != 0)) for cause, bit in _NOTICED.items()}
-    return events.with_columns(**columns), {cause: lines for cause, lines in noticed.items() if lines.len()}
+    misfits = {cause: messages["line"].filter(pl.Series((effect & bit) != 0)) for cause, bit in _CAUSE_BITS.items()}
+    return events.with_columns(**columns), {cause: lines for cause, lines in misfits.items() if lines.len()}
 
 
-def _numbered(ids: pl.Series) -> np.ndarray:
-    """The ids as numbers from 0, so that the kernel needs no table; 0 where there is none."""
+def _number_ids(ids: pl.Series) -> np.ndarray:
+    """Number the ids from 0, so that the kernel can use an array instead of a table; 0 for null."""
     if ids.null_count() == len(ids):
         return np.zeros(len(ids), np.int64)
     return ids.rank("dense").cast(pl.Int64).fill_null(1).to_numpy() - 1

@@ -1,9 +1,9 @@
 """The book builder's loop over messages. `run_py` is the specification, `run` its njit.
 
-One loop serves feeds of orders (by id) and of differences (sizes by price). Each side keeps its price levels in one
-sorted array with the best last, so that work near the touch moves few of them; asks are kept negated, which makes both
-sides one case. A level knows the message that opened it, and an order the one that brought it: an order older than its
-level went with an earlier level of that price, and needs no search when levels are cleared or swept.
+One loop serves feeds of orders (by id) and of differences (sizes by price). Each side stores its price levels in one
+sorted array with the best last, so that changes near the touch move few of them. Asks are stored negated, so that both
+sides are one case. A level stores the message that opened it, an order the message that added it. An order older than
+the level at its price left with an earlier level, so clearing or sweeping levels needs no search for their orders.
 """
 
 import numpy as np
@@ -14,33 +14,36 @@ from ofiml._numba import compiled
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
-# What a message does to the book.
-ADD = 0  # a new order
-REDUCE = 1  # takes `size` off an order; all of it, where that is more than is left
-DELETE = 2  # removes an order
-REPLACE = 3  # gives an order this price and size; one that is not known is added
-CLEAR = 4  # empties the book, or the given side of it
-KEEP = 5  # nothing: a trade whose orders have messages of their own, a status
-SET = 6  # the price level has this size now; 0 removes it
-# For feeds that leave messages out, of a market that never crosses:
-ADD_FIRM = 7  # as ADD; the other side's levels in its way have gone unseen, and go
-TAKE_FIRM = 8  # as REDUCE by a trade; its own side's better levels have gone unseen, and go
-ADD_SHOWN = 9  # as ADD_FIRM, in a feed of the shown levels only: what falls behind them is out of sight, and goes
+# The operation of a message on the book.
+ADD = 0  # add an order
+REDUCE = 1  # remove `size` from an order, at most its remaining size
+DELETE = 2  # remove an order
+REPLACE = 3  # set an order's price and size; add an unknown order
+CLEAR = 4  # empty the book, or one side of it
+KEEP = 5  # no change: a trade whose orders have separate messages, a status
+SET = 6  # set the size of a price level; 0 removes it
+# For feeds that omit messages, in a market that never crosses:
+ADD_FIRM = 7  # as ADD; remove the other side's levels in its way, whose removal the feed omitted
+TAKE_FIRM = 8  # as REDUCE by a trade; remove better levels of its own side, whose removal the feed omitted
+ADD_SHOWN = 9  # as ADD_FIRM, in a feed of the shown levels only: remove levels that fall behind them
 
-# What came of a message, as bits.
-CHANGED = 1  # the shown levels are not what they were
-UNKNOWN = 2  # an order, or a level to remove, that is not in the book
-EXCESS = 4  # more than was left of the order
-TWICE = 8  # an id that rests already: the new order takes its place
-SWEPT = 16  # levels went that a firm message found in its way
+# The effect of a message, as bits.
+CHANGED = 1  # the shown levels changed
+UNKNOWN = 2  # the order, or the level to remove, is not in the book
+EXCESS = 4  # the message removes more than the order has left
+TWICE = 8  # the id is already in the book; the new order replaces the old one
+SWEPT = 16  # a firm message removed levels in its way
 
 ASK, BID, NO_SIDE = 0, 1, 2
 NEVER, IF_CHANGED, ALWAYS = 0, 1, 2
-MISSING = np.iinfo(np.int64).min  # the price of a level that is not there
+MISSING = np.iinfo(np.int64).min  # the price of a missing level
 
 
-def _find(keys: Int64, n: int, key: int) -> int:
-    """Index of the first of the `n` sorted keys that is not below `key`: most are near the end, where the best is."""
+def _find_key(keys: Int64, n: int, key: int) -> int:
+    """Return the index of the first of the `n` sorted keys that is not below `key`.
+
+    Searches from the end: most changes are near the best level.
+    """
     step = 1
     while step <= n and keys[n - step] >= key:
         step *= 2
@@ -54,12 +57,12 @@ def _find(keys: Int64, n: int, key: int) -> int:
     return low
 
 
-def _change(level: Int64, n: int, key: int, size: int, count: int, now: int) -> tuple[int, int]:
-    """Adds `size` and `count` to the level at `key`, opening or closing it: (levels now, its rank from the best).
+def _change_level(level: Int64, n: int, key: int, size: int, count: int, now: int) -> tuple[int, int]:
+    """Add `size` and `count` to the level at `key`, opening or closing it; return the number of levels and its rank.
 
-    `level` (4, capacity): keys, sizes, counts, the message that opened it.
+    `level` (4, capacity): keys, sizes, counts, the message that opened the level. Rank 0 is the best.
     """
-    at = _find(level[0], n, key)
+    at = _find_key(level[0], n, key)
     if at < n and level[0, at] == key:
         level[1, at] += size
         level[2, at] += count
@@ -77,14 +80,14 @@ def _change(level: Int64, n: int, key: int, size: int, count: int, now: int) -> 
     return n + 1, n - at
 
 
-def _level_at(level: Int64, n: int, key: int) -> tuple[int, int]:
-    """(size, message that opened it) of the level at `key`; size 0 where there is none."""
-    at = _find(level[0], n, key)
+def _find_level(level: Int64, n: int, key: int) -> tuple[int, int]:
+    """Return the size of the level at `key` and the message that opened it; size 0 if there is no level."""
+    at = _find_key(level[0], n, key)
     return (level[1, at], level[3, at]) if at < n and level[0, at] == key else (0, 0)
 
 
 def _sweep(level: Int64, n: int, key: int) -> int:
-    """How many levels are left when those better than `key` go."""
+    """Return the number of levels that remain when those better than `key` are removed."""
     while n > 0 and level[0, n - 1] > key:
         n -= 1
     return n
@@ -105,14 +108,13 @@ def run_py(
     sz: Int64,
     ct: Int64,
 ) -> int:
-    """Runs the messages (n,) through an empty book and returns the number of rows written.
+    """Apply the messages (n,) to an empty book; return the number of rows written.
 
-    `show` (n,) says when a message gets a row: NEVER, IF_CHANGED (the `levels` shown ones, by it or by messages without
-    a row before it) or ALWAYS. `order` numbers the `count` distinct orders from 0. Out: `row_of` (rows,) the message of
-    each row; `effect` (n,) bits; `px`, `sz`, `ct` (2·levels, rows): bids then asks by rank, price MISSING and size 0
-    where there is none.
+    `show` (n,) is the condition for a row: NEVER, ALWAYS, or IF_CHANGED since the last row (in the `levels` shown).
+    `order` numbers the `count` distinct orders from 0. Out: `row_of` (rows,) the message of each row; `effect` (n,)
+    bits; `px`, `sz`, `ct` (2·levels, rows): bids then asks by rank, price MISSING and size 0 for a missing level.
     """
-    orders = np.zeros((count, 4), np.int64)  # side, key, size left, the message that brought it
+    orders = np.zeros((count, 4), np.int64)  # side, key, remaining size, the message that added it
     book = np.empty((2, 4, 1024), np.int64)
     depth = np.zeros(2, np.int64)
     rows = 0
@@ -132,10 +134,10 @@ def run_py(
             bits |= CHANGED
         elif what == SET:
             key = price[i] if s == BID else -price[i]
-            before, _ = _level_at(book[s], depth[s], key)
+            before, _ = _find_level(book[s], depth[s], key)
             if before != size[i]:
-                # How many orders make it up is not known: the count stays 0.
-                depth[s], rank = _change(book[s], depth[s], key, size[i] - before, 0, i)
+                # The feed does not state the number of orders: the count stays 0.
+                depth[s], rank = _change_level(book[s], depth[s], key, size[i] - before, 0, i)
                 if rank < levels:
                     bits |= CHANGED
             elif size[i] == 0:
@@ -144,35 +146,37 @@ def run_py(
             at = order[i]
             known = orders[at, 2] > 0
             if known:
-                resting, opened = _level_at(book[orders[at, 0]], depth[orders[at, 0]], orders[at, 1])
-                known = resting > 0 and opened <= orders[at, 3]
+                resting, opened_by = _find_level(book[orders[at, 0]], depth[orders[at, 0]], orders[at, 1])
+                known = resting > 0 and opened_by <= orders[at, 3]
             adds = what in (ADD, ADD_FIRM, ADD_SHOWN, REPLACE)
             if known and adds and what != REPLACE:
                 bits |= TWICE
             if not known and (not adds or what == REPLACE):
                 bits |= UNKNOWN
             if known:
-                own, left = orders[at, 0], orders[at, 2]
-                off = left if adds or what == DELETE else min(left, size[i])
-                if not adds and what != DELETE and size[i] > left:
+                own, remaining = orders[at, 0], orders[at, 2]
+                off = remaining if adds or what == DELETE else min(remaining, size[i])
+                if not adds and what != DELETE and size[i] > remaining:
                     bits |= EXCESS
-                orders[at, 2] = left - off
+                orders[at, 2] = remaining - off
                 if off > 0:
-                    depth[own], rank = _change(book[own], depth[own], orders[at, 1], -off, -1 if off == left else 0, i)
+                    depth[own], rank = _change_level(
+                        book[own], depth[own], orders[at, 1], -off, -1 if off == remaining else 0, i
+                    )
                     if rank < levels:
                         bits |= CHANGED
             if what in (TAKE_FIRM, ADD_FIRM, ADD_SHOWN):
-                # Levels that the trade or the order would have met first.
+                # The trade or order would have met these levels first.
                 swept = s if what == TAKE_FIRM else 1 - s
                 limit = price[i] if swept == BID else -price[i]
-                left = _sweep(book[swept], depth[swept], limit - (what != TAKE_FIRM))
-                if left < depth[swept]:
-                    depth[swept] = left
+                remaining = _sweep(book[swept], depth[swept], limit - (what != TAKE_FIRM))
+                if remaining < depth[swept]:
+                    depth[swept] = remaining
                     bits |= SWEPT | CHANGED
             if adds and size[i] > 0:
                 key = price[i] if s == BID else -price[i]
                 orders[at, 0], orders[at, 1], orders[at, 2], orders[at, 3] = s, key, size[i], i
-                depth[s], rank = _change(book[s], depth[s], key, size[i], 1, i)
+                depth[s], rank = _change_level(book[s], depth[s], key, size[i], 1, i)
                 if rank < levels:
                     bits |= CHANGED
                 if what == ADD_SHOWN and depth[s] > levels:

@@ -1,8 +1,8 @@
-"""Books of feeds that state sizes by price: code that their readers share."""
+"""Books of feeds with sizes by price: the functions that their readers share."""
 
 import polars as pl
 
-from ofiml.data.book.build import build
+from ofiml.data.book.build import build_events
 from ofiml.data.checks import Checker
 from ofiml.data.schema import (
     ACTION,
@@ -17,9 +17,9 @@ from ofiml.data.schema import (
 def make_single_row_events(
     rows: pl.DataFrame, action: str, *, event: str, received: str, sequence: pl.Expr | pl.Series
 ) -> pl.DataFrame:
-    """Make events of one action, one row and one message each, without side, price and size.
+    """Make events of one action, each a message of one row, without side, price and size.
 
-    `rows` has `line`; `event` and `received` name its columns of the two clocks.
+    `rows` has `line`; `event` and `received` are the names of its clock columns.
     """
     return rows.select(
         pl.col("line").cast(pl.UInt32),
@@ -35,12 +35,13 @@ def make_single_row_events(
 
 
 def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """Build the events of messages that set and clear levels.
+    """Build events from messages that set and clear levels.
 
-    A row that states a whole book (F_SNAPSHOT) concerns no single level: its side is N, its price null, its size 0.
+    A row that states a whole book (F_SNAPSHOT) has side N, price null and size 0. Raises DataError if the policy for
+    an unknown level does.
     """
-    events, noticed = build(messages, levels)
-    for cause, lines in noticed.items():
+    events, misfits = build_events(messages, levels)
+    for cause, lines in misfits.items():
         checker.notice(cause, lines, "the removed level is not in the book")
     stated = (pl.col("flags") & F_SNAPSHOT) != 0
     return events.with_columns(
@@ -51,9 +52,9 @@ def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> 
 
 
 def drop_early_trades(trades: pl.DataFrame, before: Int64, checker: Checker) -> tuple[pl.DataFrame, Int64]:
-    """Drop trades before the first book, as the policy `no_snapshot` says; return the trades and their `before`.
+    """Apply the policy `no_snapshot` to trades before the first book; return the remaining trades and their `before`.
 
-    `before` (trades,) is the number of books before each trade. Raises DataError where the policy does.
+    `before` (trades,) is the number of books before each trade. Raises DataError if the policy does.
     """
     early = before == 0
     if not early.any():

@@ -1,4 +1,4 @@
-"""Files in a zip or 7z archive, by base name, into memory: nothing is written, and no path of an archive is used."""
+"""Files of a zip or 7z archive by base name, read into memory. Nothing is written to disk, no archive path is used."""
 
 import io
 import zipfile
@@ -18,14 +18,14 @@ def _is_7z(blob: Blob) -> bool:
 
 
 def list_files(blob: Blob) -> dict[str, int]:
-    """The base name of each file in the archive, with its size unpacked as the archive has it.
+    """List the base names of the files in the archive, with their unpacked sizes as the archive states them.
 
-    Raises DataError for a damaged archive, two files of one name, and a 7z where the package that reads it is missing.
+    Raises DataError for a damaged archive, two files with one name, and a 7z if the package py7zr is missing.
     """
-    found = _list_7z(blob) if _is_7z(blob) else _list_zip(blob)
+    entries = _list_7z(blob) if _is_7z(blob) else _list_zip(blob)
     sizes: dict[str, int] = {}
-    for path, size in found:
-        name = _base(path)
+    for path, size in entries:
+        name = _get_base_name(path)
         if name in sizes:
             raise DataError(f"{blob.name} contains two files named {name}: keep one.")
         sizes[name] = size
@@ -33,21 +33,21 @@ def list_files(blob: Blob) -> dict[str, int]:
 
 
 def read_files(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
-    """The bytes of the files of those base names. Raises DataError for a damaged archive or a file of over 8 GiB."""
-    names_ = set(wanted)
-    found = _read_7z(blob, names_) if _is_7z(blob) else _read_zip(blob, names_)
-    for name, content in found.items():
+    """Read the files with the `wanted` base names. Raises DataError for a damaged archive or a file of over 8 GiB."""
+    names = set(wanted)
+    contents = _read_7z(blob, names) if _is_7z(blob) else _read_zip(blob, names)
+    for name, content in contents.items():
         if len(content) > MAX_MEMBER:
             raise DataError(f"{blob.name}: {name} unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
-    return found
+    return contents
 
 
-def _base(path: str) -> str:
+def _get_base_name(path: str) -> str:
     return PurePosixPath(path.replace("\\", "/")).name
 
 
-def _damaged(blob: Blob, kind: str, error: Exception) -> DataError:
-    """The error for any fault: on damaged bytes the packages, and decoders below them, raise errors of many kinds."""
+def _make_error(blob: Blob, kind: str, error: Exception) -> DataError:
+    """Make the error for a damaged archive; the packages and their decoders raise exceptions of many types for one."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return DataError(f"{blob.name} is damaged, locked or not a {kind} ({reason:.200}): fetch it again.")
 
@@ -57,37 +57,37 @@ def _list_zip(blob: Blob) -> list[tuple[str, int]]:
         with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
             return [(i.filename, i.file_size) for i in archive.infolist() if not i.is_dir()]
     except Exception as error:
-        raise _damaged(blob, "zip", error) from error
+        raise _make_error(blob, "zip", error) from error
 
 
 def _read_zip(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
-    found = {}
+    contents = {}
     try:
         with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
             for info in archive.infolist():
-                if _base(info.filename) in wanted and not info.is_dir():
+                if _get_base_name(info.filename) in wanted and not info.is_dir():
                     with archive.open(info) as stream:
-                        found[_base(info.filename)] = stream.read(MAX_MEMBER + 1)
+                        contents[_get_base_name(info.filename)] = stream.read(MAX_MEMBER + 1)
     except Exception as error:
-        raise _damaged(blob, "zip", error) from error
-    return found
+        raise _make_error(blob, "zip", error) from error
+    return contents
 
 
 def _list_7z(blob: Blob) -> list[tuple[str, int]]:
-    py7zr = _py7zr(blob)
+    py7zr = _import_py7zr(blob)
     try:
         with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
             return [(i.filename, int(i.uncompressed or 0)) for i in archive.list() if not i.is_directory]
     except Exception as error:
-        raise _damaged(blob, "7z archive", error) from error
+        raise _make_error(blob, "7z archive", error) from error
 
 
 def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
-    py7zr = _py7zr(blob)
-    kept: dict[str, Any] = {}
+    py7zr = _import_py7zr(blob)
+    buffers: dict[str, Any] = {}
 
     class Memory(py7zr.io.Py7zIO):  # type: ignore[misc, name-defined]
-        """A file in memory that grows to at most MAX_MEMBER and a byte."""
+        """A file in memory of at most MAX_MEMBER bytes."""
 
         def __init__(self) -> None:
             self.buffer = io.BytesIO()
@@ -111,23 +111,23 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
 
     class Factory(py7zr.io.WriterFactory):  # type: ignore[misc, name-defined]
         def create(self, filename: str) -> Memory:
-            return kept.setdefault(_base(filename), Memory())
+            return buffers.setdefault(_get_base_name(filename), Memory())
 
     try:
         with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
-            paths = [i.filename for i in archive.list() if not i.is_directory and _base(i.filename) in wanted]
+            paths = [i.filename for i in archive.list() if not i.is_directory and _get_base_name(i.filename) in wanted]
             archive.extract(targets=paths, factory=Factory())
     except DataError:
         raise
     except Exception as error:
-        raise _damaged(blob, "7z archive", error) from error
-    missing = sorted(wanted - set(kept))
+        raise _make_error(blob, "7z archive", error) from error
+    missing = sorted(wanted - set(buffers))
     if missing:
         raise DataError(f"{blob.name} is damaged: {missing[0]} cannot be extracted; fetch it again.")
-    return {name: memory.buffer.getvalue() for name, memory in kept.items()}
+    return {name: memory.buffer.getvalue() for name, memory in buffers.items()}
 
 
-def _py7zr(blob: Blob) -> Any:
+def _import_py7zr(blob: Blob) -> Any:
     try:
         import py7zr
         import py7zr.io

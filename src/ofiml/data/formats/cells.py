@@ -1,8 +1,8 @@
 """Plain cells of a CSV in one pass over its bytes: numbers to exact integers, ISO times to nanoseconds, a few words.
 
-Plain is what feeds write: `-12.5`, `2024-10-21T11:54:29.221230963Z`, `AAPL`. Anything else (a quote, a space, `1e3`, a
-line with fewer cells than the first) ends the reading without a result: that is for a reading that knows more of CSV.
-`*_py` are the specifications, the names without it their njit.
+Plain cells are those that feeds usually write: `-12.5`, `2024-10-21T11:54:29.221230963Z`, `AAPL`. Anything else (a
+quote, a space, `1e3`, a line with fewer cells than the first) ends the reading without a result; a general CSV parser
+must read such a file. Functions `*_py` are the specifications; the names without the suffix are their njit.
 """
 
 from collections.abc import Set
@@ -20,9 +20,9 @@ Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
 SKIP, NUMBER, INSTANT, WORD = range(4)
-MOST = int(np.iinfo(np.int64).max)
-EMPTY = int(np.iinfo(np.int64).min)  # stands for an empty cell
-MOST_WORDS = 64
+MAX_VALUE = int(np.iinfo(np.int64).max)
+EMPTY = int(np.iinfo(np.int64).min)  # the value of an empty cell
+MAX_WORDS = 64
 
 _LF, _CR, _QUOTE, _COMMA, _MINUS, _POINT, _ZERO, _COLON, _T, _Z = (ord(c) for c in '\n\r",-.0:TZ')
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
@@ -30,32 +30,32 @@ _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """How plain cells of a column are read.
+    """The format of a column's plain cells.
 
-    A NUMBER of at most `scale` decimals (and zeros after them) as an integer of 10^-`scale`, from `low` to `high`; a
-    INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as it stands, of at most MOST_WORDS different ones. The column
-    then has the type `dtype`, if it is given.
+    A NUMBER of at most `scale` decimals (and zeros after them) is read as an integer of 10^-`scale`, from `low` to
+    `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS different words.
+    `dtype` is the type of the column, None for the type that was read.
     """
 
     kind: int
     scale: int = 0
-    low: int = -MOST
-    high: int = MOST
+    low: int = -MAX_VALUE
+    high: int = MAX_VALUE
     dtype: pl.DataType | None = None
 
 
 def read_cells(
     content: bytes, start: int, names: list[str], columns: dict[str, Plain], optional: Set[str]
 ) -> pl.DataFrame | None:
-    """The `columns` of the lines from byte `start` on, whose cells are called `names`; null where an `optional` cell is
-    empty. Words have the type Enum, of those that are there.
+    """Read the `columns` of the lines from byte `start` on, whose cells have the `names` in order.
 
-    None where one of these cells is not plain, a line has fewer or more cells than there are names, or there is none.
+    Null where an `optional` cell is empty. Words have the type Enum of the words in the file. Returns None if one of
+    these cells is not plain, a line has fewer or more cells than there are names, or there are no lines.
     """
     if len(names) == 1:
-        return None  # an empty line would be a row
+        return None  # an empty line would count as a row
     cells = [columns.get(name, Plain(SKIP)) for name in names]
-    how = np.array([[c.kind, c.scale, c.low, c.high] for c in cells], np.int64)
+    formats = np.array([[c.kind, c.scale, c.low, c.high] for c in cells], np.int64)
     may_lack = np.array([name in optional and c.kind != WORD for name, c in zip(names, cells, strict=True)])
     places = {name: i for i, name in enumerate(columns)}
     place = np.array([places.get(name, -1) for name in names], np.int64)
@@ -65,18 +65,18 @@ def read_cells(
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         rows = [0, *np.cumsum(list(pool.map(count_lines, parts))).tolist()]
         values = np.empty((len(columns), rows[-1]), np.int64)
-        words = np.zeros((len(parts), len(columns), MOST_WORDS, 2), np.int64)
-        begun = [
-            pool.submit(run, part, row, how, may_lack, place, values, its)
+        words = np.zeros((len(parts), len(columns), MAX_WORDS, 2), np.int64)
+        futures = [
+            pool.submit(read_lines, part, row, formats, may_lack, place, values, its)
             for part, row, its in zip(parts, rows, words, strict=False)
         ]
-        if not all(future.result() for future in begun):
+        if not all(future.result() for future in futures):
             return None
     raw = pl.DataFrame({name: values[i] for i, name in enumerate(columns)})
     typed: dict[str, pl.Expr | pl.Series] = {}
     for i, (name, plain) in enumerate(columns.items()):
         if plain.kind == WORD:
-            typed[name] = _as_words(np.split(values[i], rows[1:-1]), parts, words[:, i])
+            typed[name] = _convert_words(np.split(values[i], rows[1:-1]), parts, words[:, i])
             continue
         column = pl.when(pl.col(name) != EMPTY).then(pl.col(name)) if name in optional else pl.col(name)
         typed[name] = column if plain.dtype is None else column.cast(plain.dtype)
@@ -84,7 +84,10 @@ def read_cells(
 
 
 def split_lines(content: bytes, start: int, count: int) -> list[UInt8]:
-    """The lines from byte `start` on in at most `count` parts of whole lines; one more where the last lacks its end."""
+    """Split the lines from byte `start` on into at most `count` parts of whole lines.
+
+    A last line without a newline is one more part.
+    """
     data = np.frombuffer(content, np.uint8)
     end = max(content.rfind(b"\n") + 1, start)
     step = (end - start) // count + 1
@@ -93,26 +96,26 @@ def split_lines(content: bytes, start: int, count: int) -> list[UInt8]:
     return parts if end == len(content) else [*parts, np.frombuffer(content[end:] + b"\n", np.uint8)]
 
 
-def _as_words(codes: list[Int64], parts: list[UInt8], places: Int64) -> pl.Series:
-    """The words that the codes of each part stand for; `places` (parts, MOST_WORDS, 2): where its words stand in it."""
-    known: dict[str, int] = {}
-    common = []
-    for its, data, spelled in zip(codes, parts, places.tolist(), strict=True):
-        words = [data[a:b].tobytes().decode("ascii") for a, b in spelled if b]
-        common.append(np.array([known.setdefault(word, len(known)) for word in words])[its])
-    return pl.Series(np.concatenate(common).astype(np.uint16)).cat.to(pl.Enum(list(known)))
+def _convert_words(codes: list[Int64], parts: list[UInt8], places: Int64) -> pl.Series:
+    """Convert the codes of each part to words; `places` (parts, MAX_WORDS, 2) has their bounds in the part's bytes."""
+    categories: dict[str, int] = {}
+    common_codes = []
+    for own_codes, data, bounds in zip(codes, parts, places.tolist(), strict=True):
+        words = [data[a:b].tobytes().decode("ascii") for a, b in bounds if b]
+        common_codes.append(np.array([categories.setdefault(word, len(categories)) for word in words])[own_codes])
+    return pl.Series(np.concatenate(common_codes).astype(np.uint16)).cat.to(pl.Enum(list(categories)))
 
 
 def count_lines_py(data: UInt8) -> int:
-    """How many lines end in `data`."""
+    """Count the lines that end in `data`."""
     count = 0
     for byte in data:
         count += byte == _LF
     return count
 
 
-def number_py(data: UInt8, at: int, scale: int) -> tuple[int, int]:
-    """(the number from byte `at` on in 10^-`scale`, the byte after it); the latter -1 where it is not plain."""
+def parse_number_py(data: UInt8, at: int, scale: int) -> tuple[int, int]:
+    """Parse a number from byte `at` on; return it in 10^-`scale`, and the byte after it, -1 if it is not plain."""
     negative = data[at] == _MINUS
     if negative:
         at += 1
@@ -122,32 +125,35 @@ def number_py(data: UInt8, at: int, scale: int) -> tuple[int, int]:
         value = value * 10 + digit
         at += 1
         digit = int(np.int64(data[at])) - _ZERO
-    if at == first or at - first + scale > 19:  # of 19 digits int64 holds some, and others turn negative
+    if at == first or at - first + scale > 19:  # int64 holds some numbers of 19 digits; others overflow to negative
         return 0, -1
-    left = scale
+    remaining = scale
     if scale > 0 and data[at] == _POINT:
         point = at
         at += 1
         digit = int(np.int64(data[at])) - _ZERO
         while 0 <= digit <= 9:
-            if left > 0:
+            if remaining > 0:
                 value = value * 10 + digit
-                left -= 1
+                remaining -= 1
             elif digit > 0:
                 return 0, -1
             at += 1
             digit = int(np.int64(data[at])) - _ZERO
         if at == point + 1:
             return 0, -1
-    for _ in range(left):
+    for _ in range(remaining):
         value *= 10
-    if value < 0 or value > MOST:
+    if value < 0 or value > MAX_VALUE:
         return 0, -1
     return -value if negative else value, at
 
 
-def instant_py(data: UInt8, at: int) -> tuple[int, int]:
-    """(the time YYYY-MM-DDTHH:MM:SS[.f…]Z from byte `at` on in ns since 1970, the byte after it), as `number_py`."""
+def parse_instant_py(data: UInt8, at: int) -> tuple[int, int]:
+    """Parse the time YYYY-MM-DDTHH:MM:SS[.f…]Z from byte `at` on; return ns since 1970 and the byte after it.
+
+    The latter is -1 if the cell is not plain.
+    """
     if at + 20 >= len(data) or data[at + 4] != _MINUS or data[at + 7] != _MINUS or data[at + 10] != _T:
         return 0, -1
     if data[at + 13] != _COLON or data[at + 16] != _COLON:
@@ -198,17 +204,17 @@ def instant_py(data: UInt8, at: int) -> tuple[int, int]:
     return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + fraction, at + 1
 
 
-def word_py(data: UInt8, at: int, words: Int64) -> tuple[int, int]:
-    """(which of `words` stands from byte `at` on, the byte after it), as `number_py`.
+def parse_word_py(data: UInt8, at: int, words: Int64) -> tuple[int, int]:
+    """Look up the word from byte `at` on; return its index in `words` and the byte after it, -1 if it is not plain.
 
-    `words` (MOST_WORDS, 2): where each word so far stands in `data`, zeros after them; a new one is added.
+    `words` (MAX_WORDS, 2) has the bounds of each known word in `data`, then zeros; a new word is added.
     """
     start = at
     while data[at] != _COMMA and data[at] != _LF and data[at] != _CR:
         if data[at] < 32 or data[at] > 126 or data[at] == _QUOTE:
             return 0, -1
         at += 1
-    # Around a word spaces are none of it.
+    # Spaces around a word do not belong to it, so such a cell is not plain.
     if at == start or data[start] == 32 or data[at - 1] == 32:
         return 0, -1
     for code in range(len(words)):
@@ -227,25 +233,25 @@ def word_py(data: UInt8, at: int, words: Int64) -> tuple[int, int]:
 
 
 count_lines = compiled(count_lines_py)
-# Once a cell, a call would cost as much as what is called.
-number = compiled(number_py, forceinline=True)
-instant = compiled(instant_py, forceinline=True)
-word = compiled(word_py, forceinline=True)
+# Inlined: a call per cell would cost as much as the function itself.
+parse_number = compiled(parse_number_py, forceinline=True)
+parse_instant = compiled(parse_instant_py, forceinline=True)
+parse_word = compiled(parse_word_py, forceinline=True)
 
 
-def run_py(
-    data: UInt8, row: int, how: Int64, may_lack: NDArray[np.bool_], place: Int64, values: Int64, words: Int64
+def read_lines_py(
+    data: UInt8, row: int, formats: Int64, may_lack: NDArray[np.bool_], place: Int64, values: Int64, words: Int64
 ) -> bool:
-    """Reads all lines of `data`, which ends with one, into `values` (columns, rows) from `row` on; False if it cannot.
+    """Read all lines of `data`, each with a newline, into `values` (columns, rows) from `row` on; False if it cannot.
 
-    Of each cell of a line: `how` (cells, 4) its kind, scale and bounds, `may_lack` whether it may be empty, `place`
-    its column, where it is not skipped. `words` (columns, MOST_WORDS, 2): see `word_py`.
+    For each cell of a line, `formats` (cells, 4) has its kind, scale and bounds, `may_lack` whether it may be empty,
+    and `place` its column if it is not skipped. `words` (columns, MAX_WORDS, 2): see `parse_word_py`.
     """
     at, n = 0, len(data)
-    last = len(how) - 1
+    last = len(formats) - 1
     while at < n:
         for cell in range(last + 1):
-            kind = how[cell, 0]
+            kind = formats[cell, 0]
             if kind == SKIP:
                 while data[at] != _COMMA and data[at] != _LF:
                     if data[at] == _QUOTE:
@@ -257,12 +263,12 @@ def run_py(
                 values[place[cell], row] = EMPTY
             else:
                 if kind == NUMBER:
-                    value, at = number(data, at, how[cell, 1])
+                    value, at = parse_number(data, at, formats[cell, 1])
                 elif kind == INSTANT:
-                    value, at = instant(data, at)
+                    value, at = parse_instant(data, at)
                 else:
-                    value, at = word(data, at, words[place[cell]])
-                if at < 0 or value < how[cell, 2] or value > how[cell, 3]:
+                    value, at = parse_word(data, at, words[place[cell]])
+                if at < 0 or value < formats[cell, 2] or value > formats[cell, 3]:
                     return False
                 values[place[cell], row] = value
             if cell == last and data[at] == _CR:
@@ -274,4 +280,4 @@ def run_py(
     return True
 
 
-run = compiled(run_py)
+read_lines = compiled(read_lines_py)

@@ -1,8 +1,8 @@
-"""CSV bytes to typed columns: fast where a file is well formed, cell by cell where it is not.
+"""CSV bytes to typed columns: fast if a file is well formed, cell by cell if it is not.
 
-Each column says how it is read once (`Column`). A first reading takes plain cells alone (`cells`), a second one lets
-polars parse numbers; if that fails as well, or leaves a value that may not be missing, everything is read again as
-text, so that the first bad cell can be named, or bad rows dropped and counted. All readings give the same values.
+`Column` is the type of a column. The first attempt reads plain cells only (`cells`), the second parses numbers with
+polars. If both fail, or a required value is missing, the file is read as text; then an error can state the first bad
+cell, or bad rows can be dropped and counted. All attempts give the same values.
 """
 
 import io
@@ -26,11 +26,12 @@ from ofiml.data.formats.cells import (
 from ofiml.data.schema import LATEST, NO_PRICE, TIME
 from ofiml.errors import DataError
 
-# Above 2^52 units of 1e-9 a float no longer tells neighbours apart, and a price would be silently wrong.
+# Above 2^52 units of 1e-9 a float no longer distinguishes neighbours, and a price would be silently wrong.
 MAX_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
-# Times as text. What int64 nanoseconds hold: polars wraps other years round in silence, and cuts a longer fraction.
+# Times as text, in the range of int64 nanoseconds: polars silently overflows for other years, and cuts a longer
+# fraction.
 STAMP = (
     r"^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2}|22[0-5][0-9])-[0-9]{2}-[0-9]{2}"
     r"[ T][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?"
@@ -38,7 +39,7 @@ STAMP = (
 ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
 _MAX_COLUMNS = 10_000
-_HEAD_BYTES = 1 << 20  # bytes that are enough to tell a format
+_HEAD_BYTES = 1 << 20  # enough to recognise a format
 
 _MAGIC = {
     b"PK\x03\x04": "a zip, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
@@ -48,16 +49,16 @@ _MAGIC = {
 }
 
 
-# What polars raises for bytes that it cannot take; a lone quote in a column of numbers makes it panic.
-_REFUSED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+# The errors of polars for unreadable bytes; a single quote in a column of numbers makes it panic.
+_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a column is read: parsed as `dtype`, then `value` of that; null where it cannot be used.
+    """The type of a column: cells are parsed as `dtype`, then converted by `value`, with null for an invalid cell.
 
-    `optional` cells may be empty. `plain`, where there is one, gives the same of cells as feeds write them; where it
-    has no type, `value` of it does.
+    `optional` cells may be empty. `plain`, if not None, is the equivalent format for plain cells; if it has no dtype,
+    `value` converts its numbers too.
     """
 
     dtype: pl.DataType
@@ -66,24 +67,24 @@ class Column:
     plain: Plain | None = None
 
 
-def _whole(x: pl.Expr) -> pl.Expr:
-    """Whether it is a whole number, but for the last bits that a decimal fraction loses as a float."""
+def _is_whole(x: pl.Expr) -> pl.Expr:
+    """Return whether a number is whole, up to the rounding of a decimal fraction to a float."""
     return (x - x.round()).abs() <= x.abs() * 2e-15
 
 
 def price() -> Column:
-    """Decimal currency to int64 1e-9; one with more decimals cannot be read, as far as a float shows them."""
+    """Make a column of decimal prices, converted to int64 1e-9; a price with more decimals is invalid."""
 
     def value(x: pl.Expr) -> pl.Expr:
         units = x * 1e9
-        return pl.when((x.abs() <= MAX_PRICE) & _whole(units)).then(units.round()).cast(pl.Int64, strict=False)
+        return pl.when((x.abs() <= MAX_PRICE) & _is_whole(units)).then(units.round()).cast(pl.Int64, strict=False)
 
-    most = int(MAX_PRICE * 1e9)
-    return Column(pl.Float64(), value, plain=Plain(NUMBER, 9, -most, most, pl.Int64()))
+    limit = int(MAX_PRICE * 1e9)
+    return Column(pl.Float64(), value, plain=Plain(NUMBER, 9, -limit, limit, pl.Int64()))
 
 
 def scaled_price(multiplier: int, *, none: int | None = None) -> Column:
-    """Integers of `multiplier` units of 1e-9 each; `none`, in the file's numbers, stands for no price (NO_PRICE)."""
+    """Make a column of integer prices in `multiplier` units of 1e-9; the file's number `none` becomes NO_PRICE."""
     limit = int(MAX_PRICE * 1e9) // multiplier
 
     def value(x: pl.Expr) -> pl.Expr:
@@ -94,7 +95,7 @@ def scaled_price(multiplier: int, *, none: int | None = None) -> Column:
 
 
 def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Column:
-    """Integers of at most `limit` in size."""
+    """Make a column of integers from -`limit` to `limit`."""
 
     def value(x: pl.Expr) -> pl.Expr:
         return pl.when((x >= -limit) & (x <= limit)).then(x).cast(dtype or pl.Int64(), strict=False)
@@ -105,13 +106,13 @@ def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Colum
 
 
 def size(unit: float) -> Column:
-    """Decimal sizes to whole lots of `unit`; one that is not a multiple of it cannot be read."""
+    """Make a column of decimal sizes, converted to lots of `unit`; a size that is not a multiple of it is invalid."""
     if unit == 1.0:
         return integer()
 
     def value(x: pl.Expr) -> pl.Expr:
         lots = x / unit
-        return pl.when(_whole(lots) & (lots.abs() <= MAX_SIZE)).then(lots.round()).cast(pl.Int64, strict=False)
+        return pl.when(_is_whole(lots) & (lots.abs() <= MAX_SIZE)).then(lots.round()).cast(pl.Int64, strict=False)
 
     scale = next((k for k in range(1, 10) if unit == 10.0**-k), 0)
     plain = Plain(NUMBER, scale, -MAX_SIZE, MAX_SIZE, pl.Int64()) if scale else None
@@ -119,17 +120,17 @@ def size(unit: float) -> Column:
 
 
 def category(dtype: pl.Enum) -> Column:
-    """Words of an enumeration."""
+    """Make a column of words of an enumeration."""
     return Column(pl.String(), lambda x: x.cast(dtype, strict=False), plain=Plain(WORD))
 
 
 def mapped(mapping: dict[str, Any], dtype: pl.DataType) -> Column:
-    """Words to what they mean; another word cannot be read."""
+    """Make a column of words that are replaced by `mapping`; any other word is invalid."""
     return Column(pl.String(), lambda x: x.replace_strict(mapping, default=None, return_dtype=dtype), plain=Plain(WORD))
 
 
 def word() -> Column:
-    """Text but for spaces around it, which must not be empty."""
+    """Make a column of text that is not empty, without surrounding spaces."""
 
     def value(x: pl.Expr) -> pl.Expr:
         return pl.when(x.str.strip_chars() != "").then(x.str.strip_chars())
@@ -138,7 +139,7 @@ def word() -> Column:
 
 
 def iso_time() -> Column:
-    """ISO 8601 with its zone, to at most nanoseconds, to UTC nanoseconds; from 1970 to 2259."""
+    """Make a column of ISO 8601 times with their zone, from 1970 to 2259, converted to UTC nanoseconds."""
 
     def value(x: pl.Expr) -> pl.Expr:
         stamp = pl.when(x.str.contains(STAMP + ZONE)).then(x)
@@ -148,8 +149,8 @@ def iso_time() -> Column:
 
 
 def seconds() -> Column:
-    """Decimal seconds of a day to integer nanoseconds."""
-    # Above 10^15 ns a float does not tell nanoseconds apart.
+    """Make a column of decimal seconds of a day, converted to integer nanoseconds."""
+    # Above 10^15 ns a float does not distinguish nanoseconds.
     plain = Plain(NUMBER, 9, -(10**15), 10**15, pl.Int64())
 
     def value(x: pl.Expr) -> pl.Expr:
@@ -159,21 +160,21 @@ def seconds() -> Column:
 
 
 def epoch_time(unit: int) -> Column:
-    """Integers since 1970, of `unit` nanoseconds each, to UTC nanoseconds; to 2259."""
+    """Make a column of integer times since 1970 in `unit` nanoseconds, until 2259, converted to UTC nanoseconds."""
     limit = LATEST // unit
     return Column(pl.Int64(), lambda x: pl.when((x >= 0) & (x <= limit)).then(x * unit).cast(TIME), plain=Plain(NUMBER))
 
 
 def optional(column: Column) -> Column:
-    """The column, of which cells may be empty."""
+    """Make the column optional: its cells may be empty."""
     return replace(column, optional=True)
 
 
 def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.DataFrame:
-    """`line`, the line of each row in the file, and the `columns` of the CSV, each as its Column says.
+    """Read the `columns` of a CSV, and `line`, the line of each row in the file.
 
-    Raises DataError for what is no CSV, for missing and repeated columns, for a line with more fields than the first
-    and, as `checker`'s policy has it, for bad cells.
+    Raises DataError for a file that is not CSV, missing and repeated columns, a line with more fields than the first
+    and, if the policy of `checker` does, for bad cells.
     """
     names = read_header(blob)
     if not blob.content.endswith(b"\n"):
@@ -187,17 +188,17 @@ def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.Dat
 def read_side_by_side(
     files: Sequence[tuple[Blob, list[str] | None]], columns: dict[str, Column], checker: Checker
 ) -> pl.DataFrame:
-    """As `read_csv`, of files whose rows belong together; a file without a header line comes with its columns' names.
+    """Read files whose rows belong together, as `read_csv`; a file without a header line comes with its column names.
 
-    Raises DataError also where the files have different numbers of rows.
+    Raises DataError also if the files have different numbers of rows.
     """
-    files = [(_without_blank_end(blob), header) for blob, header in files]
+    files = [(_strip_blank_end(blob), header) for blob, header in files]
     parts = [_read_fast(blob, columns, header) for blob, header in files]
-    good = [p for p in parts if p is not None]
-    if len(good) == len(files) and len({p.height for p in good}) == 1:
-        if good[0].height == 0:
+    tables = [p for p in parts if p is not None]
+    if len(tables) == len(files) and len({t.height for t in tables}) == 1:
+        if tables[0].height == 0:
             raise DataError(f"{files[0][0].name} has a header and no rows: give a file with rows.")
-        return pl.concat([good[0], *(p.drop("line") for p in good[1:])], how="horizontal")
+        return pl.concat([tables[0], *(t.drop("line") for t in tables[1:])], how="horizontal")
     raw = [read_as_text(blob, header=header) for blob, header in files]
     if len({r.height for r in raw}) > 1:
         heights = ", ".join(f"{blob.name} has {r.height} rows" for (blob, _), r in zip(files, raw, strict=True))
@@ -207,24 +208,25 @@ def read_side_by_side(
     return checker.parse(whole, casts, {name for name, c in columns.items() if c.optional})
 
 
-def _without_blank_end(blob: Blob) -> Blob:
-    """The blob without empty lines at its end, which are no rows."""
+def _strip_blank_end(blob: Blob) -> Blob:
+    """Remove empty lines at the end, which are not rows."""
     if not blob.content.endswith((b"\n\n", b"\n\r\n")):
         return blob
     return Blob(blob.name, blob.content.rstrip(b"\r\n"))
 
 
 def read_header(blob: Blob) -> list[str]:
-    """The names in a CSV's header. Raises DataError for an empty file, for what is no CSV, and for a repeated name."""
+    """Read the names in a CSV's header. Raises DataError for an empty file, one that is not CSV and a repeated name."""
     names = read_first_line(blob)
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise DataError(f"{blob.name}, line 1: the column {twice[0]} appears {names.count(twice[0])} times; keep one.")
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        name = repeated[0]
+        raise DataError(f"{blob.name}, line 1: the column {name} appears {names.count(name)} times; keep one.")
     return names
 
 
 def read_first_line(blob: Blob) -> list[str]:
-    """The cells of a CSV's first line. Raises DataError for an empty file and for what is no CSV."""
+    """Read the cells of a CSV's first line. Raises DataError for an empty file and for one that is not CSV."""
     for magic, what in _MAGIC.items():
         if blob.content.startswith(magic):
             raise DataError(f"{blob.name} is {what}.")
@@ -239,19 +241,22 @@ def read_first_line(blob: Blob) -> list[str]:
 
 
 def read_head(blob: Blob) -> pl.DataFrame:
-    """The first rows of a CSV with a header, as text: what its format is guessed from."""
+    """Read the first rows of a CSV with a header as text, to recognise its format."""
     end = blob.content.rfind(b"\n", 0, _HEAD_BYTES) if len(blob.content) > _HEAD_BYTES else -1
     return read_as_text(Blob(blob.name, blob.content[: end if end > 0 else None])).head(200)
 
 
 def match_mostly(sample: pl.DataFrame, columns: list[str], pattern: str) -> bool:
-    """Whether most of the sample's cells look so: one damaged cell must not decide the format of a file."""
+    """Return whether most of the sample's cells match; one damaged cell must not decide the format of a file."""
     cells = pl.concat([sample[c].drop_nulls() for c in columns])
     return bool(cells.len()) and 2 * int(cells.str.contains(pattern).sum()) > cells.len()
 
 
 def read_as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame:
-    """All columns as text, with the file's line of each row in `line`; `header` names those of a file without one."""
+    """Read all columns as text, and `line`, the line of each row; `header` has the names for a file without a header.
+
+    Raises DataError for a file that is not CSV, has no rows, or has a column `line`.
+    """
     try:
         frame = pl.read_csv(
             io.BytesIO(blob.content),
@@ -260,8 +265,8 @@ def read_as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame
             infer_schema=False,
             encoding="utf8-lossy",
         )
-    except _REFUSED as error:
-        raise DataError(_misshapen(blob, str(error))) from error
+    except _POLARS_ERRORS as error:
+        raise DataError(_explain_unreadable(blob, str(error))) from error
     if frame.height == 0:
         raise DataError(f"{blob.name} has a header and no rows: give a file with rows.")
     if "line" in frame.columns:
@@ -269,7 +274,8 @@ def read_as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame
     return frame.rename(str.strip).with_row_index("line", offset=1 if header else 2)
 
 
-def _misshapen(blob: Blob, reason: str) -> str:
+def _explain_unreadable(blob: Blob, reason: str) -> str:
+    """Explain why polars cannot read a CSV: a line with too many fields, or else its own `reason`."""
     lines = blob.content.splitlines()
     width = lines[0].count(b",") if lines else 0
     for number, line in enumerate(lines, start=1):
@@ -281,55 +287,56 @@ def _misshapen(blob: Blob, reason: str) -> str:
 
 
 def _read_fast(blob: Blob, columns: dict[str, Column], header: list[str] | None) -> pl.DataFrame | None:
-    """`line` and those of the columns that the file has; None where a cell is not as nearly all are, or cannot be used.
+    """Read `line` and those of the columns that the file has; None if a cell is invalid.
 
-    Cells as feeds write them are read in one pass; where there are others, quoted or with exponents, polars parses all.
+    Plain cells are read in one pass; if there are others, quoted or with exponents, polars parses all.
     """
     names = read_first_line(blob) if header is None else header
     columns = {name: c for name, c in columns.items() if name in names}
-    parsed = _plain(blob, columns, header is None, names)
-    if parsed is None:
-        parsed = _typed(blob, columns, header is None, names)
-    return None if parsed is None else parsed.with_row_index("line", offset=1 if header else 2)
+    table = _read_plain(blob, columns, header is None, names)
+    if table is None:
+        table = _read_typed(blob, columns, header is None, names)
+    return None if table is None else table.with_row_index("line", offset=1 if header else 2)
 
 
-def _plain(blob: Blob, columns: dict[str, Column], headed: bool, names: list[str]) -> pl.DataFrame | None:
+def _read_plain(blob: Blob, columns: dict[str, Column], has_header: bool, names: list[str]) -> pl.DataFrame | None:
     plain = {name: c.plain for name, c in columns.items() if c.plain is not None}
     if len(plain) < len(columns):
         return None
-    start = blob.content.find(b"\n") + 1 if headed else 0
+    start = blob.content.find(b"\n") + 1 if has_header else 0
     raw = cells.read_cells(blob.content, start, names, plain, {name for name, c in columns.items() if c.optional})
     if raw is None:
         return None
     meanings = {}
-    for name, how in plain.items():
-        if how.kind == WORD:  # each word once
+    for name, cell in plain.items():
+        if cell.kind == WORD:  # converts each word once
             dtype = raw.schema[name]
             assert isinstance(dtype, pl.Enum)
             words = pl.DataFrame({name: dtype.categories})
             meanings[name] = words.select(columns[name].value(pl.col(name))).to_series().gather(raw[name].to_physical())
     numbers = [
-        columns[n].value(pl.col(n)).alias(n) for n, how in plain.items() if how.kind != WORD and how.dtype is None
+        columns[n].value(pl.col(n)).alias(n) for n, cell in plain.items() if cell.kind != WORD and cell.dtype is None
     ]
-    return _if_all_there(raw.with_columns(*numbers, **meanings), raw, columns)
+    return _require_values(raw.with_columns(*numbers, **meanings), raw, columns)
 
 
-def _typed(blob: Blob, columns: dict[str, Column], headed: bool, names: list[str]) -> pl.DataFrame | None:
+def _read_typed(blob: Blob, columns: dict[str, Column], has_header: bool, names: list[str]) -> pl.DataFrame | None:
     types = {name: c.dtype for name, c in columns.items()}
-    if headed:
+    if has_header:
         options: dict[str, Any] = {"columns": list(columns), "schema_overrides": types}
     else:
         options = {"has_header": False, "schema": {name: types.get(name, pl.String()) for name in names}}
     try:
         raw = pl.read_csv(io.BytesIO(blob.content), **options)
-    except _REFUSED:
+    except _POLARS_ERRORS:
         return None
-    return _if_all_there(raw.select(c.value(pl.col(name)).alias(name) for name, c in columns.items()), raw, columns)
+    return _require_values(raw.select(c.value(pl.col(name)).alias(name) for name, c in columns.items()), raw, columns)
 
 
-def _if_all_there(values: pl.DataFrame, raw: pl.DataFrame, columns: dict[str, Column]) -> pl.DataFrame | None:
+def _require_values(values: pl.DataFrame, raw: pl.DataFrame, columns: dict[str, Column]) -> pl.DataFrame | None:
+    """Return the values, or None if one is missing or invalid."""
     for name, c in columns.items():
-        # An empty optional cell is null before and after; a null that came after is a value that cannot be used.
+        # An empty optional cell is null in both tables; a null only in `values` is an invalid cell.
         if values[name].null_count() > (raw[name].null_count() if c.optional else 0):
             return None
     return values

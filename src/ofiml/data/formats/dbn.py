@@ -2,8 +2,8 @@
 
 Layout: https://databento.com/docs/standards-and-conventions/databento-binary-encoding
 
-A file is `DBN`, its version (1-3), the length of the metadata, the metadata, and records to the end, little-endian and
-packed. The records read here have one layout in all versions. The package databento-dbn reads and writes the metadata;
+A file is `DBN`, the version (1-3), the length of the metadata, the metadata, and the records, little-endian and packed.
+MBO and MBP records have the same layout in all versions. The package databento-dbn reads and writes the metadata. The
 records are a structured numpy array over the file's bytes, copied once.
 """
 
@@ -29,8 +29,8 @@ _SCHEMAS = {0: "trades", 1: "MBP-1", 10: "MBP-10", 18: "status", 19: "definition
             22: "symbol mappings", 23: "system messages", 24: "statistics", 32: "OHLCV", 33: "OHLCV", 34: "OHLCV",
             35: "OHLCV", 36: "OHLCV", 160: "MBO", 177: "CMBP-1", 192: "CBBO", 193: "CBBO", 194: "TCBBO", 195: "BBO",
             196: "BBO"}  # fmt: skip
-# Rows that are copied at a time: their records stay in the processor's cache while each column is taken from them.
-_BLOCK = 8192
+# Records copied at a time, few enough to stay in the processor's cache while each column is copied from them.
+_BLOCK_RECORDS = 8192
 
 _HEAD = [("length", "u1"), ("rtype", "u1"), ("publisher_id", "<u2"), ("instrument_id", "<u4"), ("ts_event", "<u8")]
 _MBO = [
@@ -46,7 +46,7 @@ _UNUSED = {"length", "rtype", "channel_id", "depth", "ts_in_delta", "ts_out"}
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """That an instrument's number meant `symbol` from the UTC day `start` until before `end` (days since 1970)."""
+    """A mapping of an instrument's number to `symbol`, from the UTC day `start` to before `end` (days since 1970)."""
 
     instrument_id: int
     symbol: str
@@ -54,33 +54,33 @@ class Mapping:
     end: int
 
 
-def record_dtype(rtype: int, *, ts_out: bool = False) -> np.dtype:
-    """The layout of an MBO, MBP-1 (also TBBO) or MBP-10 record."""
-    fields = _MBO if rtype == MBO else [*_MBP, *(f for m in range(LEVELS[rtype]) for f in _level(m))]
+def make_record_dtype(rtype: int, *, ts_out: bool = False) -> np.dtype:
+    """Make the layout of an MBO, MBP-1 (also TBBO) or MBP-10 record."""
+    fields = _MBO if rtype == MBO else [*_MBP, *(f for m in range(LEVELS[rtype]) for f in _make_level_fields(m))]
     return np.dtype([*fields, ("ts_out", "<u8")] if ts_out else fields)
 
 
-def _level(m: int) -> list[tuple[str, str]]:
+def _make_level_fields(m: int) -> list[tuple[str, str]]:
     return [
         (f"{side}_{q}_{m:02d}", t) for q, t in (("px", "<i8"), ("sz", "<u4"), ("ct", "<u4")) for side in ("bid", "ask")
     ]
 
 
 def read_dbn(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
-    """(rtype, one row a record, what the instruments' numbers mean).
+    """Read a DBN file; return the record type, one row per record, and the mappings of instrument numbers.
 
     The frame has `line`, the record's number from 1, and the record's columns: prices int64 with 2^63 - 1 for none,
-    sizes and sequence int64, times int64 (negative where undefined), counts null where they are 0, an unknown action or
-    side null. Raises DataError for another version, for a file that is cut, and for records of several kinds.
+    sizes and sequence int64, times int64 (negative if undefined). A count of 0 and an unknown action or side are null.
+    Raises DataError for another version, a truncated file, and records of several types.
     """
     raw = blob.content
-    metadata, start = _metadata(blob)
+    metadata, start = _read_metadata(blob)
     rtype = raw[start + 1] if len(raw) > start + 1 else None
     if rtype is None:
         raise DataError(f"{blob.name} contains no records: give a file with records.")
     if rtype != MBO and rtype not in LEVELS:
-        raise DataError(f"{blob.name} contains {_named(rtype)}; supported are MBO, MBP-1, TBBO and MBP-10.")
-    layout = record_dtype(rtype, ts_out=metadata.ts_out)
+        raise DataError(f"{blob.name} contains {_describe_type(rtype)}; supported are MBO, MBP-1, TBBO and MBP-10.")
+    layout = make_record_dtype(rtype, ts_out=metadata.ts_out)
     count, rest = divmod(len(raw) - start, layout.itemsize)
     records = np.frombuffer(raw, layout, count, start)
     foreign = (records["rtype"] != rtype) | (records["length"] != layout.itemsize // 4)
@@ -92,21 +92,23 @@ def read_dbn(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
             f"{blob.name} ends inside record {count + 1} (byte {at}), after {rest} of its {layout.itemsize} bytes: "
             "it is cut short, or mixes record types; fetch it again."
         )
-    return rtype, _columns(records), _mappings(blob, metadata)
+    return rtype, _copy_columns(records), _list_mappings(blob, metadata)
 
 
 def resolve_symbols(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
-    """The frame with `symbol`: what the instrument's number meant on the UTC day of `ts_recv`, else the number.
+    """Add `symbol`: the mapping of the instrument's number on the UTC day of `ts_recv`, or the number itself.
 
-    Raises DataError, which names `source`, where a number meant two symbols at once.
+    Raises DataError, with `source` as the file, if a number maps to two symbols on one day.
     """
     days = pl.col("ts_recv") // (86_400 * 1_000_000_000)
     used = frame.select("instrument_id", days.alias("day"))
-    pairs = used.unique(maintain_order=True) if used.select(_varies("instrument_id", "day")).item() else used.head(1)
+    pairs = (
+        used.unique(maintain_order=True) if used.select(_is_varying("instrument_id", "day")).item() else used.head(1)
+    )
     of_number: dict[int, list[Mapping]] = {}
     for m in mappings:
         of_number.setdefault(m.instrument_id, []).append(m)
-    names = [_name(i, day, of_number.get(i, []), source) for i, day in pairs.iter_rows()]
+    names = [_find_symbol(i, day, of_number.get(i, []), source) for i, day in pairs.iter_rows()]
     if pairs.height == 1:
         return frame.with_columns(pl.lit(names[0]).alias("symbol"))
     known = pairs.with_columns(pl.Series("symbol", names, pl.String))
@@ -115,14 +117,13 @@ def resolve_symbols(frame: pl.DataFrame, mappings: list[Mapping], source: str) -
 
 
 def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> bytes:
-    """An MBP-10 file, version 3, of one instrument; `session` is its symbol and its first and last UTC day.
+    """Encode an MBP-10 file, version 3, of one instrument; `session` is its symbol and its first and last UTC day.
 
-    `columns` are the record's, each (n,); those that are not given are 0. Raises DataError for a symbol that DBN has no
-    room for.
+    `columns` are the record's, each (n,); omitted ones are 0. Raises DataError for a symbol that DBN cannot store.
     """
     symbol, first, last = session
     n = len(columns["ts_recv"])
-    records = np.zeros(n, record_dtype(MBP_10))
+    records = np.zeros(n, make_record_dtype(MBP_10))
     records["length"], records["rtype"], records["instrument_id"] = records.itemsize // 4, MBP_10, 1
     for name, values in columns.items():
         records[name] = values
@@ -136,7 +137,7 @@ def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) 
             stype_out=databento_dbn.SType.INSTRUMENT_ID,  # type: ignore[arg-type]
             schema=databento_dbn.Schema.MBP_10,  # type: ignore[arg-type]
             symbols=[symbol],
-            mappings=[_SymbolMapping(symbol, [interval])],  # type: ignore[list-item]  # they are only read
+            mappings=[_SymbolMapping(symbol, [interval])],  # type: ignore[list-item]  # only its attributes are read
             ts_out=False,
             version=3,
         )
@@ -160,8 +161,8 @@ class _SymbolMapping:
     intervals: list[_Interval]
 
 
-def _metadata(blob: Blob) -> tuple[Any, int]:
-    """(the metadata, where records start)."""
+def _read_metadata(blob: Blob) -> tuple[Any, int]:
+    """Read the metadata; return it and the first byte of the records."""
     raw = blob.content
     if len(raw) < 8:
         raise DataError(f"{blob.name} ends inside its header, after {len(raw)} of 8 bytes: fetch it again.")
@@ -173,7 +174,7 @@ def _metadata(blob: Blob) -> tuple[Any, int]:
     try:
         return databento_dbn.Metadata.decode(raw[:end]), end
     except BaseException as error:
-        # A panic in the decoder is no Exception; Ctrl-C is none either, and goes on.
+        # A panic in the decoder does not derive from Exception. Neither does Ctrl-C, which is raised again.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise DataError(
@@ -185,42 +186,41 @@ def _refuse_foreign(blob: Blob, records: NDArray[Any], index: int, start: int) -
     at, itemsize, first = start + index * records.itemsize, records.itemsize, int(records["rtype"][0])
     where = f"{blob.name}, record {index + 1} (byte {at})"
     rtype, length = int(records["rtype"][index]), 4 * int(records["length"][index])
+    foreign, usual = _describe_type(rtype), _describe_type(first)
     if rtype != first:
-        raise DataError(f"{where}: {_named(rtype)} among {_named(first)}; keep one schema per file, or fetch it again.")
-    raise DataError(
-        f"{where}, field length: {length} bytes where {_named(first)} have {itemsize}; fetch the file again."
-    )
+        raise DataError(f"{where}: {foreign} among {usual}; keep one schema per file, or fetch it again.")
+    raise DataError(f"{where}, field length: {length} bytes where {usual} have {itemsize}; fetch the file again.")
 
 
-def _named(rtype: int) -> str:
+def _describe_type(rtype: int) -> str:
     return f"records of type {rtype} ({_SCHEMAS.get(rtype, 'unknown')})"
 
 
-def _columns(records: NDArray[Any]) -> pl.DataFrame:
+def _copy_columns(records: NDArray[Any]) -> pl.DataFrame:
     n = len(records)
     names = [name for name in records.dtype.names or () if name not in _UNUSED]
-    out: dict[str, NDArray[Any]] = {name: np.empty(n, _kept(name)) for name in names}
-    for first in range(0, n, _BLOCK):
-        block = records[first : first + _BLOCK]
+    out: dict[str, NDArray[Any]] = {name: np.empty(n, _choose_dtype(name)) for name in names}
+    for first in range(0, n, _BLOCK_RECORDS):
+        block = records[first : first + _BLOCK_RECORDS]
         for name, values in out.items():
             part = block[name]
-            values[first : first + _BLOCK] = (
+            values[first : first + _BLOCK_RECORDS] = (
                 part.view(np.int64) if part.dtype == np.uint64 and name[:3] == "ts_" else part
             )
     frame = pl.DataFrame({name: values for name, values in out.items() if name not in ("action", "side")})
     return frame.with_row_index("line", offset=1).with_columns(
-        *(_letters(name, out[name], enum) for name, enum in (("action", ACTION), ("side", SIDE))),
+        *(_decode_letters(name, out[name], enum) for name, enum in (("action", ACTION), ("side", SIDE))),
         *(pl.when(pl.col(c) != 0).then(pl.col(c)).alias(c) for c in names if c[4:7] == "ct_"),
     )
 
 
-def _kept(name: str) -> type:
+def _choose_dtype(name: str) -> type:
     kinds = {"order_id": np.uint64, "action": np.uint8, "side": np.uint8, "flags": np.uint8}
     return np.uint32 if name[4:7] == "ct_" else kinds.get(name, np.int64)
 
 
-def _letters(name: str, ascii: NDArray[np.uint8], enum: pl.Enum) -> pl.Series:
-    """Letters as the enumeration; null where it has no such letter."""
+def _decode_letters(name: str, ascii: NDArray[np.uint8], enum: pl.Enum) -> pl.Series:
+    """Convert ASCII codes to the enumeration; null for an unknown letter."""
     words = enum.categories.to_list()
     place = np.full(256, len(words), np.uint8)
     for i, letter in enumerate(words):
@@ -231,8 +231,8 @@ def _letters(name: str, ascii: NDArray[np.uint8], enum: pl.Enum) -> pl.Series:
     return places.cat.to(enum)
 
 
-def _mappings(blob: Blob, metadata: Any) -> list[Mapping]:
-    """Both ways round: symbols to numbers (Databento's default), or numbers to symbols."""
+def _list_mappings(blob: Blob, metadata: Any) -> list[Mapping]:
+    """List the mappings, stored as symbols to numbers (Databento's default) or as numbers to symbols."""
     reverse = metadata.stype_out == databento_dbn.SType.RAW_SYMBOL
     mappings = []
     for key, intervals in metadata.mappings.items():
@@ -250,7 +250,7 @@ def _mappings(blob: Blob, metadata: Any) -> list[Mapping]:
     return mappings
 
 
-def _name(instrument_id: int, day: int, mappings: list[Mapping], source: str) -> str:
+def _find_symbol(instrument_id: int, day: int, mappings: list[Mapping], source: str) -> str:
     names = {m.symbol for m in mappings if m.start <= day < m.end}
     if len(names) > 1:
         date = dt.date.fromordinal(719_163 + day)
@@ -261,5 +261,5 @@ def _name(instrument_id: int, day: int, mappings: list[Mapping], source: str) ->
     return names.pop() if names else str(instrument_id)
 
 
-def _varies(*names: str) -> pl.Expr:
+def _is_varying(*names: str) -> pl.Expr:
     return pl.any_horizontal(pl.col(name).min() != pl.col(name).max() for name in names)

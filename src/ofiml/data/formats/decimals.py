@@ -1,4 +1,4 @@
-"""Decimal strings to integers, exactly: what JSON feeds write prices and sizes in. `parse_py` is the specification."""
+"""Decimal strings, the prices and sizes of JSON feeds, to exact integers. `parse_py` specifies `parse`."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,20 +12,20 @@ from ofiml.data.schema import Int64
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
-# Instead of a number, where a cell cannot be one.
+# Faults of a cell, in place of its number.
 UNREADABLE, TOO_FINE, TOO_LARGE = -1, -2, -3
 
 _PRICE_DECIMALS = 9
-_MOST_DECIMALS = 12
-_MOST = 9 * 10**17  # one more digit still fits in 64 bits
+_MAX_DECIMALS = 12
+_MAX_SCALED = 9 * 10**17  # one more digit still fits in 64 bits
 
 
 def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64) -> int:
-    """Cells of digits with or without a fraction, each ended by a comma, as integers; returns how many there are.
+    """Parse cells of digits with or without a fraction, each with a comma after it; return the number of cells.
 
-    Cells alternate between two kinds, of `decimals` (2,) places and at most `limits` (2,) once scaled. `out` gets each
-    number, or UNREADABLE, TOO_FINE (digits that are not 0 beyond the places) or TOO_LARGE. Returns -1 where there are
-    more cells than `out` holds.
+    Cells alternate between two kinds, with `decimals` (2,) places and at most `limits` (2,) after scaling. `out` gets
+    each scaled number, or UNREADABLE, TOO_FINE (nonzero digits beyond the places) or TOO_LARGE. Returns -1 if there are
+    more cells than `out` has room for.
     """
     n = 0
     value, whole, places, fault = 0, 0, -1, 0
@@ -65,33 +65,33 @@ def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64
 parse = compiled(parse_py)
 
 
-def scale(size_unit: float) -> tuple[int, int]:
-    """(decimals, divisor): a size with its point moved by `decimals` is a multiple of `divisor` if it is whole lots.
+def split_unit(size_unit: float) -> tuple[int, int]:
+    """Return decimals d and divisor k with `size_unit` = k·10^-d; a size of whole lots times 10^d is a multiple of k.
 
-    Raises DataError for a unit of more than 12 decimals, which no market has.
+    Raises DataError for a unit with more than 12 decimals, which no market has.
     """
     _, digits, exponent = Decimal(repr(size_unit)).normalize().as_tuple()
-    assert isinstance(exponent, int)  # the config lets only finite numbers pass
-    if exponent < -_MOST_DECIMALS:
-        raise DataError(f"dataset.size_unit={size_unit!r} has more than {_MOST_DECIMALS} decimals: round it.")
+    assert isinstance(exponent, int)  # the config allows only finite numbers
+    if exponent < -_MAX_DECIMALS:
+        raise DataError(f"dataset.size_unit={size_unit!r} has more than {_MAX_DECIMALS} decimals: round it.")
     return max(-exponent, 0), int("".join(map(str, digits))) * 10 ** max(exponent, 0)
 
 
-def prices_and_sizes(cells: Sequence[object], size_unit: float) -> tuple[Int64, Int64]:
-    """Of cells that alternate, price and size: (prices in 1e-9, sizes in lots), each a number or its fault.
+def parse_prices_and_sizes(cells: Sequence[object], size_unit: float) -> tuple[Int64, Int64]:
+    """Parse cells that alternate between price and size; return prices in 1e-9 and sizes in lots, or their faults.
 
-    A cell that is no string is UNREADABLE, a size that is not a multiple of `size_unit` TOO_FINE.
+    A cell that is not a string is UNREADABLE, a size that is not a multiple of `size_unit` TOO_FINE.
     """
-    places, divisor = scale(size_unit)
+    places, divisor = split_unit(size_unit)
     decimals = np.array([_PRICE_DECIMALS, places])
-    limits = np.array([int(MAX_PRICE) * PRICE_SCALE, min(MAX_SIZE * divisor, _MOST)])
+    limits = np.array([int(MAX_PRICE) * PRICE_SCALE, min(MAX_SIZE * divisor, _MAX_SCALED)])
     out = np.full(len(cells), UNREADABLE, np.int64)
-    if not _all_at_once(cells, decimals, limits, out):
+    if not _parse_together(cells, decimals, limits, out):
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
-                turn = slice(None) if i % 2 == 0 else slice(None, None, -1)
+                own_first = slice(None) if i % 2 == 0 else slice(None, None, -1)
                 one = np.full(1, UNREADABLE, np.int64)
-                if parse(_bytes(cell + ","), decimals[turn].copy(), limits[turn].copy(), one) != 1:
+                if parse(_encode_text(cell + ","), decimals[own_first].copy(), limits[own_first].copy(), one) != 1:
                     one[0] = UNREADABLE
                 out[i] = one[0]
     sizes = out[1::2]
@@ -99,14 +99,14 @@ def prices_and_sizes(cells: Sequence[object], size_unit: float) -> tuple[Int64, 
     return out[::2], np.where(sizes < 0, sizes, np.where(rest == 0, lots, TOO_FINE))
 
 
-def _all_at_once(cells: Sequence[object], decimals: Int64, limits: Int64, out: Int64) -> bool:
-    """False where a cell is no string, or holds a comma."""
+def _parse_together(cells: Sequence[object], decimals: Int64, limits: Int64, out: Int64) -> bool:
+    """Parse all cells in one call; return False if a cell is not a string or contains a comma."""
     try:
         joined = "".join((",".join(cells), ",")) if cells else ""  # type: ignore[arg-type]
     except TypeError:
         return False
-    return int(parse(_bytes(joined), decimals, limits, out)) == len(cells)
+    return int(parse(_encode_text(joined), decimals, limits, out)) == len(cells)
 
 
-def _bytes(text: str) -> NDArray[np.uint8]:
+def _encode_text(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)

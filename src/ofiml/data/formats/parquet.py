@@ -14,16 +14,16 @@ MAGIC = b"PAR1"
 
 
 def read_parquet(blob: Blob, wanted: Callable[[list[str]], list[str]]) -> pl.DataFrame:
-    """Those of the file's columns that are `wanted`, after `line`, the row from 1.
+    """Read the columns that `wanted` selects from the file's names, and `line`, the row from 1.
 
-    Raises DataError for what is damaged, unpacks to too much or has no rows, and what `wanted` raises.
+    Raises DataError for a file that is damaged, unpacks to too many bytes or has no rows, and errors of `wanted`.
     """
     try:
         file = pq.ParquetFile(io.BytesIO(blob.content), page_checksum_verification=True)
-        stated = file.metadata
-        size = sum(stated.row_group(i).total_byte_size for i in range(stated.num_row_groups))
-        # One value many times over takes next to nothing until it is read.
-        if max(size, 8 * stated.num_rows * stated.num_columns) > MAX_BYTES:
+        metadata = file.metadata
+        size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        # A repeated value takes almost no bytes in the file, but 8 per row in memory.
+        if max(size, 8 * metadata.num_rows * metadata.num_columns) > MAX_BYTES:
             raise DataError(f"{blob.name} unpacks to more than {MAX_BYTES >> 30} GiB: split it.")
         frame = pl.from_arrow(file.read(columns=wanted(file.schema_arrow.names)))
     except DataError:

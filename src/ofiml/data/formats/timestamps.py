@@ -1,6 +1,6 @@
-"""Times as clocks on walls show them: text, or time of day and date, in a zone, to UTC nanoseconds.
+"""Local times (text, or date and time of day, in a zone) to UTC nanoseconds.
 
-A local time that does not exist, or exists twice, at a change of daylight saving cannot be read.
+A local time that does not exist, or exists twice, at a change of daylight saving is invalid.
 """
 
 import datetime as dt
@@ -15,20 +15,20 @@ from ofiml.units import SECOND
 _EPOCH_UNITS = {10: SECOND, 13: 1_000_000, 16: 1_000, 19: 1}  # digits of a time in this century -> ns
 
 
-def midnight(date: dt.date, zone: ZoneInfo) -> int:
-    """UTC ns of the instant that seconds since midnight count from.
+def find_midnight(date: dt.date, zone: ZoneInfo) -> int:
+    """Return the origin of seconds since midnight, in UTC ns: noon less 12 hours.
 
-    It is what the clock shows after the night's change: noon less 12 hours.
+    On a day with a change of daylight saving it differs from the instant at which the clock shows 0:00.
     """
     noon = dt.datetime.combine(date, dt.time(12), zone)
     return (int(noon.timestamp()) - 12 * 3600) * SECOND
 
 
-def time_column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
-    """How the times of a CSV's column are read: as most of the sample's cells look.
+def choose_time_column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
+    """Choose the type of a CSV's time column by most of the sample's cells.
 
-    ISO 8601 with a space or T, with its own zone or in `zone`, to at most nanoseconds; or integers since 1970, of
-    seconds, milli-, micro- or nanoseconds by their number of digits.
+    It is ISO 8601 with a space or T, with its own zone or in `zone`, to at most nanoseconds; or integers since 1970 in
+    seconds, milli-, micro- or nanoseconds, by their number of digits.
     """
     for digits, unit in _EPOCH_UNITS.items():
         if text.match_mostly(sample, [name], rf"^\s*\d{{{digits}}}\s*$"):
@@ -48,6 +48,6 @@ def time_column(sample: pl.DataFrame, name: str, zone: str) -> text.Column:
 
 
 def to_utc(naive: pl.Expr, zone: str) -> pl.Expr:
-    """Local times of `zone` to UTC; null where there is no such time, or where there are two."""
+    """Convert local times of `zone` to UTC; null for a time that does not exist, or exists twice."""
     local = naive.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
     return local.dt.convert_time_zone("UTC").cast(TIME)

@@ -1,7 +1,7 @@
-"""The readers: one module or package a vendor, with its `READER`; docs/add-a-source.md shows how to add one.
+"""The readers: one module or package per vendor, with its `READER`; docs/add-a-source.md shows how to add one.
 
-A module that holds a `READER` is imported for its schema alone, so that wrong configs are answered at once: it imports
-nothing heavy at its top. `_template.py` is one to copy.
+A module with a `READER` is imported for every config check, so it imports nothing heavy at its top. `_template.py` is
+a reader to copy.
 """
 
 import re
@@ -21,34 +21,34 @@ Groups = list[list[Path]]
 
 
 def separate_files(paths: Sequence[Path]) -> Groups:
-    """Make every file an input of its own."""
+    """Make each file a separate input."""
     return [[path] for path in paths]
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One format of order-book data, chosen by `dataset=NAME`.
+    """A reader of one format of order-book data, chosen by `dataset=NAME`.
 
     Parameters
     ----------
     name
         The name of the dataset, of its module and of `conf/dataset/NAME.yaml`.
     config
-        The schema of that YAML: FileDataset, or a slots dataclass below it.
+        The schema of that YAML: FileDataset, or a slots subclass of it.
     read_feeds
-        `read_feeds(files, dataset)` yields one Feed a symbol, or day, of one input. It raises DataError for what it
-        cannot read, and counts with the feed's Checker what the policy lets it drop or keep.
+        `read_feeds(files, dataset)` yields one Feed per symbol, or per day, of one input. It raises DataError for
+        unreadable input, and counts with the feed's Checker the rows that the policy drops or keeps.
     description
         One line, for the list of datasets.
     group_files
-        `group_files(paths)` puts files that belong together into one input; default: every file is one.
+        `group_files(paths)` groups files that belong together into one input; by default each file is one.
     book_from_messages
-        Whether the book is built message by message, and a lost message may leave it wrong unnoticed.
+        Whether the book is built message by message, so that a lost message may leave it wrong without notice.
 
     Raises
     ------
     ValueError
-        For a name that is no identifier, another schema, or a description of several lines.
+        For a name that is not an identifier, another schema, or a description of several lines.
     """
 
     name: str

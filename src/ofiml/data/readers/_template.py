@@ -1,12 +1,12 @@
-"""A reader to copy: `cp _template.py acme.py`, then change what is marked. docs/add-a-source.md has every step.
+"""A reader to copy: `cp _template.py acme.py`, then change the marked lines. docs/add-a-source.md has every step.
 
-The format is made up: a CSV with one exchange message a line, the best quotes after it, and two clocks.
+The format is made up: a CSV with one exchange message per line, the best quotes after it, and two clocks.
 
     symbol,sent,received,kind,side,price,size,bid,bid_size,ask,ask_size
     ABC,1729519201000000000,1729519201000200000,new,buy,10.01,5,10.01,5,10.03,7
     ABC,1729519202000000000,1729519202000150000,trade,sell,10.01,2,10.01,3,10.03,7
 
-A side without orders has an empty price and an empty size.
+A side without orders has an empty price and size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
     """Yield each symbol's events in file order.
 
-    Raises DataError for a missing column, a wanted symbol that is not there, and whatever the policy refuses.
+    Raises DataError for a missing column, a missing symbol of `dataset.symbols`, and rows that the policy refuses.
     """
-    import polars as pl  # heavy imports stand here: the READER below is imported for its schema alone
+    import polars as pl  # heavy imports stand here: every config check imports this module
 
     from ofiml.data.checks import Checker
     from ofiml.data.feed import Feed, split_by_symbol, unpack_file
@@ -33,7 +33,7 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
 
     (file,) = (unpack_file(blob) for blob in files)  # gzip or zstd around the file is removed
     checker = Checker(file.name, dataset.policy)
-    # CHANGE: the columns of the file, and what each holds. A cell that does not fit is refused, or dropped and counted.
+    # CHANGE: the columns of the file and their types. A cell that does not fit is refused, or dropped and counted.
     quotes = {
         name: csv.optional(column)
         for side in ("bid", "ask")
@@ -50,7 +50,7 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
         **quotes,
     }
     table = csv.read_csv(file, columns, checker)
-    # CHANGE: from these columns to the event schema (docs/event-schema.md). `line` is for error messages.
+    # CHANGE: the mapping of these columns to the event schema (docs/event-schema.md). `line` is for error messages.
     events = table.select(
         "line",
         "symbol",
@@ -74,7 +74,7 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
 
 
 READER = Reader(
-    name="template",  # CHANGE: that of this file, and of conf/dataset/NAME.yaml
+    name="template",  # CHANGE: the name of this file, and of conf/dataset/NAME.yaml
     config=FileDataset,
     read_feeds=read_feeds,
     description="a made-up CSV with the best quotes after each message",  # CHANGE

@@ -1,8 +1,8 @@
-"""Databento MBO, its book rebuilt from orders: https://databento.com/docs/schemas-and-data-formats/mbo.
+"""Databento MBO, with the book rebuilt from orders: https://databento.com/docs/schemas-and-data-formats/mbo.
 
-As CSV, DBN or Parquet, as `databento`. A adds an order, C takes its size off one, M gives one a new price and size, R
-empties the book. A trade (T) leaves the book as it is, and so does the fill of a resting order (F): a C that says what
-is gone follows. An event is each trade, each clear, and each row after which the shown levels differ.
+Files are CSV, DBN or Parquet, as for `databento`. A adds an order, C removes its size from one, M gives one a new price
+and size, R empties the book. A trade (T) and the fill of a resting order (F) do not change the book: a C with the
+removed size follows. Each trade, each clear, and each row that changes the shown levels is an event.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `mbo.read_feeds`."""
+    """Yield each symbol's events; see `mbo.read_feeds`."""
     from ofiml.data.readers.databento import mbo
 
     return mbo.read_feeds(files, dataset)

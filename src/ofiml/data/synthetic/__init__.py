@@ -1,4 +1,4 @@
-"""The synthetic market: seeded limit order books, informed orders in them, and the truth beside them."""
+"""The synthetic market: simulated limit order books with informed orders, and their truth."""
 
 from ofiml.data.synthetic.market import simulate
 

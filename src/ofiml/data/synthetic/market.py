@@ -1,4 +1,4 @@
-"""A day of the synthetic market, in the event schema, with its truth beside it."""
+"""A day of the synthetic market: events in the event schema, and their truth."""
 
 import hashlib
 from dataclasses import replace
@@ -15,7 +15,7 @@ from ofiml.data.schema import (
     SIDE,
     TIME,
     Session,
-    schema,
+    make_schema,
 )
 from ofiml.data.synthetic import kernel
 from ofiml.data.truth import Truth
@@ -25,32 +25,32 @@ from ofiml.units import PRICE_SCALE, SECOND, parse_duration
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-_FIRST_OPEN = 1_704_119_400 * SECOND  # 2024-01-01 14:30 UTC; days follow one by one
+_FIRST_OPEN = 1_704_119_400 * SECOND  # 2024-01-01 14:30 UTC; the following days open at the same time
 _DAY = 24 * 3600 * SECOND
-_FEED_DELAY = 100_000  # ns from the exchange to us
+_FEED_DELAY = 100_000  # ns from the exchange to the receipt
 _FIELDS = ("ask_px", "ask_sz", "ask_ct", "bid_px", "bid_sz", "bid_ct")  # the kernel's order
 
 
 def simulate(config: SyntheticDataset, index: int) -> list[Session]:
-    """Day `index` of the market that `config` describes, one session a symbol.
+    """Simulate day `index` of the market in `config`: one session per symbol.
 
-    The same seed and index give the same bytes, however many days there are. `truth` holds V, the efficient price in
-    ticks, after each event (`ts_recv`, `value`); `planted` the parameters of the day. Raises DataError if a price
-    leaves the range that the book has room for.
+    The same seed and index give the same bytes, whatever the number of days. `truth` of a session is V, the efficient
+    price in ticks, after each event (`ts_recv`, `value`); `planted` has the parameters of the day. Raises DataError if
+    a price leaves the range of the book.
     """
     rng = np.random.default_rng([config.seed, index])
     truth = draw_truth(config, index, rng)
     state = rng.bit_generator.state
     capacity = int(config.events_expected * 1.5) + 10_000
     while True:
-        rng.bit_generator.state = state  # buffers that were too short mean the same draws again
+        rng.bit_generator.state = state  # if the buffers are too short, the same draws are repeated with larger ones
         out = kernel.Out(
             seconds=np.empty(capacity),
             values=np.empty(capacity),
             rows=np.empty((capacity, kernel.ROW_COLUMNS), np.int64),
             levels=np.empty((len(_FIELDS), config.levels, capacity), np.int64),
         )
-        n = kernel.run(rng, rules(config), plan(config, truth), out)
+        n = kernel.run(rng, make_rules(config), make_plan(config, truth), out)
         if n == kernel.OFF_GRID:
             raise DataError(
                 f"synthetic session {index}: the price left the book's range; lower dataset.volatility, "
@@ -59,25 +59,27 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
         if n < capacity:
             break
         capacity *= 2
-    origin = _origin(config)
-    whose = out.rows[:n, 0]
+    origin = _compute_origin(config)
+    symbol_of = out.rows[:n, 0]
     count = len(truth.symbols)
     picks: list[slice | Int64] = [slice(0, n)]
     if count > 1:
-        picks = [np.flatnonzero(whose == k) for k in range(count)]
+        picks = [np.flatnonzero(symbol_of == k) for k in range(count)]
     return [
-        _session(config, index, replace(truth, symbol=k), origin, kernel.Out(*(_rows(a, pick) for a in out)))
+        _make_session(
+            config, index, replace(truth, symbol=k), origin, kernel.Out(*(_select_rows(a, pick) for a in out))
+        )
         for k, pick in enumerate(picks)
     ]
 
 
-def _rows(array: NDArray, pick: slice | Int64) -> NDArray:
-    """The rows `pick` of one of the kernel's arrays; those of `levels` run along its last axis."""
+def _select_rows(array: NDArray, pick: slice | Int64) -> NDArray:
+    """Select the rows `pick` of one of the kernel's arrays; in `levels` they are the last axis."""
     return array[:, :, pick] if array.ndim == 3 else array[pick]
 
 
-def rules(config: SyntheticDataset) -> kernel.Rules:
-    """The kernel's parameters, in seconds, ticks and lots."""
+def make_rules(config: SyntheticDataset) -> kernel.Rules:
+    """Make the kernel's parameters, in seconds, ticks and lots."""
     return kernel.Rules(
         limit_rate=config.limit_rate / 2,
         cancel_rate=config.cancel_rate,
@@ -88,7 +90,7 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
         size_scale=config.size_scale,
         large_limits=config.large_limit_orders,
         large_markets=config.large_market_orders,
-        mean_size=mean_size(config),
+        mean_size=compute_mean_size(config),
         sigma=config.volatility,
         clustering=config.clustering,
         clustering_decay=SECOND / parse_duration(config.clustering_decay),
@@ -107,45 +109,48 @@ def rules(config: SyntheticDataset) -> kernel.Rules:
     )
 
 
-def plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
-    """The kernel's day: what `truth` says of it."""
+def make_plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
+    """Make the kernel's parameters of one day from its `truth`."""
     return kernel.Plan(
         base=np.array(truth.epsilon) / (truth.period / SECOND),
         informed=np.array(truth.mu),
         news=np.array(truth.news, dtype=np.int64),
-        activity=activity(config),
+        activity=compute_activity(config),
         impact=np.array(truth.impact),
-        lowest=max(1, 1 - _origin(config)),
+        lowest=max(1, 1 - _compute_origin(config)),
     )
 
 
-def _origin(config: SyntheticDataset) -> int:
-    """The price in ticks where the kernel's grid starts: trading starts in its middle."""
+def _compute_origin(config: SyntheticDataset) -> int:
+    """Compute the price in ticks at which the kernel's grid starts, so that trading starts in its middle."""
     return round(config.start_price / config.tick) - kernel.GRID // 2
 
 
-def activity(config: SyntheticDataset) -> Float:
-    """U of each period: 1 + depth·(12·(x - 1/2)² - 1) at the period's middle x, so that its mean over a day is 1."""
+def compute_activity(config: SyntheticDataset) -> Float:
+    """Compute U of each period: 1 + `u_shape`·(12·(x - 1/2)² - 1) at the middle x of each; its mean is 1."""
     parts = config.periods
     x = (np.arange(parts) + 0.5) / parts
     return 1.0 + config.u_shape * (12.0 * (x - 0.5) ** 2 - 1.0)
 
 
-def mean_size(config: SyntheticDataset) -> float:
-    """Of market orders, lots: E[1 + floor(X)], X exponential of the scale `size_scale`, or of LARGE times that."""
+def compute_mean_size(config: SyntheticDataset) -> float:
+    """Compute the mean size of market orders in lots.
+
+    A size is 1 + floor(X), X exponential with scale `size_scale`, or with LARGE times that scale for large orders.
+    """
     small, large = (-1.0 / np.expm1(-1.0 / scale) for scale in (config.size_scale, kernel.LARGE * config.size_scale))
     return float((1.0 - config.large_market_orders) * small + config.large_market_orders * large)
 
 
 def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -> Truth:
-    """Draws the day's α, μ, ε, each within `session_variation` of the config's, and the news of each period."""
+    """Draw the day's α, μ, ε, each within `session_variation` of the config's value, and the news of each period."""
     count, parts = len(config.impact), config.periods
 
-    def varied(value: float) -> Float:
+    def vary(value: float) -> Float:
         return value * (1.0 + config.session_variation * rng.uniform(-1.0, 1.0, count))
 
-    alpha = np.minimum(varied(config.informed_probability), 1.0)
-    mu, epsilon = varied(config.informed_orders), varied(config.uninformed_orders)
+    alpha = np.minimum(vary(config.informed_probability), 1.0)
+    mu, epsilon = vary(config.informed_orders), vary(config.uninformed_orders)
     news = (rng.random((parts, count)) < alpha) * rng.choice([-1, 1], (parts, count))
     open_ = _FIRST_OPEN + index * _DAY
     return Truth(
@@ -155,7 +160,7 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
         close=open_ + parse_duration(config.session_length),
         period=parse_duration(config.period),
         decay=parse_duration(config.informed_decay) / SECOND,
-        mean_size=mean_size(config),
+        mean_size=compute_mean_size(config),
         alpha=alpha.tolist(),
         mu=mu.tolist(),
         epsilon=epsilon.tolist(),
@@ -165,7 +170,7 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
     )
 
 
-def _session(config: SyntheticDataset, index: int, truth: Truth, origin: int, out: kernel.Out) -> Session:
+def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: int, out: kernel.Out) -> Session:
     n = len(out.seconds)
     tick = round(config.tick * PRICE_SCALE)
     symbol = truth.symbols[truth.symbol]
@@ -181,16 +186,16 @@ def _session(config: SyntheticDataset, index: int, truth: Truth, origin: int, ou
         "size": pl.Series(np.ascontiguousarray(size)),
         "flags": pl.Series((last * F_LAST).astype(np.uint8)),
         "sequence": pl.Series(np.arange(n, dtype=np.int64)),
-        **_book(out.levels, origin, tick),
+        **_make_book_columns(out.levels, origin, tick),
         "symbol": pl.Series([symbol]).new_from_index(0, n),
     }
-    # The book follows from the events; its best level is a check on that.
+    # The events determine the book; its best level in the digest checks that.
     digest = hashlib.sha256(stamps.tobytes() + out.rows.tobytes() + out.values.tobytes())
     digest.update(out.levels[:, 0].tobytes())
     return Session(
         symbol=symbol,
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
-        events=pl.DataFrame(columns).select(list(schema(config.levels))),
+        events=pl.DataFrame(columns).select(list(make_schema(config.levels))),
         open=truth.open,
         close=truth.close + _FEED_DELAY,
         tick=tick,
@@ -204,8 +209,8 @@ def _session(config: SyntheticDataset, index: int, truth: Truth, origin: int, ou
     )
 
 
-def _book(levels: Int64, origin: int, tick: int) -> dict[str, pl.Series]:
-    """The book columns of the kernel's (6, depth, n) levels; a missing level, of size 0, is null."""
+def _make_book_columns(levels: Int64, origin: int, tick: int) -> dict[str, pl.Series]:
+    """Make the book columns from the kernel's levels (6, depth, n); a missing level, of size 0, becomes null."""
     columns = {}
     for m in range(levels.shape[1]):
         for side in (0, 3):

@@ -1,1 +1,1 @@
-"""Sessions as files, in our format and others'."""
+"""Writers of sessions: Parquet in the event schema, and the formats of vendors."""

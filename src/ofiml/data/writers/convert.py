@@ -1,4 +1,4 @@
-"""Sessions as files of their own: our Parquet, Databento's DBN, LOBSTER's pair of CSV files."""
+"""Conversion of sessions to files: Parquet in the event schema, Databento's DBN, LOBSTER's pair of CSV files."""
 
 import re
 from collections.abc import Callable
@@ -17,13 +17,13 @@ FORMATS = ("parquet", "dbn", "lobster")
 
 
 def write_session(session: Session, folder: Path, to: str, calendar: str) -> list[Path]:
-    """Writes the session into the folder as `to` says, and returns the files.
+    """Write the session into the folder in the format `to`; return the files.
 
-    LOBSTER has one clock, no counts and a message a row: receipts are its times, counts go, each row of a message
-    stands alone, and hours are rounded outwards to milliseconds. A simulated session's truth goes beside it, as
-    Parquet. Files appear whole or not at all. Raises DataError for what a format cannot say.
+    LOBSTER has one clock, no counts and one message per row. So the receipt becomes the time, counts are dropped, each
+    row becomes a message, and hours are rounded outwards to milliseconds. The truth of a simulated session is written
+    beside it as Parquet. Files appear whole or not at all. Raises DataError for events that the format cannot express.
     """
-    # A symbol from a stranger's file names no folder.
+    # A symbol comes from the input, so it could contain a path.
     session = replace(session, symbol=re.sub(r"[^A-Za-z0-9-]", "_", session.symbol))
     name = f"{session.symbol}_{session.date}"
     if to == "parquet":
@@ -32,9 +32,9 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
         dbn = writers.to_dbn(session)
         files = {f"{name}.dbn": lambda path: path.write_bytes(dbn)}
     else:
-        sayable = _said_by_lobster(session)
-        message, book = writers.to_lobster(sayable, calendar)
-        lobster = writers.lobster_name(sayable, calendar)
+        adapted = _adapt_to_lobster(session)
+        message, book = writers.to_lobster(adapted, calendar)
+        lobster = writers.make_lobster_name(adapted, calendar)
         files = {
             lobster: lambda path: path.write_bytes(message),
             lobster.replace("_message_", "_orderbook_"): lambda path: path.write_bytes(book),
@@ -50,7 +50,8 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
     return [folder / file for file in files]
 
 
-def _said_by_lobster(session: Session) -> Session:
+def _adapt_to_lobster(session: Session) -> Session:
+    """Remove what LOBSTER cannot express: the event clock, counts, messages of several rows, fractions of a ms."""
     counts = [f"{side}_ct_{m:02d}" for m in range(session.levels) for side in ("bid", "ask")]
     events = session.events.with_columns(
         pl.col("ts_recv").alias("ts_event"),

@@ -1,1 +1,1 @@
-"""Stylised facts of a session: its book, events, prices and flow in numbers, measured alike on any market."""
+"""Stylised facts of a session: its book, events, prices and flow, measured in the same way on any market."""

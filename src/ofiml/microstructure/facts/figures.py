@@ -1,4 +1,4 @@
-"""Figures that compare the facts of several markets, one question per figure."""
+"""Figures that compare the facts of several markets, one topic per figure."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -24,16 +24,18 @@ _MARKS = "osD^vPX"
 
 
 def draw_facts(markets: Markets) -> dict[str, Figure]:
-    """Draw the facts of the markets; return file name to figure."""
-    drawn = {
-        "depth.png": _depth,
-        "signature.png": _signature,
-        "trade_signs.png": _trade_signs,
-        "event_rate.png": _event_rate,
-        "impact.png": _impact,
-        "intraday.png": _intraday,
+    """Draw the facts of the markets; return the figures by file name."""
+    draw_functions = {
+        "depth.png": _draw_depth,
+        "signature.png": _draw_signature,
+        "trade_signs.png": _draw_trade_signs,
+        "event_rate.png": _draw_event_rate,
+        "impact.png": _draw_impact,
+        "intraday.png": _draw_intraday,
     }
-    return {name: style_figure(partial(draw, markets=markets), legend_columns=4) for name, draw in drawn.items()}
+    return {
+        name: style_figure(partial(draw, markets=markets), legend_columns=4) for name, draw in draw_functions.items()
+    }
 
 
 def _draw_curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = False) -> None:
@@ -47,7 +49,7 @@ def _draw_curve(axis: Axes, markets: Markets, topic: str, *, positive: bool = Fa
 
 def _set_log_axis(axis: Axes, which: str, ticks: list[float]) -> None:
     """Set a logarithmic axis with plain numbers as labels."""
-    if not np.isfinite(axis.dataLim.get_points()).all():  # nothing drawn: a logarithm needs limits above 0
+    if not np.isfinite(axis.dataLim.get_points()).all():  # an empty axis: a logarithm needs limits above 0
         getattr(axis, f"set_{which}lim")(ticks[0], ticks[-1])
     getattr(axis, f"set_{which}scale")("log")
     place = getattr(axis, f"{which}axis")
@@ -57,7 +59,7 @@ def _set_log_axis(axis: Axes, which: str, ticks: list[float]) -> None:
     place.set_minor_formatter(NullFormatter())
 
 
-def _depth(figure: Figure, markets: Markets) -> None:
+def _draw_depth(figure: Figure, markets: Markets) -> None:
     size, distance = figure.subplots(1, 2)
     _draw_curve(size, markets, "relative_size")
     _draw_curve(distance, markets, "distance_ticks")
@@ -71,7 +73,7 @@ def _depth(figure: Figure, markets: Markets) -> None:
     distance.set_title("Mean distance from the mid (ticks)")
 
 
-def _signature(figure: Figure, markets: Markets) -> None:
+def _draw_signature(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
     _draw_curve(axis, markets, "signature")
     _set_log_axis(axis, "x", [0.1, 0.5, 1, 5, 10, 30, 60, 300])
@@ -82,7 +84,7 @@ def _signature(figure: Figure, markets: Markets) -> None:
     axis.set_title("Signature plot of the mid: flat for a random walk, falling for one that reverts")
 
 
-def _trade_signs(figure: Figure, markets: Markets) -> None:
+def _draw_trade_signs(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
     _draw_curve(axis, markets, "sign_acf", positive=True)
     lags = np.array([1.0, 50.0])
@@ -94,7 +96,7 @@ def _trade_signs(figure: Figure, markets: Markets) -> None:
     axis.set_title("Memory of trade signs (values above 0 only)")
 
 
-def _event_rate(figure: Figure, markets: Markets) -> None:
+def _draw_event_rate(figure: Figure, markets: Markets) -> None:
     short, long = figure.subplots(1, 2, sharey=True)
     for axis, seconds in ((short, 1), (long, 10)):
         _draw_curve(axis, markets, f"rate_acf_{seconds}s")
@@ -106,7 +108,7 @@ def _event_rate(figure: Figure, markets: Markets) -> None:
     short.set_ylabel("autocorrelation")
 
 
-def _impact(figure: Figure, markets: Markets) -> None:
+def _draw_impact(figure: Figure, markets: Markets) -> None:
     horizon, levels = figure.subplots(1, 2, sharey=True)
     _draw_curve(horizon, markets, "impact_best")
     horizon.plot(10, 0.65, marker="*", markersize=12, linestyle="", color=GREY, label="50 US stocks (Cont et al.)")
@@ -126,7 +128,7 @@ def _impact(figure: Figure, markets: Markets) -> None:
     levels.set_title("10 s, levels together (adjusted)")
 
 
-def _intraday(figure: Figure, markets: Markets) -> None:
+def _draw_intraday(figure: Figure, markets: Markets) -> None:
     axis = figure.subplots()
     _draw_curve(axis, markets, "intraday")
     axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")

@@ -1,10 +1,10 @@
-"""What flow says of the price: R² of the same bar by length and levels, of the next minute, the common component."""
+"""Price impact of flow: R² of the same bar by length and levels, R² of the next minute, the common component."""
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars.time import Book, time_bars
+from ofiml.bars.time import Book, cut_time_bars
 from ofiml.data.schema import Session
 from ofiml.evaluation.impact import measure_adjusted_r2_windows, measure_r2_windows
 from ofiml.metrics.scores import r2
@@ -17,21 +17,21 @@ Float = NDArray[np.float64]
 Curve = dict[str, float]
 
 STEPS = (1, 5, 10, 30, 60)  # seconds
-LEVELS = (1, 3, 5, 10)  # level sets 1..m; those deeper than the book are left out
+LEVELS = (1, 3, 5, 10)  # level sets 1..m; sets deeper than the book are omitted
 COMPONENT_STEPS = (10, 60)
 COMPONENT_LEVELS = (5, 10)
-FEWEST = 30
+MIN_OBSERVATIONS = 30
 
 
 def measure_flow(session: Session, book: Book, per: str, seconds: int) -> pl.DataFrame:
-    """Return one row per bar of `seconds` with a mid at both ends.
+    """Measure flow and mid moves in bars of `seconds`: one row per bar with a mid at both ends.
 
-    Columns: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each level in lots, and `depth`.
-    No rows if the session is shorter than a bar.
+    Columns: `symbol`, `session`, `bar_open`, `move_ticks`, the flow of each level in lots, and `depth`. No rows if the
+    session is shorter than a bar. Known at the bar's close.
     """
     if session.close - session.open < seconds * SECOND:
         return pl.DataFrame()
-    bars = time_bars(session, book, seconds * SECOND)
+    bars = cut_time_bars(session, book, seconds * SECOND)
     return (
         compute_bar_flow(session, per, bars)
         .with_columns(
@@ -48,15 +48,15 @@ def measure_impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
     """Measure R² of the same bar's mid move on its flow, in sample, mean over half-hour windows (evaluation.impact).
 
     `impact_best`: on best-level flow, by bar length in seconds. `impact_levels_<m>`: adjusted R² on the flow of levels
-    1..m together. `first_component_<m>`: share of the variance of depth-normalised flow of levels 1..m that its first
-    principal component holds over the whole session. `next_minute`: see `measure_next_minute`. NaN where there is
-    no window, or fewer than 30 bars.
+    1..m together. `first_component_<m>`: share of the first principal component in the variance of depth-normalised
+    flow of levels 1..m over the whole session. `next_minute`: see `measure_next_minute`. NaN without a window, or with
+    fewer than 30 bars.
     """
     out: dict[str, Curve] = {"impact_best": {}, "next_minute": {}}
     opens = {(session.symbol, session.date): session.open}
     for seconds in STEPS:
         key, rows = str(seconds), measure_flow(session, book, per, seconds)
-        some = rows.height >= FEWEST
+        some = rows.height >= MIN_OBSERVATIONS
         out["impact_best"][key] = _average(measure_r2_windows(rows, opens) if some else [])
         for m in LEVELS:
             if m <= session.levels:
@@ -75,10 +75,8 @@ def measure_impact(session: Session, book: Book, per: str) -> dict[str, Curve]:
 def measure_first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
     """Measure the first principal component's share of the variance of depth-normalised flow of levels 1..m.
 
-    NaN without variance.
-
-    Depth is the bar's average over all `levels` of the feed, one number a bar, whatever m (Cont, Cucuringu & Zhang,
-    arXiv 2112.13213).
+    Depth is the bar's average over all `levels` of the feed, one number per bar for every m (Cont, Cucuringu & Zhang,
+    arXiv 2112.13213). NaN without variance.
     """
     flow = build_flow_matrix(rows, levels, "depth")[:, :m]
     explained = PrincipalComponent(["ofi_pca"]).fit(flow, np.empty(0)).explained
@@ -89,15 +87,15 @@ def measure_first_component(rows: pl.DataFrame, levels: int, m: int) -> float:
 def measure_next_minute(rows: pl.DataFrame) -> float:
     """Measure the out-of-sample R² of the next minute's move on this minute's best-level flow.
 
-    A line fitted on the session's first half of minutes, tested on the second, against the train mean; NaN with fewer
-    than 30 pairs in a half, or flow that does not vary.
+    A line is fitted on the first half of the session's minutes and tested on the second half, against the mean of the
+    first. NaN with fewer than 30 pairs in a half, or constant flow.
     """
     follows = rows["bar_open"].diff()[1:].to_numpy() == 60 * SECOND
     flow = rows["ofi_00"].to_numpy()[:-1][follows].astype(np.float64)
     move = rows["move_ticks"].to_numpy()[1:][follows]
     half = len(move) // 2
     x, y = flow[:half], move[:half]
-    if half < FEWEST or np.ptp(x) == 0:
+    if half < MIN_OBSERVATIONS or np.ptp(x) == 0:
         return float("nan")
     slope = float(np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2))
     y_hat = y.mean() + slope * (flow[half:] - x.mean())

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.bars.time import Book, mid_ticks, quotes_at
+from ofiml.bars.time import Book, compute_mid_ticks, find_quotes_at
 from ofiml.data.schema import Int64, Session
 from ofiml.units import SECOND
 
@@ -15,17 +15,17 @@ KURTOSIS_STEPS = (1, 10, 60)  # seconds
 GRID = SECOND // 10
 SIGNATURE_STEPS = (1, 2, 5, 10, 20, 50, 100, 300, 600, 1200, 3000)  # in steps of the grid
 REFERENCE = 600  # 60 s
-FEWEST_MOVES = 30
-FEWEST_SPANS = 10
+MIN_MOVES = 30
+MIN_SPANS = 10
 
 
 def sample_mids(session: Session, book: Book, at: Int64) -> Float:
-    """Return the mid in ticks at each time; NaN before the first state, or where a side is missing."""
-    return mid_ticks(quotes_at(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    """Look up the mid in ticks at each time of `at` (k,), UTC ns; NaN before the first state, or without both sides."""
+    return compute_mid_ticks(find_quotes_at(book, at), session.tick).cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
-def sampling_times(session: Session, step: int) -> Int64:
-    """Return open, open + step, … up to the session's close, in ns."""
+def list_sampling_times(session: Session, step: int) -> Int64:
+    """List the times open, open + step, … up to the session's close, in ns."""
     return session.open + step * np.arange((session.close - session.open) // step + 1, dtype=np.int64)
 
 
@@ -33,10 +33,10 @@ def measure_kurtosis(session: Session, book: Book) -> Curve:
     """Measure the excess kurtosis of non-overlapping mid moves over 1, 10 and 60 s; NaN with fewer than 30 moves."""
     out = {}
     for seconds in KURTOSIS_STEPS:
-        move = np.diff(sample_mids(session, book, sampling_times(session, seconds * SECOND)))
+        move = np.diff(sample_mids(session, book, list_sampling_times(session, seconds * SECOND)))
         move = move[~np.isnan(move)]
         centred = move - move.mean() if len(move) else move
-        enough = len(move) >= FEWEST_MOVES and np.ptp(move) > 0
+        enough = len(move) >= MIN_MOVES and np.ptp(move) > 0
         out[str(seconds)] = float(np.mean(centred**4) / np.mean(centred**2) ** 2 - 3) if enough else float("nan")
     return out
 
@@ -44,14 +44,13 @@ def measure_kurtosis(session: Session, book: Book) -> Curve:
 def measure_signature(session: Session, book: Book) -> dict[str, Curve]:
     """Measure the signature plot and the volatility of the mid.
 
-    `signature`: realised variance per second at each sampling step, over that at 60 s, by step in seconds.
-
-    Averaged over all starts on a grid of 0.1 s (the subsampled estimator of Zhang, Mykland & Aït-Sahalia 2005, without
-    their correction for noise). `volatility`: the root of the variance at 60 s over a minute, in `ticks` and `bps` of
-    the mean mid. NaN where the session does not hold ten spans of the step, or the price stands still.
+    `signature`: realised variance per second at each sampling step, over that at 60 s, by step in seconds. It is
+    averaged over all starts on a grid of 0.1 s: the subsampled estimator of Zhang, Mykland & Aït-Sahalia (2005) without
+    their correction for noise. `volatility`: the standard deviation of a minute's move from the variance at 60 s, in
+    `ticks` and in `bps` of the mean mid. NaN if the session is shorter than ten steps, or the price is constant.
     """
-    mid = sample_mids(session, book, sampling_times(session, GRID))
-    variance = {k: _variance(mid, k) for k in SIGNATURE_STEPS}
+    mid = sample_mids(session, book, list_sampling_times(session, GRID))
+    variance = {k: _compute_variance(mid, k) for k in SIGNATURE_STEPS}
     base = variance[REFERENCE]
     ticks = float(np.sqrt(base * REFERENCE))
     level = float(np.mean(mid[~np.isnan(mid)])) if (~np.isnan(mid)).any() else float("nan")
@@ -61,8 +60,8 @@ def measure_signature(session: Session, book: Book) -> dict[str, Curve]:
     }
 
 
-def _variance(mid: Float, k: int) -> float:
-    """Mean squared move over k grid steps, a grid step."""
+def _compute_variance(mid: Float, k: int) -> float:
+    """Compute the mean squared move over k grid steps, per grid step."""
     move = mid[k:] - mid[:-k]
     move = move[~np.isnan(move)]
-    return float(np.mean(move**2)) / k if len(move) >= FEWEST_SPANS * k else float("nan")
+    return float(np.mean(move**2)) / k if len(move) >= MIN_SPANS * k else float("nan")

@@ -14,7 +14,7 @@ Facts = dict[str, dict[str, float]]
 
 
 def measure_facts(session: Session, per: str) -> Facts:
-    """Measure all facts of a session: topic to level, lag or step to value; `per` as in `bars.time.select_states`.
+    """Measure all facts of a session: topic → level, lag or step → value; `per` as in `bars.time.select_states`.
 
     The `measure_` functions define each number and its NaN rule. Raises DataError for a session without events or
     length.
@@ -36,7 +36,7 @@ def measure_facts(session: Session, per: str) -> Facts:
 
 
 def average_facts(sessions: Sequence[Facts]) -> Facts:
-    """Average each number over the sessions that have it, all sessions with equal weight; NaN if none has it."""
+    """Average each number over the sessions that have it, with equal weights; NaN if none has it."""
     out: Facts = {}
     for topic in {t: None for one in sessions for t in one}:
         keys = {k: None for one in sessions for k in one.get(topic, {})}

@@ -1,13 +1,13 @@
 """AlgoSeek US Equity TAQ as CSV (https://www.algoseek.com/data-sets/docs/eq_taq): best quotes and trades.
 
-A row states one side of one quote, or a trade; times are New York's, rows stand in the order of receipt, the one clock.
-The book is the national best (rows QUOTE … NB), or one exchange's own quotes (`dataset.venue`): its rows with and
-without NB, because the guide does not say whether a quote that sets the national best is repeated without the mark, and
-a repeated quote changes nothing. A bid and an ask next to each other at one time are one event. A price or size of 0 is
-a missing side. Rows of limit-up and limit-down bands are no quotes; official opening and closing prices, and trades of
-size 0, are no trades; cancelled trades make no event. No trade has an aggressor.
+A row states one side of a quote, or a trade. Times are in New York time; rows are in the order of receipt, the only
+clock. The book is the national best (rows QUOTE … NB), or the quotes of one exchange (`dataset.venue`): its rows with
+and without NB. The guide does not state whether a quote that sets the national best is repeated without the mark; a
+repeated quote changes nothing. Adjacent bid and ask rows with the same time are one event. A price or size of 0 is a
+missing side. Limit-up and limit-down bands are not quotes; official opening and closing prices and trades of size 0
+are not trades; cancelled trades make no event. No trade has an aggressor.
 
-Full depth and futures are refused: what their public documentation leaves open would be a guess here.
+Full depth and futures are refused, because their public documentation is incomplete.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AlgoseekDataset(FileDataset):
-    """AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
+    """Settings of AlgoSeek TAQ: quotes of one `venue`, or the national best (null), in sizes of `quote_lot` shares."""
 
     venue: str | None
     quote_lot: float | None
@@ -35,7 +35,7 @@ class AlgoseekDataset(FileDataset):
 
 
 def read_feeds(files: Sequence["Blob"], dataset: AlgoseekDataset) -> Iterator["Feed"]:
-    """See `taq.read_feeds`."""
+    """Yield each symbol's events; see `taq.read_feeds`."""
     from ofiml.data.readers.algoseek import taq
 
     return taq.read_feeds(files, dataset)

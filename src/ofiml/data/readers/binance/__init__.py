@@ -1,14 +1,14 @@
-"""Binance: the messages of its streams as recorded, or a list of depth updates with the full book they build on.
+"""Binance: recorded messages of its streams, or a full book with its depth updates.
 
-A stream is one JSON message a line, bare or as {"stream": …, "data": …}, with or without the recorder's time in
-nanoseconds before it; full books (REST answers) may stand between. A pair is two files, NAME_update.json and
-NAME_snapshot.json. `ts_event` is the exchange's transaction time, `T`, or else its sending, `E`; without the recorder's
-time both clocks are `E`. The recorder's clock may stand before the exchange's: see the policy `clock`.
+A stream is one JSON message per line, bare or as {"stream": …, "data": …}, optionally after the recorder's time in
+nanoseconds. Full books (REST responses) may stand between. A pair is two files, NAME_update.json and
+NAME_snapshot.json. `ts_event` is the exchange's transaction time `T`, or else its sending time `E`; without the
+recorder's time both clocks are `E`. The recorder's clock may be behind the exchange's: see the policy `clock`.
 
-The book is built from depthUpdate. Where a symbol has none, bookTicker gives a book of one level; else it is left
-aside, because it says what the depth says. Trades are `trade`, or `aggTrade` where there is none. All other messages
-are left aside and counted in a note. A bare message must be a difference: one of a partial book (depth5, depth10,
-depth20) can be recognised by the name of its stream alone.
+The book is built from depthUpdate. For a symbol without it, bookTicker gives a book of one level; otherwise bookTicker
+is ignored, because it repeats the depth. Trades are `trade`, or `aggTrade` if there is none. All other messages are
+ignored and counted in a note. A bare depth message must be a difference: only the name of a stream identifies a partial
+book (depth5, depth10, depth20).
 """
 
 import re
@@ -27,27 +27,27 @@ _PART = re.compile(r"(?P<name>.+)_(?P<part>snapshot|update)s?\.json(?:\.gz|\.zst
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
-    """Streams alone, updates with the full book beside them, which a glob may match as well.
+    """Group each full book with its updates; a stream is a separate input. The paths may include both files of a pair.
 
     Raises DataError for a full book without its updates.
     """
-    found: list[list[Path]] = []
+    groups: list[list[Path]] = []
     for path in paths:
         match = _PART.fullmatch(path.name)
-        other = None if match is None else _beside(path, match)
+        other = None if match is None else _find_counterpart(path, match)
         if match is None or (match["part"] == "update" and other is None):
-            found.append([path])
+            groups.append([path])
             continue
         if other is None:
             raise DataError(f"{path.name}: its update file {match['name']}_update.json is not in the same folder.")
         pair = [path, other] if match["part"] == "snapshot" else [other, path]
-        if pair not in found:
-            found.append(pair)
-    return found
+        if pair not in groups:
+            groups.append(pair)
+    return groups
 
 
-def _beside(path: Path, match: re.Match[str]) -> Path | None:
-    """The other file of the pair."""
+def _find_counterpart(path: Path, match: re.Match[str]) -> Path | None:
+    """Find the other file of the pair in the same folder."""
     for candidate in sorted(path.parent.iterdir()):
         other = _PART.fullmatch(candidate.name)
         if other and other["name"] == match["name"] and other["part"] != match["part"] and candidate.is_file():
@@ -56,7 +56,7 @@ def _beside(path: Path, match: re.Match[str]) -> Path | None:
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `streams.read_feeds`."""
+    """Yield each symbol's events; see `streams.read_feeds`."""
     from ofiml.data.readers.binance import streams
 
     return streams.read_feeds(files, dataset)

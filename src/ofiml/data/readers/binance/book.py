@@ -1,12 +1,12 @@
-"""Which of Binance's depth updates make the book, after the exchange's rule for keeping a local one.
+"""The book from Binance's depth updates, by the exchange's rule for a local order book.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly
-and the same of spot. A full book (a REST answer) is the state after the update `lastUpdateId`. Updates that are not
-newer are in it; the first newer one must join it, and each must join the one before.
+and the page for spot. A full book (a REST response) is the state after the update `lastUpdateId`. It contains all older
+updates; the first newer one must join it, and each later one must join the one before.
 
-An update reaches from what it needs, `pu` (futures) or `U` - 1 (spot), to its last id `u`. It joins a book that stands
-anywhere in between, because its sizes are absolute. This is the exchange's rule, except that futures' `U` is not
-used: ids are shared by all symbols, and between `pu` and `U` lies no update of this one.
+An update covers the ids from the one before it, `pu` (futures) or `U` - 1 (spot), to its last id `u`. It joins a book
+with an id in this range, because its sizes are absolute. This is the exchange's rule, except that `U` of futures is not
+used: all symbols share the ids, and no update of this symbol lies between `pu` and `U`.
 """
 
 from bisect import bisect_right
@@ -28,14 +28,15 @@ from ofiml.data.schema import (
     Int64,
 )
 
-_CLEAR = -1  # a part that is not a message's levels but empties the book
+_CLEAR = -1  # a part that empties the book instead of setting a message's levels
 
 
 @dataclass(slots=True)
 class Plan:
-    """What happens to the book: steps in feed order, each at one message, and the parts that each is made of.
+    """The steps that build the book, in feed order.
 
-    A part is the message whose levels are set, or _CLEAR. A step's `clears` holds where the book is only emptied.
+    Step k happens at message `at[k]`, `states[k]` the book instead of changing it, and `clears[k]` is true if it only
+    empties the book. Part i belongs to step `step[i]` and sets the levels of message `part[i]`, or is _CLEAR.
     """
 
     at: list[int] = field(default_factory=list)
@@ -53,79 +54,80 @@ class Plan:
 
 
 def plan_updates(depth: Kind, checker: Checker) -> tuple[Plan, int]:
-    """(the steps, how many updates were in the book already and are passed over).
+    """Plan the steps that build the book; return them and the number of updates that the book already contains.
 
-    The update after a gap empties the book: it is not known until a full one that joins, and the updates before that
-    count as `no_snapshot`. Kept, they build on the empty book. A full book states the book again, with the updates on
-    top that came before it and are newer. Raises DataError as the policy of `gap` and `no_snapshot` has it.
+    The update after a gap empties the book. The book is unknown until a full book that joins, and the updates before
+    that count as `no_snapshot`; if kept, they build on the empty book. A full book restates the book; newer updates
+    that the stream has before it are applied on top. Raises DataError if the policy of `gap` or `no_snapshot` does.
     """
     columns = (depth.rows[c].to_list() for c in ("full", "first", "last", "before"))
     lines = depth.rows["line"].to_numpy()
     pairs = depth.pairs.tolist()
     build_on_nothing = checker.policy.no_snapshot == "keep"
     steps = Plan()
-    known = False  # whether the book is
-    reach = NO_ID  # the last id seen, in a full book or an update
+    book_known = False
+    last_id = NO_ID  # of the last full book or update
     run: list[int] = []  # updates since the last gap
     lasts: list[int] = []
     gaps: list[int] = []
-    homeless: list[int] = []
-    passed = 0
+    bookless: list[int] = []  # updates without a known book
+    n_contained = 0
     for i, (full, first, last, before) in enumerate(zip(*columns, strict=True)):
         if full:
             newer = run[bisect_right(lasts, last) :]
-            if _needs(depth, newer[0]) > last if newer else reach > last:
+            if _find_previous_id(depth, newer[0]) > last if newer else last_id > last:
                 gaps.append(i)  # too old to join
                 continue
             if not newer:
-                run, lasts, reach = [], [], last
-            known = True
+                run, lasts, last_id = [], [], last
+            book_known = True
             steps.add(i, [_CLEAR, i, *newer], states=True)
             continue
-        needs = before if before != NO_ID else first - 1
-        if last <= reach:
-            passed += 1
+        previous_id = before if before != NO_ID else first - 1
+        if last <= last_id:
+            n_contained += 1
             continue
-        gap = reach != NO_ID and needs > reach
-        reach = last
+        gap = last_id != NO_ID and previous_id > last_id
+        last_id = last
         if gap:
             gaps.append(i)
             run, lasts = [i], [last]
             if build_on_nothing:
-                homeless.append(i)
+                bookless.append(i)
                 steps.add(i, [_CLEAR, i], states=True)
-            elif known:
+            elif book_known:
                 steps.add(i, [_CLEAR], states=True, clears=True)
             else:
-                homeless.append(i)
-            known = False
+                bookless.append(i)
+            book_known = False
             continue
         run.append(i)
         lasts.append(last)
-        if not known:
-            homeless.append(i)
+        if not book_known:
+            bookless.append(i)
             if not build_on_nothing:
                 continue
         if pairs[i]:
             steps.add(i, [i])
     if gaps:
         checker.notice("gap", pl.Series(lines[gaps]), "updates are missing before this update or full book")
-    if homeless:
+    if bookless:
         what = "an update before the first full book, or before the next one after a gap"
-        checker.notice("no_snapshot", pl.Series(lines[homeless]), what)
-    return steps, passed
+        checker.notice("no_snapshot", pl.Series(lines[bookless]), what)
+    return steps, n_contained
 
 
-def _needs(depth: Kind, i: int) -> int:
+def _find_previous_id(depth: Kind, i: int) -> int:
+    """Return the id that a book must have reached for update `i` to join it."""
     first, before = depth.rows["first"][i], depth.rows["before"][i]
     return int(before if before != NO_ID else first - 1)
 
 
 def to_messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
-    """(what `book.build` takes, the first row of each step, the message in `depth` that each step is at).
+    """Make the messages of the book builder; return them, the first row of each step, and its message in `depth`.
 
-    An update is one exchange message, an event if it changes the shown levels, with side, price and size of the last
-    level that it sets; a row that states the book shows none of them.
+    An update is one exchange message, and an event if it changes the shown levels, with side, price and size of the
+    last level that it sets. A row that states the book has none of these.
     """
     part, step = np.array(steps.part, np.int64), np.array(steps.step, np.int64)
     at, states, clears = (np.array(x) for x in (steps.at, steps.states, steps.clears))
@@ -146,16 +148,16 @@ def to_messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
     show = np.where(stated, kernel.ALWAYS, kernel.IF_CHANGED)
     flags = np.where(end, F_LAST, 0) | np.where(end & stated, F_SNAPSHOT, 0)
     rows = depth.rows.select("line", "recv", "event")[source]
-    # A full book with updates on top stands at the last of them.
+    # The sequence of a full book with newer updates applied is the id of the last of them.
     upto = np.where(is_clear, source, part_of)
-    named = ~is_clear & ~stated  # a level's own side is of interest
+    sets_level = ~is_clear & ~stated  # only such a row has a side
     table = pl.DataFrame(
         {
             "line": rows["line"].cast(pl.UInt32),
             "ts_event": rows["event"].cast(TIME),
             "ts_recv": rows["recv"].cast(TIME),
-            "action": _words(ACTION, "MR", clears[step_of]),
-            "side": _words(SIDE, "NAB", np.where(named, np.where(bid, 2, 1), 0)),
+            "action": _make_words(ACTION, "MR", clears[step_of]),
+            "side": _make_words(SIDE, "NAB", np.where(sets_level, np.where(bid, 2, 1), 0)),
             "price": prices[pair],
             "size": sizes[pair],
             "flags": flags.astype(np.uint8),
@@ -169,6 +171,6 @@ def to_messages(depth: Kind, steps: Plan) -> tuple[pl.DataFrame, Int64, Int64]:
     return table.select(list(MESSAGE_COLUMNS)), np.searchsorted(step_of, np.arange(len(at))), at
 
 
-def _words(dtype: pl.Enum, words: str, index: np.ndarray) -> pl.Series:
-    """The words by index, without a Python string for each row."""
+def _make_words(dtype: pl.Enum, words: str, index: np.ndarray) -> pl.Series:
+    """Make a column of words by their index, without a Python string per row."""
     return pl.Series(list(words), dtype=dtype)[index.astype(np.int64)]

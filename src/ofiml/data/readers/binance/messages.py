@@ -1,6 +1,6 @@
 """Binance's JSON messages as columns: depth updates and full books, best quotes, trades.
 
-https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams and the same of spot.
+https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams and the page for spot.
 """
 
 import io
@@ -23,33 +23,33 @@ from ofiml.errors import DataError
 
 MILLISECOND = 1_000_000
 _LATEST = LATEST // MILLISECOND  # in ms
-_LARGEST_ID = 2**62
-NO_ID = -1  # an update without `pu`, a message without a time
+_MAX_ID = 2**62
+NO_ID = -1  # for an update without `pu`, and for a message without a time
 NO_SYMBOL = -1
 
-_CHUNK = 2_000_000  # cells that are Python objects at one time
+_CHUNK_CELLS = 2_000_000  # stored as Python objects at one time
 
-# Streams of the best few levels look like differences, or like full books, and are neither.
+# Messages of partial books look like differences or full books, but are neither.
 _PARTIAL = re.compile(r"@depth\d")
 _STAMP = re.compile(rb"\d{19}")  # ns since 1970, from 2001 on
-_ON_THE_BOOK: Final = (None, "MARKET")  # other `X`: insurance fund, ADL, NA
+_ON_THE_BOOK: Final = (None, "MARKET")  # `X` of other trades: insurance fund, ADL, NA
 
-# The columns of each kind's table, beside the common ones.
+# The columns of each kind's table, after the common ones.
 DEPTH = ["full", "first", "last", "before", "bids", "asks"]
 TICKER = ["last"]
 TRADE = ["id", "buyer_is_maker"]
-_COMMON = ["line", "place", "recv", "event", "symbol"]  # `place` is in all files
+_COMMON = ["line", "place", "recv", "event", "symbol"]  # `place` counts messages across all files
 
 
 class _Unreadable(Exception):
-    """What is wrong with a message."""
+    """The error for a message that cannot be read."""
 
 
 @dataclass(slots=True)
 class Kind:
-    """One kind of message: a table of int64 and, for each row, `pairs` of price (1e-9) and size (lots).
+    """The messages of one kind: a table of int64, and the (price, size) pairs of all rows in `prices` and `sizes`.
 
-    `pairs` says how many of the pairs in `prices` and `sizes` each row has.
+    Prices are in 1e-9, sizes in lots. `pairs` (rows,) is the number of pairs of each row.
     """
 
     rows: pl.DataFrame
@@ -57,19 +57,19 @@ class Kind:
     prices: Int64
     sizes: Int64
 
-    def of(self, symbol: int) -> "Kind":
-        """The rows of one symbol."""
+    def select(self, symbol: int) -> "Kind":
+        """Select the rows of one symbol."""
         own = (self.rows["symbol"] == symbol).to_numpy()
-        there = np.repeat(own, self.pairs)
-        return Kind(self.rows.filter(pl.Series(own)), self.pairs[own], self.prices[there], self.sizes[there])
+        own_pairs = np.repeat(own, self.pairs)
+        return Kind(self.rows.filter(pl.Series(own)), self.pairs[own], self.prices[own_pairs], self.sizes[own_pairs])
 
 
 @dataclass(slots=True)
 class Messages:
-    """What an input holds, in feed order.
+    """The messages of an input, in feed order.
 
-    `total` counts all messages, `rows` those of each symbol, `ignored` what was left aside, by kind. `depth_of` are the
-    symbols of all differences, of which some may not be wanted.
+    `total` counts all messages, `rows` those of each symbol, `ignored` the ignored ones by kind. `depth_of` has the
+    symbols of all depth updates, also those that `dataset.symbols` excludes.
     """
 
     symbols: list[str]
@@ -85,7 +85,7 @@ class Messages:
 
 @dataclass(slots=True)
 class _Collector:
-    """Rows and cells of one kind; in chunks, because as Python objects they take ten times the room."""
+    """The rows and cells of one kind, converted in chunks: as Python objects they take ten times the memory."""
 
     columns: list[str]
     size_unit: float
@@ -94,35 +94,35 @@ class _Collector:
     rows: list[tuple[int, ...]] = field(default_factory=list)
     cells: list[Any] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
-    done: list[tuple[Int64, Int64, Int64, Int64]] = field(default_factory=list)
+    chunks: list[tuple[Int64, Int64, Int64, Int64]] = field(default_factory=list)
 
     def add(self, row: tuple[int, ...], cells: list[Any]) -> None:
         self.rows.append(row)
         self.cells += cells
         self.counts.append(len(cells) // 2)
-        if len(self.cells) > _CHUNK or len(self.rows) > _CHUNK:
+        if len(self.cells) > _CHUNK_CELLS or len(self.rows) > _CHUNK_CELLS:
             self.flush()
 
     def flush(self) -> None:
         if not self.rows:
             return
         rows, pairs = np.array(self.rows, np.int64), np.array(self.counts, np.int64)
-        prices, sizes = decimals.prices_and_sizes(self.cells, self.size_unit)
+        prices, sizes = decimals.parse_prices_and_sizes(self.cells, self.size_unit)
         bad = (prices < (0 if self.may_be_zero else 1)) | (sizes < 0)
         if bad.any():
             row_of = np.repeat(np.arange(len(rows)), pairs)
             bad_rows = np.unique(row_of[bad])
             at = int(np.argmax(bad))
-            what = self._fault(self.cells[2 * at : 2 * at + 2], int(prices[at]), int(sizes[at]))
+            what = self._describe_fault(self.cells[2 * at : 2 * at + 2], int(prices[at]), int(sizes[at]))
             self.checker.notice("unreadable", pl.Series(rows[bad_rows, 0]), what)
             good = np.ones(len(rows), bool)
             good[bad_rows] = False
-            there = good[row_of]
-            rows, pairs, prices, sizes = rows[good], pairs[good], prices[there], sizes[there]
-        self.done.append((rows, pairs, prices, sizes))
+            good_pairs = good[row_of]
+            rows, pairs, prices, sizes = rows[good], pairs[good], prices[good_pairs], sizes[good_pairs]
+        self.chunks.append((rows, pairs, prices, sizes))
         self.rows, self.cells, self.counts = [], [], []
 
-    def _fault(self, cells: Sequence[Any], price: int, size: int) -> str:
+    def _describe_fault(self, cells: Sequence[Any], price: int, size: int) -> str:
         if price == decimals.TOO_FINE:
             return f"the price {cells[0]!r} has more than 9 decimals"
         if price == decimals.TOO_LARGE:
@@ -136,20 +136,21 @@ class _Collector:
             return f"the size {cells[1]!r} is too many lots of dataset.size_unit={self.size_unit:g}"
         return f"the size {cells[1]!r} is not a decimal number"
 
-    def kind(self) -> Kind:
+    def make_kind(self) -> Kind:
+        """Make the table of all rows; the collector is empty afterwards."""
         self.flush()
         names = [*_COMMON, *self.columns]
         empty = (np.empty((0, len(names)), np.int64), *(np.empty(0, np.int64) for _ in range(3)))
-        rows, pairs, prices, sizes = (np.concatenate(part) for part in zip(empty, *self.done, strict=True))
-        self.done = []
+        rows, pairs, prices, sizes = (np.concatenate(part) for part in zip(empty, *self.chunks, strict=True))
+        self.chunks = []
         return Kind(pl.DataFrame({n: rows[:, i] for i, n in enumerate(names)}), pairs, prices, sizes)
 
 
 @dataclass(slots=True)
 class Parser:
-    """Takes the messages of one or more files, in order, and gives their columns.
+    """A parser of the messages of one or more files, in order, into columns.
 
-    Raises DataError for a message that cannot be read, or drops and counts it, as the policy has it.
+    A message that cannot be read raises DataError, or is dropped and counted, as the policy says.
     """
 
     checker: Checker
@@ -162,44 +163,46 @@ class Parser:
     ticker: _Collector = field(init=False)
     trade: _Collector = field(init=False)
     aggregate: _Collector = field(init=False)
-    with_depth: set[int] = field(default_factory=set)  # their bookTicker says nothing more
+    with_depth: set[int] = field(default_factory=set)  # symbols whose bookTicker repeats the depth
     latest: int = NO_ID
     total: int = 0
-    depth_of: set[str] = field(default_factory=set)  # whose differences there are, wanted or not
+    depth_of: set[str] = field(default_factory=set)  # symbols with depth updates, also excluded ones
 
     def __post_init__(self) -> None:
-        def collector(columns: list[str], *, may_be_zero: bool = False) -> _Collector:
+        def make_collector(columns: list[str], *, may_be_zero: bool = False) -> _Collector:
             return _Collector(columns, self.size_unit, self.checker, may_be_zero)
 
-        self.depth = collector(DEPTH)
-        self.ticker = collector(TICKER, may_be_zero=True)
-        self.trade, self.aggregate = collector(TRADE), collector(TRADE)
+        self.depth = make_collector(DEPTH)
+        self.ticker = make_collector(TICKER, may_be_zero=True)
+        self.trade, self.aggregate = make_collector(TRADE), make_collector(TRADE)
 
-    def take(self, blob: Blob, *, clock: bool = True) -> None:
-        """The messages of one file: one a line, a local time in ns before it or not, or one JSON list of them all.
+    def parse_file(self, blob: Blob, *, clock: bool = True) -> None:
+        """Parse the messages of one file: one per line, optionally after a local time in ns, or one JSON list.
 
-        Line numbers of a list are those of its messages. Without `clock`, times are left out.
+        The line number in a list is the position of the message. Without `clock`, times are ignored. Raises DataError
+        for an empty file and, if the policy does, for an unreadable message.
         """
         if not blob.content.strip():
             raise DataError(f"{blob.name} is empty: give a file with messages.")
-        for line, recv, message in _messages(blob):
+        for line, recv, message in _split_messages(blob):
             self.total += 1
             try:
                 if isinstance(message, _Unreadable):
                     raise message
-                self._one(line, recv, message, clock=clock)
+                self._parse_message(line, recv, message, clock=clock)
             except _Unreadable as error:
                 self.checker.notice("unreadable", pl.Series([line]), str(error))
 
     def finish(self) -> Messages:
-        """All that was taken."""
-        depth, ticker, trade, aggregate = (c.kind() for c in (self.depth, self.ticker, self.trade, self.aggregate))
+        """Return all parsed messages."""
+        collectors = (self.depth, self.ticker, self.trade, self.aggregate)
+        depth, ticker, trade, aggregate = (c.make_kind() for c in collectors)
         rows = [self.rows[i] for i in range(len(self.index))]
         return Messages(
             list(self.index), self.depth_of, depth, ticker, trade, aggregate, self.total, rows, self.ignored
         )
 
-    def _one(self, line: int, stamp: int, message: Any, *, clock: bool) -> None:
+    def _parse_message(self, line: int, stamp: int, message: Any, *, clock: bool) -> None:
         if isinstance(message, dict) and "stream" in message and "data" in message:
             stream, message = str(message["stream"]), message["data"]
         else:
@@ -219,7 +222,7 @@ class Parser:
         if kind not in ("depthUpdate", "full", "bookTicker", "trade", "aggTrade"):
             self.ignored[f"{kind!s:.40}"] += 1
             return
-        symbol = self._symbol(message, kind)
+        symbol = self._number_symbol(message, kind)
         if kind == "depthUpdate":
             self.depth_of.add(message["s"])
         if symbol is None:
@@ -231,33 +234,34 @@ class Parser:
             return
         recv, event = NO_ID, NO_ID
         if clock:
-            recv, event = _times(message, stamp, self.latest if kind == "full" else NO_ID)
+            recv, event = _choose_times(message, stamp, self.latest if kind == "full" else NO_ID)
             if recv == NO_ID and kind != "full":
                 raise _Unreadable("the message has no time (E), and no receipt time was recorded")
             self.latest = max(self.latest, recv)
         common = (line, self.total, recv, event, symbol)
         if kind == "depthUpdate":
             self.with_depth.add(symbol)
-            before = _id(message, "pu") if "pu" in message else NO_ID
-            bids, asks = _levels(message, "b"), _levels(message, "a")
+            before = _read_id(message, "pu") if "pu" in message else NO_ID
+            bids, asks = _read_levels(message, "b"), _read_levels(message, "a")
             self.depth.add(
-                (*common, 0, _id(message, "U"), _id(message, "u"), before, len(bids), len(asks)), _flat(bids, asks)
+                (*common, 0, _read_id(message, "U"), _read_id(message, "u"), before, len(bids), len(asks)),
+                _flatten(bids, asks),
             )
         elif kind == "full":
-            last = _id(message, "lastUpdateId")
-            bids, asks = _levels(message, "bids"), _levels(message, "asks")
-            self.depth.add((*common, 1, NO_ID, last, NO_ID, len(bids), len(asks)), _flat(bids, asks))
+            last = _read_id(message, "lastUpdateId")
+            bids, asks = _read_levels(message, "bids"), _read_levels(message, "asks")
+            self.depth.add((*common, 1, NO_ID, last, NO_ID, len(bids), len(asks)), _flatten(bids, asks))
         elif kind == "bookTicker":
-            self.ticker.add((*common, _id(message, "u")), [message.get(k) for k in ("b", "B", "a", "A")])
+            self.ticker.add((*common, _read_id(message, "u")), [message.get(k) for k in ("b", "B", "a", "A")])
         else:
             maker = message.get("m")
             if not isinstance(maker, bool):
                 raise _Unreadable(f"column m: {maker!r:.40} is neither true nor false")
             collector, key = (self.trade, "t") if kind == "trade" else (self.aggregate, "a")
-            collector.add((*common, _id(message, key), maker), [message.get("p"), message.get("q")])
+            collector.add((*common, _read_id(message, key), maker), [message.get("p"), message.get("q")])
 
-    def _symbol(self, message: dict[str, Any], kind: str) -> int | None:
-        """Its number; NO_SYMBOL for a full book, which need not name it; None for one that is not wanted."""
+    def _number_symbol(self, message: dict[str, Any], kind: str) -> int | None:
+        """Return the symbol's number; NO_SYMBOL for a full book without a symbol; None for an excluded symbol."""
         name = message.get("s", message.get("symbol") if kind == "full" else None)
         if name is None and kind == "full":
             return NO_SYMBOL
@@ -271,8 +275,8 @@ class Parser:
 _TICKER_KEYS = {"u", "s", "b", "B", "a", "A"}
 
 
-def _messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
-    """(line, local time or NO_ID, the message, or the _Unreadable that stands for it)."""
+def _split_messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
+    """Yield the line, the local time or NO_ID, and the message, or an _Unreadable in its place."""
     content = blob.content.removeprefix(b"\xef\xbb\xbf")
     start = content[:1000].lstrip()[:1]
     if start == b"[":
@@ -303,7 +307,7 @@ def _messages(blob: Blob) -> Iterator[tuple[int, int, Any]]:
 
 
 def _is_one_object(content: bytes) -> bool:
-    """A message written over several lines; of one a line, the first ends where its line does."""
+    """Return whether the content is one message over several lines, instead of one message per line."""
     first = content.lstrip().partition(b"\n")[0].strip()
     if not first.startswith(b"{") or first.endswith(b"}"):
         return False
@@ -314,11 +318,14 @@ def _is_one_object(content: bytes) -> bool:
     return True
 
 
-def _times(message: dict[str, Any], recv: int, latest: int) -> tuple[int, int]:
-    """(receipt, event). One clock where one is missing: the exchange's sending where nothing was recorded, the
-    recorder's where the message has no time. `latest` stands in where both are."""
-    sent = _time(message, "E") if "E" in message else NO_ID
-    happened = _time(message, "T") if "T" in message else sent
+def _choose_times(message: dict[str, Any], recv: int, latest: int) -> tuple[int, int]:
+    """Return the times of receipt and event.
+
+    If one clock is missing, the other replaces it: without a recorded time both are the exchange's sending time,
+    without a time in the message both are the recorded time. If both are missing, they are `latest`.
+    """
+    sent = _read_time(message, "E") if "E" in message else NO_ID
+    happened = _read_time(message, "T") if "T" in message else sent
     if recv == NO_ID:
         recv = happened = sent if sent != NO_ID else happened
     elif happened == NO_ID:
@@ -328,26 +335,26 @@ def _times(message: dict[str, Any], recv: int, latest: int) -> tuple[int, int]:
     return recv, happened
 
 
-def _time(message: dict[str, Any], key: str) -> int:
+def _read_time(message: dict[str, Any], key: str) -> int:
     value = message[key]
     if type(value) is not int or not 0 <= value <= _LATEST:
         raise _Unreadable(f"column {key}: {value!r:.40} is not a time in milliseconds")
     return value * MILLISECOND
 
 
-def _id(message: dict[str, Any], key: str) -> int:
+def _read_id(message: dict[str, Any], key: str) -> int:
     value = message.get(key)
-    if type(value) is not int or not 0 <= value <= _LARGEST_ID:
+    if type(value) is not int or not 0 <= value <= _MAX_ID:
         raise _Unreadable(f"column {key}: {value!r:.40} is not an update or trade id")
     return value
 
 
-def _levels(message: dict[str, Any], key: str) -> list[list[Any]]:
+def _read_levels(message: dict[str, Any], key: str) -> list[list[Any]]:
     levels = message.get(key)
     if type(levels) is not list or not set(map(type, levels)) <= {list} or not set(map(len, levels)) <= {2}:
         raise _Unreadable(f"column {key}: not a list of [price, size] pairs")
     return levels
 
 
-def _flat(bids: list[list[Any]], asks: list[list[Any]]) -> list[Any]:
+def _flatten(bids: list[list[Any]], asks: list[list[Any]]) -> list[Any]:
     return [*chain.from_iterable(bids), *chain.from_iterable(asks)]

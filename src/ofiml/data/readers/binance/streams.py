@@ -25,89 +25,96 @@ _DEFAULT_LEVELS = 10
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each symbol's events in feed order. Raises DataError."""
+    """Yield each symbol's events in feed order.
+
+    Raises DataError for input without a book of a wanted symbol, and for messages that the policy refuses.
+    """
     name = files[-1].name
     checker = Checker(name, dataset.policy)
     parser = Parser(checker, dataset.size_unit, dataset.symbols)
     for i, blob in enumerate(files):
         checker.source = blob.name
-        # The full book of a pair takes the time of the update that it is followed by.
-        parser.take(unpack_file(blob), clock=i == len(files) - 1)
-    found = parser.finish()
-    depth = _with_full_books(found, name)
-    numbers = _quoted(found, depth, dataset, name)
-    ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(found.ignored.items()))
+        # The full book of a pair gets the time of the update after it.
+        parser.parse_file(unpack_file(blob), clock=i == len(files) - 1)
+    messages = parser.finish()
+    depth = _assign_full_books(messages, name)
+    numbers = _list_symbols(messages, depth, dataset, name)
+    ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(messages.ignored.items()))
     notes = [f"messages ignored: {ignored}"] if ignored else []
-    rows = found.total - sum(found.rows[n] for n in numbers[1:])
+    rows = messages.total - sum(messages.rows[n] for n in numbers[1:])
     for number in numbers:
-        own = depth.of(number)
-        trades = found.trade.of(number)
-        trades = trades if trades.rows.height else found.aggregate.of(number)
+        own = depth.select(number)
+        trades = messages.trade.select(number)
+        trades = trades if trades.rows.height else messages.aggregate.select(number)
         if (own.rows["full"] == 0).any():
             levels = dataset.levels or _DEFAULT_LEVELS
-            events, more = _from_depth(own, trades, levels, checker)
+            events, more = _build_from_depth(own, trades, levels, checker)
         else:
             levels = 1
-            events, more = _from_ticker(found.ticker.of(number), trades, dataset, checker)
-        yield Feed(found.symbols[number], events, levels, rows, checker, notes=(*notes, *more))
+            events, more = _build_from_ticker(messages.ticker.select(number), trades, dataset, checker)
+        yield Feed(messages.symbols[number], events, levels, rows, checker, notes=(*notes, *more))
         checker, notes = Checker(name, dataset.policy), []
-        rows = found.rows[number]
+        rows = messages.rows[number]
 
 
-def _with_full_books(found: Messages, name: str) -> Kind:
-    """The depth, with the full books that name no symbol given to the one that has differences."""
-    depth = found.depth
+def _assign_full_books(messages: Messages, name: str) -> Kind:
+    """Return the depth messages, with full books without a symbol assigned to the one symbol with depth updates.
+
+    Raises DataError if several symbols have depth updates.
+    """
+    depth = messages.depth
     nameless = depth.rows["symbol"] == NO_SYMBOL
-    if not nameless.any() or not found.depth_of:
+    if not nameless.any() or not messages.depth_of:
         return depth
-    if len(found.depth_of) > 1:
+    if len(messages.depth_of) > 1:
         line = depth.rows["line"].filter(nameless)[0]
         raise DataError(
             f"{name}, line {line}: a full book without a symbol, in a stream with depth updates of several "
-            f"({', '.join(sorted(found.depth_of)[:5])}): record each symbol in its own file."
+            f"({', '.join(sorted(messages.depth_of)[:5])}): record each symbol in its own file."
         )
-    (symbol,) = found.depth_of
-    if symbol not in found.symbols:
+    (symbol,) = messages.depth_of
+    if symbol not in messages.symbols:
         return depth
-    rows = depth.rows.with_columns(symbol=pl.when(~nameless).then("symbol").otherwise(found.symbols.index(symbol)))
+    number = messages.symbols.index(symbol)
+    rows = depth.rows.with_columns(symbol=pl.when(~nameless).then("symbol").otherwise(number))
     return Kind(rows, depth.pairs, depth.prices, depth.sizes)
 
 
-def _quoted(found: Messages, depth: Kind, dataset: FileDataset, name: str) -> list[int]:
-    """The numbers of the symbols that have a book. Raises DataError for a wanted one that has none."""
+def _list_symbols(messages: Messages, depth: Kind, dataset: FileDataset, name: str) -> list[int]:
+    """List the numbers of the symbols with a book. Raises DataError for a wanted symbol without one."""
     differences = depth.rows.filter(pl.col("full") == 0)["symbol"]
-    numbers = sorted({*differences.to_list(), *found.ticker.rows["symbol"].to_list()})
-    names = [found.symbols[n] for n in numbers]
+    numbers = sorted({*differences.to_list(), *messages.ticker.rows["symbol"].to_list()})
+    names = [messages.symbols[n] for n in numbers]
     for symbol in dataset.symbols or ():
         if symbol not in names:
             raise DataError(f"{name} contains no depthUpdate or bookTicker of {symbol}: see dataset.symbols.")
     if not numbers:
         raise DataError(f"{name} contains no depthUpdate and no bookTicker: give a Binance stream, or pair of files.")
-    for n, symbol in enumerate(found.symbols):
+    for n, symbol in enumerate(messages.symbols):
         if n not in numbers:
-            found.ignored[f"of {symbol} (no book)"] += found.rows[n]
+            messages.ignored[f"of {symbol} (no book)"] += messages.rows[n]
     return numbers
 
 
-def _from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
-    depth = _timed(depth, checker)
-    steps, passed = plan_updates(depth, checker)
+def _build_from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
+    depth = _set_missing_times(depth, checker)
+    steps, n_contained = plan_updates(depth, checker)
     if not steps.at:
         raise DataError(
-            f"{checker.source} contains no full book that its updates continue, so the book is unknown: add the full "
+            f"{checker.source} contains no full book that its updates join, so the book is unknown: add the full "
             "book (a REST response in the stream, or NAME_snapshot.json), or set dataset.policy.no_snapshot=keep."
         )
     table, starts, at = to_messages(depth, steps)
     place = depth.rows["place"].to_numpy()[at]
     before = np.searchsorted(place, trades.rows["place"].to_numpy())
-    mine, before = drop_early_trades(_trades(trades), before, checker)
-    table = merge_trades_into_messages(table, mine, np.append(starts, table.height)[before])
+    usable, before = drop_early_trades(_make_trades(trades), before, checker)
+    table = merge_trades_into_messages(table, usable, np.append(starts, table.height)[before])
     events = build_from_levels(table, levels, checker)
-    return events, [f"updates already in the full book: {passed}"] if passed else []
+    return events, [f"updates already in the full book: {n_contained}"] if n_contained else []
 
 
-def _timed(depth: Kind, checker: Checker) -> Kind:
-    """The depth, with the time of the update that follows given to full books that have none."""
+def _set_missing_times(depth: Kind, checker: Checker) -> Kind:
+    """Give full books without a time that of the next update. Raises DataError if there is no such update."""
     recv, event, last, full = (depth.rows[c].to_numpy().copy() for c in ("recv", "event", "last", "full"))
     for i in np.flatnonzero(recv == NO_ID):
         later = np.flatnonzero((full[i:] == 0) & (last[i:] > last[i]))
@@ -118,7 +125,9 @@ def _timed(depth: Kind, checker: Checker) -> Kind:
     return Kind(rows, depth.pairs, depth.prices, depth.sizes)
 
 
-def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
+def _build_from_ticker(
+    ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker
+) -> tuple[pl.DataFrame, list[str]]:
     if dataset.levels not in (None, 1):
         raise DataError(f"{checker.source} contains bookTicker and no depthUpdate, so one level: set dataset.levels=1.")
     last = ticker.rows["last"]
@@ -131,22 +140,21 @@ def _from_ticker(ticker: Kind, trades: Kind, dataset: FileDataset, checker: Chec
         shown[f"{side}_px_00"] = pl.Series(np.where(prices[:, i] == 0, NO_PRICE, prices[:, i]))
         shown[f"{side}_sz_00"] = pl.Series(sizes[:, i])
         shown[f"{side}_ct_00"] = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(quotes))
-    states = _events(quotes, "M", quotes["last"]).with_columns(**shown)
+    states = _make_events(quotes, "M", quotes["last"]).with_columns(**shown)
     before = np.searchsorted(quotes["place"].to_numpy(), trades.rows["place"].to_numpy())
-    mine, before = drop_early_trades(_trades(trades), before, checker)
-    passed = len(newer) - len(quotes)
-    return merge_trades_into_books(states, mine, before, 1), [
-        f"quotes older than the quote before them: {passed}"
-    ] if passed else []
+    usable, before = drop_early_trades(_make_trades(trades), before, checker)
+    n_old = len(newer) - len(quotes)
+    notes = [f"quotes older than the quote before them: {n_old}"] if n_old else []
+    return merge_trades_into_books(states, usable, before, 1), notes
 
 
-def _trades(trades: Kind) -> pl.DataFrame:
+def _make_trades(trades: Kind) -> pl.DataFrame:
     # The buyer was the maker: the aggressor sold.
     side = pl.when(trades.rows["buyer_is_maker"] == 1).then(pl.lit("A")).otherwise(pl.lit("B")).cast(SIDE)
-    return _events(trades.rows, "T", trades.rows["id"]).with_columns(
+    return _make_events(trades.rows, "T", trades.rows["id"]).with_columns(
         side=side, price=pl.Series(trades.prices), size=pl.Series(trades.sizes)
     )
 
 
-def _events(rows: pl.DataFrame, action: str, sequence: pl.Series) -> pl.DataFrame:
+def _make_events(rows: pl.DataFrame, action: str, sequence: pl.Series) -> pl.DataFrame:
     return make_single_row_events(rows, action, event="event", received="recv", sequence=sequence)

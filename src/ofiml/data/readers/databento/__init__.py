@@ -1,8 +1,9 @@
 """Databento MBP-10, and MBP-1 and TBBO as one level: https://databento.com/docs/schemas-and-data-formats/mbp-10.
 
-As CSV, DBN or Parquet, gzip or zstd around it. In CSV and Parquet, prices and times may be pretty (`233.67`, ISO 8601)
-or raw (1e-9 integers, ns); columns may stand in any order, and unknown ones are ignored. The file's order is the feed's
-order and is kept. DBN names instruments by number: what the metadata does not map keeps its number as its symbol.
+Files are CSV, DBN or Parquet, also compressed with gzip or zstd. In CSV and Parquet, prices and times may be pretty
+(`233.67`, ISO 8601) or raw (1e-9 integers, ns). Columns may stand in any order; unknown ones are ignored. Rows keep the
+file's order, which is the feed's. DBN identifies instruments by number: a number without a symbol in the metadata is
+its own symbol.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `mbp.read_feeds`."""
+    """Yield each symbol's events; see `mbp.read_feeds`."""
     from ofiml.data.readers.databento import mbp
 
     return mbp.read_feeds(files, dataset)

@@ -1,4 +1,4 @@
-"""What Databento's files have in common: one table from CSV, DBN or Parquet, for the readers of its schemas."""
+"""Databento's files: one table from CSV, DBN or Parquet, for the readers of the MBP and MBO schemas."""
 
 from collections.abc import Callable
 
@@ -23,22 +23,23 @@ from ofiml.errors import DataError
 
 NEEDED = ["ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
 _IDS = ["publisher_id", "instrument_id"]
-F_MAYBE_BAD_BOOK = 4  # the vendor lost messages of the feed, for good
+F_MAYBE_BAD_BOOK = 4  # the vendor lost messages of the feed permanently
 
 
-def level_names(levels: int, quantity: str) -> list[str]:
-    """The columns of one quantity (px, sz, ct), from the best level on."""
+def list_level_columns(levels: int, quantity: str) -> list[str]:
+    """List the columns of one quantity (px, sz, ct), from the best level on."""
     return [f"{side}_{quantity}_{m:02d}" for m in range(levels) for side in ("bid", "ask")]
 
 
 def read_rows(
-    files: list[Blob], dataset: FileDataset, rtypes: tuple[int, ...], levels_of: Callable[[list[str], str], int]
+    files: list[Blob], dataset: FileDataset, rtypes: tuple[int, ...], count_levels: Callable[[list[str], str], int]
 ) -> tuple[pl.DataFrame, int, Checker]:
-    """(the rows, how many levels they have, a checker that has counted what was dropped).
+    """Read the rows of a file; return them, their number of levels, and a checker with the counts of dropped rows.
 
     The rows have `line`, the event columns, the levels or `order_id`, `symbol`, and the numbers of instrument and
-    publisher where the file has them. `levels_of` says how many levels are read of a file with these columns, and
-    refuses files of another schema. A count of 0 becomes null: nobody counted. Raises DataError.
+    publisher if the file has them. `count_levels` returns the number of levels to read from a file with these columns,
+    and refuses files of another schema. A count of 0 means not counted and becomes null. Raises DataError for files of
+    another schema, missing columns, and rows that the policy refuses.
     """
     (blob,) = (unpack_file(f) for f in files)
     binary = blob.content.startswith(dbn.MAGIC)
@@ -50,23 +51,23 @@ def read_rows(
             raise DataError(
                 f"{blob.name} contains {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}."
             )
-        levels = levels_of(frame.columns, f"{blob.name}")
-        frame = _usable(dbn.resolve_symbols(frame, mappings, blob.name), levels, dataset.size_unit, checker)
+        levels = count_levels(frame.columns, f"{blob.name}")
+        frame = _require_usable(dbn.resolve_symbols(frame, mappings, blob.name), levels, dataset.size_unit, checker)
     else:
         if blob.content.startswith(columnar.MAGIC):
             checker.place = "row"
             raw = columnar.read_parquet(blob, list)
-            levels = levels_of(raw.columns, blob.name)
-            typed = _typed_columns(raw, levels, dataset.size_unit)
+            levels = count_levels(raw.columns, blob.name)
+            typed = _choose_typed_columns(raw, levels, dataset.size_unit)
             _check_types(raw, typed, blob.name)
-            frame = _typed(raw, typed, checker)
+            frame = _convert_table(raw, typed, checker)
         else:
             names = text.read_header(blob)
-            levels = levels_of(names, f"{blob.name}, line 1")
-            frame = text.read_csv(blob, _columns(blob, names, levels, dataset.size_unit), checker)
-        counts = [c for c in level_names(levels, "ct") if c in frame.columns]
+            levels = count_levels(names, f"{blob.name}, line 1")
+            frame = text.read_csv(blob, _choose_columns(blob, names, levels, dataset.size_unit), checker)
+        counts = [c for c in list_level_columns(levels, "ct") if c in frame.columns]
         frame = frame.with_columns(pl.when(pl.col(c) != 0).then(pl.col(c)).alias(c) for c in counts)
-    absent = [c for c in level_names(levels, "ct") if c not in frame.columns]
+    absent = [c for c in list_level_columns(levels, "ct") if c not in frame.columns]
     frame = frame.with_columns(pl.lit(None, pl.UInt32).alias(c) for c in absent)
     if "symbol" not in frame.columns:
         if dataset.symbols is None or len(dataset.symbols) != 1:
@@ -76,10 +77,9 @@ def read_rows(
 
 
 def check_one_book(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.DataFrame:
-    """The rows of a symbol, marked as a new reference (F_SNAPSHOT) where it comes to mean another instrument, and where
-    the vendor says that messages were lost.
+    """Return the rows of a symbol; set F_SNAPSHOT where its instrument changes and where the vendor lost messages.
 
-    Raises DataError where it means several instruments, or venues, at once: their rows are those of several books.
+    Raises DataError if the symbol has several instruments or venues at once: their rows belong to several books.
     """
     for column, what in (("publisher_id", "publishers"), ("instrument_id", "instruments")):
         if column not in events.columns or events.height == 0:
@@ -105,10 +105,10 @@ def check_one_book(events: pl.DataFrame, symbol: str, checker: Checker) -> pl.Da
     return events
 
 
-def _columns(blob: Blob, names: list[str], levels: int, unit: float) -> dict[str, text.Column]:
-    """How the columns of a CSV are read: prices and times may be pretty, or raw integers."""
+def _choose_columns(blob: Blob, names: list[str], levels: int, unit: float) -> dict[str, text.Column]:
+    """Choose the columns of a CSV by a sample: prices and times may be pretty, or raw integers."""
     sample = text.read_head(blob)
-    prices = ["price", *level_names(levels, "px")]
+    prices = ["price", *list_level_columns(levels, "px")]
     # Raw prices are bare 1e-9 integers; a pretty price of that size would be 10,000,000 and beyond MAX_PRICE.
     raw = text.match_mostly(sample, prices, r"^\s*-?\d{8,}\s*$")
     price = text.scaled_price(1, none=NO_PRICE) if raw else text.price()
@@ -116,10 +116,10 @@ def _columns(blob: Blob, names: list[str], levels: int, unit: float) -> dict[str
         t: text.epoch_time(1) if text.match_mostly(sample, [t], r"^\s*\d+\s*$") else text.iso_time()
         for t in ("ts_event", "ts_recv")
     }
-    return _all(names, levels, times, dict.fromkeys(prices, price), unit)
+    return _make_columns(names, levels, times, dict.fromkeys(prices, price), unit)
 
 
-def _all(
+def _make_columns(
     names: list[str], levels: int, times: dict[str, text.Column], prices: dict[str, text.Column], unit: float
 ) -> dict[str, text.Column]:
     columns = {
@@ -128,54 +128,56 @@ def _all(
         "side": text.category(SIDE),
         **{name: text.optional(column) for name, column in prices.items()},
         "size": text.size(unit),
-        **dict.fromkeys(level_names(levels, "sz"), text.size(unit)),
+        **dict.fromkeys(list_level_columns(levels, "sz"), text.size(unit)),
         "flags": text.integer(pl.UInt8(), limit=255),
         "sequence": text.integer(),
         "order_id": text.Column(pl.UInt64(), lambda x: x, plain=Plain(NUMBER, low=0, dtype=pl.UInt64())),
         **dict.fromkeys(_IDS, text.integer()),
-        **dict.fromkeys(level_names(levels, "ct"), text.optional(text.integer(pl.UInt32()))),
+        **dict.fromkeys(list_level_columns(levels, "ct"), text.optional(text.integer(pl.UInt32()))),
         "symbol": text.word(),
     }
     return {name: column for name, column in columns.items() if name in names and (levels == 0 or name != "order_id")}
 
 
-def _typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, text.Column]:
-    """As `_columns`, by the types of the columns: float prices are pretty, integers are in 1e-9."""
+def _choose_typed_columns(raw: pl.DataFrame, levels: int, unit: float) -> dict[str, text.Column]:
+    """Choose the columns of a table by their types: float prices are pretty, integers are in 1e-9."""
     prices = {
         name: text.price()
         if raw.schema[name].is_float() or raw.schema[name].is_decimal()
         else text.scaled_price(1, none=NO_PRICE)
-        for name in ["price", *level_names(levels, "px")]
+        for name in ["price", *list_level_columns(levels, "px")]
     }
     times = dict.fromkeys(("ts_event", "ts_recv"), text.epoch_time(1))
-    columns = _all(raw.columns, levels, times, prices, unit)
-    # Tables can say that a missing level has no size, where CSV and DBN say 0.
-    return columns | {c: text.optional(columns[c]) for c in level_names(levels, "sz")}
+    columns = _make_columns(raw.columns, levels, times, prices, unit)
+    # In a table a missing level may have a null size; in CSV and DBN it is 0.
+    return columns | {c: text.optional(columns[c]) for c in list_level_columns(levels, "sz")}
 
 
 def _check_types(raw: pl.DataFrame, columns: dict[str, text.Column], source: str) -> None:
-    """Raises DataError for a column of a type that casts to other numbers than it says, or to none."""
+    """Raise DataError for a column whose type does not cast to the expected values."""
     words = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
     for name, column in columns.items():
-        there = raw.schema[name]
+        dtype = raw.schema[name]
         if column.dtype == pl.String():
-            fits, expected = isinstance(there, words), "strings"
+            fits, expected = isinstance(dtype, words), "strings"
         elif name.startswith("ts_"):
-            fits, expected = there.is_integer() or isinstance(there, pl.Datetime), "times or integers"
+            fits, expected = dtype.is_integer() or isinstance(dtype, pl.Datetime), "times or integers"
         else:
-            fits, expected = there.is_numeric(), "numbers"
-        if not fits and there != pl.Null():
-            raise DataError(f"{source}, column {name}: its type is {there}, but {expected} are expected; convert it.")
+            fits, expected = dtype.is_numeric(), "numbers"
+        if not fits and dtype != pl.Null():
+            raise DataError(f"{source}, column {name}: its type is {dtype}, but {expected} are expected; convert it.")
 
 
-def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:
-    """`line` and the columns of a typed table, each as its Column says."""
-    parsed = raw.select("line", *(_as(c.dtype, _plain(raw.schema[n], n)).alias(n) for n, c in columns.items()))
+def _convert_table(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker) -> pl.DataFrame:
+    """Convert a typed table to `line` and its columns."""
+    parsed = raw.select(
+        "line", *(_cast_column(c.dtype, _unwrap_column(raw.schema[n], n)).alias(n) for n, c in columns.items())
+    )
     values = parsed.select("line", *(c.value(pl.col(n)).alias(n) for n, c in columns.items()))
     for name, column in columns.items():
         bad = values[name].is_null()
         if column.optional:
-            bad &= ~raw.select(_plain(raw.schema[name], name).is_null()).to_series()
+            bad &= ~raw.select(_unwrap_column(raw.schema[name], name).is_null()).to_series()
         if bad.any():
             first = raw.filter(bad)[name][0]
             what = "the value is missing" if first is None else f"{{{name}!r}} cannot be read"
@@ -184,14 +186,14 @@ def _typed(raw: pl.DataFrame, columns: dict[str, text.Column], checker: Checker)
     return values
 
 
-def _as(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
-    """The column as that type; null where the type is an integer and the value has a fraction."""
+def _cast_column(dtype: pl.DataType, column: pl.Expr) -> pl.Expr:
+    """Cast the column; null if the type is an integer and the value has a fraction."""
     cast = column.cast(dtype, strict=False)
     return pl.when(cast == column).then(cast) if dtype.is_integer() else cast
 
 
-def _plain(dtype: pl.DataType, name: str) -> pl.Expr:
-    """The column as its stored numbers or words, NaN as missing."""
+def _unwrap_column(dtype: pl.DataType, name: str) -> pl.Expr:
+    """Return the column as stored numbers or strings, NaN as null."""
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
         return column.dt.timestamp("ns")
@@ -202,9 +204,9 @@ def _plain(dtype: pl.DataType, name: str) -> pl.Expr:
     return column
 
 
-def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> pl.DataFrame:
-    """DBN's columns in the event schema, without rows that hold what no price, size, time, action or side can be."""
-    sizes = ["size", *level_names(levels, "sz")]
+def _require_usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> pl.DataFrame:
+    """Convert DBN's columns to the event schema; refuse rows with impossible prices, sizes, times, actions or sides."""
+    sizes = ["size", *list_level_columns(levels, "sz")]
     limit = int(text.MAX_PRICE * 1e9)
     checks = [
         Check("unreadable", c, ~pl.col(c).is_between(0, LATEST), "the time is undefined, or after 2259")
@@ -219,7 +221,7 @@ def _usable(frame: pl.DataFrame, levels: int, unit: float, checker: Checker) -> 
             "unreadable", c, ~pl.col(c).is_between(-limit, limit) & (pl.col(c) != NO_PRICE),
             f"the price {{{c}}} (in 1e-9) is too large",
         )
-        for c in ["price", *level_names(levels, "px")]
+        for c in ["price", *list_level_columns(levels, "px")]
     ]  # fmt: skip
     checks += [
         Check("unreadable", c, pl.col(c) == dbn.UNDEF_SIZE, f"{{{c}}} is the placeholder for no size") for c in sizes

@@ -1,4 +1,4 @@
-"""From rows of Databento's MBO schema to the messages of a book, and to events."""
+"""From rows of Databento's MBO schema to the messages of the book builder, and to events."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
+from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import (
     Blob,
@@ -24,7 +24,7 @@ from ofiml.data.readers.databento.files import (
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
 
-# Flags of rows that are a whole level (16) or a best quote (64): no orders, of which a book could be built.
+# Flags of rows that are a whole level (16) or a best quote (64), not an order.
 _NO_ORDER = 16 | 64
 _OPS = {"A": kernel.ADD, "C": kernel.REDUCE, "M": kernel.REPLACE, "R": kernel.CLEAR}
 _SHOWN = {
@@ -44,40 +44,40 @@ _SENTENCES = {
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each symbol's events, with `dataset.levels` levels, or 10. Raises DataError, as `databento`'s."""
+    """Yield each symbol's events with `dataset.levels` levels, or 10. Raises DataError as `mbp.read_feeds`."""
     levels = dataset.levels or 10
-    rows, _, checker = read_rows(list(files), dataset, (dbn.MBO,), _no_levels)
+    rows, _, checker = read_rows(list(files), dataset, (dbn.MBO,), _require_orders)
     for symbol, its_rows, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         count = its_rows.height + sum(its_checker.dropped.values())
         usable = its_checker.apply(check_one_book(its_rows, symbol, its_checker), _CHECKS)
-        yield Feed(symbol, _rebuilt(usable, levels, its_checker), levels, count, its_checker)
+        yield Feed(symbol, _rebuild_book(usable, levels, its_checker), levels, count, its_checker)
 
 
 def to_messages(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows as messages to the book builder."""
+    """Convert the rows to messages of the book builder."""
     side = (
-        pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_looked_up("side", _SIDES, 0))
+        pl.when(pl.col("action") == "R").then(pl.lit(kernel.NO_SIDE, pl.UInt8)).otherwise(_look_up("side", _SIDES, 0))
     )
-    # Where messages were lost a row is shown whatever it changes: it says that no flow is measured across it.
+    # After lost messages a row is always shown: it marks that no flow is measured across it.
     lost = (pl.col("flags") & F_MAYBE_BAD_BOOK) != 0
-    shown = _looked_up("action", _SHOWN, kernel.NEVER)
+    shown = _look_up("action", _SHOWN, kernel.NEVER)
     show = pl.when(lost).then(pl.lit(kernel.ALWAYS, pl.UInt8)).otherwise(shown)
     return rows.select(
         pl.col("line").cast(pl.UInt32),
         "ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence",
-        _looked_up("action", _OPS, kernel.KEEP).alias("op"),
+        _look_up("action", _OPS, kernel.KEEP).alias("op"),
         side.alias("op_side"),
         pl.col("order_id").alias("order"),
         show.alias("show"),
     ).select(list(MESSAGE_COLUMNS))  # fmt: skip
 
 
-def _rebuilt(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """The events of each instrument that the symbol meant, in turn, from a book of its own."""
+def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
+    """Build the events of a symbol, with a separate book for each instrument that it meant in turn."""
     parts: list[pl.DataFrame] = []
-    for part in _by_instrument(rows):
-        events, noticed = build(to_messages(part), levels)
-        for cause, lines in noticed.items():
+    for part in _split_by_instrument(rows):
+        events, misfits = build_events(to_messages(part), levels)
+        for cause, lines in misfits.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if parts:
             first = pl.int_range(pl.len()) == 0
@@ -87,7 +87,7 @@ def _rebuilt(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _by_instrument(rows: pl.DataFrame) -> list[pl.DataFrame]:
+def _split_by_instrument(rows: pl.DataFrame) -> list[pl.DataFrame]:
     if "instrument_id" not in rows.columns or rows.height == 0:
         return [rows]
     ids = rows["instrument_id"].to_numpy()
@@ -95,11 +95,11 @@ def _by_instrument(rows: pl.DataFrame) -> list[pl.DataFrame]:
     return [rows[a:b] for a, b in pairwise(cuts)]
 
 
-def _looked_up(column: str, meanings: dict[str, int], other: int) -> pl.Expr:
+def _look_up(column: str, meanings: dict[str, int], other: int) -> pl.Expr:
     return pl.col(column).cast(pl.String).replace_strict(meanings, default=other, return_dtype=pl.UInt8)
 
 
-def _no_levels(names: list[str], source: str) -> int:
+def _require_orders(names: list[str], source: str) -> int:
     absent = [c for c in [*NEEDED, "order_id"] if c not in names]
     if absent or "bid_px_00" in names:
         what = f"the column {absent[0]} is missing" if absent else "it has levels"

@@ -1,15 +1,15 @@
-"""Nasdaq TotalView-ITCH 5.0: the frames of a day's file, a book of orders rebuilt for each symbol.
+"""Nasdaq TotalView-ITCH 5.0: the messages of one day, with a book of orders rebuilt for each symbol.
 
-The frames are walked here, because parsers on PyPI end in silence where a file is cut short, or invent a message where
-one is too short (itchcpp 1.6.4 and itchfeed 1.6.4, tried on damaged files); a walk of our own checks every length and
-says at which byte it broke. Layouts: Nasdaq TotalView-ITCH 5.0 specification, framed as BinaryFILE.
+This reader parses the frames itself. Parsers on PyPI end silently if a file is cut short, or invent a message if one is
+too short (itchcpp 1.6.4 and itchfeed 1.6.4, tested on damaged files). Here every length is checked, and an error states
+the byte. Layouts: Nasdaq TotalView-ITCH 5.0 specification, framed as BinaryFILE.
 
-The day stands in the file's name alone. ITCH has one clock: `ts_recv` equals `ts_event`. Each message is one exchange
-message; a replacement (U) is a removal and an addition in one. An execution takes from the resting order, at the
-order's price (E) or its own (C); one that does not print (C) is no trade, the cross (Q) that it belongs to is. Trades
-with hidden orders (P) and crosses have no aggressor and leave the book as it is. A halt, pause or quoting period, and
-its end, break the book: no flow is measured across them. Broken trades (B) make no event. A `line` in a message is the
-number of the frame.
+Only the file's name states the day. ITCH has one clock: `ts_recv` equals `ts_event`. Each message is one exchange
+message; a replacement (U) is a removal and an addition in one. An execution reduces the resting order, at the order's
+price (E) or at another (C). A non-printable execution (C) is not a trade; the cross (Q) that it belongs to is. Trades
+with hidden orders (P) and crosses have no aggressor and do not change the book. A halt, pause or quoting period, and
+its end, interrupt the book: no flow is measured across them. Broken trades (B) make no event. A `line` in a message is
+the number of the frame.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `messages.read_feeds`."""
+    """Yield each symbol's events; see `messages.read_feeds`."""
     from ofiml.data.readers.itch import messages
 
     return messages.read_feeds(files, dataset)

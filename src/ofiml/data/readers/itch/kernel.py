@@ -1,7 +1,7 @@
-"""The loops over the bytes of an ITCH 5.0 file: where its messages stand, what is wrong with them, what they say.
+"""The loops over the bytes of an ITCH 5.0 file: check its frames, decode its messages, look up their orders.
 
-`*_py` are the specifications, the names without it their njit. All integers are big-endian; prices are 1/10,000 of a
-currency unit, times nanoseconds since midnight (Nasdaq TotalView-ITCH 5.0).
+Functions `*_py` are the specifications; the names without the suffix are their njit. All integers are big-endian;
+prices are 1/10,000 of a currency unit, times nanoseconds since midnight (Nasdaq TotalView-ITCH 5.0).
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
 LENGTHS = np.zeros(256, np.int64)
-"""Bytes of a message by its type; 0 for a type that ITCH 5.0 does not have."""
+"""Length of a message in bytes by its type; 0 for a type that ITCH 5.0 does not have."""
 for _type, _length in {
     "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "A": 36, "F": 40,
     "E": 31, "C": 36, "X": 23, "D": 19, "U": 35, "P": 44, "Q": 40, "B": 19, "I": 50, "N": 20, "O": 48,
@@ -24,7 +24,7 @@ S, R, H, A, F, E, C, X, D, U, P, Q = (ord(c) for c in "SRHAFECXDUPQ")
 BUY, SELL, YES, NO, END = (ord(c) for c in "BSYNC")
 HALTED, PAUSED, QUOTING, TRADING = (ord(c) for c in "HPQT")
 
-# What can be wrong with a message.
+# The faults of a message.
 SOUND, CUT, EMPTY, UNKNOWN_TYPE, WRONG_LENGTH, TIME, SIDE, PRICE, SHARES, PRINTABLE, STATE, STOCK, REFERENCE = range(13)
 
 # The columns of a decoded message.
@@ -34,50 +34,53 @@ COLUMNS = 10
 _DAY = 86_400_000_000_000
 
 
-def _integer(data: UInt8, at: int, width: int) -> int:
+def _read_integer(data: UInt8, at: int, width: int) -> int:
     value = 0
     for i in range(width):
         value = (value << 8) | int(np.int64(data[at + i]))
     return value
 
 
-def _fault(data: UInt8, p: int, length: int, lengths: Int64, stocks: UInt8) -> int:
-    """What is wrong with the message of `length` bytes at `p`. `stocks` (65536, 8): each locate's symbol, once seen."""
+def _find_fault(data: UInt8, p: int, length: int, lengths: Int64, stocks: UInt8) -> int:
+    """Return the fault of the message of `length` bytes at `p`, or SOUND.
+
+    `stocks` (65536, 8) has the symbol of each locate code; a new one is added.
+    """
     kind = data[p]
     if lengths[kind] == 0:
         return UNKNOWN_TYPE
     if lengths[kind] != length:
         return WRONG_LENGTH
-    if _integer(data, p + 5, 6) >= _DAY:
+    if _read_integer(data, p + 5, 6) >= _DAY:
         return TIME
-    # References that int64 does not hold; no day has so many.
+    # int64 cannot hold such a reference, and no day has so many orders.
     if kind in (A, F, E, C, X, D, U) and (data[p + 11] >= 128 or (kind == U and data[p + 19] >= 128)):
         return REFERENCE
     stock = -1
     if kind in (A, F, P):
         if data[p + 19] != BUY and data[p + 19] != SELL:
             return SIDE
-        if _integer(data, p + 20, 4) == 0:
+        if _read_integer(data, p + 20, 4) == 0:
             return SHARES
-        if _integer(data, p + 32, 4) == 0:
+        if _read_integer(data, p + 32, 4) == 0:
             return PRICE
         stock = p + 24
     elif kind in (E, C, X):
-        if _integer(data, p + 19, 4) == 0:
+        if _read_integer(data, p + 19, 4) == 0:
             return SHARES
         if kind == C and data[p + 31] != YES and data[p + 31] != NO:
             return PRINTABLE
-        if kind == C and _integer(data, p + 32, 4) == 0:
+        if kind == C and _read_integer(data, p + 32, 4) == 0:
             return PRICE
     elif kind == U:
-        if _integer(data, p + 27, 4) == 0:
+        if _read_integer(data, p + 27, 4) == 0:
             return SHARES
-        if _integer(data, p + 31, 4) == 0:
+        if _read_integer(data, p + 31, 4) == 0:
             return PRICE
     elif kind == Q:
-        if _integer(data, p + 11, 8) >> 40 != 0:
+        if _read_integer(data, p + 11, 8) >> 40 != 0:
             return SHARES
-        if _integer(data, p + 11, 8) != 0 and _integer(data, p + 27, 4) == 0:
+        if _read_integer(data, p + 11, 8) != 0 and _read_integer(data, p + 27, 4) == 0:
             return PRICE
         stock = p + 19
     elif kind == H:
@@ -88,7 +91,7 @@ def _fault(data: UInt8, p: int, length: int, lengths: Int64, stocks: UInt8) -> i
     elif kind == R:
         stock = p + 11
     if stock >= 0:
-        locate = _integer(data, p + 1, 2)
+        locate = _read_integer(data, p + 1, 2)
         if stocks[locate, 0] == 0:
             if data[stock] <= 32:
                 return STOCK
@@ -104,18 +107,19 @@ def _fault(data: UInt8, p: int, length: int, lengths: Int64, stocks: UInt8) -> i
 
 
 def survey_py(data: UInt8, lengths: Int64, stocks: UInt8, counts: Int64, first: Int64) -> tuple[int, bool]:
-    """Walks the frames (2 bytes of length, then the message): (how many are not sound, whether the end was announced).
+    """Check the frames (2 bytes of length, then the message); return the number of unsound ones and whether the
+    end-of-messages event is there.
 
-    In: `data` (n,), `lengths` (256,). Out: `stocks` (65536, 8) the symbol of each locate, zeros where there is none;
-    `counts` (65536,) sound messages by locate; `first` (3,) fault, byte and number (from 1) of the first unsound frame.
-    Two bytes of length 0 at the very end are the format's own end mark.
+    In: `data` (n,), `lengths` (256,). Out: `stocks` (65536, 8) the symbol of each locate code, or zeros; `counts`
+    (65536,) sound messages by locate code; `first` (3,) fault, byte and number (from 1) of the first unsound frame.
+    Two bytes of length 0 at the end of the file are the format's end mark.
     """
     p, number, faults = 0, 0, 0
     ended = False
     n = len(data)
     while p < n:
         number += 1
-        length = _integer(data, p, 2) if p + 2 <= n else 0
+        length = _read_integer(data, p, 2) if p + 2 <= n else 0
         start = p + 2
         if start + max(length, 1) > n:
             if length == 0 and start == n:
@@ -126,66 +130,70 @@ def survey_py(data: UInt8, lengths: Int64, stocks: UInt8, counts: Int64, first: 
             fault = EMPTY
             p = start
         else:
-            fault = _fault(data, start, length, lengths, stocks)
+            fault = _find_fault(data, start, length, lengths, stocks)
             p = start + length
         if fault != SOUND:
             if faults == 0:
                 first[0], first[1], first[2] = fault, start - 2, number
             faults += 1
             continue
-        counts[_integer(data, start + 1, 2)] += 1
+        counts[_read_integer(data, start + 1, 2)] += 1
         if data[start] == S and data[start + 11] == END:
             ended = True
     return faults, ended
 
 
 def decode_py(data: UInt8, lengths: Int64, stocks: UInt8, wanted: NDArray[np.bool_], table: Int64) -> int:
-    """Fills `table` (COLUMNS, capacity) with the messages that `survey` found sound, of the `wanted` (65536,) locates,
-    that an order book or its trades need; returns how many.
+    """Decode the sound messages of the `wanted` (65536,) locate codes that concern orders, trades or trading states;
+    return their number.
 
-    Rows of `table`: KIND the type; LOCATE; STAMP ns since midnight; ORDER and NEW references, -1 where there is none;
-    SIDED the side as it stands; SIZE shares, PRICED the price in 1/10,000, 0 where there is none; MARK whether it
-    prints (C), or the trading state (H); NUMBER which frame it is, from 1.
+    Rows of the output `table` (COLUMNS, capacity): KIND the type; LOCATE; STAMP ns since midnight; ORDER and NEW
+    references, -1 for none; SIDED the side as in the file; SIZE shares and PRICED the price in 1/10,000, 0 for none;
+    MARK the printable flag (C) or the trading state (H); NUMBER the number of the frame, from 1.
     """
     p, number, k = 0, 0, 0
     n = len(data)
     while p + 2 < n:
         number += 1
-        length = _integer(data, p, 2)
+        length = _read_integer(data, p, 2)
         p += 2
         if p + max(length, 1) > n:
             break
         q = p
         p += length
-        if length == 0 or _fault(data, q, length, lengths, stocks) != SOUND:
+        if length == 0 or _find_fault(data, q, length, lengths, stocks) != SOUND:
             continue
-        locate = _integer(data, q + 1, 2)
+        locate = _read_integer(data, q + 1, 2)
         if not wanted[locate]:
             continue
         kind = data[q]
         order, new, side, size, price, mark = -1, -1, 0, 0, 0, 0
         if kind in (A, F):
-            order, side = _integer(data, q + 11, 8), int(np.int64(data[q + 19]))
-            size, price = _integer(data, q + 20, 4), _integer(data, q + 32, 4)
+            order, side = _read_integer(data, q + 11, 8), int(np.int64(data[q + 19]))
+            size, price = _read_integer(data, q + 20, 4), _read_integer(data, q + 32, 4)
         elif kind in (E, X):
-            order, size = _integer(data, q + 11, 8), _integer(data, q + 19, 4)
+            order, size = _read_integer(data, q + 11, 8), _read_integer(data, q + 19, 4)
         elif kind == C:
-            order, size = _integer(data, q + 11, 8), _integer(data, q + 19, 4)
-            price, mark = _integer(data, q + 32, 4), int(np.int64(data[q + 31]))
+            order, size = _read_integer(data, q + 11, 8), _read_integer(data, q + 19, 4)
+            price, mark = _read_integer(data, q + 32, 4), int(np.int64(data[q + 31]))
         elif kind == D:
-            order = _integer(data, q + 11, 8)
+            order = _read_integer(data, q + 11, 8)
         elif kind == U:
-            order, new = _integer(data, q + 11, 8), _integer(data, q + 19, 8)
-            size, price = _integer(data, q + 27, 4), _integer(data, q + 31, 4)
+            order, new = _read_integer(data, q + 11, 8), _read_integer(data, q + 19, 8)
+            size, price = _read_integer(data, q + 27, 4), _read_integer(data, q + 31, 4)
         elif kind == P:
-            side, size, price = int(np.int64(data[q + 19])), _integer(data, q + 20, 4), _integer(data, q + 32, 4)
+            side, size, price = (
+                int(np.int64(data[q + 19])),
+                _read_integer(data, q + 20, 4),
+                _read_integer(data, q + 32, 4),
+            )
         elif kind == Q:
-            size, price = _integer(data, q + 11, 8), _integer(data, q + 27, 4)
+            size, price = _read_integer(data, q + 11, 8), _read_integer(data, q + 27, 4)
         elif kind == H:
             mark = int(np.int64(data[q + 19]))
         else:
             continue
-        table[KIND, k], table[LOCATE, k], table[STAMP, k] = kind, locate, _integer(data, q + 5, 6)
+        table[KIND, k], table[LOCATE, k], table[STAMP, k] = kind, locate, _read_integer(data, q + 5, 6)
         table[ORDER, k], table[NEW, k], table[SIDED, k] = order, new, side
         table[SIZE, k], table[PRICED, k], table[MARK, k] = size, price, mark
         table[NUMBER, k] = number
@@ -194,12 +202,13 @@ def decode_py(data: UInt8, lengths: Int64, stocks: UInt8, wanted: NDArray[np.boo
 
 
 def follow_py(kind: Int64, order: Int64, new: Int64, count: int, side: Int64, size: Int64, price: Int64) -> None:
-    """What messages about a resting order leave unsaid, from the order itself, message by message.
+    """Fill in what messages about a resting order do not state, from the order itself.
 
     `order` and `new` number the `count` distinct references from 0 (-1: none). In and out: `side` of E, C, X, D and U
-    becomes the order's, `size` of D what is left of it, `price` of E, X and D the order's; 0 where it is not known.
+    becomes the order's, `size` of D the order's remaining size, `price` of E, X and D the order's; 0 for an unknown
+    order.
     """
-    known = np.zeros((3, count), np.int64)  # side, size left, price of each reference
+    known = np.zeros((3, count), np.int64)  # side, remaining size, price of each reference
     for i in range(len(kind)):
         what, at = kind[i], order[i]
         if what in (A, F):

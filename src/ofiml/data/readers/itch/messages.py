@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.config import FileDataset
-from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
-from ofiml.data.checks import Check, Checker, remedy
+from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
+from ofiml.data.checks import Check, Checker, describe_remedy
 from ofiml.data.feed import (
     Blob,
     Feed,
@@ -57,7 +57,10 @@ _OPS = {itch.A: kernel.ADD, itch.F: kernel.ADD, itch.E: kernel.REDUCE, itch.C: k
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """What one walk over a file finds: the symbol of each locate code, its number of sound messages."""
+    """The contents of a file: the symbol and the number of sound messages of each locate code.
+
+    `ended` says whether the file has an end-of-messages event.
+    """
 
     stocks: NDArray[np.uint8]
     symbols: dict[str, int]
@@ -66,45 +69,46 @@ class _Survey:
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each symbol's events, in the order of the locate codes.
+    """Yield each symbol's events, in the order of the locate codes.
 
-    Raises DataError for a name without a date, a symbol that is wanted and not there, and whatever the policy refuses.
+    Raises DataError for a name without a date, a missing symbol of `dataset.symbols`, and frames that the policy
+    refuses.
     """
     (blob,) = files
-    date = _date(blob.name)
+    date = _parse_date(blob.name)
     blob = unpack_file(blob)
     data = np.frombuffer(blob.content, np.uint8)
     checker = Checker(blob.name, dataset.policy)
-    survey = _survey(data, checker)
-    wanted = _wanted(survey, dataset.symbols, blob.name)
+    survey = _survey_frames(data, checker)
+    wanted = _choose_symbols(survey, dataset.symbols, blob.name)
     chosen = np.zeros(len(survey.counts), np.bool_)
     chosen[list(wanted.values())] = True
     table = np.empty((itch.COLUMNS, int(survey.counts[chosen].sum())), np.int64)
     table = table[:, : itch.decode(data, itch.LENGTHS, survey.stocks, chosen, table)]
-    locates = table[itch.LOCATE].astype(np.uint16)  # numpy sorts these by radix
+    locates = table[itch.LOCATE].astype(np.uint16)  # numpy uses a fast radix sort for 16 bits
     by_locate = np.argsort(locates, kind="stable")
     bounds = np.searchsorted(locates[by_locate], np.arange(len(survey.counts) + 1))
-    midnight = wall_clock.midnight(date, _ZONE)
+    midnight = wall_clock.find_midnight(date, _ZONE)
     levels = dataset.levels or _LEVELS
     unsound = sum(checker.dropped.values())
     notes = () if survey.ended else ("the file has no end-of-messages event: it may be cut short",)
-    found = False
+    has_events = False
     for symbol, locate in wanted.items():
         rows = table[:, by_locate[bounds[locate] : bounds[locate + 1]]]
-        events, noticed = build(_messages(rows, midnight, dataset, checker), levels)
-        for cause, lines in noticed.items():
-            checker.notice(cause, lines, _NOTICED[cause])
+        events, misfits = build_events(_make_messages(rows, midnight, dataset, checker), levels)
+        for cause, lines in misfits.items():
+            checker.notice(cause, lines, _SENTENCES[cause])
         if events.height:
-            found = True
+            has_events = True
             yield Feed(symbol, events, levels, int(survey.counts[locate]) + unsound, checker, notes=notes)
             checker, unsound = Checker(blob.name, dataset.policy), 0
         elif dataset.symbols is not None:
             raise DataError(f"{blob.name} lists {symbol} but contains no order or trade of it: see dataset.symbols.")
-    if not found:
+    if not has_events:
         raise DataError(f"{blob.name} lists symbols but contains no order or trade: its end is missing.")
 
 
-_NOTICED = {
+_SENTENCES = {
     "unknown_order": "the order is not in the book",
     "excess_size": "more is removed from the order than it has left",
     "order_twice": "an order with this reference is already in the book",
@@ -112,28 +116,34 @@ _NOTICED = {
 }
 
 
-def _date(name: str) -> dt.date:
-    """The day in a file's name, as MMDDYYYY, YYYYMMDD, YYYY-MM-DD or (S010620-v50) MMDDYY. Raises DataError."""
+def _parse_date(name: str) -> dt.date:
+    """Parse the day in a file's name: MMDDYYYY, YYYYMMDD, YYYY-MM-DD or (S010620-v50) MMDDYY.
+
+    Raises DataError for a name with no date, or with several.
+    """
     forms = [("%m%d%y", m[1]) for m in re.finditer(r"(?<![0-9A-Za-z])S(\d{6})(?!\d)", name)]
     for m in re.finditer(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)(?!\d)", name):
         forms += [("%Y%m%d", "".join(m.groups())), ("%m%d%Y", "".join(m.groups()))]
-    found = set()
+    dates = set()
     for form, digits in forms:
         try:
-            found.add(dt.datetime.strptime(digits, form).date())
+            dates.add(dt.datetime.strptime(digits, form).date())
         except ValueError:
             continue
-    found = {day for day in found if 1990 <= day.year < 2100}
-    if len(found) != 1:
+    dates = {day for day in dates if 1990 <= day.year < 2100}
+    if len(dates) != 1:
         raise DataError(
-            f"{name}: an ITCH file states its date only in its name, and this name has {len(found) or 'none'}: "
+            f"{name}: an ITCH file states its date only in its name, and this name has {len(dates) or 'none'}: "
             "rename it, as in 01302020.NASDAQ_ITCH50 (month, day, year) or nasdaq_20200130.itch."
         )
-    return found.pop()
+    return dates.pop()
 
 
-def _survey(data: NDArray[np.uint8], checker: Checker) -> _Survey:
-    """Raises DataError for an empty file, and as the policy has it for the first unsound message."""
+def _survey_frames(data: NDArray[np.uint8], checker: Checker) -> _Survey:
+    """Check all frames and list the symbols.
+
+    Raises DataError for an empty file, a file without symbols and, if the policy does, for the first unsound message.
+    """
     if not len(data):
         raise DataError(f"{checker.source} is empty: give a file with messages.")
     stocks, counts = np.zeros((1 << 16, 8), np.uint8), np.zeros(1 << 16, np.int64)
@@ -145,7 +155,7 @@ def _survey(data: NDArray[np.uint8], checker: Checker) -> _Survey:
             content = bytes(data[at + 2 : at + 14]).hex(" ")
             raise DataError(
                 f"{checker.source}, byte {at} (frame {number}): {_UNSOUND[fault]} ({content or 'nothing'}; {faults} "
-                f"such frame{'s' * (faults > 1)}). {remedy('unreadable', checker.policy)}"
+                f"such frame{'s' * (faults > 1)}). {describe_remedy('unreadable', checker.policy)}"
             )
         checker.count("unreadable", int(faults))
     symbols: dict[str, int] = {}
@@ -159,7 +169,7 @@ def _survey(data: NDArray[np.uint8], checker: Checker) -> _Survey:
     return _Survey(stocks, symbols, counts, bool(ended))
 
 
-def _wanted(survey: _Survey, symbols: list[str] | None, source: str) -> dict[str, int]:
+def _choose_symbols(survey: _Survey, symbols: list[str] | None, source: str) -> dict[str, int]:
     for symbol in symbols or ():
         if symbol not in survey.symbols:
             raise DataError(
@@ -168,33 +178,42 @@ def _wanted(survey: _Survey, symbols: list[str] | None, source: str) -> dict[str
     return {s: at for s, at in survey.symbols.items() if symbols is None or s in symbols}
 
 
-def _messages(rows: NDArray[np.int64], midnight: int, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
-    """What `build` takes, of one symbol's decoded rows."""
-    order, new, count = _numbered(rows[itch.ORDER], rows[itch.NEW])
+def _make_messages(rows: NDArray[np.int64], midnight: int, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
+    """Make the messages of the book builder from one symbol's decoded rows."""
+    order, new, count = _number_references(rows[itch.ORDER], rows[itch.NEW])
     side, shares, price = (rows[row].copy() for row in (itch.SIDED, itch.SIZE, itch.PRICED))
     itch.follow(rows[itch.KIND], order, new, count, side, shares, price)
     numbers = {"line": rows[itch.NUMBER], "kind": rows[itch.KIND], "stamp": rows[itch.STAMP] + midnight, "order": order,
                "new": new, "resting": side, "shares": shares, "price": price, "mark": rows[itch.MARK]}  # fmt: skip
-    frame = _in_lots(pl.DataFrame(numbers), dataset.size_unit, checker)
-    state = pl.when(_is(itch.H)).then("mark").forward_fill().shift(1).fill_null(itch.TRADING)
-    # A stock's first report that it trades, at the start of the day, and a cross of nothing are no events.
-    frame = frame.filter(~(_is(itch.H) & (pl.col("mark") == state)) & ~(_is(itch.Q) & (pl.col("shares") == 0)))
-    replaced = _is(itch.U)
+    frame = _convert_to_lots(pl.DataFrame(numbers), dataset.size_unit, checker)
+    state = pl.when(_is_kind(itch.H)).then("mark").forward_fill().shift(1).fill_null(itch.TRADING)
+    # A trading state that repeats the last one (trading, at the start of the day) and an empty cross are not events.
+    frame = frame.filter(
+        ~(_is_kind(itch.H) & (pl.col("mark") == state)) & ~(_is_kind(itch.Q) & (pl.col("shares") == 0))
+    )
+    replaced = _is_kind(itch.U)
     columns = frame.select(
         pl.col("line").cast(pl.UInt32),
         pl.col("stamp").cast(TIME).alias("ts_event"),
         pl.col("stamp").cast(TIME).alias("ts_recv"),
-        pl.when(_NO_PRINT).then(pl.lit("C", ACTION)).otherwise(_mapped(_ACTIONS, ACTION)).alias("action"),
-        _side().alias("side"),
+        pl.when(_NO_PRINT).then(pl.lit("C", ACTION)).otherwise(_map_kind(_ACTIONS, ACTION)).alias("action"),
+        _find_side().alias("side"),
         pl.when(pl.col("price") > 0).then(pl.col("price") * _PRICE).alias("price"),
         pl.col("size"),
-        pl.when(_is(itch.H)).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
+        pl.when(_is_kind(itch.H)).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
         pl.col("line").cast(pl.Int64).alias("sequence"),
-        # A replacement of an order that is not known says nothing of its side.
-        pl.when(replaced & (pl.col("resting") == 0)).then(kernel.KEEP).otherwise(_mapped(_OPS, pl.UInt8())).alias("op"),
+        # The replacement of an unknown order has no known side.
+        pl.when(replaced & (pl.col("resting") == 0))
+        .then(kernel.KEEP)
+        .otherwise(_map_kind(_OPS, pl.UInt8()))
+        .alias("op"),
         pl.when(pl.col("resting") == itch.BUY).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
         pl.when(replaced).then("new").otherwise("order").alias("order"),
-        pl.when(_TRADE | _is(itch.H)).then(kernel.ALWAYS).otherwise(kernel.IF_CHANGED).cast(pl.UInt8).alias("show"),
+        pl.when(_TRADE | _is_kind(itch.H))
+        .then(kernel.ALWAYS)
+        .otherwise(kernel.IF_CHANGED)
+        .cast(pl.UInt8)
+        .alias("show"),
         pl.when(replaced).then("order").alias("old"),
     )
     removals = columns.filter(pl.col("old").is_not_null()).with_columns(
@@ -208,35 +227,37 @@ def _messages(rows: NDArray[np.int64], midnight: int, dataset: FileDataset, chec
     return both.with_columns(order_id).select(pl.col(c).cast(dtype) for c, dtype in MESSAGE_COLUMNS.items())
 
 
-def _is(*kinds: int) -> pl.Expr:
+def _is_kind(*kinds: int) -> pl.Expr:
     return pl.col("kind").is_in(kinds)
 
 
-_NO_PRINT = _is(itch.C) & (pl.col("mark") == itch.NO)
-_TRADE = _is(itch.E, itch.C, itch.P, itch.Q) & ~_NO_PRINT
+_NO_PRINT = _is_kind(itch.C) & (pl.col("mark") == itch.NO)
+_TRADE = _is_kind(itch.E, itch.C, itch.P, itch.Q) & ~_NO_PRINT
 
 
-def _mapped(mapping: dict[int, Any], dtype: pl.DataType) -> pl.Expr:
+def _map_kind(mapping: dict[int, Any], dtype: pl.DataType) -> pl.Expr:
     return pl.col("kind").replace_strict(mapping, return_dtype=dtype)
 
 
-def _side() -> pl.Expr:
-    """The order's side, or of a trade the aggressor's, opposite the resting order; N where there is none."""
-    hidden = _is(itch.P, itch.Q, itch.H) | ~pl.col("resting").is_in([itch.BUY, itch.SELL])
+def _find_side() -> pl.Expr:
+    """Return the order's side or, for a trade, the aggressor's side, opposite the resting order; N for none."""
+    hidden = _is_kind(itch.P, itch.Q, itch.H) | ~pl.col("resting").is_in([itch.BUY, itch.SELL])
     bid = (pl.col("resting") == itch.BUY) ^ _TRADE
     return pl.when(hidden).then(pl.lit("N")).when(bid).then(pl.lit("B")).otherwise(pl.lit("A")).cast(SIDE)
 
 
-def _in_lots(frame: pl.DataFrame, unit: float, checker: Checker) -> pl.DataFrame:
-    """With `size`, in lots of `unit` shares; one that is no multiple is unreadable."""
+def _convert_to_lots(frame: pl.DataFrame, unit: float, checker: Checker) -> pl.DataFrame:
+    """Add `size` in lots of `unit` shares; a number of shares that is not a multiple of it is unreadable."""
     lots = pl.col("shares") / unit
     what = f"{{shares}} shares are not a multiple of dataset.size_unit={unit:g}"
     frame = checker.apply(frame, [Check("unreadable", "shares", (lots - lots.round()).abs() > 1e-6, what)])
     return frame.with_columns(lots.round().cast(pl.Int64).alias("size"))
 
 
-def _numbered(order: NDArray[np.int64], new: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """(the references and new references as numbers from 0, -1 where there is none; how many there are)."""
+def _number_references(
+    order: NDArray[np.int64], new: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Number the references and new references from 0, -1 for none; return both and their count."""
     ids, index = np.unique(np.concatenate([order, new]), return_inverse=True)
     none = int((ids < 0).any())
     return index[: len(order)] - none, index[len(order) :] - none, len(ids) - none

@@ -1,8 +1,8 @@
 """LOBSTER: message and orderbook files (https://lobsterdata.com/info/DataStructure.php), in archives or as CSV files.
 
-Messages without an orderbook file have a book built from them, which lacks what the file leaves out.
-Symbol, date and hours come from the file name. A row's time is seconds after exchange midnight, its price dollars times
-10,000. LOBSTER has one clock: `ts_recv` equals `ts_event`. Each row is one message.
+Without an orderbook file the book is built from the messages, which do not include orders below the file's levels.
+Symbol, date and hours come from the file name. Times are seconds after exchange midnight, prices dollars times 10,000.
+LOBSTER has one clock: `ts_recv` equals `ts_event`. Each row is one message.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
-    """Archives alone, message files with their orderbook files where they have them, which a glob may match as well.
+    """Group each message file with its orderbook file, if there is one; an archive is a separate input.
 
-    Of several files, those that are neither are passed over, as what else lies in a folder. Raises DataError where no
-    file is left, for an orderbook file without its messages, and for a lone file that is neither.
+    The paths may include the orderbook files; other files are ignored. Raises DataError if no input remains, and for an
+    orderbook file without its messages.
     """
     from ofiml.data.formats.archives import SUFFIXES
 
-    found = []
+    groups = []
     for path in paths:
         if path.suffix.lower() in SUFFIXES:
-            found.append([path])
+            groups.append([path])
         elif "_message_" in path.name:
             book = path.with_name(path.name.replace("_message_", "_orderbook_"))
-            found.append([path, book] if book.is_file() else [path])
+            groups.append([path, book] if book.is_file() else [path])
         elif "_orderbook_" in path.name:
             message = path.with_name(path.name.replace("_orderbook_", "_message_"))
             if message not in paths:
                 raise DataError(f"{path.name}: add its message file, {message.name}.")
-    if not found:
+    if not groups:
         raise DataError(
             f"{paths[0].name}: give the zip, the 7z, the message file (…_message_N.csv), or a folder of them. "
             "Databento's CSV: dataset=databento."
         )
-    return found
+    return groups
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `days.read_feeds`."""
+    """Yield each day's events; see `days.read_feeds`."""
     from ofiml.data.readers.lobster import days
 
     return days.read_feeds(files, dataset)

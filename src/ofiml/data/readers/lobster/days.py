@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book import MESSAGE_COLUMNS, build, kernel
-from ofiml.data.calendar import time_zone
+from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
+from ofiml.data.calendar import find_time_zone
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import archives as archive
@@ -23,7 +23,7 @@ from ofiml.data.schema import (
     NO_PRICE,
     SIDE,
     TIME,
-    level_columns,
+    make_level_columns,
 )
 from ofiml.errors import DataError
 from ofiml.provenance import hash_contents
@@ -32,9 +32,9 @@ _NAME = re.compile(
     r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII
 )
 _MESSAGE = ["time", "type", "order_id", "size", "price", "direction"]
-_EMPTY_PRICE = 9_999_999_999  # LOBSTER's price of a level that is not there, negative on the bid
-_MOST_LEVELS = 100  # as of dataset.levels
-_AT_ONCE = 1 << 30  # bytes of an archive that are unpacked at once, if that holds more than one day
+_EMPTY_PRICE = 9_999_999_999  # LOBSTER's price of a missing level, negative on the bid
+_MAX_LEVELS = 100  # as of dataset.levels
+_MAX_BATCH_BYTES = 1 << 30  # unpacked at once from an archive, unless one day has more
 
 # type -> action: 1 new, 2 partial cancel, 3 deletion, 4 execution, 5 hidden execution, 6 cross trade, 7 halt.
 _ACTIONS = {1: "A", 2: "C", 3: "C", 4: "T", 5: "T", 6: "N", 7: "N"}
@@ -46,7 +46,7 @@ _OPS = {
     4: kernel.TAKE_FIRM,
     **dict.fromkeys((5, 6, 7), kernel.KEEP),
 }
-_NOTICED = {
+_SENTENCES = {
     "unknown_order": "the order is not in the book",
     "excess_size": "more is removed from the order than it has left",
     "order_twice": "an order with this id is already in the book",
@@ -56,7 +56,7 @@ _NOTICED = {
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A message file, its orderbook file where there is one, and what the name says."""
+    """A day's message file, its orderbook file or None, and the contents of its name; times in UTC ns."""
 
     message: Blob
     book: Blob | None
@@ -69,20 +69,24 @@ class Day:
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each day's events in file order. Raises DataError."""
-    for day in _days(files, dataset.calendar):
+    """Yield each day's events in file order.
+
+    Raises DataError for a name without date, hours and levels, damaged or incomplete archives, files whose columns or
+    levels differ from the name, and rows that the policy refuses.
+    """
+    for day in _split_days(files, dataset.calendar):
         if dataset.symbols is not None and day.symbol not in dataset.symbols:
             if len(dataset.symbols) == 1:
                 raise DataError(
                     f"{day.message.name} contains {day.symbol}, not {dataset.symbols[0]}: see dataset.symbols."
                 )
             continue
-        yield _read(day, dataset)
+        yield _read_day(day, dataset)
 
 
-def _days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
+def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
     if not files[0].name.lower().endswith(archive.SUFFIXES):
-        yield _day(files[0].name, files[0], files[1] if len(files) == 2 else None, calendar)
+        yield _make_day(files[0].name, files[0], files[1] if len(files) == 2 else None, calendar)
         return
     whole = files[0]
     sizes = archive.list_files(whole)
@@ -95,27 +99,27 @@ def _days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
     for name, book in books.items():
         if book not in sizes:
             raise DataError(f"{whole.name} contains {name}, but not {book}: add it.")
-    # Late days of a 7z are reached through all before them, so that several are unpacked at once.
-    for batch in _batches({name: sizes[name] + sizes.get(books.get(name, ""), 0) for name in messages}):
+    # A 7z is decompressed from its start, so reading its days one by one would decompress early days again and again.
+    for batch in _split_batches({name: sizes[name] + sizes.get(books.get(name, ""), 0) for name in messages}):
         content = archive.read_files(whole, [*batch, *(books[name] for name in batch if books)])
         for name in batch:
             message = Blob(f"{whole.name}/{name}", content.pop(name))
-            beside = Blob(f"{whole.name}/{books[name]}", content.pop(books[name])) if books else None
-            yield _day(name, message, beside, calendar)
+            book_file = Blob(f"{whole.name}/{books[name]}", content.pop(books[name])) if books else None
+            yield _make_day(name, message, book_file, calendar)
 
 
-def _batches(sizes: dict[str, int]) -> Iterator[list[str]]:
-    """The names in order, in parts of at most _AT_ONCE bytes, or of one name."""
+def _split_batches(sizes: dict[str, int]) -> Iterator[list[str]]:
+    """Yield the names in order, in batches of at most _MAX_BATCH_BYTES, or of one name."""
     batch: list[str] = []
     for name, size in sizes.items():
-        if batch and sum(sizes[n] for n in batch) + size > _AT_ONCE:
+        if batch and sum(sizes[n] for n in batch) + size > _MAX_BATCH_BYTES:
             yield batch
             batch = []
         batch.append(name)
     yield batch
 
 
-def _day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
+def _make_day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
     match = _NAME.fullmatch(name)
     if match is None:
         raise DataError(f"{message.name}: the name must be SYMBOL_YYYY-MM-DD_OPENms_CLOSEms_message_LEVELS.csv.")
@@ -126,20 +130,20 @@ def _day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
     if not 1970 <= date.year < 2260:
         raise DataError(f"{message.name}: {match['date']} is not a date from 1970 to 2259: correct the name.")
     levels = match["levels"]
-    if len(levels) > 3 or not 1 <= int(levels) <= _MOST_LEVELS:
-        raise DataError(f"{message.name}: the name states {levels:.20} levels; 1 to {_MOST_LEVELS} are supported.")
+    if len(levels) > 3 or not 1 <= int(levels) <= _MAX_LEVELS:
+        raise DataError(f"{message.name}: the name states {levels:.20} levels; 1 to {_MAX_LEVELS} are supported.")
     if not all(len(match[k]) <= 8 for k in ("open", "close")) or int(match["open"]) >= int(match["close"]):
         raise DataError(
-            f"{message.name}: the name must give the hours as OPENms_CLOSEms after midnight, open before close."
+            f"{message.name}: the name must state the hours as OPENms_CLOSEms after midnight, open before close."
         )
-    midnight = wall_clock.midnight(date, time_zone(calendar))
+    midnight = wall_clock.find_midnight(date, find_time_zone(calendar))
     open_, close = (midnight + int(match[k]) * 1_000_000 for k in ("open", "close"))
     return Day(message, book, match["symbol"], match["date"], int(levels), midnight, open_, close)
 
 
-def _read(day: Day, dataset: FileDataset) -> Feed:
+def _read_day(day: Day, dataset: FileDataset) -> Feed:
     checker = Checker(day.message.name, dataset.policy, book_source=day.book.name if day.book else None)
-    width = _width(day.message)
+    width = _count_columns(day.message)
     if width < len(_MESSAGE):
         raise DataError(f"{day.message.name}, line 1: {width} columns, at least {len(_MESSAGE)} expected.")
     files = [(day.message, [*_MESSAGE, *(f"beyond_{i}" for i in range(width - len(_MESSAGE)))])]
@@ -156,14 +160,14 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
         raise DataError(f"{day.message.name} has {day.levels} levels: set dataset.levels={day.levels}.")
     shown = [f"{s}_{q}_{m:02d}" for m in range(count) for s in ("bid", "ask") for q in ("px", "sz")]
     if day.book is not None:
-        files.append((day.book, _book_header(day, day.book)))
-        columns |= {c: _book_price(c) if "_px_" in c else text.size(dataset.size_unit) for c in shown}
+        files.append((day.book, _make_book_header(day, day.book)))
+        columns |= {c: _make_book_price(c) if "_px_" in c else text.size(dataset.size_unit) for c in shown}
     rows = checker.apply(text.read_side_by_side(files, columns, checker), _CHECKS)
-    events = _events(rows, day)
+    events = _make_events(rows, day)
     notes: tuple[str, ...] = ()
     if day.book is None:
-        events = _built(rows, events, day.levels, checker)
-        beyond = [c for m in range(count, day.levels) for c in level_columns(m)]
+        events = _build_book(rows, events, day.levels, checker)
+        beyond = [c for m in range(count, day.levels) for c in make_level_columns(m)]
         events = events.drop(beyond)
         notes = (
             "the book is built from messages alone: orders before the first message or below the levels are unknown",
@@ -186,9 +190,9 @@ def _read(day: Day, dataset: FileDataset) -> Feed:
     )
 
 
-def _book_header(day: Day, book: Blob) -> list[str]:
-    """The names of the orderbook file's columns. Raises DataError."""
-    width = _width(book)
+def _make_book_header(day: Day, book: Blob) -> list[str]:
+    """List the orderbook file's columns. Raises DataError if their number does not fit the name."""
+    width = _count_columns(book)
     if width % 4:
         raise DataError(f"{book.name}, line 1: {width} columns, a multiple of 4 expected.")
     if day.levels != width // 4:
@@ -210,11 +214,11 @@ _CHECKS = [
 ]
 
 
-def _events(rows: pl.DataFrame, day: Day) -> pl.DataFrame:
-    """All but the book."""
+def _make_events(rows: pl.DataFrame, day: Day) -> pl.DataFrame:
+    """Make the event columns, without the book."""
     trade = pl.col("type").is_in(_TRADES)
     halt = pl.col("type") == _HALT
-    # LOBSTER gives the side of the resting order; the schema gives a trade its aggressor's.
+    # LOBSTER states the side of the resting order, the schema the side of a trade's aggressor.
     buy = pl.when(trade).then(pl.col("direction") == -1).otherwise(pl.col("direction") == 1)
     return rows.select(
         "line",
@@ -223,42 +227,41 @@ def _events(rows: pl.DataFrame, day: Day) -> pl.DataFrame:
         pl.when(buy).then(pl.lit("B")).otherwise(pl.lit("A")).cast(SIDE).alias("side"),
         pl.when(~halt).then(pl.col("price") * 100_000).alias("price"),
         "size",
-        # A halt is a break in the book: like a snapshot, its row is a new reference and no flow.
+        # A halt interrupts the book: like a snapshot, its row is a new reference, and no flow is measured across it.
         pl.when(halt).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
         pl.col("line").cast(pl.Int64).alias("sequence"),
     )
 
 
-def _built(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """The events with a book made from them: one row a message, as LOBSTER's own orderbook has it.
+def _build_book(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
+    """Build the book from the events: one row per message, as in LOBSTER's own orderbook file.
 
-    The file leaves out what happens below its `levels`, so that a level that falls behind them is forgotten, and an
-    order, or an execution, in whose way a level still stands proves that level gone. Orders that come up from behind
-    are missed: on a day of AMZN (5 levels) the best level equals LOBSTER's in 63 % of rows. Nothing later than a row
-    goes into its book.
+    The file omits messages below its `levels`. So a level that falls below them is removed, and so is a level that
+    stands in the way of an order or an execution. Orders that rise from below are unknown: on a day of AMZN (5 levels)
+    the best level equals LOBSTER's in 63 % of rows. A row's book uses no later message.
     """
     ops = pl.col("type").replace_strict(_OPS, return_dtype=pl.UInt8)
     of_book = pl.col("type").is_in([k for k, op in _OPS.items() if op != kernel.KEEP])
     book = rows.select(
         ops.alias("op"),
         pl.when(pl.col("direction") == 1).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
-        # An id below 0 names an order as well as another.
+        # A negative id is a valid identifier too.
         pl.when(of_book).then(pl.col("order_id").reinterpret(signed=False)).alias("order"),
         pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"),
     )
     messages = pl.concat([events, book], how="horizontal")
-    built, noticed = build(messages.select(pl.col(c).cast(t) for c, t in MESSAGE_COLUMNS.items()), levels)
-    for cause, lines in noticed.items():
-        checker.notice(cause, lines, _NOTICED[cause])
+    built, misfits = build_events(messages.select(pl.col(c).cast(t) for c, t in MESSAGE_COLUMNS.items()), levels)
+    for cause, lines in misfits.items():
+        checker.notice(cause, lines, _SENTENCES[cause])
     return built
 
 
-def _width(blob: Blob) -> int:
+def _count_columns(blob: Blob) -> int:
     return len(text.read_first_line(blob))
 
 
-def _book_price(column: str) -> text.Column:
-    """Positive, or the side's empty price, which stands for no price."""
+def _make_book_price(column: str) -> text.Column:
+    """Make the column of a book price: positive, or the placeholder of its side for a missing level."""
     empty = _EMPTY_PRICE if column.startswith("ask") else -_EMPTY_PRICE
 
     def value(x: pl.Expr) -> pl.Expr:

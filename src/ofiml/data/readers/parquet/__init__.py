@@ -1,6 +1,6 @@
-"""Parquet in the event schema, as the cache of sessions writes it: nothing is mapped, everything is checked.
+"""Parquet in the event schema, as `convert` writes it. All values are checked.
 
-Columns are those of `schema.schema(levels)`, in any order, the levels found from their names; others are ignored. A
+Columns are those of the event schema, in any order; their names state the number of levels, and others are ignored. A
 `line` in a message is the row of the table, from 1.
 """
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
-    """Every file an input of its own, but for the truth that `convert` writes beside a simulated session."""
+    """Make each file a separate input, without the truth that `convert` writes beside a simulated session."""
     return separate_files([path for path in paths if not path.name.endswith("_truth.parquet")])
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `table.read_feeds`."""
+    """Yield each symbol's events; see `table.read_feeds`."""
     from ofiml.data.readers.parquet import table
 
     return table.read_feeds(files, dataset)

@@ -19,7 +19,7 @@ from ofiml.data.schema import (
     LATEST,
     NO_PRICE,
     SIDE,
-    schema,
+    make_schema,
 )
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
@@ -29,44 +29,46 @@ _MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each symbol's events in the table's order.
+    """Yield each symbol's events in the table's order.
 
-    Raises DataError for a column that is missing or of another type, and whatever the policy refuses.
+    Raises DataError for a column that is missing or of another type, and for rows that the policy refuses.
     """
     (blob,) = files
     checker = Checker(blob.name, dataset.policy)
-    table, levels = _table(blob, dataset.levels)
-    table = checker.apply(table, _checks(schema(levels)))
+    table, levels = _read_table(blob, dataset.levels)
+    table = checker.apply(table, _make_checks(make_schema(levels)))
     words = [pl.col(c).cast(pl.String).cast(dtype, strict=False) for c, dtype in _WORDS.items()]
     for symbol, events, its_checker in split_by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
         yield Feed(symbol, events, levels, events.height + sum(its_checker.dropped.values()), its_checker)
 
 
-def _table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
-    """(the columns of the schema with `line`, how many levels they have). Raises DataError."""
+def _read_table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
+    """Read the columns of the schema with `line`; return them and the number of levels. Raises DataError."""
     if not blob.content.startswith(columnar.MAGIC):
         raise DataError(f"{blob.name} is not a Parquet file: see dataset=… for other formats.")
-    frame = columnar.read_parquet(blob, lambda names: list(schema(_levels(names, blob.name, wanted))))
-    levels = _levels(frame.columns, blob.name, wanted)
-    for name, dtype in schema(levels).items():
+    frame = columnar.read_parquet(blob, lambda names: list(make_schema(_count_levels(names, blob.name, wanted))))
+    levels = _count_levels(frame.columns, blob.name, wanted)
+    for name, dtype in make_schema(levels).items():
         text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)
         if frame.schema[name] != dtype and not (text and (name in _WORDS or name == "symbol")):
             raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}; it must be {dtype}.")
     return frame.with_columns(pl.col("symbol").cast(pl.String)), levels
 
 
-def _levels(names: list[str], source: str, wanted: int | None) -> int:
+def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
     numbered = [int(m[1]) for c in names if (m := re.fullmatch(r"(?:bid|ask)_(?:px|sz|ct)_(\d\d)", c))]
-    found = max(numbered, default=-1) + 1
-    levels = wanted or max(found, 1)
-    absent = [c for c in schema(levels) if names.count(c) != 1]
+    n_levels = max(numbered, default=-1) + 1
+    levels = wanted or max(n_levels, 1)
+    absent = [c for c in make_schema(levels) if names.count(c) != 1]
     if absent:
         what = "is missing" if absent[0] not in names else "appears more than once"
-        raise DataError(f"{source}: the column {absent[0]} {what} (the file has {found} levels; see dataset.levels).")
+        raise DataError(
+            f"{source}: the column {absent[0]} {what} (the file has {n_levels} levels; see dataset.levels)."
+        )
     return levels
 
 
-def _checks(columns: dict[str, pl.DataType]) -> list[Check]:
+def _make_checks(columns: dict[str, pl.DataType]) -> list[Check]:
     checks = [Check("unreadable", c, pl.col(c).is_null(), "the value is missing")
               for c in columns if not _MAY_BE_NULL.fullmatch(c)]  # fmt: skip
     for c, dtype in _WORDS.items():

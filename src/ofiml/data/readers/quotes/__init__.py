@@ -1,7 +1,7 @@
-"""Best bid and offer as CSV, of whatever column names: `dataset.columns` says which column is which.
+"""Best bid and offer as CSV with any column names: `dataset.columns` maps them.
 
-Each row states the quote of both sides and is one message: action M, side N (a quote is nobody's order), no price, size
-0. A side without price and size, or with a price or size of 0, is missing. The file's order is kept.
+Each row states the quotes of both sides and is one message with action M, side N (a quote is not an order), no price
+and size 0. A side without price and size, or with a price or size of 0, is missing. The file's order is kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class QuotesDataset(FileDataset):
-    """Best bid and offer as CSV; `columns` maps what is needed to the file's names, `time_zone` is of its clock.
+    """Settings of best bid and offer as CSV.
 
-    The file's `sizes` count lots of `size_unit`, or units.
+    `columns` maps roles to the file's column names; `time_zone` is the file's; `sizes` says whether the file's sizes
+    count lots of `size_unit` or units.
     """
 
     columns: dict[str, str]
@@ -32,11 +33,11 @@ class QuotesDataset(FileDataset):
     def __post_init__(self) -> None:
         FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
         require_one_of("dataset.sizes", self.sizes, ("lots", "units"))
-        needed, known = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
+        needed, optional = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
         for key in sorted(needed - set(self.columns)):
             raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of this column.")
-        for key in sorted(set(self.columns) - needed - known):
-            raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | known))}.")
+        for key in sorted(set(self.columns) - needed - optional):
+            raise ConfigError(f"dataset.columns.{key} is not one of {', '.join(sorted(needed | optional))}.")
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -46,7 +47,7 @@ class QuotesDataset(FileDataset):
 
 
 def read_feeds(files: Sequence["Blob"], dataset: QuotesDataset) -> Iterator["Feed"]:
-    """See `rows.read_feeds`."""
+    """Yield each symbol's quotes; see `rows.read_feeds`."""
     from ofiml.data.readers.quotes import rows
 
     return rows.read_feeds(files, dataset)
@@ -56,5 +57,5 @@ READER = Reader(
     name="quotes",
     config=QuotesDataset,
     read_feeds=read_feeds,
-    description="best bid and offer as CSV, of any column names",
+    description="best bid and offer as CSV, with any column names",
 )

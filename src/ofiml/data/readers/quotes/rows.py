@@ -24,16 +24,16 @@ from ofiml.errors import DataError
 
 
 def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
-    """Each symbol's quotes in file order.
+    """Yield each symbol's quotes in file order.
 
-    Raises DataError for a column that is missing, or named twice, and whatever the policy refuses.
+    Raises DataError for a column that is missing or mapped twice, and for rows that the policy refuses.
     """
     (blob,) = (unpack_file(f) for f in files)
     checker = Checker(blob.name, dataset.policy)
-    names = _names(blob, dataset)
-    table = text.read_csv(blob, _columns(blob, names, dataset), checker)
+    names = _check_names(blob, dataset)
+    table = text.read_csv(blob, _make_columns(blob, names, dataset), checker)
     table = table.rename({column: role for role, column in names.items()})
-    table = checker.apply(table, [c for side in ("bid", "ask") for c in _half_a_side(side)])
+    table = checker.apply(table, [c for side in ("bid", "ask") for c in _check_side(side)])
     if "symbol" not in names:
         if dataset.symbols is None or len(dataset.symbols) != 1:
             raise DataError(
@@ -41,11 +41,11 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
             )
         table = table.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
     for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
-        yield Feed(symbol, _events(rows), 1, rows.height + sum(its_checker.dropped.values()), its_checker)
+        yield Feed(symbol, _make_events(rows), 1, rows.height + sum(its_checker.dropped.values()), its_checker)
 
 
-def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
-    """The file's column of each role. Raises DataError."""
+def _check_names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
+    """Check the file's column of each role; return them. Raises DataError for missing columns and several levels."""
     header = text.read_header(blob)
     names = config.columns
     if config.levels not in (None, 1):
@@ -56,25 +56,25 @@ def _names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
                 f"{blob.name}, line 1: the column {column} is missing (dataset.columns.{role}); "
                 f"the file has {', '.join(header[:12])}."
             )
-        twice = [other for other in names if other != role and names[other] == column]
-        if twice:
-            raise DataError(f"{blob.name}: dataset.columns.{role} and .{twice[0]} are both the column {column}.")
+        duplicates = [other for other in names if other != role and names[other] == column]
+        if duplicates:
+            raise DataError(f"{blob.name}: dataset.columns.{role} and .{duplicates[0]} are both the column {column}.")
     return names
 
 
-def _columns(blob: Blob, names: dict[str, str], config: QuotesDataset) -> dict[str, text.Column]:
+def _make_columns(blob: Blob, names: dict[str, str], config: QuotesDataset) -> dict[str, text.Column]:
     sample = text.read_head(blob)
     size = text.size(config.size_unit if config.sizes == "units" else 1.0)
-    columns = {names["time"]: wall_clock.time_column(sample, names["time"], config.time_zone)}
+    columns = {names["time"]: wall_clock.choose_time_column(sample, names["time"], config.time_zone)}
     if "received" in names:
-        columns[names["received"]] = wall_clock.time_column(sample, names["received"], config.time_zone)
+        columns[names["received"]] = wall_clock.choose_time_column(sample, names["received"], config.time_zone)
     columns |= {names[side]: text.optional(text.price()) for side in ("bid", "ask")}
     columns |= {names[f"{side}_size"]: text.optional(size) for side in ("bid", "ask")}
     return columns | ({names["symbol"]: text.word()} if "symbol" in names else {})
 
 
-def _half_a_side(side: str) -> list[Check]:
-    """An empty cell beside one that says something."""
+def _check_side(side: str) -> list[Check]:
+    """Make the checks for a price without a size and a size without a price."""
     price, size = pl.col(side), pl.col(f"{side}_size")
     return [
         Check("unreadable", side, price.is_null() & (size != 0), f"there is a size, {{{side}_size}}, and no price"),
@@ -84,8 +84,8 @@ def _half_a_side(side: str) -> list[Check]:
     ]
 
 
-def _events(rows: pl.DataFrame) -> pl.DataFrame:
-    there = {s: pl.col(s).fill_null(0).ne(0) & pl.col(f"{s}_size").fill_null(0).ne(0) for s in ("bid", "ask")}
+def _make_events(rows: pl.DataFrame) -> pl.DataFrame:
+    exists = {s: pl.col(s).fill_null(0).ne(0) & pl.col(f"{s}_size").fill_null(0).ne(0) for s in ("bid", "ask")}
     return rows.select(
         "line",
         pl.col("time").alias("ts_event"),
@@ -96,7 +96,7 @@ def _events(rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit(0, pl.Int64).alias("size"),
         pl.lit(F_LAST, pl.UInt8).alias("flags"),
         pl.col("line").cast(pl.Int64).alias("sequence"),
-        *(pl.when(there[s]).then(pl.col(s)).otherwise(NO_PRICE).alias(f"{s}_px_00") for s in there),
-        *(pl.when(there[s]).then(pl.col(f"{s}_size")).otherwise(0).alias(f"{s}_sz_00") for s in there),
-        *(pl.lit(None, pl.UInt32).alias(f"{s}_ct_00") for s in there),
+        *(pl.when(exists[s]).then(pl.col(s)).otherwise(NO_PRICE).alias(f"{s}_px_00") for s in exists),
+        *(pl.when(exists[s]).then(pl.col(f"{s}_size")).otherwise(0).alias(f"{s}_sz_00") for s in exists),
+        *(pl.lit(None, pl.UInt32).alias(f"{s}_ct_00") for s in exists),
     )

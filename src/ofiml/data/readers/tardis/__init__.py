@@ -1,16 +1,16 @@
 """tardis.dev's CSV files: incremental_book_L2, book_snapshot_5, book_snapshot_25 and trades.
 
-https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds; files are in the order of
-`local_timestamp`, which is `ts_recv`, and keep it: `timestamp` (`ts_event`) may run back. The `sequence` of an event is
-its place among the events, because the format numbers nothing.
+https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds. Rows keep the file's order, that of
+`local_timestamp` (`ts_recv`); `timestamp` (`ts_event`) may decrease. The format has no sequence numbers, so the
+`sequence` of an event is its position among the events.
 
-The rows of an incremental file that share a `local_timestamp` are one message. A full book (`is_snapshot`) after rows
-that are none discards the book: a reconnection, or a new day. It states the book and changes nothing, so no flow is
-measured across it. Of full books in a row with different times the format cannot say whether they are parts of one or
-several; they count as one, as its documentation has it, and a note says so.
+The rows of an incremental file with the same `local_timestamp` are one message. A full book (`is_snapshot`) after other
+rows replaces the book: a reconnection, or a new day. It states the book without changing it, so no flow is measured
+across it. Consecutive full books with different times may be parts of one or several books; the format does not tell.
+They count as one, as in its documentation, and a note reports it.
 
-Trades come from the trades file of the same exchange, date and symbol beside the book's, found by Tardis' own file
-names, EXCHANGE_TYPE_DATE_SYMBOL.csv.gz. At equal local times a trade comes before the book that it led to.
+Trades come from the trades file of the same exchange, date and symbol in the same folder, by Tardis' file names,
+EXCHANGE_TYPE_DATE_SYMBOL.csv.gz. At equal local times a trade comes before the resulting book.
 """
 
 import re
@@ -32,11 +32,12 @@ _NAME = re.compile(
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
-    """Each book's file with the trades beside it, which a glob may match as well; a file of another name alone.
+    """Group each book's file with the trades file beside it; a file with another name is a separate input.
 
-    Raises DataError for trades without a book, and where two files hold the book of one day and symbol.
+    The paths may include the trades files. Raises DataError for trades without a book, and for two files with the book
+    of the same day and symbol.
     """
-    found: dict[tuple[str, ...], list[Path]] = {}
+    groups: dict[tuple[str, ...], list[Path]] = {}
     trades: dict[tuple[str, ...], Path] = {}
     for path in paths:
         match = _NAME.fullmatch(path.name)
@@ -44,26 +45,26 @@ def group_files(paths: Sequence[Path]) -> Groups:
         if match is not None and match["type"] == "trades":
             trades[key] = path
             continue
-        if key in found:
-            raise DataError(f"{found[key][0].name} and {path.name} contain the same book: choose one in dataset.path.")
-        beside = None if match is None else _trades_beside(path, match)
-        found[key] = [path] if beside is None else [path, beside]
+        if key in groups:
+            raise DataError(f"{groups[key][0].name} and {path.name} contain the same book: choose one in dataset.path.")
+        trades_path = None if match is None else _find_trades(path, match)
+        groups[key] = [path] if trades_path is None else [path, trades_path]
     for key, path in trades.items():
-        if key not in found:
+        if key not in groups:
             raise DataError(
                 f"{path.name} contains only trades: add the book, …_incremental_book_L2_….csv.gz, to dataset.path."
             )
-    return list(found.values())
+    return list(groups.values())
 
 
-def _trades_beside(path: Path, match: re.Match[str]) -> Path | None:
+def _find_trades(path: Path, match: re.Match[str]) -> Path | None:
     stem = f"{match['exchange']}_trades_{match['date']}_{match['symbol']}.csv"
-    there = [path.with_name(stem + suffix) for suffix in (".gz", ".zst", "")]
-    return next((p for p in there if p.is_file()), None)
+    candidates = [path.with_name(stem + suffix) for suffix in (".gz", ".zst", "")]
+    return next((p for p in candidates if p.is_file()), None)
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """See `books.read_feeds`."""
+    """Yield each symbol's events; see `books.read_feeds`."""
     from ofiml.data.readers.tardis import books
 
     return books.read_feeds(files, dataset)

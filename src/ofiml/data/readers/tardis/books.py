@@ -25,7 +25,7 @@ from ofiml.data.schema import (
     SIDE,
     TIME,
     Int64,
-    level_columns,
+    make_level_columns,
 )
 from ofiml.errors import DataError
 
@@ -35,11 +35,14 @@ _INCREMENTAL, _TRADES, _SNAPSHOT = {"is_snapshot", "amount"}, {"id", "side", "am
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Each symbol's events in the order of `local_timestamp`. Raises DataError."""
+    """Yield each symbol's events in the order of `local_timestamp`.
+
+    Raises DataError for files of another kind, trades without their book, and rows that the policy refuses.
+    """
     blob = unpack_file(files[0])
     names = text.read_header(blob)
     checker = Checker(blob.name, dataset.policy)
-    trades = _trades(unpack_file(files[1]), dataset, checker) if len(files) > 1 else None
+    trades = _read_trades(unpack_file(files[1]), dataset, checker) if len(files) > 1 else None
     common = {
         "symbol": text.word(),
         "timestamp": text.epoch_time(_MICROSECOND),
@@ -54,7 +57,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             "amount": text.size(dataset.size_unit),
         }
     elif _SNAPSHOT in names:
-        levels = _levels(names, blob.name, dataset.levels)
+        levels = _count_levels(names, blob.name, dataset.levels)
         shown = [f"{side}[{m}].{what}" for m in range(levels) for side in ("bids", "asks") for what in _QUANTITY]
         price, size = text.optional(text.price()), text.optional(text.size(dataset.size_unit))
         columns = common | {name: price if name.endswith("price") else size for name in shown}
@@ -70,7 +73,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         own = None if trades is None else trades.filter(pl.col("symbol") == symbol)
         count = rows.height + (0 if own is None else own.height) + sum(its_checker.dropped.values())
         own = _NO_TRADES if own is None else own.drop("symbol")
-        make = _from_increments if "is_snapshot" in columns else _from_snapshots
+        make = _build_from_increments if "is_snapshot" in columns else _build_from_snapshots
         events, notes = make(rows, own, levels, its_checker)
         events = events.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("sequence"))
         yield Feed(symbol, events, levels, count, its_checker, notes=tuple(notes))
@@ -79,18 +82,18 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 _QUANTITY = ("price", "amount")
 
 
-def _levels(names: list[str], source: str, wanted: int | None) -> int:
-    found = sum(re.fullmatch(r"asks\[\d+\]\.price", name) is not None for name in names)
-    if wanted is not None and wanted > found:
-        raise DataError(f"{source} has {found} levels: set dataset.levels={found}.")
-    return wanted or found
+def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
+    n_levels = sum(re.fullmatch(r"asks\[\d+\]\.price", name) is not None for name in names)
+    if wanted is not None and wanted > n_levels:
+        raise DataError(f"{source} has {n_levels} levels: set dataset.levels={n_levels}.")
+    return wanted or n_levels
 
 
 # --- trades ----------------------------------------------------------------------------------------------------------
 
 
-def _trades(blob: Blob, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
-    """The trades file as events with `symbol`; its own checker names it, and what that counts goes to `checker`."""
+def _read_trades(blob: Blob, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
+    """Read the trades file as events with `symbol`; add the counts of its checks to `checker`."""
     own = Checker(blob.name, dataset.policy)
     columns = {
         "symbol": text.word(),
@@ -101,38 +104,38 @@ def _trades(blob: Blob, dataset: FileDataset, checker: Checker) -> pl.DataFrame:
         "amount": text.size(dataset.size_unit),
     }
     table = text.read_csv(blob, columns, own)
-    events = _events(table, "T").with_columns(
+    events = _make_events(table, "T").with_columns(
         table["side"], table["price"], table["amount"].alias("size"), table["symbol"]
     )
-    # Here, because among the book's rows the line of a trade says nothing.
+    # The times are checked here: merged with the book's rows, the line of a trade would be meaningless.
     events = own.check_times(events)
     checker.dropped, checker.kept = add_counts(checker.dropped, own.dropped), add_counts(checker.kept, own.kept)
     return events
 
 
-def _events(rows: pl.DataFrame, action: str) -> pl.DataFrame:
+def _make_events(rows: pl.DataFrame, action: str) -> pl.DataFrame:
     place = pl.col("line").cast(pl.Int64)
     return make_single_row_events(rows, action, event="timestamp", received="local_timestamp", sequence=place)
 
 
-_NO_TRADES = _events(
+_NO_TRADES = _make_events(
     pl.DataFrame(schema={"line": pl.UInt32(), "timestamp": TIME, "local_timestamp": TIME}),
     "T",
 )
 
 
-def _clock(events: pl.DataFrame, column: str) -> Int64:
-    """Local times as they order two files: a row that runs back belongs where the row before it does."""
+def _read_clock(events: pl.DataFrame, column: str) -> Int64:
+    """Return the times that order the rows of two files: a decreasing time takes the value of the row before it."""
     return events[column].to_physical().cum_max().to_numpy()
 
 
 # --- books -----------------------------------------------------------------------------------------------------------
 
 
-def _from_increments(
+def _build_from_increments(
     rows: pl.DataFrame, trades: pl.DataFrame, levels: int, checker: Checker
 ) -> tuple[pl.DataFrame, list[str]]:
-    # A negative size would count as less than nothing at its price.
+    # Checked before the build: a negative size would enter the book.
     negative = Check("negative_size", "amount", pl.col("amount") < 0, "the size {amount} is negative")
     rows = checker.apply(rows, [negative])
     full = rows["is_snapshot"].to_numpy()
@@ -149,18 +152,18 @@ def _from_increments(
         )
     opens = full & ~np.append(False, full[:-1])
     stamps = rows["local_timestamp"].to_physical().to_numpy()
-    moved = np.append(True, stamps[1:] != stamps[:-1])
-    starts = opens | (~full & (moved | np.append(True, full[:-1])))
+    has_new_time = np.append(True, stamps[1:] != stamps[:-1])
+    starts = opens | (~full & (has_new_time | np.append(True, full[:-1])))
     notes = []
-    parts = int((moved & full & ~opens).sum())
-    if parts:
-        notes.append(f"consecutive full books with different local times, treated as parts of one: {parts}")
-    messages = _increments(rows, full, starts, opens)
-    # A clear before each full book: the rows move down by the clears so far.
+    n_parts = int((has_new_time & full & ~opens).sum())
+    if n_parts:
+        notes.append(f"consecutive full books with different local times, treated as parts of one: {n_parts}")
+    messages = _make_messages(rows, full, starts, opens)
+    # The clears before full books shift the rows.
     begins = np.flatnonzero(starts) + np.cumsum(opens[starts]) - opens[starts]
     ends = np.append(np.flatnonzero(starts)[1:], len(full)) - 1
-    known = _clock(rows, "local_timestamp")[ends]
-    group = np.searchsorted(known, _clock(trades, "ts_recv"), side="left")
+    known = _read_clock(rows, "local_timestamp")[ends]
+    group = np.searchsorted(known, _read_clock(trades, "ts_recv"), side="left")
     trades, group = drop_early_trades(trades, group, checker)
     events = build_from_levels(
         merge_trades_into_messages(messages, trades, np.append(begins, messages.height)[group]), levels, checker
@@ -168,13 +171,13 @@ def _from_increments(
     return events, notes
 
 
-def _increments(rows: pl.DataFrame, full: np.ndarray, starts: np.ndarray, opens: np.ndarray) -> pl.DataFrame:
-    """What `book.build` takes: the rows, with a clear before each full book."""
+def _make_messages(rows: pl.DataFrame, full: np.ndarray, starts: np.ndarray, opens: np.ndarray) -> pl.DataFrame:
+    """Make the messages of the book builder: the rows, with a clear before each full book."""
     n = len(full)
     end = np.append(starts[1:], True)
     side = rows["side"]
     sides = pl.Series(["A", "B"], dtype=SIDE)
-    sets = _events(rows, "M").with_columns(
+    sets = _make_events(rows, "M").with_columns(
         sides[side.cast(pl.Int64)].alias("side"),
         rows["price"],
         rows["amount"].alias("size"),
@@ -194,7 +197,7 @@ def _increments(rows: pl.DataFrame, full: np.ndarray, starts: np.ndarray, opens:
     return pl.concat([clears, sets])[np.argsort(place, kind="stable")]
 
 
-def _from_snapshots(
+def _build_from_snapshots(
     rows: pl.DataFrame, trades: pl.DataFrame, levels: int, checker: Checker
 ) -> tuple[pl.DataFrame, list[str]]:
     shown = {
@@ -203,8 +206,8 @@ def _from_snapshots(
         for side in ("bid", "ask")
         for short, what in (("px", "price"), ("sz", "amount"))
     }
-    counts = {c: pl.lit(None, pl.UInt32) for m in range(levels) for c in level_columns(m) if "_ct_" in c}
-    states = _events(rows, "M").with_columns(**shown, **counts)
-    before = np.searchsorted(_clock(states, "ts_recv"), _clock(trades, "ts_recv"), side="left")
+    counts = {c: pl.lit(None, pl.UInt32) for m in range(levels) for c in make_level_columns(m) if "_ct_" in c}
+    states = _make_events(rows, "M").with_columns(**shown, **counts)
+    before = np.searchsorted(_read_clock(states, "ts_recv"), _read_clock(trades, "ts_recv"), side="left")
     trades, before = drop_early_trades(trades, before, checker)
     return merge_trades_into_books(states, trades, before, levels), []
