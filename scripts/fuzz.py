@@ -3,7 +3,7 @@
     python scripts/fuzz.py --seconds 60 --reader lobster --seed 1
 
 Each input must end in one clear sentence or in valid sessions within 20 seconds. The files of a failure, its policy and
-its error are written to --out, and the command exits with 1. Inputs and checks are those of tests/fuzzing.
+its error are written to --out, and the exit code is 1. Inputs and checks are those of tests/fuzzing.
 """
 
 import argparse
@@ -31,16 +31,18 @@ os.environ["NUMBA_BOUNDSCHECK"] = "1"
 os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba")
 sys.path.insert(0, str(ROOT))
 
-LONGEST = 20.0  # seconds that an input may take
+MAX_SECONDS = 20.0  # per input
 MEMORY = 8 << 30  # bytes of address space: a count in a header must not take more
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60, help="for each sample (default: %(default)s)")
-    parser.add_argument("--reader", default="", help="samples whose name starts so (default: all)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("fuzz-failures"), help="where failures go (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="time for each sample (default: %(default)s)")
+    parser.add_argument("--reader", default="", help="only samples whose name starts with this (default: all)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the damage (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("fuzz-failures"), help="folder for failures (default: %(default)s)"
+    )
     args = parser.parse_args()
     from tests.fuzzing.samples import samples
 
@@ -60,7 +62,7 @@ def main() -> int:
 
 
 def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Counter[str], float]:
-    """(how many inputs ended how, the seconds of the slowest). A worker that hangs or dies is replaced by another."""
+    """Return (number of inputs by result, seconds of the slowest). A worker that hangs or dies is replaced."""
     counts: Counter[str] = Counter()
     causes: set[str] = set()
     slowest, number, end = 0.0, 0, time.monotonic() + seconds
@@ -77,8 +79,8 @@ def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Count
                 raise TimeoutError(f"{name}: the worker does not start")
             while ended is None and time.monotonic() < end:
                 try:
-                    if not ours.poll(LONGEST):
-                        ended = f"hang: more than {LONGEST:g} s"
+                    if not ours.poll(MAX_SECONDS):
+                        ended = f"hang: more than {MAX_SECONDS:g} s"
                         continue
                     number, how, took, text = ours.recv()
                 except EOFError:
@@ -106,13 +108,13 @@ def run_campaign(name: str, seed: int, seconds: float, out: Path) -> tuple[Count
 
 
 def try_inputs(name: str, seed: int, number: int, folder: Path, pipe: Connection) -> None:
-    """Tries inputs from `number` on, each made from its number alone, and says what came of each."""
+    """Try inputs from `number` on, each determined by its number, and send the result of each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     from tests.fuzzing.damage import Damaged, damage_sample
     from tests.fuzzing.samples import samples
     from tests.fuzzing.verdict import POLICIES, assert_same, read_damaged
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders that panic say so at length
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders print at length when they panic
     sample = samples()[name]
     whole: dict[str, list[Session] | None] = {}
     for choice in POLICIES:
@@ -143,7 +145,7 @@ def try_inputs(name: str, seed: int, number: int, folder: Path, pipe: Connection
 
 
 def keep_failure(place: Path, folder: Path, text: str, causes: set[str]) -> None:
-    """Keeps a failure of a kind that was not kept yet: the line that raised stands for the kind."""
+    """Save a failure, unless one of its kind was saved: the kind is the line that raised."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     cause = next((line for line in reversed(lines) if line.startswith('File "')), lines[0])
     kind = f"{cause} {lines[-1][:60]}"

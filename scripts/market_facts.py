@@ -1,9 +1,9 @@
-"""The stylised facts of markets beside one another, as numbers, a table and figures.
+"""Measure the stylised facts of several markets, and compare them in numbers, a table and figures.
 
     python scripts/market_facts.py --out FOLDER AMZN="dataset=lobster dataset.path=FILE" synthetic="dataset=synthetic"
 
-Each LABEL="…" holds overrides as of `python -m ofiml.run`, of which dataset and bars.per matter. Writes facts.json,
-facts.md and figures into FOLDER: statistics of whole sessions only, no event of the data.
+Each LABEL="…" contains overrides as for `ofiml run`; only dataset and bars.per matter. The script writes facts.json,
+facts.md and figures into FOLDER. They contain statistics of whole sessions, no events of the data.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from ofiml.cli.conf import CONF
-from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import check
+from ofiml.cli.exits import run_command
+from ofiml.cli.overrides import check_arguments
 from ofiml.config import Config, load
 from ofiml.data.sessions import sources
 from ofiml.errors import ConfigError, DataError
@@ -25,20 +25,20 @@ from ofiml.microstructure.facts.session import Facts, average_facts, measure_fac
 from ofiml.microstructure.facts.table import write_facts
 
 
-def read_markets(given: list[str]) -> dict[str, Config]:
-    """Label to config, all of them checked before any data is read."""
+def read_markets(arguments: list[str]) -> dict[str, Config]:
+    """Map labels to configs. All configs are checked before any data are read."""
     out: dict[str, Config] = {}
-    for one in given:
-        label, equals, text = one.partition("=")
+    for argument in arguments:
+        label, equals, text = argument.partition("=")
         if not equals or not label.strip() or label == "dataset" or "." in label:
-            raise ConfigError(f'{one}: write LABEL="dataset=… dataset.path=…", a label and its overrides.')
+            raise ConfigError(f'{argument}: write LABEL="dataset=… dataset.path=…", a label and its overrides.')
         if label in out:
-            raise ConfigError(f"{label} is given twice: give each market a label of its own.")
+            raise ConfigError(f"The label {label} occurs twice: give each market its own label.")
         try:
             overrides = shlex.split(text)
         except ValueError as error:
             raise ConfigError(f"{label}: cannot read {text!r} ({error}).") from error
-        check(overrides)
+        check_arguments(overrides)
         with initialize_config_dir(str(CONF), version_base=None):
             out[label] = load(compose("config", overrides=["tracking=off", *overrides]))
     return out
@@ -90,10 +90,12 @@ def write(configs: dict[str, Config], folder: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
-    parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
-    given = parser.parse_args()
-    return ending_in_a_sentence(lambda: write(read_markets(given.markets), given.out))
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    parser.add_argument(
+        "markets", nargs="+", metavar='LABEL="overrides"', help="a market: its name in the results, and its dataset"
+    )
+    options = parser.parse_args()
+    return run_command(lambda: write(read_markets(options.markets), options.out))
 
 
 if __name__ == "__main__":

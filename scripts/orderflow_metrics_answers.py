@@ -1,8 +1,7 @@
-"""orderflow-metrics (PyPI) for `ofiml conformance --with`; docs/conformance.md has the commands and results.
+"""Adapt orderflow-metrics (PyPI) to `ofiml conformance --with`; docs/conformance.md has the commands and results.
 
-The package measures between two snapshots that it is handed. What one message is, where a session or a halt begins and
-where a bar ends is left to its caller, so cases that are about these are not supported: what passed there would be
-this file's work.
+The package measures the flow between two snapshots. Its caller decides what one message is, where a session or a halt
+begins, and where a bar ends. Cases on these are not supported, because this file would answer them, not the package.
 """
 
 import argparse
@@ -10,7 +9,7 @@ from typing import Any
 
 
 def best_level(given: dict[str, Any]) -> dict[str, Any] | None:
-    """`ofi_series` on best quotes, which always have both sides: nothing else can be said by an L1Quote."""
+    """Answer by `ofi_series` on best quotes. An L1Quote always has both sides, so one-sided books are not supported."""
     from orderflow_metrics import L1Quote, ofi_series
 
     states = given["states"]
@@ -22,7 +21,7 @@ def best_level(given: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def all_levels(given: dict[str, Any]) -> dict[str, Any] | None:
-    """`multi_level_ofi_series` on snapshots of as many levels as there are."""
+    """Answer by `multi_level_ofi_series` on snapshots of all levels."""
     from orderflow_metrics.mlofi import BookSnapshot, multi_level_ofi_series
 
     states, levels = given["states"], given["levels"]
@@ -45,5 +44,5 @@ def _levels(quotes: list[list[int] | None]) -> list[Any]:
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     raise SystemExit(
-        "This module is for ofiml conformance --with orderflow_metrics_answers:best_level (or all_levels)."
+        "This module is for ofiml conformance --with orderflow_metrics_answers:best_level (or :all_levels)."
     )

@@ -1,10 +1,11 @@
-"""Rules for the side of a trade against the feed's own sides, VPIN by each, and PIN against what was planted.
+"""Compare trade-side rules with the feed's sides, VPIN by each rule, and estimated PIN with its true value.
 
     python scripts/trade_sides.py --out FOLDER AMZN="dataset=lobster dataset.path=FILE" synthetic="dataset=synthetic"
 
-Each LABEL="…" holds overrides as of `python -m ofiml.run`, of which dataset and bars.per matter. Buckets are the
-session's volume over --buckets, which only who has seen the session knows: this describes, it does not forecast. Writes
-results.json and results.md into FOLDER, and prints the same: counts and averages only, no trade of the data.
+Each LABEL="…" contains overrides as for `ofiml run`; only dataset and bars.per matter. The size of a bucket is the
+volume of the session divided by --buckets. That volume is known only after the session: the results describe, they do
+not forecast. The script prints the results and writes results.json and results.md into FOLDER. They contain counts and
+averages, no trades of the data.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from market_facts import describe_sessions, read_markets
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.config import Config
 from ofiml.data.schema import Session
 from ofiml.data.sessions import sources
@@ -60,12 +61,12 @@ class MarketMeasures:
     pin: list[dict[str, Any]] = field(default_factory=list)
 
 
-def measure(config: Config, given: argparse.Namespace) -> MarketMeasures:
+def measure(config: Config, options: argparse.Namespace) -> MarketMeasures:
     """Of all sessions of a dataset, one in memory at a time."""
     out = MarketMeasures()
     for session in sessions(config):
         out.sessions.append({"symbol": session.symbol, "date": session.date, "sha256": session.digest})
-        add_session(out, session, config.bars.per, given)
+        add_session(out, session, config.bars.per, options)
     if not out.sessions:
         raise DataError(f"{config.dataset.label}: no session to measure.")
     return out
@@ -81,18 +82,18 @@ def sessions(config: Config) -> Iterator[Session]:
                 return
 
 
-def add_session(out: MarketMeasures, session: Session, per: str, given: argparse.Namespace) -> None:
+def add_session(out: MarketMeasures, session: Session, per: str, options: argparse.Namespace) -> None:
     table = trades(session)
     size, stamps = table["size"].to_numpy(), table["ts_recv"].to_numpy()
     volume = int(size.sum())
-    bucket = volume // given.buckets
+    bucket = volume // options.buckets
     if bucket < BARS_A_BUCKET:
-        raise DataError(f"{session.source}, {session.date}: {volume} lots are too few for {given.buckets} buckets.")
-    signs = {f"Lee-Ready, lag {lag}": lee_ready(session, table, per, duration(lag, "--lags")) for lag in given.lags}
+        raise DataError(f"{session.source}, {session.date}: {volume} lots are too few for {options.buckets} buckets.")
+    signs = {f"Lee-Ready, lag {lag}": lee_ready(session, table, per, duration(lag, "--lags")) for lag in options.lags}
     signs["tick rule"] = tick_rule(table)
-    first = f"Lee-Ready, lag {given.lags[0]}"
+    first = f"Lee-Ready, lag {options.lags[0]}"
     agreed = {name: measure_agreement(table, sign) for name, sign in signs.items()}
-    for place, there in split_by_place(session, table, per, duration(given.lags[0])).items():
+    for place, there in split_by_place(session, table, per, duration(options.lags[0])).items():
         agreed[f"{first}, {place}"] = measure_agreement(table.filter(there), signs[first][there.to_numpy()])
     for name, one in agreed.items():
         out.agreed[name] = out.agreed[name] + one if name in out.agreed else one
@@ -103,7 +104,7 @@ def add_session(out: MarketMeasures, session: Session, per: str, given: argparse
         name: (stamps, size, size * sign) for name, sign in {"feed": feed, "feed, shuffled": shuffled, **signs}.items()
     }
     cuts = {
-        f"{given.step} bars": cut_time_bars(table, session, duration(given.step, "--step")),
+        f"{options.step} bars": cut_time_bars(table, session, duration(options.step, "--step")),
         "volume bars": cut_volume_bars(table, bucket // BARS_A_BUCKET),
     }
     for kind, cut in cuts.items():
@@ -116,7 +117,7 @@ def add_session(out: MarketMeasures, session: Session, per: str, given: argparse
             bars, key = measure_net_agreement(table, cut, signed), f"{name}, {kind}"
             out.bars[key] = out.bars[key] + bars if key in out.bars else bars
     for name, entries in vpin.items():
-        out.vpin.setdefault(name, []).append(Vpin(bucket, given.window).feed(*entries)["vpin"].fill_nan(None))
+        out.vpin.setdefault(name, []).append(Vpin(bucket, options.window).feed(*entries)["vpin"].fill_nan(None))
     if session.planted is not None:
         out.pin.append(pin(session))
 
@@ -130,7 +131,7 @@ def split_by_place(session: Session, table: pl.DataFrame, per: str, lag: int) ->
 
 
 def pin(session: Session) -> dict[str, Any]:
-    """What was planted in a simulated session, and what its orders say of it."""
+    """Return the planted parameters of a simulated session and their estimates from its orders."""
     truth = session.planted
     assert truth is not None
     k = truth.symbol
@@ -177,7 +178,7 @@ def measures_to_json(found: MarketMeasures) -> dict[str, Any]:
 def compare_with_feed(feed: list[pl.Series], series: list[pl.Series]) -> dict[str, Any]:
     """Values, their mean and quantiles over the sessions' buckets, and their correlation with VPIN by the feed's sides.
 
-    Bucket k ends at the same lot whoever tells the sides, so that the two are paired by k.
+    Bucket k ends at the same lot for every rule, so the two are paired by k.
     """
     pairs = pl.concat([pl.DataFrame({"feed": f.head(len(s)), "one": s}) for f, s in zip(feed, series, strict=True)])
     values = pairs.drop_nulls()
@@ -197,7 +198,7 @@ Rows = list[list[str]]
 def tables(found: dict[str, Any]) -> Iterator[tuple[list[str], Rows]]:
     """(names of the columns, rows) of each table."""
     yield (
-        ["as the feed says", "trades", "right", "lots right"],
+        ["agreement with the feed", "trades", "right", "lots right"],
         [[n, count(a["trades"]), share(a["share"]), share(a["share_of_lots"])] for n, a in found["sides"].items()],
     )
     yield (
@@ -222,8 +223,9 @@ def format_recovered(one: dict[str, Any], name: str) -> str:
 
 def describe_counts(found: dict[str, Any]) -> str:
     first = next(iter(found["sides"].values()))
-    trades, lots = first["trades"] + first["untold"], first["lots"] + first["untold_lots"]
-    return f"{trades:,} trades of {lots:,} lots; no side is told of {first['untold']:,} of {first['untold_lots']:,}"
+    trades, lots = first["trades"] + first["unsigned"], first["lots"] + first["unsigned_lots"]
+    unsigned = f"{first['unsigned']:,} trades of {first['unsigned_lots']:,} lots"
+    return f"{trades:,} trades of {lots:,} lots; the feed has no side for {unsigned}"
 
 
 def print_market(heading: str, found: dict[str, Any], console: Console) -> None:
@@ -254,41 +256,49 @@ def share(value: float | None) -> str:
     return DASH if value is None else f"{value:.3f}"
 
 
-def write(given: argparse.Namespace) -> int:
-    for name in (*given.lags, given.step):
+def write(options: argparse.Namespace) -> int:
+    for name in (*options.lags, options.step):
         duration(name, "--lags and --step")
-    if given.buckets < 1 or given.window < 1:
-        raise ConfigError("--buckets and --window are 1 or more.")
-    configs = read_markets(given.markets)
-    given.out.mkdir(parents=True, exist_ok=True)
+    if options.buckets < 1 or options.window < 1:
+        raise ConfigError("--buckets and --window must be at least 1.")
+    configs = read_markets(options.markets)
+    options.out.mkdir(parents=True, exist_ok=True)
     record, pages = {}, []
     console = Console(width=160)
     for label, config in configs.items():
-        found = measure(config, given)
+        found = measure(config, options)
         record[label] = measures_to_json(found)
         heading = f"{label}: {describe_sessions(found.sessions)}"
         print_market(heading, record[label], console)
         pages.append(format_markdown(heading, record[label]))
-    settings = {"lags": given.lags, "step": given.step, "buckets": given.buckets, "window": given.window}
+    settings = {"lags": options.lags, "step": options.step, "buckets": options.buckets, "window": options.window}
     text = json.dumps({"settings": settings, "markets": record}, indent=1, ensure_ascii=False, allow_nan=False)
-    (given.out / "results.json").write_text(text + "\n", encoding="utf-8")
-    (given.out / "results.md").write_text("\n".join(pages), encoding="utf-8")
-    console.print(f"{given.out}: results.json, results.md", highlight=False, markup=False, soft_wrap=True)
+    (options.out / "results.json").write_text(text + "\n", encoding="utf-8")
+    (options.out / "results.md").write_text("\n".join(pages), encoding="utf-8")
+    console.print(f"{options.out}: results.json, results.md", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     parser.add_argument(
-        "--lags", nargs="+", default=["0ms", "1ms", "10ms", "100ms"], metavar="LAG", help="of Lee-Ready"
+        "--lags",
+        nargs="+",
+        default=["0ms", "1ms", "10ms", "100ms"],
+        metavar="LAG",
+        help="lags of the Lee-Ready rule (default: 0ms 1ms 10ms 100ms)",
     )
-    parser.add_argument("--step", default="10s", help="time bars of bulk classification (10s)")
-    parser.add_argument("--buckets", type=int, default=200, help="of VPIN, per session (200)")
-    parser.add_argument("--window", type=int, default=50, help="buckets that VPIN averages (50)")
-    parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
-    given = parser.parse_args()
-    return ending_in_a_sentence(lambda: write(given))
+    parser.add_argument("--step", default="10s", help="length of the time bars of bulk classification (default: 10s)")
+    parser.add_argument("--buckets", type=int, default=200, help="number of VPIN buckets per session (default: 200)")
+    parser.add_argument(
+        "--window", type=int, default=50, help="number of buckets over which VPIN is averaged (default: 50)"
+    )
+    parser.add_argument(
+        "markets", nargs="+", metavar='LABEL="overrides"', help="a market: its name in the results, and its dataset"
+    )
+    options = parser.parse_args()
+    return run_command(lambda: write(options))
 
 
 if __name__ == "__main__":

@@ -239,7 +239,7 @@ def test_agreement_by_hand():
     table = pl.DataFrame({"size": [1, 2, 4, 8, 16], "sign": [1, 1, -1, 0, -1]})
     got = measure_agreement(table, np.array([1, -1, 0, 1, -1], np.int8))
     assert got == Agreement(
-        trades=4, lots=23, untold=1, untold_lots=8, classified=3, classified_lots=19, agreed=2, agreed_lots=17
+        trades=4, lots=23, unsigned=1, unsigned_lots=8, classified=3, classified_lots=19, agreed=2, agreed_lots=17
     )
     assert (got.share, got.share_of_lots) == (2 / 4, 17 / 23)
     assert (got + got).share == got.share

@@ -151,7 +151,7 @@ def _key(
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     settings = (config.inner_folds, config.generation, config.pruning)
     made = code_identity("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
-    made = [*made, *filter(None, map(KINDS.source_digest, KINDS.installed()))]
+    made = [*made, *filter(None, map(KINDS.source_digest, KINDS.list_installed()))]
     digest.update(
         repr((ofi, model, split.embargo_ns, settings, task, seeds, train.dead_band, train.columns, made)).encode()
     )

@@ -24,7 +24,7 @@ _STARTUP = 4  # complete trials before any is suggested by what they say, or giv
 def space_distributions(model: ModelConfig) -> Space:
     """Build Optuna's distribution of each parameter in the model's space."""
     kinds = optuna().distributions
-    types = model.numbers()
+    types = model.list_numeric_fields()
     return {
         name: kinds.IntDistribution(int(r.low), int(r.high), log=r.log)
         if types[name] is int

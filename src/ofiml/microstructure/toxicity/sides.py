@@ -64,14 +64,14 @@ def lee_ready(session: Session, trades: pl.DataFrame, per: str, lag: int) -> Int
 class Agreement:
     """How a rule's signs compare with the feed's: trades and lots.
 
-    `trades` and `lots` have a side by the feed, and are what shares are of; `untold` of all trades have none.
-    `classified` of them have one by the rule too, `agreed` the same one. Shares are NaN without a trade.
+    `trades` and `lots` have a side by the feed; shares are relative to them. `unsigned` trades have none. `classified`
+    trades have a side by the rule too, `agreed` the same side. Shares are NaN without trades.
     """
 
     trades: int
     lots: int
-    untold: int
-    untold_lots: int
+    unsigned: int
+    unsigned_lots: int
     classified: int
     classified_lots: int
     agreed: int
@@ -94,11 +94,11 @@ class Agreement:
 def measure_agreement(trades: pl.DataFrame, sign: Int8) -> Agreement:
     """Measure the agreement of a rule's signs (n,) with those of the feed."""
     size, feed = trades["size"].to_numpy(), trades["sign"].to_numpy()
-    told = feed != 0
-    counted: list[int] = []
-    for those in (told, ~told, told & (sign != 0), told & (sign == feed)):
-        counted += [int(those.sum()), int(size[those].sum())]
-    return Agreement(*counted)
+    signed = feed != 0
+    counts: list[int] = []
+    for mask in (signed, ~signed, signed & (sign != 0), signed & (sign == feed)):
+        counts += [int(mask.sum()), int(size[mask].sum())]
+    return Agreement(*counts)
 
 
 @dataclass(frozen=True, slots=True)
