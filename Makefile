@@ -12,50 +12,50 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
 .PHONY: run test help setup check test-slow wheel bench ui lock clean
 
-run: $(VENV)/installed  ## set up, then run the study: make run ARGS="debug=tiny"
+run: $(VENV)/installed  ## set up, then run the study; overrides: make run ARGS="debug=tiny"
 	$(BIN)/ofiml run $(ARGS)
 
-test: $(VENV)/installed  ## set up, then run the tests, but for the slow ones
+test: $(VENV)/installed  ## set up, then run the tests, without the slow ones
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 help:  ## list the targets
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12] [VENV=.venv]"
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 14
 
-setup: $(VENV)/installed  ## install everything into $(VENV), each file checked by its hash
+setup: $(VENV)/installed  ## install everything into VENV, each file checked by its hash
 
-check: $(VENV)/installed  ## formatting, lint, types, import contracts, tests
+check: $(VENV)/installed  ## check formatting, lint, types and import contracts, then run the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
 
-test-slow: $(VENV)/installed  ## tests that take minutes, the wheel's among them
+test-slow: $(VENV)/installed  ## run the tests that take minutes, including those of the wheel
 	$(BIN)/pytest -m slow -n auto --dist worksteal $(ARGS)
 
-wheel: $(VENV)/installed  ## build dist/ofiml-VERSION-py3-none-any.whl, conf/ inside
+wheel: $(VENV)/installed  ## build dist/ofiml-VERSION-py3-none-any.whl, with conf/ inside
 	$(BIN)/uv build --quiet --wheel --out-dir dist .
 	@ls dist/*.whl
 
-bench: $(VENV)/installed  ## the benchmarks
+bench: $(VENV)/installed  ## measure the speed of kernels, features, readers and the market
 	$(BIN)/python benchmarks/flow.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/readers.py
 	$(BIN)/python benchmarks/market.py
 
-ui: $(VENV)/installed  ## the MLflow page of the runs: make ui PORT=5001
+ui: $(VENV)/installed  ## serve the MLflow page of the runs; another port: make ui PORT=5001
 	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
-	@echo "(the part for model training; Ctrl-C ends it, make ui PORT=5001 takes another port)"
+	@echo "(Ctrl-C stops the server; make ui PORT=5001 uses another port)"
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
-# Everything is installed with its hash checked; uv itself first, by pip, from the same lock.
+# Every package is installed with its hash checked. pip installs uv first, from the same lock.
 $(VENV)/installed: requirements.lock pyproject.toml
 	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
 	  echo "No Python of $(PYTHONS) runs here. Install one (apt install python3.11 python3.11-venv, or pyenv install 3.11)," >&2; \
-	  echo "or name it: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	  echo "or name one: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
 	"$$python" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] not in '$(PYTHONS)'.split())" || { \
-	  echo "$$python does not run, or is none of Python $(PYTHONS): name another, make PYTHON=python3.12" >&2; exit 1; }; \
+	  echo "$$python does not run, or is not one of Python $(PYTHONS): name another, as in make PYTHON=python3.12" >&2; exit 1; }; \
 	"$$python" -m venv $(VENV)
 	awk '/^uv==/ {on=1} /^[a-z]/ && !/^uv==/ {on=0} on' requirements.lock > $(VENV)/uv.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
@@ -63,10 +63,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-lock:  ## renew requirements.lock, for every Python of pyproject.toml
+lock:  ## renew requirements.lock for every Python of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 
-# Results (outputs, mlflow.db, mlruns) are not ours to delete.
+# Results (outputs, mlflow.db, mlruns) belong to the user and stay.
 clean:  ## remove environments and caches; results stay
 	rm -rf .venv .venv-3.* dist .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Writes docs/features.md from the catalogue: python scripts/features_page.py."""
+"""Write docs/features.md, the page of all features, from the catalogue."""
 
 import argparse
 from pathlib import Path
@@ -75,7 +75,7 @@ def page() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=PAGE, help="the page (default: docs/features.md)")
+    parser.add_argument("--out", type=Path, default=PAGE, help="file to write (default: docs/features.md)")
     parser.parse_args().out.write_text(page())
 
 

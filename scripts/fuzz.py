@@ -3,7 +3,7 @@
     python scripts/fuzz.py --seconds 60 --reader lobster --seed 1
 
 Each input must end in one clear sentence or in valid sessions within 20 seconds. The files of a failure, its policy and
-its error are written to --out, and the command exits with 1. Inputs and checks are those of tests/fuzzing.
+its error are written to --out, and the exit code is 1. Inputs and checks are those of tests/fuzzing.
 """
 
 import argparse

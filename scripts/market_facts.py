@@ -16,8 +16,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from ofiml.cli.conf import CONF
-from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import check
+from ofiml.cli.exits import run_command
+from ofiml.cli.overrides import check_arguments
 from ofiml.config import Config, load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
@@ -38,7 +38,7 @@ def read_markets(arguments: list[str]) -> dict[str, Config]:
             overrides = shlex.split(text)
         except ValueError as error:
             raise ConfigError(f"{label}: cannot read {text!r} ({error}).") from error
-        check(overrides)
+        check_arguments(overrides)
         with initialize_config_dir(str(CONF), version_base=None):
             out[label] = load(compose("config", overrides=["tracking=off", *overrides]))
     return out
@@ -100,7 +100,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the results")
     parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
     args = parser.parse_args()
-    return ending_in_a_sentence(lambda: write_results(read_markets(args.markets), args.out))
+    return run_command(lambda: write_results(read_markets(args.markets), args.out))
 
 
 if __name__ == "__main__":

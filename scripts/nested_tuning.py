@@ -1,11 +1,11 @@
-"""What tuning inside the folds finds where nothing is to be found, beside tuning on the test rows.
+"""Compare tuning inside the folds with tuning on the test rows, in markets without a signal.
 
     python scripts/nested_tuning.py --out FOLDER [--seeds 50] [overrides]
 
-For each seed a `synthetic_null` market is made and studied in two ways: with tuning inside each fold's train rows, as
-`python -m ofiml.run` does it, and with as many parameter sets of which each fold takes the one that does best on its
-own test rows, which nobody may do. The mean out-of-sample IC of the first is 0 within its standard error; that of the
-second is not. Writes nested_tuning.json and nested_tuning.md into FOLDER, and prints the table.
+Each seed makes one `synthetic_null` market, which is studied in two ways. The first tunes inside the train rows of each
+fold, as `ofiml run` does. The second draws as many parameter sets as there are trials, and each fold takes the set that
+does best on its own test rows; this is not valid and shows the size of the error. The mean IC of the first should be 0
+within its standard error. The script prints the table and writes nested_tuning.json and nested_tuning.md into FOLDER.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ofiml.cli.conf import CONF
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.config import Config, load
 from ofiml.metrics.scores import ic, r2
 from ofiml.study import run as experiment
@@ -79,11 +79,11 @@ def studied(seed: int, overrides: list[str], store: str) -> tuple[float, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="as of python -m ofiml.run")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=50)
-    given = parser.parse_intermixed_args()
-    return ending_in_a_sentence(lambda: run(given.out, given.seeds, given.overrides))
+    parser.add_argument("overrides", nargs="*", metavar="override", help="overrides as for ofiml run")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    parser.add_argument("--seeds", type=int, default=50, help="number of markets (default: 50)")
+    options = parser.parse_intermixed_args()
+    return run_command(lambda: run(options.out, options.seeds, options.overrides))
 
 
 def run(out: Path, seeds: int, overrides: list[str]) -> int:
@@ -93,10 +93,10 @@ def run(out: Path, seeds: int, overrides: list[str]) -> int:
             found.append(studied(seed, overrides, store))
     both = np.array(found)
     mean, error = both.mean(axis=0), both.std(axis=0, ddof=1) / np.sqrt(seeds)
-    names = ("inside the folds", "on the test rows (not to be done)")
+    names = ("inside the folds", "on the test rows (not valid)")
     rows = [[name, f"{mean[i]:.4f}", f"{error[i]:.4f}", f"{mean[i] / error[i]:.1f}"] for i, name in enumerate(names)]
     lines = [
-        f"{seeds} null markets, seeds 0 to {seeds - 1}; IC out of sample, nothing to be found:",
+        f"{seeds} null markets, seeds 0 to {seeds - 1}; IC out of sample, no signal:",
         "",
         format_markdown_table(["tuning", "mean IC", "standard error", "mean / error"], rows),
     ]

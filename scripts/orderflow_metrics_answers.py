@@ -1,4 +1,4 @@
-"""orderflow-metrics (PyPI) for `ofiml conformance --with`; docs/conformance.md has the commands and results.
+"""Adapt orderflow-metrics (PyPI) to `ofiml conformance --with`; docs/conformance.md has the commands and results.
 
 The package measures the flow between two snapshots. Its caller must determine messages, starts of sessions and halts,
 and ends of bars. So cases about these are not supported: they would test this file instead of the package.
@@ -44,5 +44,5 @@ def _make_levels(quotes: list[list[int] | None]) -> list[Any]:
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     raise SystemExit(
-        "This module is for ofiml conformance --with orderflow_metrics_answers:best_level (or all_levels)."
+        "This module is for ofiml conformance --with orderflow_metrics_answers:best_level (or :all_levels)."
     )

@@ -1,7 +1,9 @@
-"""Runs a committed experiment again: `python scripts/rerun.py experiments/001-planted-signal [--write]`.
+"""Repeat a committed experiment and compare the result with its report.json.
 
-Reads its config.yaml, runs it without tracking and compares the result with its report.json; exits 0 only if
-identical. With --write it replaces report.json and the figures by what came out.
+    python scripts/rerun.py experiments/001-planted-signal [--write]
+
+The study of config.yaml runs without tracking. The exit code is 0 if every number is identical, else 1. With --write,
+the new report.json and figures replace the committed ones if a number differs, and the exit code is 0.
 """
 
 import argparse
@@ -14,14 +16,14 @@ from pathlib import Path
 
 import yaml
 
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.config import load
 from ofiml.errors import ConfigError
-from ofiml.study.json_border import flat
-from ofiml.tracking.record import record
+from ofiml.study.json_border import flatten_numbers
+from ofiml.tracking.record import record_study
 from ofiml.tracking.reproduction import compare_reports
 
-KEPT = ("report.json", "figures")
+COMMITTED_FILES = ("report.json", "figures")
 
 
 def rerun(folder: Path, write: bool) -> int:
@@ -35,17 +37,17 @@ def rerun(folder: Path, write: bool) -> int:
             tuning=replace(quiet.tuning, storage=f"{scratch}/tuning"),
             features=replace(quiet.features, store=None),
         )
-        done = record(fresh, Path(scratch) / "study")
-        after = json.loads(done.study.report.to_json())
+        record = record_study(fresh, Path(scratch) / "study")
+        after = json.loads(record.study.report.to_json())
         same = False
         if (folder / "report.json").exists():
             before = json.loads((folder / "report.json").read_text())
-            differences = compare_reports(before, after, flat(before), flat(after))
+            differences = compare_reports(before, after, flatten_numbers(before), flatten_numbers(after))
             same = not differences
-            print("\n".join(differences) or f"{folder}: identical, {len(flat(before))} numbers compared")
+            print("\n".join(differences) or f"{folder}: identical, {len(flatten_numbers(before))} numbers compared")
         if write and not same:
-            for name in KEPT:
-                target, source = folder / name, done.folder / name
+            for name in COMMITTED_FILES:
+                target, source = folder / name, record.folder / name
                 if source.is_dir():
                     shutil.rmtree(target, ignore_errors=True)
                     shutil.copytree(source, target)
@@ -57,10 +59,10 @@ def rerun(folder: Path, write: bool) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--write", action="store_true", help="replace the committed result by what comes out")
-    given = parser.parse_args()
-    return ending_in_a_sentence(lambda: rerun(given.folder, given.write))
+    parser.add_argument("folder", type=Path, help="folder of the experiment, with config.yaml")
+    parser.add_argument("--write", action="store_true", help="replace the committed result if a number differs")
+    options = parser.parse_args()
+    return run_command(lambda: rerun(options.folder, options.write))
 
 
 if __name__ == "__main__":

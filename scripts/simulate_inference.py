@@ -1,6 +1,8 @@
-"""Size and power of the tests between runs, and what intervals cover, on simulated runs of known skill.
+"""Measure the size and power of the tests between runs, and the coverage of intervals, on runs of known skill.
 
-`python scripts/simulate_inference.py` prints the tables of docs/inference.md (about eight minutes on one core).
+    python scripts/simulate_inference.py
+
+prints the tables of docs/inference.md (about eight minutes on one core).
 """
 
 import argparse
@@ -79,7 +81,7 @@ def superior() -> str:
         "12 blocks": (12 * BLOCK, 1.0, 0.0),
         "8 blocks": (8 * BLOCK, 1.0, 0.0),
         "60 blocks, scales from 1 to 10": (TIMES, np.linspace(1, 10, RUNS), 0.0),
-        "60 blocks, five runs far worse than nothing": (TIMES, 1.0, 0.5),
+        "60 blocks, five runs far worse than no skill": (TIMES, 1.0, 0.5),
     }
     skill_cell = f"the first run has {SKILL}"
     header = [

@@ -22,7 +22,7 @@ from market_facts import describe_sessions, read_markets
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.config import Config
 from ofiml.data.schema import Session
 from ofiml.data.sessions import list_sources
@@ -307,7 +307,7 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=50, help="buckets in the average of VPIN (50)")
     parser.add_argument("markets", nargs="+", metavar='LABEL="overrides"')
     args = parser.parse_args()
-    return ending_in_a_sentence(lambda: write_results(args))
+    return run_command(lambda: write_results(args))
 
 
 if __name__ == "__main__":

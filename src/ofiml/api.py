@@ -12,7 +12,7 @@ import polars as pl
 
 from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
-from ofiml.cli.overrides import composed
+from ofiml.cli.overrides import compose_config
 from ofiml.data.quality import Quality
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, extract_level, extract_times, make_schema
 from ofiml.data.sessions import list_sources
@@ -64,7 +64,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     ...     print(session.symbol, session.date, session.events.height, session.levels)
     SYN 2024-01-01 1000 10
     """
-    config = composed(list(overrides), _EXAMPLE, config_dir)
+    config = compose_config(list(overrides), _EXAMPLE, config_dir)
     sessions = (session for source in list_sources(config.dataset) for session in source())
     return islice(sessions, config.dataset.max_sessions)
 
@@ -232,7 +232,7 @@ def run_study(*overrides: str, config_dir: str | None = None) -> "Study":
     from ofiml.study import run as experiment
     from ofiml.ui.progress import Stages
 
-    config = composed(list(overrides), "model=ridge", config_dir)
+    config = compose_config(list(overrides), "model=ridge", config_dir)
     if config.tracking.enabled:
         raise ConfigError("run_study keeps its result in memory: leave tracking off, or use ofiml run.")
     with Stages() as stages:

@@ -1,4 +1,4 @@
-"""`python -m ofiml.compare EXPERIMENT`: the runs of an MLflow experiment beside each other, with luck taken off."""
+"""`python -m ofiml.compare …` is the same as `ofiml compare …`: compare the runs of an MLflow experiment."""
 
 import sys
 

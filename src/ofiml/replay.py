@@ -1,4 +1,4 @@
-"""`python -m ofiml.replay RUN_ID [dataset=… dataset.key=…]`: a logged run's model on a market that comes row by row."""
+"""`python -m ofiml.replay …` is the same as `ofiml replay …`: stream market data through the model of a logged run."""
 
 import sys
 

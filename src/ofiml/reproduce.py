@@ -1,4 +1,4 @@
-"""`python -m ofiml.reproduce RUN_ID`: runs a logged config again and says whether the result is the same to the bit."""
+"""`python -m ofiml.reproduce …` is the same as `ofiml reproduce …`: repeat a logged run and compare the results."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m ofiml.run [group=choice ...] [key=value ...]`: one study, from a config to a logged verdict."""
+"""`python -m ofiml.run …` is the same as `ofiml run …`: run a study and log its verdict."""
 
 import sys
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from ofiml.cli import conf
-from ofiml.cli.conf import CONF, choices, folders, is_group
-from ofiml.cli.overrides import check, composed
+from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
+from ofiml.cli.overrides import check_arguments, compose_config
 from ofiml.cli.splits import main as splits
 from ofiml.errors import ConfigError
 from tests.conftest import ROOT
@@ -33,18 +33,18 @@ def test_conf_is_the_repositorys_where_the_package_has_none():
 
 
 def test_a_command_line_names_the_folder_in_each_way_that_hydra_reads(own):
-    assert folders(["model=ols"]) == [CONF]
+    assert list_folders(["model=ols"]) == [CONF]
     for line in (["--config-dir", str(own)], [f"--config-dir={own}"], ["-cd", str(own)]):
-        assert folders(["model=mine", *line]) == [CONF, own]
+        assert list_folders(["model=mine", *line]) == [CONF, own]
     for line in (["--config-dir", "nowhere"], ["--config-dir"], ["--config-dir="]):
         with pytest.raises(ConfigError, match="no such folder"):
-            folders(line)
+            list_folders(line)
 
 
 def test_its_choices_stand_among_ours(own):
     both = [CONF, own]
-    assert set(choices("model", both)) == {*choices("model"), "mine"}
-    lengths = [name for name in choices("horizon", both) if name[0].isdigit()]
+    assert set(list_choices("model", both)) == {*list_choices("model"), "mine"}
+    lengths = [name for name in list_choices("horizon", both) if name[0].isdigit()]
     assert lengths == ["1s", "5s", "10s", "20s", "30s", "60s", "300s"]
     assert is_group("preset", both)
     assert not is_group("preset")
@@ -53,17 +53,17 @@ def test_its_choices_stand_among_ours(own):
 
 def test_check_knows_them_and_no_others(own):
     flag = f"--config-dir={own}"
-    check(["model=mine", "horizon=20s", "+preset=calm", flag])
+    check_arguments(["model=mine", "horizon=20s", "+preset=calm", flag])
     with pytest.raises(ConfigError, match=r"model=mime is not a choice.*Did you mean model=mine"):
-        check(["model=mime", flag])
+        check_arguments(["model=mime", flag])
     with pytest.raises(ConfigError, match="preset=clam is not a choice; preset is one of calm"):
-        check(["+preset=clam", flag])
+        check_arguments(["+preset=clam", flag])
     with pytest.raises(ConfigError, match="model=mine is not a choice"):
-        check(["model=mine"])
+        check_arguments(["model=mine"])
 
 
 def test_commands_beside_run_compose_with_it(own):
-    config = composed(["+preset=calm", "horizon=20s"], "…", str(own))
+    config = compose_config(["+preset=calm", "horizon=20s"], "…", str(own))
     assert (config.model.name, config.model.alpha, config.seed, config.horizon.length) == ("ridge", 3.5, 11, "20s")
 
 

@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from ofiml.cli import config_file as plain
-from ofiml.cli.config_file import taken
+from ofiml.cli.config_file import translate_config_flag
 from ofiml.config import load
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import draw_figures
@@ -33,7 +33,7 @@ def written(run, tmp_path_factory):
 def composed(*arguments):
     """The typed config of the same arguments, in this process."""
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        _, name, *overrides = taken(list(arguments))
+        _, name, *overrides = translate_config_flag(list(arguments))
         return load(compose(name, overrides=overrides))
 
 
@@ -92,7 +92,7 @@ def test_every_config_that_a_study_writes_is_one(written, monkeypatch):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("tracking=off", "tracking=off chooses a group"),
+        ("tracking=off", "tracking=off is a choice of a group"),
         ("tuning.enabled=true", "use it with tuning=off"),
         ("tuning.best_params=[{num_leaves: 3.5},{}]", "tuning.best_params: num_leaves=3.5 is not an integer"),
         ("tuning.best_params=[{num_leaves: x},{}]", "tuning.best_params: num_leaves=x is not an integer"),
@@ -132,18 +132,18 @@ def test_wrong_values_end_in_a_sentence(written, override, sentence):
 def test_a_strangers_file_runs_nothing(tmp_path, text, sentence):
     (tmp_path / "plain.yaml").write_text(text)
     with pytest.raises(ConfigError, match=sentence) as error:
-        taken(["--config", str(tmp_path / "plain.yaml")])
+        translate_config_flag(["--config", str(tmp_path / "plain.yaml")])
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("arguments", [["--config"], ["--config="], ["--config", "-m"], ["--config=a", "--config=b"]])
 def test_one_file_is_given(arguments):
     with pytest.raises(ConfigError, match="--config takes one file"):
-        taken(arguments)
+        translate_config_flag(arguments)
 
 
 def test_other_arguments_are_hydras():
-    assert taken(["--config-name", "config", "seed=1"]) == ["--config-name", "config", "seed=1"]
+    assert translate_config_flag(["--config-name", "config", "seed=1"]) == ["--config-name", "config", "seed=1"]
 
 
 def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, monkeypatch):
@@ -186,7 +186,7 @@ def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
 
 def test_every_choice_keeps_its_files_where_a_plain_config_does():
     """What `--config` puts in the place of a stranger's folders is what any run has."""
-    for group, (key, choice) in plain._OURS.items():
+    for group, (key, choice) in plain._LOCAL_KEYS.items():
         pages = [yaml.safe_load(page.read_text()) for page in (ROOT / "conf" / group).glob("*.yaml")]
         said = {str(page[key]) for page in pages if page.get(key)}
         assert said == {str(yaml.safe_load((ROOT / "conf" / group / f"{choice}.yaml").read_text())[key])}

@@ -9,8 +9,10 @@ from importlib import metadata
 
 import pytest
 
+from ofiml.cli import data
 from ofiml.cli import main as door
 from ofiml.cli.main import COMMANDS, main
+from ofiml.data.writers.convert import FORMATS
 
 
 def test_version_is_that_of_the_installed_package(capsys):
@@ -71,6 +73,25 @@ def test_both_ways_in_give_the_same_help_and_write_nothing(name, workdir, monkey
     assert f"ofiml {name}" in one
     assert "python -m ofiml" not in one
     assert not list(workdir.iterdir())
+
+
+@pytest.mark.parametrize("name", [*COMMANDS])
+def test_help_loads_no_heavy_library(name, tmp_path):
+    script = (
+        "import sys\n"
+        f"sys.argv = ['ofiml', {name!r}, '--help']\n"
+        "from ofiml.cli.main import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print(sorted({'polars', 'numba', 'mlflow', 'matplotlib'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+def test_the_formats_of_the_help_are_those_of_the_writer():
+    assert data._FORMATS == FORMATS
 
 
 def test_hydras_own_flags_work(tmp_path):

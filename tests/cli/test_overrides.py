@@ -7,9 +7,9 @@ from dataclasses import fields
 
 import pytest
 
-from ofiml.cli.overrides import MAPPINGS, check, check_effect, compose
+from ofiml.cli.overrides import MAPPINGS, check_arguments, check_effect, compose
 from ofiml.config import SCHEMAS, load
-from ofiml.config.effect import without_effect
+from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
 
@@ -38,14 +38,14 @@ from ofiml.errors import ConfigError
 )
 def test_signs_are_for_items_of_mappings(argument, sentence):
     with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
-        check([argument])
+        check_arguments([argument])
     assert "\n" not in str(error.value)
 
 
 def test_items_of_mappings_and_hydras_own_keys_may_have_them():
-    check(["~model.members.ridge", "+model@model.members.lasso=lasso"])
-    check(["+model.space.alpha={low:1,high:2}", "~model.space.alpha", "+dataset.columns.received=T"])
-    check(["+hydra.launcher.n_jobs=2", "~hydra.sweep"])
+    check_arguments(["~model.members.ridge", "+model@model.members.lasso=lasso"])
+    check_arguments(["+model.space.alpha={low:1,high:2}", "~model.space.alpha", "+dataset.columns.received=T"])
+    check_arguments(["+hydra.launcher.n_jobs=2", "~hydra.sweep"])
 
 
 def test_the_mappings_are_those_of_the_schemas():
@@ -69,7 +69,7 @@ def test_every_command_answers_in_the_same_words(tmp_path, command, argument):
     )
     assert done.returncode == 2
     with pytest.raises(ConfigError) as error:
-        check([argument])
+        check_arguments([argument])
     assert done.stderr == f"ofiml: {error.value}\n"
 
 
@@ -139,10 +139,10 @@ def test_what_changes_something_is_not(overrides):
 
 
 def test_every_key_that_is_named_is_one(configure):
-    """The keys of `without_effect` follow the schemas."""
+    """The keys of `explain_unused_keys` follow the schemas."""
     for overrides in ([], ["target=impact", "model=ols"], ["tuning=off", "backtest=off"], ["model=blend"]):
         config = configure(*overrides)
-        for path in without_effect(config):
+        for path in explain_unused_keys(config):
             at = config
             for part in path.split("."):
                 at = at[part] if isinstance(at, dict) else getattr(at, part)

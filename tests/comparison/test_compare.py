@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from ofiml.cli.compare import main as compare
-from ofiml.comparison.groups import group_runs, read_group, safe
+from ofiml.comparison.groups import Group, group_runs, read_group, sanitise
 from ofiml.comparison.trials import count_trials
 from ofiml.comparison.verdicts import compare_runs
 from ofiml.config import Tracking
 from ofiml.errors import DataError
 from ofiml.tracking.read import list_runs
-from ofiml.tracking.record import record
+from ofiml.tracking.record import record_study
 from tests.conftest import light
 
 
@@ -31,7 +31,7 @@ def store(configure, tmp_path_factory, new_store):
     def logged(name, *overrides):
         config = configure("debug=tiny", "dataset.max_events=150000", *overrides)
         tracked = replace(config, tracking=Tracking(True, uri, "small"))
-        ids[name] = record(tracked, folder / name).run_id
+        ids[name] = record_study(tracked, folder / name).run_id
 
     with pytest.MonkeyPatch.context() as patch, light():
         patch.chdir(folder)
@@ -72,8 +72,8 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert compare(["small", "--uri", uri, "--out", str(out), "--samples", "200"]) == 0
     printed = capsys.readouterr().out
     # 6 runs, 2 folds of 2 trials in each of the ridges, as much planned in the 2 that did not finish.
-    assert "Trials: 22 = 6 runs of the experiment (4 finished, 1 failed, 1 killed) + 8 tuned" in printed
-    assert "and 8 planned by runs that logged no count" in printed
+    assert "Trials: 22 = 6 runs of the experiment (4 finished, 1 failed, 1 killed) + 8 tuning trials" in printed
+    assert "+ 8 planned by runs without a count" in printed
     found = json.loads((out / "compare.json").read_text())
     assert found["trials"]["total"] == 22
     forecasts, impacts = found["groups"]
@@ -195,7 +195,7 @@ def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
     client.set_tag(ids["impact"], "dataset", "[red]\x1b[31m|<b>")
     assert compare(["small", "--uri", uri, "--samples", "100"]) == 0
     assert "\x1b[31m" not in capsys.readouterr().out
-    assert safe("[red]\x1b|<b>") == "?red????b?"
+    assert sanitise("[red]\x1b|<b>") == "?red????b?"
 
 
 def test_paths_are_averaged(store):
@@ -237,3 +237,9 @@ def test_deleted_runs_were_tried_too(store, capsys):
     assert (
         "Trials: 22 = 6 runs of the experiment (3 finished, 1 deleted, 1 failed, 1 killed)" in capsys.readouterr().out
     )
+
+
+def test_the_heading_names_horizons_of_each_clock():
+    for length, size, clock, name in (("10s", "None", "time", "10s"), ("None", "500.0", "events", "500 events")):
+        params = {"horizon.length": length, "horizon.size": size, "horizon.clock": clock}
+        assert Group("forecast", "d" * 64, params, [], {}, []).heading.startswith(f"forecast, horizon {name}, data")

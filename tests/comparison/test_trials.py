@@ -38,21 +38,21 @@ def test_what_a_run_without_a_count_had_planned(params, metrics, planned):
     assert count_trials([run(params, **metrics)]).planned == planned
 
 
-def test_folds_that_nothing_tells_are_said_to_be_unknown():
-    assert "The number of folds of run aaaaaaaa is unknown: one is counted." in count_trials([run(DATES)]).words()
-    assert "not known" not in count_trials([run(DATES, folds=3.0), run(CPCV), run({})]).words()
+def test_an_unknown_number_of_folds_is_reported():
+    assert "Number of folds unknown in run aaaaaaaa: one is used." in count_trials([run(DATES)]).describe()
+    assert "unknown" not in count_trials([run(DATES, folds=3.0), run(CPCV), run({})]).describe()
 
 
-@pytest.mark.parametrize("made", [math.nan, math.inf, -math.inf, -1.0, 1e300, 1.8e308, 10**7 + 1.0])
-def test_a_count_that_is_none_falls_back_to_what_was_planned(made):
+@pytest.mark.parametrize("count", [math.nan, math.inf, -math.inf, -1.0, 1e300, 1.8e308, 10**7 + 1.0])
+def test_a_count_that_is_none_falls_back_to_what_was_planned(count):
     trials = count_trials(
-        [run(EXPANDING, "FINISHED", tuning_trials=made), run(EXPANDING, "FINISHED", tuning_trials=7.0)]
+        [run(EXPANDING, "FINISHED", tuning_trials=count), run(EXPANDING, "FINISHED", tuning_trials=7.0)]
     )
     assert (trials.tuned, trials.planned, trials.total) == (7, 60, 69)
-    assert "The logged count of run aaaaaaaa is not valid: its planned trials are used." in trials.words()
+    assert "No valid count in run aaaaaaaa: planned trials are used." in trials.describe()
 
 
 def test_many_odd_runs_are_not_all_named():
-    words = count_trials([run(EXPANDING, tuning_trials=math.nan)] * 15).words()
+    words = count_trials([run(EXPANDING, tuning_trials=math.nan)] * 15).describe()
     assert words.count("aaaaaaaa") == 10
     assert "and 5 more" in words

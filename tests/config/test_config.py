@@ -138,7 +138,7 @@ def test_impossible_configs(configure, overrides, sentence):
         ),
         ("horizon=15s", "For any other length write horizon.length=15s."),
         ("horizon=10", "horizon=10 is not a choice"),
-        ("horizon=[10s,30s]", "horizon takes one choice per run: -m horizon=10s,30s"),
+        ("horizon=[10s,30s]", "horizon takes one choice per run: write -m horizon=10s,30s"),
         ("model=ols,ridge", "model takes one choice per run"),
         ("dataset.path=x", "dataset.path belongs to another choice of dataset"),
         ("features.columns=[nonsense]", "nonsense is not in the catalogue"),

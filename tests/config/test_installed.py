@@ -5,13 +5,15 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module, metadata
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hydra.core.config_store import ConfigStore
 
 from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import check, choices, composed
+from ofiml.cli.overrides import check_arguments, compose_config, list_choices
 from ofiml.config import DATASETS, MODELS, load
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
@@ -21,6 +23,8 @@ from ofiml.errors import ConfigError
 from ofiml.models.registry import build_model
 from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
+from ofiml.tracking.log import _log_tags
+from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT
 from tests.data.test_own_reader import as_csv
@@ -98,21 +102,27 @@ def models(**names):
 def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     folder = install()
     register_installed()
-    assert {"theirs"} < set(choices("model"))
-    assert {"their_csv"} < set(choices("dataset"))
+    assert {"theirs"} < set(list_choices("model"))
+    assert {"their_csv"} < set(list_choices("dataset"))
     assert not any(module.startswith("their_") for module in sys.modules)  # names and YAML without an import
     first = list_sources(configure("debug=tiny", "dataset.max_events=30000", "dataset.max_sessions=1").dataset)[0]
     path = tmp_path / "days.csv"
     path.write_text(as_csv(next(first()).events))
     own = ["features.store=null", "dataset.store=null", f"tuning.storage={tmp_path / 'tuning'}", "ofi=best_level"]
     quick = ["evaluation.controls=false", "evaluation.leak_check=false", "debug=tiny"]
-    config = composed(["model=theirs", "dataset=their_csv", f"dataset.path={path}", *own, *quick], "")
+    config = compose_config(["model=theirs", "dataset=their_csv", f"dataset.path={path}", *own, *quick], "")
     assert config.model.alpha == 3.0
     with Stages() as stages:
         study = experiment.run(config, stages)
     assert study.predictions["y_hat"].std() > 0
     assert set(study.report.tuning[0].best) == {"alpha"}
     assert load(resolve_config(config)) == config
+    # The run logs the version of the package.
+    client = Mock()
+    _log_tags(client, "0" * 32, study, {})
+    tags = {tag.key: tag.value for tag in client.log_batch.call_args.kwargs["tags"]}
+    assert tags["version.their-package"] == "1.2"
+    assert tags["version.numpy"] == metadata.version("numpy")
     # The name of a cached session depends on the code of the reader.
     (source,) = list_sources(config.dataset)
     before = source.name()
@@ -133,14 +143,35 @@ def test_their_wrong_settings_end_in_the_usual_sentences(install):
         (["dataset=their_csv"], r"dataset\.path"),
     ):
         with pytest.raises(ConfigError, match=sentence):
-            composed(overrides, "")
+            compose_config(overrides, "")
 
 
 def test_a_blend_may_have_their_model_as_a_member(install):
     install()
-    config = composed(["model=blend", "+model@model.members.one=theirs", "model.members.one.alpha=5"], "")
+    config = compose_config(["model=blend", "+model@model.members.one=theirs", "model.members.one.alpha=5"], "")
     assert config.model.members["one"].alpha == 5
     build_model(config.model, task="regression", seed=1)
+
+
+def test_only_packages_whose_plugins_are_used_are_logged(install):
+    install()
+    install(
+        "their-features",
+        "0.7",
+        {
+            "their_features.py": "from ofiml.features.entry import EVEN, Feature\n"
+            'ENTRIES = (Feature("their_share", "depth", "1", "1", "never", EVEN),)\n'
+        },
+        {"ofiml.features": {"near": "their_features"}},
+    )
+    own = compose_config(["model=blend", "features=core"], "")
+    assert list_plugin_versions(own) == {}
+    blend = compose_config(["model=blend", "+model@model.members.one=theirs"], "")
+    assert list_plugin_versions(blend) == {"their-package": "1.2"}
+    import_module("their_features")  # as a study does
+    assert list_plugin_versions(own) == {}
+    chosen = compose_config(["model=ols", "features.columns=[their_share]"], "")
+    assert list_plugin_versions(chosen) == {"their-features": "0.7"}
 
 
 def test_the_command_takes_their_choices(install, tmp_path):
@@ -172,28 +203,28 @@ def test_the_command_takes_their_choices(install, tmp_path):
 def test_a_package_that_cannot_be_loaded_is_named_and_breaks_nothing_else(install, value, files, reason):
     install("broken-models", "0.3", files, models(theirs=value))
     with pytest.raises(ConfigError, match=rf"^model=theirs of the installed package broken-models 0\.3.*{reason}") as e:
-        composed(["model=theirs"], "")
+        compose_config(["model=theirs"], "")
     assert "\n" not in str(e.value)
-    assert composed(["model=ols"], "").model.name == "ols"
+    assert compose_config(["model=ols"], "").model.name == "ols"
     assert MODELS.of("regression") == [name for name in MODELS.of("regression") if name != "theirs"]
     with pytest.raises(ConfigError, match=r"\+ adds an item to model\.space"):
-        composed(["+model.num_leavs=3"], "")
+        compose_config(["+model.num_leavs=3"], "")
     with pytest.raises(ConfigError, match=r"model=ridg is not a choice"):
-        check(["model=ridg"])
+        check_arguments(["model=ridg"])
 
 
 def test_a_package_without_the_yaml_says_what_is_missing(install):
     install(files={k: v for k, v in FILES.items() if not k.endswith(".yaml")})
     with pytest.raises(ConfigError, match=r"model\.\w+ is missing: give it as model\.\w+="):
-        composed(["model=theirs"], "")
-    assert composed(["model=theirs", "+model.alpha=2", "+model.space={}"], "").model.alpha == 2
+        compose_config(["model=theirs"], "")
+    assert compose_config(["model=theirs", "+model.alpha=2", "+model.space={}"], "").model.alpha == 2
 
 
 def test_a_name_that_two_packages_declare_is_an_error_that_names_both(install):
     install("their-package", "1.2")
     install("another", "0.1", {}, models(theirs="another:MODEL", fine="their_models.linear:MODEL"))
     with pytest.raises(ConfigError, match=r"model=theirs is declared by (another 0\.1 and their-package 1\.2|their.*)"):
-        composed(["model=theirs"], "")
+        compose_config(["model=theirs"], "")
     assert KINDS["fine"].tasks == ("regression",)
 
 
@@ -223,7 +254,7 @@ def test_the_record_must_have_the_declared_name(install):
 @pytest.mark.parametrize("group", ["model", "dataset"])
 def test_a_logged_config_that_names_anything_else_imports_nothing(install, group, name):
     install(files=FILES | {"evil.py": "MODEL = READER = 1 / 0\n"})
-    written = resolve_config(composed(["model=ols"], ""))
+    written = resolve_config(compose_config(["model=ols"], ""))
     written[group]["name"] = name
     before = set(sys.modules)
     with pytest.raises(ConfigError, match=rf"^{group}\.name={name} is not one of ") as error:

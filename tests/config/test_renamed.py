@@ -5,10 +5,10 @@ from dataclasses import asdict
 import pytest
 import yaml
 
-from ofiml.cli.config_file import taken
+from ofiml.cli.config_file import translate_config_flag
 from ofiml.cli.overrides import compose
 from ofiml.config import describe_unknown_key, load
-from ofiml.config.plain import read
+from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import RENAMED, current_key, rename_config, rename_params
 from tests.conftest import ROOT
 
@@ -19,18 +19,18 @@ SAME = {
         *("target=triple_barrier", "model=blend_direction", "split=cpcv", "features=core"),
         *("evaluation.block_length=20m", "tuning=off", "bars.step=5s"),
     ],
-}  # what the configs were composed of, with today's keys
+}  # what the configs were composed of, with current keys
 
 
 @pytest.mark.parametrize("name", SAME)
 def test_a_config_that_was_logged_with_earlier_names_is_the_same_config(name):
     before = load(yaml.safe_load((LOGGED / f"{name}.yaml").read_text()))
     assert asdict(before) == asdict(load(compose(["tracking=off", *SAME[name]])))
-    assert before == load(read(LOGGED / f"{name}.yaml"))
+    assert before == load(read_plain_config(LOGGED / f"{name}.yaml"))
 
 
 def test_a_file_with_earlier_names_is_a_page_to_start_from():
-    arguments = taken(["--config", str(LOGGED / "barriers.yaml"), "evaluation.bootstrap_samples=60"])
+    arguments = translate_config_flag(["--config", str(LOGGED / "barriers.yaml"), "evaluation.bootstrap_samples=60"])
     assert arguments == ["--config-name", "plain", "evaluation.bootstrap_samples=60"]
     from hydra import compose as of_hydra
     from hydra import initialize_config_dir

@@ -5,7 +5,7 @@ import re
 import polars as pl
 import pytest
 
-from ofiml.cli.overrides import compose, composed
+from ofiml.cli.overrides import compose, compose_config
 from ofiml.config import load
 from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, make_schema
 from ofiml.data.sessions import list_sources
@@ -41,7 +41,7 @@ def test_the_table_names_every_column_with_its_type():
 
 def test_the_examples_file_is_read_as_it_was_written(example):
     assert len(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0].splitlines()) <= 20
-    config = composed(["dataset=parquet", f"dataset.path={example}", "dataset.store=null"], "")
+    config = compose_config(["dataset=parquet", f"dataset.path={example}", "dataset.store=null"], "")
     (session,) = (s for source in list_sources(config.dataset) for s in source())
     written = pl.read_parquet(example)
     assert session.symbol == "MINE"

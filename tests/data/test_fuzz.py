@@ -63,7 +63,7 @@ def test_a_hang_does_not_pass():
 def test_every_own_reader_has_a_sample(tmp_path):
     (tmp_path / "x").touch()
     names = {sample.config(tmp_path, Policy()).name for sample in SAMPLES.values()}
-    assert names == set(READERS.own())
+    assert names == set(READERS.list_own())
 
 
 def session(name="parquet"):

@@ -190,10 +190,14 @@ def test_every_own_reader_has_a_yaml_a_description_and_a_row_in_the_docs():
     yamls = {path.stem for path in (ROOT / "conf" / "dataset").glob("*.yaml")}
     assert set(DATASETS) == yamls
     table = (ROOT / "docs" / "data.md").read_text()
-    for name in READERS.own():
+    for name in READERS.list_own():
         assert f"| `{name}` |" in table, name
         assert READERS[name].description
-    assert [name for name in READERS.own() if READERS[name].book_from_messages] == ["databento_mbo", "itch", "tardis"]
+    assert [name for name in READERS.list_own() if READERS[name].book_from_messages] == [
+        "databento_mbo",
+        "itch",
+        "tardis",
+    ]
 
 
 def test_the_schemas_of_all_readers_import_nothing_heavy():

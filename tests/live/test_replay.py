@@ -15,8 +15,8 @@ from ofiml.data import cache as store
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.live import replay as replay_room
-from ofiml.tracking.logged_run import _same_until
-from ofiml.tracking.record import record
+from ofiml.tracking.logged_run import _find_end_of_equality
+from ofiml.tracking.record import record_study
 from ofiml.tracking.reproduction import check_path
 from tests.conftest import light, slow_except
 
@@ -90,7 +90,7 @@ def logged(configure, tmp_path_factory, new_store):
             tracking = replace(config.tracking, enabled=True, uri=uri)
             with pytest.MonkeyPatch.context() as patch, light():
                 patch.chdir(folder)
-                made[name] = record(replace(config, tracking=tracking), folder / name).run_id
+                made[name] = record_study(replace(config, tracking=tracking), folder / name).run_id
         (artifacts,) = (p.parent for p in folder.glob(f"mlruns/**/{made[name]}/artifacts/report.json"))
         return uri, made[name], artifacts
 
@@ -166,8 +166,8 @@ def test_a_shorter_session_is_the_same_before_its_last_instant(configure):
     (session,) = (s for source in list_sources(configure(*SMALL, "dataset.sessions=1").dataset) for s in source())
     stamps = session.events["ts_recv"].to_physical()
     short = replace(session, events=session.events.head(500), close=int(stamps[499]))
-    assert _same_until(session, session.events.height) == session.close + 1
-    assert _same_until(session, 500) == _same_until(short, session.events.height) == stamps[499]
+    assert _find_end_of_equality(session, session.events.height) == session.close + 1
+    assert _find_end_of_equality(session, 500) == _find_end_of_equality(short, session.events.height) == stamps[499]
 
 
 @pytest.mark.slow
@@ -289,7 +289,7 @@ def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged,
     store.write_events(session, more)
     try:
         assert replay([run_id, "--uri", uri]) == 2
-        assert "are not all files that it used" in capsys.readouterr().err
+        assert "are files that the run used" in capsys.readouterr().err
         assert replay([run_id, f"dataset.path={more}", "--uri", uri]) == 0
         assert "nothing to compare" in capsys.readouterr().out
     finally:

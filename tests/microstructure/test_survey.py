@@ -34,7 +34,7 @@ def test_one_bad_file_does_not_hide_the_others(call, tmp_path):
     assert code == 1
     assert [line.split()[0] for line in out.splitlines() if line[:2] in ("X ", "Y ")] == ["X", "Y", "X", "Y"]
     assert "refused: b.csv, line 3, column ask_px_00: 'x' cannot be read" in out
-    assert "X 2024-10-21: flagged and kept 1 no_effect" in out
+    assert "X 2024-10-21: irregular but kept 1 no_effect" in out
 
 
 def test_a_session_in_several_files_is_refused_with_their_names(call, tmp_path):

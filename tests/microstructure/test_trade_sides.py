@@ -45,7 +45,7 @@ def test_command_writes_what_it_found(tmp_path):
     [
         (["dataset=synthetic"], 2, "write LABEL="),
         (["--step", "ten", "a=dataset=synthetic"], 2, "not a duration"),
-        (["--window", "0", "a=dataset=synthetic"], 2, "1 or more"),
+        (["--window", "0", "a=dataset=synthetic"], 2, "must be at least 1"),
         (["--buckets", "99999999", "a=dataset=synthetic dataset.session_length=2m"], 1, "too few"),
     ],
 )
@@ -67,7 +67,7 @@ SHOWN = {  # a row of the experiment's README, and where its numbers come from
     "Lee-Ready, lag 100 ms, trades": ("sides", "Lee-Ready, lag 100ms", "share"),
     "tick rule, trades": ("sides", "tick rule", "share"),
     "bulk, normal, 10 s bars, lots": ("bars", "bulk, normal, 10s bars", "share"),
-    "the same bars: half and half": ("bars", "bulk, normal, 10s bars", "share_of_half"),
+    "the same bars: half buys, half sells": ("bars", "bulk, normal, 10s bars", "share_of_half"),
     "the same bars: tick rule": ("bars", "tick rule, 10s bars", "share"),
     "bulk, Student's t 0.25, 10 s bars, lots": ("bars", "bulk, t 0.25, 10s bars", "share"),
     "the feed's sides": ("vpin", "feed", "mean"),

@@ -14,7 +14,7 @@ from ofiml.errors import DataError
 from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study.report import predictions_sha256
-from ofiml.tracking.record import record
+from ofiml.tracking.record import record_study
 from tests.conftest import light
 
 QUICK = ["debug=tiny", "model=ols"]
@@ -101,7 +101,7 @@ def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workd
     config = configure(*QUICK, "split=cpcv", "threads=1", "evaluation.controls=false")
     uri = new_store(workdir)
     with light():
-        done = record(replace(config, tracking=replace(config.tracking, enabled=True, uri=uri)), workdir / "out")
+        done = record_study(replace(config, tracking=replace(config.tracking, enabled=True, uri=uri)), workdir / "out")
     written = pl.read_parquet(workdir / "out" / "predictions.parquet")
     assert predictions_sha256(written) == done.study.report.predictions.sha256
     swapped = written.with_columns((1 - pl.col("path")).alias("path"))

@@ -12,7 +12,7 @@ import pytest
 
 from ofiml.errors import ConfigError
 from ofiml.metrics.estimates import Estimate
-from ofiml.study.json_border import encode, flat, read_json, write_json
+from ofiml.study.json_border import encode, flatten_numbers, read_json, write_json
 from ofiml.study.report import Report, read_report
 from tests.conftest import ROOT
 
@@ -34,7 +34,7 @@ def test_a_committed_report_is_read_with_every_number(logged):
     assert report.metrics.oracle is not None
     assert report.metrics.oracle.shares["ic"] == logged["metrics"]["oracle"]["share_ic"]
     assert report.metrics.paths is None
-    assert flat(json.loads(report.to_json())) == flat(logged)
+    assert flatten_numbers(json.loads(report.to_json())) == flatten_numbers(logged)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def change(report, path, value):
         (("rows", "bars"), None, "report.rows.bars must be a whole number"),
         (("folds",), {}, "report.folds must be a list"),
         (("folds", 1, "fold"), "1", r"report.folds\[1\].fold must be a whole number"),
-        (("folds", 0, "spans", 0, "from"), 3, r"report.folds\[0\].spans\[0\].from must be a text"),
+        (("folds", 0, "spans", 0, "from"), 3, r"report.folds\[0\].spans\[0\].from must be text"),
         (("metrics", "pooled", "ic", "low"), "0", "report.metrics.pooled.ic.low must be a number"),
         (("metrics", "pooled", "luck"), {}, "report.metrics.pooled must be one of r2, ic"),
         (("metrics", "folds", 0, "luck"), 1.0, r"report.metrics.folds\[0\] must be one of r2, ic"),

@@ -207,5 +207,5 @@ def test_features_that_the_data_never_tell_are_named(run, data):
     never = study.report.rows.never_known
     assert {"vpin", "ofi_adds", "ofi_deep", "effective_spread"} <= set(never)
     assert not {"queue_imbalance", "ofi_60s", "buy_volume"} & set(never)
-    assert f"Note: not available in these data: {', '.join(never)}." in write_sentences(study)
+    assert f"Note: features without any value in these data: {', '.join(never)}." in write_sentences(study)
     assert write_title(study).startswith("forecast: zero on mlofi + full, horizon 10s")

@@ -54,7 +54,7 @@ def version(path):
 def test_the_head_is_the_one_that_mlflow_names():
     from mlflow.store.db.utils import _get_latest_schema_revision
 
-    known, head = migration._revisions()
+    known, head = migration._list_revisions()
     assert head == _get_latest_schema_revision()
     assert len(known) > 60
 
@@ -67,7 +67,7 @@ def test_an_older_store_is_copied_migrated_and_named(old, capsys):
     assert said.count("\n") == 1
     assert "mlflow.db was written by an older MLflow and has been migrated" in said
     assert copy.name in said
-    assert (version(copy), version(path)) == (before, migration._revisions()[1])
+    assert (version(copy), version(path)) == (before, migration._list_revisions()[1])
     with closing(sqlite3.connect(copy)) as one:
         assert one.execute("SELECT name FROM experiments").fetchall() == [("mine",)]
     ensure_schema("sqlite:///mlflow.db")

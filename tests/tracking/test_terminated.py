@@ -10,7 +10,7 @@ import time
 import mlflow
 import pytest
 
-from ofiml.cli.exits import ending_in_a_sentence, terminable
+from ofiml.cli.exits import handle_sigterm, run_command
 
 LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.n_groups=4", "split.n_test_groups=2"]
 
@@ -68,8 +68,8 @@ def test_a_second_sigterm_does_not_cut_the_end_short():
             closed.append(True)
 
     before = signal.getsignal(signal.SIGTERM)
-    with terminable():
-        assert ending_in_a_sentence(work) == 143
+    with handle_sigterm():
+        assert run_command(work) == 143
     assert closed
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -78,8 +78,8 @@ def test_other_threads_may_run_studies_too():
     codes = []
 
     def work():
-        with terminable():
-            codes.append(ending_in_a_sentence(lambda: 0))
+        with handle_sigterm():
+            codes.append(run_command(lambda: 0))
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.data.schema import extract_times
 from ofiml.data.synthetic import simulate
 from ofiml.errors import LeakError
@@ -15,7 +15,7 @@ from ofiml.models.pipeline import Pipeline
 from ofiml.reporting.sentences import write_sentences
 from ofiml.samples import prepare as rows_room
 from ofiml.study import run as experiment
-from ofiml.tracking.record import record
+from ofiml.tracking.record import record_study
 from ofiml.training import folds as training
 from ofiml.training import inputs as training_inputs
 from ofiml.validation import perturbed_refit as refit
@@ -271,7 +271,7 @@ def test_training_on_what_is_tested_ends_the_run(run, monkeypatch):
 def test_it_ends_in_a_sentence_and_leaves_nothing(configure, monkeypatch, tmp_path, capfd):
     ahead(monkeypatch)
     config = configure(*CORE)
-    assert ending_in_a_sentence(lambda: record(config, tmp_path / "run")) == 1
+    assert run_command(lambda: record_study(config, tmp_path / "run")) == 1
     said = capfd.readouterr().err
     assert "ofiml: evaluation.leak_check: feature return_1 of SYN" in said
     assert "Traceback" not in said

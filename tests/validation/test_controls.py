@@ -175,4 +175,4 @@ def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(r
     monkeypatch.setattr(experiment, "divide_rows", careless)
     study = run(*asked)
     assert study.report.controls["permuted"].skill
-    assert any("finds skill in permuted labels, which have none" in s for s in write_sentences(study))
+    assert any("finds skill with permuted labels, where there is none" in s for s in write_sentences(study))

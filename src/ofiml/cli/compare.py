@@ -1,7 +1,7 @@
 """`ofiml compare EXPERIMENT`: compare the runs of an MLflow experiment, corrected for the number of trials.
 
-Runs are compared if they have the same data, bars, horizon and target. The files of each run are checked before use; a
-run that fails the check is named and left out.
+Runs are compared if they have the same kind, data, bars, horizon and target. The files of each run are checked before
+use; a run that fails the check is named and left out.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.errors import ConfigError
 
 
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml compare",
         description="Compare the runs of an MLflow experiment, corrected for the number of trials. Runs are compared "
-        "if they have the same data, bars, horizon and target.",
+        "if they have the same kind (forecast or impact), data, bars, horizon and target.",
     )
     parser.add_argument("experiment", help="name of the experiment (the config key tracking.experiment)")
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
@@ -29,23 +29,23 @@ def main(arguments: list[str] | None = None) -> int:
         "--runs",
         default="",
         metavar="ID,ID",
-        help="compare only these; trials are counted over all runs",
+        help="compare only these runs (default: all that finished); trials are counted over all runs",
     )
     parser.add_argument(
-        "--measure", default="ic", choices=["ic", "r2", "sharpe"], help="the measure to test (default: ic)"
+        "--measure", default="ic", choices=["ic", "r2", "sharpe"], help="measure to compare (default: ic)"
     )
-    parser.add_argument("--benchmark", metavar="ID", help="the run to beat (default: no skill)")
+    parser.add_argument("--benchmark", metavar="ID", help="run that the others must beat (default: no skill)")
     parser.add_argument("--samples", type=int, default=1000, help="number of bootstrap samples (default: 1000)")
     parser.add_argument("--seed", type=int, default=7, help="seed of the bootstrap (default: 7)")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="folder for compare.md, compare.json and compare.png"
+        "--out", type=Path, metavar="FOLDER", help="also write compare.md, compare.json and compare.png to this folder"
     )
-    given = parser.parse_args(arguments)
-    return ending_in_a_sentence(lambda: compare(given))
+    options = parser.parse_args(arguments)
+    return run_command(lambda: compare(options))
 
 
-def compare(given: argparse.Namespace) -> None:
-    """Compare the runs, print the result and, with `given.out`, write it.
+def compare(options: argparse.Namespace) -> None:
+    """Compare the runs, print the result and, with `options.out`, write it.
 
     Raises ConfigError if there is nothing to compare.
     """
@@ -60,39 +60,41 @@ def compare(given: argparse.Namespace) -> None:
     from ofiml.tracking.read import list_runs
     from ofiml.ui.progress import Stages
 
-    if not 100 <= given.samples <= 100_000 or given.seed < 0:
+    if not 100 <= options.samples <= 100_000 or options.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
-    runs = list_runs(given.experiment, given.uri)
+    runs = list_runs(options.experiment, options.uri)
     trials = count_trials(runs)
-    chosen = group_runs(runs, [run_id for run_id in given.runs.split(",") if run_id])
-    if not chosen:
-        raise ConfigError(f"No run of {given.experiment} is finished, so there is nothing to compare. {trials.words()}")
-    if given.benchmark is not None:
-        chosen = [group for group in chosen if given.benchmark in {run.run_id for run in group}]
-        if not chosen:
-            raise ConfigError(f"The benchmark {given.benchmark!r} is not one of the compared runs.")
-    if given.measure == "sharpe":
-        chosen = [group for group in chosen if group[0].tags["kind"] == "forecast"]
-        if not chosen:
+    comparable = group_runs(runs, [run_id for run_id in options.runs.split(",") if run_id])
+    if not comparable:
+        raise ConfigError(
+            f"No run of {options.experiment} is finished, so there is nothing to compare. {trials.describe()}"
+        )
+    if options.benchmark is not None:
+        comparable = [group for group in comparable if options.benchmark in {run.run_id for run in group}]
+        if not comparable:
+            raise ConfigError(f"The benchmark {options.benchmark!r} is not one of the compared runs.")
+    if options.measure == "sharpe":
+        comparable = [group for group in comparable if group[0].tags["kind"] == "forecast"]
+        if not comparable:
             raise ConfigError("Impact runs are not traded and have no Sharpe ratio: use --measure ic or r2.")
-    with Stages() as stages, stages.start_stage("runs", sum(len(group) for group in chosen)) as bar:
-        groups = [read_group(group, given.uri, bar.step) for group in chosen]
+    with Stages() as stages, stages.start_stage("runs", sum(len(group) for group in comparable)) as bar:
+        groups = [read_group(group, options.uri, bar.step) for group in comparable]
     with threadpool_limits(limits=1):
-        judged = [
+        comparisons = [
             compare_runs(
-                group, given.measure, trials, benchmark=given.benchmark, samples=given.samples, seed=given.seed
+                group, options.measure, trials, benchmark=options.benchmark, samples=options.samples, seed=options.seed
             )
             for group in groups
         ]
-    page.show_page(judged, trials, Console())
-    if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
+    page.show_page(comparisons, trials, Console())
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
         counts = asdict(trials) | {"total": trials.total}
-        content = write_json({"experiment": given.experiment, "trials": counts, "groups": judged})
-        (given.out / "compare.json").write_text(content + "\n")
-        (given.out / "compare.md").write_text(page.write_page(given.experiment, judged, trials))
-        if any(group.tests for group in judged):
-            page.draw_figure(judged).savefig(given.out / "compare.png")
+        content = write_json({"experiment": options.experiment, "trials": counts, "groups": comparisons})
+        (options.out / "compare.json").write_text(content + "\n")
+        (options.out / "compare.md").write_text(page.write_page(options.experiment, comparisons, trials))
+        if any(group.tests for group in comparisons):
+            page.draw_figure(comparisons).savefig(options.out / "compare.png")
 
 
 if __name__ == "__main__":

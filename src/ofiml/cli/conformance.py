@@ -10,80 +10,80 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ofiml.cli.exits import ending_in_a_sentence
+from ofiml.cli.exits import run_command
 from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import CaseResult, Implementation, check_case
 from ofiml.errors import ConfigError
 
-OURS = "ofiml.conformance.ours:answers"
+OWN_FUNCTION = "ofiml.conformance.ours:answers"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml conformance",
         description="Check an implementation of order flow imbalance on books with known answers. The exit code is "
-        "0 if no case differs, 1 if one does or none is supported, 2 if the function cannot be imported.",
-        epilog="docs/conformance.md describes the argument and the result of the function. The working folder is "
-        "searched for the module first.",
+        "0 if no case differs; 1 if a case differs, or none passes; 2 if the function cannot be imported.",
+        epilog="The module is searched for in the working folder first. docs/conformance.md describes what the "
+        "function receives and returns.",
     )
     parser.add_argument(
         "--with",
         dest="name",
         metavar="MODULE:FUNCTION",
-        default=OURS,
-        help="function to check (default: %(default)s)",
+        default=OWN_FUNCTION,
+        help="function to check (default: the package's own, %(default)s)",
     )
-    parser.add_argument("--list", action="store_true", help="list the cases and stop")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
-    given = parser.parse_args(arguments)
-    return ending_in_a_sentence(lambda: _work(given))
+    parser.add_argument("--list", action="store_true", help="only list the cases")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
+    options = parser.parse_args(arguments)
+    return run_command(lambda: _check(options))
 
 
-def _work(given: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
     console = Console(markup=False, emoji=False, highlight=False)
-    if given.list:
-        console.print(_list())
+    if options.list:
+        console.print(_list_cases())
         return 0
-    implementation = _named(given.name)
+    implementation = _import_function(options.name)
     results = [check_case(implementation, case) for case in read_cases()]
     counts = Counter(one.verdict for one in results)
-    if given.json is not None:
-        given.json.write_text(json.dumps(_as_json(given.name, results), indent=1) + "\n", encoding="utf-8")
+    if options.json is not None:
+        options.json.write_text(json.dumps(_to_json(options.name, results), indent=1) + "\n", encoding="utf-8")
     if counts["differs"]:
-        console.print(_differences(results))
-    kinds = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _WORDS.items())
-    console.print(f"{given.name}: of {len(results)} cases {kinds}.", soft_wrap=True)
+        console.print(_tabulate_differences(results))
+    kinds = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _VERDICT_WORDS.items())
+    console.print(f"{options.name}: of {len(results)} cases {kinds}.", soft_wrap=True)
     return 1 if counts["differs"] or not counts["passes"] else 0
 
 
-_WORDS = {"passes": "pass", "differs": "differ", "not supported": "are not supported"}
+_VERDICT_WORDS = {"passes": "pass", "differs": "differ", "not supported": "are not supported"}
 
 
-def _named(name: str) -> Implementation:
-    """Import `package.module:function`. Raises ConfigError if that fails."""
+def _import_function(name: str) -> Implementation:
+    """Import `package.module:function`. Raises ConfigError for another form, and if the import fails."""
     module, colon, function = name.partition(":")
     if not (module and colon and function):
         raise ConfigError(f"--with {name}: write package.module:function.")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:  # python -m has it there, a console script has not
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found = getattr(importlib.import_module(module), function)
+        implementation = getattr(importlib.import_module(module), function)
     except Exception as error:  # a foreign module may raise anything
         raise ConfigError(f"--with {name} cannot be imported: {type(error).__name__}: {error}.") from error
-    if not callable(found):
-        raise ConfigError(f"--with {name} is a {type(found).__name__}, not a function.")
-    return found
+    if not callable(implementation):
+        raise ConfigError(f"--with {name} is a {type(implementation).__name__}, not a function.")
+    return implementation
 
 
-def _list() -> Table:
+def _list_cases() -> Table:
     table = Table("case", "rests on", "description")
     for case in read_cases():
         table.add_row(case["id"], case["rests_on"], case["sentence"])
     return table
 
 
-def _differences(results: list[CaseResult]) -> Table:
-    """A table of the cases that differ, one row per case and one line per number."""
+def _tabulate_differences(results: list[CaseResult]) -> Table:
+    """Tabulate the cases that differ: one row per case, one line per number."""
     table = Table("case", "where", "expected", "got", show_lines=True)
     table.columns[0].overflow = "fold"
     for one in results:
@@ -94,7 +94,7 @@ def _differences(results: list[CaseResult]) -> Table:
     return table
 
 
-def _as_json(name: str, results: list[CaseResult]) -> dict[str, object]:
+def _to_json(name: str, results: list[CaseResult]) -> dict[str, object]:
     return {
         "with": name,
         "cases": [

@@ -1,4 +1,4 @@
-"""Exit codes: 0 for success, 2 and one sentence for a config error, 1 and one sentence for a data error."""
+"""Exit codes: 0 for success, 1 for a data error, 2 for a config error. An error prints one sentence on stderr."""
 
 import logging
 import os
@@ -16,25 +16,25 @@ from omegaconf.errors import OmegaConfBaseException
 from ofiml.config import describe_unknown_key
 from ofiml.errors import ConfigError, DataError, Terminated
 
-# Read by mlflow when it is first imported, which is later.
+# MLflow reads these variables when it is first imported, which is later.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-# A store that does not answer is an error within seconds, not minutes.
+# A store that does not answer becomes an error within seconds, not minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-for talkative in ("matplotlib", "urllib3"):
-    logging.getLogger(talkative).setLevel(logging.ERROR)
+for library in ("matplotlib", "urllib3"):
+    logging.getLogger(library).setLevel(logging.ERROR)
 
 
-INTERRUPTED, TERMINATED = 130, 143  # exit codes, as shells have them
+INTERRUPTED, TERMINATED = 130, 143  # exit codes, as in shells
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, so that open files and runs are closed; ignore a second SIGTERM.
+def handle_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, so that open files and runs are closed. A second SIGTERM is ignored.
 
-    Outside the main thread, which alone can handle signals, nothing changes.
+    Only the main thread can handle signals; elsewhere nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,34 +51,34 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def ending_in_a_sentence(work: Callable[[], int | None]) -> int:
-    """Run `work` and return the exit code. Config and data errors print one sentence on stderr."""
+def run_command(work: Callable[[], int | None]) -> int:
+    """Run `work` and return the exit code: its own (0 for None), or that of an error, whose sentence goes to stderr."""
     try:
         return work() or 0
     except ConfigError as error:
-        return _end(str(error), 2)
+        return _fail(str(error), 2)
     except (HydraException, OmegaConfBaseException) as error:
-        return _end(_sentence(error), 2)
+        return _fail(_describe(error), 2)
     except DataError as error:
-        return _end(str(error), 1)
+        return _fail(str(error), 1)
     except KeyboardInterrupt as error:
         cause, code = (
             ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
         )
-        return _end(f"{cause}. Run the same command to continue: finished tuning trials are not repeated.", code)
+        return _fail(f"{cause}. Run the same command to continue: finished tuning trials are not repeated.", code)
     except OSError as error:
         if error.filename is None:
             raise
-        return _end(f"{error.filename}: {error.strerror}.", 1)
+        return _fail(f"{error.filename}: {error.strerror}.", 1)
 
 
-def _end(sentence: str, code: int) -> int:
+def _fail(sentence: str, code: int) -> int:
     sys.stderr.write(f"ofiml: {sentence}\n")
     return code
 
 
-def _sentence(error: Exception) -> str:
-    """The message of Hydra in one line, without its internals."""
+def _describe(error: Exception) -> str:
+    """Describe an error of Hydra in one line, without its internals."""
     if isinstance(error, OverrideParseException):
         return (
             f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."

@@ -1,4 +1,4 @@
-"""The choices that installed packages add to config groups."""
+"""Choices that installed packages add to config groups."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from ofiml.data.readers import READERS
 _REGISTRIES: dict[str, Registry[Any]] = {"dataset": READERS, "model": KINDS}
 
 
-def installed_choices(group: str) -> list[str]:
+def list_installed_choices(group: str) -> list[str]:
     """List the names that installed packages declare for a config group."""
-    return sorted(_REGISTRIES[group].installed()) if group in _REGISTRIES else []
+    return sorted(_REGISTRIES[group].list_installed()) if group in _REGISTRIES else []
 
 
 def register_installed() -> None:
-    """Register the YAML of each installed choice with Hydra (`Registry.defaults`), without importing the package."""
+    """Register the YAML of each installed choice with Hydra, without importing the package."""
     for group, registry in _REGISTRIES.items():
-        for name, values in registry.defaults().items():
+        for name, values in registry.read_defaults().items():
             ConfigStore.instance().store(name, values, group=group)

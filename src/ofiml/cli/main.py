@@ -1,4 +1,4 @@
-"""`ofiml COMMAND …`: run one of the commands. A command is imported only when chosen, which keeps the help fast."""
+"""`ofiml COMMAND …`: run one of the commands. Only the chosen command is imported, which keeps the help fast."""
 
 import difflib
 import importlib
@@ -8,8 +8,8 @@ from importlib import metadata
 COMMANDS = {
     "run": "run a study and log its verdict",
     "compare": "compare the runs of an MLflow experiment, corrected for the number of trials",
-    "reproduce": "repeat a logged run and check that its result is bit-identical",
-    "replay": "stream market data row by row through the model of a logged run",
+    "reproduce": "repeat a logged run and check that the result is bit-identical",
+    "replay": "stream market data row by row through the model of a logged run, and time each step",
     "data": "check, describe or convert a dataset",
     "splits": "print and draw the folds of a study without running it",
     "conformance": "check your own OFI implementation on books with known answers",
@@ -17,13 +17,13 @@ COMMANDS = {
 
 _HELP = """usage: ofiml COMMAND [...]
 
-Experiment-tracked research on order flow imbalance: from raw book updates to a cost-aware verdict.
+Research on order flow imbalance: from raw book updates to a logged, cost-aware verdict.
 
 commands:
 {commands}
 
 options:
-  -h, --help   show this help; `ofiml COMMAND --help` shows that of a command
+  -h, --help   show this help (`ofiml COMMAND --help`: the help of a command)
   --version    show the version
 
 `python -m ofiml.COMMAND` is the same as `ofiml COMMAND`.
@@ -31,35 +31,35 @@ options:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command that `arguments` (default: the command line) begin with, and return its exit code.
+    """Run the command named first in `arguments` (default: the command line), and return its exit code.
 
-    The code is 2 if the command is missing or does not exist.
+    The code is 2 if the command is missing or unknown.
     """
-    given = sys.argv[1:] if arguments is None else arguments
-    if not given:
-        sys.stderr.write(_help())
+    line = sys.argv[1:] if arguments is None else arguments
+    if not line:
+        sys.stderr.write(_format_help())
         return 2
-    name, *rest = given
+    name, *rest = line
     if name in ("-h", "--help"):
-        sys.stdout.write(_help())
+        sys.stdout.write(_format_help())
         return 0
     if name == "--version":
         sys.stdout.write(f"ofiml {metadata.version('ofiml')}\n")
         return 0
     if name not in COMMANDS:
-        sys.stderr.write(f"ofiml: {_unknown(name)}\n")
+        sys.stderr.write(f"ofiml: {_describe_unknown(name)}\n")
         return 2
     sys.argv = [f"ofiml {name}", *rest]  # Hydra reads it
     code: int = importlib.import_module(f"ofiml.cli.{name}").main()
     return code
 
 
-def _help() -> str:
+def _format_help() -> str:
     return _HELP.format(commands="\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items()))
 
 
-def _unknown(name: str) -> str:
-    """The message for an unknown command, with the likely correction."""
+def _describe_unknown(name: str) -> str:
+    """Describe an unknown command, with the likely correction."""
     close = difflib.get_close_matches(name, COMMANDS, n=1)
     if "=" in name:
         return f"{name!r} is an override, not a command: write ofiml run {name}."

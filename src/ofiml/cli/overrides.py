@@ -1,4 +1,7 @@
-"""Checks of the command line before Hydra sees it: Hydra would log credentials, and its messages are terse."""
+"""Check the command line before Hydra reads it, and compose the config.
+
+Hydra would log credentials, and its messages are terse.
+"""
 
 import difflib
 from collections.abc import Sequence
@@ -6,41 +9,41 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ofiml.cli.conf import CONF, choices, folders, is_group
-from ofiml.cli.installed import installed_choices, register_installed
+from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
+from ofiml.cli.installed import list_installed_choices, register_installed
 from ofiml.config import Config, load, strip_credentials
-from ofiml.config.effect import without_effect
+from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns")
 
 
-def check(arguments: list[str]) -> None:
+def check_arguments(arguments: list[str]) -> None:
     """Check the arguments of a command.
 
-    Raises ConfigError for an unknown choice, several choices without -m, a credential on the command line, or a + or ~
-    before a key that is not an item of a mapping; + also adds a group of the user's own folder.
+    Raises ConfigError for an unknown choice, several choices without -m, a credential, and a + or ~ before a key that
+    is not an item of a mapping. + may also precede a group of the user's own folder.
     """
     sweep = any(a in ("-m", "--multirun") for a in arguments)
-    among = folders(arguments)
-    # An installed choice may come without a YAML, whose keys are then added one by one.
+    conf_folders = list_folders(arguments)
+    # A choice of an installed package may lack a YAML; its keys are then added one by one.
     pairs = [(group, name) for group, _, name in (a.partition("=") for a in arguments)]
-    installed = {group for group, name in pairs if name in installed_choices(group)}
+    installed = {group for group, name in pairs if name in list_installed_choices(group)}
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
         if key == "tracking.uri" and strip_credentials(value.strip("'\"")) != value.strip("'\""):
-            raise ConfigError("tracking.uri contains a credential: set MLFLOW_TRACKING_URI instead of typing it.")
-        own_group = is_group(key, among) and not is_group(key)
+            raise ConfigError("tracking.uri contains a credential: set MLFLOW_TRACKING_URI instead.")
+        own_group = is_group(key, conf_folders) and not is_group(key)
         if sign and not (sign == "+" and (own_group or key.partition(".")[0] in installed)):
             _check_sign(sign, key, argument)
-        if equals and is_group(key, among) and "(" not in value:
-            _check_choice(key, value, sweep, among)
+        if equals and is_group(key, conf_folders) and "(" not in value:
+            _check_choice(key, value, sweep, conf_folders)
 
 
 def _check_sign(sign: str, key: str, argument: str) -> None:
-    path = key.rpartition("@")[2]  # +model@model.members.lasso=lasso puts a choice of model there
+    path = key.rpartition("@")[2]  # +model@model.members.lasso=lasso puts a choice of model at model.members.lasso
     item = path.startswith(tuple(f"{mapping}." for mapping in MAPPINGS))
     if sign in ("+", "~") and (item or path.startswith("hydra.")):
         return
@@ -52,11 +55,11 @@ def _check_sign(sign: str, key: str, argument: str) -> None:
     raise ConfigError(f"{argument}: + adds an item to {known}; every other key exists already: write {plain}.")
 
 
-def _check_choice(group: str, value: str, sweep: bool, among: Sequence[Path]) -> None:
+def _check_choice(group: str, value: str, sweep: bool, conf_folders: Sequence[Path]) -> None:
     if value.startswith("[") or ("," in value and not sweep):
         each = value.strip("[]").replace(" ", "")
-        raise ConfigError(f"{group} takes one choice per run: -m {group}={each} runs one after the other.")
-    known = choices(group, among) + (["null"] if group in ("debug", "experiment") else [])
+        raise ConfigError(f"{group} takes one choice per run: write -m {group}={each} for one run of each.")
+    known = list_choices(group, conf_folders) + (["null"] if group in ("debug", "experiment") else [])
     for name in value.split(","):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -66,44 +69,44 @@ def _check_choice(group: str, value: str, sweep: bool, among: Sequence[Path]) ->
 
 
 def check_effect(overrides: list[str], config: Config) -> None:
-    """Check that each override has an effect in the config: else the run would be logged with a setting it did not use.
+    """Check that each override has an effect in the config. A run must not log a setting that it did not use.
 
-    Raises ConfigError for one that has none.
+    Raises ConfigError for an override without effect.
     """
-    reasons = without_effect(config)
+    reasons = explain_unused_keys(config)
     for override in overrides:
         key = override.lstrip("+").partition("=")[0]
-        for inert, reason in reasons.items():
-            if key == inert or key.startswith(f"{inert}."):
+        for unused, reason in reasons.items():
+            if key == unused or key.startswith(f"{unused}."):
                 raise ConfigError(f"{override} has no effect: {reason}.")
 
 
 def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
-    """Compose conf/, the user's own folder and the overrides, as Hydra does."""
+    """Compose conf/, the folder `config_dir` and the overrides into a mapping, as Hydra does."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
     register_installed()
-    more = [] if config_dir is None else [f"hydra.searchpath=['{_quoted(config_dir)}']"]
+    search_path = [] if config_dir is None else [f"hydra.searchpath=['{_quote_url(config_dir)}']"]
     with initialize_config_dir(str(CONF), version_base=None):
-        return hydra_compose("config", overrides=[*more, *overrides])
+        return hydra_compose("config", overrides=[*search_path, *overrides])
 
 
-def _quoted(folder: Path) -> str:
-    """The folder as a URL, quoted for Hydra's grammar."""
+def _quote_url(folder: Path) -> str:
+    """Quote a folder as a URL for Hydra's grammar."""
     return f"file://{folder.absolute()}".replace("'", r"\'")
 
 
-def composed(overrides: list[str], example: str, config_dir: str | None = None) -> Config:
+def compose_config(overrides: list[str], example: str, config_dir: str | None = None) -> Config:
     """Return the typed config of overrides in the syntax of `ofiml run`, with tracking off.
 
-    Raises ConfigError where `check` or `check_effect` does, and for an argument that is not an override; `example` is
-    what the message suggests instead.
+    Raises ConfigError where `check_arguments` or `check_effect` does, and for an argument that is not an override; the
+    message then suggests `example`.
     """
-    check([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
-    for one in overrides:
-        if "=" not in one and not one.startswith("~"):
-            raise ConfigError(f"{one!r} is not an override: write {example}.")
+    check_arguments([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise ConfigError(f"{override!r} is not an override: write {example}.")
     config = load(compose(["tracking=off", *overrides], None if config_dir is None else Path(config_dir)))
     check_effect(overrides, config)
     return config

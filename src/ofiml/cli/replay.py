@@ -1,7 +1,7 @@
 """Stream market data row by row through the features and the model of a logged run.
 
-Each session is fed to a stream in the order of receipt, as it would arrive live. At each bar's close the model of the
-run predicts. If the run predicted the same bar, both predictions must be equal to the bit; otherwise the exit code
+The rows of each session are streamed in the order of receipt, as they would arrive live. At each bar's close the
+model predicts. If the run predicted the same bar, the two predictions must be bit-identical; otherwise the exit code
 is 1. A table shows the time per row. The logged dataset.path is used only if the files there have the run's digests.
 """
 
@@ -11,12 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import polars as pl
 from omegaconf import OmegaConf
 
-from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import check, compose
+from ofiml.cli.exits import run_command
+from ofiml.cli.overrides import check_arguments, compose
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,56 +29,62 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("run_id", help="id of the MLflow run, 32 hexadecimal digits")
     parser.add_argument(
-        "overrides", nargs="*", metavar="dataset.key=value", help="another dataset (default: that of the run)"
+        "overrides",
+        nargs="*",
+        metavar="override",
+        help="dataset=NAME or dataset.KEY=VALUE (default: the dataset of the run)",
     )
     default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     parser.add_argument(
         "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the predictions as Parquet")
-    given = parser.parse_intermixed_args(arguments)
-    return ending_in_a_sentence(lambda: _replay(given))
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the predictions, as Parquet")
+    options = parser.parse_intermixed_args(arguments)
+    return run_command(lambda: _replay(options))
 
 
-def _replay(given: argparse.Namespace) -> int:
-    """Return 0 if every prediction of the run for these bars is repeated to the bit, or it made none; else 1."""
-    overrides = given.overrides
-    check(overrides)
-    for one in overrides:
-        if not one.startswith(("dataset=", "dataset.")) or "=" not in one:
-            raise ConfigError(f"{one!r}: replay can change only the dataset: write dataset=NAME or dataset.KEY=VALUE.")
+def _replay(options: argparse.Namespace) -> int:
+    """Replay the run and print timings and verdict. Return 0 unless a prediction differs from the run's."""
+    overrides = options.overrides
+    check_arguments(overrides)
+    for override in overrides:
+        if not override.startswith(("dataset=", "dataset.")) or "=" not in override:
+            raise ConfigError(
+                f"{override!r}: replay can change only the dataset: write dataset=NAME or dataset.KEY=VALUE."
+            )
 
+    import polars as pl
     from rich.console import Console
 
     from ofiml.data.schema import TIME
     from ofiml.live.replay import replay
 
-    own_path = not any(one.startswith(("dataset=", "dataset.path=")) for one in overrides)
-    done = replay(given.run_id, given.uri, lambda logged: _dataset(logged, overrides), own_path=own_path)
-    if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        done.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(given.out)
+    own_path = not any(override.startswith(("dataset=", "dataset.path=")) for override in overrides)
+    result = replay(options.run_id, options.uri, lambda logged: _choose_dataset(logged, overrides), own_path=own_path)
+    if options.out is not None:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        result.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(options.out)
     console = Console()
-    _show(console, done.timings)
-    return _verdict(console, done)
+    _print_timings(console, result.timings)
+    return _print_verdict(console, result)
 
 
-def _dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The logged dataset with the overrides, or the dataset that they choose."""
-    if any(one.startswith("dataset=") for one in overrides):
+def _choose_dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Return the settings of the logged dataset with the overrides, or of the dataset that they choose."""
+    if any(override.startswith("dataset=") for override in overrides):
         chosen = OmegaConf.to_container(compose(overrides).dataset, resolve=True)
     else:
-        changes = OmegaConf.from_dotlist([one.removeprefix("dataset.") for one in overrides])
+        changes = OmegaConf.from_dotlist([override.removeprefix("dataset.") for override in overrides])
         chosen = OmegaConf.to_container(OmegaConf.merge(logged, changes))
     assert isinstance(chosen, dict)
     return {str(key): value for key, value in chosen.items()}
 
 
-def _show(console: "Console", timings: "Timings") -> None:
+def _print_timings(console: "Console", timings: "Timings") -> None:
     from rich.table import Table
 
     table = Table(
-        title="microseconds on one core, per row within a bar, per row that closes a bar, and per model call", box=None
+        title="Microseconds on one core: per row within a bar, per row that closes a bar, per model call", box=None
     )
     for column in ("", "count", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")
@@ -89,15 +93,17 @@ def _show(console: "Console", timings: "Timings") -> None:
     console.print(table)
 
 
-def _verdict(console: "Console", done: "Replay") -> int:
-    """Return 0 if the stream repeats every prediction of the run to the bit, or there is none; else 1."""
+def _print_verdict(console: "Console", result: "Replay") -> int:
+    """Print how many predictions are bit-identical. Return 1 if one of the run's differs or is missing, else 0."""
+    import numpy as np
+
     from ofiml.tracking.logged_run import BAR
 
-    before, after, run_id, differs = done.before, done.after, done.run_id, done.changed
+    before, after, run_id, changed = result.before, result.after, result.run_id, result.changed
     both = before.select(*BAR, "y_hat").join(after.select(*BAR, "y_hat"), on=BAR, how="inner", suffix="_live")
     if before.height == 0:
-        settings = ", ".join(f"dataset.{key}" for key in differs)
-        reason = f"was made with another {settings}" if differs else "predicted no bar of these sessions"
+        settings = ", ".join(f"dataset.{key}" for key in changed)
+        reason = f"was made with another {settings}" if changed else "predicted no bar of these sessions"
         console.print(
             f"{after.height:,} predictions. Run {run_id} {reason}, so there is nothing to compare.",
             highlight=False,
@@ -105,14 +111,14 @@ def _verdict(console: "Console", done: "Replay") -> int:
         )
         return 0
     bits = [both[c].to_numpy().view(np.int64) for c in ("y_hat", "y_hat_live")]
-    differ = int((bits[0] != bits[1]).sum()) + before.height - both.height
+    n_differ = int((bits[0] != bits[1]).sum()) + before.height - both.height
     console.print(
         f"{after.height:,} predictions. Run {run_id} made {before.height:,} of them; "
-        f"{'all' if differ == 0 else f'{before.height - differ:,}'} are bit-identical.",
+        f"{'all' if n_differ == 0 else f'{before.height - n_differ:,}'} are bit-identical.",
         highlight=False,
         soft_wrap=True,
     )
-    return 1 if differ else 0
+    return 1 if n_differ else 0
 
 
 if __name__ == "__main__":

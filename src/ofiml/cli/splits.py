@@ -1,11 +1,11 @@
-"""Print and draw the folds of a study, without running it."""
+"""Print and draw the folds of a study without running it."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from ofiml.cli.exits import ending_in_a_sentence
-from ofiml.cli.overrides import composed
+from ofiml.cli.exits import run_command
+from ofiml.cli.overrides import compose_config
 from ofiml.errors import ConfigError
 
 
@@ -14,25 +14,26 @@ def main(arguments: list[str] | None = None) -> int:
         prog="ofiml splits",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="The column leaking counts train rows whose interval overlaps the label of a test row.\n"
-        "The exit code is 1 if there is one.\n\n"
-        "ofiml splits split=cpcv split.n_groups=8 --out folds.png",
+        epilog="The column `leaking` counts train rows whose interval overlaps the label of a test row.\n"
+        "The exit code is 1 if there are such rows.\n\n"
+        "example:\n"
+        "  ofiml splits split=cpcv split.n_groups=8 --out folds.png",
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides as for ofiml run")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also draw the folds, as PNG")
     parser.add_argument("--config-dir", metavar="FOLDER", help="folder with your own config groups and choices")
-    given = parser.parse_intermixed_args(arguments)
-    return ending_in_a_sentence(lambda: splits(given.overrides, given.out, given.config_dir))
+    options = parser.parse_intermixed_args(arguments)
+    return run_command(lambda: print_splits(options.overrides, options.out, options.config_dir))
 
 
-def splits(overrides: list[str], out: Path | None = None, config_dir: str | None = None) -> int:
+def print_splits(overrides: list[str], out: Path | None = None, config_dir: str | None = None) -> int:
     """Print the folds as a table and, with `out`, draw them. Return 1 if a train row leaks, else 0.
 
     Raises ConfigError if `out` is not a PNG.
     """
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: the figure is a PNG; give a name that ends in .png.")
-    config = composed(overrides, "split=cpcv or split.n_folds=3", config_dir)
+    config = compose_config(overrides, "split=cpcv or split.n_folds=3", config_dir)
 
     import polars as pl
     from rich.console import Console

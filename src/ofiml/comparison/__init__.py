@@ -1,5 +1,5 @@
-"""Compare the runs of an experiment: comparable groups, number of trials, tests between runs, leaderboard.
+"""Compare the runs of an experiment, corrected for the number of trials.
 
-`groups` reads runs that share data, bars, horizon and target; `trials` counts everything that was tried; `verdicts`
-tests the runs against each other and against chance; `page` writes the result.
+`groups` reads runs that share kind, data, bars, horizon and target; `trials` counts all trials; `verdicts` tests the
+runs against each other and against chance; `page` writes the result.
 """

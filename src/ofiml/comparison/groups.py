@@ -1,4 +1,4 @@
-"""Which runs may be compared, and what each predicted and earned, as far as it is what a study writes."""
+"""Group comparable runs, and read what each predicted and earned. Tables that no study writes are refused."""
 
 import re
 import tempfile
@@ -33,21 +33,24 @@ _EQUITY: dict[str, pl.DataType] = {
     "gross": pl.Float64(),
     "net": pl.Float64(),
 }
-_SAID = (
+# Keys that the heading names in words, or that do not change the comparison.
+_UNLISTED_KEYS = (
     "bars.name",
     "bars.per",
     "horizon.length",
     "horizon.clock",
+    "horizon.size",
     "target.kind",
     "target.name",
-)  # the heading names them by itself
+)
 _UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run with its `predictions`, of a backtest its `equity` (what each bar gained), and its bootstrap's `block` in
-    ns, None where that follows from its sessions and labels.
+    """A run with its `predictions` and, after a backtest, its `equity` (the gain of each bar).
+
+    `block` is the length of its bootstrap blocks in ns; None if the length follows from sessions and labels.
     """
 
     run: ListedRun
@@ -58,103 +61,123 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that may be compared: of one kind, data set, bars, horizon and target. `again` counts the repetitions of a
-    run, by its id; `left_out` says why a run is not among the entries.
+    """Comparable runs: of one kind, dataset, bars, horizon and target.
+
+    `repetitions` counts the repetitions of a run, by its id. `left_out` has the reason for each run without an entry.
     """
 
     kind: str
     digest: str
     params: dict[str, str]
     entries: list[Entry]
-    again: dict[str, int]
+    repetitions: dict[str, int]
     left_out: list[str]
 
     @property
     def heading(self) -> str:
         name = self.entries[0].run.tags.get("dataset", "") if self.entries else ""
-        span = f"horizon {self.params.get('horizon.length')}" if self.kind == "forecast" else "the same bar"
-        rest = [f"{k} {v}" for k, v in self.params.items() if k not in _SAID and v not in ("None", "0.0")]
-        return f"{self.kind}, {safe(span)}, data {safe(name)} {safe(self.digest[:8])}; {safe(', '.join(rest))}"
+        span = f"horizon {_name_horizon(self.params)}" if self.kind == "forecast" else "the same bar"
+        rest = [f"{k} {v}" for k, v in self.params.items() if k not in _UNLISTED_KEYS and v not in ("None", "0.0")]
+        data = f"data {sanitise(name)} {sanitise(self.digest[:8])}"
+        return f"{self.kind}, {sanitise(span)}, {data}; {sanitise(', '.join(rest))}"
 
 
-def safe(text: str) -> str:
-    """A stranger's word as it may be printed: without markup, control characters or great length."""
+def _name_horizon(params: dict[str, str]) -> str:
+    """Name a horizon, such as `10s` or `500 events`."""
+    length = params.get("horizon.length", "None")
+    if length != "None":
+        return length
+    return f"{params.get('horizon.size', '').removesuffix('.0')} {params.get('horizon.clock', '')}"
+
+
+def sanitise(text: str) -> str:
+    """Make a stranger's text printable: without markup and control characters, at most 200 characters."""
     return _UNSAFE.sub("?", text)[:200]
 
 
 def group_runs(runs: list[ListedRun], selected: list[str]) -> list[list[ListedRun]]:
-    """Group the finished runs that can be compared, in the order of their first; only the `selected`, if any
-    are. Raises ConfigError if both kinds are selected, or a selected run is not there or not finished.
+    """Group the finished runs that can be compared, or only the `selected` ones, in the order of their first run.
+
+    Raises ConfigError if runs of both kinds are selected, or a selected run does not exist or is not finished.
     """
     known = {run.run_id: run for run in runs}
     for run_id in selected:
         if run_id not in known:
-            raise ConfigError(f"Run {safe(run_id)} is not in the experiment.")
+            raise ConfigError(f"Run {sanitise(run_id)} is not in the experiment.")
         run = known[run_id]
-        if not _compares(run):
-            raise ConfigError(f"Run {run_id} is not a finished study: its status is {run.status.lower()}.")
-    chosen = (
-        [known[run_id] for run_id in dict.fromkeys(selected)] if selected else [run for run in runs if _compares(run)]
+        if not _is_comparable(run):
+            raise ConfigError(f"Run {run_id} is not a finished study; its status is {run.status.lower()}.")
+    candidates = (
+        [known[run_id] for run_id in dict.fromkeys(selected)]
+        if selected
+        else [run for run in runs if _is_comparable(run)]
     )
     kinds: dict[str, list[str]] = {}
-    for run in chosen:
+    for run in candidates:
         kinds.setdefault(run.tags["kind"], []).append(run.run_id[:8])
     if selected and len(kinds) > 1:
         listed = ", ".join(f"{' '.join(ids)} {kind}" for kind, ids in sorted(kinds.items()))
         raise ConfigError(
-            f"Impacts and forecasts cannot be compared ({listed}): an impact explains the same bar, a forecast a later "
-            "return. Select runs of one kind."
+            f"Impacts and forecasts cannot be compared ({listed}): an impact explains the same bar, a forecast "
+            "predicts a later return. Select runs of one kind."
         )
     groups: dict[tuple, list[ListedRun]] = {}
-    for run in chosen:
-        groups.setdefault((run.tags["kind"], run.tags["dataset.digest"], tuple(_same(run).items())), []).append(run)
+    for run in candidates:
+        groups.setdefault(
+            (run.tags["kind"], run.tags["dataset.digest"], tuple(_select_params(run).items())), []
+        ).append(run)
     return list(groups.values())
 
 
 def read_group(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Group:
-    """Read the tables of runs of one group; what a run lacks, or what is not a study's, leaves it out."""
+    """Read the tables of the runs of one group. A run without valid tables is left out, with the reason.
+
+    `step` is called after each run, for a progress bar.
+    """
     entries: list[Entry] = []
-    again: dict[str, int] = {}
+    repetitions: dict[str, int] = {}
     left_out = []
     first_of: dict[tuple, str] = {}
     for run in runs:
-        traded = tuple(sorted((k, v) for k, v in run.params.items() if k.startswith("backtest.")))
-        same = (run.tags.get("predictions.sha256", run.run_id), traded)
+        backtest_params = tuple(sorted((k, v) for k, v in run.params.items() if k.startswith("backtest.")))
+        same = (run.tags.get("predictions.sha256", run.run_id), backtest_params)
         if same in first_of:
-            again[first_of[same]] = again.get(first_of[same], 0) + 1
+            repetitions[first_of[same]] = repetitions.get(first_of[same], 0) + 1
         else:
             try:
-                entries.append(_entry(run, uri))
+                entries.append(_read_entry(run, uri))
                 first_of[same] = run.run_id
             except ConfigError as error:
                 left_out.append(str(error))
         step()
-    others = [entry for entry in entries[1:] if not _same_outcomes(entries[0], entry)]
+    others = [entry for entry in entries[1:] if not _have_same_outcomes(entries[0], entry)]
     left_out += [f"Run {e.run.run_id}: its outcomes differ from those of run {entries[0].run.run_id}." for e in others]
-    kept = [entry for entry in entries if all(entry is not other for other in others)]
+    consistent = [entry for entry in entries if all(entry is not other for other in others)]
     first = runs[0]
-    return Group(first.tags["kind"], first.tags["dataset.digest"], _same(first), kept, again, left_out)
+    return Group(
+        first.tags["kind"], first.tags["dataset.digest"], _select_params(first), consistent, repetitions, left_out
+    )
 
 
-def _same_outcomes(one: Entry, other: Entry) -> bool:
+def _have_same_outcomes(one: Entry, other: Entry) -> bool:
     both = one.predictions.select(*BAR, "y").join(other.predictions.select(*BAR, "y"), on=BAR)
     return bool((both["y"] == both["y_right"]).all())
 
 
-def _same(run: ListedRun) -> dict[str, str]:
-    """The params that make outcomes and gains comparable; an impact has no horizon."""
+def _select_params(run: ListedRun) -> dict[str, str]:
+    """Select the params that comparable runs share; an impact has no horizon."""
     parts = ("bars.", "target.") if run.tags["kind"] == "impact" else ("bars.", "horizon.", "target.")
     return {k: v for k, v in sorted(run.params.items()) if k.startswith(parts)}
 
 
-def _compares(run: ListedRun) -> bool:
+def _is_comparable(run: ListedRun) -> bool:
     kind = run.tags.get("kind")
     return (
         run.status == "FINISHED" and not run.deleted and kind in ("forecast", "impact") and "dataset.digest" in run.tags
     )
 
 
-def _block(run: ListedRun) -> int | None:
+def _read_block_length(run: ListedRun) -> int | None:
     text = run.params.get("evaluation.block_length", "None")
     if text == "None":
         return None
@@ -167,8 +190,8 @@ def _block(run: ListedRun) -> int | None:
     return length
 
 
-def _entry(run: ListedRun, uri: str) -> Entry:
-    block = _block(run)
+def _read_entry(run: ListedRun, uri: str) -> Entry:
+    block = _read_block_length(run)
     with tempfile.TemporaryDirectory() as folder:
         paths = fetch_files(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
         if "predictions.parquet" not in paths:
@@ -183,12 +206,12 @@ def _entry(run: ListedRun, uri: str) -> Entry:
             raise ConfigError(f"The {name} of run {run.run_id} are not valid: a number is not finite.")
     if (predictions["label_end"] <= predictions["label_start"]).any():
         raise ConfigError(f"The predictions of run {run.run_id} are not valid: a label must end after it starts.")
-    equity = None if equity is None else _averaged(equity).sort("bar_close")
-    return Entry(run, _averaged(predictions).sort("bar_close", *BAR[:2]), equity, block)
+    equity = None if equity is None else _average_paths(equity).sort("bar_close")
+    return Entry(run, _average_paths(predictions).sort("bar_close", *BAR[:2]), equity, block)
 
 
-def _averaged(table: pl.DataFrame) -> pl.DataFrame:
-    """A row a bar: the mean over the paths that have it."""
+def _average_paths(table: pl.DataFrame) -> pl.DataFrame:
+    """Average the numbers of each bar over its paths, so that each bar has one row."""
     if "path" not in table.columns:
         return table
     numbers = [name for name, dtype in table.schema.items() if dtype == pl.Float64()]

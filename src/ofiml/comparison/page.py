@@ -1,4 +1,4 @@
-"""A comparison as sentences, tables and a figure."""
+"""Write a comparison as sentences, tables and a figure."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ofiml.comparison.groups import safe
+from ofiml.comparison.groups import sanitise
 from ofiml.comparison.trials import Trials
-from ofiml.comparison.verdicts import ComparedGroup
+from ofiml.comparison.verdicts import MIN_TIMES, ComparedGroup
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.ui.figure import BLUE, GREY, style_figure
 from ofiml.ui.format import DASH, format_interval, format_markdown_table, format_number
@@ -16,15 +16,15 @@ from ofiml.ui.format import DASH, format_interval, format_markdown_table, format
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
 
 LEGEND = (
-    "IC, R², net P&L and annualised Sharpe ratio are over each run's own bars; DSR is the deflated Sharpe ratio. "
-    "Common is the measure per bar over the times common to all runs, t its HAC t-statistic, p the Diebold-Mariano "
-    "p-value against the best run, set the membership in the model confidence set."
+    "IC, interval, R², net P&L, annualised Sharpe ratio and DSR (deflated Sharpe ratio) are over each run's own bars. "
+    "The other columns are over the times common to all runs: the measure (a Sharpe ratio per bar), its HAC "
+    "t-statistic, the Diebold-Mariano p-value against the best run, and whether the run is in the model confidence set."
 )
-_MAX_PAIRED = 12  # runs that a matrix has room for
+_MAX_PAIRED = 12  # a matrix of more runs is too wide
 
 
 def write_header(group: ComparedGroup) -> list[str]:
-    """Name the columns of `write_rows`; only forecasts have P&L columns."""
+    """Write the column names of `write_rows`; only forecasts have P&L columns."""
     measure = NAMES[group.measure]
     money = ["net", "Sharpe", "DSR"] if group.kind == "forecast" else []
     return ["run", "model", "inputs", "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
@@ -39,19 +39,19 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
             format_number(row.sharpe_annual, ",.1f"),
             format_number(row.dsr, ",.3f"),
         ]
-        more = f" (×{row.repeated + 1})" if row.repeated else ""
+        repetitions = f" (×{row.repeated + 1})" if row.repeated else ""
         out.append(
             [
-                f"{row.run[:8]}{more}",
-                safe(row.model),
-                safe(row.ofi if row.features in ("", "ofi_only") else f"{row.ofi} + {row.features}"),
+                f"{row.run[:8]}{repetitions}",
+                sanitise(row.model),
+                sanitise(row.ofi if row.features in ("", "ofi_only") else f"{row.ofi} + {row.features}"),
                 format_number(row.ic, ",.3f"),
                 format_interval(row.ic_low, row.ic_high),
                 format_number(row.r2, ",.4f"),
                 *(money if group.kind == "forecast" else []),
                 format_number(row.value, ",.4f"),
                 format_number(row.t, ",.1f"),
-                _p(row.p_best),
+                _format_p(row.p_best),
                 DASH if row.in_set is None else "in" if row.in_set else "out",
             ]
         )
@@ -62,15 +62,16 @@ def write_sentences(group: ComparedGroup) -> list[str]:
     """Write the test results of a group as sentences."""
     tests, measure, out = group.tests, NAMES[group.measure], []
     if tests is None:
-        out.append(f"No tests of the {measure}: these runs share too few times, or one has no backtest.")
+        missing = ", or one has no backtest" if group.measure == "sharpe" else ""
+        out.append(f"No tests of the {measure}: the runs share fewer than {MIN_TIMES} times{missing}.")
     else:
         than = f"beats {tests.benchmark[:8]}" if tests.benchmark else "has skill"
         members = sum(bool(row.in_set) for row in group.runs)
         out.append(
-            f"{measure} over {tests.times:,} common times (labels overlap {tests.overlap} later times; {tests.blocks} "
-            f"blocks of about {tests.block}): the hypothesis that no run {than} has p {_p(tests.spa)} (SPA; reality "
-            f"check {_p(tests.reality_check)}); the {1 - tests.level:.0%} model confidence set contains {members} of "
-            f"{len(group.runs)} runs."
+            f"{measure} over {tests.times:,} common times (a label overlaps up to {tests.overlap} later times; "
+            f"{tests.blocks} blocks of about {tests.block} times). p-value of the null hypothesis that no run {than}: "
+            f"{_format_p(tests.spa)} (SPA), {_format_p(tests.reality_check)} (reality check). The "
+            f"{1 - tests.level:.0%} model confidence set contains {members} of {len(group.runs)} runs."
         )
         if tests.blocks < MIN_BLOCKS:
             out.append(
@@ -85,20 +86,20 @@ def write_sentences(group: ComparedGroup) -> list[str]:
     best = max((row for row in group.runs if row.dsr == row.dsr), key=lambda row: row.dsr, default=None)
     if best is not None:
         out.append(
-            f"The best Sharpe ratio, of {best.run[:8]}, is {best.sharpe_block:.3f} per block ({best.blocks} blocks). "
-            f"By chance the best of all trials would reach {best.luck:.3f}; the true ratio exceeds that with "
-            f"probability {best.dsr:.3f} (deflated Sharpe ratio)."
+            f"Run {best.run[:8]} has the highest deflated Sharpe ratio, {best.dsr:.3f}: the probability that its true "
+            f"Sharpe ratio exceeds {best.luck:.3f} per block, which the best of all trials would reach by chance. Its "
+            f"own estimate is {best.sharpe_block:.3f} per block ({best.blocks} blocks)."
         )
-    return out + [f"Left out: {safe_sentence(reason)}" for reason in group.left_out]
+    return out + [f"Left out: {sanitise_sentence(reason)}" for reason in group.left_out]
 
 
-def safe_sentence(text: str) -> str:
+def sanitise_sentence(text: str) -> str:
     """Put a message that may quote untrusted text on one line, without markup or control characters."""
-    return " ".join(safe(word) for word in text.split())
+    return " ".join(sanitise(word) for word in text.split())
 
 
 def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> None:
-    """Print every group as a table with its sentences, and how many trials there were."""
+    """Print each group as a table with sentences, then the number of trials."""
     for group in groups:
         console.print(Text(group.heading, style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
@@ -112,18 +113,18 @@ def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> 
             console.print(Text(sentence), soft_wrap=True)
         console.print()
     console.print(Text(LEGEND), soft_wrap=True)
-    console.print(Text(trials.words()), soft_wrap=True)
+    console.print(Text(trials.describe()), soft_wrap=True)
 
 
 def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:
     """Write the comparison as Markdown, with pairwise Diebold-Mariano p-values for up to 12 runs."""
-    out = [f"# Runs of {safe(experiment)}", "", trials.words(), "", LEGEND, ""]
+    out = [f"# Runs of {sanitise(experiment)}", "", trials.describe(), "", LEGEND, ""]
     for group in groups:
         out += [f"## {group.heading}", "", format_markdown_table(write_header(group), write_rows(group)), ""]
         out += [f"- {sentence}" for sentence in write_sentences(group)] + [""]
         if group.tests and 1 < len(group.runs) <= _MAX_PAIRED:
             ids = [row.run[:8] for row in group.runs]
-            rows = [[ids[i], *(_p(p) for p in pairs)] for i, pairs in enumerate(group.tests.pairs)]
+            rows = [[ids[i], *(_format_p(p) for p in pairs)] for i, pairs in enumerate(group.tests.pairs)]
             out += [
                 "Diebold-Mariano, two-sided p that two runs are equally good:",
                 "",
@@ -134,7 +135,7 @@ def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> 
 
 
 def draw_figure(groups: list[ComparedGroup]) -> Figure:
-    """Draw each run's measure over the common times with its 95 % interval; filled: in the model confidence set."""
+    """Draw the measure of each run over the common times with its 95 % interval; the confidence set is filled."""
     tested = [(group, group.tests) for group in groups if group.tests]
 
     def draw(canvas: Figure) -> None:
@@ -142,26 +143,26 @@ def draw_figure(groups: list[ComparedGroup]) -> Figure:
         canvas.set_size_inches(9, max(3.0, 0.45 * sum(heights) + 1.2 * len(tested)))
         panels = np.atleast_1d(canvas.subplots(len(tested), 1, height_ratios=heights))
         for axis, (group, tests) in zip(panels, tested, strict=True):
-            for place, row in enumerate(reversed(group.runs)):
+            for y, row in enumerate(reversed(group.runs)):
                 axis.errorbar(
                     row.value,
-                    place,
+                    y,
                     xerr=None if row.error != row.error else row.error,
                     fmt="o",
                     color=BLUE,
                     markerfacecolor=BLUE if row.in_set else "white",
                     capsize=3,
                 )
-            names = [f"{row.run[:8]}  {safe(row.model)}, {safe(row.ofi)}" for row in reversed(group.runs)]
+            names = [f"{row.run[:8]}  {sanitise(row.model)}, {sanitise(row.ofi)}" for row in reversed(group.runs)]
             axis.set_yticks(range(len(names)), names, fontsize=8)
             axis.set_ylim(-0.7, len(names) - 0.3)
             axis.axvline(0, color=GREY, linewidth=0.8)
-            per = " of a bar" if group.measure == "sharpe" else ""
+            per = " per bar" if group.measure == "sharpe" else ""
             axis.set_xlabel(f"{NAMES[group.measure]}{per} over {tests.times:,} common times, 95 % (HAC)")
             axis.set_title(group.heading.partition(";")[0] + "; filled: in the model confidence set", fontsize=9)
 
     return style_figure(draw, legend_columns=1)
 
 
-def _p(value: float) -> str:
+def _format_p(value: float) -> str:
     return "< 0.001" if value < 0.001 else format_number(value)

@@ -1,4 +1,4 @@
-"""Count the trials of an experiment, for the multiple-testing correction of the best run."""
+"""Count the trials of an experiment, to correct the best run for multiple testing."""
 
 import math
 from collections.abc import Iterable
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from ofiml.tracking.metrics import FOLDS
 from ofiml.tracking.read import ListedRun
 
-_MOST = 10**7  # trials of one run
-_MOST_GROUPS = 1000  # that a combinatorial split may have
-_NAMED = 10  # runs whose count is no count, by name
+_MAX_TRIALS = 10**7  # of one run
+_MAX_GROUPS = 1000  # of a combinatorial split
+_MAX_NAMES = 10  # of runs in one sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """`fates` counts all runs of the experiment by how they ended; `tuned` are trials that runs say they made,
-    `planned` those that runs without a count had in their config; `odd` are the runs whose count is none that a study
-    could make, `unknown` those that planned to tune folds of which nothing says how many.
+    """The trials of an experiment.
+
+    `fates` counts its runs by status. `tuned` counts the tuning trials that runs logged, `planned` those in the configs
+    of runs without a count. `odd` lists the runs whose count no study could log, `unknown` the runs whose number of
+    folds is unknown.
     """
 
     fates: dict[str, int]
@@ -27,65 +29,70 @@ class Trials:
 
     @property
     def total(self) -> int:
+        """The number of runs and tuning trials."""
         return sum(self.fates.values()) + self.tuned + self.planned
 
-    def words(self) -> str:
+    def describe(self) -> str:
+        """Describe the count in sentences."""
         fates = ", ".join(f"{n} {fate}" for fate, n in self.fates.items())
         runs = sum(self.fates.values())
-        planned = f" and {self.planned:,} planned by runs that logged no count" if self.planned else ""
-        odd = f" The logged count of {_names(self.odd)} is not valid: its planned trials are used." if self.odd else ""
-        unknown = f" The number of folds of {_names(self.unknown)} is unknown: one is counted." if self.unknown else ""
+        planned = f" + {self.planned:,} planned by runs without a count" if self.planned else ""
+        odd = f" No valid count in {_join_ids(self.odd)}: planned trials are used." if self.odd else ""
+        unknown = f" Number of folds unknown in {_join_ids(self.unknown)}: one is used." if self.unknown else ""
         return (
             f"Trials: {self.total:,} = {runs} run{'s' * (runs != 1)} of the experiment ({fates}) + {self.tuned:,} "
-            f"tuned (all folds){planned}.{odd}{unknown} Purged runs and trials outside this "
-            "store are not counted."
+            f"tuning trials (all folds){planned}.{odd}{unknown} Purged runs and trials outside this store are not "
+            "counted."
         )
 
 
 def count_trials(runs: Iterable[ListedRun]) -> Trials:
-    """The trials of all `runs`, whatever became of them."""
+    """Count the trials of all `runs`, of any status."""
     fates: dict[str, int] = {}
     tuned = planned = 0
     odd, unknown = [], []
     for run in runs:
         fate = "deleted" if run.deleted else run.status.lower()
         fates[fate] = fates.get(fate, 0) + 1
-        made = run.metrics.get("tuning/trials")
-        if made is not None and 0 <= made <= _MOST:
-            tuned += round(made)
+        logged = run.metrics.get("tuning/trials")
+        if logged is not None and 0 <= logged <= _MAX_TRIALS:
+            tuned += round(logged)
             continue
-        if made is not None:
+        if logged is not None:
             odd.append(run.run_id)
-        each, folds = _a_fold(run.params), _folds(run)
-        planned += min(each * (folds or 1), _MOST)
-        if each and folds is None:
+        per_fold, folds = _count_planned_trials(run.params), _count_folds(run)
+        planned += min(per_fold * (folds or 1), _MAX_TRIALS)
+        if per_fold and folds is None:
             unknown.append(run.run_id)
     fates = dict(sorted(fates.items(), key=lambda fate: (fate[0] != "finished", fate[0])))
     return Trials(fates, tuned, planned, odd, unknown)
 
 
-def _a_fold(params: dict[str, str]) -> int:
-    """The trials that a run had planned for each fold."""
+def _count_planned_trials(params: dict[str, str]) -> int:
+    """Return the number of trials that a run planned per fold."""
     if params.get("tuning.enabled") != "True" or not any(key.startswith("model.space.") for key in params):
         return 0
-    return _whole(params.get("tuning.trials")) or 0
+    return _parse_whole(params.get("tuning.trials")) or 0
 
 
-def _folds(run: ListedRun) -> int | None:
-    """As many as the run logged once it had them, else as its split plans; None where that follows from the data."""
+def _count_folds(run: ListedRun) -> int | None:
+    """Return the number of folds that the run logged, else that of its split; None if it depends on the data."""
     logged = run.metrics.get(FOLDS)
-    if logged is not None and 1 <= logged <= _MOST:
+    if logged is not None and 1 <= logged <= _MAX_TRIALS:
         return round(logged)
-    groups, tested = _whole(run.params.get("split.n_groups")), _whole(run.params.get("split.n_test_groups"))
-    if groups is not None and tested is not None and groups <= _MOST_GROUPS:
-        return math.comb(groups, tested)
-    return _whole(run.params.get("split.n_folds"))
+    n_groups, n_test = (
+        _parse_whole(run.params.get("split.n_groups")),
+        _parse_whole(run.params.get("split.n_test_groups")),
+    )
+    if n_groups is not None and n_test is not None and n_groups <= _MAX_GROUPS:
+        return math.comb(n_groups, n_test)
+    return _parse_whole(run.params.get("split.n_folds"))
 
 
-def _whole(text: str | None) -> int | None:
+def _parse_whole(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 8 else None
 
 
-def _names(run_ids: list[str]) -> str:
-    rest = f" and {len(run_ids) - _NAMED} more" if len(run_ids) > _NAMED else ""
-    return f"run {', '.join(run_id[:8] for run_id in run_ids[:_NAMED])}{rest}"
+def _join_ids(run_ids: list[str]) -> str:
+    rest = f" and {len(run_ids) - _MAX_NAMES} more" if len(run_ids) > _MAX_NAMES else ""
+    return f"run {', '.join(run_id[:8] for run_id in run_ids[:_MAX_NAMES])}{rest}"

@@ -1,4 +1,4 @@
-"""Tests of compared runs: each against no skill and against the best, and the best against chance."""
+"""Test compared runs: each against no skill and against the best run, and the best against chance."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ofiml.comparison.groups import Entry, Group
 from ofiml.comparison.trials import Trials
 from ofiml.errors import ConfigError
 from ofiml.labels import measure_label_span
-from ofiml.metrics import superiority as compared
+from ofiml.metrics import superiority
 from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks
 from ofiml.metrics.hac import count_max_overlap
 from ofiml.metrics.overfitting import Overfitting, estimate_pbo
@@ -23,18 +23,22 @@ Int = NDArray[np.int64]
 
 MEASURES = ("ic", "r2", "sharpe")
 LEVEL = 0.05
-_FEWEST_TIMES = 100
+MIN_TIMES = 100  # common to all runs, for tests
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """A run of a group. Its own are IC with interval, R², net P&L, annualised Sharpe ratio and number of `rows`;
-    `repeated` counts its repetitions, which are not listed. NaN and None where not known.
+    """A run of a group. Unknown numbers are NaN or None.
 
-    `value` is the measure over the common times, `error` half the width of its 95 % interval, `t` and `p` its HAC test
-    against 0, `p_best` Diebold-Mariano's against the best, `set_p` and `in_set` the model confidence set's.
-    `sharpe_block` is the Sharpe ratio of the net gains of `blocks`, `luck` what the best of all trials reaches by
-    chance, `dsr` the probability that the true ratio exceeds it.
+    Over the run's own bars: IC with interval, R², net P&L in currency, annualised Sharpe ratio and number of `rows`.
+    `repeated` counts its repetitions, which are not listed.
+
+    Over the common times: `value` is the measure, `error` half the width of its 95 % interval, `t` and `p` its HAC test
+    against 0, `p_best` the Diebold-Mariano p-value against the best run, `set_p` and `in_set` those of the model
+    confidence set.
+
+    `sharpe_block` is the Sharpe ratio of net gains by block, `blocks` the number of blocks, `luck` the ratio that the
+    best of all trials reaches by chance, `dsr` the probability that the true ratio exceeds `luck`.
     """
 
     run: str
@@ -65,9 +69,11 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class GroupTests:
-    """The tests of all runs of a group over their common `times`: Diebold-Mariano's p of each pair, in the order of
-    the runs; p of superior ability (`spa`, `reality_check`), against the `benchmark` or (None) against no skill; and
-    the probability of overfitting. Labels reach `overlap` times on; bootstraps draw blocks of about `block` times.
+    """The tests of all runs of a group over their common `times`.
+
+    `pairs` has the Diebold-Mariano p-value of each pair, in the order of the runs. `spa` and `reality_check` are
+    p-values against the run `benchmark`, or against no skill if it is None. `pbo` is the probability of overfitting. A
+    label overlaps up to `overlap` later times; bootstraps draw from `blocks` blocks of about `block` times.
     """
 
     times: int
@@ -86,8 +92,9 @@ class GroupTests:
 
 @dataclass(frozen=True, slots=True)
 class ComparedGroup:
-    """The comparison of a group: its runs, best first, and their tests, None where they share too few times. `left_out`
-    gives the reason for each run that was left out.
+    """The comparison of a group: its runs, best first, and their tests (None if the runs share too few times).
+
+    `left_out` has the reason for each run that was left out.
     """
 
     kind: str
@@ -101,9 +108,11 @@ class ComparedGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Performances (times, runs) of the entries over the times that all have, how far labels reach into later times,
-    the number of each time's block, and the mean length of a block in times.
+class CommonTimes:
+    """The times that all runs share.
+
+    `performance` has shape (times, runs). A label overlaps up to `overlap` later times. `blocks` has the number of the
+    block of each time, and `block` is the mean number of times per block.
     """
 
     performance: Float
@@ -115,23 +124,25 @@ class Together:
 def compare_runs(
     group: Group, measure: str, trials: Trials, *, benchmark: str | None, samples: int, seed: int
 ) -> ComparedGroup:
-    """Compare the runs of a group by `measure`, against no skill or against the run `benchmark`.
+    """Compare the runs of a group by `measure`, against the run `benchmark`, or against no skill if it is None.
 
-    Raises ConfigError for a `benchmark` that is not among the entries.
+    Raises ConfigError if `benchmark` is not among the entries.
     """
     entries = group.entries
     ids = [entry.run.run_id for entry in entries]
     if benchmark is not None and benchmark not in ids:
-        raise ConfigError(f"The benchmark {benchmark} cannot be compared: its tables are not valid.")
-    runs = _deflate([_describe(entry, group) for entry in entries], entries, trials)
-    together = _together(entries, measure)
+        raise ConfigError(
+            f"The benchmark {benchmark} was left out: its tables are not valid, or it repeats another run."
+        )
+    runs = _deflate([_describe_run(entry, group) for entry in entries], entries, trials)
+    common = _align_runs(entries, measure)
     tests = None
-    if together is not None:
-        runs, tests = _test(runs, together, benchmark, samples, seed)
+    if common is not None:
+        runs, tests = _test_runs(runs, common, benchmark, samples, seed)
     return ComparedGroup(group.kind, group.heading, group.digest, measure, group.params, runs, tests, group.left_out)
 
 
-def _describe(entry: Entry, group: Group) -> ComparedRun:
+def _describe_run(entry: Entry, group: Group) -> ComparedRun:
     run = entry.run
 
     def metric(name: str) -> float:
@@ -150,16 +161,17 @@ def _describe(entry: Entry, group: Group) -> ComparedRun:
         net=metric("backtest/net_pnl"),
         sharpe_annual=metric("backtest/sharpe_net"),
         rows=entry.predictions.height,
-        repeated=group.again.get(run.run_id, 0),
+        repeated=group.repetitions.get(run.run_id, 0),
     )
 
 
 def _deflate(runs: list[ComparedRun], entries: list[Entry], trials: Trials) -> list[ComparedRun]:
-    """Each run with its deflated Sharpe ratio: of its net gains by block, against the best of all trials. The trials'
-    Sharpe ratios vary as those of the runs do, or as chance alone would make them, whichever is more: runs that are
-    much alike must not make luck look small.
+    """Add the deflated Sharpe ratio of net gains by block to each run.
+
+    The variance of the trials' Sharpe ratios is that of the runs, but at least that of chance: very similar runs must
+    not make luck look small.
     """
-    gains = [None if entry.equity is None else _by_block(entry, _lengths(entries)) for entry in entries]
+    gains = [None if entry.equity is None else _sum_by_block(entry, _list_block_lengths(entries)) for entry in entries]
     ratios = [sharpe(each) for each in gains if each is not None]
     known = np.array([ratio for ratio in ratios if ratio == ratio])
     out = []
@@ -174,26 +186,29 @@ def _deflate(runs: list[ComparedRun], entries: list[Entry], trials: Trials) -> l
     return out
 
 
-def _by_block(entry: Entry, lengths: set[int | None]) -> Float:
-    """Net gains by block."""
+def _sum_by_block(entry: Entry, lengths: set[int | None]) -> Float:
+    """Sum the net gains of each block."""
     assert entry.equity is not None
-    block = _blocks(entry.equity, entry.predictions, lengths)
+    block = _number_blocks(entry.equity, entry.predictions, lengths)
     return np.bincount(block, weights=entry.equity["net"].to_numpy()).astype(np.float64)
 
 
-def _blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
-    """The block of each row, by that of the runs' own `evaluation.block_length` whose blocks are longest: fewest."""
+def _number_blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
+    """Return the block of each row. Of the runs' block lengths, the one that makes the fewest blocks is used."""
     span = measure_label_span(predictions)
     session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
     return min((assign_blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))
 
 
-def _lengths(entries: list[Entry]) -> set[int | None]:
+def _list_block_lengths(entries: list[Entry]) -> set[int | None]:
     return {entry.block for entry in entries}
 
 
-def _together(entries: list[Entry], measure: str) -> Together | None:
-    """None where fewer than 100 times are common to all, or a run has no equity that its Sharpe ratio could be of."""
+def _align_runs(entries: list[Entry], measure: str) -> CommonTimes | None:
+    """Align the runs on their common times.
+
+    Return None if there are fewer than `MIN_TIMES`, or if a run has no equity, which a Sharpe ratio needs.
+    """
     tables = [entry.equity if measure == "sharpe" else entry.predictions for entry in entries]
     known = [table for table in tables if table is not None]
     if len(known) < len(tables) or not tables:
@@ -202,53 +217,59 @@ def _together(entries: list[Entry], measure: str) -> Together | None:
     for table in known[1:]:
         common = common.join(table.select(BAR), on=BAR, how="semi", maintain_order="left")
     times = common["bar_close"].to_numpy()
-    if len(np.unique(times)) < _FEWEST_TIMES:
+    if len(np.unique(times)) < MIN_TIMES:
         return None
     starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
     aligned = [common.join(table, on=BAR, how="left", maintain_order="left") for table in known]
     labels = common.join(entries[0].predictions, on=BAR, how="inner", maintain_order="left")
-    across = count_max_overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
+    overlap = (
+        count_max_overlap(labels["label_start"].to_numpy(), labels["label_end"].to_numpy()) if labels.height else 0
+    )
     if measure == "sharpe":
         parts = [
-            compared.compute_sharpe_contributions(np.add.reduceat(table["net"].to_numpy(), starts)) for table in aligned
+            superiority.compute_sharpe_contributions(np.add.reduceat(table["net"].to_numpy(), starts))
+            for table in aligned
         ]
     else:
-        parts = [compared.average_by_time(_of_rows(table, measure), times) for table in aligned]
-    block = np.unique(_blocks(common, entries[0].predictions, _lengths(entries))[starts], return_inverse=True)[
-        1
-    ].astype(np.int64)
+        parts = [superiority.average_by_time(_measure_rows(table, measure), times) for table in aligned]
+    block = np.unique(
+        _number_blocks(common, entries[0].predictions, _list_block_lengths(entries))[starts], return_inverse=True
+    )[1].astype(np.int64)
     performance = np.stack(parts, axis=1)
-    return Together(performance, across, block, max(across + 1, round(len(performance) / (block.max() + 1))))
+    return CommonTimes(performance, overlap, block, max(overlap + 1, round(len(performance) / (block.max() + 1))))
 
 
-def _of_rows(table: pl.DataFrame, measure: str) -> Float:
+def _measure_rows(table: pl.DataFrame, measure: str) -> Float:
     y, y_hat, mean = (table[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     return (
-        compared.compute_ic_contributions(y, y_hat)
+        superiority.compute_ic_contributions(y, y_hat)
         if measure == "ic"
-        else compared.compute_r2_contributions(y, y_hat, mean)
+        else superiority.compute_r2_contributions(y, y_hat, mean)
     )
 
 
-def _test(
-    runs: list[ComparedRun], together: Together, benchmark: str | None, samples: int, seed: int
+def _test_runs(
+    runs: list[ComparedRun], common: CommonTimes, benchmark: str | None, samples: int, seed: int
 ) -> tuple[list[ComparedRun], GroupTests]:
-    """The runs with their tests, the best first, and the tests of all."""
-    performance, across = together.performance, together.overlap
+    """Return the runs with their own tests, best first, and the tests of the whole group."""
+    performance, overlap = common.performance, common.overlap
     means = performance.mean(axis=0)
     best, columns = int(means.argmax()), range(len(runs))
     pairs = [
-        [compared.diebold_mariano(performance[:, i] - performance[:, j], across).p for j in columns] for i in columns
+        [superiority.diebold_mariano(performance[:, i] - performance[:, j], overlap).p for j in columns]
+        for i in columns
     ]
     ids = [run.run for run in runs]
     against = performance if benchmark is None else performance - performance[:, [ids.index(benchmark)]]
-    kept, which = compared.find_distinct(performance)
-    set_p = compared.confidence_set(performance[:, kept], block=together.block, samples=samples, seed=seed)[which]
-    superior = compared.superior_ability(against, together.blocks, samples=samples, seed=seed)
-    tested = []
+    distinct, column_of = superiority.find_distinct(performance)
+    set_p = superiority.confidence_set(performance[:, distinct], block=common.block, samples=samples, seed=seed)[
+        column_of
+    ]
+    superior = superiority.superior_ability(against, common.blocks, samples=samples, seed=seed)
+    tested_runs = []
     for i, run in enumerate(runs):
-        zero = compared.diebold_mariano(performance[:, i], across)
-        tested.append(
+        zero = superiority.diebold_mariano(performance[:, i], overlap)
+        tested_runs.append(
             replace(
                 run,
                 value=float(means[i]),
@@ -260,12 +281,12 @@ def _test(
                 in_set=bool(set_p[i] > LEVEL),
             )
         )
-    order = sorted(columns, key=lambda i: -tested[i].value)
+    order = sorted(columns, key=lambda i: -tested_runs[i].value)
     tests = GroupTests(
         times=len(performance),
-        blocks=int(together.blocks.max()) + 1,
-        overlap=across,
-        block=together.block,
+        blocks=int(common.blocks.max()) + 1,
+        overlap=overlap,
+        block=common.block,
         samples=samples,
         seed=seed,
         level=LEVEL,
@@ -273,6 +294,6 @@ def _test(
         pairs=[[pairs[i][j] for j in order] for i in order],
         spa=superior.spa,
         reality_check=superior.reality_check,
-        pbo=estimate_pbo(performance[:, kept]),
+        pbo=estimate_pbo(performance[:, distinct]),
     )
-    return [tested[i] for i in order], tests
+    return [tested_runs[i] for i in order], tests

@@ -1,9 +1,9 @@
 """The typed config.
 
 `load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
-`ConfigError`. Below `run.py` only these classes are seen. A name in the config looks up a class in `SCHEMAS`; nothing
-that a config brings is ever imported or called, because logged configs come from strangers. Models and readers bring
-their own schemas: those of the project's folders, and those that installed packages declare (`config.registry`).
+`ConfigError`. Everything below `cli` receives these classes. A name in a config selects a class in `SCHEMAS`. Nothing
+in a config is ever imported or called, because logged configs come from strangers. Each model and reader has its own
+schema; installed packages declare more (`config.registry`).
 """
 
 from ofiml.config.backtest import Backtest

@@ -9,7 +9,11 @@ from ofiml.units import parse_duration
 
 @dataclass(slots=True)
 class Backtest(Schema):
-    """Orders are filled one `latency` after the bar's close and pay fees per unit traded and of the traded value."""
+    """The costs and limits of the backtest.
+
+    Orders are filled one `latency` after the bar's close. They pay `fee_per_unit`, in currency, and `fee_bps` of the
+    traded value.
+    """
 
     GROUP: ClassVar[str] = "backtest"
 

@@ -1,4 +1,4 @@
-"""The schemas of bars: how events are cut."""
+"""The schemas of bars."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -10,7 +10,7 @@ from ofiml.units import parse_duration
 
 @dataclass(slots=True)
 class TimeBars(Schema):
-    """Bars of `step` each."""
+    """Bars of equal length `step`."""
 
     GROUP: ClassVar[str] = "bars"
 
@@ -29,7 +29,7 @@ class TimeBars(Schema):
 
 @dataclass(slots=True)
 class ActivityBars(Schema):
-    """Bars that close each time so much has happened: `size` in units traded, currency traded, trades or events."""
+    """Bars that close after an activity of `size`, in units traded, currency traded, trades or events."""
 
     GROUP: ClassVar[str] = "bars"
 
@@ -39,7 +39,7 @@ class ActivityBars(Schema):
 
     @property
     def step_ns(self) -> int | None:
-        """How long a bar lasts is not known before."""
+        """None: the length of a bar is not known in advance."""
         return None
 
     @property

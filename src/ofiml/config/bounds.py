@@ -1,11 +1,11 @@
-"""The bounds of a config's fields, written beside the fields:
+"""Bounds of the fields of a config, written beside the fields:
 
     @dataclass(slots=True)
     class RidgeOfi(Ofi):
         alphas: Annotated[int, at_least(1)]
 
-A `Schema` checks its fields against them, and against the options of a `Literal`, whenever it is built. What holds
-between fields is checked by its `__post_init__`, or, between groups, by `config.combination`.
+A `Schema` checks its fields against them, and against the options of a `Literal`, when it is built. Its `__post_init__`
+checks conditions between fields, and `config.combination` conditions between groups.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Rule = Callable[[str, Any], None]
 
 
 class Schema:
-    """A group of the config, `GROUP` being its name in the keys. Raises ConfigError for a value out of bounds."""
+    """A group of the config; `GROUP` is its name in the keys. Raises ConfigError for a value out of bounds."""
 
     __slots__ = ()
     GROUP: ClassVar[str] = ""
@@ -38,14 +38,14 @@ class Schema:
                     rule(key, value)
 
 
-def type_without_bounds(field: Field[Any]) -> Any:
+def strip_bounds(field: Field[Any]) -> Any:
     """Return the field's type without its bounds."""
     return get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A range of numbers, `must` being how a sentence states it; NaN lies in none."""
+    """A range of numbers, which `must` describes in messages. NaN lies in no range."""
 
     low: float
     high: float
@@ -63,36 +63,36 @@ class Interval:
 
 
 def at_least(low: float, because: str = "", *, at_most: float = float("inf")) -> Interval:
-    """Numbers from `low` on. `at_most` is a limit that no study comes near, and that the sentence leaves out."""
+    """Require a number of at least `low`. `at_most` is a limit far beyond any study; messages do not mention it."""
     return Interval(low, at_most, f"must be at least {low:g}{because}")
 
 
 def between(low: float, high: float, because: str = "") -> Interval:
-    """Numbers from `low` to `high`, both included."""
+    """Require a number from `low` to `high`, both included."""
     return Interval(low, high, f"must lie between {low:.15g} and {high:.15g}{because}")
 
 
 def within(interval: str, because: str = "") -> Interval:
-    """Numbers in an interval as it is written: `(0, 1]` leaves out 0 and includes 1."""
+    """Require a number in an interval as written: `(0, 1]` excludes 0 and includes 1."""
     low, high = (float(end) for end in interval[1:-1].split(","))
     return Interval(low, high, f"must lie in {interval}{because}", interval[0] == "(", interval[-1] == ")")
 
 
 def positive(because: str = "", *, at_most: float = float("inf")) -> Interval:
-    """Numbers above 0. `at_most` is a limit that no study comes near, and that the sentence leaves out."""
+    """Require a number above 0. `at_most` is a limit far beyond any study; messages do not mention it."""
     return Interval(0, at_most, f"must be positive{because}", open_low=True)
 
 
 def not_negative(because: str = "") -> Interval:
-    """Numbers from 0 on."""
+    """Require a number of at least 0."""
     return Interval(0, float("inf"), f"must not be negative{because}")
 
 
-SEED = within("[0, 2147483648)")  # what every generator of random numbers takes
+SEED = within("[0, 2147483648)")  # valid for every random generator in use
 
 
 def a_duration(key: str, value: str) -> None:
-    """Require a length of time, as in 10s."""
+    """Require a length of time, such as 10s."""
     parse_duration(value, key)
 
 
@@ -112,5 +112,5 @@ def each(rule: Rule) -> Rule:
 
 
 def each_once(what: str) -> Rule:
-    """Require a list without repetition; `what` names an item."""
+    """Require a list without repetition; `what` names an item in messages."""
     return lambda key, value: require(len(set(value)) == len(value), f"{key} names {what} twice.")

@@ -1,4 +1,4 @@
-"""Checks of the schemas; each failure is one sentence."""
+"""Checks shared by the schemas. A failure is one sentence."""
 
 from ofiml.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""What must hold between the groups of a config. A check raises ConfigError with a sentence that names the remedy."""
+"""Conditions between the groups of a config. Each check raises ConfigError with a sentence that names the remedy."""
 
 from ofiml.config.backtest import Backtest
 from ofiml.config.bars import ActivityBars, TimeBars
@@ -12,23 +12,23 @@ from ofiml.config.tuning import Tuning
 
 
 def check_model(model: Model, target: Target) -> None:
-    """The model does what the target needs."""
-    why = model.forbids(target.task)
-    if why is None:
+    """Check that the model fits the target: a regression or a classifier."""
+    obstacle = model.forbids(target.task)
+    if obstacle is None:
         return
     others = ", ".join(MODELS.of(target.task))
     require(
         target.task == "classification",
-        f"{why} a classifier, but the target is a return: use target=direction, or a regression model ({others}).",
+        f"{obstacle} a classifier, but the target is a return: use target=direction, or a regression model ({others}).",
     )
     require(
         target.task == "regression",
-        f"{why} a regression, but the target is a direction: use target=forecast, or a classifier ({others}).",
+        f"{obstacle} a regression, but the target is a direction: use target=forecast, or a classifier ({others}).",
     )
 
 
 def check_quantile(model: Model, tuning: Tuning, backtest: Backtest, target: Target) -> None:
-    """A quantile is not tuned, and only the median is traded on."""
+    """Check that tuning leaves the quantile alone, and that the backtest trades on a mean or median."""
     quantile = model.of_quantile
     for values in tuning.best_params:
         same = model.with_params(values).of_quantile == quantile
@@ -42,18 +42,18 @@ def check_quantile(model: Model, tuning: Tuning, backtest: Backtest, target: Tar
 
 
 def check_block(evaluation: Evaluation, target: Target, horizon: Horizon, bars: TimeBars | ActivityBars) -> None:
-    """A bootstrap block is not shorter than a label, where the length of a label is known."""
-    ahead = None if horizon.length_ns is None else horizon.length_ns + horizon.delay_ns
-    span = bars.step_ns if target.kind == "impact" else ahead
+    """Check that a bootstrap block is not shorter than a label, if the length of labels is known in advance."""
+    forecast_span = None if horizon.length_ns is None else horizon.length_ns + horizon.delay_ns
+    span = bars.step_ns if target.kind == "impact" else forecast_span
     require(
         evaluation.block_ns is None or span is None or evaluation.block_ns >= span,
         f"evaluation.block_length={evaluation.block_length} is shorter than a label: overlapping labels would count "
-        "as independent; lengthen it, or leave it null.",
+        "as independent; lengthen it, or set it to null.",
     )
 
 
 def check_forecast(target: Target, horizon: Horizon, bars: TimeBars | ActivityBars, backtest: Backtest) -> None:
-    """A forecast looks ahead by a bar or more, and its order is filled before the next decision."""
+    """Check that a forecast looks ahead by a bar or more, and that its order is filled before the next decision."""
     if isinstance(bars, ActivityBars):
         require(
             horizon.clock != bars.name or horizon.amount >= bars.size,
@@ -81,7 +81,7 @@ def check_forecast(target: Target, horizon: Horizon, bars: TimeBars | ActivityBa
 
 
 def check_impact(horizon: Horizon, ofi: Ofi, features: Features) -> None:
-    """Everything that explains an impact is of the same bar."""
+    """Check that an impact is explained by the same bar alone."""
     require(
         horizon.clock == "time",
         f"horizon={horizon.clock} needs target=forecast: target=impact explains the same bar; for bars of events or "

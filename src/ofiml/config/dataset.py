@@ -1,4 +1,4 @@
-"""The schemas of data: what is read or simulated, and what happens to rows that are not as they should be."""
+"""The schemas of data: recorded and simulated markets, and the policy for irregular rows."""
 
 import datetime as dt
 import difflib
@@ -16,34 +16,34 @@ from ofiml.units import SECOND, parse_duration
 
 @dataclass(slots=True)
 class Policy:
-    """What happens to rows of each cause: `raise` ends the run with an error, `drop` drops and counts, `keep` counts.
+    """The policy for irregular rows, by cause: `raise` stops the run, `drop` drops and counts them, `keep` counts them.
 
-    A cause has only the choices that make sense for it: what cannot be read cannot be kept.
+    A cause has only the choices that make sense for it: a row that cannot be read cannot be kept.
     """
 
-    unreadable: str = "raise"  # a cell that cannot be read, or is missing
+    unreadable: str = "raise"  # a missing cell, or one that cannot be read
     negative_size: str = "raise"
-    zero_size: str = "raise"  # a level with a price and no size
-    sentinel: str = "keep"  # a number that stands for no price; kept, it is a missing level
+    zero_size: str = "raise"  # a level with a price but no size
+    sentinel: str = "keep"  # a number that stands for no price; if kept, the level is missing
     crossed: str = "raise"  # the best bid above the best ask
-    locked: str = "keep"  # the best bid at the best ask
+    locked: str = "keep"  # the best bid equal to the best ask
     one_sided: str = "keep"  # no bid, or no ask
     order: str = "raise"  # levels out of order, or with a gap
-    clock: str = "raise"  # an event later than its receipt, by more than a second; kept, both clocks stay as they are
-    time_reversal: str = "raise"  # receipts that run back; kept, they become that of the row before, or after if late
+    clock: str = "raise"  # an event over a second later than its receipt; if kept, both clocks stay as they are
+    time_reversal: str = "raise"  # receipts that run back; if kept, a neighbouring row's receipt replaces them
     sequence: str = "keep"  # sequence numbers that run back
-    duplicate: str = "keep"  # a resting-order row that repeats the one before it, sequence number and all
-    gap: str = "keep"  # a sequence that skips some of the feed; kept, no flow is measured across it
-    no_effect: str = "keep"  # an order event that leaves the shown book as it was
-    halt: str = "keep"  # kept, no flow is measured across it
+    duplicate: str = "keep"  # a resting-order row equal to the row before it, sequence number included
+    gap: str = "keep"  # missing sequence numbers; if kept, no flow is measured across the gap
+    no_effect: str = "keep"  # an order event that does not change the shown book
+    halt: str = "keep"  # if kept, no flow is measured across it
     unknown_order: str = "keep"  # a message about an order or level that is not in the book
-    excess_size: str = "keep"  # more taken off an order than was left of it
-    order_twice: str = "keep"  # a new order with the id of one that rests
-    swept_level: str = "keep"  # a level that a later message proves gone
-    no_snapshot: str = "drop"  # differences before the first full book
+    excess_size: str = "keep"  # a cancel or trade of more than the order's remaining size
+    order_twice: str = "keep"  # a new order with the id of a resting order
+    swept_level: str = "keep"  # a level that a later message proves to be gone
+    no_snapshot: str = "drop"  # updates before the first full book
 
     def choices(self, cause: str) -> tuple[str, ...]:
-        """What the policy of a cause may be."""
+        """List the possible policies of a cause."""
         if cause in ("unreadable", "negative_size"):
             return "raise", "drop"
         if cause in ("gap", "halt", "unknown_order", "excess_size", "order_twice", "swept_level"):
@@ -55,12 +55,12 @@ class Policy:
             require_one_of(f"dataset.policy.{f.name}", getattr(self, f.name), self.choices(f.name))
 
 
-MOST_DAYS = 50_000  # a later day is for what must not be one of a study's
+MOST_DAYS = 50_000  # later days are reserved for simulations outside any study
 
 
 @dataclass(slots=True)
 class SyntheticDataset:
-    """A simulated market; docs/market.md says what each key does. `impact` is Λ in ticks a lot, a row a symbol."""
+    """A simulated market; docs/market.md explains the keys. `impact` is Λ in ticks per lot, one row per symbol."""
 
     name: str
     seed: int
@@ -106,12 +106,12 @@ class SyntheticDataset:
 
     @property
     def periods(self) -> int:
-        """Periods of a session, the last one possibly cut short."""
+        """Number of periods in a session; the last one may be shorter."""
         return -(-parse_duration(self.session_length) // parse_duration(self.period))
 
     @property
     def events_expected(self) -> float:
-        """Roughly the rows of a session: each limit order ends in a cancel or a trade."""
+        """Approximate number of rows in a session: each limit order ends in a cancel or a trade."""
         orders = 2 * self.uninformed_orders / (1 - self.excitation) + self.informed_orders
         quotes = 2.5 * self.limit_rate * parse_duration(self.session_length) / SECOND
         return len(self.impact) * (quotes + orders * self.periods)
@@ -119,7 +119,7 @@ class SyntheticDataset:
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
-        require(1 <= self.levels <= 10, "dataset.levels must be between 1 and 10.")
+        require(1 <= self.levels <= 10, "dataset.levels must lie between 1 and 10.")
         require_seed("dataset.seed", self.seed)
         require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         require(
@@ -170,18 +170,21 @@ class SyntheticDataset:
         require(all(abs(s) <= 1e3 for s in slopes), "dataset.impact: each slope must lie between -1000 and 1000.")
 
 
-CALENDARS = ("24/7", "XNYS", "XNAS")  # what needs no look-up; exchange_calendars knows a hundred
+CALENDARS = ("24/7", "XNYS", "XNAS")  # known without exchange_calendars, which is slow to import
 
 
 def files(path: str) -> list[Path]:
-    """The files that a path stands for, sorted: itself, those in the folder, or what the glob matches."""
-    found = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
-    return sorted(p for p in found if p.is_file())
+    """List the files of a path, sorted: the file itself, those in the folder, or the matches of the glob.
+
+    Hidden files in a folder are left out.
+    """
+    paths = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
+    return sorted(p for p in paths if p.is_file())
 
 
 @dataclass(slots=True)
 class FileDataset:
-    """A recorded market: `path` is a file, a folder or a glob; every file is read, in the order of their names."""
+    """A recorded market. `path` is a file, a folder or a glob; all its files are read, in the order of their names."""
 
     name: str
     path: str
@@ -206,13 +209,13 @@ class FileDataset:
         _check_limits(self.max_sessions, self.max_events)
         require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
         require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
-        _calendar(self.calendar)
+        _check_calendar(self.calendar)
         require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")
         require(
             self.levels is None or 1 <= self.levels <= 100, "dataset.levels must lie between 1 and 100, or be null."
         )
-        _hours(self.hours)
+        _check_hours(self.hours)
         for key in ("first_date", "last_date"):
             date = getattr(self, key)
             require(date is None or _is_date(date), f"dataset.{key}={date} is not a date: write 2024-10-21, or null.")
@@ -222,18 +225,18 @@ class FileDataset:
         )
 
 
-def _calendar(name: str) -> None:
+def _check_calendar(name: str) -> None:
     if name in CALENDARS:
         return
     from exchange_calendars import get_calendar_names  # takes a second to load
 
     names = get_calendar_names()
     close = difflib.get_close_matches(name, names, n=3)
-    hint = f"; did you mean {', '.join(close)}?" if close else ", as XNYS, CMES or 24/7."
+    hint = f"; did you mean {', '.join(close)}?" if close else ", such as XNYS, CMES or 24/7."
     require(name in names, f"dataset.calendar={name} is not a calendar of exchange_calendars{hint}")
 
 
-def _hours(hours: Any) -> None:
+def _check_hours(hours: Any) -> None:
     if hours in ("regular", "all"):
         return
     ok = isinstance(hours, list) and len(hours) == 2

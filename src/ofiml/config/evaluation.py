@@ -1,4 +1,4 @@
-"""The schema of how results are judged."""
+"""The schema of the evaluation."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -14,7 +14,11 @@ def _none_or_several(key: str, value: int) -> None:
 
 @dataclass(slots=True)
 class Evaluation(Schema):
-    """Intervals of `confidence_level` are from `bootstrap_samples` draws of blocks of `block_length`."""
+    """The intervals, importance, controls and leak check of a study.
+
+    Intervals have `confidence_level` and come from `bootstrap_samples` draws of blocks of `block_length`; null chooses
+    the length from sessions and labels. `decay` lists horizons as multiples of the study's.
+    """
 
     GROUP: ClassVar[str] = "evaluation"
 

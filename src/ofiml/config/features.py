@@ -1,4 +1,4 @@
-"""The schema of features beside flow."""
+"""The schema of the features other than flow."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -10,10 +10,11 @@ from ofiml.units import parse_duration
 
 @dataclass(slots=True)
 class Features(Schema):
-    """`columns` of the catalogue, which takes `trade_size` and `vpin_bucket` in units (shares, contracts, coins).
+    """The `columns` of the catalogue, and flow of other symbols.
 
-    `cross` are symbols whose last bar's OFI is a feature too, if it closed at least `cross_delay` and at most
-    `cross_max_age` before. Rows of bars with features are cached in the folder `store`.
+    `trade_size` and `vpin_bucket` are in units (shares, contracts, coins). The OFI of the last bar of each symbol in
+    `cross` is a feature if that bar closed at least `cross_delay` and at most `cross_max_age` before. Features of bars
+    are cached in the folder `store`.
     """
 
     GROUP: ClassVar[str] = "features"

@@ -19,14 +19,14 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     """Convert a composed or logged mapping to the typed config.
 
     Raises ConfigError, in one sentence, for an unknown key, a wrong type or an impossible combination. A plain mapping
-    (a logged config) may have earlier names of keys, and no interpolation: a stranger's `${oc.env:…}` would read this
-    environment.
+    (a logged config) may use earlier names of keys. It may not contain interpolations: a stranger's `${oc.env:…}` would
+    read this environment.
     """
     if isinstance(raw, DictConfig):
         try:
             raw = cast(dict[str, Any], OmegaConf.to_container(raw, resolve=True))
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{error.full_key}: {_reason(error)}.") from error
+            raise ConfigError(f"{error.full_key}: {_take_first_line(error)}.") from error
     elif "${" in repr(raw):
         raise ConfigError("The logged config contains an interpolation (${…}): replace it by its value.")
     else:
@@ -43,9 +43,9 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     if not isinstance(seeds, list):
         raise ConfigError(f"seeds is a list: write seeds=[{seeds}].")
     return Config(
-        seed=_integer("seed", raw["seed"]),
-        threads=_integer("threads", raw["threads"]),
-        seeds=[_integer("seeds", number) for number in seeds],
+        seed=_require_integer("seed", raw["seed"]),
+        threads=_require_integer("threads", raw["threads"]),
+        seeds=[_require_integer("seeds", number) for number in seeds],
         **values,
     )
 
@@ -60,9 +60,10 @@ def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any
             if not isinstance(name, str) or name not in schema:
                 raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
             schema = schema[name]
-        made = _typed(schema, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_twin(schema)), node)))
-        _finite(group, made)
-        return made
+        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_make_twin(schema)), node))
+        typed = _build_schema(schema, values)
+        _check_finite(group, typed)
+        return typed
     except ConfigKeyError as error:
         raise ConfigError(describe_unknown_key(f"{group}.{error.full_key or error.key}")) from error
     except MissingMandatoryValue as error:
@@ -72,50 +73,52 @@ def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any
         if "not a ListConfig" in str(error):
             key = f"{group}.{error.full_key}"
             raise ConfigError(f"{key} is a list: write {key}=[{node[str(error.full_key)]}].") from error
-        raise ConfigError(f"{group}.{error.full_key}: {_reason(error)}.") from error
+        raise ConfigError(f"{group}.{error.full_key}: {_take_first_line(error)}.") from error
 
 
-def _twin(schema: Any) -> type:
-    """The same fields without checks, for OmegaConf 2.3: it converts and refuses types, but does not know Literal."""
+def _make_twin(schema: Any) -> type:
+    """Make a class of the same fields without checks, for OmegaConf 2.3: it checks types but does not know Literal."""
     twins: list[tuple[str, Any, Any]] = []
     for f in fields(schema):
-        kind: Any = str if get_origin(f.type) is Literal else _twin(f.type) if is_dataclass(f.type) else f.type
+        kind: Any = str if get_origin(f.type) is Literal else _make_twin(f.type) if is_dataclass(f.type) else f.type
         twins.append((f.name, kind, field(default=f.default, default_factory=f.default_factory)))
     return make_dataclass(schema.__name__, twins)
 
 
-def _typed(schema: Any, twin: Any) -> Any:
-    """What the schema makes of its twin's values. Raises ConfigError for those that it refuses."""
+def _build_schema(schema: Any, twin: Any) -> Any:
+    """Build the schema from the values of its twin. Raises ConfigError for a value that the schema refuses."""
     values = {f.name: (f.type, getattr(twin, f.name)) for f in fields(schema)}
-    return schema(**{name: _typed(t, value) if is_dataclass(t) else value for name, (t, value) in values.items()})
+    return schema(
+        **{name: _build_schema(t, value) if is_dataclass(t) else value for name, (t, value) in values.items()}
+    )
 
 
-def _finite(path: str, value: Any) -> None:
+def _check_finite(path: str, value: Any) -> None:
     if is_dataclass(value):
         for f in fields(value):
-            _finite(f"{path}.{f.name}", getattr(value, f.name))
+            _check_finite(f"{path}.{f.name}", getattr(value, f.name))
     elif isinstance(value, dict):
         for key, item in value.items():
-            _finite(f"{path}.{key}", item)
+            _check_finite(f"{path}.{key}", item)
     elif isinstance(value, list):
         for item in value:
-            _finite(path, item)
+            _check_finite(path, item)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{path}={value} is not a finite number.")
 
 
-def _reason(error: OmegaConfBaseException) -> str:
+def _take_first_line(error: OmegaConfBaseException) -> str:
     return str(error).splitlines()[0].rstrip(".")
 
 
-def _integer(key: str, value: Any) -> int:
+def _require_integer(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{key}: {value!r} is not an integer.")
     return value
 
 
 def strip_credentials(uri: str) -> str:
-    """Remove `user:password@` and the query, which may contain a token, from a uri."""
+    """Remove `user:password@` and the query (which may contain a token) from a uri."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc and not parts.query:
         return uri
@@ -123,22 +126,22 @@ def strip_credentials(uri: str) -> str:
 
 
 def describe_unknown_key(path: str) -> str:
-    """Describe, in one sentence, a key that no schema or only another choice has."""
+    """Describe an unknown key, or a key of another choice, in one sentence that names the remedy."""
     group, _, key = path.partition(".")
     if (new := current_key(path)) is not None:
         return f"{path} has been renamed: write {new}."
     schema = SCHEMAS.get(group)
     if schema is None:
-        return f"Unknown key {path}.{_did_you_mean(group, {f.name for f in fields(Config)})}"
+        return f"Unknown key {path}.{_suggest(group, {f.name for f in fields(Config)})}"
     choices = schema if isinstance(schema, Mapping) else {group: schema}
     where = path.rpartition(".")[0] if path.startswith("model.members.") else group
     owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
     if owners:
         return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."
-    return f"Unknown key {path}.{_did_you_mean(key, {f.name for s in choices.values() for f in fields(s)}, where)}"
+    return f"Unknown key {path}.{_suggest(key, {f.name for s in choices.values() for f in fields(s)}, where)}"
 
 
-def _did_you_mean(key: str, names: set[str], group: str = "") -> str:
+def _suggest(key: str, names: set[str], group: str = "") -> str:
     close = difflib.get_close_matches(key.rsplit(".", 1)[-1], sorted(names), n=1)
     return (
         f" Did you mean {group + '.' if group else ''}{close[0]}?"

@@ -17,7 +17,7 @@ PARTS: dict[Parts, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class Ofi(Schema):
-    """`levels` of the book (null for all), in `parts`, over each of `windows`: `bar`, or a look-back like 30s."""
+    """Flow at `levels` of the book (null for all), in `parts`, over `windows`: `bar`, and look-backs such as 30s."""
 
     GROUP: ClassVar[str] = "ofi"
 
@@ -29,7 +29,7 @@ class Ofi(Schema):
 
     def __post_init__(self) -> None:
         Schema.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
-        require(bool(self.windows), "ofi.windows is empty: write [bar], or look-backs like [bar,1s,30s,5m].")
+        require(bool(self.windows), "ofi.windows is empty: write [bar], or add look-backs, as in [bar,1s,30s,5m].")
         lengths = [w if w == "bar" else parse_duration(w, "ofi.windows") for w in self.windows]
         require(0 not in lengths, "ofi.windows must be longer than 0.")
         require(len(set(lengths)) == len(lengths), f"ofi.windows names one twice: {', '.join(self.windows)}.")
@@ -37,17 +37,21 @@ class Ofi(Schema):
 
     @property
     def look_backs(self) -> list[int]:
-        """The windows besides the bar, ns, ascending."""
+        """The windows other than the bar, in ns, ascending."""
         return sorted(parse_duration(w, "ofi.windows") for w in self.windows if w != "bar")
 
 
 @dataclass(slots=True)
 class DecayOfi(Ofi):
+    """Flow summed over levels with weights that decay at `rate` per level."""
+
     rate: Annotated[float, positive()]
 
 
 @dataclass(slots=True)
 class RidgeOfi(Ofi):
+    """Flow weighted over levels by Ridge, whose penalty is chosen from `alphas` values on a log grid."""
+
     log10_alpha_low: float
     log10_alpha_high: float
     alphas: Annotated[int, at_least(1)]

@@ -1,4 +1,4 @@
-"""A resolved config in a file, as a study writes it: values only. Such files come from strangers."""
+"""Read a resolved config, as a study writes it: values only. Such a file may come from a stranger."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +13,7 @@ from ofiml.errors import ConfigError
 
 
 class PlainLoader(yaml.SafeLoader):
-    """YAML that makes no objects, and takes no aliases: our files have none, and nested ones blow up."""
+    """YAML without objects and aliases. Our files have no aliases, and nested ones can exhaust memory."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -21,9 +21,11 @@ class PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The mapping that the file holds, with today's keys, not yet typed. Raises ConfigError for what no study writes:
-    keys of no config (Hydra would build objects of some), interpolations (which read the environment), no YAML.
+def read_plain_config(path: Path) -> dict[str, Any]:
+    """Read the mapping in the file, with current key names, not yet typed.
+
+    Raises ConfigError for anything that no study writes: text that is not YAML, unknown keys (Hydra builds objects from
+    some), and interpolations (which read the environment).
     """
     try:
         raw = yaml.load(path.read_text(), Loader=PlainLoader)  # noqa: S506

@@ -1,7 +1,7 @@
-"""Records found by name: models and readers of the project's own folder, and those of installed packages.
+"""Records by name: models and readers of the project's folders, and those of installed packages.
 
 A name in a config is a key into a registry and never a path to import: configs come from strangers. A module is
-imported when its name is looked up, and only if the folder, or an entry point of an installed package, has that name.
+imported when its name is looked up, and only if the folder or an entry point of an installed package has that name.
 """
 
 import importlib
@@ -34,7 +34,7 @@ def entry_points(group: str) -> list[EntryPoint]:
 
 @lru_cache(maxsize=16)
 def _entry_points(path: tuple[str, ...]) -> Any:  # its class depends on the version of Python
-    return metadata.entry_points()  # of all groups: the search takes as long as for one
+    return metadata.entry_points()  # of all groups, which takes no longer than one group
 
 
 def name_package(entry: EntryPoint) -> str:
@@ -43,7 +43,7 @@ def name_package(entry: EntryPoint) -> str:
 
 
 def package_digest(entry: EntryPoint) -> str:
-    """Hash the code of an installed package: its version, and every Python file of the package."""
+    """Hash the version of an installed package and the content of every Python file in it."""
     file = _locate(entry.module.partition(".")[0])
     files = [] if file is None else sorted(file.parent.rglob("*.py")) if file.stem == "__init__" else [file]
     return hash_contents(name_package(entry).encode(), *(path.read_bytes() for path in files))
@@ -57,26 +57,26 @@ class Registry(Mapping[str, Record], Generic[Record]):
     choice
         The config group that the names belong to (`model`, `dataset`), for error messages.
     package
-        The own folder as a package. A module `NAME` in it has the record, unless it starts with _ or the package lists
-        it as `SHARED`.
+        The project's folder as a package. Module `NAME` in it has the record NAME. Modules that start with _, and those
+        that the package lists in `SHARED`, have no record.
     attribute
-        What the record is called in its module.
+        The name of the variable that holds the record in its module.
     group
         The entry-point group. An entry point NAME = "module:attribute" of an installed package refers to its record.
     kind
         The class of the records.
     packages
-        Whether packages of the folder hold records as well, in their `__init__`.
+        Whether packages in the folder have records too, in their `__init__`.
     reserved
-        Own names that have no record in the folder, and that no installed package may take.
+        Names that have no record in the folder, and that installed packages may not use.
 
     Raises
     ------
     KeyError
-        From `registry[name]`, for a name that nobody has.
+        From `registry[name]`, for an unknown name.
     ConfigError
-        From `registry[name]`, for a name that two packages declare, or a package and the project, for an installed
-        package whose record cannot be loaded, and for a record of another kind or name. Other names are not affected.
+        From `registry[name]`, if two packages, or a package and the project, declare the name; if the record of an
+        installed package cannot be loaded; and if the record has another class or name. Other names are not affected.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Registry(Mapping[str, Record], Generic[Record]):
         self.packages, self.reserved = packages, reserved
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self.own(), *self.installed()}))
+        return iter(sorted({*self.list_own(), *self.list_installed()}))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -103,17 +103,17 @@ class Registry(Mapping[str, Record], Generic[Record]):
         return name in list(iter(self))
 
     def __getitem__(self, name: str) -> Record:
-        entries = self.installed().get(name, [])
+        entries = self.list_installed().get(name, [])
         self.check_claims(name)
-        if name in self.own():
+        if name in self.list_own():
             module = f"{self.package}.{name}"
             record = getattr(importlib.import_module(module), self.attribute, None)
-            return self._checked(name, record, f"{self.choice}={name}", f"{module}:{self.attribute}")
+            return self._check_record(name, record, f"{self.choice}={name}", f"{module}:{self.attribute}")
         if not entries:
             raise KeyError(name)
         return self._load(entries[0])
 
-    def own(self) -> list[str]:
+    def list_own(self) -> list[str]:
         """List the names of the folder."""
         # The folder is imported by name, as imports run from it to this package.
         folder = importlib.import_module(self.package)
@@ -121,43 +121,42 @@ class Registry(Mapping[str, Record], Generic[Record]):
         names = {module.name for module in modules if self.packages or not module.ispkg}
         return sorted(name for name in names - getattr(folder, "SHARED", frozenset()) if not name.startswith("_"))
 
-    def installed(self) -> dict[str, list[EntryPoint]]:
-        """Map each name that installed packages declare to their entry points: one, unless packages clash."""
-        found: dict[str, list[EntryPoint]] = {}
+    def list_installed(self) -> dict[str, list[EntryPoint]]:
+        """Map each name of installed packages to its entry points: one, or several if packages clash."""
+        by_name: dict[str, list[EntryPoint]] = {}
         for entry in entry_points(self.group):
-            found.setdefault(entry.name, []).append(entry)
-        return found
+            by_name.setdefault(entry.name, []).append(entry)
+        return by_name
 
-    def loadable(self) -> dict[str, Record]:
-        """Map every name to its record, without those of installed packages that cannot be loaded."""
+    def load_all(self) -> dict[str, Record]:
+        """Map every name to its record. Records of installed packages that cannot be loaded are left out."""
         records = {}
         for name in self:
             try:
                 records[name] = self[name]
-            except ConfigError:  # raised, with its sentence, when the name itself is looked up
+            except ConfigError:  # a look-up of the name itself raises it
                 continue
         return records
 
-    def defaults(self) -> dict[str, dict[str, Any]]:
-        """Map each name of an installed package to the values of its NAME.yaml, which stands beside the file of the
-        record. Nothing is imported. A file that is missing or cannot be read counts as {"name": NAME}: the schema of
-        the record then says what is missing.
+    def read_defaults(self) -> dict[str, dict[str, Any]]:
+        """Map each name of an installed package to the values of NAME.yaml beside the file of the record.
+
+        Nothing is imported. For a file that is missing or cannot be read, the values are {"name": NAME}; the schema of
+        the record then reports what is missing.
         """
-        return {name: _read_defaults(name, entries[0]) for name, entries in self.installed().items()}
+        return {name: _read_defaults(name, entries[0]) for name, entries in self.list_installed().items()}
 
     def source_digest(self, name: str) -> str | None:
-        """Hash the code of an installed package's record: its version, and every Python file of the package. None for
-        an own record.
-        """
-        entries = self.installed().get(name, [])
-        if not entries or name in self.own():
+        """Hash the package of an installed record (`package_digest`); return None for a record of the project."""
+        entries = self.list_installed().get(name, [])
+        if not entries or name in self.list_own():
             return None
         return package_digest(entries[0])
 
     def check_claims(self, name: str) -> None:
-        """Raise ConfigError for a name that two packages declare, or a package and the project."""
-        entries = self.installed().get(name, [])
-        if entries and name in {*self.own(), *self.reserved}:
+        """Raise ConfigError if two packages, or a package and the project, declare the name."""
+        entries = self.list_installed().get(name, [])
+        if entries and name in {*self.list_own(), *self.reserved}:
             raise ConfigError(
                 f"{self.choice}={name} is declared by {name_package(entries[0])}, but ofiml has its own {self.choice} "
                 f"{name}: uninstall that package, or rename its entry point."
@@ -172,26 +171,26 @@ class Registry(Mapping[str, Record], Generic[Record]):
             raise ConfigError(f"{where}: a name consists of letters, digits and _, and starts with a letter.")
         try:
             record = entry.load()
-        except Exception as error:  # whatever somebody else's module raises
+        except Exception as error:  # somebody else's module may raise anything
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(f"{where} cannot be loaded ({reason}): fix or uninstall that package.") from error
-        return self._checked(entry.name, record, where, entry.value)
+        return self._check_record(entry.name, record, where, entry.value)
 
-    def _checked(self, name: str, record: Any, where: str, value: str) -> Record:
+    def _check_record(self, name: str, record: Any, where: str, value: str) -> Record:
         kind = self.kind.__name__
         if not isinstance(record, self.kind):
             raise ConfigError(f"{where}: {value} must be a {kind}, not a {type(record).__name__}.")
-        named = getattr(record, "name", name)
-        if named != name:
-            raise ConfigError(f"{where}: the {kind} {value} has the name {named}; it must be {name}.")
+        own_name = getattr(record, "name", name)
+        if own_name != name:
+            raise ConfigError(f"{where}: the {kind} {value} has the name {own_name}; it must be {name}.")
         return record
 
 
 class Schemas(Mapping[str, type[Schema]], Generic[Schema]):
-    """The schemas of a config group's choices by name: those of a registry's records, and `fixed` ones before them.
+    """The schemas of a config group by choice: the `fixed` ones, then those of a registry's records.
 
-    `items` and `values` leave out installed packages that cannot be loaded, so that a message about other choices does
-    not fail with them. `schemas[name]` raises what `Registry[name]` raises.
+    `items` and `values` leave out installed packages that cannot be loaded, so that messages about other choices
+    still work. `schemas[name]` raises what `Registry[name]` raises.
     """
 
     def __init__(
@@ -201,7 +200,7 @@ class Schemas(Mapping[str, type[Schema]], Generic[Schema]):
 
     @property
     def registry(self) -> Registry[Any]:
-        """The registry, which is looked up late: the folder of the records imports this package."""
+        """The registry, looked up late because the folder of the records imports this package."""
         return self._registry()
 
     def __iter__(self) -> Iterator[str]:
@@ -221,12 +220,12 @@ class Schemas(Mapping[str, type[Schema]], Generic[Schema]):
         return schema
 
     def items(self) -> ItemsView[str, type[Schema]]:
-        """Every name with its schema."""
-        found = {name: record.config for name, record in self.registry.loadable().items()}
-        return ({**self._fixed} | {name: found[name] for name in found if name not in self._fixed}).items()
+        """List every name with its schema."""
+        schemas = {name: record.config for name, record in self.registry.load_all().items()}
+        return ({**self._fixed} | {name: schemas[name] for name in schemas if name not in self._fixed}).items()
 
     def values(self) -> ValuesView[type[Schema]]:
-        """Every schema, in the order of the names."""
+        """List every schema, in the order of the names."""
         return dict(self.items()).values()
 
 
@@ -240,13 +239,13 @@ def _read_defaults(name: str, entry: EntryPoint) -> dict[str, Any]:
 
 
 def _locate(module: str) -> Path | None:
-    """Find the file of a module without importing it or its parents; None where there is none."""
+    """Find the file of a module without importing the module or its parents; return None if there is no file."""
     path, spec = None, None
     parts = module.split(".")
     for k in range(len(parts)):
         name = ".".join(parts[: k + 1])
-        found = (finder.find_spec(name, path) for finder in sys.meta_path if hasattr(finder, "find_spec"))
-        spec = next((one for one in found if one is not None), None)
+        specs = (finder.find_spec(name, path) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next((one for one in specs if one is not None), None)
         if spec is None:
             return None
         path = spec.submodule_search_locations

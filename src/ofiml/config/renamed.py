@@ -1,9 +1,9 @@
-"""Earlier names of config keys: a logged config and the params of a logged run have the names of their time."""
+"""Earlier names of config keys, which logged configs and the params of logged runs may contain."""
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Today's key by the earlier one. The keys of a model are those of a blend's members too.
+#: The current name of each earlier key. Keys of `model` are also keys of the members of a blend.
 RENAMED = {
     "evaluation.bootstrap": "evaluation.bootstrap_samples",
     "evaluation.level": "evaluation.confidence_level",
@@ -19,7 +19,7 @@ RENAMED = {
 
 
 def current_key(path: str) -> str | None:
-    """Return today's name of a key, None if `path` is not an earlier one."""
+    """Return the current name of an earlier key; None if `path` is not an earlier name."""
     parts = path.split(".")
     if parts[:2] == ["model", "members"] and len(parts) == 4:
         new = RENAMED.get(f"model.{parts[3]}")
@@ -28,7 +28,7 @@ def current_key(path: str) -> str | None:
 
 
 def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a logged config with today's keys. A triple barrier was a direction with a stop, and is a form now."""
+    """Return a logged config with current keys. A triple barrier, once a direction with a stop, is now a form."""
     renamed = {group: _rename_group(str(group), node) for group, node in raw.items()}
     model = renamed.get("model")
     if isinstance(model, dict) and isinstance(model.get("members"), dict):
@@ -48,7 +48,7 @@ def _rename_group(group: str, node: Any) -> Any:
 
 
 def rename_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the flat params of a logged run with today's keys."""
+    """Return the flat params of a logged run with current keys."""
     renamed = {current_key(key) or key: value for key, value in params.items()}
     if renamed.get("target.form") == "direction" and renamed.get("target.stop", "None") != "None":
         renamed["target.form"] = "triple_barrier"

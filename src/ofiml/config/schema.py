@@ -45,8 +45,10 @@ SCHEMAS: dict[str, type | Mapping[str, type]] = {
 
 @dataclass(slots=True)
 class Config(Schema):
-    """One study. `seed` feeds every random choice; with `seeds`, each fold's model is fitted with each of them too;
-    `threads` is how many folds or sessions run side by side.
+    """The config of a study.
+
+    `seed` determines every random choice. The model of each fold is also fitted with each of `seeds`. `threads` is the
+    number of folds or sessions that run in parallel; results do not depend on it.
     """
 
     seed: Annotated[int, SEED]

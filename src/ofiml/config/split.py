@@ -1,4 +1,4 @@
-"""The schemas of how rows are divided into train and test."""
+"""The schemas of splits: the division of rows into train and test."""
 
 from dataclasses import dataclass
 from math import comb
@@ -14,7 +14,7 @@ _MAX_FOLDS = 1000
 
 @dataclass(slots=True)
 class Split(Schema):
-    """What all splits have; `session_out` has no more."""
+    """The config that all splits share; `session_out` has no other."""
 
     GROUP: ClassVar[str] = "split"
 
@@ -27,12 +27,17 @@ class Split(Schema):
 
     @property
     def trains_on_later(self) -> bool:
-        """Whether rows that come after the test block train: cross-validation, which nobody could have traded."""
+        """Whether train rows may follow test rows, as in cross-validation: nobody could have traded such forecasts."""
         return True
 
 
 @dataclass(slots=True)
 class WalkForward(Split):
+    """Walk-forward folds.
+
+    `first_train` is the share of rows before fold 0; `window` is the share of rows in the window of a rolling split.
+    """
+
     by: CutBy
     n_folds: Annotated[int, at_least(1)]
     first_train: Annotated[float, within("(0, 1)", ": the share of rows before fold 0")]
@@ -52,6 +57,8 @@ class WalkForward(Split):
 
 @dataclass(slots=True)
 class Combinatorial(Split):
+    """Combinatorial purged cross-validation: `n_test_groups` of `n_groups` blocks of time are tested in each fold."""
+
     by: CutBy
     n_groups: int
     n_test_groups: int

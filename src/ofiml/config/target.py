@@ -1,4 +1,4 @@
-"""The schemas of what is explained: the horizon and the label."""
+"""The schemas of the horizon and the label."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -11,7 +11,10 @@ from ofiml.units import parse_duration
 
 @dataclass(slots=True)
 class Horizon(Schema):
-    """How far ahead, on which `clock`: a `length` of time, or a `size` of book events or of units traded."""
+    """The horizon on its `clock`: a `length` of time, or a `size` in book events or units traded.
+
+    It starts one decision `delay` after the bar's close.
+    """
 
     GROUP: ClassVar[str] = "horizon"
 
@@ -33,12 +36,12 @@ class Horizon(Schema):
 
     @property
     def length_ns(self) -> int | None:
-        """How long a horizon of events or volume lasts is not known before."""
+        """The length in ns; None for a horizon of events or volume, whose length is not known in advance."""
         return None if self.length is None else parse_duration(self.length, "horizon.length")
 
     @property
     def amount(self) -> float:
-        """`size` as a number; 0 for a horizon of time."""
+        """`size`, or 0 for a horizon of time."""
         return self.size or 0.0
 
     @property
@@ -55,10 +58,10 @@ _NEEDS_FORECAST = "needs target.kind=forecast: an impact has no horizon."
 
 @dataclass(slots=True)
 class Target(Schema):
-    """What is made of the mid's move: a return in its `unit`, a direction, or which of two barriers it meets first,
-    `stop` ticks below or `take_profit` ticks above.
+    """The label: the return of the mid in `unit`, its direction, or the first of two barriers that it touches.
 
-    `dead_band` is the share of train rows whose direction counts as none; `look_back` is the window of the volatility.
+    The barriers lie `stop` ticks below and `take_profit` ticks above. `dead_band` is the share of train rows whose move
+    counts as no direction. `look_back` is the window of the volatility.
     """
 
     GROUP: ClassVar[str] = "target"
@@ -73,19 +76,21 @@ class Target(Schema):
 
     def __post_init__(self) -> None:
         Schema.__post_init__(self)
-        given = [self.stop, self.take_profit].count(None)
+        n_missing = [self.stop, self.take_profit].count(None)
         if self.form == "triple_barrier":
-            require(given == 0, "A triple barrier needs target.stop and target.take_profit: use target=triple_barrier.")
+            require(
+                n_missing == 0, "A triple barrier needs target.stop and target.take_profit: use target=triple_barrier."
+            )
             require(not self.dead_band, "target.dead_band must be 0 for a triple barrier: its barriers are the band.")
             require(self.kind == "forecast", f"target=triple_barrier {_NEEDS_FORECAST}")
         else:
             require(
-                given == 2,
+                n_missing == 2,
                 "target.stop and target.take_profit belong to a triple barrier: use target=triple_barrier, or leave "
                 "both null.",
             )
         if self.task == "classification":
-            require(self.unit == "ticks", "target.unit: a direction has no unit; leave it ticks.")
+            require(self.unit == "ticks", "target.unit: a direction has no unit; use target.unit=ticks.")
         require(
             self.form == "direction" or not self.dead_band,
             "target.dead_band belongs to a direction: use target=dead_band.",
@@ -98,7 +103,7 @@ class Target(Schema):
 
     @property
     def task(self) -> TaskType:
-        """What a model of it does: a return is regressed, the other forms have the labels -1, 0 and 1."""
+        """Regression for a return; classification for the other forms, whose labels are -1, 0 and 1."""
         return "regression" if self.form == "return" else "classification"
 
     @property
@@ -110,12 +115,12 @@ class Target(Schema):
 
     @property
     def look_back_ns(self) -> int:
-        """0 for none."""
+        """The window of the volatility in ns; 0 without one."""
         return 0 if self.look_back is None else parse_duration(self.look_back, "target.look_back")
 
     @property
     def label(self) -> str:
-        """What a study of it is called."""
+        """The name of the target in the title of a study."""
         if self.form == "triple_barrier":
             stop, take_profit = self.barriers
             return f"triple barrier (+{take_profit:g}, -{stop:g} ticks)"

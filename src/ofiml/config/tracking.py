@@ -9,7 +9,7 @@ from ofiml.config.checks import require
 
 @dataclass(slots=True)
 class Tracking(Schema):
-    """The run is logged under `experiment` in the store at `uri`."""
+    """The MLflow experiment and store (`uri`) in which a run is logged."""
 
     GROUP: ClassVar[str] = "tracking"
 

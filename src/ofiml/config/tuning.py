@@ -10,8 +10,10 @@ from ofiml.config.checks import require
 
 @dataclass(slots=True)
 class Tuning(Schema):
-    """`generation` trials learn from the same earlier ones, so that as many may run at once. `best_params` are model
-    parameters of each fold, which replace those of `model` where nothing is tuned.
+    """The search inside each fold.
+
+    The trials of a `generation` learn from the same earlier trials, so that they may run in parallel. With tuning off,
+    `best_params`, one mapping per fold, replace the parameters of `model`.
     """
 
     GROUP: ClassVar[str] = "tuning"

@@ -106,7 +106,7 @@ def replay(
     with Stages() as stages, stages.start_stage("sessions", len(inputs)) as bar:
         for group in _group_sessions(_read_sessions(inputs, config, bar), config.features.cross):
             rows += _stream_sessions(group, config, run, timings)
-            comparable += [] if changed else run.comparable(group, config.features.cross)
+            comparable += [] if changed else run.list_comparable(group, config.features.cross)
             del group  # frees its events before the next group is read
     types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
     after = pl.DataFrame(rows, schema=dict(zip(Prediction._fields, types, strict=True)), orient="row")
@@ -200,7 +200,7 @@ def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.in
 def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Prediction]:
     """Stream sessions together, and predict each bar that has a mid and lies in the test block of a fold."""
     for session in group:
-        run.check(session)
+        run.check_session(session)
     predict = Predictor(group, config, run, timings)
     predict.warm_up()
     streams = [_build_stream(session, config) for session in group]
@@ -244,7 +244,7 @@ class Predictor:
         self.flow = FlowRow(windows, config.ofi.normalise, list_flow_groups(config.ofi))
         self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in group]
-        self.own = [run.own(s) is not None for s in group]
+        self.own = [run.find_session(s) is not None for s in group]
         self.others = CrossBars(config.features)
         self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
@@ -268,7 +268,7 @@ class Predictor:
             flows.append(bar.ofi)
         for i, bar in sorted(bars, key=lambda item: item[1].close):
             symbol, session = self.keys[i]
-            fold = self.run.fold(bar.close, own=self.own[i])
+            fold = self.run.choose_fold(bar.close, own=self.own[i])
             if fold < 0 or np.isnan(bar.mid):
                 continue
             start = time.perf_counter_ns()

@@ -114,7 +114,7 @@ def print_survey(survey: Survey, console: Console) -> None:
     if survey.sessions:
         console.print(table)
     for s in survey.sessions:
-        counts = (("dropped", s.quality.dropped), ("flagged and kept", s.quality.kept))
+        counts = (("dropped", s.quality.dropped), ("irregular but kept", s.quality.kept))
         parts = [f"{word} {_format_counts(count)}" for word, count in counts if count] + s.quality.notes
         if parts:
             console.print(f"{s.symbol} {s.date}: {'; '.join(parts)}", highlight=False, soft_wrap=True, markup=False)

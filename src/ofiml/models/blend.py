@@ -53,10 +53,10 @@ class BlendModel(Config):
     def of_quantile(self) -> float | None:
         return next(iter(self.members.values())).of_quantile
 
-    def without_effect(self) -> dict[str, str]:
+    def explain_unused_keys(self) -> dict[str, str]:
         inert = {f"members.{name}.space": "members of a blend are not tuned; leave it out" for name in self.members}
         for name, member in self.members.items():
-            inert |= {f"members.{name}.{key}": reason for key, reason in member.without_effect().items()}
+            inert |= {f"members.{name}.{key}": why for key, why in member.explain_unused_keys().items()}
         return inert
 
     def forbids(self, task: TaskType) -> str | None:

@@ -52,7 +52,7 @@ class LgbmModel(Config):
     def of_quantile(self) -> float | None:
         return self.quantile if self.objective == "quantile" else None
 
-    def without_effect(self) -> dict[str, str]:
+    def explain_unused_keys(self) -> dict[str, str]:
         inert = {}
         if self.objective != "quantile":
             inert["quantile"] = f"the objective is {self.objective}; use objective=quantile"

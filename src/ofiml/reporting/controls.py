@@ -1,4 +1,4 @@
-"""The distance of the model from its controls, and the result of the leak check, in sentences."""
+"""Sentences on the controls of a study and on its leak check."""
 
 from ofiml.metrics.estimates import Estimate
 from ofiml.ui.format import format_estimate, format_number
@@ -16,39 +16,40 @@ NAMES: dict[ControlName, str] = {
 
 
 def describe_controls(controls: dict[ControlName, Control] | None, *, distances: bool = True) -> list[str]:
-    """Write the model's IC and R² less those of each control, with intervals, and any warning.
+    """Write the gain of the model over each control, with intervals, and warnings about controls that show skill.
 
-    With `distances=False` (quantile forecasts, which IC and R² do not judge) only warnings are written.
+    The gain is in IC, or in R² for the zero forecast. With `distances=False` (quantile forecasts, for which IC and R²
+    are no measures) only warnings are written.
     """
     if controls is None:
         return []
-    by_ic = [f"{_distance(c.above.ic)} against {NAMES[k]}" for k, c in controls.items() if k != "zero"]
-    zero = f"{_distance(controls['zero'].above.r2)} against {NAMES['zero']}"
+    by_ic = [f"{_format_gain(c.above.ic)} against {NAMES[k]}" for k, c in controls.items() if k != "zero"]
+    zero = f"{_format_gain(controls['zero'].above.r2)} against {NAMES['zero']}"
     lines = [f"Controls, gain of the model in IC: {', '.join(by_ic)}; in R²: {zero}."]
-    # A zero forecast has no IC; the R² of permuted and random-walk labels says nothing.
-    distance = {k: c.above.r2 if k == "zero" else c.above.ic for k, c in controls.items()}
-    below = [NAMES[k] for k, d in distance.items() if d.high < 0]
-    beside = [NAMES[k] for k, d in distance.items() if not (d.low > 0 or d.high < 0)]  # NaN shows nothing either
-    if all(d.low != d.low for d in distance.values()):
-        beside = []
+    # A zero forecast has no IC; the R² of permuted and random-walk labels is meaningless.
+    gains = {k: c.above.r2 if k == "zero" else c.above.ic for k, c in controls.items()}
+    worse_than = [NAMES[k] for k, d in gains.items() if d.high < 0]
+    undecided = [NAMES[k] for k, d in gains.items() if not (d.low > 0 or d.high < 0)]  # also if the interval is NaN
+    if all(d.low != d.low for d in gains.values()):
+        undecided = []
         lines[0] += " There are too few blocks of time for intervals."
-    if below:
-        lines[0] += f" The model is worse than {' and '.join(below)}."
-    if beside:
-        lines[0] += f" It is not shown to beat {', '.join(beside)}."
+    if worse_than:
+        lines[0] += f" The model is worse than {_join_names(worse_than)}."
+    if undecided:
+        lines[0] += f" The model does not significantly beat {_join_names(undecided)}."
     if not distances:
         lines = []
     for name, control in controls.items():
         if control.skill:
             lines.append(
-                f"Warning: the pipeline finds skill in {NAMES[name]}, which have none (IC {control.ic:.3f}, "
+                f"Warning: the pipeline finds skill with {NAMES[name]}, where there is none (IC {control.ic:.3f}, "
                 f"{control.ic_low:.3f} … {control.ic_high:.3f}). Do not trust its results."
             )
     return lines
 
 
 def describe_leak_check(leak_check: LeakCheck | None) -> list[str]:
-    """Write what the leak check compared, or that it was switched off."""
+    """Write the result of the leak check, or that it was switched off."""
     if leak_check is None:
         return ["Leak check switched off (evaluation.leak_check=false)."]
     refitted = leak_check.refitted
@@ -59,8 +60,13 @@ def describe_leak_check(leak_check: LeakCheck | None) -> list[str]:
     ]
 
 
-def _distance(distance: Estimate) -> str:
-    """The distance with its interval, or alone where there are too few blocks for one."""
-    if distance.low != distance.low:
-        return format_number(distance.value)
-    return format_estimate(distance.value, distance.low, distance.high)
+def _join_names(names: list[str]) -> str:
+    """Join names as `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _format_gain(gain: Estimate) -> str:
+    """Format the gain with its interval, or alone if there are too few blocks for an interval."""
+    if gain.low != gain.low:
+        return format_number(gain.value)
+    return format_estimate(gain.value, gain.low, gain.high)

@@ -1,4 +1,4 @@
-"""The files of a study. Each appears whole or not at all."""
+"""Write the files of a study. Each appears whole or not at all."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +15,7 @@ from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
 
-KEPT = [
+PREDICTION_COLUMNS = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
     *("y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"),
 ]
@@ -29,7 +29,7 @@ def resolve_config(config: Config) -> dict[str, Any]:
 
 
 def resolve_tuned_config(study: Study) -> dict[str, Any]:
-    """Return the config of a tuned study with tuning off and its best parameters: it gives the same predictions."""
+    """Return the config of a tuned study with its best parameters and tuning off, which gives the same predictions."""
     mapping = resolve_config(study.config)
     mapping["tuning"] |= {"enabled": False, "best_params": [dict(fold.best) for fold in study.report.tuning]}
     return mapping
@@ -38,16 +38,18 @@ def resolve_tuned_config(study: Study) -> dict[str, Any]:
 def write_study(study: Study, folder: Path) -> list[Path]:
     """Write the files of a study into `folder` and return their paths.
 
-    Always: config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures, models. With a backtest:
-    equity.parquet, the gain of each bar. Of a tuned study: tuned.yaml. Of a simulated market: truth.json.
+    Every study has config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures and models. A
+    backtest adds equity.parquet (the gain of each bar), tuning adds tuned.yaml, a simulated market truth.json.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    _whole(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
+    _write_atomically(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
     if study.report.tuning:
-        _whole(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
-    more = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
-    predictions = study.predictions.select([*KEPT, *more]).with_columns(pl.col("bar_close").cast(TIME))
+        _write_atomically(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
+    optional = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
+    predictions = study.predictions.select([*PREDICTION_COLUMNS, *optional]).with_columns(
+        pl.col("bar_close").cast(TIME)
+    )
     tables = {"predictions": predictions, "fills": study.fills}
     if study.gains is not None:
         tables["equity"] = study.gains.with_columns(pl.col("bar_close").cast(TIME))
@@ -56,20 +58,25 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         table.write_parquet(target.with_suffix(".tmp"))
         target.with_suffix(".tmp").replace(target)
     if study.truths:
-        _whole(folder / "truth.json", to_json(study.truths).encode())
+        _write_atomically(folder / "truth.json", to_json(study.truths).encode())
     for name, figure in draw_figures(study).items():
         figure.savefig(folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
-    _whole(folder / "tables.md", write_tables(study.report).encode())
+    _write_atomically(folder / "tables.md", write_tables(study.report).encode())
     # Last, so that a folder with a report is complete.
-    _whole(folder / "report.json", study.report.to_json().encode())
-    own = ["config.yaml", "report.json", *(f"{name}.parquet" for name in tables), *["truth.json"] * bool(study.truths)]
-    own += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
-    return [*(folder / name for name in own), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
+    _write_atomically(folder / "report.json", study.report.to_json().encode())
+    names = [
+        "config.yaml",
+        "report.json",
+        *(f"{name}.parquet" for name in tables),
+        *["truth.json"] * bool(study.truths),
+    ]
+    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
+    return [*(folder / name for name in names), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
 
 
-def _whole(path: Path, content: bytes) -> None:
+def _write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(content)
     temporary.replace(path)

@@ -1,4 +1,4 @@
-"""The folds of a splitter as a table and as a figure."""
+"""Print and draw the folds of a split."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,14 +39,14 @@ def show_folds(divided: DividedRows, console: Console) -> None:
     rows = divided.rows
     for fold in divided.folds:
         numbers = [f"{n:,}" for n in (len(fold.train), fold.purged, fold.embargoed, len(fold.test))]
-        trains = _ends(*rows.known_at[fold.train[[0, -1]]].tolist())
-        spans = ", ".join(_span(rows, start, until) for start, until in _merged(fold))
+        trains = _format_ends(*rows.known_at[fold.train[[0, -1]]].tolist())
+        spans = ", ".join(_format_span(rows, start, until) for start, until in _merge_spans(fold))
         table.add_row(str(fold.index), numbers[0], trains, *numbers[1:], spans, str(count_leaks(rows, fold)))
     console.print(table)
 
 
-def _merged(fold: Fold) -> list[tuple[int, int]]:
-    """The spans of the fold, with touching spans joined."""
+def _merge_spans(fold: Fold) -> list[tuple[int, int]]:
+    """Return the tested spans of the fold, with adjacent spans joined."""
     out: list[tuple[int, int]] = []
     for span in fold.spans:
         if out and out[-1][1] == span.start:
@@ -56,13 +56,13 @@ def _merged(fold: Fold) -> list[tuple[int, int]]:
     return out
 
 
-def _span(rows: Rows, start: int, until: int) -> str:
+def _format_span(rows: Rows, start: int, until: int) -> str:
     first, last = np.searchsorted(rows.known_at, [start, until])
-    return _ends(int(rows.known_at[first]), int(rows.known_at[last - 1]))
+    return _format_ends(int(rows.known_at[first]), int(rows.known_at[last - 1]))
 
 
-def _ends(first: int, last: int) -> str:
-    """`01-02 09:30 to 11:00`, with the second date where it is another."""
+def _format_ends(first: int, last: int) -> str:
+    """Format two times as `01-02 09:30 to 11:00`; the second has a date if it differs."""
     a, b = (format_time(at)[5:16] for at in (first, last))
     return f"{a} to {b[6:] if a[:5] == b[:5] else b}"
 
@@ -78,35 +78,35 @@ def draw_folds(figure: Figure, divided: DividedRows) -> None:
         axis.barh(fold.index, total, color=_PALE, alpha=0.35, height=0.7, linewidth=0)
         drawn = ((fold.train, BLUE), (fold.test, DARK), (fold.embargoed_rows, _AMBER), (fold.purged_rows, RED))
         for positions, colour in drawn:
-            _bars(axis, fold.index, positions, at, step, _HAIRLINE * total, colour)
-    named = {"train": BLUE, "test": DARK, "embargoed": _AMBER, "purged": RED}
+            _draw_bars(axis, fold.index, positions, at, step, _HAIRLINE * total, colour)
+    legend = {"train": BLUE, "test": DARK, "embargoed": _AMBER, "purged": RED}
     axis.set_ylim(len(folds) - 0.4, -0.6)
     axis.set_xlim(0, total)
     axis.set_axisbelow(True)
     axis.set_ylabel("fold")
     ticks = np.unique(np.linspace(0, len(folds) - 1, min(len(folds), 20)).round().astype(int))
     axis.set_yticks(ticks, [str(t) for t in ticks])
-    _dates(axis, rows)
+    _mark_dates(axis, rows)
     purged, embargoed = (sum(n) for n in zip(*((f.purged, f.embargoed) for f in folds), strict=True))
     axis.set_title(f"{len(folds)} folds: {purged:,} train rows purged, {embargoed:,} embargoed", fontsize=11)
-    for label, colour in named.items():  # each once, whether or not a fold has such rows
+    for label, colour in legend.items():  # one entry each, even if no fold has such rows
         axis.barh([0], [0], color=colour, label=label)
 
 
-def _bars(
-    axis: Axes, y: int, positions: Int64, at: NDArray[np.float64], step: float, least: float, colour: str
+def _draw_bars(
+    axis: Axes, y: int, positions: Int64, at: NDArray[np.float64], step: float, min_width: float, colour: str
 ) -> None:
-    """A bar for each run of neighbouring rows, from a bar's length before its first known time to its last."""
+    """Draw each run of consecutive rows as one bar, from one step before its first known time to its last."""
     if len(positions) == 0:
         return
     cuts = np.flatnonzero(np.diff(positions) > 1)
     first, last = positions[np.r_[0, cuts + 1]], positions[np.r_[cuts, len(positions) - 1]]
     left = np.maximum(at[first] - step, 0)
-    widths = np.maximum(at[last] - left, least)
+    widths = np.maximum(at[last] - left, min_width)
     axis.broken_barh(list(zip(left, widths, strict=True)), (y - 0.35, 0.7), facecolor=colour, linewidth=0)
 
 
-def _dates(axis: Axes, rows: Rows) -> None:
+def _mark_dates(axis: Axes, rows: Rows) -> None:
     """Mark the open of each date, and label as many dates as fit."""
     starts = (rows.hours.ends - (rows.hours.close - rows.hours.open)) / _HOUR
     for start in starts[1:]:

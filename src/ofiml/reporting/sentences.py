@@ -1,4 +1,4 @@
-"""The verdict of a study in sentences: the claim, the costs, the features that matter, and the data."""
+"""Write the verdict of a study in sentences: the finding, the costs, the features that matter, and the data."""
 
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.oracle import OracleSkill
@@ -24,32 +24,32 @@ def write_sentences(study: Study) -> list[str]:
     report, config = study.report, study.config
     scores, quantile = report.metrics, config.model.of_quantile
     if quantile is None:
-        lines = [_finding(report.kind, scores.pooled, scores.bootstrap.blocks)]
+        lines = [_describe_finding(report.kind, scores.pooled, scores.bootstrap.blocks)]
     else:
-        lines = [_covered(quantile, scores.pooled)]
+        lines = [_describe_quantile(quantile, scores.pooled)]
     if "beyond_max_events" in report.dataset.dropped or config.dataset.max_sessions:
         lines[0] += " Only part of the data was used (dataset.max_events, dataset.max_sessions): this is not a result."
-    lines.append(_t_statistics(scores.hac, report.backtest))
+    lines.append(_describe_hac(scores.hac, report.backtest))
     if scores.symbols is not None:
-        lines.append(_symbols(scores.symbols))
+        lines.append(_describe_symbols(scores.symbols))
     if config.split.trains_on_later:
-        lines.append(_cross_validated(report))
+        lines.append(_describe_cross_validation(report))
     if scores.oracle is not None and quantile is None:
-        lines.append(_oracle(scores.oracle))
+        lines.append(_describe_oracle(scores.oracle))
     lines += describe_controls(report.controls, distances=quantile is None)
     lines += describe_leak_check(report.leak_check)
     if report.seeds:
-        lines.append(_seeds(report.seeds))
+        lines.append(_describe_seeds(report.seeds))
     if report.impact:
         windows, mean = len(report.impact.r2_windows), format_number(report.impact.r2_window_mean, ".4f")
         lines.append(f"Mean in-sample R² of best-level flow over {windows} half-hour windows: {mean}.")
     if report.backtest:
-        lines.append(_backtest(report.backtest, scores))
-    return [*lines, *_parts(report), _importance(report.explained), *_data(report)]
+        lines.append(_describe_backtest(report.backtest, scores))
+    return [*lines, *_describe_strata(report), _describe_importance(report.explained), *_describe_data(report)]
 
 
-def _finding(kind: str, pooled: dict[Measure, Estimate], blocks: int) -> str:
-    """The claim: a finding needs the intervals of both IC and rank IC above 0."""
+def _describe_finding(kind: str, pooled: dict[Measure, Estimate], blocks: int) -> str:
+    """Describe the finding, which needs the intervals of both IC and rank IC above 0."""
     what = "forecast" if kind == "forecast" else "price impact"
     ic, rank_ic, r2 = pooled["ic"], pooled["rank_ic"], pooled["r2"]
     if blocks < MIN_BLOCKS:
@@ -62,46 +62,48 @@ def _finding(kind: str, pooled: dict[Measure, Estimate], blocks: int) -> str:
     if ic.low > 0 and rank_ic.low > 0:
         if r2.low > 0:
             return f"There is a {what}: the intervals of IC, rank IC and R² lie above 0."
-        return f"There is weak evidence of a {what}: the intervals of IC and rank IC lie above 0, that of R² does not."
+        return (
+            f"There is weak evidence of a {what}: the intervals of IC and rank IC lie above 0, but that of R² does not."
+        )
     if ic.high < 0 and rank_ic.high < 0:
         return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
-    return f"No {what} found: the intervals of IC and rank IC do not both exclude 0 on the same side."
+    return f"No {what} found: a finding needs the intervals of both IC and rank IC above 0."
 
 
-def _covered(quantile: float, pooled: dict[Measure, Estimate]) -> str:
-    """The coverage and pinball loss of a quantile forecast."""
+def _describe_quantile(quantile: float, pooled: dict[Measure, Estimate]) -> str:
+    """Describe the coverage and pinball loss of a quantile forecast."""
     share, loss = pooled["coverage"], pooled["pinball"]
     of_loss = [format_number(number, ".4f") for number in (loss.value, loss.low, loss.high)]
     return (
         f"Forecast of the {quantile:g}-quantile: {share.value:.1%} of the labels lie at or below it "
         f"({share.low:.1%} … {share.high:.1%}). Its pinball loss is {of_loss[0]} ({of_loss[1]} … {of_loss[2]}). "
-        "IC and R² do not judge a quantile."
+        "IC and R² do not measure a quantile forecast."
     )
 
 
-def _t_statistics(hac: HacStatistics, backtest: Performance | None) -> str:
-    """t-statistics that allow for autocorrelation and overlapping labels."""
-    slope = f"slope {format_number(hac.slope.t, '.1f')} (estimate {format_number(hac.slope.value, '.2f')})"
-    tests = [f"IC {format_number(hac.ic.t, '.1f')}", slope]
+def _describe_hac(hac: HacStatistics, backtest: Performance | None) -> str:
+    """Describe the t-statistics, which allow for autocorrelation and overlapping labels."""
+    slope_t, slope = format_number(hac.slope.t, ".1f"), format_number(hac.slope.value, ".2f")
+    tests = [f"IC {format_number(hac.ic.t, '.1f')}", f"slope of label on prediction {slope_t} (estimate {slope})"]
     if backtest and backtest.fills:
         tests.append(f"net gain per bar {format_number(backtest.net_t, '.1f')}")
     return f"HAC t-statistics ({hac.lag} lags): {', '.join(tests)}."
 
 
-def _symbols(symbols: list[SymbolScore]) -> str:
-    """The symbols whose IC differs from 0 at a false-discovery rate of 5 %."""
+def _describe_symbols(symbols: list[SymbolScore]) -> str:
+    """Describe the symbols whose IC differs from 0 at a false-discovery rate of 5 %."""
     discoveries = [one for one in symbols if one.q <= _FALSE_DISCOVERIES]
-    named = ", ".join(f"{one.symbol} {one.ic:.3f}" for one in discoveries[:_MAX_SYMBOLS])
+    names = ", ".join(f"{one.symbol} {one.ic:.3f}" for one in discoveries[:_MAX_SYMBOLS])
     more = ", …" if len(discoveries) > _MAX_SYMBOLS else ""
-    listed = f" ({named}{more})" if discoveries else ""
+    listed = f" ({names}{more})" if discoveries else ""
     return (
         f"The IC of {len(discoveries)} of {len(symbols)} symbols{listed} differs from 0 at a false-discovery rate of "
         f"{_FALSE_DISCOVERIES:.0%} (Benjamini-Hochberg)."
     )
 
 
-def _cross_validated(report: Report) -> str:
-    """The caveat on folds that train on later rows, and the range over their paths."""
+def _describe_cross_validation(report: Report) -> str:
+    """Describe the caveat of folds that train on later rows, and the range over their paths."""
     sentence = (
         f"Cross-validated: the {len(report.folds)} folds also train on later data, so they measure robustness, "
         "not tradable performance."
@@ -119,23 +121,23 @@ def _cross_validated(report: Report) -> str:
     return f"{sentence} Range over {len(paths)} paths: {', '.join(shown)}."
 
 
-def _oracle(oracle: OracleSkill) -> str:
-    """The model's share of the oracle's skill; for a direction, in measures that do not depend on scale."""
+def _describe_oracle(oracle: OracleSkill) -> str:
+    """Describe the model's share of the oracle's skill; for a direction, in measures that do not depend on scale."""
     of_return: dict[Measure, str] = {"ic": "IC", "r2": "R²"}
     of_direction: dict[Measure, str] = {"rank_ic": "rank IC", "hit_rate": "hit rate"}
     names = of_return if "ic" in oracle.values else of_direction
-    reaches = " and ".join(f"{name} {format_number(oracle.values[key])}" for key, name in names.items())
+    oracle_skill = " and ".join(f"{name} {format_number(oracle.values[key])}" for key, name in names.items())
     if not oracle.planted:
         return (
-            f"This market has no informed orders. From the mid's return to the efficient price alone the oracle "
-            f"reaches {reaches}; any further skill is chance."
+            f"This market has no informed orders. The oracle uses only the mid's return to the efficient price, and "
+            f"reaches {oracle_skill}; any skill beyond that is chance."
         )
-    reached = " and ".join(format_number(oracle.shares[key], ".0%") for key in names)
-    return f"The oracle, which knows the true parameters, reaches {reaches}; this model reaches {reached} of that."
+    shares = " and ".join(format_number(oracle.shares[key], ".0%") for key in names)
+    return f"The oracle, which knows the true parameters, reaches {oracle_skill}; this model reaches {shares} of that."
 
 
-def _seeds(seeds: SeedVariation) -> str:
-    """How much the results vary with the seed."""
+def _describe_seeds(seeds: SeedVariation) -> str:
+    """Describe how much the results vary with the seed."""
     fits = len(seeds.runs)
     if fits == 1:
         return "Fitted with one seed only: give more seeds to see how much the results vary."
@@ -150,19 +152,20 @@ def _seeds(seeds: SeedVariation) -> str:
     return f"Fitted with {fits} seeds, mean ± sd (min … max): {', '.join(parts)}."
 
 
-def _backtest(b: Performance, scores: Scores) -> str:
-    """Gains and costs of trading the forecasts."""
+def _describe_backtest(b: Performance, scores: Scores) -> str:
+    """Describe the gains and costs of trading the forecasts."""
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     ratio, low, high = (format_number(number, ".2f") for number in (b.sharpe_net, b.sharpe_low, b.sharpe_high))
     return (
         f"Backtest, in currency{mean}: gross {b.gross_pnl:,.2f} - costs {b.costs:,.2f} = net {b.net_pnl:,.2f}; "
         f"{b.traded:,.0f} lots in {b.fills:,.0f} fills, {b.unfilled:,.0f} lots unfilled for lack of size; net Sharpe "
-        f"{ratio} ({low} … {high}; per bar, annualised), maximum drawdown {b.max_drawdown:,.2f}.{_survival(b, scores)}"
+        f"{ratio} ({low} … {high}; per bar, annualised), maximum drawdown {b.max_drawdown:,.2f}."
+        f"{_describe_survival(b, scores)}"
     )
 
 
-def _survival(backtest: Performance, scores: Scores) -> str:
-    """Whether the profit survives costs; empty where there are too few data for a verdict."""
+def _describe_survival(backtest: Performance, scores: Scores) -> str:
+    """Describe whether the profit survives costs; empty if there are too few data for a verdict."""
     if backtest.fills == 0:
         return " No forecast exceeded the cost of a trade."
     low = scores.pooled["ic"].low
@@ -175,14 +178,14 @@ def _survival(backtest: Performance, scores: Scores) -> str:
     return " The forecast survives trading costs."
 
 
-def _parts(report: Report) -> list[str]:
-    """The IC by horizon, and by time of day and volatility."""
+def _describe_strata(report: Report) -> list[str]:
+    """Describe the IC by horizon, time of day and volatility."""
     lines = []
     if report.decay:
         over = ", ".join(f"{d.horizon} {format_number(d.ic, '.2f')}" for d in report.decay)
         lines.append(f"IC by horizon: {over}.")
     kinds = {"time_of_day": "by time of day", "volatility": "by volatility"}
-    within = {
+    by_kind = {
         word: ", ".join(
             f"{s.stratum} {format_number(s.ic, '.2f')}"
             for s in report.strata
@@ -190,11 +193,11 @@ def _parts(report: Report) -> list[str]:
         )
         for kind, word in kinds.items()
     }
-    return [*lines, f"IC {'; '.join(f'{word}: {values}' for word, values in within.items())}."]
+    return [*lines, f"IC {'; '.join(f'{word}: {values}' for word, values in by_kind.items())}."]
 
 
-def _importance(use: FeatureUse) -> str:
-    """The features that the forecasts depend on."""
+def _describe_importance(use: FeatureUse) -> str:
+    """Describe the features on which the forecasts depend."""
     shares = [f"{f.family} {f.share:.0%}" for f in use.families if f.share == f.share]
     parts = [f"share of |SHAP|: {', '.join(shares)}"] if shares else ["the forecasts are constant"]
     if use.permutation and use.permutation.agreement == use.permutation.agreement:
@@ -206,18 +209,18 @@ def _importance(use: FeatureUse) -> str:
     return f"Importance: {'; '.join(parts)}."
 
 
-def _data(report: Report) -> list[str]:
-    """The numbers of events and bars read, used and dropped, and the notes of the readers."""
+def _describe_data(report: Report) -> list[str]:
+    """Describe the numbers of events and bars read, used and dropped, and the notes of the readers."""
     dataset, rows = report.dataset, report.rows
     dropped = dataset.dropped | {k: v for k, v in rows.dropped.items() if v}
-    counted = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
+    dropped_counts = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
     kept = ", ".join(f"{v:,} {k}" for k, v in dataset.kept.items())
     lines = [
         f"Data: {dataset.events:,} events, {rows.used:,} of {rows.bars:,} bars used; "
-        f"dropped: {counted}{f'; irregular but kept: {kept}' if kept else ''}. "
+        f"dropped: {dropped_counts}{f'; irregular but kept: {kept}' if kept else ''}. "
         f"Predictions sha256 {report.predictions.sha256[:16]}…"
     ]
     lines += [f"Note: {note}." for note in dataset.notes]
     if rows.never_known:
-        lines.append(f"Note: not available in these data: {', '.join(rows.never_known)}.")
+        lines.append(f"Note: features without any value in these data: {', '.join(rows.never_known)}.")
     return lines

@@ -1,4 +1,4 @@
-"""Results by stratum and by horizon, as Markdown tables."""
+"""Write results by stratum and by horizon as Markdown tables."""
 
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.strata import StratumScore
@@ -10,7 +10,7 @@ _DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", 
 
 
 def write_tables(report: Report) -> str:
-    """Write the strata and the decay of the report, each under its heading."""
+    """Write the results by stratum and, for a forecast, by horizon, each under a heading."""
     level = f"{report.metrics.bootstrap.level:.0%}"
     parts = [f"## By stratum\n\nOut of sample; intervals {level}.\n\n{write_strata(report.strata)}"]
     if report.decay:

@@ -1,4 +1,4 @@
-"""The verdict of a study as text: the end of a run's output and the top of its MLflow page."""
+"""Write the verdict of a study as text, for the terminal and for the page of its MLflow run."""
 
 from pathlib import Path
 
@@ -24,25 +24,25 @@ def write_title(study: Study) -> str:
 
 
 def name_inputs(ofi: Ofi, features: Features) -> str:
-    """Name the inputs of the model, as `mlofi` or `mlofi + full`."""
+    """Name the inputs of the model, such as `mlofi` or `mlofi + full`."""
     return ofi.name if features.name == "ofi_only" else f"{ofi.name} + {features.name}"
 
 
 def name_market(study: Study) -> str:
-    """Name symbols and days, as `AMZN 2012-06-21` or `SYN, 6 sessions from 2024-01-01`."""
+    """Name symbols and days, such as `AMZN 2012-06-21` or `SYN, 6 sessions from 2024-01-01`."""
     sessions = study.report.dataset.sessions
     symbols = ", ".join(sorted({s.symbol for s in sessions}))
     days = sorted(s.session for s in sessions)
     return f"{symbols} {days[0]}" if len(days) == 1 else f"{symbols}, {len(days)} sessions from {days[0]}"
 
 
-def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
+def print_verdict(study: Study, folder: Path, run: str | None, console: Console) -> None:
     """Print the verdict of `study`, the folder of its files and, if tracked, its MLflow run."""
     console.print(write_title(study), style="bold", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for column in _header(study):
+    for column in _list_columns(study):
         table.add_column(column, justify="right" if table.columns else "left")
-    for row in _rows(study):
+    for row in _list_rows(study):
         table.add_row(*row)
     console.print(table)
     for line in [*write_sentences(study), f"Files: {folder}"]:
@@ -57,16 +57,16 @@ def show(study: Study, folder: Path, run: str | None, console: Console) -> None:
 
 def write_page(study: Study) -> str:
     """Write the verdict and the tables as Markdown for the run's MLflow page."""
-    table = format_markdown_table(_header(study), _rows(study))
+    table = format_markdown_table(_list_columns(study), _list_rows(study))
     sentences = [f"- {line}" for line in write_sentences(study)]
     return "\n".join([f"**{write_title(study)}**", "", *sentences, "", table, "", write_tables(study.report)])
 
 
-def _header(study: Study) -> list[str]:
+def _list_columns(study: Study) -> list[str]:
     return ["out of sample", "pooled", f"{study.report.metrics.bootstrap.level:.0%} interval", "by fold"]
 
 
-def _rows(study: Study) -> list[list[str]]:
+def _list_rows(study: Study) -> list[list[str]]:
     scores, rows = study.report.metrics, []
     for name, m in scores.pooled.items():
         of_folds = [f.values[name] for f in scores.folds]

@@ -1,4 +1,4 @@
-"""The parts of a report on data, folds, reduction, model and tuning."""
+"""Describe the data, folds, reduction, model and tuning of a study for its report."""
 
 import hashlib
 
@@ -28,7 +28,7 @@ from ofiml.ui.format import format_time
 
 
 def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset) -> DatasetReport:
-    """Describe the sessions, with rows dropped and kept added up over them."""
+    """Describe the sessions; rows dropped and kept are summed over them."""
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
     for s in sessions:
@@ -47,7 +47,7 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
 
 
 def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
-    """Count the bars, and name the features without a value in any row: this feed or market does not have them."""
+    """Count the bars, and name the features without a value in any row, which this feed or market does not have."""
     labelled = fitted.labelled
     columns = labelled.select(pl.col(list_feature_columns(fitted.config.features)).cast(pl.Float64).fill_nan(None))
     return RowCounts(
@@ -59,7 +59,7 @@ def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
 
 
 def describe_ofi(fitted: FittedStudy) -> OfiReport:
-    """Describe the reduction over levels and its weights in each fold."""
+    """Describe the reduction over levels, and its weights in each fold if it learns any."""
     ofi, learned = fitted.config.ofi, describe_reducers([r.pipeline.reducer for r in fitted.results])
     return OfiReport(ofi.name, ofi.normalise, learned.weights, learned.explained)
 
@@ -72,7 +72,7 @@ def describe_model(fitted: FittedStudy) -> ModelReport:
 
 
 def describe_folds(fitted: FittedStudy) -> list[FoldReport]:
-    """Describe each fold: numbers of rows, times, tested spans."""
+    """Describe each fold: numbers of rows, first and last times, tested spans."""
     return [_describe_fold(result, fitted.divided.rows) for result in fitted.results]
 
 

@@ -1,7 +1,8 @@
-"""The JSON border: typed records become JSON, and JSON, which a stranger may have written, becomes typed records.
+"""Write typed records as JSON, and read them from JSON, which a stranger may have written.
 
-A dataclass is an object with its fields as keys, but for a field whose metadata has another `key`, and a mapping whose
-metadata has a `prefix`: its entries stand among the other keys, each with that prefix. NaN and infinity are null.
+A dataclass becomes an object with its fields as keys, with two exceptions. A field whose metadata has a `key` gets that
+key. A mapping whose metadata has a `prefix` gets no key: its entries stand among the others, each with that prefix. NaN
+and infinity become null.
 """
 
 import json
@@ -46,8 +47,8 @@ def encode(value: object) -> Json:
 def read_json(kind: type[T], text: str, path: str) -> T:
     """Read a record of this dataclass from JSON; null becomes NaN where a number is expected.
 
-    Parts that may be None may also be missing. `path` names the record in messages. Raises ConfigError for anything
-    else.
+    A part that may be None may also be missing. `path` names the record in messages. Raises ConfigError for text that
+    is not JSON, and where `decode` does.
     """
     try:
         value = json.loads(text)
@@ -62,7 +63,7 @@ def decode(kind: type[T], value: object, path: str) -> T:
     Raises ConfigError for a missing, unknown or mistyped value.
     """
     if not isinstance(value, dict):
-        raise _refused(path, "an object")
+        raise _mismatch(path, "an object")
     hints, rest, parts = get_type_hints(kind), dict(value), {}
     inline = sorted((f for f in fields(kind) if "prefix" in f.metadata), key=lambda f: -len(f.metadata["prefix"]))  # type: ignore[arg-type]
     for f in fields(kind):  # type: ignore[arg-type]
@@ -89,46 +90,46 @@ def _decode(kind: Any, value: object, path: str) -> Any:
         return _decode_union(arguments, value, path)
     if origin is Literal:
         if value not in arguments:
-            raise _refused(path, f"one of {', '.join(arguments)}")
+            raise _mismatch(path, f"one of {', '.join(arguments)}")
         return value
     if origin is list:
         if not isinstance(value, list):
-            raise _refused(path, "a list")
+            raise _mismatch(path, "a list")
         return [_decode(arguments[0], one, f"{path}[{i}]") for i, one in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
-            raise _refused(path, "an object")
+            raise _mismatch(path, "an object")
         of_key, of_value = arguments
         return {_decode(of_key, k, path): _decode(of_value, one, f"{path}.{k}") for k, one in value.items()}
     if kind is float:
         return _decode_float(value, path)
     if isinstance(kind, type) and is_dataclass(kind):
         return decode(kind, value, path)
-    if type(value) is not kind:  # a bool is no int here
-        raise _refused(path, {int: "a whole number", str: "a text", bool: "true or false", type(None): "null"}[kind])
+    if type(value) is not kind:  # a bool does not count as an int
+        raise _mismatch(path, {int: "a whole number", str: "text", bool: "true or false", type(None): "null"}[kind])
     return value
 
 
 def _decode_float(value: object, path: str) -> float:
-    """Keep a whole number an int, so that it is written as it was read."""
+    """Decode a number. A whole number stays an int, so that it is written as it was read."""
     if value is None:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _refused(path, "a number")
+        raise _mismatch(path, "a number")
     return value
 
 
 def _decode_union(kinds: tuple[Any, ...], value: object, path: str) -> Any:
     if value is None and type(None) in kinds:
         return None
-    refusals = []
+    errors = []
     for kind in kinds:
         if kind is not type(None):
             try:
                 return _decode(kind, value, path)
             except ConfigError as error:
-                refusals.append(error)
-    raise refusals[0]
+                errors.append(error)
+    raise errors[0]
 
 
 def _allows_none(kind: Any) -> bool:
@@ -139,14 +140,14 @@ def _key(f: Field[Any]) -> str:
     return str(f.metadata.get("key", f.name))
 
 
-def _refused(path: str, expected: str) -> ConfigError:
+def _mismatch(path: str, expected: str) -> ConfigError:
     return ConfigError(f"{path} must be {expected}.")
 
 
-def flat(report: Mapping[str, Any]) -> dict[str, float]:
-    """List every number of a report by its path, except the runtime: a reproduction must repeat them.
+def flatten_numbers(report: Mapping[str, Any]) -> dict[str, float]:
+    """Map the path of every number of a report to the number, without the runtime. A reproduction must repeat them all.
 
-    `report` is the JSON mapping of this or another version.
+    `report` is the JSON mapping of a report of any version.
     """
     numbers: dict[str, float] = {}
 

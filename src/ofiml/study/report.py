@@ -1,7 +1,7 @@
 """The typed report of a study: the numbers of the verdict and the evidence for them.
 
-Terminal, MLflow page, figures and leaderboard read nothing else. In report.json (`study.json_border`) the keys are the
-names below. An undefined value, here NaN or None, is null there.
+Terminal, MLflow page and figures show these numbers and no others. The keys of report.json are the names of the fields
+below (`study.json_border`). An undefined value is NaN or None here and null there.
 """
 
 import hashlib
@@ -29,8 +29,9 @@ from ofiml.validation.leak_check import LeakCheck
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A session: its date, number of events and input digest, `tick` and `size_unit` as in the config, and the numbers
-    of rows dropped and kept by cause.
+    """A session: its symbol, date, number of events and input digest; `tick` and `size_unit` as in the config.
+
+    `quality` has the numbers of rows dropped and kept, by cause.
     """
 
     symbol: str
@@ -44,7 +45,7 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """The data of all sessions: events, rows `dropped` and `kept` by cause, and the book's `levels`."""
+    """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book."""
 
     name: str
     digest: str
@@ -59,8 +60,9 @@ class DatasetReport:
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Numbers of `bars`, of those `used` (with a label) and of those `dropped` by cause, and the features without a
-    value in any row.
+    """Numbers of `bars`, of bars `used` (with a label) and of bars `dropped` by cause.
+
+    `never_known` lists the features without a value in any row.
     """
 
     bars: int
@@ -71,8 +73,10 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True)
 class OfiReport:
-    """The reduction over levels. If it learns, `weights` and `explained` (a share) are per fold, or per group of flow
-    and fold; else they are None.
+    """The reduction over levels.
+
+    If it learns, `weights` and `explained` (a share) have one entry per fold, or per group of flow and fold; otherwise
+    they are None.
     """
 
     name: str
@@ -93,8 +97,9 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class SpanReport:
-    """A tested span: bars that close in [start, until), UTC, their `path` if there are several, and the number of
-    labelled `rows`.
+    """A tested span: bars that close in [start, until), UTC, and the number of labelled `rows` among them.
+
+    `path` is None unless the split has paths.
     """
 
     start: str = field(metadata={"key": "from"})
@@ -105,9 +110,7 @@ class SpanReport:
 
 @dataclass(frozen=True, slots=True)
 class FoldReport:
-    """A fold: numbers of rows, first and last times (UTC), the tested `spans`, and the dead band in ticks (None without
-    one).
-    """
+    """A fold: numbers of rows, first and last times (UTC), tested `spans`, and the dead band, or None."""
 
     fold: int
     train_rows: int
@@ -124,7 +127,7 @@ class FoldReport:
 
 @dataclass(frozen=True, slots=True)
 class PredictionsDigest:
-    """The `predictions_sha256` and the number of predicted rows with a label."""
+    """The digest of the predictions (`predictions_sha256`), and the number of predicted rows with a label."""
 
     sha256: str
     rows: int
@@ -132,8 +135,9 @@ class PredictionsDigest:
 
 @dataclass(frozen=True, slots=True)
 class TuningReport:
-    """A tuned fold: the `best` parameters, the `importance` of each (its share of the score's variance; None if the
-    score does not vary), and all trials.
+    """A tuned fold: its `best` parameters and all its trials.
+
+    `importance` is each parameter's share of the variance of the score; None if the score does not vary.
     """
 
     fold: int
@@ -144,7 +148,7 @@ class TuningReport:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Seconds by stage."""
+    """Seconds spent in each stage."""
 
     seconds: dict[str, float]
 
@@ -187,7 +191,7 @@ class Report:
 def read_report(text: str) -> Report:
     """Read the text of a report.json, which may come from a stranger.
 
-    Raises ConfigError for anything that a study of this version does not write.
+    Raises ConfigError for text that a study of this version does not write.
     """
     return read_json(Report, text, "report")
 
@@ -195,7 +199,7 @@ def read_report(text: str) -> Report:
 def predictions_sha256(predictions: pl.DataFrame) -> str:
     """Compute the SHA-256 of the values of `symbol`, `bar_close`, `fold`, `y`, `y_hat` and, with several paths, `path`.
 
-    The digest covers the rows in order and does not depend on the encoding of a file.
+    The digest depends on the order of the rows, not on the encoding of a file.
     """
     digest = hashlib.sha256()
     for symbol in predictions["symbol"]:

@@ -1,4 +1,4 @@
-"""The whole study, from sessions of events to a report. It imports neither Hydra nor MLflow."""
+"""Run a study, from sessions of events to a report. This module imports neither Hydra nor MLflow."""
 
 import importlib
 import time
@@ -55,7 +55,7 @@ class Study:
     """The results of a study.
 
     `predictions` has the labelled rows out of sample, with the book at each bar's close. `equity` and `gains` (per bar
-    and symbol) are in currency; without a backtest they are None, and `fills` is empty. `pipelines` has one entry per
+    and symbol) are in currency; without a backtest they are None and `fills` is empty. `pipelines` has one entry per
     fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of each
     simulated session.
     """
@@ -72,20 +72,20 @@ class Study:
     divided: DividedRows
 
 
-def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: None) -> Study:
-    """Run the study that `config` describes. `tell` is called with the number of folds before any is fitted.
+def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = lambda _: None) -> Study:
+    """Run the study that `config` describes. `report_folds` receives the number of folds before any is fitted.
 
     Raises ConfigError, DataError or LeakError, each with one sentence.
     """
     clock, evaluation = Clock(), config.evaluation
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
-    with one_blas_thread():
+    with limit_blas_threads():
         with clock.stage("sessions"):
             sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
         with clock.stage("folds"):
-            fitted = _fit(sessions, rows, config, stages, tell)
+            fitted = _fit(sessions, rows, config, stages, report_folds)
             traded = fitted.join_predictions()
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("leak_check"):
@@ -122,19 +122,23 @@ def run(config: Config, stages: Stages, tell: Callable[[int], None] = lambda _: 
         leak_check=leak_check,
         runtime=Runtime(clock.seconds),
     )
-    return _keep(fitted, report, predictions, trades)
+    return _collect_results(fitted, report, predictions, trades)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
 def _fit(
-    sessions: list[SessionSamples], rows: pl.DataFrame, config: Config, stages: Stages, tell: Callable[[int], None]
+    sessions: list[SessionSamples],
+    rows: pl.DataFrame,
+    config: Config,
+    stages: Stages,
+    report_folds: Callable[[int], None],
 ) -> FittedStudy:
     """Divide the labelled rows into folds, fit each, and assign the predicted bars to strata."""
     labelled = rows.filter(pl.col("y").is_not_null())
     divided = divide_rows(labelled, sessions, config.split)
-    tell(len(divided.folds))
+    report_folds(len(divided.folds))
     results = fit_folds(rows, labelled, divided.folds, sessions[0].flow_levels, config, stages)
     hours = {s.key: (s.open, s.close) for s in sessions}
     results = [replace(r, predictions=assign_strata(r.predictions, labelled[r.fold.train], hours)) for r in results]
@@ -150,14 +154,14 @@ def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBoots
 
 
 def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
-    """Measure the price impact of best-level flow; return None for a forecast."""
+    """Measure the price impact of best-level flow. Return None for a forecast."""
     if fitted.config.target.kind != "impact":
         return None
     return measure_impact(fitted.labelled, {s.key: s.open for s in fitted.sessions})
 
 
 def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult | None:
-    """Trade the forecasts; return None without a backtest and for an impact, which forecasts nothing."""
+    """Trade the forecasts. Return None without a backtest, and for an impact, which forecasts nothing."""
     config, sessions = fitted.config, fitted.sessions
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
@@ -166,8 +170,10 @@ def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult 
     return backtest_paths(predictions, closing, config.backtest, bar=config.bars.label, size_unit=size_unit)
 
 
-def _keep(fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades: BacktestResult | None) -> Study:
-    """Collect the report and the tables that are written and drawn."""
+def _collect_results(
+    fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades: BacktestResult | None
+) -> Study:
+    """Collect the report, and what is written to files and drawn."""
     last = fitted.results[-1]
     return Study(
         config=fitted.config,
@@ -185,7 +191,7 @@ def _keep(fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds by stage."""
+    """Measures the seconds spent in each stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -198,11 +204,11 @@ class Clock:
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
+def limit_blas_threads() -> Iterator[None]:
     """Limit BLAS and OpenMP to one thread, because their sums depend on the number of threads.
 
-    Folds and sessions run in parallel instead. Only loaded libraries can be limited, so those with their own BLAS are
-    loaded first.
+    Folds and sessions run in parallel instead. Only loaded libraries can be limited, so the libraries that bring a BLAS
+    of their own are loaded first.
     """
     for library in ("numpy", "scipy.linalg", "sklearn.linear_model", "lightgbm"):
         importlib.import_module(library)

@@ -1,1 +1,1 @@
-"""Log studies to the MLflow store, read runs back, and reproduce them. The only room that imports MLflow."""
+"""Log studies to the MLflow store, read runs back, and reproduce them. The only package that imports MLflow."""

@@ -1,4 +1,4 @@
-"""Logging a study to its MLflow run: tags, metrics, dataset, files and the last fold's model."""
+"""Log a study to its MLflow run: tags, metrics, dataset, files and the model of the last fold."""
 
 import json
 import warnings
@@ -10,20 +10,23 @@ from ofiml.reporting.verdict import write_page
 from ofiml.study.report import Report
 from ofiml.study.run import Study
 from ofiml.tracking.metrics import FOLDS, list_metrics
+from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.tracking.store import connect, name_run
 
-_BATCH = 1000  # metrics that the store takes at once
+_MAX_BATCH = 1000  # metrics per request
 
 
 def log_folds(uri: str, run_id: str, folds: int) -> None:
-    """Log how many folds an open run has, each of which may be tuned: a run that is killed has no count of its trials,
-    and its config may not say the folds.
+    """Log the number of folds of an open run.
+
+    A killed run has no count of its trials. `comparison.trials` then multiplies the planned trials by this number,
+    which does not always follow from the config.
     """
     connect(uri).log_metric(run_id, FOLDS, folds)
 
 
 def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
-    """Log the study and the files it has `written` under `folder` to an open run, and end it."""
+    """Log the study, and the files `written` under `folder`, to an open run, and end the run."""
     symbols = "-".join(sorted({s.symbol for s in study.report.dataset.sessions}))
     client = connect(study.config.tracking.uri)
     client.update_run(run_id, name=f"{name_run(study.config)}-{symbols}")
@@ -41,7 +44,7 @@ def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags
 
 
 def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> None:
-    """Provenance, digests and the verdict; what is not committed is logged as git.diff."""
+    """Log provenance, digests and the verdict as tags, and uncommitted changes as git.diff."""
     from mlflow.entities import RunTag
 
     commit, diff = provenance.read_git_state()
@@ -50,7 +53,7 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
         "predictions.sha256": study.report.predictions.sha256,
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
-        **{f"version.{k}": v for k, v in provenance.list_versions().items()},
+        **{f"version.{k}": v for k, v in (list_plugin_versions(study.config) | provenance.list_versions()).items()},
         "mlflow.note.content": write_page(study),
         "mlflow.source.git.commit": commit,
         **tags,
@@ -61,26 +64,26 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
 
 
 def _log_metrics(client: Any, run_id: str, report: Report) -> None:
-    """Every metric that is a number, at the time of the run's start."""
+    """Log every defined metric, stamped with the start of the run."""
     from mlflow.entities import Metric
 
     start = int(client.get_run(run_id).info.start_time)
     metrics = [Metric(m.name, m.value, start, m.step) for m in list_metrics(report) if m.value == m.value]
-    for first in range(0, len(metrics), _BATCH):
-        client.log_batch(run_id, metrics=metrics[first : first + _BATCH])
+    for first in range(0, len(metrics), _MAX_BATCH):
+        client.log_batch(run_id, metrics=metrics[first : first + _MAX_BATCH])
 
 
 def _log_dataset(client: Any, run_id: str, study: Study) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset, config = study.report.dataset, study.config
-    digest = dataset.digest[:32]  # MLflow holds 36 characters; the tag has all
+    digest = dataset.digest[:32]  # MLflow allows 36 characters; the tag dataset.digest has all 64
     source = Dataset(config.dataset.label, digest, source_type="ofiml", source=json.dumps(dataset.sources))
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", config.split.name)])])
 
 
 def _log_model(study: Study) -> None:
-    """The last fold's model in MLflow's own format: LightGBM's text or skops, never a pickle."""
+    """Log the model of the last fold in MLflow's format: LightGBM's text or skops, never a pickle."""
     import mlflow
     import pandas as pd
     from mlflow.models import infer_signature
@@ -104,5 +107,5 @@ def _log_model(study: Study) -> None:
             signature=signature,
             pip_requirements=requirements,
             serialization_format="skops",
-            skops_trusted_types=["numpy.dtype"],  # the imputer's; a dtype runs nothing
+            skops_trusted_types=["numpy.dtype"],  # the imputer's; loading a dtype runs no code
         )

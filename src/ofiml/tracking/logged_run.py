@@ -1,4 +1,4 @@
-"""A logged run, as a stranger may have written it: its predictions, models and sessions, checked before any is used."""
+"""Read a logged run, which a stranger may have written: check its predictions, models and sessions before use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from ofiml.ofi.flow import list_flow_groups
 from ofiml.samples.table import list_feature_columns
 from ofiml.units import PRICE_SCALE
 
-BAR = ["symbol", "session", "bar_close"]  # what names a row of predictions
+BAR = ["symbol", "session", "bar_close"]  # the key of a row of predictions
 
 _PREDICTIONS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
@@ -27,7 +27,7 @@ _PREDICTIONS: dict[str, pl.DataType] = {
     "fold": pl.Int32(),
     "y_hat": pl.Float64(),
 }
-_OF_SESSION: dict[str, tuple[type, ...]] = {
+_SESSION_TYPES: dict[str, tuple[type, ...]] = {
     "symbol": (str,),
     "session": (str,),
     "digest": (str,),
@@ -35,12 +35,12 @@ _OF_SESSION: dict[str, tuple[type, ...]] = {
     "tick": (int, float),
     "size_unit": (int, float),
 }
-_MOST_FOLDS, _MOST_LEVELS = 100, 100
-_LARGEST = 1 << 62  # of a session's numbers
+_MAX_FOLDS, _MAX_LEVELS = 100, 100
+_MAX_NUMBER = 1 << 62  # of a session
 
 
 class LoggedSession(NamedTuple):
-    """What a report says of a session; `tick` and `size_unit` as in the config."""
+    """A session in a report; `tick` and `size_unit` as in the config."""
 
     digest: str
     events: int
@@ -50,8 +50,10 @@ class LoggedSession(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """A run's model of each fold, the first bar that each predicted (ns), what it predicted, and of which sessions,
-    by (symbol, date), it was made.
+    """A logged run: the model of each fold, and the close of the first bar that it predicted (`starts`, ns).
+
+    `predictions` are those of the run, `levels` is the number of levels of its book, and `sessions`, by (symbol,
+    date), are those that it used.
     """
 
     pipelines: list[Pipeline]
@@ -60,65 +62,73 @@ class LoggedRun:
     levels: int
     sessions: dict[tuple[str, str], LoggedSession]
 
-    def own(self, session: Session) -> LoggedSession | None:
-        """What the run knows of the session, if it was made of it."""
+    def find_session(self, session: Session) -> LoggedSession | None:
+        """Return the record of the session, or None if the run did not use it or used other data."""
         logged = self.sessions.get((session.symbol, session.date))
         return logged if logged is not None and logged.digest == session.digest else None
 
-    def fold(self, at: int, *, own: bool) -> int:
-        """Whose model predicts a bar: that of the run's fold in a session of its `own`, -1 before the first; else the
-        last.
+    def choose_fold(self, at: int, *, own: bool) -> int:
+        """Return the fold whose model predicts a bar that closes `at` (ns).
+
+        In a session of the run (`own`) it is the fold that tested the bar, or -1 before fold 0; elsewhere the last.
         """
         return int(np.searchsorted(self.starts, at, side="right")) - 1 if own else len(self.starts) - 1
 
-    def check(self, session: Session) -> None:
-        """Raises DataError for a session that the run's models, or its features of this very session, do not fit."""
+    def check_session(self, session: Session) -> None:
+        """Check that the session has the levels of the run and, if the run used it, the same tick and size unit.
+
+        Raises DataError if not.
+        """
         if session.levels != self.levels:
             raise DataError(
                 f"{session.source} has {session.levels} levels, but the run used {self.levels}: "
                 f"set dataset.levels={self.levels}, or give data with at least {self.levels} levels."
             )
-        logged = self.own(session)
+        logged = self.find_session(session)
         if logged is None:
             return
-        same = {
+        agrees = {
             "tick": session.tick == round(logged.tick * PRICE_SCALE),
             "size_unit": session.size_unit == logged.size_unit,
         }
-        for key in same:
-            if not same[key]:
+        for key in agrees:
+            if not agrees[key]:
                 raise DataError(
-                    f"{session.source} is a session of the run, but the run had another dataset.{key}: leave it out, "
-                    f"or set dataset.{key}={getattr(logged, key):g}."
+                    f"{session.source} is a session of the run, but the run had another dataset.{key}: leave the key "
+                    f"out, or set dataset.{key}={getattr(logged, key):g}."
                 )
 
-    def comparable(self, together: list[Session], cross: list[str]) -> list[tuple[str, str, int]]:
-        """(symbol, date, until) of the sessions of one date whose bars before `until` (ns) the run saw as they are.
+    def list_comparable(self, same_date: list[Session], cross: list[str]) -> list[tuple[str, str, int]]:
+        """List (symbol, date, until) of the sessions of one date whose bars before `until` (ns) equal those of the run.
 
-        A session that is shorter here, or was shorter then, is so up to its last event, whose instant may have had
-        more of them. With `cross`, so must the sessions of those symbols be.
+        A session may have fewer events here than in the run, or more. Its bars are equal before the last common event,
+        at whose instant events may be missing. With `cross`, the sessions of those symbols must be equal too.
         """
-        ends = {s.symbol: _same_until(s, logged.events) for s in together if (logged := self.own(s)) is not None}
-        date = together[0].date
-        seen = {symbol for symbol in cross if (symbol, date) in self.sessions}
-        if seen - set(ends) or {s.symbol for s in together} & set(cross) - seen:
+        ends = {
+            s.symbol: _find_end_of_equality(s, logged.events)
+            for s in same_date
+            if (logged := self.find_session(s)) is not None
+        }
+        date = same_date[0].date
+        used = {symbol for symbol in cross if (symbol, date) in self.sessions}
+        if used - set(ends) or {s.symbol for s in same_date} & set(cross) - used:
             return []
-        return [(symbol, date, min([end, *(ends[other] for other in seen)])) for symbol, end in ends.items()]
+        return [(symbol, date, min([end, *(ends[other] for other in used)])) for symbol, end in ends.items()]
 
 
-def _same_until(session: Session, events: int) -> int:
-    """Before when (ns) a session is the same as when it had so many events."""
+def _find_end_of_equality(session: Session, events: int) -> int:
+    """Return the time (ns) before which a session equals its version with another number of events."""
     if session.events.height == events:
         return session.close + 1
     return int(extract_times(session.events)[min(session.events.height, events) - 1])
 
 
 def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
-    """Read the predictions and models of a run in `folder`. Raises ConfigError for what no study writes."""
+    """Read the predictions and models of a run in `folder`. Raises ConfigError for files that no study writes."""
     predictions = read_table(folder / "predictions.parquet", run_id, "predictions", _PREDICTIONS)
-    levels, sessions = _of_report(report, run_id)
+    levels, sessions = _read_report_sessions(report, run_id)
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
-    if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MOST_FOLDS:
+    if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MAX_FOLDS:
         raise ConfigError(f"The predictions of run {run_id} are not valid: folds must be numbered from 0.")
     width = len(list_flow_groups(config.ofi)) * min(config.ofi.levels or levels, levels)
     columns = list_feature_columns(config.features)
@@ -133,53 +143,57 @@ def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) 
 
 
 def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataType]) -> pl.DataFrame:
-    """These columns of a logged table of bars (`what`), `bar_close` in ns; `path`, where a bar stands once for each,
-    may be missing. Raises ConfigError for a table that no study writes.
-    """
-    there: list[str] = []
+    """Read `columns` of a logged table of bars; `bar_close` becomes int64 ns. `what` names the table in messages.
 
-    def wanted(names: list[str]) -> list[str]:
+    The column `path` may be missing; with it a bar has one row per path. Raises ConfigError for a table that no study
+    writes.
+    """
+    present: list[str] = []
+
+    def select(names: list[str]) -> list[str]:
         for name in columns:
             if names.count(name) != 1 and (name != "path" or names.count(name)):
                 raise DataError(f"column {name} is missing or duplicated")
-        there.extend(name for name in columns if name in names)
-        return there
+        present.extend(name for name in columns if name in names)
+        return present
 
     try:
-        rows = read_parquet(Blob(path.name, path.read_bytes()), wanted)
-        for name in there:
+        rows = read_parquet(Blob(path.name, path.read_bytes()), select)
+        for name in present:
             if rows.schema[name] != columns[name]:
                 raise DataError(f"column {name} has type {rows.schema[name]}, not {columns[name]}")
             if rows[name].null_count():
                 raise DataError(f"column {name} has missing values")
-        if rows.select(name for name in (*BAR, "path") if name in there).is_duplicated().any():
+        if rows.select(name for name in (*BAR, "path") if name in present).is_duplicated().any():
             raise DataError("a bar is listed twice")
     except DataError as error:
         reason = str(error).rstrip(".")
         raise ConfigError(f"The {what} of run {run_id} are not valid: {reason}.") from error
-    return rows.select(there).with_columns(pl.col("bar_close").to_physical())
+    return rows.select(present).with_columns(pl.col("bar_close").to_physical())
 
 
-def _of_report(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:
-    """(levels, sessions) of a logged report. Raises ConfigError where they are not what a study writes."""
-    bad = f"The report of run {run_id} is not valid for this version of ofiml:"
+def _read_report_sessions(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:
+    """Return (levels, sessions) of a logged report. Raises ConfigError for values that no study writes."""
+    invalid = f"The report of run {run_id} is not valid for this version of ofiml:"
     levels, listed = (report["dataset"].get(k) for k in ("levels", "sessions"))
-    if not _is(levels, int) or not 1 <= levels <= _MOST_LEVELS:
-        raise ConfigError(f"{bad} dataset.levels must be an integer from 1 to {_MOST_LEVELS}.")
+    if not _has_type(levels, int) or not 1 <= levels <= _MAX_LEVELS:
+        raise ConfigError(f"{invalid} dataset.levels must be an integer from 1 to {_MAX_LEVELS}.")
     sessions: dict[tuple[str, str], LoggedSession] = {}
     for one in listed if isinstance(listed, list) else [None]:
-        values: list[Any] = [one.get(k) for k in _OF_SESSION] if isinstance(one, dict) else [None] * len(_OF_SESSION)
-        if not all(_is(value, *types) for value, types in zip(values, _OF_SESSION.values(), strict=True)):
-            raise ConfigError(f"{bad} a session lacks one of {', '.join(_OF_SESSION)}, or its type is wrong.")
+        values: list[Any] = (
+            [one.get(k) for k in _SESSION_TYPES] if isinstance(one, dict) else [None] * len(_SESSION_TYPES)
+        )
+        if not all(_has_type(value, *types) for value, types in zip(values, _SESSION_TYPES.values(), strict=True)):
+            raise ConfigError(f"{invalid} a session lacks one of {', '.join(_SESSION_TYPES)}, or its type is wrong.")
         symbol, date, *rest = values
         session = LoggedSession(*rest)
-        if not all(0 < value < _LARGEST for value in session[1:]):
-            raise ConfigError(f"{bad} events, tick and size_unit of {symbol}, {date} must lie in (0, 2^62).")
+        if not all(0 < value < _MAX_NUMBER for value in session[1:]):
+            raise ConfigError(f"{invalid} events, tick and size_unit of {symbol}, {date} must lie in (0, 2^62).")
         if (symbol, date) in sessions:
-            raise ConfigError(f"{bad} {symbol}, {date} is listed twice.")
+            raise ConfigError(f"{invalid} {symbol}, {date} is listed twice.")
         sessions[symbol, date] = session
     return levels, sessions
 
 
-def _is(value: Any, *types: type) -> bool:
+def _has_type(value: Any, *types: type) -> bool:
     return isinstance(value, types) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""The numbers of a report that are worth comparing, as MLflow metrics."""
+"""The numbers of a report that MLflow compares across runs, as metrics."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,13 +10,13 @@ from ofiml.metrics.estimates import Spread
 from ofiml.study.report import Report, TuningReport
 from ofiml.validation.controls import Control, ControlName
 
-FOLDS = "folds"  # metric: how many the split made
+FOLDS = "folds"  # the metric of the number of folds
 
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 
 
 class LoggedMetric(NamedTuple):
-    """A metric of MLflow; the step of a fold's metric is the fold."""
+    """A metric of MLflow. Its `step` is the fold, path, seed or window that it belongs to, or 0."""
 
     name: str
     value: float
@@ -24,39 +24,39 @@ class LoggedMetric(NamedTuple):
 
 
 def list_metrics(report: Report) -> list[LoggedMetric]:
-    """List every metric of a study, NaN where it is not defined."""
+    """List every metric of a study; undefined metrics are NaN."""
     return [
-        *_of_scores(report),
-        *_of_backtest(report),
-        *_of_tuning(report.tuning),
-        *_of_seeds(report),
+        *_list_score_metrics(report),
+        *_list_backtest_metrics(report),
+        *_list_tuning_metrics(report.tuning),
+        *_list_seed_metrics(report),
         *list_control_metrics(report.controls),
-        *_of_parts(report),
-        *_of_explanation(report),
-        *_of_data(report),
+        *_list_strata_metrics(report),
+        *_list_importance_metrics(report),
+        *_list_data_metrics(report),
     ]
 
 
 def list_control_metrics(controls: Mapping[ControlName, Control] | None) -> Iterator[LoggedMetric]:
-    """List the measures of each control, and how far the model is above it."""
+    """List the measures of each control, and the gain of the model over it."""
     for name, control in (controls or {}).items():
-        yield from _numbers(control, f"control/{name}/", ("r2", "ic", "rank_ic", "hit_rate", "rows"))
+        yield from _list_field_metrics(control, f"control/{name}/", ("r2", "ic", "rank_ic", "hit_rate", "rows"))
         for measure, d in (("ic", control.above.ic), ("r2", control.above.r2)):
             for end, value in (("", d.value), ("_low", d.low), ("_high", d.high)):
                 yield LoggedMetric(f"control/{name}/above_{measure}{end}", value)
 
 
-def _of_scores(report: Report) -> Iterator[LoggedMetric]:
+def _list_score_metrics(report: Report) -> Iterator[LoggedMetric]:
     scores = report.metrics
     for name, m in scores.pooled.items():
         yield LoggedMetric(f"pooled/{name}", m.value)
         yield LoggedMetric(f"pooled/{name}_low", m.low)
         yield LoggedMetric(f"pooled/{name}_high", m.high)
     yield LoggedMetric("hac/slope", scores.hac.slope.value)
-    yield from _numbers(scores.hac.ic, "hac/ic_", ("t", "p"))
-    yield from _numbers(scores.hac.slope, "hac/slope_", ("t", "p"))
+    yield from _list_field_metrics(scores.hac.ic, "hac/ic_", ("t", "p"))
+    yield from _list_field_metrics(scores.hac.slope, "hac/slope_", ("t", "p"))
     for symbol in scores.symbols or []:
-        yield from _numbers(symbol, f"symbol/{symbol.symbol}/", ("ic", "q"))
+        yield from _list_field_metrics(symbol, f"symbol/{symbol.symbol}/", ("ic", "q"))
     for fold in scores.folds:
         yield from (LoggedMetric(f"fold/{name}", value, fold.fold) for name, value in fold.values.items())
     for path in scores.paths or []:
@@ -70,21 +70,21 @@ def _of_scores(report: Report) -> Iterator[LoggedMetric]:
         yield from (LoggedMetric("impact/r2_window", r2, i) for i, r2 in enumerate(report.impact.r2_windows))
 
 
-def _of_backtest(report: Report) -> Iterator[LoggedMetric]:
+def _list_backtest_metrics(report: Report) -> Iterator[LoggedMetric]:
     backtest = report.backtest
     if backtest is None:
         return
     parts = ("costs_by_kind", "sharpe_unit", "paths", "spread")
-    yield from _numbers(backtest, "backtest/", [f.name for f in fields(backtest) if f.name not in parts])
+    yield from _list_field_metrics(backtest, "backtest/", [f.name for f in fields(backtest) if f.name not in parts])
     for path in backtest.paths or []:
         names = [f.name for f in fields(path) if f.name != "path"]
-        yield from _numbers(path, "path/backtest/", names, path.path)
+        yield from _list_field_metrics(path, "path/backtest/", names, path.path)
     if backtest.spread:
         for f in fields(backtest.spread):
-            yield from _of_spread(f"paths/{f.name}", getattr(backtest.spread, f.name))
+            yield from _list_spread_metrics(f"paths/{f.name}", getattr(backtest.spread, f.name))
 
 
-def _of_tuning(tuning: list[TuningReport]) -> Iterator[LoggedMetric]:
+def _list_tuning_metrics(tuning: list[TuningReport]) -> Iterator[LoggedMetric]:
     yield LoggedMetric("tuning/trials", float(sum(len(tuned.trials) for tuned in tuning)))
     for tuned in tuning:
         yield from (LoggedMetric(f"tuned/{name}", float(value), tuned.fold) for name, value in tuned.best.items())
@@ -93,16 +93,16 @@ def _of_tuning(tuning: list[TuningReport]) -> Iterator[LoggedMetric]:
             yield LoggedMetric(f"tuning/{state}", float(count), tuned.fold)
 
 
-def _of_seeds(report: Report) -> Iterator[LoggedMetric]:
+def _list_seed_metrics(report: Report) -> Iterator[LoggedMetric]:
     if report.seeds is None:
         return
     for i, run in enumerate(report.seeds.runs):
         yield from (LoggedMetric(f"seed/{name}", value, i) for name, value in run.values.items())
     for name, spread in report.seeds.measures.items():
-        yield from _of_spread(f"seeds/{name}", spread)
+        yield from _list_spread_metrics(f"seeds/{name}", spread)
 
 
-def _of_parts(report: Report) -> Iterator[LoggedMetric]:
+def _list_strata_metrics(report: Report) -> Iterator[LoggedMetric]:
     for stratum in report.strata:
         if stratum.kind not in ("fold", "session"):
             name = re.sub(r"[^\w. -]", "_", stratum.stratum)
@@ -111,10 +111,10 @@ def _of_parts(report: Report) -> Iterator[LoggedMetric]:
         yield LoggedMetric(f"decay/{horizon.multiple:g}", horizon.ic)
     for event, curve in (report.reliability or {}).items():
         names = [f.name for f in fields(curve) if f.name not in ("rows", "curve")]
-        yield from _numbers(curve, f"reliability/{event}/", names)
+        yield from _list_field_metrics(curve, f"reliability/{event}/", names)
 
 
-def _of_explanation(report: Report) -> Iterator[LoggedMetric]:
+def _list_importance_metrics(report: Report) -> Iterator[LoggedMetric]:
     use = report.explained
     yield from (LoggedMetric(f"family/{family.family}/share", family.share) for family in use.families)
     if use.permutation:
@@ -124,7 +124,7 @@ def _of_explanation(report: Report) -> Iterator[LoggedMetric]:
     yield LoggedMetric("importance/stability", report.importance_stability)
 
 
-def _of_data(report: Report) -> Iterator[LoggedMetric]:
+def _list_data_metrics(report: Report) -> Iterator[LoggedMetric]:
     for fate, counts in (("dropped", report.dataset.dropped), ("kept", report.dataset.kept)):
         yield from (LoggedMetric(f"dataset/{fate}/{cause}", float(count)) for cause, count in counts.items())
     yield LoggedMetric("dataset/events", float(report.dataset.events))
@@ -132,10 +132,10 @@ def _of_data(report: Report) -> Iterator[LoggedMetric]:
     yield from (LoggedMetric(f"seconds/{stage}", value) for stage, value in report.runtime.seconds.items())
 
 
-def _of_spread(name: str, spread: Spread) -> Iterator[LoggedMetric]:
-    yield from _numbers(spread, f"{name}_", ("mean", "sd", "min", "max"))
+def _list_spread_metrics(name: str, spread: Spread) -> Iterator[LoggedMetric]:
+    yield from _list_field_metrics(spread, f"{name}_", ("mean", "sd", "min", "max"))
 
 
-def _numbers(record: object, prefix: str, names: Iterable[str], step: int = 0) -> Iterator[LoggedMetric]:
-    """The numbers of a record's fields."""
+def _list_field_metrics(record: object, prefix: str, names: Iterable[str], step: int = 0) -> Iterator[LoggedMetric]:
+    """Yield the fields `names` of a record as metrics."""
     yield from (LoggedMetric(f"{prefix}{name}", float(getattr(record, name)), step) for name in names)

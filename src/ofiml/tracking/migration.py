@@ -1,4 +1,4 @@
-"""The schema of an MLflow store in SQLite: an older one is copied, then migrated; one that is newer is refused."""
+"""The schema of an MLflow store in SQLite. An older store is copied and migrated; a newer one is refused."""
 
 import os
 import re
@@ -13,37 +13,39 @@ import filelock
 
 from ofiml.errors import ConfigError
 
-_ALEMBIC = "alembic_version"  # the table that holds the version
-_UNVERSIONED = "0"  # a store from before MLflow 1.0, which kept no version
+_ALEMBIC = "alembic_version"  # the table with the version
+_UNVERSIONED = "0"  # the store of an MLflow before 1.0, which has no version
 _REVISION = re.compile(r"^(down_)?revision(?:: [^=]+)? = [\"']([0-9a-f]+)[\"']", re.MULTILINE)
 
 
 def ensure_schema(uri: str) -> None:
-    """Bring a SQLite store to the schema of the MLflow that is installed, after a copy; leave any other store alone.
+    """Migrate an older SQLite store to the schema of the installed MLflow; leave every other store as it is.
 
-    An older store is copied to `NAME.backup-VERSION.db` beside it and migrated, and one sentence on stderr says so.
-    Raises ConfigError for a store that a newer MLflow wrote, for a SQLite file that is not MLflow's, and where the
-    migration fails.
+    The store is first copied to `NAME.backup-VERSION.db` beside it; one sentence on stderr reports both. Raises
+    ConfigError for a store of a newer MLflow, for a SQLite file that is not an MLflow store, and if the migration
+    fails.
     """
     if not uri.startswith("sqlite:///"):
         return
     path = Path(uri.removeprefix("sqlite:///"))
-    if not _outdated(path):
+    if not _find_old_version(path):
         return
     with filelock.FileLock(path.with_name(path.name + ".lock")):
-        version = _outdated(path)  # another process may have migrated it meanwhile
+        version = _find_old_version(path)  # another process may have migrated it meanwhile
         if version:
-            copy = _copy(path, version)
+            copy = _copy_store(path, version)
             _migrate(uri, path, copy)
-            _report(f"{path} was written by an older MLflow and has been migrated; the original is kept as {copy}.")
+            _print_sentence(
+                f"{path} was written by an older MLflow and has been migrated; the original is kept as {copy}."
+            )
 
 
-def _outdated(path: Path) -> str | None:
-    """The version of an older store; None for one that is current, fresh or unreadable, which MLflow itself reports."""
-    version = _version(path)
+def _find_old_version(path: Path) -> str | None:
+    """Return the version of an older store; None for a current or fresh one, and for a file that MLflow will refuse."""
+    version = _read_version(path)
     if version is None:
         return None
-    known, head = _revisions()
+    known, head = _list_revisions()
     if version not in known and version != _UNVERSIONED:
         raise ConfigError(
             f"{path} was written by a newer MLflow (schema {version}; the one here supports up to {head}): "
@@ -52,8 +54,8 @@ def _outdated(path: Path) -> str | None:
     return None if version == head else version
 
 
-def _version(path: Path) -> str | None:
-    """The schema version that a store says it has; None without a file, without tables, or if it is not readable."""
+def _read_version(path: Path) -> str | None:
+    """Read the schema version of a store; None if there is no file, no table, or no readable database."""
     if not path.is_file():
         return None
     try:
@@ -70,34 +72,34 @@ def _version(path: Path) -> str | None:
 
 
 @cache
-def _revisions() -> tuple[set[str], str]:
-    """(all schema versions that the installed MLflow knows, its own), read from its migrations, without an import."""
+def _list_revisions() -> tuple[set[str], str]:
+    """Return (all schema versions, the latest) of the installed MLflow, read from its migrations without an import."""
     spec = find_spec("mlflow")
     assert spec is not None
     assert spec.submodule_search_locations
     folder = Path(spec.submodule_search_locations[0]) / "store" / "db_migrations" / "versions"
-    found = [match for file in folder.glob("*.py") for match in _REVISION.findall(file.read_text(encoding="utf-8"))]
-    known, before = ({name for down, name in found if bool(down) == parent} for parent in (False, True))
+    revisions = [match for file in folder.glob("*.py") for match in _REVISION.findall(file.read_text(encoding="utf-8"))]
+    known, before = ({name for down, name in revisions if bool(down) == parent} for parent in (False, True))
     (head,) = known - before
     return known, head
 
 
-def _copy(path: Path, version: str) -> Path:
-    """A copy of the store under a name that no file has yet; it appears whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+def _copy_store(path: Path, version: str) -> Path:
+    """Copy the store to a new file, which appears whole or not at all, and return its path."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with closing(sqlite3.connect(path)) as store, closing(sqlite3.connect(fresh)) as copy:
+        with closing(sqlite3.connect(path)) as store, closing(sqlite3.connect(temporary)) as copy:
             store.backup(copy)
         number = 1
         while True:
             name = path.with_name(f"{path.name}.backup-{version}{'' if number == 1 else f'-{number}'}.db")
             try:
-                os.link(fresh, name)  # fails where the name is taken
+                os.link(temporary, name)  # fails if the name exists
                 return name
             except FileExistsError:
                 number += 1
     finally:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _migrate(uri: str, path: Path, copy: Path) -> None:
@@ -108,21 +110,21 @@ def _migrate(uri: str, path: Path, copy: Path) -> None:
 
     engine = sqlalchemy.create_engine(uri)
     try:
-        if _version(path) == _UNVERSIONED:
+        if _read_version(path) == _UNVERSIONED:
             mlflow_schema._initialize_tables(engine)
         else:
             mlflow_schema._upgrade_db(engine)
     except (sqlalchemy.exc.SQLAlchemyError, CommandError, MlflowException) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"{path} was written by an older MLflow and cannot be migrated ({reason}); the original is kept as {copy}: "
-            "choose another uri, or read that copy with the older MLflow."
+            f"{path} was written by an older MLflow and cannot be migrated ({reason}). The original is kept as {copy}: "
+            "choose another uri, or open that copy with the older MLflow."
         ) from error
     finally:
         engine.dispose()
 
 
-def _report(sentence: str) -> None:
+def _print_sentence(sentence: str) -> None:
     from rich.console import Console
 
     Console(stderr=True).print(f"ofiml: {sentence}", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Reading runs back from the MLflow store: all of an experiment, or the files of one."""
+"""Read runs from the MLflow store: all runs of an experiment, or the files of one run."""
 
 import re
 from dataclasses import dataclass
@@ -9,21 +9,23 @@ from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError
 from ofiml.tracking.store import connect
 
-_MAX_BYTES = 1 << 30  # of a file that is fetched
+_MAX_BYTES = 1 << 30  # of one file
 _MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration|_flat)?\.(json|txt)")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> tuple[Path, Path]:
-    """Fetch (config.yaml, report.json) of a logged run into `folder`; with `models` also predictions.parquet and what
-    lies in models, under their own names.
+    """Fetch config.yaml and report.json of a logged run into `folder`, and return their paths.
 
-    Raises ConfigError for what is not a run id, or a run that is not there or holds no study.
+    With `models`, predictions.parquet and the files of the models are fetched too. Raises ConfigError for text that is
+    not a run id, and for a run that does not exist or is not a finished study.
     """
     from mlflow.exceptions import MlflowException
 
     if _RUN_ID.fullmatch(run_id) is None:
-        raise ConfigError(f"{run_id!r} is not an MLflow run id: 32 hexadecimal digits, as the run printed at its end.")
+        raise ConfigError(
+            f"{run_id!r} is not an MLflow run id: give the 32 hexadecimal digits that the run printed at its end."
+        )
     client = connect(uri)
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
@@ -41,7 +43,7 @@ def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> t
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """What MLflow says of a run, as its writer, who may be anyone, put it there."""
+    """A run as MLflow lists it. Its texts and numbers may come from a stranger."""
 
     run_id: str
     name: str
@@ -53,16 +55,16 @@ class ListedRun:
 
 
 def list_runs(experiment: str, uri: str) -> list[ListedRun]:
-    """List all runs of the experiment, the first first: finished, failed, running, killed and deleted ones.
+    """List all runs of the experiment by start: finished, failed, running, killed and deleted ones.
 
-    Raises ConfigError where there is no such store or experiment.
+    Raises ConfigError if the store or the experiment does not exist, or cannot be read.
     """
     from mlflow.entities import ViewType
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise ConfigError(f"There is no store at {uri}: give the store of the runs with --uri.")
+        raise ConfigError(f"There is no store at {uri}: name the store of the runs with --uri.")
     client = connect(uri)
     try:
         known = client.get_experiment_by_name(experiment)
@@ -70,9 +72,9 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
             raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
         runs, token = [], None
         while True:
-            some = client.search_runs([known.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
-            runs += some
-            token = some.token
+            page = client.search_runs([known.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
+            runs += page
+            token = page.token
             if not token:
                 break
     except (MlflowException, SQLAlchemyError, OSError) as error:
@@ -92,8 +94,9 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
 
 
 def fetch_files(run_id: str, uri: str, folder: Path, names: list[str]) -> dict[str, Path]:
-    """Fetch those of the files `names` that the run holds at its top into `folder`. Raises ConfigError for one of
-    more than 1 GiB, or where the store does not give it.
+    """Fetch the files `names` of a run into `folder` and return their paths by name, without those that do not exist.
+
+    Raises ConfigError for a file of more than 1 GiB, and if the store does not return a file.
     """
     from mlflow.exceptions import MlflowException
 

@@ -1,4 +1,4 @@
-"""From a config to a study that is run, written and logged: what `run` and `reproduce` share."""
+"""Run a study, write its files and log it, for `ofiml run` and `ofiml reproduce`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,32 +14,34 @@ from ofiml.ui.progress import Stages
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A study, the folder of its files, and its MLflow run; None with tracking off."""
+    """A study, the folder of its files, and the id of its MLflow run (None with tracking off)."""
 
     study: Study
     folder: Path
     run_id: str | None
 
 
-def record(config: Config, folder: Path, tags: dict[str, str] | None = None) -> Record:
-    """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run, which is there
-    from the beginning: a study that fails, or is killed, was tried all the same.
+def record_study(config: Config, folder: Path, tags: dict[str, str] | None = None) -> Record:
+    """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run.
+
+    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. Raises
+    ConfigError if the folder already contains a study.
     """
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     if not config.tracking.enabled:
-        return Record(_run(config, folder, lambda _: None)[0], folder, None)
+        return Record(_run_and_write(config, folder, lambda _: None)[0], folder, None)
     from ofiml.tracking.log import log_folds, log_study
     from ofiml.tracking.store import open_run, open_store
 
     with open_run(config, open_store(config.tracking), tags or {}) as run_id:
-        study, written = _run(config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds))
+        study, written = _run_and_write(config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds))
         log_study(study, folder, written, run_id, tags or {})
     return Record(study, folder, run_id)
 
 
-def _run(config: Config, folder: Path, tell: Callable[[int], None]) -> tuple[Study, list[Path]]:
+def _run_and_write(config: Config, folder: Path, report_folds: Callable[[int], None]) -> tuple[Study, list[Path]]:
     with Stages() as stages:
-        study = experiment.run(config, stages, tell)
+        study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
     return study, write_study(study, folder)

@@ -1,4 +1,4 @@
-"""`python -m ofiml.reproduce RUN_ID`: runs a logged config again and says whether the result is the same to the bit."""
+"""Repeat a logged run from its config, and compare the results bit by bit."""
 
 import datetime as dt
 import json
@@ -19,17 +19,16 @@ from ofiml.provenance import hash_files
 
 
 def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
-    """Run a logged config again: 0 if the predictions and every number of the report are the same, else 1; print the
-    differences.
+    """Repeat a logged run and print the differences. Return 0 if predictions and numbers of the report agree, else 1.
 
-    Nothing of the logged config is trusted: it passes the same checks as a typed one, tuning starts afresh in the new
-    run's own folder, the store is the caller's, and so are the data where `path` says so.
+    The logged config is not trusted. It passes the same checks as one from the command line; tuning starts from nothing
+    in the folder of the new run; the store is `uri`, and `path` replaces the path of the data.
     """
     from rich.console import Console
 
-    from ofiml.study.json_border import flat
+    from ofiml.study.json_border import flatten_numbers
     from ofiml.tracking.read import fetch_run
-    from ofiml.tracking.record import record
+    from ofiml.tracking.record import record_study
 
     with tempfile.TemporaryDirectory() as folder:
         config_path, report_path = fetch_run(run_id, uri, Path(folder))
@@ -46,18 +45,18 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
         tracking=replace(config.tracking, enabled=True, uri=uri),
         tuning=replace(config.tuning, storage=str(out / "tuning")),
     )
-    done = record(config, out, tags={"reproduces": run_id})
+    repetition = record_study(config, out, tags={"reproduces": run_id})
 
     console = Console()
-    after = json.loads(done.study.report.to_json())
-    numbers = flat(before)
-    differences = compare_reports(before, after, numbers, flat(after))
+    after = json.loads(repetition.study.report.to_json())
+    numbers = flatten_numbers(before)
+    differences = compare_reports(before, after, numbers, flatten_numbers(after))
     for line in differences:
         console.print(line, highlight=False)
     same = not differences
     verdict = "identical" if same else "not identical"
     console.print(
-        f"Run {run_id} and its repetition {done.run_id} are {verdict}: "
+        f"Run {run_id} and its repetition {repetition.run_id} are {verdict}: "
         f"predictions sha256 {after['predictions']['sha256'][:16]}…, {len(numbers)} numbers compared.",
         highlight=False,
         soft_wrap=True,
@@ -66,8 +65,9 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
 
 
 def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The logged config and report, as far as they are what a study logs; without caches, which would be folders of
-    a stranger's choice.
+    """Read the logged config and report as mappings. Caches are switched off: a stranger may have chosen their folders.
+
+    Raises ConfigError for files that a study does not log.
     """
     try:
         raw = yaml.load(config_path.read_text(), Loader=PlainLoader)  # noqa: S506
@@ -75,11 +75,11 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"The config or the report of run {run_id} cannot be read: {reason}.") from error
-    parts = [before, *(before.get(k) for k in ("dataset", "predictions"))] if isinstance(before, dict) else [before]
+    mappings = [before, *(before.get(k) for k in ("dataset", "predictions"))] if isinstance(before, dict) else [before]
     if (
         not isinstance(raw, dict)
         or not isinstance(raw.get("dataset"), dict)
-        or not all(isinstance(p, dict) for p in parts)
+        or not all(isinstance(p, dict) for p in mappings)
     ):
         raise ConfigError(f"The config or the report of run {run_id} was not written by a study.")
     for group in ("dataset", "features"):
@@ -89,7 +89,10 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
 
 
 def load_logged(raw: dict[str, Any], remedy: str) -> Config:
-    """The typed config of a logged one; where its dataset.path matches no file here, `remedy` says what to give."""
+    """Return the typed config of a logged one.
+
+    Raises ConfigError for an invalid config. If its dataset.path matches no file here, the message ends with `remedy`.
+    """
     try:
         return load(raw)
     except ConfigError as error:
@@ -99,16 +102,16 @@ def load_logged(raw: dict[str, Any], remedy: str) -> Config:
 
 
 def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], remedy: str) -> None:
-    """Raises ConfigError unless the files at a logged dataset.path are those that the run was made of.
+    """Check that the files at a logged dataset.path are those that the run used. Raises ConfigError if not.
 
-    A stranger chose that path: what lies there may be anybody's, so that nothing of it goes into a message. Most
-    files are known by their digest before they are read. Where a session's digest is of less than its files (LOBSTER),
-    or no session of a file was used, they are read, and what they hold must be known.
+    A stranger may have chosen that path, so no content of the files goes into a message. Most files are recognised by
+    their digest without being parsed. If the digest of a session covers only part of its files (LOBSTER), or a file has
+    no session of the run, the files are parsed, and each session must be one of the run.
     """
     if not isinstance(dataset, FileDataset):
         return
     sentence = (
-        f"The files at dataset.path={dataset.path} of the run are not all files that it used: "
+        f"Not all files at the logged dataset.path={dataset.path} are files that the run used: "
         f"give the location of the data, {remedy}."
     )
     try:
@@ -126,14 +129,14 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
 def compare_reports(
     before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
 ) -> list[str]:
-    """One line per difference between two reports: digests first, then every number by its path."""
+    """List the differences between two reports, one line each: digests first, then every number by its path."""
     lines = []
-    for what, was, now in (
+    for name, was, now in (
         ("dataset.digest", before["dataset"].get("digest"), after["dataset"]["digest"]),
         ("predictions.sha256", before["predictions"].get("sha256"), after["predictions"]["sha256"]),
     ):
         if was != now:
-            lines.append(f"{what}: was {was}, now {now}")
+            lines.append(f"{name}: was {was}, now {now}")
     for path in [*numbers, *(p for p in repeated if p not in numbers)]:
         was_number, now_number = numbers.get(path), repeated.get(path)
         if was_number != now_number:

@@ -1,4 +1,4 @@
-"""The MLflow store: how it is reached, and a run that is there from its study's first moment."""
+"""The MLflow store, and the run of a study, which is open from the start of the study."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
 from ofiml.tracking.migration import ensure_schema
 
-_PARAM_LIMIT = 6000
-_ERROR_LIMIT = 1000
+_MAX_PARAM_LENGTH = 6000
+_MAX_ERROR_LENGTH = 1000
 
 
 def connect(uri: str) -> Any:
-    """Make a client of the store, and the store that of MLflow's own functions."""
+    """Return a client of the store, and make the store the default of MLflow's functions."""
     import mlflow
 
     ensure_schema(uri)
@@ -28,11 +28,10 @@ def connect(uri: str) -> Any:
 
 
 def open_store(tracking: Tracking) -> str:
-    """Open the experiment, made if it is not there, and return its id: before the study, so that a wrong uri costs no
-    work.
+    """Open the experiment, creating it if necessary, and return its id. A wrong uri thus fails before any work.
 
-    A fresh SQLite store is set up under a lock: processes that do so at once crash. Raises ConfigError if the store
-    does not answer.
+    A fresh SQLite store is set up under a lock, because processes that do so at the same time crash. Raises ConfigError
+    if the store does not answer, or is not an MLflow store.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -45,7 +44,7 @@ def open_store(tracking: Tracking) -> str:
             raise ConfigError(f"tracking.uri: the folder of {path} does not exist; create it, or choose another uri.")
         if path.exists() and not _is_sqlite(path):
             raise ConfigError(f"tracking.uri: {path} is not a SQLite file; choose another uri.")
-        ensure_schema(tracking.uri)  # before the lock, which it takes itself
+        ensure_schema(tracking.uri)  # before the lock, which this call takes itself
     try:
         with filelock.FileLock(lock):
             client = connect(tracking.uri)
@@ -58,15 +57,17 @@ def open_store(tracking: Tracking) -> str:
 
 
 def _is_sqlite(path: Path) -> bool:
-    """Whether the file begins as SQLite's do, or is empty, as a fresh store is."""
+    """Return whether the file has the header of SQLite, or is empty, as a fresh store is."""
     with path.open("rb") as file:
         return file.read(15) in (b"", b"SQLite format 3")
 
 
 @contextmanager
 def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterator[str]:
-    """Open a run with its params, yield its id, and end it as what happens inside does: FAILED or KILLED, with the
-    sentence as its tag `error`, where an error goes on. `log_study` ends it as finished.
+    """Open a run with its params and yield its id.
+
+    If an error leaves the block, the run ends as FAILED, or as KILLED if interrupted, with the sentence as its tag
+    `error`. Otherwise `log_study` ends it as FINISHED.
     """
     from mlflow.entities import Param, RunTag
     from mlflow.exceptions import MlflowException
@@ -75,13 +76,13 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterat
     client = connect(config.tracking.uri)
     run_id = str(client.create_run(experiment_id, run_name=name_run(config)).info.run_id)
     try:
-        params = [Param(k, v[:_PARAM_LIMIT]) for k, v in _flatten_params(resolve_config(config)).items()]
+        params = [Param(k, v[:_MAX_PARAM_LENGTH]) for k, v in _flatten_params(resolve_config(config)).items()]
         client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in (_describe(config) | tags).items()])
         yield run_id
     except BaseException as error:
         sentence = str(error) if isinstance(error, ConfigError | DataError) else type(error).__name__
-        with suppress(MlflowException, SQLAlchemyError, OSError):  # the first error is the one to tell
-            client.set_tag(run_id, "error", sentence[:_ERROR_LIMIT])
+        with suppress(MlflowException, SQLAlchemyError, OSError):  # report the first error
+            client.set_tag(run_id, "error", sentence[:_MAX_ERROR_LENGTH])
             client.set_terminated(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
 
@@ -90,29 +91,29 @@ def name_run(config: Config) -> str:
     """Name a run by its model, inputs, span and data."""
     kind = "" if config.target.kind == "forecast" else f"-{config.target.kind}"
     inputs = name_inputs(config.ofi, config.features).replace(" ", "")
-    return f"{config.model.name}-{inputs}{kind}-{_span(config)}-{config.dataset.label}"
+    return f"{config.model.name}-{inputs}{kind}-{_name_span(config)}-{config.dataset.label}"
 
 
 def _describe(config: Config) -> dict[str, str]:
-    """What is known of a run before its study begins."""
+    """Return the tags of a run that are known before its study begins."""
     return {
         "kind": config.target.kind,
         "dataset": config.dataset.label,
         "ofi": config.ofi.name,
         "features": config.features.name,
         "model": config.model.name,
-        "horizon": _span(config),
+        "horizon": _name_span(config),
         "mlflow.source.name": "ofiml",
         "mlflow.source.type": "LOCAL",
     }
 
 
-def _span(config: Config) -> str:
+def _name_span(config: Config) -> str:
     return config.horizon.label if config.target.kind == "forecast" else config.bars.label
 
 
 def _flatten_params(value: object, path: str = "") -> dict[str, str]:
-    """The leaves of nested mappings as text, by their path."""
+    """Map the path of each leaf of nested mappings to its value as text."""
     if isinstance(value, dict) and value:
         leaves: dict[str, str] = {}
         for key, part in value.items():

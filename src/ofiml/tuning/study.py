@@ -151,7 +151,7 @@ def _hash_inputs(
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     settings = (config.inner_folds, config.generation, config.pruning)
     code = identify_code("lightgbm", "numpy", "optuna", "scikit-learn", "scipy")
-    code = [*code, *filter(None, map(KINDS.source_digest, KINDS.installed()))]
+    code = [*code, *filter(None, map(KINDS.source_digest, KINDS.list_installed()))]
     digest.update(
         repr((ofi, model, split.embargo_ns, settings, task, seeds, train.dead_band, train.columns, code)).encode()
     )

@@ -25,7 +25,7 @@ _STARTUP_TRIALS = 4  # complete trials before they guide suggestions and pruning
 def build_distributions(model: ModelConfig) -> Space:
     """Build Optuna's distribution of each parameter in the model's space."""
     kinds = import_optuna().distributions
-    types = model.numbers()
+    types = model.list_numeric_fields()
     return {
         name: kinds.IntDistribution(int(r.low), int(r.high), log=r.log)
         if types[name] is int

@@ -1,30 +1,31 @@
-"""The figures of a study. Each module has `choose_figures`: file names and the functions that draw them."""
+"""Draw the figures of a study. `choose_figures` of each module maps file names to the functions that draw them."""
 
 from functools import partial
 
 from matplotlib.figure import Figure
 
-from ofiml.reporting.figures import controls as of_controls
-from ofiml.reporting.figures import explanation as of_explanation
-from ofiml.reporting.figures import parts as of_parts
-from ofiml.reporting.figures import splits as of_splits
-from ofiml.reporting.figures import study as of_study
-from ofiml.reporting.figures import tuning as of_tuning
+from ofiml.reporting.figures import controls as controls_figures
+from ofiml.reporting.figures import explanation as explanation_figures
+from ofiml.reporting.figures import parts as strata_figures
+from ofiml.reporting.figures import splits as split_figures
+from ofiml.reporting.figures import study as study_figures
+from ofiml.reporting.figures import tuning as tuning_figures
 from ofiml.reporting.verdict import write_title
 from ofiml.study.run import Study
 from ofiml.ui.figure import GREY, style_figure
 
-_SUBJECTS = (of_study, of_explanation, of_parts, of_splits, of_tuning, of_controls)
+_SUBJECTS = (study_figures, explanation_figures, strata_figures, split_figures, tuning_figures, controls_figures)
 
 
 def draw_figures(study: Study) -> dict[str, Figure]:
-    """Draw the figures of a study, by file name."""
-    drawn = {name: draw for subject in _SUBJECTS for name, draw in subject.choose_figures(study).items()}
+    """Draw the figures of a study and return them by file name."""
+    choices = {name: draw for subject in _SUBJECTS for name, draw in subject.choose_figures(study).items()}
     return {
-        name: _titled(style_figure(partial(draw, study=study), legend_columns=3), study) for name, draw in drawn.items()
+        name: _add_title(style_figure(partial(draw, study=study), legend_columns=3), study)
+        for name, draw in choices.items()
     }
 
 
-def _titled(figure: Figure, study: Study) -> Figure:
+def _add_title(figure: Figure, study: Study) -> Figure:
     figure.suptitle(write_title(study), fontsize=8, color=GREY)
     return figure

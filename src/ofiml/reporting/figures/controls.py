@@ -1,4 +1,4 @@
-"""The IC of the model and of its controls."""
+"""Draw the IC of the model and of its controls."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,12 +10,12 @@ from ofiml.ui.figure import BLUE, DARK, GREY
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figure of the controls; none if they are switched off."""
-    return {} if study.report.controls is None else {"controls.png": _controls}
+    """Choose the figure of the controls; none if controls are switched off."""
+    return {} if study.report.controls is None else {"controls.png": _draw_controls}
 
 
-def _controls(figure: Figure, study: Study) -> None:
-    """IC with its interval, one line each; a control without an IC is labelled as such."""
+def _draw_controls(figure: Figure, study: Study) -> None:
+    """Draw one line per IC with its interval; label a control without an IC."""
     assert study.report.controls is not None
     pooled = study.report.metrics.pooled["ic"]
     entries = [("the model", pooled.value, pooled.low, pooled.high)]

@@ -1,4 +1,4 @@
-"""Importance: families of features, ranks by fold, permutation, interactions."""
+"""Draw importance: families of features, ranks by fold, permutation, interactions."""
 
 from collections.abc import Callable
 
@@ -18,22 +18,22 @@ from ofiml.ui.format import format_number
 Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
-_RANKED = 12  # more ranks do not fit
+_MAX_RANKED = 12  # more do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures of importance: none of a part that was switched off, and no ranks of a single fold."""
+    """Choose the figures of importance, without parts that are switched off and without ranks of a single fold."""
     use = study.report.explained
     return {
-        "families.png": _families,
-        **({"stability.png": _stability} if len(study.report.folds) > 1 else {}),
-        **({"permutation.png": _permutation} if use.permutation else {}),
-        **({"interactions.png": _interactions} if use.interactions else {}),
+        "families.png": _draw_families,
+        **({"stability.png": _draw_stability} if len(study.report.folds) > 1 else {}),
+        **({"permutation.png": _draw_permutation} if use.permutation else {}),
+        **({"interactions.png": _draw_interactions} if use.interactions else {}),
     }
 
 
-def _bars(figure: Figure, names: list[str], values: list[float], folds: list[list[float]]) -> None:
-    """One bar per name, the largest on top, and one dot per fold."""
+def _draw_bars(figure: Figure, names: list[str], values: list[float], folds: list[list[float]]) -> None:
+    """Draw one bar per name, from the top, and one dot per fold."""
     axis = figure.subplots()
     axis.barh(range(len(names)), values[::-1], color=_BAND, height=min(0.8, 0.12 * len(names) + 0.2))
     for i, of in enumerate(folds[::-1]):
@@ -43,27 +43,27 @@ def _bars(figure: Figure, names: list[str], values: list[float], folds: list[lis
     axis.set_ylim(-0.7, len(names) - 0.3)
 
 
-def _families(figure: Figure, study: Study) -> None:
-    """Mean |SHAP| of each family of features."""
+def _draw_families(figure: Figure, study: Study) -> None:
+    """Draw the mean |SHAP| of each family of features."""
     families = study.report.explained.families
     names = [f"{f.family} ({f.features})\n{format_number(f.share, '.0%')}" for f in families]
-    _bars(figure, names, [f.mean_abs_shap for f in families], [f.folds for f in families])
-    figure.axes[0].set_xlabel("sum of mean |SHAP| of the raw score, out of sample (in brackets: how many features)")
+    _draw_bars(figure, names, [f.mean_abs_shap for f in families], [f.folds for f in families])
+    figure.axes[0].set_xlabel("sum of mean |SHAP| of the raw score, out of sample (in brackets: number of features)")
     figure.axes[0].set_title("Which family of features matters?")
 
 
-def _stability(figure: Figure, study: Study) -> None:
-    """Rank of the top features in each fold."""
+def _draw_stability(figure: Figure, study: Study) -> None:
+    """Draw the rank of the top features in each fold."""
     entries, axis = study.report.importance, figure.subplots()
     values = np.array([e.folds for e in entries])
     ranks = np.argsort(np.argsort(-values, axis=0, kind="stable"), axis=0, kind="stable") + 1
-    shown = ranks[:_RANKED]
+    shown = ranks[:_MAX_RANKED]
     folds = [f.fold for f in study.report.folds]
     x = np.arange(len(folds))
     for i, row in enumerate(shown):
         strong = i < 3
         axis.plot(x, row, marker="o", markersize=4, linewidth=1.6 if strong else 0.9, color=BLUE if strong else GREY)
-    # Names must not overlap where ranks are close.
+    # Names stand at equal distances, because ranks may be close.
     ends = sorted((int(row[-1]), entry.feature) for entry, row in zip(entries, shown, strict=False))
     for k, (rank, name) in enumerate(ends):
         axis.annotate(
@@ -84,16 +84,16 @@ def _stability(figure: Figure, study: Study) -> None:
     axis.set_ylim(shown.max() * 1.15, 0.9)
     axis.set_ylabel(f"rank among {len(entries)} features")
     agreement = study.report.importance_stability
-    agreed = f"; rank correlation {agreement:.2f}" if agreement == agreement else ""
-    axis.set_title(f"Do the folds use the same features? The first {len(shown)}{agreed}")
+    agreement_text = f"; rank correlation {agreement:.2f}" if agreement == agreement else ""
+    axis.set_title(f"Do the folds use the same features? Top {len(shown)}{agreement_text}")
 
 
-def _permutation(figure: Figure, study: Study) -> None:
-    """Drop in out-of-sample R² when a feature is permuted."""
+def _draw_permutation(figure: Figure, study: Study) -> None:
+    """Draw the drop in out-of-sample R² when a feature is permuted."""
     permutation = study.report.explained.permutation
     assert permutation is not None
     entries = permutation.features
-    _bars(figure, [e.feature for e in entries], [e.drop_r2 for e in entries], [e.folds for e in entries])
+    _draw_bars(figure, [e.feature for e in entries], [e.drop_r2 for e in entries], [e.folds for e in entries])
     axis, y = figure.axes[0], np.arange(len(entries))[::-1]
     error = np.array([e.error for e in entries])
     axis.errorbar(
@@ -107,22 +107,22 @@ def _permutation(figure: Figure, study: Study) -> None:
         label="±1.96 standard errors over folds",
     )
     agreement = permutation.agreement
-    agreed = f" Rank correlation with SHAP: {agreement:.2f}" if agreement == agreement else ""
-    axis.set_xlabel("drop in out-of-sample R² when one feature is permuted in blocks of rows")
-    axis.set_title(f"How much R² is lost without each feature?{agreed}")
+    agreement_text = f" Rank correlation with SHAP: {agreement:.2f}" if agreement == agreement else ""
+    axis.set_xlabel("drop in out-of-sample R² (each feature permuted in blocks of rows)")
+    axis.set_title(f"How much R² is lost when a feature is permuted?{agreement_text}")
 
 
-def _interactions(figure: Figure, study: Study) -> None:
-    """Friedman's H of the pairs of the first features."""
+def _draw_interactions(figure: Figure, study: Study) -> None:
+    """Draw Friedman's H² of the pairs of the top features."""
     interactions = study.report.explained.interactions
     assert interactions is not None
     entries = interactions.pairs[:15]
     names = [f"{' × '.join(e.features)}  {format_number(e.share, '.0%')}" for e in entries]
-    _bars(figure, names, [e.strength for e in entries], [e.folds for e in entries])
+    _draw_bars(figure, names, [e.strength for e in entries], [e.folds for e in entries])
     axis = figure.axes[0]
     unit = "log-odds" if study.config.target.task == "classification" else study.config.target.unit
     axis.set_xlabel(f"strength ({unit}); %: share of the joint effect of the pair (Friedman's H²)")
     if interactions.additive:
         axis.text(0.5, 0.5, "the model is additive", ha="center", transform=axis.transAxes, color=DARK)
         axis.set_xlim(-0.05, 1)
-    axis.set_title("Which of the first features interact?")
+    axis.set_title("Which of the top features interact?")

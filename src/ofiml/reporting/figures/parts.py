@@ -1,4 +1,4 @@
-"""The forecasts by stratum and by horizon, and the reliability of their probabilities."""
+"""Draw the IC by stratum and by horizon, and the reliability of probabilities."""
 
 from collections.abc import Callable
 
@@ -23,20 +23,20 @@ _MAX_STRATA = 10  # of a kind; more do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures: impacts have no decay, and only directions have probabilities."""
+    """Choose the figures: an impact has no decay, and only directions have probabilities."""
     return {
-        "strata.png": _strata,
-        **({"decay.png": _decay} if study.report.decay else {}),
-        **({"reliability.png": _reliability} if study.report.reliability else {}),
+        "strata.png": _draw_strata,
+        **({"decay.png": _draw_decay} if study.report.decay else {}),
+        **({"reliability.png": _draw_reliability} if study.report.reliability else {}),
     }
 
 
-def _strata(figure: Figure, study: Study) -> None:
-    """IC of each stratum, kind by kind, beside the pooled one."""
+def _draw_strata(figure: Figure, study: Study) -> None:
+    """Draw the IC of each stratum, by kind, beside the pooled IC."""
     shown: list[StratumScore] = []
     labels: list[str] = []
     places: list[float] = []
-    left_out = 0
+    shortened = False
     at = 0.0
     axis = figure.subplots()
     for kind in dict.fromkeys(s.kind for s in study.report.strata):
@@ -45,9 +45,9 @@ def _strata(figure: Figure, study: Study) -> None:
             continue
         if len(entries) > _MAX_STRATA:
             ranked = sorted((s for s in entries if s.ic == s.ic), key=lambda s: s.ic)
-            left_out += len(entries) - len(ranked[: _MAX_STRATA // 2] + ranked[-_MAX_STRATA // 2 :])
-            kept = ranked[: _MAX_STRATA // 2] + ranked[-_MAX_STRATA // 2 :]
-            entries = [s for s in entries if s in kept]
+            extremes = ranked[: _MAX_STRATA // 2] + ranked[-_MAX_STRATA // 2 :]
+            shortened = shortened or len(extremes) < len(entries)
+            entries = [s for s in entries if s in extremes]
         for i, entry in enumerate(entries):
             shown.append(entry)
             places.append(at)
@@ -78,12 +78,12 @@ def _strata(figure: Figure, study: Study) -> None:
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.set_xlabel("IC out of sample (right: number of rows; no line: fewer than 8 blocks of time)")
-    more = f"; long lists: the {_MAX_STRATA // 2} lowest and highest" if left_out else ""
+    more = f"; of long lists the {_MAX_STRATA // 2} lowest and highest" if shortened else ""
     axis.set_title(f"IC by stratum{more}")
 
 
-def _decay(figure: Figure, study: Study) -> None:
-    """IC over horizons, of the whole move and of the part that each horizon adds."""
+def _draw_decay(figure: Figure, study: Study) -> None:
+    """Draw the IC over horizons, of the whole move and of the part that each horizon adds."""
     assert study.report.decay is not None
     axis, entries = figure.subplots(), study.report.decay
     x = np.array([d.multiple for d in entries])
@@ -103,7 +103,7 @@ def _decay(figure: Figure, study: Study) -> None:
         markersize=4,
         capsize=3,
         linewidth=1,
-        label="the move since the next shorter horizon",
+        label="move since the next shorter horizon",
     )
     axis.axhline(0, color=GREY, linewidth=0.8)
     axis.axvline(1.0, color=DARK, linewidth=0.9, linestyle="--", label="the study's horizon")
@@ -115,8 +115,8 @@ def _decay(figure: Figure, study: Study) -> None:
     axis.set_title("How far ahead do the forecasts reach?")
 
 
-def _reliability(figure: Figure, study: Study) -> None:
-    """Observed frequency against forecast probability, and a histogram of the forecasts."""
+def _draw_reliability(figure: Figure, study: Study) -> None:
+    """Draw observed frequency against forecast probability, and a histogram of the forecasts."""
     assert study.report.reliability is not None
     curves = study.report.reliability
     panels = figure.subplots(2, len(curves), squeeze=False, height_ratios=[3, 1], sharex="col")

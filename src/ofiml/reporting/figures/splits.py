@@ -1,4 +1,4 @@
-"""The folds on a time axis: train, purged, embargoed and test rows."""
+"""Draw the folds on an axis of trading time: train, purged, embargoed and test rows."""
 
 from collections.abc import Callable
 

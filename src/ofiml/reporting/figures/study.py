@@ -1,4 +1,4 @@
-"""The signal, its folds, its importance and its profit."""
+"""Draw the signal, its folds, its importance and its profit."""
 
 from collections.abc import Callable
 
@@ -23,28 +23,28 @@ _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures: impact studies have no equity, and only fitted reductions have weights."""
+    """Choose the figures: only a backtest has equity, and only fitted reductions have weights."""
     return {
-        "signal.png": _signal,
-        "predicted_realised.png": _predicted_realised,
-        "folds.png": _folds,
-        "importance.png": _importance,
-        **({"weights.png": _weights} if study.report.ofi.weights is not None else {}),
-        **({"equity.png": _equity} if study.equity is not None else {}),
+        "signal.png": _draw_signal,
+        "predicted_realised.png": _draw_predicted_realised,
+        "folds.png": _draw_folds,
+        "importance.png": _draw_importance,
+        **({"weights.png": _draw_weights} if study.report.ofi.weights is not None else {}),
+        **({"equity.png": _draw_equity} if study.equity is not None else {}),
     }
 
 
-def _unit(study: Study) -> str:
+def _name_unit(study: Study) -> str:
     target = study.config.target
     return "P(up) - P(down)" if target.task == "classification" else "σ" if target.unit == "volatility" else target.unit
 
 
-def _word(study: Study) -> str:
+def _name_prediction(study: Study) -> str:
     return "predicted" if study.report.kind == "forecast" else "explained"
 
 
-def _signal(figure: Figure, study: Study) -> None:
-    """Price and forecast over the last tested session."""
+def _draw_signal(figure: Figure, study: Study) -> None:
+    """Draw price and forecast over the last tested session."""
     rows = study.predictions
     if "path" in rows.columns:
         rows = rows.filter(pl.col("path") == 0)
@@ -60,13 +60,13 @@ def _signal(figure: Figure, study: Study) -> None:
     price.set_title(f"{last['symbol'][0]} {last['session'][0]}: price and out-of-sample {study.report.kind}")
     y_hat = last["y_hat"].to_numpy()
     signal.vlines(stamps, 0, y_hat, colors=np.where(y_hat >= 0, _UP, _DOWN), linewidth=0.8)
-    signal.set_ylabel(f"{_word(study)}\n({_unit(study)})")
+    signal.set_ylabel(f"{_name_prediction(study)}\n({_name_unit(study)})")
     signal.set_xlabel("time (UTC)")
     signal.xaxis.set_major_formatter(DateFormatter("%H:%M"))
 
 
-def _predicted_realised(figure: Figure, study: Study) -> None:
-    """Realised label by decile of the prediction, over all rows."""
+def _draw_predicted_realised(figure: Figure, study: Study) -> None:
+    """Draw the realised label by decile of the prediction, over all rows."""
     y, y_hat = study.predictions["y"].to_numpy(), study.predictions["y_hat"].to_numpy()
     axis = figure.subplots()
     axis.scatter(y_hat, y, s=5, alpha=0.15, color=GREY, linewidths=0, rasterized=True)
@@ -94,17 +94,17 @@ def _predicted_realised(figure: Figure, study: Study) -> None:
     axis.set_title(
         f"Predicted against realised, out of sample: R² {pooled['r2'].value:.4f}, IC {pooled['ic'].value:.3f}"
     )
-    axis.set_xlabel(f"{_word(study)} ({_unit(study)}), the inner 99 %")
+    axis.set_xlabel(f"{_name_prediction(study)} ({_name_unit(study)}), central 99 %")
     axis.set_ylabel(
-        f"realised ({'sign' if study.config.target.task == 'classification' else _unit(study)}), the inner 98 %"
+        f"realised ({'sign' if study.config.target.task == 'classification' else _name_unit(study)}), central 98 %"
     )
 
 
 _MAX_NAMED_FOLDS = 6  # more names do not fit on an axis
 
 
-def _folds(figure: Figure, study: Study) -> None:
-    """IC of each fold beside the pooled IC with its interval."""
+def _draw_folds(figure: Figure, study: Study) -> None:
+    """Draw the IC of each fold beside the pooled IC with its interval."""
     metrics, axis = study.report.metrics, figure.subplots()
     pooled = metrics.pooled["ic"]
     values = [f.values["ic"] for f in metrics.folds]
@@ -127,8 +127,8 @@ def _folds(figure: Figure, study: Study) -> None:
     axis.set_title("IC by fold")
 
 
-def _importance(figure: Figure, study: Study) -> None:
-    """Mean |SHAP| out of sample of the top features, a dot per fold."""
+def _draw_importance(figure: Figure, study: Study) -> None:
+    """Draw the mean |SHAP| out of sample of the top features, with one dot per fold."""
     top = study.report.importance[:20][::-1]
     axis = figure.subplots()
     axis.barh([e.feature for e in top], [e.mean_abs_shap for e in top], color=_BAND)
@@ -142,8 +142,8 @@ def _importance(figure: Figure, study: Study) -> None:
 _MAX_GROUPS = 6  # more panels do not fit
 
 
-def _weights(figure: Figure, study: Study) -> None:
-    """The weight over levels that each fold learned, with its sign; one panel for each part and look-back."""
+def _draw_weights(figure: Figure, study: Study) -> None:
+    """Draw the signed weights over levels of each fold, in one panel per part and look-back."""
     ofi, reduction = study.report.ofi, str(study.config.ofi.name)
     learned, explained = (
         part if isinstance(part, dict) else {reduction: part or []} for part in (ofi.weights, ofi.explained)
@@ -169,12 +169,12 @@ def _weights(figure: Figure, study: Study) -> None:
     panels[0].set_ylabel("weight (one line per fold)")
 
 
-def _equity(figure: Figure, study: Study) -> None:
-    """Profit gross and net of costs over all tested bars."""
+def _draw_equity(figure: Figure, study: Study) -> None:
+    """Draw the profit gross and net of costs over all tested bars."""
     assert study.equity is not None
     assert study.report.backtest is not None
     if "path" in study.equity.columns:
-        _equity_by_path(figure, study)
+        _draw_equity_by_path(figure, study)
         return
     axis, x = figure.subplots(), np.arange(study.equity.height)
     gross, net = study.equity["gross"].to_numpy(), study.equity["net"].to_numpy()
@@ -196,8 +196,8 @@ def _equity(figure: Figure, study: Study) -> None:
     axis.set_title(f"{b.fills} fills: gross {b.gross_pnl:,.2f}, costs {b.costs:,.2f}, net {b.net_pnl:,.2f}")
 
 
-def _equity_by_path(figure: Figure, study: Study) -> None:
-    """Profit of each path, a history that contains every tested bar once."""
+def _draw_equity_by_path(figure: Figure, study: Study) -> None:
+    """Draw the profit of each path. A path contains every tested bar once."""
     assert study.equity is not None
     assert study.report.backtest is not None
     axis = figure.subplots()

@@ -1,4 +1,4 @@
-"""Tuning: the search over its trials, the importance of the parameters, and the score against each."""
+"""Draw the search over trials, the importance of the parameters, and the score against each parameter."""
 
 from collections.abc import Callable
 
@@ -19,57 +19,57 @@ Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
 _MAX_PARAMETERS = 6  # more panels do not fit
-_FOLDS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
+_FOLD_COLOURS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures: none without tuning, and no importance if no fold has it."""
+    """Choose the figures: none without tuning, and no importance if no fold has one."""
     tuned = study.report.tuning
     if not tuned:
         return {}
-    shared = {"tuning_importance.png": _importance} if any(t.importance for t in tuned) else {}
-    return {"tuning_history.png": _history, **shared, "tuning_slices.png": _slices}
+    optional = {"tuning_importance.png": _draw_importance} if any(t.importance for t in tuned) else {}
+    return {"tuning_history.png": _draw_history, **optional, "tuning_slices.png": _draw_slices}
 
 
-def _score(study: Study) -> str:
+def _name_score(study: Study) -> str:
     against = "minus log loss" if study.config.target.task == "classification" else "R²"
     return f"score ({against}, mean of inner folds)"
 
 
-def _scores(fold: TuningReport) -> np.ndarray:
+def _list_scores(fold: TuningReport) -> np.ndarray:
     return np.array([np.nan if t.score is None else t.score for t in fold.trials], np.float64)
 
 
-def _reach(tuned: list[TuningReport]) -> tuple[float, float]:
-    """The range of scores to show: a very bad trial would flatten the rest."""
-    every = np.concatenate([_scores(fold) for fold in tuned])
-    first = min(float(_scores(fold)[np.isfinite(_scores(fold))][0]) for fold in tuned)
+def _choose_range(tuned: list[TuningReport]) -> tuple[float, float]:
+    """Choose the range of scores to show. A very bad trial would flatten the rest."""
+    every = np.concatenate([_list_scores(fold) for fold in tuned])
+    first = min(float(_list_scores(fold)[np.isfinite(_list_scores(fold))][0]) for fold in tuned)
     high, middle = float(np.nanmax(every)), float(np.nanmedian(every))
     low = min(max(float(np.nanmin(every)), high - 5.0 * (high - middle)), first)
     margin = 0.06 * (high - low) or 0.01
     return low - margin, high + margin
 
 
-def _history(figure: Figure, study: Study) -> None:
-    """The best score so far by trial, one line per fold, and one dot per trial."""
+def _draw_history(figure: Figure, study: Study) -> None:
+    """Draw the best score so far by trial, one line per fold, and one dot per trial."""
     axis, tuned = figure.subplots(), study.report.tuning
-    best = [np.fmax.accumulate(_scores(fold)) for fold in tuned]
+    best = [np.fmax.accumulate(_list_scores(fold)) for fold in tuned]
     for fold, line in zip(tuned, best, strict=True):
-        colour = _FOLDS[fold.fold % len(_FOLDS)]
+        colour = _FOLD_COLOURS[fold.fold % len(_FOLD_COLOURS)]
         axis.step(range(len(line)), line, where="post", color=colour, linewidth=1.2, label=f"fold {fold.fold}")
-        axis.plot(_scores(fold), ".", color=colour, markersize=5, alpha=0.6)
-    axis.set_ylim(*_reach(tuned))
+        axis.plot(_list_scores(fold), ".", color=colour, markersize=5, alpha=0.6)
+    axis.set_ylim(*_choose_range(tuned))
     axis.set_xlim(-0.5, max(len(line) for line in best) - 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("trial")
-    axis.set_ylabel(_score(study))
+    axis.set_ylabel(_name_score(study))
     states = [t.state for fold in tuned for t in fold.trials]
     counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
     axis.set_title(f"Best score so far (line) and complete trials (dots) of each fold ({counts})")
 
 
-def _importance(figure: Figure, study: Study) -> None:
-    """Each parameter's share of the score's variance, the mean over folds as a bar and one dot per fold."""
+def _draw_importance(figure: Figure, study: Study) -> None:
+    """Draw each parameter's share of the score's variance: the mean over folds as a bar, and one dot per fold."""
     folds = [fold.importance for fold in study.report.tuning if fold.importance]
     means = {name: float(np.mean([shares[name] for shares in folds])) for name in folds[0]}
     names = sorted(means, key=lambda name: means[name])
@@ -83,19 +83,19 @@ def _importance(figure: Figure, study: Study) -> None:
     axis.set_title("Which parameters matter?")
 
 
-def _slices(figure: Figure, study: Study) -> None:
-    """Score against each parameter, with the choice of each fold ringed."""
+def _draw_slices(figure: Figure, study: Study) -> None:
+    """Draw the score against each parameter, with a ring around the best trial of each fold."""
     space, tuned = study.config.model.space, study.report.tuning
     names = list(space)[:_MAX_PARAMETERS]
     across = min(len(names), 2 if len(names) in (2, 4) else 3)
     panels = figure.subplots(-(-len(names) // across), across, squeeze=False, sharey=True).ravel()
     for axis, name in zip(panels, names, strict=False):
         for fold in tuned:
-            colour, scores = _FOLDS[fold.fold % len(_FOLDS)], _scores(fold)
+            colour, scores = _FOLD_COLOURS[fold.fold % len(_FOLD_COLOURS)], _list_scores(fold)
             values = np.array([t.params[name] for t in fold.trials])
             axis.plot(values, scores, ".", color=colour, markersize=5, alpha=0.7, label=f"fold {fold.fold}")
             best = int(np.nanargmax(scores))
-            axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="chosen")
+            axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="best")
         if space[name].log:
             axis.set_xscale("log")
             axis.xaxis.set_major_locator(
@@ -104,9 +104,9 @@ def _slices(figure: Figure, study: Study) -> None:
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel(name)
-        axis.set_ylim(*_reach(tuned))
+        axis.set_ylim(*_choose_range(tuned))
     for axis in panels[len(names) :]:
         axis.set_visible(False)
     for axis in panels[::across]:
-        axis.set_ylabel(_score(study).replace(" (", "\n("), fontsize=8)
+        axis.set_ylabel(_name_score(study).replace(" (", "\n("), fontsize=8)
     panels[0].set_title("Score against each parameter (complete trials)", loc="left")

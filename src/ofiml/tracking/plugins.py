@@ -1,0 +1,29 @@
+"""Find the installed packages whose plugins a study uses."""
+
+import sys
+from importlib.metadata import EntryPoint
+
+from ofiml.config import Config
+from ofiml.config.model import KINDS
+from ofiml.config.registry import entry_points
+from ofiml.data.readers import READERS
+from ofiml.features.installed import GROUP
+from ofiml.models.blend import BlendModel
+
+
+def list_plugin_versions(config: Config) -> dict[str, str]:
+    """Map the installed packages that provide the model, the reader or a feature of a study to their versions.
+
+    The members of a blend count as models. Nothing is imported.
+    """
+    members = config.model.members.values() if isinstance(config.model, BlendModel) else []
+    models, readers = KINDS.list_installed(), READERS.list_installed()
+    used = [entry for model in (config.model, *members) for entry in models.get(model.name, [])]
+    used += readers.get(config.dataset.name, [])
+    used += [entry for entry in entry_points(GROUP) if _provides_feature(entry, config.features.columns)]
+    return {entry.dist.name: entry.dist.version for entry in used if entry.dist is not None}
+
+
+def _provides_feature(entry: EntryPoint, columns: list[str]) -> bool:
+    """Return whether a family has one of the columns. A study has imported every family that it uses."""
+    return entry.module in sys.modules and any(feature.name in columns for feature in entry.load().ENTRIES)
