@@ -45,7 +45,7 @@ def test_command_writes_what_it_found(tmp_path):
     [
         (["dataset=synthetic"], 2, "write LABEL="),
         (["--step", "ten", "a=dataset=synthetic"], 2, "not a duration"),
-        (["--window", "0", "a=dataset=synthetic"], 2, "must be at least 1"),
+        (["--window", "0", "a=dataset=synthetic"], 2, "must be 1 or more"),
         (["--buckets", "99999999", "a=dataset=synthetic dataset.session_length=2m"], 1, "too few"),
     ],
 )
