@@ -24,10 +24,12 @@ from ofiml.data.schema import F_SNAPSHOT, Session, extract_times
 from ofiml.errors import DataError
 from ofiml.units import SECOND
 
-_HEAD_BYTES = 1 << 20  # of a text file, enough for its first event
+_HEAD_BYTES = 1 << 16  # of a text file, enough for its first event
 _BINARY = (b"PK\x03\x04", b"7z\xbc\xaf", b"DBN", b"PAR1", b"\x93NUMPY")
 _GRACE = 60 * SECOND  # a file that begins so soon after a session does not continue it
 _LONG_PAUSE = 60 * SECOND  # between two parts; longer ones may have lost events
+
+_first_events: dict[str, tuple[int, str] | None] = {}  # by input
 
 
 def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
@@ -38,7 +40,7 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     """
     if len(groups) < 2 or READERS[dataset.name].whole_days:
         return [[group] for group in groups]
-    firsts = [_read_first_event(group, dataset) for group in groups]
+    firsts = [_remember_first_event(group, dataset) for group in groups]
     known = [first[0] for first in firsts if first is not None]
     if len(known) == len(groups):
         order = sorted(range(len(groups)), key=lambda k: known[k])
@@ -50,6 +52,15 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
         else:
             chains.append([group])
     return chains
+
+
+def _remember_first_event(group: Sequence[Path], dataset: FileDataset) -> tuple[int, str] | None:
+    """Return the first event of an input; a study asks for its inputs several times."""
+    stats = [path.stat() for path in group]
+    key = repr((dataset, group, [(stat.st_mtime_ns, stat.st_size) for stat in stats]))
+    if key not in _first_events:
+        _first_events[key] = _read_first_event(group, dataset)
+    return _first_events[key]
 
 
 def _read_first_event(group: Sequence[Path], dataset: FileDataset) -> tuple[int, str] | None:
