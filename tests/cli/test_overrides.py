@@ -28,7 +28,7 @@ from ofiml.errors import ConfigError
         ("+nonsense=1", "write nonsense=1."),
         (
             "~backtest",
-            "~backtest: ~ removes an item of model.space, model.members, dataset.columns, dataset.instruments; no other ",
+            "~backtest: ~ removes an item of model.space, model.members, dataset.columns, dataset.instruments; no ",
         ),
         ("~backtest", "can be removed: write backtest=off."),
         ("~tuning=optuna", "write tuning=off."),
