@@ -68,15 +68,20 @@ def test_one_sided_states(share, grave):
         assert "dataset.blank=unchanged" in doubt.sentence
 
 
-@pytest.mark.parametrize("exchanges", [2, 3, 5])
-@pytest.mark.parametrize("order", ["in turn", "at random"])
-def test_books_of_several_exchanges_in_one(exchanges, order):
+@pytest.mark.parametrize(("exchanges", "in_turn"), [(2, True), (2, False), (3, False), (5, False)])
+def test_books_of_several_exchanges_in_one(exchanges, in_turn):
     bid, ask, *sizes = walk(moves=0.05)
     turn = np.arange(ROWS) % exchanges
-    which = turn if order == "in turn" else np.random.default_rng(2).permutation(turn)
+    which = turn if in_turn else np.random.default_rng(2).permutation(turn)
     (doubt,) = kinds(bid - which, ask + which // 2, *sizes).values()
     assert (doubt.kind, doubt.grave) == ("moves", True)
     assert "several exchanges" in doubt.sentence
+
+
+def test_rare_snapshots_of_a_random_walk_are_no_mixture():
+    bid = 1000 + np.cumsum(np.random.default_rng(5).integers(-1, 2, ROWS))
+    _, _, *sizes = walk()
+    assert kinds(bid, bid + 1, *sizes) == {}
 
 
 def test_a_book_that_moves_in_every_state():

@@ -20,9 +20,9 @@ _MIN_STATES = 200  # of a session; fewer say little
 _MIN_VALUES = 20  # distinct prices or sizes, from which on a common divisor is no chance: at most 2^-20
 _FEW_ONE_SIDED, _MANY_ONE_SIDED = 0.1, 0.5  # shares of states without a bid or without an ask
 _MANY_MOVES = 0.9  # share of states that move a best price
-# Share of states that move the best prices back to those of a few states before: at most 0.1 in a book of one stock or
-# coin, 0.34 to 0.6 where the books of three exchanges, a tick or two apart, are mixed.
-_MANY_RETURNS, _RETURN_STATES = 0.3, 8
+# Where more than a share of the states move a best price, the correlation of the signs of two successive moves: 0 in a
+# random walk, -0.2 to 0 in the books of one stock or coin, -0.38 and below where those of three exchanges are mixed.
+_FREQUENT_MOVES, _REVERSAL = 0.3, -0.3
 _WIDE_SPREAD, _ABSURD_SPREAD = 1_000, 10_000_000  # median, in ticks
 _COARSE_SIZES = 10  # lots that divide all sizes
 
@@ -96,16 +96,14 @@ def _judge_moves(bid: Int64, ask: Int64) -> Iterator[Doubt]:
     if len(bid) < _MIN_STATES:
         return
     moves = (np.diff(bid) != 0) | (np.diff(ask) != 0)
-    restored = np.zeros(len(bid), bool)
-    for k in range(2, _RETURN_STATES + 1):
-        restored[k:] |= (bid[k:] == bid[:-k]) & (ask[k:] == ask[:-k])
-    share, returning = float(np.mean(moves)), float(np.mean(moves & restored[1:]))
-    if returning > _MANY_RETURNS:
+    share = float(np.mean(moves))
+    reversal = min(_correlate_signs(bid), _correlate_signs(ask))
+    if share > _FREQUENT_MOVES and reversal < _REVERSAL:
         yield Doubt(
             "moves",
-            f"{returning:.0%} of the states move the best prices back to those of a few states before: the file seems "
-            "to mix the books of several exchanges or instruments; choose one (dataset=quotes: dataset.columns."
-            "exchange and dataset.exchange)",
+            f"the best prices jump to and fro: {share:.0%} of the states move one, and the signs of successive moves "
+            f"have a correlation of {reversal:.2f}; the file seems to mix the books of several exchanges or "
+            "instruments; choose one (dataset=quotes: dataset.columns.exchange and dataset.exchange)",
             grave=True,
         )
     elif share > _MANY_MOVES:
@@ -114,6 +112,12 @@ def _judge_moves(bid: Int64, ask: Int64) -> Iterator[Doubt]:
             f"{share:.0%} of the states move a best price: these are rare snapshots of a fast book, or quotes of "
             "several exchanges in one file",
         )
+
+
+def _correlate_signs(price: Int64) -> float:
+    """Correlate the signs of successive changes; a state without a change has sign 0."""
+    sign = np.sign(np.diff(price)).astype(float)
+    return float(np.sum(sign[1:] * sign[:-1]) / max(np.sum(sign * sign), 1.0))
 
 
 def _judge_spread(bid: Int64, ask: Int64, tick: int) -> Iterator[Doubt]:
