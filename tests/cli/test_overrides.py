@@ -18,7 +18,7 @@ from ofiml.errors import ConfigError
     [
         (
             "+experiment=null_check",
-            "+ adds an item to model.space, model.members, dataset.columns; every other key ",
+            "+ adds an item to model.space, model.members, dataset.columns, dataset.instruments; every other key ",
         ),
         ("+experiment=null_check", "exists already: write experiment=null_check."),
         ("++experiment=null_check", "write experiment=null_check."),
@@ -28,7 +28,7 @@ from ofiml.errors import ConfigError
         ("+nonsense=1", "write nonsense=1."),
         (
             "~backtest",
-            "~backtest: ~ removes an item of model.space, model.members, dataset.columns; no other key ",
+            "~backtest: ~ removes an item of model.space, model.members, dataset.columns, dataset.instruments; no ",
         ),
         ("~backtest", "can be removed: write backtest=off."),
         ("~tuning=optuna", "write tuning=off."),

@@ -37,16 +37,12 @@ def test_one_bad_file_does_not_hide_the_others(call, tmp_path):
     assert "X 2024-10-21: irregular but kept 1 no_effect" in out
 
 
-def test_a_session_in_several_files_is_refused_with_their_names(call, tmp_path):
+def test_copies_of_a_file_count_once(call, tmp_path):
     for name in ("a", "b", "c"):
         csv(tmp_path, GOOD.format(1), GOOD.format(2)).rename(tmp_path / f"{name}.csv")
     code, out, _ = call("check", "dataset=databento", f"dataset.path={tmp_path}/*.csv", "dataset.hours=all")
-    refused = [line for line in out.splitlines() if line.startswith("refused")]
-    assert code == 1
-    assert refused == [
-        f"refused: a.csv and {other}.csv contain the same session, X on 2024-10-21: join them, or choose one."
-        for other in "bc"
-    ]
+    assert code == 0
+    assert "X 2024-10-21: dropped 4 overlap; irregular but kept 3 no_effect; joined from 3 files" in out
 
 
 def test_datasets_are_listed_below_the_help(call, capsys):
@@ -62,7 +58,14 @@ def test_json_holds_the_same(call, tmp_path):
     code, out, _ = call("describe", "--json", "dataset=databento", f"dataset.path={path}", "dataset.hours=all")
     (session,) = json.loads(out)["sessions"]
     assert code == 0
-    assert session["quality"] == {"rows": 2, "used": 2, "dropped": {}, "kept": {"no_effect": 1}, "notes": []}
+    assert session["quality"] == {
+        "rows": 2,
+        "used": 2,
+        "dropped": {},
+        "kept": {"no_effect": 1},
+        "notes": [],
+        "warnings": {},
+    }
     assert session["facts"]["spread_ticks"]["mean"] == 2.0
 
 

@@ -179,12 +179,17 @@ def test_bars_without_a_label_are_traded_and_not_judged(run):
     assert study.predictions["y"].null_count() == 0
 
 
-def test_one_session_in_two_files_is_refused(run, data, tmp_path):
-    lines = data("databento/aapl_20241021_mbp10.csv").read_text().splitlines(keepends=True)
+def test_one_session_in_two_files_is_that_of_one_file(run, data, tmp_path):
+    path = data("databento/aapl_20241021_mbp10.csv")
+    lines = path.read_text().splitlines(keepends=True)
     for name, part in (("a.csv", lines[1:2500]), ("b.csv", lines[2500:])):
         (tmp_path / name).write_text("".join([lines[0], *part]))
-    with pytest.raises(DataError, match=r"a\.csv and b\.csv contain the same session, AAPL on 2024-10-21"):
-        run("dataset=databento", f"dataset.path={tmp_path}/*.csv", "dataset.hours=all", "model=zero")
+    asked = ["dataset=databento", "dataset.hours=all", "bars.step=1s", "horizon=1s", "split.embargo=1s", "model=ols",
+             "tuning=off", "backtest=off"]  # fmt: skip
+    apart, whole = (run(*asked, f"dataset.path={p}") for p in (f"{tmp_path}/*.csv", path))
+    assert apart.predictions.equals(whole.predictions)
+    (note,) = apart.report.dataset.notes
+    assert "joined from 2 files" in note
 
 
 def test_max_sessions_counts_sessions(run):

@@ -16,7 +16,7 @@ from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
-MAPPINGS = ("model.space", "model.members", "dataset.columns")
+MAPPINGS = ("model.space", "model.members", "dataset.columns", "dataset.instruments")
 
 
 def check_arguments(arguments: list[str]) -> None:

@@ -2,12 +2,13 @@
 
 import datetime as dt
 import difflib
+import fnmatch
 import glob
 import importlib
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ofiml.config.checks import require, require_one_of, require_seed
 from ofiml.config.registry import Schemas
@@ -170,6 +171,7 @@ class SyntheticDataset:
         require(all(abs(s) <= 1e3 for s in slopes), "dataset.impact: each slope must lie between -1000 and 1000.")
 
 
+AUTO = "auto"  # the calendar of the exchange that the source states
 CALENDARS = ("24/7", "XNYS", "XNAS")  # known without exchange_calendars, which is slow to import
 
 
@@ -180,6 +182,15 @@ def files(path: str) -> list[Path]:
     """
     paths = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
     return sorted(p for p in paths if p.is_file())
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What belongs to one symbol: its `tick` in currency, the size of its lot, and its calendar."""
+
+    tick: float
+    size_unit: float
+    calendar: str
 
 
 @dataclass(slots=True)
@@ -200,18 +211,32 @@ class FileDataset:
     store: str | None
     max_sessions: int | None
     max_events: int | None
+    implausible: Literal["raise", "warn"] = field(default="raise", kw_only=True)
+    instruments: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     @property
     def label(self) -> str:
         return self.name
 
+    def find_instrument(self, symbol: str) -> Instrument:
+        """Return what belongs to a symbol: by the first matching pattern of `instruments`, else the dataset's."""
+        own: dict[str, Any] = next(
+            (v for pattern, v in self.instruments.items() if fnmatch.fnmatchcase(symbol, pattern)), {}
+        )
+        return Instrument(
+            float(own.get("tick", self.tick)),
+            float(own.get("size_unit", self.size_unit)),
+            str(own.get("calendar", self.calendar)),
+        )
+
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
         require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
-        _check_calendar(self.calendar)
-        require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
-        require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")
+        _check_instrument("dataset", Instrument(self.tick, self.size_unit, self.calendar))
+        for pattern, own in self.instruments.items():
+            _check_own_instrument(f"dataset.instruments.{pattern}", own)
+            _check_instrument(f"dataset.instruments.{pattern}", self.find_instrument(pattern))
         require(
             self.levels is None or 1 <= self.levels <= 100, "dataset.levels must lie between 1 and 100, or be null."
         )
@@ -225,15 +250,31 @@ class FileDataset:
         )
 
 
-def _check_calendar(name: str) -> None:
-    if name in CALENDARS:
+def _check_own_instrument(path: str, own: Any) -> None:
+    """Refuse what is no mapping of numbers and a calendar."""
+    kinds = {"tick": (int, float), "size_unit": (int, float), "calendar": (str,)}
+    require(isinstance(own, dict), f"{path} must be a mapping of {', '.join(kinds)}, such as {{tick: 0.25}}.")
+    for key, value in own.items():
+        require(key in kinds, f"Unknown key {path}.{key}: an instrument has {', '.join(kinds)}.")
+        sound = isinstance(value, kinds[key]) and not isinstance(value, bool)
+        require(sound, f"{path}.{key}={value!r} is not {'a calendar' if key == 'calendar' else 'a number'}.")
+
+
+def _check_instrument(path: str, instrument: Instrument) -> None:
+    _check_calendar(f"{path}.calendar", instrument.calendar)
+    require(1e-9 <= instrument.tick <= 1e6, f"{path}.tick must lie between 1e-9 and 1e6.")
+    require(1e-12 <= instrument.size_unit <= 1e9, f"{path}.size_unit must lie between 1e-12 and 1e9.")
+
+
+def _check_calendar(key: str, name: str) -> None:
+    if name in (AUTO, *CALENDARS):
         return
     from exchange_calendars import get_calendar_names  # takes a second to load
 
     names = get_calendar_names()
     close = difflib.get_close_matches(name, names, n=3)
     hint = f"; did you mean {', '.join(close)}?" if close else ", such as XNYS, CMES or 24/7."
-    require(name in names, f"dataset.calendar={name} is not a calendar of exchange_calendars{hint}")
+    require(name in names, f"{key}={name} is not a calendar of exchange_calendars{hint}")
 
 
 def _check_hours(hours: Any) -> None:

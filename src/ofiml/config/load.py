@@ -82,7 +82,7 @@ def _make_twin(schema: Any) -> type:
     for f in fields(schema):
         kind: Any = str if get_origin(f.type) is Literal else _make_twin(f.type) if is_dataclass(f.type) else f.type
         twins.append((f.name, kind, field(default=f.default, default_factory=f.default_factory)))
-    return make_dataclass(schema.__name__, twins)
+    return make_dataclass(schema.__name__, twins, kw_only=True)
 
 
 def _build_schema(schema: Any, twin: Any) -> Any:

@@ -108,7 +108,10 @@ def _write_items(
     write_atomically(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
 
 
-_META = ["symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"]
+_META = [
+    *("symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"),
+    "calendar",
+]
 
 
 def _pack_session(session: Session) -> TableAndMeta:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -68,7 +69,7 @@ def list_windows(calendar: str, hours: Any, first: int, last: int) -> list[Windo
         return [_make_day(d, zone) for d in days]
     if calendar == ALWAYS:
         return [make_window(d, hours, zone) for d in days]
-    schedule = _load_calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
+    schedule = _load_schedule(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7))
     if hours == "regular" and schedule["break_start"].notna().any():
         raise DataError(
             f"the sessions of {calendar} have a break: choose one part of the day, such as "
@@ -108,6 +109,19 @@ def make_window(day: dt.date, hours: list[str], zone: ZoneInfo) -> Window:
     return Window(day.isoformat(), _convert_local(day, hours[0], zone), _convert_local(day, hours[1], zone))
 
 
+def _load_schedule(name: str, start: dt.date, end: dt.date) -> Any:
+    """Return the schedule of the days; whole months are loaded, which takes a fifth of a second, and kept."""
+    first = start.replace(day=1)
+    last = (end.replace(day=28) + dt.timedelta(4)).replace(day=1) - dt.timedelta(1)
+    try:
+        schedule = _load_calendar(name, first, last).schedule
+    except DataError:  # a calendar that begins or ends within a month
+        return _load_calendar(name, start, end).schedule
+    days = schedule.index.date
+    return schedule[(days >= start) & (days <= end)]
+
+
+@lru_cache(maxsize=64)
 def _load_calendar(name: str, start: dt.date, end: dt.date) -> Any:
     import exchange_calendars  # takes a second to load
 

@@ -33,6 +33,7 @@ class Feed:
     `events` has the columns of the event schema except `symbol`, and `line`; a placeholder for no price is NO_PRICE.
     `rows` is the number of rows read; `checker` counts those dropped so far. `date`, `open` and `close` (UTC ns) are
     set if the input states them, `digest` if the rows come from only a part of the input. `notes` go to the report.
+    `calendar` is that of the exchange, and `venue` its name, where the input states it.
     """
 
     symbol: str
@@ -45,6 +46,8 @@ class Feed:
     close: int | None = None
     digest: str | None = None
     notes: tuple[str, ...] = ()
+    calendar: str | None = None
+    venue: str | None = None
 
 
 def unpack_file(blob: Blob) -> Blob:

@@ -10,7 +10,8 @@ class Quality:
     `rows` less `used` less all dropped is the number of rows that make no event of their own, such as the price levels
     of one update, or orders below the shown levels. The causes are those of `dataset.policy`; dropped rows also have
     `outside_hours` and `beyond_max_events`. Rows dropped before their session is known (unreadable rows, wrong times)
-    count in the first session of their input.
+    count in the first session of their input; rows that two joined files hold count as `overlap`. `warnings` are
+    what is implausible about the session, by kind.
     """
 
     rows: int = 0
@@ -18,6 +19,7 @@ class Quality:
     dropped: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: dict[str, str] = field(default_factory=dict)
 
 
 def add_counts(total: dict[str, int], more: dict[str, int]) -> dict[str, int]:

@@ -72,9 +72,10 @@ class Session:
     """One symbol's trading session.
 
     `open` and `close` bound it (UTC ns): bars tile (open, close] and start from a state at the open.
-    `scheduled_close` is the expected end if the data end earlier (None: `close`). `tick` is in 1e-9 currency units;
-    `size_unit` is one lot in shares, contracts or coins; `digest` is the SHA-256 of the input; `quality` counts the
-    rows dropped and kept by cause. A simulated session has `truth`, the efficient price V in ticks after each event
+    `scheduled_close` is the expected end if the data end earlier (None: `close`). `calendar` gives the exchange's time
+    zone (None: UTC). `tick` is in 1e-9 currency units; `size_unit` is one lot in shares, contracts or coins; `digest`
+    is the SHA-256 of the input; `quality` counts the rows dropped and kept by cause. A simulated session has `truth`,
+    the efficient price V in ticks after each event
     (`ts_recv`, `value`), and `planted`, the parameters of the simulation. Only the oracle may read these two, no
     feature and no model.
     """
@@ -91,6 +92,7 @@ class Session:
     digest: str
     quality: Quality
     scheduled_close: int | None = None
+    calendar: str | None = None
     truth: pl.DataFrame | None = None
     planted: Truth | None = None
 

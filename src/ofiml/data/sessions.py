@@ -11,13 +11,16 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset, files
+from ofiml.config.dataset import AUTO, Instrument
 from ofiml.data import cache as store
 from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carry_flags
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.joining import chain_inputs, join_sessions
+from ofiml.data.plausibility import list_doubts
 from ofiml.data.quality import Quality, add_counts
-from ofiml.data.readers import READERS
+from ofiml.data.readers import READERS, Groups
 from ofiml.data.schema import (
     Int64,
     Session,
@@ -75,20 +78,41 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             )
 
         return [make_simulated(index) for index in range(count)]
-    groups = READERS[dataset.name].group_files(files(dataset.path))
+    chains = chain_inputs(READERS[dataset.name].group_files(files(dataset.path)), dataset)
 
-    def make_source(group: list[Path]) -> Source:
-        alone = len(groups) == 1
+    def make_source(chain: Groups) -> Source:
+        alone = len(chains) == 1 and len(chain) == 1
 
         def read() -> Iterator[Session]:
-            sessions = (s for s in _read_input(group, dataset, alone=alone) if _is_in_range(s, dataset))
-            return (_limit_events(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
+            inputs = (_read_input(group, dataset, alone=alone) for group in chain)
+            sessions = join_sessions(inputs, dataset) if len(chain) > 1 else next(inputs)
+            judged = (_warn_of_doubts(s, dataset) for s in sessions if _is_in_range(s, dataset))
+            return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
-        chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
-        return Source(read, lambda: _hash_input(group, hash_files(group), dataset, alone=alone, **chosen))
+        def identify() -> str:
+            chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
+            paths = [path for group in chain for path in group]
+            return _hash_input(paths, hash_files(paths), dataset, alone=alone, **chosen)
+
+        return Source(read, identify)
 
     everything = dataset.first_date is None and dataset.last_date is None
-    return [make_source(group) for group in groups[: dataset.max_sessions if everything else None]]
+    return [make_source(chain) for chain in chains[: dataset.max_sessions if everything else None]]
+
+
+def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:
+    """Add what is implausible about the session to its warnings. Raises DataError for a grave doubt."""
+    doubts = list_doubts(session)
+    for doubt in doubts:
+        if doubt.grave and dataset.implausible == "raise":
+            raise DataError(
+                f"{session.source}, {session.symbol} {session.date}: {doubt.sentence}. If the data are right as they "
+                "are, set dataset.implausible=warn."
+            )
+    if not doubts:
+        return session
+    warnings = {doubt.kind: doubt.sentence for doubt in doubts}
+    return replace(session, quality=replace(session.quality, warnings=warnings))
 
 
 def _hash_input(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:
@@ -194,13 +218,17 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
     events = _require_rows(carry_flags(numbered, checker.check_times(numbered)), checker)
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
     stamps = extract_times(events)
-    windows = _list_windows(feed, dataset, stamps)
+    instrument = _find_instrument(feed, dataset)
+    if dataset.find_instrument(feed.symbol).calendar == AUTO:
+        notes.append(f"calendar {instrument.calendar}, that of {feed.venue or 'the source'}")
+    windows = _list_windows(feed, dataset, instrument.calendar, stamps)
     index, outside = _assign_windows(stamps, windows)
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
         of_session = checker.with_zero_counts()
         checked = _require_rows(carry_flags(rows, of_session.check_book(rows, feed.levels)), of_session)
-        _check_ticks(checked, dataset, of_session)
+        _check_ticks(checked, instrument.tick, of_session)
+        checked = _convert_lots(checked, feed.levels, instrument, dataset.size_unit, of_session)
         quality = Quality(
             rows=before.rows + rows.height + outside[k],
             used=checked.height,
@@ -216,9 +244,10 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
             open=window.open,
             close=window.close,
             scheduled_close=window.scheduled,
-            tick=round(dataset.tick * PRICE_SCALE),
+            calendar=instrument.calendar,
+            tick=round(instrument.tick * PRICE_SCALE),
             levels=feed.levels,
-            size_unit=dataset.size_unit,
+            size_unit=instrument.size_unit,
             source=source,
             digest=feed.digest or content,
             quality=quality,
@@ -231,11 +260,49 @@ def _require_rows(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:
     return events
 
 
-def _list_windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Window]:
+def _find_instrument(feed: Feed, dataset: FileDataset) -> Instrument:
+    """Return the tick, lot and calendar of the feed's symbol. Raises DataError for a calendar that nothing states."""
+    instrument = dataset.find_instrument(feed.symbol)
+    if instrument.calendar != AUTO:
+        return instrument
+    if feed.calendar is None:
+        venue = f"no calendar is known for {feed.venue}" if feed.venue else "the file does not state its exchange"
+        raise DataError(
+            f"{feed.checker.source}: {venue}, so dataset.calendar=auto cannot choose its sessions: set "
+            "dataset.calendar to XNYS, CMES, 24/7 or another name of exchange_calendars."
+        )
+    return replace(instrument, calendar=feed.calendar)
+
+
+def _convert_lots(
+    events: pl.DataFrame, levels: int, instrument: Instrument, unit: float, checker: Checker
+) -> pl.DataFrame:
+    """Convert sizes from lots of `unit` to lots of the instrument. Raises DataError for a part of a lot."""
+    ratio = round(instrument.size_unit / unit)
+    if abs(instrument.size_unit / unit - ratio) > 1e-9 * ratio or ratio < 1:
+        raise DataError(
+            f"{checker.source}: the lot of {instrument.size_unit:g} is not a whole multiple of "
+            f"dataset.size_unit={unit:g}: set dataset.size_unit to the finest lot of all symbols."
+        )
+    if ratio == 1:
+        return events
+    sizes = ["size", *(f"{side}_sz_{m:02d}" for m in range(levels) for side in ("bid", "ask"))]
+    for column in sizes:
+        part = events.filter(pl.col(column) % ratio != 0)
+        if part.height:
+            raise DataError(
+                f"{checker.source}, {checker.place} {part['line'][0]}, column {column}: "
+                f"{part[column][0] * unit:g} is not a multiple of the lot of {instrument.size_unit:g} "
+                f"({part.height} such rows): give the symbol's lot in dataset.instruments."
+            )
+    return events.with_columns(pl.col(sizes) // ratio)
+
+
+def _list_windows(feed: Feed, dataset: FileDataset, name: str, stamps: Int64) -> list[Window]:
     """List the sessions that contain events of the feed. Raises _OutsideHours if there are none."""
     span = int(stamps[0]), int(stamps[-1])
     try:
-        windows = calendar.list_windows(dataset.calendar, dataset.hours, *span)
+        windows = calendar.list_windows(name, dataset.hours, *span)
     except DataError as error:  # the calendar does not know the file's name
         raise DataError(f"{feed.checker.source}: {error}") from error
     if feed.open is not None and feed.close is not None and feed.date is not None:
@@ -244,7 +311,7 @@ def _list_windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Windo
         if isinstance(dataset.hours, list) and not same_day:
             # By its name the file is of a day that the calendar does not have.
             day = dt.date.fromisoformat(feed.date)
-            same_day = [calendar.make_window(day, dataset.hours, calendar.find_time_zone(dataset.calendar))]
+            same_day = [calendar.make_window(day, dataset.hours, calendar.find_time_zone(name))]
         windows = [named.intersect(w) for w in same_day] or [named]
     used = [w for w in windows if w.contains_any(stamps)]
     if not used:
@@ -257,7 +324,7 @@ def _list_windows(feed: Feed, dataset: FileDataset, stamps: Int64) -> list[Windo
             "See dataset.hours and dataset.calendar; dataset.hours=all uses every hour.",
             feed,
         )
-    if feed.open is None and (dataset.calendar == ALWAYS or dataset.hours == "all"):
+    if feed.open is None and (name == ALWAYS or dataset.hours == "all"):
         return [w.trim(stamps) for w in used]
     return used
 
@@ -276,9 +343,9 @@ def _assign_windows(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[i
     return index, np.bincount(nearest, minlength=len(windows)).tolist()
 
 
-def _check_ticks(events: pl.DataFrame, dataset: FileDataset, checker: Checker) -> None:
+def _check_ticks(events: pl.DataFrame, tick_size: float, checker: Checker) -> None:
     """Raise DataError for best quotes off the tick: a wrong tick would silently scale every number."""
-    tick = round(dataset.tick * PRICE_SCALE)
+    tick = round(tick_size * PRICE_SCALE)
     for column in ("bid_px_00", "ask_px_00"):
         off = events.filter(pl.col(column) % tick != 0)
         if off.height:

@@ -231,7 +231,7 @@ def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timin
 
 
 def _build_stream(session: Session, config: Config) -> Stream:
-    zone = find_time_zone(config.dataset.calendar) if isinstance(config.dataset, FileDataset) else None
+    zone = find_time_zone(session.calendar) if session.calendar else None
     return Stream(market(session, config.bars.per, zone), config.bars, plan(config.features, config.ofi))
 
 

@@ -118,6 +118,9 @@ def print_survey(survey: Survey, console: Console) -> None:
         parts = [f"{word} {_format_counts(count)}" for word, count in counts if count] + s.quality.notes
         if parts:
             console.print(f"{s.symbol} {s.date}: {'; '.join(parts)}", highlight=False, soft_wrap=True, markup=False)
+        for warning in s.quality.warnings.values():
+            line = f"{s.symbol} {s.date}: {warning}."
+            console.print(line, style="yellow", highlight=False, soft_wrap=True, markup=False)
     for symbol, facts in _average_by_symbol(survey):
         console.print()
         _print_facts(symbol, facts, console)

@@ -220,6 +220,7 @@ def _describe_data(report: Report) -> list[str]:
         f"dropped: {dropped_counts}{f'; irregular but kept: {kept}' if kept else ''}. "
         f"Predictions sha256 {report.predictions.sha256[:16]}…"
     ]
+    lines += [f"Warning: {warning}." for warning in dataset.warnings]
     lines += [f"Note: {note}." for note in dataset.notes]
     if rows.never_known:
         lines.append(f"Note: features without any value in these data: {', '.join(rows.never_known)}.")

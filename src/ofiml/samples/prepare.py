@@ -44,7 +44,7 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     bars = cut_bars(session, book, settings.bars)
     table = build_bar_table(session, book, bars)
     latency = settings.latency_ns
-    zone = find_time_zone(settings.dataset.calendar) if isinstance(settings.dataset, FileDataset) else None
+    zone = find_time_zone(session.calendar) if session.calendar else None
     features = plan(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
     computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)

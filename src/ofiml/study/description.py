@@ -25,6 +25,7 @@ from ofiml.study.report import (
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
 from ofiml.ui.format import format_time
+from ofiml.units import PRICE_SCALE
 
 
 def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset) -> DatasetReport:
@@ -40,10 +41,29 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
         dropped=dropped,
         kept=kept,
         notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
-        sessions=[SessionReport(*s.key, s.events, s.digest, dataset.tick, s.size_unit, s.quality) for s in sessions],
+        sessions=[_describe_session(s, dataset.tick) for s in sessions],
         sources=sorted({s.source for s in sessions}),
         levels=sessions[0].levels,
+        warnings=_list_warnings(sessions),
     )
+
+
+def _describe_session(samples: SessionSamples, tick: float) -> SessionReport:
+    """Describe a session; its tick is that of its symbol, and `tick` for a session without bars."""
+    own = samples.rows["tick"][0] / PRICE_SCALE if samples.rows.height else tick
+    return SessionReport(*samples.key, samples.events, samples.digest, own, samples.size_unit, samples.quality)
+
+
+def _list_warnings(sessions: list[SessionSamples]) -> list[str]:
+    """List what is implausible: of each symbol and kind the first session's warning, and how many others have one."""
+    warned: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for s in sessions:
+        for kind, sentence in s.quality.warnings.items():
+            warned.setdefault((s.key[0], kind), []).append((s.key[1], sentence))
+    return [
+        f"{symbol} {cases[0][0]}{f' and {len(cases) - 1} other sessions' if len(cases) > 1 else ''}: {cases[0][1]}"
+        for (symbol, _), cases in warned.items()
+    ]
 
 
 def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:

@@ -29,7 +29,7 @@ from ofiml.validation.leak_check import LeakCheck
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A session: its symbol, date, number of events and input digest; `tick` and `size_unit` as in the config.
+    """A session: its symbol, date, number of events and input digest; `tick` and `size_unit` of its symbol.
 
     `quality` has the numbers of rows dropped and kept, by cause.
     """
@@ -45,7 +45,10 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book."""
+    """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book.
+
+    `warnings` are what is implausible about the data, each once for a symbol.
+    """
 
     name: str
     digest: str
@@ -56,6 +59,7 @@ class DatasetReport:
     sessions: list[SessionReport]
     sources: list[str]
     levels: int
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

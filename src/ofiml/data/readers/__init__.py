@@ -57,6 +57,7 @@ class Reader:
     description: str
     group_files: Callable[[Sequence[Path]], Groups] = separate_files
     book_from_messages: bool = False
+    whole_days: bool = False
 
     def __post_init__(self) -> None:
         if re.fullmatch(r"[a-z][a-z0-9_]*", self.name) is None:

@@ -35,4 +35,5 @@ READER = Reader(
     read_feeds=read_feeds,
     description="Nasdaq TotalView-ITCH 5.0, the book rebuilt from its orders",
     book_from_messages=True,
+    whole_days=True,
 )

@@ -57,4 +57,5 @@ READER = Reader(
     read_feeds=read_feeds,
     description="LOBSTER message and orderbook files: zip, 7z, folder or CSV",
     group_files=group_files,
+    whole_days=True,
 )

@@ -1,0 +1,156 @@
+"""Judge whether a recorded session can be what its config says, before anything is measured on it.
+
+A file may be read without an error and yet mean something else: a tick that is too fine, sizes in other units, cells
+left blank because nothing changed, several exchanges in one file. Each check looks at all rows of a session and names
+the likely cause and the remedy. A doubt is a warning in terminal and report; a grave one, with which the results would
+be about something else, ends the run unless `dataset.implausible=warn`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ofiml._typing import Int64
+from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, Session, extract_level
+from ofiml.units import PRICE_SCALE
+
+_MIN_STATES = 200  # of a session; fewer say little
+_MIN_VALUES = 20  # distinct prices or sizes, from which on a common divisor is no chance: at most 2^-20
+_FEW_ONE_SIDED, _MANY_ONE_SIDED = 0.1, 0.5  # shares of states without a bid or without an ask
+_MANY_MOVES = 0.9  # share of states that move a best price
+# Where more than a share of the states move a best price, the correlation of the signs of two successive moves: 0 in a
+# random walk, -0.2 to 0 in the books of one stock or coin, -0.38 and below where those of three exchanges are mixed.
+_FREQUENT_MOVES, _REVERSAL = 0.3, -0.3
+_WIDE_SPREAD, _ABSURD_SPREAD = 1_000, 10_000_000  # median, in ticks
+_COARSE_SIZES = 10  # lots that divide all sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One reason why a session may not be what its config says.
+
+    `kind` is tick, sides, moves, spread or sizes; `sentence` has no full stop; `grave` doubts are of data with which
+    results would be about something else.
+    """
+
+    kind: str
+    sentence: str
+    grave: bool = False
+
+
+def list_doubts(session: Session) -> list[Doubt]:
+    """List what is implausible about a recorded session; the best level and the last row of each message count."""
+    events = session.events
+    states = events.filter((pl.col("flags") & F_LAST) != 0)
+    if states.height < _MIN_STATES:
+        return []
+    bid, bid_size, ask, ask_size = extract_level(states, 0)
+    return [
+        *_judge_tick(session, bid, ask),
+        *_judge_sides(bid, ask),
+        *_judge_moves(bid, ask),
+        *_judge_spread(bid, ask, session.tick),
+        *_judge_sizes(bid_size, ask_size, session.size_unit),
+    ]
+
+
+def _judge_tick(session: Session, bid: Int64, ask: Int64) -> Iterator[Doubt]:
+    """Doubt a tick that is finer than the grid on which all prices lie."""
+    known = [bid[bid != NO_BID], ask[ask != NO_ASK]]
+    grid = _find_divisor(known)
+    if grid <= session.tick:
+        return
+    for m in range(1, session.levels):
+        deep_bid, _, deep_ask, _ = extract_level(session.events, m)
+        known += [deep_bid[deep_bid != NO_BID], deep_ask[deep_ask != NO_ASK]]
+    grid = _find_divisor(known)
+    if grid > session.tick and _count_distinct(known) >= _MIN_VALUES:
+        right, tick = grid / PRICE_SCALE, session.tick / PRICE_SCALE
+        yield Doubt(
+            "tick",
+            f"every price is a multiple of {right:.10g}, so dataset.tick={tick:.10g} looks {grid / session.tick:g} "
+            f"times too fine, and numbers in ticks would be as many times too large: set dataset.tick={right:.10g} "
+            "if that is the instrument's tick",
+        )
+
+
+def _judge_sides(bid: Int64, ask: Int64) -> Iterator[Doubt]:
+    """Doubt a book that often has one side only."""
+    share = float(np.mean((bid == NO_BID) | (ask == NO_ASK)))
+    if share > _FEW_ONE_SIDED:
+        yield Doubt(
+            "sides",
+            f"{share:.0%} of the states have no bid or no ask: if an empty cell means unchanged in this source, "
+            "its reader must be told (dataset=quotes: dataset.blank=unchanged); if the columns are not what the config "
+            "says, correct them",
+            grave=share > _MANY_ONE_SIDED,
+        )
+
+
+def _judge_moves(bid: Int64, ask: Int64) -> Iterator[Doubt]:
+    """Doubt best prices that jump to and fro: those of several books in one file. States with both sides count."""
+    both = (bid != NO_BID) & (ask != NO_ASK)
+    bid, ask = bid[both], ask[both]
+    if len(bid) < _MIN_STATES:
+        return
+    moves = (np.diff(bid) != 0) | (np.diff(ask) != 0)
+    share = float(np.mean(moves))
+    reversal = min(_correlate_signs(bid), _correlate_signs(ask))
+    if share > _FREQUENT_MOVES and reversal < _REVERSAL:
+        yield Doubt(
+            "moves",
+            f"the best prices jump to and fro: {share:.0%} of the states move one, and the signs of successive moves "
+            f"have a correlation of {reversal:.2f}; the file seems to mix the books of several exchanges or "
+            "instruments; choose one (dataset=quotes: dataset.columns.exchange and dataset.exchange)",
+            grave=True,
+        )
+    elif share > _MANY_MOVES:
+        yield Doubt(
+            "moves",
+            f"{share:.0%} of the states move a best price: these are rare snapshots of a fast book, or quotes of "
+            "several exchanges in one file",
+        )
+
+
+def _correlate_signs(price: Int64) -> float:
+    """Correlate the signs of successive changes; a state without a change has sign 0."""
+    sign = np.sign(np.diff(price)).astype(float)
+    return float(np.sum(sign[1:] * sign[:-1]) / max(np.sum(sign * sign), 1.0))
+
+
+def _judge_spread(bid: Int64, ask: Int64, tick: int) -> Iterator[Doubt]:
+    """Doubt a spread of thousands of ticks."""
+    both = (bid != NO_BID) & (ask != NO_ASK)
+    if not both.any():
+        return
+    ticks = float(np.median(ask[both] - bid[both])) / tick
+    if ticks > _WIDE_SPREAD:
+        yield Doubt(
+            "spread",
+            f"the median spread is {ticks:,.0f} ticks: check dataset.tick={tick / PRICE_SCALE:.10g} and the unit of "
+            "the prices",
+            grave=ticks > _ABSURD_SPREAD,
+        )
+
+
+def _judge_sizes(bid_size: Int64, ask_size: Int64, unit: float) -> Iterator[Doubt]:
+    """Doubt a lot by far smaller than what divides all sizes."""
+    sizes = [bid_size[bid_size > 0], ask_size[ask_size > 0]]
+    divisor = _find_divisor(sizes)
+    if divisor >= _COARSE_SIZES and _count_distinct(sizes) >= _MIN_VALUES:
+        yield Doubt(
+            "sizes",
+            f"every size is a multiple of {divisor:,} lots: the source may count round lots; dataset.size_unit="
+            f"{divisor * unit:g} would make one of them a lot (now {unit:g})",
+        )
+
+
+def _find_divisor(parts: list[Int64]) -> int:
+    """Return the greatest common divisor of all values; 0 for none."""
+    return int(np.gcd.reduce(np.array([np.gcd.reduce(part) for part in parts if len(part)], np.int64), initial=0))
+
+
+def _count_distinct(parts: list[Int64]) -> int:
+    return len(np.unique(np.concatenate([np.unique(part) for part in parts])))

@@ -1,0 +1,144 @@
+"""Doubts about a session: each kind is found in a book made so, and none in a sound one."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from ofiml.data.plausibility import list_doubts
+from ofiml.data.sessions import list_sources
+from ofiml.errors import DataError
+from tests.books import session
+
+ROWS = 600
+
+
+def walk(seed=0, grid=1, lot=1, moves=0.3):
+    """(bid, ask) in ticks and sizes in lots of a book whose best prices move in a share of its states."""
+    rng = np.random.default_rng(seed)
+    step = rng.choice([-1, 0, 1], ROWS, p=[moves / 2, 1 - moves, moves / 2])
+    bid = grid * (1000 + np.cumsum(step) + np.arange(ROWS) // 20)
+    sizes = lot * rng.integers(1, 90, (2, ROWS))
+    return bid, bid + grid, *sizes
+
+
+def book(bid, ask, bid_size, ask_size):
+    return session([
+        {"t": i, "book": [(b, int(n), a, int(k))]}
+        for i, (b, a, n, k) in enumerate(zip(bid, ask, bid_size, ask_size, strict=True))
+    ])  # fmt: skip
+
+
+def kinds(*columns):
+    return {doubt.kind: doubt for doubt in list_doubts(book(*columns))}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sound_book_raises_no_doubt(seed):
+    assert kinds(*walk(seed)) == {}
+
+
+def test_a_tick_finer_than_all_prices():
+    (doubt,) = kinds(*walk(grid=25)).values()
+    assert doubt.kind == "tick"
+    assert "multiple of 0.25, so dataset.tick=0.01 looks 25 times too fine" in doubt.sentence
+    assert not doubt.grave
+
+
+def test_one_price_off_the_coarse_grid_is_enough_for_the_fine_tick():
+    bid, ask, *sizes = walk(grid=25)
+    bid[77] -= 1
+    assert kinds(bid, ask, *sizes) == {}
+
+
+def test_a_coarse_grid_of_few_prices_proves_nothing():
+    bid = np.where(np.arange(ROWS) % 50 < 25, 1000, 1025)
+    _, _, *sizes = walk()
+    assert kinds(bid, bid + 25, *sizes) == {}
+
+
+@pytest.mark.parametrize(("share", "grave"), [(0.05, None), (0.3, False), (0.7, True)])
+def test_one_sided_states(share, grave):
+    bid, ask, bid_size, ask_size = walk()
+    missing = np.random.default_rng(1).random(ROWS) < share
+    bids = [None if gone else int(b) for b, gone in zip(bid, missing, strict=True)]
+    doubt = kinds(bids, ask, bid_size, ask_size).get("sides")
+    assert (doubt and doubt.grave) == grave
+    if doubt:
+        assert "dataset.blank=unchanged" in doubt.sentence
+
+
+@pytest.mark.parametrize(("exchanges", "in_turn"), [(2, True), (2, False), (3, False), (5, False)])
+def test_books_of_several_exchanges_in_one(exchanges, in_turn):
+    bid, ask, *sizes = walk(moves=0.05)
+    turn = np.arange(ROWS) % exchanges
+    which = turn if in_turn else np.random.default_rng(2).permutation(turn)
+    (doubt,) = kinds(bid - which, ask + which // 2, *sizes).values()
+    assert (doubt.kind, doubt.grave) == ("moves", True)
+    assert "several exchanges" in doubt.sentence
+
+
+def test_rare_snapshots_of_a_random_walk_are_no_mixture():
+    bid = 1000 + np.cumsum(np.random.default_rng(5).integers(-1, 2, ROWS))
+    _, _, *sizes = walk()
+    assert kinds(bid, bid + 1, *sizes) == {}
+
+
+def test_a_book_that_moves_in_every_state():
+    bid = 1000 + np.cumsum(np.random.default_rng(3).integers(1, 4, ROWS))
+    _, _, *sizes = walk()
+    (doubt,) = kinds(bid, bid + 1, *sizes).values()
+    assert (doubt.kind, doubt.grave) == ("moves", False)
+
+
+@pytest.mark.parametrize(("spread", "grave"), [(5_001, False), (20_000_001, True)])
+def test_a_spread_of_many_ticks(spread, grave):
+    bid, _, *sizes = walk()
+    (doubt,) = kinds(bid, bid + spread, *sizes).values()
+    assert (doubt.kind, doubt.grave) == ("spread", grave)
+    assert f"{spread:,} ticks" in doubt.sentence
+
+
+def test_sizes_in_round_lots():
+    (doubt,) = kinds(*walk(lot=100)).values()
+    assert doubt.kind == "sizes"
+    assert "multiple of 100 lots" in doubt.sentence
+    assert "dataset.size_unit=100" in doubt.sentence
+
+
+def write_quotes(path, blank):
+    """Quotes of which a share leaves the cells of one side blank."""
+    rng, lines = np.random.default_rng(4), ["DT,SYMBOL,BID,OFR,BIDSIZ,OFRSIZ"]
+    for i, (bid, ask, bid_size, ask_size) in enumerate(zip(*walk(), strict=True)):
+        sides = [[f"{bid / 100:.2f}", str(bid_size)], [f"{ask / 100:.2f}", str(ask_size)]]
+        if rng.random() < blank:
+            sides[int(rng.integers(2))] = ["", ""]
+        (b, n), (a, k) = sides
+        lines.append(f"2024-11-12T14:{30 + i // 60}:{i % 60:02d}Z,X,{b},{a},{n},{k}")
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+
+
+def test_a_grave_doubt_ends_the_run_unless_the_data_are_right(tmp_path, configure, run):
+    path = tmp_path / "quotes.csv.gz"
+    write_quotes(path, 0.7)
+    asked = ["dataset=quotes", f"dataset.path={path}"]
+    with pytest.raises(
+        DataError, match=r"quotes\.csv\.gz, X 2024-11-12: .* no bid or no ask.*dataset\.implausible=warn"
+    ):
+        list(list_sources(configure(*asked).dataset)[0]())
+    (one,) = list_sources(configure(*asked, "dataset.implausible=warn").dataset)[0]()
+    assert set(one.quality.warnings) == {"sides", "tick"}
+
+
+def test_the_report_and_the_verdict_warn(tmp_path, run):
+    from ofiml.reporting.sentences import write_sentences
+
+    path = tmp_path / "quotes.csv.gz"
+    write_quotes(path, 0.0)
+    study = run("dataset=quotes", f"dataset.path={path}", "bars.step=1s", "horizon=1s", "split.embargo=1s", "model=ols",
+                "ofi=best_level", "tuning=off", "split.n_folds=2", "backtest=off")  # fmt: skip
+    (warning,) = study.report.dataset.warnings
+    assert warning.startswith(
+        "X 2024-11-12: every price is a multiple of 0.01, so dataset.tick=0.005 looks 2 times too"
+    )
+    assert f"Warning: {warning}." in write_sentences(study)
