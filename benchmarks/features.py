@@ -1,6 +1,6 @@
 """Speed of the state machine of flow and features, in batch and live: `make bench`.
 
-In batch it is held against the flow kernel alone on the same states, which reads memory about as fast as it can be read
+In batch it is compared with the flow kernel alone on the same states, which reads memory about as fast as it can be read
 (`flow.py`). Live, each row is fed from Python, one call each, as `ofiml.replay` does. One thread; each batch figure is
 the best of several repeats.
 """
@@ -142,7 +142,7 @@ def main() -> None:
     table = Table(title="live, from Python, full catalogue: microseconds", box=None)
     for column in ("", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")
-    for name, ns in zip(("update, a row", "features, a bar"), live(rows), strict=True):
+    for name, ns in zip(("update, per row", "features, per bar"), live(rows), strict=True):
         table.add_row(name, *(f"{v / 1e3:.1f}" for v in np.percentile(ns, [50, 99, 99.9, 100])))
     Console().print(table)
 

@@ -1,6 +1,6 @@
 """Speed of the flow kernel, as ratios from one run: `make bench`.
 
-Memory bounds it: a state of 10 levels is 40 int64 read and 10 written. So the kernel is held against numpy copying as
+Memory bounds it: a state of 10 levels is 40 int64 read and 10 written. So the kernel is compared with numpy copying as
 many bytes, and its reading alone against how fast memory can be read, in the same process. The peer is the same formula
 in numpy, vectorised. Each figure is the best of several repeats on one thread; machines differ and are noisy, ratios
 less so.

@@ -1,6 +1,6 @@
 """Speed of readers and of the book builder, as ratios from one run: `make bench`.
 
-Readers are held against what nobody can do without: polars reading the same columns of the same CSV, numpy copying the
+Readers are compared with what no reader can avoid: polars reading the same columns of the same CSV, numpy copying the
 columns of the same records. The builder is
 one kernel on one thread, numbering the orders included; its peers are a plain-Python book of dicts, and the limit is
 copying what it writes. Each figure is the best of several repeats. The data are simulated and written for the
@@ -83,7 +83,7 @@ def dict_book(messages: pl.DataFrame) -> None:
 
 
 def table(title: str, rows: list[tuple[str, float, float]], first: str) -> None:
-    """Prints million rows a second of each (name, rows, seconds), and how the others compare with the first."""
+    """Print million rows per second of each (name, rows, seconds), and how the others compare with the first."""
     out = Table(title=title, box=None)
     for column in ("", "million rows/s", first):
         out.add_column(column, justify="right" if column else "left")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.comparison.groups import Entry, Group
 from ofiml.comparison.trials import Trials
 from ofiml.errors import ConfigError
@@ -17,9 +17,6 @@ from ofiml.metrics.hac import count_max_overlap
 from ofiml.metrics.overfitting import Overfitting, estimate_pbo
 from ofiml.metrics.sharpe import deflated_sharpe, sharpe
 from ofiml.tracking.logged_run import BAR
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 MEASURES = ("ic", "r2", "sharpe")
 LEVEL = 0.05
@@ -117,7 +114,7 @@ class CommonTimes:
 
     performance: Float
     overlap: int
-    blocks: Int
+    blocks: Int64
     block: int
 
 
@@ -193,7 +190,7 @@ def _sum_by_block(entry: Entry, lengths: set[int | None]) -> Float:
     return np.bincount(block, weights=entry.equity["net"].to_numpy()).astype(np.float64)
 
 
-def _number_blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int:
+def _number_blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int64:
     """Return the block of each row. Of the runs' block lengths, the one that makes the fewest blocks is used."""
     span = measure_label_span(predictions)
     session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.config import Evaluation
 from ofiml.labels import measure_label_span
 from ofiml.metrics.bootstrap import (
@@ -15,9 +14,6 @@ from ofiml.metrics.bootstrap import (
     estimate_group_means,
     estimate_ic_interval,
 )
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ class BlockBootstrap:
         """Build the bootstrap from the config."""
         return cls(evaluation.bootstrap_samples, evaluation.confidence_level, evaluation.block_ns, seed)
 
-    def number_blocks(self, rows: pl.DataFrame, span: int | None = None) -> Int:
+    def number_blocks(self, rows: pl.DataFrame, span: int | None = None) -> Int64:
         """Number the block (n,) of each row, rows in time order. Labels span at most `span` ns; None measures it.
 
         Symbols share the blocks of a day, so that their common moves count once.
@@ -44,14 +40,14 @@ class BlockBootstrap:
         length = measure_label_span(rows) if span is None else span
         return assign_blocks(rows["session"].to_numpy(), rows["bar_close"].to_numpy(), self.block_ns, length)
 
-    def estimate_interval(self, measure: Callable[[Int], float], block: Int) -> tuple[float, float]:
+    def estimate_interval(self, measure: Callable[[Int64], float], block: Int64) -> tuple[float, float]:
         """Estimate the interval of `measure(rows)` from resampled blocks; NaN with fewer than 2 blocks."""
         return estimate_bootstrap_interval(measure, block, samples=self.samples, level=self.level, seed=self.seed)
 
-    def estimate_ic_interval(self, y: Float, y_hat: Float, block: Int) -> tuple[float, float]:
+    def estimate_ic_interval(self, y: Float, y_hat: Float, block: Int64) -> tuple[float, float]:
         """Estimate the interval of the IC; NaN with fewer than 8 blocks."""
         return estimate_ic_interval(y, y_hat, block, samples=self.samples, level=self.level, seed=self.seed)
 
-    def estimate_group_means(self, y: Float, group: Int, block: Int) -> tuple[Float, Float, Float]:
+    def estimate_group_means(self, y: Float, group: Int64, block: Int64) -> tuple[Float, Float, Float]:
         """Estimate the mean of y in each group and its interval, (k,) each; NaN ends with fewer than 8 blocks."""
         return estimate_group_means(y, group, block, samples=self.samples, level=self.level, seed=self.seed)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Bool, Float
 from ofiml.config import Horizon
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.labels import measure_label_span
@@ -14,8 +14,6 @@ from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.scores import ic, rank_ic
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Intervals
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def measure_decay(
     return scores
 
 
-def _overlaps_train(predictions: pl.DataFrame, span: int, train: dict[int, Intervals]) -> NDArray[np.bool_]:
+def _overlaps_train(predictions: pl.DataFrame, span: int, train: dict[int, Intervals]) -> Bool:
     """Mark the rows whose [label start, label start + span] overlaps a train row of their fold."""
     overlap = np.zeros(predictions.height, np.bool_)
     start = predictions["label_start"].to_numpy()

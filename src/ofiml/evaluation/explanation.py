@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.evaluation.shap_values import (
     FamilyImportance,
     FeatureImportance,
@@ -21,8 +21,6 @@ from ofiml.metrics.scores import condition_on_move, rank_ic
 from ofiml.models.base import Model
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
-
-Float = NDArray[np.float64]
 
 _MAX_PERMUTED = 20  # features with the largest SHAP values, which are permuted one by one
 _ROUNDING = 1e-9  # relative to the spread of the score; a smaller interaction is rounding

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ofiml.backtest.summary import Summary
 from ofiml.backtest.taker import BacktestResult
@@ -13,9 +12,6 @@ from ofiml.evaluation.scores import count_overlaps
 from ofiml.labels import measure_label_span
 from ofiml.metrics.hac import t_test
 from ofiml.metrics.sharpe import sharpe
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

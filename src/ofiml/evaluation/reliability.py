@@ -5,16 +5,12 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from ofiml._typing import TaskType
+from ofiml._typing import Bool, Float, Int64, TaskType
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.metrics.bootstrap import MIN_BLOCKS, compute_percentile_interval, resample_sums
 from ofiml.metrics.scores import condition_on_move
 from ofiml.training.columns import PROBABILITIES
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 Event = Literal["up", "flat"]
 
@@ -68,12 +64,12 @@ class EventForecast:
     and the `outcome`, 1 or 0.
     """
 
-    mask: NDArray[np.bool_]
+    mask: Bool
     p: Float
     outcome: Float
 
 
-def assign_bins(p: Float, max_bins: int = BINS) -> Int:
+def assign_bins(p: Float, max_bins: int = BINS) -> Int64:
     """Assign each forecast to a bin (n,), from 0 without gaps. At most `max_bins` bins have about equal numbers, and
     equal forecasts share a bin.
     """

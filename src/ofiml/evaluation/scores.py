@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from ofiml._typing import TaskType
+from ofiml._typing import Float, Int64, TaskType
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.oracle import OracleSkill
 from ofiml.metrics.estimates import Estimate
@@ -22,9 +21,6 @@ from ofiml.metrics.scores import (
     rank_ic,
 )
 from ofiml.training.columns import PROBABILITIES
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +114,14 @@ def score_predictions(
     )
 
 
-def _score_pooled(forecast: Forecast, task: TaskType, block: Int, bootstrap: BlockBootstrap) -> dict[Measure, Estimate]:
+def _score_pooled(
+    forecast: Forecast, task: TaskType, block: Int64, bootstrap: BlockBootstrap
+) -> dict[Measure, Estimate]:
     rank_measures = _build_rank_measures(forecast.y, forecast.y_hat)
     pooled = {}
     for name in list_measures(task, forecast.quantile):
 
-        def resample(rows: Int, name: Measure = name) -> float:
+        def resample(rows: Int64, name: Measure = name) -> float:
             return rank_measures[name](rows) if name in rank_measures else forecast.take(rows).measure(name)
 
         pooled[name] = Estimate(forecast.measure(name), *bootstrap.estimate_interval(resample, block))
@@ -143,7 +141,7 @@ def _score_parts(
     return parts
 
 
-def _build_rank_measures(y: Float, y_hat: Float) -> dict[Measure, Callable[[Int], float]]:
+def _build_rank_measures(y: Float, y_hat: Float) -> dict[Measure, Callable[[Int64], float]]:
     """Build the measures of ranks over resampled rows. The values are sorted once, not in each sample."""
     place, place_hat = find_places(y), find_places(y_hat)
     return {
@@ -163,7 +161,7 @@ def _score_symbols(predictions: pl.DataFrame, bootstrap: BlockBootstrap) -> list
     for i, (symbol, rows) in enumerate(groups):
         y, y_hat = (rows[c].to_numpy() for c in ("y", "y_hat"))
 
-        def resample(sample: Int, y: Float = y, y_hat: Float = y_hat) -> float:
+        def resample(sample: Int64, y: Float = y, y_hat: Float = y_hat) -> float:
             return ic(y[sample], y_hat[sample])
 
         low, high = bootstrap.estimate_interval(resample, bootstrap.number_blocks(rows))

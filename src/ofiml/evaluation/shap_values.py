@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.features.catalogue import CATALOGUE
 from ofiml.metrics.scores import rank_ic
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

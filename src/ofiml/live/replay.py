@@ -92,7 +92,7 @@ def replay(
         raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
         config, changed = _load_config(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
-            raise ConfigError("target=impact forecasts nothing: replay a run that forecasts, such as target=return.")
+            raise ConfigError("target=impact forecasts nothing: replay a run of target=forecast or target=direction.")
         if config.split.trains_on_later:
             raise ConfigError(
                 f"Models of split={config.split.name} trained on rows later than those they predicted, so none could "

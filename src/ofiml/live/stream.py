@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.bars.activity import NOT_CLOSED, make_cutter, update_cutter
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import (
@@ -31,9 +31,6 @@ from ofiml.errors import DataError
 from ofiml.features import kernel, layout
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import Machine, Market, Plan, row_width
-
-Int64 = NDArray[np.int64]
-Float = NDArray[np.float64]
 
 _ACTIONS = {name: code for code, name in enumerate(ACTION.categories)}
 _SIDES = {name: code for code, name in enumerate(SIDE.categories)}

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.units import SECOND
-
-Float = NDArray[np.float64]
 
 MIN_BLOCKS = 8  # an interval from fewer blocks is not reliable
 MIN_SESSIONS = 10  # from which each session is a block
@@ -21,7 +20,7 @@ _DRAWS_AT_ONCE = 1000  # bounds the memory for any number of draws
 _MIN_BLOCK_NS = 300 * SECOND
 
 
-def assign_blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | None, span: int) -> NDArray[np.int64]:
+def assign_blocks(session: NDArray, bar_close: Int64, block: int | None, span: int) -> Int64:
     """Assign each row, in time order, to a block; return block numbers (n,) from 0.
 
     `block` is a length in ns. With None, each session is a block if there are at least 10. Otherwise blocks last 5
@@ -36,7 +35,7 @@ def assign_blocks(session: NDArray, bar_close: NDArray[np.int64], block: int | N
 
 
 def estimate_bootstrap_interval(
-    value: Callable[[NDArray[np.int64]], float], block: NDArray[np.int64], *, samples: int, level: float, seed: int
+    value: Callable[[Int64], float], block: Int64, *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
     """Estimate the expanded percentile interval of `value(rows)` (Hesterberg 2015) by drawing blocks with replacement.
 
@@ -67,13 +66,13 @@ def compute_tail_probability(level: float, count: int) -> float:
     return float(ndtr(np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - level) / 2)))
 
 
-def draw_counts(count: int, draws: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def draw_counts(count: int, draws: int, rng: np.random.Generator) -> Iterator[Int64]:
     """Draw the number of times that each of `count` blocks is resampled; yield (up to 1000, count), `draws` in all."""
     for start in range(0, draws, _DRAWS_AT_ONCE):
         yield rng.multinomial(count, np.full(count, 1 / count), size=min(_DRAWS_AT_ONCE, draws - start))
 
 
-def resample_sums(terms: Float, block: NDArray[np.int64], *, samples: int, seed: int) -> Float:
+def resample_sums(terms: Float, block: Int64, *, samples: int, seed: int) -> Float:
     """Resample blocks with replacement, as many as in the data, and sum `terms` (n, k) over them; return (samples, k).
 
     `block` (n,) is the block number of each row, from 0 without gaps.
@@ -87,7 +86,7 @@ def resample_sums(terms: Float, block: NDArray[np.int64], *, samples: int, seed:
 
 
 def estimate_ic_interval(
-    y: Float, y_hat: Float, block: NDArray[np.int64], *, samples: int, level: float, seed: int
+    y: Float, y_hat: Float, block: Int64, *, samples: int, level: float, seed: int
 ) -> tuple[float, float]:
     """Estimate the interval of the IC; NaN with fewer than 8 blocks, or where y or y_hat is constant."""
     if len(y) < 2 or int(block.max()) + 1 < MIN_BLOCKS or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
@@ -101,7 +100,7 @@ def estimate_ic_interval(
 
 
 def estimate_group_means(
-    y: Float, group: NDArray[np.int64], block: NDArray[np.int64], *, samples: int, level: float, seed: int
+    y: Float, group: Int64, block: Int64, *, samples: int, level: float, seed: int
 ) -> tuple[Float, Float, Float]:
     """Estimate the mean of y (n,) in each of k groups and its interval: mean, low and high, (k,) each.
 

@@ -9,12 +9,9 @@ Watson 2018).
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.metrics.scores import ic
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 _MIN_TIMES = 20  # for a variance over lags
 
@@ -45,7 +42,7 @@ class HacStatistics:
     slope: SlopeTest
 
 
-def count_max_overlap(start: Int, end: Int) -> int:
+def count_max_overlap(start: Int64, end: Int64) -> int:
     """Count, for each distinct label start, the later distinct starts before the label's end; return the maximum.
 
     `start` and `end` (n,) are in ns.
@@ -69,7 +66,7 @@ def estimate_long_run_variance(moments: Float, lag: int) -> float:
     return total
 
 
-def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest:
+def t_test(value: float, influence: Float, time: Int64, overlapping: int) -> TTest:
     """Test an estimate against 0 by a t-test whose error is the mean of `influence` (n,), in order of `time` (n,), ns.
 
     `t` and `p` are NaN with fewer than 20 times, or if the influence does not vary.
@@ -87,7 +84,7 @@ def t_test(value: float, influence: Float, time: Int, overlapping: int) -> TTest
     return TTest(float(t), float(2 * stdtr(1.5 * len(moments) / (lag + 1), -abs(t))))
 
 
-def sum_by_time(values: Float, time: Int) -> Float:
+def sum_by_time(values: Float, time: Int64) -> Float:
     """Sum `values` (n,) over rows of the same time, (distinct times,); rows are in time order."""
     return np.add.reduceat(values, np.flatnonzero(np.diff(time, prepend=time[0] - 1))) if len(time) else values
 
@@ -115,7 +112,7 @@ def fit_slope(y: Float, y_hat: Float) -> tuple[float, Float]:
     return value, b * (y - y.mean() - value * b) / float(np.mean(b * b))
 
 
-def compute_hac_statistics(y: Float, y_hat: Float, time: Int, overlapping: int) -> HacStatistics:
+def compute_hac_statistics(y: Float, y_hat: Float, time: Int64, overlapping: int) -> HacStatistics:
     """Compute the HAC tests of the IC and the slope of predictions against 0; rows are in order of `time` (n,), ns."""
     value, influence = fit_slope(y, y_hat)
     slope_test = t_test(value, influence, time, overlapping)

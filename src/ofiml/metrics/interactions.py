@@ -4,9 +4,8 @@ from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from ofiml._typing import Float
 
 POINTS = 40  # rows at which, and over which, partial dependence is evaluated
 

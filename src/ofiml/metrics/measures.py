@@ -3,13 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ofiml._typing import TaskType
+from ofiml._typing import Bool, Float, Int64, TaskType
 from ofiml.metrics import scores
-
-Float = NDArray[np.float64]
 
 Measure = Literal["r2", "ic", "rank_ic", "hit_rate", "auc", "log_loss", "brier", "pinball", "coverage"]
 
@@ -40,7 +35,7 @@ class Forecast:
     up: Float | None = None
     quantile: float | None = None
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Forecast":
+    def take(self, rows: Int64 | Bool) -> "Forecast":
         """Take rows by index or by mask."""
         up = None if self.up is None else self.up[rows]
         return Forecast(self.y[rows], self.y_hat[rows], self.train_mean[rows], up, self.quantile)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from ofiml._typing import Float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.metrics.measures import Float, Forecast
+from ofiml._typing import Float
+from ofiml.metrics.bootstrap import draw_counts
+from ofiml.metrics.measures import Forecast
 
-_DRAWS_AT_ONCE = 1000  # bounds the memory for any number of draws
 _ROUNDING_SHARE = 1e-12  # of Σx²: the variance that rounding gives to a constant
 
 
@@ -34,11 +35,8 @@ def draw_skill(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed
         undefined = np.full(draws, np.nan)
         return Draws(undefined, undefined)
     sums = np.stack([np.bincount(number, weights, len(blocks)) for weights in _list_terms(forecast)], axis=1)
-    rng = np.random.default_rng(seed)
-    even = np.full(len(blocks), 1 / len(blocks))
     ics, r2s = [], []
-    for start in range(0, draws, _DRAWS_AT_ONCE):
-        counts = rng.multinomial(len(blocks), even, size=min(_DRAWS_AT_ONCE, draws - start))
+    for counts in draw_counts(len(blocks), draws, np.random.default_rng(seed)):
         n, a, b, aa, bb, ab, residual, total = (counts @ sums).T
         variances = _compute_variance(n, a, aa) * _compute_variance(n, b, bb)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -7,12 +7,9 @@ Families are therefore also permuted together.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.metrics.scores import ic, r2
-
-Float = NDArray[np.float64]
-Int64 = NDArray[np.int64]
 
 MAX_BLOCK_ROWS, MIN_SHUFFLED_BLOCKS = 30, 10
 

@@ -1,10 +1,8 @@
 """Measures of predictions y_hat (n,) against outcomes y (n,). A measure is NaN where it is not defined."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
+from ofiml._typing import Float, Int64
 
 _MIN_PROBABILITY = 1e-15
 
@@ -27,19 +25,19 @@ def ic(y: Float, y_hat: Float) -> float:
     return float(np.sum(a * b)) / scale
 
 
-def rank_ic(y: Float | Int, y_hat: Float | Int) -> float:
+def rank_ic(y: Float | Int64, y_hat: Float | Int64) -> float:
     """Compute the rank IC, the Spearman correlation with ties at their mean rank; NaN if y or y_hat is constant."""
     return ic(compute_ranks(y), compute_ranks(y_hat)) if len(y) > 1 else float("nan")
 
 
-def find_places(x: Float | Int) -> Int:
+def find_places(x: Float | Int64) -> Int64:
     """Find the place (n,) of each value among the distinct values, from 0. Measures of ranks are equal for places and
     values, and faster for places.
     """
     return np.unique(x, return_inverse=True)[1].astype(np.int64)
 
 
-def compute_ranks(x: Float | Int) -> Float:
+def compute_ranks(x: Float | Int64) -> Float:
     """Compute ranks (n,) from 1, ties at their mean. Integers must be places (`find_places`), which are not sorted
     again.
     """
@@ -54,7 +52,7 @@ def hit_rate(y: Float, y_hat: Float) -> float:
     return float(np.mean((y[signed] > 0) == (y_hat[signed] > 0))) if signed.any() else float("nan")
 
 
-def auc(y: Float, y_hat: Float | Int) -> float:
+def auc(y: Float, y_hat: Float | Int64) -> float:
     """Compute the area under the ROC curve of y_hat for up (y > 0) against down (y < 0); y = 0 is left out."""
     moved = y != 0
     up, n = y[moved] > 0, int(moved.sum())

@@ -6,9 +6,8 @@ All Sharpe ratios in this module are per observation, not annualised; the caller
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from ofiml._typing import Float
 
 _EULER = 0.5772156649015329
 

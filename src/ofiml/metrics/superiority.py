@@ -7,8 +7,9 @@ contributions of rows, which include the estimation error of the standard deviat
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
+from ofiml.metrics.bootstrap import MIN_BLOCKS, draw_counts
 from ofiml.metrics.hac import (
     choose_lag,
     compute_ic_influence,
@@ -17,11 +18,6 @@ from ofiml.metrics.hac import (
 )
 from ofiml.metrics.scores import ic
 
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
-
-MIN_BLOCKS = 8
-_DRAWS_AT_ONCE = 1000  # bounds the memory for any number of draws
 _MIN_VARIANCE = 1e-12  # relative to 1; a draw of equal blocks has no variance
 
 
@@ -87,19 +83,19 @@ def diebold_mariano(difference: Float, overlapping: int) -> DieboldMariano:
     return DieboldMariano(mean, t, float(2 * stdtr(freedom, -abs(t))), error)
 
 
-def average_by_time(rows: Float, time: Int) -> Float:
+def average_by_time(rows: Float, time: Int64) -> Float:
     """Average the performance of rows (n,) over symbols by distinct time, (times,), scaled to keep the mean."""
     sums = sum_by_time(rows, time)
     return sums * (len(sums) / len(rows))
 
 
-def find_distinct(performance: Float) -> tuple[list[int], Int]:
+def find_distinct(performance: Float) -> tuple[list[int], Int64]:
     """Find the distinct columns: the first of each, and the index of every column (runs,) among the distinct ones."""
     _, first, which = np.unique(performance, axis=1, return_index=True, return_inverse=True)
     return first.tolist(), which.reshape(-1).astype(np.int64)
 
 
-def superior_ability(performance: Float, block: Int, *, samples: int, seed: int) -> SuperiorAbility:
+def superior_ability(performance: Float, block: Int64, *, samples: int, seed: int) -> SuperiorAbility:
     """Test the hypothesis that no column has a mean above 0, by a bootstrap of whole blocks.
 
     `spa` is Hansen's (2005) test of superior predictive ability, which discounts columns far below 0. `reality_check`
@@ -123,8 +119,7 @@ def superior_ability(performance: Float, block: Int, *, samples: int, seed: int)
     far = np.sqrt(count) * ratio < -np.sqrt(2 * np.log(np.log(count)))
     z, rng = (sums - centre) / deviation, np.random.default_rng(seed)
     exceedances = {"spa": 1, "reality_check": 1}  # the sample itself counts as a draw
-    for start in range(0, samples, _DRAWS_AT_ONCE):
-        times = rng.multinomial(count, np.full(count, 1 / count), min(_DRAWS_AT_ONCE, samples - start))
+    for times in draw_counts(count, samples, rng):
         mean = times @ z / count
         variance = np.maximum(times @ (z * z) / count - mean * mean, _MIN_VARIANCE) * count / (count - 1)
         for name, shift in (("spa", np.where(far, ratio, 0.0)), ("reality_check", 0.0)):

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from ofiml._typing import Float, Int64
 from ofiml.splits.fold import Fold, count_leaks
 from ofiml.splits.rows import Rows
 from ofiml.splits.splitter import DividedRows
@@ -18,8 +18,6 @@ from ofiml.ui.figure import (
 )
 from ofiml.ui.format import format_time
 from ofiml.units import SECOND
-
-Int64 = NDArray[np.int64]
 
 _AMBER, _PALE = "#e0a030", "#cfe3ea"
 _HAIRLINE = 0.002  # smallest drawn width, as a share of the axis
@@ -93,9 +91,7 @@ def draw_folds(figure: Figure, divided: DividedRows) -> None:
         axis.barh([0], [0], color=colour, label=label)
 
 
-def _draw_bars(
-    axis: Axes, y: int, positions: Int64, at: NDArray[np.float64], step: float, min_width: float, colour: str
-) -> None:
+def _draw_bars(axis: Axes, y: int, positions: Int64, at: Float, step: float, min_width: float, colour: str) -> None:
     """Draw each run of consecutive rows as one bar, from one step before its first known time to its last."""
     if len(positions) == 0:
         return

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ofiml._typing import Float
 from ofiml.backtest.account import FILL_SCHEMA
 from ofiml.backtest.paths import backtest_paths
 from ofiml.backtest.taker import BacktestResult
@@ -46,8 +45,6 @@ from ofiml.training.folds import divide_rows, fit_folds
 from ofiml.ui.progress import Stages
 from ofiml.validation.controls import run_controls
 from ofiml.validation.leak_check import check_leaks
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.config import Config
 from ofiml.samples.session import SessionSamples
 from ofiml.splits.rows import Intervals
 from ofiml.splits.splitter import DividedRows
 from ofiml.training.folds import FoldResult
 from ofiml.training.inputs import read_intervals, select_inputs
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
 from ofiml.errors import ConfigError, DataError, OneWayError, locate_error
@@ -26,8 +26,6 @@ from ofiml.training.columns import PROBABILITIES, name_seed_column, name_seed_up
 from ofiml.training.inputs import read_intervals, select_inputs
 from ofiml.tuning import TrainRows, TuningResult, tune
 from ofiml.ui.progress import Stages
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

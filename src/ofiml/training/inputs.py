@@ -2,14 +2,12 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Float
 from ofiml.config import Features, Ofi
 from ofiml.ofi.flow import build_flow_matrix, list_flow_groups
 from ofiml.samples.table import list_feature_columns
 from ofiml.splits.rows import Intervals
-
-Float = NDArray[np.float64]
 
 
 def select_inputs(rows: pl.DataFrame, levels: int, ofi: Ofi, features: Features) -> tuple[Float, Float]:

@@ -4,11 +4,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ofiml._typing import Float, Int64
 from ofiml.config import Horizon, Ofi, Target
 from ofiml.features.catalogue import chosen
-
-Float = NDArray[np.float64]
-Int64 = NDArray[np.int64]
 
 
 def permute_labels(symbol: NDArray, y: Float, seed: int) -> Float:

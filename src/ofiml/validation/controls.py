@@ -23,8 +23,8 @@ from typing import Literal
 import joblib
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ofiml._typing import Bool, Float, Int64
 from ofiml.config import Config, Evaluation, Target
 from ofiml.errors import DataError
 from ofiml.labels import Encoder, measure_label_span
@@ -43,9 +43,6 @@ from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, build_pipeline
 from ofiml.training.inputs import read_intervals
 from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
-
-Float = NDArray[np.float64]
-Int64 = NDArray[np.int64]
 
 ControlName = Literal["permuted", "random_walk", "shifted", "zero", "last_return", "ofi_sign"]
 
@@ -90,7 +87,7 @@ class _Refit:
     source: Int64
 
     @property
-    def known(self) -> NDArray[np.bool_]:
+    def known(self) -> Bool:
         return ~np.isnan(self.y) & (self.source >= 0)
 
 
