@@ -1,6 +1,6 @@
 """Speed of the state machine of flow and features, in batch and live: `make bench`.
 
-In batch it is compared with the flow kernel alone on the same states, which reads memory about as fast as it can be read
+In batch it is compared with the flow kernel alone on the same states, which reads memory about as fast as possible
 (`flow.py`). Live, each row is fed from Python, one call each, as `ofiml.replay` does. One thread; each batch figure is
 the best of several repeats.
 """
