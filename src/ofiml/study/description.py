@@ -39,11 +39,24 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
         events=sum(s.events for s in sessions),
         dropped=dropped,
         kept=kept,
-        notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
+        notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}) + _describe_zero(sessions),
         sessions=[SessionReport(*s.key, s.events, s.digest, dataset.tick, s.size_unit, s.quality) for s in sessions],
         sources=sorted({s.source for s in sessions}),
         levels=sessions[0].levels,
     )
+
+
+def _describe_zero(sessions: list[SessionSamples]) -> list[str]:
+    """Describe per symbol how many bars have a mid at or below zero, and what that means; nothing if none has."""
+    notes = []
+    for symbol in sorted({s.key[0] for s in sessions}):
+        mids = pl.concat([s.rows["mid"] for s in sessions if s.key[0] == symbol]).drop_nulls()
+        if count := int((mids <= 0).sum()):
+            notes.append(
+                f"{symbol}: the mid is at or below 0 at {count:,} of {len(mids):,} bars: bps, fee_bps and dollar bars "
+                "are of |price|, logarithms are NaN, and bps grow without bound near 0 (docs/targets.md)"
+            )
+    return notes
 
 
 def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:
