@@ -89,7 +89,12 @@ def test_a_fee_in_bps_is_paid_on_the_size_of_the_price(bid, ask):
 
 def test_the_profit_of_a_mirrored_market_is_the_same():
     """Prices p -> -p with bid and ask swapped, and the opposite forecasts."""
-    bars = [(+5, -1, 1, (0, 2, 9, 3)), (-5, 3, 5, (2, 4, 7, 5)), (0, -3, -1, (-4, -2, 8, 8)), (+4, -2, 0, (-2, 0, 4, 6))]
+    bars = [
+        (+5, -1, 1, (0, 2, 9, 3)),
+        (-5, 3, 5, (2, 4, 7, 5)),
+        (0, -3, -1, (-4, -2, 8, 8)),
+        (+4, -2, 0, (-2, 0, 4, 6)),
+    ]
     mirror = [(-edge, -ask, -bid, (-f[1], -f[0], f[3], f[2])) for edge, bid, ask, f in bars]
     quote = CLOSING["X", "day"]
     other = quote | {"bid": -quote["ask"], "ask": -quote["bid"], "bid_sz": quote["ask_sz"], "ask_sz": quote["bid_sz"]}

@@ -766,7 +766,10 @@ def realised_volatility(p: Past, c: Settings) -> Number:
     if not known:
         return NAN
     moves = [(before, now) for (_, before), (stamp, now) in pairwise(known) if stamp > p.open]
-    if min([mid for stamp, mid in known if stamp > p.open] + [mid for stamp, mid in known if stamp <= p.open][-1:]) <= 0:
+    if (
+        min([mid for stamp, mid in known if stamp > p.open] + [mid for stamp, mid in known if stamp <= p.open][-1:])
+        <= 0
+    ):
         return NAN
     squares = [math.log(now / before) ** 2 for before, now in moves]
     return 10_000 * math.sqrt(math.fsum(squares))

@@ -133,7 +133,8 @@ def test_dollar_bars_by_hand():
     """Trades of 10 lots at 3, -2, 0, -3, 2 and -1 ticks of 0.01: a bar for each 0.5 of currency that changes hands."""
     prices = (3, -2, 0, -3, 2, -1)
     rows = [
-        {"t": i + 1, "book": [(p - 1, 5, p + 1, 5)], "action": "T", "price": p, "size": 10} for i, p in enumerate(prices)
+        {"t": i + 1, "book": [(p - 1, 5, p + 1, 5)], "action": "T", "price": p, "size": 10}
+        for i, p in enumerate(prices)
     ]
     s = session(rows, close=7)
     edges = cut_bars(s, select_states(s, "message"), ActivityBars("dollar", 0.5, "message")).edges

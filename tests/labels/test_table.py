@@ -60,7 +60,9 @@ def test_a_return_in_bps_has_the_sign_of_its_move_and_none_at_a_mid_of_zero():
     assert out["move_ticks"].to_list()[:6] == [4, 6, 6, -8, -8, 0]
     expected = [1e4 * 4 / 4, None, None, -1e4 * 8 / 6, -1e4 * 8 / 6, 0]
     assert out["y"].to_list()[:6] == [pytest.approx(y) if y is not None else None for y in expected]
-    assert out["scale"].to_list() == [pytest.approx(s) if s else None for s in (4e-4, 0, 0, 6e-4, 6e-4, 2e-4, 2e-4, 2e-4)]
+    assert out["scale"].to_list() == [
+        pytest.approx(s) if s else None for s in (4e-4, 0, 0, 6e-4, 6e-4, 2e-4, 2e-4, 2e-4)
+    ]
     # A forecast equal to the label is converted back to the move.
     known = out.filter(out["y"].is_not_null())
     assert (known["y"] * known["scale"]).to_list() == pytest.approx(known["move_ticks"].to_list())
@@ -81,7 +83,9 @@ def test_labels_in_ticks_do_not_depend_on_the_level_of_prices():
     barriers = Target("forecast", "triple_barrier", "ticks", look_back=None, dead_band=0.0, stop=3.0, take_profit=3.0)
     volatility = Target("forecast", "return", "volatility", look_back="2s", dead_band=0.0, stop=None, take_profit=None)
     for target in (barriers, volatility, None):
-        low, up = (table(rows, Horizon("time", "2s", None, "0ms"), target=target, close=8) for rows in (THROUGH_ZERO, high))
+        low, up = (
+            table(rows, Horizon("time", "2s", None, "0ms"), target=target, close=8) for rows in (THROUGH_ZERO, high)
+        )
         assert low.equals(up)
         assert low["y"].null_count() < low.height
 
