@@ -4,6 +4,7 @@ import csv
 import gzip
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -100,9 +101,8 @@ def test_features_of_the_level_of_prices(rows, prepared):
         assert table["spread_bps"][k] == pytest.approx(expected, rel=1e-12, nan_ok=True)
         first, last = np.searchsorted(ends, [opens, closes], side="right")
         of_bar = mids[max(first - 1, 0) : last]
-        squares = (
-            [math.log(b / a) ** 2 for a, b in zip(of_bar, of_bar[1:], strict=False)] if min(of_bar) > 0 else [math.nan]
-        )
+        squares = [math.log(b / a) ** 2 if min(of_bar) > 0 else math.nan for a, b in pairwise(of_bar)]
+        squares += [0.0 if min(of_bar) > 0 else math.nan]
         assert table["realised_volatility"][k] == pytest.approx(1e4 * math.sqrt(sum(squares)), rel=1e-9, nan_ok=True)
     below = table.filter((pl.col("mid") < 0) & (pl.col("mid").shift(1) < 0))
     assert below.height > 900

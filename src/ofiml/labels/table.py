@@ -25,9 +25,9 @@ def build_label_table(
     `move_ticks` is the move in ticks. `y` is the move in the target's unit. For a direction it is the sign; with a dead
     band it is the move in ticks, and each fold encodes it by its own train rows. For a triple barrier it is 1 for the
     take-profit, -1 for the stop, 0 for the end of the horizon. Both are null where a mid is missing, where the label's
-    unit is not known (a volatility, or bps of a mid of 0), and where the session ends before the horizon. On the clock of time this includes bars with a
-    touch, so that late bars are not selected by their outcome. On other clocks the end of the horizon is not known at
-    the touch, so a bar with a touch keeps its label. Known at `label_end`.
+    unit is not known (a volatility, or bps of a mid of 0), and where the session ends before the horizon. On the clock
+    of time this includes bars with a touch, so that late bars are not selected by their outcome. On other clocks the
+    end of the horizon is not known at the touch, so a bar with a touch keeps its label. Known at `label_end`.
 
     `hold_until` is the time at which a position decided at t has been open for the horizon, or a barrier was touched;
     null if the session ends first. It lies in the future: a strategy may only test whether it has passed. `scale` is

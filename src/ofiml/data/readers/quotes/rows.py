@@ -96,13 +96,14 @@ def _remove_zero_prices(table: pl.DataFrame, names: dict[str, str], checker: Che
         sized = table.filter((pl.col(side) == 0) & (pl.col(f"{side}_size") != 0))
         if sized.height and negative:
             raise DataError(
-                f"{checker.source}, {checker.place} {sized['line'][0]}, column {names[side]}: the price is 0 with a size "
-                f"of {sized[f'{side}_size'][0]} in a file with negative prices ({sized.height} such rows): a quote or a "
-                "missing one? Set dataset.zero_price=quote, or remove the sizes of missing quotes."
+                f"{checker.source}, {checker.place} {sized['line'][0]}, column {names[side]}: the price is 0 with a "
+                f"size of {sized[f'{side}_size'][0]} in a file with negative prices ({sized.height} such rows): quote "
+                "or missing? Set dataset.zero_price=quote, or remove the sizes of missing quotes."
             )
         if sized.height:
             checker.notes.append(
-                f"{sized.height:,} {side} prices of 0 with a size count as missing (dataset.zero_price=quote keeps them)"
+                f"{sized.height:,} {side} prices of 0 with a size count as missing "
+                "(dataset.zero_price=quote keeps them)"
             )
     return table.with_columns(pl.when(pl.col(side) != 0).then(pl.col(side)).alias(side) for side in ("bid", "ask"))
 
