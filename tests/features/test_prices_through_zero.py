@@ -111,6 +111,16 @@ def test_the_rules_by_hand():
     assert column(c, "spread_ticks").tolist() == [2] * 5
 
 
+def test_the_value_traded_is_of_the_size_of_the_price():
+    """Mids of 1 and 2 ticks in turn; each bar of 2 s trades 10 lots at -3 ticks and 10 at 2: 0.50 of currency."""
+    rows = []
+    for i in range(14):
+        book = [(i % 2, 5, i % 2 + 2, 5)]
+        rows += [{"t": 2 * i + 1 + k / 4, "book": book, "action": "T", "price": (-3, 2)[k], "size": 10} for k in (0, 1)]
+    _, c = computed(session(rows, close=28))
+    assert column(c, "amihud")[-1] == pytest.approx(1e4 * math.log(2) / (0.5 / 1e6))
+
+
 def test_a_locked_spread_at_a_mid_of_zero():
     rows = [{"t": t, "book": [(0, 5, 0, 3)], "action": "T", "price": 0} for t in range(1, 30)]
     _, c = computed(session(rows, close=30))
