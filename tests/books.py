@@ -111,11 +111,10 @@ def busy_session(seed: int, n: int, levels: int = 3, *, resets: float = 0.01) ->
     return session(rows, levels=levels, open_=1)
 
 
-def mirrored(original: Session) -> Session:
-    """The same session with bid and ask swapped, prices reflected."""
+def mirrored(original: Session, top: int = 10_000 * TICK) -> Session:
+    """The same session with bid and ask swapped, prices reflected: p -> top - p."""
     from dataclasses import replace
 
-    top = 10_000 * TICK
     swap = {}
     for m in range(original.levels):
         for q in ("px", "sz", "ct"):

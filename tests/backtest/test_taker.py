@@ -74,6 +74,45 @@ def test_a_session_by_hand():
     assert (s.fills, s.traded, s.unfilled, s.beyond_shown) == (4, 40, 6 + 10, 6)
 
 
+@pytest.mark.parametrize(("bid", "ask"), [(-102, -100), (-1, 1), (100, 102), (0, 1)])
+def test_a_fee_in_bps_is_paid_on_the_size_of_the_price(bid, ask):
+    quote = (bid, ask, 99, 99)
+    closing = {("X", "day"): CLOSING["X", "day"] | {"bid": bid * TICK, "ask": ask * TICK, "bid_sz": 50, "ask_sz": 50}}
+    result = trade(rows((+900, bid, ask, quote), (-900, bid, ask, quote)), closing, fee_per_unit=0.0, fee_bps=10.0)
+    # Buys 10 at the ask, sells 20 at the bid, buys 10 back at the ask.
+    fees = [lots * abs(price) * 0.01 * 10e-4 for lots, price in ((10, ask), (20, bid), (10, ask))]
+    assert result.fills["commission"].to_list() == pytest.approx(fees, abs=1e-9)
+    assert (result.fills["commission"] >= 0).all()
+    assert result.summary.costs_by_kind.commission == pytest.approx(sum(fees), abs=1e-9)
+    assert result.summary.net_pnl == pytest.approx(result.summary.gross_pnl - result.summary.costs, abs=1e-12)
+
+
+def test_the_profit_of_a_mirrored_market_is_the_same():
+    """Prices p -> -p with bid and ask swapped, and the opposite forecasts."""
+    bars = [
+        (+5, -1, 1, (0, 2, 9, 3)),
+        (-5, 3, 5, (2, 4, 7, 5)),
+        (0, -3, -1, (-4, -2, 8, 8)),
+        (+4, -2, 0, (-2, 0, 4, 6)),
+    ]
+    mirror = [(-edge, -ask, -bid, (-f[1], -f[0], f[3], f[2])) for edge, bid, ask, f in bars]
+    quote = CLOSING["X", "day"]
+    other = quote | {"bid": -quote["ask"], "ask": -quote["bid"], "bid_sz": quote["ask_sz"], "ask_sz": quote["bid_sz"]}
+    ours = trade(rows(*bars), fee_bps=50.0)
+    theirs = trade(rows(*mirror), {("X", "day"): other}, fee_bps=50.0)
+    assert ours.summary == theirs.summary
+    assert ours.summary.fills > 2
+    assert ours.equity.equals(theirs.equity)
+
+
+def test_a_price_below_zero_makes_no_trade_cheaper():
+    # Half the spread is 1 tick, the fee 10 bps of 1000 ticks: 1 tick. The edge of 1.5 ticks is not enough.
+    for bid, ask in ((999, 1001), (-1001, -999)):
+        quote = (bid, ask, 99, 99)
+        assert trade(rows((1.5, bid, ask, quote)), fee_per_unit=0.0, fee_bps=10.0).summary.fills == 0
+        assert trade(rows((2.5, bid, ask, quote)), fee_per_unit=0.0, fee_bps=10.0).summary.fills > 0
+
+
 def test_it_trades_only_beyond_its_costs():
     # Half the spread is 1 tick, the fee 0.1 tick.
     quote = (100, 102, 99, 99)

@@ -19,8 +19,8 @@ LEVEL = (kernel.SET,)
 
 
 def messages(ops):
-    """Messages over few ids and prices, so that all that can meet does."""
-    prices, sizes, ids = st.integers(1, 9), st.integers(0, 5), st.integers(0, 11)
+    """Messages over few ids and prices, so that all that can meet does. Prices may be zero or negative."""
+    prices, sizes, ids = st.integers(-4, 4), st.integers(0, 5), st.integers(0, 11)
     shows = st.sampled_from([kernel.NEVER, kernel.IF_CHANGED, kernel.ALWAYS])
     sides = st.sampled_from([ASK, BID])
     clear = st.tuples(st.just(kernel.CLEAR), st.sampled_from([ASK, BID, kernel.NO_SIDE]), prices, sizes, ids, shows)

@@ -75,6 +75,31 @@ def test_a_side_that_is_missing(tmp_path, side):
     assert s.quality.kept["one_sided"] == 1
 
 
+THROUGH_ZERO = ["0.005,0.01,4,1", "0,0.005,4,2", "-0.005,0,5,3", "-0.01,-0.005,6,2", ",-0.005,6,", "0,-0.005,6,0"]
+
+
+def test_prices_through_zero(tmp_path):
+    path = csv(tmp_path, *(f"2018-01-02 14:30:0{i},XXX,{row},N" for i, row in enumerate(THROUGH_ZERO)))
+    with pytest.raises(DataError, match=r"line 3, column BID: the price is 0 .* size of 2 .*dataset\.zero_price=quote"):
+        read(path)
+    (s,) = read(path, zero_price="quote")
+    e = s.events
+    assert e["bid_px_00"].to_list() == [5_000_000, 0, -5_000_000, -10_000_000, None, None]
+    assert e["bid_sz_00"].to_list() == [1, 2, 3, 2, None, None]
+    assert e["ask_px_00"].to_list() == [10_000_000, 5_000_000, 0, -5_000_000, -5_000_000, -5_000_000]
+    assert e["ask_sz_00"].to_list() == [4, 4, 5, 6, 6, 6]
+    assert s.quality.notes == []
+
+
+def test_a_price_of_zero_with_a_size_is_missing_and_counted(tmp_path):
+    (s,) = read(csv(tmp_path, "2018-01-02 14:30:00,XXX,0,158.5,18,1,N", *ROWS))
+    assert s.events["bid_px_00"][0] is None
+    (note,) = s.quality.notes
+    assert note == "1 bid prices of 0 with a size count as missing (dataset.zero_price=quote keeps them)"
+    with pytest.raises(ConfigError, match=r"dataset\.zero_price"):
+        config(tmp_path / "quotes.csv", zero_price="auto")
+
+
 @pytest.mark.parametrize(
     ("cell", "message"),
     [

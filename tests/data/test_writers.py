@@ -53,6 +53,15 @@ def anywhere(tmp_path):
 # --- DBN -------------------------------------------------------------------------------------------------------------
 
 
+def test_prices_through_zero_come_back_from_dbn(anywhere):
+    rows = [{"t": t, "book": [(1 - t, 4, 3 - t, 5)], "price": 1 - t} for t in range(1, 6)]
+    rows += [{"t": 6, "book": [(0, 4, None, 0)], "price": 0}, {"t": 7, "book": [(None, 0, 0, 5)], "price": None}]
+    original = session(rows)
+    assert original.events["bid_px_00"].to_list() == [0, -TICK, -2 * TICK, -3 * TICK, -4 * TICK, 0, None]
+    _, events = from_dbn(to_dbn(original), anywhere, levels=1)
+    same_events(events, original.events)
+
+
 @pytest.mark.parametrize(("seed", "n", "levels"), RANDOM)
 def test_random_sessions_come_back_from_dbn(anywhere, seed, n, levels):
     original = random_session(seed, n, levels)
@@ -162,6 +171,8 @@ def test_a_real_day_comes_back_from_lobster_and_from_dbn(data, tmp_path):
         (pl.lit("N").cast(SIDE).alias("side"), "an event without a side"),
         (pl.lit(0, pl.UInt8).alias("flags"), "messages of several rows"),
         (pl.lit(None, pl.Int64).alias("price"), "an event without a price"),
+        (pl.lit(0).alias("price"), "a price of 0 or less"),
+        (pl.lit(-1_000_000_000).alias("price"), "a price of 0 or less"),
         (pl.lit(1_000_050_000).alias("bid_px_00"), r"a price between multiples of 0\.0001"),
         (pl.lit(-1_000_000_000).alias("bid_px_00"), "a book price of 0 or less"),
         (pl.lit(10**15).alias("price"), "a price of 1,000,000 or more"),

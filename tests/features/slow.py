@@ -454,7 +454,7 @@ def spread_ticks(p: Past, c: Settings) -> Number:
 @feature
 def spread_bps(p: Past, c: Settings) -> Number:
     spread, mid = p.spread(p.now), p.mid(p.now)
-    return NAN if spread is None or mid is None else ratio(10_000 * spread, mid)
+    return NAN if spread is None or mid is None else ratio(10_000 * spread, abs(mid))
 
 
 @feature
@@ -765,7 +765,13 @@ def realised_volatility(p: Past, c: Settings) -> Number:
     known = p.known_mids()
     if not known:
         return NAN
-    squares = [math.log(now / before) ** 2 for (_, before), (stamp, now) in pairwise(known) if stamp > p.open]
+    moves = [(before, now) for (_, before), (stamp, now) in pairwise(known) if stamp > p.open]
+    if (
+        min([mid for stamp, mid in known if stamp > p.open] + [mid for stamp, mid in known if stamp <= p.open][-1:])
+        <= 0
+    ):
+        return NAN
+    squares = [math.log(now / before) ** 2 for before, now in moves]
     return 10_000 * math.sqrt(math.fsum(squares))
 
 
@@ -836,8 +842,8 @@ def kyle_lambda(p: Past, c: Settings) -> Number:
 
 
 def value(trades: Iterable[Trade], session: Session) -> Fraction:
-    """Σ price·size of the trades that have a price, in currency."""
-    lots = sum(trade.price * trade.size for trade in trades if trade.price is not None)
+    """Σ |price|·size of the trades that have a price, in currency."""
+    lots = sum(abs(trade.price) * trade.size for trade in trades if trade.price is not None)
     return lots * Fraction(repr(float(session.size_unit))) / PRICE_SCALE
 
 
@@ -846,7 +852,7 @@ def amihud(p: Past, c: Settings) -> Number:
     values = []
     for change in known_changes(p):
         traded = value(p.in_bar(p.trades, change.bar), p.session)
-        if traded > 0:
+        if traded > 0 and change.before > 0 and change.now > 0:
             values.append(10_000 * abs(math.log(change.now / change.before)) / float(traded / 1_000_000))
     return NAN if len(values) < 10 else mean(values)
 

@@ -50,6 +50,46 @@ def test_units_and_direction():
     assert direction["y"].to_list()[:3] == [0, 1, 1]
 
 
+# Mid in ticks: -4 from 0.5 s, 0 from 1.4 s, 6 from 3.6 s, -2 from 5.2 s.
+THROUGH_ZERO = [{"t": t, "book": [(mid - 1, 1, mid + 1, 1)]} for t, mid in ((0.5, -4), (1.4, 0), (3.6, 6), (5.2, -2))]
+
+
+def test_a_return_in_bps_has_the_sign_of_its_move_and_none_at_a_mid_of_zero():
+    _, out = labels(THROUGH_ZERO, unit="bps", delay="0ms", close=8)
+    # Bars close at 1, 2, … s; each label runs over 2 s.
+    assert out["move_ticks"].to_list()[:6] == [4, 6, 6, -8, -8, 0]
+    expected = [1e4 * 4 / 4, None, None, -1e4 * 8 / 6, -1e4 * 8 / 6, 0]
+    assert out["y"].to_list()[:6] == [pytest.approx(y) if y is not None else None for y in expected]
+    assert out["scale"].to_list() == [
+        pytest.approx(s) if s else None for s in (4e-4, 0, 0, 6e-4, 6e-4, 2e-4, 2e-4, 2e-4)
+    ]
+    # A forecast equal to the label is converted back to the move.
+    known = out.filter(out["y"].is_not_null())
+    assert (known["y"] * known["scale"]).to_list() == pytest.approx(known["move_ticks"].to_list())
+
+
+@pytest.mark.parametrize("kind", ["forecast", "impact"])
+@pytest.mark.parametrize(("form", "unit"), [("return", "ticks"), ("return", "bps"), ("direction", "ticks")])
+def test_the_labels_of_a_mirrored_market_have_the_other_sign(kind, form, unit):
+    mirror = [{"t": r["t"], "book": [(-a, n, -b, m) for b, m, a, n in r["book"]]} for r in THROUGH_ZERO]
+    (_, ours), (_, theirs) = (labels(rows, kind=kind, form=form, unit=unit, close=8) for rows in (THROUGH_ZERO, mirror))
+    assert theirs["y"].to_list() == [None if y is None else -y for y in ours["y"]]
+    assert theirs["scale"].to_list() == ours["scale"].to_list()
+    assert ours["y"].null_count() < ours.height
+
+
+def test_labels_in_ticks_do_not_depend_on_the_level_of_prices():
+    high = [{"t": r["t"], "book": [(b + 10**8, m, a + 10**8, n) for b, m, a, n in r["book"]]} for r in THROUGH_ZERO]
+    barriers = Target("forecast", "triple_barrier", "ticks", look_back=None, dead_band=0.0, stop=3.0, take_profit=3.0)
+    volatility = Target("forecast", "return", "volatility", look_back="2s", dead_band=0.0, stop=None, take_profit=None)
+    for target in (barriers, volatility, None):
+        low, up = (
+            table(rows, Horizon("time", "2s", None, "0ms"), target=target, close=8) for rows in (THROUGH_ZERO, high)
+        )
+        assert low.equals(up)
+        assert low["y"].null_count() < low.height
+
+
 def test_an_impact_label_is_the_same_bar():
     bars, out = labels(ROWS, kind="impact")
     assert out["y"].to_list() == [None, 1, 0, 3, 0, 0]  # the first bar has no mid at its open

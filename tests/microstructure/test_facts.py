@@ -150,6 +150,13 @@ def test_signature_of_a_trend_rises_with_the_step():
     assert got["volatility"]["bps"] == pytest.approx(1e4 * 60 / (1000 + 2999.5), rel=1e-3)
 
 
+def test_volatility_in_bps_is_of_the_size_of_the_mid():
+    through = measured(price.measure_signature, path(np.arange(6000) - 3000))
+    assert through["volatility"]["ticks"] == pytest.approx(60)
+    assert through["volatility"]["bps"] == pytest.approx(1e4 * 60 / 1500, rel=1e-3)  # the mean of |-3000| … |2999|
+    assert np.isnan(measured(price.measure_signature, path([0] * 2000))["volatility"]["bps"])
+
+
 def test_a_mid_that_is_missing_makes_no_move():
     mid = 1000 + np.arange(1000)
     one = path(mid)
@@ -242,8 +249,7 @@ def test_a_book_that_never_moves():
 
 def test_swapping_the_sides_changes_nothing():
     one = random_session(10, 12_000, levels=5)
-    left, right = measure_facts(one, "message"), measure_facts(mirrored(one), "message")
-    del left["volatility"]["bps"], right["volatility"]["bps"]  # the mirror is at another price
+    left, right = measure_facts(one, "message"), measure_facts(mirrored(one, 0), "message")  # p -> -p
     right["bid_size"], right["ask_size"] = right["ask_size"], right["bid_size"]
     assert left.keys() == right.keys()
     known = 0

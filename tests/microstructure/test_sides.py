@@ -134,10 +134,10 @@ def test_lee_ready_by_hand():
 
 
 @patient
-@given(seeds, st.sampled_from([0, SECOND // 10]))
-def test_the_mirror_has_the_opposite_sides(seed, lag):
+@given(seeds, st.sampled_from([0, SECOND // 10]), st.sampled_from([10_000, 1_000, 0]))
+def test_the_mirror_has_the_opposite_sides(seed, lag, top):
     one = random_trades(seed)
-    other = mirrored(one)
+    other = mirrored(one, top * TICK)  # prices at about 9000, 0 and -1000 ticks
     ours, theirs = (sign_by_lee_ready(s, list_trades(s), "message", lag) for s in (one, other))
     np.testing.assert_array_equal(ours, -theirs)
     for freedom in (None, 0.25):

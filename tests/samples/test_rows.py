@@ -135,7 +135,7 @@ def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars
     [
         (["ofi.levels=20"], "ofi.levels=20, but the data have 10"),
         (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
-        (["target=volatility", "target.look_back=2h"], "No bar has a volatility"),
+        (["target=volatility", "target.look_back=2h"], "No bar has a unit for its label"),
         (["horizon=volume", "horizon.size=1e9"], "No bar has both a mid and a label"),
         (["target=triple_barrier", "target.stop=1e5", "target.take_profit=1e5", "model=logistic"], "the same way"),
         (["ofi.windows=[bar,2h]"], "No bar has flow over the look-back 2h"),

@@ -52,10 +52,13 @@ class Account:
     commission: int = 0
 
     def fill(self, lots: int, bid: int, ask: int, fee_per_unit: float, fee_bps: float) -> tuple[int, int]:
-        """Fill an order of `lots` (negative: sell) at the touch; return spread cost and commission, doubled."""
+        """Fill an order of `lots` (negative: sell) at the touch; return spread cost and commission, doubled.
+
+        `fee_bps` is of lots times |price|: a commission is paid at any price, never received.
+        """
         price = ask if lots > 0 else bid
         spread = abs(lots) * (ask - bid)
-        fee = abs(lots) * (fee_per_unit * PRICE_SCALE + fee_bps * 1e-4 * price)
+        fee = abs(lots) * (fee_per_unit * PRICE_SCALE + fee_bps * 1e-4 * abs(price))
         commission = 2 * round(fee)
         self.position += lots
         self.at_mid -= lots * (bid + ask)

@@ -188,7 +188,7 @@ class _Trader:
 
     def _estimate_cost_ticks(self, mid: float | None, spread_ticks: float, tick: int) -> float:
         """Estimate the cost of a trade in ticks: half the spread plus the fee; NaN without a mid."""
-        price = mid * tick if mid is not None else np.nan
+        price = abs(mid) * tick if mid is not None else np.nan
         fee = self.config.fee_per_unit * PRICE_SCALE + self.config.fee_bps * 1e-4 * price
         return spread_ticks / 2 + fee / tick
 

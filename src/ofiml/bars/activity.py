@@ -69,7 +69,7 @@ def update_cutter_py(state: NDArray, stamp: int, action: int, price: int, size: 
         elif s.kind == _VOLUME:
             s.sum += size
         elif price != _NO_PRICE:
-            s.sum += float(price) * float(size)
+            s.sum += abs(float(price)) * float(size)
     return closed
 
 
@@ -96,7 +96,8 @@ _cut_session = compiled(_cut_session_py)
 def cut_activity_bars(session: Session, book: Book, kind: str, threshold: float, per: str) -> Bars:
     """Cut bars of `threshold` units traded (volume), currency traded (dollar), trades, or states (events).
 
-    Trades of unknown side count; a trade without a price adds no currency. The last, incomplete bar of the session is
+    Trades of unknown side count. The currency of a trade is |price| times size: at a price below zero money changes
+    hands too. A trade without a price adds none. The last, incomplete bar of the session is
     omitted. Raises DataError for a session with no complete bar, or with too many.
     """
     events = session.events

@@ -12,7 +12,7 @@ class Backtest(Schema):
     """The costs and limits of the backtest.
 
     Orders are filled one `latency` after the bar's close. They pay `fee_per_unit`, in currency, and `fee_bps` of the
-    traded value.
+    traded value, size times |price|.
     """
 
     GROUP: ClassVar[str] = "backtest"

@@ -13,8 +13,8 @@ known since the start (the open itself starts from the mid that stands then). Wh
 those before it back to the start; a bar in which the start lies is the first.
 
 All are known at t. A feature is NaN where its rule says so, and nowhere else; but before the session's first state all
-are but those of the clock, and a quotient is where its divisor is 0. Logarithms and bps of a mid that is not positive
-are left out.
+are but those of the clock, and a quotient is where its divisor is 0. Prices may be zero or negative (docs/targets.md):
+bps and values traded are of |price|, bps are NaN at a mid of 0, and logarithms are NaN at a mid that is not positive.
 """
 
 from ofiml.errors import ConfigError

@@ -163,7 +163,7 @@ def _take_trade(m: Memory, row: Int64) -> None:
     if price != NO_PRICE:
         s.priced += float(price) * float(size)
         s.priced_size += size
-        s.value += float(price) * 1e-9 * float(size) * s.size_unit
+        s.value += abs(float(price)) * 1e-9 * float(size) * s.size_unit
         s.prints[s.printed % ROLL_TRADES] = price
         s.printed += 1
     _decay(s, stamp)

@@ -25,9 +25,9 @@ def build_label_table(
     `move_ticks` is the move in ticks. `y` is the move in the target's unit. For a direction it is the sign; with a dead
     band it is the move in ticks, and each fold encodes it by its own train rows. For a triple barrier it is 1 for the
     take-profit, -1 for the stop, 0 for the end of the horizon. Both are null where a mid is missing, where the label's
-    unit is not known, and where the session ends before the horizon. On the clock of time this includes bars with a
-    touch, so that late bars are not selected by their outcome. On other clocks the end of the horizon is not known at
-    the touch, so a bar with a touch keeps its label. Known at `label_end`.
+    unit is not known (a volatility, or bps of a mid of 0), and where the session ends before the horizon. On the clock
+    of time this includes bars with a touch, so that late bars are not selected by their outcome. On other clocks the
+    end of the horizon is not known at the touch, so a bar with a touch keeps its label. Known at `label_end`.
 
     `hold_until` is the time at which a position decided at t has been open for the horizon, or a barrier was touched;
     null if the session ends first. It lies in the future: a strategy may only test whether it has passed. `scale` is
@@ -43,7 +43,7 @@ def build_label_table(
         if target.unit == "volatility":
             scale = estimate_volatility(session, book, bars, clock, target.look_back_ns)
     if target.unit == "bps":
-        scale = 1e-4 * compute_mid_ticks(find_quotes_at(book, close), session.tick)
+        scale = 1e-4 * _measure_level(compute_mid_ticks(find_quotes_at(book, close), session.tick))
     inside = last <= session.close
     from_mid, to_mid = (compute_mid_ticks(find_quotes_at(book, at), session.tick) for at in (begin, last))
     touched = np.zeros(len(close), np.bool_)
@@ -74,16 +74,26 @@ def build_label_table(
 
 
 def _convert_move(move: pl.Series, from_mid: pl.Series, scale: pl.Series, touched: Bool, target: Target) -> pl.Series:
-    """Convert the move to the label's unit. A return in bps is relative to the mid at its start, which is not known at
-    the bar's close; `scale` uses the mid at the close instead.
+    """Convert the move to the label's unit. A return in bps is relative to |mid| at its start, which is not known at
+    the bar's close; `scale` uses |mid| at the close instead.
     """
     if target.form == "triple_barrier":
         y = pl.select(pl.when(pl.Series(touched)).then(move.sign()).when(move.is_not_null()).then(0.0)).to_series()
     elif target.form == "direction":
         y = move if target.dead_band else move.sign()
     else:
-        y = {"ticks": move, "bps": 1e4 * move / from_mid, "volatility": move / scale}[target.unit]
+        units = {"ticks": move, "bps": 1e4 * move / _measure_level(from_mid), "volatility": move / scale}
+        y = units[target.unit]
     return y.cast(pl.Float64)
+
+
+def _measure_level(mid: pl.Series) -> pl.Series:
+    """Measure |mid| (n,) in ticks, the divisor of a return in bps: the return has the sign of the move at any price.
+
+    Null at a mid of 0, where a return in bps is not defined.
+    """
+    level = mid.abs()
+    return pl.select(pl.when(level != 0).then(level)).to_series().cast(pl.Float64)
 
 
 def _find_first_touch(session: Session, book: Book, begin: Int64, last: Int64, barriers: tuple[float, float]) -> Int64:

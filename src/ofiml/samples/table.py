@@ -39,7 +39,10 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
                 "book restarts within it. Shorten ofi.windows."
             )
     if rows["scale"].null_count() == rows.height:
-        raise DataError("No bar has a volatility: every session is shorter than target.look_back. Shorten it.")
+        raise DataError(
+            "No bar has a unit for its label: every session is shorter than target.look_back (shorten it), or the mid "
+            "is always 0, where bps are not defined (use target.unit=ticks)."
+        )
     if rows["y"].null_count() == rows.height:
         raise DataError(
             f"No bar has both a mid and a label: {dropped['no_mid']} have no mid, {dropped['no_label']} have no label "

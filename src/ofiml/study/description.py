@@ -40,7 +40,7 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
         events=sum(s.events for s in sessions),
         dropped=dropped,
         kept=kept,
-        notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}),
+        notes=sorted({f"{s.key[0]}: {note}" for s in sessions for note in s.quality.notes}) + _describe_zero(sessions),
         sessions=[_describe_session(s, dataset.tick) for s in sessions],
         sources=sorted({s.source for s in sessions}),
         levels=sessions[0].levels,
@@ -64,6 +64,19 @@ def _list_warnings(sessions: list[SessionSamples]) -> list[str]:
         f"{symbol} {cases[0][0]}{f' and {len(cases) - 1} other sessions' if len(cases) > 1 else ''}: {cases[0][1]}"
         for (symbol, _), cases in warned.items()
     ]
+
+
+def _describe_zero(sessions: list[SessionSamples]) -> list[str]:
+    """Describe per symbol how many bars have a mid at or below zero, and what that means; nothing if none has."""
+    notes = []
+    for symbol in sorted({s.key[0] for s in sessions}):
+        mids = pl.concat([s.rows["mid"] for s in sessions if s.key[0] == symbol]).drop_nulls()
+        if count := int((mids <= 0).sum()):
+            notes.append(
+                f"{symbol}: the mid is at or below 0 at {count:,} of {len(mids):,} bars: bps, fee_bps and dollar bars "
+                "are of |price|, logarithms are NaN, and bps grow without bound near 0 (docs/targets.md)"
+            )
+    return notes
 
 
 def count_rows(fitted: FittedStudy, dropped: dict[str, int]) -> RowCounts:

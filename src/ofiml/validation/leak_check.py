@@ -151,7 +151,7 @@ def alter_future(session: Session, t: int, seed: int) -> Session:
     known = extract_times(events) <= t
     events = events.filter(pl.Series(known | (rng.random(len(known)) < 0.5)))
     n, after = events.height, pl.Series(extract_times(events) > t)
-    # Prices only rise: a shift down could give a price of 0, which is a special case and not another price.
+    # Prices only rise: a positive price stays positive, so that its bps and logarithms stay defined.
     shift = pl.Series(session.tick * rng.integers(1, 200, n))
     wider = pl.Series(session.tick * rng.integers(0, 4, n))
     other: dict[str, pl.Expr | pl.Series] = {"price": pl.col("price") + shift}

@@ -156,7 +156,8 @@ def _list_inexpressible(levels: int, halt: pl.Expr, prices: list[str]) -> Iterat
     yield "this action", ~pl.col("action").is_in(["A", "C", "T", "N"])
     yield "an event without a side", pl.col("side") == "N"
     yield "messages of several rows, or snapshots other than halts", ~halt & (pl.col("flags") != F_LAST)
-    yield "an event without a price", ~halt & ~(pl.col("price") > 0).fill_null(False)
+    yield "an event without a price", ~halt & pl.col("price").is_null()
+    yield "a price of 0 or less", ~halt & (pl.col("price") <= 0)
     yield "a price on a halt", halt & pl.col("price").is_not_null()
     yield "a book price of 0 or less", pl.any_horizontal(pl.col(prices[1:]) <= 0)
     yield "a price of 1,000,000 or more", pl.any_horizontal(pl.col(prices) >= _LOBSTER_EMPTY * _LOBSTER_UNIT)

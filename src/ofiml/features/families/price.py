@@ -54,7 +54,7 @@ ENTRIES = (
         "price",
         "10^4·sqrt(Σ ln²(mid_n/mid_(n-1))) over the bar's changes of the known mid",
         "bps",
-        "no mid known since the start",
+        "no mid known since the start, or one of those that `range` compares is not positive",
         EVEN,
         bars=1,
         session=True,
@@ -122,7 +122,7 @@ def fill(m: Memory, t: int, out: Any) -> None:
     if s.longest >= MINUTE:
         out.return_60s = mid_move(s, m.ring, find_reading(m, t - MINUTE))
     out.volatility_30 = _volatility(s)
-    if s.last_mid != NONE:
+    if s.last_mid != NONE and s.low > 0:
         out.realised_volatility = 1e4 * math.sqrt(s.squares)
     if s.high != NONE:
         out.range = (s.high - s.low) / (2.0 * s.tick)

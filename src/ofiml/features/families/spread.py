@@ -17,7 +17,7 @@ _DUE = "Σ size·{} / Σ size over signed trades at τ with τ + 5s in the bar, 
 _UNKNOWN = "no such trade with both mids known"
 ENTRIES = (
     Feature("spread_ticks", "spread", "P^a - P^b", "ticks", NO_SIDE, EVEN),
-    Feature("spread_bps", "spread", "10^4·(P^a - P^b)/mid", "bps", NO_SIDE, EVEN, relative=True),
+    Feature("spread_bps", "spread", "10^4·(P^a - P^b)/|mid|", "bps", NO_SIDE + ", or mid is 0", EVEN, relative=True),
     Feature(
         "spread_zscore",
         "spread",
@@ -95,8 +95,8 @@ def fill(m: Memory, t: int, out: Any) -> None:
     if s.mid != NONE:
         spread = book[2] - book[0]
         out.spread_ticks = spread / s.tick
-        if s.mid > 0:
-            out.spread_bps = 2e4 * spread / s.mid
+        if s.mid != 0:
+            out.spread_bps = 2e4 * spread / abs(s.mid)
         out.cost_buy = _taking_cost(s, book, 1)
         out.cost_sell = _taking_cost(s, book, 0)
     out.spread_zscore = zscore(s.spreads, s.closed)

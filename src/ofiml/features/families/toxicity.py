@@ -39,8 +39,8 @@ ENTRIES = (
     Feature(
         "amihud",
         "toxicity",
-        "mean of 10^4·|ln(mid/mid of the bar before)| / (value traded/10^6) over those of the last 30 bars that "
-        "have both and traded",
+        "mean of 10^4·|ln(mid/mid of the bar before)| / (Σ |price|·size/10^6) over those of the last 30 bars with "
+        "both mids positive and a trade at another price than 0",
         "bps a million",
         "fewer than 10 such bars",
         EVEN,

@@ -47,16 +47,16 @@ def measure_signature(session: Session, book: Book) -> dict[str, Curve]:
     `signature`: realised variance per second at each sampling step, over that at 60 s, by step in seconds. It is
     averaged over all starts on a grid of 0.1 s: the subsampled estimator of Zhang, Mykland & Aït-Sahalia (2005) without
     their correction for noise. `volatility`: the standard deviation of a minute's move from the variance at 60 s, in
-    `ticks` and in `bps` of the mean mid. NaN if the session is shorter than ten steps, or the price is constant.
+    `ticks` and in `bps` of the mean |mid|. NaN if the session is shorter than ten steps, or the price is constant.
     """
     mid = sample_mids(session, book, list_sampling_times(session, GRID))
     variance = {k: _compute_variance(mid, k) for k in SIGNATURE_STEPS}
     base = variance[REFERENCE]
     ticks = float(np.sqrt(base * REFERENCE))
-    level = float(np.mean(mid[~np.isnan(mid)])) if (~np.isnan(mid)).any() else float("nan")
+    level = float(np.mean(np.abs(mid[~np.isnan(mid)]))) if (~np.isnan(mid)).any() else float("nan")
     return {
         "signature": {f"{k / 10:g}": v / base if base > 0 else float("nan") for k, v in variance.items()},
-        "volatility": {"ticks": ticks, "bps": 1e4 * ticks / level},
+        "volatility": {"ticks": ticks, "bps": 1e4 * ticks / level if level else float("nan")},
     }
 
 

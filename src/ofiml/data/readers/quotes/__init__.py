@@ -1,7 +1,8 @@
 """Best bid and offer as CSV with any column names: `dataset.columns` maps them.
 
 Each row states the quotes of both sides and is one message with action M, side N (a quote is not an order), no price
-and size 0. A side without price and size, or with a price or size of 0, is missing. The file's order is kept.
+and size 0. A side without price and size, or with a size of 0, is missing; so is one with a price of 0, unless
+`dataset.zero_price=quote`. The file's order is kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,16 +24,18 @@ class QuotesDataset(FileDataset):
     """Settings of best bid and offer as CSV.
 
     `columns` maps roles to the file's column names; `time_zone` is the file's; `sizes` says whether the file's sizes
-    count lots of `size_unit` or units.
+    count lots of `size_unit` or units; `zero_price` whether a price of 0 with a size is `missing` or a `quote`.
     """
 
     columns: dict[str, str]
     time_zone: str
     sizes: str
+    zero_price: str = "missing"
 
     def __post_init__(self) -> None:
         FileDataset.__post_init__(self)  # super() does not work in slots dataclasses before 3.14
         require_one_of("dataset.sizes", self.sizes, ("lots", "units"))
+        require_one_of("dataset.zero_price", self.zero_price, ("missing", "quote"))
         needed, optional = {"time", "bid", "ask", "bid_size", "ask_size"}, {"received", "symbol"}
         for key in sorted(needed - set(self.columns)):
             raise ConfigError(f"dataset.columns.{key} is missing: give the file's name of this column.")

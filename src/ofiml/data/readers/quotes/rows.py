@@ -34,6 +34,8 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
     table = text.read_csv(blob, _make_columns(blob, names, dataset), checker)
     table = table.rename({column: role for role, column in names.items()})
     table = checker.apply(table, [c for side in ("bid", "ask") for c in _check_side(side)])
+    if dataset.zero_price == "missing":
+        table = _remove_zero_prices(table, names, checker)
     if "symbol" not in names:
         if dataset.symbols is None or len(dataset.symbols) != 1:
             raise DataError(
@@ -84,8 +86,31 @@ def _check_side(side: str) -> list[Check]:
     ]
 
 
+def _remove_zero_prices(table: pl.DataFrame, names: dict[str, str], checker: Checker) -> pl.DataFrame:
+    """Make prices of 0 null and note how many have a size.
+
+    Raises DataError if one has a size in a table with negative prices: 0 then is a price like any other.
+    """
+    negative = any(((table[side] < 0) & (table[f"{side}_size"] != 0)).any() for side in ("bid", "ask"))
+    for side in ("bid", "ask"):
+        sized = table.filter((pl.col(side) == 0) & (pl.col(f"{side}_size") != 0))
+        if sized.height and negative:
+            raise DataError(
+                f"{checker.source}, {checker.place} {sized['line'][0]}, column {names[side]}: the price is 0 with a "
+                f"size of {sized[f'{side}_size'][0]} in a file with negative prices ({sized.height} such rows): quote "
+                "or missing? Set dataset.zero_price=quote, or remove the sizes of missing quotes."
+            )
+        if sized.height:
+            checker.notes.append(
+                f"{sized.height:,} {side} prices of 0 with a size count as missing "
+                "(dataset.zero_price=quote keeps them)"
+            )
+    return table.with_columns(pl.when(pl.col(side) != 0).then(pl.col(side)).alias(side) for side in ("bid", "ask"))
+
+
 def _make_events(rows: pl.DataFrame) -> pl.DataFrame:
-    exists = {s: pl.col(s).fill_null(0).ne(0) & pl.col(f"{s}_size").fill_null(0).ne(0) for s in ("bid", "ask")}
+    """Make the events of a symbol; a side without a price, or with a size of 0 or none, is missing."""
+    exists = {s: pl.col(s).is_not_null() & pl.col(f"{s}_size").fill_null(0).ne(0) for s in ("bid", "ask")}
     return rows.select(
         "line",
         pl.col("time").alias("ts_event"),
