@@ -200,7 +200,7 @@ def _samples() -> Iterator[Sample]:
     yield Sample("databento_mbo_dbn", "binary", {"x.dbn": orders}, as_is, "x.dbn", mbo, unpacks=True)
     lobster = _plain("lobster", hours="regular")
     message = _MESSAGE.format(2)
-    yield Sample("lobster_pair", "lines", _PAIR, as_is, message, lobster)
+    yield Sample("lobster_pair", "lines", _PAIR, as_is, message, lobster, unpacks=True)
     yield Sample("lobster_zip", "lines", _PAIR, zipped, "days.zip", lobster)
     yield Sample("lobster_7z", "lines", _PAIR, seven_zipped, "days.7z", lobster)
     yield Sample("lobster_messages", "lines", {message: _lobster_alone()}, as_is, message, lobster)

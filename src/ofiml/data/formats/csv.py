@@ -150,8 +150,8 @@ def iso_time() -> Column:
 
 def seconds() -> Column:
     """Make a column of decimal seconds of a day, converted to integer nanoseconds."""
-    # Above 10^15 ns a float does not distinguish nanoseconds.
-    plain = Plain(NUMBER, 9, -(10**15), 10**15, pl.Int64())
+    # Above 10^15 ns a float does not distinguish nanoseconds. LOBSTER has cells such as 43002.632812672004.
+    plain = Plain(NUMBER, 12, -(10**18), 10**18, pl.Int64(), divisor=1000)
 
     def value(x: pl.Expr) -> pl.Expr:
         return pl.when(x.abs() < 1e9).then((x * 1e9).round()).cast(pl.Int64, strict=False)
