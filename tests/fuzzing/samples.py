@@ -77,6 +77,8 @@ def _plain(name: str, **settings: Any) -> Callable[[Path, Policy], FileDataset]:
     return lambda path, policy: file_dataset(name, path, policy=policy, **({"tick": 1e-9} | settings))
 
 
+_TARDIS_QUOTES = [(0, "3,100.1,100.0,2"), (9, "3,100.1,99.9,4"), (20, "0.5,100.2,99.9,4"), (30, ",,99.9,4"),
+                  (40, "7,130001000.5,130000000,1")]  # fmt: skip
 _CRYPTO = {"calendar": "24/7", "hours": "regular", "size_unit": 0.001}
 
 
@@ -223,6 +225,12 @@ def _samples() -> Iterator[Sample]:
         files = {names[book]: content or _tardis_snapshots()}
         yield Sample(f"tardis_{form}", "csv", files, gzipped, names[book], tardis)
         yield Sample(f"tardis_{form}_trades", "csv", files | {names["trades"]: trades}, gzipped, names[book], tardis)
+    quotes = _joined(
+        "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount",
+        *(f"x,BTCUSDT,{test_tardis.START + t - 5},{test_tardis.START + t},{r}" for t, r in _TARDIS_QUOTES),
+    )
+    yield Sample("tardis_quotes", "csv", {names["trades"].replace("trades", "quotes"): quotes, names["trades"]: trades},
+                 gzipped, names["trades"].replace("trades", "quotes"), tardis)  # fmt: skip
     taq = _joined(test_algoseek.HEADER, *test_algoseek.ROWS)
     yield Sample("algoseek", "csv", {"x.csv": taq}, as_is, "x.csv", _algoseek, unpacks=True)
     quotes = _joined(test_quotes.HEADER, *test_quotes.ROWS)
