@@ -209,6 +209,8 @@ def _samples() -> Iterator[Sample]:
     itch = _plain("itch", hours="regular")
     day = {test_itch.NAME: test_itch.framed(*test_itch.DAY)}
     yield Sample("itch", "binary", day, as_is, test_itch.NAME, itch, unpacks=True)
+    bare = {test_itch.NAME: b"".join(test_itch.DAY)}
+    yield Sample("itch_bare", "binary", bare, as_is, test_itch.NAME, itch, unpacks=True)
     binance = _plain("binance", **_CRYPTO)
     messages = _binance_messages()
     stamps = ((test_binance.START + i) * 10**6 for i in range(len(messages)))
