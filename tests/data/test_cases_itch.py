@@ -184,7 +184,7 @@ def test_pieces_of_any_size_give_the_same(tmp_path, monkeypatch, pack, frame, si
     keep = {"policy": Policy(crossed="keep")}
     whole = read(written(tmp_path, frame(*messages)), **keep)
     path = written(tmp_path, pack(frame(*messages)))
-    monkeypatch.setattr(feed, "_CHUNK_BYTES", size)
+    monkeypatch.setattr(feed, "_PIECE_BYTES", size)
     for symbols in (None, ["BBBB"]):
         pieces = read(path, symbols=symbols, **keep)
         for s, w in zip(pieces, whole if symbols is None else whole[1:], strict=True):
@@ -199,7 +199,7 @@ def test_faults_in_pieces_are_named_by_their_place_in_the_file(tmp_path, monkeyp
     messages[300] = b"Z" + messages[300][1:]
     path = written(tmp_path, framed(*messages))
     at = len(framed(*messages[:200]))
-    monkeypatch.setattr(feed, "_CHUNK_BYTES", size)
+    monkeypatch.setattr(feed, "_PIECE_BYTES", size)
     with pytest.raises(DataError, match=rf"byte {at} \(frame 201\): the time is beyond .* 2 such frames\)"):
         read(path)
     path = written(tmp_path, b"".join(messages))
@@ -210,7 +210,7 @@ def test_faults_in_pieces_are_named_by_their_place_in_the_file(tmp_path, monkeyp
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, packed):
-    monkeypatch.setattr(feed, "_CHUNK_BYTES", 1 << 20)
+    monkeypatch.setattr(feed, "_PIECE_BYTES", 1 << 20)
     monkeypatch.setattr(feed, "_MAX_RATIO", 10_000)
     own = [listed(), listed(ADD_B, 2), *(add(i, i, "B", 100, 100_000 - i % 7 * 100) for i in range(1, 50))]
     other = b"".join(framed(message("A", 100, 10**6, b"S", 5, ADD_B, 200_000, locate=2)) for _ in range(10_000))

@@ -16,6 +16,7 @@ from ofiml.errors import DataError
 
 MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a decompression bomb or must be split
 _CHUNK_BYTES = 1 << 24  # unpacked at a time
+_PIECE_BYTES = 1 << 22  # of a file that is read in pieces
 # A file that unpacks to more than both this many bytes and this multiple of its size is a decompression bomb.
 _MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
@@ -39,12 +40,15 @@ class Blob:
     @property
     def size(self) -> int:
         """The number of bytes."""
-        return len(self._content) if self._content is not None or self._path is None else self._path.stat().st_size
+        if self._path is not None and self._content is None:
+            return self._path.stat().st_size
+        return len(self.content)
 
     def open(self) -> BinaryIO:
         """Open the bytes for reading in pieces; a file on disk is not read into memory."""
-        in_memory = self._content is not None or self._path is None
-        return io.BytesIO(self.content) if in_memory else self._path.open("rb")
+        if self._path is not None and self._content is None:
+            return self._path.open("rb")
+        return io.BytesIO(self.content)
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
 
     Raises DataError beyond `limit` bytes, and for a decompression bomb: far more bytes than `packed` has.
     """
-    return b"".join(_limit_pieces(read, limit, packed))
+    return b"".join(_limit_pieces(read, limit, packed, _CHUNK_BYTES))
 
 
 def read_pieces(blob: Blob) -> Iterator[bytes]:
@@ -106,12 +110,12 @@ def read_pieces(blob: Blob) -> Iterator[bytes]:
         try:
             if magic.startswith(_GZIP):
                 with gzip.open(raw) as unzipped:
-                    yield from _limit_pieces(unzipped.read, limit, blob)
+                    yield from _limit_pieces(unzipped.read, limit, blob, _PIECE_BYTES)
             elif magic == _ZSTD:
                 import pyarrow as pa
 
                 with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-                    yield from _limit_pieces(stream.read, limit, blob)
+                    yield from _limit_pieces(stream.read, limit, blob, _PIECE_BYTES)
             elif magic == _ZIP:
                 with zipfile.ZipFile(raw) as archive:
                     files = [info for info in archive.infolist() if not info.is_dir()]
@@ -120,16 +124,17 @@ def read_pieces(blob: Blob) -> Iterator[bytes]:
                             f"{blob.name} contains {len(files)} files: give an archive of one, or unpack it."
                         )
                     with archive.open(files[0]) as member:
-                        yield from _limit_pieces(member.read, limit, blob)
+                        yield from _limit_pieces(member.read, limit, blob, _PIECE_BYTES)
             else:
-                yield from iter(lambda: raw.read(_CHUNK_BYTES), b"")
+                yield from iter(lambda: raw.read(_PIECE_BYTES), b"")
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
 
 
-def _limit_pieces(read: Callable[[int], bytes], limit: int, packed: Blob) -> Iterator[bytes]:
+def _limit_pieces(read: Callable[[int], bytes], limit: int, packed: Blob, count: int) -> Iterator[bytes]:
+    """Yield pieces of `count` bytes; raise DataError as `read_at_most`."""
     size = 0
-    while piece := read(_CHUNK_BYTES):
+    while piece := read(count):
         size += len(piece)
         if size > limit:
             raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")

@@ -24,6 +24,7 @@ from ofiml.data.formats.cells import (
     WORD,
     Plain,
 )
+from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.schema import LATEST, NO_PRICE, TIME
 from ofiml.errors import DataError
 
@@ -265,6 +266,9 @@ def read_first_line(blob: Blob) -> list[str]:
     for magic, what in _MAGIC.items():
         if blob.content.startswith(magic):
             raise DataError(f"{blob.name} is {what}.")
+    foreign = describe_foreign(blob.name, blob.content[:_HEAD_BYTES])
+    if foreign is not None:
+        raise DataError(f"{blob.name} is {foreign}.")
     if not blob.content[:_HEAD_BYTES].strip():
         raise DataError(f"{blob.name} is empty: give a file with rows.")
     end = blob.content.find(b"\n")

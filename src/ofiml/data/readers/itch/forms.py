@@ -6,6 +6,7 @@ Each form is tried on the whole beginning: all of its messages must have the len
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.readers.itch import kernel as itch
 from ofiml.errors import DataError
 
@@ -29,13 +30,7 @@ _MAGIC = {
     b"7z\xbc\xaf": "a 7z archive: unpack it",
     b"PAR1": "Parquet: use dataset=parquet or databento",
     b"DBN": "DBN: use dataset=databento or databento_mbo",
-    b"\xd4\xc3\xb2\xa1": "a packet capture (pcap)",
-    b"\xa1\xb2\xc3\xd4": "a packet capture (pcap)",
-    b"\x4d\x3c\xb2\xa1": "a packet capture (pcap)",
-    b"\xa1\xb2\x3c\x4d": "a packet capture (pcap)",
-    b"\x0a\x0d\x0d\x0a": "a packet capture (pcapng)",
 }
-_CAPTURE = ": extract the ITCH messages from its packets, each with its length before it, or as they follow each other"
 
 
 def is_framed(head: bytes, source: str) -> bool:
@@ -44,9 +39,11 @@ def is_framed(head: bytes, source: str) -> bool:
     Raises DataError for another version of ITCH, another framing, and another format. A damaged beginning of 5.0 counts
     as the form that fits it longer.
     """
+    foreign = describe_foreign(source, head)
     for magic, what in _MAGIC.items():
-        if head.startswith(magic):
-            raise DataError(f"{source} is {what}{_CAPTURE if 'capture' in what else ''}.")
+        foreign = what if head.startswith(magic) else foreign
+    if foreign is not None:
+        raise DataError(f"{source} is {foreign}.")
     fits = {name: _count_fitting(messages(head)) for name, messages in _FORMS.items()}
     form = next((name for name, (count, complete) in fits.items() if complete and count), None)
     if form is None and not fits[_FRAMED][0]:
