@@ -9,6 +9,12 @@ occasion.
 
 import argparse
 import io
+import tempfile
+import time
+import tracemalloc
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +29,8 @@ from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import dbn
 from ofiml.data.readers.databento import mbp as databento
+from ofiml.data.readers.itch import messages as itch
+from ofiml.data.readers.lobster import days as lobster
 from ofiml.data.schema import F_LAST
 from ofiml.data.sessions import _cut_sessions
 from ofiml.data.writers.vendors import to_dbn
@@ -138,6 +146,8 @@ def main() -> None:
     }
     dataset = FileDataset(name="databento", path=__file__, policy=Policy(), **settings, **limits)
     (feed,) = databento.read_feeds([csv], dataset)
+    _lobster(dataset)
+    _itch(dataset)
     columns = [c for c in feed.events.columns if c != "line"] + ["symbol"]
     table(
         f"CSV: {ROWS:,} rows of MBP-10, {len(csv.content) / 1e6:.0f} MB",
@@ -177,6 +187,73 @@ def _dbn(dataset: FileDataset, feed: Feed) -> None:
         ],
         "the reader takes",
     )
+
+
+def _lobster(dataset: FileDataset) -> None:
+    """Hold the reader against unzipping and polars, in CPU time: both use several threads."""
+    rng = np.random.default_rng(3)
+    mid = 2_236_300 + 100 * rng.integers(-1, 2, ROWS).cumsum()
+    seconds = 34_200 + np.sort(rng.random(ROWS)) * 23_400
+    messages = {"time": seconds.round(9), "type": rng.integers(1, 6, ROWS), "order": 11_885_113 + np.arange(ROWS),
+                "size": rng.integers(1, 500, ROWS), "price": mid - 100, "side": np.ones(ROWS, np.int64)}  # fmt: skip
+    books = {f"{side}_{m}_{q}": (mid + sign * (100 + 100 * m) if q == "px" else rng.integers(1, 500, ROWS))
+             for m in range(5) for side, sign in (("ask", 1), ("bid", -1)) for q in ("px", "sz")}  # fmt: skip
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for kind, table_ in (("message", messages), ("orderbook", books)):
+            name = f"ABC_2012-06-21_34200000_57600000_{kind}_5.csv"
+            archive.writestr(name, pl.DataFrame(table_).write_csv(include_header=False, float_precision=9))
+    blob = Blob("day.zip", packed.getvalue())
+    day = replace(dataset, name="lobster", calendar="XNYS", hours="regular")
+
+    def read_plainly() -> None:
+        with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
+            for info in archive.infolist():
+                pl.read_csv(io.BytesIO(archive.read(info)), has_header=False)
+
+    table(
+        f"LOBSTER: {ROWS:,} messages with 5 levels, {len(blob.content) / 1e6:.0f} MB packed, CPU time",
+        [
+            ("lobster reader", ROWS, best(lambda: list(lobster.read_feeds([blob], day)), clock=time.process_time)),
+            ("unzip and polars.read_csv", ROWS, best(read_plainly, clock=time.process_time)),
+        ],
+        "the reader takes",
+    )
+
+
+def _itch(dataset: FileDataset) -> None:
+    """Hold the reader against reading the file, and show the memory that it needs."""
+    n = 3_000_000
+    layout = np.dtype([("length", ">u2"), ("type", "S1"), ("locate", ">u2"), ("tracking", ">u2"), ("high", ">u2"),
+                       ("time", ">u4"), ("order", ">u8"), ("side", "S1"), ("shares", ">u4"), ("stock", "S8"),
+                       ("price", ">u4")])  # fmt: skip
+    rows = np.zeros(n, layout)
+    rows["length"], rows["type"], rows["shares"], rows["high"] = 36, b"A", 100, 7_962  # 34,200 s in units of 2^32 ns
+    rows["order"], rows["time"], rows["side"] = np.arange(n), np.arange(n), b"B"
+    rows["locate"] = 1 + (np.arange(n) % 100 > 0)
+    rows["stock"] = np.where(rows["locate"] == 1, b"AAA     ", b"BBB     ")
+    rows["price"] = 100_000 - 100 * (np.arange(n) % 50)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "01302020.NASDAQ_ITCH50"
+        path.write_bytes(rows.tobytes())
+        day = replace(dataset, name="itch", calendar="XNAS", symbols=["AAA"])
+
+        def read() -> None:
+            list(itch.read_feeds([Blob(path.name, path=path)], day))
+
+        read()  # compiles
+        tracemalloc.start()
+        read()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        table(
+            f"ITCH: {n:,} messages, {path.stat().st_size / 1e6:.0f} MB, one symbol of 1 %: {peak / 1e6:.0f} MB at most",
+            [
+                ("itch reader", n, best(read, clock=time.process_time)),
+                ("reading the file", n, best(lambda: path.read_bytes(), clock=time.process_time)),
+            ],
+            "the reader takes",
+        )
 
 
 def _as_csv(events: pl.DataFrame) -> bytes:

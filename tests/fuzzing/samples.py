@@ -77,6 +77,8 @@ def _plain(name: str, **settings: Any) -> Callable[[Path, Policy], FileDataset]:
     return lambda path, policy: file_dataset(name, path, policy=policy, **({"tick": 1e-9} | settings))
 
 
+_TARDIS_QUOTES = [(0, "3,100.1,100.0,2"), (9, "3,100.1,99.9,4"), (20, "0.5,100.2,99.9,4"), (30, ",,99.9,4"),
+                  (40, "7,130001000.5,130000000,1")]  # fmt: skip
 _CRYPTO = {"calendar": "24/7", "hours": "regular", "size_unit": 0.001}
 
 
@@ -200,13 +202,15 @@ def _samples() -> Iterator[Sample]:
     yield Sample("databento_mbo_dbn", "binary", {"x.dbn": orders}, as_is, "x.dbn", mbo, unpacks=True)
     lobster = _plain("lobster", hours="regular")
     message = _MESSAGE.format(2)
-    yield Sample("lobster_pair", "lines", _PAIR, as_is, message, lobster)
+    yield Sample("lobster_pair", "lines", _PAIR, as_is, message, lobster, unpacks=True)
     yield Sample("lobster_zip", "lines", _PAIR, zipped, "days.zip", lobster)
     yield Sample("lobster_7z", "lines", _PAIR, seven_zipped, "days.7z", lobster)
     yield Sample("lobster_messages", "lines", {message: _lobster_alone()}, as_is, message, lobster)
     itch = _plain("itch", hours="regular")
     day = {test_itch.NAME: test_itch.framed(*test_itch.DAY)}
     yield Sample("itch", "binary", day, as_is, test_itch.NAME, itch, unpacks=True)
+    bare = {test_itch.NAME: b"".join(test_itch.DAY)}
+    yield Sample("itch_bare", "binary", bare, as_is, test_itch.NAME, itch, unpacks=True)
     binance = _plain("binance", **_CRYPTO)
     messages = _binance_messages()
     stamps = ((test_binance.START + i) * 10**6 for i in range(len(messages)))
@@ -223,6 +227,12 @@ def _samples() -> Iterator[Sample]:
         files = {names[book]: content or _tardis_snapshots()}
         yield Sample(f"tardis_{form}", "csv", files, gzipped, names[book], tardis)
         yield Sample(f"tardis_{form}_trades", "csv", files | {names["trades"]: trades}, gzipped, names[book], tardis)
+    quotes = _joined(
+        "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount",
+        *(f"x,BTCUSDT,{test_tardis.START + t - 5},{test_tardis.START + t},{r}" for t, r in _TARDIS_QUOTES),
+    )
+    yield Sample("tardis_quotes", "csv", {names["trades"].replace("trades", "quotes"): quotes, names["trades"]: trades},
+                 gzipped, names["trades"].replace("trades", "quotes"), tardis)  # fmt: skip
     taq = _joined(test_algoseek.HEADER, *test_algoseek.ROWS)
     yield Sample("algoseek", "csv", {"x.csv": taq}, as_is, "x.csv", _algoseek, unpacks=True)
     quotes = _joined(test_quotes.HEADER, *test_quotes.ROWS)

@@ -17,7 +17,7 @@ from tests.fuzzing.damage import Damaged
 from tests.fuzzing.samples import Files, Sample
 
 LONGEST = 1_000  # characters of a sentence
-MOST = 4_000_000 * 10**9  # of a price, in 1e-9
+MOST = 4_600_000_000 * 10**9  # of a price, in 1e-9
 
 
 def policy(choice: str) -> Policy:
@@ -183,6 +183,10 @@ def _tardis(side: str, q: str, m: int) -> str:
     return f"{side}s[{m}].{'price' if q == 'px' else 'amount'}"
 
 
+def _tardis_quote(side: str, q: str, m: int) -> str:
+    return f"{side}_{'price' if q == 'px' else 'amount'}"
+
+
 _LOBSTER = Decimal(100_000), _ONE, _numbered
 _COLUMNS = {
     "databento_csv": (_NANO, _ONE, _numbered),
@@ -192,5 +196,6 @@ _COLUMNS = {
     "lobster_7z": _LOBSTER,
     "quotes": (_NANO, _ONE, _quoted),
     "tardis_snapshot": (_NANO, Decimal("0.001"), _tardis),
+    "tardis_quotes": (_NANO, Decimal("0.001"), _tardis_quote),
     "tardis_snapshot_trades": (_NANO, Decimal("0.001"), _tardis),
 }

@@ -2,9 +2,12 @@
 
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -13,17 +16,39 @@ from ofiml.errors import DataError
 
 MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a decompression bomb or must be split
 _CHUNK_BYTES = 1 << 24  # unpacked at a time
+_PIECE_BYTES = 1 << 22  # of a file that is read in pieces
 # A file that unpacks to more than both this many bytes and this multiple of its size is a decompression bomb.
 _MIN_BOMB_BYTES, _MAX_RATIO = 1 << 30, 200
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 
 
-@dataclass(frozen=True, slots=True)
 class Blob:
-    """A file: its name, for messages, and its bytes."""
+    """A file: its name, for messages, and its bytes, or the path where they are read when they are needed."""
 
-    name: str
-    content: bytes
+    __slots__ = ("_content", "_path", "name")
+
+    def __init__(self, name: str, content: bytes | None = None, *, path: Path | None = None) -> None:
+        self.name, self._content, self._path = name, content, path
+
+    @property
+    def content(self) -> bytes:
+        """The bytes, all in memory."""
+        if self._content is None:
+            self._content = b"" if self._path is None else self._path.read_bytes()
+        return self._content
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        if self._path is not None and self._content is None:
+            return self._path.stat().st_size
+        return len(self.content)
+
+    def open(self) -> BinaryIO:
+        """Open the bytes for reading in pieces; a file on disk is not read into memory."""
+        if self._path is not None and self._content is None:
+            return self._path.open("rb")
+        return io.BytesIO(self.content)
 
 
 @dataclass(slots=True)
@@ -72,18 +97,56 @@ def read_at_most(read: Callable[[int], bytes], limit: int, packed: Blob) -> byte
 
     Raises DataError beyond `limit` bytes, and for a decompression bomb: far more bytes than `packed` has.
     """
-    size, parts = 0, []
-    while piece := read(_CHUNK_BYTES):
+    return b"".join(_limit_pieces(read, limit, packed, _CHUNK_BYTES))
+
+
+def read_pieces(blob: Blob) -> Iterator[bytes]:
+    """Yield the unpacked bytes of a file in pieces, so that memory does not grow with the file.
+
+    A file may be packed with gzip or zstd, or be the only one of a zip. Raises DataError for a damaged one, for a zip
+    of several files, and for a decompression bomb.
+    """
+    with blob.open() as raw:
+        magic = raw.read(4)
+        raw.seek(0)
+        limit = _MAX_RATIO * max(blob.size, _MIN_BOMB_BYTES)
+        try:
+            if magic.startswith(_GZIP):
+                with gzip.open(raw) as unzipped:
+                    yield from _limit_pieces(unzipped.read, limit, blob, _PIECE_BYTES)
+            elif magic == _ZSTD:
+                import pyarrow as pa
+
+                with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
+                    yield from _limit_pieces(stream.read, limit, blob, _PIECE_BYTES)
+            elif magic == _ZIP:
+                with zipfile.ZipFile(raw) as archive:
+                    files = [info for info in archive.infolist() if not info.is_dir()]
+                    if len(files) != 1:
+                        raise DataError(
+                            f"{blob.name} contains {len(files)} files: give an archive of one, or unpack it."
+                        )
+                    with archive.open(files[0]) as member:
+                        yield from _limit_pieces(member.read, limit, blob, _PIECE_BYTES)
+            else:
+                yield from iter(lambda: raw.read(_PIECE_BYTES), b"")
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise DataError(f"{blob.name} is cut short or damaged ({error}): fetch it again.") from error
+
+
+def _limit_pieces(read: Callable[[int], bytes], limit: int, packed: Blob, count: int) -> Iterator[bytes]:
+    """Yield pieces of `count` bytes; raise DataError as `read_at_most`."""
+    size = 0
+    while piece := read(count):
         size += len(piece)
         if size > limit:
             raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
-        if size > _MIN_BOMB_BYTES and size > _MAX_RATIO * len(packed.content):
+        if size > _MIN_BOMB_BYTES and size > _MAX_RATIO * packed.size:
             raise DataError(
-                f"{packed.name} unpacks to more than {_MAX_RATIO} times its {len(packed.content)} bytes, which market "
+                f"{packed.name} unpacks to more than {_MAX_RATIO} times its {packed.size} bytes, which market "
                 "data never does: fetch it again, or unpack it first."
             )
-        parts.append(piece)
-    return b"".join(parts)
+        yield piece
 
 
 def split_by_symbol(

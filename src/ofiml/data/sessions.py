@@ -134,7 +134,7 @@ def _read_input(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> 
     content = hash_files(paths)
 
     def make() -> Iterator[Session]:
-        blobs = [Blob(path.name, path.read_bytes()) for path in paths]
+        blobs = [Blob(path.name, path=path) for path in paths]
         try:
             yield from _read_sessions(blobs, dataset, content)
         except _OutsideHours:

@@ -24,6 +24,8 @@ MAX_VALUE = int(np.iinfo(np.int64).max)
 EMPTY = int(np.iinfo(np.int64).min)  # the value of an empty cell
 MAX_WORDS = 64
 
+_POWERS = 10 ** np.arange(19)
+
 _LF, _CR, _QUOTE, _COMMA, _MINUS, _POINT, _ZERO, _COLON, _T, _Z = (ord(c) for c in '\n\r",-.0:TZ')
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 
@@ -34,7 +36,7 @@ class Plain:
 
     A NUMBER of at most `scale` decimals (and zeros after them) is read as an integer of 10^-`scale`, from `low` to
     `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS different words.
-    `dtype` is the type of the column, None for the type that was read.
+    `dtype` is the type of the column, None for the type that was read. A number is divided by `divisor`, rounded.
     """
 
     kind: int
@@ -42,6 +44,7 @@ class Plain:
     low: int = -MAX_VALUE
     high: int = MAX_VALUE
     dtype: pl.DataType | None = None
+    divisor: int = 1
 
 
 def read_cells(
@@ -79,6 +82,8 @@ def read_cells(
             typed[name] = _convert_words(np.split(values[i], rows[1:-1]), parts, words[:, i])
             continue
         column = pl.when(pl.col(name) != EMPTY).then(pl.col(name)) if name in optional else pl.col(name)
+        if plain.divisor > 1:
+            column = (column + plain.divisor // 2) // plain.divisor
         typed[name] = column if plain.dtype is None else column.cast(plain.dtype)
     return raw.with_columns(**typed)
 
@@ -252,6 +257,34 @@ def read_lines_py(
     while at < n:
         for cell in range(last + 1):
             kind = formats[cell, 0]
+            if kind == NUMBER:
+                # Most numbers have at most 18 digits: they need neither a call nor tests for an overflow.
+                end = at + (data[at] == _MINUS)
+                first, value, remaining = end, 0, formats[cell, 1]
+                digit = int(np.int64(data[end])) - _ZERO
+                while 0 <= digit <= 9 and end - first < 19:
+                    value = value * 10 + digit
+                    end += 1
+                    digit = int(np.int64(data[end])) - _ZERO
+                is_plain = first < end and end - first + remaining < 19
+                if data[end] == _POINT and remaining > 0:
+                    end += 1
+                    digit = int(np.int64(data[end])) - _ZERO
+                    is_plain = is_plain and 0 <= digit <= 9
+                    while 0 <= digit <= 9 and remaining > 0:
+                        value = value * 10 + digit
+                        remaining -= 1
+                        end += 1
+                        digit = int(np.int64(data[end])) - _ZERO
+                if is_plain and data[end] == (_LF if cell == last else _COMMA):
+                    value *= _POWERS[remaining]
+                    if data[at] == _MINUS:
+                        value = -value
+                    if value < formats[cell, 2] or value > formats[cell, 3]:
+                        return False
+                    values[place[cell], row] = value
+                    at = end + 1
+                    continue
             if kind == SKIP:
                 while data[at] != _COMMA and data[at] != _LF:
                     if data[at] == _QUOTE:

@@ -9,6 +9,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,14 @@ from ofiml.data.formats.cells import (
     WORD,
     Plain,
 )
+from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.schema import LATEST, NO_PRICE, TIME
 from ofiml.errors import DataError
 
+# The sum of two prices, bid and ask, fits in int64 units of 1e-9.
+MAX_PRICE = 4_600_000_000.0
 # Above 2^52 units of 1e-9 a float no longer distinguishes neighbours, and a price would be silently wrong.
-MAX_PRICE = 4_000_000.0
+MAX_FLOAT_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
 # Times as text, in the range of int64 nanoseconds: polars silently overflows for other years, and cuts a longer
@@ -58,13 +62,15 @@ class Column:
     """The type of a column: cells are parsed as `dtype`, then converted by `value`, with null for an invalid cell.
 
     `optional` cells may be empty. `plain`, if not None, is the equivalent format for plain cells; if it has no dtype,
-    `value` converts its numbers too.
+    `value` converts its numbers too. `exact`, if not None, parses the text of cells for which a float of `dtype`
+    is not exact: those beyond MAX_FLOAT_PRICE.
     """
 
     dtype: pl.DataType
     value: Callable[[pl.Expr], pl.Expr]
     optional: bool = False
     plain: Plain | None = None
+    exact: Callable[[pl.Expr], pl.Expr] | None = None
 
 
 def _is_whole(x: pl.Expr) -> pl.Expr:
@@ -73,14 +79,38 @@ def _is_whole(x: pl.Expr) -> pl.Expr:
 
 
 def price() -> Column:
-    """Make a column of decimal prices, converted to int64 1e-9; a price with more decimals is invalid."""
+    """Make a column of decimal prices, converted to int64 1e-9; a price with more decimals is invalid.
+
+    A price stored as a float may have five decimals above MAX_FLOAT_PRICE: there are no more in a float.
+    """
 
     def value(x: pl.Expr) -> pl.Expr:
-        units = x * 1e9
-        return pl.when((x.abs() <= MAX_PRICE) & _is_whole(units)).then(units.round()).cast(pl.Int64, strict=False)
+        units, coarse = x * 1e9, (x * 1e5).round()
+        large = pl.when((x.abs() <= MAX_PRICE) & (coarse / 1e5 == x)).then(coarse.cast(pl.Int64, strict=False) * 10_000)
+        whole = pl.when(_is_whole(units)).then(units.round()).cast(pl.Int64, strict=False)
+        return pl.when(x.abs() <= MAX_FLOAT_PRICE).then(whole).otherwise(large)
+
+    def exact(cell: pl.Expr) -> pl.Expr:
+        x = cell.cast(pl.Float64(), strict=False)
+        return (
+            pl.when(x.abs() <= MAX_FLOAT_PRICE)
+            .then(value(x))
+            .otherwise(cell.map_batches(_parse_large_prices, return_dtype=pl.Int64()))
+        )
 
     limit = int(MAX_PRICE * 1e9)
-    return Column(pl.Float64(), value, plain=Plain(NUMBER, 9, -limit, limit, pl.Int64()))
+    return Column(pl.Float64(), value, plain=Plain(NUMBER, 9, -limit, limit, pl.Int64()), exact=exact)
+
+
+def _parse_large_prices(cells: pl.Series) -> pl.Series:
+    """Parse prices beyond MAX_FLOAT_PRICE to int64 1e-9; null for other cells and invalid ones."""
+    size = cells.cast(pl.Float64(), strict=False).abs()
+    large = ((size > MAX_FLOAT_PRICE) & (size <= MAX_PRICE)).fill_null(False)
+    units = [Decimal(cell).scaleb(9) for cell in cells.filter(large)]
+    whole = [int(u) if u == u.to_integral_value() and abs(u) <= MAX_PRICE * 1e9 else None for u in units]
+    values = np.full(len(cells), None, object)
+    values[large.to_numpy()] = whole
+    return pl.Series(cells.name, values.tolist(), pl.Int64())
 
 
 def scaled_price(multiplier: int, *, none: int | None = None) -> Column:
@@ -150,8 +180,8 @@ def iso_time() -> Column:
 
 def seconds() -> Column:
     """Make a column of decimal seconds of a day, converted to integer nanoseconds."""
-    # Above 10^15 ns a float does not distinguish nanoseconds.
-    plain = Plain(NUMBER, 9, -(10**15), 10**15, pl.Int64())
+    # Above 10^15 ns a float does not distinguish nanoseconds. LOBSTER has cells such as 43002.632812672004.
+    plain = Plain(NUMBER, 12, -(10**18), 10**18, pl.Int64(), divisor=1000)
 
     def value(x: pl.Expr) -> pl.Expr:
         return pl.when(x.abs() < 1e9).then((x * 1e9).round()).cast(pl.Int64, strict=False)
@@ -204,8 +234,14 @@ def read_side_by_side(
         heights = ", ".join(f"{blob.name} has {r.height} rows" for (blob, _), r in zip(files, raw, strict=True))
         raise DataError(f"{heights}: one is cut short.")
     whole = pl.concat([raw[0], *(r.drop("line") for r in raw[1:])], how="horizontal")
-    casts = {name: c.value(pl.col(name).str.strip_chars().cast(c.dtype, strict=False)) for name, c in columns.items()}
+    casts = {name: _parse_text(c, pl.col(name).str.strip_chars()) for name, c in columns.items()}
     return checker.parse(whole, casts, {name for name, c in columns.items() if c.optional})
+
+
+def _parse_text(column: Column, cell: pl.Expr) -> pl.Expr:
+    if column.exact is not None:
+        return column.exact(cell)
+    return column.value(cell.cast(column.dtype, strict=False))
 
 
 def _strip_blank_end(blob: Blob) -> Blob:
@@ -230,6 +266,9 @@ def read_first_line(blob: Blob) -> list[str]:
     for magic, what in _MAGIC.items():
         if blob.content.startswith(magic):
             raise DataError(f"{blob.name} is {what}.")
+    foreign = describe_foreign(blob.name, blob.content[:_HEAD_BYTES])
+    if foreign is not None:
+        raise DataError(f"{blob.name} is {foreign}.")
     if not blob.content[:_HEAD_BYTES].strip():
         raise DataError(f"{blob.name} is empty: give a file with rows.")
     end = blob.content.find(b"\n")
@@ -329,6 +368,8 @@ def _read_typed(blob: Blob, columns: dict[str, Column], has_header: bool, names:
     try:
         raw = pl.read_csv(io.BytesIO(blob.content), **options)
     except _POLARS_ERRORS:
+        return None
+    if any((raw[name].abs() > MAX_FLOAT_PRICE).any() for name, c in columns.items() if c.exact is not None):
         return None
     return _require_values(raw.select(c.value(pl.col(name)).alias(name) for name, c in columns.items()), raw, columns)
 

@@ -28,6 +28,7 @@ def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64
     more cells than `out` has room for.
     """
     n = 0
+    tens = limits // 10
     value, whole, places, fault = 0, 0, -1, 0
     for byte in data:
         kind = n & 1
@@ -37,7 +38,8 @@ def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64
             if whole == 0 or places == 0:
                 fault = UNREADABLE
             for _ in range(decimals[kind] - max(places, 0)):
-                if value > limits[kind]:
+                if value > tens[kind]:
+                    value = limits[kind] + 1
                     break
                 value *= 10
             if fault == 0 and value > limits[kind]:
@@ -57,8 +59,10 @@ def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64
             if places > decimals[kind]:
                 if byte != 48 and fault == 0:
                     fault = TOO_FINE
-            elif value <= limits[kind]:
+            elif value < tens[kind] or (value == tens[kind] and int(byte) - 48 <= limits[kind] - 10 * tens[kind]):
                 value = value * 10 + (int(byte) - 48)
+            else:
+                value = limits[kind] + 1
     return n
 
 

@@ -2,7 +2,9 @@
 
 This reader parses the frames itself. Parsers on PyPI end silently if a file is cut short, or invent a message if one is
 too short (itchcpp 1.6.4 and itchfeed 1.6.4, tested on damaged files). Here every length is checked, and an error states
-the byte. Layouts: Nasdaq TotalView-ITCH 5.0 specification, framed as BinaryFILE.
+the byte. Layouts: Nasdaq TotalView-ITCH 5.0 specification, framed as BinaryFILE, or without frames, as taken from the
+packets of a feed: then the type of a message implies its length. The whole beginning of the file decides which, and
+names older versions. The file is read in pieces, so memory grows with the messages of the chosen symbols only.
 
 Only the file's name states the day. ITCH has one clock: `ts_recv` equals `ts_event`. Each message is one exchange
 message; a replacement (U) is a removal and an addition in one. An execution reduces the resting order, at the order's

@@ -1,4 +1,4 @@
-"""The loops over the bytes of an ITCH 5.0 file: check its frames, decode its messages, look up their orders.
+"""The loops over the bytes of an ITCH 5.0 file: check and decode its messages, look up their orders.
 
 Functions `*_py` are the specifications; the names without the suffix are their njit. All integers are big-endian;
 prices are 1/10,000 of a currency unit, times nanoseconds since midnight (Nasdaq TotalView-ITCH 5.0).
@@ -106,61 +106,90 @@ def _find_fault(data: UInt8, p: int, length: int, lengths: Int64, stocks: UInt8)
     return SOUND
 
 
-def survey_py(data: UInt8, lengths: Int64, stocks: UInt8, counts: Int64, first: Int64) -> tuple[int, bool]:
-    """Check the frames (2 bytes of length, then the message); return the number of unsound ones and whether the
-    end-of-messages event is there.
+def _find_message(data: UInt8, p: int, framed: bool, lengths: Int64) -> tuple[int, int]:
+    """Return the start and length of the message at byte `p`; length -1 if its length is not in the data, 0 if the
+    frame is empty or, without frames, the type is unknown.
+    """
+    if not framed:
+        return p, lengths[data[p]]
+    return p + 2, _read_integer(data, p, 2) if p + 2 <= len(data) else -1
 
-    In: `data` (n,), `lengths` (256,). Out: `stocks` (65536, 8) the symbol of each locate code, or zeros; `counts`
-    (65536,) sound messages by locate code; `first` (3,) fault, byte and number (from 1) of the first unsound frame.
-    Two bytes of length 0 at the end of the file are the format's end mark.
+
+def survey_py(
+    data: UInt8, framed: bool, final: bool, lengths: Int64, stocks: UInt8, counts: Int64, first: Int64
+) -> tuple[int, int, int, bool, bool]:
+    """Check the messages of one piece of a file.
+
+    A message stands in a frame (2 bytes of length, then the message) if `framed`, else its type implies its length.
+    Returns the number of bytes used, of messages, and of unsound ones, whether the end-of-messages event is there, and
+    whether the piece is lost from the last byte used on: without frames, nothing can be read after a message of unknown
+    type. A message that is cut by the end of the piece is not used, unless the piece is the `final` one.
+
+    In: `data` (n,), `lengths` (256,). In and out: `stocks` (65536, 8) the symbol of each locate code, or zeros;
+    `counts` (65536,) sound messages by locate code. Out: `first` (3,) fault, byte and number (from 1) of the piece's
+    first unsound message. Two bytes of length 0 at the end of a framed file are the format's end mark.
     """
     p, number, faults = 0, 0, 0
-    ended = False
+    ended, lost = False, False
     n = len(data)
-    while p < n:
+    while p < n and not lost:
+        start, length = _find_message(data, p, framed, lengths)
+        cut = length < 0 or start + max(length, 1) > n
+        if cut and not final:
+            break
+        if cut and length == 0 and start == n:
+            p = n
+            break
         number += 1
-        length = _read_integer(data, p, 2) if p + 2 <= n else 0
-        start = p + 2
-        if start + max(length, 1) > n:
-            if length == 0 and start == n:
-                break
+        at = p
+        if cut:
             fault = CUT
             p = n
         elif length == 0:
-            fault = EMPTY
-            p = start
+            fault = EMPTY if framed else UNKNOWN_TYPE
+            p = start if framed else start + 1
         else:
             fault = _find_fault(data, start, length, lengths, stocks)
             p = start + length
         if fault != SOUND:
             if faults == 0:
-                first[0], first[1], first[2] = fault, start - 2, number
+                first[0], first[1], first[2] = fault, at, number
             faults += 1
+            lost = fault == UNKNOWN_TYPE and not framed
             continue
         counts[_read_integer(data, start + 1, 2)] += 1
         if data[start] == S and data[start + 11] == END:
             ended = True
-    return faults, ended
+    return p, number, faults, ended, lost
 
 
-def decode_py(data: UInt8, lengths: Int64, stocks: UInt8, wanted: NDArray[np.bool_], table: Int64) -> int:
+def decode_py(
+    data: UInt8,
+    framed: bool,
+    number: int,
+    lengths: Int64,
+    stocks: UInt8,
+    wanted: NDArray[np.bool_],
+    table: Int64,
+) -> int:
     """Decode the sound messages of the `wanted` (65536,) locate codes that concern orders, trades or trading states;
     return their number.
 
-    Rows of the output `table` (COLUMNS, capacity): KIND the type; LOCATE; STAMP ns since midnight; ORDER and NEW
-    references, -1 for none; SIDED the side as in the file; SIZE shares and PRICED the price in 1/10,000, 0 for none;
-    MARK the printable flag (C) or the trading state (H); NUMBER the number of the frame, from 1.
+    `data` are the bytes of a piece that `survey` used, `number` is the number of messages before it. Rows of the output
+    `table` (COLUMNS, capacity): KIND the type; LOCATE; STAMP ns since midnight; ORDER and NEW references, -1 for none;
+    SIDED the side as in the file; SIZE shares and PRICED the price in 1/10,000, 0 for none; MARK the printable flag (C)
+    or the trading state (H); NUMBER the number of the message, from 1.
     """
-    p, number, k = 0, 0, 0
+    p, k = 0, 0
     n = len(data)
-    while p + 2 < n:
+    while p < n:
         number += 1
-        length = _read_integer(data, p, 2)
-        p += 2
-        if p + max(length, 1) > n:
+        q, length = _find_message(data, p, framed, lengths)
+        if length < 0 or q + max(length, 1) > n:
             break
-        q = p
-        p += length
+        p = q + length
+        if length == 0 and not framed:
+            break
         if length == 0 or _find_fault(data, q, length, lengths, stocks) != SOUND:
             continue
         locate = _read_integer(data, q + 1, 2)

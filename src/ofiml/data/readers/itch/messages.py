@@ -1,9 +1,8 @@
-"""From the frames of an ITCH file to the messages of each symbol's book."""
+"""From the decoded messages of an ITCH file to the events of each symbol."""
 
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,14 +12,11 @@ from numpy.typing import NDArray
 
 from ofiml.config import FileDataset
 from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
-from ofiml.data.checks import Check, Checker, describe_remedy
-from ofiml.data.feed import (
-    Blob,
-    Feed,
-    unpack_file,
-)
+from ofiml.data.checks import Check, Checker
+from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.readers.itch import kernel as itch
+from ofiml.data.readers.itch.pieces import read_messages
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -33,39 +29,12 @@ from ofiml.errors import DataError
 _LEVELS = 10
 _ZONE = ZoneInfo("America/New_York")
 _PRICE = 100_000  # 1/10,000 of a currency unit in 1e-9
-_UNSOUND = {
-    itch.CUT: "the frame is cut short",
-    itch.EMPTY: "the frame is empty, and the file continues after it",
-    itch.UNKNOWN_TYPE: "the message type is not in ITCH 5.0",
-    itch.WRONG_LENGTH: "the length does not match the message type",
-    itch.TIME: "the time is beyond the end of the day",
-    itch.SIDE: "the side is neither B nor S",
-    itch.PRICE: "the price is 0",
-    itch.SHARES: "the number of shares is 0 or far too large",
-    itch.PRINTABLE: "the printable flag is neither Y nor N",
-    itch.STATE: "the trading state is not one of H, P, Q, T",
-    itch.STOCK: "the symbol is not text, or not the earlier symbol of its stock locate code",
-    itch.REFERENCE: "the order reference is far too large",
-}
 # fmt: off
 _ACTIONS = {itch.A: "A", itch.F: "A", itch.E: "T", itch.C: "T", itch.X: "C", itch.D: "C", itch.U: "M", itch.P: "T",
             itch.Q: "T", itch.H: "N"}
 _OPS = {itch.A: kernel.ADD, itch.F: kernel.ADD, itch.E: kernel.REDUCE, itch.C: kernel.REDUCE, itch.X: kernel.REDUCE,
         itch.D: kernel.DELETE, itch.U: kernel.ADD, itch.P: kernel.KEEP, itch.Q: kernel.KEEP, itch.H: kernel.KEEP}
 # fmt: on
-
-
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """The contents of a file: the symbol and the number of sound messages of each locate code.
-
-    `ended` says whether the file has an end-of-messages event.
-    """
-
-    stocks: NDArray[np.uint8]
-    symbols: dict[str, int]
-    counts: NDArray[np.int64]
-    ended: bool
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
@@ -76,31 +45,25 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """
     (blob,) = files
     date = _parse_date(blob.name)
-    blob = unpack_file(blob)
-    data = np.frombuffer(blob.content, np.uint8)
     checker = Checker(blob.name, dataset.policy)
-    survey = _survey_frames(data, checker)
-    wanted = _choose_symbols(survey, dataset.symbols, blob.name)
-    chosen = np.zeros(len(survey.counts), np.bool_)
-    chosen[list(wanted.values())] = True
-    table = np.empty((itch.COLUMNS, int(survey.counts[chosen].sum())), np.int64)
-    table = table[:, : itch.decode(data, itch.LENGTHS, survey.stocks, chosen, table)]
+    day = read_messages(blob, dataset.symbols, checker)
+    table = day.table
     locates = table[itch.LOCATE].astype(np.uint16)  # numpy uses a fast radix sort for 16 bits
     by_locate = np.argsort(locates, kind="stable")
-    bounds = np.searchsorted(locates[by_locate], np.arange(len(survey.counts) + 1))
+    bounds = np.searchsorted(locates[by_locate], np.arange(len(day.counts) + 1))
     midnight = wall_clock.find_midnight(date, _ZONE)
     levels = dataset.levels or _LEVELS
     unsound = sum(checker.dropped.values())
-    notes = () if survey.ended else ("the file has no end-of-messages event: it may be cut short",)
+    notes = () if day.ended else ("the file has no end-of-messages event: it may be cut short",)
     has_events = False
-    for symbol, locate in wanted.items():
+    for symbol, locate in day.locates.items():
         rows = table[:, by_locate[bounds[locate] : bounds[locate + 1]]]
         events, misfits = build_events(_make_messages(rows, midnight, dataset, checker), levels)
         for cause, lines in misfits.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if events.height:
             has_events = True
-            yield Feed(symbol, events, levels, int(survey.counts[locate]) + unsound, checker, notes=notes)
+            yield Feed(symbol, events, levels, int(day.counts[locate]) + unsound, checker, notes=notes)
             checker, unsound = Checker(blob.name, dataset.policy), 0
         elif dataset.symbols is not None:
             raise DataError(f"{blob.name} lists {symbol} but contains no order or trade of it: see dataset.symbols.")
@@ -137,45 +100,6 @@ def _parse_date(name: str) -> dt.date:
             "rename it, as in 01302020.NASDAQ_ITCH50 (month, day, year) or nasdaq_20200130.itch."
         )
     return dates.pop()
-
-
-def _survey_frames(data: NDArray[np.uint8], checker: Checker) -> _Survey:
-    """Check all frames and list the symbols.
-
-    Raises DataError for an empty file, a file without symbols and, if the policy does, for the first unsound message.
-    """
-    if not len(data):
-        raise DataError(f"{checker.source} is empty: give a file with messages.")
-    stocks, counts = np.zeros((1 << 16, 8), np.uint8), np.zeros(1 << 16, np.int64)
-    first = np.zeros(3, np.int64)
-    faults, ended = itch.survey(data, itch.LENGTHS, stocks, counts, first)
-    if faults:
-        if checker.policy.unreadable == "raise":
-            fault, at, number = first.tolist()
-            content = bytes(data[at + 2 : at + 14]).hex(" ")
-            raise DataError(
-                f"{checker.source}, byte {at} (frame {number}): {_UNSOUND[fault]} ({content or 'nothing'}; {faults} "
-                f"such frame{'s' * (faults > 1)}). {describe_remedy('unreadable', checker.policy)}"
-            )
-        checker.count("unreadable", int(faults))
-    symbols: dict[str, int] = {}
-    for locate in np.flatnonzero(stocks[:, 0]).tolist():
-        symbol = bytes(stocks[locate]).decode("ascii").strip()
-        if symbol in symbols:
-            raise DataError(f"{checker.source}: {symbol} has two stock locate codes, {symbols[symbol]} and {locate}.")
-        symbols[symbol] = locate
-    if not symbols:
-        raise DataError(f"{checker.source} names no symbol: it is not an ITCH 5.0 file, or its start is missing.")
-    return _Survey(stocks, symbols, counts, bool(ended))
-
-
-def _choose_symbols(survey: _Survey, symbols: list[str] | None, source: str) -> dict[str, int]:
-    for symbol in symbols or ():
-        if symbol not in survey.symbols:
-            raise DataError(
-                f"{source} contains no symbol {symbol}; it contains {', '.join(list(survey.symbols)[:5])} …."
-            )
-    return {s: at for s, at in survey.symbols.items() if symbols is None or s in symbols}
 
 
 def _make_messages(rows: NDArray[np.int64], midnight: int, dataset: FileDataset, checker: Checker) -> pl.DataFrame:

@@ -1,10 +1,13 @@
 """LOBSTER: message and orderbook files (https://lobsterdata.com/info/DataStructure.php), in archives or as CSV files.
 
-Without an orderbook file the book is built from the messages, which do not include orders below the file's levels.
+The CSV files may be packed with gzip or zstd, and may have header lines, which LOBSTER's own files do not have.
+Without an orderbook file the book is built from the messages, which do not include orders below the file's levels; with
+an orderbook file of one row, the state after the first message, it starts from that row.
 Symbol, date and hours come from the file name. Times are seconds after exchange midnight, prices dollars times 10,000.
 LOBSTER has one clock: `ts_recv` equals `ts_event`. Each row is one message.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,21 +30,31 @@ def group_files(paths: Sequence[Path]) -> Groups:
 
     groups = []
     for path in paths:
-        if path.suffix.lower() in SUFFIXES:
-            groups.append([path])
-        elif "_message_" in path.name:
-            book = path.with_name(path.name.replace("_message_", "_orderbook_"))
+        if "_message_" in path.name:
+            book = _find_partner(path, "_message_", "_orderbook_")
             groups.append([path, book] if book.is_file() else [path])
         elif "_orderbook_" in path.name:
-            message = path.with_name(path.name.replace("_orderbook_", "_message_"))
-            if message not in paths:
+            message = _find_partner(path, "_orderbook_", "_message_")
+            if message not in paths and path.suffix.lower() in SUFFIXES:
+                groups.append([path])  # it may hold whole days
+            elif message not in paths:
                 raise DataError(f"{path.name}: add its message file, {message.name}.")
+        elif path.suffix.lower() in SUFFIXES:
+            groups.append([path])
     if not groups:
         raise DataError(
-            f"{paths[0].name}: give the zip, the 7z, the message file (…_message_N.csv), or a folder of them. "
-            "Databento's CSV: dataset=databento."
+            f"{paths[0].name}: give the zip, the 7z, the message file (…_message_N.csv, packed or not), or a folder of "
+            "them. Databento's CSV: dataset=databento."
         )
     return groups
+
+
+def _find_partner(path: Path, kind: str, other: str) -> Path:
+    """Return the file beside it with the other name: packed in the same way, or else in another; it may be missing."""
+    same = path.with_name(path.name.replace(kind, other))
+    base = re.sub(r"(\.csv)?(\.gz|\.zst|\.zip|\.7z)?$", "", same.name, flags=re.IGNORECASE)
+    candidates = [path.with_name(base + suffix) for suffix in (".csv", ".csv.gz", ".csv.zst", ".csv.zip", ".zip")]
+    return next((p for p in (same, *candidates) if p.is_file()), same)
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -55,7 +68,7 @@ READER = Reader(
     name="lobster",
     config=FileDataset,
     read_feeds=read_feeds,
-    description="LOBSTER message and orderbook files: zip, 7z, folder or CSV",
+    description="LOBSTER message and orderbook files: zip, 7z, folder or CSV, packed or not",
     group_files=group_files,
     whole_days=True,
 )

@@ -3,19 +3,20 @@
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
 from ofiml.data.calendar import find_time_zone
 from ofiml.data.checks import Check, Checker
-from ofiml.data.feed import Blob, Feed
+from ofiml.data.feed import Blob, Feed, unpack_file
 from ofiml.data.formats import archives as archive
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import timestamps as wall_clock
 from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.readers.lobster.headers import name_book_columns, name_message_columns
+from ofiml.data.readers.lobster.rebuild import build_book
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
@@ -29,9 +30,10 @@ from ofiml.errors import DataError
 from ofiml.provenance import hash_contents
 
 _NAME = re.compile(
-    r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)\.csv", re.ASCII
+    r"(?P<symbol>.+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<open>\d+)_(?P<close>\d+)_message_(?P<levels>\d+)"
+    r"(?i:\.csv)(?i:\.gz|\.zst)?",
+    re.ASCII,
 )
-_MESSAGE = ["time", "type", "order_id", "size", "price", "direction"]
 _EMPTY_PRICE = 9_999_999_999  # LOBSTER's price of a missing level, negative on the bid
 _MAX_LEVELS = 100  # as of dataset.levels
 _MAX_BATCH_BYTES = 1 << 30  # unpacked at once from an archive, unless one day has more
@@ -39,19 +41,6 @@ _MAX_BATCH_BYTES = 1 << 30  # unpacked at once from an archive, unless one day h
 # type -> action: 1 new, 2 partial cancel, 3 deletion, 4 execution, 5 hidden execution, 6 cross trade, 7 halt.
 _ACTIONS = {1: "A", 2: "C", 3: "C", 4: "T", 5: "T", 6: "N", 7: "N"}
 _TRADES, _HALT = (4, 5), 7
-_OPS = {
-    1: kernel.ADD_SHOWN,
-    2: kernel.REDUCE,
-    3: kernel.DELETE,
-    4: kernel.TAKE_FIRM,
-    **dict.fromkeys((5, 6, 7), kernel.KEEP),
-}
-_SENTENCES = {
-    "unknown_order": "the order is not in the book",
-    "excess_size": "more is removed from the order than it has left",
-    "order_twice": "an order with this id is already in the book",
-    "swept_level": "a better level stood in its way and was removed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +74,9 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 
 
 def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
-    if not files[0].name.lower().endswith(archive.SUFFIXES):
-        yield _make_day(files[0].name, files[0], files[1] if len(files) == 2 else None, calendar)
+    if len(files) == 2 or not files[0].name.lower().endswith(archive.SUFFIXES):
+        message, *books_ = (_unpack_single(file) for file in files)
+        yield _make_day(message.name, message, books_[0] if books_ else None, calendar)
         return
     whole = files[0]
     sizes = archive.list_files(whole)
@@ -103,9 +93,19 @@ def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
     for batch in _split_batches({name: sizes[name] + sizes.get(books.get(name, ""), 0) for name in messages}):
         content = archive.read_files(whole, [*batch, *(books[name] for name in batch if books)])
         for name in batch:
-            message = Blob(f"{whole.name}/{name}", content.pop(name))
-            book_file = Blob(f"{whole.name}/{books[name]}", content.pop(books[name])) if books else None
+            message = unpack_file(Blob(f"{whole.name}/{name}", content.pop(name)))
+            book_file = unpack_file(Blob(f"{whole.name}/{books[name]}", content.pop(books[name]))) if books else None
             yield _make_day(name, message, book_file, calendar)
+
+
+def _unpack_single(file: Blob) -> Blob:
+    """Return a CSV file that may be packed by itself, as gzip, zstd or the only file of an archive."""
+    if file.name.lower().endswith(archive.SUFFIXES):
+        names = list(archive.list_files(file))
+        if len(names) != 1:
+            raise DataError(f"{file.name} contains {len(names)} files: give an archive of one CSV, or of whole days.")
+        file = Blob(names[0], archive.read_files(file, names)[names[0]])
+    return unpack_file(file)
 
 
 def _split_batches(sizes: dict[str, int]) -> Iterator[list[str]]:
@@ -122,7 +122,10 @@ def _split_batches(sizes: dict[str, int]) -> Iterator[list[str]]:
 def _make_day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day:
     match = _NAME.fullmatch(name)
     if match is None:
-        raise DataError(f"{message.name}: the name must be SYMBOL_YYYY-MM-DD_OPENms_CLOSEms_message_LEVELS.csv.")
+        raise DataError(
+            f"{message.name}: the name must be SYMBOL_YYYY-MM-DD_OPENms_CLOSEms_message_LEVELS.csv "
+            "(or .csv.gz, .csv.zst)."
+        )
     try:
         date = dt.date.fromisoformat(match["date"])
     except ValueError as error:
@@ -143,10 +146,7 @@ def _make_day(name: str, message: Blob, book: Blob | None, calendar: str) -> Day
 
 def _read_day(day: Day, dataset: FileDataset) -> Feed:
     checker = Checker(day.message.name, dataset.policy, book_source=day.book.name if day.book else None)
-    width = _count_columns(day.message)
-    if width < len(_MESSAGE):
-        raise DataError(f"{day.message.name}, line 1: {width} columns, at least {len(_MESSAGE)} expected.")
-    files = [(day.message, [*_MESSAGE, *(f"beyond_{i}" for i in range(width - len(_MESSAGE)))])]
+    files = [name_message_columns(day.message)]
     columns = {
         "time": text.seconds(),
         "type": text.integer(limit=max(_ACTIONS)),
@@ -159,18 +159,25 @@ def _read_day(day: Day, dataset: FileDataset) -> Feed:
     if count > day.levels:
         raise DataError(f"{day.message.name} has {day.levels} levels: set dataset.levels={day.levels}.")
     shown = [f"{s}_{q}_{m:02d}" for m in range(count) for s in ("bid", "ask") for q in ("px", "sz")]
+    start = None
     if day.book is not None:
-        files.append((day.book, _make_book_header(day, day.book)))
-        columns |= {c: _make_book_price(c) if "_px_" in c else text.size(dataset.size_unit) for c in shown}
+        book_file = name_book_columns(day.book, day.levels)
+        if _has_one_row(*book_file) and not _has_one_row(*files[0]):
+            start = _read_first_book(book_file, day, dataset.size_unit, checker)
+        else:
+            files.append(book_file)
+            columns |= {c: _make_book_column(c, dataset.size_unit) for c in shown}
     rows = checker.apply(text.read_side_by_side(files, columns, checker), _CHECKS)
     events = _make_events(rows, day)
     notes: tuple[str, ...] = ()
-    if day.book is None:
-        events = _build_book(rows, events, day.levels, checker)
-        beyond = [c for m in range(count, day.levels) for c in make_level_columns(m)]
-        events = events.drop(beyond)
+    if day.book is None or start is not None:
+        events = build_book(rows, events, day.levels, checker, start)
+        events = events.drop([c for m in range(count, day.levels) for c in make_level_columns(m)])
         notes = (
-            "the book is built from messages alone: orders before the first message or below the levels are unknown",
+            "the book is built from messages alone: orders before the first message or below the levels are unknown"
+            if start is None
+            else "the book is built from the orderbook file's only row, the state after the first message, and from "
+            "messages: orders below the levels are unknown",
         )
     else:
         counts = (pl.lit(None, pl.UInt32).alias(f"{s}_ct_{m:02d}") for m in range(count) for s in ("bid", "ask"))
@@ -188,18 +195,6 @@ def _read_day(day: Day, dataset: FileDataset) -> Feed:
         digest=hash_contents(*contents),
         notes=notes,
     )
-
-
-def _make_book_header(day: Day, book: Blob) -> list[str]:
-    """List the orderbook file's columns. Raises DataError if their number does not fit the name."""
-    width = _count_columns(book)
-    if width % 4:
-        raise DataError(f"{book.name}, line 1: {width} columns, a multiple of 4 expected.")
-    if day.levels != width // 4:
-        raise DataError(
-            f"{book.name} has {width // 4} levels, its name states {day.levels}: the name or the file is wrong."
-        )
-    return [f"{c}_{m:02d}" for m in range(day.levels) for c in ("ask_px", "ask_sz", "bid_px", "bid_sz")]
 
 
 _CHECKS = [
@@ -233,39 +228,32 @@ def _make_events(rows: pl.DataFrame, day: Day) -> pl.DataFrame:
     )
 
 
-def _build_book(rows: pl.DataFrame, events: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """Build the book from the events: one row per message, as in LOBSTER's own orderbook file.
-
-    The file omits messages below its `levels`. So a level that falls below them is removed, and so is a level that
-    stands in the way of an order or an execution. Orders that rise from below are unknown: on a day of AMZN (5 levels)
-    the best level equals LOBSTER's in 63 % of rows. A row's book uses no later message.
-    """
-    ops = pl.col("type").replace_strict(_OPS, return_dtype=pl.UInt8)
-    of_book = pl.col("type").is_in([k for k, op in _OPS.items() if op != kernel.KEEP])
-    book = rows.select(
-        ops.alias("op"),
-        pl.when(pl.col("direction") == 1).then(kernel.BID).otherwise(kernel.ASK).cast(pl.UInt8).alias("op_side"),
-        # A negative id is a valid identifier too.
-        pl.when(of_book).then(pl.col("order_id").reinterpret(signed=False)).alias("order"),
-        pl.lit(kernel.ALWAYS, pl.UInt8).alias("show"),
-    )
-    messages = pl.concat([events, book], how="horizontal")
-    built, misfits = build_events(messages.select(pl.col(c).cast(t) for c, t in MESSAGE_COLUMNS.items()), levels)
-    for cause, lines in misfits.items():
-        checker.notice(cause, lines, _SENTENCES[cause])
-    return built
+def _has_one_row(blob: Blob, names: list[str] | None) -> bool:
+    """Return whether the file has one row; it has a header line if `names` is None."""
+    start = 0 if names is not None else blob.content.find(b"\n") + 1
+    end = blob.content.find(b"\n", start)
+    return end >= 0 and not blob.content[end + 1 : end + 1000].strip()
 
 
-def _count_columns(blob: Blob) -> int:
-    return len(text.read_first_line(blob))
+def _read_first_book(file: tuple[Blob, list[str] | None], day: Day, size_unit: float, checker: Checker) -> pl.DataFrame:
+    """Read an orderbook file of one row, with all levels."""
+    sides = [f"{s}_{q}_{m:02d}" for m in range(day.levels) for s in ("bid", "ask") for q in ("px", "sz")]
+    of_book = Checker(file[0].name, checker.policy)
+    row = text.read_side_by_side([file], {c: _make_book_column(c, size_unit) for c in sides}, of_book)
+    if row.height == 0:
+        raise of_book.make_no_rows_error()
+    return row
 
 
-def _make_book_price(column: str) -> text.Column:
-    """Make the column of a book price: positive, or the placeholder of its side for a missing level."""
+def _make_book_column(column: str, size_unit: float) -> text.Column:
+    """Make a book column; a price is positive, or the placeholder of its side for a missing level."""
+    if "_sz_" in column:
+        return text.size(size_unit)
     empty = _EMPTY_PRICE if column.startswith("ask") else -_EMPTY_PRICE
+    whole = text.integer(limit=_EMPTY_PRICE)
 
     def value(x: pl.Expr) -> pl.Expr:
-        real = pl.when((x > 0) & (x < _EMPTY_PRICE)).then(x * 100_000)
-        return pl.when(x == empty).then(NO_PRICE).otherwise(real)
+        x = whole.value(x)
+        return pl.when(x == empty).then(NO_PRICE).when((x > 0) & (x < _EMPTY_PRICE)).then(x * 100_000)
 
-    return text.Column(pl.Int64(), value, plain=Plain(NUMBER))
+    return replace(whole, value=value, plain=Plain(NUMBER, low=-_EMPTY_PRICE, high=_EMPTY_PRICE))

@@ -1,4 +1,4 @@
-"""tardis.dev's CSV files: incremental_book_L2, book_snapshot_5, book_snapshot_25 and trades.
+"""tardis.dev's CSV files: incremental_book_L2, book_snapshot_5, book_snapshot_25, quotes, book_ticker and trades.
 
 https://docs.tardis.dev/downloadable-csv-files/data-types. Times are microseconds. Rows keep the file's order, that of
 `local_timestamp` (`ts_recv`); `timestamp` (`ts_event`) may decrease. The format has no sequence numbers, so the
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
 
 _NAME = re.compile(
-    r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|trades)"
+    r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|quotes|book_ticker|trades)"
     r"_(?P<date>\d{4}-\d\d-\d\d)_(?P<symbol>.+)\.csv(?:\.gz|\.zst)?"
 )
 
@@ -52,7 +52,8 @@ def group_files(paths: Sequence[Path]) -> Groups:
     for key, path in trades.items():
         if key not in groups:
             raise DataError(
-                f"{path.name} contains only trades: add the book, …_incremental_book_L2_….csv.gz, to dataset.path."
+                f"{path.name} contains only trades: add the book of the same day to dataset.path, "
+                "…_incremental_book_L2_….csv.gz, …_book_snapshot_25_… or …_quotes_…."
             )
     return list(groups.values())
 
@@ -74,7 +75,7 @@ READER = Reader(
     name="tardis",
     config=FileDataset,
     read_feeds=read_feeds,
-    description="tardis.dev CSV: incremental_book_L2 or book_snapshot_*, with trades",
+    description="tardis.dev CSV: incremental_book_L2, book_snapshot_* or quotes, with trades",
     group_files=group_files,
     book_from_messages=True,
 )

@@ -32,12 +32,16 @@ from ofiml.errors import DataError
 _MICROSECOND = 1_000
 _DEFAULT_LEVELS = 10
 _INCREMENTAL, _TRADES, _SNAPSHOT = {"is_snapshot", "amount"}, {"id", "side", "amount"}, "asks[0].price"
+_QUOTES = {f"{side}_{what}": f"{side}s[0].{what}" for side in ("bid", "ask") for what in ("price", "amount")}
+# A column that only files of this type have.
+_BOOKLESS = {"funding_rate": "derivative_ticker", "strike_price": "options_chain"}
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Yield each symbol's events in the order of `local_timestamp`.
 
-    Raises DataError for files of another kind, trades without their book, and rows that the policy refuses.
+    Raises DataError for files of another kind, trades without their book (liquidations have the columns of trades), and
+    rows that the policy refuses.
     """
     blob = unpack_file(files[0])
     names = text.read_header(blob)
@@ -56,15 +60,16 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             "price": text.price(),
             "amount": text.size(dataset.size_unit),
         }
-    elif _SNAPSHOT in names:
-        levels = _count_levels(names, blob.name, dataset.levels)
+    elif _SNAPSHOT in names or set(names) >= set(_QUOTES):
+        levels = _count_levels([_QUOTES.get(name, name) for name in names], blob.name, dataset.levels)
         shown = [f"{side}[{m}].{what}" for m in range(levels) for side in ("bids", "asks") for what in _QUANTITY]
+        if _SNAPSHOT not in names:
+            shown = list(_QUOTES)
         price, size = text.optional(text.price()), text.optional(text.size(dataset.size_unit))
         columns = common | {name: price if name.endswith("price") else size for name in shown}
     else:
-        kind = "trades" if set(names) >= _TRADES else "columns"
-        raise DataError(f"{blob.name}, line 1: {kind} without a book: give incremental_book_L2 or book_snapshot_25.")
-    table = text.read_csv(blob, columns, checker)
+        raise _make_no_book_error(blob.name, names)
+    table = text.read_csv(blob, columns, checker).rename(_QUOTES, strict=False)
     if trades is not None and trades.height and not trades["symbol"].is_in(table["symbol"].unique().implode()).any():
         raise DataError(
             f"{files[1].name} contains trades of {trades['symbol'][0]}, but {blob.name} does not contain its book."
@@ -82,10 +87,23 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 _QUANTITY = ("price", "amount")
 
 
+def _make_no_book_error(source: str, names: list[str]) -> DataError:
+    """Make the error for a file without a book; it states the type of the file if its columns tell it."""
+    if set(names) >= _TRADES:
+        what = "trades without a book"
+    else:
+        kind = next((kind for column, kind in _BOOKLESS.items() if column in names), None)
+        what = "columns without a book" if kind is None else f"columns of {kind}, without a book"
+    return DataError(
+        f"{source}, line 1: {what}; give the incremental_book_L2, book_snapshot_25, book_snapshot_5 or quotes file of "
+        "the same day (the trades file beside it is read too)."
+    )
+
+
 def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
     n_levels = sum(re.fullmatch(r"asks\[\d+\]\.price", name) is not None for name in names)
     if wanted is not None and wanted > n_levels:
-        raise DataError(f"{source} has {n_levels} levels: set dataset.levels={n_levels}.")
+        raise DataError(f"{source} has {n_levels} level{'s' * (n_levels > 1)}: set dataset.levels={n_levels}.")
     return wanted or n_levels
 
 
