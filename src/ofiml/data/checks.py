@@ -1,7 +1,10 @@
 """Checks of rows. Each cause has a policy: raise an error with the place, drop and count, or keep and count."""
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -64,22 +67,33 @@ class Checker:
                 frame = self.refuse(check.cause, frame, bad, check.column, check.what)
         return frame
 
-    def refuse(self, cause: str, frame: pl.DataFrame, bad: pl.Series, column: str, what: str) -> pl.DataFrame:
+    def refuse(
+        self,
+        cause: str,
+        frame: pl.DataFrame,
+        bad: pl.Series,
+        column: str,
+        what: str,
+        remedy: Callable[[str], str] | None = None,
+    ) -> pl.DataFrame:
         """Return the frame without its bad rows, or unchanged if the policy keeps them.
 
-        Raises DataError if the policy of `cause` is `raise` and a row is bad.
+        Raises DataError if the policy of `cause` is `raise` and a row is bad. `remedy` makes the sentence after the
+        error from the first bad cell; without it the policies of the cause are offered.
         """
         count = int(bad.sum())
         if count == 0:
             return frame
         policy = getattr(self.policy, cause)
         if policy == "raise":
-            row = {name: _shorten(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
+            first = frame.filter(bad).row(0, named=True)
+            row = {name: _shorten(cell) for name, cell in first.items()}
             row["value"] = row.get(column)
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
                 f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
-                f"({count} such row{'s' * (count > 1)}). {describe_remedy(cause, self.policy)}"
+                f"({count} such row{'s' * (count > 1)}). "
+                f"{describe_remedy(cause, self.policy) if remedy is None else remedy(str(first.get(column)))}"
             )
         self.count(cause, count)
         return frame if policy == "keep" else frame.filter(~bad)
@@ -98,10 +112,17 @@ class Checker:
             )
         self.count(cause, len(lines))
 
-    def parse(self, text: pl.DataFrame, casts: dict[str, pl.Expr], optional: set[str]) -> pl.DataFrame:
+    def parse(
+        self,
+        text: pl.DataFrame,
+        casts: dict[str, pl.Expr],
+        optional: set[str],
+        explain: Mapping[str, Callable[[str], tuple[str, str | None]]] = MappingProxyType({}),
+    ) -> pl.DataFrame:
         """Cast text to the columns of `casts`; return them with `line`.
 
-        A cell that does not parse is unreadable; so is an empty cell, unless its column is optional.
+        A cell that does not parse is unreadable; so is an empty cell, unless its column is optional. `explain` makes
+        from a bad cell of a column its cause and a remedy; with a remedy, dropping such rows is not offered.
         """
         parsed = text.select("line", *(cast.alias(column) for column, cast in casts.items()))
         for column in casts:
@@ -113,9 +134,14 @@ class Checker:
                 continue
             first_is_empty = empty.filter(bad)[0]
             what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
-            text = self.refuse("unreadable", text, bad, column, what)
+            remedy = None if first_is_empty or column not in explain else partial(self._explain, explain[column])
+            text = self.refuse("unreadable", text, bad, column, what, remedy)
             parsed = parsed.filter(~bad)
         return parsed
+
+    def _explain(self, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
+        cause, remedy = explain(cell)
+        return " ".join(part for part in (cause, remedy or describe_remedy("unreadable", self.policy)) if part)
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose receipt is neither before a previous receipt nor over a second before the event."""
