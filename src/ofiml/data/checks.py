@@ -17,6 +17,10 @@ from ofiml.errors import DataError
 # Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
 _MAX_CELL_CHARS = 80  # characters of a cell in a message
+#: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
+POINT = "\x01"
+# Beyond all three a file is not sorted; below, single times are wrong or two clocks disagree a little.
+_MIN_UNSORTED_ROWS, _MIN_UNSORTED_SHARE, _MIN_UNSORTED_NS = 10, 0.01, 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ class Checker:
         if not early.any():
             return frame
         late = stamps > stamps.cum_min(reverse=True)
+        self._refuse_unsorted(frame, early, stamps, late)
         if early.sum() <= late.sum():
             frame = self.refuse(
                 "time_reversal", frame, early, "ts_recv", "the time {ts_recv} is earlier than in a row before it"
@@ -173,6 +178,24 @@ class Checker:
         if self.policy.time_reversal == "keep":
             frame = frame.with_columns(pl.col("ts_recv").cum_min(reverse=True))
         return frame
+
+    def _refuse_unsorted(self, frame: pl.DataFrame, early: pl.Series, stamps: pl.Series, late: pl.Series) -> None:
+        """Raise DataError for rows that are not in order of time: dropping or keeping them would spoil the data.
+
+        These are many rows far from their place: stretches of the file are interleaved, or the file runs backwards.
+        """
+        count = min(int(early.sum()), int(late.sum()))
+        if count < _MIN_UNSORTED_ROWS or count < _MIN_UNSORTED_SHARE * frame.height:
+            return
+        behind = (stamps.cum_max() - stamps).filter(early)
+        if float(behind.median() or 0.0) < _MIN_UNSORTED_NS:  # type: ignore[arg-type]
+            return
+        row = frame.filter(early).row(0, named=True)
+        raise DataError(
+            f"{self.source}, {self.place} {row['line']}, column ts_recv: the rows are not in order of time: {row['ts_recv']} "
+            f"is earlier than in a row before it ({count:,} of {frame.height:,} rows are out of place). Sort the file by its "
+            "sequence number, or by its time if it has none (with dataset=quotes, dataset.columns.sequence sorts it)."
+        )
 
     def check_book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
         """Return one session's rows with valid books; make missing levels null, count unusual but possible rows."""
@@ -203,7 +226,9 @@ def carry_flags(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 def _shorten(cell: Any) -> Any:
     """Shorten a cell for an error message: in a damaged file it may be megabytes long."""
-    return f"{cell[:_MAX_CELL_CHARS]}…" if isinstance(cell, str) and len(cell) > _MAX_CELL_CHARS else cell
+    if not isinstance(cell, str):
+        return cell
+    return (f"{cell[:_MAX_CELL_CHARS]}…" if len(cell) > _MAX_CELL_CHARS else cell).replace(POINT, ".")
 
 
 def describe_remedy(cause: str, policy: Policy) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ofiml.data.checks import POINT
 from ofiml.data.feed import Blob
 from ofiml.data.formats.csv import POLARS_ERRORS, read_first_line
-from ofiml.data.formats.text_marks import POINT
 from ofiml.errors import DataError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}

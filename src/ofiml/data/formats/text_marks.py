@@ -2,8 +2,7 @@
 
 import polars as pl
 
-#: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
-POINT = "\x01"
+from ofiml.data.checks import POINT
 
 #: Cells of optional columns that other programs write for a missing value.
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")

@@ -73,7 +73,7 @@ def parse_formatted(x: pl.Expr, form: str) -> pl.Expr:
     cell, plain, fraction = _split_fraction(restore_points(x.str.strip_chars()), form)
     stamp = cell.str.to_datetime(plain, time_unit="us", strict=False)
     known = pl.when(stamp.dt.year().is_between(1970, 2259)).then(stamp).cast(NAIVE)
-    return known + pl.duration(nanoseconds=fraction)
+    return known + pl.duration(nanoseconds=fraction, time_unit="ns")
 
 
 def parse_local(x: pl.Expr) -> pl.Expr:

@@ -99,7 +99,7 @@ def _parse_zoned(x: pl.Expr) -> pl.Expr:
     hours = zone.str.extract(r"[+-]([0-9]{2})").cast(pl.Int64).fill_null(0)
     minutes = zone.str.extract(r"[+-][0-9]{2}:?([0-9]{2})$").cast(pl.Int64).fill_null(0)
     offset = pl.when(zone.is_not_null() & (hours <= 23) & (minutes <= 59)).then(sign * (hours * 60 + minutes))
-    utc = parse_local(stamp.str.replace(_ZONE, "")) - pl.duration(minutes=offset)
+    utc = parse_local(stamp.str.replace(_ZONE, "")) - pl.duration(minutes=offset, time_unit="ns")
     return utc.dt.replace_time_zone("UTC").cast(TIME)
 
 

@@ -82,7 +82,7 @@ def _join_date(rows: pl.DataFrame) -> pl.DataFrame:
     """Join a date and a time of day to a local time."""
     if "date" not in rows.columns:
         return rows
-    return rows.with_columns(time=pl.col("date").cast(NAIVE) + pl.duration(nanoseconds="time")).drop("date")
+    return rows.with_columns(time=pl.col("date").cast(NAIVE) + pl.duration(nanoseconds="time", time_unit="ns")).drop("date")
 
 
 def _order_rows(rows: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[str]]:
