@@ -1,4 +1,4 @@
-"""Files of quotes as people have them (tests/cases): each with its right answer, computed by other means, or its error."""
+"""Files of quotes as people have them (tests/cases), each with its right answer, found by other means, or its error."""
 
 import csv
 import gzip
@@ -160,7 +160,9 @@ def test_separators_and_decimal_commas(configure, tmp_path, separator, comma, qu
     path = find("013*/quotes.csv")
     rows = [{k: v.replace(",", ".") for k, v in r.items()} for r in rows_of(path, ";")]
     lines = [path.read_text().splitlines()[0].split(";")]
-    lines += [[c if comma else c.replace(",", ".") for c in line.split(";")] for line in path.read_text().splitlines()[1:]]
+    lines += [
+        [c if comma else c.replace(",", ".") for c in line.split(";")] for line in path.read_text().splitlines()[1:]
+    ]
     mark = '"' if quoted else ""
     text = "\n".join(separator.join(f"{mark}{c}{mark}" for c in line) for line in lines) + "\n"
     (tmp_path / "q.csv").write_text(text)
@@ -173,7 +175,9 @@ def test_separators_and_decimal_commas(configure, tmp_path, separator, comma, qu
 
 
 def test_a_point_is_no_decimal_mark_where_the_comma_is(configure, tmp_path):
-    (tmp_path / "q.csv").write_text("DT;SYMBOL;BID;OFR;BIDSIZ;OFRSIZ\n16.01.2024 14:30:00,5;BRK.B;100,00;100,01;1.000;2\n")
+    (tmp_path / "q.csv").write_text(
+        "DT;SYMBOL;BID;OFR;BIDSIZ;OFRSIZ\n16.01.2024 14:30:00,5;BRK.B;100,00;100,01;1.000;2\n"
+    )
     choices = ["dataset=quotes", f"dataset.path={tmp_path / 'q.csv'}", "dataset.decimal=comma"]
     with pytest.raises(DataError, match="does not tell the day from the month"):
         read(configure, *choices)
@@ -275,7 +279,9 @@ def test_wide_tables(configure, tmp_path, first, form):
 
 def test_levels_of_other_names(configure, tmp_path):
     """As tardis.dev and many wallets of Kaggle write them; level 2 has no bid."""
-    header = "t,asks[0].price,asks[0].amount,bids[0].price,bids[0].amount,asks[1].price,asks[1].amount,bids[1].price,bids[1].amount"
+    header = "t," + ",".join(
+        f"{s}[{m}].{what}" for m in (0, 1) for s in ("asks", "bids") for what in ("price", "amount")
+    )
     (tmp_path / "w.csv").write_text(header + "\n1731369600258,10.2,1,10.1,2,10.3,3,,\n")
     pairs = {"bid": "bids[{level}].price", "ask": "asks[{level}].price"}
     pairs |= {f"{side}_size": f"{side}s[{{level}}].amount" for side in ("bid", "ask")}
@@ -381,7 +387,10 @@ UTC = pl.Series(STAMPS).cast(pl.Datetime("ns", "UTC"))
         (UTC.dt.cast_time_unit("us"), []),
         (UTC.dt.convert_time_zone("Asia/Tokyo"), []),
         (UTC.dt.replace_time_zone(None), []),
-        (UTC.dt.convert_time_zone("America/New_York").dt.replace_time_zone(None), ["dataset.time_zone=America/New_York"]),
+        (
+            UTC.dt.convert_time_zone("America/New_York").dt.replace_time_zone(None),
+            ["dataset.time_zone=America/New_York"],
+        ),
         (pl.Series(STAMPS), []),
         (pl.Series(STAMPS) // 1000, []),
         (pl.Series([s // 1000 / 1e6 for s in STAMPS]), []),
@@ -395,7 +404,9 @@ UTC = pl.Series(STAMPS).cast(pl.Datetime("ns", "UTC"))
 def test_parquet_of_any_types(configure, tmp_path, times, extra, dtype):
     prices = pl.Series(["100.01", "100.02", "100.03"])
     frame = pl.DataFrame({"timestamp": times, "symbol": ["X"] * 3, "bid": prices, "bid_size": [1.0, 2.0, 3.0]})
-    frame = frame.with_columns(ask=pl.lit("100.05"), ask_size=pl.lit(4, pl.UInt32), symbol=pl.col("symbol").cast(pl.Categorical))
+    frame = frame.with_columns(
+        ask=pl.lit("100.05"), ask_size=pl.lit(4, pl.UInt32), symbol=pl.col("symbol").cast(pl.Categorical)
+    )
     numbers = [pl.col(c).cast(pl.Float64).cast(dtype) if dtype != pl.String() else pl.col(c) for c in ("bid", "ask")]
     frame.with_columns(numbers).write_parquet(tmp_path / "q.parquet")
     (s,) = read(configure, "dataset=quotes", f"dataset.path={tmp_path / 'q.parquet'}", *OWN, *UNITS, *extra)
@@ -421,7 +432,10 @@ def test_the_parquet_file(configure):
         ({"bid": [True] * 3}, "column bid: its type is Boolean, but numbers are expected"),
         ({"symbol": [1.5] * 3}, "column symbol: its type is Float64, but strings are expected"),
         ({"timestamp": [True] * 3}, "column timestamp: its type is Boolean"),
-        ({"bid": pl.Series([3e5] * 3, dtype=pl.Float32)}, r"Float32, does not hold prices of 300000 to the tick, 0\.01"),
+        (
+            {"bid": pl.Series([3e5] * 3, dtype=pl.Float32)},
+            r"Float32, does not hold prices of 300000 to the tick, 0\.01",
+        ),
     ],
 )
 def test_parquet_that_cannot_be_read(configure, tmp_path, change, message):
@@ -470,7 +484,13 @@ def test_missing_words_are_blank(configure, tmp_path):
 
 RECIPE = ["dataset=quotes", "~dataset.columns.symbol", "dataset.symbols=[ETHUSDT]", "dataset.columns.time=event_time"]
 RECIPE += [f"dataset.columns.{k}={v}" for k, v in zip(("bid", "bid_size", "ask", "ask_size"), BINANCE, strict=True)]
-RECIPE += ["dataset.sizes=units", "dataset.size_unit=0.001", "dataset.tick=0.01", "dataset.calendar=24/7", "dataset.store=null"]
+RECIPE += [
+    "dataset.sizes=units",
+    "dataset.size_unit=0.001",
+    "dataset.tick=0.01",
+    "dataset.calendar=24/7",
+    "dataset.store=null",
+]
 
 
 @pytest.mark.parametrize("command", ["check", "describe", "convert"])

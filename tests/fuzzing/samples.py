@@ -87,7 +87,9 @@ def _quotes(path: Path, policy: Policy) -> QuotesDataset:
 def _more_quotes() -> Iterator[Sample]:
     """Wide tables, a zip, decimal commas, dates apart, Parquet, a file without a header."""
 
-    def sample(name: str, kind: str, content: bytes, pack: Callable[[Files], Files], given: str, **settings: Any) -> Sample:
+    def sample(
+        name: str, kind: str, content: bytes, pack: Callable[[Files], Files], given: str, **settings: Any
+    ) -> Sample:
         def config(path: Path, policy: Policy) -> QuotesDataset:
             return test_quotes.config(path, policy=policy, tick=1e-9, **settings)
 
@@ -95,7 +97,9 @@ def _more_quotes() -> Iterator[Sample]:
         return Sample(f"quotes_{name}", kind, {member: content}, pack, given, config)
 
     levels = {"bid": "b{level}", "bid_size": "bs{level}", "ask": "a{level}", "ask_size": "as{level}", "time": "t"}
-    rows = [f"17054154{i:02d}.5,{10 - i / 100:.2f},{1 + i},10.1,2,{9.8 - i / 100:.2f},3,10.25,{i + 4}" for i in range(8)]
+    rows = [
+        f"17054154{i:02d}.5,{10 - i / 100:.2f},{1 + i},10.1,2,{9.8 - i / 100:.2f},3,10.25,{i + 4}" for i in range(8)
+    ]
     wide = _joined("t,b0,bs0,a0,as0,b1,bs1,a1,as1", *rows)
     crypto = {"calendar": "24/7", "symbols": ["X"], "size_unit": 1.0}
     yield sample("wide", "csv", wide, as_is, "x.csv", columns=levels, **crypto)

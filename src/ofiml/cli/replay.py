@@ -48,7 +48,9 @@ def _replay(options: argparse.Namespace) -> int:
     overrides = options.overrides
     check_arguments(overrides)
     for override in overrides:
-        if not override.startswith(("dataset=", "dataset.")) or "=" not in override:
+        if not override.lstrip("+~").startswith(("dataset=", "dataset.")) or (
+            "=" not in override and override[0] != "~"
+        ):
             raise ConfigError(
                 f"{override!r}: replay can change only the dataset: write dataset=NAME or dataset.KEY=VALUE."
             )

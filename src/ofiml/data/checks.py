@@ -192,9 +192,10 @@ class Checker:
             return
         row = frame.filter(early).row(0, named=True)
         raise DataError(
-            f"{self.source}, {self.place} {row['line']}, column ts_recv: the rows are not in order of time: {row['ts_recv']} "
-            f"is earlier than in a row before it ({count:,} of {frame.height:,} rows are out of place). Sort the file by its "
-            "sequence number, or by its time if it has none (with dataset=quotes, dataset.columns.sequence sorts it)."
+            f"{self.source}, {self.place} {row['line']}, column ts_recv: the rows are not in order of time: "
+            f"{row['ts_recv']} is earlier than in a row before it ({count:,} of {frame.height:,} rows are out of place). "
+            "Sort the file by its sequence number, or by its time if it has none (with dataset=quotes, "
+            "dataset.columns.sequence sorts it)."
         )
 
     def check_book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:

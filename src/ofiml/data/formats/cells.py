@@ -32,9 +32,9 @@ _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 class Plain:
     """The format of a column's plain cells.
 
-    A NUMBER of at most `scale` decimals (and zeros after them: 100.0 is whole) is read as an integer of 10^-`scale`, from `low` to
-    `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS different words.
-    `dtype` is the type of the column, None for the type that was read.
+    A NUMBER of at most `scale` decimals (and zeros after them: 100.0 is whole) is read as an integer of 10^-`scale`,
+    from `low` to `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS
+    different words. `dtype` is the type of the column, None for the type that was read.
     """
 
     kind: int

@@ -18,13 +18,15 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
 from ofiml.data.formats import causes, cells
+from ofiml.data.formats.causes import MAX_PRICE as MAX_PRICE
+from ofiml.data.formats.causes import MAX_SIZE as MAX_SIZE
+from ofiml.data.formats.causes import Cause
 from ofiml.data.formats.cells import (
     INSTANT,
     NUMBER,
     WORD,
     Plain,
 )
-from ofiml.data.formats.causes import MAX_PRICE, MAX_SIZE, Cause
 from ofiml.data.formats.text_marks import MISSING_WORDS
 from ofiml.data.schema import LATEST, NO_PRICE, TIME
 from ofiml.errors import DataError
@@ -190,9 +192,7 @@ def optional(column: Column) -> Column:
     return replace(column, optional=True)
 
 
-def read_csv(
-    blob: Blob, columns: dict[str, Column], checker: Checker, header: list[str] | None = None
-) -> pl.DataFrame:
+def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker, header: list[str] | None = None) -> pl.DataFrame:
     """Read the `columns` of a CSV, and `line`, the line of each row in the file.
 
     Raises DataError for a file that is not CSV, missing and repeated columns, a line with more fields than the first

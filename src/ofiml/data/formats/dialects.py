@@ -113,7 +113,11 @@ def _choose_separator(line: str, dialect: Dialect, fits: Callable[[list[str]], b
 
 
 def _split_line(line: str, separator: str) -> list[str]:
-    return [cell.strip().replace('"', "") for cell in next(csv.reader([line], delimiter=separator), [""])]
+    try:
+        cells = next(csv.reader([line.replace("\r", " ")], delimiter=separator), [""])
+    except csv.Error:  # a cell of more than 128 KiB
+        cells = line.split(separator)
+    return [cell.strip().replace('"', "") for cell in cells]
 
 
 def _name_separator(separator: str) -> str:
@@ -131,9 +135,13 @@ def _convert_body(name: str, body: bytes, separator: str, decimal: str) -> bytes
         )
     except POLARS_ERRORS as error:
         reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise DataError(f"{name} cannot be read with {_name_separator(separator)} between cells ({reason:.200}).") from error
+        raise DataError(
+            f"{name} cannot be read with {_name_separator(separator)} between cells ({reason:.200})."
+        ) from error
     if decimal == "comma":
-        table = table.with_columns(pl.all().str.replace_all(".", POINT, literal=True).str.replace_all(",", ".", literal=True))
+        table = table.with_columns(
+            pl.all().str.replace_all(".", POINT, literal=True).str.replace_all(",", ".", literal=True)
+        )
     return table.write_csv(include_header=False).encode()
 
 

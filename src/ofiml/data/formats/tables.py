@@ -10,7 +10,9 @@ from ofiml.data.formats.text_marks import MISSING_WORDS
 from ofiml.data.formats.time_formats import NAIVE
 from ofiml.data.schema import LATEST, TIME
 from ofiml.errors import DataError
+from ofiml.units import SECOND
 
+_DAY = 86_400 * SECOND
 _WORDS = (pl.String, pl.Categorical, pl.Enum, pl.Binary)
 
 
@@ -88,7 +90,8 @@ def convert_time(raw: pl.DataFrame, name: str, column: text.Column, source: str)
     """
     dtype, cell = raw.schema[name], pl.col(name)
     if isinstance(dtype, pl.Datetime):
-        known = pl.when(cell.dt.year().is_between(1970, 2259)).then(cell)
+        latest = LATEST // {"ns": 1, "us": 1_000, "ms": 1_000_000}[dtype.time_unit]
+        known = pl.when(cell.to_physical().is_between(0, latest)).then(cell)
         if dtype.time_zone is None:
             return known.cast(NAIVE)
         return known.dt.convert_time_zone("UTC").cast(TIME)
@@ -98,14 +101,17 @@ def convert_time(raw: pl.DataFrame, name: str, column: text.Column, source: str)
         return text.parse_text(column, cell.cast(pl.String))
     if dtype.is_float() and column.plain is not None:
         return _convert_float(cell, column)
-    raise DataError(f"{source}, column {name}: its type is {dtype}, but times, text or numbers are expected; convert it.")
+    raise DataError(
+        f"{source}, column {name}: its type is {dtype}, but times, text or numbers are expected; convert it."
+    )
 
 
 def convert_date(raw: pl.DataFrame, name: str, column: text.Column, source: str) -> pl.Expr:
     """Convert dates of any type."""
     dtype, cell = raw.schema[name], pl.col(name)
     if dtype == pl.Date() or isinstance(dtype, pl.Datetime):
-        return cell.cast(pl.Date)
+        date = cell.cast(pl.Date)
+        return pl.when(date.to_physical().is_between(0, LATEST // _DAY)).then(date)
     if dtype == pl.String() or dtype.is_integer():
         return text.parse_text(column, cell.cast(pl.String))
     raise DataError(f"{source}, column {name}: its type is {dtype}, but dates or text are expected; convert it.")
@@ -117,7 +123,8 @@ def convert_clock(raw: pl.DataFrame, name: str, column: text.Column, source: str
     if dtype == pl.Time():
         return cell.cast(pl.Int64)
     if isinstance(dtype, pl.Duration):
-        return cell.dt.total_nanoseconds()
+        clock = cell.dt.total_nanoseconds()
+        return pl.when(clock.is_between(0, _DAY - 1)).then(clock)
     if dtype == pl.String() or dtype.is_integer():
         return text.parse_text(column, cell.cast(pl.String))
     raise DataError(f"{source}, column {name}: its type is {dtype}, but times of day are expected; convert it.")

@@ -1,4 +1,4 @@
-"""Text to local times, dates and times of day, by a known form or by a format as of strftime; null if it has another."""
+"""Text to local times, dates and times of day, by a known form or a format as of strftime; null for another form."""
 
 import re
 
@@ -25,18 +25,20 @@ _DIRECTIVES = {
     "%%": "%",
 }
 _FRACTION = ("%.f", "%f")
-_LOCAL = rf"^({YEARS})[-/.]?([0-9]{{2}})[-/.]?([0-9]{{2}})[ T]([0-9]{{1,2}}:[0-9]{{2}}:[0-5][0-9])(?:[.,]([0-9]{{1,9}}))?$"
+_LOCAL = (
+    rf"^({YEARS})[-/.]?([0-9]{{2}})[-/.]?([0-9]{{2}})[ T]([0-9]{{1,2}}:[0-9]{{2}}:[0-5][0-9])(?:[.,]([0-9]{{1,9}}))?$"
+)
 
 
 def check_format(form: str) -> str | None:
     """Return what is wrong with a format as of strftime, or None."""
-    tokens = _split_format(form)
-    for token in tokens:
-        if token.startswith("%") and token not in _DIRECTIVES and token not in _FRACTION:
-            return f"{token} is not one of {', '.join([*_DIRECTIVES, *_FRACTION])}"
-    if sum(token in _FRACTION for token in tokens) > 1:
+    parts = _split_format(form)
+    for part in parts:
+        if part.startswith("%") and part not in _DIRECTIVES and part not in _FRACTION:
+            return f"{part} is not one of {', '.join([*_DIRECTIVES, *_FRACTION])}"
+    if sum(part in _FRACTION for part in parts) > 1:
         return "it has two fractions of a second"
-    if not any(token.startswith("%") for token in tokens):
+    if not any(part.startswith("%") for part in parts):
         return "it has no directive such as %H"
     return None
 
@@ -52,13 +54,13 @@ def _split_fraction(x: pl.Expr, form: str) -> tuple[pl.Expr, str, pl.Expr]:
     before, after, optional = "", "", ""
     plain = ""
     seen = False
-    for token in _split_format(form):
-        if token in _FRACTION:
-            seen, optional = True, r"(?:[.,]([0-9]{1,9}))?" if token == "%.f" else r"([0-9]{1,9})"
+    for part in _split_format(form):
+        if part in _FRACTION:
+            seen, optional = True, r"(?:[.,]([0-9]{1,9}))?" if part == "%.f" else r"([0-9]{1,9})"
             continue
-        pattern = _DIRECTIVES.get(token, re.escape(token))
-        before, after = (before, after + pattern) if seen else (before + pattern, after)
-        plain += token
+        one = _DIRECTIVES.get(part, re.escape(part))
+        before, after = (before, after + one) if seen else (before + one, after)
+        plain += part
     pattern = rf"^({before}){optional}({after})$"
     cell = pl.when(x.str.contains(pattern)).then(x)
     parts = cell.str.extract_groups(pattern)

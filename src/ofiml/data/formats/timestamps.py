@@ -1,4 +1,4 @@
-"""Times of many forms (text, numbers, a date and a time of day) to UTC nanoseconds, or to local times and then to UTC."""
+"""Times of many forms (text, numbers, a date and a time of day) to UTC nanoseconds, or to local times first."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from ofiml.data.formats import causes
 from ofiml.data.formats import csv as text
 from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.formats.text_marks import restore_points
-from ofiml.data.formats.time_formats import NAIVE, parse_clock, parse_date, parse_formatted, parse_local
+from ofiml.data.formats.time_formats import parse_clock, parse_date, parse_formatted, parse_local
 from ofiml.data.schema import LATEST, TIME
 from ofiml.units import SECOND
 
@@ -117,11 +117,14 @@ def to_utc_in_order(naive: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
     Else such times are null.
     """
     local = pl.col("naive").dt
-    passes = {
-        name: local.replace_time_zone(zone, ambiguous=which, non_existent="null").dt.convert_time_zone("UTC").cast(TIME)
-        for name, which in (("first", "earliest"), ("second", "latest"))
-    }
-    times = naive.alias("naive").to_frame().with_columns(**passes)
+    first = local.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    second = local.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+    passes = {"first": first, "second": second}
+    times = (
+        naive.alias("naive")
+        .to_frame()
+        .with_columns(**{name: stamp.dt.convert_time_zone("UTC").cast(TIME) for name, stamp in passes.items()})
+    )
     twice = (times["first"] != times["second"]).fill_null(False)
     if not twice.any():
         return times["first"], twice

@@ -19,8 +19,8 @@ def fill_blanks(rows: pl.DataFrame, layout: Layout, dataset: QuotesDataset, chec
     """
     if dataset.blank == "unchanged":
         return rows.with_columns(pl.col(name).forward_fill() for name in layout.levels)
-    if dataset.blank is None and rows.height:
-        best = [name for name in layout.levels if name.endswith("_00")]
+    best = [name for name in layout.levels if name.endswith("_00")]
+    if dataset.blank is None and any(rows[name].null_count() for name in best):
         blank = rows.select(pl.any_horizontal(pl.col(name).is_null() for name in best)).to_series()
         count, share = int(blank.sum()), float(blank.mean() or 0.0)  # type: ignore[arg-type]
         if count >= _MIN_BLANK_ROWS and share > _MIN_BLANK_SHARE:

@@ -48,7 +48,8 @@ def _refuse_several(table: pl.DataFrame, column: str, name: str, checker: Checke
     raise DataError(
         f"{checker.source}, {checker.place} {other['line'][0]}, column {name}: rows of several exchanges "
         f"({_count(table, column)}) are several books, and mixed their quotes look like price moves: choose one with "
-        f"{sign}{declare}dataset.exchange=…, or set dataset.exchange={ALL_EXCHANGES} if all rows are of one consolidated book."
+        f"{sign}{declare}dataset.exchange=…, or set dataset.exchange={ALL_EXCHANGES} if all rows are of "
+        "one consolidated book."
     )
 
 

@@ -38,12 +38,12 @@ def make_layout(names: list[str], place: str, dataset: QuotesDataset) -> Layout:
     `place` is the file, or line 1 of it, for messages.
     """
     columns: dict[str, str] = {}
-    numbers = None
+    numbers: dict[int, str] | None = None
     for role, name in dataset.columns.items():
         found = _find(names, name)
         if found is None:
             raise DataError(_explain_missing(role, name, names, place, dataset))
-        if role in _SIDES and LEVEL in name:
+        if isinstance(found, dict):
             numbers = found if numbers is None else {n: c for n, c in numbers.items() if n in found}
         columns[role] = name if isinstance(found, dict) else found
     if numbers is None:
@@ -107,7 +107,11 @@ def _name_role(role: str) -> str:
 
 def _explain_missing(role: str, wanted: str, names: list[str], place: str, dataset: QuotesDataset) -> str:
     n_values = sum(re.fullmatch(r"[-+0-9.:eETZ ]*[0-9][-+0-9.:eETZ ]*", name) is not None for name in names)
-    if dataset.header is None and 2 * n_values > len(names) and not any(_find(names, dataset.columns[r]) for r in NEEDED):
+    if (
+        dataset.header is None
+        and 2 * n_values > len(names)
+        and not any(_find(names, dataset.columns[r]) for r in NEEDED)
+    ):
         return (
             f"{place} has values, not names of columns: if the file has no header, name its columns in order, "
             f"dataset.header=[{', '.join(f'c{i}' for i in range(1, min(len(names), 4) + 1))}, …], and use these names "

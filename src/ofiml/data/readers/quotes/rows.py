@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 
 import polars as pl
@@ -82,7 +83,9 @@ def _join_date(rows: pl.DataFrame) -> pl.DataFrame:
     """Join a date and a time of day to a local time."""
     if "date" not in rows.columns:
         return rows
-    return rows.with_columns(time=pl.col("date").cast(NAIVE) + pl.duration(nanoseconds="time", time_unit="ns")).drop("date")
+    return rows.with_columns(time=pl.col("date").cast(NAIVE) + pl.duration(nanoseconds="time", time_unit="ns")).drop(
+        "date"
+    )
 
 
 def _order_rows(rows: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[str]]:
@@ -105,6 +108,7 @@ def _count_reversals(times: pl.Series) -> int:
 
 
 def _convert_times(rows: pl.DataFrame, layout: Layout, dataset: QuotesDataset, checker: Checker) -> pl.DataFrame:
+    """Convert local times to UTC; times that do not exist, or exist twice and are not told apart, are unreadable."""
     for role in ("time", "received"):
         if role not in rows.columns or rows.schema[role] != NAIVE:
             continue
@@ -112,22 +116,24 @@ def _convert_times(rows: pl.DataFrame, layout: Layout, dataset: QuotesDataset, c
             rows = rows.with_columns(pl.col(role).dt.replace_time_zone("UTC").cast(TIME))
             continue
         utc, twice = timestamps.to_utc_in_order(rows[role], dataset.time_zone)
-        for bad, cause in (
-            (utc.is_null() & twice, f"This local time exists twice in {dataset.time_zone}, as the clock goes back, and "
-             "the order of the rows does not tell which is meant: give times in UTC or with their offset"),
-            (utc.is_null() & ~twice, f"This local time does not exist in {dataset.time_zone}, as the clock goes "
-             "forward: check dataset.time_zone"),
-        ):  # fmt: skip
-            remedy = f"{cause}, or drop and count such rows: dataset.policy.unreadable=drop."
-            keep = ~bad
-            rows = checker.refuse(
-                "unreadable", rows, bad, layout.roles[role], f"'{{{role}}}' cannot be read", lambda _, r=remedy: r
-            )
-            if rows.height < len(utc):
-                utc, twice = utc.filter(keep), twice.filter(keep)
-                break
+        bad = utc.is_null()
+        if bad.any():
+            remedy = partial(_explain_local_time, zone=dataset.time_zone, twice=bool(twice.filter(bad)[0]))
+            what = f"'{{{role}}}' cannot be read"
+            rows = checker.refuse("unreadable", rows, bad, layout.roles[role], what, remedy)
+            utc = utc.filter(~bad)
         rows = rows.with_columns(utc.alias(role))
     return rows
+
+
+def _explain_local_time(_: str, *, zone: str, twice: bool) -> str:
+    cause = (
+        f"This local time exists twice in {zone}, as the clock goes back, and the order of the rows does not tell "
+        "which is meant: give times in UTC or with their offset"
+        if twice
+        else f"This local time does not exist in {zone}, as the clock goes forward: check dataset.time_zone"
+    )
+    return f"{cause}, or drop and count such rows: dataset.policy.unreadable=drop."
 
 
 def _make_level_checks(layout: Layout, dataset: QuotesDataset) -> list[Check]:
@@ -138,11 +144,12 @@ def _make_level_checks(layout: Layout, dataset: QuotesDataset) -> list[Check]:
         for side in ("bid", "ask"):
             px, sz = f"{side}_px_{m:02d}", f"{side}_sz_{m:02d}"
             names = (side, f"{side}_size") if layout.n_levels == 1 else (layout.levels[px], layout.levels[sz])
-            price, size = pl.col(px), pl.col(sz)
+            no_price = pl.col(px).is_null() & (pl.col(sz) != 0)
+            no_size = pl.col(sz).is_null() & (pl.col(px) != 0)
             checks += [
-                Check("unreadable", names[0], price.is_null() & (size != 0), f"there is a size, {{{sz}}}, and no price{hint}"),
-                Check("unreadable", names[1], size.is_null() & (price != 0), f"there is a price, {{{px}}}, and no size{hint}"),
-            ]  # fmt: skip
+                Check("unreadable", names[0], no_price, f"there is a size, {{{sz}}}, and no price{hint}"),
+                Check("unreadable", names[1], no_size, f"there is a price, {{{px}}}, and no size{hint}"),
+            ]
     return checks
 
 
