@@ -320,7 +320,7 @@ def test_whole_numbers_of_lobster_as_r_writes_them(configure):
 
 @pytest.mark.parametrize("cell", ["1.5", "1e-1", "1.5e0", "1e+16", "1,000", "1e99"])
 def test_numbers_that_are_not_whole_lots(configure, tmp_path, cell):
-    text = find("050*/quotes.csv").read_text().replace("1e+05", f'"{cell}"', 1)
+    text = find("050*/quotes.csv").read_text().replace("1e+05", f'"{cell}"')
     (tmp_path / "q.csv").write_text(text)
     with pytest.raises(DataError, match=r"line 2, column BIDSIZ: '.*' cannot be read") as caught:
         read(configure, "dataset=quotes", f"dataset.path={tmp_path / 'q.csv'}")
@@ -465,9 +465,17 @@ HEAD = "timestamp,symbol,bid,ask,bid_size,ask_size"
 )
 def test_the_known_cause_is_stated(configure, tmp_path, text, message):
     (tmp_path / "q.csv").write_text(text)
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message):
         read(configure, "dataset=quotes", f"dataset.path={tmp_path / 'q.csv'}", *OWN, *UNITS)
-    assert "policy.unreadable=drop" not in str(caught.value) or "no date" in message
+
+
+@pytest.mark.parametrize(("count", "offered"), [(1, True), (2, False), (50, False)])
+def test_dropping_is_offered_for_damage_only(configure, tmp_path, count, offered):
+    rows = [f"17054154{i:02d},X,{5_000_000 if i < count else 1},2,1,1" for i in range(60)]
+    (tmp_path / "q.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+    with pytest.raises(DataError, match="above the largest price") as caught:
+        read(configure, "dataset=quotes", f"dataset.path={tmp_path / 'q.csv'}", *OWN, *UNITS)
+    assert ("policy.unreadable=drop" in str(caught.value)) == offered
 
 
 def test_a_trailing_comma_in_every_row_is_no_cell(configure, tmp_path):

@@ -19,6 +19,8 @@ _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
 _MAX_CELL_CHARS = 80  # characters of a cell in a message
 #: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
 POINT = "\x01"
+# Above this share unusable numbers are no damage, and dropping them would bias the data.
+_MAX_DAMAGED_SHARE = 0.001
 # Beyond all three a file is not sorted; below, single times are wrong or two clocks disagree a little.
 _MIN_UNSORTED_ROWS, _MIN_UNSORTED_SHARE, _MIN_UNSORTED_NS = 10, 0.01, 60 * 10**9
 
@@ -93,11 +95,13 @@ class Checker:
             first = frame.filter(bad).row(0, named=True)
             row = {name: _shorten(cell) for name, cell in first.items()}
             row["value"] = row.get(column)
+            sentence = describe_remedy(cause, self.policy) if remedy is None else remedy(str(first.get(column)))
+            if "=drop" not in sentence and (count == 1 or count <= _MAX_DAMAGED_SHARE * frame.height):
+                sentence += f" If only such rows are damaged, drop and count them: dataset.policy.{cause}=drop."
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
                 f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
-                f"({count} such row{'s' * (count > 1)}). "
-                f"{describe_remedy(cause, self.policy) if remedy is None else remedy(str(first.get(column)))}"
+                f"({count} such row{'s' * (count > 1)}). {sentence}"
             )
         self.count(cause, count)
         return frame if policy == "keep" else frame.filter(~bad)
@@ -193,7 +197,7 @@ class Checker:
         row = frame.filter(early).row(0, named=True)
         raise DataError(
             f"{self.source}, {self.place} {row['line']}, column ts_recv: the rows are not in order of time: "
-            f"{row['ts_recv']} is earlier than in a row before it ({count:,} of {frame.height:,} rows are out of place). "
+            f"{row['ts_recv']} is earlier than in a row before it ({count:,} of {frame.height:,} rows are misplaced). "
             "Sort the file by its sequence number, or by its time if it has none (with dataset=quotes, "
             "dataset.columns.sequence sorts it)."
         )
