@@ -209,7 +209,6 @@ def test_lines_are_counted_with_the_header(tmp_path):
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=False, reason="needs whole numbers in any notation in formats/csv")
 def test_whole_numbers_in_any_notation():
     """1e+06 is the price 1,000,000, and 1e+05 a size."""
     folder = CASES / "050-whole-numbers-as-R-and-pandas-write-them"

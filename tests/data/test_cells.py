@@ -43,7 +43,9 @@ def bytes_of(text):
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", ["", "\n"])
 def test_values(end, last):
-    frame = read([GOOD, "1970-01-01T00:00:00Z,,0,A,", "2259-12-31T23:59:59.999999999Z,é,100,BTC-USDT,-5" + last], end)
+    frame = read(
+        [GOOD, "1970-01-01T00:00:00Z,,0.00,A,", "2259-12-31T23:59:59.999999999Z,é,100,BTC-USDT,-5" + last], end
+    )
     assert frame.columns == list(COLUMNS)
     assert frame["p"].to_list() == [1250, None, -5000]
     assert frame["t"].to_list() == [1_709_251_199_500_000_000, 0, 9_151_487_999_999_999_999]
@@ -63,7 +65,7 @@ def test_values(end, last):
         GOOD.replace("x y", '"x') + "\n" + GOOD.replace("x y", 'y"'),
         GOOD.replace("7", ""),
         GOOD.replace("7", "7 "),
-        GOOD.replace("7", "7.0"),
+        GOOD.replace("7", "7.5"),
         GOOD.replace("7", "101"),
         GOOD.replace("7", "-1"),
         GOOD.replace("7", "7\r"),

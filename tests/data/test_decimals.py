@@ -30,6 +30,10 @@ from ofiml.errors import DataError
         ("4600000000.000000000000", 4_600_000_000 * 10**9),
         ("3999999.999999999", 3_999_999_999_999_999),
         ("007", 7 * 10**9),
+        ("1e3", 1000 * 10**9),
+        ("1.5E-05", 15_000),
+        ("1e-10", TOO_FINE),
+        ("1e+10", TOO_LARGE),
         ("1.0000000000000000000000", 10**9),
         ("0.0000000001", TOO_FINE),
         ("4600000000.000000001", TOO_LARGE),
@@ -39,7 +43,7 @@ from ofiml.errors import DataError
         ("9" * 400, TOO_LARGE),
         *[
             (bad, UNREADABLE)
-            for bad in ("", ".", "1.", ".5", "-1", "+1", "1e3", "nan", "1.2.3", " 1", "1,5", "١", "1\n")
+            for bad in ("", ".", "1.", ".5", "-1", "+1", "1e", "e3", "1e999", "nan", "1.2.3", " 1", "1,5", "١", "1\n")
         ],
     ],
 )
@@ -94,8 +98,14 @@ def test_kernel_is_its_twin_and_python_agrees(pairs):
     assert fast.tolist() == plain.tolist()
     prices, _ = parse_prices_and_sizes(cells, 0.001)
     for text, price in zip(cells[::2], prices.tolist(), strict=True):
-        whole, dot, rest = text.partition(".")
-        if whole.isdigit() and (rest.isdigit() if dot else True):
+        mantissa, e, exponent = text.partition("e")
+        whole, dot, rest = mantissa.partition(".")
+        power = exponent.removeprefix("-")
+        if (
+            whole.isdigit()
+            and (rest.isdigit() if dot else True)
+            and (power.isdigit() and len(power) < 3 if e else True)
+        ):
             exact = Decimal(text) * 10**9
             assert price == exact or (price == TOO_FINE and exact % 1) or (price == TOO_LARGE and exact > 4 * 10**15)
         else:

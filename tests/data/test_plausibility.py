@@ -121,7 +121,7 @@ def write_quotes(path, blank):
 def test_a_grave_doubt_ends_the_run_unless_the_data_are_right(tmp_path, configure, run):
     path = tmp_path / "quotes.csv.gz"
     write_quotes(path, 0.7)
-    asked = ["dataset=quotes", f"dataset.path={path}"]
+    asked = ["dataset=quotes", f"dataset.path={path}", "dataset.blank=missing"]
     with pytest.raises(
         DataError, match=r"quotes\.csv\.gz, X 2024-11-12: .* no bid or no ask.*dataset\.implausible=warn"
     ):

@@ -95,7 +95,7 @@ def test_a_price_of_zero_with_a_size_is_missing_and_counted(tmp_path):
     (s,) = read(csv(tmp_path, "2018-01-02 14:30:00,XXX,0,158.5,18,1,N", *ROWS))
     assert s.events["bid_px_00"][0] is None
     (note,) = s.quality.notes
-    assert note == "1 bid prices of 0 with a size count as missing (dataset.zero_price=quote keeps them)"
+    assert note == "1 prices of 0 with a size in column BID count as missing (dataset.zero_price=quote keeps them)"
     with pytest.raises(ConfigError, match=r"dataset\.zero_price"):
         config(tmp_path / "quotes.csv", zero_price="auto")
 

@@ -70,7 +70,7 @@ def test_the_damaged_cell_is_named(data):
 
 DAMAGE = [
     ("price_number", ("bid_px_00", "10..01"), "column bid_px_00: '10..01' cannot be read", "unreadable"),
-    ("price_nan", ("ask_px_00", "nan"), "column ask_px_00: 'nan' cannot be read", "unreadable"),
+    ("price_nan", ("ask_px_00", "nan"), "column ask_px_00: level 0 has a size, 7, and no price", "unreadable"),
     ("price_inf", ("ask_px_00", "inf"), "column ask_px_00: 'inf' cannot be read", "unreadable"),
     ("price_too_large", ("ask_px_00", "1e30"), "column ask_px_00: '1e30' cannot be read", "unreadable"),
     ("size_number", ("bid_sz_00", "5.5"), "column bid_sz_00: '5.5' cannot be read", "unreadable"),

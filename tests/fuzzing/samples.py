@@ -86,6 +86,41 @@ def _quotes(path: Path, policy: Policy) -> QuotesDataset:
     return test_quotes.config(path, policy=policy, tick=1e-9)
 
 
+def _more_quotes() -> Iterator[Sample]:
+    """Wide tables, a zip, decimal commas, dates apart, Parquet, a file without a header."""
+
+    def sample(
+        name: str, kind: str, content: bytes, pack: Callable[[Files], Files], given: str, **settings: Any
+    ) -> Sample:
+        def config(path: Path, policy: Policy) -> QuotesDataset:
+            return test_quotes.config(path, policy=policy, tick=1e-9, **settings)
+
+        member = "x.parquet" if kind == "table" else "x.csv"
+        return Sample(f"quotes_{name}", kind, {member: content}, pack, given, config)
+
+    levels = {"bid": "b{level}", "bid_size": "bs{level}", "ask": "a{level}", "ask_size": "as{level}", "time": "t"}
+    rows = [
+        f"17054154{i:02d}.5,{10 - i / 100:.2f},{1 + i},10.1,2,{9.8 - i / 100:.2f},3,10.25,{i + 4}" for i in range(8)
+    ]
+    wide = _joined("t,b0,bs0,a0,as0,b1,bs1,a1,as1", *rows)
+    crypto = {"calendar": "24/7", "symbols": ["X"], "size_unit": 1.0}
+    yield sample("wide", "csv", wide, as_is, "x.csv", columns=levels, **crypto)
+    yield sample("zip", "csv", wide, zipped, "days.zip", columns=levels, **crypto)
+    frame = pl.read_csv(io.BytesIO(wide)).with_columns(pl.from_epoch(pl.col("t").floor().cast(pl.Int64), "s"))
+    yield sample("parquet", "table", _parquet(frame), as_is, "x.parquet", columns=levels, **crypto)
+    comma = _joined(test_quotes.HEADER, *test_quotes.ROWS).replace(b",", b";").replace(b".", b",")
+    yield sample("comma", "csv", comma, as_is, "x.csv", decimal="comma")
+    names = {"date": "d", "time": "t", "bid": "b", "ask": "a", "bid_size": "bs", "ask_size": "as", "symbol": "s"}
+    names |= {"exchange": "e", "sequence": "n", "suffix": "f"}
+    taq = [f"2024-01-16,9:30:{i:02d}.{i},IBM,{'NQ'[i % 2]},{i},10.{i},10.9,{i + 1},2,{'A' * (i > 4)}" for i in range(8)]
+    yield sample("taq", "csv", _joined("d,t,s,e,n,b,a,bs,as,f", *taq), as_is, "x.csv", columns=names, exchange="N",
+                 time_zone="America/New_York", blank="unchanged")  # fmt: skip
+    header = ["time", "bid", "ask", "bid_size", "ask_size"]
+    bare = _joined(*(f"17054154{i:02d}000,10.{i},10.9,{i + 1},2" for i in range(8)))
+    yield sample("headless", "lines", bare, as_is, "x.csv", columns=dict(zip(header, header, strict=True)),
+                 header=header, **crypto)  # fmt: skip
+
+
 def _algoseek(path: Path, policy: Policy) -> AlgoseekDataset:
     return test_algoseek.config(path, policy=policy, tick=1e-9)
 
@@ -237,6 +272,7 @@ def _samples() -> Iterator[Sample]:
     yield Sample("algoseek", "csv", {"x.csv": taq}, as_is, "x.csv", _algoseek, unpacks=True)
     quotes = _joined(test_quotes.HEADER, *test_quotes.ROWS)
     yield Sample("quotes", "csv", {"x.csv": quotes}, as_is, "x.csv", _quotes, unpacks=True)
+    yield from _more_quotes()
     small = random_session(4, 25, levels=3).events
     own = _plain("parquet", calendar="24/7")
     yield Sample("parquet", "table", {"x.parquet": _parquet(small)}, as_is, "x.parquet", own)

@@ -48,7 +48,8 @@ def _replay(options: argparse.Namespace) -> int:
     overrides = options.overrides
     check_arguments(overrides)
     for override in overrides:
-        if not override.startswith(("dataset=", "dataset.")) or "=" not in override:
+        key, equals, _ = override.lstrip("+~").partition("=")
+        if not (key == "dataset" or key.startswith("dataset.")) or not (equals or override.startswith("~")):
             raise ConfigError(
                 f"{override!r}: replay can change only the dataset: write dataset=NAME or dataset.KEY=VALUE."
             )
@@ -74,10 +75,23 @@ def _choose_dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, A
     if any(override.startswith("dataset=") for override in overrides):
         chosen = OmegaConf.to_container(compose(overrides).dataset, resolve=True)
     else:
-        changes = OmegaConf.from_dotlist([override.removeprefix("dataset.") for override in overrides])
+        values = [override for override in overrides if not override.startswith("~")]
+        changes = OmegaConf.from_dotlist([override.lstrip("+").removeprefix("dataset.") for override in values])
         chosen = OmegaConf.to_container(OmegaConf.merge(logged, changes))
+        for override in sorted(set(overrides) - set(values)):
+            _remove_item(chosen, override)
     assert isinstance(chosen, dict)
     return {str(key): value for key, value in chosen.items()}
+
+
+def _remove_item(settings: Any, override: str) -> None:
+    """Remove the item that ~dataset.KEY.NAME names. Raises ConfigError if there is none."""
+    *parents, name = override.removeprefix("~dataset.").partition("=")[0].split(".")
+    for parent in parents:
+        settings = settings.get(parent, {})
+    if name not in settings:
+        raise ConfigError(f"{override}: the dataset of the run has no such item.")
+    del settings[name]
 
 
 def _print_timings(console: "Console", timings: "Timings") -> None:

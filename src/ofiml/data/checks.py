@@ -1,7 +1,10 @@
 """Checks of rows. Each cause has a policy: raise an error with the place, drop and count, or keep and count."""
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,12 @@ from ofiml.errors import DataError
 # Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
 _MAX_CELL_CHARS = 80  # characters of a cell in a message
+#: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
+POINT = "\x01"
+# Above this share unusable numbers are no damage, and dropping them would bias the data.
+_MAX_DAMAGED_SHARE = 0.001
+# Beyond all three a file is not sorted; below, single times are wrong or two clocks disagree a little.
+_MIN_UNSORTED_ROWS, _MIN_UNSORTED_SHARE, _MIN_UNSORTED_NS = 10, 0.01, 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +73,35 @@ class Checker:
                 frame = self.refuse(check.cause, frame, bad, check.column, check.what)
         return frame
 
-    def refuse(self, cause: str, frame: pl.DataFrame, bad: pl.Series, column: str, what: str) -> pl.DataFrame:
+    def refuse(
+        self,
+        cause: str,
+        frame: pl.DataFrame,
+        bad: pl.Series,
+        column: str,
+        what: str,
+        remedy: Callable[[str], str] | None = None,
+    ) -> pl.DataFrame:
         """Return the frame without its bad rows, or unchanged if the policy keeps them.
 
-        Raises DataError if the policy of `cause` is `raise` and a row is bad.
+        Raises DataError if the policy of `cause` is `raise` and a row is bad. `remedy` makes the sentence after the
+        error from the first bad cell; without it the policies of the cause are offered.
         """
         count = int(bad.sum())
         if count == 0:
             return frame
         policy = getattr(self.policy, cause)
         if policy == "raise":
-            row = {name: _shorten(cell) for name, cell in frame.filter(bad).row(0, named=True).items()}
+            first = frame.filter(bad).row(0, named=True)
+            row = {name: _shorten(cell) for name, cell in first.items()}
             row["value"] = row.get(column)
+            sentence = describe_remedy(cause, self.policy) if remedy is None else remedy(str(first.get(column)))
+            if "=drop" not in sentence and (count == 1 or count <= _MAX_DAMAGED_SHARE * frame.height):
+                sentence += f" If only such rows are damaged, drop and count them: dataset.policy.{cause}=drop."
             source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
             raise DataError(
                 f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
-                f"({count} such row{'s' * (count > 1)}). {describe_remedy(cause, self.policy)}"
+                f"({count} such row{'s' * (count > 1)}). {sentence}"
             )
         self.count(cause, count)
         return frame if policy == "keep" else frame.filter(~bad)
@@ -98,10 +120,17 @@ class Checker:
             )
         self.count(cause, len(lines))
 
-    def parse(self, text: pl.DataFrame, casts: dict[str, pl.Expr], optional: set[str]) -> pl.DataFrame:
+    def parse(
+        self,
+        text: pl.DataFrame,
+        casts: dict[str, pl.Expr],
+        optional: set[str],
+        explain: Mapping[str, Callable[[str], tuple[str, str | None]]] = MappingProxyType({}),
+    ) -> pl.DataFrame:
         """Cast text to the columns of `casts`; return them with `line`.
 
-        A cell that does not parse is unreadable; so is an empty cell, unless its column is optional.
+        A cell that does not parse is unreadable; so is an empty cell, unless its column is optional. `explain` makes
+        from a bad cell of a column its cause and a remedy; with a remedy, dropping such rows is not offered.
         """
         parsed = text.select("line", *(cast.alias(column) for column, cast in casts.items()))
         for column in casts:
@@ -113,9 +142,14 @@ class Checker:
                 continue
             first_is_empty = empty.filter(bad)[0]
             what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
-            text = self.refuse("unreadable", text, bad, column, what)
+            remedy = None if first_is_empty or column not in explain else partial(self._explain, explain[column])
+            text = self.refuse("unreadable", text, bad, column, what, remedy)
             parsed = parsed.filter(~bad)
         return parsed
+
+    def _explain(self, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
+        cause, remedy = explain(cell)
+        return " ".join(part for part in (cause, remedy or describe_remedy("unreadable", self.policy)) if part)
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose receipt is neither before a previous receipt nor over a second before the event."""
@@ -135,6 +169,7 @@ class Checker:
         if not early.any():
             return frame
         late = stamps > stamps.cum_min(reverse=True)
+        self._refuse_unsorted(frame, early, stamps, late)
         if early.sum() <= late.sum():
             frame = self.refuse(
                 "time_reversal", frame, early, "ts_recv", "the time {ts_recv} is earlier than in a row before it"
@@ -147,6 +182,25 @@ class Checker:
         if self.policy.time_reversal == "keep":
             frame = frame.with_columns(pl.col("ts_recv").cum_min(reverse=True))
         return frame
+
+    def _refuse_unsorted(self, frame: pl.DataFrame, early: pl.Series, stamps: pl.Series, late: pl.Series) -> None:
+        """Raise DataError for rows that are not in order of time: dropping or keeping them would spoil the data.
+
+        These are many rows far from their place: stretches of the file are interleaved, or the file runs backwards.
+        """
+        count = min(int(early.sum()), int(late.sum()))
+        if count < _MIN_UNSORTED_ROWS or count < _MIN_UNSORTED_SHARE * frame.height:
+            return
+        behind = (stamps.cum_max() - stamps).filter(early)
+        if float(behind.median() or 0.0) < _MIN_UNSORTED_NS:  # type: ignore[arg-type]
+            return
+        row = frame.filter(early).row(0, named=True)
+        raise DataError(
+            f"{self.source}, {self.place} {row['line']}, column ts_recv: the rows are not in order of time: "
+            f"{row['ts_recv']} is earlier than in a row before it ({count:,} of {frame.height:,} rows are misplaced). "
+            "Sort the file by its sequence number, or by its time if it has none (with dataset=quotes, "
+            "dataset.columns.sequence sorts it)."
+        )
 
     def check_book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
         """Return one session's rows with valid books; make missing levels null, count unusual but possible rows."""
@@ -177,7 +231,9 @@ def carry_flags(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 def _shorten(cell: Any) -> Any:
     """Shorten a cell for an error message: in a damaged file it may be megabytes long."""
-    return f"{cell[:_MAX_CELL_CHARS]}…" if isinstance(cell, str) and len(cell) > _MAX_CELL_CHARS else cell
+    if not isinstance(cell, str):
+        return cell
+    return (f"{cell[:_MAX_CELL_CHARS]}…" if len(cell) > _MAX_CELL_CHARS else cell).replace(POINT, ".")
 
 
 def describe_remedy(cause: str, policy: Policy) -> str:

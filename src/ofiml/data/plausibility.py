@@ -22,7 +22,7 @@ _FEW_ONE_SIDED, _MANY_ONE_SIDED = 0.1, 0.5  # shares of states without a bid or 
 _MANY_MOVES = 0.9  # share of states that move a best price
 # Where more than a share of the states move a best price, the correlation of the signs of two successive moves: 0 in a
 # random walk, -0.2 to 0 in the books of one stock or coin, -0.38 and below where those of three exchanges are mixed.
-_FREQUENT_MOVES, _REVERSAL = 0.3, -0.3
+_FREQUENT_MOVES, _REVERSAL = 0.5, -0.35
 _WIDE_SPREAD, _ABSURD_SPREAD = 1_000, 10_000_000  # median, in ticks
 _COARSE_SIZES = 10  # lots that divide all sizes
 

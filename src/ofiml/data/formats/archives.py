@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from ofiml.data.feed import Blob
+from ofiml.data.feed import Blob, unpack_file
 from ofiml.errors import DataError
 
 MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
 SUFFIXES = (".zip", ".7z")
+
+_ZIP = b"PK\x03\x04"
+_NO_DATA = (".CHECKSUM", ".MD5", ".SHA256", ".PDF", ".DOCX")
 
 
 def _is_7z(blob: Blob) -> bool:
@@ -40,6 +43,21 @@ def read_files(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
         if len(content) > MAX_MEMBER:
             raise DataError(f"{blob.name}: {name} unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
     return contents
+
+
+def unpack_members(blob: Blob) -> list[Blob]:
+    """Unpack an archive of data files, in the order of their names; return any other file as the only one.
+
+    A file that is compressed itself is decompressed. Checksums, hidden files and those of `__MACOSX` are left out.
+    Raises DataError for an archive that is damaged, or has no other file.
+    """
+    if not _is_7z(blob) and not blob.content.startswith(_ZIP):
+        return [unpack_file(blob)]
+    names = sorted(n for n in list_files(blob) if not n.startswith(".") and not n.upper().endswith(_NO_DATA))
+    if not names:
+        raise DataError(f"{blob.name} contains no data file: fetch it again.")
+    contents = read_files(blob, names)
+    return [unpack_file(Blob(f"{blob.name}/{name}", contents[name])) for name in names]
 
 
 def _get_base_name(path: str) -> str:

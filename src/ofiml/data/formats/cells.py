@@ -34,9 +34,10 @@ _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 class Plain:
     """The format of a column's plain cells.
 
-    A NUMBER of at most `scale` decimals (and zeros after them) is read as an integer of 10^-`scale`, from `low` to
-    `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS different words.
-    `dtype` is the type of the column, None for the type that was read. A number is divided by `divisor`, rounded.
+    A NUMBER of at most `scale` decimals (and zeros after them: 100.0 is whole) is read as an integer of 10^-`scale`,
+    from `low` to `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS
+    different words. `dtype` is the type of the column, None for the type that was read. A number is divided
+    by `divisor`, rounded.
     """
 
     kind: int
@@ -133,7 +134,7 @@ def parse_number_py(data: UInt8, at: int, scale: int) -> tuple[int, int]:
     if at == first or at - first + scale > 19:  # int64 holds some numbers of 19 digits; others overflow to negative
         return 0, -1
     remaining = scale
-    if scale > 0 and data[at] == _POINT:
+    if data[at] == _POINT:
         point = at
         at += 1
         digit = int(np.int64(data[at])) - _ZERO

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,11 @@ import polars as pl
 
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
-from ofiml.data.formats import cells
+from ofiml.data.formats import causes, cells
+from ofiml.data.formats.causes import MAX_FLOAT_PRICE as MAX_FLOAT_PRICE
+from ofiml.data.formats.causes import MAX_PRICE as MAX_PRICE
+from ofiml.data.formats.causes import MAX_SIZE as MAX_SIZE
+from ofiml.data.formats.causes import Cause
 from ofiml.data.formats.cells import (
     INSTANT,
     NUMBER,
@@ -25,14 +30,9 @@ from ofiml.data.formats.cells import (
     Plain,
 )
 from ofiml.data.formats.foreign import describe_foreign
+from ofiml.data.formats.text_marks import MISSING_WORDS
 from ofiml.data.schema import LATEST, NO_PRICE, TIME
 from ofiml.errors import DataError
-
-# The sum of two prices, bid and ask, fits in int64 units of 1e-9.
-MAX_PRICE = 4_600_000_000.0
-# Above 2^52 units of 1e-9 a float no longer distinguishes neighbours, and a price would be silently wrong.
-MAX_FLOAT_PRICE = 4_000_000.0
-MAX_SIZE = 1_000_000_000_000
 
 # Times as text, in the range of int64 nanoseconds: polars silently overflows for other years, and cuts a longer
 # fraction.
@@ -49,12 +49,14 @@ _MAGIC = {
     b"PK\x03\x04": "a zip, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive, not a CSV: if it is LOBSTER's, use dataset=lobster; else unpack it",
     b"DBN": "DBN, not a CSV: use dataset=databento or databento_mbo",
-    b"PAR1": "Parquet, not a CSV: use dataset=parquet or databento",
+    b"PAR1": "Parquet, not a CSV: use dataset=parquet, databento or quotes",
+    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
 }
 
 
 # The errors of polars for unreadable bytes; a single quote in a column of numbers makes it panic.
-_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Column:
 
     `optional` cells may be empty. `plain`, if not None, is the equivalent format for plain cells; if it has no dtype,
     `value` converts its numbers too. `exact`, if not None, parses the text of cells for which a float of `dtype`
-    is not exact: those beyond MAX_FLOAT_PRICE.
+    is not exact: those beyond MAX_FLOAT_PRICE. `explain` states
+    the cause and the remedy of a cell that cannot be read.
     """
 
     dtype: pl.DataType
@@ -71,6 +74,24 @@ class Column:
     optional: bool = False
     plain: Plain | None = None
     exact: Callable[[pl.Expr], pl.Expr] | None = None
+    explain: Callable[[str], Cause] = causes.explain_word
+
+
+def parse_text(column: Column, cell: pl.Expr) -> pl.Expr:
+    """Parse cells of text as the column, with null for an invalid cell. Whole numbers may be written 1e+05 or 100.0."""
+    cell = cell.str.strip_chars()
+    if column.exact is not None:
+        return column.exact(cell)
+    if not column.dtype.is_integer():
+        return column.value(cell.cast(column.dtype, strict=False))
+    zeros = cell.str.extract(r"^([+-]?[0-9]+)\.0*$").cast(column.dtype, strict=False)
+    exponent = pl.when(cell.str.contains(r"^[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+$")).then(cell)
+    number = exponent.cast(pl.Float64, strict=False)
+    # Up to 2^53 a float holds every whole number.
+    whole = pl.when((number.abs() <= 2.0**53) & (number == number.round())).then(number)
+    return column.value(
+        pl.coalesce(cell.cast(column.dtype, strict=False), zeros, whole.cast(column.dtype, strict=False))
+    )
 
 
 def _is_whole(x: pl.Expr) -> pl.Expr:
@@ -99,7 +120,8 @@ def price() -> Column:
         )
 
     limit = int(MAX_PRICE * 1e9)
-    return Column(pl.Float64(), value, plain=Plain(NUMBER, 9, -limit, limit, pl.Int64()), exact=exact)
+    plain = Plain(NUMBER, 9, -limit, limit, pl.Int64())
+    return Column(pl.Float64(), value, plain=plain, exact=exact, explain=causes.explain_price)
 
 
 def _parse_large_prices(cells: pl.Series) -> pl.Series:
@@ -121,7 +143,7 @@ def scaled_price(multiplier: int, *, none: int | None = None) -> Column:
         usable = pl.when((x >= -limit) & (x <= limit)).then(x * multiplier)
         return usable if none is None else pl.when(x == none).then(NO_PRICE).otherwise(usable)
 
-    return Column(pl.Int64(), value, plain=Plain(NUMBER))
+    return Column(pl.Int64(), value, plain=Plain(NUMBER), explain=causes.explain_whole)
 
 
 def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Column:
@@ -132,13 +154,15 @@ def integer(dtype: pl.DataType | None = None, *, limit: int = MAX_SIZE) -> Colum
 
     range_ = np.iinfo(str(dtype or pl.Int64()).lower())
     low, high = max(-limit, int(range_.min)), min(limit, int(range_.max))
-    return Column(pl.Int64(), value, plain=Plain(NUMBER, 0, low, high, dtype or pl.Int64()))
+    plain = Plain(NUMBER, 0, low, high, dtype or pl.Int64())
+    return Column(pl.Int64(), value, plain=plain, explain=causes.explain_whole)
 
 
 def size(unit: float) -> Column:
     """Make a column of decimal sizes, converted to lots of `unit`; a size that is not a multiple of it is invalid."""
+    explain = partial(causes.explain_size, unit)
     if unit == 1.0:
-        return integer()
+        return replace(integer(), explain=explain)
 
     def value(x: pl.Expr) -> pl.Expr:
         lots = x / unit
@@ -146,7 +170,7 @@ def size(unit: float) -> Column:
 
     scale = next((k for k in range(1, 10) if unit == 10.0**-k), 0)
     plain = Plain(NUMBER, scale, -MAX_SIZE, MAX_SIZE, pl.Int64()) if scale else None
-    return Column(pl.Float64(), value, plain=plain)
+    return Column(pl.Float64(), value, plain=plain, explain=explain)
 
 
 def category(dtype: pl.Enum) -> Column:
@@ -200,19 +224,19 @@ def optional(column: Column) -> Column:
     return replace(column, optional=True)
 
 
-def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.DataFrame:
+def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker, header: list[str] | None = None) -> pl.DataFrame:
     """Read the `columns` of a CSV, and `line`, the line of each row in the file.
 
     Raises DataError for a file that is not CSV, missing and repeated columns, a line with more fields than the first
-    and, if the policy of `checker` does, for bad cells.
+    and, if the policy of `checker` does, for bad cells. `header` has the names for a file without a header line.
     """
-    names = read_header(blob)
+    names = read_header(blob) if header is None else header
     if not blob.content.endswith(b"\n"):
         checker.notes.append(f"{blob.name} does not end with a newline: its last row may be cut short")
     absent = [name for name in columns if name not in names]
     if absent:
         raise DataError(f"{blob.name}, line 1: the column {absent[0]} is missing ({len(absent)} in all).")
-    return read_side_by_side([(blob, None)], columns, checker)
+    return read_side_by_side([(blob, header)], columns, checker)
 
 
 def read_side_by_side(
@@ -234,14 +258,11 @@ def read_side_by_side(
         heights = ", ".join(f"{blob.name} has {r.height} rows" for (blob, _), r in zip(files, raw, strict=True))
         raise DataError(f"{heights}: one is cut short.")
     whole = pl.concat([raw[0], *(r.drop("line") for r in raw[1:])], how="horizontal")
-    casts = {name: _parse_text(c, pl.col(name).str.strip_chars()) for name, c in columns.items()}
-    return checker.parse(whole, casts, {name for name, c in columns.items() if c.optional})
-
-
-def _parse_text(column: Column, cell: pl.Expr) -> pl.Expr:
-    if column.exact is not None:
-        return column.exact(cell)
-    return column.value(cell.cast(column.dtype, strict=False))
+    optional = {name for name, c in columns.items() if c.optional}
+    is_missing = {name: pl.col(name).str.strip_chars().is_in(MISSING_WORDS) for name in optional}
+    whole = whole.with_columns(pl.when(~missing).then(pl.col(name)).alias(name) for name, missing in is_missing.items())
+    casts = {name: parse_text(c, pl.col(name)) for name, c in columns.items()}
+    return checker.parse(whole, casts, optional, {name: c.explain for name, c in columns.items()})
 
 
 def _strip_blank_end(blob: Blob) -> Blob:
@@ -279,10 +300,10 @@ def read_first_line(blob: Blob) -> list[str]:
     return [name.strip() for name in line.replace('"', "").strip().split(",")]
 
 
-def read_head(blob: Blob) -> pl.DataFrame:
-    """Read the first rows of a CSV with a header as text, to recognise its format."""
+def read_head(blob: Blob, header: list[str] | None = None) -> pl.DataFrame:
+    """Read the first rows of a CSV as text, to recognise its format."""
     end = blob.content.rfind(b"\n", 0, _HEAD_BYTES) if len(blob.content) > _HEAD_BYTES else -1
-    return read_as_text(Blob(blob.name, blob.content[: end if end > 0 else None])).head(200)
+    return read_as_text(Blob(blob.name, blob.content[: end if end > 0 else None]), header=header).head(200)
 
 
 def match_mostly(sample: pl.DataFrame, columns: list[str], pattern: str) -> bool:
@@ -304,7 +325,7 @@ def read_as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame
             infer_schema=False,
             encoding="utf8-lossy",
         )
-    except _POLARS_ERRORS as error:
+    except POLARS_ERRORS as error:
         raise DataError(_explain_unreadable(blob, str(error))) from error
     if frame.height == 0:
         raise DataError(f"{blob.name} has a header and no rows: give a file with rows.")
@@ -320,7 +341,8 @@ def _explain_unreadable(blob: Blob, reason: str) -> str:
     for number, line in enumerate(lines, start=1):
         if line.count(b",") > width:
             fields = line.count(b",") + 1
-            return f"{blob.name}, line {number}: {fields} fields where line 1 has {width + 1}. Fix or delete the line."
+            where = f"{blob.name}, line {number}: {fields} fields where line 1 has {width + 1}"
+            return f"{where}. {causes.explain_fields(lines, width)}"
     reason = (reason.splitlines() or ["no reason given"])[0]
     return f"{blob.name} cannot be read as CSV ({reason:.200}): fix it or fetch it again."
 
@@ -367,7 +389,7 @@ def _read_typed(blob: Blob, columns: dict[str, Column], has_header: bool, names:
         options = {"has_header": False, "schema": {name: types.get(name, pl.String()) for name in names}}
     try:
         raw = pl.read_csv(io.BytesIO(blob.content), **options)
-    except _POLARS_ERRORS:
+    except POLARS_ERRORS:
         return None
     if any((raw[name].abs() > MAX_FLOAT_PRICE).any() for name, c in columns.items() if c.exact is not None):
         return None

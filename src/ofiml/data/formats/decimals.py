@@ -1,5 +1,6 @@
 """Decimal strings, the prices and sizes of JSON feeds, to exact integers. `parse_py` specifies `parse`."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ UNREADABLE, TOO_FINE, TOO_LARGE = -1, -2, -3
 
 _PRICE_DECIMALS = 9
 _MAX_DECIMALS = 12
+_EXPONENT = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?[eE][+-]?[0-9]{1,2}", re.ASCII)
 _MAX_SCALED = 9 * 10**17  # one more digit still fits in 64 bits
 
 
@@ -90,11 +92,12 @@ def parse_prices_and_sizes(cells: Sequence[object], size_unit: float) -> tuple[I
     decimals = np.array([_PRICE_DECIMALS, places])
     limits = np.array([int(MAX_PRICE) * PRICE_SCALE, min(MAX_SIZE * divisor, _MAX_SCALED)])
     out = np.full(len(cells), UNREADABLE, np.int64)
-    if not _parse_together(cells, decimals, limits, out):
+    if not _parse_together(cells, decimals, limits, out) or _has_exponents(cells, out):
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
                 own_first = slice(None) if i % 2 == 0 else slice(None, None, -1)
                 one = np.full(1, UNREADABLE, np.int64)
+                cell = _expand_exponent(cell)
                 if parse(_encode_text(cell + ","), decimals[own_first].copy(), limits[own_first].copy(), one) != 1:
                     one[0] = UNREADABLE
                 out[i] = one[0]
@@ -110,6 +113,17 @@ def _parse_together(cells: Sequence[object], decimals: Int64, limits: Int64, out
     except TypeError:
         return False
     return int(parse(_encode_text(joined), decimals, limits, out)) == len(cells)
+
+
+def _has_exponents(cells: Sequence[object], out: Int64) -> bool:
+    """Return whether a cell that was not read is a number with an exponent."""
+    unread = np.flatnonzero(out == UNREADABLE).tolist()
+    return any(isinstance(cell := cells[i], str) and _EXPONENT.fullmatch(cell) is not None for i in unread)
+
+
+def _expand_exponent(cell: str) -> str:
+    """Write a number with an exponent, as 1e-05, with decimals; return any other cell unchanged."""
+    return cell if _EXPONENT.fullmatch(cell) is None else format(Decimal(cell), "f")
 
 
 def _encode_text(text: str) -> NDArray[np.uint8]:

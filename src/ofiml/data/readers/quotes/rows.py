@@ -1,116 +1,192 @@
-"""From rows of best bid and offer to events."""
+"""From rows of quotes to events: one exchange, times in UTC, rows in order, blanks."""
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
 
 import polars as pl
 
 from ofiml.data.checks import Check, Checker
-from ofiml.data.feed import (
-    Blob,
-    Feed,
-    split_by_symbol,
-    unpack_file,
-)
-from ofiml.data.formats import csv as text
-from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.feed import Blob, Feed, split_by_symbol
+from ofiml.data.formats import timestamps
+from ofiml.data.formats.archives import unpack_members
+from ofiml.data.formats.time_formats import NAIVE
 from ofiml.data.readers.quotes import QuotesDataset
-from ofiml.data.schema import (
-    ACTION,
-    F_LAST,
-    NO_PRICE,
-    SIDE,
-)
+from ofiml.data.readers.quotes.blanks import fill_blanks
+from ofiml.data.readers.quotes.exchanges import choose_exchange
+from ofiml.data.readers.quotes.files import read_table
+from ofiml.data.readers.quotes.layout import Layout
+from ofiml.data.schema import ACTION, F_LAST, NO_PRICE, SIDE, TIME
 from ofiml.errors import DataError
 
 
 def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
-    """Yield each symbol's quotes in file order.
+    """Yield each symbol's quotes in order, of each file of an archive.
 
-    Raises DataError for a column that is missing or mapped twice, and for rows that the policy refuses.
+    Raises DataError for a column that is missing or has two roles, rows of several exchanges, blanks of unknown
+    meaning, and for rows that the policy refuses.
     """
-    (blob,) = (unpack_file(f) for f in files)
+    (blob,) = files
+    members = unpack_members(blob)
+    for member in members:
+        digest = hashlib.sha256(member.content).hexdigest() if len(members) > 1 else None
+        for feed in _read_member(member, dataset):
+            yield replace(feed, digest=digest)
+
+
+def _read_member(blob: Blob, dataset: QuotesDataset) -> Iterator[Feed]:
     checker = Checker(blob.name, dataset.policy)
-    names = _check_names(blob, dataset)
-    table = text.read_csv(blob, _make_columns(blob, names, dataset), checker)
-    table = table.rename({column: role for role, column in names.items()})
-    table = checker.apply(table, [c for side in ("bid", "ask") for c in _check_side(side)])
-    if dataset.zero_price == "missing":
-        table = _remove_zero_prices(table, names, checker)
-    if "symbol" not in names:
-        if dataset.symbols is None or len(dataset.symbols) != 1:
-            raise DataError(
-                f"{blob.name}: dataset.columns.symbol is not set; set it, or name the symbol, dataset.symbols=[…]."
-            )
-        table = table.with_columns(pl.lit(dataset.symbols[0]).alias("symbol"))
+    table, layout = read_table(blob, dataset, checker)
+    table, notes = choose_exchange(table, layout, dataset, checker)
+    table = _name_symbol(table, blob, dataset)
     for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
-        yield Feed(symbol, _make_events(rows), 1, rows.height + sum(its_checker.dropped.values()), its_checker)
+        count = rows.height + sum(its_checker.dropped.values())
+        rows, order_notes = _order_rows(_join_date(rows), layout)
+        rows = fill_blanks(_convert_times(rows, layout, dataset, its_checker), layout, dataset, its_checker)
+        rows = its_checker.apply(rows, _make_level_checks(layout, dataset))
+        if dataset.zero_price == "missing":
+            rows = _remove_zero_prices(rows, layout, its_checker)
+        events = _make_events(rows, layout.n_levels)
+        yield Feed(symbol, events, layout.n_levels, count, its_checker, notes=(*notes, *order_notes))
 
 
-def _check_names(blob: Blob, config: QuotesDataset) -> dict[str, str]:
-    """Check the file's column of each role; return them. Raises DataError for missing columns and several levels."""
-    header = text.read_header(blob)
-    names = config.columns
-    if config.levels not in (None, 1):
-        raise DataError(f"{blob.name}: quotes have one level, not dataset.levels={config.levels}.")
-    for role, column in names.items():
-        if column not in header or column == "line":
-            raise DataError(
-                f"{blob.name}, line 1: the column {column} is missing (dataset.columns.{role}); "
-                f"the file has {', '.join(header[:12])}."
-            )
-        duplicates = [other for other in names if other != role and names[other] == column]
-        if duplicates:
-            raise DataError(f"{blob.name}: dataset.columns.{role} and .{duplicates[0]} are both the column {column}.")
-    return names
+def _name_symbol(table: pl.DataFrame, blob: Blob, dataset: QuotesDataset) -> pl.DataFrame:
+    """Add the symbol: a column, with its suffix if it has one, or that of the file's name, or the only wanted one."""
+    if "suffix" in table.columns:
+        whole = pl.concat_str("symbol", pl.lit("."), "suffix")
+        return table.with_columns(pl.coalesce(whole, "symbol").alias("symbol")).drop("suffix")
+    if "symbol" in table.columns:
+        return table
+    symbol = None if dataset.file_name is None else _match_name(blob.name, dataset.file_name)
+    if symbol is None and dataset.symbols is not None and len(dataset.symbols) == 1:
+        symbol = dataset.symbols[0]
+    if symbol is None:
+        raise DataError(
+            f"{blob.name}: dataset.columns.symbol is not set; set it, or name the symbol, dataset.symbols=[…]."
+        )
+    return table.with_columns(pl.lit(symbol).alias("symbol"))
 
 
-def _make_columns(blob: Blob, names: dict[str, str], config: QuotesDataset) -> dict[str, text.Column]:
-    sample = text.read_head(blob)
-    size = text.size(config.size_unit if config.sizes == "units" else 1.0)
-    columns = {names["time"]: wall_clock.choose_time_column(sample, names["time"], config.time_zone)}
-    if "received" in names:
-        columns[names["received"]] = wall_clock.choose_time_column(sample, names["received"], config.time_zone)
-    columns |= {names[side]: text.optional(text.price()) for side in ("bid", "ask")}
-    columns |= {names[f"{side}_size"]: text.optional(size) for side in ("bid", "ask")}
-    return columns | ({names["symbol"]: text.word()} if "symbol" in names else {})
+def _match_name(name: str, template: str) -> str | None:
+    """Return the symbol in the file's name, or in that of its archive; None if neither fits the template."""
+    parts = (re.escape(part).replace(r"\*", ".*") for part in template.split("{symbol}"))
+    pattern = re.compile("(.+?)".join(parts))
+    for part in reversed(name.split("/")):
+        stem = PurePosixPath(part).name.partition(".")[0]
+        if (match := pattern.fullmatch(stem)) is not None:
+            return match[1]
+    return None
 
 
-def _check_side(side: str) -> list[Check]:
+def _join_date(rows: pl.DataFrame) -> pl.DataFrame:
+    """Join a date and a time of day to a local time."""
+    if "date" not in rows.columns:
+        return rows
+    return rows.with_columns(time=pl.col("date").cast(NAIVE) + pl.duration(nanoseconds="time", time_unit="ns")).drop(
+        "date"
+    )
+
+
+def _order_rows(rows: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[str]]:
+    """Sort rows by the file's own sequence if they are not in order of time and the sequence is; note it."""
+    if "sequence" not in rows.columns:
+        return rows, []
+    clock = "received" if "received" in rows.columns else "time"
+    n_reversals = _count_reversals(rows[clock])
+    if n_reversals == 0:
+        return rows, []
+    ordered = rows.sort("sequence", maintain_order=True)
+    if _count_reversals(ordered[clock]) >= n_reversals:
+        return rows, []
+    name = layout.roles["sequence"]
+    return ordered, [f"the rows are not in order of time in {n_reversals} places, so they are sorted by {name}"]
+
+
+def _count_reversals(times: pl.Series) -> int:
+    return int((times < times.shift(1)).sum())
+
+
+def _convert_times(rows: pl.DataFrame, layout: Layout, dataset: QuotesDataset, checker: Checker) -> pl.DataFrame:
+    """Convert local times to UTC; times that do not exist, or exist twice and are not told apart, are unreadable."""
+    for role in ("time", "received"):
+        if role not in rows.columns or rows.schema[role] != NAIVE:
+            continue
+        if dataset.time_zone == "UTC":
+            rows = rows.with_columns(pl.col(role).dt.replace_time_zone("UTC").cast(TIME))
+            continue
+        utc, twice = timestamps.to_utc_in_order(rows[role], dataset.time_zone)
+        bad = utc.is_null()
+        if bad.any():
+            remedy = partial(_explain_local_time, zone=dataset.time_zone, twice=bool(twice.filter(bad)[0]))
+            what = f"'{{{role}}}' cannot be read"
+            rows = checker.refuse("unreadable", rows, bad, layout.roles[role], what, remedy)
+            utc = utc.filter(~bad)
+        rows = rows.with_columns(utc.alias(role))
+    return rows
+
+
+def _explain_local_time(_: str, *, zone: str, twice: bool) -> str:
+    cause = (
+        f"This local time exists twice in {zone}, as the clock goes back, and the order of the rows does not tell "
+        "which is meant: give times in UTC or with their offset"
+        if twice
+        else f"This local time does not exist in {zone}, as the clock goes forward: check dataset.time_zone"
+    )
+    return f"{cause}, or drop and count such rows: dataset.policy.unreadable=drop."
+
+
+def _make_level_checks(layout: Layout, dataset: QuotesDataset) -> list[Check]:
     """Make the checks for a price without a size and a size without a price."""
-    price, size = pl.col(side), pl.col(f"{side}_size")
-    return [
-        Check("unreadable", side, price.is_null() & (size != 0), f"there is a size, {{{side}_size}}, and no price"),
-        Check(
-            "unreadable", f"{side}_size", size.is_null() & (price != 0), f"there is a price, {{{side}}}, and no size"
-        ),
-    ]
+    checks = []
+    hint = " (a blank may mean unchanged: dataset.blank=unchanged)" if dataset.blank is None else ""
+    for m in range(layout.n_levels):
+        for side in ("bid", "ask"):
+            px, sz = f"{side}_px_{m:02d}", f"{side}_sz_{m:02d}"
+            names = (side, f"{side}_size") if layout.n_levels == 1 else (layout.levels[px], layout.levels[sz])
+            no_price = pl.col(px).is_null() & (pl.col(sz) != 0)
+            no_size = pl.col(sz).is_null() & (pl.col(px) != 0)
+            checks += [
+                Check("unreadable", names[0], no_price, f"there is a size, {{{sz}}}, and no price{hint}"),
+                Check("unreadable", names[1], no_size, f"there is a price, {{{px}}}, and no size{hint}"),
+            ]
+    return checks
 
 
-def _remove_zero_prices(table: pl.DataFrame, names: dict[str, str], checker: Checker) -> pl.DataFrame:
+def _remove_zero_prices(rows: pl.DataFrame, layout: Layout, checker: Checker) -> pl.DataFrame:
     """Make prices of 0 null and note how many have a size.
 
     Raises DataError if one has a size in a table with negative prices: 0 then is a price like any other.
     """
-    negative = any(((table[side] < 0) & (table[f"{side}_size"] != 0)).any() for side in ("bid", "ask"))
-    for side in ("bid", "ask"):
-        sized = table.filter((pl.col(side) == 0) & (pl.col(f"{side}_size") != 0))
+    levels = [(f"{side}_px_{m:02d}", f"{side}_sz_{m:02d}") for m in range(layout.n_levels) for side in ("bid", "ask")]
+    negative = any(((rows[px] < 0) & (rows[sz] != 0)).any() for px, sz in levels)
+    for px, sz in levels:
+        sized = rows.filter((pl.col(px) == 0) & (pl.col(sz) != 0))
         if sized.height and negative:
             raise DataError(
-                f"{checker.source}, {checker.place} {sized['line'][0]}, column {names[side]}: the price is 0 with a "
-                f"size of {sized[f'{side}_size'][0]} in a file with negative prices ({sized.height} such rows): quote "
-                "or missing? Set dataset.zero_price=quote, or remove the sizes of missing quotes."
+                f"{checker.source}, {checker.place} {sized['line'][0]}, column {layout.levels[px]}: the price is 0 "
+                f"with a size of {sized[sz][0]} in a file with negative prices ({sized.height} such rows): quote or "
+                "missing? Set dataset.zero_price=quote, or remove the sizes of missing quotes."
             )
         if sized.height:
             checker.notes.append(
-                f"{sized.height:,} {side} prices of 0 with a size count as missing "
+                f"{sized.height:,} prices of 0 with a size in column {layout.levels[px]} count as missing "
                 "(dataset.zero_price=quote keeps them)"
             )
-    return table.with_columns(pl.when(pl.col(side) != 0).then(pl.col(side)).alias(side) for side in ("bid", "ask"))
+    return rows.with_columns(pl.when(pl.col(px) != 0).then(pl.col(px)).alias(px) for px, _ in levels)
 
 
-def _make_events(rows: pl.DataFrame) -> pl.DataFrame:
-    """Make the events of a symbol; a side without a price, or with a size of 0 or none, is missing."""
-    exists = {s: pl.col(s).is_not_null() & pl.col(f"{s}_size").fill_null(0).ne(0) for s in ("bid", "ask")}
+def _make_events(rows: pl.DataFrame, n_levels: int) -> pl.DataFrame:
+    levels = []
+    for m in range(n_levels):
+        px, sz = ({side: f"{side}_{q}_{m:02d}" for side in ("bid", "ask")} for q in ("px", "sz"))
+        exists = {s: pl.col(px[s]).is_not_null() & pl.col(sz[s]).fill_null(0).ne(0) for s in px}
+        levels += [pl.when(exists[s]).then(pl.col(px[s])).otherwise(NO_PRICE).alias(px[s]) for s in px]
+        levels += [pl.when(exists[s]).then(pl.col(sz[s])).otherwise(0).alias(sz[s]) for s in sz]
+        levels += [pl.lit(None, pl.UInt32).alias(f"{s}_ct_{m:02d}") for s in px]
+    sequence = "sequence" if "sequence" in rows.columns else "line"
     return rows.select(
         "line",
         pl.col("time").alias("ts_event"),
@@ -120,8 +196,6 @@ def _make_events(rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, pl.Int64).alias("price"),
         pl.lit(0, pl.Int64).alias("size"),
         pl.lit(F_LAST, pl.UInt8).alias("flags"),
-        pl.col("line").cast(pl.Int64).alias("sequence"),
-        *(pl.when(exists[s]).then(pl.col(s)).otherwise(NO_PRICE).alias(f"{s}_px_00") for s in exists),
-        *(pl.when(exists[s]).then(pl.col(f"{s}_size")).otherwise(0).alias(f"{s}_sz_00") for s in exists),
-        *(pl.lit(None, pl.UInt32).alias(f"{s}_ct_00") for s in exists),
+        pl.col(sequence).cast(pl.Int64).alias("sequence"),
+        *levels,
     )
