@@ -54,7 +54,7 @@ def explain_whole(cell: str) -> Cause:
     number = _parse_number(cell)
     if number is None:
         return _explain_marks(cell)
-    return ("It is not a whole number." if number % 1 else "It is too large."), None
+    return ("It is too large." if number == number.to_integral_value() else "It is not a whole number."), None
 
 
 def explain_time(cell: str) -> Cause:
