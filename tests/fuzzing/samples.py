@@ -109,7 +109,7 @@ def _more_quotes() -> Iterator[Sample]:
     frame = pl.read_csv(io.BytesIO(wide)).with_columns(pl.from_epoch(pl.col("t").floor().cast(pl.Int64), "s"))
     yield sample("parquet", "table", _parquet(frame), as_is, "x.parquet", columns=levels, **crypto)
     comma = _joined(test_quotes.HEADER, *test_quotes.ROWS).replace(b",", b";").replace(b".", b",")
-    yield sample("comma", "csv", comma, as_is, "x.csv", decimal="comma")
+    yield sample("comma", "binary", comma, as_is, "x.csv", decimal="comma")
     names = {"date": "d", "time": "t", "bid": "b", "ask": "a", "bid_size": "bs", "ask_size": "as", "symbol": "s"}
     names |= {"exchange": "e", "sequence": "n", "suffix": "f"}
     taq = [f"2024-01-16,9:30:{i:02d}.{i},IBM,{'NQ'[i % 2]},{i},10.{i},10.9,{i + 1},2,{'A' * (i > 4)}" for i in range(8)]

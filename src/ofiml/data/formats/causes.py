@@ -9,10 +9,8 @@ from decimal import Decimal, InvalidOperation
 
 Cause = tuple[str, str | None]
 
-# The sum of two prices, bid and ask, fits in int64 units of 1e-9.
-MAX_PRICE = 4_600_000_000.0
 # Above 2^52 units of 1e-9 a float no longer distinguishes neighbours, and a price would be silently wrong.
-MAX_FLOAT_PRICE = 4_000_000.0
+MAX_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
@@ -56,8 +54,7 @@ def explain_whole(cell: str) -> Cause:
     number = _parse_number(cell)
     if number is None:
         return _explain_marks(cell)
-    is_whole = number == number.to_integral_value()
-    return ("It is too large." if is_whole else "It is not a whole number."), None
+    return ("It is too large." if number == number.to_integral_value() else "It is not a whole number."), None
 
 
 def explain_time(cell: str) -> Cause:

@@ -3,6 +3,7 @@
 from functools import partial
 
 import polars as pl
+from polars import selectors
 
 from ofiml.data.checks import Checker, describe_remedy
 from ofiml.data.formats import csv as text
@@ -43,10 +44,12 @@ def convert_table(
         if not bad.any():
             continue
         is_empty = bool(missing.filter(bad)[0])
-        what = "the value is missing" if is_empty else f"{{{name}!r}} cannot be read"
+        what = "the value is missing" if is_empty else "{value!r} cannot be read"
         remedy = None if is_empty else partial(_explain, columns[name], checker)
-        raw = checker.refuse("unreadable", raw, bad, name, what.replace(f"{{{name}!r}}", "{value!r}"), remedy)
-        values = values.filter(~bad)
+        # Impossible times do not convert to Python, so a message shows their number.
+        times_as_numbers = raw.with_columns(selectors.temporal().to_physical())
+        checker.refuse("unreadable", times_as_numbers, bad, name, what, remedy)
+        raw, values = raw.filter(~bad), values.filter(~bad)
     return values
 
 
@@ -131,11 +134,13 @@ def convert_clock(raw: pl.DataFrame, name: str, column: text.Column, source: str
 
 
 def sample_times(raw: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Return the first times as text, to choose their column; of a float only its whole part."""
-    cell = pl.col(name)
-    if raw.schema[name].is_float():
+    """Return the first times as text, to choose their column; of a float only its whole part, null for other types."""
+    dtype, cell = raw.schema[name], pl.col(name)
+    if dtype.is_float():
         cell = cell.fill_nan(None).floor().cast(pl.Int64, strict=False)
-    return raw.head(200).select(cell.cast(pl.String))
+    elif not (dtype.is_integer() or dtype == pl.String()):
+        cell = pl.when(False).then("line")
+    return raw.head(200).select(cell.cast(pl.String).alias(name))
 
 
 def _convert_float(cell: pl.Expr, column: text.Column) -> pl.Expr:
