@@ -373,7 +373,7 @@ DAMAGE = [
     (changed(b=[["100.0,5", "1"]]), "the price '100.0,5' is not a positive decimal number"),
     (changed(b=[[100.0, "1"]]), "the price 100.0 is not a positive decimal number"),
     (changed(b=[["0.0", "1"]]), "the price '0.0' is not a positive decimal number"),
-    (changed(b=[["9999999", "1"]]), "the price '9999999' is larger than 4,000,000"),
+    (changed(b=[["9999999999", "1"]]), "the price '9999999999' is larger than 4,600,000,000"),
     (changed(b=[["0.0000000001", "1"]]), "has more than 9 decimals"),
     (changed(a=[["100.5", "-1"]]), "the size '-1' is not a decimal number"),
     (changed(a=[["100.5", "0.0005"]]), r"the size '0\.0005' is not a multiple of dataset\.size_unit=0\.001; give"),

@@ -156,3 +156,9 @@ def test_any_bytes_end_in_a_sentence_or_a_table(content):
         assert str(error).startswith("f.csv")  # noqa: PT017
     else:
         assert frame.columns == ["line", *COLUMNS]
+
+
+def test_a_price_beyond_floats_is_parsed_from_its_text():
+    for cell, is_float in (("3.9e6", True), ("1.3e8", False)):
+        table = text._read_typed(Blob("f.csv", f"p,q\n{cell},1\n".encode()), {"p": text.price()}, True, ["p", "q"])
+        assert (table is not None) == is_float

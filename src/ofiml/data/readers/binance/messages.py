@@ -126,7 +126,7 @@ class _Collector:
         if price == decimals.TOO_FINE:
             return f"the price {cells[0]!r} has more than 9 decimals"
         if price == decimals.TOO_LARGE:
-            return f"the price {cells[0]!r} is larger than 4,000,000"
+            return f"the price {cells[0]!r} is larger than 4,600,000,000"
         if price <= 0:
             return f"the price {cells[0]!r} is not a positive decimal number"
         if size == decimals.TOO_FINE:
