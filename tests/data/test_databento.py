@@ -163,16 +163,23 @@ def test_mbp_1_is_one_level(tmp_path):
     assert {k: s.quality.kept[k] for k in ("sentinel", "one_sided")} == {"sentinel": 1, "one_sided": 1}
 
 
-def test_tbbo_is_one_level(tmp_path):
+def test_tbbo_is_one_level_before_each_trade(tmp_path):
     trades = [quote(i, action=d.Action.TRADE, side=d.Side.ASK) for i in range(3)]
-    (s,) = read(put(tmp_path, metadata(schema=d.Schema.TBBO), *trades))
-    assert (s.levels, s.events["action"].unique().to_list(), s.events["side"][0]) == (1, ["T"], "A")
     header = HEADER.replace(",symbol", ",bid_ct_00,ask_ct_00,symbol")
     rows = [GOOD.format(i).replace(",A,B,", ",T,A,").replace(",X", ",1,1,X") for i in range(3)]
     path = tmp_path / "tbbo.csv"
     path.write_text("\n".join([header, *rows]))
-    (s,) = read(path)
-    assert (s.levels, s.events["action"].unique().to_list(), s.events["bid_ct_00"].to_list()) == (1, ["T"], [1, 1, 1])
+    for file in (put(tmp_path, metadata(schema=d.Schema.TBBO), *trades), path):
+        (s,) = read(file)
+        assert (s.levels, s.events["action"].to_list(), s.events["side"].to_list()) == (
+            1,
+            ["M", "T"] * 3,
+            ["N", "A"] * 3,
+        )
+        assert s.events["bid_ct_00"].to_list() == [1, None] * 3
+        assert s.events["bid_px_00"].is_null().to_list() == [False, True] * 3
+        assert s.events["price"].is_null().to_list() == [True, False] * 3
+        assert "use MBP-1 for order flow" in " ".join(s.quality.notes)
 
 
 def test_more_levels_than_there_are(tmp_path):

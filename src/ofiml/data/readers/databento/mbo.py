@@ -15,12 +15,9 @@ from ofiml.data.feed import (
     split_by_symbol,
 )
 from ofiml.data.formats import dbn
-from ofiml.data.readers.databento.files import (
-    F_MAYBE_BAD_BOOK,
-    NEEDED,
-    check_one_book,
-    read_rows,
-)
+from ofiml.data.readers.databento.columns import EVENT_NAMES
+from ofiml.data.readers.databento.files import check_one_book, read_rows
+from ofiml.data.readers.databento.schemas import F_MAYBE_BAD_BOOK
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
 
@@ -100,7 +97,7 @@ def _look_up(column: str, meanings: dict[str, int], other: int) -> pl.Expr:
 
 
 def _require_orders(names: list[str], source: str) -> int:
-    absent = [c for c in [*NEEDED, "order_id"] if c not in names]
+    absent = [c for c in [*EVENT_NAMES, "order_id"] if c not in names]
     if absent or "bid_px_00" in names:
         what = f"the column {absent[0]} is missing" if absent else "it has levels"
         raise DataError(f"{source}: {what}; give MBO. For MBP-10, MBP-1 and TBBO use dataset=databento.")
