@@ -50,20 +50,21 @@ class Mapping:
     end: int
 
 
-def read_dbn(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
-    """Read a DBN file; return the record type, one row per record, and the mappings of instrument numbers.
+def read_dbn(blob: Blob) -> tuple[int, str | None, pl.DataFrame, list[Mapping]]:
+    """Read a DBN file; return the record type, the schema, one row per record, and the mappings of instrument numbers.
 
     The frame has `line`, the record's number from 1, and the record's columns: prices int64 with 2^63 - 1 for none,
     sizes and sequence int64, times int64 (negative if undefined). A count of 0 and an unknown action or side are null.
-    If a live client wrote the file, its mapping records give `symbol`, null for an instrument without one. Raises
-    DataError for another version, a truncated file, and records of several schemas.
+    The schema is the metadata's, None if a live client wrote the file. Then mapping records give `symbol`, null for an
+    instrument without one. Raises DataError for another version, a truncated file, and records of several schemas.
     """
     metadata, start = _read_metadata(blob)
+    schema = None if metadata.schema is None else str(metadata.schema)
     records = read_records(blob, start, ts_out=metadata.ts_out)
     frame = _copy_columns(records)
     if records.symbols:
         frame = frame.with_columns(_find_live_symbols(records, frame["instrument_id"]))
-    return records.rtype, frame, _list_mappings(blob, metadata)
+    return records.rtype, schema, frame, _list_mappings(blob, metadata)
 
 
 def _find_live_symbols(records: Records, ids: pl.Series) -> pl.Series:

@@ -16,8 +16,10 @@ from ofiml.data.readers.databento.columns import (
     read_csv,
 )
 from ofiml.data.readers.databento.schemas import (
+    BEFORE_TRADES,
     F_MAYBE_BAD_BOOK,
     complete_events,
+    is_before_trades,
     list_used,
 )
 from ofiml.data.schema import ACTION, F_SNAPSHOT, LATEST, NO_PRICE, SIDE, TIME
@@ -37,9 +39,9 @@ def read_rows(
     (blob,) = (unpack_file(f) for f in files)
     binary = blob.content.startswith(dbn.MAGIC)
     checker = Checker(blob.name, dataset.policy, place="record" if binary else "line")
-    unit, tick = dataset.size_unit, dataset.tick
+    unit, tick, schema = dataset.size_unit, dataset.tick, None
     if binary:
-        rtype, frame, mappings = dbn.read_dbn(blob)
+        rtype, schema, frame, mappings = dbn.read_dbn(blob)
         if rtype not in rtypes:
             other = "databento_mbo" if rtype == dbn.MBO else "databento"
             raise DataError(
@@ -65,6 +67,8 @@ def read_rows(
         frame = frame.with_columns(pl.when(pl.col(c) != 0).then(pl.col(c)).alias(c) for c in counts)
     absent = [c for c in list_level_columns(levels, "ct") if c not in frame.columns]
     frame = frame.with_columns(pl.lit(None, pl.UInt32).alias(c) for c in absent)
+    if is_before_trades(frame, names, schema):
+        frame = frame.with_columns(pl.lit(True).alias(BEFORE_TRADES))
     return _name_rows(frame, dataset.symbols, checker), levels, checker
 
 

@@ -13,7 +13,7 @@ from ofiml.data.formats.dbn_records import LEVELS
 from ofiml.data.readers.databento.columns import list_level_columns
 from ofiml.data.readers.databento.files import check_one_book, read_rows
 from ofiml.data.readers.databento.schemas import (
-    is_before_trades,
+    BEFORE_TRADES,
     is_consolidated,
     list_needed,
     list_notes,
@@ -35,7 +35,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         return _count_levels(columns, source, dataset.levels)
 
     rows, levels, checker = read_rows(list(files), dataset, tuple(LEVELS), count_levels)
-    before_trades = is_before_trades(rows)
+    before_trades = BEFORE_TRADES in rows.columns
     notes = list_notes(names, before_trades=before_trades)
     for symbol, events, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         n_dropped = sum(its_checker.dropped.values())

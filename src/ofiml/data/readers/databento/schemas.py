@@ -19,6 +19,7 @@ from ofiml.data.readers.databento.columns import EVENT_NAMES
 from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, make_level_columns
 from ofiml.errors import DataError
 
+BEFORE_TRADES = "before_trades"  # a column of a table whose quotes stood before its trades
 F_MAYBE_BAD_BOOK = 4  # the vendor lost messages of the feed permanently
 _INTERVAL_NOTE = (
     "the rows are states at the end of each interval (BBO): the flow between two states is their difference, and "
@@ -103,12 +104,18 @@ def split_quotes_from_trades(events: pl.DataFrame, levels: int) -> pl.DataFrame:
     unknown = [pl.lit(None, t).alias(c) for m in range(levels) for c, t in make_level_columns(m).items()]
     trades = events.with_columns(stated, *unknown)
     pairs = np.arange(2 * events.height).reshape(2, -1).T
-    return pl.concat([quotes, trades])[pairs.ravel()]
+    return pl.concat([quotes, trades])[pairs.ravel()].drop(BEFORE_TRADES)
 
 
-def is_before_trades(events: pl.DataFrame) -> bool:
-    """Return whether all rows are trades: then no row shows the book after one."""
-    return events.height > 0 and bool((events["action"] == "T").all())
+def is_before_trades(events: pl.DataFrame, names: list[str], schema: str | None) -> bool:
+    """Return whether the quotes stood before the row's trade: by the DBN's `schema`, or else by the columns and rows.
+
+    Files of one level with trades alone are TBBO: none of their rows shows the book after a trade.
+    """
+    if schema is not None:
+        return schema in ("tbbo", "tcbbo")
+    one_level = "bid_px_00" in names and "bid_px_01" not in names
+    return one_level and events.height > 0 and bool((events["action"] == "T").all())
 
 
 def list_notes(names: list[str], *, before_trades: bool) -> tuple[str, ...]:
