@@ -61,6 +61,29 @@ def metadata(*mappings, schema=d.Schema.MBP_1, stype_out=d.SType.INSTRUMENT_ID, 
     )  # fmt: skip
 
 
+def mapping(symbol, number, out=None, end=2**64 - 1):
+    """A live client's record that maps an instrument's number to a symbol."""
+    return bytes(
+        d.SymbolMappingMsg(
+            publisher_id=0, instrument_id=number, ts_event=START, stype_in=d.SType.RAW_SYMBOL, stype_in_symbol=symbol,
+            stype_out=d.SType.INSTRUMENT_ID, stype_out_symbol=str(number) if out is None else out, start_ts=START,
+            end_ts=end,
+        )
+    )  # fmt: skip
+
+
+def system(text="Heartbeat"):
+    return bytes(d.SystemMsg(ts_event=START, msg=text))
+
+
+def live(*records, ts_out=False):
+    """A file as a live client writes it: metadata without schema and mappings, then mappings among the records."""
+    head = d.Metadata(dataset="XNAS.ITCH", start=0, stype_in=None, stype_out=d.SType.INSTRUMENT_ID, schema=None,
+                      ts_out=ts_out, version=3)  # fmt: skip
+    half = len(records) // 2
+    return b"".join([head.encode(), system(), mapping("X", 38), *records[:half], system(), *records[half:]])
+
+
 def put(tmp_path, *parts, name="book.dbn"):
     path = tmp_path / name
     path.write_bytes(b"".join(parts))

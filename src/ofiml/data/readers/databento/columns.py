@@ -5,8 +5,6 @@ Databento writes nine decimals, pandas at least one, and integers only for units
 digits.
 """
 
-import io
-
 import polars as pl
 
 from ofiml.data.checks import Checker
@@ -55,7 +53,7 @@ def read_csv(blob: Blob, names: list[str], levels: int, unit: float, tick: float
         columns = make(text.scaled_price(1, none=NO_PRICE))
         frame = text.read_if_valid(blob, columns, checker)
         # An invalid cell may be a decimal after many whole prices, so all rows decide.
-        if frame is not None or _compute_decimal_share(_read_words(blob, prices), prices) < _MIN_DECIMAL_SHARE:
+        if frame is not None or _compute_decimal_share(text.read_as_text(blob), prices) < _MIN_DECIMAL_SHARE:
             return _require_unit(
                 text.read_csv(blob, columns, checker) if frame is None else frame, prices, tick, checker
             )
@@ -70,22 +68,6 @@ def _compute_decimal_share(table: pl.DataFrame, prices: list[str]) -> float:
         count += cells.len() - int((cells == "").sum())
         decimals += int(cells.str.contains(_DECIMAL).sum())
     return decimals / count if count else 0.0
-
-
-def _read_words(blob: Blob, names: list[str]) -> pl.DataFrame:
-    """Read some columns of a whole CSV as text."""
-    header = text.read_header(blob)
-    try:
-        return pl.read_csv(
-            io.BytesIO(blob.content),
-            has_header=False,
-            skip_rows=1,
-            schema=dict.fromkeys(header, pl.String()),
-            columns=names,
-            encoding="utf8-lossy",
-        )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-        return text.read_head(blob)  # the file cannot be read, which is reported where it is
 
 
 def _require_unit(frame: pl.DataFrame, prices: list[str], tick: float, checker: Checker) -> pl.DataFrame:

@@ -47,7 +47,7 @@ def read_rows(
             raise DataError(
                 f"{blob.name} contains {'MBO' if rtype == dbn.MBO else 'MBP'} records: use dataset={other}."
             )
-        names = frame.columns
+        names = [*frame.columns, "rtype"]
         levels = count_levels(names, f"{blob.name}")
         frame = complete_events(frame, names, checker)
         frame = _require_usable(dbn.resolve_symbols(frame, mappings, blob.name), levels, unit, checker)

@@ -55,5 +55,7 @@ def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
         remedy = f"the file has {n_levels} levels; see dataset.levels" if n_levels else "give an MBP-10 CSV"
         if "order_id" in names and not n_levels:
             remedy = "if it is MBO, use dataset=databento_mbo"
+        if absent == ["action"]:
+            remedy = "give the file with all columns; of BBO and CBBO, keep rtype"
         raise DataError(f"{source}: the column {absent[0]} is missing ({len(absent)} in all); {remedy}.")
     return count

@@ -36,8 +36,11 @@ _TBBO_NOTE = (
 
 
 def is_interval(names: list[str]) -> bool:
-    """Return whether a file with these columns, or DBN fields, states the book at the end of intervals."""
-    return "bid_px_00" in names and not {"action", "depth", "ts_in_delta", "order_id"} & set(names)
+    """Return whether a file with these columns states the book at the end of intervals.
+
+    `rtype` must be there to confirm it: any other schema may have lost its column action.
+    """
+    return {"bid_px_00", "rtype"} <= set(names) and not {"action", "depth", "ts_in_delta", "order_id"} & set(names)
 
 
 def is_consolidated(names: list[str]) -> bool:
