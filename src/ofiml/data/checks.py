@@ -172,6 +172,8 @@ class Checker:
         return remaining.drop(MESSAGE, TRADING)
 
     def _note_auctions(self, events: pl.DataFrame) -> None:
+        if events[TRADING].all():
+            return
         crossed = pl.col("bid_px_00") >= pl.col("ask_px_00")
         count = int(events.select((ENDS & ~pl.col(TRADING) & crossed).sum()).item())
         if count:

@@ -39,7 +39,7 @@ def read_csv(blob: Blob, names: list[str], levels: int, unit: float, tick: float
     Raises DataError also for integer prices that are all off the tick: their unit cannot be decided.
     """
     sample = text.read_head(blob)
-    times = {
+    times: dict[str, text.Column] = {
         t: text.epoch_time(1) if text.match_mostly(sample, [t], r"^\s*\d+\s*$") else text.iso_time()
         for t in ("ts_event", "ts_recv")
         if t in names
@@ -130,7 +130,7 @@ def _choose_typed_columns(raw: pl.DataFrame, names: list[str], levels: int, unit
         for name in list_price_columns(levels)
         if name in names
     }
-    times = {t: text.epoch_time(1) for t in ("ts_event", "ts_recv") if t in names}
+    times: dict[str, text.Column] = {t: text.epoch_time(1) for t in ("ts_event", "ts_recv") if t in names}
     columns = make_columns(names, levels, times, prices, unit)
     # In a table a missing level may have a null size; in CSV and DBN it is 0.
     return columns | {c: text.optional(columns[c]) for c in list_level_columns(levels, "sz")}
