@@ -61,6 +61,29 @@ def metadata(*mappings, schema=d.Schema.MBP_1, stype_out=d.SType.INSTRUMENT_ID, 
     )  # fmt: skip
 
 
+def mapping(symbol, number, out=None, end=2**64 - 1):
+    """A live client's record that maps an instrument's number to a symbol."""
+    return bytes(
+        d.SymbolMappingMsg(
+            publisher_id=0, instrument_id=number, ts_event=START, stype_in=d.SType.RAW_SYMBOL, stype_in_symbol=symbol,
+            stype_out=d.SType.INSTRUMENT_ID, stype_out_symbol=str(number) if out is None else out, start_ts=START,
+            end_ts=end,
+        )
+    )  # fmt: skip
+
+
+def system(text="Heartbeat"):
+    return bytes(d.SystemMsg(ts_event=START, msg=text))
+
+
+def live(*records, ts_out=False):
+    """A file as a live client writes it: metadata without schema and mappings, then mappings among the records."""
+    head = d.Metadata(dataset="XNAS.ITCH", start=0, stype_in=None, stype_out=d.SType.INSTRUMENT_ID, schema=None,
+                      ts_out=ts_out, version=3)  # fmt: skip
+    half = len(records) // 2
+    return b"".join([head.encode(), system(), mapping("X", 38), *records[:half], system(), *records[half:]])
+
+
 def put(tmp_path, *parts, name="book.dbn"):
     path = tmp_path / name
     path.write_bytes(b"".join(parts))
@@ -163,16 +186,23 @@ def test_mbp_1_is_one_level(tmp_path):
     assert {k: s.quality.kept[k] for k in ("sentinel", "one_sided")} == {"sentinel": 1, "one_sided": 1}
 
 
-def test_tbbo_is_one_level(tmp_path):
+def test_tbbo_is_one_level_before_each_trade(tmp_path):
     trades = [quote(i, action=d.Action.TRADE, side=d.Side.ASK) for i in range(3)]
-    (s,) = read(put(tmp_path, metadata(schema=d.Schema.TBBO), *trades))
-    assert (s.levels, s.events["action"].unique().to_list(), s.events["side"][0]) == (1, ["T"], "A")
     header = HEADER.replace(",symbol", ",bid_ct_00,ask_ct_00,symbol")
     rows = [GOOD.format(i).replace(",A,B,", ",T,A,").replace(",X", ",1,1,X") for i in range(3)]
     path = tmp_path / "tbbo.csv"
     path.write_text("\n".join([header, *rows]))
-    (s,) = read(path)
-    assert (s.levels, s.events["action"].unique().to_list(), s.events["bid_ct_00"].to_list()) == (1, ["T"], [1, 1, 1])
+    for file in (put(tmp_path, metadata(schema=d.Schema.TBBO), *trades), path):
+        (s,) = read(file)
+        assert (s.levels, s.events["action"].to_list(), s.events["side"].to_list()) == (
+            1,
+            ["M", "T"] * 3,
+            ["N", "A"] * 3,
+        )
+        assert s.events["bid_ct_00"].to_list() == [1, None] * 3
+        assert s.events["bid_px_00"].is_null().to_list() == [False, True] * 3
+        assert s.events["price"].is_null().to_list() == [True, False] * 3
+        assert "use MBP-1 for order flow" in " ".join(s.quality.notes)
 
 
 def test_more_levels_than_there_are(tmp_path):

@@ -152,6 +152,39 @@ def _raw_csv() -> bytes:
     return _joined(header, *rows)
 
 
+_QUOTE = "bid_px_00,ask_px_00,bid_sz_00,ask_sz_00"
+
+
+def _bbo_csv() -> bytes:
+    header = f"ts_recv,ts_event,rtype,publisher_id,instrument_id,side,price,size,flags,sequence,{_QUOTE},symbol"
+    rows = [
+        f"2024-10-21T14:00:{i:02d}.000000000Z,2024-10-21T13:59:{i:02d}.5Z,195,2,38,B,10.01,5,168,{i},"
+        f"{10 + i / 100:.2f},{10.03 + i / 100:.2f},{5 + i},7,X"
+        for i in range(1, 9)
+    ]
+    return _joined(header, *rows)
+
+
+def _tbbo_csv() -> bytes:
+    header = f"ts_recv,ts_event,rtype,instrument_id,action,side,price,size,flags,sequence,{_QUOTE},bid_ct_00,ask_ct_00"
+    rows = [
+        f"2024-10-21T14:00:{i:02d}.000000001Z,2024-10-21T14:00:{i:02d}Z,1,38,T,B,10.01,5,128,{i},{10 + i / 100:.2f},"
+        f"{10.03 + i / 100:.2f},{5 + i},7,1,2"
+        for i in range(1, 9)
+    ]
+    return _joined(header, *rows)
+
+
+def _cmbp_csv() -> bytes:
+    header = f"ts_recv,ts_event,publisher_id,instrument_id,action,side,price,size,flags,{_QUOTE},bid_pb_00,ask_pb_00"
+    rows = [
+        f"2024-10-21T14:00:{i:02d}.000000001Z,2024-10-21T14:00:{i:02d}Z,{2 + 39 * (i % 2)},38,{'AT'[i % 2]},B,10.01,5,"
+        f"128,{10 + i / 100:.2f},{10.03 + i / 100:.2f},{5 + i},7,2,41"
+        for i in range(1, 9)
+    ]
+    return _joined(header, *rows)
+
+
 def _mbo_csv() -> bytes:
     rows = []
     for i in range(14):
@@ -230,6 +263,11 @@ def _samples() -> Iterator[Sample]:
     yield Sample("databento_dbn", "binary", {"x.dbn": to_dbn(events)}, as_is, "x.dbn", always, unpacks=True)
     mbp1 = test_databento.metadata() + b"".join(test_databento.quote(i) for i in range(12))
     yield Sample("databento_mbp1", "binary", {"x.dbn.zst": mbp1}, zstd, "x.dbn.zst", always, unpacks=True)
+    yield Sample("databento_bbo", "csv", {"x.csv": _bbo_csv()}, as_is, "x.csv", usual, unpacks=True)
+    yield Sample("databento_tbbo", "csv", {"x.csv": _tbbo_csv()}, as_is, "x.csv", usual, unpacks=True)
+    yield Sample("databento_cmbp", "csv", {"x.csv": _cmbp_csv()}, as_is, "x.csv", usual, unpacks=True)
+    live = test_databento.live(*(test_databento.quote(i) for i in range(9)))
+    yield Sample("databento_live", "binary", {"x.dbn": live}, as_is, "x.dbn", always, unpacks=True)
     yield Sample("databento_parquet", "table", {"x.parquet": _parquet(events.events)}, as_is, "x.parquet", always)
     mbo = _plain("databento_mbo")
     yield Sample("databento_mbo_csv", "csv", {"x.csv": _mbo_csv()}, as_is, "x.csv", mbo, unpacks=True)

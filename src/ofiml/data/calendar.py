@@ -1,6 +1,7 @@
 """Session times of a market: exchange calendars with half days and daylight saving, or UTC days."""
 
 import datetime as dt
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,10 @@ from ofiml.errors import DataError
 from ofiml.units import SECOND
 
 _MINUTE, _DAY = 60 * SECOND, 24 * 3600 * SECOND
+# Markets collect orders for an auction at most so long before the open, and after the close.
+_PRE_OPEN, _POST_CLOSE = 120 * _MINUTE, 30 * _MINUTE
+# Calendars of futures let sessions follow each other, though the market pauses in the hour before the next open.
+_PAUSE = 60 * _MINUTE
 ALWAYS = "24/7"
 
 
@@ -84,6 +89,36 @@ def list_windows(calendar: str, hours: Any, first: int, last: int) -> list[Windo
         for label, open_, close in zip(schedule.index, opens, closes, strict=True)
     ]
     return [w for w in windows if w.close >= first - _DAY and w.open <= last + _DAY]
+
+
+def list_auctions(calendar: str, first: int, last: int) -> tuple[Int64, Int64]:
+    """List the times around the calendar's opens and closes at which an auction may collect orders from `first` to
+    `last` (UTC ns): starts and ends, in order. A market that never closes has none.
+
+    Raises DataError for times that the calendar does not cover.
+    """
+    if calendar == ALWAYS:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    days = _list_days(find_time_zone(calendar), first, last)
+    schedule = _load_calendar(calendar, days[0] - dt.timedelta(7), days[-1] + dt.timedelta(7)).schedule
+
+    def list_times(*names: str) -> list[int]:
+        times = (schedule[c].dropna().dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for c in names)
+        return [t for column in times for t in column.astype(np.int64).tolist()]
+
+    opens, closes = sorted(list_times("open", "break_end")), sorted(list_times("close", "break_start"))
+    before = [(_find_pre_open(t, closes), t) for t in opens]
+    after = [(t, min([t + _POST_CLOSE, *opens[bisect_left(opens, t) :][:1]])) for t in closes]
+    spans = sorted(before + after)
+    starts, ends = (np.array(bounds, np.int64) for bounds in zip(*spans, strict=True))
+    return np.maximum(starts, np.append(starts[:1], ends[:-1])), ends  # after a close soon follows the next pre-open
+
+
+def _find_pre_open(open_: int, closes: list[int]) -> int:
+    """Return when orders may collect before an open, after the last of the sorted `closes` before it."""
+    if open_ in closes:
+        return open_ - _PAUSE
+    return max([open_ - _PRE_OPEN, *closes[: bisect_left(closes, open_)][-1:]])
 
 
 def _list_days(zone: ZoneInfo, first: int, last: int) -> list[dt.date]:

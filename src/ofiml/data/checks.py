@@ -11,8 +11,26 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Policy
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, NO_PRICE
+from ofiml.data.conditions import (
+    ENDS,
+    MESSAGE,
+    TRADING,
+    Auctions,
+    Check,
+    find_trading,
+    has_own_receipt,
+    list_no_auctions,
+    make_change_checks,
+    make_null_expressions,
+    make_row_checks,
+    make_sentinel_checks,
+    make_state_checks,
+    number_messages,
+)
+from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
+
+__all__ = ["Check", "Checker", "carry_flags", "describe_remedy"]
 
 # Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
@@ -23,20 +41,6 @@ POINT = "\x01"
 _MAX_DAMAGED_SHARE = 0.001
 # Beyond all three a file is not sorted; below, single times are wrong or two clocks disagree a little.
 _MIN_UNSORTED_ROWS, _MIN_UNSORTED_SHARE, _MIN_UNSORTED_NS = 10, 0.01, 60 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A condition for bad rows: where `bad` is true, `cause` applies.
-
-    `what` describes such a row, with its columns as format fields; the field `{value}` is the cell of `column`, whose
-    name may come from the file.
-    """
-
-    cause: str
-    column: str
-    bad: pl.Expr
-    what: str
 
 
 @dataclass(slots=True)
@@ -70,6 +74,8 @@ class Checker:
         for check, any_bad in zip(checks, has_bad_rows, strict=True):
             if any_bad:
                 bad = frame.select(check.bad.fill_null(False)).to_series()
+                if check.state and bad.any() and getattr(self.policy, check.cause) == "drop":
+                    bad = frame.select(MESSAGE, bad.alias("bad")).select(pl.col("bad").any().over(MESSAGE)).to_series()
                 frame = self.refuse(check.cause, frame, bad, check.column, check.what)
         return frame
 
@@ -153,7 +159,7 @@ class Checker:
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose receipt is neither before a previous receipt nor over a second before the event."""
-        late = pl.col("ts_event") > pl.col("ts_recv") + _CLOCK_TOLERANCE
+        late = (pl.col("ts_event") > pl.col("ts_recv") + _CLOCK_TOLERANCE) & has_own_receipt()
         what = "the event time {ts_event} is more than 1 s later than its receipt, {ts_recv}"
         return self._check_order(self.apply(events, [Check("clock", "ts_event", late, what)]))
 
@@ -202,11 +208,32 @@ class Checker:
             "dataset.columns.sequence sorts it)."
         )
 
-    def check_book(self, events: pl.DataFrame, levels: int) -> pl.DataFrame:
-        """Return one session's rows with valid books; make missing levels null, count unusual but possible rows."""
-        events = self.apply(events, _make_sentinel_checks(levels))
-        events = events.with_columns(_make_null_expressions(levels))
-        return self.apply(events, _make_book_checks(levels))
+    def check_book(self, events: pl.DataFrame, levels: int, auctions: Auctions = list_no_auctions) -> pl.DataFrame:
+        """Return one session's rows with valid books; make missing levels null, count unusual but possible rows.
+
+        The book is judged at the last row of each message, or at every row if no row is marked as the last one. It may
+        be crossed or locked in `auctions`, and after one until it is uncrossed for the first time.
+        """
+        events = self.apply(events, make_sentinel_checks(levels))
+        events = events.with_columns(make_null_expressions(levels))
+        judged = events.with_columns(number_messages(events), find_trading(events, auctions))
+        states = make_state_checks(levels)
+        remaining = self.apply(judged, [*make_row_checks(levels), *states, *make_change_checks(levels)])
+        if remaining.height < judged.height:
+            # A message whose last row was dropped ends in another book, which was not judged.
+            remaining = self.apply(remaining, [c for c in states if getattr(self.policy, c.cause) != "keep"])
+        self._note_auctions(remaining)
+        return remaining.drop(MESSAGE, TRADING)
+
+    def _note_auctions(self, events: pl.DataFrame) -> None:
+        if events[TRADING].all():
+            return
+        crossed = pl.col("bid_px_00") >= pl.col("ask_px_00")
+        count = int(events.select((ENDS & ~pl.col(TRADING) & crossed).sum()).item())
+        if count:
+            self.notes.append(
+                f"the book is locked or crossed at {count:,} message ends before the open or in an auction"
+            )
 
 
 def carry_flags(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -241,67 +268,3 @@ def describe_remedy(cause: str, policy: Policy) -> str:
     others = [p for p in policy.choices(cause) if p != "raise"]
     verbs = {"drop": "drop and count such rows", "keep": "count and keep them"}
     return "Fix the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."
-
-
-def _list_columns(levels: int, quantity: str) -> list[str]:
-    return [f"{side}_{quantity}_{m:02d}" for m in range(levels) for side in ("bid", "ask")]
-
-
-def _make_sentinel_checks(levels: int) -> list[Check]:
-    columns = ["price", *_list_columns(levels, "px")]
-    what = "the number is the placeholder for no price"
-    return [Check("sentinel", "price", pl.any_horizontal(pl.col(columns) == NO_PRICE), what)]
-
-
-def _make_null_expressions(levels: int) -> list[pl.Expr]:
-    """Replace placeholder prices by null, and sizes of levels without a price by null."""
-    present = {c: pl.col(c) != NO_PRICE for c in ["price", *_list_columns(levels, "px")]}
-    exprs = [pl.when(exists).then(pl.col(c)).alias(c) for c, exists in present.items()]
-    for size in _list_columns(levels, "sz"):
-        is_missing = ~present[size.replace("sz", "px")].fill_null(False) & (pl.col(size) == 0)
-        exprs.append(pl.when(~is_missing).then(pl.col(size)).alias(size))
-    return exprs
-
-
-def _make_book_checks(levels: int) -> list[Check]:
-    bid, ask = pl.col("bid_px_00"), pl.col("ask_px_00")
-    checks = [
-        Check("negative_size", c, pl.col(c) < 0, f"the size {{{c}}} is negative")
-        for c in ("size", *_list_columns(levels, "sz"))
-    ]
-    for side, better in (("bid", 1), ("ask", -1)):
-        for m in range(levels):
-            px, sz = pl.col(f"{side}_px_{m:02d}"), pl.col(f"{side}_sz_{m:02d}")
-            what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and no size"
-            checks.append(Check("zero_size", f"{side}_sz_{m:02d}", px.is_not_null() & (sz == 0), what))
-            what = f"level {m} has a price, {{{side}_px_{m:02d}}}, and its size is missing"
-            checks.append(Check("unreadable", f"{side}_sz_{m:02d}", px.is_not_null() & sz.is_null(), what))
-            what = f"level {m} has a size, {{{side}_sz_{m:02d}}}, and no price"
-            checks.append(Check("unreadable", f"{side}_px_{m:02d}", px.is_null() & sz.is_not_null(), what))
-            if m:
-                before = pl.col(f"{side}_px_{m - 1:02d}")
-                what = (
-                    f"level {m} at {{{side}_px_{m:02d}}} is not worse than level {m - 1} at {{{side}_px_{m - 1:02d}}}"
-                )
-                out_of_order = px.is_not_null() & ((px - before) * better >= 0).fill_null(True)
-                checks.append(Check("order", f"{side}_px_{m:02d}", out_of_order, what + " (in 1e-9)"))
-    what = "bid {bid_px_00} is above ask {ask_px_00} (in 1e-9): the book is crossed"
-    checks.append(Check("crossed", "bid_px_00", bid > ask, what))
-    checks.append(Check("locked", "bid_px_00", bid == ask, "the best bid and ask are both {bid_px_00} (in 1e-9)"))
-    checks.append(Check("one_sided", "bid_px_00", bid.is_null() | ask.is_null(), "the book has no bid or no ask"))
-    book = [c for q in ("px", "sz", "ct") for c in _list_columns(levels, q)]
-    same_book = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
-    row = ["ts_event", "action", "side", "price", "size", "sequence"]
-    same_row = same_book & ~pl.any_horizontal(pl.col(row).ne_missing(pl.col(row).shift(1)))
-    resting = pl.col("action").is_in(["A", "C", "M"])
-    what = "sequence {sequence} repeats the row before it"
-    checks.append(Check("duplicate", "sequence", same_row & resting, what))
-    back = pl.col("sequence") < pl.col("sequence").shift(1)
-    checks.append(
-        Check("sequence", "sequence", back, "the sequence number {sequence} is lower than in the row before it")
-    )
-    what = "{action} of {size} does not change the visible book"
-    checks.append(Check("no_effect", "action", same_book & resting, what))
-    halt = (pl.col("action") == "N") & ((pl.col("flags") & F_SNAPSHOT) != 0)
-    checks.append(Check("halt", "action", halt, "trading halted at {ts_event}"))
-    return checks

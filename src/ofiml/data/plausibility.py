@@ -77,8 +77,9 @@ def _judge_tick(session: Session, bid: Int64, ask: Int64) -> Iterator[Doubt]:
 
 
 def _judge_sides(bid: Int64, ask: Int64) -> Iterator[Doubt]:
-    """Doubt a book that often has one side only."""
-    share = float(np.mean((bid == NO_BID) | (ask == NO_ASK)))
+    """Doubt a book that often has one side only, where it is known at all."""
+    no_bid, no_ask = bid == NO_BID, ask == NO_ASK
+    share = float(np.sum(no_bid != no_ask) / max(np.sum(~(no_bid & no_ask)), 1))
     if share > _FEW_ONE_SIDED:
         yield Doubt(
             "sides",

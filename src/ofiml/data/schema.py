@@ -22,6 +22,7 @@ SIDE = pl.Enum(["A", "B", "N"])
 
 F_LAST = 128  # the last row of one exchange message
 F_SNAPSHOT = 32  # the row states a book instead of changing it
+F_BAD_RECEIPT = 8  # ts_recv is not when the row's event was received (Databento's F_BAD_TS_RECV)
 
 # Prices of a missing level in kernels. They are farther from the mid than any price, so the flow formula needs no
 # special case: a level that appears adds its size, one that vanishes removes it.

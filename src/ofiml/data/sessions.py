@@ -16,6 +16,7 @@ from ofiml.data import cache as store
 from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carry_flags
+from ofiml.data.conditions import has_own_receipt
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.joining import chain_inputs, join_sessions
 from ofiml.data.plausibility import list_doubts
@@ -27,6 +28,7 @@ from ofiml.data.schema import (
     extract_times,
     make_schema,
 )
+from ofiml.data.snapshots import defer_snapshots
 from ofiml.errors import DataError
 from ofiml.provenance import hash_files
 from ofiml.units import PRICE_SCALE, SECOND
@@ -199,9 +201,8 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
     """Yield the checked sessions of a feed. Rows outside every session count as dropped in the nearest one."""
     checker, source = feed.checker, feed.checker.source
     _require_rows(feed.events, checker)
-    receipt_times, event_times = (feed.events[c].to_physical() for c in ("ts_recv", "ts_event"))
     notes = [*feed.notes, *checker.notes]
-    delay = float(np.median(receipt_times - event_times))
+    delay = _compute_delay(feed.events)
     if delay < 0:
         if checker.policy.clock != "keep":
             raise DataError(
@@ -216,6 +217,7 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
         )
     numbered = feed.events.with_row_index("row")
     events = _require_rows(carry_flags(numbered, checker.check_times(numbered)), checker)
+    events = defer_snapshots(events, lambda stamps: _number_windows(stamps, dataset))
     before = Quality(feed.rows - events.height, 0, checker.dropped, checker.kept)
     stamps = extract_times(events)
     instrument = _find_instrument(feed, dataset)
@@ -223,10 +225,14 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
         notes.append(f"calendar {instrument.calendar}, that of {feed.venue or 'the source'}")
     windows = _list_windows(feed, dataset, instrument.calendar, stamps)
     index, outside = _assign_windows(stamps, windows)
+
+    def list_auctions() -> tuple[Int64, Int64]:
+        return calendar.list_auctions(instrument.calendar, windows[0].open, windows[-1].close)
+
     for k, window in enumerate(windows):
         rows = events if len(windows) == 1 and not outside[k] else events.filter(pl.Series(index == k))
         of_session = checker.with_zero_counts()
-        checked = _require_rows(carry_flags(rows, of_session.check_book(rows, feed.levels)), of_session)
+        checked = _require_rows(carry_flags(rows, of_session.check_book(rows, feed.levels, list_auctions)), of_session)
         _check_ticks(checked, instrument.tick, of_session)
         checked = _convert_lots(checked, feed.levels, instrument, dataset.size_unit, of_session)
         quality = Quality(
@@ -234,7 +240,7 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
             used=checked.height,
             dropped=add_counts(add_counts(before.dropped, of_session.dropped), {"outside_hours": outside[k]}),
             kept=add_counts(before.kept, of_session.kept),
-            notes=list(notes),
+            notes=[*notes, *of_session.notes],
         )
         before = Quality()
         yield Session(
@@ -252,6 +258,19 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
             digest=feed.digest or content,
             quality=quality,
         )
+
+
+def _compute_delay(events: pl.DataFrame) -> float:
+    """Compute the median delay of receipts, ns, over the rows with a receipt of their own; 0 if there are none."""
+    own = events.filter(has_own_receipt())
+    delays = (own["ts_recv"].to_physical() - own["ts_event"].to_physical()).to_numpy()
+    return float(np.median(delays)) if len(delays) else 0.0
+
+
+def _number_windows(stamps: Int64, dataset: FileDataset) -> Int64:
+    """Return the number of the session that contains each time, -1 for none."""
+    windows = calendar.list_windows(dataset.calendar, dataset.hours, int(stamps[0]), int(stamps[-1]))
+    return _assign_windows(stamps, windows)[0]
 
 
 def _require_rows(events: pl.DataFrame, checker: Checker) -> pl.DataFrame:

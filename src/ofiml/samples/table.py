@@ -31,6 +31,12 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     no_label = ~no_mid & pl.col("y").is_null()
     dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
     rows = rows.filter(~no_mid)
+    if rows.height == 0:
+        notes = "; ".join(dict.fromkeys(note for s in sessions for note in s.quality.notes))
+        raise DataError(
+            f"{sessions[0].source}: no bar has a mid, as no bar closes with a known bid and ask"
+            f"{': ' + notes if notes else ': see the checks of ofiml data check'}."
+        )
     for column in rows.columns:
         flow = FlowColumn.parse(column)
         if flow is not None and flow.window is not None and rows[column].null_count() == rows.height:

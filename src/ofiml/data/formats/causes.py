@@ -9,8 +9,10 @@ from decimal import Decimal, InvalidOperation
 
 Cause = tuple[str, str | None]
 
+# The sum of two prices, bid and ask, fits in int64 units of 1e-9.
+MAX_PRICE = 4_600_000_000.0
 # Above 2^52 units of 1e-9 a float no longer distinguishes neighbours, and a price would be silently wrong.
-MAX_PRICE = 4_000_000.0
+MAX_FLOAT_PRICE = 4_000_000.0
 MAX_SIZE = 1_000_000_000_000
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")

@@ -231,12 +231,25 @@ def read_csv(blob: Blob, columns: dict[str, Column], checker: Checker, header: l
     and, if the policy of `checker` does, for bad cells. `header` has the names for a file without a header line.
     """
     names = read_header(blob) if header is None else header
-    if not blob.content.endswith(b"\n"):
-        checker.notes.append(f"{blob.name} does not end with a newline: its last row may be cut short")
+    _note_open_end(blob, checker)
     absent = [name for name in columns if name not in names]
     if absent:
         raise DataError(f"{blob.name}, line 1: the column {absent[0]} is missing ({len(absent)} in all).")
     return read_side_by_side([(blob, header)], columns, checker)
+
+
+def read_if_valid(blob: Blob, columns: dict[str, Column], checker: Checker) -> pl.DataFrame | None:
+    """Read a CSV that has the `columns` as `read_csv`; None if it has no rows, or one of these cells is invalid."""
+    frame = _read_fast(_strip_blank_end(blob), columns, None)
+    if frame is None or not frame.height:
+        return None
+    _note_open_end(blob, checker)
+    return frame
+
+
+def _note_open_end(blob: Blob, checker: Checker) -> None:
+    if not blob.content.endswith(b"\n"):
+        checker.notes.append(f"{blob.name} does not end with a newline: its last row may be cut short")
 
 
 def read_side_by_side(

@@ -3,8 +3,8 @@
 Layout: https://databento.com/docs/standards-and-conventions/databento-binary-encoding
 
 A file is `DBN`, the version (1-3), the length of the metadata, the metadata, and the records, little-endian and packed.
-MBO and MBP records have the same layout in all versions. The package databento-dbn reads and writes the metadata. The
-records are a structured numpy array over the file's bytes, copied once.
+MBO and MBP records have the same layout in all versions (`dbn_records`). The package databento-dbn reads and writes the
+metadata. The records are a structured numpy array over the file's bytes, copied once.
 """
 
 import datetime as dt
@@ -17,31 +17,27 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ofiml.data.feed import Blob
+from ofiml.data.formats.dbn_records import (
+    MBO,
+    MBP_1,
+    MBP_10,
+    Records,
+    is_used,
+    list_symbols,
+    make_record_dtype,
+    read_records,
+)
 from ofiml.data.schema import ACTION, SIDE
 from ofiml.errors import DataError
 
+__all__ = ["MAGIC", "MBO", "MBP_1", "MBP_10", "UNDEF_SIZE", "Mapping", "encode_dbn", "make_record_dtype", "read_dbn",
+           "resolve_symbols"]  # fmt: skip
+
 MAGIC = b"DBN"
 UNDEF_SIZE = 2**32 - 1
-MBO, MBP_1, MBP_10 = 160, 1, 10
-LEVELS = {MBP_1: 1, MBP_10: 10}
 _VERSIONS = (1, 2, 3)
-_SCHEMAS = {0: "trades", 1: "MBP-1", 10: "MBP-10", 18: "status", 19: "definitions", 20: "imbalance", 21: "errors",
-            22: "symbol mappings", 23: "system messages", 24: "statistics", 32: "OHLCV", 33: "OHLCV", 34: "OHLCV",
-            35: "OHLCV", 36: "OHLCV", 160: "MBO", 177: "CMBP-1", 192: "CBBO", 193: "CBBO", 194: "TCBBO", 195: "BBO",
-            196: "BBO"}  # fmt: skip
 # Records copied at a time, few enough to stay in the processor's cache while each column is copied from them.
 _BLOCK_RECORDS = 8192
-
-_HEAD = [("length", "u1"), ("rtype", "u1"), ("publisher_id", "<u2"), ("instrument_id", "<u4"), ("ts_event", "<u8")]
-_MBO = [
-    *_HEAD, ("order_id", "<u8"), ("price", "<i8"), ("size", "<u4"), ("flags", "u1"), ("channel_id", "u1"),
-    ("action", "u1"), ("side", "u1"), ("ts_recv", "<u8"), ("ts_in_delta", "<i4"), ("sequence", "<u4"),
-]  # fmt: skip
-_MBP = [
-    *_HEAD, ("price", "<i8"), ("size", "<u4"), ("action", "u1"), ("side", "u1"), ("flags", "u1"), ("depth", "u1"),
-    ("ts_recv", "<u8"), ("ts_in_delta", "<i4"), ("sequence", "<u4"),
-]  # fmt: skip
-_UNUSED = {"length", "rtype", "channel_id", "depth", "ts_in_delta", "ts_out"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,52 +50,52 @@ class Mapping:
     end: int
 
 
-def make_record_dtype(rtype: int, *, ts_out: bool = False) -> np.dtype:
-    """Make the layout of an MBO, MBP-1 (also TBBO) or MBP-10 record."""
-    fields = _MBO if rtype == MBO else [*_MBP, *(f for m in range(LEVELS[rtype]) for f in _make_level_fields(m))]
-    return np.dtype([*fields, ("ts_out", "<u8")] if ts_out else fields)
-
-
-def _make_level_fields(m: int) -> list[tuple[str, str]]:
-    return [
-        (f"{side}_{q}_{m:02d}", t) for q, t in (("px", "<i8"), ("sz", "<u4"), ("ct", "<u4")) for side in ("bid", "ask")
-    ]
-
-
-def read_dbn(blob: Blob) -> tuple[int, pl.DataFrame, list[Mapping]]:
-    """Read a DBN file; return the record type, one row per record, and the mappings of instrument numbers.
+def read_dbn(blob: Blob) -> tuple[int, str | None, pl.DataFrame, list[Mapping]]:
+    """Read a DBN file; return the record type, the schema, one row per record, and the mappings of instrument numbers.
 
     The frame has `line`, the record's number from 1, and the record's columns: prices int64 with 2^63 - 1 for none,
     sizes and sequence int64, times int64 (negative if undefined). A count of 0 and an unknown action or side are null.
-    Raises DataError for another version, a truncated file, and records of several types.
+    The schema is the metadata's, None if a live client wrote the file. Then mapping records give `symbol`, null for an
+    instrument without one. Raises DataError for another version, a truncated file, and records of several schemas.
     """
-    raw = blob.content
     metadata, start = _read_metadata(blob)
-    rtype = raw[start + 1] if len(raw) > start + 1 else None
-    if rtype is None:
-        raise DataError(f"{blob.name} contains no records: give a file with records.")
-    if rtype != MBO and rtype not in LEVELS:
-        raise DataError(f"{blob.name} contains {_describe_type(rtype)}; supported are MBO, MBP-1, TBBO and MBP-10.")
-    layout = make_record_dtype(rtype, ts_out=metadata.ts_out)
-    count, rest = divmod(len(raw) - start, layout.itemsize)
-    records = np.frombuffer(raw, layout, count, start)
-    foreign = (records["rtype"] != rtype) | (records["length"] != layout.itemsize // 4)
-    if foreign.any():
-        _refuse_foreign(blob, records, int(foreign.argmax()), start)
-    if rest:
-        at = start + count * layout.itemsize
-        raise DataError(
-            f"{blob.name} ends inside record {count + 1} (byte {at}), after {rest} of its {layout.itemsize} bytes: "
-            "it is cut short, or mixes record types; fetch it again."
-        )
-    return rtype, _copy_columns(records), _list_mappings(blob, metadata)
+    schema = None if metadata.schema is None else str(metadata.schema)
+    records = read_records(blob, start, ts_out=metadata.ts_out)
+    frame = _copy_columns(records)
+    if records.symbols:
+        frame = frame.with_columns(_find_live_symbols(records, frame["instrument_id"]))
+    return records.rtype, schema, frame, _list_mappings(blob, metadata)
+
+
+def _find_live_symbols(records: Records, ids: pl.Series) -> pl.Series:
+    """Find each record's symbol by the last mapping of its instrument before it, or else the first after it."""
+    constant: dict[int, str] = {}
+    symbols = None
+    for instrument, first, names in list_symbols(records):
+        constant[instrument] = names[0]
+        if len(names) > 1:
+            symbols = symbols if symbols is not None else np.full(len(ids), None, object)
+            rows = np.flatnonzero(ids.to_numpy() == instrument)
+            held = np.maximum(np.searchsorted(first, records.numbers[rows]) - 1, 0)
+            symbols[rows] = np.array(names, object)[held]
+    found = ids.replace_strict(constant, default=None, return_dtype=pl.String)
+    if symbols is not None:
+        found = pl.select(pl.coalesce(pl.lit(pl.Series(symbols, dtype=pl.String)), pl.lit(found))).to_series()
+    return found.alias("symbol")
 
 
 def resolve_symbols(frame: pl.DataFrame, mappings: list[Mapping], source: str) -> pl.DataFrame:
     """Add `symbol`: the mapping of the instrument's number on the UTC day of `ts_recv`, or the number itself.
 
+    A symbol that the frame has already stays.
+
     Raises DataError, with `source` as the file, if a number maps to two symbols on one day.
     """
+    if "symbol" in frame.columns:
+        if not frame["symbol"].has_nulls():
+            return frame
+        named = resolve_symbols(frame.drop("symbol"), mappings, source)["symbol"]
+        return frame.with_columns(pl.coalesce("symbol", pl.lit(named)).alias("symbol"))
     days = pl.col("ts_recv") // (86_400 * 1_000_000_000)
     used = frame.select("instrument_id", days.alias("day"))
     pairs = (
@@ -182,36 +178,24 @@ def _read_metadata(blob: Blob) -> tuple[Any, int]:
         ) from error
 
 
-def _refuse_foreign(blob: Blob, records: NDArray[Any], index: int, start: int) -> None:
-    at, itemsize, first = start + index * records.itemsize, records.itemsize, int(records["rtype"][0])
-    where = f"{blob.name}, record {index + 1} (byte {at})"
-    rtype, length = int(records["rtype"][index]), 4 * int(records["length"][index])
-    foreign, usual = _describe_type(rtype), _describe_type(first)
-    if rtype != first:
-        raise DataError(f"{where}: {foreign} among {usual}; keep one schema per file, or fetch it again.")
-    raise DataError(f"{where}, field length: {length} bytes where {usual} have {itemsize}; fetch the file again.")
-
-
-def _describe_type(rtype: int) -> str:
-    return f"records of type {rtype} ({_SCHEMAS.get(rtype, 'unknown')})"
-
-
-def _copy_columns(records: NDArray[Any]) -> pl.DataFrame:
-    n = len(records)
-    names = [name for name in records.dtype.names or () if name not in _UNUSED]
+def _copy_columns(records: Records) -> pl.DataFrame:
+    n, rows = len(records.rows), records.rows
+    names = [name for name in rows.dtype.names or () if is_used(name)]
     out: dict[str, NDArray[Any]] = {name: np.empty(n, _choose_dtype(name)) for name in names}
     for first in range(0, n, _BLOCK_RECORDS):
-        block = records[first : first + _BLOCK_RECORDS]
+        block = rows[first : first + _BLOCK_RECORDS]
         for name, values in out.items():
             part = block[name]
             values[first : first + _BLOCK_RECORDS] = (
                 part.view(np.int64) if part.dtype == np.uint64 and name[:3] == "ts_" else part
             )
+    enums = [(name, enum) for name, enum in (("action", ACTION), ("side", SIDE)) if name in out]
     frame = pl.DataFrame({name: values for name, values in out.items() if name not in ("action", "side")})
-    return frame.with_row_index("line", offset=1).with_columns(
-        *(_decode_letters(name, out[name], enum) for name, enum in (("action", ACTION), ("side", SIDE))),
-        *(pl.when(pl.col(c) != 0).then(pl.col(c)).alias(c) for c in names if c[4:7] == "ct_"),
-    )
+    return frame.select(
+        pl.Series("line", records.numbers.astype(np.uint32)),
+        pl.all(),
+        *(_decode_letters(name, out[name], enum) for name, enum in enums),
+    ).with_columns(pl.when(pl.col(c) != 0).then(pl.col(c)).alias(c) for c in names if c[4:7] == "ct_")
 
 
 def _choose_dtype(name: str) -> type:

@@ -2,7 +2,8 @@
 
 Files are CSV, DBN or Parquet, as for `databento`. A adds an order, C removes its size from one, M gives one a new price
 and size, R empties the book. A trade (T) and the fill of a resting order (F) do not change the book: a C with the
-removed size follows. Each trade, each clear, and each row that changes the shown levels is an event.
+removed size follows. Each trade, each clear, and each row that changes the shown levels is an event. The book is known
+from a clear or a snapshot on, with which each UTC day begins.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,9 +1,9 @@
-"""Databento MBP-10, and MBP-1 and TBBO as one level: https://databento.com/docs/schemas-and-data-formats/mbp-10.
+"""Databento MBP-10, MBP-1, TBBO, BBO, CMBP-1, CBBO and TCBBO: https://databento.com/docs/schemas-and-data-formats.
 
-Files are CSV, DBN or Parquet, also compressed with gzip or zstd. In CSV and Parquet, prices and times may be pretty
-(`233.67`, ISO 8601) or raw (1e-9 integers, ns). Columns may stand in any order; unknown ones are ignored. Rows keep the
-file's order, which is the feed's. DBN identifies instruments by number: a number without a symbol in the metadata is
-its own symbol.
+Files are CSV, DBN or Parquet, also compressed with gzip or zstd; DBN also as a live client writes it. In CSV and
+Parquet, prices and times may be pretty (`233.67`, ISO 8601) or raw (1e-9 integers, ns), see `columns`. Columns may
+stand in any order; unknown ones are ignored. Rows keep the file's order, which is the feed's. A file without symbols
+identifies instruments by number: the number is the symbol. `schemas` says when the quotes of each schema stood.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,5 +27,5 @@ READER = Reader(
     name="databento",
     config=FileDataset,
     read_feeds=read_feeds,
-    description="Databento MBP-10, MBP-1 and TBBO: CSV, DBN or Parquet",
+    description="Databento MBP-10, MBP-1, TBBO, BBO, CMBP-1 and CBBO: CSV, DBN or Parquet",
 )

@@ -15,12 +15,9 @@ from ofiml.data.feed import (
     split_by_symbol,
 )
 from ofiml.data.formats import dbn
-from ofiml.data.readers.databento.files import (
-    F_MAYBE_BAD_BOOK,
-    NEEDED,
-    check_one_book,
-    read_rows,
-)
+from ofiml.data.readers.databento.columns import EVENT_NAMES
+from ofiml.data.readers.databento.files import check_one_book, read_rows
+from ofiml.data.readers.databento.schemas import F_MAYBE_BAD_BOOK
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
 
@@ -35,6 +32,8 @@ _SHOWN = {
     "T": kernel.ALWAYS,
 }
 _SIDES = {"A": kernel.ASK, "B": kernel.BID, "N": kernel.NO_SIDE}
+# A single order that was never added may be a lost message; a book that existed before the file has more of them.
+_MIN_UNKNOWN_ORDERS = 2
 _SENTENCES = {
     "unknown_order": "the order is not in the book",
     "excess_size": "more is removed from the order than it has left",
@@ -76,6 +75,9 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
     """Build the events of a symbol, with a separate book for each instrument that it meant in turn."""
     parts: list[pl.DataFrame] = []
     for part in _split_by_instrument(rows):
+        part = _drop_unknown_book(part, checker)
+        if part.height == 0:
+            continue
         events, misfits = build_events(to_messages(part), levels)
         for cause, lines in misfits.items():
             checker.notice(cause, lines, _SENTENCES[cause])
@@ -85,6 +87,33 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
             events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
         parts.append(events)
     return pl.concat(parts)
+
+
+def _drop_unknown_book(rows: pl.DataFrame, checker: Checker) -> pl.DataFrame:
+    """Apply the policy `no_snapshot` to rows of one instrument before its book is known, which is at a clear.
+
+    Without a clear at the start the book is taken as empty, unless several rows before the first clear are of orders
+    that were never added: then the file starts in the middle of a day, and any level may hold orders from before it.
+    """
+    clears = (rows["action"] == "R").arg_true()
+    first = int(clears[0]) if clears.len() else rows.height
+    if first == 0:
+        return rows
+    _, misfits = build_events(to_messages(rows.head(first)), 1)
+    unknown = misfits.get("unknown_order")
+    if unknown is None or unknown.len() < _MIN_UNKNOWN_ORDERS:
+        checker.notes.append("the orders begin without a clear or a snapshot: the book is taken as empty before them")
+        return rows
+    policy = checker.policy.no_snapshot
+    if policy == "raise" or (policy == "drop" and not clears.len()):
+        raise DataError(
+            f"{checker.source}, {checker.place} {unknown[0]}, column order_id: this order was never added, nor were "
+            f"those of {unknown.len() - 1} later rows, so the file starts in the middle of a day and the book is not "
+            "known. Give the data from the start of the UTC day, which is a clear or a snapshot, or take the book as "
+            "empty at the start: dataset.policy.no_snapshot=keep."
+        )
+    checker.count("no_snapshot", first)
+    return rows if policy == "keep" else rows.slice(first)
 
 
 def _split_by_instrument(rows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -100,7 +129,7 @@ def _look_up(column: str, meanings: dict[str, int], other: int) -> pl.Expr:
 
 
 def _require_orders(names: list[str], source: str) -> int:
-    absent = [c for c in [*NEEDED, "order_id"] if c not in names]
+    absent = [c for c in [*EVENT_NAMES, "order_id"] if c not in names]
     if absent or "bid_px_00" in names:
         what = f"the column {absent[0]} is missing" if absent else "it has levels"
         raise DataError(f"{source}: {what}; give MBO. For MBP-10, MBP-1 and TBBO use dataset=databento.")

@@ -9,12 +9,15 @@ from ofiml.data.feed import (
     Feed,
     split_by_symbol,
 )
-from ofiml.data.formats import dbn
-from ofiml.data.readers.databento.files import (
-    NEEDED,
-    check_one_book,
-    list_level_columns,
-    read_rows,
+from ofiml.data.formats.dbn_records import LEVELS
+from ofiml.data.readers.databento.columns import list_level_columns
+from ofiml.data.readers.databento.files import check_one_book, read_rows
+from ofiml.data.readers.databento.schemas import (
+    BEFORE_TRADES,
+    is_consolidated,
+    list_needed,
+    list_notes,
+    split_quotes_from_trades,
 )
 from ofiml.errors import DataError
 
@@ -25,26 +28,34 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     Raises DataError for a missing column, a missing symbol of `dataset.symbols`, a symbol with rows of several books,
     and rows that the policy refuses.
     """
+    names: list[str] = []
 
-    def count_levels(names: list[str], source: str) -> int:
-        return _count_levels(names, source, dataset.levels)
+    def count_levels(columns: list[str], source: str) -> int:
+        names.extend(columns)
+        return _count_levels(columns, source, dataset.levels)
 
-    rows, levels, checker = read_rows(list(files), dataset, (dbn.MBP_1, dbn.MBP_10), count_levels)
+    rows, levels, checker = read_rows(list(files), dataset, tuple(LEVELS), count_levels)
+    before_trades = BEFORE_TRADES in rows.columns
+    notes = list_notes(names, before_trades=before_trades)
     for symbol, events, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
-        n_read = events.height + sum(its_checker.dropped.values())
-        yield Feed(symbol, check_one_book(events, symbol, its_checker), levels, n_read, its_checker)
+        n_dropped = sum(its_checker.dropped.values())
+        events = check_one_book(events, symbol, its_checker, consolidated=is_consolidated(names))
+        if before_trades:
+            events = split_quotes_from_trades(events, levels)
+        yield Feed(symbol, events, levels, events.height + n_dropped, its_checker, notes=notes)
 
 
 def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
     numbered = [int(m[1]) for c in names if (m := re.fullmatch(r"(?:bid|ask)_(?:px|sz)_(\d\d)", c))]
     n_levels = max(numbered, default=-1) + 1
     count = wanted or max(n_levels, 1)
-    absent = [
-        c for c in [*NEEDED, *list_level_columns(count, "px"), *list_level_columns(count, "sz")] if c not in names
-    ]
+    needed = [*list_needed(names), *list_level_columns(count, "px"), *list_level_columns(count, "sz")]
+    absent = [c for c in needed if c not in names]
     if absent:
         remedy = f"the file has {n_levels} levels; see dataset.levels" if n_levels else "give an MBP-10 CSV"
         if "order_id" in names and not n_levels:
             remedy = "if it is MBO, use dataset=databento_mbo"
+        if absent == ["action"]:
+            remedy = "give the file with all columns; of BBO and CBBO, keep rtype"
         raise DataError(f"{source}: the column {absent[0]} is missing ({len(absent)} in all); {remedy}.")
     return count
