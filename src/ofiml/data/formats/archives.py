@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from ofiml.data.feed import Blob
+from ofiml.data.feed import Blob, read_at_most, unpack_file
 from ofiml.errors import DataError
 
 MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
@@ -40,6 +40,25 @@ def read_files(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
         if len(content) > MAX_MEMBER:
             raise DataError(f"{blob.name}: {name} unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
     return contents
+
+
+def unpack_single(blob: Blob) -> Blob:
+    """Unpack a gzip or zstd file, or a zip with one file; return any other unchanged.
+
+    Raises DataError for a damaged or too large file, and for a zip with several files.
+    """
+    if not blob.content.startswith(b"PK\x03\x04"):
+        return unpack_file(blob)
+    entries = [path for path, _ in _list_zip(blob)]
+    if len(entries) != 1:
+        raise DataError(f"{blob.name} contains {len(entries)} files, not one: unpack it.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(blob.content)) as archive, archive.open(entries[0]) as stream:
+            return unpack_file(Blob(blob.name, read_at_most(stream.read, MAX_MEMBER, blob)))
+    except DataError:
+        raise
+    except Exception as error:
+        raise _make_error(blob, "zip", error) from error
 
 
 def _get_base_name(path: str) -> str:
