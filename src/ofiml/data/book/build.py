@@ -66,11 +66,13 @@ def build_events(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dic
     flags = set_last_flags(messages["flags"].to_numpy(), shown)
     columns = make_level_table(px, sz, ct, levels, rows)
     misfits = {cause: messages["line"].filter(pl.Series((effect & bit) != 0)) for cause, bit in _CAUSE_BITS.items()}
-    return events.with_columns(flags=pl.Series(flags), **columns), {cause: lines for cause, lines in misfits.items() if lines.len()}
+    return events.with_columns(flags=pl.Series(flags), **columns), {
+        cause: lines for cause, lines in misfits.items() if lines.len()
+    }
 
 
 def set_last_flags(flags: UInt8, shown: Int64) -> UInt8:
-    """Return the flags of the rows `shown` of the messages, with F_LAST at the last shown row of each exchange message."""
+    """Return the flags of the messages' rows `shown`, with F_LAST at the last shown row of each exchange message."""
     last = (flags & F_LAST) != 0
     group = np.cumsum(last) - last  # the exchange message of each row
     shown_group = group[shown]

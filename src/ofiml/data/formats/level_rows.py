@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ofiml.data.checks import Checker
 from ofiml.data.formats import decimals
+from ofiml.data.formats.csv import MAX_PRICE
 from ofiml.data.formats.off_step import OffStepSizes
 from ofiml.data.schema import LATEST, Int64
 
@@ -189,7 +190,7 @@ class Collector:
         if price == decimals.TOO_FINE:
             return f"the price {cells[0]!r:.60} has more than 9 decimals"
         if price == decimals.TOO_LARGE:
-            return f"the price {cells[0]!r:.60} is larger than {decimals.MAX_PRICE:,.0f}"
+            return f"the price {cells[0]!r:.60} is larger than {MAX_PRICE:,.0f}"
         if price <= 0:
             return f"the price {cells[0]!r:.60} is not a positive decimal number"
         if size == decimals.TOO_LARGE:

@@ -26,6 +26,7 @@ class OffStepSizes:
     size_unit: float
     sizes: list[tuple[str, int, Any, str]] = field(default_factory=list)  # source, line, price, size
     source: str = ""
+    place: str = "line"
 
     def encode(self, sizes: Int64, cells: Sequence[Any], lines: Int64, row_of: Int64, prices: Int64) -> None:
         """Replace TOO_FINE in `sizes` by codes, where the price is valid; `cells` alternate between price and size.
@@ -51,7 +52,7 @@ class OffStepSizes:
         own, _ = decimals.split_unit(self.size_unit)
         unit = f"1e-{max(own, *places):02d}" if max(own, *places) else "1"
         return DataError(
-            f"{source}, line {line}: the size {size!r:.40} at {price!r:.40} is not a multiple of "
+            f"{source}, {self.place} {line}: the size {size!r:.40} at {price!r:.40} is not a multiple of "
             f"dataset.size_unit={self.size_unit:g} ({len(self.sizes)} such sizes): set dataset.size_unit={unit}, "
             "which fits all sizes."
         )
@@ -76,5 +77,5 @@ class OffStepSizes:
         count = len(self.sizes)
         return events, [
             f"sizes that are not multiples of dataset.size_unit, all outside of the shown levels: {count} "
-            f"(first in line {line}: {size} at {price})"
+            f"(first in {self.place} {line}: {size} at {price})"
         ]

@@ -135,9 +135,20 @@ class Parser:
     def finish(self) -> Messages:
         """Return all parsed messages."""
         collectors = (self.depth, self.partial, self.ticker, self.trade, self.aggregate)
-        tables = set_times(*(c.make_rows() for c in collectors))
-        rows = [self.rows[i] for i in range(len(self.index))]
-        return Messages(list(self.index), self.depth_of, *tables, self.total, rows, self.ignored, self.off_step)
+        depth, partial, ticker, trade, aggregate = set_times(*(c.make_rows() for c in collectors))
+        return Messages(
+            symbols=list(self.index),
+            depth_of=self.depth_of,
+            depth=depth,
+            partial=partial,
+            ticker=ticker,
+            trade=trade,
+            aggregate=aggregate,
+            total=self.total,
+            rows=[self.rows[i] for i in range(len(self.index))],
+            ignored=self.ignored,
+            off_step=self.off_step,
+        )
 
     def _parse_message(self, line: int, recv: int, message: Any, text: bytes, *, clock: bool) -> None:
         stream = ""
@@ -164,7 +175,7 @@ class Parser:
             name = match[1].upper()
         symbol = self._number_symbol(name, kind)
         if kind == "depthUpdate":
-            self.depth_of.add(name)
+            self.depth_of.add(str(name))
         if symbol is None:
             self.ignored["other symbols"] += 1
             return
@@ -188,8 +199,8 @@ class Parser:
             self.trade.add(row, [[message.get("p"), message.get("q")]])
         elif kind == "full":
             bids, asks = _get_lists(message, "bids", "asks")
-            row = (*common, 1, None, _require(message, "lastUpdateId"), None, len(bids), len(asks))
-            self.depth.add(row, bids, asks)
+            ids = 1, None, _require(message, "lastUpdateId"), None
+            self.depth.add((*common, *ids, len(bids), len(asks)), bids, asks)
         elif kind == "partial":
             names = ("bids", "asks", "lastUpdateId") if "lastUpdateId" in message else ("b", "a", "u")
             bids, asks = _get_lists(message, *names[:2])

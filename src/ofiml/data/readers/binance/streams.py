@@ -6,23 +6,18 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book.levels import build_from_levels, drop_early_trades, make_single_row_events
-from ofiml.data.book.plan import make_messages
-from ofiml.data.book.trades import merge_trades_into_books, merge_trades_into_messages
+from ofiml.data.book.levels import drop_early_trades, make_single_row_events
+from ofiml.data.book.trades import merge_trades_into_books
 from ofiml.data.book.whole import make_whole_books
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats.archives import unpack_single
-from ofiml.data.formats.level_rows import NO_ID, LevelRows
-from ofiml.data.readers.binance.joining import plan_updates
+from ofiml.data.formats.level_rows import LevelRows
+from ofiml.data.readers.binance.depth import Events, build_from_depth
 from ofiml.data.readers.binance.messages import NO_SYMBOL, Messages, Parser
 from ofiml.data.readers.binance.partial import find_partial_books
 from ofiml.data.schema import NO_PRICE, SIDE
 from ofiml.errors import DataError
-
-_DEFAULT_LEVELS = 10
-
-Events = tuple[pl.DataFrame, int, list[str]]  # events, levels, notes
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
@@ -50,7 +45,8 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         trades = trades if trades.rows.height else messages.aggregate.select(number)
         messages.off_step.refuse(trades.sizes)
         if (own.rows["full"] == 0).any():
-            events, levels, more = _build_from_depth(own, trades, dataset, checker)
+            place = trades.rows["place"].to_numpy()
+            events, levels, more = build_from_depth(own, _make_trades(trades), place, dataset, checker)
         elif books.rows.height:
             events, levels, more = _build_from_books(books, trades, dataset, checker)
         else:
@@ -102,25 +98,6 @@ def _list_symbols(messages: Messages, depth: LevelRows, dataset: FileDataset, na
     return numbers
 
 
-def _build_from_depth(depth: LevelRows, trades: LevelRows, dataset: FileDataset, checker: Checker) -> Events:
-    levels = dataset.levels or _DEFAULT_LEVELS
-    depth = _set_missing_times(depth, checker)
-    plan, n_contained = plan_updates(depth, checker)
-    table, starts, at = make_messages(depth, plan)
-    place = depth.rows["place"].to_numpy()[at]
-    before = np.searchsorted(place, trades.rows["place"].to_numpy())
-    usable, before = drop_early_trades(_make_trades(trades), before, checker)
-    table = merge_trades_into_messages(table, usable, np.append(starts, table.height)[before])
-    events = build_from_levels(table, levels, checker, dataset.tick)
-    if not (events["bid_px_00"].is_not_null() & events["ask_px_00"].is_not_null()).any():
-        raise DataError(
-            f"{checker.source} contains no full book that its updates join, and its updates never show both best "
-            f"prices (with dataset.tick={dataset.tick:g} apart), so the book is unknown: add the full book (a REST "
-            "response in the stream, or NAME_snapshot.json), or check dataset.tick."
-        )
-    return events, levels, [f"updates already in the full book: {n_contained}"] if n_contained else []
-
-
 def _build_from_books(books: LevelRows, trades: LevelRows, dataset: FileDataset, checker: Checker) -> Events:
     last = books.rows["last"]
     newer = (last >= last.cum_max()).to_numpy()
@@ -134,21 +111,7 @@ def _build_from_books(books: LevelRows, trades: LevelRows, dataset: FileDataset,
     return merge_trades_into_books(states, usable, before, levels), levels, notes
 
 
-def _set_missing_times(depth: LevelRows, checker: Checker) -> LevelRows:
-    """Give full books without a time that of the next update. Raises DataError if there is no such update."""
-    recv, event, last, full = (depth.rows[c].to_numpy().copy() for c in ("recv", "event", "last", "full"))
-    for i in np.flatnonzero(recv == NO_ID):
-        later = np.flatnonzero((full[i:] == 0) & (last[i:] > last[i]))
-        if not len(later):
-            raise DataError(f"{checker.source} contains no update after {last[i]}, the last update in its full book.")
-        recv[i], event[i] = recv[i + later[0]], event[i + later[0]]
-    rows = depth.rows.with_columns(recv=pl.Series(recv), event=pl.Series(event))
-    return LevelRows(rows, depth.pairs, depth.prices, depth.sizes)
-
-
-def _build_from_ticker(
-    ticker: LevelRows, trades: LevelRows, dataset: FileDataset, checker: Checker
-) -> Events:
+def _build_from_ticker(ticker: LevelRows, trades: LevelRows, dataset: FileDataset, checker: Checker) -> Events:
     if dataset.levels not in (None, 1):
         raise DataError(f"{checker.source} contains bookTicker and no depthUpdate, so one level: set dataset.levels=1.")
     last = ticker.rows["last"]

@@ -15,17 +15,18 @@ def set_times(depth: LevelRows, *others: LevelRows) -> list[LevelRows]:
     without a recorded time both are `E`. A full book without any time gets that of the last message before it, or
     NO_ID if there is none.
     """
-    depth, *others = (_choose_times(table) for table in (depth, *others))
+    tables = [_choose_times(table) for table in (depth, *others)]
+    depth = tables[0]
     recv = depth.rows["recv"].to_numpy().copy()
     timeless = recv == NO_ID
     if timeless.any():
-        columns = [pl.concat([t.rows[c] for t in (depth, *others)]).to_numpy() for c in ("place", "recv")]
+        columns = [pl.concat([t.rows[c] for t in tables]).to_numpy() for c in ("place", "recv")]
         place, times = (column[np.argsort(columns[0])] for column in columns)
         latest = np.append(NO_ID, np.maximum.accumulate(times))
         recv[timeless] = latest[np.searchsorted(place, depth.rows["place"].to_numpy()[timeless])]
         event = np.where(timeless, recv, depth.rows["event"].to_numpy())
         depth.rows = depth.rows.with_columns(recv=pl.Series(recv), event=pl.Series(event))
-    return [depth, *others]
+    return tables
 
 
 def _choose_times(table: LevelRows) -> LevelRows:
