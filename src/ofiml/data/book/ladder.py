@@ -32,25 +32,36 @@ def _find_next(size: Int64, stamp: Int64, epoch: int, at: int, step: int) -> int
     return at
 
 
-def _find_worst_shown(size: Int64, stamp: Int64, epoch: int, best: int, step: int, levels: int) -> int:
-    """Return the rank of the last shown level of a side with at least `levels` levels."""
-    at = best
-    for _ in range(levels - 1):
-        at = _find_next(size, stamp, epoch, at + step, step)
-    return at
+def _insert_shown(top: Int64, shown: int, k: int, step: int) -> None:
+    """Insert rank `k` into the `shown` ranks of a side, best first; the last is lost if there is no room."""
+    i = min(shown, len(top) - 1)
+    while i > 0 and (top[i - 1] - k) * step > 0:
+        top[i] = top[i - 1]
+        i -= 1
+    top[i] = k
+
+
+def _remove_shown(top: Int64, shown: int, k: int, size: Int64, stamp: Int64, epoch: int, step: int, more: bool) -> None:
+    """Remove rank `k` from the `shown` ranks of a side; `more`: take in the next level of the book."""
+    last = top[shown - 1]
+    i = 0
+    while top[i] != k:
+        i += 1
+    for j in range(i, shown - 1):
+        top[j] = top[j + 1]
+    if more:
+        top[shown - 1] = _find_next(size, stamp, epoch, last + step, step)
 
 
 def _count_known(
-    size: Int64, stamp: Int64, epoch: int, count: int, best: int, bound: int, step: int, on_grid: UInt8, levels: int
+    size: Int64, stamp: Int64, epoch: int, top: Int64, shown: int, bound: int, step: int, on_grid: UInt8
 ) -> int:
     """Return the number of known levels of a side: those not beyond rank `bound`, and those that adjoin them."""
     known = 0
-    at = best
-    while known < min(count, levels) and (at - bound) * step <= 0:
+    while known < shown and (top[known] - bound) * step <= 0:
         known += 1
-        at = _find_next(size, stamp, epoch, at + step, step)
     at = bound
-    while known < levels:
+    while known < len(top):
         # `on_grid[k]` tells whether the price of rank k is one tick above that of rank k-1.
         adjacent = on_grid[at] if step < 0 else (on_grid[at + 1] if at + 1 < len(size) else 0)
         at += step
@@ -89,8 +100,7 @@ def run_py(
     stamp = np.zeros((2, n_prices), np.int64)
     epoch = np.ones(2, np.int64)
     count = np.zeros(2, np.int64)
-    best = np.zeros(2, np.int64)
-    worst = np.zeros(2, np.int64)  # of the shown levels; meaningful from `levels` levels on
+    top = np.zeros((2, levels), np.int64)  # the ranks of the shown levels, best first
     all_known = np.ones(2, np.int64)
     bound = np.full(2, -1, np.int64)  # the best rank that the other side has had since FORGET; -1 for none
     known = np.full(2, levels, np.int64)
@@ -120,31 +130,26 @@ def run_py(
                 if size[i] == 0 and all_known[s] != 0:
                     bits |= UNKNOWN
             else:
-                full = count[s] >= levels
-                is_shown = not full or (k - worst[s]) * step <= 0
+                shown = min(count[s], levels)
+                is_shown = shown < levels or (k - top[s, shown - 1]) * step <= 0
                 if is_shown:
                     bits |= CHANGED
                 if old == 0:
-                    if count[s] == 0 or (k - best[s]) * step < 0:
-                        best[s] = k
                     count[s] += 1
+                    if is_shown:
+                        _insert_shown(top[s], shown, k, step)
                 elif size[i] == 0:
                     count[s] -= 1
-                    if k == best[s] and count[s] > 0:
-                        best[s] = _find_next(own, own_stamp, now, k, step)
-                if is_shown and (old == 0 or size[i] == 0) and count[s] >= levels:
-                    worst[s] = _find_worst_shown(own, own_stamp, now, best[s], step, levels)
+                    if is_shown:
+                        _remove_shown(top[s], shown, k, own, own_stamp, now, step, count[s] >= levels)
         elif what == CLEAR_THROUGH:
             step = -1 if s == BID else 1
-            own, own_stamp, now = sizes[s], stamp[s], epoch[s]
-            while count[s] > 0 and (best[s] - k) * step <= 0:
-                own[best[s]] = 0
+            while count[s] > 0 and (top[s, 0] - k) * step <= 0:
+                shown = min(count[s], levels)
                 count[s] -= 1
+                sizes[s, top[s, 0]] = 0
+                _remove_shown(top[s], shown, top[s, 0], sizes[s], stamp[s], epoch[s], step, count[s] >= levels)
                 bits |= CHANGED
-                if count[s] > 0:
-                    best[s] = _find_next(own, own_stamp, now, best[s], step)
-            if count[s] >= levels:
-                worst[s] = _find_worst_shown(own, own_stamp, now, best[s], step, levels)
         changed = changed or bits & CHANGED != 0
 
         blind = False
@@ -153,13 +158,14 @@ def run_py(
                 known[one] = levels
                 if all_known[one] == 0:
                     step = -1 if one == BID else 1
-                    other = best[1 - one]
+                    other = top[1 - one, 0]
                     if count[1 - one] > 0 and (bound[one] < 0 or (other - bound[one]) * step > 0):
                         bound[one] = other
                     known[one] = 0
                     if bound[one] >= 0:
+                        shown = min(count[one], levels)
                         known[one] = _count_known(
-                            sizes[one], stamp[one], epoch[one], count[one], best[one], bound[one], step, on_grid, levels
+                            sizes[one], stamp[one], epoch[one], top[one], shown, bound[one], step, on_grid
                         )
             blind = known[0] + known[1] == 0
             if blind and show[i] == IF_CHANGED:
@@ -173,14 +179,11 @@ def run_py(
             restated[rows] = learnt
             before[0], before[1] = known[0], known[1]
             for one in range(2):
-                step = -1 if one == BID else 1
                 column = 0 if one == BID else levels
                 shown = min(count[one], known[one], levels)
-                at = best[one]
                 for m in range(levels):
                     if m < shown:
-                        if m > 0:
-                            at = _find_next(sizes[one], stamp[one], epoch[one], at + step, step)
+                        at = top[one, m]
                         px[column + m, rows], sz[column + m, rows] = price[at], sizes[one, at]
                     else:
                         px[column + m, rows], sz[column + m, rows] = MISSING, 0

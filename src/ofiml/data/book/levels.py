@@ -41,8 +41,8 @@ def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker, tic
     """Build events with `levels` levels from messages that set and clear levels.
 
     `messages` has MESSAGE_COLUMNS; `tick` is the price step, needed only after ladder.FORGET. Events and the flag
-    F_LAST are as in `build_events`. A row that states a book (F_SNAPSHOT) has side N, price null and size 0; so does a row at
-    which levels become known or unknown. Raises DataError if the policy for an unknown level does.
+    F_LAST are as in `build_events`. A row that states a book (F_SNAPSHOT) has side N, price null and size 0; so does a
+    row at which levels become known or unknown. Raises DataError if the policy for an unknown level does.
     """
     n = messages.height
     op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))

@@ -30,9 +30,7 @@ def split_lines(blob: Blob) -> Iterator[tuple[int, int, bytes | Any]]:
     Raises DataError for an empty file and a list that is not JSON.
     """
     content = blob.content.removeprefix(b"\xef\xbb\xbf")
-    start = content[:1000].lstrip()[:1]
-    if not start and not content.strip():
-        raise DataError(f"{blob.name} is empty: give a file with messages.")
+    start = find_start(blob)
     if start == b"[":
         entries = _read_list(content, blob.name)
         yield from ((i, NO_TIME, entry) for i, entry in enumerate(entries, start=1))
@@ -46,15 +44,33 @@ def split_lines(blob: Blob) -> Iterator[tuple[int, int, bytes | Any]]:
                 yield line, NO_TIME, text
         return
     for line, text in enumerate(io.BytesIO(content), start=1):
-        stamp, _, body = text.partition(b" ")
-        # The usual stamp first: a pattern takes four times as long.
-        if len(stamp) == 19 and stamp.isdigit() and (recv := int(stamp)) <= LATEST:
-            yield line, recv, body
-        elif text.strip():
-            yield (line, *_split_stamp(text))
+        if text.strip():
+            yield (line, *split_stamp(text))
 
 
-def _split_stamp(text: bytes) -> tuple[int, bytes | Unreadable]:
+def find_start(blob: Blob) -> bytes:
+    """Return the first byte of the messages: a bracket of a list, a brace, or what stands before the first message.
+
+    Raises DataError for an empty file.
+    """
+    start = blob.content[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] or blob.content.strip()[:1]
+    if not start:
+        raise DataError(f"{blob.name} is empty: give a file with messages.")
+    return start
+
+
+def has_a_message_per_line(blob: Blob) -> bool:
+    """Return whether the file is neither a list nor one message over several lines. Raises as `find_start`."""
+    start = find_start(blob)
+    return start != b"[" and not (start == b"{" and _is_one_object(blob.content.removeprefix(b"\xef\xbb\xbf")))
+
+
+def split_stamp(text: bytes) -> tuple[int, bytes | Unreadable]:
+    """Return the local time (ns) before a message, and the message's text, or Unreadable for no local time."""
+    stamp, _, body = text.partition(b" ")
+    # The usual stamp first: a pattern takes four times as long.
+    if len(stamp) == 19 and stamp.isdigit() and (recv := int(stamp)) <= LATEST:
+        return recv, body
     stamp, *rest = _SEPARATOR.split(text.strip(), maxsplit=1)
     match = _STAMP.fullmatch(stamp)
     recv = NO_TIME

@@ -147,6 +147,10 @@ class Collector:
         if len(self.levels) > _CHUNK_CELLS // 2 or len(self.rows) > _CHUNK_CELLS:
             self.flush()
 
+    def add_converted(self, rows: Int64, pairs: Int64, prices: Int64, sizes: Int64) -> None:
+        """Add rows that another parser has checked and converted; `rows` has a column for each field."""
+        self.chunks.append((rows, pairs, prices, sizes))
+
     def flush(self) -> None:
         """Check and convert the rows so far. Raises DataError for the first fault, unless the policy drops it."""
         if not self.rows:
@@ -204,4 +208,8 @@ class Collector:
         empty = (np.empty((0, len(names)), np.int64), *(np.empty(0, np.int64) for _ in range(3)))
         rows, pairs, prices, sizes = (np.concatenate(part) for part in zip(empty, *self.chunks, strict=True))
         self.chunks = []
-        return LevelRows(pl.DataFrame({n: rows[:, i] for i, n in enumerate(names)}), pairs, prices, sizes)
+        table = LevelRows(pl.DataFrame({n: rows[:, i] for i, n in enumerate(names)}), pairs, prices, sizes)
+        place = rows[:, names.index("place")] if "place" in names else rows[:, 0]
+        if (place[1:] < place[:-1]).any():  # converted chunks were added out of order
+            return table.take(np.argsort(place, kind="stable"))
+        return table

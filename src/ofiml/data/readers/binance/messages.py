@@ -1,7 +1,7 @@
 """Binance's JSON messages as columns: depth updates, full and partial books, best quotes, trades.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams and the page for spot.
-Most messages of a stream are of few kinds, so the loop over them does little: values are checked later, by column.
+The usual lines are scanned as bytes (`scan`); this module parses all others.
 """
 
 import re
@@ -9,11 +9,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
-from ofiml.data.formats.json_lines import NO_TIME, Unreadable, parse_message, split_lines
+from ofiml.data.formats.json_lines import (
+    NO_TIME,
+    Unreadable,
+    find_start,
+    has_a_message_per_line,
+    parse_message,
+    split_lines,
+    split_stamp,
+)
 from ofiml.data.formats.level_rows import (
     Collector,
     Field,
@@ -24,7 +33,9 @@ from ofiml.data.formats.level_rows import (
     check_times,
 )
 from ofiml.data.formats.off_step import OffStepSizes
+from ofiml.data.readers.binance import scan, values
 from ofiml.data.readers.binance.times import set_times
+from ofiml.data.schema import Int64
 
 NO_SYMBOL = -1
 
@@ -32,7 +43,6 @@ NO_SYMBOL = -1
 _PARTIAL = re.compile(r"([^@]+)@depth\d")
 _ON_THE_BOOK: Final = (None, "MARKET")  # `X` of other trades: insurance fund, ADL, NA
 _TICKER_KEYS = {"u", "s", "b", "B", "a", "A"}
-_DATA = b',"data":{'
 
 _ID, _TIME = "is not an update or trade id", "is not a time in ms or µs (13 or 16 digits)"
 # `place` counts messages across all files, `recv` is the local time.
@@ -90,7 +100,6 @@ class Parser:
     trade: Collector = field(init=False)
     aggregate: Collector = field(init=False)
     with_depth: set[int] = field(default_factory=set)  # symbols whose bookTicker repeats the depth
-    skipped: dict[bytes, int] = field(default_factory=dict)  # heads of wrapped bookTicker messages -> such symbols
     total: int = 0
     depth_of: set[str] = field(default_factory=set)  # symbols with depth updates, also excluded ones
 
@@ -111,26 +120,70 @@ class Parser:
         Raises DataError for an empty file and, if the policy does, for an unreadable message.
         """
         self.off_step.source = blob.name
-        skipped = self.skipped
-        for line, recv, message in split_lines(blob):
-            self.total += 1
-            try:
-                if type(message) is bytes:
-                    # A bookTicker that repeats the depth needs no parsing if it is whole.
-                    symbol = skipped.get(message[: message.find(_DATA)]) if skipped else None
-                    if symbol is not None and message.rstrip()[-2:] == b"}}" and message.count(b"{") == 2:
-                        self.rows[symbol] += 1
-                        self.ignored["bookTicker"] += 1
-                        continue
-                    self._parse_message(line, recv, parse_message(message), message, clock=clock)
-                elif isinstance(message, Unreadable):
-                    raise message
-                else:
-                    self._parse_message(line, recv, message, b"", clock=clock)
-            except Unreadable as error:
-                self.checker.notice("unreadable", pl.Series([line]), str(error))
+        if clock and has_a_message_per_line(blob):
+            self._parse_lines(blob)
+        else:
+            for line, recv, message in split_lines(blob):
+                self.total += 1
+                self._parse(line, recv, message, clock=clock)
         for collector in (self.depth, self.partial, self.ticker, self.trade, self.aggregate):
             collector.flush()  # before the next file: faults name this one
+
+    def _parse_lines(self, blob: Blob) -> None:
+        """Parse a file with a message per line: the usual lines by a scan, the others one by one."""
+        content = blob.content.removeprefix(b"\xef\xbb\xbf")
+        stamped = find_start(blob) != b"{"
+        scanned = scan.scan_lines(content, self.size_unit, stamped=stamped)
+        before = self.total
+        # Symbols are numbered in the order of their first message, and a best quote may stand before the depth.
+        first_lines = scanned.symbols[:, scan.FIRST_LINE].tolist()
+        depth_lines = scanned.symbols[:, scan.FIRST_DEPTH].tolist()
+        waiting = sorted(range(len(first_lines)), key=first_lines.__getitem__)
+        with_depth = sorted((line, k) for k, line in enumerate(depth_lines) if line)
+        numbers = np.full(len(first_lines), NO_SYMBOL)
+
+        def number_symbols(until: int | None) -> None:
+            while waiting and (until is None or first_lines[waiting[0]] < until):
+                k = waiting.pop(0)
+                number = self._number_symbol(scanned.names[k], "")
+                numbers[k] = NO_SYMBOL if number is None else number
+            while with_depth and (until is None or with_depth[0][0] < until):
+                k = with_depth.pop(0)[1]
+                self.depth_of.add(scanned.names[k])
+                if numbers[k] != NO_SYMBOL:
+                    self.with_depth.add(int(numbers[k]))
+
+        for line, place, start, end in scanned.left.tolist():
+            number_symbols(line)
+            self.total = before + place
+            text = content[start:end]
+            recv, message = split_stamp(text) if stamped else (NO_TIME, text)
+            self._parse(line, recv, message, clock=True)
+        number_symbols(None)
+        self.total = before + scanned.total
+        self._add_scanned(scanned, numbers, before)
+
+    def _add_scanned(self, scanned: scan.Scan, numbers: Int64, before: int) -> None:
+        """Add the rows of a scan whose symbols have these `numbers`, after `before` messages of other files."""
+        of_symbol = np.bincount(scanned.rows[:, values.SYMBOL], minlength=len(numbers))
+        for number, count, quotes in zip(numbers, of_symbol, scanned.symbols[:, scan.QUOTES], strict=True):
+            if number == NO_SYMBOL:
+                self.ignored["other symbols"] += int(count + quotes)
+            else:
+                self.rows[int(number)] += int(count + quotes)
+                self.ignored["bookTicker"] += int(quotes)
+        depth, trades = scan.split_rows(scanned, numbers, before)
+        self.depth.add_converted(*depth)
+        self.trade.add_converted(*trades)
+
+    def _parse(self, line: int, recv: int, message: Any, *, clock: bool) -> None:
+        try:
+            if isinstance(message, Unreadable):
+                raise message
+            parsed = parse_message(message) if type(message) is bytes else message
+            self._parse_message(line, recv, parsed, clock=clock)
+        except Unreadable as error:
+            self.checker.notice("unreadable", pl.Series([line]), str(error))
 
     def finish(self) -> Messages:
         """Return all parsed messages."""
@@ -150,7 +203,7 @@ class Parser:
             off_step=self.off_step,
         )
 
-    def _parse_message(self, line: int, recv: int, message: Any, text: bytes, *, clock: bool) -> None:
+    def _parse_message(self, line: int, recv: int, message: Any, *, clock: bool) -> None:
         stream = ""
         if type(message) is dict and "data" in message and "stream" in message:
             stream, message = str(message["stream"]), message["data"]
@@ -182,8 +235,6 @@ class Parser:
         self.rows[symbol] += 1
         if kind == "bookTicker" and symbol in self.with_depth:
             self.ignored["bookTicker"] += 1
-            if stream.endswith("@bookTicker") and text:
-                self.skipped[text[: text.find(_DATA)]] = symbol
             return
         sent, happened = (message.get("E"), message.get("T")) if clock else (None, None)
         if clock and recv == NO_TIME and sent is None and happened is None and kind != "full":
