@@ -285,6 +285,9 @@ def test_levels_without_a_full_book_are_unknown_until_they_are_seen(tmp_path, po
 
 def test_a_book_that_never_becomes_known_is_refused(tmp_path):
     path = stream(tmp_path / "x.txt", *SEEN[:3])
+    alone = stream(tmp_path / "alone.txt", SEEN[0])
+    with pytest.raises(DataError, match=r"alone\.txt contains no full book"):
+        read(alone)
     for policy in ("drop", "keep"):
         with pytest.raises(DataError, match=r"x\.txt contains no full book that its updates join.*the book is unknown"):
             read(path, policy={"no_snapshot": policy})

@@ -236,6 +236,8 @@ def test_t_depth(tmp_path):
     assert s.quality.notes == ["the files have no column pu, so missing updates cannot be detected"]
     check_t_depth(read(path.with_name(path.name.replace("update", "snap"))))
     check_t_depth(read(tmp_path / "*.csv"))
+    check_t_depth(read(write_t_depth(tmp_path, {p: c.replace(b",", b" , ") for p, c in T_DEPTH.items()})))
+    write_t_depth(tmp_path)
     packed = tmp_path / "x.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for part, content in T_DEPTH.items():

@@ -1,6 +1,7 @@
 """hftbacktest's arrays: a book by hand, both views of time, unknown levels, and every kind of damage."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -148,7 +149,11 @@ def test_damage_is_named_or_dropped(tmp_path, column, value, what):
 def test_files_that_are_something_else(tmp_path):
     path = tmp_path / "x.npz"
     orders = array([(10 | BUY, 0, 100.0, 1.0)])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("data", b"x")
     for content, what in (
+        (buffer.getvalue(), "it contains other files"),
         (b"", "no npz or npy of hftbacktest, or damaged"),
         (pack()[:100], "no npz or npy of hftbacktest, or damaged"),
         (pack(data=np.array([{}, []], object)), "no npz or npy of hftbacktest, or damaged"),

@@ -47,12 +47,13 @@ def make_messages(depth: LevelRows, plan: Plan) -> tuple[pl.DataFrame, Int64, In
     part, step = np.array(plan.part, np.int64), np.array(plan.step, np.int64)
     at, states, clears = (np.array(x) for x in (plan.at, plan.states, plan.clears))
     starts = np.cumsum(depth.pairs) - depth.pairs
-    count = np.where(part < 0, 1, depth.pairs[part])
+    count = np.where(part < 0, 1, depth.pairs[np.maximum(part, 0)])
     step_of, part_of = np.repeat(step, count), np.repeat(part, count)
     within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     empties = part_of < 0
-    pair = np.where(empties, 0, starts[part_of] + within)
-    bid = within < depth.rows["bids"].to_numpy()[part_of]
+    message = np.where(empties, 0, part_of)
+    pair = np.where(empties, 0, starts[message] + within)
+    bid = within < depth.rows["bids"].to_numpy()[message]
     side = np.where(empties, kernel.NO_SIDE, np.where(bid, kernel.BID, kernel.ASK)).astype(np.uint8)
     prices, sizes = (x if len(x) else np.zeros(1, np.int64) for x in (depth.prices, depth.sizes))
     end = np.append(step_of[1:] != step_of[:-1], True)[: len(step_of)]

@@ -33,7 +33,8 @@ _HEADERS = {
 
 def is_t_depth(content: bytes) -> bool:
     """Return whether the bytes are T_DEPTH, by the header line, or by its cells where there is none."""
-    cells = content[:1000].lstrip(b"\xef\xbb\xbf").partition(b"\n")[0].strip().split(b",")
+    line = content[:1000].removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0]
+    cells = [cell.strip(b' \t\r"') for cell in line.split(b",")]
     if b"last_update_id" in cells:
         return True
     return len(cells) in _HEADERS and (b"set" in cells or b"snap" in cells)

@@ -100,6 +100,8 @@ def _read_array(blob: Blob) -> Array:
     except Exception as error:  # numpy and zlib raise exceptions of many types for damage
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{blob.name} is no npz or npy of hftbacktest, or damaged ({reason:.200}).") from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{blob.name} is no npz or npy of hftbacktest: it contains other files.")
     if array.dtype.names is None and array.ndim == 2:
         raise DataError(
             f"{blob.name} is an array of {array.shape[1]} columns without names, as hftbacktest 1 wrote: convert it "
