@@ -1,7 +1,7 @@
 """Speed of readers and of the book builder, as ratios from one run: `make bench`.
 
 Readers are compared with what no reader can avoid: polars reading the same columns of the same CSV, numpy copying the
-columns of the same records. The builder is
+columns of the same records, orjson parsing the same lines. The builder is
 one kernel on one thread, numbering the orders included; its peers are a plain-Python book of dicts, and the limit is
 copying what it writes. Each figure is the best of several repeats. The data are simulated and written for the
 occasion.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +29,7 @@ from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import dbn
+from ofiml.data.readers.binance import streams as binance
 from ofiml.data.readers.databento import mbp as databento
 from ofiml.data.readers.itch import messages as itch
 from ofiml.data.readers.lobster import days as lobster
@@ -36,6 +38,7 @@ from ofiml.data.sessions import _cut_sessions
 from ofiml.data.writers.vendors import to_dbn
 
 ROWS, LEVELS = 300_000, 10
+MESSAGES = 100_000
 
 
 def order_stream(count: int, seed: int = 0) -> pl.DataFrame:
@@ -163,6 +166,7 @@ def main() -> None:
         "the reader takes",
     )
     _dbn(dataset, feed)
+    _binance(dataset)
 
 
 def _dbn(dataset: FileDataset, feed: Feed) -> None:
@@ -221,6 +225,28 @@ def _lobster(dataset: FileDataset) -> None:
     )
 
 
+def _binance(dataset: FileDataset) -> None:
+    """Held against orjson parsing each line, whose values nothing uses, by CPU time."""
+    stream = Blob("stream.txt", _as_stream())
+    dataset = replace(dataset, name="binance", tick=0.1, size_unit=0.001, policy=Policy(clock="keep"))
+    count = stream.content.count(b"\n")
+
+    cpu = time.process_time
+
+    def parsed() -> None:
+        for line in io.BytesIO(stream.content):
+            orjson.loads(line.partition(b" ")[2])
+
+    table(
+        f"Binance: {count:,} messages of a stream, {len(stream.content) / 1e6:.0f} MB",
+        [
+            ("binance reader", count, best(lambda: list(binance.read_feeds([stream], dataset)), 10, cpu)),
+            ("orjson.loads of each line", count, best(parsed, 10, cpu)),
+        ],
+        "the reader takes",
+    )
+
+
 def _itch(dataset: FileDataset) -> None:
     """Hold the reader against reading the file, and show the memory that it needs."""
     n = 3_000_000
@@ -254,6 +280,42 @@ def _itch(dataset: FileDataset) -> None:
             ],
             "the reader takes",
         )
+
+
+def _as_stream() -> bytes:
+    """As Binance's perpetuals send it: 7 % depth updates of 60 levels, 23 % trades, 70 % best quotes."""
+    rng = np.random.default_rng(0)
+    kinds = rng.random(MESSAGES)
+    mid, last, lines = 600_000, 10**12, []
+    sides = [[[f"{(mid - sign * k) / 10:.1f}0", f"{k}.000"] for k in range(1, 1001)] for sign in (1, -1)]
+    for i, kind in enumerate(kinds):
+        t = 1_723_161_255_000 + 4 * i
+        if i == 0:
+            message: dict[str, Any] = {"lastUpdateId": last, "bids": sides[0], "asks": sides[1], "E": t, "T": t}
+            lines.append(b"%d000000 %b" % (t, orjson.dumps(message)))
+            continue
+        if kind < 0.07:
+            distance = np.ceil(rng.exponential(200.0, (2, 30))).astype(np.int64)
+            sizes = rng.integers(0, 9_000, (2, 30)) * (rng.random((2, 30)) < 0.7)
+            bids, asks = (
+                [
+                    [f"{(mid - sign * d) / 10:.1f}0", f"{q / 1000:.3f}"]
+                    for d, q in zip(distance[s], sizes[s], strict=True)
+                ]
+                for s, sign in ((0, 1), (1, -1))
+            )
+            data = {"e": "depthUpdate", "E": t, "T": t, "s": "BTCUSDT", "U": last + 1, "u": last + 60, "pu": last}
+            data |= {"b": bids, "a": asks}
+            last += 60
+        elif kind < 0.3:
+            data = {"e": "trade", "E": t, "T": t, "s": "BTCUSDT", "t": i, "p": f"{mid / 10:.1f}0", "q": "0.006"}
+            data |= {"X": "MARKET", "m": bool(i % 2)}
+        else:
+            data = {"e": "bookTicker", "u": last, "s": "BTCUSDT", "b": "59999.90", "B": "2.507", "a": "60000.10"}
+            data |= {"A": "2.510", "T": t, "E": t}
+        name = {"depthUpdate": "depth@0ms"}.get(str(data["e"]), str(data["e"]))
+        lines.append(b"%d000000 %b" % (t, orjson.dumps({"stream": f"btcusdt@{name}", "data": data})))
+    return b"\n".join(lines) + b"\n"
 
 
 def _as_csv(events: pl.DataFrame) -> bytes:

@@ -195,6 +195,7 @@ def test_every_own_reader_has_a_yaml_a_description_and_a_row_in_the_docs():
         assert READERS[name].description
     assert [name for name in READERS.list_own() if READERS[name].book_from_messages] == [
         "databento_mbo",
+        "hftbacktest",
         "itch",
         "tardis",
     ]

@@ -18,7 +18,18 @@ from ofiml.data.readers.algoseek import AlgoseekDataset
 from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.writers.vendors import to_dbn
 from tests.books import random_session
-from tests.data import test_algoseek, test_binance, test_databento, test_itch, test_quotes, test_tardis
+from tests.data import (
+    test_algoseek,
+    test_binance,
+    test_binance_depth,
+    test_bybit,
+    test_ccxt,
+    test_databento,
+    test_hftbacktest,
+    test_itch,
+    test_quotes,
+    test_tardis,
+)
 from tests.golden.test_aapl import file_dataset
 
 Files = dict[str, bytes]
@@ -292,6 +303,17 @@ def _samples() -> Iterator[Sample]:
     updates = [test_binance.spot(m) for m in messages if m.get("e") == "depthUpdate"]
     pair = {"a_update.json": json.dumps(updates).encode(), "a_snapshot.json": json.dumps(test_binance.BOOK).encode()}
     yield Sample("binance_pair", "json", pair, as_is, "a_update.json", binance, unpacks=True)
+    t_depth = {f"a_depth_{part}.csv": content for part, content in test_binance_depth.T_DEPTH.items()}
+    yield Sample("binance_t_depth", "csv", t_depth, as_is, "a_depth_update.csv", binance, unpacks=True)
+    books = [test_binance_depth.partial(i) for i in range(1, 9)]
+    partial = _joined(*(f"{(test_binance.START + i) * 1000} {json.dumps(m)}" for i, m in enumerate(books)))
+    yield Sample("binance_partial", "json", {"x.txt": partial}, as_is, "x.txt", binance, unpacks=True)
+    bybit = _joined(*map(json.dumps, test_bybit.STREAM))
+    yield Sample("bybit", "json", {"x.data": bybit}, zipped, "days.zip", _plain("bybit", **_CRYPTO))
+    lines = _joined(*map(json.dumps, test_ccxt.BOOKS))
+    yield Sample("ccxt", "json", {"x.jsonl": lines}, as_is, "x.jsonl", _plain("ccxt", **_CRYPTO), unpacks=True)
+    hft = _plain("hftbacktest", **_CRYPTO | {"tick": 0.1})
+    yield Sample("hftbacktest", "binary", {"x.npz": test_hftbacktest.pack()}, as_is, "x.npz", hft)
     tardis = _plain("tardis", **_CRYPTO)
     names = {k: test_tardis.NAME.format(k) for k in ("incremental_book_L2", "book_snapshot_5", "trades")}
     trades = _joined(test_tardis.TRADE_HEADER, *test_tardis.trades())

@@ -41,7 +41,7 @@ class Policy:
     excess_size: str = "keep"  # a cancel or trade of more than the order's remaining size
     order_twice: str = "keep"  # a new order with the id of a resting order
     swept_level: str = "keep"  # a level that a later message proves to be gone
-    no_snapshot: str = "drop"  # updates before the first full book
+    no_snapshot: str = "drop"  # updates and trades while the book is unknown
 
     def choices(self, cause: str) -> tuple[str, ...]:
         """List the possible policies of a cause."""

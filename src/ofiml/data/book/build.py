@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ofiml.data.book import kernel
 from ofiml.data.schema import (
@@ -9,8 +10,11 @@ from ofiml.data.schema import (
     F_LAST,
     SIDE,
     TIME,
+    Int64,
     make_level_columns,
 )
+
+UInt8 = NDArray[np.uint8]
 
 MESSAGE_COLUMNS: dict[str, pl.DataType] = {
     "line": pl.UInt32(),  # the message's line in its file
@@ -59,23 +63,37 @@ def build_events(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dic
     shown = row_of[:rows]
     if rows < n:
         events = events[shown]
-    last = (messages["flags"].to_numpy() & F_LAST) != 0
+    flags = set_last_flags(messages["flags"].to_numpy(), shown)
+    columns = make_level_table(px, sz, ct, levels, rows)
+    misfits = {cause: messages["line"].filter(pl.Series((effect & bit) != 0)) for cause, bit in _CAUSE_BITS.items()}
+    return events.with_columns(flags=pl.Series(flags), **columns), {
+        cause: lines for cause, lines in misfits.items() if lines.len()
+    }
+
+
+def set_last_flags(flags: UInt8, shown: Int64) -> UInt8:
+    """Return the flags of the messages' rows `shown`, with F_LAST at the last shown row of each exchange message."""
+    last = (flags & F_LAST) != 0
     group = np.cumsum(last) - last  # the exchange message of each row
     shown_group = group[shown]
-    ends = np.append(shown_group[1:] != shown_group[:-1], True)[:rows]
+    ends = np.append(shown_group[1:] != shown_group[:-1], True)[: len(shown)]
     complete = shown_group < int(last.sum())  # the file may end inside a message
-    flags = events["flags"].to_numpy() & ~np.uint8(F_LAST) | (ends & complete) * np.uint8(F_LAST)
-    columns: dict[str, pl.Series] = {"flags": pl.Series(flags)}
+    return flags[shown] & ~np.uint8(F_LAST) | (ends & complete) * np.uint8(F_LAST)
+
+
+def make_level_table(px: Int64, sz: Int64, ct: Int64 | None, levels: int, rows: int) -> dict[str, pl.Series]:
+    """Make the level columns of the event schema from a kernel's output; counts are 0 if the feed states none."""
+    columns = {}
     for m in range(levels):
         for name, dtype in make_level_columns(m).items():
-            source = {"px": px, "sz": sz, "ct": ct}[name[4:6]][m + levels * (name[0] == "a"), :rows]
-            values = pl.Series(source)
-            missing = px[m + levels * (name[0] == "a"), :rows] == kernel.MISSING
+            at = m + levels * (name[0] == "a")
+            source = {"px": px, "sz": sz, "ct": ct}[name[4:6]]
+            values = pl.Series(np.zeros(rows, np.int64) if source is None else source[at, :rows])
+            missing = px[at, :rows] == kernel.MISSING
             if missing.any():
                 values = pl.select(pl.when(pl.lit(pl.Series(~missing))).then(pl.lit(values))).to_series()
             columns[name] = values.cast(dtype)
-    misfits = {cause: messages["line"].filter(pl.Series((effect & bit) != 0)) for cause, bit in _CAUSE_BITS.items()}
-    return events.with_columns(**columns), {cause: lines for cause, lines in misfits.items() if lines.len()}
+    return columns
 
 
 def _number_ids(ids: pl.Series) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Books of feeds with sizes by price: the functions that their readers share."""
 
+import numpy as np
 import polars as pl
 
-from ofiml.data.book.build import build_events
+from ofiml.data.book import kernel, ladder
+from ofiml.data.book.build import make_level_table, set_last_flags
 from ofiml.data.checks import Checker
 from ofiml.data.schema import (
     ACTION,
@@ -12,6 +14,7 @@ from ofiml.data.schema import (
     TIME,
     Int64,
 )
+from ofiml.units import PRICE_SCALE
 
 
 def make_single_row_events(
@@ -34,21 +37,52 @@ def make_single_row_events(
     )
 
 
-def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker) -> pl.DataFrame:
-    """Build events from messages that set and clear levels.
+def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker, tick: float | None = None) -> pl.DataFrame:
+    """Build events with `levels` levels from messages that set and clear levels.
 
-    A row that states a whole book (F_SNAPSHOT) has side N, price null and size 0. Raises DataError if the policy for
-    an unknown level does.
+    `messages` has MESSAGE_COLUMNS; `tick` is the price step, needed only after ladder.FORGET. Events and the flag
+    F_LAST are as in `build_events`. A row that states a book (F_SNAPSHOT) has side N, price null and size 0; so does a
+    row at which levels become known or unknown. Raises DataError if the policy for an unknown level does.
     """
-    events, misfits = build_events(messages, levels)
-    for cause, lines in misfits.items():
-        checker.notice(cause, lines, "the removed level is not in the book")
-    stated = (pl.col("flags") & F_SNAPSHOT) != 0
+    n = messages.height
+    op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
+    price, size = (messages[c].fill_null(0).to_numpy() for c in ("price", "size"))
+    grid, rank = _rank_prices(price)
+    on_grid = np.zeros(len(grid), np.uint8)
+    if tick is not None:
+        on_grid[1:] = np.diff(grid) == round(tick * PRICE_SCALE)
+    row_of, effect = np.empty(n, np.int64), np.empty(n, np.uint8)
+    max_rows = int((show != kernel.NEVER).sum())
+    restated = np.empty(max_rows, np.uint8)
+    px, sz = (np.empty((2 * levels, max_rows), np.int64) for _ in range(2))
+    rows = ladder.run(op, side, rank, size, show, on_grid, grid, levels, row_of, effect, restated, px, sz)
+    for cause, bit, what in (
+        ("unknown_order", kernel.UNKNOWN, "the removed level is not in the book"),
+        ("no_snapshot", ladder.BLIND, "an update without a known book"),
+    ):
+        misfits = (effect & bit) != 0
+        if misfits.any():
+            checker.notice(cause, messages["line"].filter(pl.Series(misfits)), what)
+    shown = row_of[:rows]
+    names = ["line", "ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence"]
+    events = messages.select(names)[shown]
+    flags = set_last_flags(messages["flags"].to_numpy(), shown) | restated[:rows] * np.uint8(F_SNAPSHOT)
+    stated = pl.Series((flags & F_SNAPSHOT) != 0) & (events["action"] != "T")
     return events.with_columns(
         pl.when(stated).then(pl.lit("N").cast(SIDE)).otherwise("side").alias("side"),
         pl.when(~stated).then("price").alias("price"),
         pl.when(stated).then(0).otherwise("size").alias("size"),
+        flags=pl.Series(flags),
+        **make_level_table(px, sz, None, levels, rows),
     )
+
+
+def _rank_prices(price: Int64) -> tuple[Int64, Int64]:
+    """Return the sorted distinct prices (at least one), and the rank of each."""
+    if not len(price):
+        return np.zeros(1, np.int64), np.zeros(0, np.int64)
+    grid, rank = np.unique(price, return_inverse=True)
+    return grid, rank.astype(np.int64)
 
 
 def drop_early_trades(trades: pl.DataFrame, before: Int64, checker: Checker) -> tuple[pl.DataFrame, Int64]:

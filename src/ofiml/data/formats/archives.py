@@ -1,16 +1,19 @@
 """Files of a zip or 7z archive by base name, read into memory. Nothing is written to disk, no archive path is used."""
 
 import io
+import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from ofiml.data.feed import Blob, unpack_file
+from ofiml.data.feed import Blob, read_at_most, unpack_file
 from ofiml.errors import DataError
 
 MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
 SUFFIXES = (".zip", ".7z")
+_ZIP = b"PK\x03\x04"
+_MAX_FILES = 10  # of an archive that is one input
 
 _ZIP = b"PK\x03\x04"
 _NO_DATA = (".CHECKSUM", ".MD5", ".SHA256", ".PDF", ".DOCX")
@@ -58,6 +61,60 @@ def unpack_members(blob: Blob) -> list[Blob]:
         raise DataError(f"{blob.name} contains no data file: fetch it again.")
     contents = read_files(blob, names)
     return [unpack_file(Blob(f"{blob.name}/{name}", contents[name])) for name in names]
+
+
+def unpack_single(blob: Blob) -> Blob:
+    """Unpack a gzip or zstd file, or a zip or tar with one file; return any other unchanged.
+
+    Raises DataError for a damaged or too large file, and for an archive with several files.
+    """
+    parts = unpack_all(blob)
+    if len(parts) != 1:
+        raise DataError(f"{blob.name} contains {len(parts)} files, not one: unpack it.")
+    return Blob(blob.name, parts[0].content)
+
+
+def unpack_all(blob: Blob) -> list[Blob]:
+    """Unpack a gzip or zstd file, or the files of a zip or tar; the file itself if it is not packed.
+
+    A file of an archive is named `ARCHIVE: FILE`. Raises DataError for a damaged or too large file, and for an archive
+    without files, or with more than _MAX_FILES.
+    """
+    if blob.content.startswith(_ZIP):
+        return _unpack_archive(blob, "zip", _read_zip_files)
+    blob = unpack_file(blob)
+    if blob.content[257:262] == b"ustar":
+        return _unpack_archive(blob, "tar", _read_tar_files)
+    return [blob]
+
+
+def _unpack_archive(blob: Blob, kind: str, read: Callable[[Blob], Iterator[tuple[str, bytes]]]) -> list[Blob]:
+    try:
+        parts = [Blob(f"{blob.name}: {_get_base_name(path)}", content) for path, content in read(blob)]
+        parts = [unpack_file(part) for part in parts]
+    except DataError:
+        raise
+    except Exception as error:
+        raise _make_error(blob, kind, error) from error
+    if not 1 <= len(parts) <= _MAX_FILES:
+        raise DataError(f"{blob.name} contains {len(parts)} files: give an archive with the files of one input.")
+    return parts
+
+
+def _read_zip_files(blob: Blob) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        for info in infos[: _MAX_FILES + 1]:
+            with archive.open(info) as stream:
+                yield info.filename, read_at_most(stream.read, MAX_MEMBER, blob)
+
+
+def _read_tar_files(blob: Blob) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(blob.content), mode="r:") as archive:
+        for info in [m for m in archive.getmembers() if m.isfile()][: _MAX_FILES + 1]:
+            stream = archive.extractfile(info)
+            assert stream is not None  # a regular file
+            yield info.name, read_at_most(stream.read, MAX_MEMBER, blob)
 
 
 def _get_base_name(path: str) -> str:

@@ -1,14 +1,15 @@
-"""Binance: recorded messages of its streams, or a full book with its depth updates.
+"""Binance: recorded messages of its streams, a full book with its depth updates, or its T_DEPTH files.
 
-A stream is one JSON message per line, bare or as {"stream": …, "data": …}, optionally after the recorder's time in
-nanoseconds. Full books (REST responses) may stand between. A pair is two files, NAME_update.json and
-NAME_snapshot.json. `ts_event` is the exchange's transaction time `T`, or else its sending time `E`; without the
-recorder's time both clocks are `E`. The recorder's clock may be behind the exchange's: see the policy `clock`.
+A stream is one JSON message per line, bare or as {"stream": …, "data": …}, optionally after the recorder's time in s,
+ms, µs or ns. Full books (REST responses) may stand between. A pair is two files, NAME_update.json and
+NAME_snapshot.json, or NAME_depth_update.csv and NAME_depth_snap.csv (T_DEPTH; also as one zip or tar.gz). `ts_event` is
+the exchange's transaction time `T`, or else its sending time `E`, in ms or µs; without the recorder's time both clocks
+are `E`. The recorder's clock may be behind the exchange's: see the policy `clock`.
 
-The book is built from depthUpdate. For a symbol without it, bookTicker gives a book of one level; otherwise bookTicker
-is ignored, because it repeats the depth. Trades are `trade`, or `aggTrade` if there is none. All other messages are
-ignored and counted in a note. A bare depth message must be a difference: only the name of a stream identifies a partial
-book (depth5, depth10, depth20).
+The book is built from depthUpdate; levels that no message has stated yet are missing (see `joining`). Without
+differences, partial books (depth5, depth10, depth20) are whole books, and bookTicker gives a book of one level; beside
+differences both repeat the depth and are ignored. Trades are `trade`, or `aggTrade` if there is none. All other
+messages are ignored and counted in a note.
 """
 
 import re
@@ -23,7 +24,9 @@ from ofiml.errors import DataError
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
 
-_PART = re.compile(r"(?P<name>.+)_(?P<part>snapshot|update)s?\.json(?:\.gz|\.zst)?")
+_PART = re.compile(
+    r"(?P<name>.+)_(?:(?P<json>snapshot|update)s?\.json|depth_(?P<csv>snap|update)\.csv)(?:\.gz|\.zst|\.zip)?"
+)
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
@@ -35,12 +38,14 @@ def group_files(paths: Sequence[Path]) -> Groups:
     for path in paths:
         match = _PART.fullmatch(path.name)
         other = None if match is None else _find_counterpart(path, match)
-        if match is None or (match["part"] == "update" and other is None):
+        part = match and (match["json"] or match["csv"])
+        if match is None or (part == "update" and other is None):
             groups.append([path])
             continue
         if other is None:
-            raise DataError(f"{path.name}: its update file {match['name']}_update.json is not in the same folder.")
-        pair = [path, other] if match["part"] == "snapshot" else [other, path]
+            update = f"{match['name']}_update.json" if match["json"] else f"{match['name']}_depth_update.csv"
+            raise DataError(f"{path.name}: its update file {update} is not in the same folder.")
+        pair = [other, path] if part == "update" else [path, other]
         if pair not in groups:
             groups.append(pair)
     return groups
@@ -50,22 +55,31 @@ def _find_counterpart(path: Path, match: re.Match[str]) -> Path | None:
     """Find the other file of the pair in the same folder."""
     for candidate in sorted(path.parent.iterdir()):
         other = _PART.fullmatch(candidate.name)
-        if other and other["name"] == match["name"] and other["part"] != match["part"] and candidate.is_file():
+        if other is None or other["name"] != match["name"] or not candidate.is_file():
+            continue
+        if any(other[k] and match[k] and other[k] != match[k] for k in ("json", "csv")):
             return candidate
     return None
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `streams.read_feeds`."""
-    from ofiml.data.readers.binance import streams
+    """Yield each symbol's events; see `streams.read_feeds` and `t_depth.read_feeds`."""
+    from ofiml.data.formats.archives import unpack_all
+    from ofiml.data.readers.binance import streams, t_depth
 
-    return streams.read_feeds(files, dataset)
+    unpacked = [part for file in files for part in unpack_all(file)]
+    if all(t_depth.is_t_depth(part.content) for part in unpacked):
+        return t_depth.read_feeds(unpacked, dataset)
+    if len(unpacked) > len(files):
+        names = ", ".join(part.name for part in unpacked[:5])
+        raise DataError(f"{files[0].name} contains several files ({names:.200}): unpack it.")
+    return streams.read_feeds(unpacked, dataset)
 
 
 READER = Reader(
     name="binance",
     config=FileDataset,
     read_feeds=read_feeds,
-    description="recorded Binance streams, or a full book with its depth updates",
+    description="recorded Binance streams, or a full book with its depth updates (also T_DEPTH)",
     group_files=group_files,
 )

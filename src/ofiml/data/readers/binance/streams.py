@@ -1,4 +1,4 @@
-"""From Binance's messages to events: a symbol's depth updates or best quotes, and its trades."""
+"""From Binance's messages to events: a symbol's depth updates, whole books or best quotes, and its trades."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,22 +6,18 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.data.book.levels import build_from_levels, drop_early_trades, make_single_row_events
-from ofiml.data.book.trades import merge_trades_into_books, merge_trades_into_messages
+from ofiml.data.book.levels import drop_early_trades, make_single_row_events
+from ofiml.data.book.trades import merge_trades_into_books
+from ofiml.data.book.whole import make_whole_books
 from ofiml.data.checks import Checker
-from ofiml.data.feed import Blob, Feed, unpack_file
-from ofiml.data.readers.binance.book import plan_updates, to_messages
-from ofiml.data.readers.binance.messages import (
-    NO_ID,
-    NO_SYMBOL,
-    Kind,
-    Messages,
-    Parser,
-)
+from ofiml.data.feed import Blob, Feed
+from ofiml.data.formats.archives import unpack_single
+from ofiml.data.formats.level_rows import LevelRows
+from ofiml.data.readers.binance.depth import Events, build_from_depth
+from ofiml.data.readers.binance.messages import NO_SYMBOL, Messages, Parser
+from ofiml.data.readers.binance.partial import find_partial_books
 from ofiml.data.schema import NO_PRICE, SIDE
 from ofiml.errors import DataError
-
-_DEFAULT_LEVELS = 10
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
@@ -35,29 +31,34 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     for i, blob in enumerate(files):
         checker.source = blob.name
         # The full book of a pair gets the time of the update after it.
-        parser.parse_file(unpack_file(blob), clock=i == len(files) - 1)
+        parser.parse_file(unpack_single(blob), clock=i == len(files) - 1)
     messages = parser.finish()
+    notes = find_partial_books(messages, dataset.symbols, name)
     depth = _assign_full_books(messages, name)
     numbers = _list_symbols(messages, depth, dataset, name)
     ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(messages.ignored.items()))
-    notes = [f"messages ignored: {ignored}"] if ignored else []
+    notes += [f"messages ignored: {ignored}"] if ignored else []
     rows = messages.total - sum(messages.rows[n] for n in numbers[1:])
     for number in numbers:
-        own = depth.select(number)
+        own, books = depth.select(number), messages.partial.select(number)
         trades = messages.trade.select(number)
         trades = trades if trades.rows.height else messages.aggregate.select(number)
+        messages.off_step.refuse(trades.sizes)
         if (own.rows["full"] == 0).any():
-            levels = dataset.levels or _DEFAULT_LEVELS
-            events, more = _build_from_depth(own, trades, levels, checker)
+            place = trades.rows["place"].to_numpy()
+            events, levels, more = build_from_depth(own, _make_trades(trades), place, dataset, checker)
+        elif books.rows.height:
+            events, levels, more = _build_from_books(books, trades, dataset, checker)
         else:
-            levels = 1
-            events, more = _build_from_ticker(messages.ticker.select(number), trades, dataset, checker)
-        yield Feed(messages.symbols[number], events, levels, rows, checker, notes=(*notes, *more))
+            events, levels, more = _build_from_ticker(messages.ticker.select(number), trades, dataset, checker)
+        events, off_step = messages.off_step.settle(events, levels)
+        more = [*notes, *more, *off_step]
+        yield Feed(messages.symbols[number], events, levels, rows, checker, notes=tuple(more))
         checker, notes = Checker(name, dataset.policy), []
         rows = messages.rows[number]
 
 
-def _assign_full_books(messages: Messages, name: str) -> Kind:
+def _assign_full_books(messages: Messages, name: str) -> LevelRows:
     """Return the depth messages, with full books without a symbol assigned to the one symbol with depth updates.
 
     Raises DataError if several symbols have depth updates.
@@ -77,13 +78,14 @@ def _assign_full_books(messages: Messages, name: str) -> Kind:
         return depth
     number = messages.symbols.index(symbol)
     rows = depth.rows.with_columns(symbol=pl.when(~nameless).then("symbol").otherwise(number))
-    return Kind(rows, depth.pairs, depth.prices, depth.sizes)
+    return LevelRows(rows, depth.pairs, depth.prices, depth.sizes)
 
 
-def _list_symbols(messages: Messages, depth: Kind, dataset: FileDataset, name: str) -> list[int]:
+def _list_symbols(messages: Messages, depth: LevelRows, dataset: FileDataset, name: str) -> list[int]:
     """List the numbers of the symbols with a book. Raises DataError for a wanted symbol without one."""
     differences = depth.rows.filter(pl.col("full") == 0)["symbol"]
-    numbers = sorted({*differences.to_list(), *messages.ticker.rows["symbol"].to_list()})
+    books = [differences, messages.partial.rows["symbol"], messages.ticker.rows["symbol"]]
+    numbers = sorted(set(pl.concat(books).to_list()))
     names = [messages.symbols[n] for n in numbers]
     for symbol in dataset.symbols or ():
         if symbol not in names:
@@ -96,38 +98,20 @@ def _list_symbols(messages: Messages, depth: Kind, dataset: FileDataset, name: s
     return numbers
 
 
-def _build_from_depth(depth: Kind, trades: Kind, levels: int, checker: Checker) -> tuple[pl.DataFrame, list[str]]:
-    depth = _set_missing_times(depth, checker)
-    steps, n_contained = plan_updates(depth, checker)
-    if not steps.at:
-        raise DataError(
-            f"{checker.source} contains no full book that its updates join, so the book is unknown: add the full "
-            "book (a REST response in the stream, or NAME_snapshot.json), or set dataset.policy.no_snapshot=keep."
-        )
-    table, starts, at = to_messages(depth, steps)
-    place = depth.rows["place"].to_numpy()[at]
-    before = np.searchsorted(place, trades.rows["place"].to_numpy())
+def _build_from_books(books: LevelRows, trades: LevelRows, dataset: FileDataset, checker: Checker) -> Events:
+    last = books.rows["last"]
+    newer = (last >= last.cum_max()).to_numpy()
+    books = books.filter(newer)
+    shown, levels = make_whole_books(books, dataset.levels, checker.source)
+    states = _make_events(books.rows, "M", books.rows["last"]).with_columns(**shown)
+    before = np.searchsorted(books.rows["place"].to_numpy(), trades.rows["place"].to_numpy())
     usable, before = drop_early_trades(_make_trades(trades), before, checker)
-    table = merge_trades_into_messages(table, usable, np.append(starts, table.height)[before])
-    events = build_from_levels(table, levels, checker)
-    return events, [f"updates already in the full book: {n_contained}"] if n_contained else []
+    n_old = int((~newer).sum())
+    notes = [f"books older than the book before them: {n_old}"] if n_old else []
+    return merge_trades_into_books(states, usable, before, levels), levels, notes
 
 
-def _set_missing_times(depth: Kind, checker: Checker) -> Kind:
-    """Give full books without a time that of the next update. Raises DataError if there is no such update."""
-    recv, event, last, full = (depth.rows[c].to_numpy().copy() for c in ("recv", "event", "last", "full"))
-    for i in np.flatnonzero(recv == NO_ID):
-        later = np.flatnonzero((full[i:] == 0) & (last[i:] > last[i]))
-        if not len(later):
-            raise DataError(f"{checker.source} contains no update after {last[i]}, the last update in its full book.")
-        recv[i], event[i] = recv[i + later[0]], event[i + later[0]]
-    rows = depth.rows.with_columns(recv=pl.Series(recv), event=pl.Series(event))
-    return Kind(rows, depth.pairs, depth.prices, depth.sizes)
-
-
-def _build_from_ticker(
-    ticker: Kind, trades: Kind, dataset: FileDataset, checker: Checker
-) -> tuple[pl.DataFrame, list[str]]:
+def _build_from_ticker(ticker: LevelRows, trades: LevelRows, dataset: FileDataset, checker: Checker) -> Events:
     if dataset.levels not in (None, 1):
         raise DataError(f"{checker.source} contains bookTicker and no depthUpdate, so one level: set dataset.levels=1.")
     last = ticker.rows["last"]
@@ -145,10 +129,10 @@ def _build_from_ticker(
     usable, before = drop_early_trades(_make_trades(trades), before, checker)
     n_old = len(newer) - len(quotes)
     notes = [f"quotes older than the quote before them: {n_old}"] if n_old else []
-    return merge_trades_into_books(states, usable, before, 1), notes
+    return merge_trades_into_books(states, usable, before, 1), 1, notes
 
 
-def _make_trades(trades: Kind) -> pl.DataFrame:
+def _make_trades(trades: LevelRows) -> pl.DataFrame:
     # The buyer was the maker: the aggressor sold.
     side = pl.when(trades.rows["buyer_is_maker"] == 1).then(pl.lit("A")).otherwise(pl.lit("B")).cast(SIDE)
     return _make_events(trades.rows, "T", trades.rows["id"]).with_columns(

@@ -1,0 +1,35 @@
+"""Bybit: its public order-book history (ob500, ob200), and recorded messages of its streams (v5).
+
+A file has one JSON message per line, with the topic orderbook.DEPTH.SYMBOL: a snapshot, then deltas; optionally after
+the recorder's time in s, ms, µs or ns. It may be plain, gzipped or the downloaded zip. `ts_event` is the time of the
+matching engine, `cts`, or else the sending time `ts`; without the recorder's time `ts_recv` is `ts`.
+
+A snapshot restates the book. Deltas are numbered consecutively by `u`; after a missing one the levels are unknown until
+they are set. A topic with snapshots only, as orderbook.1, states a whole book in each message. Trades are those of the
+topic publicTrade, if recorded; Bybit's CSV files of trades are not read. Other topics are ignored and counted in a
+note.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ofiml.config import FileDataset
+from ofiml.data.readers import Reader
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+
+def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events; see `books.read_feeds`."""
+    from ofiml.data.readers.bybit import books
+
+    return books.read_feeds(files, dataset)
+
+
+READER = Reader(
+    name="bybit",
+    config=FileDataset,
+    read_feeds=read_feeds,
+    description="Bybit order-book history (ob500, ob200), or recorded streams (orderbook, publicTrade)",
+)

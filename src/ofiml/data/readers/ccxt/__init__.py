@@ -1,0 +1,32 @@
+"""Order books polled or watched with ccxt: one JSON line per book, as `fetch_order_book` returns it.
+
+A line has `symbol`, `bids` and `asks` as [price, amount] (numbers or strings; more entries are ignored), `timestamp` in
+ms (or `datetime`) and perhaps `nonce`. Each line is a whole book. `ts_event` is the exchange's `timestamp`; `ts_recv`
+the local time, if there is one: before the JSON (s, ms, µs or ns), or in a key `local_timestamp`, `received_at` or
+`recv_ts`. With one of the two times both clocks are equal. Many exchanges send no timestamp with their books, so record
+a local one. Lines without bids and asks (trades, tickers) are ignored and counted in a note.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ofiml.config import FileDataset
+from ofiml.data.readers import Reader
+
+if TYPE_CHECKING:
+    from ofiml.data.feed import Blob, Feed
+
+
+def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events; see `books.read_feeds`."""
+    from ofiml.data.readers.ccxt import books
+
+    return books.read_feeds(files, dataset)
+
+
+READER = Reader(
+    name="ccxt",
+    config=FileDataset,
+    read_feeds=read_feeds,
+    description="order books recorded with ccxt, one JSON line per book",
+)
