@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.installed import list_installed_choices, register_installed
+from ofiml.cli.text_values import quote_text_values
 from ofiml.config import Config, load, strip_credentials
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
@@ -89,7 +90,7 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
     register_installed()
     search_path = [] if config_dir is None else [f"hydra.searchpath=['{_quote_url(config_dir)}']"]
     with initialize_config_dir(str(CONF), version_base=None):
-        return hydra_compose("config", overrides=[*search_path, *overrides])
+        return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
 
 
 def _quote_url(folder: Path) -> str:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from ofiml.cli.exits import run_command
 from ofiml.cli.overrides import check_arguments, compose
+from ofiml.cli.text_values import parse_override, quote_text_values
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ def _choose_dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, A
     if any(override.startswith("dataset=") for override in overrides):
         chosen = OmegaConf.to_container(compose(overrides).dataset, resolve=True)
     else:
-        changes = OmegaConf.from_dotlist([override.removeprefix("dataset.") for override in overrides])
-        chosen = OmegaConf.to_container(OmegaConf.merge(logged, changes))
+        changes = [parse_override(override) for override in quote_text_values(overrides)]
+        node = OmegaConf.create(logged)
+        for change in changes:
+            OmegaConf.update(node, change.key_or_group.removeprefix("dataset."), change.value())
+        chosen = OmegaConf.to_container(node)
     assert isinstance(chosen, dict)
     return {str(key): value for key, value in chosen.items()}
 

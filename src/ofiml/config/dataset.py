@@ -2,15 +2,15 @@
 
 import datetime as dt
 import difflib
-import glob
 import importlib
 import re
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ofiml.config.checks import require, require_one_of, require_seed
+from ofiml.config.paths import describe_missing_path, files
 from ofiml.config.registry import Schemas
+from ofiml.errors import ConfigError
 from ofiml.units import SECOND, parse_duration
 
 
@@ -173,18 +173,13 @@ class SyntheticDataset:
 CALENDARS = ("24/7", "XNYS", "XNAS")  # known without exchange_calendars, which is slow to import
 
 
-def files(path: str) -> list[Path]:
-    """List the files of a path, sorted: the file itself, those in the folder, or the matches of the glob.
-
-    Hidden files in a folder are left out.
-    """
-    paths = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
-    return sorted(p for p in paths if p.is_file())
-
-
 @dataclass(slots=True)
 class FileDataset:
-    """A recorded market. `path` is a file, a folder or a glob; all its files are read, in the order of their names."""
+    """A recorded market. `path` is a file, a folder or a glob; all its files are read, in the order of their names.
+
+    `bad_files` says what happens to an input that cannot be read: `raise` stops the run, `skip` leaves it out, and the
+    report names it.
+    """
 
     name: str
     path: str
@@ -200,6 +195,7 @@ class FileDataset:
     store: str | None
     max_sessions: int | None
     max_events: int | None
+    bad_files: str = field(default="raise", kw_only=True)  # kw_only: schemas below add fields without default
 
     @property
     def label(self) -> str:
@@ -208,7 +204,9 @@ class FileDataset:
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
-        require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
+        if not files(self.path):
+            raise ConfigError(describe_missing_path(self.path))
+        require_one_of("dataset.bad_files", self.bad_files, ("raise", "skip"))
         _check_calendar(self.calendar)
         require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         require(1e-12 <= self.size_unit <= 1e9, "dataset.size_unit must lie between 1e-12 and 1e9.")

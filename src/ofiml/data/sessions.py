@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ofiml.config import FileDataset, SyntheticDataset, files
+from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data import cache as store
 from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carry_flags
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.inputs import describe_same_session, explain_wrong_reader, group_inputs
 from ofiml.data.quality import Quality, add_counts
 from ofiml.data.readers import READERS
 from ofiml.data.schema import (
@@ -33,11 +35,13 @@ from ofiml.units import PRICE_SCALE, SECOND
 class Source:
     """One input, or one simulated day; a call yields its sessions.
 
-    `name` returns a hash of everything that determines the sessions, content included; None if it is unknown.
+    `name` returns a hash of everything that determines the sessions, content included; None if it is unknown. `files`
+    are those of the input; a simulated day has none.
     """
 
     sessions: Callable[[], Iterator[Session]]
     name: Callable[[], str | None] = lambda: None
+    files: tuple[Path, ...] = ()
 
     def __call__(self) -> Iterator[Session]:
         return self.sessions()
@@ -52,8 +56,7 @@ class UniqueSessions:
     def add(self, symbol: str, date: str, source: str) -> None:
         """Add a session. Raises DataError, naming both sources, if that symbol and date exist already."""
         if (symbol, date) in self.sources:
-            both = f"{self.sources[symbol, date]} and {source}"
-            raise DataError(f"{both} contain the same session, {symbol} on {date}: join them, or choose one.")
+            raise DataError(describe_same_session(symbol, date, self.sources[symbol, date], source))
         self.sources[symbol, date] = source
 
 
@@ -75,20 +78,26 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             )
 
         return [make_simulated(index) for index in range(count)]
-    groups = READERS[dataset.name].group_files(files(dataset.path))
+    groups = group_inputs(dataset)
 
     def make_source(group: list[Path]) -> Source:
         alone = len(groups) == 1
 
         def read() -> Iterator[Session]:
             sessions = (s for s in _read_input(group, dataset, alone=alone) if _is_in_range(s, dataset))
-            return (_limit_events(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
+            limited = (_limit_events(s, dataset.max_events) for s in _take_first(sessions, dataset.max_sessions))
+            return explain_wrong_reader(limited, group, dataset)
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
-        return Source(read, lambda: _hash_input(group, hash_files(group), dataset, alone=alone, **chosen))
+        name = partial(_name_input, group, dataset, alone=alone, **chosen)
+        return Source(read, name, tuple(group))
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [make_source(group) for group in groups[: dataset.max_sessions if everything else None]]
+
+
+def _name_input(paths: Sequence[Path], dataset: FileDataset, **other: Any) -> str:
+    return _hash_input(paths, hash_files(paths), dataset, **other)
 
 
 def _hash_input(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:

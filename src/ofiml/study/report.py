@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from ofiml.data.bad_files import BadFile
 from ofiml.data.quality import Quality
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.explanation import FeatureUse
@@ -45,7 +46,10 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book."""
+    """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book.
+
+    `bad_files` has the inputs that could not be read and were left out (`dataset.bad_files=skip`).
+    """
 
     name: str
     digest: str
@@ -56,6 +60,7 @@ class DatasetReport:
     sessions: list[SessionReport]
     sources: list[str]
     levels: int
+    bad_files: list[BadFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

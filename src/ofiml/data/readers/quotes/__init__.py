@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ofiml.config import FileDataset
 from ofiml.config.checks import require_one_of
 from ofiml.data.readers import Reader
+from ofiml.data.readers.quotes.recognition import recognise_quotes
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,4 +59,5 @@ READER = Reader(
     config=QuotesDataset,
     read_feeds=read_feeds,
     description="best bid and offer as CSV, with any column names",
+    recognise=recognise_quotes,
 )
