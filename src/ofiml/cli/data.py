@@ -69,7 +69,8 @@ def _names_file(options: argparse.Namespace) -> bool:
     if options.command == "convert" or len(options.overrides) != 1:
         return False
     word = options.overrides[0]
-    return bool(files(word)) or not ("=" in word or word.startswith(("~", "+")))
+    looks_like_path = "=" not in word and not word.startswith(("~", "+")) and ("/" in word or "." in word)
+    return looks_like_path or bool(files(word))
 
 
 def _recognise(options: argparse.Namespace) -> int:

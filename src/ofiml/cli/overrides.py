@@ -4,6 +4,7 @@ Hydra would log credentials, and its messages are terse.
 """
 
 import difflib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.installed import list_installed_choices, register_installed
 from ofiml.cli.text_values import quote_text_values
-from ofiml.config import Config, load, strip_credentials
+from ofiml.config import Config, files, load, strip_credentials
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
@@ -107,7 +108,8 @@ def compose_config(overrides: list[str], example: str, config_dir: str | None = 
     check_arguments([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
-            raise ConfigError(f"{override!r} is not an override: write {example}.")
+            hint = f" ofiml data describe {shlex.quote(override)} prints what to write." if files(override) else ""
+            raise ConfigError(f"{override!r} is not an override: write {example}.{hint}")
     config = load(compose(["tracking=off", *overrides], None if config_dir is None else Path(config_dir)))
     check_effect(overrides, config)
     return config

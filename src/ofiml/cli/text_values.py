@@ -4,8 +4,9 @@ A value of `dataset.path`, `dataset.symbols` and the like is text, whatever it l
 works in it: quotes, `null`, `${…}`, and with -m several values with commas.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ def _quote_argument(argument: str, names: Mapping[str, str], *, sweep: bool) -> 
         return argument
     if path == "dataset.path" and (value.strip() == value or not sweep) and Path(value).exists():
         return f"{key}={_quote(value)}"
-    parts = _split_outside(value) if sweep and not _is_call(value) else [value]
-    quote = _quote_list if kind == list[str] else _quote_scalar
+    if sweep and _is_call(value):
+        return argument
+    parts = _split_outside(value) if sweep else [value]
+    quote = _quote_list if kind in (list[str], list[str] | None) else _quote_scalar
     return f"{key}={','.join(quote(part) for part in parts)}"
 
 
@@ -54,16 +57,25 @@ def _find_type(path: str, names: Mapping[str, str]) -> Any:
     group, _, key = path.partition(".")
     if group not in _GROUPS:
         return None
-    schema: Any = SCHEMAS[group]
-    if isinstance(schema, Mapping):
-        name = names.get(group, "")
-        schema = schema.get(name, FileDataset)
     name, _, item = key.partition(".")
-    types = {f.name: strip_bounds(f) for f in fields(schema)}
-    kind = types.get(name)
-    if name == "columns" and item:  # dataset.columns.bid=…, also where the dataset is not named on the command line
-        return str if kind in (None, dict[str, str]) else None
-    return kind if kind in (str, str | None, list[str], list[str] | None) and not item else None
+    if item:
+        return str if path.startswith("dataset.columns.") else None
+    kind = next((kinds[name] for kinds in _list_types(group, names.get(group, "")) if name in kinds), None)
+    return kind if kind in (str, str | None, list[str], list[str] | None) else None
+
+
+def _list_types(group: str, choice: str) -> Iterator[dict[str, Any]]:
+    """Yield the types of the keys of a group: those of the choice, or of every schema if the choice is a preset."""
+    schema: Any = SCHEMAS[group]
+    schemas: Iterable[Any] = [schema]
+    if isinstance(schema, Mapping):
+        schemas = [schema[choice]] if choice in schema else chain([FileDataset], _list_schemas(schema))
+    for one in schemas:
+        yield {f.name: strip_bounds(f) for f in fields(one)}
+
+
+def _list_schemas(schemas: Mapping[str, Any]) -> Iterator[Any]:
+    yield from schemas.values()  # loads every reader, so only if FileDataset does not have the key
 
 
 def _quote_list(value: str) -> str:

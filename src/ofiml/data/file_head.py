@@ -23,13 +23,15 @@ class Recognition:
 
     `what` is a noun phrase. `settings` are the overrides that its reading needs besides dataset and path; a value in
     capitals, as in `dataset.symbols=[NAME]`, is the user's to fill in. `sure` is false if files of other sources look
-    alike. `remedy` says what to do if this reader cannot read the file; it is empty if it can.
+    alike. `remedy` says what to do if this reader cannot read the file; it is empty if it can. `dataset` is the choice
+    that reads it, if that is not named as the reader: a preset of its settings.
     """
 
     what: str
     settings: tuple[str, ...] = ()
     sure: bool = True
     remedy: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)

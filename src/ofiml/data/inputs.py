@@ -41,7 +41,7 @@ def _append_hint(error: DataError, paths: Sequence[Path], dataset: FileDataset) 
 def describe_same_session(symbol: str, date: str, first: str, second: str) -> str:
     """Describe two sources of the same session, with a glob that chooses one of them if their names allow it."""
     choice = _find_choice(first.partition("/")[0], second.partition("/")[0])
-    remedy = f"choose one, as with the glob dataset.path='FOLDER/{choice}'" if choice else "choose one in dataset.path"
+    remedy = f"choose one, as with the glob dataset.path='FOLDER/{choice}'" if choice else "join them, or choose one"
     return f"{first} and {second} contain the same session, {symbol} on {date}: {remedy}."
 
 

@@ -10,7 +10,7 @@ from ofiml.config import FileDataset, files
 from ofiml.data.file_head import FileHead, Recognition, read_head, shorten
 from ofiml.data.readers import READERS
 
-_FILL_IN = re.compile(r"=\[?[A-Z][A-Z_]+\]?$")
+_FILL_IN = re.compile(r"=\[?(LOT|NAME|COLUMN|EXCHANGE|TICK_SIZE|STEP_SIZE)\]?$")
 _MAX_FILES = 20  # of a folder; further ones are not looked at
 
 _OTHER_FORMATS = {
@@ -60,7 +60,11 @@ def recognise_file(head: FileHead) -> list[Candidate]:
 
 def write_overrides(candidate: Candidate, path: str) -> list[str]:
     """Write the overrides that read a file, quoted for a shell where needed."""
-    words = [f"dataset={candidate.reader}", f"dataset.path={path}", *candidate.recognition.settings]
+    words = [
+        f"dataset={candidate.recognition.dataset or candidate.reader}",
+        f"dataset.path={path}",
+        *candidate.recognition.settings,
+    ]
     return [shlex.quote(word) for word in words]
 
 

@@ -75,7 +75,9 @@ _JSON_LINE = re.compile(r"(\d{13,19}\s+)?[\[{]")
 
 
 def recognise(head: "FileHead") -> Recognition | None:
-    """Recognise recorded streams, full books and depth updates by the keys of the first messages."""
+    """Recognise recorded streams, full books and depth updates by the keys of messages, T_DEPTH by its columns."""
+    if {"first_update_id", "last_update_id", "side", "update_type", "price", "qty"} <= set(head.header):
+        return Recognition(f"Binance's T_DEPTH ({head.form})", _SYMBOL_SETTINGS)
     if not head.lines or _JSON_LINE.match(head.lines[0]) is None:
         return None
     text = "\n".join(head.lines)

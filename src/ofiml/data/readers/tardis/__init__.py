@@ -86,6 +86,8 @@ def recognise(head: "FileHead") -> Recognition | None:
     levels = sum(column.startswith("asks[") and column.endswith("].price") for column in columns)
     if levels:
         return Recognition(f"tardis.dev's book snapshots of {levels} levels ({head.form})", _SYMBOL_SETTINGS)
+    if columns >= {"ask_amount", "ask_price", "bid_price", "bid_amount"}:
+        return Recognition(f"tardis.dev's best quotes ({head.form})", _SYMBOL_SETTINGS)
     if columns >= {"id", "side", "price", "amount"}:
         remedy = "give the book, EXCHANGE_incremental_book_L2_DATE_SYMBOL.csv.gz; trades beside it are read too"
         return Recognition(f"tardis.dev's trades ({head.form})", remedy=remedy)
