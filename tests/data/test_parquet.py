@@ -90,7 +90,9 @@ def test_other_types_of_the_same_values_are_cast(session, path):
     numbers = [pl.col("size").cast(pl.Int32), pl.col("flags").cast(pl.Int64), pl.col("sequence").cast(pl.Float64)]
     nulls = [pl.when(pl.col("size") > 0).then("bid_sz_00").cast(pl.Float64), pl.lit(None).alias("bid_ct_00")]
     assert read(changed(path, pretty, zoned, *numbers, *nulls))[0].events.equals(session.events)
-    coarse = pl.col("ts_event").str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us").cast(pl.Datetime("ms", "UTC"))
+    coarse = (
+        pl.col("ts_event").str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us").cast(pl.Datetime("ms", "UTC"))
+    )
     assert read(changed(path, coarse))[0].events.equals(session.events)
 
 
