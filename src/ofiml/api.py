@@ -13,6 +13,7 @@ import polars as pl
 from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
 from ofiml.cli.overrides import compose_config
+from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
 from ofiml.data.quality import Quality
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, extract_level, extract_times, make_schema
 from ofiml.data.sessions import list_sources
@@ -65,7 +66,11 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     SYN 2024-01-01 1000 10
     """
     config = compose_config(list(overrides), _EXAMPLE, config_dir)
-    sessions = (session for source in list_sources(config.dataset) for session in source())
+    sources = list_sources(config.dataset)
+    if skips_bad_files(config.dataset):
+        sessions = read_readable_sessions(sources)
+    else:
+        sessions = (session for source in sources for session in source())
     return islice(sessions, config.dataset.max_sessions)
 
 

@@ -41,7 +41,7 @@ def store(configure, tmp_path_factory, new_store):
         logged("impact", "model=ols", "target=impact")
         for name, error in (("failed", DataError("The book is crossed.")), ("killed", KeyboardInterrupt())):
             with patch.context() as within:
-                within.setattr("ofiml.study.run.prepare_sessions", lambda *_, error=error: (_ for _ in ()).throw(error))
+                within.setattr("ofiml.study.run.prepare_dataset", lambda *_, error=error: (_ for _ in ()).throw(error))
                 with pytest.raises(type(error)):
                     logged(name, "model=ridge")
         yield folder, uri, ids

@@ -156,7 +156,7 @@ def changed(**cells):
     [
         ("{", "not a complete JSON message"),
         ("17", "17 is not a message"),
-        (changed(b=[["1e2", "1"]]), "the price '1e2' is not a positive decimal number"),
+        (changed(b=[["1x2", "1"]]), "the price '1x2' is not a positive decimal number"),
         (changed(b=[["100.0"]]), "not a list of"),
         (changed(b=7), "not a list of"),
         (changed(u="3"), "column u: '3' is not an update id"),

@@ -131,7 +131,7 @@ def test_a_size_off_the_step(tmp_path):
         ("ev", BOTH | DEPTH, "column ev: .* has no side"),
         ("px", np.nan, "column px: nan is not a price"),
         ("px", -1.0, "column px: -1.0 is not a price"),
-        ("px", 1e7, "column px: 10000000.0 is not a price"),
+        ("px", 1e10, "column px: 10000000000.0 is not a price"),
         ("qty", -1.0, "column qty: -1.0 is not a size"),
         ("qty", np.inf, "column qty: inf is not a size"),
         ("local_ts", -5, "column local_ts: -5 is not a time in ns"),

@@ -56,10 +56,14 @@ def test_other_orders_more_columns_and_words_as_text(session, path):
 @pytest.mark.parametrize(
     ("expr", "message"),
     [
-        (pl.col("bid_sz_00").cast(pl.Float64), "column bid_sz_00: its type is Float64; it must be Int64"),
+        (pl.col("bid_sz_00").cast(pl.Float64) + 0.5, r"line 1, column bid_sz_00: 5\.5 does not fit Int64"),
+        (pl.col("bid_px_00") / 1e9, r"column bid_px_00: its type is Float64; .*Prices are integers of 1e-9"),
+        (pl.col("ts_recv").to_physical(), r"column ts_recv: its type is Int64; .*The unit of a number is not known"),
+        (pl.lit("2024-10-21 14:00:01").alias("ts_recv"), "line 1, column ts_recv: '2024-10-21 14:00:01' is not an ISO"),
+        (pl.lit("4000-01-01T00:00:00Z").alias("ts_event"), "line 1, column ts_event: '4000-01-01T00:00:00Z' is not an"),
+        (pl.lit(2**62).cast(pl.Datetime("ms", "UTC")).alias("ts_event"), "line 1, column ts_event: .* after 2259"),
         (pl.col("ts_recv").dt.replace_time_zone(None), r"column ts_recv: its type is Datetime.* must be Datetime"),
-        (pl.col("ts_recv").cast(pl.Datetime("us", "UTC")), "column ts_recv: its type is"),
-        (pl.col("flags").cast(pl.Int64), "column flags: its type is Int64; it must be UInt8"),
+        (pl.col("flags").cast(pl.Int64) + 200, "line 1, column flags: 328 does not fit UInt8"),
         (pl.lit(5).alias("symbol"), "column symbol: its type is Int32; it must be String"),
         (pl.lit("Z").alias("action"), "line 1, column action: 'Z' is not one of A, C, M, R, T, F, N"),
         (pl.lit(None, pl.String).alias("side"), "line 1, column side: the value is missing"),
@@ -75,6 +79,28 @@ def test_other_orders_more_columns_and_words_as_text(session, path):
 def test_what_is_wrong_is_named(path, expr, message):
     with pytest.raises(DataError, match=rf"events\.parquet, {message}"):
         read(changed(path, expr))
+
+
+def test_other_types_of_the_same_values_are_cast(session, path):
+    """ISO text, other units and zones, and whole numbers in other types state the same values."""
+    one_row_ns = pl.col("ts_recv").dt.strftime("%Y-%m-%dT%H:%M:%S%.9fZ")
+    assert read(changed(path, one_row_ns))[0].events.equals(session.events)
+    pretty = pl.col("ts_event").dt.convert_time_zone("America/New_York").dt.strftime("%Y-%m-%d %H:%M:%S%.6f%:z")
+    zoned = pl.col("ts_recv").str.to_datetime("%+", time_unit="ns").dt.convert_time_zone("Asia/Tokyo")
+    numbers = [pl.col("size").cast(pl.Int32), pl.col("flags").cast(pl.Int64), pl.col("sequence").cast(pl.Float64)]
+    nulls = [pl.when(pl.col("size") > 0).then("bid_sz_00").cast(pl.Float64), pl.lit(None).alias("bid_ct_00")]
+    assert read(changed(path, pretty, zoned, *numbers, *nulls))[0].events.equals(session.events)
+    coarse = (
+        pl.col("ts_event").str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us").cast(pl.Datetime("ms", "UTC"))
+    )
+    assert read(changed(path, coarse))[0].events.equals(session.events)
+
+
+def test_text_times_that_cannot_be_read_are_dropped_and_counted(path):
+    changed(path, pl.col("ts_event").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    changed(path, pl.when(pl.col("sequence") == 2).then(pl.lit("soon")).otherwise("ts_event").alias("ts_event"))
+    (s,) = read(path, policy=Policy(unreadable="drop"))
+    assert (s.events["sequence"].to_list(), s.quality.dropped) == ([1, 3, 4, 5, 6, 7], {"unreadable": 1})
 
 
 def test_dropped_rows_and_prices_that_stand_for_none(path):

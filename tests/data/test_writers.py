@@ -167,7 +167,10 @@ def test_a_real_day_comes_back_from_lobster_and_from_dbn(data, tmp_path):
     [
         (pl.col("ts_recv") + pl.duration(nanoseconds=1), "two clocks"),
         (pl.lit(3, pl.UInt32).alias("bid_ct_00"), "counts of orders"),
-        (pl.lit("M").cast(pl.Enum(["A", "C", "M", "R", "T", "F", "N"])).alias("action"), "this action"),
+        (
+            pl.lit("M").cast(pl.Enum(["A", "C", "M", "R", "T", "F", "N"])).alias("action"),
+            "a changed quote or a modified order",
+        ),
         (pl.lit("N").cast(SIDE).alias("side"), "an event without a side"),
         (pl.lit(0, pl.UInt8).alias("flags"), "messages of several rows"),
         (pl.lit(None, pl.Int64).alias("price"), "an event without a price"),

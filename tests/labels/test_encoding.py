@@ -144,7 +144,7 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     config = configure("debug=tiny", *overrides)
     with Stages() as stages:
         rows, _ = experiment.pool_samples(
-            experiment.prepare_sessions(SampleSettings.of(config), config.threads, stages)
+            experiment.prepare_dataset(SampleSettings.of(config), config.threads, stages).sessions
         )
     rows = rows.filter(pl.col("y").is_not_null())
     length = (rows["label_end"] - rows["label_start"]).to_numpy()

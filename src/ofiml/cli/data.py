@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ofiml.cli.exits import run_command
 from ofiml.cli.overrides import compose_config
+from ofiml.config import describe_missing_path, files
 from ofiml.data.readers import READERS
+from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
     from ofiml.data.schema import Session
@@ -38,16 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="check      print the sessions, and the rows dropped and kept in each, by cause\n"
-        "describe   also print spread, depth by level, event mix and intraday pattern of each symbol\n"
+        "describe   also print spread, depth by level, event mix and intraday pattern of each symbol;\n"
+        "           describe FILE prints what the file is, and the command that reads it\n"
         "convert    also write each session as a file\n\n"
         "The exit code is 1 if a file is refused.\n\n"
         "examples:\n"
+        "  ofiml data describe AMZN_5.zip\n"
         "  ofiml data check dataset=databento dataset.path=AAPL.csv\n"
         "  ofiml data describe dataset=lobster dataset.path=AMZN_5.zip\n"
         "  ofiml data convert --to parquet --out data dataset=synthetic",
     )
     parser.add_argument("command", choices=("check", "describe", "convert"), help="what to do; see below")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the dataset, as for ofiml run")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="overrides of the dataset, as for ofiml run; or only FILE"
+    )
     parser.add_argument("--to", choices=_FORMATS, default="parquet", help="format for convert (default: %(default)s)")
     parser.add_argument(
         "--out", type=Path, default=Path("data"), metavar="FOLDER", help="folder for convert (default: %(default)s)"
@@ -55,7 +61,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config-dir", metavar="FOLDER", help="folder with your own config groups and choices")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_intermixed_args(arguments)
-    return run_command(lambda: _survey(options))
+    return run_command(lambda: _recognise(options) if _names_file(options) else _survey(options))
+
+
+def _names_file(options: argparse.Namespace) -> bool:
+    """Return whether `describe` or `check` is given one path and nothing else."""
+    if options.command == "convert" or len(options.overrides) != 1:
+        return False
+    word = options.overrides[0]
+    looks_like_path = "=" not in word and not word.startswith(("~", "+")) and ("/" in word or "." in word)
+    return looks_like_path or bool(files(word))
+
+
+def _recognise(options: argparse.Namespace) -> int:
+    """Print what a file is, or the files of a folder or glob, and the commands that read them.
+
+    Return 1 unless each kind of file can be read.
+    """
+    path = options.overrides[0]
+    if not files(path):
+        raise ConfigError(describe_missing_path(path).replace("dataset.path=", "", 1))
+
+    from ofiml.data.recognition import describe_path
+
+    lines, readable = describe_path(path, options.command)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if readable else 1
 
 
 def _survey(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ Hydra would log credentials, and its messages are terse.
 """
 
 import difflib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from omegaconf import DictConfig
 
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.installed import list_installed_choices, register_installed
-from ofiml.config import Config, load, strip_credentials
+from ofiml.cli.text_values import quote_text_values
+from ofiml.config import Config, files, load, strip_credentials
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
@@ -89,7 +91,7 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
     register_installed()
     search_path = [] if config_dir is None else [f"hydra.searchpath=['{_quote_url(config_dir)}']"]
     with initialize_config_dir(str(CONF), version_base=None):
-        return hydra_compose("config", overrides=[*search_path, *overrides])
+        return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
 
 
 def _quote_url(folder: Path) -> str:
@@ -106,7 +108,8 @@ def compose_config(overrides: list[str], example: str, config_dir: str | None = 
     check_arguments([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
-            raise ConfigError(f"{override!r} is not an override: write {example}.")
+            hint = f" ofiml data describe {shlex.quote(override)} prints what to write." if files(override) else ""
+            raise ConfigError(f"{override!r} is not an override: write {example}.{hint}")
     config = load(compose(["tracking=off", *overrides], None if config_dir is None else Path(config_dir)))
     check_effect(overrides, config)
     return config

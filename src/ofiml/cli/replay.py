@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from ofiml.cli.exits import run_command
 from ofiml.cli.overrides import check_arguments, compose
+from ofiml.cli.text_values import parse_override, quote_text_values
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,8 +77,11 @@ def _choose_dataset(logged: dict[str, Any], overrides: list[str]) -> dict[str, A
         chosen = OmegaConf.to_container(compose(overrides).dataset, resolve=True)
     else:
         values = [override for override in overrides if not override.startswith("~")]
-        changes = OmegaConf.from_dotlist([override.lstrip("+").removeprefix("dataset.") for override in values])
-        chosen = OmegaConf.to_container(OmegaConf.merge(logged, changes))
+        changes = [parse_override(override) for override in quote_text_values(values)]
+        node = OmegaConf.create(logged)
+        for change in changes:
+            OmegaConf.update(node, change.key_or_group.removeprefix("dataset."), change.value())
+        chosen = OmegaConf.to_container(node)
         for override in sorted(set(overrides) - set(values)):
             _remove_item(chosen, override)
     assert isinstance(chosen, dict)

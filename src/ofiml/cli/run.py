@@ -21,16 +21,22 @@ from ofiml.cli.exits import (
 )
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, check_effect
-from ofiml.config import load
+from ofiml.cli.text_values import quote_text_values
+from ofiml.config import FileDataset, load
 
 
 def run_study(composed: DictConfig) -> None:
     """Validate the composed config, run the study, log it and print its verdict."""
-    from ofiml.features.catalogue import chosen  # raises ConfigError for an installed family that cannot be loaded
-
     config = load(composed)
     check_effect(list(HydraConfig.get().overrides.task), config)
+
+    from ofiml.features.catalogue import chosen  # raises ConfigError for an installed family that cannot be loaded
+
     chosen(config.features.columns)
+    if isinstance(config.dataset, FileDataset):
+        from ofiml.data.inputs import group_inputs
+
+        group_inputs(config.dataset)  # raises DataError for missing files, before the heavy imports
 
     from rich.console import Console
 
@@ -60,7 +66,7 @@ def job(composed: DictConfig) -> None:
 def _prepare_arguments() -> None:
     check_arguments(sys.argv[1:])
     register_installed()
-    sys.argv[1:] = translate_config_flag(sys.argv[1:])
+    sys.argv[1:] = translate_config_flag(quote_text_values(sys.argv[1:]))
 
 
 def main() -> int:

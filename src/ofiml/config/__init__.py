@@ -9,12 +9,13 @@ schema; installed packages declare more (`config.registry`).
 from ofiml.config.backtest import Backtest
 from ofiml.config.bars import ActivityBars, TimeBars
 from ofiml.config.bounds import Schema
-from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset, files
+from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.load import describe_unknown_key, load, strip_credentials
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
+from ofiml.config.paths import describe_missing_path, files
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.target import Horizon, Target
@@ -49,6 +50,7 @@ __all__ = [
     "Tracking",
     "Tuning",
     "WalkForward",
+    "describe_missing_path",
     "describe_unknown_key",
     "files",
     "load",

@@ -3,15 +3,15 @@
 import datetime as dt
 import difflib
 import fnmatch
-import glob
 import importlib
 import re
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
 
 from ofiml.config.checks import require, require_one_of, require_seed
+from ofiml.config.paths import describe_missing_path, files
 from ofiml.config.registry import Schemas
+from ofiml.errors import ConfigError
 from ofiml.units import SECOND, parse_duration
 
 
@@ -175,15 +175,6 @@ AUTO = "auto"  # the calendar of the exchange that the source states
 CALENDARS = ("24/7", "XNYS", "XNAS")  # known without exchange_calendars, which is slow to import
 
 
-def files(path: str) -> list[Path]:
-    """List the files of a path, sorted: the file itself, those in the folder, or the matches of the glob.
-
-    Hidden files in a folder are left out.
-    """
-    paths = Path(path).glob("[!.]*") if Path(path).is_dir() else map(Path, glob.glob(path))
-    return sorted(p for p in paths if p.is_file())
-
-
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """What belongs to one symbol: its `tick` in currency, the size of its lot, and its calendar."""
@@ -195,7 +186,11 @@ class Instrument:
 
 @dataclass(slots=True)
 class FileDataset:
-    """A recorded market. `path` is a file, a folder or a glob; all its files are read, in the order of their names."""
+    """A recorded market. `path` is a file, a folder or a glob; all its files are read, in the order of their names.
+
+    `bad_files` says what happens to an input that cannot be read: `raise` stops the run, `skip` leaves it out, and the
+    report names it.
+    """
 
     name: str
     path: str
@@ -213,6 +208,7 @@ class FileDataset:
     max_events: int | None
     implausible: Literal["raise", "warn"] = field(default="raise", kw_only=True)
     instruments: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    bad_files: Literal["raise", "skip"] = field(default="raise", kw_only=True)
 
     @property
     def label(self) -> str:
@@ -232,7 +228,10 @@ class FileDataset:
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
         require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
-        require(bool(files(self.path)), f"dataset.path={self.path} matches no file.")
+        if not files(self.path):
+            raise ConfigError(describe_missing_path(self.path))
+        require_one_of("dataset.bad_files", self.bad_files, ("raise", "skip"))
+        require_one_of("dataset.implausible", self.implausible, ("raise", "warn"))
         _check_instrument("dataset", Instrument(self.tick, self.size_unit, self.calendar))
         for pattern, own in self.instruments.items():
             _check_own_instrument(f"dataset.instruments.{pattern}", own)

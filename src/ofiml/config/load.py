@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from ofiml.config.bounds import strip_bounds
 from ofiml.config.renamed import current_key, rename_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
@@ -60,6 +61,7 @@ def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any
             if not isinstance(name, str) or name not in schema:
                 raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
             schema = schema[name]
+        _require_text(group, schema, node)
         values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_make_twin(schema)), node))
         typed = _build_schema(schema, values)
         _check_finite(group, typed)
@@ -74,6 +76,19 @@ def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any
             key = f"{group}.{error.full_key}"
             raise ConfigError(f"{key} is a list: write {key}=[{node[str(error.full_key)]}].") from error
         raise ConfigError(f"{group}.{error.full_key}: {_take_first_line(error)}.") from error
+
+
+def _require_text(group: str, schema: Any, node: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an item of a list of text that is not text: YAML reads NO as false, and 0700 as 448."""
+    for f in fields(schema):
+        if strip_bounds(f) not in (list[str], list[str] | None) or not isinstance(node.get(f.name), list):
+            continue
+        for item in node[f.name]:
+            if isinstance(item, bool | int | float) or item is None:
+                raise ConfigError(
+                    f"{group}.{f.name} is a list of text, and YAML reads one item as {item}: write it in quotes, as in "
+                    f"{f.name}: ['NO', '0700']."
+                )
 
 
 def _make_twin(schema: Any) -> type:

@@ -21,6 +21,33 @@ class PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+#: Lists of text. YAML reads some symbols as other types: TRUE, NO, 0700, 1E5.
+_TEXT_LISTS = (("dataset", "symbols"), ("features", "cross"))
+
+
+def parse_plain_yaml(text: str) -> Any:
+    """Parse YAML of plain values, in which symbols are text even without quotes. Raises yaml.YAMLError."""
+    loader = PlainLoader(text)
+    try:
+        root = loader.get_single_node()
+        for keys in _TEXT_LISTS:
+            node = root
+            for key in keys:
+                node = _find_value(node, key)
+            for item in node.value if isinstance(node, yaml.SequenceNode) else []:
+                if isinstance(item, yaml.ScalarNode):
+                    item.tag = "tag:yaml.org,2002:str"
+        return None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _find_value(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    """Find the value of a key in a mapping; None if there is none."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((value for name, value in pairs if name.value == key), None)
+
+
 def read_plain_config(path: Path) -> dict[str, Any]:
     """Read the mapping in the file, with current key names, not yet typed.
 
@@ -28,7 +55,7 @@ def read_plain_config(path: Path) -> dict[str, Any]:
     some), and interpolations (which read the environment).
     """
     try:
-        raw = yaml.load(path.read_text(), Loader=PlainLoader)  # noqa: S506
+        raw = parse_plain_yaml(path.read_text())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

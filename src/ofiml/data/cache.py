@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
 
 # Settings that choose sessions or locate files; they do not change a session.
-_UNHASHED_SETTINGS = {"path", "store", "first_date", "last_date", "max_sessions", "max_events"}
+_UNHASHED_SETTINGS = {"path", "bad_files", "store", "first_date", "last_date", "max_sessions", "max_events"}
 
 
 def make_cache_key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:

@@ -7,7 +7,7 @@ time: rows that both parts hold count once, and a pause between the parts is rep
 import gzip
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import FileDataset
-from ofiml.config.dataset import AUTO
+from ofiml.config.dataset import AUTO, Policy
 from ofiml.data import calendar
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.quality import Quality, add_counts
@@ -24,74 +24,94 @@ from ofiml.data.schema import F_SNAPSHOT, Session, extract_times
 from ofiml.errors import DataError
 from ofiml.units import SECOND
 
-_HEAD_BYTES = 1 << 16  # of a text file, enough for its first event
+_END_BYTES, _PIECE_BYTES = 1 << 16, 1 << 22  # of a text file: enough for its first or last events; read at a time
 _BINARY = (b"PK\x03\x04", b"7z\xbc\xaf", b"DBN", b"PAR1", b"\x93NUMPY")
 _GRACE = 60 * SECOND  # a file that begins so soon after a session does not continue it
 _LONG_PAUSE = 60 * SECOND  # between two parts; longer ones may have lost events
 
-_first_events: dict[str, tuple[int, str] | None] = {}  # by input
+_times: dict[str, "tuple[int, str] | None"] = {}  # of the ends of inputs
 
 
 def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     """Put inputs that may share a session into one chain, in order of their first events.
 
-    An input continues the one before it if its first event lies inside a session that began more than a minute earlier.
-    Binary files, whose first event cannot be read alone, are assumed to continue it.
+    An input continues the one before it if its first event lies inside a session that began more than a minute earlier,
+    and that the one before reaches. Both are read from the ends of text files; other files are assumed to continue.
     """
     if len(groups) < 2 or READERS[dataset.name].whole_days:
         return [[group] for group in groups]
-    firsts = [_remember_first_event(group, dataset) for group in groups]
+    firsts = [_remember_time(group, dataset, last=False) for group in groups]
     known = [first[0] for first in firsts if first is not None]
     if len(known) == len(groups):
         order = sorted(range(len(groups)), key=lambda k: known[k])
         groups, firsts = [groups[k] for k in order], [firsts[k] for k in order]
     chains = [[groups[0]]]
-    for group, first in zip(groups[1:], firsts[1:], strict=True):
-        if first is None or _continues_session(*first, dataset):
+    for before, group, first in zip(groups, groups[1:], firsts[1:], strict=False):
+        if _continues_session(before, first, dataset):
             chains[-1].append(group)
         else:
             chains.append([group])
     return chains
 
 
-def _remember_first_event(group: Sequence[Path], dataset: FileDataset) -> tuple[int, str] | None:
-    """Return the first event of an input; a study asks for its inputs several times."""
-    stats = [path.stat() for path in group]
-    key = repr((dataset, group, [(stat.st_mtime_ns, stat.st_size) for stat in stats]))
-    if key not in _first_events:
-        _first_events[key] = _read_first_event(group, dataset)
-    return _first_events[key]
+def _remember_time(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> tuple[int, str] | None:
+    """Return the first or last time of an input and its calendar; a study asks for its inputs several times."""
+    try:
+        stats = [path.stat() for path in group]
+    except OSError:
+        return None
+    key = repr((dataset, group, last, [(stat.st_mtime_ns, stat.st_size) for stat in stats]))
+    if key not in _times:
+        _times[key] = _read_time(group, dataset, last=last)
+    return _times[key]
 
 
-def _read_first_event(group: Sequence[Path], dataset: FileDataset) -> tuple[int, str] | None:
-    """Read the receipt of an input's first event (ns) and its calendar, from the beginnings of its files.
+def _read_time(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> tuple[int, str] | None:
+    """Read the receipt (ns) of an input's first or last event, and its calendar, from the ends of its files.
 
     None where that fails.
     """
-    heads = [_read_head(path) for path in group]
-    if any(head is None for head in heads):
+    lenient = replace(dataset, policy=_make_lenient_policy(), symbols=None)
+    ends = [blob for path in group if (blob := _read_end(path, last=last)) is not None]
+    if len(ends) < len(group):
         return None
     try:
-        feeds = READERS[dataset.name].read_feeds([head for head in heads if head is not None], dataset)
-        return min(
-            (int(extract_times(feed.events)[0]), _find_calendar(feed, dataset)) for feed in feeds if feed.events.height
-        )
+        feeds = READERS[dataset.name].read_feeds(ends, lenient)
+        times = [(extract_times(feed.events), _find_calendar(feed, dataset)) for feed in feeds if feed.events.height]
     except (DataError, ValueError):  # too little of the file, or damaged: reading all of it will tell
         return None
+    ends_of_feeds = [(int(stamps.max() if last else stamps.min()), name) for stamps, name in times]
+    return (max(ends_of_feeds) if last else min(ends_of_feeds)) if ends_of_feeds else None
 
 
-def _read_head(path: Path) -> Blob | None:
-    """Read whole lines from the beginning of a text file, plain or gzipped; None for a binary file."""
+def _make_lenient_policy() -> Policy:
+    """Make the policy that refuses nothing: only times are asked for."""
+    strict = Policy()
+    choices = {f.name: strict.choices(f.name) for f in fields(Policy)}
+    return Policy(**{cause: "keep" if "keep" in allowed else "drop" for cause, allowed in choices.items()})
+
+
+def _read_end(path: Path, *, last: bool) -> Blob | None:
+    """Read the first lines of a text file, or its first line and its last ones; None for a binary file.
+
+    A gzipped file is unpacked to its end, without keeping it.
+    """
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            head = tail = file.read(_END_BYTES)
+            if head.startswith(_BINARY) or b"\0" in head[:4096] or b"\n" not in head:
+                return None
+            if len(head) < _END_BYTES or not last:
+                return Blob(path.name, head if len(head) < _END_BYTES else head[: head.rindex(b"\n") + 1])
+            if not packed:
+                file.seek(max(path.stat().st_size - _END_BYTES, len(head)))
+            while piece := file.read(_PIECE_BYTES):
+                tail = (tail + piece)[-_END_BYTES:]
     except (OSError, EOFError):
         return None
-    if head.startswith(_BINARY) or b"\0" in head[:4096] or b"\n" not in head:
-        return None
-    return Blob(path.name, head[: head.rindex(b"\n") + 1])
+    return Blob(path.name, head[: head.index(b"\n") + 1] + tail[tail.find(b"\n") + 1 :])
 
 
 def _find_calendar(feed: Feed, dataset: FileDataset) -> str:
@@ -99,17 +119,24 @@ def _find_calendar(feed: Feed, dataset: FileDataset) -> str:
     return feed.calendar or calendar.ALWAYS if own == AUTO else own
 
 
-def _continues_session(first: int, name: str, dataset: FileDataset) -> bool:
-    """Return whether a session that is under way at `first` (ns) began more than a minute before."""
-    windows = calendar.list_windows(name, dataset.hours, first, first)
-    return any(window.open + _GRACE < first <= window.close for window in windows)
+def _continues_session(before: Sequence[Path], first: tuple[int, str] | None, dataset: FileDataset) -> bool:
+    """Return whether an input whose first event is `first` may continue a session of the input `before`."""
+    if first is None:
+        return True
+    stamp, name = first
+    windows = calendar.list_windows(name, dataset.hours, stamp, stamp)
+    opens = [window.open for window in windows if window.open + _GRACE < stamp <= window.close]
+    if not opens:
+        return False
+    last = _remember_time(before, dataset, last=True)
+    return last is None or last[0] >= opens[0]
 
 
 def join_sessions(inputs: Iterable[Iterable[Session]], dataset: FileDataset) -> Iterator[Session]:
     """Join the sessions of one symbol and date in consecutive inputs; yield each when the symbol's next date begins.
 
     Memory holds one session of each symbol. Raises DataError for parts that overlap and differ, and, after all other
-    inputs, for inputs that cannot be read.
+    inputs, for inputs that cannot be read; with `dataset.bad_files=skip` a note of the last session names these.
     """
     parts: dict[str, list[Session]] = {}
     errors: list[DataError] = []
@@ -118,9 +145,13 @@ def join_sessions(inputs: Iterable[Iterable[Session]], dataset: FileDataset) -> 
         if earlier and earlier[0].date != session.date:
             yield _join_parts(parts.pop(session.symbol), dataset)
         parts.setdefault(session.symbol, []).append(session)
-    for rest in parts.values():
-        yield _join_parts(rest, dataset)
-    if errors:
+    notes = [f"left out an input that cannot be read (dataset.bad_files=skip): {error}" for error in errors]
+    for k, rest in enumerate(parts.values()):
+        joined = _join_parts(rest, dataset)
+        if k == 0 and dataset.bad_files == "skip":
+            joined.quality.notes.extend(note.removesuffix(".") for note in notes)
+        yield joined
+    if errors and (dataset.bad_files == "raise" or not parts):
         more = f" {len(errors) - 1} other inputs cannot be read either." if len(errors) > 1 else ""
         raise DataError(f"{errors[0]}{more}") from errors[0]
 

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ofiml.config import FileDataset, SyntheticDataset, files
+from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.config.dataset import AUTO, Instrument
 from ofiml.data import cache as store
 from ofiml.data import calendar
@@ -18,6 +19,7 @@ from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carry_flags
 from ofiml.data.conditions import has_own_receipt
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.inputs import describe_same_session, explain_wrong_reader, group_inputs
 from ofiml.data.joining import chain_inputs, join_sessions
 from ofiml.data.plausibility import list_doubts
 from ofiml.data.quality import Quality, add_counts
@@ -38,11 +40,13 @@ from ofiml.units import PRICE_SCALE, SECOND
 class Source:
     """One input, or one simulated day; a call yields its sessions.
 
-    `name` returns a hash of everything that determines the sessions, content included; None if it is unknown.
+    `name` returns a hash of everything that determines the sessions, content included; None if it is unknown. `files`
+    are those of the input; a simulated day has none.
     """
 
     sessions: Callable[[], Iterator[Session]]
     name: Callable[[], str | None] = lambda: None
+    files: tuple[Path, ...] = ()
 
     def __call__(self) -> Iterator[Session]:
         return self.sessions()
@@ -57,8 +61,7 @@ class UniqueSessions:
     def add(self, symbol: str, date: str, source: str) -> None:
         """Add a session. Raises DataError, naming both sources, if that symbol and date exist already."""
         if (symbol, date) in self.sources:
-            both = f"{self.sources[symbol, date]} and {source}"
-            raise DataError(f"{both} contain the same session, {symbol} on {date}: join them, or choose one.")
+            raise DataError(describe_same_session(symbol, date, self.sources[symbol, date], source))
         self.sources[symbol, date] = source
 
 
@@ -80,23 +83,20 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             )
 
         return [make_simulated(index) for index in range(count)]
-    chains = chain_inputs(READERS[dataset.name].group_files(files(dataset.path)), dataset)
+    chains = chain_inputs(group_inputs(dataset), dataset)
 
     def make_source(chain: Groups) -> Source:
         alone = len(chains) == 1 and len(chain) == 1
 
         def read() -> Iterator[Session]:
-            inputs = (_read_input(group, dataset, alone=alone) for group in chain)
+            inputs = (explain_wrong_reader(_read_input(group, dataset, alone=alone), group, dataset) for group in chain)
             sessions = join_sessions(inputs, dataset) if len(chain) > 1 else next(inputs)
             judged = (_warn_of_doubts(s, dataset) for s in sessions if _is_in_range(s, dataset))
             return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
-        def identify() -> str:
-            chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
-            paths = [path for group in chain for path in group]
-            return _hash_input(paths, hash_files(paths), dataset, alone=alone, **chosen)
-
-        return Source(read, identify)
+        chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
+        paths = [path for group in chain for path in group]
+        return Source(read, partial(_name_input, paths, dataset, alone=alone, **chosen), tuple(paths))
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [make_source(chain) for chain in chains[: dataset.max_sessions if everything else None]]
@@ -115,6 +115,10 @@ def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:
         return session
     warnings = {doubt.kind: doubt.sentence for doubt in doubts}
     return replace(session, quality=replace(session.quality, warnings=warnings))
+
+
+def _name_input(paths: Sequence[Path], dataset: FileDataset, **other: Any) -> str:
+    return _hash_input(paths, hash_files(paths), dataset, **other)
 
 
 def _hash_input(paths: Sequence[Path], content: str, dataset: FileDataset, **other: Any) -> str:

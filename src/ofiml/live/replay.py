@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ofiml.config import Config, FileDataset, load
 from ofiml.data import cache as store
+from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
 from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session, extract_times
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
@@ -129,7 +130,7 @@ class Prediction(NamedTuple):
 
 # Keys that select rows, and keys that are checked against the run session by session. A difference in any other key
 # makes other sessions.
-_SELECTION_KEYS = {"path", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
+_SELECTION_KEYS = {"path", "bad_files", "store", "symbols", "first_date", "last_date", "max_sessions", "max_events"}
 _CHECKED_KEYS = {"levels", "tick", "size_unit"}
 
 
@@ -144,7 +145,11 @@ def _load_config(
         return config, []
     if own_path:
         # Check the files under the logged settings: a wrong override must not look like other files.
-        check_path(load(raw | {"dataset": logged | {k: chosen[k] for k in _SELECTION_KEYS}}).dataset, report, remedy)
+        check_path(
+            load(raw | {"dataset": logged | {k: chosen[k] for k in _SELECTION_KEYS & chosen.keys()}}).dataset,
+            report,
+            remedy,
+        )
     if logged.get("name") != chosen["name"]:
         return config, ["name"]
     return config, sorted(k for k in chosen.keys() - _SELECTION_KEYS - _CHECKED_KEYS if logged.get(k) != chosen[k])
@@ -155,9 +160,10 @@ def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Itera
 
     def read_all() -> Iterator[Session]:
         for source in inputs:
-            yield from source()
+            yield from read_readable_sessions([source]) if skips else source()
             bar.step()
 
+    skips = skips_bad_files(config.dataset)
     unique = UniqueSessions()
     for session in take_first_sessions(read_all(), config.dataset.max_sessions):
         unique.add(session.symbol, session.date, session.source)

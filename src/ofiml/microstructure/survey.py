@@ -12,6 +12,14 @@ from rich.table import Table
 
 from ofiml.bars.time import select_states
 from ofiml.config import Config
+from ofiml.data.bad_files import (
+    BadFile,
+    UnreadableInputError,
+    describe_bad_files,
+    make_all_bad_error,
+    read_source,
+    skips_bad_files,
+)
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
@@ -41,10 +49,11 @@ class SessionSummary:
 
 @dataclass(slots=True)
 class Survey:
-    """A survey: all sessions in order, and one error message per refused input."""
+    """A survey: all sessions in order, one error message per refused input, and sentences on those left out."""
 
     sessions: list[SessionSummary]
     refused: list[str]
+    skipped: list[str] = field(default_factory=list)
 
 
 def survey_dataset(
@@ -60,24 +69,35 @@ def survey_dataset(
     a study.
     """
     inputs = list_sources(config.dataset)
+    skips = skips_bad_files(config.dataset)
 
-    def work(source: Source, bar: Bar) -> tuple[list[SessionSummary], list[str]]:
-        summaries, refused = [], []
+    def work(source: Source, bar: Bar) -> tuple[list[SessionSummary], list[str], list[BadFile]]:
+        summaries: list[SessionSummary] = []
+        refused: list[str] = []
+        bad_files: list[BadFile] = []
         try:
-            for session in source():
+            for session in read_source(source):
                 summary = _summarise(session, config.bars.per if describe else None)
                 summary.written = write(session) if write else []
                 summaries.append(summary)
+        except UnreadableInputError as error:
+            if skips:
+                summaries, bad_files = [], [error.bad_file]
+            else:
+                refused.append(str(error))
         except DataError as error:
             refused.append(str(error))
         bar.step()
-        return summaries, refused
+        return summaries, refused, bad_files
 
     with stages.start_stage("inputs", len(inputs)) as bar:
         parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
         parts = parallel(joblib.delayed(work)(source, bar) for source in inputs)
-    sessions = [one for summaries, _ in parts for one in summaries][: config.dataset.max_sessions]
-    refused = [sentence for _, sentences in parts for sentence in sentences]
+    sessions = [one for summaries, _, _ in parts for one in summaries][: config.dataset.max_sessions]
+    refused = [sentence for _, sentences, _ in parts for sentence in sentences]
+    bad_files = [bad for _, _, several in parts for bad in several]
+    if bad_files and len(bad_files) == len(inputs):
+        refused.append(str(make_all_bad_error(bad_files)))
     unique = UniqueSessions()
     for one in sessions:
         try:
@@ -86,7 +106,7 @@ def survey_dataset(
             refused.append(str(error))
     if not sessions and not refused:
         refused.append("no session between dataset.first_date and dataset.last_date.")
-    return Survey(sessions, refused)
+    return Survey(sessions, refused, describe_bad_files(bad_files))
 
 
 def _summarise(session: Session, per: str | None) -> SessionSummary:
@@ -126,6 +146,8 @@ def print_survey(survey: Survey, console: Console) -> None:
         _print_facts(symbol, facts, console)
     for path in [p for s in survey.sessions for p in s.written]:
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    for sentence in survey.skipped:
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
     for sentence in survey.refused:
         console.print(f"refused: {sentence}", style="red", highlight=False, soft_wrap=True, markup=False)
 
@@ -144,7 +166,7 @@ def survey_to_json(survey: Survey) -> dict[str, Any]:
         }
         for s in survey.sessions
     ]
-    return {"sessions": sessions, "refused": survey.refused}
+    return {"sessions": sessions, "refused": survey.refused, "skipped": survey.skipped}
 
 
 def _average_by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:

@@ -1,5 +1,6 @@
 """Write the verdict of a study in sentences: the finding, the costs, the features that matter, and the data."""
 
+from ofiml.data.bad_files import describe_bad_files
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.oracle import OracleSkill
 from ofiml.evaluation.profit import Performance
@@ -222,6 +223,7 @@ def _describe_data(report: Report) -> list[str]:
     ]
     lines += [f"Warning: {warning}." for warning in dataset.warnings]
     lines += [f"Note: {note}." for note in dataset.notes]
+    lines += describe_bad_files(dataset.bad_files)
     if rows.never_known:
         lines.append(f"Note: features without any value in these data: {', '.join(rows.never_known)}.")
     return lines

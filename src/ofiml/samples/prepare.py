@@ -1,6 +1,7 @@
 """From sessions of events to samples: one row per bar with book, flow, features, labels and execution quotes."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,14 @@ from numpy.typing import NDArray
 from ofiml.bars import cut_bars
 from ofiml.bars.time import Bars, Book, build_bar_table, select_states
 from ofiml.config import FileDataset, SyntheticDataset
+from ofiml.data.bad_files import (
+    BadFile,
+    UnreadableInputError,
+    make_all_bad_error,
+    name_source,
+    read_source,
+    skips_bad_files,
+)
 from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, list_sources
@@ -101,9 +110,10 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
     """Prepare the samples of a source's sessions, or read them from the cache."""
 
     def make() -> Iterator[SessionSamples]:
-        return (prepare_session(session, settings) for session in source())
+        return (prepare_session(session, settings) for session in read_source(source))
 
-    folder, name = settings.features.store, source.name()
+    folder = settings.features.store
+    name = None if folder is None else name_source(source)
     if folder is None or name is None:
         return list(make())
     return cache_samples(Path(folder), name, settings, make)
@@ -152,6 +162,19 @@ def _build_oracle(session: Session, scale: pl.Series, bars: Bars, settings: Samp
 
 
 def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> list[SessionSamples]:
+    """Prepare the samples of every session of the dataset; see `prepare_dataset`."""
+    return prepare_dataset(settings, threads, stages).sessions
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDataset:
+    """The samples of all sessions, in order, and the inputs that were left out (`dataset.bad_files=skip`)."""
+
+    sessions: list[SessionSamples]
+    bad_files: list[BadFile]
+
+
+def prepare_dataset(settings: SampleSettings, threads: int, stages: Stages) -> PreparedDataset:
     """Prepare the samples of every session of the dataset, in order, with other symbols' flow.
 
     At most `threads` sources are read at a time. Memory holds the events of their sessions and the bars of all
@@ -159,6 +182,8 @@ def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> 
     """
     inputs = list_sources(settings.dataset)
     errors: list[DataError] = []
+    bad_files: dict[int, BadFile] = {}
+    skips = skips_bad_files(settings.dataset)
 
     def work(index: int, source: Source, bar: Bar) -> list[SessionSamples]:
         # After an error, start no other source, and let the running ones finish before it is raised: a process that
@@ -168,8 +193,11 @@ def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> 
         try:
             samples = _prepare_source(source, settings)
         except DataError as error:
-            errors.append(error)
-            return []
+            if not (skips and isinstance(error, UnreadableInputError)):
+                errors.append(error)
+                return []
+            bad_files[index] = error.bad_file
+            samples = []
         for s in samples:
             s.origin = index
         bar.step()
@@ -180,8 +208,11 @@ def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> 
         parts = parallel(joblib.delayed(work)(i, s, bar) for i, s in enumerate(inputs))
     if errors:
         raise errors[0]
+    bad = [bad_files[index] for index in sorted(bad_files)]
+    if bad and len(bad) == len(inputs):
+        raise make_all_bad_error(bad)
     samples = take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions)
-    return add_cross_flow(list(samples), settings.features)
+    return PreparedDataset(add_cross_flow(list(samples), settings.features), bad)
 
 
 def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:

@@ -8,6 +8,7 @@ import polars as pl
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import add_counts
 from ofiml.ofi.reduce import describe_reducers
+from ofiml.samples.prepare import PreparedDataset
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.table import list_feature_columns
 from ofiml.splits.fold import Span
@@ -28,8 +29,9 @@ from ofiml.ui.format import format_time
 from ofiml.units import PRICE_SCALE
 
 
-def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset) -> DatasetReport:
-    """Describe the sessions; rows dropped and kept are summed over them."""
+def describe_dataset(prepared: PreparedDataset, dataset: SyntheticDataset | FileDataset) -> DatasetReport:
+    """Describe the sessions, and the inputs that were left out; rows dropped and kept are summed over the sessions."""
+    sessions = prepared.sessions
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
     for s in sessions:
@@ -45,6 +47,7 @@ def describe_dataset(sessions: list[SessionSamples], dataset: SyntheticDataset |
         sources=sorted({s.source for s in sessions}),
         levels=sessions[0].levels,
         warnings=_list_warnings(sessions),
+        bad_files=prepared.bad_files,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from ofiml.data.bad_files import BadFile
 from ofiml.data.quality import Quality
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.explanation import FeatureUse
@@ -48,6 +49,7 @@ class DatasetReport:
     """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book.
 
     `warnings` are what is implausible about the data, each once for a symbol.
+    `bad_files` has the inputs that could not be read and were left out (`dataset.bad_files=skip`).
     """
 
     name: str
@@ -60,6 +62,7 @@ class DatasetReport:
     sources: list[str]
     levels: int
     warnings: list[str] = field(default_factory=list)
+    bad_files: list[BadFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ofiml.evaluation.scores import Scores, score_predictions
 from ofiml.evaluation.seeds import compare_seeds
 from ofiml.evaluation.strata import add_trailing_volatility, assign_strata, score_strata
 from ofiml.models.pipeline import Pipeline
-from ofiml.samples.prepare import prepare_sessions
+from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
@@ -78,7 +78,8 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
     with limit_blas_threads():
         with clock.stage("sessions"):
-            sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
+            prepared = prepare_dataset(SampleSettings.of(config), config.threads, stages)
+            sessions = prepared.sessions
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
         with clock.stage("folds"):
@@ -98,7 +99,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     explanation, task = explain_fits(fitted), config.target.task
     report = Report(
         kind="impact" if config.target.kind == "impact" else "forecast",
-        dataset=describe_dataset(sessions, config.dataset),
+        dataset=describe_dataset(prepared, config.dataset),
         rows=count_rows(fitted, dropped),
         ofi=describe_ofi(fitted),
         model=describe_model(fitted),

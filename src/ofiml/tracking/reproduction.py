@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
-from ofiml.config.plain import PlainLoader
+from ofiml.config.plain import parse_plain_yaml
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
@@ -70,7 +70,7 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
     Raises ConfigError for files that a study does not log.
     """
     try:
-        raw = yaml.load(config_path.read_text(), Loader=PlainLoader)  # noqa: S506
+        raw = parse_plain_yaml(config_path.read_text())
         before = json.loads(report_path.read_text())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
@@ -116,10 +116,12 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
     )
     try:
         known = {s["digest"] for s in report["dataset"]["sessions"]}
+        left_out = {bad["digest"] for bad in report["dataset"].get("bad_files", [])}
         groups = READERS[dataset.name].group_files(files(dataset.path))
-        if all(hash_files(group) in known for group in groups):
+        if all(hash_files(group) in known | left_out for group in groups):
             return
-        digests = {s.digest for source in list_sources(dataset) for s in source()}
+        sources = [source for source in list_sources(dataset) if hash_files(source.files) not in left_out]
+        digests = {s.digest for source in sources for s in source()}
     except (DataError, KeyError, TypeError):
         raise ConfigError(sentence) from None
     if not digests or digests - known:

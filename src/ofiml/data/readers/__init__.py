@@ -16,6 +16,7 @@ from ofiml.config.registry import Registry
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead, Recognition
 
 Groups = list[list[Path]]
 
@@ -44,6 +45,9 @@ class Reader:
         `group_files(paths)` groups files that belong together into one input; by default each file is one.
     book_from_messages
         Whether the book is built message by message, so that a lost message may leave it wrong without notice.
+    recognise
+        `recognise(head)` says what a file is by its head, or returns None for a file of another source. Without it, the
+        reader's files are not recognised by `ofiml data describe FILE`. It imports nothing heavy.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class Reader:
     group_files: Callable[[Sequence[Path]], Groups] = separate_files
     book_from_messages: bool = False
     whole_days: bool = False
+    recognise: Callable[["FileHead"], "Recognition | None"] | None = None
 
     def __post_init__(self) -> None:
         if re.fullmatch(r"[a-z][a-z0-9_]*", self.name) is None:

@@ -145,7 +145,8 @@ def _require_expressible(session: Session) -> None:
         rows = session.events.select(bad.fill_null(False)).to_series()
         if rows.any():
             raise DataError(
-                f"{session.symbol}, {session.date}, event {int(rows.arg_max() or 0) + 1}: LOBSTER cannot state {what}."
+                f"{session.symbol}, {session.date}, event {int(rows.arg_max() or 0) + 1}: LOBSTER cannot state {what} "
+                f"({int(rows.sum()):,} of {rows.len():,} events). --to parquet and --to dbn keep every event."
             )
 
 
@@ -153,8 +154,9 @@ def _list_inexpressible(levels: int, halt: pl.Expr, prices: list[str]) -> Iterat
     yield "two clocks: ts_event and ts_recv differ", pl.col("ts_event") != pl.col("ts_recv")
     counts = [f"{s}_ct_{m:02d}" for m in range(levels) for s in ("bid", "ask")]
     yield "counts of orders", pl.any_horizontal(pl.col(counts).is_not_null())
-    yield "this action", ~pl.col("action").is_in(["A", "C", "T", "N"])
-    yield "an event without a side", pl.col("side") == "N"
+    changed = ~pl.col("action").is_in(["A", "C", "T", "N"])
+    yield "a changed quote or a modified order: its messages add, cancel and execute orders", changed
+    yield "an event without a side, such as a trade without an aggressor", pl.col("side") == "N"
     yield "messages of several rows, or snapshots other than halts", ~halt & (pl.col("flags") != F_LAST)
     yield "an event without a price", ~halt & pl.col("price").is_null()
     yield "a price of 0 or less", ~halt & (pl.col("price") <= 0)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.config.checks import require
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Reader
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 @dataclass(slots=True)
@@ -41,9 +43,21 @@ def read_feeds(files: Sequence["Blob"], dataset: AlgoseekDataset) -> Iterator["F
     return taq.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise equity TAQ of AlgoSeek by its columns, and name its files that are not supported."""
+    columns = set(head.header)
+    if columns >= {"Timestamp", "EventType", "Ticker", "Price", "Quantity", "Exchange"}:
+        remedy = "" if "Date" in columns else "its column Date is missing, as in old files: add it (YYYYMMDD)"
+        return Recognition(f"AlgoSeek's US Equity TAQ ({head.form})", remedy=remedy)
+    if columns >= {"UTCDate", "UTCTime", "LocalDate"}:
+        return Recognition(f"AlgoSeek's futures ({head.form})", remedy="only its equity TAQ is supported")
+    return None
+
+
 READER = Reader(
     name="algoseek",
     config=AlgoseekDataset,
     read_feeds=read_feeds,
     description="AlgoSeek US Equity TAQ as CSV: best quotes and trades",
+    recognise=recognise,
 )

@@ -18,15 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 _PART = re.compile(
     r"(?P<name>.+)_(?:(?P<json>snapshot|update)s?\.json|depth_(?P<csv>snap|update)\.csv)(?:\.gz|\.zst|\.zip)?"
 )
+
+# Both belong to the symbol; the YAML has those of one.
+_SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
@@ -76,10 +81,37 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return streams.read_feeds(unpacked, dataset)
 
 
+_EVENT = re.compile(r'"e"\s*:\s*"(depthUpdate|bookTicker|trade|aggTrade)"')
+_FULL_BOOK = re.compile(r'"lastUpdateId"\s*:\s*\d+')
+_BARE_TICKER = re.compile(r'"u"\s*:\s*\d+\s*,\s*"s"\s*:\s*"[^"]+"\s*,\s*"b"\s*:')
+_UPDATE = re.compile(r'"U"\s*:\s*\d+\s*,\s*"u"\s*:\s*\d+')
+_JSON_LINE = re.compile(r"(\d{13,19}\s+)?[\[{]")
+
+
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise recorded streams, full books and depth updates by the keys of messages, T_DEPTH by its columns."""
+    if {"first_update_id", "last_update_id", "side", "update_type", "price", "qty"} <= set(head.header):
+        return Recognition(f"Binance's T_DEPTH ({head.form})", _SYMBOL_SETTINGS)
+    if not head.lines or _JSON_LINE.match(head.lines[0]) is None:
+        return None
+    text = "\n".join(head.lines)
+    part = _PART.fullmatch(head.name)
+    kinds = list(dict.fromkeys(_EVENT.findall(text)))
+    if part and (kinds or _FULL_BOOK.search(text) or _UPDATE.search(text)):
+        return Recognition("Binance's full book with its depth updates", _SYMBOL_SETTINGS)
+    if kinds or _BARE_TICKER.search(text):
+        names = ", ".join(kinds or ["bookTicker"])
+        return Recognition(f"a recorded stream of Binance ({names})", _SYMBOL_SETTINGS)
+    if _FULL_BOOK.search(text):
+        return Recognition("full books of Binance", _SYMBOL_SETTINGS)
+    return None
+
+
 READER = Reader(
     name="binance",
     config=FileDataset,
     read_feeds=read_feeds,
     description="recorded Binance streams, or a full book with its depth updates (also T_DEPTH)",
     group_files=group_files,
+    recognise=recognise,
 )

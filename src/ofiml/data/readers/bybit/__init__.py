@@ -10,14 +10,17 @@ topic publicTrade, if recorded; Bybit's CSV files of trades are not read. Other 
 note.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Reader
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -27,9 +30,19 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return books.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise messages by their topic."""
+    if re.search(r'"topic"\s*:\s*"(orderbook\.\d+|publicTrade)\.', "\n".join(head.lines)) is None:
+        return None
+    return Recognition(
+        "Bybit's order-book history or stream", ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
+    )
+
+
 READER = Reader(
     name="bybit",
     config=FileDataset,
     read_feeds=read_feeds,
     description="Bybit order-book history (ob500, ob200), or recorded streams (orderbook, publicTrade)",
+    recognise=recognise,
 )

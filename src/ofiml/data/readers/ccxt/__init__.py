@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Reader
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -24,9 +26,18 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return books.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise books by their keys."""
+    text = "\n".join(head.lines[:3])
+    if '"lastUpdateId"' in text or not all(f'"{key}"' in text for key in ("symbol", "bids", "asks")):
+        return None
+    return Recognition("order books of ccxt, one per line", ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE"))
+
+
 READER = Reader(
     name="ccxt",
     config=FileDataset,
     read_feeds=read_feeds,
     description="order books recorded with ccxt, one JSON line per book",
+    recognise=recognise,
 )

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Reader
+from ofiml.data.readers.databento.schema import recognise_schema
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -23,9 +26,15 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return mbp.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise MBP and best quotes by the schema of a DBN file, or by the columns of a table."""
+    return recognise_schema(head, orders=False)
+
+
 READER = Reader(
     name="databento",
     config=FileDataset,
     read_feeds=read_feeds,
     description="Databento MBP-10, MBP-1, TBBO, BBO, CMBP-1 and CBBO: CSV, DBN or Parquet",
+    recognise=recognise,
 )

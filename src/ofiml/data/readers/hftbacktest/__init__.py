@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Reader
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -25,10 +27,18 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return events.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise the array of events by the names of its fields; an npz is a zip, whose first file is looked at."""
+    if not head.content.startswith(b"\x93NUMPY") or b"'exch_ts'" not in head.content[:1024]:
+        return None
+    return Recognition("feed data of hftbacktest", ("dataset.symbols=[NAME]", "dataset.tick=TICK_SIZE"))
+
+
 READER = Reader(
     name="hftbacktest",
     config=FileDataset,
     read_feeds=read_feeds,
     description="feed data of hftbacktest 2 (npz)",
     book_from_messages=True,
+    recognise=recognise,
 )

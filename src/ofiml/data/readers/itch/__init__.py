@@ -18,10 +18,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Reader
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -31,6 +33,38 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return messages.read_feeds(files, dataset)
 
 
+# Lengths of the messages of ITCH 5.0 by type, without the two bytes that frame them.
+_LENGTHS = {
+    "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "A": 36, "F": 40,
+    "E": 31, "C": 36, "X": 23, "D": 19, "U": 35, "P": 44, "Q": 40, "B": 19, "I": 50, "N": 20, "O": 48,
+}  # fmt: skip
+_MIN_MESSAGES, _MAX_MESSAGES = 3, 50  # that must be sound, and that are looked at
+
+
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise ITCH by its first messages: each has the length of its type, which two bytes before it state."""
+    if _are_messages(head.content, framed=True):
+        return Recognition("Nasdaq TotalView-ITCH 5.0")
+    if not head.is_text and _are_messages(head.content, framed=False):
+        return Recognition("Nasdaq TotalView-ITCH 5.0 without the length before each message")
+    if head.content[:3] == b"\x00\x05T":  # only older versions have messages of seconds, type T
+        remedy = "only version 5.0 is supported, whose messages have nanoseconds of their own"
+        return Recognition("Nasdaq ITCH of a version before 5.0", remedy=remedy)
+    return None
+
+
+def _are_messages(content: bytes, *, framed: bool) -> bool:
+    """Return whether the first messages have known types and their lengths; fewer than three only in a whole file."""
+    at, count, prefix = 0, 0, 2 if framed else 0
+    while at + prefix < len(content) and count < _MAX_MESSAGES:
+        length = _LENGTHS.get(chr(content[at + prefix]))
+        stated = int.from_bytes(content[at : at + 2], "big") if framed else length
+        if length is None or stated != length:
+            return count >= _MIN_MESSAGES and framed and stated == 0  # the end of the file
+        at, count = at + prefix + length, count + 1
+    return count >= _MIN_MESSAGES or (framed and count > 0 and at == len(content))
+
+
 READER = Reader(
     name="itch",
     config=FileDataset,
@@ -38,4 +72,5 @@ READER = Reader(
     description="Nasdaq TotalView-ITCH 5.0, the book rebuilt from its orders",
     book_from_messages=True,
     whole_days=True,
+    recognise=recognise,
 )

@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
+
+
+_FILE_NAME = re.compile(r"_(?P<kind>message|orderbook)_\d+\.csv", re.IGNORECASE)
+_TIME = re.compile(r"\d{4,5}\.\d+")  # seconds after midnight
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
@@ -64,6 +70,25 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return days.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise LOBSTER by the names of its files, or messages by the form of their first lines."""
+    names = head.members or (head.name,)
+    kinds = {match["kind"] for name in names if (match := _FILE_NAME.search(name))}
+    if kinds:
+        whole = "message and orderbook files" if len(kinds) == 2 else f"{kinds.pop()} file"
+        place = f" in a {head.packing}" if head.members else ""
+        return Recognition(f"LOBSTER's {whole}{place}")
+    rows = [row for row in head.cells[:10] if row and _TIME.fullmatch(row[0])]
+    if len(rows) > 1 and all(_is_message(row) for row in rows[:-1]):
+        remedy = "name it as LOBSTER does, SYMBOL_DATE_OPENms_CLOSEms_message_LEVELS.csv"
+        return Recognition("messages of LOBSTER under another name", remedy=remedy)
+    return None
+
+
+def _is_message(row: Sequence[str]) -> bool:
+    return len(row) >= 6 and row[1] in "1234567" and row[5] in ("1", "-1")
+
+
 READER = Reader(
     name="lobster",
     config=FileDataset,
@@ -71,4 +96,5 @@ READER = Reader(
     description="LOBSTER message and orderbook files: zip, 7z, folder or CSV, packed or not",
     group_files=group_files,
     whole_days=True,
+    recognise=recognise,
 )

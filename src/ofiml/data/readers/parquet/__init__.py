@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Groups, Reader, separate_files
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
@@ -27,10 +29,21 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return table.read_feeds(files, dataset)
 
 
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise Parquet in the event schema by the names of its columns."""
+    if not {"ts_event", "ts_recv", "action", "flags", "sequence", "bid_px_00", "ask_px_00"} <= set(head.columns):
+        return None
+    if {"publisher_id", "instrument_id", "rtype"} & set(head.columns):  # Databento's own table
+        return None
+    levels = sum(column.startswith("bid_px_") for column in head.columns)
+    return Recognition(f"Parquet in the event schema, {levels} level{'s' * (levels > 1)}")
+
+
 READER = Reader(
     name="parquet",
     config=FileDataset,
     read_feeds=read_feeds,
     description="Parquet in the event schema, as convert writes it",
     group_files=group_files,
+    recognise=recognise,
 )

@@ -14,6 +14,7 @@ from ofiml.data.feed import (
 )
 from ofiml.data.formats import parquet as columnar
 from ofiml.data.formats.csv import MAX_PRICE, MAX_SIZE
+from ofiml.data.readers.parquet.casts import cast_columns
 from ofiml.data.schema import (
     ACTION,
     LATEST,
@@ -25,6 +26,7 @@ from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
 _WORDS = {"action": ACTION, "side": SIDE}  # other writers store them as text
+_TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum)
 _MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
 
 
@@ -35,24 +37,22 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """
     (blob,) = files
     checker = Checker(blob.name, dataset.policy)
-    table, levels = _read_table(blob, dataset.levels)
+    table, levels = _read_table(blob, dataset.levels, checker)
     table = checker.apply(table, _make_checks(make_schema(levels)))
     words = [pl.col(c).cast(pl.String).cast(dtype, strict=False) for c, dtype in _WORDS.items()]
     for symbol, events, its_checker in split_by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
         yield Feed(symbol, events, levels, events.height + sum(its_checker.dropped.values()), its_checker)
 
 
-def _read_table(blob: Blob, wanted: int | None) -> tuple[pl.DataFrame, int]:
+def _read_table(blob: Blob, wanted: int | None, checker: Checker) -> tuple[pl.DataFrame, int]:
     """Read the columns of the schema with `line`; return them and the number of levels. Raises DataError."""
     if not blob.content.startswith(columnar.MAGIC):
         raise DataError(f"{blob.name} is not a Parquet file: see dataset=… for other formats.")
     frame = columnar.read_parquet(blob, lambda names: list(make_schema(_count_levels(names, blob.name, wanted))))
     levels = _count_levels(frame.columns, blob.name, wanted)
-    for name, dtype in make_schema(levels).items():
-        text = frame.schema[name] in (pl.String, pl.Categorical) or isinstance(frame.schema[name], pl.Enum)
-        if frame.schema[name] != dtype and not (text and (name in _WORDS or name == "symbol")):
-            raise DataError(f"{blob.name}, column {name}: its type is {frame.schema[name]}; it must be {dtype}.")
-    return frame.with_columns(pl.col("symbol").cast(pl.String)), levels
+    words = [name for name in (*_WORDS, "symbol") if isinstance(frame.schema[name], _TEXT_TYPES)]
+    typed = {name: dtype for name, dtype in make_schema(levels).items() if name not in words}
+    return cast_columns(frame, typed, checker).with_columns(pl.col("symbol").cast(pl.String)), levels
 
 
 def _count_levels(names: list[str], source: str, wanted: int | None) -> int:

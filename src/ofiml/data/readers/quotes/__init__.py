@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ofiml.config import FileDataset
 from ofiml.config.checks import require, require_one_of
 from ofiml.data.readers import Reader
+from ofiml.data.readers.quotes.recognition import recognise_quotes
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -128,4 +129,5 @@ READER = Reader(
     config=QuotesDataset,
     read_feeds=read_feeds,
     description="best quotes or several levels as CSV or Parquet, with any column names",
+    recognise=recognise_quotes,
 )

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
+from ofiml.data.file_head import Recognition
 from ofiml.data.readers import Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
+    from ofiml.data.file_head import FileHead
 
 _NAME = re.compile(
     r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|quotes|book_ticker|trades)"
@@ -71,6 +73,28 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return books.read_feeds(files, dataset)
 
 
+_SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
+_CLOCKS = {"exchange", "symbol", "timestamp", "local_timestamp"}
+
+
+def recognise(head: "FileHead") -> Recognition | None:
+    """Recognise the CSV files of tardis.dev by their columns."""
+    columns = set(head.header)
+    if not columns >= _CLOCKS:
+        return None
+    if columns >= {"is_snapshot", "side", "price", "amount"}:
+        return Recognition(f"tardis.dev's incremental_book_L2 ({head.form})", _SYMBOL_SETTINGS)
+    levels = sum(column.startswith("asks[") and column.endswith("].price") for column in columns)
+    if levels:
+        return Recognition(f"tardis.dev's book snapshots of {levels} levels ({head.form})", _SYMBOL_SETTINGS)
+    if columns >= {"ask_amount", "ask_price", "bid_price", "bid_amount"}:
+        return Recognition(f"tardis.dev's best quotes ({head.form})", _SYMBOL_SETTINGS)
+    if columns >= {"id", "side", "price", "amount"}:
+        remedy = "give the book, EXCHANGE_incremental_book_L2_DATE_SYMBOL.csv.gz; trades beside it are read too"
+        return Recognition(f"tardis.dev's trades ({head.form})", remedy=remedy)
+    return None
+
+
 READER = Reader(
     name="tardis",
     config=FileDataset,
@@ -78,4 +102,5 @@ READER = Reader(
     description="tardis.dev CSV: incremental_book_L2, book_snapshot_* or quotes, with trades",
     group_files=group_files,
     book_from_messages=True,
+    recognise=recognise,
 )

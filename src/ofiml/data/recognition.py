@@ -1,0 +1,167 @@
+"""Recognise files: which reader reads a file, and with which command. The readers' own `recognise` functions decide."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ofiml.config import FileDataset, files
+from ofiml.data.file_head import FileHead, Recognition, read_head, shorten
+from ofiml.data.readers import READERS
+
+_FILL_IN = re.compile(r"=\[?(LOT|NAME|COLUMN|EXCHANGE|TICK_SIZE|STEP_SIZE)\]?$")
+_MAX_FILES = 20  # of a folder; further ones are not looked at
+
+_OTHER_FORMATS = {
+    b"": "empty",
+    b"<!doctype html": "a web page, such as the error page of a download: fetch the file again",
+    b"<html": "a web page, such as the error page of a download: fetch the file again",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself: run git lfs pull",
+    b"\xd4\xc3\xb2\xa1": "a packet capture (pcap): convert the exchange's messages to a supported format first",
+    b"\xa1\xb2\xc3\xd4": "a packet capture (pcap): convert the exchange's messages to a supported format first",
+    b"\x4d\x3c\xb2\xa1": "a packet capture (pcap): convert the exchange's messages to a supported format first",
+    b"\x0a\x0d\x0d\x0a": "a packet capture (pcapng): convert the exchange's messages to a supported format first",
+    b"\x89HDF": "HDF5: write the table as Parquet or CSV first, as pandas.read_hdf(…).to_parquet(…) does",
+    b"ARROW1": "an Arrow (Feather) file: write it as Parquet first, as polars.read_ipc(…).write_parquet(…) does",
+    b"SQLite format 3": "an SQLite database: write the table as Parquet or CSV first",
+    b"\x93NUMPY": "a NumPy array (npy): write the table as Parquet or CSV first",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV first",
+    b"%PDF": "a PDF, which holds no data that can be read",
+    b"\x80\x04": "a pickle, which is never read, because it can run any code: write the table as Parquet instead",
+    b"\x80\x05": "a pickle, which is never read, because it can run any code: write the table as Parquet instead",
+    b"MATLAB": "a MATLAB file: write the table as Parquet or CSV first",
+    b"RDX": "an R data file: write the table as Parquet or CSV first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A reader that recognises a file, and what the file is to it."""
+
+    reader: str
+    recognition: Recognition
+
+    @property
+    def readable(self) -> bool:
+        return not self.recognition.remedy
+
+
+def recognise_file(head: FileHead) -> list[Candidate]:
+    """List the readers that recognise a file: the sure ones if any, else all. Those that can read it stand first."""
+    found = []
+    for name, reader in READERS.load_all().items():
+        recognition = None if reader.recognise is None else reader.recognise(head)
+        if recognition is not None:
+            found.append(Candidate(name, recognition))
+    sure = [c for c in found if c.recognition.sure]
+    return sorted(sure or found, key=lambda c: not c.readable)
+
+
+def write_overrides(candidate: Candidate, path: str) -> list[str]:
+    """Write the overrides that read a file, quoted for a shell where needed."""
+    words = [
+        f"dataset={candidate.recognition.dataset or candidate.reader}",
+        f"dataset.path={path}",
+        *candidate.recognition.settings,
+    ]
+    return [shlex.quote(word) for word in words]
+
+
+def describe_other_format(head: FileHead) -> str:
+    """Describe a file that no reader recognises: a known format of another kind, its columns, or its first bytes."""
+    start = head.content[:64].lstrip().lower()
+    for magic, what in _OTHER_FORMATS.items():
+        if start.startswith(magic.lower()) if magic else not head.content and not head.members and not head.packing:
+            return what
+    if head.content[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
+    if head.packing and not head.content and not head.members:
+        return f"a {head.packing} file that is damaged, empty or locked: fetch it again"
+    if len(head.members) > 1:
+        return f"an archive ({head.packing}) of {len(head.members)} files ({shorten(head.members, 3)}): unpack it first"
+    if head.header:
+        return f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
+    if head.lines:
+        return f"text that no source writes; it starts with {head.lines[0][:60]!r}"
+    return f"binary, in a format that no source writes; it starts with the bytes {head.content[:8].hex(' ')}"
+
+
+def describe_path(path: str, command: str) -> tuple[list[str], bool]:
+    """Describe the files of a path: what each kind is, and the `ofiml data` command that reads it.
+
+    Also return whether every kind can be read. At most 20 files are looked at. Raises OSError.
+    """
+    paths = files(path)
+    kinds: dict[str, tuple[list[Path], list[Candidate], FileHead]] = {}
+    for file in paths[:_MAX_FILES]:
+        head = read_head(file)
+        candidates = recognise_file(head)
+        key = f"{candidates[0].reader} {candidates[0].recognition}" if candidates else file.name
+        kinds.setdefault(key, ([], candidates, head))[0].append(file)
+    lines, readable = [], True
+    for members, candidates, head in kinds.values():
+        name = str(members[0]) if len(members) == 1 else f"{len(members)} files, such as {members[0].name},"
+        verb = "is" if len(members) == 1 else "are"
+        given = path if len(kinds) == 1 else str(members[0])
+        lines += _describe_kind(f"{name} {verb}", candidates, head, given, command)
+        readable &= bool(candidates) and candidates[0].readable
+    if len(paths) > _MAX_FILES:
+        lines.append(f"The other {len(paths) - _MAX_FILES} files were not looked at.")
+    return lines, readable
+
+
+def _describe_kind(start: str, candidates: list[Candidate], head: FileHead, path: str, command: str) -> list[str]:
+    if not candidates:
+        return [f"{start} {describe_other_format(head)}."]
+    first = candidates[0]
+    if not first.readable:
+        return [f"{start} {first.recognition.what}: {first.recognition.remedy}."]
+    lines = [f"{start} {first.recognition.what}. To read it:", f"  {write_command(first, path, command)}"]
+    if any(_FILL_IN.search(setting) for setting in first.recognition.settings):
+        lines.append("Replace the words in capitals by the symbol's own values.")
+    others = [other for other in candidates[1:] if other.readable]
+    return lines + [f"If it is {c.recognition.what}: {write_command(c, path, command)}" for c in others]
+
+
+def write_command(candidate: Candidate, path: str, command: str) -> str:
+    """Write the `ofiml data` command that reads a file."""
+    return f"ofiml data {command} {' '.join(write_overrides(candidate, path))}"
+
+
+def explain_other_reader(paths: Sequence[Path], dataset: FileDataset) -> str:
+    """Explain that files belong to another reader than the dataset's, with the overrides that read them.
+
+    Empty if the dataset's reader has no `recognise` or recognises one of the files, or if no other reader surely does.
+    """
+    reader = READERS[dataset.name]
+    if reader.recognise is None:
+        return ""
+    hint = ""
+    for path in paths[:_MAX_FILES]:
+        try:
+            head = read_head(path)
+        except OSError:
+            continue
+        if reader.recognise(head) is not None:
+            return ""
+        candidates = recognise_file(head)
+        hint = hint or _explain_candidate(path.name, head, candidates, dataset.path)
+    return hint
+
+
+def _explain_candidate(name: str, head: FileHead, candidates: list[Candidate], path: str) -> str:
+    """Explain what a file is that the chosen reader does not recognise; empty if nothing is sure."""
+    if not candidates:
+        return f"{name} looks like {describe_other_format(head)}." if _is_other_format(head) else ""
+    first = candidates[0]
+    if not first.recognition.sure:
+        return ""
+    remedy = first.recognition.remedy or f"use {' '.join(write_overrides(first, path))}"
+    return f"{name} looks like {first.recognition.what}: {remedy}."
+
+
+def _is_other_format(head: FileHead) -> bool:
+    """Return whether a file is of a kind that no reader reads, so that naming it explains an error."""
+    start = head.content[:64].lstrip().lower()
+    return any(magic and start.startswith(magic.lower()) for magic in _OTHER_FORMATS)
