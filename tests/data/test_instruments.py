@@ -9,6 +9,8 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from tests.conftest import ROOT
+from tests.data.test_databento import metadata, put, quote
+from tests.data.test_databento import read as read_dbn
 from tests.data.test_joining import NIGHT, write
 
 
@@ -100,3 +102,22 @@ def test_every_instrument_of_the_house_composes(tmp_path, configure, path):
     symbol = pattern.replace("?", "Z").replace("*", "4")
     assert dataset.find_instrument(symbol).calendar == "CMES"
     assert dataset.find_instrument("AAPL").calendar == "XNYS"
+
+
+@pytest.mark.parametrize(("publisher", "venue", "calendar"), [(1, "GLBX.MDP3", "CMES"), (2, "XNAS.ITCH", "XNYS")])
+def test_a_source_that_states_its_exchange_chooses_the_calendar(tmp_path, publisher, venue, calendar):
+    def read(name):
+        rows = [quote(i, publisher_id=publisher) for i in range(3)]
+        return read_dbn(put(tmp_path, metadata(), *rows), calendar=name, hours="regular")
+
+    (session,) = read("auto")
+    assert session.calendar == calendar
+    assert f"calendar {calendar}, that of {venue}" in session.quality.notes
+    (session,) = read("XNYS")
+    hint = [note for note in session.quality.notes if "dataset.calendar=auto takes its own" in note]
+    assert len(hint) == (calendar != "XNYS")
+
+
+def test_a_publisher_without_a_known_calendar_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no calendar is known for publisher 41, so dataset\.calendar=auto"):
+        read_dbn(put(tmp_path, metadata(), quote(0, publisher_id=41)), calendar="auto")

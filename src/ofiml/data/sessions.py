@@ -227,6 +227,11 @@ def _cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Se
     instrument = _find_instrument(feed, dataset)
     if dataset.find_instrument(feed.symbol).calendar == AUTO:
         notes.append(f"calendar {instrument.calendar}, that of {feed.venue or 'the source'}")
+    elif feed.calendar is not None and instrument.calendar != feed.calendar and dataset.hours == "regular":
+        notes.append(
+            f"the data are of {feed.venue}, whose calendar is {feed.calendar}, and the hours are those of "
+            f"{instrument.calendar}: dataset.calendar=auto takes its own"
+        )
     windows = _list_windows(feed, dataset, instrument.calendar, stamps)
     index, outside = _assign_windows(stamps, windows)
 

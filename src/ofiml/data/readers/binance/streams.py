@@ -53,7 +53,9 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             events, levels, more = _build_from_ticker(messages.ticker.select(number), trades, dataset, checker)
         events, off_step = messages.off_step.settle(events, levels)
         more = [*notes, *more, *off_step]
-        yield Feed(messages.symbols[number], events, levels, rows, checker, notes=tuple(more))
+        yield Feed(
+            messages.symbols[number], events, levels, rows, checker, notes=tuple(more), calendar="24/7", venue="Binance"
+        )
         checker, notes = Checker(name, dataset.policy), []
         rows = messages.rows[number]
 

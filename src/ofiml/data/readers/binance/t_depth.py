@@ -58,7 +58,9 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         events, levels, more = build_from_depth(depth, _NO_TRADES, np.empty(0, np.int64), dataset, its_checker)
         events, off = off_step.settle(events, levels)
         count = rows.height + sum(checker.dropped.get(cause, 0) for cause in ("unreadable",))
-        yield Feed(symbol, events, levels, count, its_checker, notes=(*notes, *more, *off))
+        yield Feed(
+            symbol, events, levels, count, its_checker, notes=(*notes, *more, *off), calendar="24/7", venue="Binance"
+        )
         notes = []
 
 

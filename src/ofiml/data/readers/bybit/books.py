@@ -61,7 +61,16 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             usable, before = drop_early_trades(trade_events, before, checker)
             events = merge_trades_into_books(states, usable, before, levels)
         events, off_step = parser.off_step.settle(events, levels)
-        yield Feed(symbols[number], events, levels, count, checker, notes=(*notes, *more, *off_step))
+        yield Feed(
+            symbols[number],
+            events,
+            levels,
+            count,
+            checker,
+            notes=(*notes, *more, *off_step),
+            calendar="24/7",
+            venue="Bybit",
+        )
         checker, notes = Checker(blob.name, dataset.policy), []
         rows = parser.rows[number]
 

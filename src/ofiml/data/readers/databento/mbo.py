@@ -18,6 +18,7 @@ from ofiml.data.formats import dbn
 from ofiml.data.readers.databento.columns import EVENT_NAMES
 from ofiml.data.readers.databento.files import check_one_book, read_rows
 from ofiml.data.readers.databento.schemas import F_MAYBE_BAD_BOOK
+from ofiml.data.readers.databento.venues import find_venue
 from ofiml.data.schema import F_SNAPSHOT, NO_PRICE
 from ofiml.errors import DataError
 
@@ -49,7 +50,9 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     for symbol, its_rows, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         count = its_rows.height + sum(its_checker.dropped.values())
         usable = its_checker.apply(check_one_book(its_rows, symbol, its_checker), _CHECKS)
-        yield Feed(symbol, _rebuild_book(usable, levels, its_checker), levels, count, its_checker)
+        venue, calendar = find_venue(its_rows)
+        events = _rebuild_book(usable, levels, its_checker)
+        yield Feed(symbol, events, levels, count, its_checker, calendar=calendar, venue=venue)
 
 
 def to_messages(rows: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from ofiml.data.readers.databento.schemas import (
     list_notes,
     split_quotes_from_trades,
 )
+from ofiml.data.readers.databento.venues import find_venue
 from ofiml.errors import DataError
 
 
@@ -40,9 +41,11 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     for symbol, events, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         n_dropped = sum(its_checker.dropped.values())
         events = check_one_book(events, symbol, its_checker, consolidated=is_consolidated(names))
+        venue, calendar = find_venue(events)
         if before_trades:
             events = split_quotes_from_trades(events, levels)
-        yield Feed(symbol, events, levels, events.height + n_dropped, its_checker, notes=notes)
+        rows_read = events.height + n_dropped
+        yield Feed(symbol, events, levels, rows_read, its_checker, notes=notes, calendar=calendar, venue=venue)
 
 
 def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
