@@ -106,6 +106,7 @@ def test_it_takes_the_usual_lines():
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.slow
 def test_damaged_lines_end_as_in_the_general_parser(monkeypatch, seed):
     rng = random.Random(seed)
     rows = list(lines("stamped wrapped" if seed % 2 else "stamped"))

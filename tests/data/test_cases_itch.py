@@ -178,7 +178,7 @@ def zipped(content):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda c: pa.compress(c, "zstd", asbytes=True), zipped])
 @pytest.mark.parametrize("frame", [framed, lambda *messages: b"".join(messages)])
-@pytest.mark.parametrize("size", [61, 1000])
+@pytest.mark.parametrize("size", [1000, pytest.param(61, marks=pytest.mark.slow)])
 def test_pieces_of_any_size_give_the_same(tmp_path, monkeypatch, pack, frame, size):
     messages = random_day(3)[0]
     keep = {"policy": Policy(crossed="keep")}

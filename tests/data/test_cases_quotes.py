@@ -400,7 +400,10 @@ UTC = pl.Series(STAMPS).cast(pl.Datetime("ns", "UTC"))
         (UTC.dt.strftime("%d.%m.%Y %H:%M:%S%.6f"), ["dataset.time_format='%d.%m.%Y %H:%M:%S%.f'"]),
     ],
 )
-@pytest.mark.parametrize("dtype", [pl.Float64(), pl.Float32(), pl.String(), pl.Decimal(12, 4)])
+@pytest.mark.parametrize(
+    "dtype",
+    [pl.Float64(), pl.String(), *(pytest.param(t, marks=pytest.mark.slow) for t in (pl.Float32(), pl.Decimal(12, 4)))],
+)
 def test_parquet_of_any_types(configure, tmp_path, times, extra, dtype):
     prices = pl.Series(["100.01", "100.02", "100.03"])
     frame = pl.DataFrame({"timestamp": times, "symbol": ["X"] * 3, "bid": prices, "bid_size": [1.0, 2.0, 3.0]})

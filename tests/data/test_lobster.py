@@ -212,6 +212,7 @@ def test_archives_of_days_give_what_their_files_give(tmp_path, monkeypatch, suff
 
 
 @pytest.mark.parametrize("suffix", ["zip", "7z"])
+@pytest.mark.slow
 def test_damaged_archives(tmp_path, suffix):
     path = tmp_path / f"days.{suffix}"
     members = days(21)

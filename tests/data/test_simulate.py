@@ -12,6 +12,7 @@ from ofiml.data.schema import F_LAST, extract_times
 from ofiml.data.synthetic import kernel, simulate
 from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
 from ofiml.errors import DataError
+from tests.conftest import slow_except
 
 MARKETS = ["synthetic", "synthetic_large_tick", "synthetic_small_tick", "synthetic_basket"]
 ASK, BID = 0, 1
@@ -125,7 +126,7 @@ class Book:
         return found + [[0, 0, 0]] * (depth - len(found))
 
 
-@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize("name", slow_except(["synthetic"], MARKETS))
 def test_an_independent_book_comes_to_the_same(configure, name):
     """Every row from the empty book on: the oldest orders of the best price trade, and all levels are what is left."""
     config = configure(f"dataset={name}", "dataset.session_length=8m", "dataset.levels=5").dataset

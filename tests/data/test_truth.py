@@ -73,6 +73,7 @@ def test_without_information_v_is_a_martingale_and_trades_have_memory_all_the_sa
     assert abs(np.corrcoef(flow[:-1], move[1:])[0, 1]) < bound
 
 
+@pytest.mark.slow
 def test_news_moves_v_as_it_says(configure):
     """Σ(V's move)/(expected move) over whole periods with news: slope 1."""
     config = dataset(configure, "session_variation=0.3")
@@ -207,6 +208,7 @@ def test_the_study_finds_nothing_in_the_null_market(run, model):
     assert any(line.startswith("This market has no informed orders") for line in write_sentences(study))
 
 
+@pytest.mark.slow
 def test_the_oracle_speaks_the_units_of_the_label(run):
     ticks, bps = (run("debug=tiny", "model=zero", f"target.unit={unit}").predictions for unit in ("ticks", "bps"))
     scaled = ticks.select(1e4 * pl.col("oracle") / pl.col("mid")).to_series()
