@@ -27,6 +27,7 @@ from timing import best
 from ofiml.config import FileDataset, Policy
 from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
 from ofiml.data.checks import Checker
+from ofiml.data.cutting import cut_sessions
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats import dbn
 from ofiml.data.readers.binance import streams as binance
@@ -34,7 +35,6 @@ from ofiml.data.readers.databento import mbp as databento
 from ofiml.data.readers.itch import messages as itch
 from ofiml.data.readers.lobster import days as lobster
 from ofiml.data.schema import F_LAST
-from ofiml.data.sessions import _cut_sessions
 from ofiml.data.writers.vendors import to_dbn
 
 ROWS, LEVELS = 300_000, 10
@@ -171,7 +171,7 @@ def main() -> None:
 
 def _dbn(dataset: FileDataset, feed: Feed) -> None:
     """Held against numpy seeing the records and copying each column that the event schema has."""
-    (session,) = _cut_sessions(feed, dataset, "0" * 64)
+    (session,) = cut_sessions(feed, dataset, "0" * 64)
     file = Blob("book.dbn", to_dbn(session))
     layout = dbn.make_record_dtype(dbn.MBP_10)
     names = [c for c in session.events.columns if c != "symbol"]
