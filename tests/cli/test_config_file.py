@@ -42,6 +42,7 @@ def result(folder):
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path, new_store):
     study, folder = written
     best = [fold.best for fold in study.report.tuning]

@@ -331,6 +331,7 @@ def test_damage_is_named_by_its_byte_or_dropped_and_counted(tmp_path, day, index
     assert s.quality.dropped == {"unreadable": 1}
 
 
+@pytest.mark.slow
 def test_every_cut_is_noticed(tmp_path):
     whole = framed(*DAY)
     ends = {at_byte(i) for i in range(len(DAY) + 1)}

@@ -25,6 +25,7 @@ def small(configure):
     return config, simulate(config.dataset, 0)[0]
 
 
+@pytest.mark.slow
 def test_moves_are_those_of_the_mids_at_these_times(small):
     config, session = small
     book = select_states(session, config.bars.per)

@@ -122,6 +122,7 @@ def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path
         assert before["p_flat"].min() > 0.01
 
 
+@pytest.mark.slow
 def test_another_market_is_predicted_by_the_last_fold_and_compared_with_nothing(logged, capsys, tmp_path):
     uri, run_id, _ = logged("trees")
     out = tmp_path / "live.parquet"
@@ -132,6 +133,7 @@ def test_another_market_is_predicted_by_the_last_fold_and_compared_with_nothing(
         assert pl.read_parquet(out)["fold"].unique().to_list() == [1]
 
 
+@pytest.mark.slow
 def test_a_part_of_the_run_is_compared_with_that_part(logged, capsys):
     uri, run_id, _ = logged("windows")
     assert replay([run_id, "dataset.max_sessions=1", "--uri", uri]) == 0
@@ -227,6 +229,7 @@ def test_another_unit_than_the_runs_own_is_refused(logged, capsys, run, change, 
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_files_that_are_read_another_way_are_not_compared(logged, capsys):
     uri, run_id, _ = logged("files")
     assert replay([run_id, "--uri", uri]) == 0

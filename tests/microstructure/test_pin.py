@@ -124,6 +124,7 @@ def test_parameters_are_recovered_within_four_of_their_errors(true, seed):
     assert found.notes == ()
 
 
+@pytest.mark.slow
 def test_errors_are_as_wide_as_estimates_spread():
     """The root mean square of (estimate - truth)/error is near 1."""
     scores = []

@@ -100,6 +100,7 @@ def resized(text):
 
 
 @pytest.mark.parametrize("objective", ["three_class", "quantile"])
+@pytest.mark.slow
 def test_three_ways_and_quantiles_are_those_of_lightgbm_to_the_bit(configure, tmp_path, objective):
     task = "classification" if objective == "three_class" else "regression"
     asked = [f"model.objective={objective}"]

@@ -179,6 +179,7 @@ def test_bars_without_a_label_are_traded_and_not_judged(run):
     assert study.predictions["y"].null_count() == 0
 
 
+@pytest.mark.slow
 def test_one_session_in_two_files_is_that_of_one_file(run, data, tmp_path):
     path = data("databento/aapl_20241021_mbp10.csv")
     lines = path.read_text().splitlines(keepends=True)
