@@ -28,7 +28,7 @@ def whole(sample: Sample) -> Damaged:
     return Damaged(sample.files(), sample.given, "whole", harmless=True, members=sample.members)
 
 
-@pytest.mark.parametrize("inputs", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [5, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_damage_ends_in_a_sentence_or_in_sound_sessions(tmp_path, name, inputs):
     sample = SAMPLES[name]
