@@ -1,6 +1,7 @@
 """Doubts about a session: each kind is found in a book made so, and none in a sound one."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def book(bid, ask, bid_size, ask_size):
 
 def kinds(*columns):
     return {doubt.kind: doubt for doubt in list_doubts(book(*columns))}
+
+
+@pytest.mark.parametrize(("hours", "kind"), [(0.03, set()), (0.5, {"coverage"})])
+def test_hours_without_data(hours, kind):
+    bid, ask, *sizes = walk()
+    rows = book(bid, ask, *sizes)
+    late = replace(rows, close=rows.close + int(hours * 3600 * 10**9))
+    assert {doubt.kind for doubt in list_doubts(late)} == kind
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -127,7 +136,7 @@ def test_a_grave_doubt_ends_the_run_unless_the_data_are_right(tmp_path, configur
     ):
         list(list_sources(configure(*asked).dataset)[0]())
     (one,) = list_sources(configure(*asked, "dataset.implausible=warn").dataset)[0]()
-    assert set(one.quality.warnings) == {"sides", "tick"}
+    assert set(one.quality.warnings) == {"coverage", "sides", "tick"}
 
 
 def test_the_report_and_the_verdict_warn(tmp_path, run):
@@ -137,7 +146,10 @@ def test_the_report_and_the_verdict_warn(tmp_path, run):
     write_quotes(path, 0.0)
     study = run("dataset=quotes", f"dataset.path={path}", "bars.step=1s", "horizon=1s", "split.embargo=1s", "model=ols",
                 "ofi=best_level", "tuning=off", "split.n_folds=2", "backtest=off")  # fmt: skip
-    (warning,) = study.report.dataset.warnings
+    coverage, warning = study.report.dataset.warnings
+    assert coverage.startswith(
+        "X 2024-11-12: the events, from 2024-11-12T14:30:00 to 2024-11-12T14:39:59 UTC, cover 3%"
+    )
     assert warning.startswith(
         "X 2024-11-12: every price is a multiple of 0.01, so dataset.tick=0.005 looks 2 times too"
     )

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
-from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, Session, extract_level
-from ofiml.units import PRICE_SCALE
+from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, Session, extract_level, extract_times
+from ofiml.units import PRICE_SCALE, SECOND
 
+_MIN_COVERAGE = 0.8  # share of a session between its first and last event
 _MIN_STATES = 200  # of a session; fewer say little
 _MIN_VALUES = 20  # distinct prices or sizes, from which on a common divisor is no chance: at most 2^-20
 _FEW_ONE_SIDED, _MANY_ONE_SIDED = 0.1, 0.5  # shares of states without a bid or without an ask
@@ -31,8 +32,8 @@ _COARSE_SIZES = 10  # lots that divide all sizes
 class Doubt:
     """One reason why a session may not be what its config says.
 
-    `kind` is tick, sides, moves, spread or sizes; `sentence` has no full stop; `grave` doubts are of data with which
-    results would be about something else.
+    `kind` is coverage, tick, sides, moves, spread or sizes; `sentence` has no full stop; `grave` doubts are of data
+    with which results would be about something else.
     """
 
     kind: str
@@ -48,12 +49,26 @@ def list_doubts(session: Session) -> list[Doubt]:
         return []
     bid, bid_size, ask, ask_size = extract_level(states, 0)
     return [
+        *_judge_coverage(session),
         *_judge_tick(session, bid, ask),
         *_judge_sides(bid, ask),
         *_judge_moves(bid, ask),
         *_judge_spread(bid, ask, session.tick),
         *_judge_sizes(bid_size, ask_size, session.size_unit),
     ]
+
+
+def _judge_coverage(session: Session) -> Iterator[Doubt]:
+    """Doubt a session of which the data cover a part: after the last event its bars repeat the last book."""
+    stamps = extract_times(session.events)
+    covered = int(stamps[-1] - stamps[0]) / max(session.close - session.open, 1)
+    if covered < _MIN_COVERAGE:
+        first, last = (np.datetime64(int(stamp) // SECOND, "s") for stamp in (stamps[0], stamps[-1]))
+        yield Doubt(
+            "coverage",
+            f"the events, from {first} to {last} UTC, cover {covered:.0%} of the session, and the bars after them "
+            "repeat the last book: choose the hours of the data with dataset.hours, or fetch the whole session",
+        )
 
 
 def _judge_tick(session: Session, bid: Int64, ask: Int64) -> Iterator[Doubt]:
