@@ -127,3 +127,13 @@ def test_the_name_of_a_joined_input_is_of_all_its_files(tmp_path, configure):
     write(tmp_path / "b.csv", rows(NIGHT, 299, first=300))
     (source,) = list_sources(dataset)
     assert source.name() != before
+
+
+def test_days_of_a_file_without_symbols_are_inputs_of_their_own(tmp_path, configure):
+    for day in (1, 2):
+        lines = rows(dt.datetime(2024, 7, day, 15, 0, tzinfo=dt.UTC), 300)
+        text = "\n".join([HEADER.replace("SYMBOL,", ""), *(line.replace(",ES,", ",") for line in lines)]) + "\n"
+        (tmp_path / f"{day}.csv").write_text(text)
+    asked = ["dataset=quotes", f"dataset.path={tmp_path}", "dataset.tick=0.25", "dataset.columns.symbol=null",
+             "dataset.symbols=[ES]"]  # fmt: skip
+    assert len(list_sources(configure(*asked).dataset)) == 2

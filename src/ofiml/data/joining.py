@@ -71,7 +71,7 @@ def _read_time(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> tu
 
     None where that fails.
     """
-    lenient = replace(dataset, policy=_make_lenient_policy(), symbols=None)
+    lenient = replace(dataset, policy=_make_lenient_policy())
     ends = [blob for path in group if (blob := _read_end(path, last=last)) is not None]
     if len(ends) < len(group):
         return None

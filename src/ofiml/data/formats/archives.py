@@ -14,8 +14,6 @@ MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
 SUFFIXES = (".zip", ".7z")
 _ZIP = b"PK\x03\x04"
 _MAX_FILES = 10  # of an archive that is one input
-
-_ZIP = b"PK\x03\x04"
 _NO_DATA = (".CHECKSUM", ".MD5", ".SHA256", ".PDF", ".DOCX")
 
 
