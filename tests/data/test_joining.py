@@ -137,3 +137,17 @@ def test_days_of_a_file_without_symbols_are_inputs_of_their_own(tmp_path, config
     asked = ["dataset=quotes", f"dataset.path={tmp_path}", "dataset.tick=0.25", "dataset.columns.symbol=null",
              "dataset.symbols=[ES]"]  # fmt: skip
     assert len(list_sources(configure(*asked).dataset)) == 2
+
+
+def test_symbols_in_files_of_their_own_are_joined_apart(tmp_path, configure):
+    for symbol in ("ES", "NQ", "CL"):
+        for hour in range(3):
+            start = NIGHT + dt.timedelta(hours=hour)
+            write(tmp_path / f"{symbol}_{hour}.csv", rows(start, 300, symbol=symbol))
+    dataset = configure(
+        "dataset=quotes", f"dataset.path={tmp_path}", "dataset.calendar=CMES", "dataset.tick=0.25"
+    ).dataset
+    sources = list_sources(dataset)
+    assert len(sources) == 3
+    sessions = [session for source in sources for session in source()]
+    assert sorted((s.symbol, s.events.height) for s in sessions) == [("CL", 900), ("ES", 900), ("NQ", 900)]

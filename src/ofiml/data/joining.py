@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -29,59 +30,75 @@ _BINARY = (b"PK\x03\x04", b"7z\xbc\xaf", b"DBN", b"PAR1", b"\x93NUMPY")
 _GRACE = 60 * SECOND  # a file that begins so soon after a session does not continue it
 _LONG_PAUSE = 60 * SECOND  # between two parts; longer ones may have lost events
 
-_times: dict[str, "tuple[int, str] | None"] = {}  # of the ends of inputs
+_ends: dict[str, "_End | None"] = {}  # by input
+
+
+class _End(NamedTuple):
+    """The receipt of an input's first or last event (ns), the calendar of its symbol, and the symbols at that end."""
+
+    stamp: int
+    calendar: str
+    symbols: frozenset[str]
 
 
 def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     """Put inputs that may share a session into one chain, in order of their first events.
 
-    An input continues the one before it if its first event lies inside a session that began more than a minute earlier,
-    and that the one before reaches. Both are read from the ends of text files; other files are assumed to continue.
+    An input continues the last one of its symbols if its first event lies inside a session that began more than a
+    minute earlier, and that the last one reaches. Both are read from the ends of text files; other files are assumed to
+    continue.
     """
     if len(groups) < 2 or READERS[dataset.name].whole_days:
         return [[group] for group in groups]
-    firsts = [_remember_time(group, dataset, last=False) for group in groups]
-    known = [first[0] for first in firsts if first is not None]
+    firsts = [_remember_end(group, dataset, last=False) for group in groups]
+    known = [first.stamp for first in firsts if first is not None]
     if len(known) == len(groups):
         order = sorted(range(len(groups)), key=lambda k: known[k])
         groups, firsts = [groups[k] for k in order], [firsts[k] for k in order]
-    chains = [[groups[0]]]
-    for before, group, first in zip(groups, groups[1:], firsts[1:], strict=False):
-        if _continues_session(before, first, dataset):
-            chains[-1].append(group)
-        else:
-            chains.append([group])
+    chains: list[Groups] = []
+    of_symbol: dict[str, Groups] = {}  # the last chain of each symbol
+    for group, first in zip(groups, firsts, strict=True):
+        before = chains[-1:] if first is None else [of_symbol[s] for s in sorted(first.symbols) if s in of_symbol]
+        chain = next((chain for chain in before if _continues_session(chain[-1], first, dataset)), None)
+        if chain is None:
+            chain = []
+            chains.append(chain)
+        chain.append(group)
+        of_symbol |= dict.fromkeys(first.symbols if first else of_symbol, chain)
     return chains
 
 
-def _remember_time(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> tuple[int, str] | None:
-    """Return the first or last time of an input and its calendar; a study asks for its inputs several times."""
+def _remember_end(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> _End | None:
+    """Return the first or last end of an input; a study asks for its inputs several times."""
     try:
         stats = [path.stat() for path in group]
     except OSError:
         return None
     key = repr((dataset, group, last, [(stat.st_mtime_ns, stat.st_size) for stat in stats]))
-    if key not in _times:
-        _times[key] = _read_time(group, dataset, last=last)
-    return _times[key]
+    if key not in _ends:
+        _ends[key] = _parse_end(group, dataset, last=last)
+    return _ends[key]
 
 
-def _read_time(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> tuple[int, str] | None:
-    """Read the receipt (ns) of an input's first or last event, and its calendar, from the ends of its files.
-
-    None where that fails.
-    """
+def _parse_end(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> _End | None:
+    """Parse the first or last lines of an input's files; None where that fails."""
     lenient = replace(dataset, policy=_make_lenient_policy())
     ends = [blob for path in group if (blob := _read_end(path, last=last)) is not None]
     if len(ends) < len(group):
         return None
     try:
         feeds = READERS[dataset.name].read_feeds(ends, lenient)
-        times = [(extract_times(feed.events), _find_calendar(feed, dataset)) for feed in feeds if feed.events.height]
+        parts = [
+            (extract_times(feed.events), _find_calendar(feed, dataset), feed.symbol)
+            for feed in feeds
+            if feed.events.height
+        ]
     except (DataError, ValueError):  # too little of the file, or damaged: reading all of it will tell
         return None
-    ends_of_feeds = [(int(stamps.max() if last else stamps.min()), name) for stamps, name in times]
-    return (max(ends_of_feeds) if last else min(ends_of_feeds)) if ends_of_feeds else None
+    if not parts:
+        return None
+    times = [(int(stamps.max() if last else stamps.min()), name) for stamps, name, _ in parts]
+    return _End(*(max(times) if last else min(times)), frozenset(symbol for _, _, symbol in parts))
 
 
 def _make_lenient_policy() -> Policy:
@@ -119,17 +136,16 @@ def _find_calendar(feed: Feed, dataset: FileDataset) -> str:
     return feed.calendar or calendar.ALWAYS if own == AUTO else own
 
 
-def _continues_session(before: Sequence[Path], first: tuple[int, str] | None, dataset: FileDataset) -> bool:
+def _continues_session(before: Sequence[Path], first: _End | None, dataset: FileDataset) -> bool:
     """Return whether an input whose first event is `first` may continue a session of the input `before`."""
     if first is None:
         return True
-    stamp, name = first
-    windows = calendar.list_windows(name, dataset.hours, stamp, stamp)
-    opens = [window.open for window in windows if window.open + _GRACE < stamp <= window.close]
+    windows = calendar.list_windows(first.calendar, dataset.hours, first.stamp, first.stamp)
+    opens = [window.open for window in windows if window.open + _GRACE < first.stamp <= window.close]
     if not opens:
         return False
-    last = _remember_time(before, dataset, last=True)
-    return last is None or last[0] >= opens[0]
+    last = _remember_end(before, dataset, last=True)
+    return last is None or last.stamp >= opens[0]
 
 
 def join_sessions(inputs: Iterable[Iterable[Session]], dataset: FileDataset) -> Iterator[Session]:
