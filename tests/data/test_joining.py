@@ -151,3 +151,17 @@ def test_symbols_in_files_of_their_own_are_joined_apart(tmp_path, configure):
     assert len(sources) == 3
     sessions = [session for source in sources for session in source()]
     assert sorted((s.symbol, s.events.height) for s in sessions) == [("CL", 900), ("ES", 900), ("NQ", 900)]
+
+
+def test_a_chain_without_a_bad_file_is_not_the_whole_chain(tmp_path, configure):
+    write(tmp_path / "a.csv", rows(NIGHT, 300))
+    write(tmp_path / "b.csv", [*rows(NIGHT, 300, first=300), "damaged"])
+    names = []
+    for choice in ("raise", "skip"):
+        asked = ["dataset=quotes", f"dataset.path={tmp_path}", "dataset.calendar=CMES", "dataset.tick=0.25"]
+        (source,) = list_sources(configure(*asked, f"dataset.bad_files={choice}").dataset)
+        names.append(source.name())
+    assert names[0] != names[1]
+    (session,) = source()
+    assert session.events.height == 300
+    assert any("left out an input that cannot be read" in note and "b.csv" in note for note in session.quality.notes)

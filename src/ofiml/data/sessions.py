@@ -83,6 +83,8 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
             return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
+        if len(chain) > 1:  # an input left out of a chain leaves its other sessions valid, but not as a whole chain
+            chosen["bad_files"] = dataset.bad_files
         paths = [path for group in chain for path in group]
         return Source(read, partial(_name_input, paths, dataset, alone=alone, **chosen), tuple(paths))
 
