@@ -1,16 +1,83 @@
-"""The results of a backtest: profit, costs and trades, and their spread over several paths."""
+"""The results of a backtest: profit, costs by kind, orders and trades, and how they depend on latency, size, queue and
+costs.
 
-from dataclasses import dataclass
+Money is in `currency`, the settlement currency of the traded symbols. Every number is a float, so that those of several
+paths can be averaged; NaN where not defined.
+"""
 
+from dataclasses import dataclass, field
+
+from ofiml.backtest.concentration import Concentration
+from ofiml.backtest.markouts import Markout
+from ofiml.backtest.timing import ProfitBySession
 from ofiml.metrics.estimates import Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The costs by kind, in currency."""
+    """The costs by kind, in currency; `backtest.ledger` defines each."""
 
+    latency: float
+    waiting: float
     spread: float
+    depth: float
     commission: float
+    financing: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCounts:
+    """Orders by fate. `fill_rate` is the share of the lots of resting orders that were filled; `unfilled` are the lots
+    of marketable orders that found no size, and `beyond_shown` the lots closed at the session's end beyond the shown
+    size.
+    """
+
+    sent: float
+    filled: float
+    partly: float
+    cancelled: float
+    rejected: float
+    expired: float
+    fill_rate: float
+    unfilled: float
+    beyond_shown: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeStatistics:
+    """Round trips: their number, the share with a net gain, the mean net gain in currency, in ticks a lot and in bps of
+    the entry's value, and the quartiles of holding times in seconds.
+    """
+
+    round_trips: float
+    hit_rate: float
+    mean_net: float
+    mean_ticks: float
+    mean_bps: float
+    holding_q25: float
+    holding_median: float
+    holding_q75: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The same decisions under another latency, size or queue model (`name`): profit, costs, fills and lots traded."""
+
+    name: str
+    gross_pnl: float
+    net_pnl: float
+    costs: float
+    fills: float
+    traded: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostPoint:
+    """The net profit of the same fills with commissions and all other costs multiplied by two factors."""
+
+    commission_factor: float
+    other_factor: float
+    net_pnl: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +105,46 @@ class PathSpread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The results of a backtest. Money is in currency; `traded`, `unfilled` and `beyond_shown` are in lots.
-    `sharpe_net` is annualised as `sharpe_unit` describes, and NaN if the equity does not vary.
+    """The results of a backtest.
+
+    `traded` is in lots and `traded_value` in currency. `sharpe_net` is annualised as `sharpe_unit` describes, and NaN
+    if the equity does not vary; `sharpe_daily` is that of daily profits, annualised, NaN with fewer than 5 days.
+    `capital` is what the position cap needs: the cap times the mean mid of each symbol, summed; `return_on_capital` is
+    the net profit over it. `break_even_bps` is the cost, in bps of the traded value, at which nothing is left of the
+    gross profit. `slippage_ticks` is the mean price beyond the mid of the decision, in ticks a lot. `queue` names the
+    model of queue positions, and `queues` has the same orders under its bounds.
 
     With several paths every number is the mean over paths, `paths` has the results of each and `spread` their spread;
     both are None for one history.
     """
 
+    currency: str
     gross_pnl: float
     net_pnl: float
     costs: float
     costs_by_kind: Costs
     fills: float
     traded: float
-    unfilled: float
-    beyond_shown: float
+    traded_value: float
+    orders: OrderCounts
+    trades: TradeStatistics
     sharpe_net: float
     sharpe_unit: str
+    sharpe_daily: float
     max_drawdown: float
-    paths: list[PathSummary] | None = None
-    spread: PathSpread | None = None
+    days: float
+    losing_days: float
+    capital: float
+    return_on_capital: float
+    break_even_bps: float
+    slippage_ticks: float
+    queue: str
+    markouts: list[Markout]
+    latency_curve: list[Variant]
+    sizes: list[Variant]
+    queues: list[Variant]
+    cost_grid: list[CostPoint]
+    concentration: Concentration | None
+    profit_by_session: ProfitBySession
+    paths: list[PathSummary] | None = field(default=None)
+    spread: PathSpread | None = field(default=None)

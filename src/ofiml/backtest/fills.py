@@ -1,0 +1,70 @@
+"""The orders and fills of a simulation as tables, with prices in 1e-9 units."""
+
+import numpy as np
+import polars as pl
+
+from ofiml._typing import Int64
+from ofiml.backtest.orders import Reason, Status
+from ofiml.backtest.simulate import Trades
+from ofiml.samples.tape import Tape
+
+
+def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
+    """Tabulate the fills with the columns that `backtest.ledger` books, `reason` and `beyond_shown`.
+
+    A mid that was not known, as no book had two sides yet, is the next one that was; at last the fill's price.
+    """
+    fills, orders = trades.fills, trades.orders
+    of_order = orders[fills["order"]]
+    price = _price(fills["price"], tape)
+    mid2_filled = _mid2(fills["mid2_filled"], tape, 2 * price)
+    mid2_arrived = _mid2(fills["mid2_arrived"], tape, mid2_filled)
+    return pl.DataFrame(
+        {
+            "order": fills["order"],
+            "decided": of_order["decided"],
+            "arrived": of_order["arrived"],
+            "filled": fills["time"],
+            "lots": fills["lots"],
+            "price": price,
+            "touch": np.where(fills["touch"] >= 0, _price(fills["touch"], tape), price),
+            "mid2_decided": _mid2(fills["mid2_decided"], tape, mid2_arrived),
+            "mid2_arrived": mid2_arrived,
+            "mid2_filled": mid2_filled,
+            "maker": fills["maker"] != 0,
+            "reason": pl.Series([Reason(code).name.lower() for code in of_order["reason"].tolist()], dtype=pl.String),
+            "beyond_shown": fills["beyond_shown"],
+        }
+    )
+
+
+def tabulate_orders(trades: Trades, tape: Tape) -> pl.DataFrame:
+    """Tabulate the orders; `price` is null for marketable orders, `arrived` where an order never did."""
+    orders = trades.orders
+    table = pl.DataFrame(
+        {
+            "order": np.arange(len(orders)),
+            "decided": orders["decided"],
+            "sent": orders["sent"],
+            "arrived": orders["arrived"],
+            "ended": orders["ended"],
+            "side": np.where(orders["side"] > 0, "buy", "sell"),
+            "price": _price(orders["price"], tape),
+            "lots": orders["lots"],
+            "filled": orders["filled"],
+            "posted": orders["maker"] != 0,
+            "reason": pl.Series([Reason(code).name.lower() for code in orders["reason"].tolist()], dtype=pl.String),
+            "status": pl.Series([Status(code).name.lower() for code in orders["status"].tolist()], dtype=pl.String),
+        }
+    )
+    has_price = pl.Series(orders["price"] >= 0)
+    arrived = pl.col("arrived") >= 0
+    return table.with_columns(pl.when(has_price).then("price"), pl.when(arrived).then("arrived"))
+
+
+def _price(index: Int64, tape: Tape) -> Int64:
+    return (index + tape.base) * tape.tick
+
+
+def _mid2(index2: Int64, tape: Tape, otherwise: Int64) -> Int64:
+    return np.where(index2 >= 0, (index2 + 2 * tape.base) * tape.tick, otherwise)

@@ -1,0 +1,68 @@
+"""Markouts: how the mid moved after each fill, in the fill's favour, and quotes at any time of a session."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ofiml._typing import Int64
+from ofiml.samples.tape import Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Markout:
+    """The mean gain of fills after `horizon`, in ticks a lot: mid later - price for a buy, price - mid for a sale.
+
+    Of takers and makers apart; NaN without such fills. `lots` are those whose horizon ended within the session.
+    """
+
+    horizon: str
+    lots: int
+    taker: float
+    maker: float
+
+
+def find_mids(tape: Tape, at: Int64) -> Int64:
+    """Find bid + ask, in ticks above twice the tape's base, of the last two-sided book at each time (n,), ns, by the
+    exchange's clock; -1 before the first.
+    """
+    two_sided = (tape.bid >= 0) & (tape.ask >= 0)
+    times = tape.exchange[two_sided]
+    mids = (tape.bid + tape.ask)[two_sided]
+    index = np.searchsorted(times, at, side="right") - 1
+    return np.where(index >= 0, mids[np.maximum(index, 0)] if len(mids) else -1, -1)
+
+
+def measure_markouts(fills: pl.DataFrame, tape: Tape, close: int, horizon: int) -> pl.Series:
+    """Measure each fill's gain after `horizon` ns, in ticks a lot; null where the session ends before.
+
+    `fills` has `filled` (ns), `lots` (negative: sold) and `price` (1e-9).
+    """
+    later = fills["filled"].to_numpy() + horizon
+    mid2 = find_mids(tape, later) + 2 * tape.base
+    gain = np.sign(fills["lots"].to_numpy()) * (mid2 * tape.tick - 2 * fills["price"].to_numpy()) / (2 * tape.tick)
+    inside = pl.Series(later <= close)
+    return pl.select(pl.when(inside).then(pl.Series(gain))).to_series().cast(pl.Float64)
+
+
+def average_markouts(fills: pl.DataFrame, horizon: str, column: str) -> Markout:
+    """Average a column of gains, weighted by lots, over takers and makers."""
+    known = fills.drop_nulls(column).with_columns(weight=pl.col("lots").abs())
+
+    def average(maker: bool) -> float:
+        part = known.filter(pl.col("maker") == maker)
+        lots = part["weight"].sum()
+        return float((part[column] * part["weight"]).sum() / lots) if lots else float("nan")
+
+    return Markout(horizon, int(known["weight"].sum()), average(False), average(True))
+
+
+def find_quotes(tape: Tape, at: Int64) -> tuple[Int64, Int64]:
+    """Find the best bid and ask in ticks, as indexes of the tape, at each time (n,), ns, by the exchange's clock; -1 for
+    none.
+    """
+    index = np.searchsorted(tape.exchange, at, side="right") - 1
+    known = np.maximum(index, 0)
+    if len(tape.bid) == 0:
+        return np.full(len(at), -1), np.full(len(at), -1)
+    return np.where(index >= 0, tape.bid[known], -1), np.where(index >= 0, tape.ask[known], -1)

@@ -1,0 +1,217 @@
+"""The result of a backtest, from its traded sessions: tables over all of them, and the summary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+import polars as pl
+
+from ofiml.backtest.averages import average_records
+from ofiml.backtest.concentration import measure_concentration
+from ofiml.backtest.ledger import Totals
+from ofiml.backtest.markouts import average_markouts
+from ofiml.backtest.measures import (
+    build_cost_grid,
+    count_orders,
+    describe_trades,
+    find_break_even,
+    list_costs,
+    make_variant,
+    measure_daily_sharpe,
+    measure_drawdown,
+)
+from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.scenarios import MAIN
+from ofiml.backtest.summary import PathSpread, PathSummary, Summary
+from ofiml.backtest.timing import split_profit
+from ofiml.backtest.trading import SessionResult
+from ofiml.config import Backtest
+from ofiml.metrics.estimates import Spread
+from ofiml.metrics.sharpe import sharpe
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the summary needs besides the sessions: the `currency`, the position cap in lots, the money of each symbol,
+    trading days a year, the bars of a full session (`bars_per_day`), and what a bar is called.
+    """
+
+    currency: str
+    cap: int
+    money: Mapping[str, Money]
+    days_per_year: int
+    bars_per_day: float
+    bar: str
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """The result of a backtest: the summary and tables, money in its currency.
+
+    `equity` has cumulative `gross` and `net` at each bar, over all symbols; `gains` the gain of each bar and symbol,
+    and the lots held; `days` the profit of each date. `decided` has one row per predicted bar of a symbol: `net` is the
+    gain from its mark to the next, with the costs of its own decision. `executable` has the quotes that each bar's
+    trade would have met. `annual` is the factor that annualises the Sharpe ratio of a bar. With several paths all
+    tables have a column `path`.
+    """
+
+    summary: Summary
+    orders: pl.DataFrame
+    fills: pl.DataFrame
+    round_trips: pl.DataFrame
+    equity: pl.DataFrame
+    gains: pl.DataFrame
+    days: pl.DataFrame
+    decided: pl.DataFrame
+    executable: pl.DataFrame
+    annual: float
+
+
+def collect_result(sessions: list[SessionResult], config: Backtest, account: Account) -> BacktestResult:
+    """Collect the result of traded sessions. If they are of several paths, every number is the mean over paths."""
+    paths = sorted({s.key.path for s in sessions if s.key.path is not None})
+    if not paths:
+        return _collect_path(sessions, config, account)
+    parts = {path: _collect_path([s for s in sessions if s.key.path == path], config, account) for path in paths}
+    tables = {
+        name: pl.concat([getattr(part, name) for part in parts.values()])
+        for name in ("orders", "fills", "round_trips", "equity", "gains", "days", "decided", "executable")
+    }
+    annual = fmean(part.annual for part in parts.values())
+    return BacktestResult(_average_paths({path: part.summary for path, part in parts.items()}), **tables, annual=annual)
+
+
+def _collect_path(sessions: list[SessionResult], config: Backtest, account: Account) -> BacktestResult:
+    path = sessions[0].key.path
+    named = [] if path is None else [pl.lit(path, pl.Int32).alias("path")]
+    gains = pl.concat([s.gains for s in sessions]).sort("bar_close", maintain_order=True)
+    # One observation per time: the gains of all symbols at that time are added.
+    by_time = gains.group_by("bar_close", maintain_order=True).agg(
+        pl.col("session").first(), pl.col("gross", "net").sum()
+    )
+    equity = by_time.with_columns(pl.col("gross", "net").cum_sum(), *named)
+    days = (
+        gains.group_by("session", maintain_order=True).agg(pl.col("gross", "net").sum()).sort("session")
+    ).with_columns(*named)
+    annual = float(np.sqrt(account.days_per_year * account.bars_per_day))
+    fills, orders = pl.concat([s.fills for s in sessions]), pl.concat([s.orders for s in sessions])
+    trips = pl.concat([s.round_trips for s in sessions])
+    totals = _add_totals(sessions)
+    main = totals[f"{MAIN} {MAIN}"]
+    net = by_time["net"].to_numpy()
+    capital = sum(
+        abs(int(account.money[symbol].worth(np.array([account.cap]), np.array([2 * price]))[0])) / MONEY_SCALE
+        for symbol, price in _average_mids(sessions).items()
+    )
+
+    def list_variants(kind: str):
+        return [
+            make_variant(name.removeprefix(f"{kind} "), each)
+            for name, each in totals.items()
+            if name.startswith(f"{kind} ")
+        ]
+
+    summary = Summary(
+        currency=account.currency,
+        gross_pnl=main.gross / MONEY_SCALE,
+        net_pnl=main.net / MONEY_SCALE,
+        costs=main.costs / MONEY_SCALE,
+        costs_by_kind=list_costs(main),
+        fills=main.fills,
+        traded=main.traded,
+        traded_value=main.traded_value / MONEY_SCALE,
+        orders=count_orders(orders, sum(s.beyond_shown for s in sessions)),
+        trades=describe_trades(trips),
+        sharpe_net=annual * sharpe(net),
+        sharpe_unit=(
+            f"per {account.bar} bar, annualised by sqrt({account.days_per_year} days x {account.bars_per_day:,.0f} bars "
+            "of a full session)"
+        ),
+        sharpe_daily=measure_daily_sharpe(days["net"].to_numpy(), account.days_per_year),
+        max_drawdown=measure_drawdown(equity["net"].to_numpy()),
+        days=days.height,
+        losing_days=int((days["net"] < 0).sum()),
+        capital=capital,
+        return_on_capital=main.net / MONEY_SCALE / capital if capital else float("nan"),
+        break_even_bps=find_break_even(main),
+        slippage_ticks=_measure_slippage(fills),
+        queue=sessions[0].queue,
+        markouts=[average_markouts(fills, text, f"markout_{text}") for text in config.markouts],
+        latency_curve=list_variants("latency"),
+        sizes=list_variants("size"),
+        queues=list_variants("queue"),
+        cost_grid=build_cost_grid(main),
+        concentration=measure_concentration(trips, days),
+        profit_by_session=split_profit(pl.concat([s.positions for s in sessions])),
+    )
+    return BacktestResult(
+        summary=summary,
+        orders=orders,
+        fills=fills,
+        round_trips=trips,
+        equity=equity,
+        gains=gains,
+        days=days,
+        decided=pl.concat([s.decided for s in sessions]),
+        executable=pl.concat([s.executable for s in sessions]),
+        annual=annual,
+    )
+
+
+def _add_totals(sessions: list[SessionResult]) -> dict[str, Totals]:
+    """Add the totals of each scenario over sessions; a scenario that some sessions lack is left out."""
+    names = [name for name in sessions[0].totals if all(name in s.totals for s in sessions)]
+    return {name: sum((s.totals[name] for s in sessions), Totals()) for name in names}
+
+
+def _average_mids(sessions: list[SessionResult]) -> dict[str, int]:
+    """Average the mid (1e-9) of each symbol over sessions."""
+    mids: dict[str, list[int]] = {}
+    for s in sessions:
+        mids.setdefault(s.key.symbol, []).append(s.mean_mid)
+    return {symbol: round(fmean(values)) for symbol, values in mids.items()}
+
+
+def _measure_slippage(fills: pl.DataFrame) -> float:
+    """Measure the mean price beyond the mid of the decision, in ticks a lot; NaN without fills."""
+    lots = fills["lots"].abs().sum()
+    if not lots:
+        return float("nan")
+    beyond = (2 * pl.col("price") - pl.col("mid2_decided")) * pl.col("lots") / (2 * pl.col("tick"))
+    return float(fills.select(beyond.sum()).item() / lots)
+
+
+def _average_paths(paths: dict[int, Summary]) -> Summary:
+    """Average the summaries of paths, and show each path's main results and their spread."""
+    from dataclasses import replace
+
+    summaries = list(paths.values())
+    mains = [
+        PathSummary(
+            path=path,
+            gross_pnl=s.gross_pnl,
+            net_pnl=s.net_pnl,
+            sharpe_net=s.sharpe_net,
+            max_drawdown=s.max_drawdown,
+            costs=s.costs,
+            fills=int(s.fills),
+        )
+        for path, s in paths.items()
+    ]
+    spread = PathSpread(
+        **{
+            name: _compute_spread([getattr(s, name) for s in summaries])
+            for name in ("gross_pnl", "net_pnl", "sharpe_net", "max_drawdown")
+        }
+    )
+    return replace(average_records(summaries), paths=mains, spread=spread)
+
+
+def _compute_spread(values: list[float]) -> Spread:
+    """Compute the spread of the values that are not NaN. All is NaN without such values, the deviation with one."""
+    known = [v for v in values if v == v]
+    if not known:
+        return Spread(*[float("nan")] * 4)
+    deviation = stdev(known) if len(known) > 1 else float("nan")
+    return Spread(fmean(known), deviation, min(known), max(known))

@@ -1,0 +1,82 @@
+"""Round trips: from a flat position to the next flat one. A fill that reverses a position ends one and begins another.
+
+The last position of a session is closed, so every lot belongs to one round trip.
+"""
+
+import numpy as np
+import polars as pl
+
+from ofiml.backtest.ledger import Ledger
+from ofiml.backtest.money import Money
+
+ROUND_TRIP_SCHEMA: dict[str, pl.DataType] = {
+    "opened": pl.Datetime("ns", "UTC"),
+    "closed": pl.Datetime("ns", "UTC"),
+    "side": pl.String(),
+    "lots": pl.Int64(),
+    "entry": pl.Float64(),
+    "exit": pl.Float64(),
+    "gross": pl.Float64(),
+    "net": pl.Float64(),
+    "value": pl.Float64(),
+}
+
+
+def list_round_trips(ledger: Ledger, money: Money) -> pl.DataFrame:
+    """List the round trips of a session, one row each (`ROUND_TRIP_SCHEMA`).
+
+    `lots` were bought to open it (sold, if short), `entry` and `exit` are the mean prices in currency, `gross` and
+    `net` its profit, `value` what the entry was worth, in the settlement currency. A fill's costs are split by lots
+    between the two round trips that it ends and begins.
+    """
+    fills = ledger.fills
+    rows: list[tuple[object, ...]] = []
+    trip = _Trip()
+    decided, price = fills["mid2_decided"].to_list(), fills["price"].to_list()
+    costs = np.zeros(fills.height, object)
+    for kind in ("latency", "waiting", "spread", "depth", "commission", "financing"):
+        costs = costs + ledger.amounts[kind]
+    before = 0
+    for row, (at, lots) in enumerate(zip(fills["filled"].to_list(), fills["lots"].to_list(), strict=True)):
+        closing = -before if before * (before + lots) < 0 else lots
+        for part in (closing, lots - closing):
+            if not part:
+                continue
+            trip.add(at, part, price[row], decided[row], costs[row] * abs(part) / abs(lots))
+            before += part
+            if before == 0:
+                rows.append(trip.end(at, money))
+                trip = _Trip()
+    return pl.DataFrame(rows, schema=ROUND_TRIP_SCHEMA, orient="row")
+
+
+class _Trip:
+    """A round trip under way."""
+
+    __slots__ = ("costs", "entered", "exited", "lots", "opened", "parts", "side")
+
+    def __init__(self) -> None:
+        self.opened, self.side, self.lots = 0, 0, 0
+        self.entered = self.exited = 0  # Σ lots x price
+        self.parts: list[tuple[int, int]] = []
+        self.costs = 0.0
+
+    def add(self, at: int, lots: int, price: int, mid2: int, costs: float) -> None:
+        if not self.side:
+            self.opened, self.side = at, 1 if lots > 0 else -1
+        if lots * self.side > 0:
+            self.lots += abs(lots)
+            self.entered += abs(lots) * price
+        else:
+            self.exited += abs(lots) * price
+        self.parts.append((lots, mid2))
+        self.costs += costs
+
+    def end(self, at: int, money: Money) -> tuple[object, ...]:
+        lots, mids = (np.array(column, np.int64) for column in zip(*self.parts, strict=True))
+        gross = -int(sum(money.worth(lots, mids)))
+        entry, leave = self.entered / self.lots, self.exited / self.lots
+        value = abs(int(money.worth(np.array([self.lots]), np.array([2 * round(entry)]))[0]))
+        side = "long" if self.side > 0 else "short"
+        amounts = (money.to_currency(each) for each in (gross, gross - self.costs, value))
+        return (self.opened, at, side, self.lots, entry / 1e9, leave / 1e9, *amounts)

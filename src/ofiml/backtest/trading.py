@@ -1,0 +1,184 @@
+"""Trade the decisions of a study on the tapes of its sessions, one session in memory at a time."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ofiml._typing import Int64
+from ofiml.backtest.fills import tabulate_fills, tabulate_orders
+from ofiml.backtest.instruments import AssignedInstrument
+from ofiml.backtest.ledger import KINDS, Ledger, Totals, keep_ledger
+from ofiml.backtest.markouts import find_quotes, measure_markouts
+from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.round_trips import list_round_trips
+from ofiml.backtest.scenarios import plan_scenarios
+from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, simulate
+from ofiml.config import Backtest
+from ofiml.samples.session import SessionSamples
+from ofiml.samples.tape import SessionTape, Tape
+from ofiml.strategy.build import Plans, TradedSession
+from ofiml.strategy.decisions import QUOTE
+from ofiml.units import PRICE_SCALE, parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """A traded session (and path): the ledger and tables of its main scenario, and the totals of all scenarios.
+
+    `decided` has the net gain of each predicted bar, from its mark to the next, in currency; `executable` the quotes in
+    ticks one latency after each decision and after the end of its horizon (`entry_bid`, `entry_ask`, `exit_bid`,
+    `exit_ask`), null where a side is missing or the session has ended; `positions` the lots held at each mark and what
+    one lot gained to the next.
+    """
+
+    key: TradedSession
+    ledger: Ledger
+    fills: pl.DataFrame
+    orders: pl.DataFrame
+    round_trips: pl.DataFrame
+    gains: pl.DataFrame
+    decided: pl.DataFrame
+    executable: pl.DataFrame
+    positions: pl.DataFrame
+    totals: dict[str, Totals]
+    queue: str
+    beyond_shown: int
+    mean_mid: int
+
+
+class TradedMarket(NamedTuple):
+    """The market of one session: its samples, its tape, and the instrument and money of its symbol."""
+
+    samples: SessionSamples
+    tape: SessionTape
+    assigned: AssignedInstrument
+    money: Money
+
+
+def trade_session(
+    market: TradedMarket, rows: pl.DataFrame, key: TradedSession, plans: Plans, config: Backtest, seed: int
+) -> SessionResult:
+    """Trade one session: its predicted bars `rows`, in time order, and its decisions of `plans`."""
+    decisions, limits = plans[key]
+    tape, meta = market.tape
+    posts = limits.post or bool((decisions.kind == QUOTE).any())
+    scenarios = plan_scenarios(config, exact=meta.exact, posts=posts, seed=seed)
+    rules = ExecutionRules(config.remainder == "rest", config.share_of_shown, config.share_of_traded)
+    numbers = count_contract(market.money, tape.tick)
+    trades = simulate(
+        tape, decisions, limits, numbers, [s.scenario for s in scenarios], close=meta.close, rules=rules
+    )
+    times = np.append(rows["bar_close"].to_numpy(), meta.close)
+    mark2 = _mark(tape, times)
+    ledgers = [
+        keep_ledger(tabulate_fills(each, tape), market.money, times, mark2, financing_rate=config.financing_rate)
+        for each in trades
+    ]
+    main = ledgers[0]
+    fills = main.fills
+    for text in config.markouts:
+        horizon = parse_duration(text, "backtest.markouts")
+        fills = fills.with_columns(measure_markouts(fills, tape, meta.close, horizon).alias(f"markout_{text}"))
+    trips = list_round_trips(main, market.money)
+    return SessionResult(
+        key=key,
+        ledger=main,
+        fills=_name_rows(_add_money(fills, main), key),
+        orders=_name_rows(tabulate_orders(trades[0], tape), key),
+        round_trips=_name_rows(_add_ticks(trips, market.money, tape.tick), key),
+        gains=_name_rows(_list_gains(main), key),
+        decided=_name_rows(_list_decided(main, rows), key),
+        executable=_name_rows(_quote_executable(tape, rows, config.latency_ns, meta.close), key),
+        positions=_name_rows(_list_positions(main, mark2, market.money), key),
+        totals={f"{s.kind} {s.name}": ledger.totals for s, ledger in zip(scenarios, ledgers, strict=True)},
+        queue=scenarios[0].scenario.queue.name.lower() if posts else "none",
+        beyond_shown=int(fills["beyond_shown"].sum()),
+        mean_mid=int(mark2.mean()) // 2,
+    )
+
+
+def count_contract(money: Money, tick: int) -> ContractNumbers:
+    """Count what the loss limit needs of an instrument, for prices in ticks (1e-9 units each)."""
+    price = tick / PRICE_SCALE
+    taker, maker = money.taker, money.maker
+    return ContractNumbers(
+        contract=INVERSE if money.inverse else LINEAR,
+        factor=float(money.unit) / price if money.inverse else float(money.unit) * price,
+        taker_lot=float(taker.per_lot) / MONEY_SCALE,
+        taker_rate=float(taker.share),
+        maker_lot=float(maker.per_lot) / MONEY_SCALE,
+        maker_rate=float(maker.share),
+    )
+
+
+def _mark(tape: Tape, times: Int64) -> Int64:
+    """Mark at bid + ask, 1e-9, of the last two-sided book known at each time; before it, of the first one."""
+    rows = np.flatnonzero((tape.bid >= 0) & (tape.ask >= 0))
+    if len(rows) == 0:
+        return np.full(len(times), 2 * tape.tick)
+    index = np.maximum(np.searchsorted(tape.receipt[rows], times, side="right") - 1, 0)
+    return (tape.bid[rows][index] + tape.ask[rows][index] + 2 * tape.base) * tape.tick
+
+
+def _name_rows(table: pl.DataFrame, key: TradedSession) -> pl.DataFrame:
+    """Put the symbol, the session and, if there are several, the path before the columns."""
+    names = {"symbol": pl.lit(key.symbol), "session": pl.lit(key.session)}
+    if key.path is not None:
+        names["path"] = pl.lit(key.path, pl.Int32)
+    return table.select(*(value.alias(name) for name, value in names.items()), pl.all())
+
+
+def _add_money(fills: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """Add the costs of each fill in currency, and show prices in it."""
+    amounts = [pl.Series(kind, [a / MONEY_SCALE for a in ledger.amounts[kind]], pl.Float64) for kind in KINDS]
+    return fills.with_columns(*amounts)
+
+
+def _add_ticks(trips: pl.DataFrame, money: Money, tick: int) -> pl.DataFrame:
+    """Add `net_ticks`, the net gain in ticks a lot; that of an inverse contract to first order around its entry."""
+    per_tick = float(money.unit) * tick / PRICE_SCALE
+    scale = pl.col("entry").pow(2) if money.inverse else pl.lit(1.0)
+    return trips.with_columns((pl.col("net") / pl.col("lots") * scale / per_tick).alias("net_ticks"))
+
+
+def _list_gains(ledger: Ledger) -> pl.DataFrame:
+    """List the gain up to each mark since the one before, in integer money, and the lots held."""
+    return pl.DataFrame(
+        {
+            "bar_close": ledger.times,
+            "gross": _to_currency(np.diff(ledger.gross, prepend=0)),
+            "net": _to_currency(np.diff(ledger.net, prepend=0)),
+            "lots": ledger.position,
+        }
+    )
+
+
+def _list_decided(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
+    """List the net gain of each bar, from its mark to the next."""
+    return rows.select("bar_close").with_columns(pl.Series("net", _to_currency(np.diff(ledger.net)), pl.Float64))
+
+
+def _to_currency(amounts: object) -> list[float]:
+    return [amount / MONEY_SCALE for amount in amounts]  # type: ignore[attr-defined]
+
+
+def _list_positions(ledger: Ledger, mark2: Int64, money: Money) -> pl.DataFrame:
+    """List the lots held at each mark, and what one lot gains to the next, in currency."""
+    one = np.ones(len(mark2), np.int64)
+    move = np.append(np.diff(money.worth(one, mark2)), 0)
+    return pl.DataFrame({"lots": ledger.position, "move": pl.Series(_to_currency(move), dtype=pl.Float64)})
+
+
+def _quote_executable(tape: Tape, rows: pl.DataFrame, latency: int, close: int) -> pl.DataFrame:
+    """Quote each bar's entry and exit, in ticks above the tape's base; null where a side is missing, or too late."""
+    until = rows["hold_until"].cast(pl.Int64)
+    columns = {}
+    for name, at in (("entry", rows["bar_close"].cast(pl.Int64)), ("exit", until)):
+        times = at.fill_null(close).to_numpy() + latency
+        for side, index in zip(("bid", "ask"), find_quotes(tape, times), strict=True):
+            column = pl.Series(index)
+            known = at.is_not_null() & pl.Series(times <= close) & (column >= 0)
+            columns[f"{name}_{side}"] = pl.select(pl.when(known).then(column)).to_series()
+    return rows.select("bar_close").with_columns(**columns)

@@ -1,0 +1,227 @@
+"""Draw the backtest: profit and drawdown, its variants, its costs, markouts, the time of day, and single trades."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ofiml.backtest.summary import Variant
+from ofiml.data.schema import TIME
+from ofiml.evaluation.profit import Performance
+from ofiml.study.run import Study
+from ofiml.ui.figure import BLUE, DARK, GREY, RED
+from ofiml.ui.format import choose_money_form
+
+Draw = Callable[[Figure, Study], None]
+
+_BAND = "#cfe3ea"
+
+
+def choose_backtest_figures(study: Study) -> dict[str, Draw]:
+    """Choose the figures of a backtest; only resting orders have a queue, and only fills have markouts and trades."""
+    backtest = study.report.backtest
+    if backtest is None or study.trades is None:
+        return {}
+    traded = backtest.fills > 0
+    return {
+        "equity.png": _draw_equity,
+        **({"latency_curve.png": _draw_latency_curve} if traded and backtest.latency_curve else {}),
+        **({"cost_grid.png": _draw_cost_grid} if traded else {}),
+        **({"capacity.png": _draw_capacity} if traded and backtest.sizes else {}),
+        **({"markouts.png": _draw_markouts} if traded and backtest.markouts else {}),
+        **({"profit_by_time.png": _draw_profit_by_time} if traded else {}),
+        **({"queue_bracket.png": _draw_queue_bracket} if backtest.queues else {}),
+        **({"trades.png": _draw_trades} if traded else {}),
+    }
+
+
+def _draw_equity(figure: Figure, study: Study) -> None:
+    """Draw the profit gross and net of costs over all tested bars, and the drawdown of the net profit."""
+    assert study.trades is not None
+    assert study.report.backtest is not None
+    equity, backtest = study.trades.equity, study.report.backtest
+    profit, drawdown = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    paths = [equity] if "path" not in equity.columns else [part for _, part in equity.group_by("path", maintain_order=True)]
+    for k, path in enumerate(paths):
+        x, alpha = np.arange(path.height), 1.0 if len(paths) == 1 else 0.6
+        gross, net = path["gross"].to_numpy(), path["net"].to_numpy()
+        once = {"alpha": alpha, "linewidth": 1.1}
+        profit.plot(x, gross, color=BLUE, label=None if k else "gross: filled at the mid of the decision", **once)
+        profit.plot(x, net, color=RED, label=None if k else "net of all costs", **once)
+        peak = np.maximum.accumulate(np.maximum(net, 0))
+        drawdown.fill_between(x, net - peak, 0, color=RED, alpha=0.35 / len(paths) + 0.1, linewidth=0)
+        for start in path["session"].rle_id().diff().fill_null(1).to_numpy().nonzero()[0][1:]:
+            for axis in (profit, drawdown):
+                axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.4)
+    profit.axhline(0, color=DARK, linewidth=0.8)
+    if not backtest.fills:
+        profit.text(0.5, 0.6, "no order was filled", ha="center", transform=profit.transAxes, color=GREY)
+        profit.set_ylim(-1, 1)
+        drawdown.set_ylim(-1, 0)
+    profit.set_ylabel(f"profit ({backtest.currency})")
+    drawdown.set_ylabel("drawdown")
+    drawdown.set_xlabel("tested bars (lines: sessions)")
+    form = choose_money_form([backtest.gross_pnl, backtest.costs, backtest.net_pnl])
+    gross, costs, net = (format(x, form) for x in (backtest.gross_pnl, backtest.costs, backtest.net_pnl))
+    mean = f", mean of {len(paths)} paths" if len(paths) > 1 else ""
+    profit.set_title(f"{backtest.fills:,.0f} fills: gross {gross} - costs {costs} = net {net}{mean}")
+
+
+def _draw_latency_curve(figure: Figure, study: Study) -> None:
+    """Draw the profit of the same decisions under other latencies."""
+    backtest = _read_backtest(study)
+    axis = figure.subplots()
+    _draw_variants(axis, backtest.latency_curve, backtest)
+    axis.set_xlabel("latency from the decision to the market")
+    axis.set_title(f"What waiting costs; this study: {study.config.backtest.latency}")
+
+
+def _draw_capacity(figure: Figure, study: Study) -> None:
+    """Draw the profit of the same decisions with other order sizes."""
+    backtest = _read_backtest(study)
+    axis = figure.subplots()
+    _draw_variants(axis, backtest.sizes, backtest)
+    axis.set_xlabel("order size, as a multiple of this study's")
+    axis.set_title("Capacity: how far the profit grows with the size of orders")
+
+
+def _draw_variants(axis: Axes, variants: list[Variant], backtest: Performance) -> None:
+    x = np.arange(len(variants))
+    axis.plot(x, [v.gross_pnl for v in variants], marker="o", color=BLUE, label="gross: filled at the mid of the decision")
+    axis.plot(x, [v.net_pnl for v in variants], marker="o", color=RED, label="net of all costs")
+    axis.axhline(0, color=DARK, linewidth=0.8)
+    axis.set_xticks(x, [v.name for v in variants])
+    axis.set_ylabel(f"profit ({backtest.currency})")
+
+
+def _draw_cost_grid(figure: Figure, study: Study) -> None:
+    """Draw the net profit of the same fills under multiples of commissions and of all other costs."""
+    backtest = _read_backtest(study)
+    axis = figure.subplots()
+    commission = sorted({p.commission_factor for p in backtest.cost_grid})
+    other = sorted({p.other_factor for p in backtest.cost_grid})
+    net = np.array(
+        [
+            [next(p.net_pnl for p in backtest.cost_grid if (p.commission_factor, p.other_factor) == (a, b)) for a in commission]
+            for b in other
+        ]
+    )
+    reach = max(float(np.abs(net).max()), 1e-12)
+    axis.imshow(net, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower", aspect="auto")
+    form = choose_money_form(net.ravel().tolist())
+    for i, row in enumerate(net):
+        for j, value in enumerate(row):
+            dark = abs(value) > 0.6 * reach
+            axis.text(j, i, format(value, form), ha="center", va="center", color="white" if dark else DARK, fontsize=9)
+    axis.set_xticks(range(len(commission)), [f"{a:g} x" for a in commission])
+    axis.set_yticks(range(len(other)), [f"{b:g} x" for b in other])
+    axis.set_xlabel("commission")
+    axis.set_ylabel("spread, depth, latency, waiting, financing")
+    axis.grid(False)
+    axis.set_title(
+        f"Net profit ({backtest.currency}) of the same fills under other costs; "
+        f"break-even at {backtest.break_even_bps:,.2f} bps of the traded value"
+    )
+
+
+def _draw_markouts(figure: Figure, study: Study) -> None:
+    """Draw how the mid moved after fills."""
+    backtest = _read_backtest(study)
+    axis = figure.subplots()
+    x = np.arange(len(backtest.markouts))
+    for offset, values, colour, label in (
+        (-0.18, [m.taker for m in backtest.markouts], BLUE, "marketable orders"),
+        (0.18, [m.maker for m in backtest.markouts], RED, "resting orders"),
+    ):
+        if any(value == value for value in values):
+            axis.bar(x + offset, np.nan_to_num(values), width=0.34, color=colour, label=label)
+    axis.axhline(0, color=DARK, linewidth=0.8)
+    axis.set_xticks(x, [m.horizon for m in backtest.markouts])
+    axis.set_xlabel("time after the fill")
+    axis.set_ylabel("mid against the price paid (ticks a lot)")
+    axis.set_title("Markouts: what a fill was worth later, before commission")
+
+
+def _draw_profit_by_time(figure: Figure, study: Study) -> None:
+    """Draw the net profit by half hour of the session, UTC."""
+    assert study.trades is not None
+    backtest = _read_backtest(study)
+    axis = figure.subplots()
+    half_hour = pl.col("bar_close").cast(TIME).dt.truncate("30m").dt.time().alias("half_hour")
+    by_time = study.trades.gains.group_by(half_hour).agg(pl.col("net").sum()).sort("half_hour")
+    net = by_time["net"].to_numpy() / max(1, len(backtest.paths or []))
+    x = np.arange(len(net))
+    axis.bar(x, net, color=np.where(net >= 0, BLUE, RED), width=0.8)
+    axis.axhline(0, color=DARK, linewidth=0.8)
+    step = max(1, len(net) // 12)
+    labels = [f"{t:%H:%M}" for t in by_time["half_hour"]]
+    axis.set_xticks(x[::step], labels[::step])
+    axis.set_xlabel("half hour from (UTC)")
+    axis.set_ylabel(f"net profit ({backtest.currency})")
+    axis.set_title("Net profit by time of day")
+
+
+def _draw_queue_bracket(figure: Figure, study: Study) -> None:
+    """Draw the profit and fills of the queue model between its two bounds."""
+    backtest = _read_backtest(study)
+    bounds = {v.name: v for v in backtest.queues}
+    rows = [
+        ("only when traded through", bounds["through"].net_pnl, bounds["through"].traded),
+        (f"{backtest.queue} queue", backtest.net_pnl, backtest.traded),
+        ("as soon as touched", bounds["touch"].net_pnl, bounds["touch"].traded),
+    ]
+    left, right = figure.subplots(1, 2, sharey=True)
+    names, nets, lots = zip(*rows, strict=True)
+    left.barh(names, nets, color=[_BAND, BLUE, _BAND])
+    left.axvline(0, color=DARK, linewidth=0.8)
+    left.set_xlabel(f"net profit ({backtest.currency})")
+    right.barh(names, lots, color=[_BAND, BLUE, _BAND])
+    right.set_xlabel("lots traded")
+    left.invert_yaxis()
+    figure.suptitle("The queue: what resting orders earn between its two bounds", fontsize=11)
+
+
+_SHOWN_TRADES = 4
+
+
+def _draw_trades(figure: Figure, study: Study) -> None:
+    """Draw a few round trips on the best quotes at the bars around them: the best, the worst and two in between."""
+    assert study.trades is not None
+    trips = study.trades.round_trips
+    if "path" in trips.columns:
+        trips = trips.filter(pl.col("path") == trips["path"][0])
+    trips = trips.sort("net", descending=True, maintain_order=True)
+    count = min(_SHOWN_TRADES, trips.height)
+    chosen = [trips.row(round(k * (trips.height - 1) / max(1, count - 1)), named=True) for k in range(count)]
+    axes = np.atleast_1d(figure.subplots(2, 2) if count > 2 else figure.subplots(1, count)).ravel()
+    for axis, trip in zip(axes, chosen, strict=False):
+        _draw_trade(axis, study, trip)
+    for axis in axes[count:]:
+        axis.set_visible(False)
+
+
+def _draw_trade(axis: Axes, study: Study, trip: dict) -> None:
+    rows = study.predictions.filter((pl.col("symbol") == trip["symbol"]) & (pl.col("session") == trip["session"]))
+    if "path" in rows.columns:
+        rows = rows.filter(pl.col("path") == rows["path"][0])
+    opened, closed = (int(np.datetime64(trip[end].replace(tzinfo=None), "ns").astype(np.int64)) for end in ("opened", "closed"))
+    margin = max(closed - opened, 30 * 10**9)
+    rows = rows.filter(pl.col("bar_close").cast(pl.Int64).is_between(opened - margin, closed + margin))
+    stamps = rows["bar_close"].cast(TIME).to_numpy()
+    for side, colour in (("bid", BLUE), ("ask", RED)):
+        axis.step(stamps, rows[side].to_numpy() / 1e9, where="post", color=colour, linewidth=0.9, label=side)
+    up = trip["side"] == "long"
+    ends = [np.datetime64(opened, "ns"), np.datetime64(closed, "ns")]
+    axis.plot(ends, [trip["entry"], trip["exit"]], color=DARK, linewidth=1, linestyle=":")
+    axis.scatter(ends[:1], [trip["entry"]], marker="^" if up else "v", color=DARK, zorder=3, label="entry")
+    axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit")
+    axis.tick_params(axis="x", labelsize=7)
+    axis.tick_params(axis="y", labelsize=7)
+    axis.set_title(f"{trip['side']} {trip['lots']} lots: net {trip['net']:,.2f}", fontsize=9)
+
+
+def _read_backtest(study: Study) -> Performance:
+    assert study.report.backtest is not None
+    return study.report.backtest
