@@ -21,7 +21,8 @@ from ofiml.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ofiml.live.replay import Replay, Timings
+    from ofiml.live.predictor import Timings
+    from ofiml.live.replay import Replay
 
 
 def main(arguments: list[str] | None = None) -> int:
