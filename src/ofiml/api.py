@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -310,7 +310,7 @@ def _convert_to_session(states: "Session | Table", *, tick: float | None = None,
     flags = table["flags"] if "flags" in table.columns else pl.Series([F_LAST] * table.height)
     if "reset" in table.columns:
         flags = flags.cast(pl.Int64) | table["reset"].cast(pl.Int64) * F_SNAPSHOT
-    rest: dict[str, Any] = {
+    rest: dict[str, pl.Expr | pl.Series] = {
         "action": table["action"].cast(pl.String) if "action" in table.columns else pl.lit("M"),
         "side": table["side"].cast(pl.String) if "side" in table.columns else pl.lit("N"),
         "size": _convert_lots(table["size"]) if "size" in table.columns else pl.lit(0),
