@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Replay a run, print the comparison, and return the exit code: 1 if a prediction differs (see also `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

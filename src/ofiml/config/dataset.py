@@ -102,6 +102,7 @@ class SyntheticDataset:
 
     @property
     def label(self) -> str:
+        """The name of the market in titles; a market without information ends in `_null`."""
         nothing = not self.informed_probability * self.informed_orders
         return f"{self.name}_null" if nothing and not self.name.endswith("_null") else self.name
 
@@ -212,6 +213,7 @@ class FileDataset:
 
     @property
     def label(self) -> str:
+        """The name of the source in titles."""
         return self.name
 
     def find_instrument(self, symbol: str) -> Instrument:

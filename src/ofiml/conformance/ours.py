@@ -17,8 +17,8 @@ from ofiml.data.schema import (
     make_schema,
 )
 from ofiml.features import kernel, layout
-from ofiml.features.batch import pieces
-from ofiml.features.machine import FLOW_ONLY, Machine, market
+from ofiml.features.batch import pack_rows
+from ofiml.features.machine import FLOW_ONLY, Machine, describe_market
 from ofiml.ofi.flow import compute_bar_flow, name_flow_columns
 
 _PRICE_UNIT = 100_000  # the file's 0.0001 in 1e-9
@@ -54,12 +54,12 @@ def answers(given: Given) -> Answer:
 
 def _measure_state_flow(session: Session) -> Iterator[list[int]]:
     """Yield the flow of each level at each state: the change of the machine's running sums."""
-    m, levels = Machine(market(session, "message"), FLOW_ONLY), session.levels
+    m, levels = Machine(describe_market(session, "message"), FLOW_ONLY), session.levels
 
     def compute_net() -> Int64:
         return m.memory.total[:levels] - m.memory.total[levels : 2 * levels]
 
-    for rows in pieces(session):
+    for rows in pack_rows(session):
         for row in rows:
             before = compute_net()
             kernel.step(m.arrays, row)

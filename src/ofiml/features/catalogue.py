@@ -45,8 +45,11 @@ CATALOGUE: dict[str, Feature] = _collect()
 INDEX: dict[str, int] = {name: i for i, name in enumerate(CATALOGUE)}
 
 
-def chosen(columns: list[str]) -> list[Feature]:
-    """The catalogue's entries of these names. Raises ConfigError for an unknown name, or one given twice."""
+def select_features(columns: list[str]) -> list[Feature]:
+    """Select the entries of these names from the catalogue, in that order.
+
+    Raises ConfigError for an unknown name, or one given twice.
+    """
     import difflib
 
     for name in columns:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ofiml.config import ActivityBars, Config, Features, Ofi, TimeBars
 from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session
-from ofiml.features.batch import pieces
+from ofiml.features.batch import pack_rows
 from ofiml.features.catalogue import INDEX
-from ofiml.features.machine import market, plan
+from ofiml.features.machine import describe_market, plan_features
 from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, list_flow_groups
 from ofiml.samples.cross import CrossBars
@@ -69,7 +69,7 @@ class StreamSettings:
     def build_stream(self, session: Session) -> Stream:
         """Build the stream of a session before its first event."""
         zone = find_time_zone(session.calendar) if session.calendar else None
-        return Stream(market(session, self.bars.per, zone), self.bars, plan(self.features, self.ofi))
+        return Stream(describe_market(session, self.bars.per, zone), self.bars, plan_features(self.features, self.ofi))
 
 
 class Predictor:
@@ -77,7 +77,7 @@ class Predictor:
 
     def __init__(self, group: list[Session], settings: StreamSettings, run: LoggedRun, timings: Timings) -> None:
         self.group, self.settings, self.run, self.timings = group, settings, run, timings
-        windows = plan(settings.features, settings.ofi).windows
+        windows = plan_features(settings.features, settings.ofi).windows
         self.flow = FlowRow(windows, settings.ofi.normalise, list_flow_groups(settings.ofi))
         self.columns = np.array([INDEX[c] for c in settings.features.columns], np.int64)
         self.keys = [(s.symbol, s.date) for s in group]
@@ -89,7 +89,7 @@ class Predictor:
         """Compile, load and call everything once, so that first calls are not timed."""
         session = replace(self.group[0], events=self.group[0].events.head(_WARM_UP_ROWS))
         stream = self.settings.build_stream(session)
-        bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
+        bars = [bar for rows in pack_rows(session) for row in rows for bar in stream.push_row(row)]
         if not bars:
             bars = stream.finish(self.group[0].close)[:1]
         for pipeline in self.run.pipelines:

@@ -24,7 +24,7 @@ from ofiml.data.schema import Session, extract_times
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
 from ofiml.errors import ConfigError
 from ofiml.features import layout
-from ofiml.features.batch import pieces
+from ofiml.features.batch import pack_rows
 from ofiml.live.predictor import Prediction, Predictor, StreamSettings, Timings
 from ofiml.live.stream import Bar
 from ofiml.samples.cross import require_symbols
@@ -158,11 +158,11 @@ def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[l
 def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Merge the rows of sessions in the order of receipt, as (session index, row); ties keep the order of sessions."""
     if len(group) == 1:
-        yield from ((0, row) for rows in pieces(group[0]) for row in rows)
+        yield from ((0, row) for rows in pack_rows(group[0]) for row in rows)
         return
     stamps = np.concatenate([extract_times(s.events) for s in group])
     which = np.repeat(np.arange(len(group)), [s.events.height for s in group])
-    rows = [chain.from_iterable(pieces(s)) for s in group]
+    rows = [chain.from_iterable(pack_rows(s)) for s in group]
     for i in which[np.argsort(stamps, kind="stable")].tolist():
         yield i, next(rows[i])
 

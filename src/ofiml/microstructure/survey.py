@@ -67,10 +67,9 @@ def survey_dataset(
 ) -> Survey:
     """Survey every session of the dataset, one input at a time per thread; release its events after use.
 
-    The facts of each session are measured over the book states of each message or row (`facts_per`), or left out if
-    it is None.
-    `write` writes a session and returns its files. An input with an error is reported and does not end the survey. At
-    most `max_sessions` sessions are surveyed, as in a study.
+    With `facts_per`, the facts of each session are measured, with one book state per message or row. `write` writes a
+    session and returns its files. An input with an error is reported and does not end the survey. At most
+    `max_sessions` sessions are surveyed, as in a study.
     """
     inputs = list_sources(dataset)
     skips = skips_bad_files(dataset)
