@@ -106,7 +106,7 @@ def _fill_impact(s: Any, out: Any) -> None:
 
 
 def _slope(s: Any, bars: int, x_mean: float, y_mean: float) -> float:
-    """Of the mid's change on signed volume; NaN where the volume does not vary."""
+    """Compute the slope of the mid's change on signed volume; NaN where the volume does not vary."""
     xx = 0.0
     xy = 0.0
     first = NAN
