@@ -252,7 +252,7 @@ class FileDataset:
 
 
 def _check_own_instrument(path: str, own: Any) -> None:
-    """Refuse what is no mapping of numbers and a calendar."""
+    """Raise ConfigError for anything but a mapping of numbers and a calendar."""
     kinds = {"tick": (int, float), "size_unit": (int, float), "calendar": (str,)}
     require(isinstance(own, dict), f"{path} must be a mapping of {', '.join(kinds)}, such as {{tick: 0.25}}.")
     for key, value in own.items():

@@ -75,7 +75,7 @@ class Rules(NamedTuple):
     excitation: float  # branching ratio of market orders
     excitation_decay: float  # 1/s
     cross_side: float  # share of the excitation that falls on the other side
-    state: float  # how far market orders heed the book, 0 to 1
+    state: float  # dependence of market orders on the book, 0 to 1
     usual_spread: float
     usual_queue: float
     informed_decay: float
