@@ -165,13 +165,13 @@ def test_only_packages_whose_plugins_are_used_are_logged(install):
         {"ofiml.features": {"near": "their_features"}},
     )
     own = compose_config(["model=blend", "features=core"], "")
-    assert list_plugin_versions(own) == {}
+    assert list_plugin_versions(own.model, own.dataset.name, own.features) == {}
     blend = compose_config(["model=blend", "+model@model.members.one=theirs"], "")
-    assert list_plugin_versions(blend) == {"their-package": "1.2"}
+    assert list_plugin_versions(blend.model, blend.dataset.name, blend.features) == {"their-package": "1.2"}
     import_module("their_features")  # as a study does
-    assert list_plugin_versions(own) == {}
+    assert list_plugin_versions(own.model, own.dataset.name, own.features) == {}
     chosen = compose_config(["model=ols", "features.columns=[their_share]"], "")
-    assert list_plugin_versions(chosen) == {"their-features": "0.7"}
+    assert list_plugin_versions(chosen.model, chosen.dataset.name, chosen.features) == {"their-features": "0.7"}
 
 
 def test_the_command_takes_their_choices(install, tmp_path):

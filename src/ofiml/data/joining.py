@@ -93,7 +93,7 @@ def _parse_end(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> _E
             for feed in feeds
             if feed.events.height
         ]
-    except (DataError, ValueError):  # too little of the file, or damaged: reading all of it will tell
+    except (DataError, ValueError):  # too little of the file, or damaged: reading all of it raises the error
         return None
     if not parts:
         return None
@@ -102,7 +102,7 @@ def _parse_end(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> _E
 
 
 def _make_lenient_policy() -> Policy:
-    """Make the policy that refuses nothing: only times are asked for."""
+    """Make the policy that refuses nothing, because only times are read."""
     strict = Policy()
     choices = {f.name: strict.choices(f.name) for f in fields(Policy)}
     return Policy(**{cause: "keep" if "keep" in allowed else "drop" for cause, allowed in choices.items()})

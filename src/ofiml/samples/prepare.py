@@ -26,9 +26,9 @@ from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, list_sources
 from ofiml.errors import DataError
-from ofiml.features.batch import compute
-from ofiml.features.catalogue import chosen
-from ofiml.features.machine import market, plan
+from ofiml.features.batch import compute_bars
+from ofiml.features.catalogue import select_features
+from ofiml.features.machine import describe_market, plan_features
 from ofiml.labels import build_label_table
 from ofiml.labels.decay import build_decay_table
 from ofiml.ofi.columns import NET_PART, FlowColumn
@@ -54,9 +54,9 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     table = build_bar_table(session, book, bars)
     latency = settings.latency_ns
     zone = find_time_zone(session.calendar) if session.calendar else None
-    features = plan(settings.features, settings.ofi)
+    features = plan_features(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
-    computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)
+    computed = compute_bars(session, describe_market(session, settings.bars.per, zone), features, bars.edges, names)
     flow = build_flow_table(computed, list_flow_groups(settings.ofi), features.windows)
     labels = build_label_table(session, book, bars, settings.target, settings.horizon, latency)
     rows = pl.concat(
@@ -123,7 +123,7 @@ def _find_first_used(session: Session, bars: Bars, settings: SampleSettings) -> 
     """Find the first instant (ns) that a feature, the flow or the label's unit of each bar looks back to; never before
     the session's open.
     """
-    features = chosen(settings.features.columns)
+    features = select_features(settings.features.columns)
     if any(f.session for f in features):
         return np.full(len(bars.close), session.open, np.int64)
     first = np.minimum(bars.open, bars.close - settings.target.look_back_ns)

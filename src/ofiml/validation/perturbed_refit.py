@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config, Target
+from ofiml.config import Target
 from ofiml.data.schema import TIME
 from ofiml.errors import LeakError
 from ofiml.training import folds as training
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, select_tested_bars
+from ofiml.training.settings import FitSettings
 
 SKIP_HINT = "evaluation.leak_check=false skips the check."
 # Columns that identify a row and its times; they are not altered.
@@ -53,8 +54,9 @@ def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
     rng = np.random.default_rng([config.seed, 4])
     others = alter_rows(labelled, outside, rng, config.target)
     bars = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target), block])
+    settings = _disable_tuning(result, FitSettings.of(config))
     # Called through the module, so that this is the function that the study itself calls.
-    refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, _disable_tuning(result, config))
+    refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, settings)
     values = _compare(result, refit.predictions.tail(block.height), block)
     return PerturbedRefit(result.fold.index, int(outside.sum()), values)
 
@@ -76,14 +78,10 @@ def alter_rows(
     return rows.with_columns(columns)
 
 
-def _disable_tuning(result: FoldResult, config: Config) -> Config:
-    return replace(
-        config,
-        model=result.model,
-        seeds=[],
-        tuning=replace(config.tuning, enabled=False, best_params=[]),
-        evaluation=replace(config.evaluation, importance_rows=1),
-    )
+def _disable_tuning(result: FoldResult, settings: FitSettings) -> FitSettings:
+    """Keep the fold's tuned model, and leave out other seeds and most of the explanation."""
+    tuning = replace(settings.tuning, enabled=False, best_params=[])
+    return replace(settings, model=result.model, tuning=tuning, seeds=[], explained_rows=1)
 
 
 def _compare(result: FoldResult, refit: pl.DataFrame, block: pl.DataFrame) -> int:

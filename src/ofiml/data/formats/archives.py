@@ -157,13 +157,13 @@ def _list_7z(blob: Blob) -> list[tuple[str, int]]:
 
 def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
     py7zr = _import_py7zr(blob)
-    buffers: dict[str, Any] = {}
+    buffers: dict[str, io.BytesIO] = {}
 
     class Memory(py7zr.io.Py7zIO):  # type: ignore[misc, name-defined]
         """A file in memory of at most MAX_MEMBER bytes."""
 
-        def __init__(self) -> None:
-            self.buffer = io.BytesIO()
+        def __init__(self, buffer: io.BytesIO) -> None:
+            self.buffer = buffer
 
         def write(self, s: Any) -> int:
             if self.buffer.tell() + len(s) > MAX_MEMBER:
@@ -184,7 +184,7 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
 
     class Factory(py7zr.io.WriterFactory):  # type: ignore[misc, name-defined]
         def create(self, filename: str) -> Memory:
-            return buffers.setdefault(_get_base_name(filename), Memory())
+            return Memory(buffers.setdefault(_get_base_name(filename), io.BytesIO()))
 
     try:
         with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
@@ -197,7 +197,7 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
     missing = sorted(wanted - set(buffers))
     if missing:
         raise DataError(f"{blob.name} is damaged: {missing[0]} cannot be extracted; fetch it again.")
-    return {name: memory.buffer.getvalue() for name, memory in buffers.items()}
+    return {name: buffer.getvalue() for name, buffer in buffers.items()}
 
 
 def _import_py7zr(blob: Blob) -> Any:

@@ -7,11 +7,10 @@ cell, or bad rows can be dropped and counted. All attempts give the same values.
 
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -178,7 +177,7 @@ def category(dtype: pl.Enum) -> Column:
     return Column(pl.String(), lambda x: x.cast(dtype, strict=False), plain=Plain(WORD))
 
 
-def mapped(mapping: dict[str, Any], dtype: pl.DataType) -> Column:
+def mapped(mapping: Mapping[str, str | int], dtype: pl.DataType) -> Column:
     """Make a column of words that are replaced by `mapping`; any other word is invalid."""
     return Column(pl.String(), lambda x: x.replace_strict(mapping, default=None, return_dtype=dtype), plain=Plain(WORD))
 
@@ -396,12 +395,12 @@ def _read_plain(blob: Blob, columns: dict[str, Column], has_header: bool, names:
 
 def _read_typed(blob: Blob, columns: dict[str, Column], has_header: bool, names: list[str]) -> pl.DataFrame | None:
     types = {name: c.dtype for name, c in columns.items()}
-    if has_header:
-        options: dict[str, Any] = {"columns": list(columns), "schema_overrides": types}
-    else:
-        options = {"has_header": False, "schema": {name: types.get(name, pl.String()) for name in names}}
     try:
-        raw = pl.read_csv(io.BytesIO(blob.content), **options)
+        if has_header:
+            raw = pl.read_csv(io.BytesIO(blob.content), columns=list(columns), schema_overrides=types)
+        else:
+            schema = {name: types.get(name, pl.String()) for name in names}
+            raw = pl.read_csv(io.BytesIO(blob.content), has_header=False, schema=schema)
     except POLARS_ERRORS:
         return None
     if any((raw[name].abs() > MAX_FLOAT_PRICE).any() for name, c in columns.items() if c.exact is not None):

@@ -81,7 +81,7 @@ def check_ids(values: Sequence[Any]) -> tuple[Int64, Bools]:
 
 
 def check_times(values: Sequence[Any]) -> tuple[Int64, Bools]:
-    """Convert times in milli-, micro- or nanoseconds, told by their digits, to ns; None becomes NO_ID."""
+    """Convert times in milli-, micro- or nanoseconds, by their number of digits, to ns; None becomes NO_ID."""
     times, bad = _to_integers(values)
     out = np.full(len(times), NO_ID, np.int64)
     known = np.zeros(len(times), bool)

@@ -136,7 +136,7 @@ def _choose_times(book: dict[str, Any], recv: int) -> tuple[int, int]:
 
 
 def _read_time(value: Any, key: str) -> int:
-    """Read a number of s, ms, µs or ns since 1970, told by the digits of its whole part, or ISO 8601 with its zone."""
+    """Read a number of s, ms, µs or ns since 1970, by the digits of its whole part, or ISO 8601 with its zone."""
     time = NO_TIME
     if type(value) is int or type(value) is float:
         number = Decimal(repr(value))

@@ -110,7 +110,7 @@ def _count_reversals(times: pl.Series) -> int:
 
 
 def _convert_times(rows: pl.DataFrame, layout: Layout, dataset: QuotesDataset, checker: Checker) -> pl.DataFrame:
-    """Convert local times to UTC; times that do not exist, or exist twice and are not told apart, are unreadable."""
+    """Convert local times to UTC; times that do not exist, or are ambiguous, are unreadable."""
     for role in ("time", "received"):
         if role not in rows.columns or rows.schema[role] != NAIVE:
             continue
