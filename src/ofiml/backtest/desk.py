@@ -26,25 +26,18 @@ from ofiml.backtest.orders import (
 
 
 class Desk(NamedTuple):
-    """The traders (S,), their `slots` (S, SLOTS) of rows in `orders` (S, n), -1 for none, their `fills` (S, n).
+    """What they share, the `scene` (1,); the `traders` (S,), with slots of rows in `orders` (S, n), -1 for none; their
+    `fills` (S, n); the `ladder` (4, span), see `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
 
-    `scene` (1,) is what they share, `ladder` (2, span) the recorded book with `shown` (2,) levels, `resting` (2, span) the number of own orders
-    at each price, `closing` (2, n, 2) index and lots of the last two-sided book with `closing_count` (2,), `values` and
-    `times` the latencies of all traders.
+    It has few members, as each call of a compiled function passes them all.
     """
 
     scene: Records
     traders: Records
-    slots: Int64
     orders: Records
     fills: Records
     ladder: Int64
-    shown: Int64
-    resting: Int64
-    closing: Int64
-    closing_count: Int64
-    values: Int64
-    times: Int64
+    latencies: Int64
 
 
 def price_in_ticks(scene: Any, index: int) -> float:
@@ -74,8 +67,7 @@ def time_request(desk: Desk, s: int, now: int) -> int:
     """Return when the trader's next request, sent at `now`, reaches the exchange."""
     trader = desk.traders[s]
     latency = find_latency(
-        desk.values,
-        desk.times,
+        desk.latencies,
         trader.latency_start,
         trader.latency_count,
         trader.latency_by_time != 0,
@@ -108,7 +100,7 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     o.cancel_request = -1
     o.mid2_decided = scene.known_mid2
     o.ahead = o.ahead_at_join = 0.0
-    desk.slots[s, slot] = i
+    trader.slots[slot] = i
     return i
 
 
@@ -122,7 +114,7 @@ def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
 
 def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int) -> None:
     """Send one request that cancels the resting order of a slot and places another of `lots` less the fills between."""
-    old = desk.slots[s, slot]
+    old = desk.traders[s].slots[slot]
     o = desk.orders[s, old]
     new = send_order(desk, s, NEW_BID_SLOT if slot == BID_SLOT else NEW_ASK_SLOT, o.side, price, lots, o.reason, now)
     if new < 0:
@@ -141,7 +133,7 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
     k = 0 if o.side > 0 else 1
     o.state = RESTING
     o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
-    desk.resting[k, o.price] += 1
+    desk.ladder[2 + k, o.price] += 1
     scene.resting += 1
     if o.side > 0:
         scene.best_bid = max(scene.best_bid, o.price)
@@ -160,21 +152,22 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
     if was == WAITING:
         scene.waiting -= 1
     if was == RESTING:
-        desk.resting[0 if o.side > 0 else 1, o.price] -= 1
+        desk.ladder[2 if o.side > 0 else 3, o.price] -= 1
         scene.resting -= 1
         find_best(desk)
 
 
 def find_best(desk: Desk) -> None:
     """Find the best prices at which orders of any trader rest."""
-    scene, slots = desk.scene[0], desk.slots
+    scene = desk.scene[0]
     scene.best_bid, scene.best_ask = -1, scene.span
     if scene.resting == 0:
         return
-    for s in range(len(slots)):
+    for s in range(len(desk.traders)):
+        slots = desk.traders[s].slots
         for k in range(SLOTS):
-            if slots[s, k] >= 0:
-                o = desk.orders[s, slots[s, k]]
+            if slots[k] >= 0:
+                o = desk.orders[s, slots[k]]
                 if o.state == RESTING:
                     if o.side > 0:
                         scene.best_bid = max(scene.best_bid, o.price)
@@ -182,9 +175,7 @@ def find_best(desk: Desk) -> None:
                         scene.best_ask = min(scene.best_ask, o.price)
 
 
-def add_fill(
-    desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touch: int, beyond: int, at: int
-) -> None:
+def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touch: int, beyond: int, at: int) -> None:
     """Fill some lots of an order at the exchange."""
     scene, o, trader = desk.scene[0], desk.orders[s, i], desk.traders[s]
     j = trader.fills
@@ -196,7 +187,14 @@ def add_fill(
     trader.position += lots * o.side
     o.filled += lots
     f = desk.fills[s, j]
-    f.order, f.time, f.known, f.price, f.lots, f.maker = i, at, at + min(trader.response, NEVER - at), price, lots * o.side, maker
+    f.order, f.time, f.known, f.price, f.lots, f.maker = (
+        i,
+        at,
+        at + min(trader.response, NEVER - at),
+        price,
+        lots * o.side,
+        maker,
+    )
     f.touch, f.beyond_shown = touch, beyond
     f.mid2_decided, f.mid2_arrived, f.mid2_filled = o.mid2_decided, o.mid2_arrived, scene.mid2
     f.ahead_at_join = o.ahead_at_join
@@ -216,14 +214,14 @@ def count_outstanding(desk: Desk, s: int, side: int, but: int) -> int:
     pairs = (BID_SLOT, NEW_BID_SLOT) if side > 0 else (ASK_SLOT, NEW_ASK_SLOT)
     if but != pairs[0]:
         total += max(_count_open(desk, s, pairs[0]), _count_open(desk, s, pairs[1]))
-    i = desk.slots[s, MARKET_SLOT]
+    i = desk.traders[s].slots[MARKET_SLOT]
     if but != MARKET_SLOT and i >= 0 and desk.orders[s, i].side == side:
         total += _count_open(desk, s, MARKET_SLOT)
     return total
 
 
 def _count_open(desk: Desk, s: int, slot: int) -> int:
-    i = desk.slots[s, slot]
+    i = desk.traders[s].slots[slot]
     if i < 0:
         return 0
     scene, o = desk.scene[0], desk.orders[s, i]

@@ -17,7 +17,7 @@ received up to t. Between the times at which some trader has something to do, th
 from typing import Any, NamedTuple
 
 from ofiml._numba import compiled
-from ofiml._typing import Bool, Int8, Int64, UInt8
+from ofiml._typing import Int64, UInt8
 from ofiml.backtest.desk import Desk, end_order, send_order
 from ofiml.backtest.ladder import clear_levels, copy_shown
 from ofiml.backtest.matching import (
@@ -65,9 +65,12 @@ class Plan(NamedTuple):
     last_book: int
 
 
-def run_py(tape: Tape, plan: Plan, desk: Desk) -> int:
-    """Trade a session; return DONE or FULL. The desk's tables then hold orders and fills."""
-    scene, ladder, shown, resting = desk.scene[0], desk.ladder, desk.shown, desk.resting
+def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
+    """Trade a session; return DONE or FULL. The desk's tables then hold orders and fills.
+
+    `closing` (2, n, 2) takes index and lots of the last two-sided book, each side's best level first.
+    """
+    scene, ladder, shown = desk.scene[0], desk.ladder, desk.scene[0].shown
     exchange, receipt, first, bid, ask = tape.exchange, tape.receipt, tape.first, tape.bid, tape.ask
     kind, side, price, size = tape.kind, tape.side, tape.price, tape.size
     close, traders = scene.close, len(desk.traders)
@@ -101,7 +104,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk) -> int:
                     p, k = price[e], 0 if side[e] > 0 else 1
                     if kind[e] == LEVEL:
                         old, new = ladder[k, p], size[e]
-                        if resting[k, p] > 0:
+                        if ladder[2 + k, p] > 0:
                             change_level(desk, k, p, abs(old), new, tape.order_time[e])
                         ladder[k, p] = new
                         shown[k] += (new > 0) - (old > 0)
@@ -145,7 +148,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk) -> int:
                         shown[0] = shown[1] = 0
                 m += 1
         if not hit and m == stop and stop < plan.messages:
-            keep_closing(desk, bid[m - 1], ask[m - 1])
+            keep_closing(desk, closing, bid[m - 1], ask[m - 1])
             stop = plan.messages
             continue
         while not hit and r < m and receipt[r] <= now:
@@ -186,9 +189,9 @@ def run_py(tape: Tape, plan: Plan, desk: Desk) -> int:
         if find_wakes(desk) > now >= close:
             break
     if plan.last_book >= 0 and plan.last_book + 1 == plan.messages:
-        keep_closing(desk, bid[plan.last_book], ask[plan.last_book])
+        keep_closing(desk, closing, bid[plan.last_book], ask[plan.last_book])
     for s in range(traders):
-        close_session(desk, s, close)
+        close_session(desk, s, closing, close)
     return DONE if scene.full == 0 else FULL
 
 
@@ -302,7 +305,7 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
     trader.closing = 1
     outstanding = False
     for k in range(SLOTS):
-        outstanding = outstanding or desk.slots[s, k] >= 0
+        outstanding = outstanding or desk.traders[s].slots[k] >= 0
     if trader.leave == NOT_LEAVING and outstanding:
         trader.leave = CLOSE
     watch_market(desk, s, now)
@@ -313,30 +316,31 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
 # --- the close -------------------------------------------------------------------------------------------------------
 
 
-def keep_closing(desk: Desk, bid: int, ask: int) -> None:
+def keep_closing(desk: Desk, closing: Int64, bid: int, ask: int) -> None:
     """Keep the levels shown now: the last two-sided book, at which positions are closed."""
-    desk.closing_count[0] = copy_shown(desk.ladder, 0, bid, desk.shown[0], desk.closing[0])
-    desk.closing_count[1] = copy_shown(desk.ladder, 1, ask, desk.shown[1], desk.closing[1])
+    scene = desk.scene[0]
+    scene.closing[0] = copy_shown(desk.ladder, 0, bid, scene.shown[0], closing[0])
+    scene.closing[1] = copy_shown(desk.ladder, 1, ask, scene.shown[1], closing[1])
 
 
-def close_session(desk: Desk, s: int, close: int) -> None:
+def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
     """End the trader's orders, and close its position at the last two-sided book."""
     scene, trader = desk.scene[0], desk.traders[s]
     for k in range(SLOTS):
-        i = desk.slots[s, k]
+        i = desk.traders[s].slots[k]
         if i >= 0 and desk.orders[s, i].state != ENDED:
             end_order(desk, s, i, LATE if desk.orders[s, i].state == SENT else EXPIRED, close)
-    if trader.position == 0 or desk.closing_count[0] == 0 or scene.full != 0:
+    if trader.position == 0 or scene.closing[0] == 0 or scene.full != 0:
         return
     side = -1 if trader.position > 0 else 1
-    scene.mid2 = scene.known_mid2 = desk.closing[0, 0, 0] + desk.closing[1, 0, 0]
+    scene.mid2 = scene.known_mid2 = closing[0, 0, 0] + closing[1, 0, 0]
     i = send_order(desk, s, MARKET_SLOT, side, MARKET, abs(trader.position), CLOSE, close)
     if i < 0:
         return
     o = desk.orders[s, i]
     o.arrived, o.mid2_arrived = close, scene.mid2
     k = 0 if side < 0 else 1
-    walk_closing(desk, s, i, desk.closing[k], desk.closing_count[k], close)
+    walk_closing(desk, s, i, closing[k], scene.closing[k], close)
     end_order(desk, s, i, EXPIRED, close)
 
 

@@ -41,15 +41,15 @@ def draw_latency(median: int, sigma: float, seed: int, response: int = 0) -> Lat
     return Latency(np.rint(draws).astype(np.int64), response)
 
 
-def find_latency(values: Int64, times: Int64, start: int, count: int, by_time: bool, number: int, now: int) -> int:
-    """Find the latency of request `number`, sent at `now`, among values[start:start + count]."""
+def find_latency(table: Int64, start: int, count: int, by_time: bool, number: int, now: int) -> int:
+    """Find the latency of request `number`, sent at `now`, among the rows start … start + count - 1 of (value, time)."""
     if not by_time:
-        return values[start + number % count]
+        return table[start + number % count, 0]
     low, high = start, start + count  # the first time after `now` lies in [low, high]
     while low < high:
         middle = (low + high) // 2
-        if times[middle] <= now:
+        if table[middle, 1] <= now:
             low = middle + 1
         else:
             high = middle
-    return values[max(start, low - 1)]
+    return table[max(start, low - 1), 0]

@@ -33,11 +33,11 @@ from ofiml.backtest.queue import count_lots, pass_cancels
 
 def receive_requests(desk: Desk, s: int, until: int) -> None:
     """Let the trader's requests arrive that arrive up to `until`, in order."""
-    slots, orders = desk.slots, desk.orders
+    slots, orders = desk.traders[s].slots, desk.orders
     while True:
         first, number, row, is_new = until, NEVER, -1, False
         for k in range(SLOTS):
-            i = slots[s, k]
+            i = slots[k]
             if i < 0:
                 continue
             o = orders[s, i]
@@ -82,11 +82,11 @@ def receive_order(desk: Desk, s: int, i: int, at: int) -> None:
 
 def release_waiting(desk: Desk, at: int) -> None:
     """Let all waiting orders meet the book, in order of their arrival."""
-    for s in range(len(desk.slots)):
+    for s in range(len(desk.traders)):
         while True:
             row = -1
             for k in range(SLOTS):
-                i = desk.slots[s, k]
+                i = desk.traders[s].slots[k]
                 if i >= 0 and desk.orders[s, i].state == WAITING:
                     if row < 0 or desk.orders[s, i].request < desk.orders[s, row].request:
                         row = i
@@ -115,7 +115,7 @@ def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
     scene, o, ladder = desk.scene[0], desk.orders[s, i], desk.ladder
     k = 1 if o.side > 0 else 0
     touch = scene.ask if o.side > 0 else scene.bid
-    left = desk.shown[k]
+    left = scene.shown[k]
     p, worst, before = touch, -1, o.filled
     while 0 <= p < scene.span and left > 0 and o.filled < o.lots and scene.full == 0:
         if ladder[k, p] > 0:
@@ -148,10 +148,10 @@ def _may_rest(reason: int) -> bool:
 def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_time: int) -> None:
     """Move up the orders that rest at a price of side k as its size goes from `before` to `after`."""
     scene, side = desk.scene[0], 1 - 2 * k
-    for s in range(len(desk.slots)):
+    for s in range(len(desk.traders)):
         trader = desk.traders[s]
         for slot in range(SLOTS):
-            i = desk.slots[s, slot]
+            i = desk.traders[s].slots[slot]
             if i < 0:
                 continue
             o = desk.orders[s, i]
@@ -165,9 +165,9 @@ def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_
 def forget_trades(desk: Desk) -> None:
     """Forget trades whose change of the level has come, at the end of its message."""
     desk.scene[0].touched = 0
-    for s in range(len(desk.slots)):
+    for s in range(len(desk.traders)):
         for slot in range(SLOTS):
-            i = desk.slots[s, slot]
+            i = desk.traders[s].slots[slot]
             if i >= 0:
                 o = desk.orders[s, i]
                 if o.in_message != 0:
@@ -176,7 +176,7 @@ def forget_trades(desk: Desk) -> None:
 
 def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
     """Fill resting orders from a trade; `side` is its aggressor's, 0 if unknown."""
-    for s in range(len(desk.slots)):
+    for s in range(len(desk.traders)):
         if side <= 0:
             fill_side(desk, s, 1, price, size, False, at)
         if side >= 0:
@@ -186,7 +186,7 @@ def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
 def meet_quotes(desk: Desk, bid: int, ask: int, at: int) -> None:
     """Fill resting orders from opposite best quotes at or beyond their prices, at the end of a message."""
     scene = desk.scene[0]
-    for s in range(len(desk.slots)):
+    for s in range(len(desk.traders)):
         trader = desk.traders[s]
         if 0 <= ask <= scene.best_bid:
             if trader.crossed_bid != scene.message:
@@ -209,7 +209,7 @@ def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool
     while True:
         row, slot_of = -1, 0
         for slot in range(SLOTS):
-            i = desk.slots[s, slot]
+            i = desk.traders[s].slots[slot]
             if i < 0 or (done >> slot) & 1:
                 continue
             o = desk.orders[s, i]

@@ -6,6 +6,7 @@ expired, which its trader learns one `response` later.
 """
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +66,11 @@ FILLED, PARTLY, CANCELLED, REJECTED, EXPIRED, LATE = (int(s) for s in Status)
 BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT, SLOTS = range(6)
 
 
-def _record(integers: str, floats: str = "") -> np.dtype:
-    """Make a record of integers and floats; its elements have attributes in Python, too."""
-    fields = [(name, np.int64) for name in integers.split()] + [(name, np.float64) for name in floats.split()]
-    return np.dtype((np.record, fields))
+def _record(integers: str, floats: str = "", **arrays: int) -> np.dtype:
+    """Make a record of integers, floats and arrays of integers; its elements have attributes in Python, too."""
+    fields: list[Any] = [(name, np.int64) for name in integers.split()]
+    fields += [(name, np.float64) for name in floats.split()]
+    return np.dtype((np.record, fields + [(name, np.int64, length) for name, length in arrays.items()]))
 
 
 #: The columns of an order that are reported; see `simulate.Trades`.
@@ -96,6 +98,7 @@ TRADER = _record(
     # what the trader knows and wants
     "known learnt requests last_arrival tried until leave stopped closing wake low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
+    slots=SLOTS,
 )
 
 SCENE = _record(
@@ -108,6 +111,8 @@ SCENE = _record(
     # outside of these bounds, the known quotes make some trader act
     "watching low_bid high_bid low_ask high_ask",
     "share_of_shown share_of_traded factor taker_lot taker_rate maker_lot maker_rate",
+    shown=2,
+    closing=2,
 )
 
 Records = NDArray

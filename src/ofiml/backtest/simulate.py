@@ -13,7 +13,7 @@ from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_COLUMNS, SCENE, SLOTS, TRADER, Queue
+from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_COLUMNS, SCENE, TRADER, Queue
 from ofiml.backtest.trader import NOT_LEAVING
 from ofiml.errors import DataError
 from ofiml.samples.tape import Tape
@@ -22,6 +22,8 @@ from ofiml.strategy.decisions import Decisions, Limits
 #: The contracts of `ContractNumbers`.
 LINEAR, INVERSE = 0, 1
 
+_FIRST_ROWS = 1 << 21  # of orders and of fills, for all scenarios
+_LEAST_ROWS = 1024  # for each
 _MAX_LEVELS = 1 << 12  # of the closing book that are kept a side
 
 
@@ -104,10 +106,12 @@ def simulate(
     """
     _check(tape, decisions, limits, numbers, rules)
     plan = make_plan(tape, decisions, close)
-    capacity = 256
+    # Memory that is not written to is not taken: the tables are long from the start, as a pass costs more.
+    capacity = max(_LEAST_ROWS, min(4 * len(plan.time) + 4096, _FIRST_ROWS // max(1, len(scenarios))))
     while True:
         desk = make_desk(tape, limits, numbers, scenarios, rules, close, capacity)
-        if kernel.run(prepare_tape(tape), plan, desk) != FULL:
+        closing = np.zeros((2, _MAX_LEVELS, 2), np.int64)
+        if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
             break
         capacity *= 4
     columns = np.dtype([(name, ORDER[name]) for name in ORDER_COLUMNS])
@@ -155,7 +159,9 @@ def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
     books = np.flatnonzero(two_sided & tape.tradable[:messages])
     if len(books) == 0:
         books = np.flatnonzero(two_sided)
-    columns = [np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)]
+    columns = [
+        np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
+    ]
     time, kind, target, until, bid, bid_size, ask, ask_size = columns
     return Plan(
         time,
@@ -213,12 +219,11 @@ def make_desk(
     for name, value in given.items():
         scene[name] = value
     traders = np.zeros(count, TRADER)
-    values: list[Int64] = []
-    times: list[Int64] = []
+    tables: list[Int64] = []
     for s, scenario in enumerate(scenarios):
         t, latency = traders[s], scenario.latency
         t.queue, t.power, t.size_factor = int(scenario.queue), scenario.power, scenario.size_factor
-        t.response, t.latency_start, t.latency_count = latency.response, sum(map(len, values)), len(latency.values)
+        t.response, t.latency_start, t.latency_count = latency.response, sum(map(len, tables)), len(latency.values)
         t.latency_by_time = latency.times is not None
         t.cap = math.floor(limits.cap * scenario.size_factor + 0.5)
         t.loss = limits.loss * scenario.size_factor
@@ -226,19 +231,14 @@ def make_desk(
         t.low_bid = t.low_ask = -2
         t.leave, t.tried, t.crossed_bid, t.crossed_ask = NOT_LEAVING, -1, -1, -1
         t.last_arrival = np.iinfo(np.int64).min
-        values.append(np.asarray(latency.values, np.int64))
-        times.append(np.zeros_like(values[-1]) if latency.times is None else np.asarray(latency.times, np.int64))
+        t.slots[:] = -1
+        times = latency.values if latency.times is None else latency.times
+        tables.append(np.column_stack([latency.values, times]).astype(np.int64))
     return Desk(
         scene=scene,
         traders=traders,
-        slots=np.full((count, SLOTS), -1, np.int64),
         orders=np.zeros((count, capacity), ORDER),
         fills=np.zeros((count, capacity), FILL),
-        ladder=np.zeros((2, tape.span), np.int64),
-        shown=np.zeros(2, np.int64),
-        resting=np.zeros((2, tape.span), np.int64),
-        closing=np.zeros((2, _MAX_LEVELS, 2), np.int64),
-        closing_count=np.zeros(2, np.int64),
-        values=np.concatenate([*values, np.empty(0, np.int64)]),
-        times=np.concatenate([*times, np.empty(0, np.int64)]),
+        ladder=np.zeros((4, tape.span), np.int64),
+        latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]),
     )

@@ -59,7 +59,7 @@ NOT_LEAVING = -1
 
 def learn_fates(desk: Desk, s: int, now: int) -> bool:
     """Let the trader learn what is known at `now` of its fills and orders; return whether there was anything new."""
-    trader, slots = desk.traders[s], desk.slots
+    trader, slots = desk.traders[s], desk.traders[s].slots
     new = False
     while trader.learnt < trader.fills and desk.fills[s, trader.learnt].known <= now:
         f = desk.fills[s, trader.learnt]
@@ -68,13 +68,13 @@ def learn_fates(desk: Desk, s: int, now: int) -> bool:
         desk.orders[s, f.order].known_filled += abs(f.lots)
         new = True
     for k in (BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT):
-        i = slots[s, k]
+        i = slots[k]
         if i >= 0 and desk.orders[s, i].state == ENDED and desk.orders[s, i].known_end <= now:
-            slots[s, k] = -1
+            slots[k] = -1
             new = True
     for k in (BID_SLOT, ASK_SLOT):
-        if slots[s, k] < 0 and slots[s, k + NEW_BID_SLOT] >= 0:
-            slots[s, k], slots[s, k + NEW_BID_SLOT] = slots[s, k + NEW_BID_SLOT], -1
+        if slots[k] < 0 and slots[k + NEW_BID_SLOT] >= 0:
+            slots[k], slots[k + NEW_BID_SLOT] = slots[k + NEW_BID_SLOT], -1
     return new
 
 
@@ -110,7 +110,7 @@ def set_bounds(desk: Desk, s: int) -> None:
     if trader.known == 0:
         return
     leaving = trader.leave != NOT_LEAVING
-    if leaving and desk.slots[s, MARKET_SLOT] < 0:
+    if leaving and trader.slots[MARKET_SLOT] < 0:
         if trader.known > 0:
             trader.high_bid = 0
         else:
@@ -180,10 +180,10 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
 
 def leave_market(desk: Desk, s: int, now: int) -> None:
     """Cancel what rests, and close the position with a marketable order once none is on its way."""
-    scene, trader, slots = desk.scene[0], desk.traders[s], desk.slots
+    scene, trader, slots = desk.scene[0], desk.traders[s], desk.traders[s].slots
     idle = True
     for k in range(SLOTS):
-        i = slots[s, k]
+        i = slots[k]
         if i >= 0:
             idle = False
             o = desk.orders[s, i]
@@ -196,7 +196,7 @@ def leave_market(desk: Desk, s: int, now: int) -> None:
     side = -1 if trader.known > 0 else 1
     quote = scene.known_bid if side < 0 else scene.known_ask
     lots = min(abs(trader.known), find_room(desk, s, side, -1))
-    if slots[s, MARKET_SLOT] < 0 and quote >= 0 and lots > 0 and trader.tried != scene.received:
+    if slots[MARKET_SLOT] < 0 and quote >= 0 and lots > 0 and trader.tried != scene.received:
         trader.tried = scene.received  # at most one try for each known book
         send_order(desk, s, MARKET_SLOT, side, MARKET, lots, trader.leave, now)
 
@@ -241,11 +241,11 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
     An order that rests is kept if it still has the right side and price, moved with the near touch if it was posted,
     else cancelled.
     """
-    scene, trader, slots = desk.scene[0], desk.traders[s], desk.slots
+    scene, trader, slots = desk.scene[0], desk.traders[s], desk.traders[s].slots
     wanted = position - trader.known
     idle = True
     for k in range(SLOTS):
-        i = slots[s, k]
+        i = slots[k]
         if i < 0:
             continue
         idle = False
@@ -285,10 +285,11 @@ def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
 def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
     """Place, keep, replace or cancel the quote of a slot. One that rests at the price, and is not too large, is kept."""
     side = 1 if slot == BID_SLOT else -1
-    if desk.slots[s, slot + NEW_BID_SLOT] >= 0:
+    slots = desk.traders[s].slots
+    if slots[slot + NEW_BID_SLOT] >= 0:
         return
     lots = min(size, find_room(desk, s, side, slot))
-    i = desk.slots[s, slot]
+    i = slots[slot]
     if i < 0:
         if lots > 0:
             send_order(desk, s, slot, side, price, lots, QUOTED, now)
@@ -309,7 +310,7 @@ def find_wake(desk: Desk, s: int) -> int:
     if trader.learnt < trader.fills:
         wake = desk.fills[s, trader.learnt].known
     for k in range(SLOTS):
-        i = desk.slots[s, k]
+        i = trader.slots[k]
         if i >= 0:
             o = desk.orders[s, i]
             wake = min(wake, o.cancel_arrival)
