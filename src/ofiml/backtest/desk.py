@@ -1,0 +1,236 @@
+"""What all traders of one pass share, and how an order changes its state.
+
+A desk holds a trader for each scenario. They meet the same recorded book, and not each other.
+"""
+
+from typing import Any, NamedTuple
+
+from ofiml._typing import Int64
+from ofiml.backtest.latency import find_latency
+from ofiml.backtest.orders import (
+    ASK_SLOT,
+    BID_SLOT,
+    ENDED,
+    FILLED,
+    MARKET_SLOT,
+    NEVER,
+    NEW_ASK_SLOT,
+    NEW_BID_SLOT,
+    PARTLY,
+    RESTING,
+    SENT,
+    SLOTS,
+    WAITING,
+    Records,
+)
+
+
+class Desk(NamedTuple):
+    """What they share, the `scene` (1,); the `traders` (S,), with slots of rows in `orders` (S, n), -1 for none; their
+    `fills` (S, n); the `ladder` (4, span), see `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
+
+    It has few members, as each call of a compiled function passes them all.
+    """
+
+    scene: Records
+    traders: Records
+    orders: Records
+    fills: Records
+    ladder: Int64
+    latencies: Int64
+
+
+def price_in_ticks(scene: Any, index: int) -> float:
+    """Return the price of an index in ticks."""
+    return float(scene.base + index)
+
+
+def value_lot(scene: Any, price: float) -> float:
+    """Value one lot at a price in ticks, up to a constant: f·P for a linear contract, -f/P for an inverse one."""
+    if scene.contract == 0:
+        return scene.factor * price
+    return -scene.factor / price
+
+
+def compute_fee(scene: Any, lots: int, index: int, maker: bool) -> float:
+    """Compute the fee of a fill: so much per lot, and a share of its absolute value."""
+    value = lots * abs(value_lot(scene, price_in_ticks(scene, index)))
+    if maker:
+        return lots * scene.maker_lot + value * scene.maker_rate
+    return lots * scene.taker_lot + value * scene.taker_rate
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def time_request(desk: Desk, s: int, now: int) -> int:
+    """Return when the trader's next request, sent at `now`, reaches the exchange."""
+    trader = desk.traders[s]
+    latency = find_latency(
+        desk.latencies,
+        trader.latency_start,
+        trader.latency_count,
+        trader.latency_by_time != 0,
+        trader.requests,
+        now,
+    )
+    trader.requests += 1
+    trader.last_arrival = max(trader.last_arrival, min(now, NEVER - latency) + latency)
+    return trader.last_arrival
+
+
+def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, reason: int, now: int) -> int:
+    """Send an order, marketable or post-only at `price`, and return its row; -1 if the table is full."""
+    scene, trader = desk.scene[0], desk.traders[s]
+    i = trader.orders
+    if i >= desk.orders.shape[1]:
+        scene.full = 1
+        return -1
+    trader.orders += 1
+    o = desk.orders[s, i]
+    o.decided = o.sent = now
+    o.arrived = o.ended = o.mid2_arrived = -1
+    o.side, o.price, o.lots, o.asked, o.reason = side, price, lots, lots, reason
+    o.filled = o.known_filled = o.base_filled = o.traded = o.in_message = 0
+    o.maker = 1 if price >= 0 else 0
+    o.state, o.status, o.replaces = SENT, FILLED, -1
+    o.request = trader.requests
+    o.arrival = time_request(desk, s, now)
+    o.cancel_arrival = o.known_end = NEVER
+    o.cancel_request = -1
+    o.mid2_decided = scene.known_mid2
+    o.ahead = o.ahead_at_join = 0.0
+    trader.slots[slot] = i
+    return i
+
+
+def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
+    """Send a cancel, unless one is on its way or the order is known to have ended."""
+    o = desk.orders[s, i]
+    if o.cancel_arrival == NEVER and o.cancel_request < 0:
+        o.cancel_request = desk.traders[s].requests
+        o.cancel_arrival = time_request(desk, s, now)
+
+
+def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int) -> None:
+    """Send one request that cancels the resting order of a slot and places another of `lots` less the fills between."""
+    old = desk.traders[s].slots[slot]
+    o = desk.orders[s, old]
+    new = send_order(desk, s, NEW_BID_SLOT if slot == BID_SLOT else NEW_ASK_SLOT, o.side, price, lots, o.reason, now)
+    if new < 0:
+        return
+    n = desk.orders[s, new]
+    n.replaces, n.base_filled = old, o.known_filled
+    o.cancel_request, o.cancel_arrival = n.request, n.arrival
+
+
+# --- states ----------------------------------------------------------------------------------------------------------
+
+
+def rest_order(desk: Desk, s: int, i: int) -> None:
+    """Let an order rest at its price, behind all that is shown there."""
+    scene, o = desk.scene[0], desk.orders[s, i]
+    k = 0 if o.side > 0 else 1
+    o.state = RESTING
+    o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
+    desk.ladder[2 + k, o.price] += 1
+    scene.resting += 1
+    if o.side > 0:
+        scene.best_bid = max(scene.best_bid, o.price)
+    else:
+        scene.best_ask = min(scene.best_ask, o.price)
+
+
+def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
+    """End an order; `status` is that of an order without a fill."""
+    scene, o, trader = desk.scene[0], desk.orders[s, i], desk.traders[s]
+    was = o.state
+    o.state, o.ended = ENDED, at
+    o.known_end = at + min(trader.response, NEVER - at)
+    o.status = FILLED if o.filled == o.lots else PARTLY if o.filled > 0 else status
+    scene.changed = 1
+    if was == WAITING:
+        scene.waiting -= 1
+    if was == RESTING:
+        desk.ladder[2 if o.side > 0 else 3, o.price] -= 1
+        scene.resting -= 1
+        find_best(desk)
+
+
+def find_best(desk: Desk) -> None:
+    """Find the best prices at which orders of any trader rest."""
+    scene = desk.scene[0]
+    scene.best_bid, scene.best_ask = -1, scene.span
+    if scene.resting == 0:
+        return
+    for s in range(len(desk.traders)):
+        slots = desk.traders[s].slots
+        for k in range(SLOTS):
+            if slots[k] >= 0:
+                o = desk.orders[s, slots[k]]
+                if o.state == RESTING:
+                    if o.side > 0:
+                        scene.best_bid = max(scene.best_bid, o.price)
+                    else:
+                        scene.best_ask = min(scene.best_ask, o.price)
+
+
+def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touch: int, beyond: int, at: int) -> None:
+    """Fill some lots of an order at the exchange."""
+    scene, o, trader = desk.scene[0], desk.orders[s, i], desk.traders[s]
+    j = trader.fills
+    scene.changed = 1
+    if j >= desk.fills.shape[1]:
+        scene.full = 1
+        return
+    trader.fills += 1
+    trader.position += lots * o.side
+    o.filled += lots
+    f = desk.fills[s, j]
+    f.order, f.time, f.known, f.price, f.lots, f.maker = (
+        i,
+        at,
+        at + min(trader.response, NEVER - at),
+        price,
+        lots * o.side,
+        maker,
+    )
+    f.touch, f.beyond_shown = touch, beyond
+    f.mid2_decided, f.mid2_arrived, f.mid2_filled = o.mid2_decided, o.mid2_arrived, scene.mid2
+    f.ahead_at_join = o.ahead_at_join
+
+
+def is_alive(order: Any) -> bool:
+    """Return whether an order has not ended at the exchange."""
+    return order.state != ENDED
+
+
+def count_outstanding(desk: Desk, s: int, side: int, but: int) -> int:
+    """Count the lots on a side that may still be filled as far as the trader knows, but for those of the slot `but`.
+
+    An order and its replacement cannot both be filled: the larger one counts.
+    """
+    total = 0
+    pairs = (BID_SLOT, NEW_BID_SLOT) if side > 0 else (ASK_SLOT, NEW_ASK_SLOT)
+    if but != pairs[0]:
+        total += max(_count_open(desk, s, pairs[0]), _count_open(desk, s, pairs[1]))
+    i = desk.traders[s].slots[MARKET_SLOT]
+    if but != MARKET_SLOT and i >= 0 and desk.orders[s, i].side == side:
+        total += _count_open(desk, s, MARKET_SLOT)
+    return total
+
+
+def _count_open(desk: Desk, s: int, slot: int) -> int:
+    i = desk.traders[s].slots[slot]
+    if i < 0:
+        return 0
+    scene, o = desk.scene[0], desk.orders[s, i]
+    if o.replaces >= 0 and not is_arrival_known(desk, s, i, scene.now):
+        return max(0, o.asked - (desk.orders[s, o.replaces].known_filled - o.base_filled))
+    return o.lots - o.known_filled
+
+
+def is_arrival_known(desk: Desk, s: int, i: int, now: int) -> bool:
+    """Return whether the trader knows that the order arrived."""
+    o = desk.orders[s, i]
+    return o.state != SENT and o.arrived + desk.traders[s].response <= now

@@ -1,0 +1,261 @@
+"""How orders meet the recorded book.
+
+A marketable order walks the shown levels from the best one on and takes at most `share_of_shown` of each. What is left
+is cancelled, or rests at the worst price reached. A post-only order is rejected if it would cross; else it rests behind
+what is shown at its price, and is filled
+
+    by trades      at its price, by what they leave of the queue ahead; beyond it, by the whole trade (see `queue`)
+    by quotes      if the opposite best quote is at its price or beyond at a message's end: by the lots shown there
+
+up to `share_of_traded` of each trade and `share_of_shown` of what is shown. Own orders of one trader share these lots
+by price, then by arrival. What quotes have given is not given again while the sides stay crossed.
+
+Nothing is filled by messages before or after which the market is not tradable. Orders that arrive then wait.
+"""
+
+from typing import Any
+
+from ofiml._typing import Int64
+from ofiml.backtest.desk import Desk, add_fill, end_order, is_alive, rest_order
+from ofiml.backtest.ladder import sum_shown
+from ofiml.backtest.orders import (
+    CANCELLED,
+    NEVER,
+    REJECTED,
+    RESTING,
+    SENT,
+    SLOTS,
+    TOUCH,
+    WAITING,
+)
+from ofiml.backtest.queue import count_lots, pass_cancels
+
+
+def receive_requests(desk: Desk, s: int, until: int) -> None:
+    """Let the trader's requests arrive that arrive up to `until`, in order."""
+    slots, orders = desk.traders[s].slots, desk.orders
+    while True:
+        first, number, row, is_new = until, NEVER, -1, False
+        for k in range(SLOTS):
+            i = slots[k]
+            if i < 0:
+                continue
+            o = orders[s, i]
+            if o.cancel_arrival <= until and _is_earlier(o.cancel_arrival, o.cancel_request, first, number, is_new):
+                first, number, row, is_new = o.cancel_arrival, o.cancel_request, i, False
+            if o.state == SENT and o.arrival <= until and _is_earlier(o.arrival, o.request, first, number, False):
+                first, number, row, is_new = o.arrival, o.request, i, True
+        if row < 0:
+            return
+        o = orders[s, row]
+        if is_new:
+            receive_order(desk, s, row, first)
+        else:
+            o.cancel_arrival = NEVER
+            if is_alive(o):
+                end_order(desk, s, row, CANCELLED, first)
+
+
+def _is_earlier(arrival: int, number: int, first: int, other: int, or_same: bool) -> bool:
+    """Return whether a request arrives before another; a replaced order is cancelled before its replacement comes."""
+    return arrival < first or (arrival == first and (number < other or (or_same and number == other)))
+
+
+def receive_order(desk: Desk, s: int, i: int, at: int) -> None:
+    """Let an order arrive: it meets the book, or waits until the market is tradable."""
+    scene, o = desk.scene[0], desk.orders[s, i]
+    o.arrived, o.mid2_arrived = at, scene.mid2
+    scene.changed = 1
+    if o.replaces >= 0:
+        old = desk.orders[s, o.replaces]
+        o.lots = max(0, o.asked - (old.filled - o.base_filled))
+        if o.lots == 0:
+            o.lots = o.asked  # nothing of it is placed: what it asked for was filled before
+            end_order(desk, s, i, CANCELLED, at)
+            return
+    if scene.tradable == 0:
+        o.state = WAITING
+        scene.waiting += 1
+        return
+    meet_book(desk, s, i, at)
+
+
+def release_waiting(desk: Desk, at: int) -> None:
+    """Let all waiting orders meet the book, in order of their arrival."""
+    for s in range(len(desk.traders)):
+        while True:
+            row = -1
+            for k in range(SLOTS):
+                i = desk.traders[s].slots[k]
+                if i >= 0 and desk.orders[s, i].state == WAITING:
+                    if row < 0 or desk.orders[s, i].request < desk.orders[s, row].request:
+                        row = i
+            if row < 0:
+                break
+            desk.orders[s, row].state = SENT
+            desk.scene[0].waiting -= 1
+            meet_book(desk, s, row, at)
+
+
+def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
+    """Let an order meet the book as it stands."""
+    scene, o = desk.scene[0], desk.orders[s, i]
+    if o.price < 0:
+        walk_levels(desk, s, i, at)
+        return
+    opposite = scene.ask if o.side > 0 else scene.bid
+    if opposite >= 0 and (o.price - opposite) * o.side >= 0:
+        end_order(desk, s, i, REJECTED, at)
+        return
+    rest_order(desk, s, i)
+
+
+def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
+    """Fill a marketable order from the shown levels of the opposite side; cancel or rest what is left."""
+    scene, o, ladder = desk.scene[0], desk.orders[s, i], desk.ladder
+    k = 1 if o.side > 0 else 0
+    touch = scene.ask if o.side > 0 else scene.bid
+    left = scene.shown[k]
+    p, worst, before = touch, -1, o.filled
+    while 0 <= p < scene.span and left > 0 and o.filled < o.lots and scene.full == 0:
+        if ladder[k, p] > 0:
+            left -= 1
+            lots = min(o.lots - o.filled, int(scene.share_of_shown * ladder[k, p] + 1e-9))
+            if lots > 0:
+                add_fill(desk, s, i, p, lots, 0, touch, 0, at)
+                worst = p
+        p += o.side
+    if o.filled == o.lots or worst < 0 or scene.rest == 0 or not _may_rest(o.reason):
+        end_order(desk, s, i, CANCELLED, at)
+        return
+    o.price = worst
+    rest_order(desk, s, i)
+    trader = desk.traders[s]  # what it took is not given again by the quotes that still show it
+    if o.side > 0:
+        trader.taken_bid, trader.crossed_bid = o.filled - before, scene.message
+    else:
+        trader.taken_ask, trader.crossed_ask = o.filled - before, scene.message
+
+
+def _may_rest(reason: int) -> bool:
+    """Return whether what is left of a marketable order may rest: not of one that must get out."""
+    return reason == 0 or reason == 1  # SIGNAL, EXPIRY
+
+
+# --- resting orders --------------------------------------------------------------------------------------------------
+
+
+def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_time: int) -> None:
+    """Move up the orders that rest at a price of side k as its size goes from `before` to `after`."""
+    scene, side = desk.scene[0], 1 - 2 * k
+    for s in range(len(desk.traders)):
+        trader = desk.traders[s]
+        for slot in range(SLOTS):
+            i = desk.traders[s].slots[slot]
+            if i < 0:
+                continue
+            o = desk.orders[s, i]
+            if o.state == RESTING and o.price == price and o.side == side:
+                pass_cancels(trader.queue, trader.power, o, before, after, order_time)
+                if o.traded > 0:
+                    o.in_message = 1
+                    scene.touched = 1
+
+
+def forget_trades(desk: Desk) -> None:
+    """Forget trades whose change of the level has come, at the end of its message."""
+    desk.scene[0].touched = 0
+    for s in range(len(desk.traders)):
+        for slot in range(SLOTS):
+            i = desk.traders[s].slots[slot]
+            if i >= 0:
+                o = desk.orders[s, i]
+                if o.in_message != 0:
+                    o.in_message = o.traded = 0
+
+
+def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
+    """Fill resting orders from a trade; `side` is its aggressor's, 0 if unknown."""
+    for s in range(len(desk.traders)):
+        if side <= 0:
+            fill_side(desk, s, 1, price, size, False, at)
+        if side >= 0:
+            fill_side(desk, s, -1, price, size, False, at)
+
+
+def meet_quotes(desk: Desk, bid: int, ask: int, at: int) -> None:
+    """Fill resting orders from opposite best quotes at or beyond their prices, at the end of a message."""
+    scene = desk.scene[0]
+    for s in range(len(desk.traders)):
+        trader = desk.traders[s]
+        if 0 <= ask <= scene.best_bid:
+            if trader.crossed_bid != scene.message:
+                trader.taken_bid = 0
+            trader.crossed_bid = scene.message + 1
+            fill_side(desk, s, 1, ask, 0, True, at)
+        if bid >= 0 and bid >= scene.best_ask:
+            if trader.crossed_ask != scene.message:
+                trader.taken_ask = 0
+            trader.crossed_ask = scene.message + 1
+            fill_side(desk, s, -1, bid, 0, True, at)
+
+
+def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool, at: int) -> None:
+    """Fill the trader's resting orders of a side from a trade of `size` at `price`, or from opposite quotes from
+    `price` on; the best price first, then the first that arrived.
+    """
+    scene, trader = desk.scene[0], desk.traders[s]
+    used, done = 0, 0
+    while True:
+        row, slot_of = -1, 0
+        for slot in range(SLOTS):
+            i = desk.traders[s].slots[slot]
+            if i < 0 or (done >> slot) & 1:
+                continue
+            o = desk.orders[s, i]
+            if o.state != RESTING or o.side != side or (o.price - price) * side < 0:
+                continue
+            if row < 0 or _comes_first(o, desk.orders[s, row]):
+                row, slot_of = i, slot
+        if row < 0:
+            break
+        done |= 1 << slot_of
+        o = desk.orders[s, row]
+        if not quotes:
+            lots = count_lots(trader.queue, o, size, used, scene.share_of_traded, o.price != price)
+            used += lots
+        elif trader.queue == TOUCH:
+            lots = o.lots - o.filled
+        else:
+            taken = trader.taken_bid if side > 0 else trader.taken_ask
+            shown = sum_shown(desk.ladder, 1 if side > 0 else 0, min(price, o.price), max(price, o.price))
+            lots = max(0, min(o.lots - o.filled, int(scene.share_of_shown * shown + 1e-9) - taken))
+            if side > 0:
+                trader.taken_bid += lots
+            else:
+                trader.taken_ask += lots
+        if lots > 0:
+            add_fill(desk, s, row, o.price, lots, 1, o.price, 0, at)
+            if o.filled == o.lots:
+                end_order(desk, s, row, CANCELLED, at)
+
+
+def _comes_first(order: Any, other: Any) -> bool:
+    """Return whether an order of the same side is filled before another."""
+    if order.price != other.price:
+        return (order.price - other.price) * order.side > 0
+    return order.request < other.request
+
+
+# --- the session's close ---------------------------------------------------------------------------------------------
+
+
+def walk_closing(desk: Desk, s: int, i: int, closing: Int64, count: int, at: int) -> None:
+    """Fill an order whole from the last two-sided book; lots beyond the shown ones at the last level."""
+    scene, o = desk.scene[0], desk.orders[s, i]
+    for n in range(count):
+        rest = o.lots - o.filled
+        shown = int(scene.share_of_shown * closing[n, 1] + 1e-9)
+        lots = rest if n == count - 1 else min(rest, shown)
+        if lots > 0 and scene.full == 0:
+            add_fill(desk, s, i, closing[n, 0], lots, 0, closing[0, 0], max(0, lots - shown), at)

@@ -1,0 +1,119 @@
+"""The codes of execution, and the records of orders, fills, traders and the scene that they share.
+
+An order passes these states. It is SENT until it arrives. It then meets the book, or is WAITING for it while nothing is
+tradable. What is not filled at once is RESTING or at its end. It has ENDED when it is filled, cancelled, rejected or
+expired, which its trader learns one `response` later.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: The end of time.
+NEVER = 2**63 - 1
+#: The price of a marketable order.
+MARKET = -1
+
+SENT, WAITING, RESTING, ENDED = range(4)
+
+
+class Queue(IntEnum):
+    """How the place of a resting order in its queue is known; see `queue`."""
+
+    THROUGH = 0
+    TOUCH = 1
+    PESSIMISTIC = 2
+    PROPORTIONAL = 3
+    POWER = 4
+    EXACT = 5
+
+
+class Reason(IntEnum):
+    """Why an order was sent."""
+
+    SIGNAL = 0
+    EXPIRED = 1
+    STOP = 2
+    TAKE_PROFIT = 3
+    CLOSE = 4
+    LOSS_LIMIT = 5
+    QUOTE = 6
+
+
+class Status(IntEnum):
+    """How an order ended: whole, in part, or without a fill for one of four causes.
+
+    LATE is an order that would have arrived after the session's close.
+    """
+
+    FILLED = 0
+    PARTLY = 1
+    CANCELLED = 2
+    REJECTED = 3
+    EXPIRED = 4
+    LATE = 5
+
+
+# The members as plain integers, which kernels read faster than members of an enum.
+THROUGH, TOUCH, PESSIMISTIC, PROPORTIONAL, POWER, EXACT = (int(q) for q in Queue)
+SIGNAL, EXPIRY, STOP, TAKE_PROFIT, CLOSE, LOSS_LIMIT, QUOTED = (int(r) for r in Reason)
+FILLED, PARTLY, CANCELLED, REJECTED, EXPIRED, LATE = (int(s) for s in Status)
+
+# A trader's orders stand in slots: its bid and its ask, a marketable order and what rests of it, and the orders that
+# will replace bid and ask.
+BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT, SLOTS = range(6)
+
+
+def _record(integers: str, floats: str = "", **arrays: int) -> np.dtype:
+    """Make a record of integers, floats and arrays of integers; its elements have attributes in Python, too."""
+    fields: list[Any] = [(name, np.int64) for name in integers.split()]
+    fields += [(name, np.float64) for name in floats.split()]
+    return np.dtype((np.record, fields + [(name, np.int64, length) for name, length in arrays.items()]))
+
+
+#: The columns of an order that are reported; see `simulate.Trades`.
+ORDER_COLUMNS = [
+    *("decided", "sent", "arrived", "ended", "side", "price", "lots", "filled", "maker", "reason", "status"),
+    "ahead_at_join",
+]
+
+ORDER = _record(
+    "decided sent arrived ended side price lots filled maker reason status "
+    "state arrival request cancel_arrival cancel_request known_end known_filled asked base_filled replaces "
+    "mid2_decided mid2_arrived traded in_message",
+    "ahead ahead_at_join",
+)
+
+FILL = _record(
+    "order time known price lots maker touch mid2_decided mid2_arrived mid2_filled beyond_shown", "ahead_at_join"
+)
+
+TRADER = _record(
+    # what is given
+    "queue response cap latency_start latency_count latency_by_time "
+    # what the exchange knows
+    "position orders fills taken_bid taken_ask crossed_bid crossed_ask "
+    # what the trader knows and wants
+    "known learnt requests last_arrival tried until leave stopped closing wake low_bid high_bid low_ask high_ask",
+    "power size_factor loss entry cash costs",
+    slots=SLOTS,
+)
+
+SCENE = _record(
+    # what is given: `contract` to `maker_rate` are the instrument's numbers
+    "base span stop take post rest flat_from close contract "
+    # the market: at the exchange, and as it is known
+    "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
+    # the orders of all traders that rest or wait, and the best prices of the resting ones
+    "resting waiting best_bid best_ask touched changed full flat "
+    # outside of these bounds, the known quotes make some trader act
+    "watching low_bid high_bid low_ask high_ask",
+    "share_of_shown share_of_traded factor taker_lot taker_rate maker_lot maker_rate",
+    shown=2,
+    closing=2,
+)
+
+Records = NDArray
+"""An array of one of these records."""

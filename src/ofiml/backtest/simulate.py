@@ -1,0 +1,244 @@
+"""Trade one session for several scenarios at once: the kernel's door."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml._typing import Int64
+from ofiml.backtest import kernel
+from ofiml.backtest.desk import Desk
+from ofiml.backtest.kernel import FULL, Plan
+from ofiml.backtest.latency import Latency
+from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_COLUMNS, SCENE, TRADER, Queue
+from ofiml.backtest.trader import NOT_LEAVING
+from ofiml.errors import DataError
+from ofiml.samples.tape import Tape
+from ofiml.strategy.decisions import Decisions, Limits
+
+#: The contracts of `ContractNumbers`.
+LINEAR, INVERSE = 0, 1
+
+_FIRST_ROWS = 1 << 21  # of orders and of fills, for all scenarios
+_LEAST_ROWS = 1024  # for each
+_MAX_LEVELS = 1 << 12  # of the closing book that are kept a side
+
+
+class ContractNumbers(NamedTuple):
+    """What the loss limit needs of an instrument, as plain numbers in the account's money.
+
+    With P the price in ticks, a lot of a LINEAR contract is worth factor·P and one of an INVERSE contract -factor/P, up
+    to a constant. Fees are so much per lot and a share of the absolute value factor·|P| or factor/|P|.
+    """
+
+    contract: int = LINEAR
+    factor: float = 1.0
+    taker_lot: float = 0.0
+    taker_rate: float = 0.0
+    maker_lot: float = 0.0
+    maker_rate: float = 0.0
+
+
+class ExecutionRules(NamedTuple):
+    """How orders are filled: whether what is left of a marketable order rests, and at most what share of each shown
+    level and of each trade own orders take, in (0, 1].
+    """
+
+    rest: bool = False
+    share_of_shown: float = 1.0
+    share_of_traded: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One way to trade the same decisions: latency, queue model with the `power` of POWER, and a factor on all sizes,
+    the cap and the loss limit.
+    """
+
+    latency: Latency
+    queue: Queue = Queue.PROPORTIONAL
+    power: float = 1.0
+    size_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.size_factor < math.inf and 0 < self.power < math.inf):
+            raise DataError("size_factor and power of a scenario must be above 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """The orders and fills of one scenario, as arrays with named columns, in the order in which they were sent and made.
+
+    Orders: `decided`, `sent`, `arrived` (-1 never), `ended` (ns), `side` (1 buy, -1 sell), `price` (index; -1 for a
+    marketable order that did not rest), `lots`, `filled`, `maker` (1 if posted), `reason`, `status` (codes of
+    `orders.Reason` and `Status`), `ahead_at_join` (lots). The number of an order is its row.
+
+    Fills: `order`, `time` and `known` (ns), `price` (index), `lots` (negative for a sale), `maker`, `touch` (index of
+    the best opposite quote on arrival, or a maker's own price), `mid2_decided`, `mid2_arrived`, `mid2_filled` (bid +
+    ask index of the last two-sided book as known at the decision, and at the exchange on arrival and before the fill),
+    `beyond_shown` (lots of a closing order that no level showed), `ahead_at_join`.
+
+    `position` is what could not be closed as there was no book: 0 but in a session without a two-sided book.
+    """
+
+    orders: NDArray[Any]
+    fills: NDArray[Any]
+    position: int = field(default=0)
+
+
+def simulate(
+    tape: Tape,
+    decisions: Decisions,
+    limits: Limits,
+    numbers: ContractNumbers,
+    scenarios: Sequence[Scenario],
+    *,
+    close: int,
+    rules: ExecutionRules = ExecutionRules(),  # noqa: B008
+) -> list[Trades]:
+    """Trade one session until `close` (ns) and return the orders and fills of each scenario.
+
+    All scenarios see the tape in one pass; none sees another. Raises DataError for decisions out of order, for shares
+    out of (0, 1], and for an inverse contract at prices of 0 or below.
+    """
+    _check(tape, decisions, limits, numbers, rules)
+    plan = make_plan(tape, decisions, close)
+    # Memory that is not written to is not taken: the tables are long from the start, as a pass costs more.
+    capacity = max(_LEAST_ROWS, min(4 * len(plan.time) + 4096, _FIRST_ROWS // max(1, len(scenarios))))
+    while True:
+        desk = make_desk(tape, limits, numbers, scenarios, rules, close, capacity)
+        closing = np.zeros((2, _MAX_LEVELS, 2), np.int64)
+        if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
+            break
+        capacity *= 4
+    columns = np.dtype([(name, ORDER[name]) for name in ORDER_COLUMNS])
+    return [
+        Trades(
+            orders=_copy_columns(desk.orders[s, : t.orders], columns),
+            fills=_copy_columns(desk.fills[s, : t.fills], np.dtype(FILL.fields and FILL.descr)),
+            position=int(t.position),
+        )
+        for s, t in enumerate(desk.traders)
+    ]
+
+
+def _copy_columns(records: NDArray[Any], columns: np.dtype[Any]) -> NDArray[Any]:
+    out = np.empty(len(records), columns)
+    for name in columns.names or ():
+        out[name] = records[name]
+    return out
+
+
+def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNumbers, rules: ExecutionRules) -> None:
+    if (np.diff(decisions.time) < 0).any():
+        raise DataError("Decisions must be in order of time.")
+    if not (0 < rules.share_of_shown <= 1 and 0 < rules.share_of_traded <= 1):
+        raise DataError("share_of_shown and share_of_traded must be above 0 and at most 1.")
+    if min(decisions.bid_size, default=0) < 0 or min(decisions.ask_size, default=0) < 0:
+        raise DataError("The sizes of quotes cannot be below 0.")
+    if limits.cap < 0 or limits.stop < 0 or limits.take < 0 or not limits.loss >= 0 or not numbers.factor > 0:
+        raise DataError("Cap, stop, take-profit and loss limit cannot be below 0, nor the contract's factor 0.")
+    if numbers.contract == INVERSE and len(tape.bid):
+        best = [side[side >= 0] for side in (tape.bid, tape.ask)]
+        if tape.base + min((int(side.min()) for side in best if len(side)), default=1 - tape.base) <= 0:
+            raise DataError("An inverse contract has a price of 0 or below: it has no value there.")
+
+
+def prepare_tape(tape: Tape) -> Tape:
+    """Return the tape with arrays as the kernel is compiled for: contiguous, and not read-only."""
+    return Tape(*(np.require(a, requirements=["C", "W"]) if isinstance(a, np.ndarray) else int(a) for a in tape))
+
+
+def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
+    """Make what the kernel reads of decisions: bids are rounded down to the tick and asks up, as indexes."""
+    messages = int(np.searchsorted(tape.exchange, close, side="right"))
+    two_sided = (tape.bid[:messages] >= 0) & (tape.ask[:messages] >= 0)
+    books = np.flatnonzero(two_sided & tape.tradable[:messages])
+    if len(books) == 0:
+        books = np.flatnonzero(two_sided)
+    columns = [
+        np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
+    ]
+    time, kind, target, until, bid, bid_size, ask, ask_size = columns
+    return Plan(
+        time,
+        kind,
+        target,
+        until,
+        _find_index(bid // tape.tick, tape),
+        bid_size,
+        _find_index(-(-ask // tape.tick), tape),
+        ask_size,
+        messages,
+        int(books[-1]) if len(books) else -1,
+    )
+
+
+def _find_index(ticks: Int64, tape: Tape) -> Int64:
+    """Find the index of prices in ticks, -1 off the ladder."""
+    index = ticks - tape.base
+    return np.where((index >= 0) & (index < tape.span), index, -1)
+
+
+def make_desk(
+    tape: Tape,
+    limits: Limits,
+    numbers: ContractNumbers,
+    scenarios: Sequence[Scenario],
+    rules: ExecutionRules,
+    close: int,
+    capacity: int,
+) -> Desk:
+    """Make the desk before the session, with a trader for each scenario and tables of `capacity` orders and fills."""
+    count = len(scenarios)
+    scene = np.zeros(1, SCENE)
+    given = {
+        "base": tape.base,
+        "span": tape.span,
+        "stop": limits.stop,
+        "take": limits.take,
+        "post": limits.post,
+        "rest": rules.rest,
+        "flat_from": limits.flat_from,
+        "close": close,
+        "mid2": -1,
+        "known_mid2": -1,
+        "best_bid": -1,
+        "best_ask": tape.span,
+        "low_bid": -2,
+        "low_ask": -2,
+        "high_bid": NEVER,
+        "high_ask": NEVER,
+        "share_of_shown": rules.share_of_shown,
+        "share_of_traded": rules.share_of_traded,
+        **numbers._asdict(),
+    }
+    for name, value in given.items():
+        scene[name] = value
+    traders = np.zeros(count, TRADER)
+    tables: list[Int64] = []
+    for s, scenario in enumerate(scenarios):
+        t, latency = traders[s], scenario.latency
+        t.queue, t.power, t.size_factor = int(scenario.queue), scenario.power, scenario.size_factor
+        t.response, t.latency_start, t.latency_count = latency.response, sum(map(len, tables)), len(latency.values)
+        t.latency_by_time = latency.times is not None
+        t.cap = math.floor(limits.cap * scenario.size_factor + 0.5)
+        t.loss = limits.loss * scenario.size_factor
+        t.until = t.wake = t.high_bid = t.high_ask = NEVER
+        t.low_bid = t.low_ask = -2
+        t.leave, t.tried, t.crossed_bid, t.crossed_ask = NOT_LEAVING, -1, -1, -1
+        t.last_arrival = np.iinfo(np.int64).min
+        t.slots[:] = -1
+        times = latency.values if latency.times is None else latency.times
+        tables.append(np.column_stack([latency.values, times]).astype(np.int64))
+    return Desk(
+        scene=scene,
+        traders=traders,
+        orders=np.zeros((count, capacity), ORDER),
+        fills=np.zeros((count, capacity), FILL),
+        ladder=np.zeros((4, tape.span), np.int64),
+        latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]),
+    )

@@ -1,0 +1,52 @@
+"""The cache of tapes, one per session, beside that of samples."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ofiml.data.bad_files import name_source, read_source
+from ofiml.data.cache import TableAndMeta, cache_items
+from ofiml.data.sessions import Source
+from ofiml.provenance import identify_code
+from ofiml.samples.tape import SessionTape, Tape, TapeMeta, record_session
+
+_ARRAYS = [name for name, kind in Tape.__annotations__.items() if kind is not int]
+_NUMBERS = [name for name in Tape._fields if name not in _ARRAYS]
+
+
+def read_tapes(source: Source, store: str | None) -> Iterator[SessionTape]:
+    """Yield the tapes of a source's sessions, one at a time: from the folder `store` where they are cached and intact,
+    else built and cached. None caches nothing.
+    """
+
+    def make() -> Iterator[SessionTape]:
+        return (record_session(session) for session in read_source(source))
+
+    name = None if store is None else name_source(source)
+    if store is None or name is None:
+        return make()
+    return cache_items(Path(store), _make_key(name), make, pack_tape, unpack_tape)
+
+
+def _make_key(source: str) -> str:
+    """Hash what tapes depend on: their sessions, and the code of this package."""
+    parts = ["tape", source, *identify_code("numba", "numpy", "polars")]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def pack_tape(recorded: SessionTape) -> TableAndMeta:
+    """Pack a tape as a table of one row, as its columns differ in length, and its other numbers."""
+    tape, meta = recorded
+    table = pl.DataFrame({name: pl.Series([pl.Series(getattr(tape, name))]) for name in _ARRAYS})
+    return table, {"tape": {name: getattr(tape, name) for name in _NUMBERS}, "meta": meta._asdict()}
+
+
+def unpack_tape(table: pl.DataFrame, meta: dict[str, Any]) -> SessionTape:
+    """Unpack what `pack_tape` packed; the arrays can be written to, as kernels expect."""
+    arrays = {name: np.array(table[name][0].to_numpy()) for name in _ARRAYS}
+    return SessionTape(Tape(**arrays, **meta["tape"]), TapeMeta(**meta["meta"]))
