@@ -9,7 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from ofiml.cli.overrides import compose
+from ofiml.cli.overrides import MAPPINGS, compose
 from ofiml.config import load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
@@ -185,9 +185,7 @@ STUDY = {
     "backtest.enabled": beside("false", part="backtest"),
     "backtest.max_position": beside("5", part="backtest.net_pnl"),
     "backtest.edge_multiple": beside("0.5", part="backtest.net_pnl"),
-    "backtest.fee_per_unit": beside("0.1", part="backtest.net_pnl"),
-    "backtest.fee_bps": beside("1", part="backtest.net_pnl"),
-    "backtest.days_per_year": beside("365", part="backtest.sharpe_net"),
+    "dataset.instruments": beside("{*: {taker: {bps: 1}}}", part="backtest.net_pnl"),
 }
 
 
@@ -288,5 +286,6 @@ def part(report, path):
 @pytest.mark.parametrize("key", STUDY)
 def test_a_key_of_the_study_changes_its_part_of_the_report(report, key):
     change = STUDY[key]
-    before, after = (part(report(*change.beside, *more), change.part) for more in ([], [f"{key}={change.value}"]))
+    typed = f"{'+' * (key in MAPPINGS)}{key}={change.value}"
+    before, after = (part(report(*change.beside, *more), change.part) for more in ([], [typed]))
     assert before != after

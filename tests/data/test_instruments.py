@@ -76,7 +76,10 @@ def test_a_source_that_states_no_exchange_cannot_choose_a_calendar(read):
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ("{ES: {tik: 1}}", "Unknown key dataset.instruments.ES.tik: an instrument has tick, size_unit, calendar."),
+        (
+            "{ES: {tik: 1}}",
+            "Unknown key dataset.instruments.ES.tik: an instrument has tick, size_unit, calendar, contract, mul",
+        ),
         ("{ES: {tick: x}}", "dataset.instruments.ES.tick='x' is not a number"),
         ("{ES: {tick: 0}}", "dataset.instruments.ES.tick must lie between"),
         ("{ES: {calendar: CMEX}}", "dataset.instruments.ES.calendar=CMEX is not a calendar of exchange_calendars; did"),
@@ -98,10 +101,24 @@ def test_a_logged_config_has_them(tmp_path, configure):
 def test_every_instrument_of_the_house_composes(tmp_path, configure, path):
     (tmp_path / "data").touch()
     dataset = configure("dataset=databento", f"dataset.path={tmp_path / 'data'}", f"instrument={path.stem}").dataset
-    (pattern,) = dataset.instruments
-    symbol = pattern.replace("?", "Z").replace("*", "4")
-    assert dataset.find_instrument(symbol).calendar == "CMES"
-    assert dataset.find_instrument("AAPL").calendar == "XNYS"
+    text = path.read_text()
+    assert re.search(r"\b202\d\b", text), "the date of its fees stands in a comment"
+    assert re.search(r"\.com|Rule|Equity 7|CME Group", text), "and their source"
+    symbols = {"cme": "ESU4 NQU4 CLK0 6EZ4", "bitmex": "XBTUSD", "us": "AAPL", "binance_coinm": "BTCUSD_PERP ETHUSD_PERP",
+               "bybit_inverse": "BTCUSD ETHUSD", "binance": "BTCUSDT ETHUSDC", "bybit": "BTCUSDT ETHUSDC"}  # fmt: skip
+    key = next(key for key in (*list(symbols)[3:5], *symbols) if path.stem.startswith(key))
+    stated = [
+        dataset.find_instrument(s) for s in symbols[key].split() if key != "cme" or s[:2].lower() == path.stem[-2:]
+    ]
+    for own in stated:
+        assert own.stated
+        assert own.calendar == {"cme": "CMES", "us": "XNYS"}.get(key, "24/7")
+        assert own.trading_days == (365 if own.calendar == "24/7" else 252)
+        assert own.currency in ("USD", "USDT", "USDC", "BTC", "ETH", "XBT")
+        assert (own.contract == "inverse") == (path.stem in ("binance_coinm", "bybit_inverse", "bitmex_xbtusd"))
+    if key == "cme":
+        assert not dataset.find_instrument("AAPL").stated
+        assert dataset.find_instrument("AAPL").calendar == "XNYS"
 
 
 @pytest.mark.parametrize(("publisher", "venue", "calendar"), [(1, "GLBX.MDP3", "CMES"), (2, "XNAS.ITCH", "XNYS")])

@@ -7,7 +7,7 @@ from ofiml.metrics.estimates import Spread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The costs by kind, in currency."""
+    """The costs by kind, in the currency of the summary."""
 
     spread: float
     commission: float
@@ -38,8 +38,9 @@ class PathSpread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The results of a backtest. Money is in currency; `traded`, `unfilled` and `beyond_shown` are in lots.
-    `sharpe_net` is annualised as `sharpe_unit` describes, and NaN if the equity does not vary.
+    """The results of a backtest. Money is in `currency`, that of the settlement; `traded`, `unfilled` and
+    `beyond_shown` are in lots. `sharpe_net` is annualised as `sharpe_unit` describes, and NaN if the equity does not
+    vary.
 
     With several paths every number is the mean over paths, `paths` has the results of each and `spread` their spread;
     both are None for one history.
@@ -56,5 +57,6 @@ class Summary:
     sharpe_net: float
     sharpe_unit: str
     max_drawdown: float
+    currency: str = "currency"
     paths: list[PathSummary] | None = None
     spread: PathSpread | None = None

@@ -48,9 +48,11 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     from mlflow.entities import RunTag
 
     commit, diff = provenance.read_git_state()
+    backtest = study.report.backtest
     described = {
         "dataset.digest": study.report.dataset.digest,
         "predictions.sha256": study.report.predictions.sha256,
+        **({} if backtest is None else {"backtest.currency": backtest.currency}),  # of all metrics of money
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in (list_plugin_versions(study.config) | provenance.list_versions()).items()},
