@@ -58,7 +58,7 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
     [
         ("evaluation.bootstrap=50", "evaluation.bootstrap has been renamed: write evaluation.bootstrap_samples"),
         ("backtest.fee_bps=5", "now belongs to the instrument: choose one, as in instrument=binance_usdm, or write"),
-        ("backtest.days_per_year=365", "'+dataset.instruments={*: {days_per_year: 365}}' (docs/instruments.md)"),
+        ("backtest.days_per_year=365", "'dataset.instruments={*: {days_per_year: 365}}' (docs/instruments.md)"),
         ("split.folds=3", "split.folds has been renamed: write split.n_folds"),
         ("model.members.lgbm.held_out=0.3", "has been renamed: write model.members.lgbm.validation_fraction"),
     ],
@@ -86,7 +86,7 @@ def test_every_moved_key_is_in_a_logged_config_and_its_example_is_valid():
     text = "".join(path.read_text() for path in LOGGED.glob("*.yaml"))
     for old, (new, example) in MOVED_TO_INSTRUMENT.items():
         assert f"  {old.partition('.')[2]}:" in text
-        keys = load(compose(["tracking=off", f"+dataset.instruments={{*: {example}}}"])).dataset.instruments["*"]
+        keys = load(compose(["tracking=off", f"dataset.instruments={{*: {example}}}"])).dataset.instruments["*"]
         for key in new:
             keys = keys[key]
         assert keys > 0

@@ -97,6 +97,14 @@ def test_a_logged_config_has_them(tmp_path, configure):
     assert load(resolve_config(config)).dataset == config.dataset
 
 
+SYMBOLS = {
+    "us_equities": "AAPL", "us_equities_direct": "AAPL",
+    "cme_es": "ESU4 ES.c.0", "cme_nq": "NQU4", "cme_cl": "CLK0", "cme_6e": "6EZ4",
+    "binance_spot": "BTCUSDT ETHUSDC", "binance_usdm": "BTCUSDT ETHUSDC", "binance_coinm": "BTCUSD_PERP ETHUSD_PERP",
+    "bybit_linear": "BTCUSDT ETHPERP", "bybit_inverse": "BTCUSD ETHUSD", "bitmex_xbtusd": "XBTUSD",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "conf" / "instrument").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_instrument_of_the_house_composes(tmp_path, configure, path):
     (tmp_path / "data").touch()
@@ -104,19 +112,14 @@ def test_every_instrument_of_the_house_composes(tmp_path, configure, path):
     text = path.read_text()
     assert re.search(r"\b202\d\b", text), "the date of its fees stands in a comment"
     assert re.search(r"\.com|Rule|Equity 7|CME Group", text), "and their source"
-    symbols = {"cme": "ESU4 NQU4 CLK0 6EZ4", "bitmex": "XBTUSD", "us": "AAPL", "binance_coinm": "BTCUSD_PERP ETHUSD_PERP",
-               "bybit_inverse": "BTCUSD ETHUSD", "binance": "BTCUSDT ETHUSDC", "bybit": "BTCUSDT ETHUSDC"}  # fmt: skip
-    key = next(key for key in (*list(symbols)[3:5], *symbols) if path.stem.startswith(key))
-    stated = [
-        dataset.find_instrument(s) for s in symbols[key].split() if key != "cme" or s[:2].lower() == path.stem[-2:]
-    ]
-    for own in stated:
+    kind = path.stem.split("_")[0]
+    for own in [dataset.find_instrument(name) for name in SYMBOLS[path.stem].split()]:
         assert own.stated
-        assert own.calendar == {"cme": "CMES", "us": "XNYS"}.get(key, "24/7")
+        assert own.calendar == {"cme": "CMES", "us": "XNYS"}.get(kind, "24/7")
         assert own.trading_days == (365 if own.calendar == "24/7" else 252)
         assert own.currency in ("USD", "USDT", "USDC", "BTC", "ETH", "XBT")
         assert (own.contract == "inverse") == (path.stem in ("binance_coinm", "bybit_inverse", "bitmex_xbtusd"))
-    if key == "cme":
+    if kind == "cme":
         assert not dataset.find_instrument("AAPL").stated
         assert dataset.find_instrument("AAPL").calendar == "XNYS"
 

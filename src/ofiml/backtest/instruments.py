@@ -73,13 +73,30 @@ def assign_instruments(
     return assigned
 
 
-def describe_missing(listing: Listing, dataset: SyntheticDataset | FileDataset) -> str:
-    """Describe what a backtest of a symbol would need; empty if its fees are stated or usual."""
-    try:
-        _assign(listing, dataset)
-    except ConfigError as error:
-        return str(error)
-    return ""
+def describe_instrument(instrument: Instrument) -> str:
+    """Describe contract, money and fees, without a full stop."""
+    i = instrument
+    contract = f"{i.contract}, multiplier {i.multiplier:.10g}, " if i.contract == "inverse" or i.multiplier != 1 else ""
+    makers = "the same" if i.maker == i.taker else describe_fees(i.maker, i.currency)
+    return (
+        f"{contract}settled in {i.currency}, {i.trading_days} days a year; takers pay "
+        f"{describe_fees(i.taker, i.currency)}, makers {makers}"
+    )
+
+
+def describe_fees(fees: Fees, currency: str) -> str:
+    """Describe the fees of a trade.
+
+    >>> describe_fees(Fees(per_unit=0.0035, minimum=0.35), "USD")
+    '0.0035 USD a unit, at least 0.35 USD an order'
+    """
+    parts = [
+        *([f"{fees.per_unit:.10g} {currency} a unit"] if fees.per_unit else []),
+        *([f"{fees.per_contract:.10g} {currency} a contract"] if fees.per_contract else []),
+        *([f"{fees.bps:.10g} bps"] if fees.bps else []),
+    ]
+    least = f", at least {fees.minimum:.10g} {currency} an order" if fees.minimum else ""
+    return (" and ".join(parts) or "nothing") + least
 
 
 def suggest_presets(symbol: str, source: str) -> list[str]:
@@ -134,6 +151,6 @@ def _explain_missing(listing: Listing, dataset: FileDataset) -> str:
     key = symbol if re.fullmatch(r"[\w.-]+", symbol) else "*"
     return (
         f"The fees and the currency of {symbol} are not known, and it does not look like a US share, so its profit "
-        f"would be wrong: {choice}write its own, as in '+dataset.instruments={{{key}: {{taker: {{bps: 5}}, quote: USD}}"
+        f"would be wrong: {choice}write its own, as in 'dataset.instruments={{{key}: {{taker: {{bps: 5}}, quote: USD}}"
         f"}}', or use backtest=off (docs/instruments.md).{hint}"
     )

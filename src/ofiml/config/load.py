@@ -149,7 +149,11 @@ def describe_unknown_key(path: str) -> str:
         example = MOVED_TO_INSTRUMENT[path][1]
         return (
             f"{path} now belongs to the instrument: choose one, as in instrument=binance_usdm, or write "
-            f"'+dataset.instruments={{*: {example}}}' (docs/instruments.md)."
+            f"'dataset.instruments={{*: {example}}}' (docs/instruments.md)."
+        )
+    if path.startswith("dataset.instruments."):
+        return (
+            f"{path}: write the keys of an instrument as a mapping, as in 'dataset.instruments={{*: {{tick: 0.25}}}}'."
         )
     schema = SCHEMAS.get(group)
     if schema is None:

@@ -10,8 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ofiml.backtest.instruments import Listing, assign_instruments, describe_instrument
 from ofiml.bars.time import select_states
-from ofiml.config import Config
+from ofiml.config import Config, FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
     BadFile,
     UnreadableInputError,
@@ -23,18 +24,21 @@ from ofiml.data.bad_files import (
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
-from ofiml.errors import DataError
+from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
 from ofiml.microstructure.facts.session import Facts, average_facts
 from ofiml.ui.format import format_number
 from ofiml.ui.progress import Bar, Stages
-from ofiml.units import SECOND
+from ofiml.units import PRICE_SCALE, SECOND
 
 
 @dataclass(slots=True)
 class SessionSummary:
-    """One session of a survey: identity, quality, facts if measured, files if written."""
+    """One session of a survey: identity, quality, facts if measured, files if written.
+
+    `instrument` describes what a backtest would trade, or what it would need to know.
+    """
 
     symbol: str
     date: str
@@ -43,6 +47,7 @@ class SessionSummary:
     levels: int
     source: str
     quality: Quality
+    instrument: str
     facts: Facts = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
@@ -77,7 +82,7 @@ def survey_dataset(
         bad_files: list[BadFile] = []
         try:
             for session in read_source(source):
-                summary = _summarise(session, config.bars.per if describe else None)
+                summary = _summarise(session, config, describe=describe)
                 summary.written = write(session) if write else []
                 summaries.append(summary)
         except UnreadableInputError as error:
@@ -109,10 +114,11 @@ def survey_dataset(
     return Survey(sessions, refused, describe_bad_files(bad_files))
 
 
-def _summarise(session: Session, per: str | None) -> SessionSummary:
-    s = session
-    summary = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
-    if per is not None:
+def _summarise(session: Session, config: Config, *, describe: bool) -> SessionSummary:
+    s, per = session, config.bars.per
+    instrument = _describe_instrument(session, config.dataset)
+    summary = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality, instrument)
+    if describe:
         book = select_states(session, per)
         summary.facts = {
             "spread_ticks": shape.measure_spread(session, book),
@@ -121,6 +127,18 @@ def _summarise(session: Session, per: str | None) -> SessionSummary:
             "intraday": memory.measure_intraday(session, book),
         }
     return summary
+
+
+def _describe_instrument(session: Session, dataset: SyntheticDataset | FileDataset) -> str:
+    """Describe tick, lot, contract and fees of a session's symbol, or what a backtest would need to know."""
+    s = session
+    start = f"tick {s.tick / PRICE_SCALE:.10g}, lot {s.size_unit:.10g}"
+    try:
+        (one,) = assign_instruments([Listing(s.symbol, s.calendar, s.home, s.source)], dataset).values()
+    except ConfigError as error:
+        return f"{start}; for a backtest: {error}"
+    assumed = f" (fees assumed: {one.assumed})" if one.assumed else ""
+    return f"{start}, {describe_instrument(one.instrument)}{assumed}."
 
 
 def print_survey(survey: Survey, console: Console) -> None:
@@ -141,6 +159,8 @@ def print_survey(survey: Survey, console: Console) -> None:
         for warning in s.quality.warnings.values():
             line = f"{s.symbol} {s.date}: {warning}."
             console.print(line, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    for symbol, text in {s.symbol: s.instrument for s in survey.sessions}.items():
+        console.print(f"{symbol}: {text}", highlight=False, soft_wrap=True, markup=False)
     for symbol, facts in _average_by_symbol(survey):
         console.print()
         _print_facts(symbol, facts, console)
@@ -161,6 +181,7 @@ def survey_to_json(survey: Survey) -> dict[str, Any]:
             "open": s.open,
             "close": s.close,
             "levels": s.levels,
+            "instrument": s.instrument,
             "quality": asdict(s.quality),
             "facts": {t: {k: v if np.isfinite(v) else None for k, v in c.items()} for t, c in s.facts.items()},
         }
