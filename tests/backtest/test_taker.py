@@ -7,15 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofiml.backtest.taker import backtest
-from ofiml.config import Backtest
+from ofiml.config import Backtest, Fees, Instrument
 from tests.books import SECOND, TICK
 
 CLOSING = {("X", "day"): {"bid": 100 * TICK, "ask": 102 * TICK, "bid_sz": 50, "ask_sz": 4, "time": 100 * SECOND}}
 
 
-def settings_of(**changes):
-    base = {"enabled": True, "latency": "50ms", "max_position": 10, "edge_multiple": 1.0, "fee_per_unit": 0.001}
-    return Backtest(**(base | {"fee_bps": 0.0, "days_per_year": 252} | changes))
+def instrument_of(*, size_unit=1.0, **fees):
+    return Instrument(TICK / 1e9, size_unit, "XNYS", taker=Fees(**({"per_unit": 0.001} | fees)))
 
 
 def rows(*bars, latency=50_000_000):
@@ -43,8 +42,9 @@ def rows(*bars, latency=50_000_000):
     return pl.DataFrame(table)
 
 
-def trade(table, closing=CLOSING, **changes):
-    return backtest(table, closing, settings_of(**changes), bar="10s", size_unit=1.0)
+def trade(table, closing=CLOSING, instrument=None, edge_multiple=1.0, **fees):
+    config = Backtest(enabled=True, latency="50ms", max_position=10, edge_multiple=edge_multiple)
+    return backtest(table, closing, config, {"X": instrument or instrument_of(**fees)}, bar="10s")
 
 
 def test_a_session_by_hand():
@@ -78,7 +78,7 @@ def test_a_session_by_hand():
 def test_a_fee_in_bps_is_paid_on_the_size_of_the_price(bid, ask):
     quote = (bid, ask, 99, 99)
     closing = {("X", "day"): CLOSING["X", "day"] | {"bid": bid * TICK, "ask": ask * TICK, "bid_sz": 50, "ask_sz": 50}}
-    result = trade(rows((+900, bid, ask, quote), (-900, bid, ask, quote)), closing, fee_per_unit=0.0, fee_bps=10.0)
+    result = trade(rows((+900, bid, ask, quote), (-900, bid, ask, quote)), closing, per_unit=0.0, bps=10.0)
     # Buys 10 at the ask, sells 20 at the bid, buys 10 back at the ask.
     fees = [lots * abs(price) * 0.01 * 10e-4 for lots, price in ((10, ask), (20, bid), (10, ask))]
     assert result.fills["commission"].to_list() == pytest.approx(fees, abs=1e-9)
@@ -98,8 +98,8 @@ def test_the_profit_of_a_mirrored_market_is_the_same():
     mirror = [(-edge, -ask, -bid, (-f[1], -f[0], f[3], f[2])) for edge, bid, ask, f in bars]
     quote = CLOSING["X", "day"]
     other = quote | {"bid": -quote["ask"], "ask": -quote["bid"], "bid_sz": quote["ask_sz"], "ask_sz": quote["bid_sz"]}
-    ours = trade(rows(*bars), fee_bps=50.0)
-    theirs = trade(rows(*mirror), {("X", "day"): other}, fee_bps=50.0)
+    ours = trade(rows(*bars), bps=50.0)
+    theirs = trade(rows(*mirror), {("X", "day"): other}, bps=50.0)
     assert ours.summary == theirs.summary
     assert ours.summary.fills > 2
     assert ours.equity.equals(theirs.equity)
@@ -109,8 +109,8 @@ def test_a_price_below_zero_makes_no_trade_cheaper():
     # Half the spread is 1 tick, the fee 10 bps of 1000 ticks: 1 tick. The edge of 1.5 ticks is not enough.
     for bid, ask in ((999, 1001), (-1001, -999)):
         quote = (bid, ask, 99, 99)
-        assert trade(rows((1.5, bid, ask, quote)), fee_per_unit=0.0, fee_bps=10.0).summary.fills == 0
-        assert trade(rows((2.5, bid, ask, quote)), fee_per_unit=0.0, fee_bps=10.0).summary.fills > 0
+        assert trade(rows((1.5, bid, ask, quote)), per_unit=0.0, bps=10.0).summary.fills == 0
+        assert trade(rows((2.5, bid, ask, quote)), per_unit=0.0, bps=10.0).summary.fills > 0
 
 
 def test_it_trades_only_beyond_its_costs():
@@ -119,9 +119,9 @@ def test_it_trades_only_beyond_its_costs():
     assert trade(rows((1.05, 100, 102, quote))).summary.fills == 0
     assert trade(rows((1.15, 100, 102, quote))).summary.fills == 2
     assert trade(rows((1.15, 100, 102, quote)), edge_multiple=2.0).summary.fills == 0
-    assert trade(rows((1.05, 100, 102, quote)), fee_per_unit=0.0).summary.fills == 2
+    assert trade(rows((1.05, 100, 102, quote)), per_unit=0.0).summary.fills == 2
     # One basis point of a mid of 101 ticks is 0.0101 ticks: 20 of them with the half-spread exceed 1.15.
-    assert trade(rows((1.15, 100, 102, quote)), fee_per_unit=0.0, fee_bps=20.0).summary.fills == 0
+    assert trade(rows((1.15, 100, 102, quote)), per_unit=0.0, bps=20.0).summary.fills == 0
 
 
 def test_costs_come_off_when_they_are_paid():
@@ -133,7 +133,7 @@ def test_costs_come_off_when_they_are_paid():
 
 def test_sharpe_and_drawdown_of_a_known_curve():
     quote = (100, 102, 99, 99)
-    result = trade(rows((5, 100, 102, quote), (5, 103, 105, quote), (5, 101, 103, quote)), fee_per_unit=0.0)
+    result = trade(rows((5, 100, 102, quote), (5, 103, 105, quote), (5, 101, 103, quote)), per_unit=0.0)
     net = np.array([0.0, (3 - 1) * 0.1, (1 - 1) * 0.1, -0.2])
     assert result.equity["net"].to_list() == pytest.approx(net.tolist())
     gains = np.diff(net, prepend=0)
@@ -154,7 +154,7 @@ bar = st.tuples(
 @given(st.lists(bar, min_size=1, max_size=25), st.floats(0, 3), st.floats(0, 0.01), st.floats(0, 5))
 def test_laws(bars, multiple, fee, bps):
     table = rows(*[(e, b, b + s, (fb, fb + fs, bq, aq)) for e, b, s, (fb, fs, bq, aq) in bars])
-    result = trade(table, edge_multiple=multiple, fee_per_unit=fee, fee_bps=bps)
+    result = trade(table, edge_multiple=multiple, per_unit=fee, bps=bps)
     s, fills = result.summary, result.fills
     assert s.net_pnl == pytest.approx(s.gross_pnl - s.costs, abs=1e-9)
     assert s.costs >= 0
@@ -170,7 +170,7 @@ def test_laws(bars, multiple, fee, bps):
 def test_a_size_unit_scales_money_and_nothing_else():
     table = rows((5, 100, 102, (101, 103, 99, 99)), (-5, 104, 106, (103, 105, 99, 99)))
     whole = trade(table)
-    milli = backtest(table, CLOSING, settings_of(), bar="10s", size_unit=0.001)
+    milli = trade(table, instrument=instrument_of(size_unit=0.001))
     for key in ("gross_pnl", "net_pnl", "costs"):
         assert getattr(milli.summary, key) == pytest.approx(getattr(whole.summary, key) / 1000)
     assert milli.fills["commission"].sum() == pytest.approx(whole.fills["commission"].sum() / 1000)

@@ -84,9 +84,9 @@ INERT = [
     (["target=impact", "bars=volume", "horizon=30s"], "set its length with bars.size, or use target=forecast"),
     (["experiment=impact_best_level", "horizon=30s"], "horizon=30s has no effect"),
     (["target=impact", "backtest=taker"], "backtest=taker has no effect: target=impact forecasts nothing to trade on"),
-    (["target=impact", "backtest.fee_bps=1"], "backtest.fee_bps=1 has no effect"),
+    (["target=impact", "backtest.max_position=1"], "backtest.max_position=1 has no effect"),
     (["target=impact", "evaluation.decay=[1]"], "target=impact has no horizon"),
-    (["backtest=off", "backtest.fee_bps=1"], "backtest.fee_bps=1 has no effect: backtest=off"),
+    (["backtest=off", "backtest.max_position=1"], "backtest.max_position=1 has no effect: backtest=off"),
     (
         ["tuning=off", "tuning.trials=3"],
         "tuning.trials=3 has no effect: tuning=off; leave it out, or use tuning=optuna.",

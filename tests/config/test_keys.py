@@ -185,9 +185,7 @@ STUDY = {
     "backtest.enabled": beside("false", part="backtest"),
     "backtest.max_position": beside("5", part="backtest.net_pnl"),
     "backtest.edge_multiple": beside("0.5", part="backtest.net_pnl"),
-    "backtest.fee_per_unit": beside("0.1", part="backtest.net_pnl"),
-    "backtest.fee_bps": beside("1", part="backtest.net_pnl"),
-    "backtest.days_per_year": beside("365", part="backtest.sharpe_net"),
+    "dataset.instruments": beside("{*: {taker: {bps: 1}}}", part="backtest.net_pnl"),
 }
 
 

@@ -1,6 +1,6 @@
 """A logged config and the params of a logged run have the keys of their time, and mean what they meant."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import yaml
@@ -9,7 +9,7 @@ from ofiml.cli.config_file import translate_config_flag
 from ofiml.cli.overrides import compose
 from ofiml.config import describe_unknown_key, load
 from ofiml.config.plain import read_plain_config
-from ofiml.config.renamed import RENAMED, current_key, rename_config, rename_params
+from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rename_config, rename_params
 from tests.conftest import ROOT
 
 LOGGED = ROOT / "tests" / "config" / "logged"
@@ -25,7 +25,10 @@ SAME = {
 @pytest.mark.parametrize("name", SAME)
 def test_a_config_that_was_logged_with_earlier_names_is_the_same_config(name):
     before = load(yaml.safe_load((LOGGED / f"{name}.yaml").read_text()))
-    assert asdict(before) == asdict(load(compose(["tracking=off", *SAME[name]])))
+    stated = {"*": {"taker": {"per_unit": 0.001, "bps": 0.0}, "days_per_year": 252}}  # once keys of the backtest
+    assert before.dataset.instruments == stated
+    without = replace(before, dataset=replace(before.dataset, instruments={}))
+    assert asdict(without) == asdict(load(compose(["tracking=off", *SAME[name]])))
     assert before == load(read_plain_config(LOGGED / f"{name}.yaml"))
 
 
@@ -54,12 +57,39 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
     ("override", "sentence"),
     [
         ("evaluation.bootstrap=50", "evaluation.bootstrap has been renamed: write evaluation.bootstrap_samples"),
+        ("backtest.fee_bps=5", "now belongs to the instrument: choose one, as in instrument=binance_usdm, or write"),
+        ("backtest.days_per_year=365", "'dataset.instruments={*: {days_per_year: 365}}' (docs/instruments.md)"),
         ("split.folds=3", "split.folds has been renamed: write split.n_folds"),
         ("model.members.lgbm.held_out=0.3", "has been renamed: write model.members.lgbm.validation_fraction"),
     ],
 )
 def test_a_typed_earlier_name_ends_in_a_sentence_with_todays(override, sentence):
     assert sentence in describe_unknown_key(override.partition("=")[0])
+
+
+def test_fees_of_a_logged_backtest_belong_to_the_instrument_of_every_symbol():
+    backtest = {"enabled": True, "fee_per_unit": 0.002, "fee_bps": 1.5, "days_per_year": 365}
+    raw = {"backtest": backtest, "dataset": {"name": "databento", "instruments": {"ES*": {"tick": 0.25}}}}
+    moved = rename_config(raw)
+    assert moved["backtest"] == {"enabled": True}
+    every = {"taker": {"per_unit": 0.002, "bps": 1.5}, "days_per_year": 365}
+    assert moved["dataset"] == {"name": "databento", "instruments": {"ES*": {"tick": 0.25}, "*": every}}
+    assert raw["backtest"] == backtest, "the logged config is not altered"
+    assert rename_config(moved) == moved
+
+    tick = raw | {"dataset": {"instruments": {"*": {"tick": 0.1}}}}
+    assert rename_config(tick)["dataset"]["instruments"] == {"*": every | {"tick": 0.1}}
+    assert rename_config({"backtest": backtest}) == {"backtest": backtest}, "refused later: there is no dataset"
+
+
+def test_every_moved_key_is_in_a_logged_config_and_its_example_is_valid():
+    text = "".join(path.read_text() for path in LOGGED.glob("*.yaml"))
+    for old, (new, example) in MOVED_TO_INSTRUMENT.items():
+        assert f"  {old.partition('.')[2]}:" in text
+        keys = load(compose(["tracking=off", f"dataset.instruments={{*: {example}}}"])).dataset.instruments["*"]
+        for key in new:
+            keys = keys[key]
+        assert keys > 0
 
 
 def test_params_of_a_logged_run_get_todays_keys():

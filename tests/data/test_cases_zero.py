@@ -126,12 +126,12 @@ def test_dollar_bars_are_of_money_that_changes_hands(rows, prepared):
 
 def test_a_commission_in_bps_is_paid_at_every_price(prepared):
     _, samples = prepared
-    choice = ["backtest.fee_per_unit=0", "backtest.fee_bps=20", "backtest.edge_multiple=0"]
-    config, made = samples(*choice)
+    config, made = samples("backtest.edge_multiple=0", "+dataset.instruments={CLK0: {taker: {bps: 20}, quote: USD}}")
     # Forecasts without error, so that there are trades at all prices.
     table = made.rows.filter(pl.col("mid").is_not_null())
     table = table.with_columns(pl.col("move_ticks").fill_null(0.0).alias("edge_ticks"))
-    result = backtest(table, {made.key: made.closing}, config.backtest, bar="10s", size_unit=1.0)
+    instruments = {"CLK0": config.dataset.find_instrument("CLK0")}
+    result = backtest(table, {made.key: made.closing}, config.backtest, instruments, bar="10s")
     fees = result.fills.select(pl.col("commission") - pl.col("size") * pl.col("price").abs() * 20e-4).to_series()
     assert fees.abs().max() < 1e-8
     assert (result.fills["commission"] >= 0).all()

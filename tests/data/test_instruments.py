@@ -76,7 +76,10 @@ def test_a_source_that_states_no_exchange_cannot_choose_a_calendar(read):
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ("{ES: {tik: 1}}", "Unknown key dataset.instruments.ES.tik: an instrument has tick, size_unit, calendar."),
+        (
+            "{ES: {tik: 1}}",
+            "Unknown key dataset.instruments.ES.tik: an instrument has tick, size_unit, calendar, contract, mul",
+        ),
         ("{ES: {tick: x}}", "dataset.instruments.ES.tick='x' is not a number"),
         ("{ES: {tick: 0}}", "dataset.instruments.ES.tick must lie between"),
         ("{ES: {calendar: CMEX}}", "dataset.instruments.ES.calendar=CMEX is not a calendar of exchange_calendars; did"),
@@ -94,14 +97,31 @@ def test_a_logged_config_has_them(tmp_path, configure):
     assert load(resolve_config(config)).dataset == config.dataset
 
 
+SYMBOLS = {
+    "us_equities": "AAPL", "us_equities_direct": "AAPL",
+    "cme_es": "ESU4 ES.c.0", "cme_nq": "NQU4", "cme_cl": "CLK0", "cme_6e": "6EZ4",
+    "binance_spot": "BTCUSDT ETHUSDC", "binance_usdm": "BTCUSDT ETHUSDC", "binance_coinm": "BTCUSD_PERP ETHUSD_PERP",
+    "bybit_linear": "BTCUSDT ETHPERP", "bybit_inverse": "BTCUSD ETHUSD", "bitmex_xbtusd": "XBTUSD",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "conf" / "instrument").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_instrument_of_the_house_composes(tmp_path, configure, path):
     (tmp_path / "data").touch()
     dataset = configure("dataset=databento", f"dataset.path={tmp_path / 'data'}", f"instrument={path.stem}").dataset
-    (pattern,) = dataset.instruments
-    symbol = pattern.replace("?", "Z").replace("*", "4")
-    assert dataset.find_instrument(symbol).calendar == "CMES"
-    assert dataset.find_instrument("AAPL").calendar == "XNYS"
+    text = path.read_text()
+    assert re.search(r"\b202\d\b", text), "the date of its fees stands in a comment"
+    assert re.search(r"\.com|Rule|Equity 7|CME Group", text), "and their source"
+    kind = path.stem.split("_")[0]
+    for own in [dataset.find_instrument(name) for name in SYMBOLS[path.stem].split()]:
+        assert own.stated
+        assert own.calendar == {"cme": "CMES", "us": "XNYS"}.get(kind, "24/7")
+        assert own.trading_days == (365 if own.calendar == "24/7" else 252)
+        assert own.currency in ("USD", "USDT", "USDC", "BTC", "ETH", "XBT")
+        assert (own.contract == "inverse") == (path.stem in ("binance_coinm", "bybit_inverse", "bitmex_xbtusd"))
+    if kind == "cme":
+        assert not dataset.find_instrument("AAPL").stated
+        assert dataset.find_instrument("AAPL").calendar == "XNYS"
 
 
 @pytest.mark.parametrize(("publisher", "venue", "calendar"), [(1, "GLBX.MDP3", "CMES"), (2, "XNAS.ITCH", "XNYS")])

@@ -1,17 +1,20 @@
 """Doubts about a session: each kind is found in a book made so, and none in a sound one."""
 
 import gzip
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ofiml.config import Instrument
 from ofiml.data.plausibility import list_doubts
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.books import session
 
 ROWS = 600
+SHARE = Instrument(0.01, 1.0, "XNYS")
 
 
 def walk(seed=0, grid=1, lot=1, moves=0.3):
@@ -31,7 +34,7 @@ def book(bid, ask, bid_size, ask_size):
 
 
 def kinds(*columns):
-    return {doubt.kind: doubt for doubt in list_doubts(book(*columns))}
+    return {doubt.kind: doubt for doubt in list_doubts(book(*columns), SHARE)}
 
 
 @pytest.mark.parametrize(("hours", "kind"), [(0.03, set()), (0.5, {"coverage"})])
@@ -39,7 +42,7 @@ def test_hours_without_data(hours, kind):
     bid, ask, *sizes = walk()
     rows = book(bid, ask, *sizes)
     late = replace(rows, close=rows.close + int(hours * 3600 * 10**9))
-    assert {doubt.kind for doubt in list_doubts(late)} == kind
+    assert {doubt.kind for doubt in list_doubts(late, SHARE)} == kind
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -52,6 +55,31 @@ def test_a_tick_finer_than_all_prices():
     assert doubt.kind == "tick"
     assert "multiple of 0.25, so dataset.tick=0.01 looks 25 times too fine" in doubt.sentence
     assert not doubt.grave
+
+
+def test_the_tick_of_an_instrument_is_doubted_where_it_stands():
+    (doubt,) = list_doubts(book(*walk(grid=25)), SHARE, own_tick=True)
+    assert "so its tick in dataset.instruments, 0.01, looks 25 times too fine" in doubt.sentence
+    assert re.search(r"write 'dataset\.instruments=\{\w+: \{tick: 0\.25\}\}'", doubt.sentence)
+
+
+def test_best_quotes_worth_more_than_any_book_shows():
+    """Prices of about 10 and sizes of about 45: the median bid is worth some 450, or 4.5e10 with lots of 1e8."""
+    rows = book(*walk())
+
+    def doubted(calendar, **instrument):
+        own = replace(SHARE, **instrument)
+        doubts = list_doubts(replace(rows, size_unit=own.size_unit, calendar=calendar), own)
+        return [doubt for doubt in doubts if doubt.kind == "worth"]
+
+    (doubt,) = doubted("24/7", size_unit=1e8)
+    assert "the lot of 1e+08 may be too large" in doubt.sentence
+    assert not doubt.grave
+    assert not doubted("24/7", size_unit=1e6)
+    assert not doubted("XKRX", size_unit=1e8), "won are not dollars"
+    inverse = {"contract": "inverse", "settlement": "BTC", "quote": "USD"}
+    assert not doubted("24/7", size_unit=1e7, **inverse), "contracts of 1 dollar have no price to be multiplied by"
+    assert doubted("24/7", size_unit=1e7)
 
 
 def test_one_price_off_the_coarse_grid_is_enough_for_the_fine_tick():

@@ -1,12 +1,13 @@
 """The backtest of several paths: if bars are predicted several times, each path, a whole history, trades by itself."""
 
+from collections.abc import Mapping
 from statistics import fmean, stdev
 
 import polars as pl
 
 from ofiml.backtest.summary import Costs, PathSpread, PathSummary, Summary
 from ofiml.backtest.taker import BacktestResult, backtest
-from ofiml.config import Backtest
+from ofiml.config import Backtest, Instrument
 from ofiml.metrics.estimates import Spread
 
 
@@ -14,18 +15,18 @@ def backtest_paths(
     rows: pl.DataFrame,
     closing: dict[tuple[str, str], dict[str, int]],
     config: Backtest,
+    instruments: Mapping[str, Instrument],
     *,
     bar: str,
-    size_unit: float,
 ) -> BacktestResult:
     """Backtest `rows` as `backtest` does; if they have a column `path`, each path by itself.
 
     With paths, every number of the summary is the mean over paths, and the tables have a column `path`.
     """
     if "path" not in rows.columns:
-        return backtest(rows, closing, config, bar=bar, size_unit=size_unit)
+        return backtest(rows, closing, config, instruments, bar=bar)
     parts = {
-        path: backtest(rows.filter(pl.col("path") == path), closing, config, bar=bar, size_unit=size_unit)
+        path: backtest(rows.filter(pl.col("path") == path), closing, config, instruments, bar=bar)
         for path in rows["path"].unique().sort().to_list()
     }
 
@@ -52,6 +53,7 @@ def _summarise(paths: dict[int, Summary]) -> Summary:
         max_drawdown=_compute_spread([s.max_drawdown for s in summaries]),
     )
     return Summary(
+        currency=summaries[0].currency,
         gross_pnl=spread.gross_pnl.mean,
         net_pnl=spread.net_pnl.mean,
         costs=_compute_spread([s.costs for s in summaries]).mean,

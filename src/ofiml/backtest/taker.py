@@ -10,25 +10,38 @@ signal, or, after the signal has expired, until it is flat. The position at the 
 at the last two-sided quote. Lots beyond the size displayed there are counted as `beyond_shown`; a real market would
 have filled them at a worse price.
 
-Money is in integers of 1e-9 currency units times lots (mids doubled), so net equals gross less costs exactly. Only the
-commission is rounded, to 1e-9 per fill.
+Money is in integers of 1e-12 of the settlement currency (`backtest.money`), so net equals gross less costs exactly.
 """
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from ofiml.backtest.account import FILL_SCHEMA, Account, Fill
+from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
 from ofiml.backtest.summary import Costs, Summary
-from ofiml.config import Backtest
+from ofiml.config import Backtest, Instrument
 from ofiml.metrics.sharpe import sharpe
 from ofiml.units import PRICE_SCALE
 
 
+class _Gain(NamedTuple):
+    """The gain of a symbol up to a time (ns), in integer money."""
+
+    symbol: str
+    session: str
+    time: int
+    gross: int
+    net: int
+
+
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """The result of a backtest: the summary and tables, in currency.
+    """The result of a backtest: the summary and tables, in the currency that the summary names.
 
     `equity` has cumulative `gross` and `net` at each bar; `gains` has the gain of each bar and symbol. `decided` has
     one row per traded bar of a symbol: `net` is the gain from its mark to the next, with the costs of its own decision.
@@ -60,78 +73,104 @@ def backtest(
     rows: pl.DataFrame,
     closing: dict[tuple[str, str], dict[str, int]],
     config: Backtest,
+    instruments: Mapping[str, Instrument],
     *,
     bar: str,
-    size_unit: float,
 ) -> BacktestResult:
     """Backtest the forecasts `edge_ticks` of `rows`, session by session.
 
     `rows` has one row per predicted bar: symbol, session, bar_close, bid, ask, mid, spread_ticks, edge_ticks, tick,
     hold_until and the columns of `build_execution_table`. `closing` has the `find_closing_quotes` of each session.
     `hold_until` (ns) is the end of the signal, null for the end of the session; the strategy only tests whether it has
-    passed. A NaN edge is no signal. `bar` names the bars in `sharpe_unit`. Currency amounts are for lots of `size_unit`
-    units.
+    passed. A NaN edge is no signal. `instruments` has the instrument of each symbol; all are settled in one currency.
+    `bar` names the bars in `sharpe_unit`.
     """
     sessions: list[_Session] = []
-    gains: list[pl.DataFrame] = []
+    marked: list[_Gain] = []
     decided: list[pl.DataFrame] = []
     for (symbol, session), day in rows.group_by("symbol", "session", maintain_order=True):
         key = str(symbol), str(session)
-        result = _Trader(config, size_unit, key).trade(day, closing[key])
+        instrument = instruments[key[0]]
+        result = _Trader(config, instrument, Money.of(instrument), key).trade(day, closing[key])
         sessions.append(result)
         times = [*day["bar_close"].to_list(), closing[key].get("time", day["bar_close"][-1])]
-        gross, net = (np.diff(np.array([m[i] for m in result.marks], np.int64), prepend=0) for i in (0, 1))
-        index = {"symbol": [key[0]] * len(times), "session": [key[1]] * len(times), "bar_close": times}
-        gains.append(pl.DataFrame(index | {"gross": gross, "net": net}))
+        gains = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise([(0, 0), *result.marks])]
+        marked += [_Gain(*key, time, *gain) for time, gain in zip(times, gains, strict=True)]
         # The first mark precedes every decision, so it has no gain.
-        decided.append(day.select("symbol", "session", "bar_close").with_columns(pl.Series("net", net[1:])))
-    unit = 2.0 * PRICE_SCALE / size_unit
-    by_symbol = (
-        pl.concat(gains)
-        .group_by("symbol", "session", "bar_close", maintain_order=True)
-        .agg(pl.col("gross", "net").sum())
-    )
+        index = day.select("symbol", "session", "bar_close")
+        decided.append(index.with_columns(pl.Series("net", _to_currency(net for _, net in gains[1:]), pl.Float64)))
+    by_symbol = _add_gains(marked, lambda gain: gain[:3])
     # One observation per time: the gains of all symbols at that time are added.
-    by_time = by_symbol.group_by("bar_close", maintain_order=True)
-    total = by_time.agg(pl.col("session").first(), pl.col("gross", "net").sum()).sort("bar_close")
-    equity = total.with_columns(pl.col("gross", "net").cum_sum() / unit)
-    annual = float(np.sqrt(config.days_per_year * _count_bars_per_day(equity)))
-    fills = [fill for session in sessions for fill in session.fills]
-    return BacktestResult(
-        summary=_summarise(sessions, fills, total, equity, unit, bar, config.days_per_year),
-        fills=pl.DataFrame(fills, schema=FILL_SCHEMA, orient="row"),
-        equity=equity,
-        gains=by_symbol.with_columns(pl.col("gross", "net") / unit).sort("bar_close", maintain_order=True),
-        decided=pl.concat(decided).with_columns(pl.col("net") / unit),
-        annual=annual,
+    by_time = sorted(_add_gains(marked, lambda gain: (gain.time,)), key=lambda gain: gain.time)
+    gross, net = [gain.gross for gain in by_time], [gain.net for gain in by_time]
+    equity = pl.DataFrame(
+        {
+            "bar_close": pl.Series([gain.time for gain in by_time], dtype=rows["bar_close"].dtype),
+            "session": pl.Series([gain.session for gain in by_time], dtype=pl.String),
+            "gross": pl.Series(_to_currency(accumulate(gross)), dtype=pl.Float64),
+            "net": pl.Series(_to_currency(accumulate(net)), dtype=pl.Float64),
+        }
     )
+    used = [instruments[symbol] for symbol in rows["symbol"].unique().to_list()]
+    days = max((instrument.trading_days for instrument in used), default=252)
+    return BacktestResult(
+        summary=_summarise(sessions, sum(gross), sum(net), equity, used, bar, days),
+        fills=pl.DataFrame([f for s in sessions for f in s.fills], schema=FILL_SCHEMA, orient="row"),
+        equity=equity,
+        gains=pl.DataFrame(
+            {
+                "symbol": pl.Series([gain.symbol for gain in by_symbol], dtype=pl.String),
+                "session": pl.Series([gain.session for gain in by_symbol], dtype=pl.String),
+                "bar_close": pl.Series([gain.time for gain in by_symbol], dtype=rows["bar_close"].dtype),
+                "gross": pl.Series(_to_currency(gain.gross for gain in by_symbol), dtype=pl.Float64),
+                "net": pl.Series(_to_currency(gain.net for gain in by_symbol), dtype=pl.Float64),
+            }
+        ).sort("bar_close", maintain_order=True),
+        decided=pl.concat(decided),
+        annual=float(np.sqrt(days * _count_bars_per_day(equity))),
+    )
+
+
+def _add_gains(gains: Iterable[_Gain], key: Callable[[_Gain], tuple[Any, ...]]) -> list[_Gain]:
+    """Add the gains with the same key; the rest of each is that of the first, and the order that of first keys."""
+    added: dict[tuple[Any, ...], _Gain] = {}
+    for gain in gains:
+        before = added.get(key(gain))
+        same = gain if before is None else before._replace(gross=before.gross + gain.gross, net=before.net + gain.net)
+        added[key(gain)] = same
+    return list(added.values())
+
+
+def _to_currency(money: Iterable[int]) -> list[float]:
+    return [amount / MONEY_SCALE for amount in money]
 
 
 def _summarise(
     sessions: list[_Session],
-    fills: list[Fill],
-    total: pl.DataFrame,
+    gross: int,
+    net: int,
     equity: pl.DataFrame,
-    unit: float,
+    instruments: Sequence[Instrument],
     bar: str,
-    days_per_year: int,
+    days: int,
 ) -> Summary:
     spread, commission = (sum(getattr(s.account, kind) for s in sessions) for kind in ("spread", "commission"))
-    net = equity["net"].to_numpy()
-    peak = np.maximum.accumulate(np.concatenate([[0.0], net]))[1:]
+    curve = equity["net"].to_numpy()
+    peak = np.maximum.accumulate(np.concatenate([[0.0], curve]))[1:]
     bars_per_day = _count_bars_per_day(equity)
     return Summary(
-        gross_pnl=int(total["gross"].sum()) / unit,
-        net_pnl=int(total["net"].sum()) / unit,
-        costs=(spread + commission) / unit,
-        costs_by_kind=Costs(spread=spread / unit, commission=commission / unit),
-        fills=len(fills),
-        traded=sum(fill.size for fill in fills),
+        currency=instruments[0].currency if instruments else "currency",
+        gross_pnl=gross / MONEY_SCALE,
+        net_pnl=net / MONEY_SCALE,
+        costs=(spread + commission) / MONEY_SCALE,
+        costs_by_kind=Costs(spread=spread / MONEY_SCALE, commission=commission / MONEY_SCALE),
+        fills=sum(len(s.fills) for s in sessions),
+        traded=sum(fill.size for s in sessions for fill in s.fills),
         unfilled=sum(s.unfilled for s in sessions),
         beyond_shown=sum(s.beyond_shown for s in sessions),
-        sharpe_net=float(np.sqrt(days_per_year * bars_per_day)) * sharpe(np.diff(net, prepend=0.0)),
-        sharpe_unit=f"per tested {bar} bar, annualised by sqrt({days_per_year} x {bars_per_day:.0f})",
-        max_drawdown=float((peak - net).max()) if len(net) else 0.0,
+        sharpe_net=float(np.sqrt(days * bars_per_day)) * sharpe(np.diff(curve, prepend=0.0)),
+        sharpe_unit=f"per tested {bar} bar, annualised by sqrt({days} x {bars_per_day:.0f})",
+        max_drawdown=float((peak - curve).max()) if len(curve) else 0.0,
     )
 
 
@@ -144,11 +183,15 @@ class _Trader:
     """The trader of one session; `key` is its symbol and date."""
 
     config: Backtest
-    size_unit: float
+    instrument: Instrument
+    money: Money
     key: tuple[str, str]
-    account: Account = field(default_factory=Account)
+    account: Account = field(init=False)
     fills: list[Fill] = field(default_factory=list)
     marks: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.account = Account(self.money)
 
     def trade(self, day: pl.DataFrame, closing: dict[str, int]) -> _Session:
         """Decide at each bar's close, fill one latency later, and close the position at the session's end."""
@@ -189,16 +232,14 @@ class _Trader:
     def _estimate_cost_ticks(self, mid: float | None, spread_ticks: float, tick: int) -> float:
         """Estimate the cost of a trade in ticks: half the spread plus the fee; NaN without a mid."""
         price = abs(mid) * tick if mid is not None else np.nan
-        fee = self.config.fee_per_unit * PRICE_SCALE + self.config.fee_bps * 1e-4 * price
-        return spread_ticks / 2 + fee / tick
+        return spread_ticks / 2 + estimate_fee_ticks(self.instrument, price, lots=self.config.max_position)
 
     def _mark_equity(self, quote: tuple[int, int]) -> None:
         gross = self.account.mark_gross(*quote)
         self.marks.append((gross, gross - self.account.spread - self.account.commission))
 
     def _book_fill(self, decided: int, filled: int, lots: int, bid: int, ask: int, reason: str) -> None:
-        spread, commission = self.account.fill(lots, bid, ask, self.config.fee_per_unit, self.config.fee_bps)
-        money = 2.0 * PRICE_SCALE / self.size_unit
+        spread, commission = self.account.fill(lots, bid, ask)
         self.fills.append(
             Fill(
                 *self.key,
@@ -208,9 +249,10 @@ class _Trader:
                 size=abs(lots),
                 price=(ask if lots > 0 else bid) / PRICE_SCALE,
                 mid=(bid + ask) / (2 * PRICE_SCALE),
-                spread_cost=spread / money,
-                commission=commission / money,
+                spread_cost=self.money.in_units(spread),
+                commission=self.money.in_units(commission),
                 position=self.account.position,
                 reason=reason,
+                currency=self.money.currency,
             )
         )

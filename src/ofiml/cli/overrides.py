@@ -46,7 +46,7 @@ def check_arguments(arguments: list[str]) -> None:
 
 def _check_sign(sign: str, key: str, argument: str) -> None:
     path = key.rpartition("@")[2]  # +model@model.members.lasso=lasso puts a choice of model at model.members.lasso
-    item = path.startswith(tuple(f"{mapping}." for mapping in MAPPINGS))
+    item = path.startswith(tuple(f"{mapping}." for mapping in MAPPINGS)) or (sign == "+" and path in MAPPINGS)
     if sign in ("+", "~") and (item or path.startswith("hydra.")):
         return
     known = ", ".join(MAPPINGS)

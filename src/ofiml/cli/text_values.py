@@ -19,12 +19,14 @@ from ofiml.config.bounds import strip_bounds
 
 _GROUPS = ("dataset", "features", "tracking", "tuning")  # those with names and paths of the user's own
 _QUOTES = ("'", '"')
+_OPEN_MAPPINGS = ("dataset.instruments",)  # with names of the user's own; Hydra adds an item only after a +
 
 
 def quote_text_values(arguments: Sequence[str]) -> list[str]:
     """Return the arguments of a command with quotes around text that Hydra would read as another type, or not at all.
 
-    The path of an existing file or folder is quoted in any case, so that nothing in it is syntax.
+    The path of an existing file or folder is quoted in any case, so that nothing in it is syntax. Items are added to a
+    mapping with names of the user's own, whether or not a + says so.
     """
     sweep = any(a in ("-m", "--multirun") for a in arguments)
     pairs = [argument.partition("=") for argument in arguments]
@@ -39,6 +41,8 @@ def parse_override(override: str) -> Override:
 
 def _quote_argument(argument: str, names: Mapping[str, str], *, sweep: bool) -> str:
     key, equals, value = argument.partition("=")
+    if key in _OPEN_MAPPINGS and value.startswith("{"):
+        return f"+{argument}"
     path = key.lstrip("+")
     kind = _find_type(path, names) if equals and not path.startswith("~") else None
     if kind is None or value == "":

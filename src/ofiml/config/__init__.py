@@ -12,6 +12,7 @@ from ofiml.config.bounds import Schema
 from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
+from ofiml.config.instrument import Fees, Instrument
 from ofiml.config.load import describe_unknown_key, load, strip_credentials
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
@@ -34,8 +35,10 @@ __all__ = [
     "DecayOfi",
     "Evaluation",
     "Features",
+    "Fees",
     "FileDataset",
     "Horizon",
+    "Instrument",
     "Kind",
     "Model",
     "Ofi",

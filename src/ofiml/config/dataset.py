@@ -2,13 +2,22 @@
 
 import datetime as dt
 import difflib
-import fnmatch
 import importlib
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from ofiml.config.checks import require, require_one_of, require_seed
+from ofiml.config.instrument import (
+    CALENDAR_ALWAYS,
+    CALENDAR_AUTO,
+    Instrument,
+    check_instruments,
+    check_size_unit,
+    check_tick,
+    collect_keys,
+    find_instrument,
+)
 from ofiml.config.paths import describe_missing_path, files
 from ofiml.config.registry import Schemas
 from ofiml.errors import ConfigError
@@ -99,12 +108,18 @@ class SyntheticDataset:
     impact: list[list[float]]
     max_sessions: int | None
     max_events: int | None
+    instruments: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     @property
     def label(self) -> str:
         """The name of the market in titles; a market without information ends in `_null`."""
         nothing = not self.informed_probability * self.informed_orders
         return f"{self.name}_null" if nothing and not self.name.endswith("_null") else self.name
+
+    @property
+    def symbols(self) -> list[str]:
+        """The names of the simulated symbols."""
+        return ["SYN"] if len(self.impact) == 1 else [f"SYN{k + 1}" for k in range(len(self.impact))]
 
     @property
     def periods(self) -> int:
@@ -118,8 +133,13 @@ class SyntheticDataset:
         quotes = 2.5 * self.limit_rate * parse_duration(self.session_length) / SECOND
         return len(self.impact) * (quotes + orders * self.periods)
 
+    def find_instrument(self, symbol: str) -> Instrument:
+        """Return what belongs to a symbol, by `instruments`; a lot is one unit, and the tick is the market's."""
+        return find_instrument(symbol, self.instruments, tick=self.tick, size_unit=1.0, calendar="")
+
     def __post_init__(self) -> None:
         _check_limits(self.max_sessions, self.max_events)
+        check_instruments(self.instruments, _check_calendar)
         require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
         require(1 <= self.levels <= 10, "dataset.levels must lie between 1 and 10.")
         require_seed("dataset.seed", self.seed)
@@ -170,19 +190,14 @@ class SyntheticDataset:
         require(square, "dataset.impact must be a square matrix of 1 to 32 symbols, as in [[0.02]].")
         slopes = [slope for row in self.impact for slope in row]
         require(all(abs(s) <= 1e3 for s in slopes), "dataset.impact: each slope must lie between -1000 and 1000.")
+        for symbol in self.symbols:
+            for key in {"tick", "size_unit"} & set(collect_keys(symbol, self.instruments)):
+                remedy = "set dataset.tick" if key == "tick" else "a simulated lot is one unit"
+                raise ConfigError(f"dataset.instruments has a {key} of {symbol}, which is simulated: {remedy}.")
 
 
-AUTO = "auto"  # the calendar of the exchange that the source states
-CALENDARS = ("24/7", "XNYS", "XNAS")  # known without exchange_calendars, which is slow to import
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """What belongs to one symbol: its `tick` in currency, the size of its lot, and its calendar."""
-
-    tick: float
-    size_unit: float
-    calendar: str
+AUTO = CALENDAR_AUTO
+CALENDARS = (CALENDAR_ALWAYS, "XNYS", "XNAS")  # known without exchange_calendars, which is slow to import
 
 
 @dataclass(slots=True)
@@ -217,14 +232,9 @@ class FileDataset:
         return self.name
 
     def find_instrument(self, symbol: str) -> Instrument:
-        """Return what belongs to a symbol: by the first matching pattern of `instruments`, else the dataset's."""
-        own: dict[str, Any] = next(
-            (v for pattern, v in self.instruments.items() if fnmatch.fnmatchcase(symbol, pattern)), {}
-        )
-        return Instrument(
-            float(own.get("tick", self.tick)),
-            float(own.get("size_unit", self.size_unit)),
-            str(own.get("calendar", self.calendar)),
+        """Return what belongs to a symbol, by `instruments`, else by the dataset."""
+        return find_instrument(
+            symbol, self.instruments, tick=self.tick, size_unit=self.size_unit, calendar=self.calendar
         )
 
     def __post_init__(self) -> None:
@@ -234,10 +244,10 @@ class FileDataset:
             raise ConfigError(describe_missing_path(self.path))
         require_one_of("dataset.bad_files", self.bad_files, ("raise", "skip"))
         require_one_of("dataset.implausible", self.implausible, ("raise", "warn"))
-        _check_instrument("dataset", Instrument(self.tick, self.size_unit, self.calendar))
-        for pattern, own in self.instruments.items():
-            _check_own_instrument(f"dataset.instruments.{pattern}", own)
-            _check_instrument(f"dataset.instruments.{pattern}", self.find_instrument(pattern))
+        check_tick("dataset.tick", self.tick)
+        check_size_unit("dataset.size_unit", self.size_unit)
+        _check_calendar("dataset.calendar", self.calendar)
+        check_instruments(self.instruments, _check_calendar)
         require(
             self.levels is None or 1 <= self.levels <= 100, "dataset.levels must lie between 1 and 100, or be null."
         )
@@ -249,22 +259,6 @@ class FileDataset:
             not (self.first_date and self.last_date) or str(self.first_date) <= str(self.last_date),
             "dataset.first_date must not be later than dataset.last_date.",
         )
-
-
-def _check_own_instrument(path: str, own: Any) -> None:
-    """Raise ConfigError for anything but a mapping of numbers and a calendar."""
-    kinds = {"tick": (int, float), "size_unit": (int, float), "calendar": (str,)}
-    require(isinstance(own, dict), f"{path} must be a mapping of {', '.join(kinds)}, such as {{tick: 0.25}}.")
-    for key, value in own.items():
-        require(key in kinds, f"Unknown key {path}.{key}: an instrument has {', '.join(kinds)}.")
-        sound = isinstance(value, kinds[key]) and not isinstance(value, bool)
-        require(sound, f"{path}.{key}={value!r} is not {'a calendar' if key == 'calendar' else 'a number'}.")
-
-
-def _check_instrument(path: str, instrument: Instrument) -> None:
-    _check_calendar(f"{path}.calendar", instrument.calendar)
-    require(1e-9 <= instrument.tick <= 1e6, f"{path}.tick must lie between 1e-9 and 1e6.")
-    require(1e-12 <= instrument.size_unit <= 1e9, f"{path}.size_unit must lie between 1e-12 and 1e9.")
 
 
 def _check_calendar(key: str, name: str) -> None:

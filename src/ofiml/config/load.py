@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from ofiml.config.bounds import strip_bounds
-from ofiml.config.renamed import current_key, rename_config
+from ofiml.config.renamed import MOVED_TO_INSTRUMENT, current_key, rename_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
 
@@ -145,6 +145,16 @@ def describe_unknown_key(path: str) -> str:
     group, _, key = path.partition(".")
     if (new := current_key(path)) is not None:
         return f"{path} has been renamed: write {new}."
+    if path in MOVED_TO_INSTRUMENT:
+        example = MOVED_TO_INSTRUMENT[path][1]
+        return (
+            f"{path} now belongs to the instrument: choose one, as in instrument=binance_usdm, or write "
+            f"'dataset.instruments={{*: {example}}}' (docs/instruments.md)."
+        )
+    if path.startswith("dataset.instruments."):
+        return (
+            f"{path}: write the keys of an instrument as a mapping, as in 'dataset.instruments={{*: {{tick: 0.25}}}}'."
+        )
     schema = SCHEMAS.get(group)
     if schema is None:
         return f"Unknown key {path}.{_suggest(group, {f.name for f in fields(Config)})}"

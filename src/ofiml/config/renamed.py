@@ -17,6 +17,13 @@ RENAMED = {
     "tuning.chosen": "tuning.best_params",
 }
 
+#: Keys of the backtest that became keys of the instrument, `dataset.instruments.PATTERN`, with an example.
+MOVED_TO_INSTRUMENT = {
+    "backtest.fee_per_unit": (("taker", "per_unit"), "{taker: {per_unit: 0.005}}"),
+    "backtest.fee_bps": (("taker", "bps"), "{taker: {bps: 5}}"),
+    "backtest.days_per_year": (("days_per_year",), "{days_per_year: 365}"),
+}
+
 
 def current_key(path: str) -> str | None:
     """Return the current name of an earlier key; None if `path` is not an earlier name."""
@@ -28,7 +35,11 @@ def current_key(path: str) -> str | None:
 
 
 def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a logged config with current keys. A triple barrier, once a direction with a stop, is now a form."""
+    """Return a logged config with current keys.
+
+    A triple barrier, once a direction with a stop, is now a form. The fees of the backtest, once the same for every
+    symbol, are now those of an instrument that matches every symbol.
+    """
     renamed = {group: _rename_group(str(group), node) for group, node in raw.items()}
     model = renamed.get("model")
     if isinstance(model, dict) and isinstance(model.get("members"), dict):
@@ -37,7 +48,28 @@ def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:
     target = renamed.get("target")
     if isinstance(target, dict) and target.get("form") == "direction" and target.get("stop") is not None:
         renamed["target"] = target | {"form": "triple_barrier"}
-    return renamed
+    return _move_fees(renamed)
+
+
+def _move_fees(raw: dict[str, Any]) -> dict[str, Any]:
+    """Move the fees and days of a logged backtest to the instrument of every symbol, unless it states them itself."""
+    backtest, dataset = raw.get("backtest"), raw.get("dataset")
+    if not isinstance(backtest, dict) or not isinstance(dataset, dict):
+        return raw
+    moved = {key: backtest[key] for key in backtest if f"backtest.{key}" in MOVED_TO_INSTRUMENT}
+    instruments = dataset.get("instruments", {})
+    if not moved or not isinstance(instruments, dict):
+        return raw
+    every: dict[str, Any] = {}
+    for key, value in moved.items():
+        *group, name = MOVED_TO_INSTRUMENT[f"backtest.{key}"][0]
+        (every.setdefault(group[0], {}) if group else every)[name] = value
+    stated = instruments.get("*", {})
+    return raw | {
+        "backtest": {key: value for key, value in backtest.items() if key not in moved},
+        "dataset": dataset
+        | {"instruments": instruments | {"*": every | stated if isinstance(stated, dict) else stated}},
+    }
 
 
 def _rename_group(group: str, node: Any) -> Any:

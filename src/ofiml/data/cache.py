@@ -31,6 +31,8 @@ TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
 # Settings that choose sessions or locate files; they do not change a session.
 _UNHASHED_SETTINGS = {"path", "bad_files", "store", "first_date", "last_date", "max_sessions", "max_events"}
 
+_INSTRUMENT_SETTINGS = {"tick", "size_unit", "calendar"}  # fees and money do not change a session
+
 
 def make_cache_key(names: Sequence[str], content: str, dataset: FileDataset | SyntheticDataset, **other: Any) -> str:
     """Return the cache name of an input's sessions: 32 hexadecimal digits.
@@ -38,6 +40,10 @@ def make_cache_key(names: Sequence[str], content: str, dataset: FileDataset | Sy
     `names` are the file names and `content` their digest; `other` holds further settings that change the sessions.
     """
     settings = {k: v for k, v in asdict(dataset).items() if k not in _UNHASHED_SETTINGS}
+    settings["instruments"] = [
+        [pattern, {k: v for k, v in own.items() if k in _INSTRUMENT_SETTINGS}]
+        for pattern, own in dataset.instruments.items()
+    ]
     made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _hash_sources()}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -110,7 +116,7 @@ def _write_items(
 
 _META = [
     *("symbol", "date", "open", "close", "tick", "levels", "size_unit", "source", "digest", "scheduled_close"),
-    "calendar",
+    *("calendar", "home"),
 ]
 
 

@@ -2,15 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ofiml.config import FileDataset
-from ofiml.config.dataset import AUTO, Instrument
+from ofiml.config import FileDataset, Instrument
+from ofiml.config.dataset import AUTO
 from ofiml.data import calendar
 from ofiml.data.calendar import ALWAYS, Window
 from ofiml.data.checks import Checker, carry_flags
@@ -100,6 +99,7 @@ def cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Ses
             close=window.close,
             scheduled_close=window.scheduled,
             calendar=instrument.calendar,
+            home=feed.calendar,
             tick=round(instrument.tick * PRICE_SCALE),
             levels=feed.levels,
             size_unit=instrument.size_unit,
@@ -142,7 +142,7 @@ def _find_instrument(feed: Feed, dataset: FileDataset) -> Instrument:
             f"{feed.checker.source}: {venue}, so dataset.calendar=auto cannot choose its sessions: set "
             "dataset.calendar to XNYS, CMES, 24/7 or another name of exchange_calendars."
         )
-    return replace(instrument, calendar=feed.calendar)
+    return instrument.with_calendar(feed.calendar)
 
 
 def _convert_lots(
@@ -153,7 +153,8 @@ def _convert_lots(
     if abs(instrument.size_unit / unit - ratio) > 1e-9 * ratio or ratio < 1:
         raise DataError(
             f"{checker.source}: the lot of {instrument.size_unit:g} is not a whole multiple of "
-            f"dataset.size_unit={unit:g}: set dataset.size_unit to the finest lot of all symbols."
+            f"dataset.size_unit={unit:g}: set dataset.size_unit to the finest lot of all symbols, such as "
+            f"dataset.size_unit={min(unit, instrument.size_unit):.12g}."
         )
     if ratio == 1:
         return events

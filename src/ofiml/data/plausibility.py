@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
+from ofiml.config import Instrument
 from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, Session, extract_level, extract_times
 from ofiml.units import PRICE_SCALE, SECOND
 
@@ -26,14 +27,16 @@ _MANY_MOVES = 0.9  # share of states that move a best price
 _FREQUENT_MOVES, _REVERSAL = 0.5, -0.35
 _WIDE_SPREAD, _ABSURD_SPREAD = 1_000, 10_000_000  # median, in ticks
 _COARSE_SIZES = 10  # lots that divide all sizes
+_DOLLAR_CALENDARS = ("24/7", "XNYS", "XNAS", "CMES")
+_ABSURD_WORTH = 1e9  # of a best quote, in dollars: a thousand times that of the deepest markets
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """One reason why a session may not be what its config says.
 
-    `kind` is coverage, tick, sides, moves, spread or sizes; `sentence` has no full stop; `grave` doubts are of data
-    with which results would be about something else.
+    `kind` is coverage, tick, sides, moves, spread, sizes or worth; `sentence` has no full stop; `grave` doubts are of
+    data with which results would be about something else.
     """
 
     kind: str
@@ -41,8 +44,11 @@ class Doubt:
     grave: bool = False
 
 
-def list_doubts(session: Session) -> list[Doubt]:
-    """List what is implausible about a recorded session; the best level and the last row of each message count."""
+def list_doubts(session: Session, instrument: Instrument, *, own_tick: bool = False) -> list[Doubt]:
+    """List what is implausible about a recorded session; the best level and the last row of each message count.
+
+    `instrument` is that of its symbol. With `own_tick` the tick stands in dataset.instruments, not in dataset.tick.
+    """
     events = session.events
     states = events.filter((pl.col("flags") & F_LAST) != 0)
     if states.height < _MIN_STATES:
@@ -50,11 +56,12 @@ def list_doubts(session: Session) -> list[Doubt]:
     bid, bid_size, ask, ask_size = extract_level(states, 0)
     return [
         *_judge_coverage(session),
-        *_judge_tick(session, bid, ask),
+        *_judge_tick(session, bid, ask, own_tick=own_tick),
         *_judge_sides(bid, ask),
         *_judge_moves(bid, ask),
         *_judge_spread(bid, ask, session.tick),
         *_judge_sizes(bid_size, ask_size, session.size_unit),
+        *_judge_value(session, instrument, bid, bid_size),
     ]
 
 
@@ -71,7 +78,7 @@ def _judge_coverage(session: Session) -> Iterator[Doubt]:
         )
 
 
-def _judge_tick(session: Session, bid: Int64, ask: Int64) -> Iterator[Doubt]:
+def _judge_tick(session: Session, bid: Int64, ask: Int64, *, own_tick: bool) -> Iterator[Doubt]:
     """Doubt a tick that is finer than the grid on which all prices lie."""
     known = [bid[bid != NO_BID], ask[ask != NO_ASK]]
     grid = _find_divisor(known)
@@ -83,10 +90,15 @@ def _judge_tick(session: Session, bid: Int64, ask: Int64) -> Iterator[Doubt]:
     grid = _find_divisor(known)
     if grid > session.tick and _count_distinct(known) >= _MIN_VALUES:
         right, tick = grid / PRICE_SCALE, session.tick / PRICE_SCALE
+        key = f"dataset.tick={tick:.10g}"
+        remedy = f"set dataset.tick={right:.10g}"
+        if own_tick:
+            key = f"its tick in dataset.instruments, {tick:.10g},"
+            remedy = f"write 'dataset.instruments={{{session.symbol}: {{tick: {right:.10g}}}}}'"
         yield Doubt(
             "tick",
-            f"every price is a multiple of {right:.10g}, so dataset.tick={tick:.10g} looks {grid / session.tick:g} "
-            f"times too fine, and numbers in ticks would be as many times too large: set dataset.tick={right:.10g} "
+            f"every price is a multiple of {right:.10g}, so {key} looks {grid / session.tick:g} "
+            f"times too fine, and numbers in ticks would be as many times too large: {remedy} "
             "if that is the instrument's tick",
         )
 
@@ -160,6 +172,21 @@ def _judge_sizes(bid_size: Int64, ask_size: Int64, unit: float) -> Iterator[Doub
             "sizes",
             f"every size is a multiple of {divisor:,} lots: the source may count round lots; dataset.size_unit="
             f"{divisor * unit:g} would make one of them a lot (now {unit:g})",
+        )
+
+
+def _judge_value(session: Session, instrument: Instrument, bid: Int64, bid_size: Int64) -> Iterator[Doubt]:
+    """Doubt best quotes that are worth more than any book shows, where prices are in dollars or the like."""
+    known = bid != NO_BID
+    if session.calendar not in _DOLLAR_CALENDARS or not known.any():
+        return
+    price = 1.0 if instrument.contract == "inverse" else np.abs(bid[known]) / PRICE_SCALE
+    worth = float(np.median(bid_size[known] * price)) * session.size_unit
+    if worth > _ABSURD_WORTH:
+        yield Doubt(
+            "worth",
+            f"half of the best bids are worth more than {worth:,.0f}: the lot of {session.size_unit:g} may be too "
+            "large (dataset.size_unit), or the contract inverse (dataset.instruments, docs/instruments.md)",
         )
 
 

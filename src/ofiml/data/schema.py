@@ -74,11 +74,11 @@ class Session:
 
     `open` and `close` bound it (UTC ns): bars tile (open, close] and start from a state at the open.
     `scheduled_close` is the expected end if the data end earlier (None: `close`). `calendar` gives the exchange's time
-    zone (None: UTC). `tick` is in 1e-9 currency units; `size_unit` is one lot in shares, contracts or coins; `digest`
-    is the SHA-256 of the input; `quality` counts the rows dropped and kept by cause. A simulated session has `truth`,
-    the efficient price V in ticks after each event
-    (`ts_recv`, `value`), and `planted`, the parameters of the simulation. Only the oracle may read these two, no
-    feature and no model.
+    zone (None: UTC), and `home` is the calendar of the exchange that the source states, if any. `tick` is in 1e-9
+    currency units; `size_unit` is one lot in shares, contracts or coins; `digest` is the SHA-256 of the input;
+    `quality` counts the rows dropped and kept by cause. A simulated session has `truth`, the efficient price V in ticks
+    after each event (`ts_recv`, `value`), and `planted`, the parameters of the simulation. Only the oracle may read
+    these two, no feature and no model.
     """
 
     symbol: str
@@ -94,6 +94,7 @@ class Session:
     quality: Quality
     scheduled_close: int | None = None
     calendar: str | None = None
+    home: str | None = None
     truth: pl.DataFrame | None = None
     planted: Truth | None = None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml.config import FileDataset, SyntheticDataset
+from ofiml.config.instrument import collect_keys
 from ofiml.data import cache as store
 from ofiml.data.cutting import OutsideHoursError, cut_sessions
 from ofiml.data.feed import Blob
@@ -94,7 +95,8 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
 def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:
     """Add what is implausible about the session to its warnings. Raises DataError for a grave doubt."""
-    doubts = list_doubts(session)
+    own_tick = "tick" in collect_keys(session.symbol, dataset.instruments)
+    doubts = list_doubts(session, dataset.find_instrument(session.symbol), own_tick=own_tick)
     for doubt in doubts:
         if doubt.grave and dataset.implausible == "raise":
             raise DataError(

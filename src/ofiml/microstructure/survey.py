@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml._typing import Per
+from ofiml.backtest.instruments import Listing, assign_instruments, describe_instrument
 from ofiml.bars.time import select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
@@ -24,18 +25,21 @@ from ofiml.data.bad_files import (
 from ofiml.data.quality import Quality
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
-from ofiml.errors import DataError
+from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
 from ofiml.microstructure.facts.session import Facts, average_facts
 from ofiml.ui.format import format_number
 from ofiml.ui.progress import Bar, Stages
-from ofiml.units import SECOND
+from ofiml.units import PRICE_SCALE, SECOND
 
 
 @dataclass(slots=True)
 class SessionSummary:
-    """One session of a survey: identity, quality, facts if measured, files if written."""
+    """One session of a survey: identity, quality, facts if measured, files if written.
+
+    `instrument` describes what a backtest would trade, or what it would need to know.
+    """
 
     symbol: str
     date: str
@@ -44,6 +48,7 @@ class SessionSummary:
     levels: int
     source: str
     quality: Quality
+    instrument: str
     facts: Facts = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
@@ -80,7 +85,7 @@ def survey_dataset(
         bad_files: list[BadFile] = []
         try:
             for session in read_source(source):
-                summary = _summarise(session, facts_per)
+                summary = _summarise(session, dataset, facts_per)
                 summary.written = write(session) if write else []
                 summaries.append(summary)
         except UnreadableInputError as error:
@@ -112,9 +117,10 @@ def survey_dataset(
     return Survey(sessions, refused, describe_bad_files(bad_files))
 
 
-def _summarise(session: Session, per: Per | None) -> SessionSummary:
+def _summarise(session: Session, dataset: SyntheticDataset | FileDataset, per: Per | None) -> SessionSummary:
     s = session
-    summary = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
+    instrument = _describe_instrument(session, dataset)
+    summary = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality, instrument)
     if per is not None:
         book = select_states(session, per)
         summary.facts = {
@@ -124,6 +130,18 @@ def _summarise(session: Session, per: Per | None) -> SessionSummary:
             "intraday": memory.measure_intraday(session, book),
         }
     return summary
+
+
+def _describe_instrument(session: Session, dataset: SyntheticDataset | FileDataset) -> str:
+    """Describe tick, lot, contract and fees of a session's symbol, or what a backtest would need to know."""
+    s = session
+    start = f"tick {s.tick / PRICE_SCALE:.10g}, lot {s.size_unit:.10g}"
+    try:
+        (one,) = assign_instruments([Listing(s.symbol, s.calendar, s.home, s.source)], dataset).values()
+    except ConfigError as error:
+        return f"{start}; for a backtest: {error}"
+    assumed = f" (fees assumed: {one.assumed})" if one.assumed else ""
+    return f"{start}, {describe_instrument(one.instrument)}{assumed}."
 
 
 def print_survey(survey: Survey, console: Console) -> None:
@@ -144,6 +162,8 @@ def print_survey(survey: Survey, console: Console) -> None:
         for warning in s.quality.warnings.values():
             line = f"{s.symbol} {s.date}: {warning}."
             console.print(line, style="yellow", highlight=False, soft_wrap=True, markup=False)
+    for symbol, text in {s.symbol: s.instrument for s in survey.sessions}.items():
+        console.print(f"{symbol}: {text}", highlight=False, soft_wrap=True, markup=False)
     for symbol, facts in _average_by_symbol(survey):
         console.print()
         _print_facts(symbol, facts, console)
@@ -164,6 +184,7 @@ def survey_to_json(survey: Survey) -> dict[str, Any]:
             "open": s.open,
             "close": s.close,
             "levels": s.levels,
+            "instrument": s.instrument,
             "quality": asdict(s.quality),
             "facts": {t: {k: v if np.isfinite(v) else None for k, v in c.items()} for t, c in s.facts.items()},
         }

@@ -12,9 +12,10 @@ from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.hac import HacStatistics
 from ofiml.metrics.measures import Measure
 from ofiml.reporting.controls import describe_controls, describe_leak_check
+from ofiml.reporting.instruments import describe_instruments
 from ofiml.study.report import Report
 from ofiml.study.run import Study
-from ofiml.ui.format import format_number, format_range
+from ofiml.ui.format import choose_money_form, format_number, format_range
 
 _MAX_SYMBOLS = 6  # more do not fit on a line
 _FALSE_DISCOVERIES = 0.05
@@ -116,7 +117,7 @@ def _describe_cross_validation(report: Report) -> str:
     if report.backtest and report.backtest.paths:
         traded = report.backtest.paths
         shown += [
-            f"net {format_range([p.net_pnl for p in traded], ',.2f')}",
+            f"net {format_range([p.net_pnl for p in traded], choose_money_form(p.net_pnl for p in traded))}",
             f"Sharpe {format_range([p.sharpe_net for p in traded], ',.2f')}",
         ]
     return f"{sentence} Range over {len(paths)} paths: {', '.join(shown)}."
@@ -157,10 +158,12 @@ def _describe_backtest(b: Performance, scores: Scores) -> str:
     """Describe the gains and costs of trading the forecasts."""
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     ratio, low, high = (format_number(number, ".2f") for number in (b.sharpe_net, b.sharpe_low, b.sharpe_high))
+    form = choose_money_form([b.gross_pnl, b.costs, b.net_pnl])
+    gross, costs, net, drawdown = (format(x, form) for x in (b.gross_pnl, b.costs, b.net_pnl, b.max_drawdown))
     return (
-        f"Backtest, in currency{mean}: gross {b.gross_pnl:,.2f} - costs {b.costs:,.2f} = net {b.net_pnl:,.2f}; "
+        f"Backtest, in {b.currency}{mean}: gross {gross} - costs {costs} = net {net}; "
         f"{b.traded:,.0f} lots in {b.fills:,.0f} fills, {b.unfilled:,.0f} lots unfilled for lack of size; net Sharpe "
-        f"{ratio} ({low} … {high}; per bar, annualised), maximum drawdown {b.max_drawdown:,.2f}."
+        f"{ratio} ({low} … {high}; per bar, annualised), maximum drawdown {drawdown}."
         f"{_describe_survival(b, scores)}"
     )
 
@@ -223,6 +226,7 @@ def _describe_data(report: Report) -> list[str]:
     ]
     lines += [f"Warning: {warning}." for warning in dataset.warnings]
     lines += [f"Note: {note}." for note in dataset.notes]
+    lines += describe_instruments(dataset.instruments)
     lines += describe_bad_files(dataset.bad_files)
     if rows.never_known:
         lines.append(f"Note: features without any value in these data: {', '.join(rows.never_known)}.")

@@ -3,7 +3,7 @@
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.strata import StratumScore
 from ofiml.study.report import Report
-from ofiml.ui.format import DASH, format_interval, format_markdown_table, format_number
+from ofiml.ui.format import DASH, choose_money_form, format_interval, format_markdown_table, format_number
 
 _STRATA = ("kind", "stratum", "rows", "IC", "interval", "rank IC", "R²", "hit rate", "net P&L")
 _DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval")
@@ -12,7 +12,8 @@ _DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", 
 def write_tables(report: Report) -> str:
     """Write the results by stratum and, for a forecast, by horizon, each under a heading."""
     level = f"{report.metrics.bootstrap.level:.0%}"
-    parts = [f"## By stratum\n\nOut of sample; intervals {level}.\n\n{write_strata(report.strata)}"]
+    money = f"; net P&L in {report.backtest.currency}" if report.backtest else ""
+    parts = [f"## By stratum\n\nOut of sample; intervals {level}{money}.\n\n{write_strata(report.strata)}"]
     if report.decay:
         parts.append(
             f"## By horizon\n\nThe same forecasts against the move over each horizon. "
@@ -23,7 +24,8 @@ def write_tables(report: Report) -> str:
 
 
 def write_strata(strata: list[StratumScore]) -> str:
-    """Write one row per stratum; net P&L in currency."""
+    """Write one row per stratum; net P&L in the currency of the backtest."""
+    form = choose_money_form(s.net_pnl for s in strata if s.net_pnl is not None)
     rows = [
         [
             s.kind.replace("_", " "),
@@ -34,7 +36,7 @@ def write_strata(strata: list[StratumScore]) -> str:
             format_number(s.rank_ic),
             format_number(s.r2, ".4f"),
             format_number(s.hit_rate),
-            DASH if s.net_pnl is None else f"{s.net_pnl:,.2f}",
+            DASH if s.net_pnl is None else format(s.net_pnl, form),
         ]
         for s in strata
     ]

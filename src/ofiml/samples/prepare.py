@@ -86,6 +86,8 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
         events=session.events.height,
         quality=session.quality,
         planted=session.planted,
+        calendar=session.calendar,
+        home=session.home,
     )
 
 

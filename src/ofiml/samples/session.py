@@ -14,7 +14,8 @@ SessionKey = tuple[str, str]
 class SessionSamples:
     """One session: its rows, one per bar (book, flow, features, labels, execution quotes), and its metadata.
 
-    `key` is (symbol, date). `open` and `close` are UTC ns. `closing` is the last two-sided quote. `planted` is the
+    `key` is (symbol, date). `open` and `close` are UTC ns. `closing` is the last two-sided quote. `calendar` is
+    its calendar and `home` that of the exchange which the source states, None if not known. `planted` is the
     truth of a simulated session, None for a real one.
     """
 
@@ -31,4 +32,6 @@ class SessionSamples:
     events: int
     quality: Quality
     planted: Truth | None
+    calendar: str | None = None
+    home: str | None = None
     origin: int = -1  # the index of its source; not cached

@@ -19,10 +19,15 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     """Pool the rows that have a mid, in time order (ties keep the sessions' order). Count the others as `no_mid`, and
     the rows with a mid but no label, which stay in the table, as `no_label`.
 
-    Raises DataError for sessions that differ in levels or size unit, and if no row has both a mid and a label.
+    Symbols may differ in tick and lot: flow and sizes are in lots, and moves in ticks, of each. Raises DataError for
+    sessions that differ in levels, for a symbol with several lots, and if no row has both a mid and a label.
     """
-    if len({(s.levels, s.size_unit) for s in sessions}) > 1:
-        raise DataError("The sessions differ in levels or size unit: set dataset.levels to a depth common to all.")
+    if len({s.levels for s in sessions}) > 1:
+        raise DataError("The sessions differ in levels: set dataset.levels to a depth common to all.")
+    lots: dict[str, float] = {}
+    for s in sessions:
+        if lots.setdefault(s.key[0], s.size_unit) != s.size_unit:
+            raise DataError(f"The sessions of {s.key[0]} differ in size unit: give its lot in dataset.instruments.")
     unique = UniqueSessions()
     for s in sessions:
         unique.add(*s.key, s.source)

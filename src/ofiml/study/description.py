@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import polars as pl
 
+from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import add_counts
 from ofiml.ofi.reduce import describe_reducers
@@ -29,8 +30,13 @@ from ofiml.ui.format import format_time
 from ofiml.units import PRICE_SCALE
 
 
-def describe_dataset(prepared: PreparedDataset, dataset: SyntheticDataset | FileDataset) -> DatasetReport:
-    """Describe the sessions, and the inputs that were left out; rows dropped and kept are summed over the sessions."""
+def describe_dataset(
+    prepared: PreparedDataset, dataset: SyntheticDataset | FileDataset, instruments: list[AssignedInstrument]
+) -> DatasetReport:
+    """Describe the sessions, and the inputs that were left out; rows dropped and kept are summed over the sessions.
+
+    `instruments` are those of the backtest.
+    """
     sessions = prepared.sessions
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -48,6 +54,7 @@ def describe_dataset(prepared: PreparedDataset, dataset: SyntheticDataset | File
         levels=sessions[0].levels,
         warnings=_list_warnings(sessions),
         bad_files=prepared.bad_files,
+        instruments=instruments,
     )
 
 
@@ -76,8 +83,8 @@ def _describe_zero(sessions: list[SessionSamples]) -> list[str]:
         mids = pl.concat([s.rows["mid"] for s in sessions if s.key[0] == symbol]).drop_nulls()
         if count := int((mids <= 0).sum()):
             notes.append(
-                f"{symbol}: the mid is at or below 0 at {count:,} of {len(mids):,} bars: bps, fee_bps and dollar bars "
-                "are of |price|, logarithms are NaN, and bps grow without bound near 0 (docs/targets.md)"
+                f"{symbol}: the mid is at or below 0 at {count:,} of {len(mids):,} bars: bps, fees in bps and dollar "
+                "bars are of |price|, logarithms are NaN, and bps grow without bound near 0 (docs/targets.md)"
             )
     return notes
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.data.bad_files import BadFile
 from ofiml.data.quality import Quality
 from ofiml.evaluation.decay import HorizonScore
@@ -49,6 +50,7 @@ class DatasetReport:
     """The data of all sessions: number of `events`, rows `dropped` and `kept` by cause, and `levels` of the book.
 
     `warnings` are what is implausible about the data, each once for a symbol.
+    `instruments` are those of the backtest, one per symbol; empty without a backtest.
     `bad_files` has the inputs that could not be read and were left out (`dataset.bad_files=skip`).
     """
 
@@ -63,6 +65,7 @@ class DatasetReport:
     levels: int
     warnings: list[str] = field(default_factory=list)
     bad_files: list[BadFile] = field(default_factory=list)
+    instruments: list[AssignedInstrument] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ofiml._typing import Float
 from ofiml.backtest.account import FILL_SCHEMA
+from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instruments
 from ofiml.backtest.paths import backtest_paths
 from ofiml.backtest.taker import BacktestResult
 from ofiml.config import Config
@@ -53,9 +54,9 @@ class Study:
     """The results of a study.
 
     `predictions` has the labelled rows out of sample, with the book at each bar's close. `equity` and `gains` (per bar
-    and symbol) are in currency; without a backtest they are None and `fills` is empty. `pipelines` has one entry per
-    fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of each
-    simulated session.
+    and symbol) are in the settlement currency; without a backtest they are None and `fills` is empty. `pipelines` has
+    one entry per fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of
+    each simulated session.
     """
 
     config: Config
@@ -83,6 +84,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             sessions = prepared.sessions
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
+            instruments = _assign_instruments(sessions, config)
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, stages, report_folds)
             traded = fitted.join_predictions()
@@ -95,12 +97,12 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("controls"):
             controls = run_controls(fitted) if evaluation.controls else None
         with clock.stage("backtest"):
-            trades = _backtest(traded, fitted)
+            trades = _backtest(traded, fitted, instruments)
             performance = measure_performance(trades, predictions, bootstrap) if trades else None
     explanation, task = explain_fits(fitted), config.target.task
     report = Report(
         kind="impact" if config.target.kind == "impact" else "forecast",
-        dataset=describe_dataset(prepared, config.dataset),
+        dataset=describe_dataset(prepared, config.dataset, instruments),
         rows=count_rows(fitted, dropped),
         ofi=describe_ofi(fitted),
         model=describe_model(fitted),
@@ -125,6 +127,14 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _assign_instruments(sessions: list[SessionSamples], config: Config) -> list[AssignedInstrument]:
+    """Assign its instrument to each symbol, before anything is fitted; none without a backtest."""
+    if not config.backtest.enabled or config.target.kind == "impact":
+        return []
+    listings = [Listing(s.key[0], s.calendar, s.home, s.source) for s in sessions]
+    return list(assign_instruments(listings, config.dataset).values())
 
 
 def _fit(
@@ -160,14 +170,16 @@ def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
     return measure_impact(fitted.labelled, {s.key: s.open for s in fitted.sessions})
 
 
-def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult | None:
+def _backtest(
+    predictions: pl.DataFrame, fitted: FittedStudy, assigned: list[AssignedInstrument]
+) -> BacktestResult | None:
     """Trade the forecasts. Return None without a backtest, and for an impact, which forecasts nothing."""
     config, sessions = fitted.config, fitted.sessions
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
     closing = {s.key: s.closing for s in sessions}
-    size_unit = sessions[0].size_unit
-    return backtest_paths(predictions, closing, config.backtest, bar=config.bars.label, size_unit=size_unit)
+    instruments = {one.symbol: one.instrument for one in assigned}
+    return backtest_paths(predictions, closing, config.backtest, instruments, bar=config.bars.label)
 
 
 def _collect_results(

@@ -50,9 +50,11 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     config = study.config
     commit, diff = provenance.read_git_state()
     versions = list_plugin_versions(config.model, config.dataset.name, config.features) | provenance.list_versions()
+    backtest = study.report.backtest
     described = {
         "dataset.digest": study.report.dataset.digest,
         "predictions.sha256": study.report.predictions.sha256,
+        **({} if backtest is None else {"backtest.currency": backtest.currency}),  # of all metrics of money
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in versions.items()},

@@ -74,7 +74,7 @@ def _list_backtest_metrics(report: Report) -> Iterator[LoggedMetric]:
     backtest = report.backtest
     if backtest is None:
         return
-    parts = ("costs_by_kind", "sharpe_unit", "paths", "spread")
+    parts = ("currency", "costs_by_kind", "sharpe_unit", "paths", "spread")
     yield from _list_field_metrics(backtest, "backtest/", [f.name for f in fields(backtest) if f.name not in parts])
     for path in backtest.paths or []:
         names = [f.name for f in fields(path) if f.name != "path"]

@@ -17,6 +17,9 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.provenance import hash_files
 
+#: Parts of a report that earlier versions do not have.
+_LATER_PARTS = ("dataset.instruments",)
+
 
 def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
     """Repeat a logged run and print the differences. Return 0 if predictions and numbers of the report agree, else 1.
@@ -131,7 +134,10 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
 def compare_reports(
     before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
 ) -> list[str]:
-    """List the differences between two reports, one line each: digests first, then every number by its path."""
+    """List the differences between two reports, one line each: digests first, then every number by its path.
+
+    Parts that only a later version reports are no difference.
+    """
     lines = []
     for name, was, now in (
         ("dataset.digest", before["dataset"].get("digest"), after["dataset"]["digest"]),
@@ -139,8 +145,16 @@ def compare_reports(
     ):
         if was != now:
             lines.append(f"{name}: was {was}, now {now}")
-    for path in [*numbers, *(p for p in repeated if p not in numbers)]:
+    later = tuple(path for path in _LATER_PARTS if not _has_part(before, path))
+    for path in [*numbers, *(p for p in repeated if p not in numbers and not p.startswith(later))]:
         was_number, now_number = numbers.get(path), repeated.get(path)
         if was_number != now_number:
             lines.append(f"{path}: was {was_number}, now {now_number}")
     return lines
+
+
+def _has_part(report: dict[str, Any], path: str) -> bool:
+    node: Any = report
+    for key in path.split("."):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node is not None

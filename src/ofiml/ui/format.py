@@ -1,5 +1,6 @@
 """The format of numbers, times and tables on the terminal and in Markdown. An undefined value is a dash."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -26,6 +27,16 @@ def typeset_number(value: float, form: str) -> str:
     """
     text = format_number(value, form)
     return text.replace("-", "−") if any(c in "123456789" for c in text) else text.replace("-", "")
+
+
+def choose_money_form(amounts: Iterable[float]) -> str:
+    """Choose the format spec of amounts of money: two decimals, or more if all are below 1 of the currency.
+
+    >>> choose_money_form([1234.5, 0.01]), choose_money_form([0.0456, float("nan")])
+    (',.2f', ',.4f')
+    """
+    largest = max((abs(amount) for amount in amounts if amount == amount), default=0.0)
+    return ",.2f" if largest >= 1 or largest == 0 else f",.{2 - math.floor(math.log10(largest))}f"
 
 
 def format_interval(low: float, high: float, form: str = ".3f") -> str:

@@ -154,7 +154,7 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
     news = (rng.random((parts, count)) < alpha) * rng.choice([-1, 1], (parts, count))
     open_ = _FIRST_OPEN + index * _DAY
     return Truth(
-        symbols=["SYN"] if count == 1 else [f"SYN{k + 1}" for k in range(count)],
+        symbols=config.symbols,
         symbol=0,
         open=open_,
         close=open_ + parse_duration(config.session_length),

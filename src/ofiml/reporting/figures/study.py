@@ -16,6 +16,7 @@ from ofiml.ui.figure import (
     GREY,
     RED,
 )
+from ofiml.ui.format import choose_money_form
 
 Draw = Callable[[Figure, Study], None]
 
@@ -56,7 +57,8 @@ def _draw_signal(figure: Figure, study: Study) -> None:
     stamps = last["bar_close"].cast(TIME).to_numpy()
     price, signal = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     price.plot(stamps, line, color=_PRICE, linewidth=0.9)
-    price.set_ylabel("mid (currency)")
+    quotes = {one.symbol: one.instrument.quote for one in study.report.dataset.instruments}
+    price.set_ylabel(f"mid ({quotes.get(last['symbol'][0]) or 'currency'})")
     price.set_title(f"{last['symbol'][0]} {last['session'][0]}: price and out-of-sample {study.report.kind}")
     y_hat = last["y_hat"].to_numpy()
     signal.vlines(stamps, 0, y_hat, colors=np.where(y_hat >= 0, _UP, _DOWN), linewidth=0.8)
@@ -191,9 +193,11 @@ def _draw_equity(figure: Figure, study: Study) -> None:
         )
         axis.set_ylim(-1, 1)
     axis.set_xlabel("tested bars (lines: sessions)")
-    axis.set_ylabel("profit (currency)")
     b = study.report.backtest
-    axis.set_title(f"{b.fills} fills: gross {b.gross_pnl:,.2f}, costs {b.costs:,.2f}, net {b.net_pnl:,.2f}")
+    axis.set_ylabel(f"profit ({b.currency})")
+    form = choose_money_form([b.gross_pnl, b.costs, b.net_pnl])
+    gross_pnl, costs, net_pnl = (format(amount, form) for amount in (b.gross_pnl, b.costs, b.net_pnl))
+    axis.set_title(f"{b.fills} fills: gross {gross_pnl}, costs {costs}, net {net_pnl}")
 
 
 def _draw_equity_by_path(figure: Figure, study: Study) -> None:
@@ -210,11 +214,12 @@ def _draw_equity_by_path(figure: Figure, study: Study) -> None:
             axis.plot(x, path[name].to_numpy(), color=colour, linewidth=0.9, alpha=0.7, label=None if k else label)
     axis.axhline(0, color=_PRICE, linewidth=0.8)
     axis.set_xlabel("tested bars")
-    axis.set_ylabel("profit (currency)")
+    axis.set_ylabel(f"profit ({study.report.backtest.currency})")
     paths, spread = study.report.backtest.paths, study.report.backtest.spread
     assert paths is not None
     assert spread is not None
     net, sharpe = spread.net_pnl, spread.sharpe_net
+    form = choose_money_form([net.min, net.max])
     axis.set_title(
-        f"{len(paths)} paths: net {net.min:,.2f} to {net.max:,.2f}, Sharpe {sharpe.mean:.2f} ± {sharpe.sd:.2f}"
+        f"{len(paths)} paths: net {net.min:{form}} to {net.max:{form}}, Sharpe {sharpe.mean:.2f} ± {sharpe.sd:.2f}"
     )

@@ -1,0 +1,135 @@
+"""Money of an instrument, in exact integers of 1e-12 of its settlement currency.
+
+Prices are integers of 1e-9 of the quote currency, or fractions of them (a mid). A number that has no exact value is
+rounded half to even, once: the value of an inverse contract, and a fee.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
+
+from ofiml.config import Fees, Instrument
+from ofiml.errors import DataError
+from ofiml.units import PRICE_SCALE
+
+MONEY_SCALE = 10**12  # units of money in one of the currency
+
+Price = int | Fraction
+"""A price in 1e-9 of the quote currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Fees as exact numbers: `per_lot` in 1e-12 of the currency, `share` of the value, `minimum` in 1e-12."""
+
+    per_lot: Fraction
+    share: Fraction
+    minimum: int
+
+    @classmethod
+    def of(cls, fees: Fees, contracts: Fraction, units: Fraction) -> Self:
+        per_lot = _exact(fees.per_unit) * units + _exact(fees.per_contract) * contracts
+        return cls(per_lot * MONEY_SCALE, _exact(fees.bps) / 10_000, round(_exact(fees.minimum) * MONEY_SCALE))
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What lots of an instrument are worth and cost. `unit` is the multiplier of one lot.
+
+    Money adds up: the profit of any sequence of fills is the sum of their flows, and `gain` is the flow of a purchase
+    and of the sale after it.
+    """
+
+    currency: str
+    inverse: bool
+    unit: Fraction
+    taker: _Rates
+    maker: _Rates
+
+    @classmethod
+    def of(cls, instrument: Instrument) -> Self:
+        """Make the money of an instrument."""
+        contracts = _exact(instrument.size_unit)
+        units = contracts * _exact(instrument.multiplier)
+        taker, maker = (_Rates.of(fees, contracts, units) for fees in (instrument.taker, instrument.maker))
+        return cls(instrument.currency, instrument.contract == "inverse", units, taker, maker)
+
+    def value(self, lots: int, price: Price) -> int:
+        """Return the value of lots at a price, of the sign of lots times price.
+
+        Raises DataError for an inverse contract at a price of 0 or below, where it has none.
+        """
+        return _divide(*self._value(lots, price))
+
+    def flow(self, lots: int, price: Price) -> int:
+        """Return the money that a fill of `lots` (negative: sold) moves into the account.
+
+        A purchase of a linear contract pays its value. The value of an inverse contract falls as the price rises, and a
+        purchase gains from that, so its flow is plus the value. Only sums of flows that end flat are profits.
+        """
+        value = self.value(lots, price)
+        return value if self.inverse else -value
+
+    def gain(self, lots: int, entry: Price, exit: Price) -> int:
+        """Return the profit of lots (negative: short) from one price to another, before costs."""
+        return self.flow(lots, entry) + self.flow(-lots, exit)
+
+    def fee(self, lots: int, price: Price, *, maker: bool = False) -> int:
+        """Return the fee of a fill, before the minimum of its order; a rebate is negative.
+
+        A fee in bps is of the absolute value, so it is paid at any price and on either side.
+        """
+        rates = self.maker if maker else self.taker
+        numerator, denominator = self._value(lots, price)
+        return round(rates.per_lot * abs(lots) + rates.share * abs(Fraction(numerator, denominator)))
+
+    def charge_order(self, fees: int, *, maker: bool = False) -> int:
+        """Return the commission of an order that traded, from the sum of its fills' fees: at least the minimum."""
+        minimum = (self.maker if maker else self.taker).minimum
+        return max(fees, minimum) if minimum else fees
+
+    def in_units(self, money: int) -> float:
+        """Convert integer money to the currency."""
+        return money / MONEY_SCALE
+
+    def _value(self, lots: int, price: Price) -> tuple[int, int]:
+        """Return the exact value as a ratio; its denominator is positive."""
+        if lots == 0:
+            return 0, 1
+        scale = MONEY_SCALE * lots * self.unit.numerator
+        if not self.inverse:
+            return scale * price.numerator, PRICE_SCALE * self.unit.denominator * price.denominator
+        if price <= 0:
+            raise DataError(
+                "An inverse contract has no value at a price of 0 or below: use contract: linear, or check the prices."
+            )
+        return scale * PRICE_SCALE * price.denominator, self.unit.denominator * price.numerator
+
+
+def estimate_fee_ticks(instrument: Instrument, price: float, *, lots: int, maker: bool = False) -> float:
+    """Estimate the fee of an order of `lots` at a price (1e-9 of the quote currency, not negative) in ticks of price.
+
+    It is the move that pays for one fee, to first order; the minimum of an order spreads over its lots. NaN for a NaN
+    price, and for an inverse contract at a price of 0 or below.
+    """
+    fees, inverse = instrument.maker if maker else instrument.taker, instrument.contract == "inverse"
+    if inverse and not price > 0:
+        return float("nan")
+    # The money of a move of the price by 1, in the currency, of one contract: an inverse one's falls with the price.
+    per_move = instrument.multiplier / ((price / PRICE_SCALE) ** 2 if inverse else 1.0)
+    fee = (fees.per_unit + fees.per_contract / per_move) * PRICE_SCALE + fees.bps * 1e-4 * price
+    if fees.minimum:
+        fee = max(fee, fees.minimum / (lots * instrument.size_unit * per_move) * PRICE_SCALE)
+    return fee / round(instrument.tick * PRICE_SCALE)
+
+
+def _exact(number: float) -> Fraction:
+    """Return a number of the config as it is written."""
+    return Fraction(repr(float(number)))
+
+
+def _divide(numerator: int, denominator: int) -> int:
+    """Divide integers, rounding half to even; the denominator is positive."""
+    quotient, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))

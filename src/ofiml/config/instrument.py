@@ -1,0 +1,199 @@
+"""Instruments: what a lot of a symbol is, in which currency it is settled, and what a trade costs.
+
+`dataset.instruments` maps patterns of symbols to some of the keys below. For each key the first matching pattern that
+has it counts. A name without wildcards comes before all patterns, and `*` after them, wherever they stand.
+"""
+
+import fnmatch
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self
+
+from ofiml.config.checks import require
+
+CALENDAR_AUTO = "auto"  # the calendar of the exchange that the source states
+CALENDAR_ALWAYS = "24/7"  # UTC days, every day of the year
+
+Contract = Literal["linear", "inverse"]
+CONTRACTS: tuple[Contract, ...] = ("linear", "inverse")
+_NUMBERS = (int, float)
+_MAX_FEE = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """The fees of a trade, in the settlement currency; a negative one is a rebate.
+
+    `per_unit` is of one unit of the underlying (a share, a coin), `per_contract` of one contract, and `bps` of the
+    absolute value traded. `minimum` is the least commission of an order that trades, 0 for none.
+    """
+
+    per_unit: float = 0.0
+    per_contract: float = 0.0
+    bps: float = 0.0
+    minimum: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What belongs to one symbol.
+
+    `tick` is in the quote currency and `size_unit` is the lot in contracts (shares or coins, if the contract is one).
+    `multiplier` is the money of a contract. A `linear` contract at price P is worth `multiplier` P in the settlement
+    currency, an `inverse` one `multiplier` / P. `days_per_year` is None where the calendar decides. `stated` is whether
+    `dataset.instruments` has fees of the symbol.
+    """
+
+    tick: float
+    size_unit: float
+    calendar: str
+    contract: Contract = "linear"
+    multiplier: float = 1.0
+    quote: str = ""
+    settlement: str = ""
+    taker: Fees = Fees()
+    maker: Fees = Fees()
+    days_per_year: int | None = None
+    stated: bool = False
+
+    @property
+    def currency(self) -> str:
+        """The name of the settlement currency; "currency" if nothing states it."""
+        return self.settlement or (self.quote if self.contract == "linear" else "") or "currency"
+
+    @property
+    def trading_days(self) -> int:
+        """Number of trading days a year: 365 on a calendar without holidays, else 252, unless stated."""
+        return self.days_per_year or (365 if self.calendar == CALENDAR_ALWAYS else 252)
+
+    def with_calendar(self, calendar: str) -> Self:
+        """Return the instrument with the calendar that `auto` stands for."""
+        return replace(self, calendar=calendar)
+
+    def with_fees(self, quote: str, fees: Fees) -> Self:
+        """Return the instrument with fees, of makers and takers, that its config does not state."""
+        return replace(self, quote=self.quote or quote, taker=fees, maker=fees)
+
+
+def find_instrument(
+    symbol: str, instruments: Mapping[str, Any], *, tick: float, size_unit: float, calendar: str
+) -> Instrument:
+    """Find what belongs to a symbol; `tick`, `size_unit` and `calendar` are those of the dataset.
+
+    Makers pay what takers pay unless their fees are stated. Raises ConfigError for keys that do not go together.
+    """
+    keys = collect_keys(symbol, instruments)
+    taker = keys.pop("taker", None)
+    maker = keys.pop("maker", taker)
+    instrument = Instrument(
+        tick=float(keys.get("tick", tick)),
+        size_unit=float(keys.get("size_unit", size_unit)),
+        calendar=str(keys.get("calendar", calendar)),
+        contract=keys.get("contract", "linear"),
+        multiplier=float(keys.get("multiplier", 1.0)),
+        quote=keys.get("quote", ""),
+        settlement=keys.get("settlement", ""),
+        taker=_build_fees(taker or {}),
+        maker=_build_fees(maker or {}),
+        days_per_year=keys.get("days_per_year"),
+        stated=taker is not None,
+    )
+    _check_combination(symbol, instrument, maker_only=taker is None and maker is not None)
+    return instrument
+
+
+def collect_keys(symbol: str, instruments: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect the keys of a symbol from all patterns that match it; fees are collected key by key, too."""
+    matching = [pattern for pattern in instruments if fnmatch.fnmatchcase(symbol, pattern) or pattern == symbol]
+    keys: dict[str, Any] = {}
+    for pattern in sorted(matching, key=lambda pattern: (pattern != symbol, pattern == "*")):  # a stable sort
+        for key, value in instruments[pattern].items():
+            keys[key] = value | keys.get(key, {}) if isinstance(value, dict) else keys.get(key, value)
+    return keys
+
+
+def check_instruments(instruments: Mapping[str, Any], check_calendar: Callable[[str, str], None]) -> None:
+    """Check the keys and values of each pattern of `dataset.instruments`. Raises ConfigError.
+
+    `check_calendar(key, name)` raises ConfigError for a calendar that does not exist.
+    """
+    for pattern, own in instruments.items():
+        path = f"dataset.instruments.{pattern}"
+        require(
+            isinstance(own, dict), f"{path} must be a mapping of {', '.join(_CHECKS)}, such as {{taker: {{bps: 5}}}}."
+        )
+        for key, value in own.items():
+            require(key in _CHECKS, f"Unknown key {path}.{key}: an instrument has {', '.join(_CHECKS)}.")
+            _CHECKS[key](f"{path}.{key}", value)
+        if "calendar" in own:
+            check_calendar(f"{path}.calendar", own["calendar"])
+
+
+def check_tick(key: str, value: Any) -> None:
+    """Check a tick. Raises ConfigError."""
+    _check_number(key, value, 1e-9, 1e6)
+
+
+def check_size_unit(key: str, value: Any) -> None:
+    """Check the size of a lot. Raises ConfigError."""
+    _check_number(key, value, 1e-12, 1e9)
+
+
+def _check_number(key: str, value: Any, low: float, high: float) -> None:
+    require(isinstance(value, _NUMBERS) and not isinstance(value, bool), f"{key}={value!r} is not a number.")
+    require(low <= value <= high, f"{key} must lie between {low:g} and {high:g}.")
+
+
+def _check_text(key: str, value: Any) -> None:
+    require(isinstance(value, str) and value != "", f"{key}={value!r} is not a name.")
+
+
+def _check_days(key: str, value: Any) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    require(whole and 1 <= value <= 366, f"{key}={value!r} must be a whole number from 1 to 366.")
+
+
+def _check_fees(path: str, own: Any) -> None:
+    names = [f.name for f in fields(Fees)]
+    require(isinstance(own, dict), f"{path} must be a mapping of {', '.join(names)}, such as {{bps: 5}}.")
+    for key, value in own.items():
+        require(key in names, f"Unknown key {path}.{key}: fees are {', '.join(names)}.")
+        _check_number(f"{path}.{key}", value, 0.0 if key == "minimum" else -_MAX_FEE, _MAX_FEE)
+
+
+def _check_contract(key: str, value: Any) -> None:
+    require(value in CONTRACTS, f"{key}={value} is not one of {', '.join(CONTRACTS)}.")
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "tick": check_tick,
+    "size_unit": check_size_unit,
+    "calendar": _check_text,
+    "contract": _check_contract,
+    "multiplier": lambda key, value: _check_number(key, value, 1e-12, 1e12),
+    "quote": _check_text,
+    "settlement": _check_text,
+    "taker": _check_fees,
+    "maker": _check_fees,
+    "days_per_year": _check_days,
+}
+
+
+def _check_combination(symbol: str, instrument: Instrument, *, maker_only: bool) -> None:
+    """Raise ConfigError for an inverse contract without settlement or with a fee per coin, and for half the fees."""
+    path = f"dataset.instruments of {symbol}"
+    require(not maker_only, f"{path}: maker fees without taker fees; give both.")
+    if instrument.contract == "linear":
+        return
+    require(
+        instrument.settlement != "",
+        f"{path}: an inverse contract is settled in its coin, so settlement is needed, as in settlement: BTC.",
+    )
+    require(
+        instrument.taker.per_unit == 0 and instrument.maker.per_unit == 0,
+        f"{path}: an inverse contract has no fee per unit; use bps or per_contract.",
+    )
+
+
+def _build_fees(keys: Mapping[str, Any]) -> Fees:
+    return Fees(**{key: float(value) for key, value in keys.items()})

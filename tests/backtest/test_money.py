@@ -1,0 +1,164 @@
+"""Money in exact integers: known answers by hand, and laws for any instrument, price and size."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
+from ofiml.config import Fees, Instrument
+from ofiml.errors import DataError
+from ofiml.units import PRICE_SCALE
+
+ES = Instrument(0.25, 1.0, "CMES", multiplier=50.0, quote="USD", taker=Fees(per_contract=2.25))
+BTCUSDT = Instrument(0.1, 0.001, "24/7", quote="USDT", taker=Fees(bps=5), maker=Fees(bps=2))
+XBTUSD = Instrument(
+    0.5, 1.0, "24/7", "inverse", 1.0, "USD", "XBT", taker=Fees(bps=7.5), maker=Fees(bps=-1.0, per_contract=0.0)
+)
+
+
+def price(number):
+    return round(number * PRICE_SCALE)
+
+
+def test_a_future_by_hand():
+    money = Money.of(ES)
+    assert money.currency == "USD"
+    assert money.value(3, price(5000.25)) == 3 * 50 * 500025 * MONEY_SCALE // 100
+    assert money.gain(2, price(5000), price(5001.5)) == 150 * MONEY_SCALE
+    assert money.gain(-2, price(5000), price(5001.5)) == -150 * MONEY_SCALE
+    assert money.fee(-4, price(5000)) == 9 * MONEY_SCALE
+    assert money.fee(4, price(-5000)) == 9 * MONEY_SCALE
+    assert money.in_units(9 * MONEY_SCALE) == 9.0
+
+
+def test_a_linear_perpetual_by_hand():
+    money = Money.of(BTCUSDT)
+    # 100 lots are 0.1 coins: 6,300 USDT, 5 bps of which are 3.15 and 2 bps 1.26.
+    assert money.value(100, price(63_000)) == 6_300 * MONEY_SCALE
+    assert money.fee(100, price(63_000)) == 315 * MONEY_SCALE // 100
+    assert money.fee(-100, price(63_000), maker=True) == 126 * MONEY_SCALE // 100
+    assert money.gain(100, price(63_000), price(63_000.1)) == MONEY_SCALE // 100
+
+
+def test_an_inverse_perpetual_by_hand():
+    money = Money.of(XBTUSD)
+    assert money.currency == "XBT"
+    # 10,000 contracts from 50,000 to 62,500 dollars: 0.2 coins become worth 0.16, so 0.04 are earned.
+    assert money.value(10_000, price(50_000)) == 2 * MONEY_SCALE // 10
+    assert money.gain(10_000, price(50_000), price(62_500)) == 4 * MONEY_SCALE // 100
+    assert money.gain(-10_000, price(50_000), price(62_500)) == -4 * MONEY_SCALE // 100
+    assert money.fee(10_000, price(50_000)) == 15 * MONEY_SCALE // 100_000
+    assert money.fee(10_000, price(50_000), maker=True) == -2 * MONEY_SCALE // 100_000, "a rebate is received"
+    # 1/3 of a coin is rounded once, half to even.
+    assert money.value(1, price(3)) == 333_333_333_333
+    assert Money.of(XBTUSD).value(0, 0) == 0
+    for bad in (0, -price(1)):
+        with pytest.raises(DataError, match="inverse contract has no value at a price of 0 or below"):
+            money.value(1, bad)
+
+
+def test_a_unit_is_of_the_underlying_and_a_contract_has_several():
+    fees = Fees(per_unit=0.01, per_contract=0.5)
+    option = Instrument(0.01, 10.0, "XNYS", multiplier=100.0, taker=fees)
+    assert Money.of(option).fee(2, price(1)) == (2 * 10 * 100 // 100 + 2 * 10 // 2) * MONEY_SCALE
+
+
+def test_a_minimum_is_of_the_order_and_does_not_take_a_rebate():
+    broker = Instrument(0.01, 1.0, "XNYS", taker=Fees(per_unit=0.005, minimum=1.0), maker=Fees(per_unit=-0.002))
+    money = Money.of(broker)
+    assert money.charge_order(money.fee(100, price(20))) == MONEY_SCALE
+    assert money.charge_order(money.fee(150, price(20)) + money.fee(150, price(20))) == 15 * MONEY_SCALE // 10
+    rebate = money.fee(100, price(20), maker=True)
+    assert rebate < 0
+    assert money.charge_order(rebate, maker=True) == rebate
+
+
+def test_a_number_of_the_config_is_what_it_is_written_as():
+    # 0.1 is no binary fraction; three of them are 0.3, exactly.
+    assert Money.of(Instrument(0.1, 0.1, "24/7")).value(3, price(1)) == 3 * MONEY_SCALE // 10
+
+
+prices = st.integers(1, 10**15)
+lots = st.integers(-(10**6), 10**6)
+fees = st.builds(Fees, per_contract=st.floats(-1, 5), bps=st.floats(-5, 50))
+inverse = st.builds(
+    Instrument, st.just(0.5), st.sampled_from([1.0, 0.1, 100.0]), st.just("24/7"), st.just("inverse"),
+    st.sampled_from([1.0, 10.0, 100.0]), settlement=st.just("XBT"), taker=fees,
+)  # fmt: skip
+linear = st.builds(
+    Instrument, st.just(0.01), st.sampled_from([1.0, 0.001, 1e-8]), st.just("24/7"), st.just("linear"),
+    st.sampled_from([1.0, 50.0, 0.1]), taker=fees,
+)  # fmt: skip
+
+
+@given(st.one_of(linear, inverse), st.lists(st.tuples(lots, prices), min_size=1, max_size=20), prices)
+def test_sums_are_exact(instrument, fills, last):
+    """The profit of fills that end flat is the sum of their flows: of each from its price to the last one."""
+    money = Money.of(instrument)
+    position = sum(q for q, _ in fills)
+    flows = sum(money.flow(q, p) for q, p in fills) + money.flow(-position, last)
+    gains = sum(money.gain(q, p, last) for q, p in fills)
+    unit = Fraction(repr(instrument.size_unit)) * Fraction(repr(instrument.multiplier)) * MONEY_SCALE
+    if instrument.contract == "linear":
+        exact = sum(Fraction(q * (last - p), PRICE_SCALE) for q, p in fills) * unit
+    else:
+        exact = sum(q * (Fraction(PRICE_SCALE, p) - Fraction(PRICE_SCALE, last)) for q, p in fills) * unit
+    assert abs(flows - exact) <= Fraction(len(fills) + 1, 2), "each value is rounded once"
+    assert abs(gains - exact) <= len(fills)
+
+
+@given(st.one_of(linear, inverse), lots, prices, prices)
+def test_a_long_position_gains_when_the_price_rises_and_a_short_one_mirrors_it(instrument, q, low, high):
+    money, (low, high) = Money.of(instrument), sorted((low, high))
+    gain = money.gain(abs(q), low, high)
+    assert gain >= 0
+    assert money.gain(-abs(q), low, high) == -gain
+    assert money.gain(abs(q), high, low) == -gain
+
+
+@given(lots, st.integers(10_000, 10**6), st.floats(-1e-3, 1e-3))
+@example(10_000, 63_000, 1e-3)
+def test_linear_and_inverse_agree_to_first_order(q, level, move):
+    """N inverse contracts at P0 gain what N / P0 coins do: the money of one in coins times the price is that of the
+    other in dollars, but for the square of the move."""
+    entry = level * PRICE_SCALE
+    exit = entry + round(entry * move)
+    coins = Money.of(Instrument(0.5, 1.0, "24/7", "inverse", 1.0, "USD", "XBT")).gain(q, entry, exit)
+    dollars = Money.of(Instrument(0.5, 1.0 / 2**20, "24/7")).gain(q, entry, exit) * 2**20 / level
+    assert abs(coins * level - dollars) <= abs(dollars) * 1.01 * abs(move) + level
+
+
+@given(st.one_of(linear, inverse), lots, prices)
+def test_fees_do_not_depend_on_the_side_and_grow_with_the_rate(instrument, q, p):
+    money = Money.of(instrument)
+    assert money.fee(q, p) == money.fee(-q, p)
+    dearer = Fees(per_contract=instrument.taker.per_contract, bps=instrument.taker.bps + 1)
+    assert Money.of(Instrument(**_fields(instrument) | {"taker": dearer})).fee(q, p) >= money.fee(q, p)
+
+
+@given(linear, lots, prices, st.floats(0, 50))
+def test_a_fee_in_bps_of_a_negative_price_is_paid(instrument, q, p, bps):
+    money = Money.of(Instrument(**_fields(instrument) | {"taker": Fees(bps=bps)}))
+    assert money.fee(q, -p) == money.fee(q, p) >= 0
+    assert money.value(q, -p) == -money.value(q, p)
+
+
+def _fields(instrument):
+    return {name: getattr(instrument, name) for name in Instrument.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("instrument", [ES, BTCUSDT, XBTUSD])
+def test_the_fee_in_ticks_is_the_move_that_pays_for_it(instrument):
+    money, at = Money.of(instrument), price(50_000)
+    ticks = estimate_fee_ticks(instrument, float(at), lots=100)
+    earned = money.gain(100, at, at + round(ticks * instrument.tick * PRICE_SCALE))
+    assert earned == pytest.approx(money.fee(100, at), rel=2e-3)
+
+
+def test_a_minimum_makes_small_orders_dear():
+    broker = Instrument(0.01, 1.0, "XNYS", taker=Fees(per_unit=0.005, minimum=1.0))
+    assert estimate_fee_ticks(broker, float(price(20)), lots=1000) == pytest.approx(0.5)
+    assert estimate_fee_ticks(broker, float(price(20)), lots=10) == pytest.approx(10.0)
+    assert estimate_fee_ticks(XBTUSD, 0.0, lots=1) != estimate_fee_ticks(XBTUSD, 0.0, lots=1), "NaN"
