@@ -8,14 +8,22 @@ from hypothesis import strategies as st
 
 from ofiml.backtest.taker import backtest
 from ofiml.config import Backtest
+from ofiml.strategy.rules.threshold import ThresholdStrategy
 from tests.books import SECOND, TICK
 
 CLOSING = {("X", "day"): {"bid": 100 * TICK, "ask": 102 * TICK, "bid_sz": 50, "ask_sz": 4, "time": 100 * SECOND}}
 
+RULE_OF_TAKER = {
+    **{"name": "threshold", "entry": "take", "sizing": "fixed", "lots": None, "hold": None, "stop_ticks": None},
+    **{"take_profit_ticks": None, "flat_before_close": "0s", "loss_limit": None, "threshold": "cost", "quantile": 0.9},
+}
 
-def settings_of(**changes):
-    base = {"enabled": True, "latency": "50ms", "max_position": 10, "edge_multiple": 1.0, "fee_per_unit": 0.001}
-    return Backtest(**(base | {"fee_bps": 0.0, "days_per_year": 252} | changes))
+
+def settings_of(*, max_position=10, edge_multiple=1.0, **changes):
+    """The settings of the backtest, and those of the strategy that it follows."""
+    base = {"enabled": True, "latency": "50ms", "fee_per_unit": 0.001, "fee_bps": 0.0, "days_per_year": 252}
+    values = {"max_position": max_position, "edge_multiple": edge_multiple}
+    return Backtest(**(base | changes)), ThresholdStrategy(**(RULE_OF_TAKER | values))
 
 
 def rows(*bars, latency=50_000_000):
@@ -44,7 +52,7 @@ def rows(*bars, latency=50_000_000):
 
 
 def trade(table, closing=CLOSING, **changes):
-    return backtest(table, closing, settings_of(**changes), bar="10s", size_unit=1.0)
+    return backtest(table, closing, *settings_of(**changes), bar="10s", size_unit=1.0)
 
 
 def test_a_session_by_hand():
@@ -170,7 +178,7 @@ def test_laws(bars, multiple, fee, bps):
 def test_a_size_unit_scales_money_and_nothing_else():
     table = rows((5, 100, 102, (101, 103, 99, 99)), (-5, 104, 106, (103, 105, 99, 99)))
     whole = trade(table)
-    milli = backtest(table, CLOSING, settings_of(), bar="10s", size_unit=0.001)
+    milli = backtest(table, CLOSING, *settings_of(), bar="10s", size_unit=0.001)
     for key in ("gross_pnl", "net_pnl", "costs"):
         assert getattr(milli.summary, key) == pytest.approx(getattr(whole.summary, key) / 1000)
     assert milli.fills["commission"].sum() == pytest.approx(whole.fills["commission"].sum() / 1000)

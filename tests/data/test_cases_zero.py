@@ -126,7 +126,7 @@ def test_dollar_bars_are_of_money_that_changes_hands(rows, prepared):
 
 def test_a_commission_in_bps_is_paid_at_every_price(prepared):
     _, samples = prepared
-    choice = ["backtest.fee_per_unit=0", "backtest.fee_bps=20", "backtest.edge_multiple=0"]
+    choice = ["backtest.fee_per_unit=0", "backtest.fee_bps=20", "strategy.edge_multiple=0"]
     config, made = samples(*choice)
     # Forecasts without error, so that there are trades at all prices.
     table = made.rows.filter(pl.col("mid").is_not_null())

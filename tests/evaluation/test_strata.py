@@ -141,8 +141,8 @@ def test_gains_belong_to_the_bar_that_decided(configure):
         }
     )  # fmt: skip
     closing = {("A", "d"): {"bid": bid[3], "ask": ask[3], "bid_sz": 5, "ask_sz": 5, "time": 41 * SECOND}}
-    config = configure("backtest.max_position=1", "backtest.fee_per_unit=0").backtest
-    result = backtest(day, closing, config, bar="10s", size_unit=1.0)
+    config = configure("strategy.max_position=1", "backtest.fee_per_unit=0")
+    result = backtest(day, closing, config.backtest, config.strategy, bar="10s", size_unit=1.0)
     # Half the spread to get in, then +1, +2, -1; half the spread to get out is of the last bar.
     assert result.decided["net"].to_list() == [0.0, 2.0, -1.0, -1.0]
     assert result.decided["net"].sum() == result.summary.net_pnl

@@ -8,12 +8,14 @@ from ofiml.backtest.summary import Costs, PathSpread, PathSummary, Summary
 from ofiml.backtest.taker import BacktestResult, backtest
 from ofiml.config import Backtest
 from ofiml.metrics.estimates import Spread
+from ofiml.strategy.rules.threshold import ThresholdStrategy
 
 
 def backtest_paths(
     rows: pl.DataFrame,
     closing: dict[tuple[str, str], dict[str, int]],
     config: Backtest,
+    strategy: ThresholdStrategy,
     *,
     bar: str,
     size_unit: float,
@@ -23,9 +25,9 @@ def backtest_paths(
     With paths, every number of the summary is the mean over paths, and the tables have a column `path`.
     """
     if "path" not in rows.columns:
-        return backtest(rows, closing, config, bar=bar, size_unit=size_unit)
+        return backtest(rows, closing, config, strategy, bar=bar, size_unit=size_unit)
     parts = {
-        path: backtest(rows.filter(pl.col("path") == path), closing, config, bar=bar, size_unit=size_unit)
+        path: backtest(rows.filter(pl.col("path") == path), closing, config, strategy, bar=bar, size_unit=size_unit)
         for path in rows["path"].unique().sort().to_list()
     }
 

@@ -14,15 +14,17 @@ Money is in integers of 1e-9 currency units times lots (mids doubled), so net eq
 commission is rounded, to 1e-9 per fill.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from ofiml.backtest.account import FILL_SCHEMA, Account, Fill
 from ofiml.backtest.summary import Costs, Summary
-from ofiml.config import Backtest
+from ofiml.config import Backtest, Strategy
+from ofiml.errors import ConfigError
 from ofiml.metrics.sharpe import sharpe
+from ofiml.strategy.rules.threshold import ThresholdStrategy
 from ofiml.units import PRICE_SCALE
 
 
@@ -56,10 +58,26 @@ class _Session:
     beyond_shown: int
 
 
+def require_taker_rule(strategy: Strategy) -> ThresholdStrategy:
+    """Return the strategy if this trader can follow it. Raises ConfigError for any other."""
+    if isinstance(strategy, ThresholdStrategy):
+        plain = replace(
+            strategy, entry="take", sizing="fixed", lots=None, hold=None, stop_ticks=None, take_profit_ticks=None,
+            flat_before_close="0s", loss_limit=None, threshold="cost",
+        )  # fmt: skip
+        if plain == strategy:
+            return strategy
+    raise ConfigError(
+        f"backtest=taker follows strategy=threshold with marketable orders of strategy.max_position lots: leave the "
+        f"other keys of strategy={strategy.name} out, or use backtest=off."
+    )
+
+
 def backtest(
     rows: pl.DataFrame,
     closing: dict[tuple[str, str], dict[str, int]],
     config: Backtest,
+    strategy: ThresholdStrategy,
     *,
     bar: str,
     size_unit: float,
@@ -77,7 +95,7 @@ def backtest(
     decided: list[pl.DataFrame] = []
     for (symbol, session), day in rows.group_by("symbol", "session", maintain_order=True):
         key = str(symbol), str(session)
-        result = _Trader(config, size_unit, key).trade(day, closing[key])
+        result = _Trader(config, strategy, size_unit, key).trade(day, closing[key])
         sessions.append(result)
         times = [*day["bar_close"].to_list(), closing[key].get("time", day["bar_close"][-1])]
         gross, net = (np.diff(np.array([m[i] for m in result.marks], np.int64), prepend=0) for i in (0, 1))
@@ -144,6 +162,7 @@ class _Trader:
     """The trader of one session; `key` is its symbol and date."""
 
     config: Backtest
+    strategy: ThresholdStrategy
     size_unit: float
     key: tuple[str, str]
     account: Account = field(default_factory=Account)
@@ -162,8 +181,8 @@ class _Trader:
                 continue
             edge, target, reason = row["edge_ticks"], account.position, "signal"
             cost = self._estimate_cost_ticks(row["mid"], row["spread_ticks"], row["tick"])
-            if abs(edge) > self.config.edge_multiple * cost:
-                target = self.config.max_position if edge > 0 else -self.config.max_position
+            if abs(edge) > self.strategy.edge_multiple * cost:
+                target = self.strategy.max_position if edge > 0 else -self.strategy.max_position
                 expiry = row["hold_until"]
             elif account.position and expiry is not None and row["bar_close"] >= expiry:
                 target, reason = 0, "expired"

@@ -9,7 +9,7 @@ from ofiml.units import parse_duration
 
 @dataclass(slots=True)
 class Backtest(Schema):
-    """The costs and limits of the backtest.
+    """The costs and the latency of the backtest.
 
     Orders are filled one `latency` after the bar's close. They pay `fee_per_unit`, in currency, and `fee_bps` of the
     traded value, size times |price|.
@@ -19,8 +19,6 @@ class Backtest(Schema):
 
     enabled: bool
     latency: Annotated[str, a_duration]
-    max_position: Annotated[int, at_least(1)]
-    edge_multiple: Annotated[float, not_negative()]
     fee_per_unit: Annotated[float, not_negative()]
     fee_bps: Annotated[float, not_negative()]
     days_per_year: Annotated[int, at_least(1)]

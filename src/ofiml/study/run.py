@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from ofiml._typing import Float
 from ofiml.backtest.account import FILL_SCHEMA
 from ofiml.backtest.paths import backtest_paths
-from ofiml.backtest.taker import BacktestResult
+from ofiml.backtest.taker import BacktestResult, require_taker_rule
 from ofiml.config import Config
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap
@@ -164,8 +164,8 @@ def _backtest(predictions: pl.DataFrame, fitted: FittedStudy) -> BacktestResult 
     if not config.backtest.enabled or config.target.kind == "impact":
         return None
     closing = {s.key: s.closing for s in sessions}
-    size_unit = sessions[0].size_unit
-    return backtest_paths(predictions, closing, config.backtest, bar=config.bars.label, size_unit=size_unit)
+    size_unit, strategy = sessions[0].size_unit, require_taker_rule(config.strategy)
+    return backtest_paths(predictions, closing, config.backtest, strategy, bar=config.bars.label, size_unit=size_unit)
 
 
 def _collect_results(

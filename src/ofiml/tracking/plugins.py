@@ -6,13 +6,15 @@ from importlib.metadata import EntryPoint
 from ofiml.config import Config
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
+from ofiml.config.strategy import RULES
 from ofiml.data.readers import READERS
 from ofiml.features.installed import GROUP
 from ofiml.models.blend import BlendModel
 
 
 def list_plugin_versions(config: Config) -> dict[str, str]:
-    """Map the installed packages that provide the model, the reader or a feature of a study to their versions.
+    """Map the installed packages that provide the model, the reader, the strategy or a feature of a study to their
+    versions.
 
     The members of a blend count as models. Nothing is imported.
     """
@@ -20,6 +22,7 @@ def list_plugin_versions(config: Config) -> dict[str, str]:
     models, readers = KINDS.list_installed(), READERS.list_installed()
     used = [entry for model in (config.model, *members) for entry in models.get(model.name, [])]
     used += readers.get(config.dataset.name, [])
+    used += RULES.list_installed().get(config.strategy.name, []) if config.backtest.enabled else []
     used += [entry for entry in entry_points(GROUP) if _provides_feature(entry, config.features.columns)]
     return {entry.dist.name: entry.dist.version for entry in used if entry.dist is not None}
 
