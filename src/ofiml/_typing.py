@@ -21,6 +21,10 @@ Objective = Literal["auto", "l2", "quantile", "three_class"]
 Monotone = Literal["none", "ofi"]
 Calibration = Literal["none", "isotonic", "sigmoid"]
 BlendWeights = Literal["mean", "stack"]
+Entry = Literal["take", "post"]
+Sizing = Literal["fixed", "proportional", "volatility"]
+Threshold = Literal["cost", "quantile"]
+Extreme = Literal["ofi", "forecast"]
 
 # The task of a model: to predict the value of a label, or P(down), P(flat), P(up).
 TaskType = Literal["regression", "classification"]

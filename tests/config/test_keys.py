@@ -18,6 +18,7 @@ from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
+from tests.strategy.test_fit import DECISIONS
 
 INERT = {
     "threads": "results do not depend on how many work side by side",
@@ -34,6 +35,7 @@ REFUSED = {
     "bars.name": ("volume", "bars.step belongs to another choice of bars"),
     "model.name": ("ols", "belongs to another choice of model"),
     "split.name": ("cpcv", "belongs to another choice of split"),
+    "strategy.name": ("quoting", "belongs to another choice of strategy"),
 }
 
 #: What the first session's events are simulated from.
@@ -123,7 +125,7 @@ SMALL = [
     *("dataset.sessions=2", "dataset.session_length=8m", "bars.step=2s", "split.n_folds=2", "split.embargo=10s"),
     *("model=ridge", "tuning=off", "evaluation.bootstrap_samples=50", "evaluation.importance_rows=20"),
     *("evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"),
-    *("evaluation.controls=false", "evaluation.leak_check=false", "backtest.edge_multiple=0", "tracking=off"),
+    *("evaluation.controls=false", "evaluation.leak_check=false", "strategy.edge_multiple=0", "tracking=off"),
 ]
 _TREES = ("model=lgbm", "model.n_estimators=8", "model.min_child_samples=10")
 _TUNED = (*_TREES, "tuning=optuna", "tuning.trials=6", "tuning.inner_folds=2")
@@ -183,8 +185,8 @@ STUDY = {
     "evaluation.leak_check": beside("true", part="leak_check"),
     "evaluation.leak_times": beside("2", "evaluation.leak_check=true", "evaluation.leak_times=1", part="leak_check"),
     "backtest.enabled": beside("false", part="backtest"),
-    "backtest.max_position": beside("5", part="backtest.net_pnl"),
-    "backtest.edge_multiple": beside("0.5", part="backtest.net_pnl"),
+    "strategy.max_position": beside("5", part="backtest.net_pnl"),
+    "strategy.edge_multiple": beside("0.5", part="backtest.net_pnl"),
     "dataset.instruments": beside("{*: {taker: {bps: 1}}}", part="backtest.net_pnl"),
 }
 
@@ -198,7 +200,8 @@ def leaves(node, path=""):
 
 def test_every_key_of_the_default_config_stands_in_one_of_the_tables():
     raw = OmegaConf.to_container(compose([]), resolve=True)
-    tables = [*INERT, *REFUSED, *(f"dataset.{key}" for key in MARKET), *ROWS, *STUDY]
+    decisions = [f"strategy.{key}" for key in DECISIONS]
+    tables = [*INERT, *REFUSED, *(f"dataset.{key}" for key in MARKET), *ROWS, *STUDY, *decisions]
     assert sorted(tables) == sorted(leaves(raw))
 
 

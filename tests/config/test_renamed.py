@@ -10,6 +10,9 @@ from ofiml.cli.overrides import compose
 from ofiml.config import describe_unknown_key, load
 from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rename_config, rename_params
+from ofiml.errors import ConfigError
+from ofiml.reporting.files import resolve_config
+from ofiml.tracking.store import _flatten_params
 from tests.conftest import ROOT
 
 LOGGED = ROOT / "tests" / "config" / "logged"
@@ -50,7 +53,7 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
     for old, new in RENAMED.items():
         group, _, key = old.partition(".")
         assert f"  {key}:" in text
-        assert new.startswith(f"{group}.")
+        assert new.startswith(f"{group}.") or (group, new.partition(".")[0]) == ("backtest", "strategy")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
         ("evaluation.bootstrap=50", "evaluation.bootstrap has been renamed: write evaluation.bootstrap_samples"),
         ("backtest.fee_bps=5", "now belongs to the instrument: choose one, as in instrument=binance_usdm, or write"),
         ("backtest.days_per_year=365", "'dataset.instruments={*: {days_per_year: 365}}' (docs/instruments.md)"),
+        ("backtest.max_position=5", "backtest.max_position has been renamed: write strategy.max_position"),
         ("split.folds=3", "split.folds has been renamed: write split.n_folds"),
         ("model.members.lgbm.held_out=0.3", "has been renamed: write model.members.lgbm.validation_fraction"),
     ],
@@ -90,6 +94,26 @@ def test_every_moved_key_is_in_a_logged_config_and_its_example_is_valid():
         for key in new:
             keys = keys[key]
         assert keys > 0
+
+
+def test_the_strategy_of_a_logged_config_was_part_of_its_backtest():
+    raw = yaml.safe_load((LOGGED / "default.yaml").read_text())
+    assert "strategy" not in raw
+    raw["backtest"] |= {"max_position": 7, "edge_multiple": 0.5}
+    assert asdict(load(raw)) == asdict(
+        load(compose(["tracking=off", "strategy.max_position=7", "strategy.edge_multiple=0.5"]))
+    )
+    today = resolve_config(load(raw))
+    today["backtest"]["max_position"] = 3
+    with pytest.raises(ConfigError, match=r"backtest\.max_position has been renamed: write strategy\.max_position"):
+        load(today)
+
+
+def test_the_first_strategy_is_the_default_of_its_time():
+    (params,) = (rename_params(p) for p in [{"backtest.latency": "50ms", "backtest.max_position": "7"}])
+    default = _flatten_params(resolve_config(load(compose([]))))
+    ours = {key: value for key, value in default.items() if key.startswith("strategy.")}
+    assert params == ours | {"backtest.latency": "50ms", "strategy.max_position": "7"}
 
 
 def test_params_of_a_logged_run_get_todays_keys():

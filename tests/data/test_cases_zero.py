@@ -126,7 +126,7 @@ def test_dollar_bars_are_of_money_that_changes_hands(rows, prepared):
 
 def test_a_commission_in_bps_is_paid_at_every_price(prepared):
     _, samples = prepared
-    config, made = samples("backtest.edge_multiple=0", "+dataset.instruments={CLK0: {taker: {bps: 20}, quote: USD}}")
+    config, made = samples("strategy.edge_multiple=0", "+dataset.instruments={CLK0: {taker: {bps: 20}, quote: USD}}")
     # Forecasts without error, so that there are trades at all prices.
     table = made.rows.filter(pl.col("mid").is_not_null())
     table = table.with_columns(pl.col("move_ticks").fill_null(0.0).alias("edge_ticks"))

@@ -127,7 +127,6 @@ def test_measures_of_a_stratum_are_those_of_its_rows(run):
 def test_gains_belong_to_the_bar_that_decided(configure):
     """One lot bought at the first bar: its cost is the first bar's, each later move is of the bar before it."""
     from ofiml.backtest.taker import backtest
-    from ofiml.config import Instrument
 
     mids, spread = [100, 101, 103, 102], 2
     bid = [(m * 2 - spread) * 5 * 10**8 for m in mids]
@@ -142,8 +141,8 @@ def test_gains_belong_to_the_bar_that_decided(configure):
         }
     )  # fmt: skip
     closing = {("A", "d"): {"bid": bid[3], "ask": ask[3], "bid_sz": 5, "ask_sz": 5, "time": 41 * SECOND}}
-    config = configure("backtest.max_position=1").backtest
-    result = backtest(day, closing, config, {"A": Instrument(1.0, 1.0, "XNYS")}, bar="10s")
+    config = configure("strategy.max_position=1", "backtest.fee_per_unit=0")
+    result = backtest(day, closing, config.backtest, config.strategy, bar="10s", size_unit=1.0)
     # Half the spread to get in, then +1, +2, -1; half the spread to get out is of the last bar.
     assert result.decided["net"].to_list() == [0.0, 2.0, -1.0, -1.0]
     assert result.decided["net"].sum() == result.summary.net_pnl

@@ -59,14 +59,14 @@ CASES = [
     Case("mlofi", ("ofi=mlofi", "horizon=10s", "target=forecast"), levels=LEVELS),
     Case(
         "many_fills",
-        ("ofi=best_level", "horizon=10s", "target=forecast", "backtest.edge_multiple=0.1"),
+        ("ofi=best_level", "horizon=10s", "target=forecast", "strategy.edge_multiple=0.1"),
         levels=1,
         edge_multiple=0.1,
     ),
     # Labels that overlap, that end between two bars, and that the execution leg (latency) carries over one more bar.
     Case(
         "overlap",
-        ("ofi=mlofi", "horizon.length=25s", "target=forecast", "backtest.latency=6s", "backtest.edge_multiple=0.1"),
+        ("ofi=mlofi", "horizon.length=25s", "target=forecast", "backtest.latency=6s", "strategy.edge_multiple=0.1"),
         levels=LEVELS,
         horizon=25 * SECOND,
         latency=6 * SECOND,
@@ -75,7 +75,7 @@ CASES = [
     # No event of the day falls on a bar's edge. On a clock of 50 ms many do, and on the moment of a fill.
     Case(
         "edges",
-        ("ofi=mlofi", "horizon=10s", "target=forecast", "backtest.edge_multiple=0.1"),
+        ("ofi=mlofi", "horizon=10s", "target=forecast", "strategy.edge_multiple=0.1"),
         levels=LEVELS,
         edge_multiple=0.1,
         clock=DELAY,

@@ -23,7 +23,7 @@ BAR = ["symbol", "session", "bar_close"]
 
 @pytest.fixture(scope="module")
 def paths(run):
-    return run(*QUICK, "split=cpcv", "split.n_groups=4", "backtest.edge_multiple=0.5")
+    return run(*QUICK, "split=cpcv", "split.n_groups=4", "strategy.edge_multiple=0.5")
 
 
 def test_each_path_is_a_whole_history(paths):

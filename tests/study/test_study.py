@@ -171,7 +171,7 @@ def test_one_blas_thread_while_models_fit(run, monkeypatch):
 def test_bars_without_a_label_are_traded_and_not_judged(run):
     """Whether a bar will have a label is not known when it is traded; and a signal expires in the last horizon too."""
     study = run(
-        "debug=tiny", "model=lgbm", "tuning=off", "horizon=300s", "backtest.edge_multiple=0.0", "split.n_folds=1"
+        "debug=tiny", "model=lgbm", "tuning=off", "horizon=300s", "strategy.edge_multiple=0.0", "split.n_folds=1"
     )
     last = study.predictions["bar_close"].max()
     decided = study.fills.filter(pl.col("reason") != "close")["decided"].to_physical()

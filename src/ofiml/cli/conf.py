@@ -39,10 +39,12 @@ def is_group(name: str, conf_folders: Iterable[Path] = (CONF,)) -> bool:
 
 
 def list_choices(group: str, conf_folders: Iterable[Path] = (CONF,)) -> list[str]:
-    """List the choices of a config group in all folders and installed packages, numbers in ascending order."""
-    names = {path.stem for folder in conf_folders for path in (folder / group).glob("*.yaml")} | set(
-        list_installed_choices(group)
-    )
+    """List the choices of a config group in all folders and installed packages, numbers in ascending order.
+
+    A file whose name starts with _ is what its group's choices share, and no choice.
+    """
+    files = {path.stem for folder in conf_folders for path in (folder / group).glob("*.yaml")}
+    names = {name for name in files if not name.startswith("_")} | set(list_installed_choices(group))
     return sorted(names, key=lambda name: (int("".join(re.findall(r"^\d+", name)) or 0), name))
 
 

@@ -6,9 +6,10 @@ from hydra.core.config_store import ConfigStore
 
 from ofiml.config.model import KINDS
 from ofiml.config.registry import Registry
+from ofiml.config.strategy import RULES
 from ofiml.data.readers import READERS
 
-_REGISTRIES: dict[str, Registry[Any]] = {"dataset": READERS, "model": KINDS}
+_REGISTRIES: dict[str, Registry[Any]] = {"dataset": READERS, "model": KINDS, "strategy": RULES}
 
 
 def list_installed_choices(group: str) -> list[str]:

@@ -2,8 +2,8 @@
 
 `load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
 `ConfigError`. Everything below `cli` receives these classes. A name in a config selects a class in `SCHEMAS`. Nothing
-in a config is ever imported or called, because logged configs come from strangers. Each model and reader has its own
-schema; installed packages declare more (`config.registry`).
+in a config is ever imported or called, because logged configs come from strangers. Each model, reader and
+strategy has its own schema; installed packages declare more (`config.registry`).
 """
 
 from ofiml.config.backtest import Backtest
@@ -19,6 +19,7 @@ from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
 from ofiml.config.paths import describe_missing_path, files
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.config.split import Combinatorial, Split, WalkForward
+from ofiml.config.strategy import RULES, STRATEGIES, Rule, Strategy
 from ofiml.config.target import Horizon, Target
 from ofiml.config.tracking import Tracking
 from ofiml.config.tuning import Tuning
@@ -27,7 +28,9 @@ __all__ = [
     "DATASETS",
     "MODELS",
     "PARTS",
+    "RULES",
     "SCHEMAS",
+    "STRATEGIES",
     "ActivityBars",
     "Backtest",
     "Combinatorial",
@@ -45,8 +48,10 @@ __all__ = [
     "Policy",
     "Range",
     "RidgeOfi",
+    "Rule",
     "Schema",
     "Split",
+    "Strategy",
     "SyntheticDataset",
     "Target",
     "TimeBars",

@@ -17,8 +17,6 @@ class Backtest(Schema):
 
     enabled: bool
     latency: Annotated[str, a_duration]
-    max_position: Annotated[int, at_least(1)]
-    edge_multiple: Annotated[float, not_negative()]
 
     @property
     def latency_ns(self) -> int:

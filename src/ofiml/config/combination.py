@@ -7,8 +7,10 @@ from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.model import MODELS, Model
 from ofiml.config.ofi import Ofi
+from ofiml.config.strategy import Strategy, list_strategies
 from ofiml.config.target import Horizon, Target
 from ofiml.config.tuning import Tuning
+from ofiml.errors import ConfigError
 
 
 def check_model(model: Model, target: Target) -> None:
@@ -77,6 +79,28 @@ def check_forecast(target: Target, horizon: Horizon, bars: TimeBars | ActivityBa
     require(
         target.look_back is None or target.look_back_ns >= step,
         f"target.look_back={target.look_back} is shorter than bars.step={bars.label}: lengthen it.",
+    )
+
+
+def check_strategy(strategy: Strategy, target: Target, bars: TimeBars | ActivityBars, backtest: Backtest) -> None:
+    """Check that the strategy trades on the target's forecasts, and that a position is held for a bar or more."""
+    if not backtest.enabled:
+        return
+    others = ", ".join(list_strategies(target.task))
+    if strategy.forbids(target.task):
+        reads, is_, use = (
+            ("the probabilities of a direction", "a return", "target=direction")
+            if target.task == "regression"
+            else ("forecasts of a return", "a direction", "target=forecast")
+        )
+        raise ConfigError(
+            f"strategy={strategy.name} reads {reads}, but the target is {is_}: use {use}, or another strategy "
+            f"({others})."
+        )
+    require(
+        strategy.hold_ns is None or isinstance(bars, ActivityBars) or strategy.hold_ns >= bars.step_ns,
+        f"strategy.hold={strategy.hold} is shorter than bars.step={bars.label}, and positions end at a bar's close: "
+        "lengthen it, or shorten the bars.",
     )
 
 

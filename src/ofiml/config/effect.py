@@ -19,6 +19,7 @@ def explain_unused_keys(config: Config) -> dict[str, str]:
     """Map each key, or group of keys, without effect to the reason and the remedy, as the end of a sentence."""
     return {
         **{f"model.{key}": reason for key, reason in config.model.explain_unused_keys().items()},
+        **{f"strategy.{key}": reason for key, reason in config.strategy.explain_unused_keys().items()},
         **dict(_list_unused_target_keys(config)),
         **dict(_list_unused_tuning_keys(config.tuning)),
         **dict(_list_unused_flow_keys(config.ofi, config.features)),
@@ -31,6 +32,7 @@ def _list_unused_target_keys(config: Config) -> Iterator[tuple[str, str]]:
     if config.target.kind == "forecast":
         yield from () if config.backtest.enabled else _list_unused_backtest_keys()
         return
+    yield "strategy", "target=impact forecasts nothing to trade on; leave it out, or use target=forecast"
     remedy = f"bars.step={config.horizon.length}" if config.bars.step_ns is not None else "bars.size"
     yield "horizon", f"target=impact explains the bar itself; set its length with {remedy}, or use target=forecast"
     yield "evaluation.decay", "target=impact has no horizon; leave it out"
@@ -42,6 +44,7 @@ def _list_unused_backtest_keys() -> Iterator[tuple[str, str]]:
     for f in fields(Backtest):
         if f.name not in ("enabled", "latency"):  # the latency is part of the labels' intervals
             yield f"backtest.{f.name}", "backtest=off; leave it out, or use backtest=taker"
+    yield "strategy", "backtest=off; leave it out, or use backtest=taker"
 
 
 def _list_unused_tuning_keys(tuning: Tuning) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@ from typing import Any
 
 #: The current name of each earlier key. Keys of `model` are also keys of the members of a blend.
 RENAMED = {
+    "backtest.edge_multiple": "strategy.edge_multiple",
+    "backtest.max_position": "strategy.max_position",
     "evaluation.bootstrap": "evaluation.bootstrap_samples",
     "evaluation.level": "evaluation.confidence_level",
     "evaluation.block": "evaluation.block_length",
@@ -22,6 +24,21 @@ MOVED_TO_INSTRUMENT = {
     "backtest.fee_per_unit": (("taker", "per_unit"), "{taker: {per_unit: 0.005}}"),
     "backtest.fee_bps": (("taker", "bps"), "{taker: {bps: 5}}"),
     "backtest.days_per_year": (("days_per_year",), "{days_per_year: 365}"),
+#: The strategy of every run from the time when its keys were in the group `backtest`.
+_FIRST_STRATEGY: dict[str, Any] = {
+    "name": "threshold",
+    "entry": "take",
+    "sizing": "fixed",
+    "lots": None,
+    "max_position": 100,
+    "hold": None,
+    "stop_ticks": None,
+    "take_profit_ticks": None,
+    "flat_before_close": "0s",
+    "loss_limit": None,
+    "threshold": "cost",
+    "edge_multiple": 1.0,
+    "quantile": 0.9,
 }
 
 
@@ -37,10 +54,13 @@ def current_key(path: str) -> str | None:
 def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a logged config with current keys.
 
-    A triple barrier, once a direction with a stop, is now a form. The fees of the backtest, once the same for every
-    symbol, are now those of an instrument that matches every symbol.
+    A triple barrier, once a direction with a stop, is now a form, and the strategy, once part of the backtest, is a
+    group. The fees of the backtest, once the same for every symbol, are now those of an instrument that matches every
+    symbol.
     """
     renamed = {group: _rename_group(str(group), node) for group, node in raw.items()}
+    if isinstance(renamed.get("backtest"), dict) and "strategy" not in renamed:
+        renamed |= _separate_strategy(renamed["backtest"])
     model = renamed.get("model")
     if isinstance(model, dict) and isinstance(model.get("members"), dict):
         members = {name: _rename_group("model", node) for name, node in model["members"].items()}
@@ -73,15 +93,32 @@ def _move_fees(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rename_group(group: str, node: Any) -> Any:
+    """Rename the keys of a group that stay in it, unless the group has both names."""
     if not isinstance(node, dict):
         return node
-    new = {key: (RENAMED.get(f"{group}.{key}") or "").removeprefix(f"{group}.") for key in node}
-    return {new[key] if new[key] and new[key] not in node else key: value for key, value in node.items()}
+    new = {}
+    for key in node:
+        new_group, _, name = RENAMED.get(f"{group}.{key}", f"{group}.{key}").partition(".")
+        new[key] = name if new_group == group and name not in node else key
+    return {new[key]: value for key, value in node.items()}
+
+
+def _separate_strategy(backtest: dict[str, Any]) -> dict[str, Any]:
+    """Separate the strategy from the backtest of a config without a strategy."""
+    moved = {key: RENAMED[f"backtest.{key}"].removeprefix("strategy.") for key in backtest if _is_of_strategy(key)}
+    strategy = _FIRST_STRATEGY | {name: backtest[key] for key, name in moved.items()}
+    return {"strategy": strategy, "backtest": {key: value for key, value in backtest.items() if key not in moved}}
+
+
+def _is_of_strategy(key: str) -> bool:
+    return RENAMED.get(f"backtest.{key}", "").startswith("strategy.")
 
 
 def rename_params(params: Mapping[str, str]) -> dict[str, str]:
     """Return the flat params of a logged run with current keys."""
     renamed = {current_key(key) or key: value for key, value in params.items()}
+    if "backtest.latency" in renamed and "strategy.name" not in renamed:
+        renamed = {f"strategy.{key}": str(value) for key, value in _FIRST_STRATEGY.items()} | renamed
     if renamed.get("target.form") == "direction" and renamed.get("target.stop", "None") != "None":
         renamed["target.form"] = "triple_barrier"
     return renamed

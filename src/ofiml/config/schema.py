@@ -14,6 +14,7 @@ from ofiml.config.features import Features
 from ofiml.config.model import MODELS, Model
 from ofiml.config.ofi import DecayOfi, Ofi, RidgeOfi
 from ofiml.config.split import Combinatorial, Split, WalkForward
+from ofiml.config.strategy import STRATEGIES, Strategy
 from ofiml.config.target import Horizon, Target
 from ofiml.config.tracking import Tracking
 from ofiml.config.tuning import Tuning
@@ -38,6 +39,7 @@ SCHEMAS: dict[str, type | Mapping[str, type]] = {
     "model": MODELS,
     "tuning": Tuning,
     "evaluation": Evaluation,
+    "strategy": STRATEGIES,
     "backtest": Backtest,
     "tracking": Tracking,
 }
@@ -64,6 +66,7 @@ class Config(Schema):
     model: Model
     tuning: Tuning
     evaluation: Evaluation
+    strategy: Strategy
     backtest: Backtest
     tracking: Tracking = field(repr=False)  # its uri may hold a password
 
@@ -74,5 +77,6 @@ class Config(Schema):
         combination.check_block(self.evaluation, self.target, self.horizon, self.bars)
         if self.target.kind == "forecast":
             combination.check_forecast(self.target, self.horizon, self.bars, self.backtest)
+            combination.check_strategy(self.strategy, self.target, self.bars, self.backtest)
         else:
             combination.check_impact(self.horizon, self.ofi, self.features)

@@ -13,7 +13,7 @@ from ofiml._typing import Float
 from ofiml.backtest.account import FILL_SCHEMA
 from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instruments
 from ofiml.backtest.paths import backtest_paths
-from ofiml.backtest.taker import BacktestResult
+from ofiml.backtest.taker import BacktestResult, require_taker_rule
 from ofiml.config import Config
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap

@@ -7,14 +7,17 @@ from ofiml.config import Features
 from ofiml.config import Model as ModelConfig
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
+from ofiml.config.strategy import RULES
 from ofiml.data.readers import READERS
 from ofiml.features.installed import GROUP
 from ofiml.models.blend import BlendModel
 
 
-def list_plugin_versions(model: ModelConfig, reader: str, features: Features) -> dict[str, str]:
-    """Map the installed packages that provide the model, the `reader` (a dataset's name) or a feature of a study to
-    their versions.
+def list_plugin_versions(
+    model: ModelConfig, reader: str, features: Features, strategy: str | None = None
+) -> dict[str, str]:
+    """Map the installed packages that provide the model, the `reader` (a dataset's name), the `strategy` (None without
+    a backtest) or a feature of a study to their versions.
 
     The members of a blend count as models. Nothing is imported.
     """
@@ -22,6 +25,7 @@ def list_plugin_versions(model: ModelConfig, reader: str, features: Features) ->
     models, readers = KINDS.list_installed(), READERS.list_installed()
     used = [entry for one in (model, *members) for entry in models.get(one.name, [])]
     used += readers.get(reader, [])
+    used += RULES.list_installed().get(strategy, []) if strategy is not None else []
     used += [entry for entry in entry_points(GROUP) if _provides_feature(entry, features.columns)]
     return {entry.dist.name: entry.dist.version for entry in used if entry.dist is not None}
 

@@ -1,0 +1,101 @@
+"""What a rule sees: the bars of one symbol with their forecasts, as known at each bar's close."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from ofiml._typing import Bool, Float, Int64
+from ofiml.errors import ConfigError
+from ofiml.ofi.columns import FlowColumn
+from ofiml.units import PRICE_SCALE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: `fee(mid, tick)` gives the taker's fee of a lot in ticks, (n,), of mids (n,) in ticks, for a tick in 1e-9 units.
+FeeTicks = Callable[[Float, int], Float]
+
+_AT_CLOSE = ("bar_open", "bar_close", "mid", "spread_ticks", "n_events", "trailing_volatility")
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastBars:
+    """The bars of one symbol in time order, (n,) each, NaN where not known. Nothing in them is known after `bar_close`.
+
+    `bid` and `ask` are the best prices in 1e-9 units, valid where `has_bid` and `has_ask`; `mid`, `spread` and
+    `volatility` (the trailing one, from bar to bar) are in ticks. `edge` is the forecast move in ticks. `p_up` and
+    `p_down` are the probabilities of a direction, NaN for a return. `ofi` is the bar's flow at the best level, in lots.
+    `fee` is the taker's fee of a lot in ticks. `table` has the features and the flow.
+    """
+
+    tick: int
+    bar_close: Int64
+    bid: Int64
+    ask: Int64
+    has_bid: Bool
+    has_ask: Bool
+    mid: Float
+    spread: Float
+    edge: Float
+    p_up: Float
+    p_down: Float
+    ofi: Float
+    volatility: Float
+    fee: Float
+    table: "pl.DataFrame"
+
+    def __len__(self) -> int:
+        return len(self.bar_close)
+
+    @classmethod
+    def of(cls, rows: "pl.DataFrame", features: list[str], fee: FeeTicks) -> Self:
+        """Select the bars of one symbol from its rows in time order. `features` are the columns of the models.
+
+        A column of the label, of the execution or of another horizon is never in `table`: it is known later.
+        """
+        import polars as pl  # heavy, and every config check imports this module
+
+        def read(name: str) -> Float:
+            missing = np.full(rows.height, np.nan)
+            return rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() if name in rows.columns else missing
+
+        tick = int(rows["tick"][0]) if rows.height else 1
+        mid = read("mid")
+        known = [c for c in rows.columns if c in features or c in _AT_CLOSE or FlowColumn.parse(c) is not None]
+        return cls(
+            tick=tick,
+            bar_close=rows["bar_close"].cast(pl.Int64).to_numpy(),
+            bid=rows["bid"].fill_null(0).to_numpy(),
+            ask=rows["ask"].fill_null(0).to_numpy(),
+            has_bid=rows["bid"].is_not_null().to_numpy(),
+            has_ask=rows["ask"].is_not_null().to_numpy(),
+            mid=mid,
+            spread=read("spread_ticks"),
+            edge=read("edge_ticks"),
+            p_up=read("p_up"),
+            p_down=read("p_down"),
+            ofi=read("ofi_00"),
+            volatility=read("trailing_volatility"),
+            fee=fee(mid, tick),
+            table=rows.select(known),
+        )
+
+    def read_column(self, name: str) -> Float:
+        """Read a feature or a column of flow, (n,). Raises ConfigError for a column that the study does not have."""
+        if name not in self.table.columns:
+            raise ConfigError(f"The strategy reads {name}, which the study does not have: add it to features.columns.")
+        import polars as pl
+
+        return self.table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def measure_linear_fee(per_unit: float, bps: float) -> FeeTicks:
+    """Return the fee of `per_unit` currency a unit and `bps` of the traded value, size times |price|."""
+
+    def measure(mid: Float, tick: int) -> Float:
+        fee: Float = (per_unit * PRICE_SCALE + bps * 1e-4 * (np.abs(mid) * tick)) / tick
+        return fee
+
+    return measure
