@@ -23,6 +23,8 @@ Calibration = Literal["none", "isotonic", "sigmoid"]
 BlendWeights = Literal["mean", "stack"]
 Entry = Literal["take", "post"]
 Sizing = Literal["fixed", "proportional", "volatility"]
+QueueName = Literal["auto", "exact", "proportional", "power", "pessimistic"]
+Remainder = Literal["cancel", "rest"]
 Threshold = Literal["cost", "quantile"]
 Extreme = Literal["ofi", "forecast"]
 

@@ -1,6 +1,6 @@
-"""The backtest: it trades the forecasts of a study and accounts for fills, costs and P&L.
+"""The backtest: it sends the orders of a strategy to the recorded book, and accounts for fills, costs and profit.
 
-`taker` crosses the spread one latency after each decision, `paths` trades every path of a combinatorial split,
-`instruments` assigns its instrument to each symbol, `money` computes values and fees in exact integers, `account` adds
-them up, and `summary` has the results: P&L, costs, Sharpe ratio and drawdown.
+`simulate` trades a session for several `scenarios` at once (`kernel`, `desk`, `trader`, `matching`, `queue`,
+`ladder`), `trading` one session of a study. `ledger` books fills in exact integers of the `money` of an instrument
+(`instruments`), and `result` sums the sessions up (`summary`).
 """

@@ -15,7 +15,7 @@ class Concentration:
     their shares of it; a share is NaN unless the net profit is above 0.
     """
 
-    best_trades: int
+    best_trades: float
     best_trades_share: float
     net_without_best_trades: float
     best_day: str

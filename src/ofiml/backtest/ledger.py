@@ -123,7 +123,7 @@ def keep_ledger(
     charges = sum((cumulate(amounts[kind]) for kind in ("commission", "financing")), np.zeros(len(times), object))
     gross = at_mark - cumulate(worth["decided"])
     net = at_mark - cumulate(worth["price"]) - charges
-    sums = {kind: int(sum(each)) for kind, each in amounts.items()}
+    sums = {kind: int(sum(amounts[kind])) for kind in KINDS}
     totals = Totals(
         gross=int(gross[-1]) if len(gross) else 0,
         traded_value=int(sum(abs(each) for each in worth["price"])),
@@ -136,22 +136,19 @@ def keep_ledger(
 
 
 def charge_commissions(fills: pl.DataFrame, money: Money) -> Amounts:
-    """Charge the commission of each fill. An order pays at least the ticket's minimum, added to its last fill."""
-    lots, price, maker = fills["lots"].to_numpy(), fills["price"].to_numpy(), fills["maker"].to_numpy()
-    each = money.charge_fees(np.abs(lots), price, maker)
-    for is_maker in (False, True):
-        minimum = money.find_minimum(maker=is_maker)
-        if not minimum:
-            continue
-        rows = np.flatnonzero(maker == is_maker)
-        paid: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for row, order in zip(rows, fills["order"].to_numpy()[rows], strict=True):
-            paid[int(order)] = paid.get(int(order), 0) + each[row]
-            last[int(order)] = int(row)
-        for order, row in last.items():
-            each[row] += max(0, minimum - paid[order])
-    return each
+    """Charge the commission of each fill. What an order pays up to the minimum of its ticket is added to its last fill,
+    of makers and takers apart.
+    """
+    rows = zip(*(fills[c].to_list() for c in ("order", "maker", "lots", "price")), strict=True)
+    charged = np.zeros(fills.height, object)
+    tickets: dict[tuple[int, bool], list[int]] = {}
+    for row, (order, maker, lots, price) in enumerate(rows):
+        charged[row] = money.fee(lots, price, maker=maker)
+        tickets.setdefault((order, maker), []).append(row)
+    for (_, maker), ticket in tickets.items():
+        paid = sum(charged[ticket])
+        charged[ticket[-1]] += money.charge_order(paid, maker=maker) - paid
+    return charged
 
 
 def _charge_financing(

@@ -17,7 +17,7 @@ class Markout:
     """
 
     horizon: str
-    lots: int
+    lots: float
     taker: float
     maker: float
 

@@ -5,10 +5,16 @@ import polars as pl
 
 from ofiml._typing import Float
 from ofiml.backtest.ledger import Totals
-from ofiml.backtest.money import to_currency
+from ofiml.backtest.money import MONEY_SCALE
 from ofiml.backtest.summary import CostPoint, Costs, OrderCounts, TradeStatistics, Variant
 from ofiml.metrics.sharpe import sharpe
 from ofiml.units import SECOND
+
+
+def to_currency(amount: int) -> float:
+    """Convert integer money to currency."""
+    return amount / MONEY_SCALE
+
 
 _FACTORS = (0.0, 0.5, 1.0, 1.5, 2.0)
 _MIN_DAYS = 5  # for a Sharpe ratio of days

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml._typing import Int64
 from ofiml.config import Fees, Instrument
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
@@ -69,6 +73,16 @@ class Money:
         """
         value = self.value(lots, price)
         return value if self.inverse else -value
+
+    def worth(self, lots: Int64, price2: Int64) -> NDArray[np.object_]:
+        """Return what lots (n,) gain or lose of a position's profit at prices (n,), which are doubled integers of 1e-9.
+
+        Its difference between two prices is the profit of holding the lots: the negative of `flow`, as Python integers.
+        """
+        pairs = zip(lots.tolist(), price2.tolist(), strict=True)
+        out = np.empty(len(lots), object)
+        out[:] = [-self.flow(many, Fraction(doubled, 2)) for many, doubled in pairs]
+        return out
 
     def gain(self, lots: int, entry: Price, exit: Price) -> int:
         """Return the profit of lots (negative: short) from one price to another, before costs."""

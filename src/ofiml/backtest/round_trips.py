@@ -6,8 +6,8 @@ The last position of a session is closed, so every lot belongs to one round trip
 import numpy as np
 import polars as pl
 
-from ofiml.backtest.ledger import Ledger
-from ofiml.backtest.money import Money
+from ofiml.backtest.ledger import KINDS, Ledger
+from ofiml.backtest.money import MONEY_SCALE, Money
 
 ROUND_TRIP_SCHEMA: dict[str, pl.DataType] = {
     "opened": pl.Datetime("ns", "UTC"),
@@ -34,7 +34,7 @@ def list_round_trips(ledger: Ledger, money: Money) -> pl.DataFrame:
     trip = _Trip()
     decided, price = fills["mid2_decided"].to_list(), fills["price"].to_list()
     costs = np.zeros(fills.height, object)
-    for kind in ("latency", "waiting", "spread", "depth", "commission", "financing"):
+    for kind in KINDS:
         costs = costs + ledger.amounts[kind]
     before = 0
     for row, (at, lots) in enumerate(zip(fills["filled"].to_list(), fills["lots"].to_list(), strict=True)):
@@ -78,5 +78,5 @@ class _Trip:
         entry, leave = self.entered / self.lots, self.exited / self.lots
         value = abs(int(money.worth(np.array([self.lots]), np.array([2 * round(entry)]))[0]))
         side = "long" if self.side > 0 else "short"
-        amounts = (money.to_currency(each) for each in (gross, gross - self.costs, value))
+        amounts = (each / MONEY_SCALE for each in (gross, gross - self.costs, value))
         return (self.opened, at, side, self.lots, entry / 1e9, leave / 1e9, *amounts)

@@ -43,8 +43,8 @@ def _list_unused_target_keys(config: Config) -> Iterator[tuple[str, str]]:
 def _list_unused_backtest_keys() -> Iterator[tuple[str, str]]:
     for f in fields(Backtest):
         if f.name not in ("enabled", "latency"):  # the latency is part of the labels' intervals
-            yield f"backtest.{f.name}", "backtest=off; leave it out, or use backtest=taker"
-    yield "strategy", "backtest=off; leave it out, or use backtest=taker"
+            yield f"backtest.{f.name}", "backtest=off; leave it out, or use backtest=book"
+    yield "strategy", "backtest=off; leave it out, or use backtest=book"
 
 
 def _list_unused_tuning_keys(tuning: Tuning) -> Iterator[tuple[str, str]]:

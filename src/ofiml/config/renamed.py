@@ -24,6 +24,8 @@ MOVED_TO_INSTRUMENT = {
     "backtest.fee_per_unit": (("taker", "per_unit"), "{taker: {per_unit: 0.005}}"),
     "backtest.fee_bps": (("taker", "bps"), "{taker: {bps: 5}}"),
     "backtest.days_per_year": (("days_per_year",), "{days_per_year: 365}"),
+}
+
 #: The strategy of every run from the time when its keys were in the group `backtest`.
 _FIRST_STRATEGY: dict[str, Any] = {
     "name": "threshold",
