@@ -42,7 +42,7 @@ class Desk(NamedTuple):
 
 def price_in_ticks(scene: Any, index: int) -> float:
     """Return the price of an index in ticks."""
-    return float(scene.base + index)
+    return float(scene.base_ticks + index)
 
 
 def value_lot(scene: Any, price: float) -> float:

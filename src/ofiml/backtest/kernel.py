@@ -107,7 +107,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                         if ladder[2 + k, p] > 0:
                             change_level(desk, k, p, abs(old), new, tape.order_time[e])
                         ladder[k, p] = new
-                        shown[k] += (new > 0) - (old > 0)
+                        shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
                     elif kind[e] == TRADE:
                         if trades and (
                             (side[e] <= 0 and p <= scene.best_bid) or (side[e] >= 0 and p >= scene.best_ask)
@@ -137,7 +137,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                 for e in range(first[m], first[m + 1]):
                     if kind[e] == LEVEL:
                         p, k = price[e], 0 if side[e] > 0 else 1
-                        shown[k] += (size[e] > 0) - (ladder[k, p] > 0)
+                        shown[k] += (1 if size[e] > 0 else 0) - (1 if ladder[k, p] > 0 else 0)
                         ladder[k, p] = size[e]
                     elif kind[e] == HIDE:
                         p, k = price[e], 0 if side[e] > 0 else 1
@@ -165,8 +165,8 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             continue
         if step_traders(desk, now):
             continue
-        if scene.flat == 0 and now >= scene.flat_from:
-            scene.flat = 1
+        if scene.is_flat == 0 and now >= scene.flat_from:
+            scene.is_flat = 1
             for s in range(traders):
                 start_closing(desk, s, now)
             gather_bounds(desk)
@@ -206,7 +206,7 @@ def find_next_time(desk: Desk, plan: Plan, d: int) -> int:
         time = min(time, desk.traders[s].wake)
     if d < len(plan.time):
         time = min(time, plan.time[d])
-    if scene.flat == 0:
+    if scene.is_flat == 0:
         time = min(time, scene.flat_from)
     return time
 

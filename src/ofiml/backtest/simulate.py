@@ -196,10 +196,10 @@ def make_desk(
     count = len(scenarios)
     scene = np.zeros(1, SCENE)
     given = {
-        "base": tape.base,
+        "base_ticks": tape.base,
         "span": tape.span,
-        "stop": limits.stop,
-        "take": limits.take,
+        "stop_ticks": limits.stop,
+        "take_ticks": limits.take,
         "post": limits.post,
         "rest": rules.rest,
         "flat_from": limits.flat_from,

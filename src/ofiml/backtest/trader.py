@@ -119,10 +119,10 @@ def set_bounds(desk: Desk, s: int) -> None:
     sign = 1 if trader.known > 0 else -1
     worse, better = -math.inf, math.inf  # of the closing price times sign
     if not leaving:
-        if scene.stop > 0:
-            worse = trader.entry * sign - scene.stop
-        if scene.take > 0:
-            better = trader.entry * sign + scene.take
+        if scene.stop_ticks > 0:
+            worse = trader.entry * sign - scene.stop_ticks
+        if scene.take_ticks > 0:
+            better = trader.entry * sign + scene.take_ticks
     if trader.stopped == 0 and trader.loss < math.inf:
         worse = max(worse, find_loss_price(scene, trader) * sign)
     if sign > 0:
@@ -148,10 +148,10 @@ def find_loss_price(scene: Any, trader: Any) -> float:
     sign = 1.0 if trader.known > 0 else -1.0
     value = (trader.costs - trader.cash - trader.loss) / trader.known  # of a lot at that price
     if scene.contract == 0:
-        return value / scene.factor - scene.base + sign
+        return value / scene.factor - scene.base_ticks + sign
     if value >= 0:  # no price of an inverse contract has such a value: all are below it
         return math.inf
-    return -scene.factor / value - scene.base + sign
+    return -scene.factor / value - scene.base_ticks + sign
 
 
 def watch_market(desk: Desk, s: int, now: int) -> None:
@@ -165,9 +165,9 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
     if trader.leave == NOT_LEAVING and trader.known != 0 and quote >= 0:
         sign = 1 if trader.known > 0 else -1
         gain = (quote - trader.entry) * sign
-        if scene.stop > 0 and gain <= -scene.stop + 1e-9:
+        if scene.stop_ticks > 0 and gain <= -scene.stop_ticks + 1e-9:
             trader.leave = STOP
-        elif scene.take > 0 and gain >= scene.take - 1e-9:
+        elif scene.take_ticks > 0 and gain >= scene.take_ticks - 1e-9:
             trader.leave = TAKE_PROFIT
     if trader.leave == NOT_LEAVING and trader.known != 0:
         if trader.stopped != 0:
