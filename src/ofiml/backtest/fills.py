@@ -34,6 +34,7 @@ def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
             "maker": fills["maker"] != 0,
             "reason": pl.Series([Reason(code).name.lower() for code in of_order["reason"].tolist()], dtype=pl.String),
             "beyond_shown": fills["beyond_shown"],
+            "tick": pl.Series(np.full(len(fills), tape.tick)),
         }
     )
 

@@ -151,9 +151,7 @@ def charge_commissions(fills: pl.DataFrame, money: Money) -> Amounts:
     return charged
 
 
-def _charge_financing(
-    position: Int64, price: Int64, filled: Int64, times: Int64, money: Money, rate: float
-) -> Amounts:
+def _charge_financing(position: Int64, price: Int64, filled: Int64, times: Int64, money: Money, rate: float) -> Amounts:
     """Charge each fill for the time that the position before it was held; the last position is flat at the close."""
     charges = np.zeros(len(position), object)
     if rate == 0 or len(position) < 2:

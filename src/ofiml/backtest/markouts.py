@@ -51,8 +51,8 @@ def average_markouts(fills: pl.DataFrame, horizon: str, column: str) -> Markout:
 
     def average(maker: bool) -> float:
         part = known.filter(pl.col("maker") == maker)
-        lots = part["weight"].sum()
-        return float((part[column] * part["weight"]).sum() / lots) if lots else float("nan")
+        lots = int(part["weight"].sum())
+        return float((part[column] * part["weight"]).sum()) / lots if lots else float("nan")
 
     return Markout(horizon, int(known["weight"].sum()), average(False), average(True))
 

@@ -42,12 +42,12 @@ def count_orders(orders: pl.DataFrame, beyond_shown: int) -> OrderCounts:
     """Count orders by status (`status`, `posted`, `lots`, `filled`), and the lots that were not filled."""
     status = orders["status"].to_list()
     posted, marketable = orders.filter(pl.col("posted")), orders.filter(~pl.col("posted"))
-    offered = posted["lots"].sum()
+    offered, missed = int(posted["lots"].sum()), int((marketable["lots"] - marketable["filled"]).sum())
     return OrderCounts(
         sent=orders.height,
         **{name: status.count(name) for name in ("filled", "partly", "cancelled", "rejected", "expired")},
-        fill_rate=posted["filled"].sum() / offered if offered else float("nan"),
-        unfilled=marketable["lots"].sum() - marketable["filled"].sum(),
+        fill_rate=int(posted["filled"].sum()) / offered if offered else float("nan"),
+        unfilled=missed,
         beyond_shown=beyond_shown,
     )
 

@@ -1,7 +1,7 @@
 """The result of a backtest, from its traded sessions: tables over all of them, and the summary."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 import numpy as np
@@ -23,7 +23,7 @@ from ofiml.backtest.measures import (
 )
 from ofiml.backtest.money import MONEY_SCALE, Money
 from ofiml.backtest.scenarios import MAIN
-from ofiml.backtest.summary import PathSpread, PathSummary, Summary
+from ofiml.backtest.summary import PathSpread, PathSummary, Summary, Variant
 from ofiml.backtest.timing import split_profit
 from ofiml.backtest.trading import SessionResult
 from ofiml.config import Backtest
@@ -105,7 +105,7 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         for symbol, price in _average_mids(sessions).items()
     )
 
-    def list_variants(kind: str):
+    def list_variants(kind: str) -> list[Variant]:
         return [
             make_variant(name.removeprefix(f"{kind} "), each)
             for name, each in totals.items()
@@ -184,8 +184,6 @@ def _measure_slippage(fills: pl.DataFrame) -> float:
 
 def _average_paths(paths: dict[int, Summary]) -> Summary:
     """Average the summaries of paths, and show each path's main results and their spread."""
-    from dataclasses import replace
-
     summaries = list(paths.values())
     mains = [
         PathSummary(

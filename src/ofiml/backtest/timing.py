@@ -7,8 +7,7 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class ProfitBySession:
-    """The gross profit `between` sessions, that of each session's mean position, and `within`, the rest; in currency.
-    """
+    """The gross profit `between` sessions, that of each session's mean position, and `within`, the rest; in currency."""
 
     between: float
     within: float

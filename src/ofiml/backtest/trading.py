@@ -8,7 +8,6 @@ import polars as pl
 
 from ofiml._typing import Int64
 from ofiml.backtest.fills import tabulate_fills, tabulate_orders
-from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.backtest.ledger import KINDS, Ledger, Totals, keep_ledger
 from ofiml.backtest.markouts import find_quotes, measure_markouts
 from ofiml.backtest.money import MONEY_SCALE, Money
@@ -49,11 +48,10 @@ class SessionResult:
 
 
 class TradedMarket(NamedTuple):
-    """The market of one session: its samples, its tape, and the instrument and money of its symbol."""
+    """The market of one session: its samples, its tape, and the money of its symbol."""
 
     samples: SessionSamples
     tape: SessionTape
-    assigned: AssignedInstrument
     money: Money
 
 
@@ -67,9 +65,7 @@ def trade_session(
     scenarios = plan_scenarios(config, exact=meta.exact, posts=posts, seed=seed)
     rules = ExecutionRules(config.remainder == "rest", config.share_of_shown, config.share_of_traded)
     numbers = count_contract(market.money, tape.tick)
-    trades = simulate(
-        tape, decisions, limits, numbers, [s.scenario for s in scenarios], close=meta.close, rules=rules
-    )
+    trades = simulate(tape, decisions, limits, numbers, [s.scenario for s in scenarios], close=meta.close, rules=rules)
     times = np.append(rows["bar_close"].to_numpy(), meta.close)
     mark2 = _mark(tape, times)
     ledgers = [
@@ -131,7 +127,7 @@ def _name_rows(table: pl.DataFrame, key: TradedSession) -> pl.DataFrame:
 
 
 def _add_money(fills: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    """Add the costs of each fill in currency, and show prices in it."""
+    """Add the costs of each fill in currency."""
     amounts = [pl.Series(kind, [a / MONEY_SCALE for a in ledger.amounts[kind]], pl.Float64) for kind in KINDS]
     return fills.with_columns(*amounts)
 

@@ -74,7 +74,7 @@ def cache_items(
         whole += 1
     if manifest is None or whole < len(manifest):
         # Rebuilt items equal the cached ones, and the intact ones have been yielded already.
-        yield from islice(_write_items(folder, name, make(), pack), whole, None)
+        yield from islice(write_items(folder, name, make(), pack), whole, None)
 
 
 def _make_item_path(folder: Path, name: str, index: int) -> Path:
@@ -99,9 +99,13 @@ def _read_table(path: Path, sha: str) -> pl.DataFrame | None:
     return pl.read_parquet(io.BytesIO(content)) if hashlib.sha256(content).hexdigest() == sha else None
 
 
-def _write_items(
-    folder: Path, name: str, items: Iterator[Item], pack: Callable[[Item], TableAndMeta]
-) -> Iterator[Item]:
+def has_items(folder: Path, name: str) -> bool:
+    """Return whether `folder` has a complete entry of this name; whether its items are intact shows when they are read."""
+    return _read_manifest(folder, name) is not None
+
+
+def write_items(folder: Path, name: str, items: Iterator[Item], pack: Callable[[Item], TableAndMeta]) -> Iterator[Item]:
+    """Yield the items, each once it is written; the entry becomes valid once the caller has consumed all."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = []
     for i, item in enumerate(items):

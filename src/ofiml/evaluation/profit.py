@@ -1,34 +1,58 @@
-"""The uncertainty of a backtest's profit: the interval of its Sharpe ratio and the t of its mean gain."""
+"""The performance of the backtest: its summary, how certain it is, and what it rests on.
+
+A profit survives costs if three conditions hold: the interval of the Sharpe ratio lies above 0, the HAC test of the
+mean net gain has p below 0.05, and there are enough round trips. A bootstrap draw without a trade has no deviation; it
+counts as a Sharpe ratio of 0, because a history without the lucky trade earns nothing.
+"""
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from ofiml._typing import Int64
+from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.summary import Summary
-from ofiml.backtest.taker import BacktestResult
 from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.evaluation.executable import ExecutableSkill, measure_executable_skill
 from ofiml.evaluation.scores import count_overlaps
+from ofiml.evaluation.timing import SkillBySession, split_skill
 from ofiml.labels import measure_label_span
 from ofiml.metrics.hac import t_test
 from ofiml.metrics.sharpe import sharpe
 
+_SIGNIFICANT = 0.05
+
+Obstacle = Literal["no_fills", "no_profit", "interval", "hac", "round_trips"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance(Summary):
-    """The summary of a backtest, with the interval of its annualised net Sharpe ratio by the block bootstrap, and HAC t
+    """The summary of a backtest with the interval of its annualised net Sharpe ratio by the block bootstrap, and HAC t
     and p of the mean net gain of a bar; NaN where not defined.
+
+    `obstacles` are the conditions of survival that do not hold; without any, the forecast survives its costs.
+    `executable` compares the forecasts with returns that could be had, and `skill_by_session` says how much of the IC
+    is timing inside sessions.
     """
 
     sharpe_low: float
     sharpe_high: float
     net_t: float
     net_p: float
+    min_round_trips: int
+    obstacles: list[Obstacle]
+    executable: ExecutableSkill
+    skill_by_session: SkillBySession
 
 
-def measure_performance(result: BacktestResult, predictions: pl.DataFrame, bootstrap: BlockBootstrap) -> Performance:
-    """Measure the uncertainty of the profit. `predictions` give the span of labels. With several paths the gains of all
-    are pooled.
+def measure_performance(
+    result: BacktestResult, predictions: pl.DataFrame, bootstrap: BlockBootstrap, min_round_trips: int
+) -> Performance:
+    """Measure the uncertainty of the profit, and what it rests on, from the labelled `predictions`.
+
+    With several paths the gains of all are pooled. Fewer than `min_round_trips` give no verdict on costs.
     """
     equity = result.equity
     if "path" in equity.columns:
@@ -38,7 +62,41 @@ def measure_performance(result: BacktestResult, predictions: pl.DataFrame, boots
     else:
         gains = np.diff(equity["net"].to_numpy(), prepend=0.0)
     block = bootstrap.number_blocks(equity, measure_label_span(predictions))
-    low, high = bootstrap.estimate_interval(lambda rows: result.annual * sharpe(gains[rows]), block)
+
+    def measure_sharpe(rows: Int64) -> float:
+        ratio = sharpe(gains[rows])
+        return result.annual * ratio if ratio == ratio else 0.0
+
+    low, high = bootstrap.estimate_interval(measure_sharpe, block)
     mean = t_test(float(gains.mean()), gains, equity["bar_close"].to_numpy(), count_overlaps(predictions))
     summary = {f.name: getattr(result.summary, f.name) for f in fields(Summary)}
-    return Performance(**summary, sharpe_low=low, sharpe_high=high, net_t=mean.t, net_p=mean.p)
+    return Performance(
+        **summary,
+        sharpe_low=low,
+        sharpe_high=high,
+        net_t=mean.t,
+        net_p=mean.p,
+        min_round_trips=min_round_trips,
+        obstacles=_list_obstacles(result.summary, low, mean.p, min_round_trips),
+        executable=measure_executable_skill(_join_quotes(predictions, result.executable), bootstrap),
+        skill_by_session=split_skill(predictions),
+    )
+
+
+def _list_obstacles(summary: Summary, low: float, p: float, min_round_trips: int) -> list[Obstacle]:
+    """List the conditions of survival that do not hold; NaN never holds."""
+    if summary.fills == 0:
+        return ["no_fills"]
+    if summary.net_pnl <= 0:
+        return ["no_profit"]
+    conditions: dict[Obstacle, bool] = {
+        "interval": low > 0,
+        "hac": p < _SIGNIFICANT,
+        "round_trips": summary.trades.round_trips >= min_round_trips,
+    }
+    return [obstacle for obstacle, holds in conditions.items() if not holds]
+
+
+def _join_quotes(predictions: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
+    on = ["symbol", "session", "bar_close", *(["path"] if "path" in predictions.columns else [])]
+    return predictions.join(quotes, on=on, how="left", maintain_order="left")

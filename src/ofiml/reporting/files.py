@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 import yaml
+from polars import selectors as cs
 
+from ofiml.backtest.result import BacktestResult
 from ofiml.config import Config, strip_credentials
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
@@ -14,6 +16,7 @@ from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
+from ofiml.units import PRICE_SCALE
 
 PREDICTION_COLUMNS = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
@@ -38,8 +41,9 @@ def resolve_tuned_config(study: Study) -> dict[str, Any]:
 def write_study(study: Study, folder: Path) -> list[Path]:
     """Write the files of a study into `folder` and return their paths.
 
-    Every study has config.yaml, report.json, tables.md, predictions.parquet, fills.parquet, figures and models. A
-    backtest adds equity.parquet (the gain of each bar), tuning adds tuned.yaml, a simulated market truth.json.
+    Every study has config.yaml, report.json, tables.md, predictions.parquet, figures and models. A backtest adds the
+    tables orders, fills, round_trips, equity (the gain of each bar), days, decisions and rules as Parquet, tuning adds
+    tuned.yaml, a simulated market truth.json.
     """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
@@ -50,9 +54,12 @@ def write_study(study: Study, folder: Path) -> list[Path]:
     predictions = study.predictions.select([*PREDICTION_COLUMNS, *optional]).with_columns(
         pl.col("bar_close").cast(TIME)
     )
-    tables = {"predictions": predictions, "fills": study.fills}
-    if study.gains is not None:
-        tables["equity"] = study.gains.with_columns(pl.col("bar_close").cast(TIME))
+    tables = {"predictions": predictions}
+    if study.trades is not None:
+        tables |= _list_trade_tables(study.trades)
+    for name, table in (("decisions", study.decisions), ("rules", study.rules)):
+        if table is not None:
+            tables[name] = table
     for name, table in tables.items():
         target = folder / f"{name}.parquet"
         table.write_parquet(target.with_suffix(".tmp"))
@@ -74,6 +81,26 @@ def write_study(study: Study, folder: Path) -> list[Path]:
     ]
     names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
     return [*(folder / name for name in names), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
+
+
+def _list_trade_tables(trades: BacktestResult) -> dict[str, pl.DataFrame]:
+    """List the tables of a backtest, with times as such and prices in currency."""
+    prices = pl.col("price", "touch").cast(pl.Float64) / PRICE_SCALE
+    mids = {f"mid_{at}": pl.col(f"mid2_{at}") / (2 * PRICE_SCALE) for at in ("decided", "arrived", "filled")}
+    fills = trades.fills.with_columns(prices, **mids).drop(f"mid2_{at}" for at in ("decided", "arrived", "filled"))
+    tables = {
+        "orders": trades.orders.with_columns(pl.col("price").cast(pl.Float64) / PRICE_SCALE),
+        "fills": fills,
+        "round_trips": trades.round_trips,
+        "equity": trades.gains,
+        "days": trades.days,
+    }
+    return {
+        name: table.with_columns(cs.by_name(*_TIMES, require_all=False).cast(TIME)) for name, table in tables.items()
+    }
+
+
+_TIMES = ("decided", "sent", "arrived", "ended", "filled", "bar_close")
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

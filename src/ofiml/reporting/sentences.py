@@ -4,7 +4,7 @@ from ofiml.data.bad_files import describe_bad_files
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.oracle import OracleSkill
 from ofiml.evaluation.profit import Performance
-from ofiml.evaluation.scores import Scores, SymbolScore
+from ofiml.evaluation.scores import SymbolScore
 from ofiml.evaluation.seeds import SeedVariation
 from ofiml.evaluation.strata import UNKNOWN
 from ofiml.metrics.bootstrap import MIN_BLOCKS
@@ -13,6 +13,7 @@ from ofiml.metrics.hac import HacStatistics
 from ofiml.metrics.measures import Measure
 from ofiml.reporting.controls import describe_controls, describe_leak_check
 from ofiml.reporting.instruments import describe_instruments
+from ofiml.reporting.profit import describe_backtest
 from ofiml.study.report import Report
 from ofiml.study.run import Study
 from ofiml.ui.format import choose_money_form, format_number, format_range
@@ -46,7 +47,7 @@ def write_sentences(study: Study) -> list[str]:
         windows, mean = len(report.impact.r2_windows), format_number(report.impact.r2_window_mean, ".4f")
         lines.append(f"Mean in-sample R² of best-level flow over {windows} half-hour windows: {mean}.")
     if report.backtest:
-        lines.append(_describe_backtest(report.backtest, scores))
+        lines += describe_backtest(report.backtest, scores)
     return [*lines, *_describe_strata(report), _describe_importance(report.explained), *_describe_data(report)]
 
 
@@ -152,34 +153,6 @@ def _describe_seeds(seeds: SeedVariation) -> str:
         mean, sd, low, high = (format_number(number, ".4f") for number in (m.mean, m.sd, m.min, m.max))
         parts.append(f"{name} {mean} ± {sd} ({low} … {high})")
     return f"Fitted with {fits} seeds, mean ± sd (min … max): {', '.join(parts)}."
-
-
-def _describe_backtest(b: Performance, scores: Scores) -> str:
-    """Describe the gains and costs of trading the forecasts."""
-    mean = f", mean of {len(b.paths)} paths" if b.paths else ""
-    ratio, low, high = (format_number(number, ".2f") for number in (b.sharpe_net, b.sharpe_low, b.sharpe_high))
-    form = choose_money_form([b.gross_pnl, b.costs, b.net_pnl])
-    gross, costs, net, drawdown = (format(x, form) for x in (b.gross_pnl, b.costs, b.net_pnl, b.max_drawdown))
-    return (
-        f"Backtest, in {b.currency}{mean}: gross {gross} - costs {costs} = net {net}; "
-        f"{b.traded:,.0f} lots in {b.fills:,.0f} fills, {b.unfilled:,.0f} lots unfilled for lack of size; net Sharpe "
-        f"{ratio} ({low} … {high}; per bar, annualised), maximum drawdown {drawdown}."
-        f"{_describe_survival(b, scores)}"
-    )
-
-
-def _describe_survival(backtest: Performance, scores: Scores) -> str:
-    """Describe whether the profit survives costs; empty if there are too few data for a verdict."""
-    if backtest.fills == 0:
-        return " No forecast exceeded the cost of a trade."
-    low = scores.pooled["ic"].low
-    if low != low or scores.bootstrap.blocks < MIN_BLOCKS:
-        return ""
-    if backtest.net_pnl <= 0:
-        return " The forecast does not survive trading costs."
-    if not backtest.sharpe_low > 0:
-        return " The net profit may be chance: the interval of the Sharpe ratio contains 0."
-    return " The forecast survives trading costs."
 
 
 def _describe_strata(report: Report) -> list[str]:

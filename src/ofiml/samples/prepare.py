@@ -1,4 +1,4 @@
-"""From sessions of events to samples: one row per bar with book, flow, features, labels and execution quotes."""
+"""From sessions of events to samples: one row per bar with book, flow, features, and labels."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -35,16 +35,16 @@ from ofiml.ofi.columns import NET_PART, FlowColumn
 from ofiml.ofi.flow import build_flow_table, list_flow_groups
 from ofiml.samples.cache import cache_samples
 from ofiml.samples.cross import add_cross_flow
-from ofiml.samples.execution import build_execution_table, find_closing_quotes
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
+from ofiml.samples.tape_cache import record_tapes
 from ofiml.ui.progress import Bar, Stages
 
 T = TypeVar("T")
 
 
 def prepare_session(session: Session, settings: SampleSettings) -> SessionSamples:
-    """Prepare a session's samples: its bars with flow, features, labels and execution quotes.
+    """Prepare a session's samples: its bars with flow, features and labels.
 
     Raises DataError for settings that the session does not support.
     """
@@ -65,7 +65,6 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
             flow,
             pl.DataFrame({name: computed.features[:, j] for j, name in enumerate(names)}),
             labels,
-            build_execution_table(session, book, bars, latency),
             _build_decay_moves(session, book, bars, labels["scale"], settings),
             _build_oracle(session, labels["scale"], bars, settings),
             pl.DataFrame({"first_used": _find_first_used(session, bars, settings)}),
@@ -80,7 +79,7 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
         size_unit=session.size_unit,
         open=session.open,
         close=session.close,
-        closing=find_closing_quotes(session, book),
+        scheduled_close=session.scheduled_close,
         source=session.source,
         digest=session.digest,
         events=session.events.height,
@@ -111,11 +110,15 @@ def _check_settings(session: Session, settings: SampleSettings) -> None:
 def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSamples]:
     """Prepare the samples of a source's sessions, or read them from the cache."""
 
-    def make() -> Iterator[SessionSamples]:
-        return (prepare_session(session, settings) for session in read_source(source))
-
     folder = settings.features.store
     name = None if folder is None else name_source(source)
+
+    def make() -> Iterator[SessionSamples]:
+        sessions = read_source(source)
+        if settings.trades and folder is not None and name is not None:
+            sessions = record_tapes(sessions, name, folder)
+        return (prepare_session(session, settings) for session in sessions)
+
     if folder is None or name is None:
         return list(make())
     return cache_samples(Path(folder), name, settings, make)

@@ -12,9 +12,10 @@ SessionKey = tuple[str, str]
 
 @dataclass(slots=True)
 class SessionSamples:
-    """One session: its rows, one per bar (book, flow, features, labels, execution quotes), and its metadata.
+    """One session: its rows, one per bar (book, flow, features, labels), and its metadata.
 
-    `key` is (symbol, date). `open` and `close` are UTC ns. `closing` is the last two-sided quote. `calendar` is
+    `key` is (symbol, date). `open` and `close` are UTC ns. `scheduled_close` is the expected end
+    if the data end earlier, else None. `calendar` is
     its calendar and `home` that of the exchange which the source states, None if not known. `planted` is the
     truth of a simulated session, None for a real one.
     """
@@ -26,7 +27,7 @@ class SessionSamples:
     size_unit: float
     open: int
     close: int
-    closing: dict[str, int]
+    scheduled_close: int | None
     source: str
     digest: str
     events: int

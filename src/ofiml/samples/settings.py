@@ -10,7 +10,7 @@ from ofiml.units import parse_duration
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
     """The settings of samples. `latency` is that of an order, as text; `decay` are the multiples of the horizon over
-    which forecasts are also evaluated.
+    which forecasts are also evaluated. `trades` says that a backtest will read the tapes of the sessions.
     """
 
     dataset: SyntheticDataset | FileDataset
@@ -21,6 +21,7 @@ class SampleSettings:
     target: Target
     latency: str
     decay: list[float]
+    trades: bool = False
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -34,6 +35,7 @@ class SampleSettings:
             config.target,
             config.backtest.latency,
             config.evaluation.decay,
+            trades=config.backtest.enabled and config.target.kind == "forecast",
         )
 
     @property

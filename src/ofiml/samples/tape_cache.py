@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from ofiml.data.bad_files import name_source, read_source
-from ofiml.data.cache import TableAndMeta, cache_items
+from ofiml.data.cache import TableAndMeta, cache_items, has_items, write_items
+from ofiml.data.schema import Session
 from ofiml.data.sessions import Source
 from ofiml.provenance import identify_code
 from ofiml.samples.tape import SessionTape, Tape, TapeMeta, record_session
@@ -50,3 +51,23 @@ def unpack_tape(table: pl.DataFrame, meta: dict[str, Any]) -> SessionTape:
     """Unpack what `pack_tape` packed; the arrays can be written to, as kernels expect."""
     arrays = {name: np.array(table[name][0].to_numpy()) for name in _ARRAYS}
     return SessionTape(Tape(**arrays, **meta["tape"]), TapeMeta(**meta["meta"]))
+
+
+def record_tapes(sessions: Iterator[Session], source: str, store: str) -> Iterator[Session]:
+    """Yield the sessions of a source, and cache their tapes on the way, unless they are cached already.
+
+    `source` identifies the sessions by their content.
+    """
+    name = _make_key(source)
+    held: list[Session] = []
+
+    def record() -> Iterator[SessionTape]:
+        for session in sessions:
+            held.append(session)
+            yield record_session(session)
+
+    if has_items(Path(store), name):
+        yield from sessions
+        return
+    for _ in write_items(Path(store), name, record(), pack_tape):
+        yield held.pop()

@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 import polars as pl
 
-from ofiml.config import Config, Strategy
+from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
 from ofiml.errors import locate_error
 from ofiml.samples.table import list_feature_columns
@@ -29,6 +29,7 @@ from ofiml.strategy.bars import FeeTicks, ForecastBars
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, fit_fold
 from ofiml.training.inputs import read_intervals
+from ofiml.training.settings import FitSettings
 
 _FOLDS, _FIRST_TRAIN = 5, 0.5  # of the walk-forward inside the train rows
 
@@ -76,21 +77,17 @@ def forecast_train_rows(fitted: FittedStudy, result: FoldResult, strategy: str) 
     The fold's model, with its tuned parameters, is fitted on earlier train rows only. Raises DataError, which names the
     `strategy`, for too few train rows.
     """
-    train, config = fitted.select_train_rows(result), _disable_tuning(fitted.config, result)
-    inner = Inner(read_intervals(train), config.split.embargo_ns)
+    train, settings = fitted.select_train_rows(result), _disable_tuning(FitSettings.of(fitted.config), result)
+    inner = Inner(read_intervals(train), settings.split.embargo_ns)
     remedy = "a strategy that learns nothing from forecasts (strategy=threshold strategy.threshold=cost)"
     folds = inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=f"strategy={strategy}", remedy=remedy)
-    return pl.concat(fit_fold(train, train[fold.test], fold, fitted.flow_levels, config).predictions for fold in folds)
+    parts = (fit_fold(train, train[fold.test], fold, fitted.flow_levels, settings) for fold in folds)
+    return pl.concat(part.predictions for part in parts)
 
 
-def _disable_tuning(config: Config, result: FoldResult) -> Config:
-    return replace(
-        config,
-        model=result.model,
-        seeds=[],
-        tuning=replace(config.tuning, enabled=False, best_params=[]),
-        evaluation=replace(config.evaluation, importance_rows=1),
-    )
+def _disable_tuning(settings: FitSettings, result: FoldResult) -> FitSettings:
+    tuning = replace(settings.tuning, enabled=False, best_params=[])
+    return replace(settings, model=result.model, seeds=[], tuning=tuning, explained_rows=1)
 
 
 def _split_by_symbol(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from ofiml._typing import Float
-from ofiml.backtest.account import FILL_SCHEMA
 from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instruments
-from ofiml.backtest.paths import backtest_paths
-from ofiml.backtest.taker import BacktestResult, require_taker_rule
-from ofiml.config import Config
+from ofiml.backtest.money import estimate_fee_ticks
+from ofiml.backtest.result import BacktestResult
+from ofiml.backtest.run import Desk, run_backtest
+from ofiml.config import Config, Instrument
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.decay import measure_decay
@@ -32,6 +33,10 @@ from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
 from ofiml.splits.splitter import DividedRows
+from ofiml.strategy.bars import FeeTicks
+from ofiml.strategy.build import decide, tabulate_decisions
+from ofiml.strategy.causality import check_causality
+from ofiml.strategy.fit import fit_rules, tabulate_rules
 from ofiml.study.description import (
     count_rows,
     describe_dataset,
@@ -53,18 +58,18 @@ from ofiml.validation.leak_check import check_leaks
 class Study:
     """The results of a study.
 
-    `predictions` has the labelled rows out of sample, with the book at each bar's close. `equity` and `gains` (per bar
-    and symbol) are in the settlement currency; without a backtest they are None and `fills` is empty. `pipelines` has
-    one entry per fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of
+    `predictions` has the labelled rows out of sample, with the book at each bar's close. `trades` has the tables of the
+    backtest, None without one. `decisions` and `rules` are what the strategy decided and learned. `pipelines` has one
+    entry per fold. `example` has a few rows of model inputs, shape (rows, features). `truths` has the parameters of
     each simulated session.
     """
 
     config: Config
     report: Report
     predictions: pl.DataFrame
-    fills: pl.DataFrame
-    equity: pl.DataFrame | None
-    gains: pl.DataFrame | None
+    trades: BacktestResult | None
+    decisions: pl.DataFrame | None
+    rules: pl.DataFrame | None
     pipelines: list[Pipeline]
     example: Float
     truths: list[Truth]
@@ -97,8 +102,11 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("controls"):
             controls = run_controls(fitted) if evaluation.controls else None
         with clock.stage("backtest"):
-            trades = _backtest(traded, fitted, instruments)
-            performance = measure_performance(trades, predictions, bootstrap) if trades else None
+            backtest = _backtest(traded, fitted, instruments, stages) if instruments else None
+            performance = None
+            if backtest is not None:
+                least = config.backtest.min_round_trips
+                performance = measure_performance(backtest.result, predictions, bootstrap, least)
     explanation, task = explain_fits(fitted), config.target.task
     report = Report(
         kind="impact" if config.target.kind == "impact" else "forecast",
@@ -110,7 +118,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         predictions=PredictionsDigest(predictions_sha256(predictions), predictions.height),
         metrics=scores,
         impact=impact,
-        strata=score_strata(predictions, traded, trades.decided if trades else None, bootstrap),
+        strata=score_strata(predictions, traded, backtest.result.decided if backtest else None, bootstrap),
         decay=measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals()),
         reliability=measure_reliability(predictions, bootstrap, task=task),
         importance=explanation.importance,
@@ -123,7 +131,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         leak_check=leak_check,
         runtime=Runtime(clock.seconds),
     )
-    return _collect_results(fitted, report, predictions, trades)
+    return _collect_results(fitted, report, predictions, backtest)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
@@ -170,20 +178,51 @@ def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
     return measure_impact(fitted.labelled, {s.key: s.open for s in fitted.sessions})
 
 
+@dataclass(frozen=True, slots=True)
+class _Backtest:
+    """The result of the backtest, and what the strategy decided and learned."""
+
+    result: BacktestResult
+    decisions: pl.DataFrame
+    rules: pl.DataFrame
+
+
 def _backtest(
-    predictions: pl.DataFrame, fitted: FittedStudy, assigned: list[AssignedInstrument]
-) -> BacktestResult | None:
-    """Trade the forecasts. Return None without a backtest, and for an impact, which forecasts nothing."""
-    config, sessions = fitted.config, fitted.sessions
-    if not config.backtest.enabled or config.target.kind == "impact":
-        return None
-    closing = {s.key: s.closing for s in sessions}
-    instruments = {one.symbol: one.instrument for one in assigned}
-    return backtest_paths(predictions, closing, config.backtest, instruments, bar=config.bars.label)
+    predictions: pl.DataFrame, fitted: FittedStudy, assigned: list[AssignedInstrument], stages: Stages
+) -> _Backtest:
+    """Trade the forecasts by the strategy, in the instruments that were `assigned` to the symbols."""
+    config = fitted.config
+    lots = config.strategy.base_lots
+    fees = {one.symbol: _measure_fee(one.instrument, lots) for one in assigned}
+    rules = fit_rules(fitted, config.strategy, fees)
+    plans = decide(fitted, config.strategy, rules, fees)
+    if config.evaluation.leak_check:
+        check_causality(fitted, config.strategy, rules, fees)
+    desk = Desk(
+        config=config.backtest,
+        dataset=config.dataset,
+        instruments={one.symbol: one for one in assigned},
+        cap=config.strategy.max_position,
+        bar=config.bars.label,
+        store=config.features.store,
+        seed=config.seed,
+        threads=config.threads,
+    )
+    result = run_backtest(predictions, fitted.sessions, plans, desk, stages)
+    return _Backtest(result, tabulate_decisions(plans), tabulate_rules(rules))
+
+
+def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:
+    """Return the taker's fee of an order of `lots` in ticks a lot, by mids in ticks."""
+
+    def measure(mid: Float, tick: int) -> Float:
+        return np.array([estimate_fee_ticks(instrument, abs(m) * tick, lots=lots) for m in mid.tolist()])
+
+    return measure
 
 
 def _collect_results(
-    fitted: FittedStudy, report: Report, predictions: pl.DataFrame, trades: BacktestResult | None
+    fitted: FittedStudy, report: Report, predictions: pl.DataFrame, backtest: _Backtest | None
 ) -> Study:
     """Collect the report, and what is written to files and drawn."""
     last = fitted.results[-1]
@@ -191,9 +230,9 @@ def _collect_results(
         config=fitted.config,
         report=report,
         predictions=predictions,
-        fills=trades.fills if trades else pl.DataFrame(schema=FILL_SCHEMA),
-        equity=trades.equity if trades else None,
-        gains=trades.gains if trades else None,
+        trades=backtest.result if backtest else None,
+        decisions=backtest.decisions if backtest else None,
+        rules=backtest.rules if backtest else None,
         pipelines=[r.pipeline for r in fitted.results],
         example=last.pipeline.build_features(*fitted.select_inputs(fitted.labelled[last.fold.test[:5]])),
         truths=[s.planted for s in fitted.sessions if s.planted is not None],

@@ -74,8 +74,18 @@ def _list_backtest_metrics(report: Report) -> Iterator[LoggedMetric]:
     backtest = report.backtest
     if backtest is None:
         return
-    parts = ("currency", "costs_by_kind", "sharpe_unit", "paths", "spread")
-    yield from _list_field_metrics(backtest, "backtest/", [f.name for f in fields(backtest) if f.name not in parts])
+    numbers = [f.name for f in fields(backtest) if isinstance(getattr(backtest, f.name), int | float)]
+    yield from _list_field_metrics(backtest, "backtest/", numbers)
+    for part in ("costs_by_kind", "orders", "trades", "profit_by_session", "executable", "skill_by_session"):
+        record = getattr(backtest, part)
+        yield from _list_field_metrics(record, f"backtest/{part}/", [f.name for f in fields(record)])
+    if backtest.concentration is not None:
+        names = [f.name for f in fields(backtest.concentration) if f.name != "best_day"]
+        yield from _list_field_metrics(backtest.concentration, "backtest/concentration/", names)
+    for kind, variants in (("latency", backtest.latency_curve), ("size", backtest.sizes), ("queue", backtest.queues)):
+        yield from (LoggedMetric(f"backtest/net_by_{kind}/{v.name}", v.net_pnl) for v in variants)
+    for markout in backtest.markouts:
+        yield from _list_field_metrics(markout, f"backtest/markout/{markout.horizon}_", ("taker", "maker"))
     for path in backtest.paths or []:
         names = [f.name for f in fields(path) if f.name != "path"]
         yield from _list_field_metrics(path, "path/backtest/", names, path.path)

@@ -31,7 +31,7 @@ from ofiml.validation.perturbed_refit import SKIP_HINT, PerturbedRefit, name_bar
 
 _BOOK = ["bar_open", "bid", "ask", "mid", "spread_ticks", "n_events", "scale", "first_used"]
 # Columns that are known later than the bar's close, by the column with the time at which they are known.
-_KNOWN_LATER = {"label_end": ("y", "move_ticks"), "fill_time": ("fill_bid", "fill_ask", "fill_bid_sz", "fill_ask_sz")}
+_KNOWN_LATER = {"label_end": ("y", "move_ticks")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ofiml.training.settings import FitSettings
 
 SKIP_HINT = "evaluation.leak_check=false skips the check."
 # Columns that identify a row and its times; they are not altered.
-_PLACE = {"tick", "path", "bar_open", "bar_close", "label_start", "label_end", "hold_until", "fill_time", "first_used"}
+_PLACE = {"tick", "path", "bar_open", "bar_close", "label_start", "label_end", "hold_until", "first_used"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ def _draw_equity(figure: Figure, study: Study) -> None:
     assert study.report.backtest is not None
     equity, backtest = study.trades.equity, study.report.backtest
     profit, drawdown = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    paths = [equity] if "path" not in equity.columns else [part for _, part in equity.group_by("path", maintain_order=True)]
+    paths = (
+        [equity] if "path" not in equity.columns else [part for _, part in equity.group_by("path", maintain_order=True)]
+    )
     for k, path in enumerate(paths):
         x, alpha = np.arange(path.height), 1.0 if len(paths) == 1 else 0.6
         gross, net = path["gross"].to_numpy(), path["net"].to_numpy()
@@ -89,7 +91,9 @@ def _draw_capacity(figure: Figure, study: Study) -> None:
 
 def _draw_variants(axis: Axes, variants: list[Variant], backtest: Performance) -> None:
     x = np.arange(len(variants))
-    axis.plot(x, [v.gross_pnl for v in variants], marker="o", color=BLUE, label="gross: filled at the mid of the decision")
+    axis.plot(
+        x, [v.gross_pnl for v in variants], marker="o", color=BLUE, label="gross: filled at the mid of the decision"
+    )
     axis.plot(x, [v.net_pnl for v in variants], marker="o", color=RED, label="net of all costs")
     axis.axhline(0, color=DARK, linewidth=0.8)
     axis.set_xticks(x, [v.name for v in variants])
@@ -104,7 +108,10 @@ def _draw_cost_grid(figure: Figure, study: Study) -> None:
     other = sorted({p.other_factor for p in backtest.cost_grid})
     net = np.array(
         [
-            [next(p.net_pnl for p in backtest.cost_grid if (p.commission_factor, p.other_factor) == (a, b)) for a in commission]
+            [
+                next(p.net_pnl for p in backtest.cost_grid if (p.commission_factor, p.other_factor) == (a, b))
+                for a in commission
+            ]
             for b in other
         ]
     )
@@ -206,7 +213,9 @@ def _draw_trade(axis: Axes, study: Study, trip: dict) -> None:
     rows = study.predictions.filter((pl.col("symbol") == trip["symbol"]) & (pl.col("session") == trip["session"]))
     if "path" in rows.columns:
         rows = rows.filter(pl.col("path") == rows["path"][0])
-    opened, closed = (int(np.datetime64(trip[end].replace(tzinfo=None), "ns").astype(np.int64)) for end in ("opened", "closed"))
+    opened, closed = (
+        int(np.datetime64(trip[end].replace(tzinfo=None), "ns").astype(np.int64)) for end in ("opened", "closed")
+    )
     margin = max(closed - opened, 30 * 10**9)
     rows = rows.filter(pl.col("bar_close").cast(pl.Int64).is_between(opened - margin, closed + margin))
     stamps = rows["bar_close"].cast(TIME).to_numpy()

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ofiml.data.schema import TIME
 from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.reporting.figures.backtest import choose_backtest_figures
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -16,7 +17,6 @@ from ofiml.ui.figure import (
     GREY,
     RED,
 )
-from ofiml.ui.format import choose_money_form
 
 Draw = Callable[[Figure, Study], None]
 
@@ -24,14 +24,14 @@ _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures: only a backtest has equity, and only fitted reductions have weights."""
+    """Choose the figures: only fitted reductions have weights."""
     return {
         "signal.png": _draw_signal,
         "predicted_realised.png": _draw_predicted_realised,
         "folds.png": _draw_folds,
         "importance.png": _draw_importance,
         **({"weights.png": _draw_weights} if study.report.ofi.weights is not None else {}),
-        **({"equity.png": _draw_equity} if study.equity is not None else {}),
+        **choose_backtest_figures(study),
     }
 
 
@@ -169,57 +169,3 @@ def _draw_weights(figure: Figure, study: Study) -> None:
     for axis in panels[len(shown) :]:
         axis.set_visible(False)
     panels[0].set_ylabel("weight (one line per fold)")
-
-
-def _draw_equity(figure: Figure, study: Study) -> None:
-    """Draw the profit gross and net of costs over all tested bars."""
-    assert study.equity is not None
-    assert study.report.backtest is not None
-    if "path" in study.equity.columns:
-        _draw_equity_by_path(figure, study)
-        return
-    axis, x = figure.subplots(), np.arange(study.equity.height)
-    gross, net = study.equity["gross"].to_numpy(), study.equity["net"].to_numpy()
-    axis.plot(x, gross, color=_UP, linewidth=1.1, label="gross (diagnostic: filled at the mid)")
-    axis.plot(x, net, color=_DOWN, linewidth=1.1, label="net of spread and commission")
-    axis.fill_between(x, net, gross, color=_BAND, alpha=0.6, linewidth=0)
-    starts = study.equity["session"].rle_id().diff().fill_null(1).to_numpy().nonzero()[0]
-    for start in starts[1:]:
-        axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.6)
-    axis.axhline(0, color=_PRICE, linewidth=0.8)
-    if not study.report.backtest.fills:
-        axis.text(
-            0.5, 0.6, "no forecast exceeded the cost of a trade", ha="center", transform=axis.transAxes, color=GREY
-        )
-        axis.set_ylim(-1, 1)
-    axis.set_xlabel("tested bars (lines: sessions)")
-    b = study.report.backtest
-    axis.set_ylabel(f"profit ({b.currency})")
-    form = choose_money_form([b.gross_pnl, b.costs, b.net_pnl])
-    gross_pnl, costs, net_pnl = (format(amount, form) for amount in (b.gross_pnl, b.costs, b.net_pnl))
-    axis.set_title(f"{b.fills} fills: gross {gross_pnl}, costs {costs}, net {net_pnl}")
-
-
-def _draw_equity_by_path(figure: Figure, study: Study) -> None:
-    """Draw the profit of each path. A path contains every tested bar once."""
-    assert study.equity is not None
-    assert study.report.backtest is not None
-    axis = figure.subplots()
-    for k, (_, path) in enumerate(study.equity.group_by("path", maintain_order=True)):
-        x = np.arange(path.height)
-        for name, colour, label in (
-            ("gross", _UP, "gross, one line per path (diagnostic: filled at the mid)"),
-            ("net", _DOWN, "net of spread and commission"),
-        ):
-            axis.plot(x, path[name].to_numpy(), color=colour, linewidth=0.9, alpha=0.7, label=None if k else label)
-    axis.axhline(0, color=_PRICE, linewidth=0.8)
-    axis.set_xlabel("tested bars")
-    axis.set_ylabel(f"profit ({study.report.backtest.currency})")
-    paths, spread = study.report.backtest.paths, study.report.backtest.spread
-    assert paths is not None
-    assert spread is not None
-    net, sharpe = spread.net_pnl, spread.sharpe_net
-    form = choose_money_form([net.min, net.max])
-    axis.set_title(
-        f"{len(paths)} paths: net {net.min:{form}} to {net.max:{form}}, Sharpe {sharpe.mean:.2f} ± {sharpe.sd:.2f}"
-    )

@@ -1,0 +1,123 @@
+"""Run the backtest of a study: read each session's tape, trade its decisions, and collect the result."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import joblib
+import polars as pl
+
+from ofiml.backtest.instruments import AssignedInstrument
+from ofiml.backtest.money import Money
+from ofiml.backtest.result import Account, BacktestResult, collect_result
+from ofiml.backtest.trading import SessionResult, TradedMarket, trade_session
+from ofiml.config import Backtest, FileDataset, SyntheticDataset
+from ofiml.data.calendar import ALWAYS
+from ofiml.data.sessions import list_sources
+from ofiml.errors import DataError
+from ofiml.samples.session import SessionKey, SessionSamples
+from ofiml.samples.tape_cache import read_tapes
+from ofiml.strategy.build import Plans, TradedSession
+from ofiml.ui.progress import Bar, Stages
+from ofiml.units import SECOND
+
+_DAY = 86_400 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a backtest needs besides rows and decisions: its config, the data, the instrument of each symbol, the
+    position cap in lots, what a bar is called, the folder of cached tapes (None for none), the seed of drawn
+    latencies, and the number of inputs that are read at a time.
+    """
+
+    config: Backtest
+    dataset: SyntheticDataset | FileDataset
+    instruments: Mapping[str, AssignedInstrument]
+    cap: int
+    bar: str
+    store: str | None
+    seed: int
+    threads: int
+
+
+def run_backtest(
+    rows: pl.DataFrame, sessions: list[SessionSamples], plans: Plans, desk: Desk, stages: Stages
+) -> BacktestResult:
+    """Trade the predicted bars `rows` by the decisions of `plans`, session by session.
+
+    Memory holds the tapes of `desk.threads` inputs at a time. Raises DataError if an input has changed since its
+    samples were made.
+    """
+    money = {symbol: Money.of(one.instrument) for symbol, one in desk.instruments.items()}
+    parts = {key: part for key, part in _divide(rows)}
+    by_origin: dict[int, dict[SessionKey, SessionSamples]] = {}
+    traded = {(key.symbol, key.session) for key in parts}
+    for s in sessions:
+        if s.key in traded:
+            by_origin.setdefault(s.origin, {})[s.key] = s
+    sources = list_sources(desk.dataset)
+
+    def work(origin: int, expected: dict[SessionKey, SessionSamples], bar: Bar) -> list[SessionResult]:
+        results, missing = [], dict(expected)
+        for tape in read_tapes(sources[origin], desk.store):
+            samples = missing.pop((tape.meta.symbol, tape.meta.date), None)
+            if samples is None:
+                continue
+            if samples.digest != tape.meta.digest:
+                missing[samples.key] = samples
+                continue
+            market = TradedMarket(samples, tape, money[samples.key[0]])
+            results += [
+                trade_session(market, part, key, plans, desk.config, desk.seed)
+                for key, part in parts.items()
+                if (key.symbol, key.session) == samples.key
+            ]
+        if missing:
+            changed = next(iter(missing.values()))
+            raise DataError(f"{changed.source} changed while the study ran: run it again.")
+        bar.step()
+        return results
+
+    with stages.start_stage("backtest", len(by_origin)) as bar:
+        parallel = joblib.Parallel(n_jobs=desk.threads, prefer="threads")
+        nested = parallel(joblib.delayed(work)(origin, by_origin[origin], bar) for origin in sorted(by_origin))
+    by_key = {result.key: result for results in nested for result in results}
+    used = [one.instrument for one in desk.instruments.values()]
+    account = Account(
+        currency=used[0].currency,
+        cap=desk.cap,
+        money=money,
+        days_per_year=max(instrument.trading_days for instrument in used),
+        bars_per_day=count_bars_per_day(rows, sessions),
+        bar=desk.bar,
+    )
+    return collect_result([by_key[key] for key in parts], desk.config, account)
+
+
+def _divide(rows: pl.DataFrame) -> Iterator[tuple[TradedSession, pl.DataFrame]]:
+    """Divide the predicted bars by symbol, session and, if there are several, path."""
+    by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
+    for key, part in rows.group_by(by, maintain_order=True):
+        yield TradedSession(*key), part
+
+
+def count_bars_per_day(rows: pl.DataFrame, sessions: list[SessionSamples]) -> float:
+    """Count the times at which the equity is known on a full day of the calendar, not on the tested part of one.
+
+    On each date, the distinct times of predicted bars are scaled by the length of the calendar's session (of 24 hours
+    on a market that never closes) over the time that these bars cover; the mean over dates.
+    """
+    full: dict[str, int] = {}
+    for s in sessions:
+        length = _DAY if s.calendar == ALWAYS else (s.scheduled_close or s.close) - s.open
+        full[s.key[1]] = max(full.get(s.key[1], 0), length)
+    if "path" in rows.columns:
+        rows = rows.filter(pl.col("path") == rows["path"][0])
+    by_symbol = rows.group_by("session", "symbol").agg(
+        (pl.col("bar_close") - pl.col("bar_open")).cast(pl.Int64).sum().alias("covered")
+    )
+    covered = by_symbol.group_by("session").agg(pl.col("covered").max())
+    times = rows.group_by("session").agg(pl.col("bar_close").n_unique().alias("times"))
+    counts = times.join(covered, on="session")
+    per_day = [row["times"] * full[row["session"]] / max(1, row["covered"]) for row in counts.iter_rows(named=True)]
+    return sum(sorted(per_day)) / len(per_day)

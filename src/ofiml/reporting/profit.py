@@ -1,0 +1,151 @@
+"""Describe the backtest in sentences: profit and costs, whether it survives, and what it depends on."""
+
+from ofiml.backtest.summary import Summary
+from ofiml.evaluation.executable import ExecutableSkill
+from ofiml.evaluation.profit import Obstacle, Performance
+from ofiml.evaluation.scores import Scores
+from ofiml.metrics.bootstrap import MIN_BLOCKS
+from ofiml.ui.format import choose_money_form, format_number
+
+_EARNABLE = 0.5  # a label whose executable IC keeps less of its IC is called hard to earn
+
+
+def describe_backtest(backtest: Performance, scores: Scores) -> list[str]:
+    """Describe the backtest, from the profit to what it rests on."""
+    if backtest.fills == 0:
+        return ["Backtest: no order was filled. " + _describe_idle(backtest), _describe_executable(backtest.executable)]
+    return [
+        f"{_describe_profit(backtest)} {describe_survival(backtest, scores)}".strip(),
+        _describe_ratios(backtest),
+        _describe_trades(backtest),
+        _describe_variants(backtest),
+        *_describe_queues(backtest),
+        _describe_basis(backtest),
+        _describe_executable(backtest.executable),
+    ]
+
+
+def _describe_idle(backtest: Performance) -> str:
+    if backtest.orders.sent == 0:
+        return "No forecast exceeded the cost of a trade, or the strategy's threshold."
+    return f"{backtest.orders.sent:,.0f} orders were sent."
+
+
+def _describe_profit(b: Performance) -> str:
+    form = choose_money_form([b.gross_pnl, b.costs, b.net_pnl])
+    kinds = ("spread", "depth", "latency", "waiting", "commission", "financing")
+    by_kind = ", ".join(
+        f"{kind} {getattr(b.costs_by_kind, kind):{form}}" for kind in kinds if getattr(b.costs_by_kind, kind)
+    )
+    mean = f", mean of {len(b.paths)} paths" if b.paths else ""
+    return (
+        f"Backtest, in {b.currency}{mean}: gross {b.gross_pnl:{form}} - costs {b.costs:{form}} ({by_kind}) = net "
+        f"{b.net_pnl:{form}}; own orders do not change the recorded book."
+    )
+
+
+def describe_survival(backtest: Performance, scores: Scores) -> str:
+    """Describe whether the profit survives costs, and what is missing; empty if there are too few data."""
+    low = scores.pooled["ic"].low
+    if low != low or scores.bootstrap.blocks < MIN_BLOCKS:
+        return ""
+    if "no_profit" in backtest.obstacles:
+        return "The forecast does not survive trading costs."
+    if not backtest.obstacles:
+        return "The forecast survives trading costs."
+    round_trips = f"{backtest.trades.round_trips:,.0f} round trips are fewer than {backtest.min_round_trips}"
+    missing: dict[Obstacle, str] = {
+        "interval": "the interval of the Sharpe ratio contains 0",
+        "hac": f"the HAC test of the net gain has p = {format_number(backtest.net_p, '.2f')}",
+        "round_trips": f"{round_trips} (backtest.min_round_trips)",
+    }
+    return f"The net profit may be chance: {'; '.join(missing[obstacle] for obstacle in backtest.obstacles)}."
+
+
+def _describe_ratios(b: Performance) -> str:
+    form = choose_money_form([b.capital, b.max_drawdown])
+    ratio, low, high = (format_number(number, ".2f") for number in (b.sharpe_net, b.sharpe_low, b.sharpe_high))
+    daily = f"of days {b.sharpe_daily:.2f}" if b.sharpe_daily == b.sharpe_daily else "not known of days (under 5)"
+    return (
+        f"Net Sharpe ratio {ratio} ({low} … {high}) {b.sharpe_unit}, {daily}; return on the capital of the position "
+        f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} days, {b.losing_days:,.0f} "
+        f"of them with a loss; maximum drawdown {b.max_drawdown:{form}}."
+    )
+
+
+def _describe_trades(b: Performance) -> str:
+    trades, orders = b.trades, b.orders
+    parts = [
+        f"{trades.round_trips:,.0f} round trips, {format_number(trades.hit_rate, '.0%')} with a gain, of "
+        f"{format_number(trades.mean_ticks, '.2f')} ticks ({format_number(trades.mean_bps, '.2f')} bps) a lot on "
+        f"average, held for a median of {format_number(trades.holding_median, ',.1f')} s",
+        f"{b.traded:,.0f} lots in {b.fills:,.0f} fills of {orders.sent:,.0f} orders",
+    ]
+    if orders.fill_rate == orders.fill_rate:
+        parts.append(f"{orders.fill_rate:.0%} of the lots of resting orders were filled")
+    if orders.unfilled:
+        parts.append(f"{orders.unfilled:,.0f} lots found no size")
+    if orders.beyond_shown:
+        parts.append(f"{orders.beyond_shown:,.0f} lots were closed beyond the shown size")
+    markouts = _describe_markouts(b)
+    return f"Trades: {'; '.join(parts)}{markouts}."
+
+
+def _describe_markouts(b: Summary) -> str:
+    shown = []
+    for kind, values in (("marketable", [m.taker for m in b.markouts]), ("resting", [m.maker for m in b.markouts])):
+        if any(value == value for value in values):
+            parts = (f"{format_number(v, '+.2f')} after {m.horizon}" for v, m in zip(values, b.markouts, strict=True))
+            shown.append(f"{kind} {', '.join(parts)}")
+    return f"; markouts in ticks: {'; '.join(shown)}" if shown else ""
+
+
+def _describe_variants(b: Performance) -> str:
+    nets = [v.net_pnl for v in (*b.latency_curve, *b.sizes)]
+    form = choose_money_form([*nets, b.net_pnl])
+    parts = [f"break-even at {format_number(b.break_even_bps, ',.3f')} bps of the traded value"]
+    if b.latency_curve:
+        parts.append("net by latency: " + ", ".join(f"{v.name} {v.net_pnl:{form}}" for v in b.latency_curve))
+    if b.sizes:
+        parts.append("by size: " + ", ".join(f"{v.name}x {v.net_pnl:{form}}" for v in b.sizes))
+    return f"Costs: {'; '.join(parts)}."
+
+
+def _describe_queues(b: Performance) -> list[str]:
+    if not b.queues:
+        return []
+    form = choose_money_form([b.net_pnl, *(v.net_pnl for v in b.queues)])
+    through, touch = (next(v for v in b.queues if v.name == name) for name in ("through", "touch"))
+    model = "the place in the queue is exact" if b.queue == "exact" else f"the queue is a model ({b.queue})"
+    return [
+        f"Queue: {model}; net {b.net_pnl:{form}} lies beside {through.net_pnl:{form}} if orders are filled only when "
+        f"traded through, and {touch.net_pnl:{form}} if as soon as touched."
+    ]
+
+
+def _describe_basis(b: Performance) -> str:
+    split = b.profit_by_session
+    form = choose_money_form([b.gross_pnl, b.net_pnl])
+    parts = [
+        f"gross profit between sessions {split.between:{form}}, within {split.within:{form}}",
+        f"IC within sessions {format_number(b.skill_by_session.ic_within, '.3f')}",
+    ]
+    if b.concentration is not None:
+        c = b.concentration
+        parts.append(
+            f"net without the best {c.best_trades:,.0f} round trips (1 %) {c.net_without_best_trades:{form}}, without "
+            f"the best day ({c.best_day}) {c.net_without_best_day:{form}}"
+        )
+    return f"Basis: {'; '.join(parts)}."
+
+
+def _describe_executable(skill: ExecutableSkill) -> str:
+    ic, low, high, label_ic = (format_number(v, ".3f") for v in (skill.ic, skill.low, skill.high, skill.label_ic))
+    hits, label_hits = (format_number(v, ".0%") for v in (skill.hit_rate, skill.label_hit_rate))
+    sentence = (
+        f"Executable: IC {ic} ({low} … {high}) against the return that could be had, bought at the ask and sold at the "
+        f"bid after the latency, {label_ic} against the label; hit rate {hits} and {label_hits}."
+    )
+    if skill.label_ic > 0 and skill.ic < _EARNABLE * skill.label_ic:
+        return f"{sentence} Warning: much of the label cannot be earned."
+    return sentence
