@@ -19,14 +19,14 @@ from ofiml._numba import compiled
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
-SKIP, NUMBER, INSTANT, WORD = range(4)
+SKIP, NUMBER, INSTANT, LOCAL, WORD = range(5)
 MAX_VALUE = int(np.iinfo(np.int64).max)
 EMPTY = int(np.iinfo(np.int64).min)  # the value of an empty cell
 MAX_WORDS = 64
 
 _POWERS = 10 ** np.arange(19)
 
-_LF, _CR, _QUOTE, _COMMA, _MINUS, _POINT, _ZERO, _COLON, _T, _Z = (ord(c) for c in '\n\r",-.0:TZ')
+_LF, _CR, _QUOTE, _COMMA, _MINUS, _POINT, _ZERO, _COLON, _T, _Z, _SPACE = (ord(c) for c in '\n\r",-.0:TZ ')
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 
 
@@ -35,9 +35,9 @@ class Plain:
     """The format of a column's plain cells.
 
     A NUMBER of at most `scale` decimals (and zeros after them: 100.0 is whole) is read as an integer of 10^-`scale`,
-    from `low` to `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a WORD as text, of at most MAX_WORDS
-    different words. `dtype` is the type of the column, None for the type that was read. A number is divided
-    by `divisor`, rounded.
+    from `low` to `high`; an INSTANT as UTC nanoseconds, from 1970 to 2259; a LOCAL time, which states no zone, as the
+    nanoseconds of the same time in UTC; a WORD as text, of at most MAX_WORDS different words. `dtype` is the type of
+    the column, None for the type that was read. A number is divided by `divisor`, rounded.
     """
 
     kind: int
@@ -155,12 +155,14 @@ def parse_number_py(data: UInt8, at: int, scale: int) -> tuple[int, int]:
     return -value if negative else value, at
 
 
-def parse_instant_py(data: UInt8, at: int) -> tuple[int, int]:
+def parse_instant_py(data: UInt8, at: int, is_local: bool) -> tuple[int, int]:
     """Parse the time YYYY-MM-DDTHH:MM:SS[.f…]Z from byte `at` on; return ns since 1970 and the byte after it.
 
-    The latter is -1 if the cell is not plain.
+    The latter is -1 if the cell is not plain. A local time has no Z, and may have a space instead of T.
     """
-    if at + 20 >= len(data) or data[at + 4] != _MINUS or data[at + 7] != _MINUS or data[at + 10] != _T:
+    if at + (19 if is_local else 20) >= len(data) or data[at + 4] != _MINUS or data[at + 7] != _MINUS:
+        return 0, -1
+    if data[at + 10] != _T and not (is_local and data[at + 10] == _SPACE):
         return 0, -1
     if data[at + 13] != _COLON or data[at + 16] != _COLON:
         return 0, -1
@@ -197,7 +199,11 @@ def parse_instant_py(data: UInt8, at: int) -> tuple[int, int]:
             return 0, -1
         for _ in range(10 - (at - point)):
             fraction *= 10
-    if data[at] != _Z or not 1970 <= year <= 2259 or not 1 <= month <= 12 or day < 1:
+    if not is_local:
+        if data[at] != _Z:
+            return 0, -1
+        at += 1
+    if not 1970 <= year <= 2259 or not 1 <= month <= 12 or day < 1:
         return 0, -1
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if day > _DAYS_BEFORE[month] - _DAYS_BEFORE[month - 1] + (leap and month == 2):
@@ -207,7 +213,7 @@ def parse_instant_py(data: UInt8, at: int) -> tuple[int, int]:
     past = year - 1
     days = past * 365 + past // 4 - past // 100 + past // 400 - 719_162
     days += _DAYS_BEFORE[month - 1] + (leap and month > 2) + day - 1
-    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + fraction, at + 1
+    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + fraction, at
 
 
 def parse_word_py(data: UInt8, at: int, words: Int64) -> tuple[int, int]:
@@ -298,10 +304,10 @@ def read_lines_py(
             else:
                 if kind == NUMBER:
                     value, at = parse_number(data, at, formats[cell, 1])
-                elif kind == INSTANT:
-                    value, at = parse_instant(data, at)
-                else:
+                elif kind == WORD:
                     value, at = parse_word(data, at, words[place[cell]])
+                else:
+                    value, at = parse_instant(data, at, kind == LOCAL)
                 if at < 0 or value < formats[cell, 2] or value > formats[cell, 3]:
                     return False
                 values[place[cell], row] = value
