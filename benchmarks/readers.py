@@ -27,7 +27,7 @@ import orjson
 import polars as pl
 from rich.console import Console
 from rich.table import Table
-from timing import best
+from timing import best_in_turn
 
 from ofiml.config import FileDataset, Policy
 from ofiml.data.book import build_events, kernel
@@ -44,7 +44,7 @@ from ofiml.data.writers.vendors import to_dbn
 ROWS, LEVELS = 300_000, 10
 STREAMS = {"usdm_btcusdt_20240808.gz": (0.1, 0.001), "spot_btcusdt_20240808.gz": (0.01, 1e-5)}  # tick, step of sizes
 
-best_cpu = partial(best, clock=time.process_time)
+Work = tuple[str, int, Callable[[], object]]  # its name, the rows that it handles, and what is measured
 
 
 def update_dicts(messages: pl.DataFrame) -> None:
@@ -64,14 +64,15 @@ def update_dicts(messages: pl.DataFrame) -> None:
         sorted(sides[kernel.ASK])[:LEVELS]
 
 
-def print_table(title: str, rows: list[tuple[str, float, float]], first: str) -> None:
-    """Print million rows per second of each (name, rows, seconds), and how the others compare with the first."""
+def print_table(title: str, works: list[Work], first: str, repeats: int = 5) -> None:
+    """Measure the works in turn; print million rows per second of each, and how the others compare with the first."""
     out = Table(title=title, box=None)
     for column in ("", "million rows/s", first):
         out.add_column(column, justify="right" if column else "left")
-    base = rows[0][2] / rows[0][1]
-    for name, count, seconds in rows:
-        out.add_row(name, f"{count / seconds / 1e6:.2f}", f"{base / (seconds / count):.2f}x the time")
+    seconds = best_in_turn([work for _, _, work in works], repeats, time.process_time)
+    per_row = [its_seconds / count for its_seconds, (_, count, _) in zip(seconds, works, strict=True)]
+    for (name, _, _), its_time in zip(works, per_row, strict=True):
+        out.add_row(name, f"{1e-6 / its_time:.2f}", f"{per_row[0] / its_time:.2f}x the time")
     Console().print(out)
 
 
@@ -93,10 +94,10 @@ def main() -> None:
     print_table(
         f"book builder: {n:,} order messages, a row of {LEVELS} levels for each",
         [
-            ("builder, one thread", n, best_cpu(bare)),
-            ("with messages and events as tables", n, best_cpu(lambda: build_events(messages, LEVELS))),
-            ("copying what it writes", n, best_cpu(lambda: np.copyto(copied, px))),
-            ("a book of dicts", few.height, best_cpu(lambda: update_dicts(few))),
+            ("builder, one thread", n, bare),
+            ("with messages and events as tables", n, lambda: build_events(messages, LEVELS)),
+            ("copying what it writes", n, lambda: np.copyto(copied, px)),
+            ("a book of dicts", few.height, lambda: update_dicts(few)),
         ],
         "the builder takes",
     )
@@ -111,13 +112,13 @@ def main() -> None:
     print_table(
         f"CSV: {ROWS:,} rows of MBP-10, {len(csv.content) / 1e6:.0f} MB",
         [
-            ("databento reader", ROWS, best_cpu(lambda: list(databento.read_feeds([csv], dataset)))),
+            ("databento reader", ROWS, lambda: list(databento.read_feeds([csv], dataset))),
             (
                 "polars.read_csv, same columns",
                 ROWS,
-                best_cpu(lambda: pl.read_csv(io.BytesIO(csv.content), columns=columns)),
+                lambda: pl.read_csv(io.BytesIO(csv.content), columns=columns),
             ),
-            ("checks of the books", ROWS, best_cpu(lambda: Checker("b", Policy()).check_book(feed.events, LEVELS))),
+            ("checks of the books", ROWS, lambda: Checker("b", Policy()).check_book(feed.events, LEVELS)),
         ],
         "the reader takes",
     )
@@ -144,8 +145,8 @@ def measure_dbn(dataset: FileDataset, feed: Feed) -> None:
     print_table(
         f"DBN: {session.events.height:,} records of MBP-10, {len(file.content) / 1e6:.0f} MB",
         [
-            ("databento reader", ROWS, best_cpu(lambda: list(databento.read_feeds([file], dataset)))),
-            ("np.frombuffer and a copy of each column", ROWS, best_cpu(copy)),
+            ("databento reader", ROWS, lambda: list(databento.read_feeds([file], dataset))),
+            ("np.frombuffer and a copy of each column", ROWS, copy),
         ],
         "the reader takes",
     )
@@ -161,10 +162,11 @@ def measure_lobster(dataset: FileDataset) -> None:
         print_table(
             f"LOBSTER, {blob.name}: {count:,} messages, {blob.size / 1e6:.1f} MB packed",
             [
-                ("lobster reader", count, best_cpu(run(lobster.read_feeds, blob, day), 10)),
-                ("unzip and polars.read_csv", count, best_cpu(partial(unzip, blob), 10)),
+                ("lobster reader", count, run(lobster.read_feeds, blob, day)),
+                ("unzip and polars.read_csv", count, partial(unzip, blob)),
             ],
             "the reader takes",
+            10,
         )
 
 
@@ -189,10 +191,11 @@ def measure_binance(dataset: FileDataset) -> None:
         print_table(
             f"Binance, {blob.name}: {count:,} messages of a stream, {blob.size / 1e6:.0f} MB",
             [
-                ("binance reader", count, best_cpu(run(binance.read_feeds, blob, settings), 10)),
-                ("orjson.loads of each line", count, best_cpu(partial(parse_lines, blob), 10)),
+                ("binance reader", count, run(binance.read_feeds, blob, settings)),
+                ("orjson.loads of each line", count, partial(parse_lines, blob)),
             ],
             "the reader takes",
+            10,
         )
 
 
@@ -218,8 +221,9 @@ def measure_itch(dataset: FileDataset) -> None:
         size = path.stat().st_size / 1e6
         print_table(
             f"ITCH: {count:,} messages, {size:.0f} MB, one symbol of 1 %: {peak / 1e6:.0f} MB in memory at most",
-            [("itch reader", count, best_cpu(read)), ("reading the file", count, best_cpu(lambda: path.read_bytes()))],
+            [("itch reader", count, read), ("reading the file", count, lambda: path.read_bytes())],
             "the reader takes",
+            10,
         )
 
 
