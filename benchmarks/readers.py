@@ -220,7 +220,7 @@ def measure_itch(dataset: FileDataset) -> None:
         tracemalloc.stop()
         size = path.stat().st_size / 1e6
         print_table(
-            f"ITCH: {count:,} messages, {size:.0f} MB, one symbol of 1 %: {peak / 1e6:.0f} MB in memory at most",
+            f"ITCH: {count:,} messages, {size:.0f} MB, one symbol of 1 %: {peak / 1e6:.0f} MB of arrays at most",
             [("itch reader", count, read), ("reading the file", count, lambda: path.read_bytes())],
             "the reader takes",
             10,
