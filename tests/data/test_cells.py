@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.data.formats import cells
-from ofiml.data.formats.cells import (
+from ofiml.data.formats import cell_kernel, cells
+from ofiml.data.formats.cell_kernel import (
     EMPTY,
     INSTANT,
     LOCAL,
@@ -19,8 +19,8 @@ from ofiml.data.formats.cells import (
     NUMBER,
     SKIP,
     WORD,
-    Plain,
 )
+from ofiml.data.formats.cells import Plain
 from ofiml.data.formats.time_formats import NAIVE
 from ofiml.data.formats.timestamps import choose_time_column
 
@@ -129,8 +129,8 @@ def test_it_matters_not_where_a_file_is_cut(words, threads, ended):
 @given(st.from_regex(r"-?[0-9]{0,20}(\.[0-9]{0,12})?[,\n ]", fullmatch=True), st.integers(0, 9))
 @settings(max_examples=500, deadline=None)
 def test_numbers_are_exact(cell, scale):
-    value, after = cells.parse_number(bytes_of(cell + "\n"), 0, scale)
-    assert (value, after) == cells.parse_number_py(bytes_of(cell + "\n"), 0, scale)
+    value, after = cell_kernel.parse_number(bytes_of(cell + "\n"), 0, scale)
+    assert (value, after) == cell_kernel.parse_number_py(bytes_of(cell + "\n"), 0, scale)
     if after < 0:
         return
     exact = Decimal(cell[:after]).scaleb(scale)
@@ -141,13 +141,13 @@ def test_numbers_are_exact(cell, scale):
 @pytest.mark.parametrize("cell", [str(MAX_VALUE), f"-{MAX_VALUE}", "9223372036.854775807", "0", "-0.0"])
 def test_the_largest_numbers(cell):
     scale = 9 if "." in cell else 0
-    for run in (cells.parse_number, cells.parse_number_py):
+    for run in (cell_kernel.parse_number, cell_kernel.parse_number_py):
         assert run(bytes_of(cell + ",\n"), 0, scale) == (int(Decimal(cell).scaleb(scale)), len(cell))
 
 
 @pytest.mark.parametrize("cell", [str(MAX_VALUE + 1), "9" * 19, "9" * 20, "9" * 40, "9223372036.854775808"])
 def test_numbers_that_int64_does_not_hold(cell):
-    for run in (cells.parse_number, cells.parse_number_py):
+    for run in (cell_kernel.parse_number, cell_kernel.parse_number_py):
         assert run(bytes_of(cell + ",\n"), 0, 9 if "." in cell else 0) == (0, -1)
 
 
@@ -157,7 +157,7 @@ def test_times_are_exact(moment, nanoseconds, digits):
     fraction = f"{moment.microsecond * 1000 + nanoseconds:09d}"[:digits]
     cell = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if digits else "")
     expected = int(np.datetime64(cell, "ns").astype(np.int64))
-    for run in (cells.parse_instant, cells.parse_instant_py):
+    for run in (cell_kernel.parse_instant, cell_kernel.parse_instant_py):
         assert run(bytes_of(cell + "Z,\n"), 0, False) == (expected, len(cell) + 1)
         for local in (cell, cell.replace("T", " ")):
             assert run(bytes_of(local + "\n"), 0, True) == (expected, len(cell))
@@ -172,8 +172,8 @@ CLOSE_TO_TIMES = (
 @given(st.from_regex(CLOSE_TO_TIMES, fullmatch=True))
 @settings(max_examples=500, deadline=None)
 def test_local_times_are_those_of_polars(cell):
-    value, after = cells.parse_instant(bytes_of(cell + "\n"), 0, True)
-    assert (value, after) == cells.parse_instant_py(bytes_of(cell + "\n"), 0, True)
+    value, after = cell_kernel.parse_instant(bytes_of(cell + "\n"), 0, True)
+    assert (value, after) == cell_kernel.parse_instant_py(bytes_of(cell + "\n"), 0, True)
     column = choose_time_column(pl.DataFrame({"t": ["2024-02-29 23:59:59.5"]}), "t")
     assert column.plain == Plain(LOCAL, dtype=NAIVE)
     (other,) = pl.DataFrame({"t": [cell]}).select(column.value(pl.col("t"))).to_series().cast(pl.Int64)
@@ -227,8 +227,8 @@ def test_the_kernel_equals_its_twin(lines, lucky, local):
                     [NUMBER, 3, -5000, 5000]])  # fmt: skip
     may_lack, place = np.array([False, False, False, False, True]), np.array([1, -1, 3, 2, 0])
     outs = []
-    for run in (cells.read_lines, cells.read_lines_py):
+    for run in (cell_kernel.read_lines, cell_kernel.read_lines_py):
         values, words = np.full((4, len(lines)), EMPTY + 1), np.zeros((4, MAX_WORDS, 2), np.int64)
         outs.append((run(data, 0, how, may_lack, place, values, words), values.tolist(), words.tolist()))
     assert outs[0] == outs[1]
-    assert cells.count_lines(data) == cells.count_lines_py(data) == len(lines)
+    assert cell_kernel.count_lines(data) == cell_kernel.count_lines_py(data) == len(lines)

@@ -23,12 +23,8 @@ from ofiml.data.formats.causes import MAX_FLOAT_PRICE as MAX_FLOAT_PRICE
 from ofiml.data.formats.causes import MAX_PRICE as MAX_PRICE
 from ofiml.data.formats.causes import MAX_SIZE as MAX_SIZE
 from ofiml.data.formats.causes import Cause
-from ofiml.data.formats.cells import (
-    INSTANT,
-    NUMBER,
-    WORD,
-    Plain,
-)
+from ofiml.data.formats.cell_kernel import INSTANT, NUMBER, WORD
+from ofiml.data.formats.cells import Plain
 from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.formats.text_marks import MISSING_WORDS
 from ofiml.data.schema import LATEST, NO_PRICE, TIME

@@ -7,7 +7,8 @@ import polars as pl
 
 from ofiml.data.formats import causes
 from ofiml.data.formats import csv as text
-from ofiml.data.formats.cells import LOCAL, NUMBER, Plain
+from ofiml.data.formats.cell_kernel import LOCAL, NUMBER
+from ofiml.data.formats.cells import Plain
 from ofiml.data.formats.text_marks import restore_points
 from ofiml.data.formats.time_formats import NAIVE, parse_clock, parse_date, parse_formatted, parse_local
 from ofiml.data.schema import LATEST, TIME
