@@ -14,6 +14,7 @@ from ofiml.config import Policy
 from ofiml.data.conditions import (
     ENDS,
     MESSAGE,
+    SAME_BOOK,
     TRADING,
     Auctions,
     Check,
@@ -25,6 +26,7 @@ from ofiml.data.conditions import (
     make_row_checks,
     make_sentinel_checks,
     make_state_checks,
+    mark_neighbours,
     number_messages,
 )
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
@@ -68,15 +70,25 @@ class Checker:
         dropped = ", ".join(f"{count:,} {cause}" for cause, count in self.dropped.items()) or "none"
         return DataError(f"{self.source}: no rows remain (dropped: {dropped}); check dataset=… and the file.")
 
-    def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
-        """Return the rows that pass all checks; see `refuse`. A dropped row counts only for the first failed check."""
+    def apply(
+        self,
+        frame: pl.DataFrame,
+        checks: list[Check],
+        mark: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    ) -> pl.DataFrame:
+        """Return the rows that pass all checks; see `refuse`. A dropped row counts only for the first failed check.
+
+        `mark` adds columns that several conditions need; they are made again when rows were dropped.
+        """
+        frame = mark(frame)
         has_bad_rows = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
         for check, any_bad in zip(checks, has_bad_rows, strict=True):
             if any_bad:
                 bad = frame.select(check.bad.fill_null(False)).to_series()
                 if check.state and bad.any() and getattr(self.policy, check.cause) == "drop":
                     bad = frame.select(MESSAGE, bad.alias("bad")).select(pl.col("bad").any().over(MESSAGE)).to_series()
-                frame = self.refuse(check.cause, frame, bad, check.column, check.what)
+                remaining = self.refuse(check.cause, frame, bad, check.column, check.what)
+                frame = remaining if remaining.height == frame.height else mark(remaining)
         return frame
 
     def refuse(
@@ -214,22 +226,24 @@ class Checker:
         The book is judged at the last row of each message, or at every row if no row is marked as the last one. It may
         be crossed or locked in `auctions`, and after one until it is uncrossed for the first time.
         """
-        events = self.apply(events, make_sentinel_checks(levels))
+        # In one block: new columns of one block beside those of several make polars copy the table at each step.
+        events = self.apply(events.rechunk(), make_sentinel_checks(levels))
         events = events.with_columns(make_null_expressions(levels))
         judged = events.with_columns(number_messages(events), find_trading(events, auctions))
+        mark = partial(mark_neighbours, levels=levels)
         states = make_state_checks(levels)
-        remaining = self.apply(judged, [*make_row_checks(levels), *states, *make_change_checks(levels)])
+        remaining = self.apply(judged, [*make_row_checks(levels), *states, *make_change_checks()], mark)
         if remaining.height < judged.height:
             # A message whose last row was dropped ends in another book, which was not judged.
-            remaining = self.apply(remaining, [c for c in states if getattr(self.policy, c.cause) != "keep"])
+            remaining = self.apply(remaining, [c for c in states if getattr(self.policy, c.cause) != "keep"], mark)
         self._note_auctions(remaining)
-        return remaining.drop(MESSAGE, TRADING)
+        return remaining.drop(MESSAGE, TRADING, ENDS, SAME_BOOK)
 
     def _note_auctions(self, events: pl.DataFrame) -> None:
         if events[TRADING].all():
             return
         crossed = pl.col("bid_px_00") >= pl.col("ask_px_00")
-        count = int(events.select((ENDS & ~pl.col(TRADING) & crossed).sum()).item())
+        count = int(events.select((pl.col(ENDS) & ~pl.col(TRADING) & crossed).sum()).item())
         if count:
             self.notes.append(
                 f"the book is locked or crossed at {count:,} message ends before the open or in an auction"

@@ -78,10 +78,9 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
     """Build the events of a symbol, with a separate book for each instrument that it meant in turn."""
     parts: list[pl.DataFrame] = []
     for part in _split_by_instrument(rows):
-        part = _drop_unknown_book(part, checker)
         if part.height == 0:
             continue
-        events, misfits = build_events(to_messages(part), levels)
+        events, misfits = _build_known_book(part, levels, checker)
         for cause, lines in misfits.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if parts:
@@ -92,23 +91,32 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
     return pl.concat(parts)
 
 
-def _drop_unknown_book(rows: pl.DataFrame, checker: Checker) -> pl.DataFrame:
-    """Apply the policy `no_snapshot` to rows of one instrument before its book is known, which is at a clear.
+def _build_known_book(rows: pl.DataFrame, levels: int, checker: Checker) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Build the events of one instrument as `build_events`; its book is known from its first clear on.
 
     Without a clear at the start the book is taken as empty, unless several rows before the first clear are of orders
     that were never added: then the file starts in the middle of a day, and any level may hold orders from before it.
+    The policy `no_snapshot` decides about these rows.
     """
     clears = (rows["action"] == "R").arg_true()
     first = int(clears[0]) if clears.len() else rows.height
     if first == 0:
-        return rows
-    _, misfits = build_events(to_messages(rows.head(first)), 1)
-    unknown = misfits.get("unknown_order")
+        return build_events(to_messages(rows), levels)
+    before = build_events(to_messages(rows.head(first)), levels)
+    kept = _drop_unknown_book(rows, first, before[1].get("unknown_order"), checker)
+    return before if first == rows.height else build_events(to_messages(kept), levels)
+
+
+def _drop_unknown_book(rows: pl.DataFrame, first: int, unknown: pl.Series | None, checker: Checker) -> pl.DataFrame:
+    """Return the rows that the policy `no_snapshot` keeps if the `first` ones are before the first clear.
+
+    `unknown` has the lines of orders among them that were never added. Raises DataError if the policy does.
+    """
     if unknown is None or unknown.len() < _MIN_UNKNOWN_ORDERS:
         checker.notes.append("the orders begin without a clear or a snapshot: the book is taken as empty before them")
         return rows
     policy = checker.policy.no_snapshot
-    if policy == "raise" or (policy == "drop" and not clears.len()):
+    if policy == "raise" or (policy == "drop" and first == rows.height):
         raise DataError(
             f"{checker.source}, {checker.place} {unknown[0]}, column order_id: this order was never added, nor were "
             f"those of {unknown.len() - 1} later rows, so the file starts in the middle of a day and the book is not "

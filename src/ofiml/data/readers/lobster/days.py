@@ -14,7 +14,8 @@ from ofiml.data.feed import Blob, Feed, unpack_file
 from ofiml.data.formats import archives as archive
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import timestamps as wall_clock
-from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.formats.cell_kernel import NUMBER
+from ofiml.data.formats.cells import Plain
 from ofiml.data.readers.lobster.headers import name_book_columns, name_message_columns
 from ofiml.data.readers.lobster.rebuild import build_book
 from ofiml.data.schema import (
