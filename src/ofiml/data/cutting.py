@@ -162,7 +162,7 @@ def _convert_lots(
         part = events.filter(pl.col(column) % ratio != 0)
         if part.height:
             raise DataError(
-                f"{checker.source}, {checker.place} {part['line'][0]}, column {column}: "
+                f"{checker.locate(part['line'][0])}, column {column}: "
                 f"{part[column][0] * unit:g} is not a multiple of the lot of {instrument.size_unit:g} "
                 f"({part.height} such rows): give the symbol's lot in dataset.instruments."
             )
@@ -221,7 +221,7 @@ def _check_ticks(events: pl.DataFrame, tick_size: float, checker: Checker) -> No
         off = events.filter(pl.col(column) % tick != 0)
         if off.height:
             raise DataError(
-                f"{checker.source}, {checker.place} {off['line'][0]}, column {column}: "
+                f"{checker.locate(off['line'][0])}, column {column}: "
                 f"{off[column][0] / PRICE_SCALE:g} is not a multiple of "
                 f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
             )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Groups, Reader
+from ofiml.data.readers import Chain, Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
@@ -81,6 +81,18 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return streams.read_feeds(unpacked, dataset)
 
 
+def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events of a stream in several files; see `streams.read_chain`."""
+    from ofiml.data.readers.binance import streams
+
+    return streams.read_chain([file for group in groups for file in group], dataset)
+
+
+def _begins_anew(files: Sequence["Blob"], _: FileDataset) -> bool:
+    """Return whether files are no stream: a full book with its updates, or T_DEPTH."""
+    return len(files) > 1 or re.match(rb"\s*[\[{0-9\xef]", files[0].content) is None
+
+
 _EVENT = re.compile(r'"e"\s*:\s*"(depthUpdate|bookTicker|trade|aggTrade)"')
 _FULL_BOOK = re.compile(r'"lastUpdateId"\s*:\s*\d+')
 _BARE_TICKER = re.compile(r'"u"\s*:\s*\d+\s*,\s*"s"\s*:\s*"[^"]+"\s*,\s*"b"\s*:')
@@ -114,4 +126,5 @@ READER = Reader(
     description="recorded Binance streams, or a full book with its depth updates (also T_DEPTH)",
     group_files=group_files,
     recognise=recognise,
+    chain=Chain(read_chain, _begins_anew, drops_overlap=True),
 )

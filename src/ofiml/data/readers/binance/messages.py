@@ -101,6 +101,7 @@ class Parser:
     aggregate: Collector = field(init=False)
     with_depth: set[int] = field(default_factory=set)  # symbols whose bookTicker repeats the depth
     total: int = 0
+    before: int = 0  # the largest line number of the files before; lines are numbered through
     depth_of: set[str] = field(default_factory=set)  # symbols with depth updates, also excluded ones
 
     def __post_init__(self) -> None:
@@ -119,7 +120,9 @@ class Parser:
 
         Raises DataError for an empty file and, if the policy does, for an unreadable message.
         """
-        self.off_step.source = blob.name
+        self.checker.begin_part(blob.name, self.before)
+        self.off_step.source, self.off_step.before = blob.name, self.before
+        line, count = 0, blob.content.count(b"\n") + 1
         if clock and has_a_message_per_line(blob):
             self._parse_lines(blob)
         else:
@@ -127,7 +130,8 @@ class Parser:
                 self.total += 1
                 self._parse(line, recv, message, clock=clock)
         for collector in (self.depth, self.partial, self.ticker, self.trade, self.aggregate):
-            collector.flush()  # before the next file: faults name this one
+            collector.flush()  # before the next file: sizes off the step name this one
+        self.before += max(line, count)
 
     def _parse_lines(self, blob: Blob) -> None:
         """Parse a file with a message per line: the usual lines by a scan, the others one by one."""
@@ -172,11 +176,13 @@ class Parser:
             else:
                 self.rows[int(number)] += int(count + quotes)
                 self.ignored["bookTicker"] += int(quotes)
+        scanned.rows[:, values.LINE] += self.before
         depth, trades = scan.split_rows(scanned, numbers, before)
         self.depth.add_converted(*depth)
         self.trade.add_converted(*trades)
 
     def _parse(self, line: int, recv: int, message: Any, *, clock: bool) -> None:
+        line += self.before
         try:
             if isinstance(message, Unreadable):
                 raise message

@@ -38,7 +38,7 @@ _TYPES = {"snapshot": 1, "delta": 0}
 
 @dataclass(slots=True)
 class Parser:
-    """A parser of the messages of one file, in order, into columns.
+    """A parser of the messages of one or more files, in order, into columns.
 
     A message that cannot be read raises DataError, or is dropped and counted, as the policy says.
     """
@@ -54,6 +54,7 @@ class Parser:
     book: Collector = field(init=False)
     trade: Collector = field(init=False)
     total: int = 0
+    before: int = 0  # the largest line number of the files before; lines are numbered through
 
     def __post_init__(self) -> None:
         self.off_step = OffStepSizes(self.size_unit)
@@ -61,23 +62,31 @@ class Parser:
         self.book = Collector([*common, *_BOOK], self.size_unit, self.checker, self.off_step)
         self.trade = Collector([*common, Field("is_buy", check_numbers)], self.size_unit, self.checker, self.off_step)
 
-    def parse_file(self, blob: Blob) -> tuple[LevelRows, LevelRows]:
-        """Parse the messages of one file; return the books and trades, with the times `recv` and `event` (ns).
+    def parse_file(self, blob: Blob) -> None:
+        """Parse the messages of one file.
 
         Raises DataError for an empty file and, if the policy does, for an unreadable message.
         """
-        self.off_step.source = blob.name
+        self.checker.begin_part(blob.name, self.before)
+        self.off_step.source, self.off_step.before = blob.name, self.before
+        line = 0
         for line, recv, message in split_lines(blob):
             self.total += 1
+            at = self.before + line
             try:
                 if isinstance(message, Unreadable):
                     raise message
                 parsed = parse_message(message) if type(message) is bytes else message
-                self._parse_message(line, recv, parsed)
+                self._parse_message(at, recv, parsed)
             except Unreadable as error:
-                self.checker.notice("unreadable", pl.Series([line]), str(error))
-        book, trade = (_set_times(collector.make_rows()) for collector in (self.book, self.trade))
-        return book, trade
+                self.checker.notice("unreadable", pl.Series([at]), str(error))
+        for collector in (self.book, self.trade):
+            collector.flush()  # before the next file: sizes off the step name this one
+        self.before += line
+
+    def finish(self) -> tuple[LevelRows, LevelRows]:
+        """Return the books and trades of all files, with the times `recv` and `event` (ns)."""
+        return _set_times(self.book.make_rows()), _set_times(self.trade.make_rows())
 
     def _parse_message(self, line: int, recv: int, message: Any) -> None:
         if type(message) is not dict:
