@@ -7,6 +7,9 @@ import random
 import pytest
 
 from ofiml.config import Policy
+from ofiml.data import chains
+from ofiml.data.chains import chain_inputs, split_streams
+from ofiml.data.inputs import group_inputs
 from ofiml.data.schema import F_SNAPSHOT
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
@@ -204,3 +207,26 @@ def test_a_bad_file_of_a_stream_is_left_out_and_the_book_is_unknown_after_it(tmp
     (without,) = read("binance", tmp_path / "0.jsonl")
     assert s.events.head(without.events.height).equals(without.events)
     assert s.events["flags"][without.events.height] & F_SNAPSHOT
+
+
+def test_a_file_that_begins_with_a_clear_is_a_stream_of_its_own(tmp_path):
+    lines = mbo_lines()
+    clear = lines[200].split(",")[:2] + lines[0].split(",")[2:]
+    write(tmp_path / "0.csv", MBO_HEADER, lines[:200])
+    write(tmp_path / "1.csv", MBO_HEADER, [",".join(clear), *lines[200:]])
+    write(tmp_path / "2.csv", MBO_HEADER, lines[399:])
+    config = file_dataset("databento_mbo", tmp_path, calendar="24/7", tick=0.1, store=None)
+    (chain,) = chain_inputs(group_inputs(config), config)
+    streams = split_streams(chain, config)
+    assert [[group[0].name for group in stream.inputs] for stream in streams] == [["0.csv"], ["1.csv", "2.csv"]]
+    assert [stream.lost for stream in streams] == [False, False]
+
+
+def test_a_stream_too_large_for_memory_is_cut_and_that_is_a_gap(tmp_path, monkeypatch):
+    lines = binance_lines()
+    for k in range(4):
+        write(tmp_path / f"{k}.jsonl", "", lines[100 * k : 100 * k + 100])
+    monkeypatch.setattr(chains, "_MAX_STREAM_BYTES", 1.5 * sum(len(line) for line in lines[:200]))
+    (s,) = read("binance", tmp_path)
+    assert s.quality.kept["gap"] == 1
+    assert sum(note.startswith("read as one stream from 2 files") for note in s.quality.notes) == 2

@@ -248,9 +248,7 @@ def _make_messages(rows: pl.DataFrame, stated: Bools, starts: Bools, opens: Bool
         op=pl.lit(kernel.SET, pl.UInt8),
         op_side=side,
         order=pl.lit(None, pl.UInt64),
-        show=pl.Series(
-            np.where(~end, kernel.NEVER, np.where(stated, kernel.ALWAYS, kernel.IF_CHANGED)).astype(np.uint8)
-        ),
+        show=pl.Series(np.where(end, shown, kernel.NEVER).astype(np.uint8)),
     )
     empties = opens | forgets
     operation = pl.Series(np.where(forgets, ladder.FORGET, kernel.CLEAR)[empties].astype(np.uint8))
