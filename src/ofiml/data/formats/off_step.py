@@ -34,7 +34,7 @@ class OffStepSizes:
 
         Raises DataError for very many, which an instrument with the right step does not have.
         """
-        for at in np.flatnonzero((sizes == decimals.TOO_FINE) & (prices > 0)).tolist():
+        for at in np.flatnonzero((sizes == decimals.TOO_FINE) & (prices >= decimals.LOWEST_PRICE)).tolist():
             sizes[at] = _FIRST_CODE + len(self.sizes)
             self.sizes.append(
                 (self.source, int(lines[row_of[at]]) - self.before, cells[2 * at], str(cells[2 * at + 1]))

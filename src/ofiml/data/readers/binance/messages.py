@@ -107,12 +107,12 @@ class Parser:
     def __post_init__(self) -> None:
         self.off_step = OffStepSizes(self.size_unit)
 
-        def make_collector(fields: list[Field], *, may_be_zero: bool = False) -> Collector:
-            return Collector([*_COMMON, *fields], self.size_unit, self.checker, self.off_step, may_be_zero)
+        def make_collector(fields: list[Field], *, lowest: int = 1) -> Collector:
+            return Collector([*_COMMON, *fields], self.size_unit, self.checker, self.off_step, lowest)
 
         self.depth = make_collector([*_DEPTH, *_COUNTS])
         self.partial = make_collector([Field("u", check_ids, _ID), *_COUNTS])
-        self.ticker = make_collector([Field("u", check_ids, _ID)], may_be_zero=True)
+        self.ticker = make_collector([Field("u", check_ids, _ID)], lowest=0)
         self.trade, self.aggregate = (make_collector([Field(key, check_ids, _ID), _MAKER]) for key in "ta")
 
     def parse_file(self, blob: Blob, *, clock: bool = True) -> None:

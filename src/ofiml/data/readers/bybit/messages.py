@@ -12,6 +12,7 @@ import polars as pl
 
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
+from ofiml.data.formats import decimals
 from ofiml.data.formats.json_lines import NO_TIME, Unreadable, parse_message, split_lines
 from ofiml.data.formats.level_rows import (
     NO_ID,
@@ -58,9 +59,10 @@ class Parser:
 
     def __post_init__(self) -> None:
         self.off_step = OffStepSizes(self.size_unit)
-        common = [*_COMMON, *_CLOCKS]
-        self.book = Collector([*common, *_BOOK], self.size_unit, self.checker, self.off_step)
-        self.trade = Collector([*common, Field("is_buy", check_numbers)], self.size_unit, self.checker, self.off_step)
+        # The prices of spreads may have any sign.
+        shared = self.size_unit, self.checker, self.off_step, decimals.LOWEST_PRICE
+        self.book = Collector([*_COMMON, *_CLOCKS, *_BOOK], *shared)
+        self.trade = Collector([*_COMMON, *_CLOCKS, Field("is_buy", check_numbers)], *shared)
 
     def parse_file(self, blob: Blob) -> None:
         """Parse the messages of one file.

@@ -13,6 +13,7 @@ from ofiml.data.book.levels import make_single_row_events
 from ofiml.data.book.whole import make_whole_books
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.formats import decimals
 from ofiml.data.formats.archives import unpack_single
 from ofiml.data.formats.json_lines import NO_TIME, Unreadable, parse_message, split_lines
 from ofiml.data.formats.level_rows import Collector, Field, check_numbers
@@ -37,7 +38,8 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     blob = unpack_single(blob)
     checker = Checker(blob.name, dataset.policy)
     off_step = OffStepSizes(dataset.size_unit, source=blob.name)
-    collector = Collector(_FIELDS, dataset.size_unit, checker, off_step)
+    # Of the exchanges that ccxt knows some have spreads and options on them, whose prices may have any sign.
+    collector = Collector(_FIELDS, dataset.size_unit, checker, off_step, decimals.LOWEST_PRICE)
     index: dict[str, int] = {}
     exchanges: dict[str, str] = {}
     ignored: Counter[str] = Counter()

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from ofiml.data.feed import Blob, Feed, unpack_file
 from ofiml.data.formats import archives as archive
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import timestamps as wall_clock
+from ofiml.data.formats.causes import Cause
 from ofiml.data.formats.cells import NUMBER, Plain
 from ofiml.data.readers.lobster.headers import name_book_columns, name_message_columns
 from ofiml.data.readers.lobster.rebuild import build_book
@@ -256,4 +258,12 @@ def _make_book_column(column: str, size_unit: float) -> text.Column:
         x = whole.value(x)
         return pl.when(x == empty).then(NO_PRICE).when((x > 0) & (x < _EMPTY_PRICE)).then(x * 100_000)
 
-    return replace(whole, value=value, plain=Plain(NUMBER, low=-_EMPTY_PRICE, high=_EMPTY_PRICE))
+    plain = Plain(NUMBER, low=-_EMPTY_PRICE, high=_EMPTY_PRICE)
+    return replace(whole, value=value, plain=plain, explain=partial(_explain_price, empty, whole.explain))
+
+
+def _explain_price(empty: int, explain_whole: Callable[[str], Cause], cell: str) -> Cause:
+    """Explain a book's price that cannot be read: prices of shares are above 0."""
+    if re.fullmatch(r"-[0-9]{1,10}|0", cell.strip()) or cell.strip() == str(_EMPTY_PRICE):
+        return f"Prices of shares are above 0, and a missing level is written as {empty} on this side.", None
+    return explain_whole(cell)
