@@ -30,6 +30,7 @@ _PART = re.compile(
     r"(?P<name>.+)_(?:(?P<json>snapshot|update)s?\.json|depth_(?P<csv>snap|update)\.csv)(?:\.gz|\.zst|\.zip)?"
 )
 
+_MAX_FILES = 10  # of an archive, which is one input
 # Both belong to the symbol; the YAML has those of one.
 _SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
 
@@ -72,7 +73,7 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     from ofiml.data.formats.archives import unpack_all
     from ofiml.data.readers.binance import streams, t_depth
 
-    unpacked = [part for file in files for part in unpack_all(file)]
+    unpacked = [part for file in files for part in unpack_all(file, most=_MAX_FILES)]
     if all(t_depth.is_t_depth(part.content) for part in unpacked):
         return t_depth.read_feeds(unpacked, dataset)
     if len(unpacked) > len(files):

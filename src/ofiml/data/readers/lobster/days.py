@@ -77,7 +77,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 
 def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
     if len(files) == 2 or not files[0].name.lower().endswith(archive.SUFFIXES):
-        message, *books_ = (_unpack_single(file) for file in files)
+        message, *books_ = (archive.unpack_single(file, inner_name=True) for file in files)
         yield _make_day(message.name, message, books_[0] if books_ else None, calendar)
         return
     whole = files[0]
@@ -98,16 +98,6 @@ def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
             message = unpack_file(Blob(f"{whole.name}/{name}", content.pop(name)))
             book_file = unpack_file(Blob(f"{whole.name}/{books[name]}", content.pop(books[name]))) if books else None
             yield _make_day(name, message, book_file, calendar)
-
-
-def _unpack_single(file: Blob) -> Blob:
-    """Return a CSV file that may be packed by itself, as gzip, zstd or the only file of an archive."""
-    if file.name.lower().endswith(archive.SUFFIXES):
-        names = list(archive.list_files(file))
-        if len(names) != 1:
-            raise DataError(f"{file.name} contains {len(names)} files: give an archive of one CSV, or of whole days.")
-        file = Blob(names[0], archive.read_files(file, names)[names[0]])
-    return unpack_file(file)
 
 
 def _split_batches(sizes: dict[str, int]) -> Iterator[list[str]]:
