@@ -7,10 +7,10 @@ The usual lines are scanned as bytes (`scan`); this module parses all others.
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
@@ -18,8 +18,9 @@ from ofiml.data.formats.json_lines import (
     NO_TIME,
     Unreadable,
     find_start,
+    handle_message,
     has_a_message_per_line,
-    parse_message,
+    number_symbol,
     split_lines,
     split_stamp,
 )
@@ -182,14 +183,7 @@ class Parser:
         self.trade.add_converted(*trades)
 
     def _parse(self, line: int, recv: int, message: Any, *, clock: bool) -> None:
-        line += self.before
-        try:
-            if isinstance(message, Unreadable):
-                raise message
-            parsed = parse_message(message) if type(message) is bytes else message
-            self._parse_message(line, recv, parsed, clock=clock)
-        except Unreadable as error:
-            self.checker.notice("unreadable", pl.Series([line]), str(error))
+        handle_message(partial(self._parse_message, clock=clock), line + self.before, recv, message, self.checker)
 
     def finish(self) -> Messages:
         """Return all parsed messages."""
@@ -279,11 +273,7 @@ class Parser:
         """Return the symbol's number; NO_SYMBOL for a full book without a symbol; None for an excluded symbol."""
         if name is None and kind == "full":
             return NO_SYMBOL
-        if type(name) is not str or not name:
-            raise Unreadable(f"column s: {name!r:.40} is not a symbol")
-        if self.wanted is not None and name not in self.wanted:
-            return None
-        return self.index.setdefault(name, len(self.index))
+        return number_symbol(name, self.index, self.wanted)
 
 
 _KINDS = frozenset(("depthUpdate", "full", "partial", "bookTicker", "trade", "aggTrade"))

@@ -13,7 +13,7 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
 from ofiml.data.formats import decimals
-from ofiml.data.formats.json_lines import NO_TIME, Unreadable, parse_message, split_lines
+from ofiml.data.formats.json_lines import NO_TIME, Unreadable, handle_message, number_symbol, split_lines
 from ofiml.data.formats.level_rows import (
     NO_ID,
     Collector,
@@ -74,14 +74,7 @@ class Parser:
         line = 0
         for line, recv, message in split_lines(blob):
             self.total += 1
-            at = self.before + line
-            try:
-                if isinstance(message, Unreadable):
-                    raise message
-                parsed = parse_message(message) if type(message) is bytes else message
-                self._parse_message(at, recv, parsed)
-            except Unreadable as error:
-                self.checker.notice("unreadable", pl.Series([at]), str(error))
+            handle_message(self._parse_message, self.before + line, recv, message, self.checker)
         for collector in (self.book, self.trade):
             collector.flush()  # before the next file: sizes off the step name this one
         self.before += line
@@ -106,7 +99,7 @@ class Parser:
     def _parse_book(self, line: int, recv: int, message: dict[str, Any], topic: str, data: Any) -> None:
         if type(data) is not dict:
             raise Unreadable(f"column data: {data!r:.40} is not an order book")
-        symbol = self._number_symbol(data.get("s"))
+        symbol = number_symbol(data.get("s"), self.index, self.wanted)
         if symbol is None:
             self.ignored["other symbols"] += 1
             return
@@ -132,7 +125,7 @@ class Parser:
             raise Unreadable(f"column data: {data!r:.40} is not a list of trades")
         ts = _require_time(recv, message)
         for trade in data:
-            symbol = self._number_symbol(trade.get("s"))
+            symbol = number_symbol(trade.get("s"), self.index, self.wanted)
             if symbol is None:
                 self.ignored["other symbols"] += 1
                 continue
@@ -142,14 +135,6 @@ class Parser:
             self.trade.add(row, [[trade.get("p"), trade.get("v")]])
         if data and symbol is not None:
             self.rows[symbol] += 1
-
-    def _number_symbol(self, name: Any) -> int | None:
-        """Return the symbol's number, None for an excluded symbol."""
-        if type(name) is not str or not name:
-            raise Unreadable(f"column s: {name!r:.40} is not a symbol")
-        if self.wanted is not None and name not in self.wanted:
-            return None
-        return self.index.setdefault(name, len(self.index))
 
 
 def _require_time(recv: int, message: dict[str, Any]) -> Any:
