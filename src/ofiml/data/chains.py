@@ -1,5 +1,6 @@
 """Which files may share a session, and which of them are read as one stream so that the book is carried over."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from ofiml.config import FileDataset
 from ofiml.data import calendar
+from ofiml.data.cutting import OutsideHoursError
 from ofiml.data.ends import End, find_end, read_beginning
 from ofiml.data.quality import BadFile, make_bad_file
 from ofiml.data.readers import READERS, Groups
@@ -30,8 +32,12 @@ class Stream:
 
 @dataclass(slots=True)
 class Reading:
-    """What was found while the streams of a chain are read: the errors, the inputs left out, the losses so far."""
+    """What was found while the streams of a chain are read: the errors, the inputs left out, the losses so far.
 
+    `outside` has the errors of inputs without an event in the sessions' hours.
+    """
+
+    outside: list[OutsideHoursError] = field(default_factory=list)
     errors: list[DataError | OSError] = field(default_factory=list)
     bad_files: list[BadFile] = field(default_factory=list)
     losses: int = 0
@@ -41,7 +47,8 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     """Put inputs that may share a session into one chain, in order of their first events.
 
     An input continues the last one of its symbols if its first event lies inside a session that began more than a
-    minute earlier, and that the last one reaches. An input whose ends cannot be read is assumed to continue.
+    minute earlier, and that the last one reaches. An input whose ends cannot be read is assumed to continue. One
+    without an event in a session, such as an hour before the open, belongs to the others of its day.
     """
     if len(groups) < 2 or READERS[dataset.name].whole_days:
         return [[group] for group in groups]
@@ -53,10 +60,19 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     chains: list[Groups] = []
     of_symbol: dict[str, Groups] = {}  # the last chain of each symbol
     unknown: list[Groups] = []  # the last chain, if its end has unknown symbols
-    for group, first in zip(groups, firsts, strict=True):
+    ordered = len(known) == len(groups)
+    outside = [ordered and _is_outside(k, groups, firsts, dataset) for k in range(len(groups))]
+    places = {id(group): k for k, group in enumerate(groups)}
+
+    def belongs(chain: Groups, k: int) -> bool:
+        if (outside[k] or outside[places[id(chain[-1])]]) and _is_same_day(chain[-1], firsts[k], dataset):
+            return True
+        return _continues_session(chain[-1], firsts[k], dataset)
+
+    for k, (group, first) in enumerate(zip(groups, firsts, strict=True)):
         before = chains[-1:] if first is None else [of_symbol[s] for s in sorted(first.symbols) if s in of_symbol]
         before = before or unknown
-        chain = next((chain for chain in before if _continues_session(chain[-1], first, dataset)), None)
+        chain = next((chain for chain in before if belongs(chain, k)), None)
         if chain is None:
             chain = []
             chains.append(chain)
@@ -76,6 +92,36 @@ def _continues_session(before: list[Path], first: End | None, dataset: FileDatas
         return False
     last = find_end(before, dataset, last=True)
     return last is None or last.stamp >= opens[0]
+
+
+def _is_outside(k: int, groups: Groups, firsts: list[End | None], dataset: FileDataset) -> bool:
+    """Return whether no event of input `k` lies in a session's hours; inputs are in order of their first events.
+
+    The last event is asked for only if no session lies between the first one and that of the next input.
+    """
+    first = firsts[k]
+    if first is None:
+        return False
+    following = [f.stamp for f in firsts[k + 1 :] if f is not None and f.symbols & first.symbols][:1]
+    if any(_has_session(first, stamp, dataset) for stamp in (first.stamp, *following)):
+        return False
+    last = find_end(groups[k], dataset, last=True)
+    return last is not None and not _has_session(first, last.stamp, dataset)
+
+
+def _has_session(first: End, until: int, dataset: FileDataset) -> bool:
+    windows = calendar.list_windows(first.calendar, dataset.hours, first.stamp, until)
+    return any(window.open <= until and window.close >= first.stamp for window in windows)
+
+
+def _is_same_day(before: list[Path], first: End | None, dataset: FileDataset) -> bool:
+    """Return whether an input's first event is on the exchange-local day of the last event of the one before."""
+    last = find_end(before, dataset, last=True)
+    if last is None or first is None:
+        return False
+    zone = calendar.find_time_zone(first.calendar)
+    days = [dt.datetime.fromtimestamp(end.stamp // SECOND, zone).date() for end in (last, first)]
+    return days[0] == days[1]
 
 
 def split_streams(inputs: Groups, dataset: FileDataset) -> list[Stream]:
@@ -138,6 +184,8 @@ def read_streams(
             sessions = read(stream.inputs)
             for session in list(sessions) if skips else sessions:  # a bad stream yields no part of a session
                 yield session, reading.losses
+        except OutsideHoursError as error:
+            reading.outside.append(error)
         except (DataError, OSError) as error:
             reading.errors.append(error)
             if skips:

@@ -37,6 +37,9 @@ __all__ = ["Check", "Checker", "carry_flags", "describe_remedy"]
 # Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
 _MAX_CELL_CHARS = 80  # characters of a cell in a message
+_REPEATED_HEADER = (
+    "The line repeats the header, as where files with headers were put together: such lines may be dropped."
+)
 #: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
 POINT = "\x01"
 # Above this share unusable numbers are no damage, and dropping them would bias the data.
@@ -166,13 +169,15 @@ class Checker:
                 continue
             first_is_empty = empty.filter(bad)[0]
             what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
-            remedy = None if first_is_empty or column not in explain else partial(self._explain, explain[column])
+            remedy = (
+                None if first_is_empty or column not in explain else partial(self._explain, column, explain[column])
+            )
             text = self.refuse("unreadable", text, bad, column, what, remedy)
             parsed = parsed.filter(~bad)
         return parsed
 
-    def _explain(self, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
-        cause, remedy = explain(cell)
+    def _explain(self, column: str, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
+        cause, remedy = (_REPEATED_HEADER, None) if cell.strip() == column else explain(cell)
         return " ".join(part for part in (cause, remedy or describe_remedy("unreadable", self.policy)) if part)
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:

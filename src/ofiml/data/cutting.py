@@ -34,8 +34,22 @@ class OutsideHoursError(DataError):
 
     def __init__(self, sentence: str, feed: Feed) -> None:
         super().__init__(sentence)
-        self.symbol, self.date, self.rows = feed.symbol, feed.date, feed.rows
+        self.symbol, self.date, self.rows, self.source = feed.symbol, feed.date, feed.rows, feed.checker.source
         self.dropped, self.kept = feed.checker.dropped, feed.checker.kept
+
+
+def count_outside(session: Session, outside: list[OutsideHoursError], notes: list[str]) -> Session:
+    """Add the rows of other feeds or inputs, all outside the hours, to the session's counts, and the notes."""
+    quality = session.quality
+    rows, dropped, kept = quality.rows, quality.dropped, quality.kept
+    for one in outside:
+        rest = one.rows - sum(one.dropped.values())
+        rows += one.rows
+        dropped = add_counts(add_counts(dropped, one.dropped), {"outside_hours": rest})
+        kept = add_counts(kept, one.kept)
+    return replace(
+        session, quality=replace(quality, rows=rows, dropped=dropped, kept=kept, notes=[*quality.notes, *notes])
+    )
 
 
 def cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Session]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from ofiml.config import FileDataset
 from ofiml.data.chains import Reading, Stream, read_streams
+from ofiml.data.cutting import count_outside
 from ofiml.data.parts import is_long_pause, name_files
 from ofiml.data.quality import Quality, add_counts
 from ofiml.data.readers import Groups
@@ -36,19 +37,25 @@ def join_sessions(
     for session, losses in read_streams(streams, dataset, read, reading):
         earlier = parts.get(session.symbol, [])
         if earlier and earlier[0][0].date != session.date:
-            yield _name_bad_files(_join_parts(parts.pop(session.symbol), dataset), reading)
+            yield _add_findings(_join_parts(parts.pop(session.symbol), dataset), reading)
         parts.setdefault(session.symbol, []).append((session, losses))
     for rest in parts.values():
-        yield _name_bad_files(_join_parts(rest, dataset), reading)
+        yield _add_findings(_join_parts(rest, dataset), reading)
+    if reading.outside and not parts:
+        raise reading.outside[0]
     errors = reading.errors
     if errors and (dataset.bad_files == "raise" or not parts):
         more = f" {len(errors) - 1} other inputs cannot be read either." if len(errors) > 1 else ""
         raise DataError(f"{errors[0]}{more}") from errors[0]
 
 
-def _name_bad_files(session: Session, reading: Reading) -> Session:
-    """Move the bad files found so far to the session's record."""
-    bad, reading.bad_files = reading.bad_files, []
+def _add_findings(session: Session, reading: Reading) -> Session:
+    """Move what was found so far to a session: bad files to its record, inputs outside the hours to its counts."""
+    bad, outside = reading.bad_files, reading.outside
+    reading.bad_files, reading.outside = [], []
+    if outside:
+        note = f"files without an event in these hours: {len(outside)} (the first: {outside[0].source})"
+        session = count_outside(session, outside, [note])
     return replace(session, quality=replace(session.quality, left_out=bad)) if bad else session
 
 

@@ -12,6 +12,7 @@ from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.readers import READERS
 
 _FILL_IN = re.compile(r"=\[?(LOT|NAME|COLUMN|EXCHANGE|TICK_SIZE|STEP_SIZE)\]?$")
+_PREAMBLE = re.compile(r"(sep=|#|//|https?:)", re.IGNORECASE)
 _MAX_FILES = 20  # of a folder; further ones are not looked at
 
 
@@ -59,6 +60,11 @@ def describe_other_format(head: FileHead) -> str:
         return f"a {head.packing} file that is damaged, empty or locked: fetch it again"
     if len(head.members) > 1:
         return f"an archive ({head.packing}) of {len(head.members)} files ({shorten(head.members, 3)}): unpack it first"
+    if head.lines and _PREAMBLE.match(head.lines[0]) and len(head.lines) > 1:
+        return f"text whose first line is no header ({head.lines[0][:40]!r}): delete the lines before the header"
+    if head.header and not any(re.search("bid|ask|ofr|offer", column.lower()) for column in head.header):
+        what = f"a table ({head.form}) without quotes; it has the columns {shorten(head.header)}"
+        return f"{what}. Order flow needs the book, or its best bid and ask with their sizes"
     if head.header:
         return f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
     if head.lines:

@@ -10,12 +10,12 @@ from typing import Any
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data import cache as store
 from ofiml.data.chains import chain_inputs, describe_stream, name_paths, split_streams
-from ofiml.data.cutting import OutsideHoursError, cut_sessions
+from ofiml.data.cutting import OutsideHoursError, count_outside, cut_sessions
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.inputs import describe_same_session, explain_wrong_reader, group_inputs
 from ofiml.data.joining import join_sessions
 from ofiml.data.plausibility import list_doubts
-from ofiml.data.quality import Quality, add_counts
+from ofiml.data.quality import add_counts
 from ofiml.data.readers import READERS, Groups
 from ofiml.data.schema import (
     Session,
@@ -146,7 +146,8 @@ def _read_inputs(inputs: Groups, dataset: FileDataset, *, alone: bool) -> Iterat
             if not alone or dataset.hours != "regular":
                 raise
             for session in _read_sessions(inputs, replace(dataset, hours="all"), content):
-                session.quality.notes.append("no events in regular hours, so all hours are used")
+                local = " (if its times are local, set dataset.time_zone)" if hasattr(dataset, "time_zone") else ""
+                session.quality.notes.append(f"no events in regular hours, so all hours are used{local}")
                 yield session
 
     if dataset.store is None:
@@ -182,24 +183,10 @@ def _read_sessions(inputs: Groups, dataset: FileDataset, content: str) -> Iterat
         except OutsideHoursError as error:  # raised only if no other symbol has a session
             outside.append(error)
     if last is not None:
-        yield _count_outside(last, outside)
+        notes = [f"{one.symbol} {one.date or ''}".strip() + " has no events in these hours" for one in outside]
+        yield count_outside(last, outside, notes)
     elif outside:
         raise outside[0]
-
-
-def _count_outside(session: Session, outside: list[OutsideHoursError]) -> Session:
-    """Add the rows of the input's other feeds, all outside the hours, to the session's counts."""
-    quality = session.quality
-    for one in outside:
-        rest = one.rows - sum(one.dropped.values())
-        quality = Quality(
-            rows=quality.rows + one.rows,
-            used=quality.used,
-            dropped=add_counts(add_counts(quality.dropped, one.dropped), {"outside_hours": rest}),
-            kept=add_counts(quality.kept, one.kept),
-            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has no events in these hours"],
-        )
-    return replace(session, quality=quality)
 
 
 def _is_in_range(session: Session, dataset: FileDataset) -> bool:
