@@ -65,8 +65,8 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     places = {id(group): k for k, group in enumerate(groups)}
 
     def belongs(chain: Groups, k: int) -> bool:
-        if (outside[k] or outside[places[id(chain[-1])]]) and _is_same_day(chain[-1], firsts[k], dataset):
-            return True
+        if outside[k] or outside[places[id(chain[-1])]]:
+            return _is_same_day(find_end(chain[-1], dataset, last=True), firsts[k])
         return _continues_session(chain[-1], firsts[k], dataset)
 
     for k, (group, first) in enumerate(zip(groups, firsts, strict=True)):
@@ -97,13 +97,14 @@ def _continues_session(before: list[Path], first: End | None, dataset: FileDatas
 def _is_outside(k: int, groups: Groups, firsts: list[End | None], dataset: FileDataset) -> bool:
     """Return whether no event of input `k` lies in a session's hours; inputs are in order of their first events.
 
-    The last event is asked for only if no session lies between the first one and that of the next input.
+    A packed file must be unpacked for its last event, so that is asked for only if the next input begins on the same
+    day, or before the next session: files of whole days do not.
     """
     first = firsts[k]
-    if first is None:
+    if first is None or _has_session(first, first.stamp, dataset):
         return False
-    following = [f.stamp for f in firsts[k + 1 :] if f is not None and f.symbols & first.symbols][:1]
-    if any(_has_session(first, stamp, dataset) for stamp in (first.stamp, *following)):
+    following = next((f for f in firsts[k + 1 :] if f is not None and f.symbols & first.symbols), None)
+    if following is not None and _has_session(first, following.stamp, dataset) and not _is_same_day(first, following):
         return False
     last = find_end(groups[k], dataset, last=True)
     return last is not None and not _has_session(first, last.stamp, dataset)
@@ -114,14 +115,13 @@ def _has_session(first: End, until: int, dataset: FileDataset) -> bool:
     return any(window.open <= until and window.close >= first.stamp for window in windows)
 
 
-def _is_same_day(before: list[Path], first: End | None, dataset: FileDataset) -> bool:
-    """Return whether an input's first event is on the exchange-local day of the last event of the one before."""
-    last = find_end(before, dataset, last=True)
-    if last is None or first is None:
+def _is_same_day(one: End | None, other: End | None) -> bool:
+    """Return whether two events are on one day of their exchange."""
+    if one is None or other is None:
         return False
-    zone = calendar.find_time_zone(first.calendar)
-    days = [dt.datetime.fromtimestamp(end.stamp // SECOND, zone).date() for end in (last, first)]
-    return days[0] == days[1]
+    zone = calendar.find_time_zone(other.calendar)
+    days = {dt.datetime.fromtimestamp(end.stamp // SECOND, zone).date() for end in (one, other)}
+    return len(days) == 1
 
 
 def split_streams(inputs: Groups, dataset: FileDataset) -> list[Stream]:

@@ -63,8 +63,8 @@ def describe_other_format(head: FileHead) -> str:
     if head.lines and _PREAMBLE.match(head.lines[0]) and len(head.lines) > 1:
         return f"text whose first line is no header ({head.lines[0][:40]!r}): delete the lines before the header"
     if head.header and not any(re.search("bid|ask|ofr|offer", column.lower()) for column in head.header):
-        what = f"a table ({head.form}) without quotes; it has the columns {shorten(head.header)}"
-        return f"{what}. Order flow needs the book, or its best bid and ask with their sizes"
+        what = f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
+        return f"{what}. None is a quote, and order flow needs the book, or its best bid and ask with their sizes"
     if head.header:
         return f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
     if head.lines:
