@@ -182,7 +182,7 @@ def test_a_bad_file_between_two_others_is_named_in_the_report_and_leaves_a_gap(t
     config = configure(*asked)
     with Stages() as stages:
         prepared = prepare_dataset(SampleSettings.of(config), 1, stages)
-        survey = survey_dataset(config, stages)
+        survey = survey_dataset(config.dataset, stages, threads=1)
     (samples,) = prepared.sessions
     (bad,) = prepared.bad_files
     assert (bad.files, bad.digest) == (["b.csv"], hash_files([tmp_path / "b.csv"]))
