@@ -15,14 +15,14 @@ from ofiml.backtest.instruments import Listing, assign_instruments, describe_ins
 from ofiml.bars.time import select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
-    BadFile,
     UnreadableInputError,
     describe_bad_files,
+    list_left_out,
     make_all_bad_error,
     read_source,
     skips_bad_files,
 )
-from ofiml.data.quality import Quality
+from ofiml.data.quality import BadFile, Quality
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
 from ofiml.errors import ConfigError, DataError
@@ -114,7 +114,8 @@ def survey_dataset(
             refused.append(str(error))
     if not sessions and not refused:
         refused.append("no session between dataset.first_date and dataset.last_date.")
-    return Survey(sessions, refused, describe_bad_files(bad_files))
+    left_out = list_left_out(bad_files, (one.quality for one in sessions))
+    return Survey(sessions, refused, describe_bad_files(left_out))
 
 
 def _summarise(session: Session, dataset: SyntheticDataset | FileDataset, per: Per | None) -> SessionSummary:

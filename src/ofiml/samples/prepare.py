@@ -15,14 +15,15 @@ from ofiml.bars import cut_bars
 from ofiml.bars.time import Bars, Book, build_bar_table, select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
-    BadFile,
     UnreadableInputError,
+    list_left_out,
     make_all_bad_error,
     name_source,
     read_source,
     skips_bad_files,
 )
 from ofiml.data.calendar import find_time_zone
+from ofiml.data.quality import BadFile
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, list_sources
 from ofiml.errors import DataError
@@ -216,8 +217,9 @@ def prepare_dataset(settings: SampleSettings, threads: int, stages: Stages) -> P
     bad = [bad_files[index] for index in sorted(bad_files)]
     if bad and len(bad) == len(inputs):
         raise make_all_bad_error(bad)
-    samples = take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions)
-    return PreparedDataset(add_cross_flow(list(samples), settings.features), bad)
+    samples = list(take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions))
+    bad = list_left_out(bad, (s.quality for s in samples))
+    return PreparedDataset(add_cross_flow(samples, settings.features), bad)
 
 
 def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:

@@ -13,6 +13,7 @@ import polars as pl
 from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.data.bad_files import BadFile
 from ofiml.data.quality import Quality
+from ofiml.data.quality import BadFile, Quality
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.impact import ImpactScore
