@@ -24,7 +24,7 @@ class Latency:
     times: Int64 | None = None
 
     def __post_init__(self) -> None:
-        if len(self.values) == 0 or min(self.values) < 0 or self.response < 0:
+        if len(self.values) == 0 or np.min(self.values) < 0 or self.response < 0:
             raise DataError("A latency needs at least one value, and none below 0.")
         if self.times is not None and (len(self.times) != len(self.values) or (np.diff(self.times) < 0).any()):
             raise DataError("The table of latencies needs as many times as values, in ascending order.")

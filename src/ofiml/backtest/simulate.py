@@ -137,7 +137,7 @@ def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNu
         raise DataError("Decisions must be in order of time.")
     if not (0 < rules.share_of_shown <= 1 and 0 < rules.share_of_traded <= 1):
         raise DataError("share_of_shown and share_of_traded must be above 0 and at most 1.")
-    if min(decisions.bid_size, default=0) < 0 or min(decisions.ask_size, default=0) < 0:
+    if (decisions.bid_size < 0).any() or (decisions.ask_size < 0).any():
         raise DataError("The sizes of quotes cannot be below 0.")
     if limits.cap < 0 or limits.stop < 0 or limits.take < 0 or not limits.loss >= 0 or not numbers.factor > 0:
         raise DataError("Cap, stop, take-profit and loss limit cannot be below 0, nor the contract's factor 0.")
@@ -205,6 +205,7 @@ def make_desk(
         "flat_from": limits.flat_from,
         "close": close,
         "mid2": -1,
+        "wake": NEVER,
         "known_mid2": -1,
         "best_bid": -1,
         "best_ask": tape.span,
