@@ -42,7 +42,7 @@ def draw_latency(median: int, sigma: float, seed: int, response: int = 0) -> Lat
 
 
 def find_latency(table: Int64, start: int, count: int, by_time: bool, number: int, now: int) -> int:
-    """Find the latency of request `number`, sent at `now`, among the rows start … start + count - 1 of (value, time)."""
+    """Find the latency of request `number`, sent at `now`, in `count` rows (value, time) from `start` on."""
     if not by_time:
         return table[start + number % count, 0]
     low, high = start, start + count  # the first time after `now` lies in [low, high]

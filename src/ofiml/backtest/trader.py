@@ -234,15 +234,15 @@ def decide(
 
 def is_idle(trader: Any) -> bool:
     """Return whether the trader knows of no order that might be filled."""
+    orders = 0
     for k in range(SLOTS):
-        if trader.slots[k] >= 0:
-            return False
-    return True
+        orders += 1 if trader.slots[k] >= 0 else 0
+    return orders == 0
 
 
 def scale_lots(lots: int, factor: float) -> int:
     """Scale lots, rounded half away from 0."""
-    scaled = int(math.floor(abs(lots) * factor + 0.5))
+    scaled = math.floor(abs(lots) * factor + 0.5)
     return scaled if lots >= 0 else -scaled
 
 
@@ -261,7 +261,7 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
             continue
         idle = False
         o = desk.orders[s, i]
-        if k == NEW_BID_SLOT or k == NEW_ASK_SLOT or o.price < 0 or is_pending(desk, s, i, now):
+        if k in (NEW_BID_SLOT, NEW_ASK_SLOT) or o.price < 0 or is_pending(desk, s, i, now):
             continue
         posted = k != MARKET_SLOT
         if wanted * o.side <= 0 or (posted and (scene.post == 0 or trader.known * o.side < 0)):
@@ -294,7 +294,7 @@ def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
 
 
 def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
-    """Place, keep, replace or cancel the quote of a slot. One that rests at the price, and is not too large, is kept."""
+    """Place, keep, replace or cancel the quote of a slot; one that rests at the price and is not too large is kept."""
     side = 1 if slot == BID_SLOT else -1
     slots = desk.traders[s].slots
     i = slots[slot]
