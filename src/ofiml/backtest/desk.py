@@ -75,6 +75,7 @@ def time_request(desk: Desk, s: int, now: int) -> int:
         now,
     )
     trader.requests += 1
+    desk.scene[0].changed = 1
     trader.last_arrival = max(trader.last_arrival, min(now, NEVER - latency) + latency)
     return trader.last_arrival
 

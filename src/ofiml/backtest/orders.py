@@ -108,7 +108,7 @@ SCENE = _record(
     # the market: at the exchange, and as it is known
     "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
-    "resting waiting best_bid best_ask touched changed full is_flat "
+    "wake resting waiting best_bid best_ask touched changed full is_flat "
     # outside of these bounds, the known quotes make some trader act
     "watching low_bid high_bid low_ask high_ask",
     "share_of_shown share_of_traded factor taker_lot taker_rate maker_lot maker_rate",
