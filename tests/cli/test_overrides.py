@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import pytest
 
-from ofiml.cli.overrides import MAPPINGS, check_arguments, check_effect, compose
-from ofiml.config import SCHEMAS, load
+from ofiml.cli.overrides import MAPPINGS, check_arguments, check_effect, compose, compose_config
+from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
@@ -159,3 +159,18 @@ def test_the_commands_refuse_it(tmp_path, module):
     )
     assert (done.returncode, "horizon=30s has no effect" in done.stderr) == (2, True)
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("sign", ["", "+"])
+def test_an_instrument_is_written_as_a_mapping_with_or_without_a_plus(sign):
+    written = f"{sign}dataset.instruments={{SYN: {{taker: {{bps: 5}}}}, *: {{days_per_year: 365}}}}"
+    config = compose_config([written], "dataset=synthetic")
+    assert config.dataset.instruments == {"SYN": {"taker": {"bps": 5}}, "*": {"days_per_year": 365}}
+    beside = compose_config(["instrument=us_equities", f"{sign}dataset.instruments={{*: {{quote: CAD}}}}"], "")
+    assert beside.dataset.instruments["*"]["quote"] == "CAD"
+    assert beside.dataset.instruments["*"]["taker"] == {"per_unit": 0.0051, "bps": 0.1}
+
+
+def test_a_key_of_an_instrument_by_itself_ends_in_a_sentence_with_the_mapping():
+    sentence = describe_unknown_key("dataset.instruments.BTCUSDT.taker.bps")
+    assert sentence.endswith("as a mapping, as in 'dataset.instruments={*: {tick: 0.25}}'.")

@@ -128,6 +128,15 @@ def test_params_of_a_logged_run_get_todays_keys():
     assert rename_params({"target.form": "direction", "target.stop": "None"})["target.form"] == "direction"
 
 
+def test_fees_among_the_params_are_those_of_a_reproduction():
+    params = {"backtest.fee_per_unit": "0.001", "backtest.fee_bps": "0.0", "backtest.days_per_year": "252"}
+    raw = {"backtest": {"fee_per_unit": 0.001, "fee_bps": 0.0, "days_per_year": 252}, "dataset": {}}
+    again = _flatten_params(rename_config(raw))
+    assert rename_params(params) == {key: value for key, value in again.items() if not key.startswith("backtest")}
+    assert rename_params({"dataset.instruments": "{}"}) == {"dataset.instruments": "{}"}
+    assert "many" in rename_params({"backtest.fee_bps": "many"})["dataset.instruments"], "a stranger's text"
+
+
 def test_a_config_of_today_stays_as_it_is():
     raw = {"seed": 7, "evaluation": {"bootstrap_samples": 1}, "target": {"form": "direction", "stop": None}, "model": 3}
     assert rename_config(raw) == raw

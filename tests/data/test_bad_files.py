@@ -107,7 +107,7 @@ def test_a_file_without_permission_is_bad(days, configure, monkeypatch):
 def test_the_report_and_the_terminal_count_and_name_them(days, configure):
     split = ["split.n_folds=2", "split.embargo=0s", "evaluation.bootstrap_samples=50", "tuning=off", "model=ols"]
     more = ["ofi=best_level", "horizon=1s", "evaluation.block_length=30s", "evaluation.leak_check=false"]
-    config = configure(*SMALL, f"dataset.path={days}", "dataset.bad_files=skip", *split, *more)
+    config = configure(*SMALL, f"dataset.path={days}", "dataset.bad_files=skip", "backtest=off", *split, *more)
     with Stages() as stages:
         study = experiment.run(config, stages)
     report = json.loads(study.report.to_json())

@@ -82,7 +82,8 @@ def logged(configure, tmp_path_factory, new_store):
                 for source in list_sources(configure(*SMALL).dataset):
                     for session in source():
                         store.write_events(session, folder / "recorded" / f"{session.date}.parquet")
-            recorded = ["dataset=parquet", f"dataset.path={folder / 'recorded'}", "dataset.calendar=24/7"]
+            fees = "+dataset.instruments={SYN*: {taker: {per_unit: 0.001}}}"
+            recorded = ["dataset=parquet", f"dataset.path={folder / 'recorded'}", "dataset.calendar=24/7", fees]
             synthetic = [*SMALL, *RUNS.get(name, [])]
             config = configure(
                 *(recorded + SMALL[2:] + ["model=ols", "features=core"] if name == "files" else synthetic)

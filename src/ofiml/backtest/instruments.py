@@ -27,6 +27,7 @@ _FUTURE = re.compile(
     r"(ES|MES|NQ|MNQ|RTY|M2K|YM|MYM|CL|MCL|QM|BZ|NG|RB|HO|GC|MGC|SI|HG|PL|PA|Z[BNFTQCSWML]|UB|TN|SR3|GE|6[ABCEJMNS]|M6E"
     r"|HE|LE|GF|BTC|MBT|ETH|MET|NKD|VX)([FGHJKMNQUVXZ]\d{1,2}|\.(FUT|[CNV]\.\d+))(-.*)?"
 )
+_INVERSE_PRESETS = ("bitmex_xbtusd", "bybit_inverse", "binance_coinm")
 _CME = {"ES": "cme_es", "NQ": "cme_nq", "CL": "cme_cl", "6E": "cme_6e"}
 
 
@@ -149,8 +150,13 @@ def _explain_missing(listing: Listing, dataset: FileDataset) -> str:
     named = " or ".join(f"instrument={preset}" for preset in presets)
     choice = f"choose {named or 'its instrument, if ofiml run --help lists it'}, or "
     key = symbol if re.fullmatch(r"[\w.-]+", symbol) else "*"
+    own = "taker: {bps: 5}, quote: USD"
+    if any(preset in _INVERSE_PRESETS for preset in presets):
+        own = "contract: inverse, settlement: BTC, taker: {bps: 5}"
+    elif _FUTURE.fullmatch(symbol.upper()):
+        own = "multiplier: 50, quote: USD, taker: {per_contract: 2.5}"
     return (
         f"The fees and the currency of {symbol} are not known, and it does not look like a US share, so its profit "
-        f"would be wrong: {choice}write its own, as in 'dataset.instruments={{{key}: {{taker: {{bps: 5}}, quote: USD}}"
-        f"}}', or use backtest=off (docs/instruments.md).{hint}"
+        f"would be wrong: {choice}write its own, as in 'dataset.instruments={{{key}: {{{own}}}}}', or use backtest=off "
+        f"(docs/instruments.md).{hint}"
     )

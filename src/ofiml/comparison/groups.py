@@ -139,7 +139,8 @@ def read_group(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Gro
     left_out = []
     first_of: dict[tuple, str] = {}
     for run in runs:
-        traded = tuple(sorted((k, v) for k, v in run.params.items() if k.startswith(("strategy.", "backtest."))))
+        costs = ("strategy.", "backtest.", "dataset.instruments")
+        traded = tuple(sorted((k, v) for k, v in run.params.items() if k.startswith(costs)))
         same = (run.tags.get("predictions.sha256", run.run_id), traded)
         if same in first_of:
             repetitions[first_of[same]] = repetitions.get(first_of[same], 0) + 1

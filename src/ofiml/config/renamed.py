@@ -1,5 +1,6 @@
 """Earlier names of config keys, which logged configs and the params of logged runs may contain."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ RENAMED = {
     "split.tested": "split.n_test_groups",
     "tuning.chosen": "tuning.best_params",
 }
+
+INSTRUMENTS = "dataset.instruments"  # in the params of a run, one JSON text
 
 #: Keys of the backtest that became keys of the instrument, `dataset.instruments.PATTERN`, with an example.
 MOVED_TO_INSTRUMENT = {
@@ -117,10 +120,24 @@ def _is_of_strategy(key: str) -> bool:
 
 
 def rename_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the flat params of a logged run with current keys."""
-    renamed = {current_key(key) or key: value for key, value in params.items()}
+    """Return the flat params of a logged run with current keys; fees of the backtest are part of the instruments."""
+    renamed = {current_key(key) or key: value for key, value in params.items() if key not in MOVED_TO_INSTRUMENT}
+    numbers = {key.removeprefix("backtest."): _read_number(params[key]) for key in MOVED_TO_INSTRUMENT if key in params}
+    if numbers:
+        moved = _move_fees({"backtest": numbers, "dataset": {}})
+        renamed.setdefault(INSTRUMENTS, json.dumps(moved["dataset"]["instruments"], sort_keys=True))
     if "backtest.latency" in renamed and "strategy.name" not in renamed:
         renamed = {f"strategy.{key}": str(value) for key, value in _FIRST_STRATEGY.items()} | renamed
     if renamed.get("target.form") == "direction" and renamed.get("target.stop", "None") != "None":
         renamed["target.form"] = "triple_barrier"
     return renamed
+
+
+def _read_number(text: str) -> int | float | str:
+    """Read a number of a param; a text that is none stays as it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

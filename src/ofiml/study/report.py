@@ -11,8 +11,6 @@ from typing import Literal
 import polars as pl
 
 from ofiml.backtest.instruments import AssignedInstrument
-from ofiml.data.bad_files import BadFile
-from ofiml.data.quality import Quality
 from ofiml.data.quality import BadFile, Quality
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.explanation import FeatureUse

@@ -1,5 +1,6 @@
 """The MLflow store, and the run of a study, which is open from the start of the study."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Any
 import filelock
 
 from ofiml.config import ActivityBars, Config, Horizon, Target, TimeBars, Tracking, strip_credentials
+from ofiml.config.renamed import INSTRUMENTS
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
@@ -115,7 +117,12 @@ def _name_span(target: Target, horizon: Horizon, bars: TimeBars | ActivityBars) 
 
 
 def _flatten_params(value: object, path: str = "") -> dict[str, str]:
-    """Map the path of each leaf of nested mappings to its value as text."""
+    """Map the path of each leaf of nested mappings to its value as text.
+
+    Instruments are one JSON text: MLflow refuses keys with the wildcards of their patterns.
+    """
+    if path == INSTRUMENTS:
+        return {path: json.dumps(value, sort_keys=True)}
     if isinstance(value, dict) and value:
         leaves: dict[str, str] = {}
         for key, part in value.items():

@@ -82,12 +82,20 @@ def test_any_other_symbol_must_state_its_fees(assign, symbol, how, presets):
         assert one.assumed is None
 
 
-def test_what_the_sentence_advises_to_write_works(assign):
+@pytest.mark.parametrize(
+    ("symbol", "contract", "multiplier", "fees"),
+    [
+        ("BTCUSDT", "linear", 1.0, Fees(bps=5)),
+        ("XBTUSD", "inverse", 1.0, Fees(bps=5)),
+        ("ZNH5", "linear", 50.0, Fees(per_contract=2.5)),
+    ],
+)
+def test_what_the_sentence_advises_to_write_works(assign, symbol, contract, multiplier, fees):
     with pytest.raises(ConfigError) as error:
-        assign("BTCUSDT", calendar="24/7")
+        assign(symbol, calendar="24/7")
     advice = str(error.value).split("'")[1]
-    (one,) = assign("BTCUSDT", f"+{advice}", calendar="24/7").values()
-    assert one.instrument.taker == one.instrument.maker == Fees(bps=5)
+    own = assign(symbol, f"+{advice}", calendar="24/7")[symbol].instrument
+    assert (own.contract, own.multiplier, own.taker, own.maker) == (contract, multiplier, fees, fees)
 
 
 def test_a_pattern_that_does_not_match_is_named(assign):
