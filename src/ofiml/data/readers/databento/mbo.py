@@ -81,7 +81,7 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
         part = _drop_unknown_book(part, checker)
         if part.height == 0:
             continue
-        events, misfits = build_events(to_messages(part), levels)
+        events, misfits = build_events(to_messages(part), levels, order_times=True)
         for cause, lines in misfits.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if parts:
