@@ -62,7 +62,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
         if n < capacity:
             break
         capacity *= 2
-    origin = _compute_origin(config)
+    origin = compute_origin(config)
     symbol_of = out.rows[:n, 0]
     count = len(truth.symbols)
     picks: list[slice | Int64] = [slice(0, n)]
@@ -120,11 +120,11 @@ def make_plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
         news=np.array(truth.news, dtype=np.int64),
         activity=compute_activity(config),
         impact=np.array(truth.impact),
-        lowest=max(1, 1 - _compute_origin(config)),
+        lowest=max(1, 1 - compute_origin(config)),
     )
 
 
-def _compute_origin(config: SyntheticDataset) -> int:
+def compute_origin(config: SyntheticDataset) -> int:
     """Compute the price in ticks at which the kernel's grid starts, so that trading starts in its middle."""
     return round(config.start_price / config.tick) - kernel.GRID // 2
 
