@@ -321,7 +321,7 @@ class Trader:
 
     def __init__(
         self, session: Session, decisions: Sequence[Decision], limits: Limits, scenario: Scenario, money: Money,
-        auctions: Sequence[tuple[int, int]],
+        messages: Sequence[Message],
     ) -> None:  # fmt: skip
         self.session, self.limits, self.scenario, self.money = session, limits, scenario, money
         self.exchange = Exchange(scenario, self._report, self._end)
@@ -333,7 +333,7 @@ class Trader:
         self.agenda: list[tuple[int, int, int, Callable[[int], None]]] = []
         self.now, self.count = -(2**62), 0
         self.two_sided: Message | None = None
-        for message in list_messages(session, list(auctions)):
+        for message in messages:
             if message.exchange <= session.close:
                 self._plan(message.exchange, _MESSAGE, lambda now, m=message: self._on_message(m))
             if message.receipt <= session.close:
@@ -528,7 +528,9 @@ def simulate(
     limits: Limits = Limits(),
     scenario: Scenario = Scenario(),
     money: Money = Money(),
-    auctions: Sequence[tuple[int, int]] = (),
+    messages: Sequence[Message] | None = None,
 ) -> Outcome:
-    """Trade one session: the decisions, under the limits, in the scenario."""
-    return Trader(session, decisions, limits, scenario, money, auctions).run()
+    """Trade one session: the decisions, under the limits, in the scenario. `messages` are those of the session."""
+    return Trader(
+        session, decisions, limits, scenario, money, list_messages(session) if messages is None else messages
+    ).run()
