@@ -10,7 +10,7 @@ import pytest
 from ofiml.data.schema import extract_level, extract_times
 from ofiml.data.synthetic import kernel, own_kernel, own_orders, simulate
 from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
-from ofiml.data.synthetic.own_orders import Postings, follow_postings, list_columns, summarise_fills
+from ofiml.data.synthetic.own_orders import Postings, follow_postings, list_outcome_columns, summarise_fills
 from ofiml.errors import DataError
 from ofiml.units import SECOND
 
@@ -177,7 +177,7 @@ def test_the_same_arguments_give_the_same_orders_and_replicas_differ(config):
     one, many = follow_postings(config, 0, postings), follow_postings(config, 0, postings, replicas=3)
     assert many.filter(pl.col("replica") == 0).equals(one)
     assert many["first_fill"].n_unique() > one["first_fill"].n_unique()
-    assert one.columns == list(list_columns())
+    assert one.columns == list(list_outcome_columns())
 
 
 def test_more_patience_fills_the_same_orders_and_more(config):

@@ -63,7 +63,7 @@ def follow_postings(
 ) -> pl.DataFrame:
     """Follow each posting to its end, `replicas` times with independent futures.
 
-    Returns a row for each posting and replica, in this order, with the columns of `list_columns(markouts)`:
+    Returns a row for each posting and replica, in this order, with the columns of `list_outcome_columns(markouts)`:
 
     - `posting`, `replica`; `posted`, `side`, `lots`, and `cancelled`, when what is left is cancelled (UTC);
     - `price` (1e-9) and `ahead`, the lots in front of it; both null if there is no price on that side, or no room;
@@ -95,7 +95,7 @@ def follow_postings(
             own_rng = np.random.default_rng([config.seed, day, _STREAM, i, replica])
             outcome = _follow_one(copy, int(time), int(side), int(lots), postings.patience, markouts, own_rng)
             outcomes.append([i, replica, int(time), int(side), int(lots), int(time) + postings.patience, *outcome])
-    table = pl.DataFrame(outcomes, schema=list_columns(markouts), orient="row")
+    table = pl.DataFrame(outcomes, schema=list_outcome_columns(markouts), orient="row")
     tick, origin = round(config.tick * PRICE_SCALE), compute_origin(config)
     return table.with_columns(
         (pl.col("posted", "cancelled", "first_fill", "last_fill") + truth.open).cast(TIME),
@@ -104,7 +104,7 @@ def follow_postings(
     )
 
 
-def list_columns(markouts: Sequence[int] = MARKOUTS) -> dict[str, pl.DataType]:
+def list_outcome_columns(markouts: Sequence[int] = MARKOUTS) -> dict[str, pl.DataType]:
     """List the columns of `follow_postings`, before times and prices are those of the session."""
     whole = ["posting", "replica", "posted", "side", "lots", "cancelled", "price", "ahead"]
     columns: dict[str, pl.DataType] = dict.fromkeys(whole, pl.Int64())
