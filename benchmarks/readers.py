@@ -82,12 +82,12 @@ def main() -> None:
     price, size = (messages[c].to_numpy() for c in ("price", "size"))
     op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
     n = messages.height
-    row_of, effect = np.empty(n, np.int64), np.empty(n, np.uint8)
+    row_of, effect, placed = np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
     px, sz, ct = (np.empty((2 * LEVELS, n), np.int64) for _ in range(3))
 
     def bare() -> None:
         numbered = messages["order"].rank("dense").cast(pl.Int64).to_numpy() - 1
-        kernel.run(op, side, price, size, numbered, show, LEVELS, n, row_of, effect, px, sz, ct)
+        kernel.run(op, side, price, size, numbered, show, LEVELS, n, row_of, effect, placed, px, sz, ct)
 
     few = messages.head(20_000)
     copied = np.empty((3, 2 * LEVELS, n), np.int64)

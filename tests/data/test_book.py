@@ -32,13 +32,13 @@ def messages(ops):
 def run(rows, kernel_run=kernel.run):
     op, side, price, size, order, show = (np.array(c) for c in zip(*rows, strict=True))
     n = len(rows)
-    row_of, effect = np.full(n, -99), np.full(n, 255, np.uint8)
+    row_of, effect, placed = np.full(n, -99), np.full(n, 255, np.uint8), np.full(n, -99)
     px, sz, ct = (np.full((2 * LEVELS, n), -(2**60)) for _ in range(3))
     small = (x.astype(np.uint8) for x in (op, side, show))
     op, side, show = small
     count = int(order.max()) + 1
-    written = kernel_run(op, side, price, size, order, show, LEVELS, count, row_of, effect, px, sz, ct)
-    return written, row_of, effect, px, sz, ct
+    written = kernel_run(op, side, price, size, order, show, LEVELS, count, row_of, effect, placed, px, sz, ct)
+    return written, row_of, effect, placed, px, sz, ct
 
 
 class DictBook:
@@ -47,6 +47,7 @@ class DictBook:
     def __init__(self):
         self.orders = OrderedDict()
         self.levels = {}  # of feeds by price: (side, price) -> size
+        self.places = {}  # order -> the message that put it at the end of its queue
 
     def apply(self, op, side, price, size, order):
         known = self.orders.get(order)
@@ -74,6 +75,19 @@ class DictBook:
                 better = (lambda p: p > price) if side == BID else (lambda p: p < price)
                 self.drop(lambda s, p: s == side and better(p))
 
+    def place(self, i, op, side, price, size, order):
+        """Before `apply`: the message that placed the order that message i is about, -1 for none; remembers the new."""
+        known = self.orders.get(order)
+        if op in (kernel.CLEAR, kernel.SET, kernel.KEEP):
+            return -1
+        before = self.places[order] if known else -1
+        if op in (kernel.ADD, kernel.ADD_FIRM):
+            self.places[order] = i
+            return i if size else before
+        if op == kernel.REPLACE and not (known and known[:2] == (side, price) and size <= known[2]):
+            self.places[order] = i
+        return before
+
     def drop(self, goes):
         self.orders = OrderedDict((k, o) for k, o in self.orders.items() if not goes(o[0], o[1]))
         self.levels = {k: q for k, q in self.levels.items() if not goes(*k)}
@@ -93,10 +107,11 @@ class DictBook:
 
 
 def check(rows):
-    written, row_of, _, px, sz, ct = run(rows)
+    written, row_of, _, placed, px, sz, ct = run(rows)
     book, shown, last, row = DictBook(), [], None, 0
     last = book.shown()
     for i, (op, side, price, size, order, show) in enumerate(rows):
+        assert placed[i] == book.place(i, op, side, price, size, order), i
         book.apply(op, side, price, size, order)
         shown = book.shown()
         if show == kernel.ALWAYS or (show == kernel.IF_CHANGED and shown != last):
@@ -141,7 +156,7 @@ def test_the_kernel_equals_its_twin(rows):
 def test_a_deep_book_grows():
     rows = [(kernel.ADD, BID, p, 1, p - 1, kernel.IF_CHANGED) for p in range(1, 3001)]
     rows += [(kernel.ADD, ASK, 10_000 - p, 1, 2999 + p, kernel.ALWAYS) for p in range(1, 3001)]
-    written, _, _, px, _, _ = run(rows)
+    written, _, _, _, px, _, _ = run(rows)
     assert written == 6000
     assert px[:, written - 1].tolist() == [3000, 2999, 2998, 7000, 7001, 7002]
 

@@ -7,7 +7,7 @@ import pytest
 
 from ofiml.cli.overrides import compose, compose_config
 from ofiml.config import load
-from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, SIDE, make_schema
+from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, ORDER_TIME, SIDE, TIME, make_schema
 from ofiml.data.sessions import list_sources
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
@@ -29,12 +29,13 @@ def test_the_table_names_every_column_with_its_type():
     rows = re.findall(r"^\| (`.*?) \| (\w[^|]*) \|", PAGE.partition("## Two clocks")[0], re.MULTILINE)
     stated = {column: kind for cells, kind in rows for column in re.findall(r"`(\w+)`", cells)}
     names = {pl.Datetime: "Datetime(ns, UTC)", pl.Enum: "Enum"}
-    for column, dtype in make_schema(1).items():
+    schema = make_schema(1) | {ORDER_TIME: TIME}
+    for column, dtype in schema.items():
         known = names.get(type(dtype), str(dtype))
         assert stated[column].startswith(known), column
     assert stated["action"] == f"Enum {' '.join(ACTION.categories)}"
     assert set(stated["side"].split()[1:]) == set(SIDE.categories)
-    assert set(stated) - {"bid_px_01", "ask_ct_NN"} == set(make_schema(1))
+    assert set(stated) - {"bid_px_01", "ask_ct_NN"} == set(schema)
     for flag in (F_LAST, F_SNAPSHOT):
         assert f"- **{flag}, " in PAGE
 

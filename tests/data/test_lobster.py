@@ -115,10 +115,10 @@ def test_the_kernel_forgets_as_a_plain_book_does():
         op, side, price, size, order = (np.array(c) for c in zip(*rows, strict=True))
         outcomes = []
         for run in (kernel.run, kernel.run_py):
-            row_of, effect = np.empty(n, np.int64), np.empty(n, np.uint8)
+            row_of, effect, placed = np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
             px, sz, ct = (np.full((2 * levels, n), -7) for _ in range(3))
             args = (op.astype(np.uint8), side.astype(np.uint8), price, size, order, np.full(n, kernel.ALWAYS, np.uint8))
-            run(*args, levels, n, row_of, effect, px, sz, ct)
+            run(*args, levels, n, row_of, effect, placed, px, sz, ct)
             outcomes.append((effect.tolist(), px.tolist(), sz.tolist(), ct.tolist()))
         assert outcomes[0] == outcomes[1]
         assert np.transpose(outcomes[0][1:], (2, 0, 1)).tolist() == plain_book(rows, levels)

@@ -22,7 +22,7 @@ import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import restore_quality
-from ofiml.data.schema import Session, make_schema
+from ofiml.data.schema import Session, list_columns
 from ofiml.provenance import hash_contents
 
 Item = TypeVar("Item")
@@ -125,7 +125,7 @@ _META = [
 
 
 def _pack_session(session: Session) -> TableAndMeta:
-    table = session.events.select(list(make_schema(session.levels)))
+    table = session.events.select(list_columns(session.levels, session.events.columns))
     return table, {k: getattr(session, k) for k in _META} | {"quality": asdict(session.quality)}
 
 

@@ -21,7 +21,7 @@ from ofiml.data.schema import (
     Int64,
     Session,
     extract_times,
-    make_schema,
+    list_columns,
 )
 from ofiml.data.snapshots import defer_snapshots
 from ofiml.errors import DataError
@@ -105,10 +105,11 @@ def cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Ses
             notes=[*notes, *of_session.notes],
         )
         before = Quality()
+        columns = list_columns(feed.levels, checked.columns)
         yield Session(
             symbol=feed.symbol,
             date=window.date,
-            events=checked.with_columns(pl.lit(feed.symbol).alias("symbol")).select(list(make_schema(feed.levels))),
+            events=checked.with_columns(pl.lit(feed.symbol).alias("symbol")).select(columns),
             open=window.open,
             close=window.close,
             scheduled_close=window.scheduled,

@@ -17,7 +17,7 @@ from ofiml.data.cutting import count_outside
 from ofiml.data.parts import is_long_pause, name_files
 from ofiml.data.quality import Quality, add_counts
 from ofiml.data.readers import Groups
-from ofiml.data.schema import F_SNAPSHOT, Session, extract_times
+from ofiml.data.schema import F_SNAPSHOT, ORDER_TIME, Session, extract_times
 from ofiml.errors import DataError
 from ofiml.units import SECOND
 
@@ -110,9 +110,10 @@ def _drop_overlap(tables: list[pl.DataFrame], before: Session, after: Session) -
     if count == 0:
         return after.events
     head = after.events.head(count)
-    # Readers number the rows of a feed without sequence numbers, from the start of each file.
-    columns = [column for column in head.columns if column != "sequence"]
-    new = head.join(pl.concat(tables), on=columns, how="anti", nulls_equal=True)
+    # Readers number the rows of a feed without sequence numbers, from the start of each file, and know the places of
+    # those orders only that were added in it.
+    columns = [column for column in head.columns if column not in ("sequence", ORDER_TIME)]
+    new = head.join(_stack(tables), on=columns, how="anti", nulls_equal=True)
     # Rows of the very last instant may lie in either file; earlier ones must be the same in both.
     if new.height and int(extract_times(new)[0]) < end:
         first = np.datetime64(int(extract_times(new)[0]), "ns")
@@ -120,7 +121,7 @@ def _drop_overlap(tables: list[pl.DataFrame], before: Session, after: Session) -
             f"{before.source} and {after.source} overlap in time and differ there, first at {first} UTC "
             f"({after.symbol}, {new.height} rows): they are two feeds, or rows are missing in one; choose one."
         )
-    return after.events if new.height == count else pl.concat([new, after.events.slice(count)])
+    return after.events if new.height == count else _stack([new, after.events.slice(count)])
 
 
 def _measure_pauses(tables: list[pl.DataFrame]) -> list[int]:
@@ -143,7 +144,12 @@ def _concatenate(tables: list[pl.DataFrame]) -> pl.DataFrame:
             if last is not None and first is not None and first <= last:
                 table = table.with_columns(pl.col("sequence") + (last + 1 - first))
         parts += [table] if table.height else []
-    return pl.concat(parts)
+    return _stack(parts)
+
+
+def _stack(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """Stack tables of the same levels; an optional column that some of them lack is null in their rows."""
+    return pl.concat(tables, how="diagonal")
 
 
 def _mark_snapshot(table: pl.DataFrame) -> pl.DataFrame:

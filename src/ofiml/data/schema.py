@@ -5,6 +5,7 @@ level is null (price and size). Rows keep feed order. `side` is the aggressor's 
 order's side for any other event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,10 @@ EVENT_COLUMNS: dict[str, pl.DataType] = {
     "sequence": pl.Int64(),
 }
 
+#: The optional column, last in the table: the exchange time (ns UTC) at which the order of an event got its place in
+#: its queue. Only sources that state each order write it.
+ORDER_TIME = "order_time"
+
 # Upper bound of all times: int64 nanoseconds end soon after it, and polars and numpy overflow silently.
 LATEST = 9_151_488_000_000_000_000  # 2260-01-01 UTC
 
@@ -66,6 +71,11 @@ def make_schema(levels: int) -> dict[str, pl.DataType]:
     for m in range(levels):
         columns |= make_level_columns(m)
     return columns | {"symbol": pl.String()}
+
+
+def list_columns(levels: int, names: Sequence[str]) -> list[str]:
+    """List the columns of an event table with `levels` levels, and the optional one if it is among `names`."""
+    return [*make_schema(levels), *([ORDER_TIME] if ORDER_TIME in names else [])]
 
 
 @dataclass(frozen=True, slots=True)

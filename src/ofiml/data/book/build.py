@@ -8,6 +8,7 @@ from ofiml.data.book import kernel
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
+    ORDER_TIME,
     SIDE,
     TIME,
     Int64,
@@ -33,6 +34,7 @@ MESSAGE_COLUMNS: dict[str, pl.DataType] = {
 }
 """The input of `build_events`, in feed order. Prices in 1e-9, sizes in lots, as in the event schema."""
 
+_MODIFY = ACTION.categories.to_list().index("M")
 _CAUSE_BITS = {
     "unknown_order": kernel.UNKNOWN,
     "excess_size": kernel.EXCESS,
@@ -41,23 +43,26 @@ _CAUSE_BITS = {
 }
 
 
-def build_events(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+def build_events(
+    messages: pl.DataFrame, levels: int, *, order_times: bool = False
+) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Build events with `levels` levels; return them and, by cause, the lines of messages that do not fit the book.
 
     Events have `line` and the columns of the event schema except `symbol`. Messages are applied in order to a book
     that starts empty; an event shows the book after its message. If the last row of an exchange message makes no event,
     the flag F_LAST moves to its last row that does. Messages do not fit if their order or level is not in the book,
     they remove more than the order has, their id is already in the book, or levels stand in the way of a firm message.
+    With `order_times` events have the optional column ORDER_TIME, for feeds whose messages state every order.
     """
     n = messages.height
     op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
     price, size = (messages[c].fill_null(0).to_numpy() for c in ("price", "size"))
     order = _number_ids(messages["order"])
-    row_of, effect = np.empty(n, np.int64), np.empty(n, np.uint8)
+    row_of, effect, placed = np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
     max_rows = int((show != kernel.NEVER).sum())
     px, sz, ct = (np.empty((2 * levels, max_rows), np.int64) for _ in range(3))
     count = int(order.max(initial=0)) + 1
-    rows = kernel.run(op, side, price, size, order, show, levels, count, row_of, effect, px, sz, ct)
+    rows = kernel.run(op, side, price, size, order, show, levels, count, row_of, effect, placed, px, sz, ct)
 
     events = messages.select("line", "ts_event", "ts_recv", "action", "side", "price", "size", "flags", "sequence")
     shown = row_of[:rows]
@@ -65,10 +70,27 @@ def build_events(messages: pl.DataFrame, levels: int) -> tuple[pl.DataFrame, dic
         events = events[shown]
     flags = set_last_flags(messages["flags"].to_numpy(), shown)
     columns = make_level_table(px, sz, ct, levels, rows)
+    if order_times:
+        columns[ORDER_TIME] = _find_order_times(messages, placed, shown)
     misfits = {cause: messages["line"].filter(pl.Series((effect & bit) != 0)) for cause, bit in _CAUSE_BITS.items()}
     return events.with_columns(flags=pl.Series(flags), **columns), {
         cause: lines for cause, lines in misfits.items() if lines.len()
     }
+
+
+def _find_order_times(messages: pl.DataFrame, placed: Int64, shown: Int64) -> pl.Series:
+    """Find when the orders of the messages' rows `shown` got their places: by the exchange's clock, null if unknown.
+
+    The orders of a snapshot were placed before its receipt, even if their event clock says otherwise.
+    """
+    action, op = messages["action"].to_physical().to_numpy(), messages["op"].to_numpy()
+    place = placed.copy()
+    # A replacement that is a removal and an addition, in this order, leaves the place of the removed order.
+    replaced = np.flatnonzero((action == _MODIFY) & (op == kernel.ADD))
+    place[replaced] = placed[replaced - 1]
+    place = place[shown]
+    exchange = messages.select(pl.min_horizontal("ts_event", "ts_recv")).to_series()
+    return exchange.gather(pl.Series(np.maximum(place, 0))).set(pl.Series(place == kernel.UNPLACED), None)
 
 
 def set_last_flags(flags: UInt8, shown: Int64) -> UInt8:

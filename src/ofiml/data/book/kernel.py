@@ -37,6 +37,7 @@ SWEPT = 16  # a firm message removed levels in its way
 ASK, BID, NO_SIDE = 0, 1, 2
 NEVER, IF_CHANGED, ALWAYS = 0, 1, 2
 MISSING = np.iinfo(np.int64).min  # the price of a missing level
+UNPLACED = -1  # of an order whose place in its queue is not known
 
 
 def _find_key(keys: Int64, n: int, key: int) -> int:
@@ -104,6 +105,7 @@ def run_py(
     count: int,
     row_of: Int64,
     effect: UInt8,
+    placed: Int64,
     px: Int64,
     sz: Int64,
     ct: Int64,
@@ -112,9 +114,12 @@ def run_py(
 
     `show` (n,) is the condition for a row: NEVER, ALWAYS, or IF_CHANGED since the last row (in the `levels` shown).
     `order` numbers the `count` distinct orders from 0. Out: `row_of` (rows,) the message of each row; `effect` (n,)
-    bits; `px`, `sz`, `ct` (2·levels, rows): bids then asks by rank, price MISSING and size 0 for a missing level.
+    bits; `placed` (n,) the message that gave the order its place in the queue: an added order its own, a removed or
+    changed one the place that it had before, UNPLACED for an order that is not in the book and for no order; `px`,
+    `sz`, `ct` (2·levels, rows): bids then asks by rank, price MISSING and size 0 for a missing level.
     """
-    orders = np.zeros((count, 4), np.int64)  # side, key, remaining size, the message that added it
+    # Side, key, remaining size, the message that last set the order, the message that gave it its place in the queue.
+    orders = np.zeros((count, 5), np.int64)
     book = np.empty((2, 4, 1024), np.int64)
     depth = np.zeros(2, np.int64)
     rows = 0
@@ -122,6 +127,7 @@ def run_py(
     for i in range(len(op)):
         what, s = op[i], side[i]
         bits = 0
+        placed[i] = UNPLACED
         if max(depth[0], depth[1]) == book.shape[2]:
             grown = np.empty((2, 4, 2 * book.shape[2]), np.int64)
             grown[:, :, : book.shape[2]] = book
@@ -153,7 +159,12 @@ def run_py(
                 bits |= TWICE
             if not known and (not adds or what == REPLACE):
                 bits |= UNKNOWN
+            keeps_place = False
             if known:
+                placed[i] = orders[at, 4]
+                # An order loses its place by another price or a larger size, not by a smaller one.
+                same_price = orders[at, 0] == s and orders[at, 1] == (price[i] if s == BID else -price[i])
+                keeps_place = what == REPLACE and same_price and size[i] <= orders[at, 2]
                 own, remaining = orders[at, 0], orders[at, 2]
                 off = remaining if adds or what == DELETE else min(remaining, size[i])
                 if not adds and what != DELETE and size[i] > remaining:
@@ -176,6 +187,10 @@ def run_py(
             if adds and size[i] > 0:
                 key = price[i] if s == BID else -price[i]
                 orders[at, 0], orders[at, 1], orders[at, 2], orders[at, 3] = s, key, size[i], i
+                if not keeps_place:
+                    orders[at, 4] = i
+                if what != REPLACE:
+                    placed[i] = i
                 depth[s], rank = _change_level(book[s], depth[s], key, size[i], 1, i)
                 if rank < levels:
                     bits |= CHANGED

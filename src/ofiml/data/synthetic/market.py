@@ -12,10 +12,11 @@ from ofiml.data.quality import Quality
 from ofiml.data.schema import (
     ACTION,
     F_LAST,
+    ORDER_TIME,
     SIDE,
     TIME,
     Session,
-    make_schema,
+    list_columns,
 )
 from ofiml.data.synthetic import kernel
 from ofiml.data.truth import Truth
@@ -28,6 +29,8 @@ Float = NDArray[np.float64]
 _FIRST_OPEN = 1_704_119_400 * SECOND  # 2024-01-01 14:30 UTC; the following days open at the same time
 _DAY = 24 * 3600 * SECOND
 _FEED_DELAY = 100_000  # ns from the exchange to the receipt
+_ADD = ACTION.categories.to_list().index("A")
+_UNKNOWN = -1
 _FIELDS = ("ask_px", "ask_sz", "ask_ct", "bid_px", "bid_sz", "bid_ct")  # the kernel's order
 
 
@@ -59,7 +62,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
         if n < capacity:
             break
         capacity *= 2
-    origin = _compute_origin(config)
+    origin = compute_origin(config)
     symbol_of = out.rows[:n, 0]
     count = len(truth.symbols)
     picks: list[slice | Int64] = [slice(0, n)]
@@ -117,11 +120,11 @@ def make_plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
         news=np.array(truth.news, dtype=np.int64),
         activity=compute_activity(config),
         impact=np.array(truth.impact),
-        lowest=max(1, 1 - _compute_origin(config)),
+        lowest=max(1, 1 - compute_origin(config)),
     )
 
 
-def _compute_origin(config: SyntheticDataset) -> int:
+def compute_origin(config: SyntheticDataset) -> int:
     """Compute the price in ticks at which the kernel's grid starts, so that trading starts in its middle."""
     return round(config.start_price / config.tick) - kernel.GRID // 2
 
@@ -175,7 +178,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
     tick = round(config.tick * PRICE_SCALE)
     symbol = truth.symbols[truth.symbol]
     stamps = truth.open + np.rint(out.seconds * SECOND).astype(np.int64)
-    _, action, side, price, size, last, _ = out.rows.T
+    _, action, side, price, size, last, order = out.rows.T
     received = pl.Series(stamps + _FEED_DELAY).cast(TIME)
     columns = {
         "ts_event": pl.Series(stamps).cast(TIME),
@@ -188,6 +191,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         "sequence": pl.Series(np.arange(n, dtype=np.int64)),
         **_make_book_columns(out.levels, origin, tick),
         "symbol": pl.Series([symbol]).new_from_index(0, n),
+        ORDER_TIME: _find_order_times(stamps, action, order),
     }
     # The events determine the book; its best level in the digest checks that.
     digest = hashlib.sha256(stamps.tobytes() + out.rows.tobytes() + out.values.tobytes())
@@ -195,7 +199,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
     return Session(
         symbol=symbol,
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
-        events=pl.DataFrame(columns).select(list(make_schema(config.levels))),
+        events=pl.DataFrame(columns).select(list_columns(config.levels, list(columns))),
         open=truth.open,
         close=truth.close + _FEED_DELAY,
         tick=tick,
@@ -207,6 +211,18 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + kernel.GRID // 2}),
         planted=truth,
     )
+
+
+def _find_order_times(stamps: Int64, action: Int64, order: Int64) -> pl.Series:
+    """Find when the `order` (n,) of each row was added, for a trade the oldest of those it filled.
+
+    An order keeps its place until it is filled or cancelled. Null for an order from before the day's first row.
+    """
+    added = np.full(int(order.max(initial=0)) + 1, _UNKNOWN, np.int64)
+    adds = action == _ADD
+    added[order[adds]] = stamps[adds]
+    times = added[order]
+    return pl.Series(times).set(pl.Series(times == _UNKNOWN), None).cast(TIME)
 
 
 def _make_book_columns(levels: Int64, origin: int, tick: int) -> dict[str, pl.Series]:

@@ -109,7 +109,11 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
             known = piece if k == 0 else _drop_until_clear(piece, checker)
             if known.height == 0:
                 continue
-            built = _build_known_book(known, levels, checker) if k == 0 else build_events(to_messages(known), levels)
+            built = (
+                _build_known_book(known, levels, checker)
+                if k == 0
+                else build_events(to_messages(known), levels, order_times=True)
+            )
             events, misfits = built
             for cause, lines in misfits.items():
                 checker.notice(cause, lines, _SENTENCES[cause])
@@ -118,7 +122,7 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
                 flags = pl.when(first).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
                 events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
             parts.append(events)
-    return pl.concat(parts) if parts else build_events(to_messages(rows.head(0)), levels)[0]
+    return pl.concat(parts) if parts else build_events(to_messages(rows.head(0)), levels, order_times=True)[0]
 
 
 def _split_at_breaks(rows: pl.DataFrame, checker: Checker) -> list[pl.DataFrame]:
@@ -148,10 +152,10 @@ def _build_known_book(rows: pl.DataFrame, levels: int, checker: Checker) -> tupl
     clears = (rows["action"] == "R").arg_true()
     first = int(clears[0]) if clears.len() else rows.height
     if first == 0:
-        return build_events(to_messages(rows), levels)
-    before = build_events(to_messages(rows.head(first)), levels)
+        return build_events(to_messages(rows), levels, order_times=True)
+    before = build_events(to_messages(rows.head(first)), levels, order_times=True)
     kept = _drop_unknown_book(rows, first, before[1].get("unknown_order"), checker)
-    return before if first == rows.height else build_events(to_messages(kept), levels)
+    return before if first == rows.height else build_events(to_messages(kept), levels, order_times=True)
 
 
 def _drop_unknown_book(rows: pl.DataFrame, first: int, unknown: pl.Series | None, checker: Checker) -> pl.DataFrame:

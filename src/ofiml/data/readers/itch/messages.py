@@ -58,7 +58,8 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     has_events = False
     for symbol, locate in day.locates.items():
         rows = table[:, by_locate[bounds[locate] : bounds[locate + 1]]]
-        events, misfits = build_events(_make_messages(rows, midnight, dataset, checker), levels)
+        messages = _make_messages(rows, midnight, dataset, checker)
+        events, misfits = build_events(messages, levels, order_times=True)
         for cause, lines in misfits.items():
             checker.notice(cause, lines, _SENTENCES[cause])
         if events.height:

@@ -19,7 +19,10 @@ from ofiml.data.schema import (
     ACTION,
     LATEST,
     NO_PRICE,
+    ORDER_TIME,
     SIDE,
+    TIME,
+    list_columns,
     make_schema,
 )
 from ofiml.errors import DataError
@@ -27,7 +30,7 @@ from ofiml.units import PRICE_SCALE
 
 _WORDS = {"action": ACTION, "side": SIDE}  # other writers store them as text
 _TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum)
-_MAY_BE_NULL = re.compile(r"price|(bid|ask)_(px|sz|ct)_\d\d")
+_MAY_BE_NULL = re.compile(rf"price|{ORDER_TIME}|(bid|ask)_(px|sz|ct)_\d\d")
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
@@ -38,7 +41,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     (blob,) = files
     checker = Checker(blob.name, dataset.policy)
     table, levels = _read_table(blob, dataset.levels, checker)
-    table = checker.apply(table, _make_checks(make_schema(levels)))
+    table = checker.apply(table, _make_checks(list_columns(levels, table.columns)))
     words = [pl.col(c).cast(pl.String).cast(dtype, strict=False) for c, dtype in _WORDS.items()]
     for symbol, events, its_checker in split_by_symbol(table.with_columns(words), blob.name, dataset.symbols, checker):
         yield Feed(symbol, events, levels, events.height + sum(its_checker.dropped.values()), its_checker)
@@ -48,10 +51,11 @@ def _read_table(blob: Blob, wanted: int | None, checker: Checker) -> tuple[pl.Da
     """Read the columns of the schema with `line`; return them and the number of levels. Raises DataError."""
     if not blob.content.startswith(columnar.MAGIC):
         raise DataError(f"{blob.name} is not a Parquet file: see dataset=… for other formats.")
-    frame = columnar.read_parquet(blob, lambda names: list(make_schema(_count_levels(names, blob.name, wanted))))
+    frame = columnar.read_parquet(blob, lambda names: list_columns(_count_levels(names, blob.name, wanted), names))
     levels = _count_levels(frame.columns, blob.name, wanted)
     words = [name for name in (*_WORDS, "symbol") if isinstance(frame.schema[name], _TEXT_TYPES)]
-    typed = {name: dtype for name, dtype in make_schema(levels).items() if name not in words}
+    schema = make_schema(levels) | ({ORDER_TIME: TIME} if ORDER_TIME in frame.columns else {})
+    typed = {name: dtype for name, dtype in schema.items() if name not in words}
     return cast_columns(frame, typed, checker).with_columns(pl.col("symbol").cast(pl.String)), levels
 
 
@@ -68,7 +72,7 @@ def _count_levels(names: list[str], source: str, wanted: int | None) -> int:
     return levels
 
 
-def _make_checks(columns: dict[str, pl.DataType]) -> list[Check]:
+def _make_checks(columns: list[str]) -> list[Check]:
     checks = [Check("unreadable", c, pl.col(c).is_null(), "the value is missing")
               for c in columns if not _MAY_BE_NULL.fullmatch(c)]  # fmt: skip
     for c, dtype in _WORDS.items():
@@ -84,7 +88,10 @@ def _make_checks(columns: dict[str, pl.DataType]) -> list[Check]:
         elif c == "size" or "_sz_" in c:
             bad = (value < -MAX_SIZE) | (value > MAX_SIZE)
             checks.append(Check("unreadable", c, bad, f"the size {{{c}}} is too large"))
-        elif c.startswith("ts_"):
+        elif c.startswith("ts_") or c == ORDER_TIME:
             checks.append(Check("unreadable", c, value.to_physical() < 0, f"the time {{{c}}} is before 1970"))
             checks.append(Check("unreadable", c, value.to_physical() > LATEST, f"the time {{{c}}} is after 2259"))
+        if c == ORDER_TIME:
+            what = "the order's time {order_time} is later than the receipt of the row, {ts_recv}"
+            checks.append(Check("unreadable", c, value > pl.col("ts_recv"), what))
     return checks
