@@ -86,6 +86,14 @@ INERT = [
     (["target=impact", "backtest=taker"], "backtest=taker has no effect: target=impact forecasts nothing to trade on"),
     (["target=impact", "backtest.fee_bps=1"], "backtest.fee_bps=1 has no effect"),
     (["target=impact", "evaluation.decay=[1]"], "target=impact has no horizon"),
+    (["target=impact", "strategy.max_position=1"], "has no effect: target=impact forecasts nothing to trade on"),
+    (["backtest=off", "strategy.edge_multiple=2"], "strategy.edge_multiple=2 has no effect: backtest=off"),
+    (
+        ["strategy.quantile=0.5"],
+        "has no effect: strategy.threshold=cost; leave it out, or add strategy.threshold=quant",
+    ),
+    (["strategy.threshold=quantile", "strategy.edge_multiple=2"], "has no effect: strategy.threshold=quantile"),
+    (["strategy=quoting", "strategy.hold=1m"], "has no effect: strategy=quoting holds a position until"),
     (["backtest=off", "backtest.fee_bps=1"], "backtest.fee_bps=1 has no effect: backtest=off"),
     (
         ["tuning=off", "tuning.trials=3"],
@@ -123,6 +131,8 @@ def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
     "overrides",
     [
         ["target=impact", "backtest=off"],
+        ["strategy.threshold=quantile", "strategy.quantile=0.5"],
+        ["strategy=quoting", "strategy.stop_ticks=5"],
         ["backtest=off", "backtest.latency=1s"],
         ["tuning=off", CHOSEN, "model.learning_rate=0.3"],  # fold 1 uses it
         ["tuning=off", CHOSEN, "model.n_estimators=3"],
