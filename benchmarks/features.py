@@ -26,7 +26,7 @@ from ofiml.data.schema import (
     make_schema,
 )
 from ofiml.features import kernel, layout
-from ofiml.features.batch import compute
+from ofiml.features.batch import compute_bars
 from ofiml.features.machine import Machine, Market, Plan
 from ofiml.live.stream import Stream
 
@@ -125,9 +125,9 @@ def main() -> None:
     flow_alone(columns, reset, out)
     recorded = session(rows)
     edges = np.arange(0, HOURS * 3600 * SECOND + 1, 10 * SECOND)
-    compute(recorded, market(), FULL, edges)
+    compute_bars(recorded, market(), FULL, edges)
     figures = [
-        ("from a session's table, bars of 10 s", best(lambda: compute(recorded, market(), FULL, edges))),
+        ("from a session's table, bars of 10 s", best(lambda: compute_bars(recorded, market(), FULL, edges))),
         ("rows ready, bars of 10 s", best(lambda: batch(rows, FULL, 10 * SECOND))),
         ("rows ready, bars of 1 s", best(lambda: batch(rows, FULL, SECOND))),
         ("and flow of all levels over three look-backs", best(lambda: batch(rows, WINDOWS, 10 * SECOND))),

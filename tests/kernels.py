@@ -14,8 +14,8 @@ from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
 from ofiml.config import Config, load
 from ofiml.data.sessions import list_sources
-from ofiml.features.batch import compute, pieces
-from ofiml.features.machine import market, plan
+from ofiml.features.batch import compute_bars, pack_rows
+from ofiml.features.machine import describe_market, plan_features
 from ofiml.labels.table import build_label_table
 from ofiml.live.stream import Stream
 from ofiml.models.registry import build_model
@@ -49,12 +49,12 @@ def compile_flow() -> None:
     session = busy_session(0, 200, 2)
     for overrides in (["bars.step=2s"], ["bars=volume", "bars.size=30", "target=triple_barrier", "model=logistic"]):
         config = configured("features=full", "features.vpin_bucket=20", "ofi.levels=2", *overrides)
-        book, asked = select_states(session, "message"), plan(config.features, config.ofi)
+        book, asked = select_states(session, "message"), plan_features(config.features, config.ofi)
         bars = cut_bars(session, book, config.bars)
-        compute(session, market(session, "message"), asked, bars.edges)
+        compute_bars(session, describe_market(session, "message"), asked, bars.edges)
         build_label_table(session, book, bars, config.target, config.horizon, 0)
-        stream = Stream(market(session, "message"), config.bars, asked)
-        for rows in pieces(session):
+        stream = Stream(describe_market(session, "message"), config.bars, asked)
+        for rows in pack_rows(session):
             for row in rows:
                 stream.push_row(row)
         stream.finish(session.close)

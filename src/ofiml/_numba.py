@@ -1,4 +1,4 @@
-"""How kernels are compiled, and where numba keeps them.
+"""The compilation of kernels, and the folder where numba caches them.
 
 A kernel is plain Python, which is its specification. `compiled` makes its njit; the plain functions of this package
 that it calls, wherever they stand, are compiled with it:
@@ -74,7 +74,7 @@ def compiled(function: F, *, forceinline: bool = False) -> F:
 
 
 def _settings() -> Any:
-    """Return numba's settings, which are made at run time: no type of theirs is known."""
+    """Return numba's settings, whose types are known at run time only."""
     import numba
 
     return numba.config
@@ -85,11 +85,11 @@ def _settings() -> Any:
 
 @cache
 def _compile_plain_callees() -> None:
-    """Teach numba that a plain function of this package, where a compiled one calls it, is compiled too.
+    """Make numba compile the plain functions of this package that a compiled one calls.
 
-    It gets one signature where numba would make one for each literal argument, and nothing that only a call from Python
-    needs: that halves its compile time. It counts no references, which halves its run time: the arrays that it works on
-    belong to the kernel. It can therefore neither make an array nor return one; both are errors when it is compiled.
+    Such a function gets one signature, where numba would make one for each literal argument, and no wrapper for calls
+    from Python: this halves the compile time. It counts no references, because its arrays belong to the kernel: this
+    halves the run time. It can therefore neither make nor return an array; both are errors when it is compiled.
     """
     from numba import types
     from numba.core.errors import TypingError
@@ -132,8 +132,10 @@ def _compile_plain_callees() -> None:
 
 @cache
 def cache_folder(module: str, parent: Path | None) -> Path | None:
-    """The folder for the kernels of `module`, made if need be: below `parent`, else beside this package, else, where
-    that is read-only, in the user's cache. None if none of them can be written.
+    """Return the folder for the kernels of `module`, and make it if it does not exist.
+
+    It lies below `parent`; without one beside this package, or where that is read-only in the user's cache. None if no
+    place can be written.
     """
     name = _PREFIX + digest(module)
     for place in [parent] if parent else [Path(__file__).parent / "__pycache__", _user_cache()]:
@@ -150,7 +152,7 @@ def cache_folder(module: str, parent: Path | None) -> Path | None:
 
 
 def _user_cache() -> Path:
-    """Where the platform keeps caches."""
+    """Return the folder where the platform keeps caches."""
     if sys.platform == "win32":
         home = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
@@ -171,21 +173,21 @@ def _delete_unused(place: Path) -> None:
 
 
 def digest(module: str) -> str:
-    """Of all sources that what `module` compiles can depend on, and of the switches that change the result."""
+    """Hash all sources on which the kernels of `module` depend, and the switches of numba that change the result."""
     config = _settings()
-    found = hashlib.sha256(f"boundscheck={config.BOUNDSCHECK} opt={config.OPT}".encode())
+    hashed = hashlib.sha256(f"boundscheck={config.BOUNDSCHECK} opt={config.OPT}".encode())
     files = sources(module)
     for package, (sources_digest, by) in sorted(_registered.items()):
         if _source(by) in files:
-            found.update(f"\n{package} {sources_digest}".encode())
+            hashed.update(f"\n{package} {sources_digest}".encode())
     for path in files:
         data = path.read_bytes()
-        found.update(f"\n{path.name} {len(data)}\n".encode() + data)
-    return found.hexdigest()[:16]
+        hashed.update(f"\n{path.name} {len(data)}\n".encode() + data)
+    return hashed.hexdigest()[:16]
 
 
 def sources(module: str) -> list[Path]:
-    """The files of `module` and of all modules of its package that it imports, in turn, wherever the import stands."""
+    """List the files of `module` and of all modules of this package that it imports, directly or through others."""
     files: dict[str, Path] = {}
     left = [module]
     while left:
@@ -198,7 +200,7 @@ def sources(module: str) -> list[Path]:
 
 
 def _source(module: str) -> Path | None:
-    """The file of a module, found without importing it; None for a name that is none, or none of the package."""
+    """Find the file of a module without importing it; None for a name that is no module of this package."""
     package, *names = module.split(".")
     if package != _PACKAGE:
         return None

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -184,20 +184,20 @@ def compute_features(
     >>> table.select("mid", "n_events", "ofi_00", "queue_imbalance").rows()
     [(10000.5, 2, 4, -0.3333333333333333), (10001.0, 1, 5, -0.5)]
     """
-    from ofiml.features.batch import compute
-    from ofiml.features.catalogue import CATALOGUE, chosen
-    from ofiml.features.machine import Plan, market
+    from ofiml.features.batch import compute_bars
+    from ofiml.features.catalogue import CATALOGUE, select_features
+    from ofiml.features.machine import Plan, describe_market
     from ofiml.ofi.flow import NET, build_flow_table
 
     names = list(CATALOGUE if columns is None else columns)
-    look_back = max((feature.window for feature in chosen(names)), default=0)
+    look_back = max((feature.window for feature in select_features(names)), default=0)
     session = _convert_to_session(states, tick=tick, timed=True)
     book = book_states(session, "message")
     cut = cut_time_bars(session, book, parse_duration(bars, "bars"))
     table = build_bar_table(session, book, cut)
     machine_names = [name for name in names if name not in table.columns]
     plan = Plan(None, (), look_back, trade_size, vpin_bucket)
-    computed = compute(session, market(session, "message"), plan, cut.edges, machine_names)
+    computed = compute_bars(session, describe_market(session, "message"), plan, cut.edges, machine_names)
     flow = build_flow_table(computed, [NET], ())
     features = {name: computed.features[:, j] for j, name in enumerate(machine_names)}
     return pl.concat([table, flow, pl.DataFrame(features)], how="horizontal")
@@ -310,7 +310,7 @@ def _convert_to_session(states: "Session | Table", *, tick: float | None = None,
     flags = table["flags"] if "flags" in table.columns else pl.Series([F_LAST] * table.height)
     if "reset" in table.columns:
         flags = flags.cast(pl.Int64) | table["reset"].cast(pl.Int64) * F_SNAPSHOT
-    rest: dict[str, Any] = {
+    rest: dict[str, pl.Expr | pl.Series] = {
         "action": table["action"].cast(pl.String) if "action" in table.columns else pl.lit("M"),
         "side": table["side"].cast(pl.String) if "side" in table.columns else pl.lit("N"),
         "size": _convert_lots(table["size"]) if "size" in table.columns else pl.lit(0),

@@ -156,8 +156,9 @@ def test_their_strategy_is_a_choice(install):
     config = compose_config(["strategy=their_rule", "strategy.lots=5"], "")
     assert (config.strategy.quantile, config.strategy.lots, config.strategy.max_position) == (0.7, 5, 100)
     assert load(resolve_config(config)) == config
-    assert list_plugin_versions(config) == {"their-package": "1.2"}
-    assert list_plugin_versions(compose_config(["strategy.lots=5"], "")) == {}
+    used = config.model, config.dataset.name, config.features
+    assert list_plugin_versions(*used, config.strategy.name) == {"their-package": "1.2"}
+    assert list_plugin_versions(*used, "threshold") == list_plugin_versions(*used) == {}
     with pytest.raises(ConfigError, match=r"strategy\.quantile must lie in \(0, 1\)"):
         compose_config(["strategy=their_rule", "strategy.quantile=2"], "")
 
@@ -181,13 +182,13 @@ def test_only_packages_whose_plugins_are_used_are_logged(install):
         {"ofiml.features": {"near": "their_features"}},
     )
     own = compose_config(["model=blend", "features=core"], "")
-    assert list_plugin_versions(own) == {}
+    assert list_plugin_versions(own.model, own.dataset.name, own.features) == {}
     blend = compose_config(["model=blend", "+model@model.members.one=theirs"], "")
-    assert list_plugin_versions(blend) == {"their-package": "1.2"}
+    assert list_plugin_versions(blend.model, blend.dataset.name, blend.features) == {"their-package": "1.2"}
     import_module("their_features")  # as a study does
-    assert list_plugin_versions(own) == {}
+    assert list_plugin_versions(own.model, own.dataset.name, own.features) == {}
     chosen = compose_config(["model=ols", "features.columns=[their_share]"], "")
-    assert list_plugin_versions(chosen) == {"their-features": "0.7"}
+    assert list_plugin_versions(chosen.model, chosen.dataset.name, chosen.features) == {"their-features": "0.7"}
 
 
 def test_the_command_takes_their_choices(install, tmp_path):

@@ -6,9 +6,10 @@ import pytest
 
 from ofiml.api import read_sessions
 from ofiml.cli.data import main
-from ofiml.data import bad_files as bad_files_room
+from ofiml.data import quality as quality_room
 from ofiml.data import sessions as sessions_room
-from ofiml.data.bad_files import BadFile, UnreadableInputError, describe_bad_files
+from ofiml.data.bad_files import UnreadableInputError, describe_bad_files
+from ofiml.data.quality import BadFile
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
 from ofiml.provenance import hash_files
@@ -96,7 +97,7 @@ def test_a_file_without_permission_is_bad(days, configure, monkeypatch):
             raise PermissionError(13, "Permission denied", str(paths[0]))
         return hash_files(paths)
 
-    for module in (sessions_room, bad_files_room):
+    for module in (sessions_room, quality_room):
         monkeypatch.setattr(module, "hash_files", refuse)
     prepared = prepare(configure(*SMALL, f"dataset.path={days}", "dataset.bad_files=skip"))
     assert [bad.files for bad in prepared.bad_files] == [["day04.csv"], ["day05.csv"]]

@@ -273,7 +273,7 @@ def test_t_depth_without_a_header_and_with_more_columns(tmp_path):
 def test_t_depth_that_cannot_be_read(tmp_path):
     for old, new, what in (
         (b"12,14,b,set,99.9,2", b"12,14,c,set,99.9,2", r"line 3, column side: 'c' cannot be read"),
-        (b"set,99.9,2", b"set,x,2", r"line 3, column price: 'x' is not a price"),
+        (b"set,99.9,2", b"set,x,2", r"line 3, column price: 'x' is not a positive price"),
         (b"set,99.9,2", b"set,99.9,-2", r"line 3, column qty: '-2' is not a size"),
         (b"set,99.9,2", b"set,99.9,0.0005", r"line 3: the size '0\.0005' at '99\.9' .*size_unit=1e-04"),
         (b",qty", b",amount", "the column qty is missing"),

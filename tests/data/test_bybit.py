@@ -156,7 +156,7 @@ def changed(**cells):
     [
         ("{", "not a complete JSON message"),
         ("17", "17 is not a message"),
-        (changed(b=[["1x2", "1"]]), "the price '1x2' is not a positive decimal number"),
+        (changed(b=[["1x2", "1"]]), "the price '1x2' is not a decimal number"),
         (changed(b=[["100.0"]]), "not a list of"),
         (changed(b=7), "not a list of"),
         (changed(u="3"), "column u: '3' is not an update id"),
@@ -183,3 +183,14 @@ def test_files_that_are_something_else(tmp_path):
         path.write_text(content)
         with pytest.raises(DataError, match=what):
             read(path)
+
+
+def test_prices_of_spreads_may_have_any_sign(tmp_path):
+    stream = [
+        book(1, [("-0.2", "1"), ("-0.3", "2")], [("-0.1", "3"), ("0.4", "4")], full=True),
+        book(2, [], [("-0.1", "0"), ("0.0", "5")]),
+        trades(2, ("Sell", "-0.2", "0.5")),
+    ]
+    (s,) = read(write(tmp_path / "x.data", *stream))
+    assert best(s)[1:] == [("M", -0.2, 1000, 0.0, 5000), ("T", -0.2, 1000, 0.0, 5000)]
+    assert s.events["price"].to_list()[1:] == [0, -200_000_000]

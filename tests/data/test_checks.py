@@ -73,6 +73,15 @@ def test_sequence_numbers_that_run_back_are_counted(tmp_path):
         read(csv(tmp_path, *lines), policy=Policy(sequence="raise"))
 
 
+def test_a_row_is_compared_with_the_row_before_it_that_remains(tmp_path):
+    lines = rows(*((i, "A", F_LAST, f"10.00,10.10,{size},50") for i, size in enumerate((51, 51, 52, 51))))
+    lines[2] = lines[2].replace(f"{F_LAST},2,", f"{F_LAST},0,")
+    (whole,) = read(csv(tmp_path, *lines))
+    assert whole.quality.kept == {"sequence": 1, "no_effect": 1}
+    (s,) = read(csv(tmp_path, *lines), policy=Policy(sequence="drop"))
+    assert (s.quality.dropped, s.quality.kept) == ({"sequence": 1}, {"no_effect": 2})
+
+
 def test_a_last_line_without_its_end_is_noted(tmp_path):
     path = csv(tmp_path, *rows((1, "A", F_LAST, "10.00,10.10,50,50")))
     assert read(path)[0].quality.notes == []

@@ -32,6 +32,11 @@ from ofiml.errors import DataError
         ("007", 7 * 10**9),
         ("1e3", 1000 * 10**9),
         ("1.5E-05", 15_000),
+        ("-37.63", -37_630_000_000),
+        ("-4600000000", -4_600_000_000 * 10**9),
+        ("-4600000001", TOO_LARGE),
+        ("-1e-3", -1_000_000),
+        ("-0.0", 0),
         ("1e-10", TOO_FINE),
         ("1e+10", TOO_LARGE),
         ("1.0000000000000000000000", 10**9),
@@ -43,7 +48,10 @@ from ofiml.errors import DataError
         ("9" * 400, TOO_LARGE),
         *[
             (bad, UNREADABLE)
-            for bad in ("", ".", "1.", ".5", "-1", "+1", "1e", "e3", "1e999", "nan", "1.2.3", " 1", "1,5", "١", "1\n")
+            for bad in (
+                *("", ".", "1.", ".5", "-", "--1", "1-", "-.5", "+1", "1e", "e3", "1e999", "nan", "1.2.3", " 1", "1,5"),
+                *("١", "1\n"),
+            )
         ],
     ],
 )
@@ -68,6 +76,7 @@ def test_prices(text, expected):
         (0.25, "1.8", TOO_FINE),
         (1.0, "1000000000000", 10**12),
         (1.0, "1000000000001", TOO_LARGE),
+        (1.0, "-1", UNREADABLE),
     ],
 )
 def test_sizes(unit, text, expected):
@@ -99,7 +108,7 @@ def test_kernel_is_its_twin_and_python_agrees(pairs):
     prices, _ = parse_prices_and_sizes(cells, 0.001)
     for text, price in zip(cells[::2], prices.tolist(), strict=True):
         mantissa, e, exponent = text.partition("e")
-        whole, dot, rest = mantissa.partition(".")
+        whole, dot, rest = mantissa.removeprefix("-").partition(".")
         power = exponent.removeprefix("-")
         if (
             whole.isdigit()
@@ -107,6 +116,8 @@ def test_kernel_is_its_twin_and_python_agrees(pairs):
             and (power.isdigit() and len(power) < 3 if e else True)
         ):
             exact = Decimal(text) * 10**9
-            assert price == exact or (price == TOO_FINE and exact % 1) or (price == TOO_LARGE and exact > 4 * 10**15)
+            assert (
+                price == exact or (price == TOO_FINE and exact % 1) or (price == TOO_LARGE and abs(exact) > 4 * 10**15)
+            )
         else:
             assert price == UNREADABLE

@@ -7,6 +7,11 @@ import pytest
 
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from ofiml.microstructure.survey import survey_dataset
+from ofiml.provenance import hash_files
+from ofiml.samples.prepare import prepare_dataset
+from ofiml.samples.settings import SampleSettings
+from ofiml.ui.progress import Stages
 
 HEADER = "DT,SYMBOL,BID,OFR,BIDSIZ,OFRSIZ"
 NIGHT = dt.datetime(2024, 7, 1, 23, 30, tzinfo=dt.UTC)
@@ -164,4 +169,27 @@ def test_a_chain_without_a_bad_file_is_not_the_whole_chain(tmp_path, configure):
     assert names[0] != names[1]
     (session,) = source()
     assert session.events.height == 300
-    assert any("left out an input that cannot be read" in note and "b.csv" in note for note in session.quality.notes)
+    assert [bad.files for bad in session.quality.left_out] == [["b.csv"]]
+    assert session.quality.left_out[0].error.startswith("b.csv, line 302")
+
+
+def test_a_bad_file_between_two_others_is_named_in_the_report_and_leaves_a_gap(tmp_path, configure):
+    write(tmp_path / "a.csv", rows(NIGHT, 300))
+    write(tmp_path / "b.csv", [*rows(NIGHT, 30, first=300), "damaged"])
+    write(tmp_path / "c.csv", rows(NIGHT, 3000, first=330))
+    asked = ["dataset=quotes", f"dataset.path={tmp_path}", "dataset.calendar=CMES", "dataset.tick=0.25",
+             "dataset.store=null", "dataset.sizes=lots", "dataset.bad_files=skip", "ofi=best_level"]  # fmt: skip
+    config = configure(*asked)
+    with Stages() as stages:
+        prepared = prepare_dataset(SampleSettings.of(config), 1, stages)
+        survey = survey_dataset(config, stages)
+    (samples,) = prepared.sessions
+    (bad,) = prepared.bad_files
+    assert (bad.files, bad.digest) == (["b.csv"], hash_files([tmp_path / "b.csv"]))
+    assert bad.error.startswith("b.csv, line 32")
+    assert samples.quality.kept["gap"] == 1  # a pause of 31 s alone would be none
+    assert samples.events == 3300
+    assert survey.skipped[0] == "Left out 1 input that cannot be read (dataset.bad_files=skip)."
+    (source,) = list_sources(config.dataset)
+    (session,) = source()
+    assert session.events["flags"].to_list().index(128 | 32) == 300

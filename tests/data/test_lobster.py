@@ -298,3 +298,15 @@ def test_hours_that_were_asked_for_hold_on_any_day(tmp_path, date):
         asked(["11:30", "11:45"])
     with pytest.raises(DataError, match="no events within a session; its events span"):
         asked(["17:00", "18:00"])
+
+
+@pytest.mark.parametrize("cell", ["0", "-100", "-9999999999"])
+def test_a_price_at_or_below_zero_is_refused(tmp_path, cell):
+    messages = [f"{34200 + i}.5,1,{i + 1},100,{1000000 + 100 * i},1" for i in range(4)]
+    books = [f"1001000,10,{1000000 + 100 * i},5" for i in range(4)]
+    books[2] = f"{cell},0,1000200,5"
+    for kind, lines in (("message", messages), ("orderbook", books)):
+        (tmp_path / f"X_2012-06-21_34200000_57600000_{kind}_1.csv").write_text("\n".join(lines) + "\n")
+    error = rf"line 3, column ask_px_00: '{cell}' cannot be read.*Prices of shares are above 0.* 9999999999 on this"
+    with pytest.raises(DataError, match=error):
+        list(list_sources(file_dataset("lobster", tmp_path))[0]())

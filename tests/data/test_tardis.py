@@ -102,12 +102,32 @@ def test_increments_alone_and_under_another_name(tmp_path):
 def test_the_rows_of_before_are_kept_or_refused(tmp_path):
     path = write(tmp_path, "incremental_book_L2", book())
     (s,) = read(path, policy={"no_snapshot": "keep"})
-    assert best(s)[:2] == [("M", 0, 90.0, 1000, None, None), ("M", 10, 100.0, 1500, 100.1, 3000)]
-    assert s.events["bid_px_01"].to_list()[1] == 99_900_000_000  # 90.0 went with the full book
+    assert best(s)[0] == ("M", 10, 100.0, 1500, 100.1, 3000)  # the bid at 90.0 alone is not known to be the best
+    assert s.events["bid_px_01"].to_list()[0] == 99_900_000_000  # 90.0 went with the full book
+    assert s.quality.kept["no_snapshot"] == 1
     with pytest.raises(DataError, match=r"line 2: a change before the first full book .1 such row.*no_snapshot=drop"):
         read(path, policy={"no_snapshot": "raise"})
-    with pytest.raises(DataError, match=r"contains no full book .is_snapshot.*no_snapshot=keep"):
+    with pytest.raises(DataError, match=r"contains no full book .is_snapshot.*never show both best prices"):
         read(write(tmp_path, "incremental_book_L2", book(ROWS[4:8])))
+
+
+@pytest.mark.parametrize("policy", ["drop", "keep"])
+def test_without_a_full_book_levels_are_unknown_until_they_are_set(tmp_path, policy):
+    rows = [
+        (0, "false", "bid", "100.0", "1"),
+        (1, "false", "ask", "100.3", "2"),  # an ask at 100.1 may rest
+        (2, "false", "ask", "100.1", "3"),
+        (3, "false", "ask", "100.2", "0"),  # so 100.3 is the second ask
+        (4, "false", "bid", "100.0", "0"),  # the next bid is not known
+    ]
+    (s,) = read(write(tmp_path, "incremental_book_L2", book(rows)), policy={"no_snapshot": policy})
+    assert best(s) == [
+        ("M", 2, 100.0, 1000, 100.1, 3000),
+        ("M", 3, 100.0, 1000, 100.1, 3000),
+        ("M", 4, None, None, 100.1, 3000),
+    ]
+    assert s.events["ask_px_01"].to_list() == [None, 100_300_000_000, 100_300_000_000]
+    assert ((s.events["flags"] & F_SNAPSHOT) != 0).all()
 
 
 def test_full_books_in_a_row_are_one_and_it_is_said(tmp_path):

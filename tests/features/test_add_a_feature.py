@@ -19,18 +19,18 @@ import json
 import numpy as np
 from ofiml import _numba
 from ofiml.config import TimeBars
-from ofiml.features.batch import compute, pieces
+from ofiml.features.batch import compute_bars, pack_rows
 from ofiml.features.catalogue import CATALOGUE, INDEX
-from ofiml.features.machine import Plan, market
+from ofiml.features.machine import Plan, describe_market
 from ofiml.live.stream import Stream
 from tests.books import busy_session
 
 session = busy_session(0, 120, levels=7)
 step, plan = 2 * 10**9, Plan(None, (), 0, 5, 20)
 edges = np.arange(session.open, session.close + 1, step)
-c = compute(session, market(session, "message"), plan, edges)
-stream = Stream(market(session, "message"), TimeBars("time", "2s", "message"), plan)
-bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
+c = compute_bars(session, describe_market(session, "message"), plan, edges)
+stream = Stream(describe_market(session, "message"), TimeBars("time", "2s", "message"), plan)
+bars = [bar for rows in pack_rows(session) for row in rows for bar in stream.push_row(row)]
 at = [INDEX[name] for name in ("near_share", "depth_5", "depth_all")]
 print(json.dumps({
     "names": list(CATALOGUE),

@@ -30,20 +30,20 @@ import json
 import numpy as np
 from ofiml import _numba
 from ofiml.config import TimeBars
-from ofiml.features.batch import compute, pieces
-from ofiml.features.catalogue import CATALOGUE, chosen
+from ofiml.features.batch import compute_bars, pack_rows
+from ofiml.features.catalogue import CATALOGUE, select_features
 from ofiml.features.installed import SOURCES
-from ofiml.features.machine import Plan, market
+from ofiml.features.machine import Plan, describe_market
 from ofiml.live.stream import Stream
 from tests.books import busy_session
 
 session = busy_session(0, 120, levels=7)
 plan = Plan(None, (), 0, 5, 20)
 edges = np.arange(session.open, session.close + 1, 2 * 10**9)
-names = [entry.name for entry in chosen(["their_share", "best_share"])]
-c = compute(session, market(session, "message"), plan, edges, names)
-stream = Stream(market(session, "message"), TimeBars("time", "2s", "message"), plan)
-bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
+names = [entry.name for entry in select_features(["their_share", "best_share"])]
+c = compute_bars(session, describe_market(session, "message"), plan, edges, names)
+stream = Stream(describe_market(session, "message"), TimeBars("time", "2s", "message"), plan)
+bars = [bar for rows in pack_rows(session) for row in rows for bar in stream.push_row(row)]
 print(json.dumps({
     "names": list(CATALOGUE),
     "batch": c.features[: len(bars)].tolist(),

@@ -17,11 +17,11 @@ from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import extract_times
 from ofiml.data.sessions import list_sources
 from ofiml.features import batch, kernel, layout
-from ofiml.features.batch import compute, pieces
+from ofiml.features.batch import compute_bars, pack_rows
 from ofiml.features.catalogue import CATALOGUE, FAMILIES, INDEX
 from ofiml.features.entry import EVEN, ODD
 from ofiml.features.families import spread, toxicity
-from ofiml.features.machine import Plan, market
+from ofiml.features.machine import Plan, describe_market
 from ofiml.features.state import STATE
 from ofiml.live.stream import Stream
 from ofiml.microstructure.toxicity.vpin import Vpin
@@ -43,7 +43,7 @@ PARTS = ("bid_flow", "ask_flow", "adds", "cancels", "trades")
 
 def computed(session, bars=BARS[0], plan=PLAN):
     edges = cut_bars(session, select_states(session, bars.per), bars).edges
-    return edges, compute(session, market(session, bars.per), plan, edges)
+    return edges, compute_bars(session, describe_market(session, bars.per), plan, edges)
 
 
 def test_a_column_is_the_place_in_the_catalogue():
@@ -78,8 +78,8 @@ def test_each_function_has_one_signature():
     """A second one would double its compile time: of batch, stream and tests, all hand it the same types."""
     s = busy_session(0, 60)
     computed(s)
-    stream = Stream(market(s, "message"), BARS[0], PLAN)
-    bars = [bar for rows in pieces(s) for row in rows for bar in stream.push_row(row)]
+    stream = Stream(describe_market(s, "message"), BARS[0], PLAN)
+    bars = [bar for rows in pack_rows(s) for row in rows for bar in stream.push_row(row)]
     assert bars
     for entry in (kernel.run, kernel.step, kernel.begin, kernel.features, kernel.sums, kernel.close_bar):
         assert len(entry.signatures) == 1, entry
@@ -218,7 +218,7 @@ def test_a_feature_up_to_t_needs_no_data_after_t(name):
         for where in (3, len(edges) // 2, len(edges) - 2):
             t = edges[where]
             past = replace(session, events=session.events.filter(pl.Series(extract_times(session.events) <= t)))
-            c = compute(past, market(session, bars.per), PLAN, edges[: where + 1])
+            c = compute_bars(past, describe_market(session, bars.per), PLAN, edges[: where + 1])
             np.testing.assert_array_equal(c.features[:, i], whole.features[:where, i])
 
 
@@ -249,7 +249,9 @@ def test_doubled_sizes_have_the_documented_effect(seed):
     sizes = [c for c in session.events.columns if c == "size" or "_sz_" in c]
     doubled = replace(session, events=session.events.with_columns(pl.col(sizes) * 2))
     edges, ours = computed(session)
-    twice = compute(doubled, market(doubled, "message"), replace(PLAN, trade_size=10, vpin_bucket=40), edges)
+    twice = compute_bars(
+        doubled, describe_market(doubled, "message"), replace(PLAN, trade_size=10, vpin_bucket=40), edges
+    )
     for name, entry in CATALOGUE.items():
         expected = ours.features[:, INDEX[name]] * 2.0**entry.size
         np.testing.assert_allclose(twice.features[:, INDEX[name]], expected, rtol=1e-9, atol=1e-12, err_msg=name)
@@ -313,7 +315,7 @@ def test_queues_grow_and_lose_nothing(monkeypatch):
         return made
 
     monkeypatch.setattr(batch, "Machine", small)
-    c = compute(session, market(session, "message"), PLAN, edges)
+    c = compute_bars(session, describe_market(session, "message"), PLAN, edges)
     np.testing.assert_array_equal(c.features, whole.features)
     np.testing.assert_array_equal(c.flow, whole.flow)
 
@@ -361,7 +363,7 @@ def test_real_sessions_have_no_infinity_and_are_nan_by_rule_only(data, configure
     last = np.searchsorted(edges, extract_times(few.events)[-1], side="right") - 2
     for k in np.linspace(0, last, 8).astype(int):
         expected = slow.features(few, "message", edges, int(k), trade_size=100, bucket=500, ofi_levels=2, utc_offset=0,
-                                 scheduled_close=market(session, "message").scheduled_close)  # fmt: skip
+                                 scheduled_close=describe_market(session, "message").scheduled_close)  # fmt: skip
         for feature, value in expected.items():
             got = c.features[k, INDEX[feature]]
             assert got == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (feature, k)

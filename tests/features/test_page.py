@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from ofiml.errors import ConfigError
-from ofiml.features.catalogue import CATALOGUE, chosen
+from ofiml.features.catalogue import CATALOGUE, select_features
 from tests.conftest import ROOT
 
 
@@ -36,4 +36,4 @@ def test_every_entry_says_what_it_is():
 )
 def test_a_wrong_name_is_one_sentence(columns, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        chosen(columns)
+        select_features(columns)

@@ -10,10 +10,10 @@ import pytest
 from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
 from ofiml.config import ActivityBars
-from ofiml.features.batch import pieces
+from ofiml.features.batch import pack_rows
 from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.entry import EVEN, ODD
-from ofiml.features.machine import market
+from ofiml.features.machine import describe_market
 from ofiml.live.stream import Stream
 from tests.books import SECOND, TICK, busy_session, mirrored, session
 from tests.features import slow
@@ -156,7 +156,7 @@ def test_a_stream_through_zero_equals_the_recorded_session():
     s = through_zero(2, 300)
     bars = ActivityBars("dollar", 1.5, "message")
     edges, c = computed(s, bars)
-    stream = Stream(market(s, "message"), bars, PLAN)
-    live = [bar for rows in pieces(s) for row in rows for bar in stream.push_row(row)] + stream.finish(s.close)
+    stream = Stream(describe_market(s, "message"), bars, PLAN)
+    live = [bar for rows in pack_rows(s) for row in rows for bar in stream.push_row(row)] + stream.finish(s.close)
     assert [bar.close for bar in live] == edges[1:].tolist()
     np.testing.assert_array_equal(np.array([bar.features for bar in live]), c.features)

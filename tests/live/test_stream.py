@@ -14,9 +14,9 @@ from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import F_LAST, extract_times
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
-from ofiml.features.batch import compute, pieces
+from ofiml.features.batch import compute_bars, pack_rows
 from ofiml.features.catalogue import CATALOGUE, INDEX
-from ofiml.features.machine import Plan, market
+from ofiml.features.machine import Plan, describe_market
 from ofiml.live.stream import Stream
 from ofiml.ofi import flow as flow_module
 from ofiml.ofi.flow import NET, FlowRow, build_flow_matrix, build_flow_table, list_flow_groups
@@ -35,8 +35,8 @@ BARS = [
 
 
 def streamed(s, bars, plan=PLAN):
-    stream, closed = Stream(market(s, bars.per), bars, plan), []
-    for rows in pieces(s):
+    stream, closed = Stream(describe_market(s, bars.per), bars, plan), []
+    for rows in pack_rows(s):
         for row in rows:
             closed += stream.push_row(row)
     return closed + stream.finish(s.close)
@@ -44,7 +44,7 @@ def streamed(s, bars, plan=PLAN):
 
 def assert_same(s, bars, plan=PLAN):
     edges = cut_bars(s, select_states(s, bars.per), bars).edges
-    batch, live = compute(s, market(s, bars.per), plan, edges), streamed(s, bars, plan)
+    batch, live = compute_bars(s, describe_market(s, bars.per), plan, edges), streamed(s, bars, plan)
     assert [(b.open, b.close) for b in live] == list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
     bits = np.array([b.features for b in live]).view(np.int64)
     assert np.array_equal(bits, batch.features.view(np.int64))
@@ -102,10 +102,10 @@ def test_a_row_of_flow_is_that_of_the_matrix(configure, monkeypatch, overrides, 
 
 def test_features_on_demand_are_those_of_a_bar_that_ends_then_and_change_nothing():
     s = busy_session(2, 200)
-    m = market(s, "message")
+    m = describe_market(s, "message")
     stream = Stream(m, BARS[0], PLAN)
     asked = {}
-    for rows in pieces(s):
+    for rows in pack_rows(s):
         for row in rows:
             stream.push_row(row)
             if row[0] > s.open:
@@ -113,7 +113,7 @@ def test_features_on_demand_are_those_of_a_bar_that_ends_then_and_change_nothing
     for t, values in list(asked.items())[::17]:  # the last answer at t is that after all rows of t
         edges = [*range(s.open, t, 2 * S), t]
         past = replace(s, events=s.events.filter(pl.Series(extract_times(s.events) <= t)))
-        batch = compute(past, m, PLAN, np.array(edges, np.int64))
+        batch = compute_bars(past, m, PLAN, np.array(edges, np.int64))
         np.testing.assert_array_equal(values, batch.features[-1])
     assert_same(s, BARS[0])
 
@@ -124,9 +124,9 @@ def row(t, bid_sz, flags=F_LAST, action="A", bid=100):
 
 def bars_of(rows, gaps=(), close=20):
     s = session(rows, close=close)
-    stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
+    stream = Stream(describe_market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
     closed = []
-    for i, one in enumerate(next(pieces(s))):
+    for i, one in enumerate(next(pack_rows(s))):
         if i in gaps:
             closed += stream.advance_clock(int(one[0]))
             stream.mark_gap()
@@ -163,8 +163,8 @@ def test_a_reset_in_the_feed_is_the_same_boundary(mark):
 
 def test_during_a_gap_nothing_is_known_but_the_clock():
     s = session(ROWS, close=20)
-    stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
-    rows = next(pieces(s))
+    stream = Stream(describe_market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
+    rows = next(pack_rows(s))
     stream.push_row(rows[0])
     stream.push_row(rows[1])
     assert stream.compute_features(2 * S)[INDEX["queue_imbalance"]] == (6 - 7) / 13
@@ -177,8 +177,8 @@ def test_during_a_gap_nothing_is_known_but_the_clock():
 
 def test_the_clock_closes_bars_where_no_row_comes():
     s = session(ROWS[:2], close=20)
-    stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
-    for one in next(pieces(s)):
+    stream = Stream(describe_market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
+    for one in next(pack_rows(s)):
         assert stream.push_row(one) == []
     assert stream.advance_clock(5 * S) == []  # a row of this very time may still come
     assert [b.close for b in stream.advance_clock(10 * S + 1)] == [5 * S, 10 * S]
@@ -190,7 +190,7 @@ def test_the_clock_closes_bars_where_no_row_comes():
 
 def test_push_says_what_is_wrong():
     s = session(ROWS, close=20)
-    stream = Stream(market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
+    stream = Stream(describe_market(s, "message"), TimeBars("time", "5s", "message"), replace(PLAN, flow_levels=1))
     book = [100, 5, 102, 7]
     stream.push(3 * S, "A", "B", None, 1, F_LAST, book)
     with pytest.raises(DataError, match="in the order of receipt"):
@@ -205,11 +205,11 @@ def test_push_says_what_is_wrong():
 
 def test_push_and_take_are_the_same():
     s = busy_session(3, 120)
-    m = market(s, "message")
+    m = describe_market(s, "message")
     pushed, taken = Stream(m, BARS[0], PLAN), Stream(m, BARS[0], PLAN)
     book = [f"{side}_{q}_{k:02d}" for k in range(s.levels) for side in ("bid", "ask") for q in ("px", "sz")]
     columns = s.events.select(pl.col("ts_recv").to_physical(), "action", "side", "price", "size", "flags", *book)
-    rows = next(pieces(s))
+    rows = next(pack_rows(s))
     for given_, one in zip(columns.iter_rows(), rows, strict=True):
         a, b = pushed.push(*given_[:6], given_[6:]), taken.push_row(one)
         assert len(a) == len(b)

@@ -29,7 +29,7 @@ CORE = [*QUICK, "features=core"]
 
 def ahead(monkeypatch):
     """A feature is that of the next bar."""
-    compute = rows_room.compute
+    compute = rows_room.compute_bars
 
     def wrong(session, market, plan, edges, names):
         computed = compute(session, market, plan, edges, names)
@@ -37,12 +37,12 @@ def ahead(monkeypatch):
         values[:-1, j] = values[1:, j]
         return replace(computed, features=values)
 
-    monkeypatch.setattr(rows_room, "compute", wrong)
+    monkeypatch.setattr(rows_room, "compute_bars", wrong)
 
 
 def of_the_whole_session(monkeypatch):
     """A feature is divided by its spread over the session."""
-    compute = rows_room.compute
+    compute = rows_room.compute_bars
 
     def wrong(session, market, plan, edges, names):
         computed = compute(session, market, plan, edges, names)
@@ -50,7 +50,7 @@ def of_the_whole_session(monkeypatch):
         values[:, j] /= np.nanstd(values[:, j])
         return replace(computed, features=values)
 
-    monkeypatch.setattr(rows_room, "compute", wrong)
+    monkeypatch.setattr(rows_room, "compute_bars", wrong)
 
 
 def label_as_feature(monkeypatch):

@@ -129,7 +129,7 @@ def test_rows_up_to_t_ignore_everything_after_t(configure, where, bars):
 
 def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
     """The test above can fail: one bar of the future in one feature shows."""
-    compute = rows_room.compute
+    compute = rows_room.compute_bars
 
     def ahead(session, market, plan, edges, names):
         computed = compute(session, market, plan, edges, names)
@@ -138,7 +138,7 @@ def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):
         values[:-1, j] = values[1:, j]
         return replace(computed, features=values)
 
-    monkeypatch.setattr(rows_room, "compute", ahead)
+    monkeypatch.setattr(rows_room, "compute_bars", ahead)
     config = configure(*CORE)
     session = simulate(config.dataset, 0)[0]
     t = session.open + (session.close - session.open) // 2 + 1

@@ -15,6 +15,7 @@ from ofiml.errors import ConfigError
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Compare the runs of an experiment, print the comparison, and return the exit code (see `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml compare",
         description="Compare the runs of an MLflow experiment, corrected for the number of trials. Runs are compared "

@@ -104,9 +104,10 @@ def _survey(options: argparse.Namespace) -> int:
 
     with Stages() as stages:
         survey = survey_dataset(
-            config,
+            config.dataset,
             stages,
-            describe=options.command == "describe",
+            threads=config.threads,
+            facts_per=config.bars.per if options.command == "describe" else None,
             write=write if options.command == "convert" else None,
         )
     if options.json:

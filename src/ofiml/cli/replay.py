@@ -21,10 +21,12 @@ from ofiml.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ofiml.live.replay import Replay, Timings
+    from ofiml.live.predictor import Timings
+    from ofiml.live.replay import Replay
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Replay a run, print the comparison, and return the exit code: 1 if a prediction differs (see also `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -8,6 +8,7 @@ from ofiml.cli.exits import handle_sigterm, run_command
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Repeat a run, print the differences, and return the exit code: 1 if there are any (see also `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml reproduce",
         description="Repeat a logged run from its config and check that the result is bit-identical. The exit code is "

@@ -30,9 +30,9 @@ def run_study(composed: DictConfig) -> None:
     config = load(composed)
     check_effect(list(HydraConfig.get().overrides.task), config)
 
-    from ofiml.features.catalogue import chosen  # raises ConfigError for an installed family that cannot be loaded
+    from ofiml.features.catalogue import select_features
 
-    chosen(config.features.columns)
+    select_features(config.features.columns)  # raises ConfigError for an installed family that cannot be loaded
     if isinstance(config.dataset, FileDataset):
         from ofiml.data.inputs import group_inputs
 
@@ -70,6 +70,7 @@ def _prepare_arguments() -> None:
 
 
 def main() -> int:
+    """Run the study of the command line, or one per combination of choices, and return the highest exit code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
     code = run_command(_prepare_arguments)
     with handle_sigterm():

@@ -20,10 +20,12 @@ class TimeBars(Schema):
 
     @property
     def step_ns(self) -> int:
+        """The length of a bar in ns."""
         return parse_duration(self.step, "bars.step")
 
     @property
     def label(self) -> str:
+        """The name of the bars in titles, such as `10s`."""
         return self.step
 
 
@@ -44,4 +46,5 @@ class ActivityBars(Schema):
 
     @property
     def label(self) -> str:
+        """The name of the bars in titles, such as `5000-volume`."""
         return f"{self.size:g}-{self.name}"

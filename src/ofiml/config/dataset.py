@@ -102,6 +102,7 @@ class SyntheticDataset:
 
     @property
     def label(self) -> str:
+        """The name of the market in titles; a market without information ends in `_null`."""
         nothing = not self.informed_probability * self.informed_orders
         return f"{self.name}_null" if nothing and not self.name.endswith("_null") else self.name
 
@@ -212,6 +213,7 @@ class FileDataset:
 
     @property
     def label(self) -> str:
+        """The name of the source in titles."""
         return self.name
 
     def find_instrument(self, symbol: str) -> Instrument:
@@ -250,7 +252,7 @@ class FileDataset:
 
 
 def _check_own_instrument(path: str, own: Any) -> None:
-    """Refuse what is no mapping of numbers and a calendar."""
+    """Raise ConfigError for anything but a mapping of numbers and a calendar."""
     kinds = {"tick": (int, float), "size_unit": (int, float), "calendar": (str,)}
     require(isinstance(own, dict), f"{path} must be a mapping of {', '.join(kinds)}, such as {{tick: 0.25}}.")
     for key, value in own.items():

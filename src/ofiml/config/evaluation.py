@@ -42,4 +42,5 @@ class Evaluation(Schema):
 
     @property
     def block_ns(self) -> int | None:
+        """The length of a block in ns; None if it follows from sessions and labels."""
         return None if self.block_length is None else parse_duration(self.block_length, "evaluation.block_length")

@@ -37,8 +37,10 @@ class Features(Schema):
 
     @property
     def cross_delay_ns(self) -> int:
+        """The minimum age, in ns, of another symbol's flow."""
         return parse_duration(self.cross_delay, "features.cross_delay")
 
     @property
     def cross_max_age_ns(self) -> int:
+        """The maximum age, in ns, of another symbol's flow."""
         return parse_duration(self.cross_max_age, "features.cross_max_age")

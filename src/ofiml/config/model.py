@@ -1,8 +1,8 @@
 """The config that all models share, the ranges over which they are tuned, and the models by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ofiml._typing import TaskType
 from ofiml.config.bounds import Schema, strip_bounds
@@ -45,7 +45,7 @@ class Model(Schema):
         """Map each numeric field, which tuning may search, to int or float."""
         return {f.name: kind for f in fields(self) if (kind := strip_bounds(f)) in (int, float)}
 
-    def with_params(self, values: dict[str, Any]) -> "Model":
+    def with_params(self, values: Mapping[str, int | float]) -> "Model":
         """Copy the model with other numeric parameters. Raises ConfigError for an unknown or invalid one."""
         types = self.list_numeric_fields()
         for key, value in values.items():
@@ -54,8 +54,8 @@ class Model(Schema):
             fits = is_number and (types[key] is float or value == int(value))
             kind = "a number" if types[key] is float else "an integer"
             require(fits, f"tuning.best_params: {key}={value} is not {kind}.")
-        numbers: dict[str, Any] = {k: int(v) if types[k] is int else float(v) for k, v in values.items()}
-        return replace(self, **numbers)
+        numbers = {k: int(v) if types[k] is int else float(v) for k, v in values.items()}
+        return replace(self, **cast(Any, numbers))  # mypy does not know the fields of the model's own schema
 
     @property
     def of_quantile(self) -> float | None:

@@ -1,4 +1,4 @@
-"""The files of `dataset.path`: a file, a folder, or a glob. A path that exists is no glob, whatever its characters."""
+"""The files of `dataset.path`: a file, a folder, or a glob. A path that exists is never a glob."""
 
 import difflib
 import glob

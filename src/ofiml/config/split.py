@@ -23,6 +23,7 @@ class Split(Schema):
 
     @property
     def embargo_ns(self) -> int:
+        """The embargo in ns."""
         return parse_duration(self.embargo, "split.embargo")
 
     @property

@@ -46,10 +46,12 @@ class Horizon(Schema):
 
     @property
     def delay_ns(self) -> int:
+        """The decision delay in ns."""
         return parse_duration(self.delay, "horizon.delay")
 
     @property
     def label(self) -> str:
+        """The name of the horizon in titles, such as `10s` or `500-events`."""
         return self.length or f"{self.amount:g}-{self.clock}"
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ofiml.bars.time import cut_time_bars, select_states
-from ofiml.conformance.books import Given, State
+from ofiml.conformance.books import Answer, Given, State
 from ofiml.data.quality import Quality
 from ofiml.data.schema import (
     F_LAST,
@@ -18,8 +17,8 @@ from ofiml.data.schema import (
     make_schema,
 )
 from ofiml.features import kernel, layout
-from ofiml.features.batch import pieces
-from ofiml.features.machine import FLOW_ONLY, Machine, market
+from ofiml.features.batch import pack_rows
+from ofiml.features.machine import FLOW_ONLY, Machine, describe_market
 from ofiml.ofi.flow import compute_bar_flow, name_flow_columns
 
 _PRICE_UNIT = 100_000  # the file's 0.0001 in 1e-9
@@ -34,32 +33,33 @@ _MARKS = {
 }
 
 
-def answers(given: Given) -> dict[str, Any]:
+def answers(given: Given) -> Answer:
     """Compute flow per state and level, row by row as in a stream, and sums and events per bar as in a study.
 
     `edges` bound a single session.
     """
     levels, edges = given["levels"], given["edges"]
-    answer: dict[str, Any] = {"flow": []}
+    answer: Answer = {"flow": [], "bar_flow": None, "bar_events": None}
     for rows in _split_sessions(given["states"]):
         session = _make_session(rows, levels, edges or [rows[0]["time"], rows[-1]["time"]])
         flow = _measure_state_flow(session)
-        answer["flow"] += [next(flow) if row["ends_message"] else [None] * levels for row in rows]
+        answer["flow"] += [list(next(flow)) if row["ends_message"] else [None] * levels for row in rows]
         if edges:
             bars = cut_time_bars(session, select_states(session, "message"), edges[1] - edges[0])
-            answer["bar_flow"] = compute_bar_flow(session, "message", bars).select(name_flow_columns(levels)).rows()
+            flow_of_bars = compute_bar_flow(session, "message", bars).select(name_flow_columns(levels))
+            answer["bar_flow"] = [list(row) for row in flow_of_bars.iter_rows()]
             answer["bar_events"] = bars.events.tolist()
     return answer
 
 
 def _measure_state_flow(session: Session) -> Iterator[list[int]]:
     """Yield the flow of each level at each state: the change of the machine's running sums."""
-    m, levels = Machine(market(session, "message"), FLOW_ONLY), session.levels
+    m, levels = Machine(describe_market(session, "message"), FLOW_ONLY), session.levels
 
     def compute_net() -> Int64:
         return m.memory.total[:levels] - m.memory.total[levels : 2 * levels]
 
-    for rows in pieces(session):
+    for rows in pack_rows(session):
         for row in rows:
             before = compute_net()
             kernel.step(m.arrays, row)

@@ -1,22 +1,12 @@
 """Inputs that cannot be read: the error that stops the run, or with `dataset.bad_files=skip` a record in the report."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from ofiml.config import FileDataset, SyntheticDataset
+from ofiml.data.quality import BadFile, Quality, make_bad_file
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source
 from ofiml.errors import DataError
-from ofiml.provenance import hash_files
-
-
-@dataclass(frozen=True, slots=True)
-class BadFile:
-    """An input that was left out: the names of its files, the digest of their bytes, and the error of the reader."""
-
-    files: list[str]
-    digest: str
-    error: str
 
 
 class UnreadableInputError(DataError):
@@ -32,7 +22,7 @@ def read_source(source: Source) -> Iterator[Session]:
     try:
         yield from source()
     except (DataError, OSError) as error:
-        raise UnreadableInputError(_make_record(source, error)) from error
+        raise UnreadableInputError(make_bad_file(source.files, error)) from error
 
 
 def name_source(source: Source) -> str | None:
@@ -40,7 +30,7 @@ def name_source(source: Source) -> str | None:
     try:
         return source.name()
     except OSError as error:
-        raise UnreadableInputError(_make_record(source, error)) from error
+        raise UnreadableInputError(make_bad_file(source.files, error)) from error
 
 
 def skips_bad_files(dataset: SyntheticDataset | FileDataset) -> bool:
@@ -80,10 +70,7 @@ def describe_bad_files(bad_files: list[BadFile]) -> list[str]:
     return lines
 
 
-def _make_record(source: Source, error: DataError | OSError) -> BadFile:
-    try:
-        digest = hash_files(source.files)
-    except OSError:
-        digest = ""
-    sentence = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else str(error)
-    return BadFile([path.name for path in source.files], digest, sentence)
+def list_left_out(bad_files: Iterable[BadFile], qualities: Iterable[Quality]) -> list[BadFile]:
+    """List the inputs that were left out, and the files of sessions in several files, each once."""
+    found = [*bad_files, *(bad for quality in qualities for bad in quality.left_out)]
+    return [bad for k, bad in enumerate(found) if bad not in found[:k]]

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from ofiml.config import FileDataset, SyntheticDataset
-from ofiml.data.quality import Quality
+from ofiml.data.quality import restore_quality
 from ofiml.data.schema import Session, make_schema
 from ofiml.provenance import hash_contents
 
@@ -120,7 +120,7 @@ def _pack_session(session: Session) -> TableAndMeta:
 
 
 def _unpack_session(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
-    return Session(events=table, **meta | {"quality": Quality(**meta["quality"])})
+    return Session(events=table, **meta | {"quality": restore_quality(meta["quality"])})
 
 
 def write_events(session: Session, path: Path) -> None:

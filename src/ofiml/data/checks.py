@@ -1,9 +1,11 @@
 """Checks of rows. Each cause has a policy: raise an error with the place, drop and count, or keep and count."""
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +16,7 @@ from ofiml.config import Policy
 from ofiml.data.conditions import (
     ENDS,
     MESSAGE,
+    SAME_BOOK,
     TRADING,
     Auctions,
     Check,
@@ -25,6 +28,7 @@ from ofiml.data.conditions import (
     make_row_checks,
     make_sentinel_checks,
     make_state_checks,
+    mark_neighbours,
     number_messages,
 )
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
@@ -35,6 +39,9 @@ __all__ = ["Check", "Checker", "carry_flags", "describe_remedy"]
 # Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
 _MAX_CELL_CHARS = 80  # characters of a cell in a message
+_REPEATED_HEADER = (
+    "The line repeats the header, as where files with headers were put together: such lines may be dropped."
+)
 #: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
 POINT = "\x01"
 # Above this share unusable numbers are no damage, and dropping them would bias the data.
@@ -48,7 +55,8 @@ class Checker:
     """The policy for the rows of one input, with counts of dropped and kept rows by cause.
 
     `book_source` is the file of the book columns if that is a separate file. Frames have a column `line`: the number of
-    the line in the file, or of the unit that `place` names (record, row).
+    the line in the file, or of the unit that `place` names (record, row). If several files are read as one, lines are
+    numbered through, and `parts` has the last number before each file, and its name.
     """
 
     source: str
@@ -58,25 +66,51 @@ class Checker:
     kept: dict[str, int] = field(default_factory=dict)
     place: str = "line"
     notes: list[str] = field(default_factory=list)
+    parts: list[tuple[int, str]] = field(default_factory=list)
 
     def with_zero_counts(self) -> "Checker":
         """Make a checker for other rows of the same input, with all counts at zero."""
-        return Checker(self.source, self.policy, self.book_source, place=self.place)
+        return Checker(self.source, self.policy, self.book_source, place=self.place, parts=self.parts)
+
+    def begin_part(self, name: str, before: int) -> None:
+        """Begin a file of an input of several; `before` is the largest line number of the files before it."""
+        self.parts.append((before, name))
+
+    def find_part(self, line: int) -> int:
+        """Return the index of the file with a line; its number is counted through all files of the input."""
+        return max(bisect_left(self.parts, line, key=itemgetter(0)) - 1, 0)
+
+    def locate(self, line: int, *, of_book: bool = False) -> str:
+        """Name the place of a row: its file and its line there."""
+        source, before = self.book_source if self.book_source and of_book else self.source, 0
+        if self.parts:
+            before, source = self.parts[self.find_part(line)]
+        return f"{source}, {self.place} {line - before}"
 
     def make_no_rows_error(self) -> DataError:
         """Make the error for an input without remaining rows; it states the dropped rows by cause."""
         dropped = ", ".join(f"{count:,} {cause}" for cause, count in self.dropped.items()) or "none"
         return DataError(f"{self.source}: no rows remain (dropped: {dropped}); check dataset=… and the file.")
 
-    def apply(self, frame: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
-        """Return the rows that pass all checks; see `refuse`. A dropped row counts only for the first failed check."""
+    def apply(
+        self,
+        frame: pl.DataFrame,
+        checks: list[Check],
+        mark: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    ) -> pl.DataFrame:
+        """Return the rows that pass all checks; see `refuse`. A dropped row counts only for the first failed check.
+
+        `mark` adds columns that several conditions need; they are made again when rows were dropped.
+        """
+        frame = mark(frame)
         has_bad_rows = frame.select(c.bad.fill_null(False).any().alias(str(i)) for i, c in enumerate(checks)).row(0)
         for check, any_bad in zip(checks, has_bad_rows, strict=True):
             if any_bad:
                 bad = frame.select(check.bad.fill_null(False)).to_series()
                 if check.state and bad.any() and getattr(self.policy, check.cause) == "drop":
                     bad = frame.select(MESSAGE, bad.alias("bad")).select(pl.col("bad").any().over(MESSAGE)).to_series()
-                frame = self.refuse(check.cause, frame, bad, check.column, check.what)
+                remaining = self.refuse(check.cause, frame, bad, check.column, check.what)
+                frame = remaining if remaining.height == frame.height else mark(remaining)
         return frame
 
     def refuse(
@@ -104,10 +138,9 @@ class Checker:
             sentence = describe_remedy(cause, self.policy) if remedy is None else remedy(str(first.get(column)))
             if "=drop" not in sentence and (count == 1 or count <= _MAX_DAMAGED_SHARE * frame.height):
                 sentence += f" If only such rows are damaged, drop and count them: dataset.policy.{cause}=drop."
-            source = self.book_source if self.book_source and column[:4] in ("bid_", "ask_") else self.source
+            where = self.locate(row["line"], of_book=column[:4] in ("bid_", "ask_"))
             raise DataError(
-                f"{source}, {self.place} {row['line']}, column {column}: {what.format(**row)} "
-                f"({count} such row{'s' * (count > 1)}). {sentence}"
+                f"{where}, column {column}: {what.format(**row)} ({count} such row{'s' * (count > 1)}). {sentence}"
             )
         self.count(cause, count)
         return frame if policy == "keep" else frame.filter(~bad)
@@ -121,7 +154,7 @@ class Checker:
         """Count the messages at `lines` under `cause`. Raises DataError if the policy of `cause` is `raise`."""
         if getattr(self.policy, cause) == "raise":
             raise DataError(
-                f"{self.source}, {self.place} {lines[0]}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
+                f"{self.locate(int(lines[0]))}: {what} ({len(lines)} such row{'s' * (len(lines) > 1)}). "
                 f"{describe_remedy(cause, self.policy)}"
             )
         self.count(cause, len(lines))
@@ -148,13 +181,15 @@ class Checker:
                 continue
             first_is_empty = empty.filter(bad)[0]
             what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
-            remedy = None if first_is_empty or column not in explain else partial(self._explain, explain[column])
+            remedy = (
+                None if first_is_empty or column not in explain else partial(self._explain, column, explain[column])
+            )
             text = self.refuse("unreadable", text, bad, column, what, remedy)
             parsed = parsed.filter(~bad)
         return parsed
 
-    def _explain(self, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
-        cause, remedy = explain(cell)
+    def _explain(self, column: str, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
+        cause, remedy = (_REPEATED_HEADER, None) if cell.strip() == column else explain(cell)
         return " ".join(part for part in (cause, remedy or describe_remedy("unreadable", self.policy)) if part)
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
@@ -202,7 +237,7 @@ class Checker:
             return
         row = frame.filter(early).row(0, named=True)
         raise DataError(
-            f"{self.source}, {self.place} {row['line']}, column ts_recv: the rows are not in order of time: "
+            f"{self.locate(row['line'])}, column ts_recv: the rows are not in order of time: "
             f"{row['ts_recv']} is earlier than in a row before it ({count:,} of {frame.height:,} rows are misplaced). "
             "Sort the file by its sequence number, or by its time if it has none (with dataset=quotes, "
             "dataset.columns.sequence sorts it)."
@@ -214,22 +249,24 @@ class Checker:
         The book is judged at the last row of each message, or at every row if no row is marked as the last one. It may
         be crossed or locked in `auctions`, and after one until it is uncrossed for the first time.
         """
-        events = self.apply(events, make_sentinel_checks(levels))
+        # In one block: new columns of one block beside those of several make polars copy the table at each step.
+        events = self.apply(events.rechunk(), make_sentinel_checks(levels))
         events = events.with_columns(make_null_expressions(levels))
         judged = events.with_columns(number_messages(events), find_trading(events, auctions))
+        mark = partial(mark_neighbours, levels=levels)
         states = make_state_checks(levels)
-        remaining = self.apply(judged, [*make_row_checks(levels), *states, *make_change_checks(levels)])
+        remaining = self.apply(judged, [*make_row_checks(levels), *states, *make_change_checks()], mark)
         if remaining.height < judged.height:
             # A message whose last row was dropped ends in another book, which was not judged.
-            remaining = self.apply(remaining, [c for c in states if getattr(self.policy, c.cause) != "keep"])
+            remaining = self.apply(remaining, [c for c in states if getattr(self.policy, c.cause) != "keep"], mark)
         self._note_auctions(remaining)
-        return remaining.drop(MESSAGE, TRADING)
+        return remaining.drop(MESSAGE, TRADING, ENDS, SAME_BOOK)
 
     def _note_auctions(self, events: pl.DataFrame) -> None:
         if events[TRADING].all():
             return
         crossed = pl.col("bid_px_00") >= pl.col("ask_px_00")
-        count = int(events.select((ENDS & ~pl.col(TRADING) & crossed).sum()).item())
+        count = int(events.select((pl.col(ENDS) & ~pl.col(TRADING) & crossed).sum()).item())
         if count:
             self.notes.append(
                 f"the book is locked or crossed at {count:,} message ends before the open or in an auction"

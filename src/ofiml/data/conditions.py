@@ -31,10 +31,10 @@ class Check:
     state: bool = False
 
 
-# Columns while a session's rows are checked: the number of the row's message, -1 for one without an end; and whether
-# the row is in continuous trading.
-MESSAGE, TRADING = "_message", "_trading"
-ENDS = (pl.col(MESSAGE) != pl.col(MESSAGE).shift(-1, fill_value=-1)) & (pl.col(MESSAGE) >= 0)
+# Columns while a session's rows are checked: the number of the row's message, -1 for one without an end; whether the
+# row is in continuous trading; whether it is the last remaining row of its message; and whether its book is the one of
+# the row before it.
+MESSAGE, TRADING, ENDS, SAME_BOOK = "_message", "_trading", "_ends", "_same_book"
 
 
 def list_no_auctions() -> tuple[Int64, Int64]:
@@ -56,6 +56,11 @@ def number_messages(events: pl.DataFrame) -> pl.Series:
     return pl.Series(MESSAGE, np.where(number < last.sum(), number, -1))
 
 
+def find_ends(messages: pl.Series) -> pl.Series:
+    """Find the last row of each message from the number of each row's message."""
+    return ((messages != messages.shift(-1, fill_value=-1)) & (messages >= 0)).alias(ENDS)
+
+
 def find_trading(events: pl.DataFrame, auctions: Auctions) -> pl.Series:
     """Find the rows in continuous trading: in no auction, and not before the first uncrossed book after one."""
     crossed = (events["bid_px_00"] >= events["ask_px_00"]).fill_null(False).to_numpy()
@@ -64,7 +69,7 @@ def find_trading(events: pl.DataFrame, auctions: Auctions) -> pl.Series:
         starts, ends = auctions()
         stamps = events["ts_recv"].to_physical().to_numpy()
         trading = np.searchsorted(starts, stamps, side="right") <= np.searchsorted(ends, stamps)
-        states = np.flatnonzero(events.with_columns(number_messages(events)).select(ENDS).to_series().to_numpy())
+        states = np.flatnonzero(find_ends(number_messages(events)).to_numpy())
         uncrossed = states[~crossed[states]]
         for end in ends:
             k = np.searchsorted(stamps[states], end, side="right")
@@ -75,6 +80,13 @@ def find_trading(events: pl.DataFrame, auctions: Auctions) -> pl.Series:
                 first = np.searchsorted(stamps, end, side="right")
                 trading[first : uncrossed[done]] = False
     return pl.Series(TRADING, trading)
+
+
+def mark_neighbours(events: pl.DataFrame, levels: int) -> pl.DataFrame:
+    """Add the columns that depend on the rows next to a row, ENDS and SAME_BOOK; the row's MESSAGE must be there."""
+    book = [c for q in ("px", "sz", "ct") for c in _list_columns(levels, q)]
+    is_same = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
+    return events.with_columns(find_ends(events[MESSAGE]), is_same.alias(SAME_BOOK))
 
 
 def _list_columns(levels: int, quantity: str) -> list[str]:
@@ -116,29 +128,28 @@ def make_row_checks(levels: int) -> list[Check]:
 
 
 def make_state_checks(levels: int) -> list[Check]:
-    """Make the checks of the book at the end of a message."""
-    checks = []
+    """Make the checks of the book at the end of a message; see `mark_neighbours`."""
+    checks, ends = [], pl.col(ENDS)
     for side, better in (("bid", 1), ("ask", -1)):
         for m in range(1, levels):
             px, before = pl.col(f"{side}_px_{m:02d}"), pl.col(f"{side}_px_{m - 1:02d}")
             what = f"level {m} at {{{side}_px_{m:02d}}} is not worse than level {m - 1} at {{{side}_px_{m - 1:02d}}}"
             out_of_order = px.is_not_null() & ((px - before) * better >= 0).fill_null(True)
-            checks.append(Check("order", f"{side}_px_{m:02d}", ENDS & out_of_order, what + " (in 1e-9)", state=True))
+            checks.append(Check("order", f"{side}_px_{m:02d}", ends & out_of_order, what + " (in 1e-9)", state=True))
     bid, ask = pl.col("bid_px_00"), pl.col("ask_px_00")
-    traded = ENDS & pl.col(TRADING)
+    traded = ends & pl.col(TRADING)
     what = "bid {bid_px_00} is above ask {ask_px_00} (in 1e-9): the book is crossed"
     checks.append(Check("crossed", "bid_px_00", traded & (bid > ask), what, state=True))
     what = "the best bid and ask are both {bid_px_00} (in 1e-9)"
     checks.append(Check("locked", "bid_px_00", traded & (bid == ask), what, state=True))
     one_sided = bid.is_null() | ask.is_null()
-    checks.append(Check("one_sided", "bid_px_00", ENDS & one_sided, "the book has no bid or no ask", state=True))
+    checks.append(Check("one_sided", "bid_px_00", ends & one_sided, "the book has no bid or no ask", state=True))
     return checks
 
 
-def make_change_checks(levels: int) -> list[Check]:
-    """Make the checks of a row against the row before it, and of halts."""
-    book = [c for q in ("px", "sz", "ct") for c in _list_columns(levels, q)]
-    same_book = ~pl.any_horizontal(pl.col(book).ne_missing(pl.col(book).shift(1))) & (pl.int_range(pl.len()) > 0)
+def make_change_checks() -> list[Check]:
+    """Make the checks of a row against the row before it, see `mark_neighbours`, and of halts."""
+    same_book = pl.col(SAME_BOOK)
     row = ["ts_event", "action", "side", "price", "size", "sequence"]
     same_row = same_book & ~pl.any_horizontal(pl.col(row).ne_missing(pl.col(row).shift(1)))
     resting = pl.col("action").is_in(["A", "C", "M"])

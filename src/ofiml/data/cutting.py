@@ -34,8 +34,22 @@ class OutsideHoursError(DataError):
 
     def __init__(self, sentence: str, feed: Feed) -> None:
         super().__init__(sentence)
-        self.symbol, self.date, self.rows = feed.symbol, feed.date, feed.rows
+        self.symbol, self.date, self.rows, self.source = feed.symbol, feed.date, feed.rows, feed.checker.source
         self.dropped, self.kept = feed.checker.dropped, feed.checker.kept
+
+
+def count_outside(session: Session, outside: list[OutsideHoursError], notes: list[str]) -> Session:
+    """Add the rows of other feeds or inputs, all outside the hours, to the session's counts, and the notes."""
+    quality = session.quality
+    rows, dropped, kept = quality.rows, quality.dropped, quality.kept
+    for one in outside:
+        rest = one.rows - sum(one.dropped.values())
+        rows += one.rows
+        dropped = add_counts(add_counts(dropped, one.dropped), {"outside_hours": rest})
+        kept = add_counts(kept, one.kept)
+    return replace(
+        session, quality=replace(quality, rows=rows, dropped=dropped, kept=kept, notes=[*quality.notes, *notes])
+    )
 
 
 def cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Session]:
@@ -162,7 +176,7 @@ def _convert_lots(
         part = events.filter(pl.col(column) % ratio != 0)
         if part.height:
             raise DataError(
-                f"{checker.source}, {checker.place} {part['line'][0]}, column {column}: "
+                f"{checker.locate(part['line'][0])}, column {column}: "
                 f"{part[column][0] * unit:g} is not a multiple of the lot of {instrument.size_unit:g} "
                 f"({part.height} such rows): give the symbol's lot in dataset.instruments."
             )
@@ -221,7 +235,7 @@ def _check_ticks(events: pl.DataFrame, tick_size: float, checker: Checker) -> No
         off = events.filter(pl.col(column) % tick != 0)
         if off.height:
             raise DataError(
-                f"{checker.source}, {checker.place} {off['line'][0]}, column {column}: "
+                f"{checker.locate(off['line'][0])}, column {column}: "
                 f"{off[column][0] / PRICE_SCALE:g} is not a multiple of "
                 f"dataset.tick={tick / PRICE_SCALE:g} ({off.height} such rows): give the instrument's tick."
             )

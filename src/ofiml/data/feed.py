@@ -12,6 +12,7 @@ from typing import BinaryIO
 import polars as pl
 
 from ofiml.data.checks import Checker
+from ofiml.data.file_head import is_data_file
 from ofiml.errors import DataError
 
 MAX_BYTES = 16 << 30  # of one unpacked file; a larger one is a decompression bomb or must be split
@@ -121,7 +122,7 @@ def read_pieces(blob: Blob) -> Iterator[bytes]:
                     yield from _limit_pieces(stream.read, limit, blob, _PIECE_BYTES)
             elif magic == _ZIP:
                 with zipfile.ZipFile(raw) as archive:
-                    files = [info for info in archive.infolist() if not info.is_dir()]
+                    files = [i for i in archive.infolist() if not i.is_dir() and is_data_file(i.filename)]
                     if len(files) != 1:
                         raise DataError(
                             f"{blob.name} contains {len(files)} files: give an archive of one, or unpack it."

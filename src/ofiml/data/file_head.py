@@ -15,6 +15,7 @@ _GZIP, _ZSTD, _ZIP, _7Z, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf", re.IGNORECASE)
 _MAX_CELL_CHARS = 40
+_NO_DATA = (".CHECKSUM", ".MD5", ".SHA256", ".PDF", ".DOCX")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,13 @@ class FileHead:
         return "Parquet" if self.columns else f"CSV, {self.packing}" if self.packing else "CSV"
 
 
+def is_data_file(path: str) -> bool:
+    """Return whether a file of an archive may hold data: no checksum, no document, nothing hidden or of macOS."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    return bool(parts) and not hidden and not parts[-1].upper().endswith(_NO_DATA)
+
+
 def read_head(path: Path) -> FileHead:
     """Read the head of a file. Raises OSError; damage after the head is not noticed."""
     with path.open("rb") as file:
@@ -148,7 +156,7 @@ def _read_archive_head(path: Path, packed: bytes) -> FileHead:
         return FileHead(path.name, b"", "7z", _list_7z(path))
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [i for i in archive.infolist() if not i.is_dir()]
+            entries = [i for i in archive.infolist() if not i.is_dir() and is_data_file(i.filename)]
             names = tuple(PurePosixPath(i.filename).name for i in entries)
             if not entries:
                 return FileHead(path.name, b"", "zip")
@@ -164,7 +172,11 @@ def _list_7z(path: Path) -> tuple[str, ...]:
         import py7zr
 
         with py7zr.SevenZipFile(path) as archive:
-            return tuple(PurePosixPath(i.filename).name for i in archive.list() if not i.is_directory)
+            return tuple(
+                PurePosixPath(i.filename).name
+                for i in archive.list()
+                if not i.is_directory and is_data_file(i.filename)
+            )
     except Exception:  # noqa: BLE001 the package is optional, and raises exceptions of many types for a damaged archive
         return ()
 

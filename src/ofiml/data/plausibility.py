@@ -18,7 +18,7 @@ from ofiml.units import PRICE_SCALE, SECOND
 
 _MIN_COVERAGE = 0.8  # share of a session between its first and last event
 _MIN_STATES = 200  # of a session; fewer say little
-_MIN_VALUES = 20  # distinct prices or sizes, from which on a common divisor is no chance: at most 2^-20
+_MIN_VALUES = 20  # distinct prices or sizes; a common divisor of so many has probability 2^-20 or less by chance
 _FEW_ONE_SIDED, _MANY_ONE_SIDED = 0.1, 0.5  # shares of states without a bid or without an ask
 _MANY_MOVES = 0.9  # share of states that move a best price
 # Where more than a share of the states move a best price, the correlation of the signs of two successive moves: 0 in a
@@ -99,7 +99,7 @@ def _judge_sides(bid: Int64, ask: Int64) -> Iterator[Doubt]:
         yield Doubt(
             "sides",
             f"{share:.0%} of the states have no bid or no ask: if an empty cell means unchanged in this source, "
-            "its reader must be told (dataset=quotes: dataset.blank=unchanged); if the columns are not what the config "
+            "say so (dataset=quotes: dataset.blank=unchanged); if the columns are not what the config "
             "says, correct them",
             grave=share > _MANY_ONE_SIDED,
         )

@@ -1,6 +1,20 @@
 """The quality of a session's input: counts of rows read, used, dropped and kept, by cause."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ofiml.provenance import hash_files
+
+
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """An input that was left out: the names of its files, the digest of their bytes, and the error of the reader."""
+
+    files: list[str]
+    digest: str
+    error: str
 
 
 @dataclass(slots=True)
@@ -11,7 +25,7 @@ class Quality:
     of one update, or orders below the shown levels. The causes are those of `dataset.policy`; dropped rows also have
     `outside_hours` and `beyond_max_events`. Rows dropped before their session is known (unreadable rows, wrong times)
     count in the first session of their input; rows that two joined files hold count as `overlap`. `warnings` are
-    what is implausible about the session, by kind.
+    what is implausible about the session, by kind. `left_out` are the bad files of a session in several files.
     """
 
     rows: int = 0
@@ -20,6 +34,22 @@ class Quality:
     kept: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: dict[str, str] = field(default_factory=dict)
+    left_out: list[BadFile] = field(default_factory=list)
+
+
+def make_bad_file(paths: Sequence[Path], error: Exception) -> BadFile:
+    """Make the record of an input that is left out for an error."""
+    try:
+        digest = hash_files(paths)
+    except OSError:
+        digest = ""
+    sentence = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else str(error)
+    return BadFile([path.name for path in paths], digest, sentence)
+
+
+def restore_quality(stored: dict[str, Any]) -> Quality:
+    """Restore the counts from their JSON form."""
+    return Quality(**stored | {"left_out": [BadFile(**bad) for bad in stored["left_out"]]})
 
 
 def add_counts(total: dict[str, int], more: dict[str, int]) -> dict[str, int]:

@@ -8,31 +8,12 @@ from pathlib import Path
 
 from ofiml.config import FileDataset, files
 from ofiml.data.file_head import FileHead, Recognition, read_head, shorten
+from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.readers import READERS
 
 _FILL_IN = re.compile(r"=\[?(LOT|NAME|COLUMN|EXCHANGE|TICK_SIZE|STEP_SIZE)\]?$")
+_PREAMBLE = re.compile(r"(sep=|#|//|https?:)", re.IGNORECASE)
 _MAX_FILES = 20  # of a folder; further ones are not looked at
-
-_OTHER_FORMATS = {
-    b"": "empty",
-    b"<!doctype html": "a web page, such as the error page of a download: fetch the file again",
-    b"<html": "a web page, such as the error page of a download: fetch the file again",
-    b"version https://git-lfs": "a pointer of Git LFS, not the file itself: run git lfs pull",
-    b"\xd4\xc3\xb2\xa1": "a packet capture (pcap): convert the exchange's messages to a supported format first",
-    b"\xa1\xb2\xc3\xd4": "a packet capture (pcap): convert the exchange's messages to a supported format first",
-    b"\x4d\x3c\xb2\xa1": "a packet capture (pcap): convert the exchange's messages to a supported format first",
-    b"\x0a\x0d\x0d\x0a": "a packet capture (pcapng): convert the exchange's messages to a supported format first",
-    b"\x89HDF": "HDF5: write the table as Parquet or CSV first, as pandas.read_hdf(…).to_parquet(…) does",
-    b"ARROW1": "an Arrow (Feather) file: write it as Parquet first, as polars.read_ipc(…).write_parquet(…) does",
-    b"SQLite format 3": "an SQLite database: write the table as Parquet or CSV first",
-    b"\x93NUMPY": "a NumPy array (npy): write the table as Parquet or CSV first",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV first",
-    b"%PDF": "a PDF, which holds no data that can be read",
-    b"\x80\x04": "a pickle, which is never read, because it can run any code: write the table as Parquet instead",
-    b"\x80\x05": "a pickle, which is never read, because it can run any code: write the table as Parquet instead",
-    b"MATLAB": "a MATLAB file: write the table as Parquet or CSV first",
-    b"RDX": "an R data file: write the table as Parquet or CSV first",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +51,20 @@ def write_overrides(candidate: Candidate, path: str) -> list[str]:
 
 def describe_other_format(head: FileHead) -> str:
     """Describe a file that no reader recognises: a known format of another kind, its columns, or its first bytes."""
-    start = head.content[:64].lstrip().lower()
-    for magic, what in _OTHER_FORMATS.items():
-        if start.startswith(magic.lower()) if magic else not head.content and not head.members and not head.packing:
-            return what
-    if head.content[257:262] == b"ustar":
-        return "a tar archive: unpack it first"
+    foreign = describe_foreign(head.name, head.content)
+    if foreign is not None:
+        return foreign
+    if not head.content and not head.members and not head.packing:
+        return "empty"
     if head.packing and not head.content and not head.members:
         return f"a {head.packing} file that is damaged, empty or locked: fetch it again"
     if len(head.members) > 1:
         return f"an archive ({head.packing}) of {len(head.members)} files ({shorten(head.members, 3)}): unpack it first"
+    if head.lines and _PREAMBLE.match(head.lines[0]) and len(head.lines) > 1:
+        return f"text whose first line is no header ({head.lines[0][:40]!r}): delete the lines before the header"
+    if head.header and not any(re.search("bid|ask|ofr|offer", column.lower()) for column in head.header):
+        what = f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
+        return f"{what}. None is a quote, and order flow needs the book, or its best bid and ask with their sizes"
     if head.header:
         return f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
     if head.lines:
@@ -153,15 +138,10 @@ def explain_other_reader(paths: Sequence[Path], dataset: FileDataset) -> str:
 def _explain_candidate(name: str, head: FileHead, candidates: list[Candidate], path: str) -> str:
     """Explain what a file is that the chosen reader does not recognise; empty if nothing is sure."""
     if not candidates:
-        return f"{name} looks like {describe_other_format(head)}." if _is_other_format(head) else ""
+        foreign = describe_foreign(head.name, head.content)
+        return f"{name} looks like {foreign}." if foreign else ""
     first = candidates[0]
     if not first.recognition.sure:
         return ""
     remedy = first.recognition.remedy or f"use {' '.join(write_overrides(first, path))}"
     return f"{name} looks like {first.recognition.what}: {remedy}."
-
-
-def _is_other_format(head: FileHead) -> bool:
-    """Return whether a file is of a kind that no reader reads, so that naming it explains an error."""
-    start = head.content[:64].lstrip().lower()
-    return any(magic and start.startswith(magic.lower()) for magic in _OTHER_FORMATS)

@@ -9,12 +9,13 @@ from typing import Any
 
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data import cache as store
-from ofiml.data.cutting import OutsideHoursError, cut_sessions
-from ofiml.data.feed import Blob
+from ofiml.data.chains import chain_inputs, describe_stream, name_paths, split_streams
+from ofiml.data.cutting import OutsideHoursError, count_outside, cut_sessions
+from ofiml.data.feed import Blob, Feed
 from ofiml.data.inputs import describe_same_session, explain_wrong_reader, group_inputs
-from ofiml.data.joining import chain_inputs, join_sessions
+from ofiml.data.joining import join_sessions
 from ofiml.data.plausibility import list_doubts
-from ofiml.data.quality import Quality, add_counts
+from ofiml.data.quality import add_counts
 from ofiml.data.readers import READERS, Groups
 from ofiml.data.schema import (
     Session,
@@ -77,8 +78,14 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
         alone = len(chains) == 1 and len(chain) == 1
 
         def read() -> Iterator[Session]:
-            inputs = (explain_wrong_reader(_read_input(group, dataset, alone=alone), group, dataset) for group in chain)
-            sessions = join_sessions(inputs, dataset) if len(chain) > 1 else next(inputs)
+            def read_stream(inputs: Groups) -> Iterator[Session]:
+                sessions = _read_inputs(inputs, dataset, alone=alone)
+                return explain_wrong_reader(sessions, [path for group in inputs for path in group], dataset)
+
+            if len(chain) > 1:
+                sessions = join_sessions(split_streams(chain, dataset), dataset, read_stream)
+            else:
+                sessions = read_stream(chain)
             judged = (_warn_of_doubts(s, dataset) for s in sessions if _is_in_range(s, dataset))
             return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
@@ -126,19 +133,21 @@ def _take_first(sessions: Iterator[Session], count: int | None) -> Iterator[Sess
     next(sessions, None)
 
 
-def _read_input(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
+def _read_inputs(inputs: Groups, dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
+    """Read an input, or several as one stream."""
+    paths = [path for group in inputs for path in group]
     content = hash_files(paths)
 
     def make() -> Iterator[Session]:
-        blobs = [Blob(path.name, path=path) for path in paths]
         try:
-            yield from _read_sessions(blobs, dataset, content)
+            yield from _read_sessions(inputs, dataset, content)
         except OutsideHoursError:
             # A single input without regular hours is read whole; a note reports it.
             if not alone or dataset.hours != "regular":
                 raise
-            for session in _read_sessions(blobs, replace(dataset, hours="all"), content):
-                session.quality.notes.append("no events in regular hours, so all hours are used")
+            for session in _read_sessions(inputs, replace(dataset, hours="all"), content):
+                local = " (if its times are local, set dataset.time_zone)" if hasattr(dataset, "time_zone") else ""
+                session.quality.notes.append(f"no events in regular hours, so all hours are used{local}")
                 yield session
 
     if dataset.store is None:
@@ -146,13 +155,26 @@ def _read_input(paths: Sequence[Path], dataset: FileDataset, *, alone: bool) -> 
     return store.cache_sessions(Path(dataset.store), _hash_input(paths, content, dataset, alone=alone), make)
 
 
-def _read_sessions(blobs: Sequence[Blob], dataset: FileDataset, content: str) -> Iterator[Session]:
-    """Yield the sessions of an input with the digest `content`.
+def _read_feeds(inputs: Groups, dataset: FileDataset) -> Iterator[Feed]:
+    """Read the feeds of an input, or of several as one stream; a note reports these."""
+    reader = READERS[dataset.name]
+    names = iter(name_paths([path for group in inputs for path in group]))
+    blobs = [[Blob(next(names), path=path) for path in group] for group in inputs]
+    if len(blobs) == 1 or reader.chain is None:
+        yield from reader.read_feeds(blobs[0], dataset)
+        return
+    note = describe_stream(inputs, dataset)
+    for feed in reader.chain.read(blobs, dataset):
+        yield replace(feed, notes=(*feed.notes, note))
+
+
+def _read_sessions(inputs: Groups, dataset: FileDataset, content: str) -> Iterator[Session]:
+    """Yield the sessions of inputs with the digest `content`.
 
     Raises OutsideHoursError if all its events are outside.
     """
     last, outside = None, []
-    for feed in READERS[dataset.name].read_feeds(blobs, dataset):
+    for feed in _read_feeds(inputs, dataset):
         try:
             for session in cut_sessions(feed, dataset, content):
                 if last is not None:
@@ -161,24 +183,10 @@ def _read_sessions(blobs: Sequence[Blob], dataset: FileDataset, content: str) ->
         except OutsideHoursError as error:  # raised only if no other symbol has a session
             outside.append(error)
     if last is not None:
-        yield _count_outside(last, outside)
+        notes = [f"{one.symbol} {one.date or ''}".strip() + " has no events in these hours" for one in outside]
+        yield count_outside(last, outside, notes)
     elif outside:
         raise outside[0]
-
-
-def _count_outside(session: Session, outside: list[OutsideHoursError]) -> Session:
-    """Add the rows of the input's other feeds, all outside the hours, to the session's counts."""
-    quality = session.quality
-    for one in outside:
-        rest = one.rows - sum(one.dropped.values())
-        quality = Quality(
-            rows=quality.rows + one.rows,
-            used=quality.used,
-            dropped=add_counts(add_counts(quality.dropped, one.dropped), {"outside_hours": rest}),
-            kept=add_counts(quality.kept, one.kept),
-            notes=[*quality.notes, f"{one.symbol} {one.date or ''}".strip() + " has no events in these hours"],
-        )
-    return replace(session, quality=quality)
 
 
 def _is_in_range(session: Session, dataset: FileDataset) -> bool:

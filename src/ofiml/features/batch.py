@@ -1,4 +1,4 @@
-"""The batch driver: a session's rows through the state machine, piece by piece, to one line a bar."""
+"""The batch driver: the rows of a session go through the state machine piece by piece and give one row per bar."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ from ofiml.data.schema import (
 from ofiml.features import kernel
 from ofiml.features.catalogue import CATALOGUE, INDEX
 from ofiml.features.layout import NONE
-from ofiml.features.machine import Machine, Market, Plan, row_width
+from ofiml.features.machine import Machine, Market, Plan, compute_row_width
 
-_PIECE = 1 << 15  # rows: what memory a session needs beyond its events does not depend on its length
+_PIECE = 1 << 15  # rows, so that the memory beyond the events does not depend on the length of the session
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
-    """Per bar: `features` (k, the chosen ones), `flow` (k, 1 + windows, 5·levels + 3) as `kernel.sums` writes it, and
-    `known` (k,), how many of the windows, the shorter ones first, lie after the start.
+class BarValues:
+    """The values of n bars, known at their closes: `features` (n, k), NaN where undefined; `flow` (n, 1 + windows,
+    5·levels + 3), as `kernel.sums` writes it; and `known` (n,), the number of windows, shortest first, that lie after
+    the start.
     """
 
     features: NDArray[np.float64]
@@ -33,11 +34,12 @@ class Computed:
     known: NDArray[np.int64]
 
 
-def compute(
+def compute_bars(
     session: Session, market: Market, plan: Plan, edges: NDArray[np.int64], names: Sequence[str] | None = None
-) -> Computed:
-    """The flow of every bar, and those features, all if `names` is None; bar k is (edges[k], edges[k + 1]], and
-    edges[0] the session's open.
+) -> BarValues:
+    """Compute the flow of each bar and its features `names`, all of the catalogue for None.
+
+    Bar k is (edges[k], edges[k + 1]] in UTC ns; edges[0] is the session's open.
     """
     columns = np.array([INDEX[n] for n in (CATALOGUE if names is None else names)], np.int64)
     m = Machine(market, plan)
@@ -46,16 +48,16 @@ def compute(
     flow = np.zeros((bars, 1 + len(m.windows), m.flow_width), np.int64)
     known = np.zeros(bars, np.int64)
     passed = np.zeros(2, np.int64)
-    nothing = np.empty((0, row_width(session.levels)), np.int64)
-    for rows, until in chain(((piece, NONE) for piece in pieces(session)), [(nothing, NO_PRICE)]):
+    nothing = np.empty((0, compute_row_width(session.levels)), np.int64)
+    for rows, until in chain(((piece, NONE) for piece in pack_rows(session)), [(nothing, NO_PRICE)]):
         passed[0] = 0
         while full := kernel.run(m.arrays, rows, until, edges, m.windows, passed, columns, features, flow, known):
             m.grow(full)
-    return Computed(features, flow, known)
+    return BarValues(features, flow, known)
 
 
-def pieces(session: Session) -> Iterator[NDArray[np.int64]]:
-    """The session's rows as the kernel takes them, (n, BOOK + 4·levels) int64 each, in order."""
+def pack_rows(session: Session) -> Iterator[NDArray[np.int64]]:
+    """Pack the session's rows as the kernel takes them; yield pieces (n, BOOK + 4·levels), int64, in order."""
     missing = {"bid_px": NO_BID, "bid_sz": 0, "ask_px": NO_ASK, "ask_sz": 0}
     columns = [
         pl.col("ts_recv").to_physical(),

@@ -1,20 +1,26 @@
 """The catalogue of features: what each is, in words and formula; the module of its family computes it.
 
-Terms. A *state* is the book after one message (or one row, `bars.per=row`). A *bar* is (open, close]; t is its close,
-or the instant of a live query, the bar then being (open, t]. `mid` is (P^a + P^b)/2 in ticks, known where both sides
-are there. Level 1 is the best; "all" levels are those that the data have. q is a size in lots; a missing level has size
-0. D is +1 for a trade that a buyer began, -1 for a seller; a trade without a side is unsigned and counts only where its
-formula names it. *The start* is the latest of: the session's open, the session's first state, the last reset (a book
-clear, snapshot, halt or gap): nothing is measured across it, and what is counted "since the start" starts again there;
-only the plain sums of a bar (flow, volumes, trades, events, VWAP, spreads paid) keep what came before a reset in the
-same bar. The state of the start itself counts as one since it, a trade on its row and the rows before do not. States
-before the open set the book and count for nothing else; of a change of the mid, the mid before is the last that was
-known since the start (the open itself starts from the mid that stands then). Whatever is of *bars* counts this bar and
-those before it back to the start; a bar in which the start lies is the first.
+Terms:
 
-All are known at t. A feature is NaN where its rule says so, and nowhere else; but before the session's first state all
-are but those of the clock, and a quotient is where its divisor is 0. Prices may be zero or negative (docs/targets.md):
-bps and values traded are of |price|, bps are NaN at a mid of 0, and logarithms are NaN at a mid that is not positive.
+- A *state* is the book after one message (after one row with `bars.per=row`).
+- A *bar* is (open, close], and t is its close. In a live query t is the instant of the query, and the bar is (open, t].
+- `mid` is (P^a + P^b)/2 in ticks, known where both sides are there. Level 1 is the best; "all" levels are those of the
+  data. q is a size in lots; a missing level has size 0.
+- D is +1 for a trade that a buyer began and -1 for one that a seller began. A trade without a side is unsigned and
+  counts only where its formula names it.
+- *The start* is the latest of three: the session's open, the session's first state, and the last reset (a book clear,
+  snapshot, halt or gap). Nothing is measured across it, and counts "since the start" begin there. Only the plain sums
+  of a bar (flow, volumes, trades, events, VWAP, spreads paid) keep what came before a reset in the same bar.
+- The state of the start counts as one since the start. A trade on its row does not, nor do the rows before it.
+- States before the open set the book and count for nothing else. The mid before a change of the mid is the last one
+  known since the start; at the open it is the mid that stands then.
+- A look-back in *bars* counts this bar and those before it, back to the start. The bar in which the start lies is the
+  first.
+
+Every feature is known at t. A feature is NaN where its rule says so. Besides, all features except those of the clock
+are NaN before the session's first state, and a quotient is NaN where its divisor is 0. Prices may be zero or negative
+(docs/targets.md): bps and values traded are of |price|, bps are NaN at a mid of 0, and logarithms are NaN at a mid that
+is not positive.
 """
 
 from ofiml.errors import ConfigError
@@ -45,8 +51,11 @@ CATALOGUE: dict[str, Feature] = _collect()
 INDEX: dict[str, int] = {name: i for i, name in enumerate(CATALOGUE)}
 
 
-def chosen(columns: list[str]) -> list[Feature]:
-    """The catalogue's entries of these names. Raises ConfigError for an unknown name, or one given twice."""
+def select_features(columns: list[str]) -> list[Feature]:
+    """Select the entries of these names from the catalogue, in that order.
+
+    Raises ConfigError for an unknown name, or one given twice.
+    """
     import difflib
 
     for name in columns:

@@ -1,4 +1,4 @@
-"""A bar opens and closes: its sums start from here, and its values at the close join those of the bars before."""
+"""The open and the close of a bar: its sums start, and its values at the close join those of earlier bars."""
 
 from ofiml.features.entry import BARS
 from ofiml.features.layout import (
@@ -15,7 +15,7 @@ from ofiml.features.update import realise_spread, restart, stand_until, take_rea
 
 
 def open_session(m: Memory) -> None:
-    """The session opens: what came before has set the book."""
+    """Open the session and its first bar; the rows before it have set the book."""
     s = m.state
     if s.known:
         restart(s, s.open)
@@ -48,7 +48,7 @@ def _open_bar(m: Memory, t: int) -> None:
 
 
 def end_bar(m: Memory, t: int) -> None:
-    """The bar closes at t, and the next one opens."""
+    """Close the bar at t (ns), and open the next one."""
     s, due = m.state, m.due
     while s.due_count and due[s.due_head % len(due), DUE_AT] <= t:
         realise_spread(s, due)
@@ -59,7 +59,7 @@ def end_bar(m: Memory, t: int) -> None:
 
 
 def write_close(m: Memory) -> None:
-    """Write the bar as it stands to its place among the last bars."""
+    """Write the current values of the bar to its place among the last bars."""
     s, book = m.state, m.book
     i = s.closed % (BARS + 1)
     both = s.known and s.mid != NONE

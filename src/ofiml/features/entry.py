@@ -1,4 +1,4 @@
-"""What an entry of the catalogue says of a feature, and what the entries and the code of all families share."""
+"""The entry of a feature in the catalogue, and the constants that all families share."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from ofiml.units import SECOND
 MINUTE = 60 * SECOND
 
 WINDOWS = tuple(s * SECOND for s in (1, 5, 10, 30, 60, 300))  # the look-backs of flow
-BARS, FEWEST = 30, 10  # bars that the longest look-back over bars takes, and the fewest that give a value
+BARS, FEWEST = 30, 10  # the longest look-back over bars, and the fewest bars that give a value
 REALISED = 5 * SECOND  # after a trade, when its realised spread is known
-DECAY = 5 * SECOND  # in which a decayed count falls to 1/e
+DECAY = 5 * SECOND  # time in which a decayed count falls to 1/e
 
 EVEN, ODD = "even", "odd"
 
@@ -23,12 +23,12 @@ FEW = "fewer than 10 such bars, or all equal"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`bars` is how many bars, this one included, and `window` how many ns before t the value looks back over; both 0
-    for the state at t; `session` where it may look back to the session's open. `known`: from when on.
+    """A feature: its name, formula, unit, the condition under which it is NaN (`nan`), and when it is `known`.
 
-    `mirror`: what happens where bid and ask are swapped: the value stays (even), changes its sign (odd), or that of
-    another entry takes its place. `size`: doubling all sizes (and the sizes of the config) multiplies it by 2^size.
-    `relative` values depend on the price level, others only on differences of prices.
+    The look-back is `bars`, the current one included, or `window` in ns; both are 0 for the state at t. `session` is
+    true if the feature may look back to the session's open. `mirror` is the effect of swapping bid and ask: the value
+    stays (even), changes sign (odd), or becomes that of the named feature. Doubling all sizes (also in the config)
+    multiplies the value by 2^size. A `relative` value depends on the level of prices, others only on price differences.
     """
 
     name: str

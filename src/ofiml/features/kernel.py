@@ -1,8 +1,8 @@
-"""The state machine of flow and features: one row of the feed in, and at any time t the features known at t.
+"""The state machine of flow and features: it takes rows of the feed, and gives the features known at any time t.
 
-The batch driver loops over a session, the stream calls it once a row; both call the same functions, so the bits are the
-same. `catalogue.py` says what every feature is, the module of its family how it is computed, `update.py` what a row
-does, `closes.py` what the end of a bar does.
+The batch driver loops over a session, and the stream calls it once per row. Both call the same functions, so the bits
+are the same. `catalogue.py` defines every feature, the module of its family computes it, `update.py` processes a row,
+and `closes.py` the end of a bar.
 
 Each function here whose name ends in `_py` is the specification, and the name without it is its njit; it takes the
 arrays of `memory.Memory` as one tuple.
@@ -31,22 +31,22 @@ FEATURES = len(CATALOGUE)
 
 
 def step_py(arrays: Arrays, row: Int64) -> int:
-    """Take in one row (BOOK + 4·levels,). Returns 0, or RING_FULL or DUE_FULL and then has changed nothing."""
+    """Process one row (BOOK + 4·levels,). Return 0; or RING_FULL or DUE_FULL, and change nothing."""
     return take_row(Memory(arrays[0][0], *arrays[1:]), row)
 
 
 def begin_py(arrays: Arrays) -> None:
-    """The session opens: what came before has set the book."""
+    """Open the session and its first bar; the rows before it have set the book."""
     open_session(Memory(arrays[0][0], *arrays[1:]))
 
 
 def close_bar_py(arrays: Arrays, t: int) -> None:
-    """The bar closes at t, and the next one opens."""
+    """Close the bar at t (ns), and open the next one."""
     end_bar(Memory(arrays[0][0], *arrays[1:]), t)
 
 
 def features_py(arrays: Arrays, t: int, out: Float) -> None:
-    """Write all features at t to `out` (FEATURES,). Nothing but the present bar's place among the last bars changes."""
+    """Write all features at t to `out` (FEATURES,). Only the current bar's place among the last bars changes."""
     m = Memory(arrays[0][0], *arrays[1:])
     fill_features(m, t)
     columns = m.state.columns
@@ -60,7 +60,7 @@ def sums_py(arrays: Arrays, t: int, windows: Int64, out: Int64) -> int:
 
 
 def fill_features(m: Memory, t: int) -> None:
-    """Write all features at t: NaN, but where a family's rule gives a value."""
+    """Write all features at t, NaN where no family's rule gives a value."""
     columns, record = m.state.columns, m.state.features
     for i in range(FEATURES):
         columns[i] = NAN
@@ -80,10 +80,10 @@ def fill_features(m: Memory, t: int) -> None:
 
 
 def write_sums(m: Memory, t: int, windows: Int64, out: Int64) -> int:
-    """Write to `out` (1 + len(windows), 5·flow_levels + 3) flow by part and level, states, depth and sides: of the bar
-    up to t, then of (t - w, t] for each window w in ns.
+    """Write flow by part and level, states, depth and sides to `out` (1 + len(windows), 5·flow_levels + 3): of the bar
+    up to t, then of (t - w, t] for each window w (ns, ascending).
 
-    Returns how many windows, the first ones, are known: the shorter come first.
+    Return the number of windows that lie after the start; the shorter ones come first.
     """
     total, opened, ring = m.total, m.opened, m.ring
     count = PARTS * m.state.flow_levels + SIDES + 1
@@ -110,12 +110,12 @@ def run_py(
     flow_out: Int64,
     known_out: Int64,
 ) -> int:
-    """Feed `rows` (n, BOOK + 4·levels) from row `position[0]` on, and write a line for each bar that ends before, and
-    for those that end before `until`, if no row comes before it.
+    """Process `rows` (n, BOOK + 4·levels) from row `position[0]` on, and write the values of each bar that a row has
+    passed; after the last row, of each bar that ends before `until`.
 
-    `edges` (k + 1,) are the bars' bounds, `position[1]` the next of them to pass; `out` (k, len(columns)) takes those
-    `columns` of the features, `flow_out` (k, 1 + windows, 5·flow_levels + 3), `known_out` (k,). `position` says how far
-    it came. Returns 0, or what is full.
+    `edges` (k + 1,) are the bounds of the bars, and `position[1]` is the next of them. `out` (k, len(columns)) receives
+    these `columns` of the features, `flow_out` (k, 1 + windows, 5·flow_levels + 3) the flow, and `known_out` (k,) the
+    number of known windows. Updates `position`. Return 0; or RING_FULL or DUE_FULL: grow that queue and call again.
     """
     m = Memory(arrays[0][0], *arrays[1:])
     n = len(rows)

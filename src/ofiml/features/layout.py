@@ -1,4 +1,4 @@
-"""Where the state machine keeps what: codes of the feed, and places in its arrays."""
+"""The layout of the state machine's arrays, and the codes of the feed."""
 
 import math
 

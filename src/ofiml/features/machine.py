@@ -1,4 +1,4 @@
-"""The state machine's memory, and its two drivers' common ground: what a session is, and how queues grow."""
+"""The memory of the state machine, and what its two drivers share: the market, the plan, the growth of queues."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ofiml.config import Features, Ofi
 from ofiml.data.schema import Session
 from ofiml.features import layout
-from ofiml.features.catalogue import chosen
+from ofiml.features.catalogue import select_features
 from ofiml.features.memory import Arrays, Memory
 from ofiml.features.state import STATE
 from ofiml.features.update import RING_FULL
@@ -22,7 +22,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What must be known of a session before its first event.
+    """The facts of a session that are known before its first event.
 
     Prices and `tick` are in 1e-9 currency units, times in UTC ns; `utc_offset` is how far exchange-local time is ahead
     of UTC, `weekday` 0 for a Monday; a lot is `size_unit` shares, contracts or coins.
@@ -40,7 +40,7 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the machine computes: the levels that flow takes (None for all), its look-back `windows` besides the bar
+    """The plan of a machine's work: the levels that flow takes (None for all), its look-back `windows` besides the bar
     (ns, ascending), the longest `look_back` that the chosen features need (ns), the sizes of the catalogue, in units.
     """
 
@@ -54,8 +54,8 @@ class Plan:
 FLOW_ONLY = Plan(None, (), 0, 1.0, 1.0)
 
 
-def market(session: Session, per: str, zone: ZoneInfo | None = None) -> Market:
-    """What is known of a recorded session before its first event; `zone` is the exchange's, None for UTC."""
+def describe_market(session: Session, per: str, zone: ZoneInfo | None = None) -> Market:
+    """Describe the market of a recorded session before its first event; `zone` is the exchange's, None for UTC."""
     opened = dt.datetime.fromtimestamp(session.open // SECOND, zone or dt.UTC)
     offset = opened.utcoffset()
     assert offset is not None
@@ -71,9 +71,12 @@ def market(session: Session, per: str, zone: ZoneInfo | None = None) -> Market:
     )
 
 
-def plan(features: Features, ofi: Ofi) -> Plan:
-    """Read from a config what the machine computes."""
-    look_back = max((f.window for f in chosen(features.columns)), default=0)
+def plan_features(features: Features, ofi: Ofi) -> Plan:
+    """Plan what the machine computes for the features and the flow of a config.
+
+    Raises ConfigError for a feature that is not in the catalogue.
+    """
+    look_back = max((f.window for f in select_features(features.columns)), default=0)
     return Plan(ofi.levels, tuple(ofi.look_backs), look_back, features.trade_size, features.vpin_bucket)
 
 
@@ -128,7 +131,7 @@ class Machine:
         self.arrays: Arrays = tuple(memory)
 
     def grow(self, full: int) -> None:
-        """Double the queue that is full, its entries in order."""
+        """Double the queue that `full` names, and keep its entries in order."""
         name, head = ("ring", "ring_head") if full == RING_FULL else ("due", "due_head")
         state, old = self.memory.state, getattr(self.memory, name)
         new = np.empty((2 * len(old), old.shape[1]), np.int64)
@@ -138,10 +141,10 @@ class Machine:
 
     @property
     def flow_width(self) -> int:
-        """How many integers `kernel.sums` writes for the bar, and for each window."""
+        """The number of integers that `kernel.sums` writes for the bar, and for each window."""
         return layout.PARTS * self.width + layout.SIDES + 1
 
 
-def row_width(levels: int) -> int:
-    """How many integers a row of the feed has."""
+def compute_row_width(levels: int) -> int:
+    """Compute the number of integers in a row of `batch.pack_rows`."""
     return layout.BOOK + 4 * levels

@@ -1,4 +1,4 @@
-"""What several families measure: on the standing book, on the last bars, on the queue of readings."""
+"""Measures that several families share: of the current book, of the last bars, of the queue of readings."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ NEAR = 5  # levels that are near the touch
 
 
 def ratio(top: int, bottom: int) -> float:
-    """top / bottom; NaN where the divisor is not positive."""
+    """Compute top / bottom; NaN where the divisor is not positive."""
     return top / bottom if bottom > 0 else NAN
 
 
 def book_mid(book: Int64) -> int:
-    """Bid + ask, twice the mid; NONE where a side is missing."""
+    """Compute bid + ask, twice the mid; NONE where a side is missing."""
     if book[0] == NO_BID or book[2] == NO_ASK:
         return NONE
     return book[0] + book[2]
 
 
 def near_size(book: Int64, levels: int, side: int) -> int:
-    """Size on the NEAR best levels of the bids (0) or the asks (1), lots."""
+    """Sum the sizes on the NEAR best levels of the bids (0) or the asks (1), lots."""
     size = 0
     for m in range(min(levels, NEAR)):
         size += book[4 * m + 2 * side + 1]
@@ -36,7 +36,7 @@ def near_size(book: Int64, levels: int, side: int) -> int:
 
 
 def shown_sizes(book: Int64, levels: int) -> tuple[int, int]:
-    """Size on the best `levels` of bids and asks, lots."""
+    """Sum the sizes on the best `levels` of bids and asks, lots."""
     bid = 0
     ask = 0
     for m in range(levels):
@@ -46,12 +46,15 @@ def shown_sizes(book: Int64, levels: int) -> tuple[int, int]:
 
 
 def bar_back(values: Float, closed: int, j: int) -> float:
-    """The value of the bar j before the present one; the caller knows that there is one."""
+    """Return the value of the bar that is j before the current one; the caller checks that it exists."""
     return values[(closed - j) % (BARS + 1)]
 
 
 def zscore(values: Float, closed: int) -> float:
-    """The present bar's value among those of the last BARS, in sd (ddof 1); NaN values of others are left out."""
+    """Compute the z-score (ddof 1) of the current bar's value among those of the last BARS.
+
+    NaN values of other bars are left out. NaN with fewer than FEWEST values, or if all are equal.
+    """
     now = bar_back(values, closed, 0)
     if math.isnan(now):
         return NAN
@@ -78,7 +81,7 @@ def zscore(values: Float, closed: int) -> float:
 
 
 def find_reading(m: Memory, at: int) -> int:
-    """Where in `ring` the last reading at or before `at` is; -1 where `at` lies before the start."""
+    """Find the place in `ring` of the last reading at or before `at` (ns); -1 if `at` lies before the start."""
     s, ring = m.state, m.ring
     if not s.known or at < s.start or s.ring_count == 0:
         return -1
@@ -94,7 +97,7 @@ def find_reading(m: Memory, at: int) -> int:
 
 
 def mid_move(s: Any, ring: Int64, i: int) -> float:
-    """The mid less that of reading i, ticks; NaN where one is missing."""
+    """Compute the mid less that of reading i, in ticks; NaN where one is missing."""
     if i < 0 or s.mid == NONE or ring[i, MID2] == NONE:
         return NAN
     return (s.mid - ring[i, MID2]) / (2.0 * s.tick)

@@ -1,4 +1,4 @@
-"""The memory of the state machine: what it keeps of a session, and where it keeps it.
+"""The memory of the state machine for one session.
 
 Sums of flow, volumes and counts are integers that only grow: a bar's sum, and that of any window, is the difference of
 two readings, exact and without drift.
@@ -12,10 +12,10 @@ from ofiml._typing import Int64
 
 
 class Memory(NamedTuple):
-    """All that the machine keeps.
+    """The arrays of the machine.
 
-    `state` is a record of `STATE`; `total` (c,) are the growing sums and `opened` (c,) what they were at the bar's
-    open; `book` (4·levels,) is the standing book; `ring` (capacity, 2 + lanes) a queue of readings of time, mid and
+    `state` is a record of `STATE`; `total` (c,) are the growing sums and `opened` (c,) their values at the bar's
+    open; `book` (4·levels,) is the current book; `ring` (capacity, 2 + lanes) a queue of readings of time, mid and
     some of `total`, as long as the longest window; `due` (capacity, DUE_FIELDS) a queue of trades.
     """
 

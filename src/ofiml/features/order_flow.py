@@ -1,4 +1,4 @@
-"""What arrives at a level of the book between two of its states (Cont, Kukanov & Stoikov 2014, eq. 2-4)."""
+"""The flow at a level of the book between two states (Cont, Kukanov & Stoikov 2014, eq. 2-4)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Int64 = NDArray[np.int64]
 
 
 def bid_flow(px0: int, sz0: int, px: int, sz: int) -> int:
-    """What arrived at the bid between two states of a level, in lots.
+    """Compute the flow at the bid between two states of a level, in lots.
 
     A missing level has price NO_BID (NO_ASK for the other side) and size 0.
     """
@@ -20,7 +20,7 @@ def bid_flow(px0: int, sz0: int, px: int, sz: int) -> int:
 
 
 def ask_flow(px0: int, sz0: int, px: int, sz: int) -> int:
-    """What arrived at the ask; e_n is `bid_flow` - `ask_flow`."""
+    """Compute the flow at the ask, in lots; e_n is `bid_flow` - `ask_flow`."""
     flow = 0
     if px <= px0:
         flow += sz
@@ -39,7 +39,7 @@ def write_flow(
     if len(out) == 0:
         return
     out[0] = 0
-    # Shifted views: no index can be negative and no step waits for the last, so that memory is what the loop waits for.
+    # Shifted views: no index can be negative and no step depends on the one before, so the loop is bound by memory.
     bp0, bq0, ap0, aq0 = bid_px[:-1], bid_sz[:-1], ask_px[:-1], ask_sz[:-1]
     bp, bq, ap, aq = bid_px[1:], bid_sz[1:], ask_px[1:], ask_sz[1:]
     starts, flow = reset[1:], out[1:]

@@ -1,4 +1,4 @@
-"""The record of the state machine: all that is kept of a session beside growing sums and queues."""
+"""The record of the state machine: everything it keeps of a session besides growing sums and queues."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One row of the feed moves the state machine: flow, trades, and what is measured between states."""
+"""The update of the state machine by one row of the feed: flow, trades, and measures between states."""
 
 import math
 from typing import Any
@@ -57,12 +57,12 @@ from ofiml.features.measures import book_mid, near_size
 from ofiml.features.memory import Memory
 from ofiml.features.order_flow import ask_flow, bid_flow
 
-LARGE, EARLIER = 3, 10  # a large trade is so many times the mean of at least so many earlier ones
+LARGE, EARLIER = 3, 10  # a large trade is LARGE times the mean of the earlier ones, at least EARLIER of them
 RING_FULL, DUE_FULL = 1, 2
 
 
 def take_row(m: Memory, row: Int64) -> int:
-    """Take in one row (BOOK + 4·levels,). Returns 0, or RING_FULL or DUE_FULL and then has changed nothing."""
+    """Process one row (BOOK + 4·levels,). Return 0; or RING_FULL or DUE_FULL, and change nothing."""
     s = m.state
     stamp = row[STAMP]
     _forget(s, m.ring, stamp)
@@ -85,7 +85,7 @@ def take_row(m: Memory, row: Int64) -> int:
 
 
 def _end_message(m: Memory, row: Int64) -> None:
-    """A message ends: the book after it is a state."""
+    """End a message: the book after it is a state."""
     s, total, book = m.state, m.total, m.book
     stamp, levels, width = row[STAMP], s.levels, s.flow_levels
     part = PARTS * width
@@ -128,7 +128,7 @@ def _end_message(m: Memory, row: Int64) -> None:
         _move_mid(s, stamp)
     if s.hit >= 0 and s.after < 0:
         near = near_size(book, levels, s.hit)
-        if near != s.before:  # some feeds tell of the trade first, and of the book in the next message
+        if near != s.before:  # some feeds send the trade first, and the book in the next message
             s.after = near
     _decay(s, stamp)
     s.decayed_events += 1.0
@@ -137,7 +137,7 @@ def _end_message(m: Memory, row: Int64) -> None:
 
 
 def _move_mid(s: Any, stamp: int) -> None:
-    """The mid of a new state is known."""
+    """Update the measures of the mid with that of a new state."""
     if s.last_mid != NONE and s.mid != s.last_mid:
         change = s.mid - s.last_mid
         if s.mid > 0 and s.last_mid > 0:
@@ -153,7 +153,7 @@ def _move_mid(s: Any, stamp: int) -> None:
 
 
 def _take_trade(m: Memory, row: Int64) -> None:
-    """A trade, before the state that its message ends in."""
+    """Add a trade, before the state at the end of its message."""
     s, total, due = m.state, m.total, m.due
     stamp, price, size = row[STAMP], row[PRICE], row[SIZE]
     part = PARTS * s.flow_levels
@@ -202,7 +202,7 @@ def _take_trade(m: Memory, row: Int64) -> None:
 
 
 def _fill_buckets(s: Any, sign: int, size: int) -> None:
-    """Split a trade over VPIN's buckets; each full one leaves its |imbalance|. An unsigned one adds none."""
+    """Split a trade over VPIN's buckets, and keep the |imbalance| of each full one. An unsigned trade adds none."""
     buckets = s.buckets
     take = min(size, s.bucket - s.in_bucket)
     s.net += sign * take
@@ -221,7 +221,7 @@ def _fill_buckets(s: Any, sign: int, size: int) -> None:
 
 
 def realise_spread(s: Any, due: Int64) -> None:
-    """The oldest trade's spread is realised against the mid that stands."""
+    """Realise the spread of the oldest trade against the current mid."""
     i = s.due_head % len(due)
     if s.mid != NONE:
         size = due[i, DUE_SIGNED]
@@ -233,7 +233,7 @@ def realise_spread(s: Any, due: Int64) -> None:
 
 
 def restart(s: Any, stamp: int) -> None:
-    """Nothing is measured across this: what looks back starts here. A bar's plain sums stay."""
+    """Restart at `stamp` (ns): nothing is measured across it. The plain sums of the bar stay."""
     s.start = stamp
     s.last_mid = NONE
     s.high = NONE
@@ -278,7 +278,7 @@ def _decay(s: Any, stamp: int) -> None:
 
 
 def stand_until(s: Any, book: Int64, until: int) -> None:
-    """The time up to `until` counts for the spread that stood."""
+    """Count the time up to `until` (ns) for the spread that stood."""
     if s.known and s.mid != NONE and until > s.stood:
         s.spread_time += float(book[2] - book[0]) * float(until - s.stood)
         s.both += until - s.stood
@@ -286,7 +286,7 @@ def stand_until(s: Any, book: Int64, until: int) -> None:
 
 
 def _forget(s: Any, ring: Int64, stamp: int) -> None:
-    """Drop readings that no window needs any more: one at or before stamp - longest is needed."""
+    """Drop the readings that no window needs: all but the last one at or before stamp - longest."""
     n = len(ring)
     while s.ring_count > 1 and ring[(s.ring_head + 1) % n, TIME] <= stamp - s.longest:
         s.ring_head = (s.ring_head + 1) % n
@@ -294,7 +294,7 @@ def _forget(s: Any, ring: Int64, stamp: int) -> None:
 
 
 def take_reading(m: Memory, stamp: int) -> None:
-    """Take a reading; rows of one time leave one."""
+    """Add a reading of the sums; rows of the same time share one."""
     s, total, ring = m.state, m.total, m.ring
     if s.longest == 0:
         return

@@ -7,60 +7,34 @@ from the run's features.
 import gc
 import tempfile
 import time
-from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config, FileDataset, load
+from ofiml.config import Config, FileDataset, SyntheticDataset, load
 from ofiml.data import cache as store
 from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
-from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session, extract_times
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
 from ofiml.errors import ConfigError
 from ofiml.features import layout
-from ofiml.features.batch import pieces
-from ofiml.features.catalogue import INDEX
-from ofiml.features.machine import market, plan
-from ofiml.live.stream import Bar, Stream
-from ofiml.ofi.flow import FlowRow, list_flow_groups
-from ofiml.samples.cross import CrossBars, require_symbols
+from ofiml.features.batch import pack_rows
+from ofiml.live.predictor import Prediction, Predictor, StreamSettings, Timings
+from ofiml.live.stream import Bar
+from ofiml.samples.cross import require_symbols
 from ofiml.samples.prepare import take_first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read_run
 from ofiml.tracking.read import fetch_run
 from ofiml.tracking.reproduction import check_path, load_logged, read_logged
+from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Bar as Progress
 from ofiml.ui.progress import Stages
-from ofiml.units import SECOND
-
-_WARM_UP_ROWS = 200  # so that no compilation or first call is timed
-
-
-@dataclass(slots=True)
-class Timings:
-    """The latencies of a live caller, ns: `Stream.push_row` of a row that closes no bar (`update`) and of a row that
-    closes exactly one (`vector`), and the prediction.
-    """
-
-    update: array = field(default_factory=lambda: array("q"))
-    vector: array = field(default_factory=lambda: array("q"))
-    prediction: array = field(default_factory=lambda: array("q"))
-
-    def summarise(self) -> list[tuple[str, int, list[float]]]:
-        """Summarise each step: its name, the count, and the p50, p99, p99.9 and maximum in microseconds."""
-        steps = ("update, per row", self.update), ("features, per bar", self.vector), ("prediction", self.prediction)
-        return [
-            (name, len(ns), (np.percentile(np.array(ns), [50, 99, 99.9, 100]) / 1e3).tolist())
-            for name, ns in steps
-            if len(ns)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +73,14 @@ def replay(
                 f"Models of split={config.split.name} trained on rows later than those they predicted, so none could "
                 "have run live. Replay a run of split=expanding or split=rolling."
             )
-        run = read_run(config, report, Path(folder), run_id)
+        run = read_run(FitSettings.of(config), report, Path(folder), run_id)
     timings = Timings()
     rows: list[Prediction] = []
     comparable: list[tuple[str, str, int]] = []
     inputs = list_sources(config.dataset)
     with Stages() as stages, stages.start_stage("sessions", len(inputs)) as bar:
-        for group in _group_sessions(_read_sessions(inputs, config, bar), config.features.cross):
-            rows += _stream_sessions(group, config, run, timings)
+        for group in _group_sessions(_read_sessions(inputs, config.dataset, bar), config.features.cross):
+            rows += _stream_sessions(group, StreamSettings.of(config), run, timings)
             comparable += [] if changed else run.list_comparable(group, config.features.cross)
             del group  # frees its events before the next group is read
     types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
@@ -116,16 +90,6 @@ def replay(
     )
     joined = run.predictions.join(until, on=["symbol", "session"], how="inner", maintain_order="left")
     return Replay(run_id, timings, joined.filter(pl.col("bar_close") < pl.col("until")), after, changed)
-
-
-class Prediction(NamedTuple):
-    """The prediction of one bar, which closes at `bar_close` (UTC ns)."""
-
-    symbol: str
-    session: str
-    bar_close: int
-    fold: int
-    y_hat: float
 
 
 # Keys that select rows, and keys that are checked against the run session by session. A difference in any other key
@@ -155,7 +119,7 @@ def _load_config(
     return config, sorted(k for k in chosen.keys() - _SELECTION_KEYS - _CHECKED_KEYS if logged.get(k) != chosen[k])
 
 
-def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Iterator[Session]:
+def _read_sessions(inputs: list[Source], dataset: SyntheticDataset | FileDataset, bar: Progress) -> Iterator[Session]:
     """Read the sessions of a study, in its order."""
 
     def read_all() -> Iterator[Session]:
@@ -163,9 +127,9 @@ def _read_sessions(inputs: list[Source], config: Config, bar: Progress) -> Itera
             yield from read_readable_sessions([source]) if skips else source()
             bar.step()
 
-    skips = skips_bad_files(config.dataset)
+    skips = skips_bad_files(dataset)
     unique = UniqueSessions()
-    for session in take_first_sessions(read_all(), config.dataset.max_sessions):
+    for session in take_first_sessions(read_all(), dataset.max_sessions):
         unique.add(session.symbol, session.date, session.source)
         yield session
 
@@ -194,22 +158,24 @@ def _group_sessions(sessions: Iterator[Session], cross: list[str]) -> Iterator[l
 def _merge_by_receipt(group: list[Session]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Merge the rows of sessions in the order of receipt, as (session index, row); ties keep the order of sessions."""
     if len(group) == 1:
-        yield from ((0, row) for rows in pieces(group[0]) for row in rows)
+        yield from ((0, row) for rows in pack_rows(group[0]) for row in rows)
         return
     stamps = np.concatenate([extract_times(s.events) for s in group])
     which = np.repeat(np.arange(len(group)), [s.events.height for s in group])
-    rows = [chain.from_iterable(pieces(s)) for s in group]
+    rows = [chain.from_iterable(pack_rows(s)) for s in group]
     for i in which[np.argsort(stamps, kind="stable")].tolist():
         yield i, next(rows[i])
 
 
-def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> list[Prediction]:
+def _stream_sessions(
+    group: list[Session], settings: StreamSettings, run: LoggedRun, timings: Timings
+) -> list[Prediction]:
     """Stream sessions together, and predict each bar that has a mid and lies in the test block of a fold."""
     for session in group:
         run.check_session(session)
-    predict = Predictor(group, config, run, timings)
+    predict = Predictor(group, settings, run, timings)
     predict.warm_up()
-    streams = [_build_stream(session, config) for session in group]
+    streams = [settings.build_stream(session) for session in group]
     out: list[Prediction] = []
     gc.collect()
     gc.disable()
@@ -234,69 +200,3 @@ def _stream_sessions(group: list[Session], config: Config, run: LoggedRun, timin
     finally:
         gc.enable()
     return out
-
-
-def _build_stream(session: Session, config: Config) -> Stream:
-    zone = find_time_zone(session.calendar) if session.calendar else None
-    return Stream(market(session, config.bars.per, zone), config.bars, plan(config.features, config.ofi))
-
-
-class Predictor:
-    """A predictor of closed bars: it applies the run's models to the run's features, in their logged order."""
-
-    def __init__(self, group: list[Session], config: Config, run: LoggedRun, timings: Timings) -> None:
-        self.group, self.config, self.run, self.timings = group, config, run, timings
-        windows = plan(config.features, config.ofi).windows
-        self.flow = FlowRow(windows, config.ofi.normalise, list_flow_groups(config.ofi))
-        self.columns = np.array([INDEX[c] for c in config.features.columns], np.int64)
-        self.keys = [(s.symbol, s.date) for s in group]
-        self.own = [run.find_session(s) is not None for s in group]
-        self.others = CrossBars(config.features)
-        self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
-
-    def warm_up(self) -> None:
-        """Compile, load and call everything once, so that first calls are not timed."""
-        session = replace(self.group[0], events=self.group[0].events.head(_WARM_UP_ROWS))
-        stream = _build_stream(session, self.config)
-        bars = [bar for rows in pieces(session) for row in rows for bar in stream.push_row(row)]
-        if not bars:
-            bars = stream.finish(self.group[0].close)[:1]
-        for pipeline in self.run.pipelines:
-            for bar in bars[:3]:
-                pipeline.predict(*self._select_inputs(bar, bar.close))
-
-    def __call__(self, bars: list[tuple[int, Bar]]) -> list[Prediction]:
-        """Predict each bar that has a mid. `bars` contain every bar that closed since the last call."""
-        out = []
-        for i, bar in bars:
-            closes, flows = self.closed[self.keys[i][0]]
-            closes.append(bar.close)
-            flows.append(bar.ofi)
-        for i, bar in sorted(bars, key=lambda item: item[1].close):
-            symbol, session = self.keys[i]
-            fold = self.run.choose_fold(bar.close, own=self.own[i])
-            if fold < 0 or np.isnan(bar.mid):
-                continue
-            start = time.perf_counter_ns()
-            y_hat = float(self.run.pipelines[fold].predict(*self._select_inputs(bar, bar.close))[0])
-            self.timings.prediction.append(time.perf_counter_ns() - start)
-            out.append(Prediction(symbol, session, bar.close, fold, y_hat))
-        return out
-
-    def _select_inputs(self, bar: Bar, t: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        flow = self.flow(bar.flow, bar.known)
-        others = bar.features[self.columns]
-        if self.config.features.cross:
-            others = np.concatenate([others, self._select_cross_flow(t)])
-        return flow, others.reshape(1, -1)
-
-    def _select_cross_flow(self, t: int) -> NDArray[np.float64]:
-        """Select the last flow of other symbols and its age (s), as `samples.cross` defines them."""
-        cross = self.config.features.cross
-        out = np.full(2 * len(cross), np.nan)
-        for k, symbol in enumerate(cross):
-            closes, flows = self.closed.get(symbol, ([], []))
-            last = self.others.find_last(closes, t)
-            if last >= 0:
-                out[2 * k : 2 * k + 2] = flows[last], (t - closes[last]) / SECOND
-        return out

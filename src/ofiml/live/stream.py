@@ -30,7 +30,7 @@ from ofiml.data.schema import (
 from ofiml.errors import DataError
 from ofiml.features import kernel, layout
 from ofiml.features.catalogue import INDEX
-from ofiml.features.machine import Machine, Market, Plan, row_width
+from ofiml.features.machine import Machine, Market, Plan, compute_row_width
 
 _ACTIONS = {name: code for code, name in enumerate(ACTION.categories)}
 _SIDES = {name: code for code, name in enumerate(SIDE.categories)}
@@ -39,7 +39,7 @@ _SIDES = {name: code for code, name in enumerate(SIDE.categories)}
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A closed bar, with values known at its `close` (UTC ns): `features` (FEATURES,) in the catalogue's order; `flow`
-    and `known` of the bar and the look-backs, as in `features.batch.Computed`; `mid` in ticks, NaN where a side is
+    and `known` of the bar and the look-backs, as in `features.batch.BarValues`; `mid` in ticks, NaN where a side is
     missing.
     """
 
@@ -72,7 +72,7 @@ class Stream:
     def __init__(self, market: Market, bars: TimeBars | ActivityBars, plan: Plan) -> None:
         self.market = market
         self._m = Machine(market, plan)
-        self._row = np.empty(row_width(market.levels), np.int64)
+        self._row = np.empty(compute_row_width(market.levels), np.int64)
         self._per_row = market.per == "row"
         self._last = -(2**62)
         self._is_open = False
@@ -117,7 +117,7 @@ class Stream:
         return self.push_row(row)
 
     def push_row(self, row: Int64) -> list[Bar]:
-        """Push a row in the form of `features.batch.pieces`: (BOOK + 4·levels,) int64. Return the bars that it closes.
+        """Push a row as `features.batch.pack_rows` gives it, (BOOK + 4·levels,) int64. Return the bars that it closes.
         Raises DataError for a row that runs back in time.
         """
         closed = self.close_before(int(row[layout.STAMP]))

@@ -10,17 +10,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ofiml._typing import Per
 from ofiml.bars.time import select_states
-from ofiml.config import Config
+from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
-    BadFile,
     UnreadableInputError,
     describe_bad_files,
+    list_left_out,
     make_all_bad_error,
     read_source,
     skips_bad_files,
 )
-from ofiml.data.quality import Quality
+from ofiml.data.quality import BadFile, Quality
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
 from ofiml.errors import DataError
@@ -57,19 +58,21 @@ class Survey:
 
 
 def survey_dataset(
-    config: Config,
+    dataset: SyntheticDataset | FileDataset,
     stages: Stages,
     *,
-    describe: bool = False,
+    threads: int,
+    facts_per: Per | None = None,
     write: Callable[[Session], list[Path]] | None = None,
 ) -> Survey:
     """Survey every session of the dataset, one input at a time per thread; release its events after use.
 
-    An input with an error is reported and does not end the survey. At most `max_sessions` sessions are surveyed, as in
-    a study.
+    With `facts_per`, the facts of each session are measured, with one book state per message or row. `write` writes a
+    session and returns its files. An input with an error is reported and does not end the survey. At most
+    `max_sessions` sessions are surveyed, as in a study.
     """
-    inputs = list_sources(config.dataset)
-    skips = skips_bad_files(config.dataset)
+    inputs = list_sources(dataset)
+    skips = skips_bad_files(dataset)
 
     def work(source: Source, bar: Bar) -> tuple[list[SessionSummary], list[str], list[BadFile]]:
         summaries: list[SessionSummary] = []
@@ -77,7 +80,7 @@ def survey_dataset(
         bad_files: list[BadFile] = []
         try:
             for session in read_source(source):
-                summary = _summarise(session, config.bars.per if describe else None)
+                summary = _summarise(session, facts_per)
                 summary.written = write(session) if write else []
                 summaries.append(summary)
         except UnreadableInputError as error:
@@ -91,9 +94,9 @@ def survey_dataset(
         return summaries, refused, bad_files
 
     with stages.start_stage("inputs", len(inputs)) as bar:
-        parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
+        parallel = joblib.Parallel(n_jobs=threads, prefer="threads")
         parts = parallel(joblib.delayed(work)(source, bar) for source in inputs)
-    sessions = [one for summaries, _, _ in parts for one in summaries][: config.dataset.max_sessions]
+    sessions = [one for summaries, _, _ in parts for one in summaries][: dataset.max_sessions]
     refused = [sentence for _, sentences, _ in parts for sentence in sentences]
     bad_files = [bad for _, _, several in parts for bad in several]
     if bad_files and len(bad_files) == len(inputs):
@@ -106,10 +109,11 @@ def survey_dataset(
             refused.append(str(error))
     if not sessions and not refused:
         refused.append("no session between dataset.first_date and dataset.last_date.")
-    return Survey(sessions, refused, describe_bad_files(bad_files))
+    left_out = list_left_out(bad_files, (one.quality for one in sessions))
+    return Survey(sessions, refused, describe_bad_files(left_out))
 
 
-def _summarise(session: Session, per: str | None) -> SessionSummary:
+def _summarise(session: Session, per: Per | None) -> SessionSummary:
     s = session
     summary = SessionSummary(s.symbol, s.date, s.open, s.close, s.levels, s.source, s.quality)
     if per is not None:

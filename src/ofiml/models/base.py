@@ -24,16 +24,21 @@ class Task:
 
 
 class Model(Protocol):
-    """The protocol of a forecaster of the label from features x (n, k), rows in time order; x may contain NaN.
+    """The protocol of a forecaster of the label from features x (n, k), rows in time order; x may contain NaN."""
 
-    `fit` learns from labels y (n,), for a direction -1, 0 or 1. It takes validation rows from the purged splits of
-    `inner`, which describes the same n rows. It returns the model itself and raises DataError if the labels cannot be
-    learned from. `predict` gives (n,): for a return the expected label, or another functional that the config names;
-    for a direction P(up) - P(down) over all rows, moved or not.
-    """
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Model":
+        """Fit on train rows with labels y (n,), for a direction -1, 0 or 1, never NaN, and return the model itself.
 
-    def fit(self, x: Float, y: Float, inner: Inner) -> "Model": ...
-    def predict(self, x: Float) -> Float: ...
+        Validation rows come from the purged splits of `inner`, which describes the same n rows. Raises DataError if the
+        labels cannot be learned from.
+        """
+        ...
+
+    def predict(self, x: Float) -> Float:
+        """Predict (n,), never NaN: for a return the expected label, or another functional that the config names; for a
+        direction P(up) - P(down) over all rows, moved or not.
+        """
+        ...
 
     def probabilities(self, x: Float) -> Float | None:
         """Compute P(down), P(flat), P(up), (n, 3), of a direction; None for a return.

@@ -11,7 +11,7 @@ import numpy as np
 
 from ofiml._typing import BlendWeights, Float, TaskType
 from ofiml.config import MODELS, Kind
-from ofiml.config import Model as Config
+from ofiml.config import Model as ModelConfig
 from ofiml.config.checks import require
 from ofiml.config.load import parse_group
 from ofiml.errors import ConfigError, DataError, locate_error
@@ -26,7 +26,7 @@ _MAX_WEIGHT = 1e6  # bound for weights read from a file
 
 
 @dataclass(slots=True)
-class BlendModel(Config):
+class BlendModel(ModelConfig):
     """The schema of a blend. `members` are the configs of other models, as mappings or typed, under names that the user
     chooses. They are not tuned, so they have no space.
     """
@@ -35,7 +35,7 @@ class BlendModel(Config):
     members: dict[str, Any]
 
     def __post_init__(self) -> None:
-        Config.__post_init__(self)
+        ModelConfig.__post_init__(self)
         require(2 <= len(self.members) <= _MAX_MEMBERS, f"model.members must be 2 to {_MAX_MEMBERS} models.")
         self.members = {key: _parse_member(key, node) for key, node in self.members.items()}
         quantiles = {member.of_quantile for member in self.members.values()}
@@ -64,18 +64,18 @@ class BlendModel(Config):
         return next((f"model.members.{key}: {reason}" for key, reason in reasons if reason is not None), None)
 
 
-def _parse_member(key: str, node: Any) -> Config:
+def _parse_member(key: str, node: Any) -> ModelConfig:
     path = f"model.members.{key}"
     require(
         _LABEL.fullmatch(key) is not None, f"{path}: a member name is a letter, then up to 39 letters, digits or _."
     )
-    if isinstance(node, Config):
+    if isinstance(node, ModelConfig):
         return node
     require(
         not (isinstance(node, dict) and node.get("name") == "blend"), f"{path}: a blend cannot be a member of a blend."
     )
     try:
-        member: Config = parse_group(path, MODELS, node)
+        member: ModelConfig = parse_group(path, MODELS, node)
     except ConfigError as error:
         raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error
     return replace(member, space={})

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from ofiml.config.bounds import positive, within
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Task
 from ofiml.models.linear import Linear
 
 
 @dataclass(slots=True)
-class ElasticNetModel(Config):
+class ElasticNetModel(ModelConfig):
     """The schema of an elastic net."""
 
     alpha: Annotated[float, positive(": model=ols has no penalty")]

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from ofiml.config.bounds import positive
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Task
 from ofiml.models.linear import Linear
 
 
 @dataclass(slots=True)
-class LassoModel(Config):
+class LassoModel(ModelConfig):
     """The schema of a lasso."""
 
     alpha: Annotated[float, positive(": model=ols has no penalty")]

@@ -8,7 +8,7 @@ from ofiml._typing import Calibration, Float, Monotone, Objective, TaskType
 from ofiml.config.bounds import at_least, between, not_negative, within
 from ofiml.config.checks import require
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.errors import locate_error
 from ofiml.models.base import Model, Task, expand_binary_probabilities
 from ofiml.models.calibration import wrap_calibrated
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # loads numba, which would delay the report of a config error
 
 
 @dataclass(slots=True)
-class LgbmModel(Config):
+class LgbmModel(ModelConfig):
     """The schema of LightGBM."""
 
     objective: Objective
@@ -39,7 +39,7 @@ class LgbmModel(Config):
     calibration: Calibration
 
     def __post_init__(self) -> None:
-        Config.__post_init__(self)
+        ModelConfig.__post_init__(self)
         require(
             self.monotone == "none" or self.objective in ("auto", "l2"),
             f"model.monotone=ofi does not support model.objective={self.objective}: use monotone=none, or "

@@ -6,7 +6,7 @@ from typing import Annotated
 from ofiml._typing import Calibration
 from ofiml.config.bounds import positive
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Model, Task
 from ofiml.models.calibration import wrap_calibrated
 from ofiml.models.flat import FlatShareClassifier
@@ -14,7 +14,7 @@ from ofiml.models.linear import Linear
 
 
 @dataclass(slots=True)
-class LogisticModel(Config):
+class LogisticModel(ModelConfig):
     """The schema of a logistic regression."""
 
     c: Annotated[float, positive()]

@@ -1,16 +1,16 @@
 """Least squares of the return."""
 
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Task
 from ofiml.models.linear import Linear
 
 
-def build(config: Config, task: Task) -> Linear:
+def build(config: ModelConfig, task: Task) -> Linear:
     """Build the unfitted model of `config`."""
     from sklearn.linear_model import LinearRegression
 
     return Linear(LinearRegression(), classify=False)
 
 
-MODEL = Kind(Config, ("regression",), build)
+MODEL = Kind(ModelConfig, ("regression",), build)

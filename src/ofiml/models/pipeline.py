@@ -27,6 +27,7 @@ class Pipeline:
 
     @property
     def feature_names(self) -> list[str]:
+        """The names of the model's features, in the order of their columns. Known after `fit` or `load`."""
         return [*self.reducer.columns, *self.columns]
 
     def fit(self, flow: Float, others: Float, y: Float, inner: Inner) -> "Pipeline":
@@ -42,12 +43,15 @@ class Pipeline:
         self.model = build_model(self.config, task=self.task, seed=self.seed, features=self.feature_names)
 
     def predict(self, flow: Float, others: Float) -> Float:
+        """Predict the label (n,) from flow (n, levels) and other features (n, k), as `models.base.Model` does."""
         return self.model.predict(self.build_features(flow, others))
 
     def probabilities(self, flow: Float, others: Float) -> Float | None:
+        """Compute P(down), P(flat), P(up), (n, 3), of a direction; None for a return."""
         return self.model.probabilities(self.build_features(flow, others))
 
     def contributions(self, flow: Float, others: Float) -> Float:
+        """Compute SHAP values (n, len(feature_names)) of the raw score, relative to the train rows."""
         return self.model.contributions(self.build_features(flow, others))
 
     def save(self, stem: Path) -> None:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from ofiml.config.bounds import not_negative
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Task
 from ofiml.models.linear import Linear
 
 
 @dataclass(slots=True)
-class RidgeModel(Config):
+class RidgeModel(ModelConfig):
     """The schema of a ridge regression."""
 
     alpha: Annotated[float, not_negative()]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ofiml._typing import Float
 from ofiml.config.model import Kind
-from ofiml.config.model import Model as Config
+from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Model, Task, expand_binary_probabilities
 from ofiml.models.flat import FlatShareClassifier
 from ofiml.splits.inner import Inner
@@ -42,9 +42,9 @@ class Zero:
         return None
 
 
-def build(config: Config, task: Task) -> Model:
+def build(config: ModelConfig, task: Task) -> Model:
     """Build the unfitted model of `config`."""
     return FlatShareClassifier(Zero(task)) if task.type == "classification" else Zero(task)
 
 
-MODEL = Kind(Config, ("regression", "classification"), build)
+MODEL = Kind(ModelConfig, ("regression", "classification"), build)

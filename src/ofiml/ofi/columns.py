@@ -36,6 +36,7 @@ class FlowColumn:
 
     @property
     def name(self) -> str:
+        """The name of the column, such as `ofi_00` or `bid_02_30s`."""
         return f"{self.part}_{self.level:02d}{format_suffix(self.window)}"
 
     @classmethod

@@ -12,8 +12,8 @@ from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
 from ofiml.data.schema import Session
 from ofiml.features import layout
-from ofiml.features.batch import Computed, compute
-from ofiml.features.machine import FLOW_ONLY, market
+from ofiml.features.batch import BarValues, compute_bars
+from ofiml.features.machine import FLOW_ONLY, describe_market
 from ofiml.ofi.columns import NET_PART, FlowColumn, format_suffix
 from ofiml.units import parse_duration
 
@@ -68,10 +68,10 @@ def name_flow_columns(levels: int) -> list[str]:
 
 def compute_bar_flow(session: Session, per: str, bars: Bars) -> pl.DataFrame:
     """Compute the bar's flow on all levels and its depth, without features; columns as in `build_flow_table`."""
-    return build_flow_table(compute(session, market(session, per), FLOW_ONLY, bars.edges, []), [NET], ())
+    return build_flow_table(compute_bars(session, describe_market(session, per), FLOW_ONLY, bars.edges, []), [NET], ())
 
 
-def build_flow_table(computed: Computed, groups: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:
+def build_flow_table(computed: BarValues, groups: list[Group], windows: tuple[int, ...]) -> pl.DataFrame:
     """Build the flow of each level in lots, one row per bar: of the bar (`ofi_00` …) and of each of `groups`. Add the
     `depth` of the bar and of each look-back of the groups. `windows` are the look-backs of the state machine, ns,
     ascending.

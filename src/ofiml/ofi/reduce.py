@@ -35,10 +35,13 @@ class Reducer(ABC):
         self.explained: Float | None = None
 
     def fit(self, flow: Float, y: Float) -> Self:
+        """Fit on flow (n, levels) and labels (n,) of train rows; a reduction with fixed weights learns nothing."""
         return self
 
     @abstractmethod
-    def transform(self, flow: Float) -> Float: ...
+    def transform(self, flow: Float) -> Float:
+        """Reduce flow (n, levels) to features (n, len(columns)); NaN flow stays NaN."""
+        ...
 
 
 class Vector(Reducer):

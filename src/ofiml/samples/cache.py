@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ofiml.data.cache import TableAndMeta, cache_items
-from ofiml.data.quality import Quality
+from ofiml.data.quality import restore_quality
 from ofiml.data.truth import Truth
 from ofiml.features.installed import SOURCES
 from ofiml.provenance import identify_code
@@ -56,5 +56,5 @@ def _pack(samples: SessionSamples) -> TableAndMeta:
 def _unpack(table: pl.DataFrame, meta: dict[str, Any]) -> SessionSamples:
     planted = None if meta["planted"] is None else Truth(**meta["planted"])
     symbol, date = meta["key"]
-    typed = {"key": (symbol, date), "quality": Quality(**meta["quality"]), "planted": planted}
+    typed = {"key": (symbol, date), "quality": restore_quality(meta["quality"]), "planted": planted}
     return SessionSamples(rows=table, **meta | typed)

@@ -15,20 +15,21 @@ from ofiml.bars import cut_bars
 from ofiml.bars.time import Bars, Book, build_bar_table, select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
-    BadFile,
     UnreadableInputError,
+    list_left_out,
     make_all_bad_error,
     name_source,
     read_source,
     skips_bad_files,
 )
 from ofiml.data.calendar import find_time_zone
+from ofiml.data.quality import BadFile
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, list_sources
 from ofiml.errors import DataError
-from ofiml.features.batch import compute
-from ofiml.features.catalogue import chosen
-from ofiml.features.machine import market, plan
+from ofiml.features.batch import compute_bars
+from ofiml.features.catalogue import select_features
+from ofiml.features.machine import describe_market, plan_features
 from ofiml.labels import build_label_table
 from ofiml.labels.decay import build_decay_table
 from ofiml.ofi.columns import NET_PART, FlowColumn
@@ -54,9 +55,9 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     table = build_bar_table(session, book, bars)
     latency = settings.latency_ns
     zone = find_time_zone(session.calendar) if session.calendar else None
-    features = plan(settings.features, settings.ofi)
+    features = plan_features(settings.features, settings.ofi)
     names = [c for c in settings.features.columns if c not in table.columns]
-    computed = compute(session, market(session, settings.bars.per, zone), features, bars.edges, names)
+    computed = compute_bars(session, describe_market(session, settings.bars.per, zone), features, bars.edges, names)
     flow = build_flow_table(computed, list_flow_groups(settings.ofi), features.windows)
     labels = build_label_table(session, book, bars, settings.target, settings.horizon, latency)
     rows = pl.concat(
@@ -123,7 +124,7 @@ def _find_first_used(session: Session, bars: Bars, settings: SampleSettings) -> 
     """Find the first instant (ns) that a feature, the flow or the label's unit of each bar looks back to; never before
     the session's open.
     """
-    features = chosen(settings.features.columns)
+    features = select_features(settings.features.columns)
     if any(f.session for f in features):
         return np.full(len(bars.close), session.open, np.int64)
     first = np.minimum(bars.open, bars.close - settings.target.look_back_ns)
@@ -211,8 +212,9 @@ def prepare_dataset(settings: SampleSettings, threads: int, stages: Stages) -> P
     bad = [bad_files[index] for index in sorted(bad_files)]
     if bad and len(bad) == len(inputs):
         raise make_all_bad_error(bad)
-    samples = take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions)
-    return PreparedDataset(add_cross_flow(list(samples), settings.features), bad)
+    samples = list(take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions))
+    bad = list_left_out(bad, (s.quality for s in samples))
+    return PreparedDataset(add_cross_flow(samples, settings.features), bad)
 
 
 def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:

@@ -38,4 +38,5 @@ class SampleSettings:
 
     @property
     def latency_ns(self) -> int:
+        """The latency of an order in ns."""
         return parse_duration(self.latency, "backtest.latency")

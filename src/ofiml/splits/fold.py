@@ -37,10 +37,12 @@ class Fold:
 
     @property
     def purged(self) -> int:
+        """The number of purged rows."""
         return len(self.purged_rows)
 
     @property
     def embargoed(self) -> int:
+        """The number of embargoed rows."""
         return len(self.embargoed_rows)
 
     def __str__(self) -> str:

@@ -55,6 +55,7 @@ class Hours:
 
     @property
     def total(self) -> int:
+        """The trading time (ns) of all dates."""
         return int(self.ends[-1])
 
     def find_date(self, at: Int64) -> Int64:

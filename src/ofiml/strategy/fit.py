@@ -14,13 +14,13 @@ end does not leak.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
 import polars as pl
 
-from ofiml.config import Config, Strategy
+from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
 from ofiml.errors import locate_error
 from ofiml.samples.table import list_feature_columns
@@ -29,6 +29,7 @@ from ofiml.strategy.bars import FeeTicks, ForecastBars
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, fit_fold
 from ofiml.training.inputs import read_intervals
+from ofiml.training.settings import FitSettings
 
 _FOLDS, _FIRST_TRAIN = 5, 0.5  # of the walk-forward inside the train rows
 
@@ -76,20 +77,12 @@ def forecast_train_rows(fitted: FittedStudy, result: FoldResult, strategy: str) 
     The fold's model, with its tuned parameters, is fitted on earlier train rows only. Raises DataError, which names the
     `strategy`, for too few train rows.
     """
-    train, config = fitted.select_train_rows(result), _disable_tuning(fitted.config, result)
-    inner = Inner(read_intervals(train), config.split.embargo_ns)
+    train, settings = fitted.select_train_rows(result), FitSettings.of(fitted.config).fix_model(result.model)
+    inner = Inner(read_intervals(train), settings.split.embargo_ns)
     remedy = "a strategy that learns nothing from forecasts (strategy=threshold strategy.threshold=cost)"
     folds = inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=f"strategy={strategy}", remedy=remedy)
-    return pl.concat(fit_fold(train, train[fold.test], fold, fitted.flow_levels, config).predictions for fold in folds)
-
-
-def _disable_tuning(config: Config, result: FoldResult) -> Config:
-    return replace(
-        config,
-        model=result.model,
-        seeds=[],
-        tuning=replace(config.tuning, enabled=False, best_params=[]),
-        evaluation=replace(config.evaluation, importance_rows=1),
+    return pl.concat(
+        fit_fold(train, train[fold.test], fold, fitted.flow_levels, settings).predictions for fold in folds
     )
 
 

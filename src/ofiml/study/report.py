@@ -10,8 +10,7 @@ from typing import Literal
 
 import polars as pl
 
-from ofiml.data.bad_files import BadFile
-from ofiml.data.quality import Quality
+from ofiml.data.quality import BadFile, Quality
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.impact import ImpactScore

@@ -42,6 +42,7 @@ from ofiml.study.description import (
 from ofiml.study.report import PredictionsDigest, Report, Runtime, predictions_sha256
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import divide_rows, fit_folds
+from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Stages
 from ofiml.validation.controls import run_controls
 from ofiml.validation.leak_check import check_leaks
@@ -137,7 +138,8 @@ def _fit(
     labelled = rows.filter(pl.col("y").is_not_null())
     divided = divide_rows(labelled, sessions, config.split)
     report_folds(len(divided.folds))
-    results = fit_folds(rows, labelled, divided.folds, sessions[0].flow_levels, config, stages)
+    settings, levels = FitSettings.of(config), sessions[0].flow_levels
+    results = fit_folds(rows, labelled, divided.folds, levels, settings, config.threads, stages)
     hours = {s.key: (s.open, s.close) for s in sessions}
     results = [replace(r, predictions=assign_strata(r.predictions, labelled[r.fold.train], hours)) for r in results]
     return FittedStudy(config, sessions, rows, labelled, divided, results)

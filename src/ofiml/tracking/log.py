@@ -47,13 +47,17 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     """Log provenance, digests and the verdict as tags, and uncommitted changes as git.diff."""
     from mlflow.entities import RunTag
 
+    config = study.config
     commit, diff = provenance.read_git_state()
+    strategy = config.strategy.name if config.backtest.enabled else None
+    plugins = list_plugin_versions(config.model, config.dataset.name, config.features, strategy)
+    versions = plugins | provenance.list_versions()
     described = {
         "dataset.digest": study.report.dataset.digest,
         "predictions.sha256": study.report.predictions.sha256,
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
-        **{f"version.{k}": v for k, v in (list_plugin_versions(study.config) | provenance.list_versions()).items()},
+        **{f"version.{k}": v for k, v in versions.items()},
         "mlflow.note.content": write_page(study),
         "mlflow.source.git.commit": commit,
         **tags,

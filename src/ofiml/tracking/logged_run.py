@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config
 from ofiml.data.feed import Blob
 from ofiml.data.formats.parquet import read_parquet
 from ofiml.data.schema import TIME, Session, extract_times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import list_flow_groups
-from ofiml.samples.table import list_feature_columns
+from ofiml.training.folds import build_pipeline
+from ofiml.training.settings import FitSettings
 from ofiml.units import PRICE_SCALE
 
 BAR = ["symbol", "session", "bar_close"]  # the key of a row of predictions
@@ -123,18 +123,20 @@ def _find_end_of_equality(session: Session, events: int) -> int:
     return int(extract_times(session.events)[min(session.events.height, events) - 1])
 
 
-def read_run(config: Config, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
-    """Read the predictions and models of a run in `folder`. Raises ConfigError for files that no study writes."""
+def read_run(settings: FitSettings, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
+    """Read the predictions and models in `folder` of a run that was fitted with these settings.
+
+    Raises ConfigError for files that no study writes.
+    """
     predictions = read_table(folder / "predictions.parquet", run_id, "predictions", _PREDICTIONS)
     levels, sessions = _read_report_sessions(report, run_id)
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MAX_FOLDS:
         raise ConfigError(f"The predictions of run {run_id} are not valid: folds must be numbered from 0.")
-    width = len(list_flow_groups(config.ofi)) * min(config.ofi.levels or levels, levels)
-    columns = list_feature_columns(config.features)
+    width = len(list_flow_groups(settings.ofi)) * min(settings.ofi.levels or levels, levels)
     pipelines = []
     for fold in range(firsts.height):
-        pipeline = Pipeline(config.ofi, config.model, task=config.target.task, seed=config.seed, columns=columns)
+        pipeline = build_pipeline(settings.model, settings, settings.seed)
         try:
             pipelines.append(pipeline.load(folder / f"fold_{fold:02d}", width))
         except OSError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import Config, Tracking, strip_credentials
+from ofiml.config import ActivityBars, Config, Horizon, Target, TimeBars, Tracking, strip_credentials
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
@@ -91,7 +91,8 @@ def name_run(config: Config) -> str:
     """Name a run by its model, inputs, span and data."""
     kind = "" if config.target.kind == "forecast" else f"-{config.target.kind}"
     inputs = name_inputs(config.ofi, config.features).replace(" ", "")
-    return f"{config.model.name}-{inputs}{kind}-{_name_span(config)}-{config.dataset.label}"
+    span = _name_span(config.target, config.horizon, config.bars)
+    return f"{config.model.name}-{inputs}{kind}-{span}-{config.dataset.label}"
 
 
 def _describe(config: Config) -> dict[str, str]:
@@ -102,14 +103,15 @@ def _describe(config: Config) -> dict[str, str]:
         "ofi": config.ofi.name,
         "features": config.features.name,
         "model": config.model.name,
-        "horizon": _name_span(config),
+        "horizon": _name_span(config.target, config.horizon, config.bars),
         "mlflow.source.name": "ofiml",
         "mlflow.source.type": "LOCAL",
     }
 
 
-def _name_span(config: Config) -> str:
-    return config.horizon.label if config.target.kind == "forecast" else config.bars.label
+def _name_span(target: Target, horizon: Horizon, bars: TimeBars | ActivityBars) -> str:
+    """Name the span of a label: the horizon of a forecast, the bar of an impact."""
+    return horizon.label if target.kind == "forecast" else bars.label
 
 
 def _flatten_params(value: object, path: str = "") -> dict[str, str]:

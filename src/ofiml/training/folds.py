@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Float
-from ofiml.config import Config, Split, Target
 from ofiml.config import Model as ModelConfig
+from ofiml.config import Split, Target
 from ofiml.errors import ConfigError, DataError, OneWayError, locate_error
 from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.sampling import sample_evenly
@@ -24,6 +24,7 @@ from ofiml.splits.rows import Hours, Rows
 from ofiml.splits.splitter import DividedRows, build_splitter
 from ofiml.training.columns import PROBABILITIES, name_seed_column, name_seed_up_column
 from ofiml.training.inputs import read_intervals, select_inputs
+from ofiml.training.settings import FitSettings
 from ofiml.tuning import TrainRows, TuningResult, tune
 from ofiml.ui.progress import Stages
 
@@ -55,14 +56,21 @@ def divide_rows(labelled: pl.DataFrame, sessions: list[SessionSamples], config: 
 
 
 def fit_folds(
-    rows: pl.DataFrame, labelled: pl.DataFrame, folds: list[Fold], levels: int, config: Config, stages: Stages
+    rows: pl.DataFrame,
+    labelled: pl.DataFrame,
+    folds: list[Fold],
+    levels: int,
+    settings: FitSettings,
+    threads: int,
+    stages: Stages,
 ) -> list[FoldResult]:
-    """Fit every fold. `rows` are all bars; `labelled` are those with a label, to which the folds refer.
+    """Fit every fold, `threads` at a time. `rows` are all bars; `labelled` are those with a label, to which the folds
+    refer; `levels` is the number of book levels with known flow.
 
     Raises ConfigError if `tuning.best_params` has another number of folds, DataError if a fold cannot be fitted.
     """
-    is_tuned = config.tuning.enabled and bool(config.model.space)
-    best_params = config.tuning.best_params
+    is_tuned = settings.tuning.enabled and bool(settings.model.space)
+    best_params = settings.tuning.best_params
     if best_params and len(best_params) != len(folds):
         raise ConfigError(
             f"tuning.best_params has {len(best_params)} folds, and the split makes {len(folds)}: give one entry per "
@@ -70,19 +78,19 @@ def fit_folds(
         )
     with (
         stages.start_stage("folds", len(folds)) as fold_bar,
-        stages.start_stage("trials", len(folds) * config.tuning.trials * is_tuned) as trial_bar,
+        stages.start_stage("trials", len(folds) * settings.tuning.trials * is_tuned) as trial_bar,
     ):
 
         def work(fold: Fold) -> FoldResult:
             # With fewer folds than threads, several threads tune one fold.
-            threads = max(1, config.threads // len(folds))
-            with _locate_fold(fold, config.target):
+            inner_threads = max(1, threads // len(folds))
+            with _locate_fold(fold, settings.target):
                 block = select_tested_bars(rows, fold)
-                result = fit_fold(labelled, block, fold, levels, config, step=trial_bar.step, threads=threads)
+                result = fit_fold(labelled, block, fold, levels, settings, step=trial_bar.step, threads=inner_threads)
             fold_bar.step()
             return result
 
-        return list(joblib.Parallel(n_jobs=config.threads, prefer="threads")(joblib.delayed(work)(f) for f in folds))
+        return list(joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)(f) for f in folds))
 
 
 def fit_fold(
@@ -90,7 +98,7 @@ def fit_fold(
     block: pl.DataFrame,
     fold: Fold,
     levels: int,
-    config: Config,
+    settings: FitSettings,
     *,
     step: Callable[[], None] = lambda: None,
     threads: int = 1,
@@ -100,23 +108,23 @@ def fit_fold(
     `step` is called once per tuning trial.
     """
     train = labelled[fold.train]
-    encoder = Encoder.fit(train["y"].to_numpy(), config.target.dead_band)
+    encoder = Encoder.fit(train["y"].to_numpy(), settings.target.dead_band)
     y = encoder.encode(train["y"].to_numpy())
-    flow, others = select_inputs(train, levels, config.ofi, config.features)
+    flow, others = select_inputs(train, levels, settings.ofi, settings.features)
     spans = read_intervals(train)
-    model, tuned = config.model, None
-    if config.tuning.best_params:
-        model = model.with_params(config.tuning.best_params[fold.index])
-    if config.tuning.enabled and model.space:
-        tuned = _tune(train, (flow, others), model, fold.index, config, step, threads)
+    model, tuned = settings.model, None
+    if settings.tuning.best_params:
+        model = model.with_params(settings.tuning.best_params[fold.index])
+    if settings.tuning.enabled and model.space:
+        tuned = _tune(train, (flow, others), model, fold.index, settings, step, threads)
         model = tuned.model
 
     def fit(seed: int) -> Pipeline:
-        return build_pipeline(model, config, seed).fit(flow, others, y, Inner(spans, config.split.embargo_ns))
+        return build_pipeline(model, settings, seed).fit(flow, others, y, Inner(spans, settings.split.embargo_ns))
 
-    pipeline = fit(config.seed)
-    by_seed = {s: pipeline if s == config.seed else fit(s) for s in config.seeds}
-    test = select_inputs(block, levels, config.ofi, config.features)
+    pipeline = fit(settings.seed)
+    by_seed = {s: pipeline if s == settings.seed else fit(s) for s in settings.seeds}
+    test = select_inputs(block, levels, settings.ofi, settings.features)
     y_hat, proba, move = pipeline.predict(*test), pipeline.probabilities(*test), train["move_ticks"].to_numpy()
     flat = None if proba is None else proba[:, PROBABILITIES.index("p_flat")]
     predictions = block.with_columns(
@@ -125,12 +133,12 @@ def fit_fold(
         pl.Series("y_hat", y_hat),
         *(pl.Series(name_seed_column(s), other.predict(*test)) for s, other in by_seed.items()),
         pl.Series("y", encoder.encode(block["y"].to_numpy())).fill_nan(None),
-        pl.Series("edge_ticks", convert_to_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, config.target)),
+        pl.Series("edge_ticks", convert_to_ticks(y_hat, flat, block["scale"].to_numpy(), y, move, settings.target)),
     )
     if proba is not None:
         predictions = predictions.with_columns(_build_probability_columns(proba, by_seed, test))
-    sample = labelled[sample_evenly(fold.test, config.evaluation.importance_rows)]
-    contributions = pipeline.contributions(*select_inputs(sample, levels, config.ofi, config.features))
+    sample = labelled[sample_evenly(fold.test, settings.explained_rows)]
+    contributions = pipeline.contributions(*select_inputs(sample, levels, settings.ofi, settings.features))
     return FoldResult(fold, model, pipeline, tuned, predictions, np.abs(contributions).mean(axis=0), encoder.band)
 
 
@@ -139,30 +147,30 @@ def _tune(
     inputs: tuple[Float, Float],
     model: ModelConfig,
     fold: int,
-    config: Config,
+    settings: FitSettings,
     step: Callable[[], None],
     threads: int,
 ) -> TuningResult:
     """Tune the model on the train rows, with labels that are not yet encoded."""
-    names, labels = list_feature_columns(config.features), train["y"].to_numpy()
+    names, labels = list_feature_columns(settings.features), train["y"].to_numpy()
     return tune(
-        TrainRows(*inputs, labels, read_intervals(train), config.target.dead_band, names),
-        config.ofi,
+        TrainRows(*inputs, labels, read_intervals(train), settings.target.dead_band, names),
+        settings.ofi,
         model,
-        config.split,
-        config.tuning,
-        task=config.target.task,
-        seed=config.seed,
+        settings.split,
+        settings.tuning,
+        task=settings.target.task,
+        seed=settings.seed,
         fold=fold,
         step=step,
         threads=threads,
     )
 
 
-def build_pipeline(model: ModelConfig, config: Config, seed: int) -> Pipeline:
+def build_pipeline(model: ModelConfig, settings: FitSettings, seed: int) -> Pipeline:
     """Build an unfitted pipeline with the fold's own (tuned) model."""
     return Pipeline(
-        config.ofi, model, task=config.target.task, seed=seed, columns=list_feature_columns(config.features)
+        settings.ofi, model, task=settings.target.task, seed=seed, columns=list_feature_columns(settings.features)
     )
 
 

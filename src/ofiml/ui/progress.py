@@ -39,8 +39,10 @@ class Bar:
         self._bars, self._task = bars, task
 
     def step(self) -> None:
+        """Advance the bar by one step."""
         self._bars.advance(self._task)
 
     @property
     def completed_steps(self) -> int:
+        """The number of steps so far."""
         return int(self._bars.tasks[self._task].completed)

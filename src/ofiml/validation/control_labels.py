@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from ofiml._typing import Float, Int64
 from ofiml.config import Horizon, Ofi, Target
-from ofiml.features.catalogue import chosen
+from ofiml.features.catalogue import select_features
 
 
 def permute_labels(symbol: NDArray, y: Float, seed: int) -> Float:
@@ -24,7 +24,7 @@ def shift_rows(day: pl.DataFrame, columns: list[str], ofi: Ofi) -> Int64:
     back to the session's open counts as one bar.
     """
     close, bar_open, start, end = (day[c].to_numpy() for c in ("bar_close", "bar_open", "label_start", "label_end"))
-    features = chosen(columns)
+    features = select_features(columns)
     window = max([0, *ofi.look_backs, *(f.window for f in features)])
     bars = max([1, *(f.bars for f in features)])
     reach = (end - start) + np.maximum(window, close - bar_open)

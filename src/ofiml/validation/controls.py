@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Bool, Float, Int64
-from ofiml.config import Config, Evaluation, Target
+from ofiml.config import Evaluation, Target
 from ofiml.errors import DataError
 from ofiml.labels import Encoder, measure_label_span
 from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks, compute_tail_probability
@@ -42,6 +42,7 @@ from ofiml.splits.walk_forward import Intervals
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, build_pipeline
 from ofiml.training.inputs import read_intervals
+from ofiml.training.settings import FitSettings
 from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
 
 ControlName = Literal["permuted", "random_walk", "shifted", "zero", "last_return", "ofi_sign"]
@@ -106,13 +107,13 @@ class _Rows:
 def run_controls(fitted: FittedStudy) -> dict[ControlName, Control]:
     """Run every control: fit it, and measure it and the model's distance from it."""
     config = fitted.config
-    rows = _read_rows(fitted)
+    settings, rows = FitSettings.of(config), _read_rows(fitted)
     tests = [r.predictions.filter(pl.col("y").is_not_null()) for r in fitted.results]
     index = fitted.rows.select(_KEY).with_row_index("row")
     labelled_at = _locate_rows(index, fitted.labelled)
 
     def work(result: FoldResult, test: pl.DataFrame) -> dict[ControlName, Forecast]:
-        return _run_fold(rows, labelled_at[result.fold.train], _locate_rows(index, test), result, config)
+        return _run_fold(rows, labelled_at[result.fold.train], _locate_rows(index, test), result, settings)
 
     parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
     by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tests, strict=True))
@@ -175,21 +176,21 @@ def _measure_control(
 
 
 def _run_fold(
-    rows: _Rows, train: Int64, test: Int64, result: FoldResult, config: Config
+    rows: _Rows, train: Int64, test: Int64, result: FoldResult, settings: FitSettings
 ) -> dict[ControlName, Forecast]:
     """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
-    out = {name: _refit_control(control, rows, train, test, result, config) for name, control in rows.refits.items()}
-    y, y_test = _encode_labels(rows.y, train, test, config.target)
+    out = {name: _refit_control(control, rows, train, test, result, settings) for name, control in rows.refits.items()}
+    y, y_test = _encode_labels(rows.y, train, test, settings.target)
     train_mean = np.full(len(test), float(y.mean()))
     out["zero"] = Forecast(y_test, np.zeros(len(test)), train_mean)
     for name, x in rows.naive.items():
-        is_forecast = name == "ofi_sign" and config.target.task == "classification"
+        is_forecast = name == "ofi_sign" and settings.target.task == "classification"
         out[name] = Forecast(y_test, x[test] if is_forecast else _fit_line(x[train], y, x[test]), train_mean)
     return out
 
 
 def _refit_control(
-    control: _Refit, rows: _Rows, train: Int64, test: Int64, result: FoldResult, config: Config
+    control: _Refit, rows: _Rows, train: Int64, test: Int64, result: FoldResult, settings: FitSettings
 ) -> Forecast:
     """Refit the fold's pipeline with the control's labels and sources, and forecast the test rows."""
     known = control.known
@@ -202,12 +203,12 @@ def _refit_control(
     fit_rows = fit_rows[~(is_shifted & overlaps_any(first, spans.label_end[fit_rows], *test_labels))]
     y_test, y_hat, mean = control.y[test], np.full(len(test), np.nan), float("nan")
     if len(fit_rows) and is_known.any():
-        fit_sources, (y, y_test) = control.source[fit_rows], _encode_labels(control.y, fit_rows, test, config.target)
+        fit_sources, (y, y_test) = control.source[fit_rows], _encode_labels(control.y, fit_rows, test, settings.target)
         inner = Inner(
             Intervals(spans.first_used[fit_sources], spans.label_start[fit_rows], spans.label_end[fit_rows]),
-            config.split.embargo_ns,
+            settings.split.embargo_ns,
         )
-        pipeline = build_pipeline(result.model, config, config.seed)
+        pipeline = build_pipeline(result.model, settings, settings.seed)
         try:
             pipeline.fit(rows.flow[fit_sources], rows.others[fit_sources], y, inner)
         except DataError:  # the labels cannot be learned from, and the control omits this fold

@@ -10,18 +10,19 @@ Nothing is tuned: the fold keeps its tuned parameters.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.config import Config, Target
+from ofiml.config import Target
 from ofiml.data.schema import TIME
 from ofiml.errors import LeakError
 from ofiml.training import folds as training
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, select_tested_bars
+from ofiml.training.settings import FitSettings
 
 SKIP_HINT = "evaluation.leak_check=false skips the check."
 # Columns that identify a row and its times; they are not altered.
@@ -53,8 +54,9 @@ def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
     rng = np.random.default_rng([config.seed, 4])
     others = alter_rows(labelled, outside, rng, config.target)
     bars = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target), block])
+    settings = FitSettings.of(config).fix_model(result.model)
     # Called through the module, so that this is the function that the study itself calls.
-    refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, _disable_tuning(result, config))
+    refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, settings)
     values = _compare(result, refit.predictions.tail(block.height), block)
     return PerturbedRefit(result.fold.index, int(outside.sum()), values)
 
@@ -74,16 +76,6 @@ def alter_rows(
             other = other if column.dtype.is_float() else other.round()
         columns.append(column.scatter(at, other.cast(column.dtype, strict=False)))
     return rows.with_columns(columns)
-
-
-def _disable_tuning(result: FoldResult, config: Config) -> Config:
-    return replace(
-        config,
-        model=result.model,
-        seeds=[],
-        tuning=replace(config.tuning, enabled=False, best_params=[]),
-        evaluation=replace(config.evaluation, importance_rows=1),
-    )
 
 
 def _compare(result: FoldResult, refit: pl.DataFrame, block: pl.DataFrame) -> int:

@@ -1,20 +1,23 @@
-"""Files of a zip or 7z archive by base name, read into memory. Nothing is written to disk, no archive path is used."""
+"""Packed files: gzip and zstd, and archives (zip, 7z, tar), whose files are read into memory by their base name.
+
+Nothing is written to disk, and no path of an archive is used. Checksums, documents, hidden files and those of
+`__MACOSX` are left out.
+"""
 
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
 from ofiml.data.feed import Blob, read_at_most, unpack_file
+from ofiml.data.file_head import is_data_file
 from ofiml.errors import DataError
 
 MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
 SUFFIXES = (".zip", ".7z")
 _ZIP = b"PK\x03\x04"
-_MAX_FILES = 10  # of an archive that is one input
-_NO_DATA = (".CHECKSUM", ".MD5", ".SHA256", ".PDF", ".DOCX")
 
 
 def _is_7z(blob: Blob) -> bool:
@@ -22,11 +25,11 @@ def _is_7z(blob: Blob) -> bool:
 
 
 def list_files(blob: Blob) -> dict[str, int]:
-    """List the base names of the files in the archive, with their unpacked sizes as the archive states them.
+    """List the base names of the data files in the archive, with their unpacked sizes as the archive states them.
 
     Raises DataError for a damaged archive, two files with one name, and a 7z if the package py7zr is missing.
     """
-    entries = _list_7z(blob) if _is_7z(blob) else _list_zip(blob)
+    entries = _list_7z(blob) if _is_7z(blob) else _list_tar(blob) if _is_tar(blob) else _list_zip(blob)
     sizes: dict[str, int] = {}
     for path, size in entries:
         name = _get_base_name(path)
@@ -39,80 +42,49 @@ def list_files(blob: Blob) -> dict[str, int]:
 def read_files(blob: Blob, wanted: Iterable[str]) -> dict[str, bytes]:
     """Read the files with the `wanted` base names. Raises DataError for a damaged archive or a file of over 8 GiB."""
     names = set(wanted)
-    contents = _read_7z(blob, names) if _is_7z(blob) else _read_zip(blob, names)
+    read = _read_7z if _is_7z(blob) else _read_tar if _is_tar(blob) else _read_zip
+    contents = read(blob, names)
     for name, content in contents.items():
         if len(content) > MAX_MEMBER:
             raise DataError(f"{blob.name}: {name} unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
     return contents
 
 
-def unpack_members(blob: Blob) -> list[Blob]:
-    """Unpack an archive of data files, in the order of their names; return any other file as the only one.
+def unpack_all(blob: Blob, *, most: int | None = None) -> list[Blob]:
+    """Unpack a gzip or zstd file, or the files of a zip, 7z or tar, in the order of their names; keep any other.
 
-    A file that is compressed itself is decompressed. Checksums, hidden files and those of `__MACOSX` are left out.
-    Raises DataError for an archive that is damaged, or has no other file.
+    A file of an archive is named ARCHIVE/FILE, and is decompressed if it is packed itself. Raises DataError for a file
+    that is damaged or too large, and for an archive without data files or with more than `most`.
     """
     if not _is_7z(blob) and not blob.content.startswith(_ZIP):
-        return [unpack_file(blob)]
-    names = sorted(n for n in list_files(blob) if not n.startswith(".") and not n.upper().endswith(_NO_DATA))
+        blob = unpack_file(blob)
+        if not _is_tar(blob):
+            return [blob]
+    names = sorted(list_files(blob))
     if not names:
         raise DataError(f"{blob.name} contains no data file: fetch it again.")
+    if most is not None and len(names) > most:
+        raise DataError(f"{blob.name} contains {len(names)} files: give an archive with the files of one input.")
     contents = read_files(blob, names)
-    return [unpack_file(Blob(f"{blob.name}/{name}", contents[name])) for name in names]
+    return [unpack_file(Blob(f"{blob.name}/{name}", contents.pop(name))) for name in names]
 
 
-def unpack_single(blob: Blob) -> Blob:
-    """Unpack a gzip or zstd file, or a zip or tar with one file; return any other unchanged.
+def unpack_single(blob: Blob, *, inner_name: bool = False) -> Blob:
+    """Unpack a gzip or zstd file, or an archive with one file; return any other unchanged.
 
-    Raises DataError for a damaged or too large file, and for an archive with several files.
+    With `inner_name` the file of an archive has its own name instead of the archive's. Raises DataError as
+    `unpack_all`, and for an archive with several files.
     """
     parts = unpack_all(blob)
     if len(parts) != 1:
         raise DataError(f"{blob.name} contains {len(parts)} files, not one: unpack it.")
+    if inner_name:
+        return Blob(parts[0].name.removeprefix(f"{blob.name}/"), parts[0].content)
     return Blob(blob.name, parts[0].content)
 
 
-def unpack_all(blob: Blob) -> list[Blob]:
-    """Unpack a gzip or zstd file, or the files of a zip or tar; the file itself if it is not packed.
-
-    A file of an archive is named `ARCHIVE: FILE`. Raises DataError for a damaged or too large file, and for an archive
-    without files, or with more than _MAX_FILES.
-    """
-    if blob.content.startswith(_ZIP):
-        return _unpack_archive(blob, "zip", _read_zip_files)
-    blob = unpack_file(blob)
-    if blob.content[257:262] == b"ustar":
-        return _unpack_archive(blob, "tar", _read_tar_files)
-    return [blob]
-
-
-def _unpack_archive(blob: Blob, kind: str, read: Callable[[Blob], Iterator[tuple[str, bytes]]]) -> list[Blob]:
-    try:
-        parts = [Blob(f"{blob.name}: {_get_base_name(path)}", content) for path, content in read(blob)]
-        parts = [unpack_file(part) for part in parts]
-    except DataError:
-        raise
-    except Exception as error:
-        raise _make_error(blob, kind, error) from error
-    if not 1 <= len(parts) <= _MAX_FILES:
-        raise DataError(f"{blob.name} contains {len(parts)} files: give an archive with the files of one input.")
-    return parts
-
-
-def _read_zip_files(blob: Blob) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-        for info in infos[: _MAX_FILES + 1]:
-            with archive.open(info) as stream:
-                yield info.filename, read_at_most(stream.read, MAX_MEMBER, blob)
-
-
-def _read_tar_files(blob: Blob) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(fileobj=io.BytesIO(blob.content), mode="r:") as archive:
-        for info in [m for m in archive.getmembers() if m.isfile()][: _MAX_FILES + 1]:
-            stream = archive.extractfile(info)
-            assert stream is not None  # a regular file
-            yield info.name, read_at_most(stream.read, MAX_MEMBER, blob)
+def _is_tar(blob: Blob) -> bool:
+    return blob.content[257:262] == b"ustar"
 
 
 def _get_base_name(path: str) -> str:
@@ -128,7 +100,9 @@ def _make_error(blob: Blob, kind: str, error: Exception) -> DataError:
 def _list_zip(blob: Blob) -> list[tuple[str, int]]:
     try:
         with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
-            return [(i.filename, i.file_size) for i in archive.infolist() if not i.is_dir()]
+            return [
+                (i.filename, i.file_size) for i in archive.infolist() if not i.is_dir() and is_data_file(i.filename)
+            ]
     except Exception as error:
         raise _make_error(blob, "zip", error) from error
 
@@ -138,11 +112,38 @@ def _read_zip(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(blob.content)) as archive:
             for info in archive.infolist():
-                if _get_base_name(info.filename) in wanted and not info.is_dir():
+                name = _get_base_name(info.filename)
+                if name in wanted and not info.is_dir() and is_data_file(info.filename):
                     with archive.open(info) as stream:
-                        contents[_get_base_name(info.filename)] = stream.read(MAX_MEMBER + 1)
+                        contents[name] = read_at_most(stream.read, MAX_MEMBER, blob)
+    except DataError:
+        raise
     except Exception as error:
         raise _make_error(blob, "zip", error) from error
+    return contents
+
+
+def _list_tar(blob: Blob) -> list[tuple[str, int]]:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(blob.content), mode="r:") as archive:
+            return [(m.name, m.size) for m in archive.getmembers() if m.isfile() and is_data_file(m.name)]
+    except Exception as error:
+        raise _make_error(blob, "tar", error) from error
+
+
+def _read_tar(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
+    contents = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(blob.content), mode="r:") as archive:
+            for info in archive.getmembers():
+                if info.isfile() and is_data_file(info.name) and _get_base_name(info.name) in wanted:
+                    stream = archive.extractfile(info)
+                    assert stream is not None  # a regular file
+                    contents[_get_base_name(info.name)] = read_at_most(stream.read, MAX_MEMBER, blob)
+    except DataError:
+        raise
+    except Exception as error:
+        raise _make_error(blob, "tar", error) from error
     return contents
 
 
@@ -150,20 +151,21 @@ def _list_7z(blob: Blob) -> list[tuple[str, int]]:
     py7zr = _import_py7zr(blob)
     try:
         with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
-            return [(i.filename, int(i.uncompressed or 0)) for i in archive.list() if not i.is_directory]
+            files = [i for i in archive.list() if not i.is_directory and is_data_file(i.filename)]
+            return [(i.filename, int(i.uncompressed or 0)) for i in files]
     except Exception as error:
         raise _make_error(blob, "7z archive", error) from error
 
 
 def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
     py7zr = _import_py7zr(blob)
-    buffers: dict[str, Any] = {}
+    buffers: dict[str, io.BytesIO] = {}
 
     class Memory(py7zr.io.Py7zIO):  # type: ignore[misc, name-defined]
         """A file in memory of at most MAX_MEMBER bytes."""
 
-        def __init__(self) -> None:
-            self.buffer = io.BytesIO()
+        def __init__(self, buffer: io.BytesIO) -> None:
+            self.buffer = buffer
 
         def write(self, s: Any) -> int:
             if self.buffer.tell() + len(s) > MAX_MEMBER:
@@ -184,11 +186,12 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
 
     class Factory(py7zr.io.WriterFactory):  # type: ignore[misc, name-defined]
         def create(self, filename: str) -> Memory:
-            return buffers.setdefault(_get_base_name(filename), Memory())
+            return Memory(buffers.setdefault(_get_base_name(filename), io.BytesIO()))
 
     try:
         with py7zr.SevenZipFile(io.BytesIO(blob.content)) as archive:
-            paths = [i.filename for i in archive.list() if not i.is_directory and _get_base_name(i.filename) in wanted]
+            names = [i.filename for i in archive.list() if not i.is_directory and is_data_file(i.filename)]
+            paths = [name for name in names if _get_base_name(name) in wanted]
             archive.extract(targets=paths, factory=Factory())
     except DataError:
         raise
@@ -197,7 +200,7 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
     missing = sorted(wanted - set(buffers))
     if missing:
         raise DataError(f"{blob.name} is damaged: {missing[0]} cannot be extracted; fetch it again.")
-    return {name: memory.buffer.getvalue() for name, memory in buffers.items()}
+    return {name: buffer.getvalue() for name, buffer in buffers.items()}
 
 
 def _import_py7zr(blob: Blob) -> Any:

@@ -17,6 +17,7 @@ MAX_SIZE = 1_000_000_000_000
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _COMMAS = re.compile(r"[+-]?[0-9][0-9.\x01]*,[0-9,]+|[+-]?[0-9]+,[0-9]*")
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 _MAX_CHARS = 400
 
 
@@ -97,6 +98,8 @@ def _parse_number(cell: str) -> Decimal | None:
 def _explain_marks(cell: str) -> Cause:
     if "\x01" in cell:
         return "It has a point, although the decimal mark is a comma.", "Remove the points that separate thousands."
+    if len(cell) <= _MAX_CHARS and "." in cell and _THOUSANDS.fullmatch(cell.strip()):
+        return "Its commas separate thousands.", "Export the numbers without them."
     if len(cell) <= _MAX_CHARS and _COMMAS.fullmatch(cell.strip()):
         return (
             "It has a comma.",

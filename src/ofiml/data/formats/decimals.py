@@ -13,25 +13,26 @@ from ofiml.data.schema import Int64
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
-# Faults of a cell, in place of its number.
-UNREADABLE, TOO_FINE, TOO_LARGE = -1, -2, -3
+# Faults of a cell, in place of its number: below every price and size.
+UNREADABLE, TOO_FINE, TOO_LARGE = (np.iinfo(np.int64).min + k for k in (1, 2, 3))
+LOWEST_PRICE = -int(MAX_PRICE) * PRICE_SCALE
 
 _PRICE_DECIMALS = 9
 _MAX_DECIMALS = 12
-_EXPONENT = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?[eE][+-]?[0-9]{1,2}", re.ASCII)
+_EXPONENT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?[eE][+-]?[0-9]{1,2}", re.ASCII)
 _MAX_SCALED = 9 * 10**17  # one more digit still fits in 64 bits
 
 
 def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64) -> int:
     """Parse cells of digits with or without a fraction, each with a comma after it; return the number of cells.
 
-    Cells alternate between two kinds, with `decimals` (2,) places and at most `limits` (2,) after scaling. `out` gets
-    each scaled number, or UNREADABLE, TOO_FINE (nonzero digits beyond the places) or TOO_LARGE. Returns -1 if there are
-    more cells than `out` has room for.
+    Those of the first kind may have a minus sign. Cells alternate between two kinds, with `decimals` (2,) places and at
+    most `limits` (2,) after scaling. `out` gets each scaled number, or UNREADABLE, TOO_FINE (nonzero digits beyond the
+    places) or TOO_LARGE. Returns -1 if there are more cells than `out` has room for.
     """
     n = 0
     tens = limits // 10
-    value, whole, places, fault = 0, 0, -1, 0
+    value, whole, places, fault, sign = 0, 0, -1, 0, 1
     for byte in data:
         kind = n & 1
         if byte == 44:
@@ -46,9 +47,11 @@ def parse_py(data: NDArray[np.uint8], decimals: Int64, limits: Int64, out: Int64
                 value *= 10
             if fault == 0 and value > limits[kind]:
                 fault = TOO_LARGE
-            out[n] = fault if fault != 0 else value
+            out[n] = fault if fault != 0 else sign * value
             n += 1
-            value, whole, places, fault = 0, 0, -1, 0
+            value, whole, places, fault, sign = 0, 0, -1, 0, 1
+        elif byte == 45 and kind == 0 and sign > 0 and whole == 0 and places < 0:
+            sign = -1
         elif byte == 46 and places < 0:
             places = 0
         elif byte < 48 or byte > 57:
@@ -95,12 +98,7 @@ def parse_prices_and_sizes(cells: Sequence[object], size_unit: float) -> tuple[I
     if not _parse_together(cells, decimals, limits, out) or _has_exponents(cells, out):
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
-                own_first = slice(None) if i % 2 == 0 else slice(None, None, -1)
-                one = np.full(1, UNREADABLE, np.int64)
-                cell = _expand_exponent(cell)
-                if parse(_encode_text(cell + ","), decimals[own_first].copy(), limits[own_first].copy(), one) != 1:
-                    one[0] = UNREADABLE
-                out[i] = one[0]
+                out[i] = _parse_alone(_expand_exponent(cell), i % 2, decimals, limits)
     sizes = out[1::2]
     lots, rest = np.divmod(sizes, divisor)
     return out[::2], np.where(sizes < 0, sizes, np.where(rest == 0, lots, TOO_FINE))
@@ -113,6 +111,13 @@ def _parse_together(cells: Sequence[object], decimals: Int64, limits: Int64, out
     except TypeError:
         return False
     return int(parse(_encode_text(joined), decimals, limits, out)) == len(cells)
+
+
+def _parse_alone(cell: str, kind: int, decimals: Int64, limits: Int64) -> int:
+    """Parse one cell; before a size stands a price, as cells alternate."""
+    out = np.full(kind + 1, UNREADABLE, np.int64)
+    text = "0," * kind + cell + ","
+    return int(out[kind]) if parse(_encode_text(text), decimals, limits, out) == kind + 1 else UNREADABLE
 
 
 def _has_exponents(cells: Sequence[object], out: Int64) -> bool:

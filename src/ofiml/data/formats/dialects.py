@@ -72,10 +72,10 @@ def standardise(
 
     That header is None if line 1 has the names. `fits` decides whether a separator splits line 1 into the wanted names;
     if none does, the result has the most columns. In a file with decimal commas a point is not a decimal mark and
-    becomes POINT. Raises DataError for a file that is not CSV, and for a line that is no header and no row.
+    becomes POINT. Raises DataError for a file that is not CSV, and for a line that is neither header nor row.
     """
     blob = decode_text(blob)
-    read_first_line(blob)  # refuses what is no CSV
+    read_first_line(blob)  # raises DataError for a file that is not CSV
     end = blob.content.find(b"\n")
     first = blob.content[: end if end >= 0 else None].decode(errors="replace").rstrip("\r")
     if first.lower().startswith("sep=") or first.startswith("#"):

@@ -14,6 +14,23 @@ _CAPTURES = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\x
 _IEX_HEAD, _IEX_CHANNEL = b"\x01\x00", b"\x80\x01\x00\x00\x00"
 _IEX_FEEDS = {b"\x03": "TOPS", b"\x04": "DEEP", b"\x05": "DEEP+"}
 
+_OTHERS = {
+    b"<!doctype html": "a web page, such as the error page of a download: fetch the file again",
+    b"<html": "a web page, such as the error page of a download: fetch the file again",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself: run git lfs pull",
+    b"\x89HDF": "HDF5: write the table as Parquet or CSV first, as pandas.read_hdf(…).to_parquet(…) does",
+    b"ARROW1\0": "an Arrow (Feather) file: write it as Parquet first, as polars.read_ipc(…).write_parquet(…) does",
+    b"SQLite format 3": "an SQLite database: write the table as Parquet or CSV first",
+    b"\x93NUMPY": "a NumPy array (npy): write the table as Parquet or CSV first",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV first",
+    b"%PDF": "a PDF, which holds no data that can be read",
+    b"\x80\x04": "a pickle, which is never read, because it can run any code: write the table as Parquet instead",
+    b"\x80\x05": "a pickle, which is never read, because it can run any code: write the table as Parquet instead",
+    b"MATLAB 5": "a MATLAB file: write the table as Parquet or CSV first",
+    b"RDX2\n": "an R data file: write the table as Parquet or CSV first",
+    b"RDX3\n": "an R data file: write the table as Parquet or CSV first",
+}
+
 _FI2010_VALUE = rb"\s*-?\d\.\d{3,}e[+-]\d\d"
 _FI2010_TEXT = re.compile(_FI2010_VALUE + rb"(\s+-?\d\.\d{3,}e[+-]\d\d){60}")
 _FI2010_ROWS = 149
@@ -24,6 +41,12 @@ def describe_foreign(name: str, head: bytes) -> str | None:
     """Describe a file whose format no reader reads, by its name and its first bytes; None for any other."""
     if head.startswith(_CAPTURES):
         return _describe_capture(head)
+    start = head[:64].lstrip().lower()
+    for magic, what in _OTHERS.items():
+        if start.startswith(magic.lower()):
+            return what
+    if head[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
     if _is_fi2010(head):
         kind = next((text for word, text in _NORMALISATIONS.items() if word in name.lower()), "")
         return (

@@ -2,11 +2,13 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
+import polars as pl
 
+from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
 from ofiml.data.schema import LATEST
 from ofiml.errors import DataError
@@ -91,6 +93,33 @@ def parse_message(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Unreadable(f"not a complete JSON message ({error})") from error
+
+
+def handle_message(
+    handle: Callable[[int, int, Any], None], line: int, recv: int, message: bytes | Any, checker: Checker
+) -> None:
+    """Call `handle(line, recv, message)` with a message of `split_lines`, parsed.
+
+    One that cannot be read, also by `handle`, is dropped and counted; raises DataError if the policy does.
+    """
+    try:
+        if isinstance(message, Unreadable):
+            raise message
+        handle(line, recv, parse_message(message) if type(message) is bytes else message)
+    except Unreadable as error:
+        checker.notice("unreadable", pl.Series([line]), str(error))
+
+
+def number_symbol(name: Any, index: dict[str, int], wanted: Sequence[str] | None) -> int | None:
+    """Return a symbol's number in `index`, a new one if it is new; None for one that is not wanted.
+
+    Raises Unreadable for anything but a name.
+    """
+    if type(name) is not str or not name:
+        raise Unreadable(f"column s: {name!r:.40} is not a symbol")
+    if wanted is not None and name not in wanted:
+        return None
+    return index.setdefault(name, len(index))
 
 
 def _read_list(content: bytes, name: str) -> list[Any]:

@@ -81,7 +81,7 @@ def check_ids(values: Sequence[Any]) -> tuple[Int64, Bools]:
 
 
 def check_times(values: Sequence[Any]) -> tuple[Int64, Bools]:
-    """Convert times in milli-, micro- or nanoseconds, told by their digits, to ns; None becomes NO_ID."""
+    """Convert times in milli-, micro- or nanoseconds, by their number of digits, to ns; None becomes NO_ID."""
     times, bad = _to_integers(values)
     out = np.full(len(times), NO_ID, np.int64)
     known = np.zeros(len(times), bool)
@@ -124,14 +124,15 @@ class Collector:
     """The rows and levels of one kind of message, checked and converted in chunks.
 
     `fields` describes the raw rows; the first field is `line`. Rows with a fault are unreadable: they raise, or are
-    dropped and counted. Sizes off the step are left to `off_step`. `may_be_zero`: a level of 0 at 0 stands for none.
+    dropped and counted. Sizes off the step are left to `off_step`. `lowest` is the lowest price, 1e-9: 1 where prices
+    are positive, 0 where a level of 0 at 0 stands for none, decimals.LOWEST_PRICE where they may have any sign.
     """
 
     fields: list[Field]
     size_unit: float
     checker: Checker
     off_step: OffStepSizes
-    may_be_zero: bool = False
+    lowest: int = 1
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     levels: list[Any] = field(default_factory=list)  # [price, size] of all rows
     counts: list[int] = field(default_factory=list)
@@ -174,7 +175,7 @@ class Collector:
         cells = list(chain.from_iterable(self.levels))
         prices, sizes = decimals.parse_prices_and_sizes(cells, self.size_unit)
         self.off_step.encode(sizes, cells, rows[:, 0], row_of, prices)
-        wrong = (prices < (0 if self.may_be_zero else 1)) | (sizes < 0)
+        wrong = (prices < self.lowest) | (sizes < 0)
         if wrong.any():
             at = int(np.argmax(wrong))
             bad = np.zeros(len(rows), bool)
@@ -195,8 +196,9 @@ class Collector:
             return f"the price {cells[0]!r:.60} has more than 9 decimals"
         if price == decimals.TOO_LARGE:
             return f"the price {cells[0]!r:.60} is larger than {MAX_PRICE:,.0f}"
-        if price <= 0:
-            return f"the price {cells[0]!r:.60} is not a positive decimal number"
+        if price < self.lowest:
+            signed = self.lowest == decimals.LOWEST_PRICE
+            return f"the price {cells[0]!r:.60} is not a {'' if signed else 'positive '}decimal number"
         if size == decimals.TOO_LARGE:
             return f"the size {cells[1]!r:.60} is too many lots of dataset.size_unit={self.size_unit:g}"
         return f"the size {cells[1]!r:.60} is not a decimal number"

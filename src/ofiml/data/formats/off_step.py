@@ -26,6 +26,7 @@ class OffStepSizes:
     size_unit: float
     sizes: list[tuple[str, int, Any, str]] = field(default_factory=list)  # source, line, price, size
     source: str = ""
+    before: int = 0  # the largest line number of the files before
     place: str = "line"
 
     def encode(self, sizes: Int64, cells: Sequence[Any], lines: Int64, row_of: Int64, prices: Int64) -> None:
@@ -33,9 +34,11 @@ class OffStepSizes:
 
         Raises DataError for very many, which an instrument with the right step does not have.
         """
-        for at in np.flatnonzero((sizes == decimals.TOO_FINE) & (prices > 0)).tolist():
+        for at in np.flatnonzero((sizes == decimals.TOO_FINE) & (prices >= decimals.LOWEST_PRICE)).tolist():
             sizes[at] = _FIRST_CODE + len(self.sizes)
-            self.sizes.append((self.source, int(lines[row_of[at]]), cells[2 * at], str(cells[2 * at + 1])))
+            self.sizes.append(
+                (self.source, int(lines[row_of[at]]) - self.before, cells[2 * at], str(cells[2 * at + 1]))
+            )
             if len(self.sizes) > _MAX_SIZES:
                 raise self.make_error(0)
 
@@ -73,9 +76,10 @@ class OffStepSizes:
             pl.when(~off).then("price").alias("price"),
             pl.when(off).then(0).otherwise("size").alias("size"),
         )
-        _, line, price, size = self.sizes[0]
+        source, line, price, size = self.sizes[0]
         count = len(self.sizes)
+        of_file = f" of {source}" if self.before else ""
         return events, [
             f"sizes that are not multiples of dataset.size_unit, all outside of the shown levels: {count} "
-            f"(first in {self.place} {line}: {size} at {price})"
+            f"(first in {self.place} {line}{of_file}: {size} at {price})"
         ]

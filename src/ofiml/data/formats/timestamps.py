@@ -7,9 +7,10 @@ import polars as pl
 
 from ofiml.data.formats import causes
 from ofiml.data.formats import csv as text
-from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.formats.cell_kernel import LOCAL, NUMBER
+from ofiml.data.formats.cells import Plain
 from ofiml.data.formats.text_marks import restore_points
-from ofiml.data.formats.time_formats import parse_clock, parse_date, parse_formatted, parse_local
+from ofiml.data.formats.time_formats import NAIVE, parse_clock, parse_date, parse_formatted, parse_local
 from ofiml.data.schema import LATEST, TIME
 from ofiml.units import SECOND
 
@@ -49,8 +50,9 @@ def choose_time_column(sample: pl.DataFrame, name: str, form: str | None = None)
         return text.Column(column.dtype, column.value, plain=column.plain, explain=causes.explain_time)
     if text.match_mostly(sample, [name], r"[ T][0-9]{1,2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?" + _ZONE):
         return text.Column(pl.String(), _parse_zoned, explain=causes.explain_time)
-    iso = text.match_mostly(sample, [name], text.STAMP + r"\s*$")
-    return text.Column(pl.String(), _parse_iso if iso else parse_local, explain=causes.explain_time)
+    if text.match_mostly(sample, [name], text.STAMP + r"\s*$"):
+        return text.Column(pl.String(), _parse_iso, plain=Plain(LOCAL, dtype=NAIVE), explain=causes.explain_time)
+    return text.Column(pl.String(), parse_local, explain=causes.explain_time)
 
 
 def make_date_column(form: str | None) -> text.Column:
@@ -117,14 +119,14 @@ def to_utc_in_order(naive: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
     Else such times are null.
     """
     local = pl.col("naive").dt
+    table = naive.alias("naive").to_frame()
+    times_once = table.select(to_utc(pl.col("naive"), zone)).to_series()
+    if times_once.null_count() == naive.null_count():  # the usual day: the clock does not change
+        return times_once, pl.repeat(False, len(naive), eager=True)
     first = local.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     second = local.replace_time_zone(zone, ambiguous="latest", non_existent="null")
     passes = {"first": first, "second": second}
-    times = (
-        naive.alias("naive")
-        .to_frame()
-        .with_columns(**{name: stamp.dt.convert_time_zone("UTC").cast(TIME) for name, stamp in passes.items()})
-    )
+    times = table.with_columns(**{name: stamp.dt.convert_time_zone("UTC").cast(TIME) for name, stamp in passes.items()})
     twice = (times["first"] != times["second"]).fill_null(False)
     if not twice.any():
         return times["first"], twice

@@ -27,6 +27,21 @@ def separate_files(paths: Sequence[Path]) -> Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """How a reader reads the files of one recording as one, so that each begins with the book at the end of the last.
+
+    `read(groups, dataset)` yields feeds as `read_feeds` does, of several inputs in order of time. `begins_anew(files,
+    dataset)` says of the first rows of an input's files whether they state its book; then nothing is carried into it.
+    `drops_overlap`: messages that a file before has too are left out by their ids; otherwise files that overlap are
+    read one by one.
+    """
+
+    read: Callable[[Sequence[Sequence["Blob"]], Any], Iterator["Feed"]]
+    begins_anew: Callable[[Sequence["Blob"], Any], bool] | None = None
+    drops_overlap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """A reader of one format of order-book data, chosen by `dataset=NAME`.
 
@@ -45,6 +60,11 @@ class Reader:
         `group_files(paths)` groups files that belong together into one input; by default each file is one.
     book_from_messages
         Whether the book is built message by message, so that a lost message may leave it wrong without notice.
+    whole_days
+        Whether each input holds whole sessions, so that none continues another.
+    chain
+        How the files of a recording are read as one, for a book that is built from messages. By default each input is
+        read by itself, and the parts of a session are joined afterwards.
     recognise
         `recognise(head)` says what a file is by its head, or returns None for a file of another source. Without it, the
         reader's files are not recognised by `ofiml data describe FILE`. It imports nothing heavy.
@@ -62,6 +82,7 @@ class Reader:
     group_files: Callable[[Sequence[Path]], Groups] = separate_files
     book_from_messages: bool = False
     whole_days: bool = False
+    chain: Chain | None = None
     recognise: Callable[["FileHead"], "Recognition | None"] | None = None
 
     def __post_init__(self) -> None:

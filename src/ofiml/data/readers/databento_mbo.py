@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
+from ofiml.data.readers import Chain, Reader
 from ofiml.data.readers.databento.schema import recognise_schema
 
 if TYPE_CHECKING:
@@ -26,6 +26,20 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return mbo.read_feeds(files, dataset)
 
 
+def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events of a day in several files; see `mbo.read_chain`."""
+    from ofiml.data.readers.databento import mbo
+
+    return mbo.read_chain([file for group in groups for file in group], dataset)
+
+
+def _begins_anew(files: Sequence["Blob"], dataset: FileDataset) -> bool:
+    """Return whether a file begins with a clear, as each UTC day does; see `mbo.begins_with_clear`."""
+    from ofiml.data.readers.databento import mbo
+
+    return mbo.begins_with_clear(files[0], dataset)
+
+
 def recognise(head: "FileHead") -> Recognition | None:
     """Recognise MBO by the schema of a DBN file, or by the columns of a table."""
     return recognise_schema(head, orders=True)
@@ -38,4 +52,5 @@ READER = Reader(
     description="Databento MBO: CSV, DBN or Parquet, the book rebuilt from its orders",
     book_from_messages=True,
     recognise=recognise,
+    chain=Chain(read_chain, _begins_anew),
 )

@@ -3,8 +3,8 @@
 `run_day_py` is the specification, `run_day` its njit. docs/market.md has the model in full. In short, for symbol i:
 
 - V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i, with N_j the signed volume of
-  the market orders of j and c_j the part of it that base rate, excitation and book foretell; informed orders are not
-  in c.
+  the market orders of j and c_j the part of it that base rate, excitation and book predict, without informed
+  orders.
 - A_i = U·(1 - n - s + Y_i), the activity: U is constant within a period, Y_i is excited by arriving limit orders
   (branching ratio n) and by market orders (share s), and decays.
 - Quotes, at rates proportional to A_i: limit orders at a distance from V_i, better quotes where V_i left room, cancels
@@ -12,7 +12,7 @@
 - Market orders: λ_± = m_±·(U·base + H_±), H excited by market orders, m_± by spread and opposite queue; and informed
   orders on the side of the period's news.
 
-A symbol's rates are held from one touch of it to the next; those that decay in between are thinned, so that times are
+A symbol's rates are constant from one update to the next. Rates that decay in between are thinned, so that times are
 drawn exactly.
 
 The model is chaotic in its last bits, which differ between compilers and processors. So waits are multiples of 2^-30 s,
@@ -39,16 +39,16 @@ ORDERS = 1 << 13  # resting orders a symbol can have; a full book takes no more
 _MIDDLE = GRID // 2  # where V starts
 OFF_GRID = -1  # what `run` returns when a price leaves the grid
 ROW_COLUMNS = 7  # symbol, action, side, price (grid index), size, last of message, order id
-LARGE = 10.0  # times as long as others are large orders
-_FARTHEST = 2000.0  # ticks from V, where a limit order still is placed
-_ROOM = 8.0  # vacant prices, or ticks overtaken, beyond which quotes react no faster
+LARGE = 10.0  # size of large orders as a multiple of others
+_MAX_DISTANCE = 2000.0  # ticks from V, the maximum distance of a limit order
+_MAX_ROOM = 8.0  # vacant prices, or ticks overtaken, beyond which quotes react no faster
 
 # Columns of an order, of a price, of a symbol's book.
 _PRICE, _SIZE, _BEFORE, _AFTER, _PLACE, _ID = range(6)
 _TOTAL, _COUNT, _HEAD, _TAIL = range(4)
 _BEST, _PRICES, _ALIVE, _NEXT_ID = 0, 2, 4, 5  # best price and number of prices are [ask, bid] pairs
 
-# Columns of a symbol's state: V, Y, A at the last touch, sum of rates, next candidate; pairs H and m; then its rates.
+# Columns of a symbol's state: V, Y, A at the last update, sum of rates, next candidate; pairs H and m; then its rates.
 _V, _Y, _SEEN, _SUM, _NEXT, _H, _M, _RATE = 0, 1, 2, 3, 4, 5, 7, 9
 
 # Kinds of events, in the order of a symbol's rates; those before _INFORMED are [ask, bid] pairs but _ANY_CANCEL.
@@ -56,9 +56,9 @@ _LIMIT, _BETTER, _STALE, _ANY_CANCEL, _MARKET, _INFORMED = 0, 2, 4, 6, 7, 9
 
 
 class Rules(NamedTuple):
-    """What all symbols share; rates a second, lengths in ticks, sizes in lots, times in seconds."""
+    """The rules that all symbols share: rates per second, lengths in ticks, sizes in lots, times in seconds."""
 
-    limit_rate: float  # limit orders a side
+    limit_rate: float  # limit orders per side
     cancel_rate: float  # of each resting order alone at its price
     resilience: float  # per vacant price, and per order and tick overtaken
     half_spread: float
@@ -75,7 +75,7 @@ class Rules(NamedTuple):
     excitation: float  # branching ratio of market orders
     excitation_decay: float  # 1/s
     cross_side: float  # share of the excitation that falls on the other side
-    state: float  # how far market orders heed the book, 0 to 1
+    state: float  # dependence of market orders on the book, 0 to 1
     usual_spread: float
     usual_queue: float
     informed_decay: float
@@ -86,11 +86,11 @@ class Rules(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The day: what differs by symbol and period.
+    """The plan of a day, by symbol and period.
 
-    `base` (K,) uninformed buys (and as many sells) a second; `informed` (K,) orders in a period with news; `news`
-    (periods, K) of -1, 0, 1; `activity` (periods,) U; `impact` (K, K) Λ in ticks a lot; `lowest` the lowest grid index
-    that is a price.
+    `base` (K,) uninformed buys (and as many sells) per second; `informed` (K,) orders in a period with news; `news`
+    (periods, K) of -1, 0, 1; `activity` (periods,) U; `impact` (K, K) Λ in ticks per lot; `lowest` the lowest grid
+    index that is a price.
     """
 
     base: Float
@@ -102,9 +102,9 @@ class Plan(NamedTuple):
 
 
 class Out(NamedTuple):
-    """What is written, n rows: `seconds`, `values` (n,) time and the symbol's V after the event, in ticks from where it
-    started; `rows` (n, ROW_COLUMNS); `levels` (6, depth, n) of ask price, size, count, bid price, size, count. A level
-    that is missing has size 0.
+    """The output of n rows: `seconds` (n,), the time; `values` (n,), the symbol's V after the event, in ticks from its
+    start; `rows` (n, ROW_COLUMNS); `levels` (6, depth, n) of ask price, size, count, bid price, size, count. A missing
+    level has size 0.
     """
 
     seconds: Float
@@ -114,8 +114,8 @@ class Out(NamedTuple):
 
 
 class Books(NamedTuple):
-    """What K symbols keep: their `orders` (K, ORDERS, 6) by slot; `live` (K, ORDERS), a permutation of slots, the
-    first of them in use; `grid` (K, GRID, 4), their queues by price; `book` (K, 6) and `state` (K, 19), a row each.
+    """The books of K symbols: `orders` (K, ORDERS, 6) by slot; `live` (K, ORDERS), a permutation of slots whose first
+    ones are in use; `grid` (K, GRID, 4), the queues by price; `book` (K, 6) and `state` (K, 19), one row per symbol.
     """
 
     orders: Int64
@@ -126,7 +126,7 @@ class Books(NamedTuple):
 
 
 def empty_books(symbols: int) -> Books:
-    """Of `symbols` symbols before their first order."""
+    """Make the books of `symbols` symbols before their first order."""
     return Books(
         orders=np.zeros((symbols, ORDERS, 6), np.int64),
         live=np.tile(np.arange(ORDERS), (symbols, 1)),
@@ -140,7 +140,7 @@ def empty_books(symbols: int) -> Books:
 
 
 def _add(k: int, side: int, price: int, size: int, orders: Int64, live: Int64, grid: Int64, book: Int64) -> int:
-    """Puts an order at the end of its queue and returns its id."""
+    """Put an order at the end of its queue and return its id."""
     slot = live[k, book[k, _ALIVE]]
     order, queue = orders[k, slot], grid[k, price]
     order[_PRICE], order[_SIZE], order[_AFTER] = price, size, -1
@@ -164,7 +164,7 @@ def _add(k: int, side: int, price: int, size: int, orders: Int64, live: Int64, g
 
 
 def _remove(k: int, side: int, slot: int, orders: Int64, live: Int64, grid: Int64, book: Int64) -> None:
-    """Takes an order out of its queue and frees its slot; the best price moves on if its queue is gone."""
+    """Remove an order from its queue and free its slot; if the queue is then empty, move the best price."""
     order = orders[k, slot]
     price = order[_PRICE]
     queue = grid[k, price]
@@ -202,7 +202,7 @@ def _write(
     n: int, k: int, action: int | np.int64, side: int, price: int, size: int, order: int,
     grid: Int64, book: Int64, rows: Int64, levels: Int64,
 ) -> int:  # fmt: skip
-    """Writes row n, the event and symbol k's book after it, and returns n + 1. A trade's last row is marked later."""
+    """Write row n, the event and symbol k's book after it; return n + 1. The last row of a trade is marked later."""
     row = rows[n]
     row[0], row[1], row[2], row[3], row[4], row[5], row[6] = k, action, side, price, size, action != _TRADE, order
     for s in range(2):
@@ -225,8 +225,9 @@ def _match(
     n: int, k: int, side: int, size: int, written: bool,
     orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
 ) -> int:  # fmt: skip
-    """A market order of `side` against the oldest orders of the best prices, one row a price; returns the next row's
-    number. What finds no order is not filled.
+    """Match a market order of `side` with the oldest orders at the best prices, and write one row per price.
+
+    Size without a counterparty is not filled. Returns the number of the next row.
     """
     passive, first = 1 - side, n
     while size > 0 and book[k, _PRICES + passive] > 0 and n < len(rows):
@@ -251,31 +252,32 @@ def _match(
     return n
 
 
-def _rounded(x: float, parts: float) -> float:
+def _round_to(x: float, parts: float) -> float:
     return np.floor(x * parts + 0.5) / parts
 
 
-def _clipped(x: float, low: float, high: float) -> float:
+def _clip(x: float, low: float, high: float) -> float:
     return low if x < low else high if x > high else x
 
 
 # --- rates -----------------------------------------------------------------------------------------------------------
 
 
-def _active(k: int, level: float, rules: Rules, state: Float) -> float:
-    """A, the activity."""
+def _compute_activity(k: int, level: float, rules: Rules, state: Float) -> float:
+    """Compute the activity A; `level` is U."""
     return level * (1.0 - rules.clustering - rules.stirring + state[k, _Y])
 
 
-def _room(k: int, side: int, rules: Rules, book: Int64, state: Float) -> float:
-    """Ticks from the best quote of `side` to where V would have it; negative if V overtook it."""
+def _measure_room(k: int, side: int, rules: Rules, book: Int64, state: Float) -> float:
+    """Measure the ticks from the best quote of `side` to V less the half spread; negative if V overtook the quote."""
     ahead = state[k, _V] - (book[k, _BEST + side] - _MIDDLE)
     return (ahead if side == _BID else -ahead) - rules.half_spread
 
 
-def _heed(k: int, side: int, rules: Rules, grid: Int64, book: Int64) -> float:
-    """m: how much a market order of `side` likes the book, 0 to 1 + state: less in a wide spread and against a long
-    queue, nothing against an empty side.
+def _compute_book_factor(k: int, side: int, rules: Rules, grid: Int64, book: Int64) -> float:
+    """Compute the factor m of market orders of `side`, from 0 to 1 + state.
+
+    It falls with the spread and with the opposite queue, and is 0 if the opposite side is empty.
     """
     if book[k, _PRICES + 1 - side] == 0:
         return 0.0
@@ -283,28 +285,28 @@ def _heed(k: int, side: int, rules: Rules, grid: Int64, book: Int64) -> float:
     queue = float(grid[k, book[k, _BEST + 1 - side], _TOTAL])
     liked = 2.0 * rules.usual_spread / (rules.usual_spread + spread)
     liked *= 2.0 * rules.usual_queue / (rules.usual_queue + queue)
-    return 1.0 - rules.state + rules.state * _clipped(liked, 0.0, 2.0)
+    return 1.0 - rules.state + rules.state * _clip(liked, 0.0, 2.0)
 
 
-def _touch(
+def _update_rates(
     k: int, now: float, level: float, base: float, informed: float, rng: np.random.Generator, rules: Rules,
     grid: Int64, book: Int64, state: Float,
 ) -> None:  # fmt: skip
-    """Looks at symbol k: its rates as of now, and when its next candidate comes.
+    """Update the rates of symbol k to those of now, and draw the time of its next candidate event.
 
-    `level` is U, `base` and `informed` are market orders a second.
+    `level` is U, `base` and `informed` are market orders per second.
     """
     own = state[k]
-    active = _active(k, level, rules, state)
+    active = _compute_activity(k, level, rules, state)
     for s in range(2):
-        room = _room(k, s, rules, book, state)
+        room = _measure_room(k, s, rules, book, state)
         own[_RATE + _LIMIT + s] = rules.limit_rate * active
-        own[_RATE + _BETTER + s] = rules.resilience * active * _clipped(float(math.floor(room)), 0.0, _ROOM)
+        own[_RATE + _BETTER + s] = rules.resilience * active * _clip(float(math.floor(room)), 0.0, _MAX_ROOM)
         own[_RATE + _STALE + s] = 0.0
         if room < 0.0 and book[k, _PRICES + s] > 0:
             count = grid[k, book[k, _BEST + s], _COUNT]
-            own[_RATE + _STALE + s] = rules.resilience * active * _clipped(-room, 0.0, _ROOM) * count
-        own[_M + s] = _heed(k, s, rules, grid, book)
+            own[_RATE + _STALE + s] = rules.resilience * active * _clip(-room, 0.0, _MAX_ROOM) * count
+        own[_M + s] = _compute_book_factor(k, s, rules, grid, book)
         own[_RATE + _MARKET + s] = own[_M + s] * (base + own[_H + s])
     own[_RATE + _ANY_CANCEL] = rules.cancel_rate * active * book[k, _ALIVE]
     own[_RATE + _INFORMED] = informed
@@ -312,13 +314,13 @@ def _touch(
     for kind in range(_INFORMED + 1):
         total += own[_RATE + kind]
     own[_SEEN], own[_SUM] = active, total
-    own[_NEXT] = now + _rounded(rng.exponential(1.0 / total), 2.0**30)
+    own[_NEXT] = now + _round_to(rng.exponential(1.0 / total), 2.0**30)
 
 
 def _advance(
     wait: float, level: float, base: Float, impact: Float, rng: np.random.Generator, rules: Rules, state: Float
 ) -> None:
-    """Lets `wait` seconds pass: V diffuses in the clock of activity and loses what flow was foretold; Y and H decay."""
+    """Advance time by `wait` seconds: V diffuses with activity, less the effect of expected flow; Y and H decay."""
     quiet = math.exp(-rules.clustering_decay * wait)
     faded = math.exp(-rules.excitation_decay * wait)
     calm = 1.0 - rules.clustering - rules.stirring
@@ -327,21 +329,21 @@ def _advance(
         clock = level * (calm * wait + own[_Y] * (1.0 - quiet) / rules.clustering_decay)
         own[_V] += rules.sigma * math.sqrt(clock) * rng.standard_normal()
         own[_Y] *= quiet
-        foretold = 0.0
+        expected = 0.0
         for s in range(2):
             orders = own[_M + s] * (level * base[j] * wait + own[_H + s] * (1.0 - faded) / rules.excitation_decay)
-            foretold += orders if s == _BID else -orders
+            expected += orders if s == _BID else -orders
             own[_H + s] *= faded
         for i in range(len(base)):
-            state[i, _V] -= impact[i, j] * rules.mean_size * foretold
+            state[i, _V] -= impact[i, j] * rules.mean_size * expected
     for i in range(len(base)):
-        state[i, _V] = _rounded(state[i, _V], 2.0**16)
+        state[i, _V] = _round_to(state[i, _V], 2.0**16)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def _size(rng: np.random.Generator, scale: float, large: float) -> int:
+def _draw_size(rng: np.random.Generator, scale: float, large: float) -> int:
     return 1 + int(rng.exponential(scale * (LARGE if rng.random() < large else 1.0)))
 
 
@@ -349,16 +351,17 @@ def _quote(
     n: int, k: int, kind: int, written: bool, lowest: int, rng: np.random.Generator, rules: Rules,
     orders: Int64, live: Int64, grid: Int64, book: Int64, state: Float, rows: Int64, levels: Int64,
 ) -> int:  # fmt: skip
-    """A limit order: at a distance from V with a power-law tail, or on one of the prices that V left vacant.
+    """Place a limit order at a distance from V with a power-law tail, or at one of the prices that V left vacant.
 
-    It is not sent if it would trade, and the less likely the more orders stand there. Returns the next row's number.
+    It is not sent if it would trade; the probability that it is sent falls with the number of orders at its price.
+    Returns the number of the next row.
     """
     side = kind % 2
     if kind >= _BETTER:
-        room = _clipped(float(math.floor(_room(k, side, rules, book, state))), 1.0, _ROOM)
+        room = _clip(float(math.floor(_measure_room(k, side, rules, book, state))), 1.0, _MAX_ROOM)
         far = float(math.floor(rng.random() * room))
     else:
-        far = _clipped(rules.placement * (1.0 / math.sqrt(1.0 - rng.random()) - 1.0), 0.0, _FARTHEST)
+        far = _clip(rules.placement * (1.0 / math.sqrt(1.0 - rng.random()) - 1.0), 0.0, _MAX_DISTANCE)
     if side == _BID:
         price = _MIDDLE + math.floor(state[k, _V] - rules.half_spread - far)
         passive = price < book[k, _BEST + _ASK]
@@ -369,7 +372,7 @@ def _quote(
         return n
     if rng.random() * (1.0 + grid[k, price, _COUNT] / rules.crowd) >= 1.0:
         return n
-    size = _size(rng, rules.size_scale, rules.large_limits)
+    size = _draw_size(rng, rules.size_scale, rules.large_limits)
     order = _add(k, side, price, size, orders, live, grid, book)
     return _write(n, k, _ADD, side, price, size, order, grid, book, rows, levels) if written else n
 
@@ -378,8 +381,10 @@ def _cancel(
     n: int, k: int, kind: int, written: bool, rng: np.random.Generator,
     orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
 ) -> int:  # fmt: skip
-    """The youngest order of a queue that V overtook, which has the least to lose; or any order, those in a queue of q
-    with probability 1/sqrt(q), so that cancels rise with the queue as its root. Returns the next row's number.
+    """Cancel the youngest order of a queue that V overtook, or any order.
+
+    An order in a queue of q orders is cancelled with probability 1/sqrt(q), so that cancels grow with the square root
+    of the queue. Returns the number of the next row.
     """
     if kind < _ANY_CANCEL:
         side = kind - _STALE
@@ -394,10 +399,10 @@ def _cancel(
     return _write(n, k, _CANCEL, side, price, size, order, grid, book, rows, levels) if written else n
 
 
-def _bring(k: int, side: int, size: int, usual: float, impact: Float, rules: Rules, state: Float) -> None:
-    """What follows from a market order: every V moves by Λ, further orders are excited, quotes are stirred.
+def _apply_market_order(k: int, side: int, size: int, usual: float, impact: Float, rules: Rules, state: Float) -> None:
+    """Apply the effects of a market order: every V moves by Λ, and further market orders and quotes are excited.
 
-    `usual` is how many market orders a second are usual.
+    `usual` is the usual number of market orders per second.
     """
     jump = rules.excitation * rules.excitation_decay
     state[k, _H + side] += jump * (1.0 - rules.cross_side)
@@ -406,11 +411,11 @@ def _bring(k: int, side: int, size: int, usual: float, impact: Float, rules: Rul
         state[k, _Y] += rules.stirring * rules.clustering_decay / usual
     for i in range(len(impact)):
         moved = state[i, _V] + impact[i, k] * (size if side == _BID else -size)
-        state[i, _V] = _rounded(moved, 2.0**16)
+        state[i, _V] = _round_to(moved, 2.0**16)
 
 
 def run_day_py(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books, out: Out) -> int:
-    """Runs one day of K symbols, from `empty_books`: see `run`."""
+    """Run one day of K symbols from `empty_books`; see `run`."""
     base, parts, rows, levels = plan.base, len(plan.activity), out.rows, out.levels
     orders, live, grid, book, state = books.orders, books.live, books.grid, books.book, books.state
     symbols = len(base)
@@ -421,7 +426,7 @@ def run_day_py(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books,
     for k in range(symbols):
         book[k, _BEST + _ASK] = GRID - 1
         state[k, _Y] = rules.clustering + rules.stirring
-        _touch(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
+        _update_rates(k, now, level, level * base[k], 0.0, rng, rules, grid, book, state)
     n = 0
     while n < len(rows):
         k = 0
@@ -443,11 +448,12 @@ def run_day_py(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books,
             level = plan.activity[part]
             for i in range(symbols):
                 informed = abs(plan.news[part, i]) * plan.informed[i] * at_start
-                _touch(i, now, level, level * base[i], informed, rng, rules, grid, book, state)
+                _update_rates(i, now, level, level * base[i], informed, rng, rules, grid, book, state)
             continue
         news = plan.news[part, k] if part >= 0 else 0
         informed = abs(news) * plan.informed[k] * at_start * math.exp(-(now - starts) / rules.informed_decay)
-        # The candidate's kind is drawn by the rates as of the last touch; it comes about with the share that is left.
+        # The kind of the candidate is drawn by the rates of the last update. It occurs with the remaining share of its
+        # rate.
         pick, kind = rng.random() * state[k, _SUM], 0
         while kind < _INFORMED and pick >= state[k, _RATE + kind]:
             pick -= state[k, _RATE + kind]
@@ -460,11 +466,11 @@ def run_day_py(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books,
                 side = kind - _MARKET
                 left = state[k, _M + side] * (level * base[k] + state[k, _H + side])
             if chance * state[k, _RATE + kind] < left:
-                size = _size(rng, rules.size_scale, rules.large_markets)
+                size = _draw_size(rng, rules.size_scale, rules.large_markets)
                 n = _match(n, k, side, size, written, orders, live, grid, book, rows, levels)
                 usual = 2.0 * level * base[k] / (1.0 - rules.excitation)
-                _bring(k, side, size, usual, plan.impact, rules, state)
-        elif chance * state[k, _SEEN] < _active(k, level, rules, state):
+                _apply_market_order(k, side, size, usual, plan.impact, rules, state)
+        elif chance * state[k, _SEEN] < _compute_activity(k, level, rules, state):
             if kind < _BETTER:
                 state[k, _Y] += rules.clustering * rules.clustering_decay / (2.0 * rules.limit_rate * level)
             if kind < _STALE:
@@ -476,7 +482,7 @@ def run_day_py(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books,
             out.values[row] = state[k, _V]
         if not plan.lowest < _MIDDLE + state[k, _V] < GRID - 2:
             return OFF_GRID
-        _touch(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
+        _update_rates(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
     return n
 
 
@@ -484,10 +490,10 @@ run_day = compiled(run_day_py)
 
 
 def run(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
-    """Runs one day of K symbols and returns the number of rows written, or OFF_GRID. Full buffers end the run."""
+    """Run one day of K symbols; return the number of rows written, or OFF_GRID. Full buffers end the run."""
     return run_day(rng, rules, plan, empty_books(len(plan.base)), out)
 
 
 def run_py(rng: np.random.Generator, rules: Rules, plan: Plan, out: Out) -> int:
-    """`run` as plain Python, its specification."""
+    """Run `run` as plain Python, its specification."""
     return run_day_py(rng, rules, plan, empty_books(len(plan.base)), out)

@@ -1,4 +1,4 @@
-"""How fast events and trades arrive."""
+"""The arrival rates of events and trades."""
 
 from __future__ import annotations
 

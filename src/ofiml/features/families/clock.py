@@ -18,7 +18,7 @@ ENTRIES = (
 
 
 def fill(m: Memory, t: int, out: Any) -> None:
-    """Write the family's features at t to `out`: they are known before the book is."""
+    """Write the family's features at t to `out`; they do not need the book."""
     s = m.state
     out.time_of_day = (t + s.utc_offset) % (24 * 60 * MINUTE) / (60.0 * MINUTE)
     out.minutes_since_open = (t - s.open) / MINUTE

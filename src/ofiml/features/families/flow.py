@@ -1,4 +1,4 @@
-"""Flow of the best level over the bar and over windows of seconds, and by what moved it."""
+"""Flow of the best level: over the bar, over windows of seconds, and by type of event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the mid moved."""
+"""The moves of the mid."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ENTRIES = (
         "price",
         "10^4·sqrt(Σ ln²(mid_n/mid_(n-1))) over the bar's changes of the known mid",
         "bps",
-        "no mid known since the start, or one of those that `range` compares is not positive",
+        "no mid known since the start, or a mid that `range` uses is not positive",
         EVEN,
         bars=1,
         session=True,
@@ -64,7 +64,7 @@ ENTRIES = (
     Feature(
         "range",
         "price",
-        "highest - lowest of the known mids of the bar's states and the last known before them, since the start",
+        "highest - lowest known mid since the start, over the bar's states and the last known mid before them",
         "ticks",
         "no mid known since the start",
         EVEN,
@@ -74,7 +74,7 @@ ENTRIES = (
     Feature(
         "jump",
         "price",
-        "the largest change of the mid in the bar from one known mid to the next, the first of equals; 0 if none",
+        "the largest change in the bar from one known mid to the next; of equal ones the first; 0 if none",
         "ticks",
         "never",
         ODD,

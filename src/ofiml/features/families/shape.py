@@ -18,7 +18,7 @@ ENTRIES = (
         "bid_slope",
         "shape",
         "Σ q^b / (mid - P^b of the deepest shown level)",
-        "lots a tick",
+        "lots per tick",
         NO_SIDE + ", or the divisor is not positive",
         "ask_slope",
         1,
@@ -28,7 +28,7 @@ ENTRIES = (
         "ask_slope",
         "shape",
         "Σ q^a / (P^a of the deepest shown level - mid)",
-        "lots a tick",
+        "lots per tick",
         NO_SIDE + ", or the divisor is not positive",
         "bid_slope",
         1,
@@ -49,8 +49,8 @@ ENTRIES = (
     Feature(
         "resilience",
         "shape",
-        "(Q_t - Q_1)/(Q_0 - Q_1): Q is the size on levels 1-5 of the side that the last large signed trade hit, "
-        "0 before its message, 1 in the first state at or after its row where it is another",
+        "(Q_t - Q_1)/(Q_0 - Q_1). Q is the size on levels 1-5 of the side that the last large signed trade hit: "
+        "Q_0 before the trade's message, Q_1 in the first state at or after its row in which Q differs from Q_0",
         "1",
         "no such trade since the start, no such state after it, or Q_1 >= Q_0",
         EVEN,
@@ -74,7 +74,7 @@ def fill(m: Memory, t: int, out: Any) -> None:
 
 
 def _side_shape(s: Any, book: Int64, side: int) -> tuple[float, float, float]:
-    """Slope, distance and gap of the bids (0) or the asks (1)."""
+    """Compute slope, distance and gap of the bids (0) or the asks (1)."""
     size = 0
     away = 0.0
     deepest = 0

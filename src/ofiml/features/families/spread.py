@@ -1,4 +1,4 @@
-"""The spread that stands, and what trading costs."""
+"""The spread, and the cost of trading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How informed the flow is, and how far trading moves the price."""
+"""The toxicity of flow, and the price impact of trading."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENTRIES = (
         "toxicity",
         "least-squares slope, with intercept, of the one-bar mid change on D·volume of the bar, over those of the "
         "last 30 bars whose change is known",
-        "ticks a lot",
+        "ticks per lot",
         "fewer than 10 such bars, or no variance of volume",
         EVEN,
         -1,
@@ -106,7 +106,7 @@ def _fill_impact(s: Any, out: Any) -> None:
 
 
 def _slope(s: Any, bars: int, x_mean: float, y_mean: float) -> float:
-    """Of the mid's change on signed volume; NaN where the volume does not vary."""
+    """Compute the slope of the mid's change on signed volume; NaN where the volume does not vary."""
     xx = 0.0
     xy = 0.0
     first = NAN

@@ -1,4 +1,4 @@
-"""What traded, and on which side."""
+"""The volume, number and side of trades."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ ENTRIES = (
     Feature(
         "large_trade_flow",
         "trades",
-        "Σ D·size of the bar's large trades: of at least 3 times the mean size of all earlier trades since the "
-        "start, which are at least 10",
+        "Σ D·size of the bar's large trades. A trade is large if at least 10 trades since the start precede it and "
+        "its size is at least 3 times their mean",
         "lots",
         "never",
         ODD,
@@ -78,7 +78,7 @@ ENTRIES = (
     Feature(
         "aggressor_run",
         "trades",
-        "D·(number of the last signed trades, since the start, that have one side without a break); 0 before any",
+        "D·(length of the current run of signed trades of one side since the start); 0 before any",
         "1",
         "never",
         ODD,

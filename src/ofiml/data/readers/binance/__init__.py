@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Groups, Reader
+from ofiml.data.readers import Chain, Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _PART = re.compile(
     r"(?P<name>.+)_(?:(?P<json>snapshot|update)s?\.json|depth_(?P<csv>snap|update)\.csv)(?:\.gz|\.zst|\.zip)?"
 )
 
+_MAX_FILES = 10  # of an archive, which is one input
 # Both belong to the symbol; the YAML has those of one.
 _SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
 
@@ -72,13 +73,25 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     from ofiml.data.formats.archives import unpack_all
     from ofiml.data.readers.binance import streams, t_depth
 
-    unpacked = [part for file in files for part in unpack_all(file)]
+    unpacked = [part for file in files for part in unpack_all(file, most=_MAX_FILES)]
     if all(t_depth.is_t_depth(part.content) for part in unpacked):
         return t_depth.read_feeds(unpacked, dataset)
     if len(unpacked) > len(files):
         names = ", ".join(part.name for part in unpacked[:5])
         raise DataError(f"{files[0].name} contains several files ({names:.200}): unpack it.")
     return streams.read_feeds(unpacked, dataset)
+
+
+def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events of a stream in several files; see `streams.read_chain`."""
+    from ofiml.data.readers.binance import streams
+
+    return streams.read_chain([file for group in groups for file in group], dataset)
+
+
+def _begins_anew(files: Sequence["Blob"], _: FileDataset) -> bool:
+    """Return whether files are no stream: a full book with its updates, or T_DEPTH."""
+    return len(files) > 1 or re.match(rb"\s*[\[{0-9\xef]", files[0].content) is None
 
 
 _EVENT = re.compile(r'"e"\s*:\s*"(depthUpdate|bookTicker|trade|aggTrade)"')
@@ -114,4 +127,5 @@ READER = Reader(
     description="recorded Binance streams, or a full book with its depth updates (also T_DEPTH)",
     group_files=group_files,
     recognise=recognise,
+    chain=Chain(read_chain, _begins_anew, drops_overlap=True),
 )

@@ -7,10 +7,10 @@ The usual lines are scanned as bytes (`scan`); this module parses all others.
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
@@ -18,8 +18,9 @@ from ofiml.data.formats.json_lines import (
     NO_TIME,
     Unreadable,
     find_start,
+    handle_message,
     has_a_message_per_line,
-    parse_message,
+    number_symbol,
     split_lines,
     split_stamp,
 )
@@ -101,17 +102,18 @@ class Parser:
     aggregate: Collector = field(init=False)
     with_depth: set[int] = field(default_factory=set)  # symbols whose bookTicker repeats the depth
     total: int = 0
+    before: int = 0  # the largest line number of the files before; lines are numbered through
     depth_of: set[str] = field(default_factory=set)  # symbols with depth updates, also excluded ones
 
     def __post_init__(self) -> None:
         self.off_step = OffStepSizes(self.size_unit)
 
-        def make_collector(fields: list[Field], *, may_be_zero: bool = False) -> Collector:
-            return Collector([*_COMMON, *fields], self.size_unit, self.checker, self.off_step, may_be_zero)
+        def make_collector(fields: list[Field], *, lowest: int = 1) -> Collector:
+            return Collector([*_COMMON, *fields], self.size_unit, self.checker, self.off_step, lowest)
 
         self.depth = make_collector([*_DEPTH, *_COUNTS])
         self.partial = make_collector([Field("u", check_ids, _ID), *_COUNTS])
-        self.ticker = make_collector([Field("u", check_ids, _ID)], may_be_zero=True)
+        self.ticker = make_collector([Field("u", check_ids, _ID)], lowest=0)
         self.trade, self.aggregate = (make_collector([Field(key, check_ids, _ID), _MAKER]) for key in "ta")
 
     def parse_file(self, blob: Blob, *, clock: bool = True) -> None:
@@ -119,7 +121,9 @@ class Parser:
 
         Raises DataError for an empty file and, if the policy does, for an unreadable message.
         """
-        self.off_step.source = blob.name
+        self.checker.begin_part(blob.name, self.before)
+        self.off_step.source, self.off_step.before = blob.name, self.before
+        line, count = 0, blob.content.count(b"\n") + 1
         if clock and has_a_message_per_line(blob):
             self._parse_lines(blob)
         else:
@@ -127,7 +131,8 @@ class Parser:
                 self.total += 1
                 self._parse(line, recv, message, clock=clock)
         for collector in (self.depth, self.partial, self.ticker, self.trade, self.aggregate):
-            collector.flush()  # before the next file: faults name this one
+            collector.flush()  # before the next file: sizes off the step name this one
+        self.before += max(line, count)
 
     def _parse_lines(self, blob: Blob) -> None:
         """Parse a file with a message per line: the usual lines by a scan, the others one by one."""
@@ -172,18 +177,13 @@ class Parser:
             else:
                 self.rows[int(number)] += int(count + quotes)
                 self.ignored["bookTicker"] += int(quotes)
+        scanned.rows[:, values.LINE] += self.before
         depth, trades = scan.split_rows(scanned, numbers, before)
         self.depth.add_converted(*depth)
         self.trade.add_converted(*trades)
 
     def _parse(self, line: int, recv: int, message: Any, *, clock: bool) -> None:
-        try:
-            if isinstance(message, Unreadable):
-                raise message
-            parsed = parse_message(message) if type(message) is bytes else message
-            self._parse_message(line, recv, parsed, clock=clock)
-        except Unreadable as error:
-            self.checker.notice("unreadable", pl.Series([line]), str(error))
+        handle_message(partial(self._parse_message, clock=clock), line + self.before, recv, message, self.checker)
 
     def finish(self) -> Messages:
         """Return all parsed messages."""
@@ -273,11 +273,7 @@ class Parser:
         """Return the symbol's number; NO_SYMBOL for a full book without a symbol; None for an excluded symbol."""
         if name is None and kind == "full":
             return NO_SYMBOL
-        if type(name) is not str or not name:
-            raise Unreadable(f"column s: {name!r:.40} is not a symbol")
-        if self.wanted is not None and name not in self.wanted:
-            return None
-        return self.index.setdefault(name, len(self.index))
+        return number_symbol(name, self.index, self.wanted)
 
 
 _KINDS = frozenset(("depthUpdate", "full", "partial", "bookTicker", "trade", "aggTrade"))

@@ -12,7 +12,8 @@ from ofiml.data.book.whole import make_whole_books
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats.archives import unpack_single
-from ofiml.data.formats.level_rows import LevelRows
+from ofiml.data.formats.level_rows import NO_ID, LevelRows
+from ofiml.data.parts import mark_breaks, name_files
 from ofiml.data.readers.binance.depth import Events, build_from_depth
 from ofiml.data.readers.binance.messages import NO_SYMBOL, Messages, Parser
 from ofiml.data.readers.binance.partial import find_partial_books
@@ -21,17 +22,31 @@ from ofiml.errors import DataError
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Yield each symbol's events in feed order.
+    """Yield each symbol's events in feed order, of a stream or of a full book and its updates.
 
     Raises DataError for input without a book of a wanted symbol, and for messages that the policy refuses.
     """
-    name = files[-1].name
+    # The full book of a pair gets the time of the update after it.
+    return _read_files([*((blob, False) for blob in files[:-1]), (files[-1], True)], dataset, files[-1].name)
+
+
+def read_chain(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Yield each symbol's events of a stream that was recorded in several files; raises as `read_feeds`.
+
+    The update ids prove that nothing is missing between two files, or show the gap. Messages that an earlier file has
+    too are left out.
+    """
+    return _read_files([(blob, True) for blob in files], dataset, name_files([blob.name for blob in files]))
+
+
+def _read_files(files: Sequence[tuple[Blob, bool]], dataset: FileDataset, name: str) -> Iterator[Feed]:
+    """Yield the events of files, each with whether the times of its messages count."""
     checker = Checker(name, dataset.policy)
     parser = Parser(checker, dataset.size_unit, dataset.symbols)
-    for i, blob in enumerate(files):
+    for blob, clock in files:
         checker.source = blob.name
-        # The full book of a pair gets the time of the update after it.
-        parser.parse_file(unpack_single(blob), clock=i == len(files) - 1)
+        parser.parse_file(unpack_single(blob), clock=clock)
+    checker.source = name
     messages = parser.finish()
     notes = find_partial_books(messages, dataset.symbols, name)
     depth = _assign_full_books(messages, name)
@@ -43,21 +58,38 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
         own, books = depth.select(number), messages.partial.select(number)
         trades = messages.trade.select(number)
         trades = trades if trades.rows.height else messages.aggregate.select(number)
+        trades = _drop_repeated_trades(trades, checker)
         messages.off_step.refuse(trades.sizes)
         if (own.rows["full"] == 0).any():
             place = trades.rows["place"].to_numpy()
             events, levels, more = build_from_depth(own, _make_trades(trades), place, dataset, checker)
-        elif books.rows.height:
-            events, levels, more = _build_from_books(books, trades, dataset, checker)
         else:
-            events, levels, more = _build_from_ticker(messages.ticker.select(number), trades, dataset, checker)
+            quotes = messages.ticker.select(number)
+            build, books = (_build_from_books, books) if books.rows.height else (_build_from_ticker, quotes)
+            events, levels, more = build(books, trades, dataset, checker)
+            events = mark_breaks(events, checker)
         events, off_step = messages.off_step.settle(events, levels)
         more = [*notes, *more, *off_step]
         yield Feed(
             messages.symbols[number], events, levels, rows, checker, notes=tuple(more), calendar="24/7", venue="Binance"
         )
-        checker, notes = Checker(name, dataset.policy), []
+        checker, notes = checker.with_zero_counts(), []
         rows = messages.rows[number]
+
+
+def _drop_repeated_trades(trades: LevelRows, checker: Checker) -> LevelRows:
+    """Leave out trades that a file before theirs has too: their ids grow."""
+    if len(checker.parts) < 2 or not trades.rows.height:
+        return trades
+    ids = trades.rows["id"].to_numpy()
+    starts = np.searchsorted(trades.rows["line"].to_numpy(), [before for before, _ in checker.parts], side="right")
+    reached = np.maximum.accumulate(ids)
+    bound = np.append(NO_ID, reached)[np.repeat(starts, np.diff(np.append(starts, len(ids))))]
+    repeated = ids <= bound
+    if not repeated.any():
+        return trades
+    checker.dropped["overlap"] = checker.dropped.get("overlap", 0) + int(repeated.sum())
+    return trades.filter(~repeated)
 
 
 def _assign_full_books(messages: Messages, name: str) -> LevelRows:

@@ -88,7 +88,7 @@ def _read_table(blob: Blob, dataset: FileDataset, checker: Checker, off_step: Of
     prices, sizes = decimals.parse_prices_and_sizes(cells, dataset.size_unit)
     off_step.encode(sizes, cells, table["line"].to_numpy(), np.arange(table.height), prices)
     for column, bad, what in (
-        ("price", prices < 1, "{value!r} is not a price"),
+        ("price", prices < 1, "{value!r} is not a positive price"),
         ("qty", sizes < 0, "{value!r} is not a size in lots of dataset.size_unit"),
     ):
         if bad.any():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
+from ofiml.data.readers import Chain, Reader
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
@@ -28,6 +28,11 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     from ofiml.data.readers.bybit import books
 
     return books.read_feeds(files, dataset)
+
+
+def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events of a recording in several files; see `books.read_feeds`."""
+    return read_feeds([file for group in groups for file in group], dataset)
 
 
 def recognise(head: "FileHead") -> Recognition | None:
@@ -45,4 +50,5 @@ READER = Reader(
     read_feeds=read_feeds,
     description="Bybit order-book history (ob500, ob200), or recorded streams (orderbook, publicTrade)",
     recognise=recognise,
+    chain=Chain(read_chain),
 )

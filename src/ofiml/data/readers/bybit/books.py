@@ -15,27 +15,30 @@ from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
 from ofiml.data.formats.archives import unpack_single
 from ofiml.data.formats.level_rows import LevelRows
+from ofiml.data.parts import find_breaks, mark_breaks, name_files
 from ofiml.data.readers.bybit.messages import Parser
 from ofiml.data.schema import SIDE
 from ofiml.errors import DataError
 
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
-    """Yield each symbol's events in feed order.
+    """Yield each symbol's events in feed order, of a recording in one or more files.
 
     Raises DataError for input without an order book of a wanted symbol, and for messages that the policy refuses.
     """
-    (blob,) = files
-    checker = Checker(blob.name, dataset.policy)
+    name = name_files([blob.name for blob in files])
+    checker = Checker(name, dataset.policy)
     parser = Parser(checker, dataset.size_unit, dataset.symbols)
-    books, trades = parser.parse_file(unpack_single(blob))
+    for blob in files:
+        parser.parse_file(unpack_single(blob))
+    books, trades = parser.finish()
     numbers = sorted(set(books.rows["symbol"].to_list()))
     symbols = list(parser.index)
     for symbol in dataset.symbols or ():
         if symbol not in [symbols[n] for n in numbers]:
-            raise DataError(f"{blob.name} contains no order book of {symbol}: see dataset.symbols.")
+            raise DataError(f"{name} contains no order book of {symbol}: see dataset.symbols.")
     if not numbers:
-        raise DataError(f"{blob.name} contains no Bybit order book: no message has a topic orderbook.DEPTH.SYMBOL.")
+        raise DataError(f"{name} contains no Bybit order book: no message has a topic orderbook.DEPTH.SYMBOL.")
     for n, symbol in enumerate(symbols):
         if n not in numbers:
             parser.ignored[f"of {symbol} (no book)"] += parser.rows[n]
@@ -55,11 +58,11 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             events, levels = build_from_plan(own, plan, trade_events, places, dataset, checker)
         else:
             more = []
-            shown, levels = make_whole_books(own, dataset.levels, blob.name)
+            shown, levels = make_whole_books(own, dataset.levels, name)
             states = _make_events(own.rows, "M", own.rows["last"]).with_columns(**shown)
             before = np.searchsorted(own.rows["place"].to_numpy(), trade_rows["place"].to_numpy())
             usable, before = drop_early_trades(trade_events, before, checker)
-            events = merge_trades_into_books(states, usable, before, levels)
+            events = mark_breaks(merge_trades_into_books(states, usable, before, levels), checker)
         events, off_step = parser.off_step.settle(events, levels)
         yield Feed(
             symbols[number],
@@ -71,7 +74,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
             calendar="24/7",
             venue="Bybit",
         )
-        checker, notes = Checker(blob.name, dataset.policy), []
+        checker, notes = checker.with_zero_counts(), []
         rows = parser.rows[number]
 
 
@@ -94,6 +97,8 @@ def _plan_deltas(depth: LevelRows, checker: Checker) -> tuple[Plan, list[str]]:
     start = first_full if policy == "drop" else 0
     if len(bookless) and (policy == "raise" or start):
         checker.notice("no_snapshot", pl.Series(bookless), "a delta before the first snapshot")
+    # Without consecutive numbers only the time tells whether deltas are missing between two files.
+    breaks = [] if is_numbered else find_breaks(lines, depth.rows["recv"].to_numpy(), checker)
     plan, gaps, n_old = Plan(), [], 0
     last_id = -1
     for i in range(start, len(full)):
@@ -104,8 +109,8 @@ def _plan_deltas(depth: LevelRows, checker: Checker) -> tuple[Plan, list[str]]:
         elif last[i] <= last_id:
             n_old += 1
             continue
-        elif is_numbered and last[i] != last_id + 1:
-            gaps.append(i)
+        elif i in breaks or (is_numbered and last[i] != last_id + 1):
+            gaps += [] if i in breaks else [i]  # breaks are counted
             plan.add(i, [FORGET, i], states=True, clears=True)
         elif depth.pairs[i]:
             plan.add(i, [i])

@@ -12,7 +12,8 @@ import polars as pl
 
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
-from ofiml.data.formats.json_lines import NO_TIME, Unreadable, parse_message, split_lines
+from ofiml.data.formats import decimals
+from ofiml.data.formats.json_lines import NO_TIME, Unreadable, handle_message, number_symbol, split_lines
 from ofiml.data.formats.level_rows import (
     NO_ID,
     Collector,
@@ -38,7 +39,7 @@ _TYPES = {"snapshot": 1, "delta": 0}
 
 @dataclass(slots=True)
 class Parser:
-    """A parser of the messages of one file, in order, into columns.
+    """A parser of the messages of one or more files, in order, into columns.
 
     A message that cannot be read raises DataError, or is dropped and counted, as the policy says.
     """
@@ -54,30 +55,33 @@ class Parser:
     book: Collector = field(init=False)
     trade: Collector = field(init=False)
     total: int = 0
+    before: int = 0  # the largest line number of the files before; lines are numbered through
 
     def __post_init__(self) -> None:
         self.off_step = OffStepSizes(self.size_unit)
-        common = [*_COMMON, *_CLOCKS]
-        self.book = Collector([*common, *_BOOK], self.size_unit, self.checker, self.off_step)
-        self.trade = Collector([*common, Field("is_buy", check_numbers)], self.size_unit, self.checker, self.off_step)
+        # The prices of spreads may have any sign.
+        shared = self.size_unit, self.checker, self.off_step, decimals.LOWEST_PRICE
+        self.book = Collector([*_COMMON, *_CLOCKS, *_BOOK], *shared)
+        self.trade = Collector([*_COMMON, *_CLOCKS, Field("is_buy", check_numbers)], *shared)
 
-    def parse_file(self, blob: Blob) -> tuple[LevelRows, LevelRows]:
-        """Parse the messages of one file; return the books and trades, with the times `recv` and `event` (ns).
+    def parse_file(self, blob: Blob) -> None:
+        """Parse the messages of one file.
 
         Raises DataError for an empty file and, if the policy does, for an unreadable message.
         """
-        self.off_step.source = blob.name
+        self.checker.begin_part(blob.name, self.before)
+        self.off_step.source, self.off_step.before = blob.name, self.before
+        line = 0
         for line, recv, message in split_lines(blob):
             self.total += 1
-            try:
-                if isinstance(message, Unreadable):
-                    raise message
-                parsed = parse_message(message) if type(message) is bytes else message
-                self._parse_message(line, recv, parsed)
-            except Unreadable as error:
-                self.checker.notice("unreadable", pl.Series([line]), str(error))
-        book, trade = (_set_times(collector.make_rows()) for collector in (self.book, self.trade))
-        return book, trade
+            handle_message(self._parse_message, self.before + line, recv, message, self.checker)
+        for collector in (self.book, self.trade):
+            collector.flush()  # before the next file: sizes off the step name this one
+        self.before += line
+
+    def finish(self) -> tuple[LevelRows, LevelRows]:
+        """Return the books and trades of all files, with the times `recv` and `event` (ns)."""
+        return _set_times(self.book.make_rows()), _set_times(self.trade.make_rows())
 
     def _parse_message(self, line: int, recv: int, message: Any) -> None:
         if type(message) is not dict:
@@ -95,7 +99,7 @@ class Parser:
     def _parse_book(self, line: int, recv: int, message: dict[str, Any], topic: str, data: Any) -> None:
         if type(data) is not dict:
             raise Unreadable(f"column data: {data!r:.40} is not an order book")
-        symbol = self._number_symbol(data.get("s"))
+        symbol = number_symbol(data.get("s"), self.index, self.wanted)
         if symbol is None:
             self.ignored["other symbols"] += 1
             return
@@ -121,7 +125,7 @@ class Parser:
             raise Unreadable(f"column data: {data!r:.40} is not a list of trades")
         ts = _require_time(recv, message)
         for trade in data:
-            symbol = self._number_symbol(trade.get("s"))
+            symbol = number_symbol(trade.get("s"), self.index, self.wanted)
             if symbol is None:
                 self.ignored["other symbols"] += 1
                 continue
@@ -131,14 +135,6 @@ class Parser:
             self.trade.add(row, [[trade.get("p"), trade.get("v")]])
         if data and symbol is not None:
             self.rows[symbol] += 1
-
-    def _number_symbol(self, name: Any) -> int | None:
-        """Return the symbol's number, None for an excluded symbol."""
-        if type(name) is not str or not name:
-            raise Unreadable(f"column s: {name!r:.40} is not a symbol")
-        if self.wanted is not None and name not in self.wanted:
-            return None
-        return self.index.setdefault(name, len(self.index))
 
 
 def _require_time(recv: int, message: dict[str, Any]) -> Any:

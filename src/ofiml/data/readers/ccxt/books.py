@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import polars as pl
-
 from ofiml.config import FileDataset
 from ofiml.data.book.levels import make_single_row_events
 from ofiml.data.book.whole import make_whole_books
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.formats import decimals
 from ofiml.data.formats.archives import unpack_single
-from ofiml.data.formats.json_lines import NO_TIME, Unreadable, parse_message, split_lines
+from ofiml.data.formats.json_lines import NO_TIME, Unreadable, handle_message, split_lines
 from ofiml.data.formats.level_rows import Collector, Field, check_numbers
 from ofiml.data.formats.off_step import OffStepSizes
 from ofiml.data.schema import LATEST
@@ -37,33 +36,32 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     blob = unpack_single(blob)
     checker = Checker(blob.name, dataset.policy)
     off_step = OffStepSizes(dataset.size_unit, source=blob.name)
-    collector = Collector(_FIELDS, dataset.size_unit, checker, off_step)
+    # Of the exchanges that ccxt knows some have spreads and options on them, whose prices may have any sign.
+    collector = Collector(_FIELDS, dataset.size_unit, checker, off_step, decimals.LOWEST_PRICE)
     index: dict[str, int] = {}
     exchanges: dict[str, str] = {}
     ignored: Counter[str] = Counter()
     total: Counter[str] = Counter()
+
+    def add_book(line: int, recv: int, book: Any) -> None:
+        if type(book) is not dict:
+            raise Unreadable(f"{book!r:.40} is not an order book")
+        if "bids" not in book and "asks" not in book:
+            ignored["without bids and asks"] += 1
+            return
+        name = _get_symbol(book)
+        total[name] += 1
+        if dataset.symbols is not None and name not in dataset.symbols:
+            ignored["other symbols"] += 1
+            return
+        _check_exchange(book, name, exchanges, f"{blob.name}, line {line}")
+        bids, asks = _get_levels(book, "bids"), _get_levels(book, "asks")
+        clocks = _choose_times(book, recv)
+        row = (line, *clocks, index.setdefault(name, len(index)), _get_nonce(book, line), len(bids), len(asks))
+        collector.add(row, bids, asks)
+
     for line, recv, message in split_lines(blob):
-        try:
-            if isinstance(message, Unreadable):
-                raise message
-            book = parse_message(message) if type(message) is bytes else message
-            if type(book) is not dict:
-                raise Unreadable(f"{book!r:.40} is not an order book")
-            if "bids" not in book and "asks" not in book:
-                ignored["without bids and asks"] += 1
-                continue
-            name = _get_symbol(book)
-            total[name] += 1
-            if dataset.symbols is not None and name not in dataset.symbols:
-                ignored["other symbols"] += 1
-                continue
-            _check_exchange(book, name, exchanges, f"{blob.name}, line {line}")
-            bids, asks = _get_levels(book, "bids"), _get_levels(book, "asks")
-            clocks = _choose_times(book, recv)
-            row = (line, *clocks, index.setdefault(name, len(index)), _get_nonce(book, line), len(bids), len(asks))
-            collector.add(row, bids, asks)
-        except Unreadable as error:
-            checker.notice("unreadable", pl.Series([line]), str(error))
+        handle_message(add_book, line, recv, message, checker)
     books = collector.make_rows()
     for symbol in dataset.symbols or ():
         if symbol not in total:
@@ -136,7 +134,7 @@ def _choose_times(book: dict[str, Any], recv: int) -> tuple[int, int]:
 
 
 def _read_time(value: Any, key: str) -> int:
-    """Read a number of s, ms, µs or ns since 1970, told by the digits of its whole part, or ISO 8601 with its zone."""
+    """Read a number of s, ms, µs or ns since 1970, by the digits of its whole part, or ISO 8601 with its zone."""
     time = NO_TIME
     if type(value) is int or type(value) is float:
         number = Decimal(repr(value))

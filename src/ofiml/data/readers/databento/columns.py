@@ -10,7 +10,8 @@ import polars as pl
 from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob
 from ofiml.data.formats import csv as text
-from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.formats.cell_kernel import NUMBER
+from ofiml.data.formats.cells import Plain
 from ofiml.data.schema import ACTION, NO_PRICE, SIDE
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE

@@ -111,7 +111,7 @@ def check_one_book(events: pl.DataFrame, symbol: str, checker: Checker, *, conso
         if column == "publisher_id" or int(changes.sum()) + 1 > ids.n_unique():
             line = events["line"].filter(changes)[0]
             raise DataError(
-                f"{checker.source}, {checker.place} {line}, column {column}: {symbol} has rows of several {what} "
+                f"{checker.locate(line)}, column {column}: {symbol} has rows of several {what} "
                 f"({', '.join(map(str, ids.unique().sort()[:5]))}), which are several books; keep one per file."
             )
         flags = pl.when(changes).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))

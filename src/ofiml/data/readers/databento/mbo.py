@@ -15,6 +15,7 @@ from ofiml.data.feed import (
     split_by_symbol,
 )
 from ofiml.data.formats import dbn
+from ofiml.data.parts import find_breaks, stack_tables
 from ofiml.data.readers.databento.columns import EVENT_NAMES
 from ofiml.data.readers.databento.files import check_one_book, read_rows
 from ofiml.data.readers.databento.schemas import F_MAYBE_BAD_BOOK
@@ -45,8 +46,34 @@ _SENTENCES = {
 
 def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     """Yield each symbol's events with `dataset.levels` levels, or 10. Raises DataError as `mbp.read_feeds`."""
-    levels = dataset.levels or 10
     rows, _, checker = read_rows(list(files), dataset, (dbn.MBO,), _require_orders)
+    return _build_feeds(rows, checker, dataset)
+
+
+def read_chain(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
+    """Yield each symbol's events of orders in several files, in order of time; raises as `read_feeds`.
+
+    The feed's sequence numbers are shared by all symbols and do not prove that nothing is missing between two files: a
+    long pause counts as a gap.
+    """
+    parts = []
+    for file in files:
+        rows, _, own = read_rows([file], dataset, (dbn.MBO,), _require_orders)
+        parts.append((rows, own))
+    return _build_feeds(*stack_tables(parts), dataset)
+
+
+def begins_with_clear(file: Blob, dataset: FileDataset) -> bool:
+    """Return whether the first row of each symbol in a file clears its book; False where it cannot be read."""
+    try:
+        rows, _, _ = read_rows([file], dataset, (dbn.MBO,), _require_orders)
+    except DataError:
+        return False
+    return bool((rows.unique("symbol", keep="first")["action"] == "R").all())
+
+
+def _build_feeds(rows: pl.DataFrame, checker: Checker, dataset: FileDataset) -> Iterator[Feed]:
+    levels = dataset.levels or 10
     for symbol, its_rows, its_checker in split_by_symbol(rows, checker.source, dataset.symbols, checker):
         count = its_rows.height + sum(its_checker.dropped.values())
         usable = its_checker.apply(check_one_book(its_rows, symbol, its_checker), _CHECKS)
@@ -78,39 +105,67 @@ def _rebuild_book(rows: pl.DataFrame, levels: int, checker: Checker) -> pl.DataF
     """Build the events of a symbol, with a separate book for each instrument that it meant in turn."""
     parts: list[pl.DataFrame] = []
     for part in _split_by_instrument(rows):
-        part = _drop_unknown_book(part, checker)
-        if part.height == 0:
-            continue
-        events, misfits = build_events(to_messages(part), levels)
-        for cause, lines in misfits.items():
-            checker.notice(cause, lines, _SENTENCES[cause])
-        if parts:
-            first = pl.int_range(pl.len()) == 0
-            flags = pl.when(first).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
-            events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
-        parts.append(events)
-    return pl.concat(parts)
+        for k, piece in enumerate(_split_at_breaks(part, checker)):
+            known = piece if k == 0 else _drop_until_clear(piece, checker)
+            if known.height == 0:
+                continue
+            built = _build_known_book(known, levels, checker) if k == 0 else build_events(to_messages(known), levels)
+            events, misfits = built
+            for cause, lines in misfits.items():
+                checker.notice(cause, lines, _SENTENCES[cause])
+            if parts:
+                first = pl.int_range(pl.len()) == 0
+                flags = pl.when(first).then(pl.col("flags") | F_SNAPSHOT).otherwise(pl.col("flags"))
+                events = events.with_columns(flags.cast(pl.UInt8).alias("flags"))
+            parts.append(events)
+    return pl.concat(parts) if parts else build_events(to_messages(rows.head(0)), levels)[0]
 
 
-def _drop_unknown_book(rows: pl.DataFrame, checker: Checker) -> pl.DataFrame:
-    """Apply the policy `no_snapshot` to rows of one instrument before its book is known, which is at a clear.
+def _split_at_breaks(rows: pl.DataFrame, checker: Checker) -> list[pl.DataFrame]:
+    """Split the rows where a file begins after a long pause: orders of the pause are unknown."""
+    breaks = find_breaks(rows["line"].to_numpy(), rows["ts_recv"].to_physical().to_numpy(), checker)
+    return [rows[a:b] for a, b in pairwise([0, *breaks, rows.height])]
+
+
+def _drop_until_clear(rows: pl.DataFrame, checker: Checker) -> pl.DataFrame:
+    """Apply the policy `no_snapshot` to the rows after a gap until the next clear; if kept, the book is the one of the
+    orders since.
+    """
+    clears = (rows["action"] == "R").arg_true()
+    first = int(clears[0]) if clears.len() else rows.height
+    if first:
+        checker.notice("no_snapshot", rows["line"].head(first), "an order after a gap and before the next clear")
+    return rows if checker.policy.no_snapshot == "keep" else rows.slice(first)
+
+
+def _build_known_book(rows: pl.DataFrame, levels: int, checker: Checker) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Build the events of one instrument as `build_events`; its book is known from its first clear on.
 
     Without a clear at the start the book is taken as empty, unless several rows before the first clear are of orders
     that were never added: then the file starts in the middle of a day, and any level may hold orders from before it.
+    The policy `no_snapshot` decides about these rows.
     """
     clears = (rows["action"] == "R").arg_true()
     first = int(clears[0]) if clears.len() else rows.height
     if first == 0:
-        return rows
-    _, misfits = build_events(to_messages(rows.head(first)), 1)
-    unknown = misfits.get("unknown_order")
+        return build_events(to_messages(rows), levels)
+    before = build_events(to_messages(rows.head(first)), levels)
+    kept = _drop_unknown_book(rows, first, before[1].get("unknown_order"), checker)
+    return before if first == rows.height else build_events(to_messages(kept), levels)
+
+
+def _drop_unknown_book(rows: pl.DataFrame, first: int, unknown: pl.Series | None, checker: Checker) -> pl.DataFrame:
+    """Return the rows that the policy `no_snapshot` keeps if the `first` ones are before the first clear.
+
+    `unknown` has the lines of orders among them that were never added. Raises DataError if the policy does.
+    """
     if unknown is None or unknown.len() < _MIN_UNKNOWN_ORDERS:
         checker.notes.append("the orders begin without a clear or a snapshot: the book is taken as empty before them")
         return rows
     policy = checker.policy.no_snapshot
-    if policy == "raise" or (policy == "drop" and not clears.len()):
+    if policy == "raise" or (policy == "drop" and first == rows.height):
         raise DataError(
-            f"{checker.source}, {checker.place} {unknown[0]}, column order_id: this order was never added, nor were "
+            f"{checker.locate(unknown[0])}, column order_id: this order was never added, nor were "
             f"those of {unknown.len() - 1} later rows, so the file starts in the middle of a day and the book is not "
             "known. Give the data from the start of the UTC day, which is a clear or a snapshot, or take the book as "
             "empty at the start: dataset.policy.no_snapshot=keep."

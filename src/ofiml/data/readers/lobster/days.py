@@ -2,8 +2,9 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -14,7 +15,9 @@ from ofiml.data.feed import Blob, Feed, unpack_file
 from ofiml.data.formats import archives as archive
 from ofiml.data.formats import csv as text
 from ofiml.data.formats import timestamps as wall_clock
-from ofiml.data.formats.cells import NUMBER, Plain
+from ofiml.data.formats.causes import Cause
+from ofiml.data.formats.cell_kernel import NUMBER
+from ofiml.data.formats.cells import Plain
 from ofiml.data.readers.lobster.headers import name_book_columns, name_message_columns
 from ofiml.data.readers.lobster.rebuild import build_book
 from ofiml.data.schema import (
@@ -75,7 +78,7 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
 
 def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
     if len(files) == 2 or not files[0].name.lower().endswith(archive.SUFFIXES):
-        message, *books_ = (_unpack_single(file) for file in files)
+        message, *books_ = (archive.unpack_single(file, inner_name=True) for file in files)
         yield _make_day(message.name, message, books_[0] if books_ else None, calendar)
         return
     whole = files[0]
@@ -96,16 +99,6 @@ def _split_days(files: Sequence[Blob], calendar: str) -> Iterator[Day]:
             message = unpack_file(Blob(f"{whole.name}/{name}", content.pop(name)))
             book_file = unpack_file(Blob(f"{whole.name}/{books[name]}", content.pop(books[name]))) if books else None
             yield _make_day(name, message, book_file, calendar)
-
-
-def _unpack_single(file: Blob) -> Blob:
-    """Return a CSV file that may be packed by itself, as gzip, zstd or the only file of an archive."""
-    if file.name.lower().endswith(archive.SUFFIXES):
-        names = list(archive.list_files(file))
-        if len(names) != 1:
-            raise DataError(f"{file.name} contains {len(names)} files: give an archive of one CSV, or of whole days.")
-        file = Blob(names[0], archive.read_files(file, names)[names[0]])
-    return unpack_file(file)
 
 
 def _split_batches(sizes: dict[str, int]) -> Iterator[list[str]]:
@@ -256,4 +249,12 @@ def _make_book_column(column: str, size_unit: float) -> text.Column:
         x = whole.value(x)
         return pl.when(x == empty).then(NO_PRICE).when((x > 0) & (x < _EMPTY_PRICE)).then(x * 100_000)
 
-    return replace(whole, value=value, plain=Plain(NUMBER, low=-_EMPTY_PRICE, high=_EMPTY_PRICE))
+    plain = Plain(NUMBER, low=-_EMPTY_PRICE, high=_EMPTY_PRICE)
+    return replace(whole, value=value, plain=plain, explain=partial(_explain_price, empty, whole.explain))
+
+
+def _explain_price(empty: int, explain_whole: Callable[[str], Cause], cell: str) -> Cause:
+    """Explain a book's price that cannot be read: prices of shares are above 0."""
+    if re.fullmatch(r"-[0-9]{1,10}|0", cell.strip()) or cell.strip() == str(_EMPTY_PRICE):
+        return f"Prices of shares are above 0, and a missing level is written as {empty} on this side.", None
+    return explain_whole(cell)

@@ -128,6 +128,6 @@ READER = Reader(
     name="quotes",
     config=QuotesDataset,
     read_feeds=read_feeds,
-    description="best quotes or several levels as CSV or Parquet, with any column names",
+    description="best quotes or several levels as CSV or Parquet, in any columns (presets: wide, taq, taq_nbbo …)",
     recognise=recognise_quotes,
 )

@@ -12,7 +12,8 @@ _NAMES = {
     "bsize bidsize1 bidqty1 bidvolume1",
     "ask_size": "asksize asksiz ofrsiz ofrsize offersize askqty askquantity askvolume askvol bestaskqty bestasksize "
     "askamount asksz asksz00 asize asksize1 askqty1 askvolume1",
-    "time": "dt timestamp time datetime ts tsevent eventtime exchangetime exchangetimestamp transactiontime date",
+    "time": "dt timestamp time datetime ts tsevent eventtime exchangetime exchangetimestamp transactiontime "
+    "siptimestamp participanttimestamp gmttime utctime datetimeutc date t",
     "received": "received localtimestamp localtime tsrecv recvtime receivetime receivedtime arrivaltime",
     "symbol": "symbol ticker sym instrument pair symroot ric",
 }

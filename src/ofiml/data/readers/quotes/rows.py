@@ -12,7 +12,7 @@ import polars as pl
 from ofiml.data.checks import Check, Checker
 from ofiml.data.feed import Blob, Feed, split_by_symbol
 from ofiml.data.formats import timestamps
-from ofiml.data.formats.archives import unpack_members
+from ofiml.data.formats.archives import unpack_all
 from ofiml.data.formats.time_formats import NAIVE
 from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.readers.quotes.blanks import fill_blanks
@@ -30,7 +30,7 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
     meaning, and for rows that the policy refuses.
     """
     (blob,) = files
-    members = unpack_members(blob)
+    members = unpack_all(blob)
     for member in members:
         digest = hashlib.sha256(member.content).hexdigest() if len(members) > 1 else None
         for feed in _read_member(member, dataset):
@@ -110,7 +110,7 @@ def _count_reversals(times: pl.Series) -> int:
 
 
 def _convert_times(rows: pl.DataFrame, layout: Layout, dataset: QuotesDataset, checker: Checker) -> pl.DataFrame:
-    """Convert local times to UTC; times that do not exist, or exist twice and are not told apart, are unreadable."""
+    """Convert local times to UTC; times that do not exist, or are ambiguous, are unreadable."""
     for role in ("time", "received"):
         if role not in rows.columns or rows.schema[role] != NAIVE:
             continue

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Groups, Reader
+from ofiml.data.readers import Chain, Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     return books.read_feeds(files, dataset)
 
 
+def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield each symbol's events of books in several files, each with its trades; see `books.read_chain`."""
+    from ofiml.data.readers.tardis import books
+
+    return books.read_chain(groups, dataset)
+
+
 _SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
 _CLOCKS = {"exchange", "symbol", "timestamp", "local_timestamp"}
 
@@ -103,4 +110,5 @@ READER = Reader(
     group_files=group_files,
     book_from_messages=True,
     recognise=recognise,
+    chain=Chain(read_chain),
 )

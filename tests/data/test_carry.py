@@ -1,0 +1,233 @@
+"""A recording in several files is read as the one in a single file: the book is carried from each file to the next."""
+
+import gzip
+import json
+import random
+
+import pytest
+
+from ofiml.config import Policy
+from ofiml.data import chains
+from ofiml.data.chains import chain_inputs, split_streams
+from ofiml.data.inputs import group_inputs
+from ofiml.data.schema import F_SNAPSHOT
+from ofiml.data.sessions import list_sources
+from ofiml.errors import DataError
+from tests.golden.test_aapl import file_dataset
+
+START = 1_731_369_600_000  # ms, 2024-11-12 00:00 UTC
+TARDIS_HEADER = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
+MBO_HEADER = "ts_recv,ts_event,action,side,price,size,order_id,flags,sequence,symbol,instrument_id,publisher_id"
+
+
+def read(name, path, **other):
+    market = {"calendar": "24/7", "hours": "regular", "tick": 0.1, "size_unit": 0.001, "store": None}
+    policy = Policy(**other.pop("policy", {}))
+    config = file_dataset(name, path, policy=policy, **(market | other))
+    return [session for source in list_sources(config) for session in source()]
+
+
+def walk(count, seed=1):
+    """Changes of single levels around 100: (side, price, size in thousandths), never crossed."""
+    random.seed(seed)
+    for _ in range(count):
+        k = random.randrange(10)
+        side = random.choice("ba")
+        yield side, f"{99.9 - k / 10 if side == 'b' else 100.0 + k / 10:.1f}", f"{random.randrange(0, 9)}"
+
+
+def binance_lines(count=400):
+    book = {"lastUpdateId": 1000, "E": START + 60_000, "T": START + 60_000, "bids": [["99.9", "5"]],
+            "asks": [["100.0", "4"]]}  # fmt: skip
+    lines = [book]
+    for i, (side, price, size) in enumerate(walk(count), start=1001):
+        change = {"b": [], "a": []} | {side: [[price, size]]}
+        time = START + 60_000 + 100 * (i - 1000)
+        lines.append({"e": "depthUpdate", "E": time, "T": time, "s": "X", "U": i, "u": i, "pu": i - 1, **change})
+        if i % 7 == 0:
+            lines.append({"e": "trade", "E": time + 1, "T": time + 1, "s": "X", "t": i, "p": "100.0", "q": "1",
+                          "m": bool(i % 2), "X": "MARKET"})  # fmt: skip
+    return [json.dumps(line) for line in lines]
+
+
+def bybit_lines(count=400):
+    def message(u, kind, bids, asks):
+        data = {"s": "X", "b": bids, "a": asks, "u": u, "seq": u}
+        at = START + 60_000 + 100 * u
+        return {"topic": "orderbook.500.X", "type": kind, "ts": at, "data": data, "cts": at - 3}
+
+    lines = [message(1, "snapshot", [["99.9", "5"]], [["100.0", "4"]])]
+    for u, (side, price, size) in enumerate(walk(count), start=2):
+        change = [[price, size]]
+        lines.append(message(u, "delta", change if side == "b" else [], change if side == "a" else []))
+        if u % 9 == 0:
+            trade = {"T": START + 60_000 + 100 * u, "s": "X", "S": "Buy", "v": "1", "p": "100.0", "i": "id"}
+            lines.append({"topic": "publicTrade.X", "ts": START + 60_001 + 100 * u, "data": [trade]})
+    return [json.dumps(line) for line in lines]
+
+
+def tardis_lines(count=400):
+    def row(i, snapshot, side, price, size):
+        time = 1000 * (START + 60_000 + 100 * i)
+        return f"e,X,{time},{time + 5},{snapshot},{side},{price},{size}"
+
+    lines = [row(0, "true", "bid", "99.9", "5"), row(0, "true", "ask", "100.0", "4")]
+    names = {"b": "bid", "a": "ask"}
+    return lines + [row(1 + i // 2, "false", names[s], price, size) for i, (s, price, size) in enumerate(walk(count))]
+
+
+def mbo_lines(count=400):
+    random.seed(2)
+    lines, orders = [], []
+
+    def add(action, side, price, size, order, flags=128):
+        i = len(lines)
+        stamp = f"2024-11-12T14:{i // 60 % 60:02d}:{i % 60:02d}"
+        lines.append(f"{stamp}.000000001Z,{stamp}Z,{action},{side},{price},{size},{order},{flags},{i},X,38,2")
+
+    add("R", "N", "", 0, 0, 8)
+    for order in range(1, count):
+        side = random.choice("BA")
+        price = f"{99.9 - random.randrange(8) / 10 if side == 'B' else 100.0 + random.randrange(8) / 10:.1f}"
+        if orders and random.random() < 0.4:
+            number, *rest = orders.pop(random.randrange(len(orders)))
+            add("C", *rest, number)
+        else:
+            orders.append((order, side, price, random.randrange(1, 9)))
+            add("A", *orders[-1][1:], order, 0 if order % 5 == 0 else 128)
+    return lines
+
+
+RECORDINGS = {
+    "binance": (binance_lines, "", "jsonl", {}),
+    "bybit": (bybit_lines, "", "data", {}),
+    "tardis": (tardis_lines, TARDIS_HEADER, "csv", {}),
+    "databento_mbo": (mbo_lines, MBO_HEADER, "csv", {"size_unit": 1.0}),
+}
+
+
+def write(path, header, lines, *, packed=False):
+    text = ("\n".join([header, *lines] if header else lines) + "\n").encode()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(text) if packed else text)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", list(RECORDINGS))
+def test_a_rotated_recording_is_the_unrotated_one(tmp_path, name, packed):
+    make, header, suffix, more = RECORDINGS[name]
+    lines = make()
+    write(tmp_path / "whole" / f"x.{suffix}", header, lines)
+    (whole,) = read(name, tmp_path / "whole", **more)
+    assert whole.events["ask_px_00"].null_count() <= 2
+    for a, b in ((2, len(lines) - 1), (117, 251), (200, 203)):
+        folder = tmp_path / f"{a}"
+        for k, part in enumerate((lines[:a], lines[a:b], lines[b:])):
+            write(folder / f"{k}.{suffix}", header, part, packed=packed)
+        (rotated,) = read(name, folder, **more)
+        assert rotated.events.equals(whole.events)
+        assert rotated.source == f"0.{suffix} to 2.{suffix}"
+        assert any(
+            note.startswith("read as one stream from 3 files, the book carried") for note in rotated.quality.notes
+        )
+        for key in ("rows", "used", "dropped", "kept"):
+            assert getattr(rotated.quality, key) == getattr(whole.quality, key)
+
+
+def test_the_ids_of_binance_show_a_gap_between_files(tmp_path):
+    lines = binance_lines()
+    write(tmp_path / "0.jsonl", "", lines[:150])
+    write(tmp_path / "1.jsonl", "", lines[151:])
+    (s,) = read("binance", tmp_path)
+    assert s.quality.kept["gap"] == 1
+    at = (s.events["flags"] & F_SNAPSHOT != 0).to_list().index(True, 1)
+    assert s.events["ask_px_01"][at - 1] is not None
+    assert s.events["ask_px_01"][at] is None
+    with pytest.raises(DataError, match=r"^1\.jsonl, line 1: updates are missing before this update"):
+        read("binance", tmp_path, policy={"gap": "raise"})
+
+
+def test_files_of_binance_that_overlap_count_each_message_once(tmp_path):
+    lines = binance_lines()
+    write(tmp_path / "whole" / "x.jsonl", "", lines)
+    write(tmp_path / "two" / "0.jsonl", "", lines[:150])
+    write(tmp_path / "two" / "1.jsonl", "", lines[100:])
+    (whole,), (two,) = (read("binance", tmp_path / folder) for folder in ("whole", "two"))
+    assert two.events.equals(whole.events)
+    assert two.quality.dropped["overlap"] > 0
+
+
+@pytest.mark.parametrize("name", ["tardis", "databento_mbo"])
+def test_a_long_pause_between_files_without_ids_is_a_gap(tmp_path, name):
+    make, header, suffix, more = RECORDINGS[name]
+    lines = make()
+    late = [
+        line.replace("2024-11-12T14", "2024-11-12T20").replace(f",{START // 10**7}", f",{START // 10**7 + 1}")
+        for line in lines
+    ]
+    write(tmp_path / f"0.{suffix}", header, lines[:200])
+    write(tmp_path / f"1.{suffix}", header, late[200:])
+    (s,) = read(name, tmp_path, **more)
+    assert s.quality.kept["gap"] == 1
+    first = s.events["ts_recv"].diff().arg_max()
+    if name == "tardis":  # unknown until seen
+        assert s.events["flags"][first] & F_SNAPSHOT
+        assert s.events["ask_px_03"][first - 1] is not None
+        assert s.events["ask_px_03"][first] is None
+    else:  # unknown until the next clear
+        assert s.events.height <= 200
+        assert s.quality.dropped["no_snapshot"] == len(lines) - 200
+
+
+def test_a_size_off_the_step_and_a_damaged_line_are_of_their_file(tmp_path):
+    lines = binance_lines()
+    write(tmp_path / "0.jsonl", "", lines[:150])
+    write(tmp_path / "1.jsonl", "", [*lines[150:160], lines[160].replace('"s": "X"', '"s": 7'), *lines[161:]])
+    with pytest.raises(DataError, match=r"^1\.jsonl, line 11: column s: 7 is not a symbol"):
+        read("binance", tmp_path)
+    off = next(k for k, line in enumerate(lines) if '"trade"' in line and k > 150)
+    damaged = [*lines[150:off], lines[off].replace('"q": "1"', '"q": "1.0005"'), *lines[off + 1 :]]
+    write(tmp_path / "1.jsonl", "", damaged)
+    with pytest.raises(DataError, match=rf"^1\.jsonl, line {off - 149}: the size '1\.0005'"):
+        read("binance", tmp_path)
+
+
+def test_a_bad_file_of_a_stream_is_left_out_and_the_book_is_unknown_after_it(tmp_path):
+    lines = binance_lines()
+    for k, (a, b) in enumerate([(0, 100), (100, 200), (200, 300), (300, len(lines))]):
+        write(tmp_path / f"{k}.jsonl", "", lines[a:b])
+    (tmp_path / "1.jsonl").write_text("\n".join([*lines[100:150], "{damaged", *lines[151:200]]) + "\n")
+    with pytest.raises(DataError, match=r"^1\.jsonl, line 51: not a complete JSON message"):
+        read("binance", tmp_path)
+    (s,) = read("binance", tmp_path, bad_files="skip")
+    (bad,) = s.quality.left_out
+    assert bad.files == ["1.jsonl"]
+    assert bad.error.startswith("1.jsonl, line 51: not a complete JSON message")
+    assert s.quality.kept["gap"] == 1
+    (without,) = read("binance", tmp_path / "0.jsonl")
+    assert s.events.head(without.events.height).equals(without.events)
+    assert s.events["flags"][without.events.height] & F_SNAPSHOT
+
+
+def test_a_file_that_begins_with_a_clear_is_a_stream_of_its_own(tmp_path):
+    lines = mbo_lines()
+    clear = lines[200].split(",")[:2] + lines[0].split(",")[2:]
+    write(tmp_path / "0.csv", MBO_HEADER, lines[:200])
+    write(tmp_path / "1.csv", MBO_HEADER, [",".join(clear), *lines[200:]])
+    write(tmp_path / "2.csv", MBO_HEADER, lines[399:])
+    config = file_dataset("databento_mbo", tmp_path, calendar="24/7", tick=0.1, store=None)
+    (chain,) = chain_inputs(group_inputs(config), config)
+    streams = split_streams(chain, config)
+    assert [[group[0].name for group in stream.inputs] for stream in streams] == [["0.csv"], ["1.csv", "2.csv"]]
+    assert [stream.lost for stream in streams] == [False, False]
+
+
+def test_a_stream_too_large_for_memory_is_cut_and_that_is_a_gap(tmp_path, monkeypatch):
+    lines = binance_lines()
+    for k in range(4):
+        write(tmp_path / f"{k}.jsonl", "", lines[100 * k : 100 * k + 100])
+    monkeypatch.setattr(chains, "_MAX_STREAM_BYTES", 1.5 * sum(len(line) for line in lines[:200]))
+    (s,) = read("binance", tmp_path)
+    assert s.quality.kept["gap"] == 1
+    assert any(note.startswith("read as one stream from 2 files") for note in s.quality.notes)
+    assert s.quality.notes[-1].startswith("joined from 2 files")

@@ -1,0 +1,89 @@
+"""What passes between the rooms: documented functions, which take the part of the config that they need."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "src"
+#: The subject of these functions is the whole config: they run, log or divide it.
+OF_THE_WHOLE_CONFIG = {
+    "ofiml.live.predictor:of",
+    "ofiml.reporting.files:resolve_config",
+    "ofiml.samples.settings:of",
+    "ofiml.study.run:_fit",
+    "ofiml.study.run:run",
+    "ofiml.tracking.record:_run_and_write",
+    "ofiml.tracking.record:record_study",
+    "ofiml.tracking.store:_describe",
+    "ofiml.tracking.store:name_run",
+    "ofiml.tracking.store:open_run",
+    "ofiml.training.settings:of",
+}
+
+
+def name_module(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_module(path): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def find_room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def list_crossing_imports() -> set[tuple[str, str]]:
+    """List the (module, name) that another room imports."""
+    return {
+        (node.module, alias.name)
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES and find_room(node.module) != find_room(module)
+        for alias in node.names
+    }
+
+
+def find_definition(module: str, name: str) -> ast.FunctionDef | ast.ClassDef | None:
+    """Find a function or class in a module, or where the module imports it from."""
+    for node in MODULES[module].body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return node
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES and name in {a.name for a in node.names}:
+            return find_definition(node.module, name)
+    return None
+
+
+def list_face(definition: ast.FunctionDef | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """List what a definition offers; a method that may override one of a base class has its docstring there."""
+    yield definition
+    if isinstance(definition, ast.ClassDef) and not definition.bases:
+        setters = {n.name for n in definition.body if isinstance(n, ast.FunctionDef) and "setter" in ast.dump(n)}
+        yield from (
+            node
+            for node in definition.body
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.name not in setters
+        )
+
+
+def test_what_other_rooms_import_has_a_docstring():
+    faces = [find_definition(*crossing) for crossing in sorted(list_crossing_imports())]
+    documented = [node for face in faces if face is not None for node in list_face(face)]
+    assert len(documented) > 300
+    assert [node.name for node in documented if ast.get_docstring(node) is None] == []
+
+
+def test_functions_take_the_part_of_the_config_that_they_need():
+    found = {
+        f"{module}:{node.name}"
+        for module, tree in MODULES.items()
+        if find_room(module) not in ("config", "cli")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any(
+            argument.annotation is not None and ast.unparse(argument.annotation).strip("'") == "Config"
+            for argument in (*node.args.args, *node.args.kwonlyargs)
+        )
+    }
+    assert found == OF_THE_WHOLE_CONFIG
