@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from ofiml.backtest.taker import backtest
 
 from ofiml.backtest.instruments import Listing, assign_instruments
-from ofiml.backtest.taker import backtest
 from ofiml.config import Fees
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError

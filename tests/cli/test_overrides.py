@@ -83,10 +83,17 @@ INERT = [
     (["target=impact", "horizon.delay=1s"], "horizon.delay=1s has no effect"),
     (["target=impact", "bars=volume", "horizon=30s"], "set its length with bars.size, or use target=forecast"),
     (["experiment=impact_best_level", "horizon=30s"], "horizon=30s has no effect"),
-    (["target=impact", "backtest=taker"], "backtest=taker has no effect: target=impact forecasts nothing to trade on"),
-    (["target=impact", "backtest.max_position=1"], "backtest.max_position=1 has no effect"),
+    (["target=impact", "backtest=book"], "backtest=book has no effect: target=impact forecasts nothing to trade on"),
+    (["target=impact", "backtest.queue_power=3"], "backtest.queue_power=3 has no effect"),
     (["target=impact", "evaluation.decay=[1]"], "target=impact has no horizon"),
-    (["backtest=off", "backtest.max_position=1"], "backtest.max_position=1 has no effect: backtest=off"),
+    (["target=impact", "strategy.max_position=1"], "has no effect: target=impact forecasts nothing to trade on"),
+    (["backtest=off", "strategy.edge_multiple=2"], "strategy.edge_multiple=2 has no effect: backtest=off"),
+    (
+        ["strategy.quantile=0.5"],
+        "has no effect: strategy.threshold=cost; leave it out, or add strategy.threshold=quant",
+    ),
+    (["strategy.threshold=quantile", "strategy.edge_multiple=2"], "has no effect: strategy.threshold=quantile"),
+    (["strategy=quoting", "strategy.hold=1m"], "has no effect: strategy=quoting holds a position until"),
     (
         ["tuning=off", "tuning.trials=3"],
         "tuning.trials=3 has no effect: tuning=off; leave it out, or use tuning=optuna.",
@@ -123,6 +130,8 @@ def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
     "overrides",
     [
         ["target=impact", "backtest=off"],
+        ["strategy.threshold=quantile", "strategy.quantile=0.5"],
+        ["strategy=quoting", "strategy.stop_ticks=5"],
         ["backtest=off", "backtest.latency=1s"],
         ["tuning=off", CHOSEN, "model.learning_rate=0.3"],  # fold 1 uses it
         ["tuning=off", CHOSEN, "model.n_estimators=3"],

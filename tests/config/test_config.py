@@ -114,6 +114,15 @@ WRONG = [
     ("target=triple_barrier,target.stop=-1", "target.stop must lie in (0, 1e6] ticks"),
     ("target=triple_barrier,target.dead_band=0.2", "target.dead_band must be 0 for a triple barrier"),
     ("target=triple_barrier,model=ols", "regression, but the target is a direction"),
+    ("strategy=confirmed", "but the target is a return: use target=direction, or another strategy (quoting, reversion"),
+    ("strategy=quoting,strategy.entry=take", "has no strategy.entry=take: use strategy.entry=post"),
+    ("strategy=quoting,strategy.sizing=proportional", "use strategy.sizing=fixed or volatility"),
+    ("strategy.sizing=proportional", "set it below strategy.max_position=100, or use strategy.sizing=fixed"),
+    ("strategy.lots=101", "strategy.lots=101 exceeds strategy.max_position=100"),
+    ("strategy.hold=5s", "strategy.hold=5s is shorter than bars.step=10s, and positions end at a bar's close"),
+    ("strategy.stop_ticks=0", "strategy.stop_ticks must be at least 1"),
+    ("strategy.loss_limit=0", "strategy.loss_limit must be positive"),
+    ("strategy.flat_before_close=x", "strategy.flat_before_close='x' is not a duration"),
     ("ofi.normalise=deep", "ofi.normalise=deep is not one of none, depth"),
 ]
 
@@ -204,6 +213,7 @@ def test_every_choice_composes(configure, group, choice, tmp_path):
         "dataset": [] if choice.startswith("synthetic") else [f"dataset.path={tmp_path / 'data'}"],
         "model": {"logistic": ["target=direction"], "blend_direction": ["target=direction"]}.get(choice, []),
         "target": {"direction": ["model=lgbm"]}.get(choice, []),
+        "strategy": {"confirmed": ["target=direction"]}.get(choice, []),
         "horizon": ["bars.step=1s"],
     }
     configure(f"{group}={choice}", *needs.get(group, []))

@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, compose_config, list_choices
-from ofiml.config import DATASETS, MODELS, load
+from ofiml.config import DATASETS, MODELS, STRATEGIES, load
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
 from ofiml.data.readers import READERS
@@ -54,7 +54,11 @@ MODEL_YAML = "name: theirs\nalpha: 3.0\nspace:\n  alpha: {low: 1.0, high: 9.0}\n
 READER = (ROOT / "src" / "ofiml" / "data" / "readers" / "_template.py").read_text()
 READER = READER.replace('name="template"', 'name="their_csv"')
 READER_YAML = "defaults:\n  - databento\n  - _self_\n\nname: their_csv\nhours: all\n"
+RULE = (ROOT / "src" / "ofiml" / "strategy" / "rules" / "_template.py").read_text()
+RULE_YAML = "defaults:\n  - _base\n  - _self_\n\nname: their_rule\nquantile: 0.7\n"
 FILES = {
+    "their_rule/__init__.py": RULE,
+    "their_rule/their_rule.yaml": RULE_YAML,
     "their_package/__init__.py": "raise AssertionError('imported')\n",
     "their_models/__init__.py": "",
     "their_models/linear.py": MODEL,
@@ -65,6 +69,7 @@ FILES = {
 ENTRIES = {
     "ofiml.models": {"theirs": "their_models.linear:MODEL"},
     "ofiml.readers": {"their_csv": "their_reader:READER"},
+    "ofiml.strategies": {"their_rule": "their_rule:RULE"},
 }
 
 
@@ -88,7 +93,7 @@ def install(tmp_path, monkeypatch):
         return folder
 
     yield installed
-    for group in ("model", "dataset"):
+    for group in ("model", "dataset", "strategy"):
         ConfigStore.instance().repo.pop(group, None)
     for module in set(sys.modules) - before:
         if module.startswith(("their_", "evil")):
@@ -144,6 +149,18 @@ def test_their_wrong_settings_end_in_the_usual_sentences(install):
     ):
         with pytest.raises(ConfigError, match=sentence):
             compose_config(overrides, "")
+
+
+def test_their_strategy_is_a_choice(install):
+    install()
+    config = compose_config(["strategy=their_rule", "strategy.lots=5"], "")
+    assert (config.strategy.quantile, config.strategy.lots, config.strategy.max_position) == (0.7, 5, 100)
+    assert load(resolve_config(config)) == config
+    used = config.model, config.dataset.name, config.features
+    assert list_plugin_versions(*used, config.strategy.name) == {"their-package": "1.2"}
+    assert list_plugin_versions(*used, "threshold") == list_plugin_versions(*used) == {}
+    with pytest.raises(ConfigError, match=r"strategy\.quantile must lie in \(0, 1\)"):
+        compose_config(["strategy=their_rule", "strategy.quantile=2"], "")
 
 
 def test_a_blend_may_have_their_model_as_a_member(install):
@@ -234,6 +251,7 @@ def test_a_name_that_two_packages_declare_is_an_error_that_names_both(install):
         ("ofiml.models", MODELS, "ridge"),
         ("ofiml.readers", DATASETS, "lobster"),
         ("ofiml.readers", DATASETS, "synthetic"),
+        ("ofiml.strategies", STRATEGIES, "quoting"),
     ],
 )
 def test_a_name_that_is_ours_is_an_error_that_names_the_package(install, group, registry, name):

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-
 from ofiml.backtest.taker import backtest
+
 from ofiml.data.sessions import list_sources
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings

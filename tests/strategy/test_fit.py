@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-
 from ofiml.backtest.taker import backtest
+
 from ofiml.config.strategy import Rule
 from ofiml.errors import ConfigError, DataError, LeakError
 from ofiml.evaluation.strata import add_trailing_volatility
@@ -246,7 +246,8 @@ def test_too_few_train_rows_name_the_strategy(study):
 
 def test_each_path_decides_by_itself(study):
     fitted = study("ridge", "split=cpcv", "split.n_groups=4")
-    plans = build_decisions(fitted, strategy_of("threshold", edge_multiple=0.1), FEES)
+    strategy = strategy_of("threshold", edge_multiple=0.1)
+    plans = build_decisions(fitted, strategy, FEES)
     traded = fitted.join_predictions()
     paths = traded["path"].unique().sort().to_list()
     assert len(paths) > 1
@@ -254,7 +255,12 @@ def test_each_path_decides_by_itself(study):
     assert set(plans) == {TradedSession(*key, path) for key in sessions for path in paths}
     for key, (made, _) in plans.items():
         rows = traded.filter((pl.col("path") == key.path) & (pl.col("session") == key.session))
-        assert made.time.tolist() == rows["bar_close"].to_physical().to_list(), "several folds are joined in time order"
+        assert made.time.tolist() == rows["bar_close"].to_physical().to_list()
+    for one in (fitted, study("ridge")):  # a session in several folds is joined in time order
+        straight = build_decisions(one, strategy, FEES)
+        turned = build_decisions(replace(one, results=one.results[::-1]), strategy, FEES)
+        for key, (made, _) in straight.items():
+            assert all(a.tolist() == b.tolist() for a, b in zip(made, turned[key][0], strict=True))
     assert tabulate_decisions(plans)["path"].unique().sort().to_list() == paths
 
 

@@ -121,9 +121,9 @@ def test_a_confirmed_direction_by_hand():
     strategy = strategy_of("confirmed", ofi_quantile=0.5)
     train = bars_of([0] * 5, ofi=[1, -2, 3, -4, 5])
     assert RULES["confirmed"].fit(strategy, train) == {"ofi": 3.0}
-    up, down = [0.6, 0.6, 0.55, 0.1, 0.1, 0.6, np.nan], [0.1, 0.1, 0.1, 0.6, 0.6, 0.1, np.nan]
-    bars = bars_of([1] * 7, p_up=up, p_down=down, ofi=[3.1, 3.0, 9, -3.1, 3.1, -9, 9])
-    assert decide(strategy, bars, train=train).target.tolist() == [100, 0, 0, -100, 0, 0, 0]
+    up, down = [0.6, 0.6, 0.55, 0.1, 0.1, 0.1, 0.6, np.nan], [0.1, 0.1, 0.1, 0.6, 0.6, 0.6, 0.1, np.nan]
+    bars = bars_of([1] * 8, p_up=up, p_down=down, ofi=[3.1, 3.0, 9, -3.1, 3.1, 2, -9, 9])
+    assert decide(strategy, bars, train=train).target.tolist() == [100, 0, 0, -100, 0, 0, 0, 0]
 
 
 def test_reversion_by_hand():

@@ -14,7 +14,7 @@ end does not leak.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
@@ -77,17 +77,13 @@ def forecast_train_rows(fitted: FittedStudy, result: FoldResult, strategy: str) 
     The fold's model, with its tuned parameters, is fitted on earlier train rows only. Raises DataError, which names the
     `strategy`, for too few train rows.
     """
-    train, settings = fitted.select_train_rows(result), _disable_tuning(FitSettings.of(fitted.config), result)
+    train, settings = fitted.select_train_rows(result), FitSettings.of(fitted.config).fix_model(result.model)
     inner = Inner(read_intervals(train), settings.split.embargo_ns)
     remedy = "a strategy that learns nothing from forecasts (strategy=threshold strategy.threshold=cost)"
     folds = inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=f"strategy={strategy}", remedy=remedy)
-    parts = (fit_fold(train, train[fold.test], fold, fitted.flow_levels, settings) for fold in folds)
-    return pl.concat(part.predictions for part in parts)
-
-
-def _disable_tuning(settings: FitSettings, result: FoldResult) -> FitSettings:
-    tuning = replace(settings.tuning, enabled=False, best_params=[])
-    return replace(settings, model=result.model, seeds=[], tuning=tuning, explained_rows=1)
+    return pl.concat(
+        fit_fold(train, train[fold.test], fold, fitted.flow_levels, settings).predictions for fold in folds
+    )
 
 
 def _split_by_symbol(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:

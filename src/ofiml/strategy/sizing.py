@@ -26,5 +26,5 @@ def compute_lots(
         still = (volatility == 0) & (typical_volatility >= 0)
         wanted = np.where(still, np.inf, wanted)
     # Rounding errors of a division must not cost a lot.
-    lots = np.floor(np.minimum(np.nan_to_num(wanted, nan=0.0, posinf=cap), cap) * (1 + 1e-12))
+    lots = np.floor(np.nan_to_num(wanted, nan=0.0, posinf=cap) * (1 + 1e-12))
     return np.minimum(lots, cap).astype(np.int64)

@@ -50,9 +50,8 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     config = study.config
     commit, diff = provenance.read_git_state()
     strategy = config.strategy.name if config.backtest.enabled else None
-    versions = (
-        list_plugin_versions(config.model, config.dataset.name, config.features, strategy) | provenance.list_versions()
-    )
+    plugins = list_plugin_versions(config.model, config.dataset.name, config.features, strategy)
+    versions = plugins | provenance.list_versions()
     backtest = study.report.backtest
     described = {
         "dataset.digest": study.report.dataset.digest,

@@ -1,6 +1,6 @@
 """The part of a config on which the fit of a fold depends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from ofiml.config import Config, Features, Ofi, Split, Target, Tuning
@@ -22,6 +22,11 @@ class FitSettings:
     seed: int
     seeds: list[int]
     explained_rows: int
+
+    def fix_model(self, model: ModelConfig) -> Self:
+        """Fix the model to a fold's tuned one, without other seeds and with one explained row, to fit it again."""
+        tuning = replace(self.tuning, enabled=False, best_params=[])
+        return replace(self, model=model, tuning=tuning, seeds=[], explained_rows=1)
 
     @classmethod
     def of(cls, config: Config) -> Self:

@@ -10,7 +10,7 @@ Nothing is tuned: the fold keeps its tuned parameters.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -54,7 +54,7 @@ def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
     rng = np.random.default_rng([config.seed, 4])
     others = alter_rows(labelled, outside, rng, config.target)
     bars = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target), block])
-    settings = _disable_tuning(result, FitSettings.of(config))
+    settings = FitSettings.of(config).fix_model(result.model)
     # Called through the module, so that this is the function that the study itself calls.
     refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, settings)
     values = _compare(result, refit.predictions.tail(block.height), block)
@@ -76,12 +76,6 @@ def alter_rows(
             other = other if column.dtype.is_float() else other.round()
         columns.append(column.scatter(at, other.cast(column.dtype, strict=False)))
     return rows.with_columns(columns)
-
-
-def _disable_tuning(result: FoldResult, settings: FitSettings) -> FitSettings:
-    """Keep the fold's tuned model, and leave out other seeds and most of the explanation."""
-    tuning = replace(settings.tuning, enabled=False, best_params=[])
-    return replace(settings, model=result.model, tuning=tuning, seeds=[], explained_rows=1)
 
 
 def _compare(result: FoldResult, refit: pl.DataFrame, block: pl.DataFrame) -> int:

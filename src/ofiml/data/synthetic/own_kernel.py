@@ -48,15 +48,15 @@ from ofiml.data.synthetic.kernel import (
     Out,
     Plan,
     Rules,
-    _active,
     _add,
     _advance,
-    _bring,
+    _apply_market_order,
+    _compute_activity,
+    _draw_size,
     _match,
     _quote,
     _remove,
-    _size,
-    _touch,
+    _update_rates,
     _write,
 )
 
@@ -80,7 +80,7 @@ def begin_py(clock: Float, rng: np.random.Generator, rules: Rules, plan: Plan, b
     for k in range(len(plan.base)):
         books.book[k, _BEST + _ASK] = GRID - 1
         books.state[k, _Y] = rules.clustering + rules.stirring
-        _touch(k, now, level, level * plan.base[k], 0.0, rng, rules, books.grid, books.book, books.state)
+        _update_rates(k, now, level, level * plan.base[k], 0.0, rng, rules, books.grid, books.book, books.state)
 
 
 def _compute_informed(k: int, now: float, clock: Float, rules: Rules, plan: Plan) -> float:
@@ -170,7 +170,7 @@ def follow_py(
             level = clock[LEVEL] = plan.activity[part]
             for i in range(symbols):
                 informed = _compute_informed(i, now, clock, rules, plan)
-                _touch(i, now, level, level * base[i], informed, rng, rules, grid, book, state)
+                _update_rates(i, now, level, level * base[i], informed, rng, rules, grid, book, state)
             continue
         part = int(clock[PART])
         news = plan.news[part, k] if part >= 0 else 0
@@ -187,12 +187,14 @@ def follow_py(
                 side = kind - _MARKET
                 left = state[k, _M + side] * (level * base[k] + state[k, _H + side])
             if chance * state[k, _RATE + kind] < left:
-                size = _size(rng, rules.size_scale, rules.large_markets)
+                size = _draw_size(rng, rules.size_scale, rules.large_markets)
                 n = _match(n, k, side, size, written, orders, live, grid, book, rows, levels)
-                _bring(k, side, size, 2.0 * level * base[k] / (1.0 - rules.excitation), plan.impact, rules, state)
+                _apply_market_order(
+                    k, side, size, 2.0 * level * base[k] / (1.0 - rules.excitation), plan.impact, rules, state
+                )
                 if k == 0 and own[SLOT] >= 0:
                     _note_fill(now, own, clock, orders, live, book)
-        elif chance * state[k, _SEEN] < _active(k, level, rules, state):
+        elif chance * state[k, _SEEN] < _compute_activity(k, level, rules, state):
             if kind < _BETTER:
                 state[k, _Y] += rules.clustering * rules.clustering_decay / (2.0 * rules.limit_rate * level)
             if kind < _STALE:
@@ -205,7 +207,7 @@ def follow_py(
             out.values[row] = state[k, _V]
         if not plan.lowest < _MIDDLE + state[k, _V] < GRID - 2:
             return OFF_GRID
-        _touch(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
+        _update_rates(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
     if stop_between and clock[PART] < parts and n < len(rows):
         _advance(until - clock[NOW], clock[LEVEL], base, plan.impact, rng, rules, state)
         clock[NOW] = until
@@ -254,7 +256,7 @@ def _announce(
     out.seconds[n], out.values[n] = now, state[0, _V]
     n = _write(n, 0, action, own[SIDE], own[PRICE], own[LEFT], own[NUMBER], grid, book, out.rows, out.levels)
     informed = _compute_informed(0, now, clock, rules, plan)
-    _touch(0, now, level, level * plan.base[0], informed, rng, rules, grid, book, state)
+    _update_rates(0, now, level, level * plan.base[0], informed, rng, rules, grid, book, state)
     return n
 
 

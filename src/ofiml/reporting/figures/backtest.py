@@ -66,9 +66,9 @@ def _draw_equity(figure: Figure, study: Study) -> None:
     drawdown.set_ylabel("drawdown")
     drawdown.set_xlabel("tested bars (lines: sessions)")
     form = choose_money_form([backtest.gross_pnl, backtest.costs, backtest.net_pnl])
-    gross, costs, net = (format(x, form) for x in (backtest.gross_pnl, backtest.costs, backtest.net_pnl))
+    sums = [format(x, form) for x in (backtest.gross_pnl, backtest.costs, backtest.net_pnl)]
     mean = f", mean of {len(paths)} paths" if len(paths) > 1 else ""
-    profit.set_title(f"{backtest.fills:,.0f} fills: gross {gross} - costs {costs} = net {net}{mean}")
+    profit.set_title(f"{backtest.fills:,.0f} fills: gross {sums[0]} - costs {sums[1]} = net {sums[2]}{mean}")
 
 
 def _draw_latency_curve(figure: Figure, study: Study) -> None:
