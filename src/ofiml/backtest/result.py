@@ -125,8 +125,8 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         trades=describe_trades(trips),
         sharpe_net=annual * sharpe(net),
         sharpe_unit=(
-            f"per {account.bar} bar, annualised by sqrt({account.days_per_year} days x {account.bars_per_day:,.0f} bars "
-            "of a full session)"
+            f"per {account.bar} bar, annualised by sqrt({account.days_per_year} days x {account.bars_per_day:,.0f} "
+            "bars of a full session)"
         ),
         sharpe_daily=measure_daily_sharpe(days["net"].to_numpy(), account.days_per_year),
         max_drawdown=measure_drawdown(equity["net"].to_numpy()),
@@ -143,7 +143,7 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         queues=list_variants("queue"),
         cost_grid=build_cost_grid(main),
         concentration=measure_concentration(trips, days),
-        profit_by_session=split_profit(pl.concat([s.positions for s in sessions])),
+        profit_by_session=split_profit(pl.concat([s.positions for s in sessions]), main.gross / MONEY_SCALE),
     )
     return BacktestResult(
         summary=summary,

@@ -49,7 +49,7 @@ def run_backtest(
     samples were made.
     """
     money = {symbol: Money.of(one.instrument) for symbol, one in desk.instruments.items()}
-    parts = {key: part for key, part in _divide(rows)}
+    parts = dict(_divide(rows))
     by_origin: dict[int, dict[SessionKey, SessionSamples]] = {}
     traded = {(key.symbol, key.session) for key in parts}
     for s in sessions:

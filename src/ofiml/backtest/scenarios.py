@@ -43,12 +43,9 @@ def plan_scenarios(config: Backtest, *, exact: bool, posts: bool, seed: int) -> 
         median = parse_duration(text, "backtest.latency_curve")
         point = draw_latency(median, config.latency_jitter, seed, config.response_ns)
         scenarios.append(NamedScenario("latency", text, make(point if config.latency_jitter else _fix(median, config))))
-    for size in config.sizes:
-        scenarios.append(NamedScenario("size", f"{size:g}", make(latency, size=size)))
-    if posts:
-        for bound in (Queue.THROUGH, Queue.TOUCH):
-            scenarios.append(NamedScenario("queue", bound.name.lower(), make(latency, bound)))
-    return scenarios
+    scenarios += [NamedScenario("size", f"{size:g}", make(latency, size=size)) for size in config.sizes]
+    bounds = (Queue.THROUGH, Queue.TOUCH) if posts else ()
+    return scenarios + [NamedScenario("queue", bound.name.lower(), make(latency, bound)) for bound in bounds]
 
 
 def choose_queue(config: Backtest, *, exact: bool) -> Queue:

@@ -100,7 +100,7 @@ def _read_table(path: Path, sha: str) -> pl.DataFrame | None:
 
 
 def has_items(folder: Path, name: str) -> bool:
-    """Return whether `folder` has a complete entry of this name; whether its items are intact shows when they are read."""
+    """Return whether `folder` has a complete entry of this name. Its items may still be damaged."""
     return _read_manifest(folder, name) is not None
 
 
