@@ -68,8 +68,8 @@ def _describe_ratios(b: Performance) -> str:
     daily = f"of days {b.sharpe_daily:.2f}" if b.sharpe_daily == b.sharpe_daily else "not known of days (under 5)"
     return (
         f"Net Sharpe ratio {ratio} ({low} … {high}) {b.sharpe_unit}, {daily}; return on the capital of the position "
-        f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} days, {b.losing_days:,.0f} "
-        f"of them with a loss; maximum drawdown {b.max_drawdown:{form}}."
+        f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} days, "
+        f"{b.losing_days:,.0f} of them with a loss; maximum drawdown {b.max_drawdown:{form}}."
     )
 
 
