@@ -10,7 +10,7 @@ from ofiml.cli.overrides import compose
 from ofiml.config import describe_unknown_key, load
 from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import RENAMED, current_key, rename_config, rename_params
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 LOGGED = ROOT / "tests" / "config" / "logged"
 SAME = {
@@ -22,7 +22,7 @@ SAME = {
 }  # what the configs were composed of, with current keys
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", slow_but_each(2, SAME))
 def test_a_config_that_was_logged_with_earlier_names_is_the_same_config(name):
     before = load(yaml.safe_load((LOGGED / f"{name}.yaml").read_text()))
     assert asdict(before) == asdict(load(compose(["tracking=off", *SAME[name]])))
