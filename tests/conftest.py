@@ -18,6 +18,7 @@ os.environ["NUMBA_BOUNDSCHECK"] = "1"
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "numba")
 
 import pytest
+from _pytest.mark import ParameterSet
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -47,11 +48,10 @@ _SMALL, _MOST_KEPT = 60_000_000, 8  # bytes of a simulated day's events, and how
 
 # Files that take longest come first, so that the workers, which take file after file, end together.
 _DEAREST = [
-    *("validation/test_check", "live/test_replay", "tracking/test_record", "study/test_study"),
-    *("oracle/test_study_by_hand", "validation/test_no_future", "data/test_fuzz", "features/test_kernel"),
-    *("data/test_truth", "validation/test_controls", "tracking/test_terminated", "splits/test_studies"),
-    *("config/test_config", "comparison/test_compare", "cli/test_config_file", "study/test_directions"),
-    *("tuning/test_tuning", "models/test_trees", "microstructure/test_facts"),
+    *("live/test_replay", "tracking/test_record", "comparison/test_compare", "validation/test_check"),
+    *("config/test_config", "samples/test_rows", "data/test_cases_quotes", "oracle/test_study_by_hand"),
+    *("features/test_kernel", "validation/test_no_future", "microstructure/test_pin", "data/test_fuzz"),
+    *("tuning/test_tuning", "data/test_cells", "study/test_study", "validation/test_controls"),
 ]
 
 
@@ -73,12 +73,18 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 
 def slow_except(quick: Sequence[object], values: Iterable[object]) -> list[object]:
     """The parameters `values`, those that are not among `quick` marked slow; tuples stand for several parameters."""
-    return [
-        value
-        if value in quick
-        else pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
-        for value in values
-    ]
+    return [value if value in quick else _slow(value) for value in values]
+
+
+def slow_but_each(step: int, values: Iterable[object], first: int = 0) -> list[object]:
+    """The parameters `values`, that at `first` and each `step`-th after it as they are, the others marked slow."""
+    return [_slow(value) if (place - first) % step else value for place, value in enumerate(values)]
+
+
+def _slow(value: object) -> object:
+    if isinstance(value, ParameterSet):
+        return pytest.param(*value.values, id=value.id, marks=[*value.marks, pytest.mark.slow])
+    return pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +111,7 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
             return compose("config", overrides=["tracking=off", *choices])
 
-    def composed(*overrides: str) -> Config:
+    def typed(*overrides: str) -> Config:
         quick = [f"tuning.storage={journals}", "evaluation.controls=false", "evaluation.leak_check=false"]
         choices = [text for text in overrides if (ROOT / "conf" / re.split("[=@]", text.lstrip("+~"))[0]).is_dir()]
         raw = deepcopy(choose(*choices))
@@ -116,6 +122,13 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
         if isinstance(config.dataset, FileDataset):
             config.dataset.store = None
         return config
+
+    known = cache(typed)
+
+    def composed(*overrides: str) -> Config:
+        if any(".path=" in override for override in overrides):
+            return typed(*overrides)  # its files come and go
+        return deepcopy(known(*overrides))
 
     return composed
 

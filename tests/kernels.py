@@ -32,11 +32,15 @@ def configured(*overrides: str) -> Config:
 
 
 def compile_market() -> None:
-    """What makes sessions: the simulated market and the readers."""
+    """What makes sessions: the simulated market and the readers, but for one that `compile_flow` has time for."""
     for source in list_sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
         list(source())
+    read_samples("databento_mbo_csv", "lobster_messages", "itch", "tardis_incremental")
+
+
+def read_samples(*names: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("databento_mbo_csv", "lobster_messages", "itch", "binance_stream", "tardis_incremental"):
+        for name in names:
             sample = samples()[name]
             for file, content in sample.files().items():
                 (Path(folder) / file).write_bytes(content)
@@ -45,7 +49,8 @@ def compile_market() -> None:
 
 
 def compile_flow() -> None:
-    """What is made of sessions: features, bars, labels, and trees as a stream walks them."""
+    """What is made of sessions: features, bars, labels, and trees as a stream walks them; and Binance's reader."""
+    read_samples("binance_stream")
     session = busy_session(0, 200, 2)
     for overrides in (["bars.step=2s"], ["bars=volume", "bars.size=30", "target=triple_barrier", "model=logistic"]):
         config = configured("features=full", "features.vpin_bucket=20", "ofi.levels=2", *overrides)

@@ -10,6 +10,7 @@ import pytest
 
 from ofiml import _numba
 from ofiml._numba import cache_folder, digest, sources
+from tests.conftest import slow_but_each
 
 KERNEL = """
 from ofiml._numba import compiled
@@ -130,7 +131,7 @@ CALLEES = {
 }
 
 
-@pytest.mark.parametrize("reason", CALLEES)
+@pytest.mark.parametrize("reason", slow_but_each(2, CALLEES))
 def test_a_callee_that_makes_or_returns_an_array_is_refused(package, reason):
     """Callees count no references: such an array would be freed too early, or never."""
     argument = "np.zeros(x)" if "same" in reason else "x"

@@ -195,7 +195,7 @@ def sources(module: str) -> list[Path]:
         path = None if name in files else _source(name)
         if path is not None:
             files[name] = path
-            left += _imported(name, path)
+            left += _imported(name, path.name == "__init__.py", path.read_bytes())
     return [files[name] for name in sorted(files)]
 
 
@@ -209,15 +209,17 @@ def _source(module: str) -> Path | None:
     return next((path for path in files if path.is_file()), None)
 
 
-def _imported(module: str, path: Path) -> Iterator[str]:
-    for node in _run_nodes(ast.parse(path.read_bytes())):
+@cache  # the kernels of a process stand in a dozen modules, which import much of the same
+def _imported(module: str, is_package: bool, source: bytes) -> list[str]:
+    found: list[str] = []
+    for node in _run_nodes(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            package = module if is_package else module.rpartition(".")[0]
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            found += (base, *(f"{base}.{alias.name}" for alias in node.names))
+    return found
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:

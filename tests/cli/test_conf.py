@@ -67,6 +67,7 @@ def test_commands_beside_run_compose_with_it(own):
     assert (config.model.name, config.model.alpha, config.seed, config.horizon.length) == ("ridge", 3.5, 11, "20s")
 
 
+@pytest.mark.slow
 def test_run_composes_with_it_and_lists_it(own, tmp_path):
     def shown(*arguments):
         command = [sys.executable, "-m", "ofiml", "run", "--config-dir", str(own), *arguments]

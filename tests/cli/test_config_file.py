@@ -15,7 +15,7 @@ from ofiml.config import load
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.files import resolve_config, write_study
-from tests.conftest import ROOT, command_line, light
+from tests.conftest import ROOT, command_line, light, slow_but_each
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
 
@@ -69,6 +69,7 @@ def test_a_parameter_that_the_file_has_for_each_fold_cannot_be_typed_over(writte
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_values_are_typed_over_it_in_a_sweep_too(written, tmp_path, new_store):
     file = f"--config={written[1] / 'tuned.yaml'}"
     new_store(tmp_path)
@@ -92,25 +93,28 @@ def test_every_config_that_a_study_writes_is_one(written, monkeypatch):
 
 @pytest.mark.parametrize(
     ("override", "sentence"),
-    [
-        ("tracking=off", "tracking=off is a choice of a group"),
-        ("tuning.enabled=true", "use it with tuning=off"),
-        ("tuning.best_params=[{num_leaves: 3.5},{}]", "tuning.best_params: num_leaves=3.5 is not an integer"),
-        ("tuning.best_params=[{num_leaves: x},{}]", "tuning.best_params: num_leaves=x is not an integer"),
-        ("tuning.best_params=[{num_leaves: true},{}]", "tuning.best_params: num_leaves=True is not an integer"),
-        ("tuning.best_params=[{num_leaves: 1},{}]", "model.num_leaves must lie between 2"),
-        ("tuning.best_params=[{reg_lambda: inf},{}]", "tuning.best_params.reg_lambda=inf is not a finite number"),
-        ("tuning.best_params=[{reg_lambda: [1]},{}]", "tuning.best_params: reg_lambda=[1] is not a number"),
-        ("tuning.best_params=[{name: 1},{}]", "tuning.best_params: name is not a numeric parameter of model lgbm"),
-        ("tuning.best_params=[1]", "tuning.best_params must be a list of mappings, one per fold"),
-        ("+modle=3", "Unknown key modle. Did you mean model?"),
-        ("seeds=[7,7]", "seeds names one twice"),
-        ("seeds=[-1]", "seeds must lie in"),
-        ("seeds=[x]", "seeds: 'x' is not an integer"),
-        ("seeds=7", "seeds is a list: write seeds=[7]"),
-        ("tuning.pruning=hard", "tuning.pruning=hard is not one of median, off"),
-        ("tuning.generation=0", "tuning.generation must lie between 1"),
-    ],
+    slow_but_each(
+        5,
+        [
+            ("tracking=off", "tracking=off is a choice of a group"),
+            ("tuning.enabled=true", "use it with tuning=off"),
+            ("tuning.best_params=[{num_leaves: 3.5},{}]", "tuning.best_params: num_leaves=3.5 is not an integer"),
+            ("tuning.best_params=[{num_leaves: x},{}]", "tuning.best_params: num_leaves=x is not an integer"),
+            ("tuning.best_params=[{num_leaves: true},{}]", "tuning.best_params: num_leaves=True is not an integer"),
+            ("tuning.best_params=[{num_leaves: 1},{}]", "model.num_leaves must lie between 2"),
+            ("tuning.best_params=[{reg_lambda: inf},{}]", "tuning.best_params.reg_lambda=inf is not a finite number"),
+            ("tuning.best_params=[{reg_lambda: [1]},{}]", "tuning.best_params: reg_lambda=[1] is not a number"),
+            ("tuning.best_params=[{name: 1},{}]", "tuning.best_params: name is not a numeric parameter of model lgbm"),
+            ("tuning.best_params=[1]", "tuning.best_params must be a list of mappings, one per fold"),
+            ("+modle=3", "Unknown key modle. Did you mean model?"),
+            ("seeds=[7,7]", "seeds names one twice"),
+            ("seeds=[-1]", "seeds must lie in"),
+            ("seeds=[x]", "seeds: 'x' is not an integer"),
+            ("seeds=7", "seeds is a list: write seeds=[7]"),
+            ("tuning.pruning=hard", "tuning.pruning=hard is not one of median, off"),
+            ("tuning.generation=0", "tuning.generation must lie between 1"),
+        ],
+    ),
 )
 def test_wrong_values_end_in_a_sentence(written, override, sentence):
     with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
@@ -147,6 +151,7 @@ def test_other_arguments_are_hydras():
     assert translate_config_flag(["--config-name", "config", "seed=1"]) == ["--config-name", "config", "seed=1"]
 
 
+@pytest.mark.slow
 def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, monkeypatch):
     config = configure("tracking=mlflow", "tracking.uri='http://me:secret@host/x'")
     path = tmp_path / "plain.yaml"
@@ -160,6 +165,7 @@ def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, 
     assert composed("--config", str(path), "tracking.uri=http://typed").tracking.uri == "http://typed"
 
 
+@pytest.mark.slow
 def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
     """Caches and journals lie where conf/ or the command line says, for files of data too; what is off stays off."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -193,6 +199,7 @@ def test_every_choice_keeps_its_files_where_a_plain_config_does():
         assert said == {str(yaml.safe_load((ROOT / "conf" / group / f"{choice}.yaml").read_text())[key])}
 
 
+@pytest.mark.slow
 def test_the_search_is_drawn(run, written):
     study, _ = written
     drawn = {name: figure for name, figure in draw_figures(study).items() if name.startswith("tuning")}

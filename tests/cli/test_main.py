@@ -13,6 +13,7 @@ from ofiml.cli import data
 from ofiml.cli import main as door
 from ofiml.cli.main import COMMANDS, main
 from ofiml.data.writers.convert import FORMATS
+from tests.conftest import slow_except
 
 
 def test_version_is_that_of_the_installed_package(capsys):
@@ -57,7 +58,7 @@ def test_a_command_gets_what_follows_its_name(monkeypatch):
     assert seen == ["ofiml.cli.splits", ["ofiml splits", "--out", "folds.png", "split=cpcv"]]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", slow_except(["compare", "data"], COMMANDS))
 def test_both_ways_in_give_the_same_help_and_write_nothing(name, workdir, monkeypatch, capsys):
     def shown(*line):
         monkeypatch.setattr(sys, "argv", ["-m", *line[1:], "--help"])
@@ -75,7 +76,7 @@ def test_both_ways_in_give_the_same_help_and_write_nothing(name, workdir, monkey
     assert not list(workdir.iterdir())
 
 
-@pytest.mark.parametrize("name", [*COMMANDS])
+@pytest.mark.parametrize("name", slow_except(["data"], COMMANDS))
 def test_help_loads_no_heavy_library(name, tmp_path):
     script = (
         "import sys\n"
@@ -94,6 +95,7 @@ def test_the_formats_of_the_help_are_those_of_the_writer():
     assert data._FORMATS == FORMATS
 
 
+@pytest.mark.slow
 def test_hydras_own_flags_work(tmp_path):
     def shown(*line):
         command = [sys.executable, "-m", "ofiml", "run", *line]

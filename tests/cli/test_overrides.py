@@ -11,6 +11,7 @@ from ofiml.cli.overrides import MAPPINGS, check_arguments, check_effect, compose
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
+from tests.conftest import slow_but_each
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_the_mappings_are_those_of_the_schemas():
     assert found == set(MAPPINGS)
 
 
-@pytest.mark.parametrize("command", ["run", "splits", "cli.data check", "replay " + 32 * "0"])
+@pytest.mark.parametrize("command", slow_but_each(4, ["run", "splits", "cli.data check", "replay " + 32 * "0"]))
 @pytest.mark.parametrize("argument", ["~backtest", "+experiment=null_check"])
 def test_every_command_answers_in_the_same_words(tmp_path, command, argument):
     module, *rest = command.split()
@@ -119,7 +120,7 @@ INERT = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "sentence"), INERT, ids=[" ".join(o) for o, _ in INERT])
+@pytest.mark.parametrize(("overrides", "sentence"), slow_but_each(5, INERT), ids=[" ".join(o) for o, _ in INERT])
 def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
     config = load(compose(["tracking=off", *overrides]))
     with pytest.raises(ConfigError, match=re.escape(sentence)):
@@ -128,19 +129,22 @@ def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
 
 @pytest.mark.parametrize(
     "overrides",
-    [
-        ["target=impact", "backtest=off"],
-        ["strategy.threshold=quantile", "strategy.quantile=0.5"],
-        ["strategy=quoting", "strategy.stop_ticks=5"],
-        ["backtest=off", "backtest.latency=1s"],
-        ["tuning=off", CHOSEN, "model.learning_rate=0.3"],  # fold 1 uses it
-        ["tuning=off", CHOSEN, "model.n_estimators=3"],
-        ["ofi=best_level", "ofi.levels=5", "ofi.normalise=depth"],
-        ["features=full", "features.trade_size=5", "features.vpin_bucket=500"],
-        ["model.objective=quantile", "model.quantile=0.5"],
-        ["model.early_stopping=5", "model.validation_fraction=0.3"],
-        ["debug=tiny", "tuning=off"],  # debug=tiny sets tuning.trials too
-    ],
+    slow_but_each(
+        4,
+        [
+            ["target=impact", "backtest=off"],
+            ["strategy.threshold=quantile", "strategy.quantile=0.5"],
+            ["strategy=quoting", "strategy.stop_ticks=5"],
+            ["backtest=off", "backtest.latency=1s"],
+            ["tuning=off", CHOSEN, "model.learning_rate=0.3"],  # fold 1 uses it
+            ["tuning=off", CHOSEN, "model.n_estimators=3"],
+            ["ofi=best_level", "ofi.levels=5", "ofi.normalise=depth"],
+            ["features=full", "features.trade_size=5", "features.vpin_bucket=500"],
+            ["model.objective=quantile", "model.quantile=0.5"],
+            ["model.early_stopping=5", "model.validation_fraction=0.3"],
+            ["debug=tiny", "tuning=off"],  # debug=tiny sets tuning.trials too
+        ],
+    ),
     ids=" ".join,
 )
 def test_what_changes_something_is_not(overrides):
@@ -157,6 +161,7 @@ def test_every_key_that_is_named_is_one(configure):
                 at = at[part] if isinstance(at, dict) else getattr(at, part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["run", "splits"])
 def test_the_commands_refuse_it(tmp_path, module):
     done = subprocess.run(

@@ -93,6 +93,7 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert matplotlib.image.imread(out / "compare.png").std() > 0.03
 
 
+@pytest.mark.slow
 def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
     """The runs' `evaluation.block_length` is logged by a stranger: a run without a length of time there is left out."""
     _, uri, ids = store
@@ -170,6 +171,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_a_stranger_logged_is_left_out_and_said(store, capsys):
     folder, uri, ids = store
     (path,) = Path(folder / "mlruns").glob(f"**/{ids['zero']}/artifacts/predictions.parquet")

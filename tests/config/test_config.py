@@ -11,7 +11,7 @@ from ofiml.config import load, strip_credentials
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
 from ofiml.units import parse_duration
-from tests.conftest import ROOT, command_line
+from tests.conftest import ROOT, command_line, slow_but_each, slow_except
 
 PAGES = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
 
@@ -127,7 +127,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "sentence"), WRONG, ids=[w[0] for w in WRONG])
+@pytest.mark.parametrize(("overrides", "sentence"), slow_but_each(4, WRONG), ids=[w[0] for w in WRONG])
 def test_impossible_configs(configure, overrides, sentence):
     import re
 
@@ -138,22 +138,25 @@ def test_impossible_configs(configure, overrides, sentence):
 
 @pytest.mark.parametrize(
     ("override", "sentence"),
-    [
-        ("model.num_leavs=3", "Unknown key model.num_leavs. Did you mean model.num_leaves?"),
-        ("modle=lgbm", "Unknown key modle. Did you mean model?"),
-        (
-            "model=rigde",
-            f"model=rigde is not a choice; model is one of {', '.join(PAGES)}. Did you mean model=ridge?",
-        ),
-        ("horizon=15s", "For any other length write horizon.length=15s."),
-        ("horizon=10", "horizon=10 is not a choice"),
-        ("horizon=[10s,30s]", "horizon takes one choice per run: write -m horizon=10s,30s"),
-        ("model=ols,ridge", "model takes one choice per run"),
-        ("dataset.path=x", "dataset.path belongs to another choice of dataset"),
-        ("features.columns=[nonsense]", "nonsense is not in the catalogue"),
-        ("a b", "Cannot read"),
-        ("horizon=1s", "is shorter than bars.step"),
-    ],
+    slow_but_each(
+        3,
+        [
+            ("model.num_leavs=3", "Unknown key model.num_leavs. Did you mean model.num_leaves?"),
+            ("modle=lgbm", "Unknown key modle. Did you mean model?"),
+            (
+                "model=rigde",
+                f"model=rigde is not a choice; model is one of {', '.join(PAGES)}. Did you mean model=ridge?",
+            ),
+            ("horizon=15s", "For any other length write horizon.length=15s."),
+            ("horizon=10", "horizon=10 is not a choice"),
+            ("horizon=[10s,30s]", "horizon takes one choice per run: write -m horizon=10s,30s"),
+            ("model=ols,ridge", "model takes one choice per run"),
+            ("dataset.path=x", "dataset.path belongs to another choice of dataset"),
+            ("features.columns=[nonsense]", "nonsense is not in the catalogue"),
+            ("a b", "Cannot read"),
+            ("horizon=1s", "is shorter than bars.step"),
+        ],
+    ),
 )
 def test_the_command_ends_in_one_sentence(tmp_path, override, sentence):
     done = command_line(tmp_path, override)
@@ -186,6 +189,7 @@ def test_help_and_a_wrong_config_import_nothing_heavy(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_help_names_every_group(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "ofiml.run", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -194,6 +198,7 @@ def test_help_names_every_group(tmp_path):
     assert all(f"{group}:" in done.stdout for group in schemas.SCHEMAS)
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_after_a_failed_job(tmp_path):
     bare = ["evaluation.controls=false", "evaluation.leak_check=false", "tracking=off"]
     done = command_line(tmp_path, "-m", "horizon=1s,10s", "debug=tiny", "model=zero", *bare)
@@ -206,7 +211,23 @@ def choices(group):
     return sorted(p.stem for p in (ROOT / "conf" / group).glob("*.yaml") if not p.stem.startswith("_"))
 
 
-@pytest.mark.parametrize(("group", "choice"), [(g, c) for g in schemas.SCHEMAS for c in choices(g)])
+def test_a_config_takes_nothing_from_the_one_loaded_before(configure):
+    """What a schema is parsed by is made once."""
+    raw = resolve_config(configure("model=lgbm", "dataset=synthetic"))
+    before = load(raw)
+    other = load(raw)
+    other.ofi.windows.append("5s")
+    other.features.columns.clear()
+    other.model.space.clear()
+    more = raw["model"]["space"] | {"feature_fraction": {"low": 0.5, "high": 0.9, "log": False}}
+    assert "feature_fraction" in load(raw | {"model": raw["model"] | {"space": more}}).model.space
+    assert load(raw) == before != other
+
+
+ALL = [(group, choice) for group in schemas.SCHEMAS for choice in choices(group)]
+
+
+@pytest.mark.parametrize(("group", "choice"), slow_except([(g, choices(g)[0]) for g in schemas.SCHEMAS], ALL))
 def test_every_choice_composes(configure, group, choice, tmp_path):
     (tmp_path / "data").touch()
     needs = {
@@ -219,7 +240,7 @@ def test_every_choice_composes(configure, group, choice, tmp_path):
     configure(f"{group}={choice}", *needs.get(group, []))
 
 
-@pytest.mark.parametrize("experiment", choices("experiment"))
+@pytest.mark.parametrize("experiment", slow_but_each(2, choices("experiment")))
 def test_every_experiment_file_runs(run, experiment):
     study = run(f"experiment={experiment}", "debug=tiny")
     assert study.predictions.height > 0

@@ -26,7 +26,7 @@ from ofiml.study import run as experiment
 from ofiml.tracking.log import _log_tags
 from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.ui.progress import Stages
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 from tests.data.test_own_reader import as_csv
 
 MODEL = """
@@ -104,6 +104,7 @@ def models(**names):
     return {"ofiml.models": names}
 
 
+@pytest.mark.slow
 def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     folder = install()
     register_installed()
@@ -137,6 +138,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     assert READERS.source_digest("databento") is None
 
 
+@pytest.mark.slow
 def test_their_wrong_settings_end_in_the_usual_sentences(install):
     install()
     for overrides, sentence in (
@@ -170,6 +172,7 @@ def test_a_blend_may_have_their_model_as_a_member(install):
     build_model(config.model, task="regression", seed=1)
 
 
+@pytest.mark.slow
 def test_only_packages_whose_plugins_are_used_are_logged(install):
     install()
     install(
@@ -208,14 +211,17 @@ def test_the_command_takes_their_choices(install, tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "files", "reason"),
-    [
-        ("their_absent:MODEL", {}, r"ModuleNotFoundError: No module named 'their_absent'"),
-        ("their_models:MODEL", {"their_models.py": "import their_lib\n"}, "No module named 'their_lib'"),
-        ("their_models:MODEL", {"their_models.py": "x = 1\n"}, "AttributeError: .*MODEL"),
-        ("their_models:MODEL", {"their_models.py": "1 / 0\n"}, "ZeroDivisionError: division by zero"),
-        ("their_models:MODEL", {"their_models.py": "MODEL = {}\n"}, "must be a Kind, not a dict"),
-        ("their_models:MODEL", {"their_models.py": "raise Exception('a\\nb')\n"}, r"\(Exception: a b\)"),
-    ],
+    slow_but_each(
+        6,
+        [
+            ("their_absent:MODEL", {}, r"ModuleNotFoundError: No module named 'their_absent'"),
+            ("their_models:MODEL", {"their_models.py": "import their_lib\n"}, "No module named 'their_lib'"),
+            ("their_models:MODEL", {"their_models.py": "x = 1\n"}, "AttributeError: .*MODEL"),
+            ("their_models:MODEL", {"their_models.py": "1 / 0\n"}, "ZeroDivisionError: division by zero"),
+            ("their_models:MODEL", {"their_models.py": "MODEL = {}\n"}, "must be a Kind, not a dict"),
+            ("their_models:MODEL", {"their_models.py": "raise Exception('a\\nb')\n"}, r"\(Exception: a b\)"),
+        ],
+    ),
 )
 def test_a_package_that_cannot_be_loaded_is_named_and_breaks_nothing_else(install, value, files, reason):
     install("broken-models", "0.3", files, models(theirs=value))
@@ -268,7 +274,9 @@ def test_the_record_must_have_the_declared_name(install):
         READERS["other"]
 
 
-@pytest.mark.parametrize("name", ["evil", "evil:MODEL", "their_models.linear", "their_models.linear:MODEL"])
+@pytest.mark.parametrize(
+    "name", slow_but_each(2, ["evil", "evil:MODEL", "their_models.linear", "their_models.linear:MODEL"])
+)
 @pytest.mark.parametrize("group", ["model", "dataset"])
 def test_a_logged_config_that_names_anything_else_imports_nothing(install, group, name):
     install(files=FILES | {"evil.py": "MODEL = READER = 1 / 0\n"})

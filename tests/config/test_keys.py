@@ -19,6 +19,7 @@ from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.strategy.test_fit import DECISIONS
+from tests.conftest import slow_but_each
 
 INERT = {
     "threads": "results do not depend on how many work side by side",
@@ -125,7 +126,7 @@ SMALL = [
     *("dataset.sessions=2", "dataset.session_length=8m", "bars.step=2s", "split.n_folds=2", "split.embargo=10s"),
     *("model=ridge", "tuning=off", "evaluation.bootstrap_samples=50", "evaluation.importance_rows=20"),
     *("evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"),
-    *("evaluation.controls=false", "evaluation.leak_check=false", "strategy.edge_multiple=0", "tracking=off"),
+    *("evaluation.controls=false", "evaluation.leak_check=false", "strategy.edge_multiple=0"),
 ]
 _TREES = ("model=lgbm", "model.n_estimators=8", "model.min_child_samples=10")
 _TUNED = (*_TREES, "tuning=optuna", "tuning.trials=6", "tuning.inner_folds=2")
@@ -230,7 +231,7 @@ def market(simulated):
     return simulated()
 
 
-@pytest.mark.parametrize("key", MARKET)
+@pytest.mark.parametrize("key", slow_but_each(4, MARKET))
 def test_a_key_of_the_market_changes_it(simulated, market, key):
     changed = simulated(**{key: yaml.safe_load(MARKET[key])})
     assert len(market) != len(changed) or any(
@@ -239,13 +240,13 @@ def test_a_key_of_the_market_changes_it(simulated, market, key):
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows(configure):
     """The rows of the first session of overrides."""
     made = {}
 
     def of(*overrides):
         if overrides not in made:
-            config = load(compose(["dataset.session_length=4m", "dataset.sessions=1", "tracking=off", *overrides]))
+            config = configure("dataset.session_length=4m", "dataset.sessions=1", *overrides)
             sessions = [
                 prepare_session(s, SampleSettings.of(config))
                 for source in list_sources(config.dataset)
@@ -257,22 +258,23 @@ def rows():
     return of
 
 
-@pytest.mark.parametrize("key", ROWS)
+@pytest.mark.parametrize("key", slow_but_each(5, ROWS))
 def test_a_key_of_the_rows_changes_them(rows, key):
     change = ROWS[key]
     assert not rows(*change.beside).equals(rows(*change.beside, f"{key}={change.value}"))
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(configure, tmp_path_factory):
     """The report of overrides, each run once; rows are cached."""
-    folder, made = tmp_path_factory.mktemp("keys"), {}
+    folder, made = tmp_path_factory.mktemp("features"), {}
 
     def of(*overrides):
         if overrides not in made:
-            kept = [f"features.store={folder / 'features'}", f"tuning.storage={folder / 'tuning'}"]
+            config = configure(*SMALL, *overrides)
+            config.features.store = str(folder)
             with Stages() as stages:
-                study = experiment.run(load(compose([*SMALL, *kept, *overrides])), stages)
+                study = experiment.run(config, stages)
             made[overrides] = json.loads(study.report.to_json())
         return made[overrides]
 

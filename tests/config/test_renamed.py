@@ -13,7 +13,7 @@ from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rena
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
 from ofiml.tracking.store import _flatten_params
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 LOGGED = ROOT / "tests" / "config" / "logged"
 SAME = {
@@ -25,7 +25,7 @@ SAME = {
 }  # what the configs were composed of, with current keys
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", slow_but_each(2, SAME))
 def test_a_config_that_was_logged_with_earlier_names_is_the_same_config(name):
     before = load(yaml.safe_load((LOGGED / f"{name}.yaml").read_text()))
     stated = {"*": {"taker": {"per_unit": 0.001, "bps": 0.0}, "days_per_year": 252}}  # once keys of the backtest

@@ -121,6 +121,7 @@ def test_the_report_and_the_terminal_count_and_name_them(days, configure):
     assert read_report(json.dumps(report)).dataset.bad_files == []
 
 
+@pytest.mark.slow
 def test_check_names_them_and_succeeds_if_they_are_skipped(days, capsys):
     assert main(["check", *SMALL[:-1], f"dataset.path={days}"]) == 1
     assert "refused: day05.csv, line 601" in capsys.readouterr().out

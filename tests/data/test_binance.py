@@ -17,6 +17,7 @@ from ofiml.data.readers.binance import streams as binance
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.golden.test_aapl import file_dataset
 
 STREAM = "binance/usdm_btcusdt_20240808.gz"
@@ -83,6 +84,7 @@ def best(session):
 # --- the real files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_real_stream(data):
     (s,) = read(data(STREAM))
     assert (s.symbol, s.date, s.levels, s.events.schema) == ("BTCUSDT", "2024-08-08", 10, make_schema(10))
@@ -115,6 +117,7 @@ def test_clocks_that_differ_are_refused_unless_kept(data):
         read(data(STREAM), policy={"clock": "raise"})
 
 
+@pytest.mark.slow
 def test_the_rebuilt_book_equals_the_best_quotes(data):
     """After each update u, the best prices and sizes are those of the last bookTicker whose id is at most u."""
     path = data(STREAM)
@@ -139,6 +142,7 @@ def test_the_rebuilt_book_equals_the_best_quotes(data):
     assert (ours == theirs[:, 1:]).all()
 
 
+@pytest.mark.slow
 def test_real_pair(data):
     for path in (data(UPDATES), data(UPDATES).parent / "binance_ETHBTC_*.json*"):
         (s,) = read(path, tick=1e-6)
@@ -416,7 +420,7 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(("message", "what"), DAMAGE)
+@pytest.mark.parametrize(("message", "what"), slow_but_each(4, DAMAGE))
 def test_damage_is_named_or_dropped_and_counted(tmp_path, message, what):
     after = trade(9, "100.0", "1", maker=True, at=20)
     path = stream(tmp_path / "x.txt", BOOK, depth(10, 11, 9, [("100.0", "8")]), message, after)

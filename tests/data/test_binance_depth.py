@@ -15,6 +15,7 @@ from ofiml.data.feed import Blob
 from ofiml.data.readers.binance import READER
 from ofiml.data.readers.binance import streams as binance
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data.test_binance import BOOK, START, best, dataset, depth, full, read, stream, ticker, trade
 
 STREAMS = {"usdm": ("usdm_btcusdt_20240808.gz", 0.1, 0.001), "spot": ("spot_btcusdt_20240808.gz", 0.01, 1e-6)}
@@ -37,7 +38,7 @@ def expected(count):
 # --- times -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", [10**9, 10**6, 10**3, 1])
+@pytest.mark.parametrize("unit", slow_but_each(2, [10**9, 10**6, 10**3, 1]))
 @pytest.mark.parametrize("separator", [" ", "\t", ", "])
 def test_the_local_time_has_the_unit_of_its_digits(tmp_path, unit, separator):
     t = START * 10**6 // unit
@@ -170,7 +171,7 @@ def read_stream(path, tick, size_unit, *, with_book):
     return feed.events.filter(pl.col("action") != "T"), content
 
 
-@pytest.mark.parametrize("market", STREAMS)
+@pytest.mark.parametrize("market", slow_but_each(2, STREAMS, first=1))
 def test_what_is_shown_without_a_full_book_is_the_book(data, market):
     name, tick, unit = STREAMS[market]
     path = data(f"binance/{name}")

@@ -13,6 +13,7 @@ from ofiml.data.formats import decimals
 from ofiml.data.readers.binance import scan, values
 from ofiml.data.readers.binance.messages import Parser
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data.test_binance import BOOK, START, depth, spot, ticker, trade
 from tests.data.test_binance_depth import partial
 
@@ -85,7 +86,7 @@ def parse(content, monkeypatch, *, scanned=True, wanted=None, policy="raise"):
 
 
 @pytest.mark.parametrize("form", ["bare", "wrapped", "stamped", "stamped wrapped"])
-@pytest.mark.parametrize("wanted", [None, ["Y"], ["X"], ["Z"]])
+@pytest.mark.parametrize("wanted", slow_but_each(2, [None, ["Y"], ["X"], ["Z"]]))
 def test_it_agrees_with_the_general_parser(monkeypatch, form, wanted):
     for end in (b"\n", b"\r\n", b"\n\n"):
         rows = list(lines(form))

@@ -36,6 +36,8 @@ def run(rows, kernel_run=kernel.run):
     px, sz, ct = (np.full((2 * LEVELS, n), -(2**60)) for _ in range(3))
     small = (x.astype(np.uint8) for x in (op, side, show))
     op, side, show = small
+    for column in (op, side, price, size, show):
+        column.flags.writeable = False  # as those of a table are: numba compiles anew for others
     count = int(order.max()) + 1
     written = kernel_run(op, side, price, size, order, show, LEVELS, count, row_of, effect, placed, px, sz, ct)
     return written, row_of, effect, placed, px, sz, ct
@@ -132,6 +134,7 @@ def test_orders_make_the_book_of_dicts(rows):
     check(rows)
 
 
+@pytest.mark.slow
 @given(messages(FIRM))
 @settings(max_examples=400, deadline=None)
 def test_firm_orders_make_the_book_of_dicts(rows):
@@ -159,6 +162,13 @@ def test_a_deep_book_grows():
     written, _, _, _, px, _, _ = run(rows)
     assert written == 6000
     assert px[:, written - 1].tolist() == [3000, 2999, 2998, 7000, 7001, 7002]
+    # What was there before it grew is there: without the best levels it is seen.
+    rows = [(kernel.ADD, BID, p, p, p - 1, kernel.NEVER) for p in range(1, 1502)]
+    rows += [(kernel.DELETE, BID, p, p, p - 1, kernel.ALWAYS) for p in range(1501, 500, -1)]
+    written, _, effect, px, sz, ct = run(rows)
+    assert px[:LEVELS, written - 1].tolist() == sz[:LEVELS, written - 1].tolist() == [500, 499, 498]
+    assert ct[:LEVELS, written - 1].tolist() == [1, 1, 1]
+    assert set(effect.tolist()) == {kernel.CHANGED}
 
 
 @pytest.mark.parametrize(

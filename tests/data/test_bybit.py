@@ -11,6 +11,7 @@ from ofiml.config import Policy
 from ofiml.data.schema import F_SNAPSHOT
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.golden.test_aapl import file_dataset
 
 START = 1_731_369_600_000  # ms, 2024-11-12 00:00 UTC
@@ -153,21 +154,24 @@ def changed(**cells):
 
 @pytest.mark.parametrize(
     ("message", "what"),
-    [
-        ("{", "not a complete JSON message"),
-        ("17", "17 is not a message"),
-        (changed(b=[["1x2", "1"]]), "the price '1x2' is not a decimal number"),
-        (changed(b=[["100.0"]]), "not a list of"),
-        (changed(b=7), "not a list of"),
-        (changed(u="3"), "column u: '3' is not an update id"),
-        (changed(u=None), "column u: None is not an update id"),
-        (changed(ts=17), "column ts: 17 is not a time in ms"),
-        (changed(ts=None), r"the message has no time \(ts\)"),
-        (changed(type="x"), "column type: 'x' is neither snapshot nor delta"),
-        (changed(s=5), "column s: 5 is not a symbol"),
-        (changed(data=5), "column data: 5 is not an order book"),
-        (trades(3, ("buy", "1", "1")), "column S: 'buy' is neither Buy nor Sell"),
-    ],
+    slow_but_each(
+        4,
+        [
+            ("{", "not a complete JSON message"),
+            ("17", "17 is not a message"),
+            (changed(b=[["1x2", "1"]]), "the price '1x2' is not a decimal number"),
+            (changed(b=[["100.0"]]), "not a list of"),
+            (changed(b=7), "not a list of"),
+            (changed(u="3"), "column u: '3' is not an update id"),
+            (changed(u=None), "column u: None is not an update id"),
+            (changed(ts=17), "column ts: 17 is not a time in ms"),
+            (changed(ts=None), r"the message has no time \(ts\)"),
+            (changed(type="x"), "column type: 'x' is neither snapshot nor delta"),
+            (changed(s=5), "column s: 5 is not a symbol"),
+            (changed(data=5), "column data: 5 is not an order book"),
+            (trades(3, ("buy", "1", "1")), "column S: 'buy' is neither Buy nor Sell"),
+        ],
+    ),
 )
 def test_damage_is_named_or_dropped(tmp_path, message, what):
     path = write(tmp_path / "x.data", *STREAM[:2], message)

@@ -106,6 +106,7 @@ def shown(session):
     return [(b / 1e9, bq, a / 1e9, aq) for b, bq, a, aq in zip(*columns, strict=True)]
 
 
+@pytest.mark.slow
 def test_a_day_of_orders_reads_with_the_defaults(tmp_path, configure):
     path = orders(tmp_path, STATED + TRADED)
     config = configure("dataset=databento_mbo", f"dataset.path={path}").dataset

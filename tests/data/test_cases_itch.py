@@ -15,6 +15,7 @@ from ofiml.config import Policy
 from ofiml.data import feed
 from ofiml.data.readers.itch import forms
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data.test_itch import ADD_B, DAY, END, NAME, add, framed, listed, message, random_day, read, written
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -176,7 +177,10 @@ def zipped(content):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda c: pa.compress(c, "zstd", asbytes=True), zipped])
+@pytest.mark.parametrize(
+    "pack",
+    slow_but_each(3, [bytes, gzip.compress, lambda c: pa.compress(c, "zstd", asbytes=True), zipped]),
+)
 @pytest.mark.parametrize("frame", [framed, lambda *messages: b"".join(messages)])
 @pytest.mark.parametrize("size", [1000, pytest.param(61, marks=pytest.mark.slow)])
 def test_pieces_of_any_size_give_the_same(tmp_path, monkeypatch, pack, frame, size):
@@ -208,6 +212,7 @@ def test_faults_in_pieces_are_named_by_their_place_in_the_file(tmp_path, monkeyp
         read(path, policy=Policy(unreadable="drop"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, packed):
     monkeypatch.setattr(feed, "_PIECE_BYTES", 1 << 20)

@@ -14,6 +14,7 @@ import pytest
 
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data.test_readers import BOOKS, MESSAGES
 from tests.golden.test_aapl import file_dataset
 
@@ -73,7 +74,7 @@ PACKS = {
 }
 
 
-@pytest.mark.parametrize("message_suffix", PACKS)
+@pytest.mark.parametrize("message_suffix", slow_but_each(3, PACKS))
 @pytest.mark.parametrize("book_suffix", PACKS)
 def test_each_file_may_be_packed_in_its_own_way(tmp_path, message_suffix, book_suffix):
     for name, lines, suffix in ((MESSAGE, MESSAGES, message_suffix), (BOOK, BOOKS, book_suffix)):

@@ -18,7 +18,7 @@ from ofiml.data.bad_files import read_readable_sessions
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 CASES = ROOT / "tests" / "cases"
 TICKERS = CASES / "041-tickers-that-look-like-values" / "quotes.csv"
@@ -46,12 +46,13 @@ BTC = [
 ]
 
 
-@pytest.mark.parametrize("symbol", sorted(ROWS))
+@pytest.mark.parametrize("symbol", slow_but_each(4, sorted(ROWS)))
 def test_each_ticker_chooses_its_rows(symbol):
     (session,) = read_sessions(*QUOTES, f"dataset.path={TICKERS}", f"dataset.symbols=[{symbol}]")
     assert (session.symbol, session.events.height) == (symbol, ROWS[symbol])
 
 
+@pytest.mark.slow
 def test_all_tickers_at_once():
     found = {s.symbol: s.events.height for s in read_sessions(*QUOTES, f"dataset.path={TICKERS}")}
     assert found == ROWS
@@ -68,6 +69,7 @@ def test_a_logged_config_has_the_same_tickers(tmp_path):
     assert parse_plain_yaml(by_hand)["dataset"]["symbols"] == list(ROWS)
 
 
+@pytest.mark.slow
 def test_a_file_given_to_run_has_the_same_tickers(tmp_path):
     config = compose_config([*QUOTES, f"dataset.path={TICKERS}", f"dataset.symbols=[{','.join(ROWS)}]"], "")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(resolve_config(config)).replace("'", ""))
@@ -110,7 +112,18 @@ FILES = sorted(str(p.relative_to(PATHS)) for p in PATHS.rglob("*.gz"))
 
 @pytest.mark.parametrize(
     "path",
-    [*FILES, "[2024-11-12]", "My Data (2024)", "[2024-11-12]/*.gz", "year=2024/month=11", "year=2024/**/*.gz", "BTC@*"],
+    slow_but_each(
+        4,
+        [
+            *FILES,
+            "[2024-11-12]",
+            "My Data (2024)",
+            "[2024-11-12]/*.gz",
+            "year=2024/month=11",
+            "year=2024/**/*.gz",
+            "BTC@*",
+        ],
+    ),
 )
 def test_each_path_is_its_file(monkeypatch, path):
     monkeypatch.chdir(PATHS)
@@ -124,6 +137,7 @@ def test_each_path_is_its_file(monkeypatch, path):
     assert (session.events["bid_px_00"].to_list(), session.events["bid_sz_00"].to_list()) == (bids, sizes)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_them():
     (path,) = PATHS.glob("[[]*/*.gz")
     done = subprocess.run(

@@ -13,6 +13,7 @@ import pytest
 from ofiml.data.schema import extract_level, extract_times
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
+from tests.conftest import slow_but_each
 
 CASES = Path(__file__).parents[1] / "cases"
 NS = 10**9
@@ -98,7 +99,7 @@ def test_a_file_without_a_header_says_so(configure):
         read(configure, *choices)
 
 
-@pytest.mark.parametrize(("exchange", "count"), [("N", 100), ("P", 100), ("Z", 100)])
+@pytest.mark.parametrize(("exchange", "count"), slow_but_each(3, [("N", 100), ("P", 100), ("Z", 100)], first=1))
 def test_quotes_of_one_exchange_of_taq(configure, exchange, count):
     path = find("011*/*.csv")
     (s,) = read(configure, "dataset=taq", f"dataset.path={path}", f"dataset.exchange={exchange}")
@@ -153,7 +154,7 @@ def test_quotes_of_several_exchanges(configure):
         read(configure, *choices, "dataset.exchange=Q")
 
 
-@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("separator", slow_but_each(3, [";", "\t", "|"]))
 @pytest.mark.parametrize("comma", [True, False])
 @pytest.mark.parametrize("quoted", [True, False])
 def test_separators_and_decimal_commas(configure, tmp_path, separator, comma, quoted):
@@ -195,7 +196,7 @@ def decimal_time(row):
     return int(Decimal(row["timestamp"]) * NS)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", slow_but_each(3, ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]))
 @pytest.mark.parametrize("tabs", [False, True])
 def test_decimal_seconds_in_every_encoding(configure, tmp_path, encoding, tabs):
     text = find("014*/quotes.csv").read_text()
@@ -213,19 +214,22 @@ def test_utf16_with_its_mark(configure):
 
 @pytest.mark.parametrize(
     ("cell", "ns"),
-    [
-        ("1705415400.123456789", 123_456_789),
-        ("1705415400.000000001", 1),
-        ("1705415400.1", 100_000_000),
-        ("1705415400.", 0),
-        ("1705415400123.456789", 123_456_789),
-        ("1705415400123456.789", 123_456_789),
-        ("1705415400123.0", 123_000_000),
-        ("2024-01-16 14:30:00.123456789+00", 123_456_789),
-        ("2024/01/16 14:30:00,5", 500_000_000),
-        ("20240116 14:30:00.5", 500_000_000),
-        ("2024.01.16 14:30:00.5 UTC", 500_000_000),
-    ],
+    slow_but_each(
+        4,
+        [
+            ("1705415400.123456789", 123_456_789),
+            ("1705415400.000000001", 1),
+            ("1705415400.1", 100_000_000),
+            ("1705415400.", 0),
+            ("1705415400123.456789", 123_456_789),
+            ("1705415400123456.789", 123_456_789),
+            ("1705415400123.0", 123_000_000),
+            ("2024-01-16 14:30:00.123456789+00", 123_456_789),
+            ("2024/01/16 14:30:00,5", 500_000_000),
+            ("20240116 14:30:00.5", 500_000_000),
+            ("2024.01.16 14:30:00.5 UTC", 500_000_000),
+        ],
+    ),
 )
 @pytest.mark.parametrize("strange", ["", '"X"'])  # a quoted cell is read by another parser
 def test_forms_of_time(configure, tmp_path, cell, ns, strange):
@@ -243,7 +247,7 @@ def test_times_that_lost_digits_are_refused(configure, tmp_path):
         read(configure, "dataset=quotes", f"dataset.path={tmp_path / 'q.csv'}", *OWN, *UNITS)
 
 
-@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("first", slow_but_each(2, [0, 1]))
 @pytest.mark.parametrize("form", ["csv", "parquet", "scaled"])
 def test_wide_tables(configure, tmp_path, first, form):
     rows = rows_of(find("037*/snapshots.csv"))
@@ -318,7 +322,7 @@ def test_whole_numbers_of_lobster_as_r_writes_them(configure):
     assert sum(s.quality.dropped.values()) == 0
 
 
-@pytest.mark.parametrize("cell", ["1.5", "1e-1", "1.5e0", "1e+16", "1,000", "1e99"])
+@pytest.mark.parametrize("cell", slow_but_each(3, ["1.5", "1e-1", "1.5e0", "1e+16", "1,000", "1e99"]))
 def test_numbers_that_are_not_whole_lots(configure, tmp_path, cell):
     text = find("050*/quotes.csv").read_text().replace("1e+05", f'"{cell}"')
     (tmp_path / "q.csv").write_text(text)
@@ -382,23 +386,26 @@ UTC = pl.Series(STAMPS).cast(pl.Datetime("ns", "UTC"))
 
 @pytest.mark.parametrize(
     ("times", "extra"),
-    [
-        (UTC, []),
-        (UTC.dt.cast_time_unit("us"), []),
-        (UTC.dt.convert_time_zone("Asia/Tokyo"), []),
-        (UTC.dt.replace_time_zone(None), []),
-        (
-            UTC.dt.convert_time_zone("America/New_York").dt.replace_time_zone(None),
-            ["dataset.time_zone=America/New_York"],
-        ),
-        (pl.Series(STAMPS), []),
-        (pl.Series(STAMPS) // 1000, []),
-        (pl.Series([s // 1000 / 1e6 for s in STAMPS]), []),
-        (pl.Series([s / 1e6 for s in STAMPS]), []),
-        (UTC.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), []),
-        (UTC.dt.strftime("%Y-%m-%d %H:%M:%S%.9f"), []),
-        (UTC.dt.strftime("%d.%m.%Y %H:%M:%S%.6f"), ["dataset.time_format='%d.%m.%Y %H:%M:%S%.f'"]),
-    ],
+    slow_but_each(
+        3,
+        [
+            (UTC, []),
+            (UTC.dt.cast_time_unit("us"), []),
+            (UTC.dt.convert_time_zone("Asia/Tokyo"), []),
+            (UTC.dt.replace_time_zone(None), []),
+            (
+                UTC.dt.convert_time_zone("America/New_York").dt.replace_time_zone(None),
+                ["dataset.time_zone=America/New_York"],
+            ),
+            (pl.Series(STAMPS), []),
+            (pl.Series(STAMPS) // 1000, []),
+            (pl.Series([s // 1000 / 1e6 for s in STAMPS]), []),
+            (pl.Series([s / 1e6 for s in STAMPS]), []),
+            (UTC.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), []),
+            (UTC.dt.strftime("%Y-%m-%d %H:%M:%S%.9f"), []),
+            (UTC.dt.strftime("%d.%m.%Y %H:%M:%S%.6f"), ["dataset.time_format='%d.%m.%Y %H:%M:%S%.f'"]),
+        ],
+    ),
 )
 @pytest.mark.parametrize(
     "dtype",
@@ -429,17 +436,20 @@ def test_the_parquet_file(configure):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"bid": [1.0, None, 1.0], "bid_size": [1, 5, 1]}, "row 2, column bid: there is a size, 5, and no price"),
-        ({"bid_size": [1.0, 1.5, 1.0]}, r"row 2, column bid_size: 1\.5 cannot be read .*not a multiple of one lot"),
-        ({"bid": [True] * 3}, "column bid: its type is Boolean, but numbers are expected"),
-        ({"symbol": [1.5] * 3}, "column symbol: its type is Float64, but strings are expected"),
-        ({"timestamp": [True] * 3}, "column timestamp: its type is Boolean"),
-        (
-            {"bid": pl.Series([3e5] * 3, dtype=pl.Float32)},
-            r"Float32, does not hold prices of 300000 to the tick, 0\.01",
-        ),
-    ],
+    slow_but_each(
+        3,
+        [
+            ({"bid": [1.0, None, 1.0], "bid_size": [1, 5, 1]}, "row 2, column bid: there is a size, 5, and no price"),
+            ({"bid_size": [1.0, 1.5, 1.0]}, r"row 2, column bid_size: 1\.5 cannot be read .*not a multiple of one lot"),
+            ({"bid": [True] * 3}, "column bid: its type is Boolean, but numbers are expected"),
+            ({"symbol": [1.5] * 3}, "column symbol: its type is Float64, but strings are expected"),
+            ({"timestamp": [True] * 3}, "column timestamp: its type is Boolean"),
+            (
+                {"bid": pl.Series([3e5] * 3, dtype=pl.Float32)},
+                r"Float32, does not hold prices of 300000 to the tick, 0\.01",
+            ),
+        ],
+    ),
 )
 def test_parquet_that_cannot_be_read(configure, tmp_path, change, message):
     columns = {"timestamp": STAMPS, "symbol": ["X"] * 3, "bid": [1.0] * 3, "ask": [2.0] * 3}
@@ -454,17 +464,20 @@ HEAD = "timestamp,symbol,bid,ask,bid_size,ask_size"
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        (f"sep=;\n{HEAD}\n", "line 1: 'sep=;' is not a header: delete the lines before the header"),
-        (f"{HEAD}\n1705415400,X,5000000000,5000000001,1,1\n", r"It is above the largest price, 4,600,000,000\."),
-        (f"{HEAD}\n1705415400,X,1.00000000012,2,1,1\n", "It has more than 9 decimals"),
-        (f"{HEAD}\n1705415400,X,1,2,0.5,1\n", r"It is not a multiple of one lot, 1\. Set dataset\.size_unit"),
-        (f"{HEAD}\n16/01/2024 14:30:00,X,1,2,1,1\n", "does not tell the day from the month"),
-        (f"{HEAD}\n14:30:00,X,1,2,1,1\n", r"It has no date\. .*dataset\.columns\.date"),
-        (f"{HEAD}\n1705415400,X,1,2,1,1,\n1705415401,X,1,2,1,1\n", "line 2: 7 fields .* trailing comma"),
-        (f"{HEAD}\n1,1705415400,X,1,2,1,1\n2,1705415401,X,1,2,1,1\n", "export without row names"),
-        (HEAD.replace(",", ";") + "\n", "has a header and no rows"),
-    ],
+    slow_but_each(
+        3,
+        [
+            (f"sep=;\n{HEAD}\n", "line 1: 'sep=;' is not a header: delete the lines before the header"),
+            (f"{HEAD}\n1705415400,X,5000000000,5000000001,1,1\n", r"It is above the largest price, 4,600,000,000\."),
+            (f"{HEAD}\n1705415400,X,1.00000000012,2,1,1\n", "It has more than 9 decimals"),
+            (f"{HEAD}\n1705415400,X,1,2,0.5,1\n", r"It is not a multiple of one lot, 1\. Set dataset\.size_unit"),
+            (f"{HEAD}\n16/01/2024 14:30:00,X,1,2,1,1\n", "does not tell the day from the month"),
+            (f"{HEAD}\n14:30:00,X,1,2,1,1\n", r"It has no date\. .*dataset\.columns\.date"),
+            (f"{HEAD}\n1705415400,X,1,2,1,1,\n1705415401,X,1,2,1,1\n", "line 2: 7 fields .* trailing comma"),
+            (f"{HEAD}\n1,1705415400,X,1,2,1,1\n2,1705415401,X,1,2,1,1\n", "export without row names"),
+            (HEAD.replace(",", ";") + "\n", "has a header and no rows"),
+        ],
+    ),
 )
 def test_the_known_cause_is_stated(configure, tmp_path, text, message):
     (tmp_path / "q.csv").write_text(text)
@@ -504,7 +517,7 @@ RECIPE += [
 ]
 
 
-@pytest.mark.parametrize("command", ["check", "describe", "convert"])
+@pytest.mark.parametrize("command", slow_but_each(3, ["check", "describe", "convert"]))
 def test_a_deletion_works_in_every_command_of_data(tmp_path, capsys, command):
     from ofiml.cli.main import main
 

@@ -14,7 +14,7 @@ from ofiml.backtest.taker import backtest
 from ofiml.data.sessions import list_sources
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 FILE = ROOT / "tests" / "cases" / "040-databento-prices-through-zero" / "clk0_mbp1.csv.gz"
 S = 10**9
@@ -62,7 +62,7 @@ def test_every_price_is_read(rows, prepared):
     assert (session.events["bid_px_00"] == 0).sum() == sum(row[4] == 0 for row in rows) > 0
 
 
-@pytest.mark.parametrize("choice", [("target=forecast", "horizon=10s"), ("target=impact",)])
+@pytest.mark.parametrize("choice", slow_but_each(2, [["target=forecast", "horizon=10s"], ["target=impact"]], first=1))
 def test_returns_in_bps_have_the_sign_of_the_move(rows, prepared, choice):
     session, samples = prepared
     config, made = samples(*choice, "target.unit=bps")

@@ -20,6 +20,7 @@ from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.writers.vendors import to_dbn
 from ofiml.errors import DataError
 from tests.books import random_session
+from tests.conftest import slow_but_each
 from tests.data.test_readers import DROP, GOOD, HEADER, read
 from tests.golden.test_aapl import file_dataset
 
@@ -121,7 +122,7 @@ def test_layouts_are_the_vendors(rtype):
     assert [(n, ours[n].str.lstrip("<|")) for n in ours.names] == [(n, one_byte.get(t, t)) for n, t in theirs._dtypes]
 
 
-@pytest.mark.parametrize("name", ["aapl_20241021", "arl_20250717"])
+@pytest.mark.parametrize("name", slow_but_each(2, ["aapl_20241021", "arl_20250717"]))
 def test_dbn_and_csv_are_the_same(data, tmp_path, name):
     csv = data(f"databento/{name}_mbp10.csv")
     (text,) = read(csv)

@@ -10,6 +10,7 @@ from ofiml.data.formats import dbn
 from ofiml.data.readers.databento import mbo as databento_mbo
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data.test_readers import DROP, read
 from tests.golden.test_aapl import file_dataset
 
@@ -210,15 +211,18 @@ def test_what_does_not_fit_the_book_is_counted(tmp_path):
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [
-        (("A", "B", "", 5, 1, 128), "line 3, column price: A of an order without a price"),
-        (("M", "N", "10", 5, 1, 128), "line 3, column side: M of an order without a side"),
-        (("A", "B", "10", -5, 1, 128), "line 3, column size: the size -5 is negative"),
-        (("A", "B", "10", 5, -1, 128), "line 3, column order_id: '-1' cannot be read"),
-        (("A", "B", "10", 5, 1, 64), "line 3, column flags: the flags 64 mark the row as a price level"),
-        (("X", "B", "10", 5, 1, 128), "line 3, column action: 'X' cannot be read"),
-        (("A", "B", "10", 5, "", 128), "line 3, column order_id: the value is missing"),
-    ],
+    slow_but_each(
+        4,
+        [
+            (("A", "B", "", 5, 1, 128), "line 3, column price: A of an order without a price"),
+            (("M", "N", "10", 5, 1, 128), "line 3, column side: M of an order without a side"),
+            (("A", "B", "10", -5, 1, 128), "line 3, column size: the size -5 is negative"),
+            (("A", "B", "10", 5, -1, 128), "line 3, column order_id: '-1' cannot be read"),
+            (("A", "B", "10", 5, 1, 64), "line 3, column flags: the flags 64 mark the row as a price level"),
+            (("X", "B", "10", 5, 1, 128), "line 3, column action: 'X' cannot be read"),
+            (("A", "B", "10", 5, "", 128), "line 3, column order_id: the value is missing"),
+        ],
+    ),
 )
 def test_damaged_rows_are_named_or_dropped(tmp_path, row, message):
     good = [("A", "B", "9.99", 5, 11, 128), ("A", "A", "10.03", 5, 12, 128)]

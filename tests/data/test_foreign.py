@@ -10,6 +10,7 @@ from ofiml.config import Policy
 from ofiml.data.formats.foreign import describe_foreign
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data.test_quotes import config as quotes_config
 from tests.golden.test_aapl import file_dataset
 
@@ -50,7 +51,7 @@ def test_captures(tmp_path, dataset, content, sentence):
                 read(dataset, path)
 
 
-@pytest.mark.parametrize("dataset", ["databento", "quotes", "tardis", "algoseek"])
+@pytest.mark.parametrize("dataset", slow_but_each(2, ["databento", "quotes", "tardis", "algoseek"]))
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

@@ -16,6 +16,7 @@ from ofiml.data.formats import csv as text
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.effort import bounded
 from tests.fuzzing.damage import Damaged, damage_sample
 from tests.fuzzing.samples import Sample, gzipped, samples, zstd
@@ -29,7 +30,7 @@ def whole(sample: Sample) -> Damaged:
 
 
 @pytest.mark.parametrize("inputs", [5, pytest.param(100, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", slow_but_each(5, SAMPLES))
 def test_every_damage_ends_in_a_sentence_or_in_sound_sessions(tmp_path, name, inputs):
     sample = SAMPLES[name]
     there = {choice: read_damaged(sample, whole(sample), tmp_path / choice, choice) for choice in POLICIES}
@@ -212,7 +213,7 @@ def test_a_cell_without_end_is_cut_in_the_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["databento_csv", "lobster_messages", "quotes"])
-@pytest.mark.parametrize("filler", [b",", b"0", b"\x00"])
+@pytest.mark.parametrize("filler", slow_but_each(3, [b",", b"0", b"\x00"]))
 def test_a_first_line_without_end_is_refused_at_once(tmp_path, name, filler):
     members = dict.fromkeys(SAMPLES[name].members, filler * 8_000_000)
     with pytest.raises(DataError, match="more columns than any known format"):

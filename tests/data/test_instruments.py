@@ -8,7 +8,7 @@ from ofiml.config import load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 from tests.data.test_databento import metadata, put, quote
 from tests.data.test_databento import read as read_dbn
 from tests.data.test_joining import NIGHT, write
@@ -105,7 +105,9 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "conf" / "instrument").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", slow_but_each(4, sorted((ROOT / "conf" / "instrument").glob("*.yaml"))), ids=lambda path: path.stem
+)
 def test_every_instrument_of_the_house_composes(tmp_path, configure, path):
     (tmp_path / "data").touch()
     dataset = configure("dataset=databento", f"dataset.path={tmp_path / 'data'}", f"instrument={path.stem}").dataset

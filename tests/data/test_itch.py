@@ -17,6 +17,7 @@ from ofiml.data.readers.itch import kernel as itch
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.golden.test_aapl import file_dataset
 
 NAME = "01302020.NASDAQ_ITCH50"
@@ -232,7 +233,7 @@ def replayed(told, levels):
     return rows
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", slow_but_each(4, range(8)))
 @pytest.mark.parametrize("levels", [1, 3])
 def test_random_days_against_a_plain_book(tmp_path, seed, levels):
     messages, told = random_day(seed)
@@ -303,22 +304,25 @@ def with_bytes(index, at, content):
 
 @pytest.mark.parametrize(
     ("day", "index", "sentence"),
-    [
-        (replaced(4, b""), 4, "the frame is empty, and the file continues"),
-        (replaced(4, DAY[4] + b"!"), 4, "the length does not match the message type"),
-        (replaced(4, DAY[4][:20]), 4, "the length does not match the message type"),
-        (with_bytes(4, 0, b"Z"), 4, "the message type is not in ITCH 5.0"),
-        (with_bytes(4, 5, b"\xff"), 4, "the time is beyond the end of the day"),
-        (with_bytes(4, 19, b"X"), 4, "the side is neither B nor S"),
-        (with_bytes(4, 20, bytes(4)), 4, "the number of shares is 0"),
-        (with_bytes(4, 32, bytes(4)), 4, "the price is 0"),
-        (with_bytes(4, 24, b"AAB"), 4, "not the earlier symbol of its stock locate code"),
-        (with_bytes(4, 11, b"\x80"), 4, "the order reference is far too large"),
-        (with_bytes(8, 31, b"x"), 8, "the printable flag is neither"),
-        (with_bytes(13, 19, b"Z"), 13, "the trading state is not one of"),
-        (with_bytes(11, 11, b"\x01"), 11, "far too large"),
-        (with_bytes(0, 11, b"\xff"), 0, "the symbol is not text"),
-    ],
+    slow_but_each(
+        4,
+        [
+            (replaced(4, b""), 4, "the frame is empty, and the file continues"),
+            (replaced(4, DAY[4] + b"!"), 4, "the length does not match the message type"),
+            (replaced(4, DAY[4][:20]), 4, "the length does not match the message type"),
+            (with_bytes(4, 0, b"Z"), 4, "the message type is not in ITCH 5.0"),
+            (with_bytes(4, 5, b"\xff"), 4, "the time is beyond the end of the day"),
+            (with_bytes(4, 19, b"X"), 4, "the side is neither B nor S"),
+            (with_bytes(4, 20, bytes(4)), 4, "the number of shares is 0"),
+            (with_bytes(4, 32, bytes(4)), 4, "the price is 0"),
+            (with_bytes(4, 24, b"AAB"), 4, "not the earlier symbol of its stock locate code"),
+            (with_bytes(4, 11, b"\x80"), 4, "the order reference is far too large"),
+            (with_bytes(8, 31, b"x"), 8, "the printable flag is neither"),
+            (with_bytes(13, 19, b"Z"), 13, "the trading state is not one of"),
+            (with_bytes(11, 11, b"\x01"), 11, "far too large"),
+            (with_bytes(0, 11, b"\xff"), 0, "the symbol is not text"),
+        ],
+    ),
 )
 def test_damage_is_named_by_its_byte_or_dropped_and_counted(tmp_path, day, index, sentence):
     path = written(tmp_path, framed(*day))
@@ -331,6 +335,7 @@ def test_damage_is_named_by_its_byte_or_dropped_and_counted(tmp_path, day, index
     assert s.quality.dropped == {"unreadable": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_every_cut_is_noticed(tmp_path):
     whole = framed(*DAY)

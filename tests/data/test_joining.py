@@ -59,6 +59,7 @@ def test_a_session_over_midnight_utc_is_one(tmp_path, read, packed):
     assert session.quality.notes == ["joined from 2 files, with a pause of at most 1.000 s between them"]
 
 
+@pytest.mark.slow
 def test_hourly_files_are_one_day_and_days_stay_apart(tmp_path, read):
     start = dt.datetime(2024, 7, 1, tzinfo=dt.UTC)
     for hour in range(48):

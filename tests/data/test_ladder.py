@@ -20,6 +20,8 @@ def run(rows, run_ladder=ladder.run, *, on_grid=True):
     row_of, effect, restated = np.full(n, -99), np.full(n, 255, np.uint8), np.full(n, 9, np.uint8)
     px, sz = (np.full((2 * LEVELS, n), -(2**60)) for _ in range(2))
     op, side, show = (x.astype(np.uint8) for x in (op, side, show))
+    for column in (op, side, size, show):
+        column.flags.writeable = False  # as those of a table are: numba compiles anew for others
     arrays = row_of, effect, restated, px, sz
     written = run_ladder(op, side, rank, size, show, adjacent, grid, LEVELS, *arrays)
     return written, *arrays
@@ -57,6 +59,7 @@ def unknown_books(draw):
     return [forget, *rows]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(unknown_books())
 def test_the_twin(rows):

@@ -18,7 +18,7 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 PAGE = (ROOT / "docs" / "add-a-source.md").read_text()
 KINDS = {"A": "new", "C": "cancel", "M": "change", "T": "trade"}
@@ -81,7 +81,8 @@ def test_one_file_and_one_yaml_make_a_source(own, tmp_path, configure):
     path = tmp_path / "acme.csv"
     path.write_text(as_csv(one_level))
     command = re.search(r"python -m ofiml\.run (dataset=acme .*)", PAGE)[1].replace("acme.csv", str(path)).split()
-    config = own(*command, "tuning=off", "evaluation.controls=false")
+    quick = ["tuning=off", "model.n_estimators=20", "evaluation.controls=false", "evaluation.leak_check=false"]
+    config = own(*command, *quick)
     (read,) = (s for source in list_sources(config.dataset) for s in source())
     kept = [c for c in one_level.columns if c not in ("sequence", "flags", "bid_ct_00", "ask_ct_00")]
     assert read.events.select(kept).equals(one_level.select(kept))
@@ -91,6 +92,7 @@ def test_one_file_and_one_yaml_make_a_source(own, tmp_path, configure):
     assert study.config.dataset.name == "acme"
 
 
+@pytest.mark.slow
 def test_its_wrong_settings_end_in_the_usual_sentences(own, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("nothing\n")
@@ -110,7 +112,9 @@ def load_name(own, name):
     return load(raw)
 
 
-@pytest.mark.parametrize("name", ["_template", "__init__", "os", "lobster.days", "feed", "", "ofiml.data.readers.itch"])
+@pytest.mark.parametrize(
+    "name", slow_but_each(4, ["_template", "__init__", "os", "lobster.days", "feed", "", "ofiml.data.readers.itch"])
+)
 def test_no_other_name_is_a_reader(own, name):
     assert name not in READERS
     assert name not in DATASETS

@@ -167,6 +167,7 @@ def test_a_grave_doubt_ends_the_run_unless_the_data_are_right(tmp_path, configur
     assert set(one.quality.warnings) == {"coverage", "sides", "tick"}
 
 
+@pytest.mark.slow
 def test_the_report_and_the_verdict_warn(tmp_path, run):
     from ofiml.reporting.sentences import write_sentences
 

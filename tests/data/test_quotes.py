@@ -8,6 +8,7 @@ from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.schema import F_LAST, make_schema
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
+from tests.conftest import slow_but_each
 
 COLUMNS = {"time": "DT", "bid": "BID", "ask": "OFR", "bid_size": "BIDSIZ", "ask_size": "OFRSIZ", "symbol": "SYMBOL"}
 HEADER = "DT,SYMBOL,BID,OFR,OFRSIZ,BIDSIZ,EX"
@@ -102,16 +103,19 @@ def test_a_price_of_zero_with_a_size_is_missing_and_counted(tmp_path):
 
 @pytest.mark.parametrize(
     ("cell", "message"),
-    [
-        ("158.39,158.5,18,", "column bid_size: there is a price, 158390000000, and no size"),
-        (",158.5,18,3", "column bid: there is a size, 3, and no price"),
-        ("158.39,15 8.5,18,1", "column OFR: '15 8.5' cannot be read"),
-        ("158.39,158.5,1.5,1", "column OFRSIZ: '1.5' cannot be read"),
-        ("158.39,158.5,-1,1", "column ask_sz_00: the size -1 is negative"),
-        ("158.39,158.3,1,1", "column bid_px_00: .*crossed"),
-        ("158.391,158.5,1,1", r"column bid_px_00: 158\.391 is not a multiple of dataset\.tick"),
-        ("158.39,1e300,1,1", "column OFR: '1e300' cannot be read"),
-    ],
+    slow_but_each(
+        4,
+        [
+            ("158.39,158.5,18,", "column bid_size: there is a price, 158390000000, and no size"),
+            (",158.5,18,3", "column bid: there is a size, 3, and no price"),
+            ("158.39,15 8.5,18,1", "column OFR: '15 8.5' cannot be read"),
+            ("158.39,158.5,1.5,1", "column OFRSIZ: '1.5' cannot be read"),
+            ("158.39,158.5,-1,1", "column ask_sz_00: the size -1 is negative"),
+            ("158.39,158.3,1,1", "column bid_px_00: .*crossed"),
+            ("158.391,158.5,1,1", r"column bid_px_00: 158\.391 is not a multiple of dataset\.tick"),
+            ("158.39,1e300,1,1", "column OFR: '1e300' cannot be read"),
+        ],
+    ),
 )
 def test_damaged_cells(tmp_path, cell, message):
     path = csv(tmp_path, ROWS[0], f"2018-01-02 14:30:00.12,XXX,{cell},N", *ROWS[1:])

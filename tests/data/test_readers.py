@@ -9,6 +9,7 @@ from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.golden.test_aapl import file_dataset
 
 HEADER = "ts_recv,ts_event,action,side,price,size,flags,sequence,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,symbol"
@@ -103,7 +104,9 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(("cell", "message", "cause"), [d[1:] for d in DAMAGE], ids=[d[0] for d in DAMAGE])
+@pytest.mark.parametrize(
+    ("cell", "message", "cause"), slow_but_each(4, [d[1:] for d in DAMAGE]), ids=[d[0] for d in DAMAGE]
+)
 def test_damaged_cells_are_named_or_dropped_and_counted(tmp_path, cell, message, cause):
     path = csv(tmp_path, good(1), with_cell(2, *cell), good(3), good(4))
     with pytest.raises(DataError, match=rf"book\.csv, line 3, {message}") as error:
@@ -280,23 +283,26 @@ def test_daylight_saving(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        (lambda m, b: (m, b[:-1]), "4 rows, .* 3 rows: one is cut short"),
-        (lambda m, b: ([*m[:1], "34201,4,12,x,2000100,-1", *m[2:]], b), "message_1.csv, line 2, column size: 'x'"),
-        (lambda m, b: ([*m[:1], "34201,9,12,1,2000100,-1", *m[2:]], b), "line 2, column type"),
-        (lambda m, b: (m, [b[0], b[1] + ",7", *b[2:]]), "line 2: 5 fields where line 1 has 4"),
-        (lambda m, b: (m, [*b[:3], "2000100,4x,2000000,1"]), "orderbook_1.csv, line 4, column ask_sz_00: '4x'"),
-        (lambda m, b: (m, [*b[:3], "1999900,4,2000000,1"]), "orderbook_1.csv, line 4, column bid_px_00: .*crossed"),
-        (
-            lambda m, b: ([*m[:3], "34000,1,13,5,2000000,1"], b),
-            "line 4, column ts_recv: the time .* is earlier than in a row before it",
-        ),
-        (lambda m, b: (["34200.5,1,11,100,2000000,0", *m[1:]], b), "line 1, column direction: the direction 0"),
-        (lambda m, b: (["34200.5,1,11,100,-5,1", *m[1:]], b), "line 1, column price: the price -5 is not positive"),
-        (lambda m, b: (m, ["2000100,50,9999999999,100", *b[1:]]), "line 1, column bid_px_00: '9999999999' cannot"),
-        (lambda m, b: (m, ["2000100,50,-2000000,100", *b[1:]]), "line 1, column bid_px_00: '-2000000' cannot"),
-        (lambda m, b: ([*m[:3], "34400,1,13"], b), "line 4, column size: the value is missing"),
-    ],
+    slow_but_each(
+        3,
+        [
+            (lambda m, b: (m, b[:-1]), "4 rows, .* 3 rows: one is cut short"),
+            (lambda m, b: ([*m[:1], "34201,4,12,x,2000100,-1", *m[2:]], b), "message_1.csv, line 2, column size: 'x'"),
+            (lambda m, b: ([*m[:1], "34201,9,12,1,2000100,-1", *m[2:]], b), "line 2, column type"),
+            (lambda m, b: (m, [b[0], b[1] + ",7", *b[2:]]), "line 2: 5 fields where line 1 has 4"),
+            (lambda m, b: (m, [*b[:3], "2000100,4x,2000000,1"]), "orderbook_1.csv, line 4, column ask_sz_00: '4x'"),
+            (lambda m, b: (m, [*b[:3], "1999900,4,2000000,1"]), "orderbook_1.csv, line 4, column bid_px_00: .*crossed"),
+            (
+                lambda m, b: ([*m[:3], "34000,1,13,5,2000000,1"], b),
+                "line 4, column ts_recv: the time .* is earlier than in a row before it",
+            ),
+            (lambda m, b: (["34200.5,1,11,100,2000000,0", *m[1:]], b), "line 1, column direction: the direction 0"),
+            (lambda m, b: (["34200.5,1,11,100,-5,1", *m[1:]], b), "line 1, column price: the price -5 is not positive"),
+            (lambda m, b: (m, ["2000100,50,9999999999,100", *b[1:]]), "line 1, column bid_px_00: '9999999999' cannot"),
+            (lambda m, b: (m, ["2000100,50,-2000000,100", *b[1:]]), "line 1, column bid_px_00: '-2000000' cannot"),
+            (lambda m, b: ([*m[:3], "34400,1,13"], b), "line 4, column size: the value is missing"),
+        ],
+    ),
 )
 def test_lobster_damage(tmp_path, change, message):
     with pytest.raises(DataError, match=message):

@@ -18,6 +18,7 @@ from ofiml.data.readers import READERS
 from ofiml.data.recognition import describe_path, recognise_file, write_overrides
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.data import test_itch, test_quotes, test_tardis
 from tests.fuzzing.samples import samples
 from tests.golden.test_aapl import file_dataset
@@ -50,7 +51,7 @@ def test_columns_of_ones_own_names_are_not_guessed(tmp_path, name):
     assert recognised(tmp_path / sample.given) == []
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLES if name not in OWN_NAMES])
+@pytest.mark.parametrize("name", slow_but_each(2, [name for name in SAMPLES if name not in OWN_NAMES]))
 def test_every_format_is_recognised(tmp_path, name):
     sample = SAMPLES[name]
     write(tmp_path, sample.files())
@@ -60,7 +61,7 @@ def test_every_format_is_recognised(tmp_path, name):
         assert first.reader in [c.reader for c in recognise_file(read_head(tmp_path / file))]
 
 
-@pytest.mark.parametrize("name", [name for name, s in SAMPLES.items() if s.unpacks])
+@pytest.mark.parametrize("name", slow_but_each(3, [name for name, s in SAMPLES.items() if s.unpacks]))
 @pytest.mark.parametrize("pack", [lambda c: gzip.compress(c), lambda c: pa.compress(c, "zstd", asbytes=True)])
 def test_compression_hides_nothing(tmp_path, name, pack):
     sample = SAMPLES[name]
@@ -69,7 +70,7 @@ def test_compression_hides_nothing(tmp_path, name, pack):
     assert [c.reader for c in recognised(tmp_path / f"{sample.given}.gz")] == [reader]
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", slow_but_each(5, SAMPLES))
 def test_a_damaged_head_raises_nothing(tmp_path, name):
     for content in SAMPLES[name].files().values():
         for part in (content[: len(content) // 2], content[:9], content[::-1], b"\x00" * 64 + content, content[5:]):

@@ -12,7 +12,7 @@ from ofiml.data.schema import F_LAST, extract_times
 from ofiml.data.synthetic import kernel, simulate
 from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
 from ofiml.errors import DataError
-from tests.conftest import slow_except
+from tests.conftest import slow_but_each, slow_except
 
 MARKETS = ["synthetic", "synthetic_large_tick", "synthetic_small_tick", "synthetic_basket"]
 ASK, BID = 0, 1
@@ -43,7 +43,7 @@ def day(config, run=kernel.run, rows=400_000, index=0, **changed):
     return n, written
 
 
-@pytest.mark.parametrize("name", ["synthetic", "synthetic_basket"])
+@pytest.mark.parametrize("name", slow_but_each(2, ["synthetic", "synthetic_basket"]))
 def test_the_kernel_equals_its_twin(configure, monkeypatch, name):
     config = configure(f"dataset={name}", "dataset.session_length=60s", "dataset.levels=4", "dataset.period=7s").dataset
     compiled = day(config, rows=8000, burn_in=10.0, written_from=-10.0)
@@ -67,6 +67,7 @@ def test_the_same_seed_gives_the_same_bytes(market):
     assert len(digests) == 4
 
 
+@pytest.mark.slow
 def test_threads_do_not_matter(configure):
     config = configure("dataset=synthetic_basket", "dataset.session_length=5m").dataset
     days = [
@@ -143,7 +144,7 @@ def test_an_independent_book_comes_to_the_same(configure, name):
     assert min(seen.values()) > 100
 
 
-@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize("name", slow_but_each(4, MARKETS))
 def test_sessions_keep_the_schema(configure, name):
     config = configure(f"dataset={name}", "dataset.session_length=10m").dataset
     sessions = simulate(config, 0)

@@ -10,6 +10,7 @@ from ofiml.data.readers import tardis
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 from tests.golden.test_aapl import file_dataset
 
 NAME = "binance-futures_{}_2023-11-14_BTCUSDT.csv.gz"
@@ -234,7 +235,7 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(("change", "what", "cause"), DAMAGE)
+@pytest.mark.parametrize(("change", "what", "cause"), slow_but_each(4, DAMAGE))
 def test_damage_is_named_or_dropped_and_counted(tmp_path, change, what, cause):
     lines = book(ROWS[1:])
     lines[-1] = cells(lines[-1], **change)

@@ -13,6 +13,7 @@ from ofiml.data.feed import Blob
 from ofiml.data.formats import csv as text
 from ofiml.data.schema import NO_PRICE, SIDE
 from ofiml.errors import DataError
+from tests.conftest import slow_but_each
 
 COLUMNS = {
     "t": text.iso_time(),
@@ -91,7 +92,10 @@ def agreed(lines):
     return fast, dropped
 
 
-@pytest.mark.parametrize(("column", "cell"), [(c, cell) for c, cells in CELLS.items() for cell in cells])
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    slow_but_each(4, [(c, cell) for c, cells in CELLS.items() for cell in cells]),
+)
 def test_all_readings_agree_on_a_cell(column, cell):
     odd = [cell if c == column else good for c, good in zip(COLUMNS, GOOD, strict=True)]
     agreed([",".join(GOOD), ",".join(odd), ",".join(GOOD)])
@@ -109,7 +113,7 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_all_readings_agree(rows):
     agree(rows)
 
@@ -147,8 +151,19 @@ def test_a_price_that_stands_for_none():
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_bytes_end_in_a_sentence_or_a_table(content):
+    end_in_a_sentence_or_a_table(content)
+
+
+@pytest.mark.slow
+@given(st.binary(max_size=400))
+@settings(max_examples=600, deadline=None)
+def test_many_bytes_end_in_a_sentence_or_a_table(content):
+    end_in_a_sentence_or_a_table(content)
+
+
+def end_in_a_sentence_or_a_table(content):
     blob = Blob("f.csv", ",".join(COLUMNS).encode() + b"\n" + content)
     try:
         frame = text.read_csv(blob, COLUMNS, Checker("f.csv", Policy(unreadable="drop")))

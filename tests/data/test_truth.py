@@ -53,6 +53,7 @@ def regression(x, y):
     return beta, np.sqrt(np.diag(inverse @ (x.T * residual**2) @ x @ inverse))
 
 
+@pytest.mark.slow
 def test_without_information_v_is_a_martingale_and_trades_have_memory_all_the_same(configure):
     config = dataset(configure, "dataset=synthetic_null")
     moves, flows, signs = [], [], []
@@ -89,6 +90,7 @@ def test_news_moves_v_as_it_says(configure):
     assert error[0] < 0.05
 
 
+@pytest.mark.slow
 def test_the_impact_slope_is_recovered_from_mids_and_trades(configure):
     config = dataset(configure, "dataset=synthetic_null", *POISSON)
     flow, move = [], []

@@ -7,6 +7,7 @@ from ofiml.evaluation.shap_values import find_family, group_families
 from ofiml.metrics.interactions import list_pairs, measure_interactions
 from ofiml.metrics.permutation import measure_permutation_drops, permute_blocks
 from ofiml.metrics.scores import ic, r2
+from tests.conftest import slow_but_each
 
 
 def test_families_sum_to_the_whole():
@@ -115,8 +116,19 @@ def test_measures_are_those_of_the_dealt_rows():
     ).all()
 
 
-@pytest.mark.parametrize("model", [["model=lgbm", "tuning=off", "features=core"], ["model=ridge", "tuning=off"],
-                                   ["model=logistic", "target=direction", "tuning=off"], ["model=zero"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    slow_but_each(
+        4,
+        [
+            ["model=lgbm", "tuning=off", "features=core"],
+            ["model=ridge", "tuning=off"],
+            ["model=logistic", "target=direction", "tuning=off"],
+            ["model=zero"],
+        ],
+        first=1,
+    ),
+)
 def test_in_a_study(run, model):
     study = run("debug=tiny", "evaluation.controls=false", *model)
     found, total = study.report.explained, sum(e.mean_abs_shap for e in study.report.importance)

@@ -99,6 +99,7 @@ def test_without_such_a_package_nothing_is_written():
     assert SOURCES == ()
 
 
+@pytest.mark.slow
 def test_a_package_that_cannot_be_loaded_ends_a_run_in_one_sentence(tmp_path):
     info = tmp_path / "their_feat-0.1.dist-info"
     info.mkdir()

@@ -26,7 +26,7 @@ from ofiml.features.state import STATE
 from ofiml.live.stream import Stream
 from ofiml.microstructure.toxicity.vpin import Vpin
 from tests.books import busy_session, mirrored, session
-from tests.conftest import slow_except
+from tests.conftest import slow_but_each, slow_except
 from tests.features import slow
 
 S = 10**9
@@ -88,7 +88,7 @@ def test_each_function_has_one_signature():
             assert len(dispatcher.signatures) == 1, function
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", slow_but_each(3, range(6)))
 @pytest.mark.parametrize("bars", BARS, ids=lambda b: f"{b.label}-{b.per}")
 def test_every_feature_and_all_flow_equal_the_slow_oracle(bars, seed):
     session = busy_session(seed, 150, levels=3 + 3 * (seed % 2))
@@ -190,7 +190,7 @@ def plain_computed(monkeypatch, session):
         return computed(session)[1]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_but_each(3, range(3)))
 def test_the_compiled_kernel_equals_its_plain_source(monkeypatch, seed):
     session = busy_session(seed, 200)
     _, c = computed(session)
@@ -209,9 +209,10 @@ def test_the_comparison_with_the_plain_source_can_fail(monkeypatch):
     assert "price_impact" in [name for name, d in zip(CATALOGUE, differs, strict=True) if d]
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_a_feature_up_to_t_needs_no_data_after_t(name):
-    i = INDEX[name]
+@pytest.fixture(scope="module")
+def pasts():
+    """The features of the bars up to t, of data that end at t and of all data."""
+    pairs = []
     for seed, bars in ((0, BARS[0]), (1, BARS[2])):
         session = busy_session(seed, 260)
         edges, whole = computed(session, bars)
@@ -219,7 +220,16 @@ def test_a_feature_up_to_t_needs_no_data_after_t(name):
             t = edges[where]
             past = replace(session, events=session.events.filter(pl.Series(extract_times(session.events) <= t)))
             c = compute_bars(past, describe_market(session, bars.per), PLAN, edges[: where + 1])
-            np.testing.assert_array_equal(c.features[:, i], whole.features[:where, i])
+            pairs.append((c.features, whole.features[:where]))
+    return pairs
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_feature_up_to_t_needs_no_data_after_t(pasts, name):
+    i = INDEX[name]
+    assert len(pasts) == 6
+    for past, whole in pasts:
+        np.testing.assert_array_equal(past[:, i], whole[:, i])
 
 
 def test_the_prefix_test_can_fail():
@@ -320,6 +330,7 @@ def test_queues_grow_and_lose_nothing(monkeypatch):
     np.testing.assert_array_equal(c.flow, whole.flow)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_longest_look_back_however_long_the_session(monkeypatch):
     made, machine = [], batch.Machine
     monkeypatch.setattr(batch, "Machine", lambda *a: made.append(machine(*a)) or made[-1])
@@ -352,7 +363,7 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "path", "step"), slow_except(REAL[:2], REAL), ids=[r[0] for r in REAL])
+@pytest.mark.parametrize(("name", "path", "step"), slow_except(REAL[:1], REAL), ids=[r[0] for r in REAL])
 def test_real_sessions_have_no_infinity_and_are_nan_by_rule_only(data, configure, name, path, step):
     session = next(list_sources(configure(f"dataset={name}", f"dataset.path={data(path)}").dataset)[0]())
     bars = TimeBars("time", f"{step}s", "message")

@@ -16,6 +16,7 @@ from ofiml.features.entry import EVEN, ODD
 from ofiml.features.machine import describe_market
 from ofiml.live.stream import Stream
 from tests.books import SECOND, TICK, busy_session, mirrored, session
+from tests.conftest import slow_but_each
 from tests.features import slow
 from tests.features.test_kernel import BARS, PLAN, computed, plain_computed
 
@@ -57,7 +58,7 @@ def test_every_feature_equals_the_slow_oracle(seed):
             assert c.features[k, INDEX[name]] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (name, k)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", slow_but_each(2, range(2)))
 def test_the_compiled_kernel_equals_its_plain_source(monkeypatch, seed):
     s = through_zero(seed, 200)
     _, c = computed(s)

@@ -10,7 +10,7 @@ from ofiml.config import Ofi, RidgeOfi
 from ofiml.data.sessions import list_sources
 from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow
 from ofiml.ofi.reduce import build_reducer
-from tests.conftest import slow_except
+from tests.conftest import slow_but_each, slow_except
 from tests.golden.test_aapl import file_dataset
 
 SECOND = 1_000_000_000
@@ -68,7 +68,7 @@ def test_best_level_pooled(day, golden, step):
     assert following == pytest.approx(expected["pred_corr_next"], abs=1e-6)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", slow_but_each(3, STEPS))
 def test_levels_in_and_out_of_sample(data, golden, step):
     (session,) = list_sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
     expected = golden["amzn_l5"][step]
@@ -93,7 +93,7 @@ def test_levels_in_and_out_of_sample(data, golden, step):
     assert r2(y_test, x[k:] @ beta, mean) == pytest.approx(expected["mlofi_ols_r2_oos"], abs=1e-6)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", slow_but_each(3, STEPS))
 def test_principal_components(data, golden, step):
     (session,) = list_sources(file_dataset("lobster", data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")))[0]()
     expected = golden["amzn_l5"][step]
@@ -108,6 +108,7 @@ def test_principal_components(data, golden, step):
     assert np.corrcoef(integrated, move)[0, 1] ** 2 == pytest.approx(expected["integrated_r2_pooled"], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("levels", "step"), slow_except([(5, "10s")], [(n, step) for n in (1, 5) for step in STEPS]))
 def test_the_study_reports_the_windows(run, data, golden, step, levels):
     path = data(f"lobster/LOBSTER_SampleFile_AMZN_2012-06-21_{levels}.zip")

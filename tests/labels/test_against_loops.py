@@ -15,6 +15,7 @@ from ofiml.data.schema import F_LAST, extract_times
 from ofiml.labels import build_label_table
 from ofiml.labels.barrier import MISSING, find_first_touch, find_first_touch_py
 from tests.books import SECOND, TICK, busy_session, session
+from tests.conftest import slow_but_each
 
 MS = 1_000_000
 PLAIN = Target("forecast", "return", "ticks", look_back=None, dead_band=0.0, stop=None, take_profit=None)
@@ -92,7 +93,7 @@ HORIZONS = {
 }
 
 
-@pytest.mark.parametrize("clock", HORIZONS)
+@pytest.mark.parametrize("clock", slow_but_each(3, HORIZONS))
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 12), per=st.sampled_from(["row", "message"]),
        delay=st.sampled_from(["0ms", "300ms", "2s"]), latency=st.sampled_from([0, 300 * MS, 4 * SECOND]),
        stop=st.sampled_from([None, 1, 2.5]), take_profit=st.sampled_from([1, 3]))  # fmt: skip
@@ -135,7 +136,7 @@ def test_what_ends_by_t_is_that_of_the_data_up_to_t(clock, seed, where, stop):
     assert first.equals(second)
 
 
-@pytest.mark.parametrize("clock", HORIZONS)
+@pytest.mark.parametrize("clock", slow_but_each(3, HORIZONS))
 @given(seed=st.integers(0, 10**6), look_back=st.sampled_from([2, 7, 20]))
 @settings(max_examples=15, deadline=None)
 def test_volatility_is_that_of_loops_over_the_bars(clock, seed, look_back):

@@ -18,7 +18,7 @@ from ofiml.live import replay as replay_room
 from ofiml.tracking.logged_run import _find_end_of_equality
 from ofiml.tracking.record import record_study
 from ofiml.tracking.reproduction import check_path
-from tests.conftest import light, slow_except
+from tests.conftest import light, slow_but_each, slow_except
 
 SMALL = [
     "dataset.session_length=20m",
@@ -98,7 +98,7 @@ def logged(configure, tmp_path_factory, new_store):
     return run
 
 
-QUICK = ["trees", "windows"]  # of the other models in `make test-slow`
+QUICK = ["windows"]  # of the other models in `make test-slow`
 
 
 @pytest.mark.parametrize("name", slow_except(QUICK, RUNS))
@@ -144,6 +144,7 @@ def test_a_part_of_the_run_is_compared_with_that_part(logged, capsys):
     assert part.splitlines()[-1] != capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "part"),
     [
@@ -207,6 +208,7 @@ def test_a_date_is_streamed_together_however_its_sessions_come(configure):
     assert together == [[(date, symbol) for symbol in symbols] for date in dates]
 
 
+@pytest.mark.slow
 def test_copies_of_a_session_count_once(logged, capsys, tmp_path):
     uri, run_id, _ = logged("files")
     (first, *_) = sorted((artifacts_folder(uri) / "recorded").iterdir())
@@ -218,11 +220,14 @@ def test_copies_of_a_session_count_once(logged, capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("run", "change", "sentence"),
-    [
-        ("windows", "dataset.tick=0.02", "set dataset.tick=0.01"),
-        ("files", "dataset.tick=0.005", "set dataset.tick=0.01"),
-        ("files", "dataset.size_unit=2", "set dataset.size_unit=1"),
-    ],
+    slow_but_each(
+        3,
+        [
+            ("windows", "dataset.tick=0.02", "set dataset.tick=0.01"),
+            ("files", "dataset.tick=0.005", "set dataset.tick=0.01"),
+            ("files", "dataset.size_unit=2", "set dataset.size_unit=1"),
+        ],
+    ),
 )
 def test_another_unit_than_the_runs_own_is_refused(logged, capsys, run, change, sentence):
     uri, run_id, _ = logged(run)
@@ -284,6 +289,7 @@ def test_only_the_runs_own_files_are_read_at_its_path(logged, capsys, tmp_path):
         moved.rename(recorded)
 
 
+@pytest.mark.slow
 def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged, capsys, configure):
     uri, run_id, _ = logged("files")
     recorded = artifacts_folder(uri) / "recorded"
@@ -300,6 +306,7 @@ def test_other_files_at_the_runs_path_are_taken_only_when_they_are_named(logged,
         more.unlink()
 
 
+@pytest.mark.slow
 def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_hold(configure, data):
     zipped = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
     dataset = configure("dataset=lobster", f"dataset.path={zipped}", "dataset.max_events=100").dataset
@@ -310,6 +317,7 @@ def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_h
             check_path(dataset, {"dataset": {"sessions": sessions}}, "--path FILE")
 
 
+@pytest.mark.slow
 def test_each_row_is_timed_once(logged, monkeypatch):
     """As `push_row`, by whether it closes a bar; what `finish` and other symbols' rows close is in neither."""
     uri, run_id, artifacts = logged("windows")
@@ -338,14 +346,23 @@ def test_a_changed_model_is_noticed(logged, capsys):
 
 @pytest.mark.parametrize(
     ("run", "file", "change", "sentence"),
-    [
-        ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "not a LightGBM model written by a study"),
-        ("trees", "fold_01.txt", ("split_feature=", "split_feature=-1 "), "not a LightGBM model written by a study"),
-        ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "does not match the features"),
-        ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "is not a feature list written by a study"),
-        ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is not a linear model written by a study"),
-        ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "does not match the model"),
-    ],
+    slow_but_each(
+        2,
+        [
+            ("trees", "fold_01.txt", ("left_child=", "left_child=99 "), "not a LightGBM model written by a study"),
+            (
+                "trees",
+                "fold_01.txt",
+                ("split_feature=", "split_feature=-1 "),
+                "not a LightGBM model written by a study",
+            ),
+            ("trees", "fold_00_features.json", ('"ofi_1s"', '"ofi_2s"'), "does not match the features"),
+            ("windows", "fold_00_features.json", ('"weights"', '"wights"'), "is not a feature list written by a study"),
+            ("windows", "fold_00.json", ('"coef"', '"kopf"'), "is not a linear model written by a study"),
+            ("windows", "fold_00.json", ('"coef": [', '"coef": [1,'), "does not match the model"),
+        ],
+        first=3,
+    ),
 )
 def test_a_strangers_model_is_checked_before_it_is_used(logged, capsys, run, file, change, sentence):
     uri, run_id, artifacts = logged(run)
@@ -362,14 +379,23 @@ def test_a_strangers_model_is_checked_before_it_is_used(logged, capsys, run, fil
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [
-        (lambda table: table.drop("fold"), "column fold is missing"),
-        (lambda table: table.with_columns(pl.col("y_hat").cast(pl.String)), "column y_hat has type String"),
-        (lambda table: table.with_columns(pl.col("bar_close").dt.cast_time_unit("us")), "column bar_close has type"),
-        (lambda table: table.with_columns(pl.lit(None, pl.String).alias("symbol")), "column symbol has missing values"),
-        (lambda table: pl.concat([table, table[:1]]), "a bar is listed twice"),
-        (lambda table: table.with_columns(pl.col("fold") + 1), "folds must be numbered from 0"),
-    ],
+    slow_but_each(
+        3,
+        [
+            (lambda table: table.drop("fold"), "column fold is missing"),
+            (lambda table: table.with_columns(pl.col("y_hat").cast(pl.String)), "column y_hat has type String"),
+            (
+                lambda table: table.with_columns(pl.col("bar_close").dt.cast_time_unit("us")),
+                "column bar_close has type",
+            ),
+            (
+                lambda table: table.with_columns(pl.lit(None, pl.String).alias("symbol")),
+                "column symbol has missing values",
+            ),
+            (lambda table: pl.concat([table, table[:1]]), "a bar is listed twice"),
+            (lambda table: table.with_columns(pl.col("fold") + 1), "folds must be numbered from 0"),
+        ],
+    ),
 )
 def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys, change, sentence):
     uri, run_id, artifacts = logged("windows")
@@ -388,17 +414,23 @@ def test_a_strangers_predictions_are_checked_before_anything_runs(logged, capsys
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [
-        (lambda dataset: dataset.update(levels=0), "dataset.levels must be an integer from 1 to 100"),
-        (lambda dataset: dataset.update(levels=10**9), "dataset.levels must be an integer from 1 to 100"),
-        (lambda dataset: dataset.update(levels=True), "dataset.levels must be an integer from 1 to 100"),
-        (lambda dataset: dataset.update(sessions={}), "a session lacks one of symbol, session, digest"),
-        (lambda dataset: dataset["sessions"][0].pop("tick"), "a session lacks one of symbol, session, digest"),
-        (lambda dataset: dataset["sessions"][0].update(events="x"), "a session lacks one of symbol, session, digest"),
-        (lambda dataset: dataset["sessions"][0].update(events=0), "must lie in (0, 2^62)"),
-        (lambda dataset: dataset["sessions"][0].update(size_unit=1e400), "must lie in (0, 2^62)"),
-        (lambda dataset: dataset["sessions"].append(dataset["sessions"][0]), "is listed twice"),
-    ],
+    slow_but_each(
+        3,
+        [
+            (lambda dataset: dataset.update(levels=0), "dataset.levels must be an integer from 1 to 100"),
+            (lambda dataset: dataset.update(levels=10**9), "dataset.levels must be an integer from 1 to 100"),
+            (lambda dataset: dataset.update(levels=True), "dataset.levels must be an integer from 1 to 100"),
+            (lambda dataset: dataset.update(sessions={}), "a session lacks one of symbol, session, digest"),
+            (lambda dataset: dataset["sessions"][0].pop("tick"), "a session lacks one of symbol, session, digest"),
+            (
+                lambda dataset: dataset["sessions"][0].update(events="x"),
+                "a session lacks one of symbol, session, digest",
+            ),
+            (lambda dataset: dataset["sessions"][0].update(events=0), "must lie in (0, 2^62)"),
+            (lambda dataset: dataset["sessions"][0].update(size_unit=1e400), "must lie in (0, 2^62)"),
+            (lambda dataset: dataset["sessions"].append(dataset["sessions"][0]), "is listed twice"),
+        ],
+    ),
 )
 def test_a_strangers_report_is_checked_before_anything_runs(logged, capsys, change, sentence):
     uri, run_id, artifacts = logged("windows")
@@ -416,20 +448,23 @@ def test_a_strangers_report_is_checked_before_anything_runs(logged, capsys, chan
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [
-        (["model=ols"], "replay can change only the dataset"),
-        (["dataset.sesions=3"], "Unknown key dataset.sesions"),
-        (["dataset=lobstr"], "Did you mean dataset=lobster"),
-        (["dataset.levels=5"], "the run used 10"),
-    ],
+    slow_but_each(
+        2,
+        [
+            (["model=ols"], "replay can change only the dataset"),
+            (["dataset.sesions=3"], "Unknown key dataset.sesions"),
+            (["dataset=lobstr"], "Did you mean dataset=lobster"),
+            (["dataset.levels=5"], "the run used 10"),
+        ],
+    ),
 )
 def test_who_is_refused(logged, capsys, arguments, sentence):
-    uri, run_id, _ = logged("trees")
+    uri, run_id, _ = logged("windows")
     assert replay([run_id, *arguments, "--uri", uri]) in (1, 2)
     assert sentence in capsys.readouterr().err
 
 
 def test_a_run_that_is_not_there(logged, capsys):
-    uri, _, _ = logged("trees")
+    uri, _, _ = logged("windows")
     assert replay(["0" * 32, "--uri", uri]) == 2
     assert capsys.readouterr().err.startswith("ofiml: ")

@@ -7,6 +7,7 @@ from scipy.signal import lfilter
 
 from ofiml.metrics import hac
 from ofiml.metrics.scores import ic
+from tests.conftest import slow_but_each
 
 rng = np.random.default_rng(0)
 X = lfilter([1], [1, -0.6], rng.standard_normal(600))
@@ -61,7 +62,7 @@ def test_nothing_to_say():
         assert np.isnan(unknown)
 
 
-@pytest.mark.parametrize(("memory", "across"), [(0.0, 0), (0.0, 6), (0.6, 6)])
+@pytest.mark.parametrize(("memory", "across"), slow_but_each(3, [(0.0, 0), (0.0, 6), (0.6, 6)]))
 def test_the_size_under_dependence(memory, across):
     """A forecast with a memory and overlapping outcomes, and no skill: 5 % of tests find one. Ordinary errors find 3 to
     5 times as many.

@@ -10,6 +10,7 @@ from ofiml.metrics.paired import (
     exceeds_zero,
 )
 from ofiml.metrics.scores import ic, r2
+from tests.conftest import slow_but_each
 
 
 def forecast(seed, n=300, constant=False):
@@ -54,7 +55,7 @@ def test_what_is_not_defined():
     assert compute_nan_quantiles(np.array([np.nan, 1.0, 2.0, 3.0]), 0.0, 0.5) == [1.0, 2.0]
 
 
-@pytest.mark.parametrize("count", [8, 20])
+@pytest.mark.parametrize("count", slow_but_each(2, [8, 20]))
 def test_who_knows_nothing_is_accused_as_seldom_as_promised(count):
     """One time in a hundred: a quantile of the draws says it three times as often with 8 blocks."""
     block, accused = np.repeat(np.arange(count), 30), 0

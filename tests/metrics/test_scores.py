@@ -89,6 +89,7 @@ def test_blocks_are_sessions_where_there_are_enough_and_long_for_long_labels():
     assert spans[300] == pytest.approx(10, abs=2)  # 10 labels of 5 minutes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [40, pytest.param(400, marks=pytest.mark.slow)])
 def test_the_interval_covers_what_it_should_under_dependence(trials):
     """Means of rows that come in runs of 20: blocks keep the interval honest, single rows would not."""

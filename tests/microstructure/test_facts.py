@@ -27,7 +27,7 @@ from ofiml.microstructure.facts.table import (
 )
 from ofiml.ui.format import typeset_number
 from tests.books import SECOND, mirrored, random_session, session
-from tests.conftest import ROOT, in_process
+from tests.conftest import ROOT, in_process, slow_but_each
 from tests.golden.test_aapl import file_dataset
 
 AMZN = "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
@@ -247,6 +247,7 @@ def test_a_book_that_never_moves():
         assert np.isnan(list(got[topic].values())).all(), topic
 
 
+@pytest.mark.slow
 def test_swapping_the_sides_changes_nothing():
     one = random_session(10, 12_000, levels=5)
     left, right = measure_facts(one, "message"), measure_facts(mirrored(one, 0), "message")  # p -> -p
@@ -259,6 +260,7 @@ def test_swapping_the_sides_changes_nothing():
     assert known > 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 30])
 def test_a_short_session_has_few_facts_and_no_crash(rows):
     got = measure_facts(replace(path(range(100, 100 + rows), step=0.5), close=20 * SECOND), "message")
@@ -329,13 +331,16 @@ def test_command_writes_numbers_table_and_figures(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
-    [
-        (["dataset=synthetic"], "write LABEL="),
-        (["a=dataset=synthetic", "a=dataset=synthetic"], "occurs twice"),
-        (["a=dataset=sythetic"], "Did you mean dataset=synthetic"),
-        (["a=dataset='synthetic"], "cannot read"),
-        (["a=dataset=lobster dataset.path=nowhere.zip"], "matches no file"),
-    ],
+    slow_but_each(
+        3,
+        [
+            (["dataset=synthetic"], "write LABEL="),
+            (["a=dataset=synthetic", "a=dataset=synthetic"], "occurs twice"),
+            (["a=dataset=sythetic"], "Did you mean dataset=synthetic"),
+            (["a=dataset='synthetic"], "cannot read"),
+            (["a=dataset=lobster dataset.path=nowhere.zip"], "matches no file"),
+        ],
+    ),
 )
 def test_command_refuses_in_a_sentence(tmp_path, given, sentence):
     main = runpy.run_path(str(ROOT / "scripts" / "market_facts.py"))["main"]

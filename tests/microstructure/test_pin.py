@@ -20,7 +20,7 @@ from ofiml.microstructure.toxicity.likelihood import (
 )
 from ofiml.microstructure.toxicity.pin import count_orders, fit_pin
 from tests.books import SECOND, session
-from tests.conftest import slow_except
+from tests.conftest import slow_but_each, slow_except
 
 TRUE = Parameters(alpha=0.4, delta=0.3, mu=50.0, epsilon_buy=40.0, epsilon_sell=60.0)
 
@@ -125,6 +125,7 @@ def test_parameters_are_recovered_within_four_of_their_errors(true, seed):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_errors_are_as_wide_as_estimates_spread():
     """The root mean square of (estimate - truth)/error is near 1."""
     scores = []
@@ -136,6 +137,7 @@ def test_errors_are_as_wide_as_estimates_spread():
     assert 0.8 < np.sqrt(np.mean(np.square(scores))) < 1.25
 
 
+@pytest.mark.slow
 def test_one_epsilon_is_the_restriction():
     buys, sells = simulate_days(replace(TRUE, epsilon_sell=40.0), 120, np.random.default_rng(2))
     free, one = fit_pin(buys, sells), fit_pin(buys, sells, one_epsilon=True)
@@ -159,7 +161,7 @@ def test_no_nearby_parameters_are_likelier():
             assert compute_log_likelihood(Parameters(*vector), buys, sells) < found.log_likelihood
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_but_each(3, range(3)))
 def test_swapping_buys_and_sells_mirrors_the_fit(seed):
     buys, sells = simulate_days(TRUE, 60, np.random.default_rng(seed))
     ours, mirror = fit_pin(buys, sells), fit_pin(sells, buys)
@@ -169,6 +171,7 @@ def test_swapping_buys_and_sells_mirrors_the_fit(seed):
     assert mirror.errors["epsilon_sell"] == pytest.approx(ours.errors["epsilon_buy"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_same_counts_give_the_same_bits():
     days = simulate_days(TRUE, 40, np.random.default_rng(0))
     assert fit_pin(*days) == fit_pin(*days)
@@ -177,12 +180,15 @@ def test_the_same_counts_give_the_same_bits():
 
 @pytest.mark.parametrize(
     ("true", "without", "note", "pin_known"),
-    [
-        (replace(TRUE, delta=0.0), {"delta"}, "no bad news", True),
-        (replace(TRUE, delta=1.0), {"delta"}, "no good news", True),
-        (replace(TRUE, alpha=1.0), {"alpha"}, "every day has news", False),
-        (replace(TRUE, epsilon_buy=0.0), {"epsilon_buy"}, "no uninformed buy", False),
-    ],
+    slow_but_each(
+        4,
+        [
+            (replace(TRUE, delta=0.0), {"delta"}, "no bad news", True),
+            (replace(TRUE, delta=1.0), {"delta"}, "no good news", True),
+            (replace(TRUE, alpha=1.0), {"alpha"}, "every day has news", False),
+            (replace(TRUE, epsilon_buy=0.0), {"epsilon_buy"}, "no uninformed buy", False),
+        ],
+    ),
 )
 def test_at_a_boundary_there_is_no_error_and_a_note(true, without, note, pin_known):
     found = fit_pin(*simulate_days(true, 80, np.random.default_rng(4)))
@@ -195,7 +201,7 @@ def test_at_a_boundary_there_is_no_error_and_a_note(true, without, note, pin_kno
 
 
 @pytest.mark.parametrize("one_epsilon", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_but_each(3, range(3)))
 def test_without_news_nothing_is_found(seed, one_epsilon):
     """The maximum alone would not say so: of days without news it may make a PIN of 0.2, with an error of 0.07."""
     days = simulate_days(Parameters(0.0, 0.5, 0.0, 40.0, 40.0), 200, np.random.default_rng(seed))

@@ -293,6 +293,7 @@ def test_bars_that_would_fill_the_memory_are_refused():
         cut_trades_by_volume(huge, 1)
 
 
+@pytest.mark.slow
 def test_amzn_sides_from_the_raw_files(data):
     """Lee-Ready without lag, from LOBSTER's numbers as they stand, a trade at a time."""
     with zipfile.ZipFile(data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip")) as archive:

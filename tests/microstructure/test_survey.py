@@ -77,6 +77,7 @@ def test_what_is_described_is_what_is_measured(call, data, configure):
     assert f"spread {measure_spread(session, select_states(session, 'message'))['mean']:.2f} ticks on average" in out
 
 
+@pytest.mark.slow
 def test_converted_to_lobster_it_is_the_same_market(call, tmp_path, configure):
     dataset = "dataset=synthetic", "dataset.sessions=2", "dataset.session_length=2m"
     code, out, _ = call("convert", "--to", "lobster", "--out", tmp_path / "out", *dataset)
@@ -106,6 +107,7 @@ def test_wrong_arguments_are_a_sentence(call):
     assert (code, "dataset.path is missing" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_converted_to_parquet_it_reads_back_from_its_folder(call, tmp_path, configure):
     dataset = "dataset=synthetic", "dataset.sessions=2", "dataset.session_length=2m"
     assert call("convert", "--out", tmp_path / "out", *dataset)[0] == 0

@@ -64,6 +64,7 @@ def test_the_mean_is_the_members_mean(configure, rows):
     assert fitted.native() is None
 
 
+@pytest.mark.slow
 def test_a_stack_weighs_what_its_members_say_out_of_fold(configure, rows):
     x, y = rows
     config = blend(configure, "model.how=stack", "+model@model.members.nothing=zero").model

@@ -9,6 +9,7 @@ from ofiml.models.registry import build_model
 from ofiml.ofi.columns import find_price_sign
 from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
+from tests.conftest import slow_but_each
 from tests.intervals import apart
 
 SECOND = 1_000_000_000
@@ -20,7 +21,7 @@ def model(configure, *overrides, task="regression", features=()):
     return build_model(config, task=task, seed=7, features=features)
 
 
-@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("q", slow_but_each(3, [0.1, 0.5, 0.9]))
 def test_a_quantile_covers_its_share_out_of_sample(configure, q):
     rng = np.random.default_rng(1)
     x = rng.standard_normal((6000, 2))
@@ -36,6 +37,7 @@ def test_a_quantile_covers_its_share_out_of_sample(configure, q):
     assert fitted.probabilities(x) is None
 
 
+@pytest.mark.slow
 def test_three_ways_have_the_probabilities_of_their_law(configure):
     rng = np.random.default_rng(2)
     x = rng.integers(0, 2, (8000, 2)).astype(np.float64)

@@ -9,6 +9,7 @@ from ofiml.errors import DataError
 from ofiml.models.base import expand_binary_probabilities
 from ofiml.models.calibration import CalibratedClassifier, Isotonic, Sigmoid
 from ofiml.models.registry import build_model
+from tests.conftest import slow_but_each
 from tests.intervals import apart
 
 
@@ -138,7 +139,7 @@ def saved(configure, tmp_path, name, extra, method):
 
 
 @pytest.mark.parametrize("method", ["isotonic", "sigmoid"])
-@pytest.mark.parametrize(("name", "extra"), CASES)
+@pytest.mark.parametrize(("name", "extra"), slow_but_each(3, CASES))
 def test_saved_and_read_it_says_the_same_to_the_bit_of_one_row_and_of_many(configure, tmp_path, name, extra, method):
     config, fitted, x = saved(configure, tmp_path, name, extra, method)
     again = build_model(config, task="classification", seed=1).load(tmp_path / "fold_00", 3)
@@ -193,6 +194,7 @@ def test_a_strangers_calibration_is_refused(sound, wrong):
         build_model(config, task="classification", seed=1).load(stem, 3)
 
 
+@pytest.mark.slow
 def test_calibration_improves_an_overfitted_model_out_of_sample(configure):
     rng = np.random.default_rng(4)
     x = rng.standard_normal((4000, 4))

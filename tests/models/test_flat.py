@@ -9,6 +9,7 @@ from ofiml.errors import DataError
 from ofiml.models.base import expand_binary_probabilities
 from ofiml.models.flat import FlatShareClassifier
 from ofiml.models.registry import build_model
+from tests.conftest import slow_but_each
 from tests.intervals import apart
 
 TWO_WAYS = {
@@ -38,7 +39,7 @@ def made(configure, name):
     return build_model(configure("target=direction", *MODELS[name]).model, task="classification", seed=3)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but_each(3, MODELS))
 def test_probabilities_are_of_all_rows_and_the_forecast_is_theirs(configure, rows, name, tmp_path):
     x, y = rows
     fitted = made(configure, name).fit(x, y, apart(900))
@@ -56,7 +57,7 @@ def test_probabilities_are_of_all_rows_and_the_forecast_is_theirs(configure, row
         np.testing.assert_array_equal(many[:50], np.concatenate([getattr(again, ask)(x[i : i + 1]) for i in range(50)]))
 
 
-@pytest.mark.parametrize("name", TWO_WAYS)
+@pytest.mark.parametrize("name", slow_but_each(2, TWO_WAYS))
 def test_where_every_row_moves_it_is_the_classifier_itself_to_the_bit(configure, rows, name):
     x, y = rows
     x, y = x[y != 0], y[y != 0]
@@ -75,9 +76,25 @@ def test_what_moves_goes_as_the_classifier_says(configure, rows):
     np.testing.assert_allclose(some[:, [0, 2]], 0.3 * none[:, [0, 2]])
 
 
-@pytest.mark.parametrize("wrong", [{"flat": -0.1}, {"flat": 1.5}, {"flat": True}, {"flat": "0.5"}, {"flat": [0.5]},
-                                   {"flat": float("nan")}, {"flat": None}, {}, {"flat": 0.5, "more": 1}, [0.5]],
-                         ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    slow_but_each(
+        3,
+        [
+            {"flat": -0.1},
+            {"flat": 1.5},
+            {"flat": True},
+            {"flat": "0.5"},
+            {"flat": [0.5]},
+            {"flat": float("nan")},
+            {"flat": None},
+            {},
+            {"flat": 0.5, "more": 1},
+            [0.5],
+        ],
+    ),
+    ids=str,
+)
 def test_a_strangers_share_is_refused(configure, rows, tmp_path, wrong):
     made(configure, "zero").fit(*rows, apart(900)).save(tmp_path / "fold_00")
     (tmp_path / "fold_00_flat.json").write_text(json.dumps(wrong))

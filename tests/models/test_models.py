@@ -10,6 +10,7 @@ from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
 from ofiml.models.registry import build_model
 from ofiml.ofi.reduce import build_reducer
+from tests.conftest import slow_but_each
 from tests.intervals import apart
 
 KINDS = [
@@ -36,7 +37,7 @@ def model(configure, name, task, seed=7):
     return build_model(configure(f"model={name}", f"target={target}").model, task=task, seed=seed)
 
 
-@pytest.mark.parametrize(("name", "task"), KINDS)
+@pytest.mark.parametrize(("name", "task"), slow_but_each(3, KINDS))
 def test_fit_again_gives_the_same_bits(configure, rows, name, task):
     x, y = rows
     y = np.sign(y) if task == "classification" else y
@@ -101,7 +102,7 @@ def test_a_classifier_ignores_rows_without_a_move_and_needs_both_ways(configure,
         model(configure, name, "classification").fit(x, np.abs(y), apart(len(y)))
 
 
-@pytest.mark.parametrize(("name", "task"), KINDS)
+@pytest.mark.parametrize(("name", "task"), slow_but_each(3, KINDS))
 def test_contributions_add_up_to_the_score(configure, rows, name, task):
     x, y = rows
     y = np.sign(y) if task == "classification" else y
@@ -125,7 +126,7 @@ def test_lightgbm_contributions_are_tree_shap(configure, rows):
     np.testing.assert_array_equal(fitted.contributions(x[:50]), theirs)
 
 
-@pytest.mark.parametrize(("name", "task"), [("zero", "regression"), *KINDS])
+@pytest.mark.parametrize(("name", "task"), slow_but_each(3, [("zero", "regression"), *KINDS]))
 def test_saved_models_are_text(configure, rows, tmp_path, name, task):
     x, y = rows
     fitted = model(configure, name, task).fit(x, np.sign(y) if task == "classification" else y, apart(len(y)))

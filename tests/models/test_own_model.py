@@ -15,7 +15,7 @@ from ofiml.errors import ConfigError
 from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 README = (ROOT / "README.md").read_text().partition("## A model of your own")[2].partition("\n## ")[0]
 
@@ -59,14 +59,17 @@ def test_one_file_and_one_yaml_make_a_model(own):
 
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
-    [
-        (["model=huber", "model.epsilon=1"], r"model\.epsilon must lie in \(1, 100\]"),
-        (["model=huber", "model.epsilon=x"], r"model\.epsilon: Value 'x'"),
-        (["model=huber", "+model.epsilonn=2"], r"Did you mean model\.epsilon\?"),
-        (["model=huber", "target=direction"], "model=huber is a regression, but the target is a direction"),
-        (["model=logistic"], r"a regression model \(blend, .*\bhuber, .*\bridge\b"),
-        (["+model.epsilon=2"], r"belongs to another choice of model \(huber\): add model=huber"),
-    ],
+    slow_but_each(
+        4,
+        [
+            (["model=huber", "model.epsilon=1"], r"model\.epsilon must lie in \(1, 100\]"),
+            (["model=huber", "model.epsilon=x"], r"model\.epsilon: Value 'x'"),
+            (["model=huber", "+model.epsilonn=2"], r"Did you mean model\.epsilon\?"),
+            (["model=huber", "target=direction"], "model=huber is a regression, but the target is a direction"),
+            (["model=logistic"], r"a regression model \(blend, .*\bhuber, .*\bridge\b"),
+            (["+model.epsilon=2"], r"belongs to another choice of model \(huber\): add model=huber"),
+        ],
+    ),
 )
 def test_its_wrong_settings_end_in_the_usual_sentences(own, overrides, sentence):
     with pytest.raises(ConfigError, match=sentence):
@@ -79,7 +82,8 @@ def test_a_blend_may_have_it_as_a_member(own):
 
 
 @pytest.mark.parametrize(
-    "name", ["os", "ofiml.models.lgbm", "..base", "base", "trees", "__init__", "lgbm.os", "", "huber "]
+    "name",
+    slow_but_each(4, ["os", "ofiml.models.lgbm", "..base", "base", "trees", "__init__", "lgbm.os", "", "huber "]),
 )
 def test_no_other_name_is_imported(own, tmp_path, name):
     (tmp_path / "models" / "sub").mkdir()

@@ -11,6 +11,7 @@ from ofiml.errors import DataError
 from ofiml.models import trees
 from ofiml.models.flat import FlatShareClassifier
 from ofiml.models.registry import build_model
+from tests.conftest import slow_but_each, slow_except
 from tests.effort import bounded
 from tests.intervals import apart
 
@@ -69,10 +70,12 @@ def assert_same_bits(configure, model, x, stem, task):
     return again.model.trees if isinstance(again, FlatShareClassifier) else again.trees
 
 
-@pytest.mark.parametrize("task", ["regression", "classification"])
-def test_predictions_are_those_of_lightgbm_to_the_bit(configure, tmp_path, task):
+@pytest.mark.parametrize(
+    ("task", "seeds"), slow_except([("regression", 6)], [("regression", 6), ("regression", 20), ("classification", 20)])
+)
+def test_predictions_are_those_of_lightgbm_to_the_bit(configure, tmp_path, task, seeds):
     kinds, most = set(), 0
-    for seed in range(20):
+    for seed in range(seeds):
         model, x = fitted(configure, seed, task)
         read = assert_same_bits(configure, model, x, tmp_path / "m", task)
         kinds |= set(read.nodes["kind"].tolist())
@@ -138,7 +141,7 @@ def test_trees_that_do_not_fill_the_classes_are_refused(configure, tmp_path):
         trees.read_trees(path, WIDTH, "multiclass")
 
 
-@pytest.mark.parametrize("kind", [0, 2, 4, 6, 8, 10])
+@pytest.mark.parametrize("kind", slow_but_each(3, [0, 2, 4, 6, 8, 10]))
 def test_every_way_to_treat_what_is_missing_is_lightgbms(configure, tmp_path, kind):
     import lightgbm
 
@@ -165,7 +168,7 @@ def test_the_compiled_walk_is_the_plain_one(configure, tmp_path):
         np.testing.assert_array_equal(out[0].view(np.int64), out[1].view(np.int64))
 
 
-@pytest.mark.parametrize("leaf", [0.0, 30.0, 709.0, 710.0, 800.0, -30.0, -709.0, -709.9, -800.0])
+@pytest.mark.parametrize("leaf", slow_but_each(4, [0.0, 30.0, 709.0, 710.0, 800.0, -30.0, -709.0, -709.9, -800.0]))
 def test_the_probability_of_a_large_score_is_lightgbms(configure, tmp_path, leaf):
     import lightgbm
 
@@ -292,7 +295,7 @@ REFUSED = r"m\.txt, line \d+: not a LightGBM model written by a study"
 
 @pytest.mark.parametrize("sized", [True, False], ids=["sized", "as it is"])
 @pytest.mark.parametrize("task", ["regression", "classification"])
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", slow_but_each(4, ATTACKS))
 def test_an_attack_is_refused(configure, written, tmp_path, attack, task, sized):
     text = ATTACKS[attack](written[task][0])
     assert text != written[task][0]

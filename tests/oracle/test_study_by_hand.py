@@ -84,7 +84,7 @@ CASES = [
 ]
 FORECASTS = [case.name for case in CASES if not case.impact]
 # One forecast, with all that its labels and orders can be, and the impact; the others, every test of theirs, are slow.
-QUICK = {"overlap", "impact"}
+QUICK = {"overlap"}
 
 
 @dataclass

@@ -11,6 +11,7 @@ from ofiml.samples import prepare as rows_room
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
+from tests.conftest import slow_but_each
 
 SMALL = [
     "dataset.session_length=20m",
@@ -38,6 +39,7 @@ def keeping(config, folder):
     return replace(config, features=replace(config.features, store=str(folder)))
 
 
+@pytest.mark.slow
 def test_a_sweep_over_models_and_reductions_computes_features_once(configure, counted, tmp_path):
     hashes = {}
     for overrides in (["model=ols"], ["model=ols"], ["model=ridge"], ["model=ols", "ofi=pca"]):
@@ -55,10 +57,27 @@ def test_a_sweep_over_models_and_reductions_computes_features_once(configure, co
 
 @pytest.mark.parametrize(
     "change",
-    ["horizon=30s", "bars.step=5s", "ofi.windows=[bar,5s]", "features=core", "dataset.seed=3", "backtest.latency=1s",
-     "features.trade_size=7", "dataset.max_events=20000", "bars.per=row", "ofi.levels=2", "target=impact",
-     "horizon=events", "target=volatility", "target=triple_barrier", "target=direction target.dead_band=0.3"],
-)  # fmt: skip
+    slow_but_each(
+        4,
+        [
+            "horizon=30s",
+            "bars.step=5s",
+            "ofi.windows=[bar,5s]",
+            "features=core",
+            "dataset.seed=3",
+            "backtest.latency=1s",
+            "features.trade_size=7",
+            "dataset.max_events=20000",
+            "bars.per=row",
+            "ofi.levels=2",
+            "target=impact",
+            "horizon=events",
+            "target=volatility",
+            "target=triple_barrier",
+            "target=direction target.dead_band=0.3",
+        ],
+    ),
+)
 def test_what_rows_depend_on_makes_other_rows(configure, counted, tmp_path, change):
     prepared(keeping(configure(*SMALL), tmp_path))
     prepared(keeping(configure(*SMALL, *change.split()), tmp_path))
@@ -132,20 +151,23 @@ def test_how_far_rows_look_back_is_known_to_the_purge(configure, overrides, bars
 
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
-    [
-        (["ofi.levels=20"], "ofi.levels=20, but the data have 10"),
-        (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
-        (["target=volatility", "target.look_back=2h"], "No bar has a unit for its label"),
-        (["horizon=volume", "horizon.size=1e9"], "No bar has both a mid and a label"),
-        (["target=triple_barrier", "target.stop=1e5", "target.take_profit=1e5", "model=logistic"], "the same way"),
-        (["ofi.windows=[bar,2h]"], "No bar has flow over the look-back 2h"),
-        (["bars.step=10us", "horizon=1s", "backtest.latency=10us"], "bars in one session: raise bars.step"),
-        (["bars=volume", "bars.size=1e12"], "the session does not fill one bar"),
-        (
-            ["features.columns=[vpin]", "features.vpin_bucket=7.5"],
-            "is not a whole number of lots of 1: choose a multiple",
-        ),
-    ],
+    slow_but_each(
+        4,
+        [
+            (["ofi.levels=20"], "ofi.levels=20, but the data have 10"),
+            (["ofi=pca", "ofi.windows=[bar,19m]"], "No two train rows of a fold have flow over all of ofi.windows"),
+            (["target=volatility", "target.look_back=2h"], "No bar has a unit for its label"),
+            (["horizon=volume", "horizon.size=1e9"], "No bar has both a mid and a label"),
+            (["target=triple_barrier", "target.stop=1e5", "target.take_profit=1e5", "model=logistic"], "the same way"),
+            (["ofi.windows=[bar,2h]"], "No bar has flow over the look-back 2h"),
+            (["bars.step=10us", "horizon=1s", "backtest.latency=10us"], "bars in one session: raise bars.step"),
+            (["bars=volume", "bars.size=1e12"], "the session does not fill one bar"),
+            (
+                ["features.columns=[vpin]", "features.vpin_bucket=7.5"],
+                "is not a whole number of lots of 1: choose a multiple",
+            ),
+        ],
+    ),
 )
 def test_what_the_data_cannot_answer_is_one_sentence(configure, overrides, sentence):
     with Stages() as stages, pytest.raises(DataError, match=sentence):

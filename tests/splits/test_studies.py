@@ -15,7 +15,7 @@ from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study.report import predictions_sha256
 from ofiml.tracking.record import record_study
-from tests.conftest import light
+from tests.conftest import light, slow_but_each
 
 QUICK = ["debug=tiny", "model=ols"]
 BAR = ["symbol", "session", "bar_close"]
@@ -71,6 +71,7 @@ def test_repeated_rows_do_not_count_as_independent(run, configure):
     assert multiple.hac.ic.t == pytest.approx(single.hac.ic.t)
 
 
+@pytest.mark.slow
 def test_the_verdict_says_that_folds_train_on_later_data(paths, run):
     (sentence,) = [line for line in write_sentences(paths) if line.startswith("Cross-validated")]
     assert "not tradable performance" in sentence
@@ -97,6 +98,7 @@ def test_walk_forward_by_dates_and_by_time(run, by):
     assert study.report.folds[0].train_to[:10] == "2024-01-01"
 
 
+@pytest.mark.slow
 def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workdir, capsys, new_store):
     config = configure(*QUICK, "split=cpcv", "threads=1", "evaluation.controls=false")
     uri = new_store(workdir)
@@ -113,7 +115,7 @@ def test_a_logged_run_with_paths_is_reproduced_and_not_replayed(configure, workd
     assert "trained on rows later than" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("split", ["expanding", "cpcv", "session_out"])
+@pytest.mark.parametrize("split", slow_but_each(3, ["expanding", "cpcv", "session_out"]))
 def test_the_command_prints_and_draws_folds(workdir, capsys, split):
     assert splits(["debug=tiny", "features.store=null", f"split={split}", "--out", "drawn/folds.png"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -134,36 +136,38 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
     assert "needs labelled rows on at least 2 session dates" in printed
 
 
+CANNOT_LEARN = [
+    (
+        "split=cpcv features.columns=[vpin]",
+        "Fold 0 keeps none of 200 candidate train rows: the features of all candidates look back ",
+    ),
+    (
+        "target=direction tuning=off model.n_estimators=1 model.validation_fraction=0.99 model.early_stopping=5",
+        "Fold 0: inner fold 0 of model.early_stopping keeps none of 2 candidate train rows: 1 lie within "
+        "split.embargo=60s of a test row, the others closer. Use shorter bars and a shorter horizon (such as "
+        "bars.step=1s horizon=5s), a shorter split.embargo, a smaller model.validation_fraction, or more data.",
+    ),
+    (
+        "target=dead_band target.dead_band=0.999 tuning=off",
+        "Fold 0: all rows moved the same way, or none did. Use a target.dead_band smaller than 0.999, or more data.",
+    ),
+    (
+        "target=dead_band target.dead_band=0.999 tuning.trials=1",
+        "Fold 0: all 1 tuning trials failed; inner fold 0 of tuning.inner_folds: all rows moved the same way, or "
+        "none did. Use a target.dead_band smaller than 0.999, or more data.",
+    ),
+    (
+        "target=triple_barrier target.stop=900 target.take_profit=900 model=logistic model.calibration=sigmoid "
+        "tuning=off",
+        "Fold 0: inner fold 0 of model.calibration: all rows moved the same way, or none did. Use barriers nearer "
+        "than target.stop=900 and target.take_profit=900 ticks, or more data.",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
-    [
-        (
-            "split=cpcv features.columns=[vpin]",
-            "Fold 0 keeps none of 200 candidate train rows: the features of all candidates look back ",
-        ),
-        (
-            "target=direction tuning=off model.n_estimators=1 model.validation_fraction=0.99 model.early_stopping=5",
-            "Fold 0: inner fold 0 of model.early_stopping keeps none of 2 candidate train rows: 1 lie within "
-            "split.embargo=60s of a test row, the others closer. Use shorter bars and a shorter horizon (such as "
-            "bars.step=1s horizon=5s), a shorter split.embargo, a smaller model.validation_fraction, or more data.",
-        ),
-        (
-            "target=dead_band target.dead_band=0.999 tuning=off",
-            "Fold 0: all rows moved the same way, or none did. Use a target.dead_band smaller than 0.999, or more "
-            "data.",
-        ),
-        (
-            "target=dead_band target.dead_band=0.999 tuning.trials=1",
-            "Fold 0: all 1 tuning trials failed; inner fold 0 of tuning.inner_folds: all rows moved the same way, or "
-            "none did. Use a target.dead_band smaller than 0.999, or more data.",
-        ),
-        (
-            "target=triple_barrier target.stop=900 target.take_profit=900 model=logistic model.calibration=sigmoid "
-            "tuning=off",
-            "Fold 0: inner fold 0 of model.calibration: all rows moved the same way, or none did. Use barriers nearer "
-            "than target.stop=900 and target.take_profit=900 ticks, or more data.",
-        ),
-    ],
+    slow_but_each(4, CANNOT_LEARN),
 )
 def test_a_fold_that_cannot_learn_says_which_and_why(run, overrides, sentence):
     with pytest.raises(DataError) as error:

@@ -78,6 +78,7 @@ def test_tuning_and_the_log_loss_prefer_the_truth_to_boasting(configure, rows, m
     assert min(losses, key=losses.get) == 1.0
 
 
+@pytest.mark.slow
 def test_a_calibrated_model_has_skill_however_seldom_the_mid_moves(rows):
     x, y = rows
     fitted = FlatShareClassifier(TwoWay()).fit(x, y, apart(len(y)))
@@ -147,6 +148,7 @@ def test_a_rare_move_is_no_reason_for_a_forecast_of_one(run):
     assert pooled["r2"].value > 0  # -1.9 of what it says of the rows that move
 
 
+@pytest.mark.slow
 def test_the_probabilities_of_each_seed_are_its_own(run):
     study = run("debug=tiny", *QUICK, "target=dead_band", "model.n_estimators=20", "seeds=[7,8]",
                 "model.objective=three_class")  # fmt: skip

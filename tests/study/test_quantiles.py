@@ -38,6 +38,7 @@ def test_an_expectation_is_judged_as_before(run):
     assert "quantile" not in " ".join(write_sentences(study))
 
 
+@pytest.mark.slow
 def test_a_blend_of_one_quantile_is_that_quantile(configure):
     members = ["~model.members.ridge", "+model@model.members.slow=lgbm", "model.members.lgbm.objective=quantile",
                "model.members.lgbm.quantile=0.9", "model.members.slow.objective=quantile"]  # fmt: skip

@@ -14,7 +14,7 @@ from ofiml.errors import ConfigError
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import encode, flatten_numbers, read_json, write_json
 from ofiml.study.report import Report, read_report
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 COMMITTED = ROOT / "experiments" / "001-planted-signal" / "report.json"
 QUICK = ["debug=tiny", "tuning.trials=1"]
@@ -39,18 +39,22 @@ def test_a_committed_report_is_read_with_every_number(logged):
 
 @pytest.mark.parametrize(
     "overrides",
-    [
-        ["model=ols", "ofi=pca", "seeds=[7,8]", "evaluation.controls=true", "evaluation.leak_check=true"],
-        ["model=ridge", "split=cpcv", "tuning.trials=2", "ofi=mlofi_ridge", "ofi.parts=sides"],
+    slow_but_each(
+        4,
         [
-            "model=logistic",
-            "target=dead_band",
-            "tuning=off",
-            "evaluation.permutation_repeats=0",
-            "evaluation.interactions=0",
+            ["model=ols", "ofi=pca", "seeds=[7,8]", "evaluation.controls=true", "evaluation.leak_check=true"],
+            ["model=ridge", "split=cpcv", "tuning.trials=2", "ofi=mlofi_ridge", "ofi.parts=sides"],
+            [
+                "model=logistic",
+                "target=dead_band",
+                "tuning=off",
+                "evaluation.permutation_repeats=0",
+                "evaluation.interactions=0",
+            ],
+            ["model=ols", "target=impact"],
         ],
-        ["model=ols", "target=impact"],
-    ],
+        first=2,
+    ),
     ids=" ".join,
 )
 def test_what_is_written_is_read_back(run, overrides):

@@ -29,6 +29,7 @@ def test_the_studys_own_seed_has_no_spread(run):
         assert m == Spread(mean=pooled(report)[name], sd=0.0, min=m.mean, max=m.mean)
 
 
+@pytest.mark.slow
 def test_each_seed_is_the_study_run_with_it(run, tmp_path):
     """But for what else follows from the seed: the intervals, and the tuning, which is off here."""
     study = run(*QUICK, "seeds=[9,7,8]", "threads=2")
@@ -51,6 +52,7 @@ def test_each_seed_is_the_study_run_with_it(run, tmp_path):
     assert any(line.startswith("Fitted with 3 seeds, mean ± sd (min … max): IC") for line in write_sentences(study))
 
 
+@pytest.mark.slow
 def test_what_is_tuned_is_tuned_once(run, tmp_path):
     tuned = [*BARE, "model.n_estimators=20"]
     plain, seeded = run(*tuned).report, run(*tuned, "seeds=[7,8]").report
@@ -59,6 +61,7 @@ def test_what_is_tuned_is_tuned_once(run, tmp_path):
     assert seeded.seeds.runs[0].values["ic"] != seeded.seeds.runs[1].values["ic"]
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_depend_on_the_seed_says_so(run):
     study = run(*BARE, "tuning=off", "model=ridge", "seeds=[1,2]")
     assert all(m.sd == 0 for m in study.report.seeds.measures.values())

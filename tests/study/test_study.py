@@ -36,7 +36,7 @@ MODELS = [  # of which those that other tests run too, in some way, are left to 
 ]
 
 
-QUICK = [VARIANTS[2], *(MODELS[i] for i in (3, 4, 9, 12))]
+QUICK = [["model=ridge", "ofi=pca", "ofi.parts=types", "ofi.windows=[bar,5s]", "bars=events", "bars.size=1000"]]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,7 @@ def test_every_variant_and_model_runs(run, overrides):
 TREES = ["model=lgbm", "features=core"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", slow_except([TREES], [TREES, ["model=ridge", "ofi=pca"]]), ids=" ".join)
 def test_twice_and_on_one_core_or_two_it_is_the_same(run, tmp_path, model):
     reports = []
@@ -82,6 +83,7 @@ def test_twice_and_on_one_core_or_two_it_is_the_same(run, tmp_path, model):
     assert repr(reports[0]) == repr(reports[1]) == repr(reports[2])
 
 
+@pytest.mark.slow
 def test_report_names(run):
     forecast = json.loads(run("debug=tiny", "ofi=pca").report.to_json())
     impact = json.loads(run("debug=tiny", "target=impact", "model=ols").report.to_json())
@@ -180,6 +182,7 @@ def test_bars_without_a_label_are_traded_and_not_judged(run):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_one_session_in_two_files_is_that_of_one_file(run, data, tmp_path):
     path = data("databento/aapl_20241021_mbp10.csv")
     lines = path.read_text().splitlines(keepends=True)
@@ -205,6 +208,7 @@ def test_one_refused_input_ends_the_run_in_its_sentence(run, tmp_path):
         run("dataset=databento", f"dataset.path={tmp_path}/*.csv", "threads=2")
 
 
+@pytest.mark.slow
 def test_features_that_the_data_never_tell_are_named(run, data):
     path = data("quotes/sample_quotes_20180102_03.csv.gz")
     study = run(

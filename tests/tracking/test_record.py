@@ -23,21 +23,34 @@ TINY = ["debug=tiny", "model=lgbm", "model.n_estimators=20"]
 BARE = ["evaluation.controls=false", "evaluation.leak_check=false"]  # where the study itself is not the subject
 
 
-@pytest.fixture(scope="module")
-def tracked(tmp_path_factory):
-    """(working folder, what the run printed, output folder, MLflow run): a process of its own that leaves nothing out,
-    figures and the store's setting up included.
+@pytest.fixture(scope="module", params=["light", pytest.param("whole", marks=pytest.mark.slow)])
+def tracked(request, tmp_path_factory, new_store):
+    """(working folder, what the run printed, output folder, MLflow run): of a light study; and of a process of its own
+    that leaves nothing out, figures and the store's setting up included.
     """
     folder = tmp_path_factory.mktemp("tracked")
+    if request.param == "light":
+        done = command_line(folder, *TINY, *BARE, models=True, uri=new_store(folder))
+        return described(folder, done)
     # mlflow.set_tracking_uri also sets the variable for child processes.
     env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     line = [sys.executable, "-m", "ofiml.run", *TINY]
-    done = subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return described(folder, subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False))
+
+
+def described(folder, done):
+    """What `tracked` is, of a command that has ended."""
     assert done.returncode == 0, done.stderr
     (out,) = (p.parent for p in folder.glob("outputs/*/*/report.json"))
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("ofiml").experiment_id])
     return folder, done.stdout, out, run, client
+
+
+def figures_of(request):
+    """The figures of the study that the test is given: a light one has none."""
+    whole = request.node.callspec.params["tracked"] == "whole"
+    return ("signal", "predicted_realised", "folds", "importance", "equity") if whole else ()
 
 
 def test_what_is_printed(tracked):
@@ -49,7 +62,7 @@ def test_what_is_printed(tracked):
     assert run.info.run_id in printed
 
 
-def test_the_files(tracked):
+def test_the_files(request, tracked):
     _, _, out, _, _ = tracked
     report = json.loads((out / "report.json").read_text())
     assert predictions_sha256(pl.read_parquet(out / "predictions.parquet")) == report["predictions"]["sha256"]
@@ -63,12 +76,12 @@ def test_the_files(tracked):
     names = {p.name for p in (out / "models").iterdir()}
     assert names == {f"fold_0{k}{end}" for k in (0, 1) for end in (".txt", "_features.json")}
     assert not list(out.rglob("*.tmp"))
-    for figure in ("signal", "predicted_realised", "folds", "importance", "equity"):
+    for figure in figures_of(request):
         pixels = matplotlib.image.imread(out / "figures" / f"{figure}.png")
         assert pixels.std() > 0.03, "the figure is empty"
 
 
-def test_the_mlflow_run(tracked):
+def test_the_mlflow_run(request, tracked):
     _, _, out, run, client = tracked
     report = json.loads((out / "report.json").read_text())
     assert run.info.status == "FINISHED"
@@ -85,7 +98,8 @@ def test_the_mlflow_run(tracked):
     by_fold = client.get_metric_history(run.info.run_id, "fold/r2")
     assert [(m.step, m.value) for m in by_fold] == [(f["fold"], f["r2"]) for f in report["metrics"]["folds"]]
     artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
-    assert {"config.yaml", "report.json", "predictions.parquet", "fills.parquet", "figures", "models"} <= artifacts
+    assert {"config.yaml", "report.json", "predictions.parquet", "fills.parquet", "models"} <= artifacts
+    assert ("figures" in artifacts) == bool(figures_of(request))
     assert ("git.diff" in artifacts) == (tags["git.dirty"] == "true")
     assert "| rank_ic |" in tags["mlflow.note.content"]
     (logged,) = run.inputs.dataset_inputs
@@ -122,6 +136,7 @@ def test_linear_models_are_logged_with_skops(tmp_path, monkeypatch, new_store, n
     assert not list(local.rglob("*.pkl"))
 
 
+@pytest.mark.parametrize("tracked", ["light"], indirect=True)
 def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsys):
     folder, _, _, run, client = tracked
     monkeypatch.chdir(folder)
@@ -150,6 +165,7 @@ def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsy
     assert "not identical" in printed
 
 
+@pytest.mark.parametrize("tracked", ["light"], indirect=True)
 @pytest.mark.parametrize("run_id", ["../../etc/passwd", "abc", "0" * 32])
 def test_reproduce_refuses_what_is_no_run(tracked, run_id, capsys):
     folder, _, _, _, _ = tracked
@@ -157,6 +173,7 @@ def test_reproduce_refuses_what_is_no_run(tracked, run_id, capsys):
     assert capsys.readouterr().err.startswith("ofiml: ")
 
 
+@pytest.mark.parametrize("tracked", ["light"], indirect=True)
 def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path):
     """Neither objects nor environment come out of a logged config, and tuning does not write where it says."""
     folder, _, _, run, _ = tracked

@@ -19,6 +19,7 @@ from ofiml.tuning import TrainRows, inner, study, tune
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Generation, build_distributions
+from tests.conftest import slow_but_each
 
 SECOND = 1_000_000_000
 
@@ -95,6 +96,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(configure, train, tmp_path
     assert len(calls) == 6 + 5  # five were done, the sixth was killed: it and the last four are run
 
 
+@pytest.mark.slow
 def test_finished_trials_are_not_run_again_and_more_are_added(configure, train, tmp_path, monkeypatch):
     few = tuned(configure, train, tmp_path, trials=3)
     more = tuned(configure, train, tmp_path, trials=10)
@@ -125,7 +127,7 @@ def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
     assert [other.suggest(place) for place in range(4, 8)] != expected, "what is known must matter"
 
 
-@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("threads", slow_but_each(2, [2, 4]))
 def test_threads_change_nothing(configure, train, tmp_path, threads):
     alone = tuned(configure, train, tmp_path / "alone")
     assert tuned(configure, train, tmp_path / "together", threads=threads).trials == alone.trials
@@ -197,6 +199,7 @@ def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_pat
     assert together.trials == tuned(configure, train, tmp_path / "alone", trials=16).trials
 
 
+@pytest.mark.slow
 def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypatch):
     """What another process is at is neither done twice nor left out: it is taken over when its lock comes free."""
     tuned(configure, train, tmp_path, trials=4)
@@ -284,6 +287,7 @@ def test_a_model_that_cannot_learn_fails_its_trial(configure, train, tmp_path, m
     assert result.trials[0] == replace(result.trials[0], state="failed", score=None, scores=[])
 
 
+@pytest.mark.slow
 def test_pruned_trials_are_below_the_median_and_cannot_win(configure, train, tmp_path):
     pruned = tuned(configure, train, tmp_path, trials=24, name="lgbm")
     whole = tuned(configure, train, tmp_path, trials=24, name="lgbm", pruning="off")
@@ -302,6 +306,7 @@ def test_pruned_trials_are_below_the_median_and_cannot_win(configure, train, tmp
             assert below == (trial.state == "pruned" and len(trial.scores) == k)
 
 
+@pytest.mark.slow
 def test_a_torn_journal_is_read_up_to_the_tear(configure, train, tmp_path):
     whole = tuned(configure, train, tmp_path)
     (journal,) = tmp_path.glob("*/journal")
@@ -321,28 +326,31 @@ def test_a_journal_that_is_none_is_named(configure, train, tmp_path):
 
 @pytest.mark.parametrize(
     ("was", "now"),
-    [
-        ('"place":1', '"place":-1'),
-        ('"place":1', '"place":"1"'),
-        ('"place":1', '"plaice":1'),
-        ('"place":1', '"place":[1]'),
-        ('"state":"complete"', '"state":"pruned"'),
-        ('"state":"complete"', '"state":["complete"]'),
-        ('"state":"complete"', '"state":"splendid"'),
-        ('"scores":[', '"scores":[NaN, '),
-        ('"scores":[', '"scores":["0.9", '),
-        ('"scores":[', '"scores":[0.5, '),
-        ('"scores":[', '"scores":[[], '),
-        ('"params":{"alpha":', '"params":{"beta":1.0, "alpha":'),
-        ('"params":{"alpha":', '"params":{"beta":'),
-        ('"params":{"alpha":', '"params":{"alpha":-'),
-        ('"params":{"alpha":', '"params":{"alpha":1e300, "was":'),
-        ('"distributions":{"alpha":', '"distributions":{"alpha":3, "was":'),
-        ('"op_code":4', '"op_code":99'),
-        ('"op_code":4', '"op_code":5'),
-        ('"op_code":4', '"code":4'),
-        ('"state":1', '"state":77'),
-    ],
+    slow_but_each(
+        4,
+        [
+            ('"place":1', '"place":-1'),
+            ('"place":1', '"place":"1"'),
+            ('"place":1', '"plaice":1'),
+            ('"place":1', '"place":[1]'),
+            ('"state":"complete"', '"state":"pruned"'),
+            ('"state":"complete"', '"state":["complete"]'),
+            ('"state":"complete"', '"state":"splendid"'),
+            ('"scores":[', '"scores":[NaN, '),
+            ('"scores":[', '"scores":["0.9", '),
+            ('"scores":[', '"scores":[0.5, '),
+            ('"scores":[', '"scores":[[], '),
+            ('"params":{"alpha":', '"params":{"beta":1.0, "alpha":'),
+            ('"params":{"alpha":', '"params":{"beta":'),
+            ('"params":{"alpha":', '"params":{"alpha":-'),
+            ('"params":{"alpha":', '"params":{"alpha":1e300, "was":'),
+            ('"distributions":{"alpha":', '"distributions":{"alpha":3, "was":'),
+            ('"op_code":4', '"op_code":99'),
+            ('"op_code":4', '"op_code":5'),
+            ('"op_code":4', '"code":4'),
+            ('"state":1', '"state":77'),
+        ],
+    ),
 )
 def test_an_altered_journal_ends_in_a_sentence(configure, train, journal, tmp_path, was, now):
     name, content = journal
@@ -379,6 +387,7 @@ def journal(configure, tmp_path_factory):
     return path.parent.name, path.read_text()
 
 
+@pytest.mark.slow
 def test_optuna_is_silent_whoever_asks_it_first():
     """In a process of its own: nothing else has set its loggers."""
     code = (
@@ -404,6 +413,7 @@ def test_the_first_of_two_results_counts(configure, train, tmp_path):
         assert not ours
 
 
+@pytest.mark.slow
 def test_trials_differ(configure, train, tmp_path):
     trials = tuned(configure, train, tmp_path, name="lgbm").trials
     assert len({repr(t.params) for t in trials}) == len(trials)

@@ -20,7 +20,7 @@ from ofiml.training import folds as training
 from ofiml.training import inputs as training_inputs
 from ofiml.validation import perturbed_refit as refit
 from ofiml.validation.leak_check import alter_future
-from tests.conftest import slow_except
+from tests.conftest import slow_but_each, slow_except
 
 MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
 QUICK = ["debug=tiny", "tuning=off", "model=ols", "evaluation.leak_check=true", *MARKET]
@@ -218,7 +218,9 @@ LEARNED = [
 ]
 
 
-@pytest.mark.parametrize(("plant", "overrides"), LEARNED, ids=lambda p: p.__name__ if callable(p) else " ".join(p))
+@pytest.mark.parametrize(
+    ("plant", "overrides"), slow_but_each(3, LEARNED), ids=lambda p: p.__name__ if callable(p) else " ".join(p)
+)
 def test_learning_from_other_rows_than_train_ends_the_run(run, monkeypatch, plant, overrides):
     plant(monkeypatch)
     with pytest.raises(LeakError, match="of fold 0 learned from rows outside its train rows: y_hat of SYN"):
@@ -309,7 +311,7 @@ SOUND = [
 ]
 
 
-QUICK_SOUND = [SOUND[0], SOUND[3], SOUND[4]]  # of the others in `make test-slow`
+QUICK_SOUND = [SOUND[0], SOUND[3]]  # of the others in `make test-slow`
 
 
 @pytest.mark.parametrize(
@@ -345,6 +347,7 @@ def test_real_data_pass(run, data):
     assert len({t.fold for t in found.times}) == 3
 
 
+@pytest.mark.slow
 def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
     asked = ["dataset.sessions=4", "dataset.max_sessions=null", "split.n_folds=3"]
     found = [run(*QUICK, *asked).report.leak_check for _ in range(2)]

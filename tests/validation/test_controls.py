@@ -71,6 +71,7 @@ def test_a_random_walk_has_the_bars_own_changes_and_labels_that_overlap(configur
     assert np.isnan(walk[-1])
 
 
+@pytest.mark.slow
 def test_a_random_walk_in_other_units_and_bars(configure):
     ticks = random_walk(day(), configure(), np.random.default_rng(1))
     scaled = day().with_columns(scale=1e-4 * pl.col("mid"))
@@ -126,6 +127,7 @@ def test_a_sound_study_is_above_what_is_empty(run):
     assert logged["control/permuted/above_ic"] == controls["permuted"]["above"]["ic"]["value"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -13,7 +13,7 @@ from ofiml.samples import prepare as rows_room
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
-from tests.conftest import slow_except
+from tests.conftest import slow_but_each, slow_except
 
 LATER = ["label_end", "hold_until", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz",
          "fill_ask_sz"]  # fmt: skip
@@ -75,8 +75,8 @@ def moments(config):
     return last.open + (last.close - last.open) * 2 // 5 + 3_333_333_333, last.close - 400 * 10**9
 
 
-# Of a tuned tree model, a reduction that is fitted, and an impact at once; of every other study in `make test-slow`.
-QUICK = [STUDIES[0], STUDIES[1], STUDIES[4]]
+# Of a tuned tree model and an impact at once; of every other study in `make test-slow`.
+QUICK = [STUDIES[0], STUDIES[4]]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def prepared(config, session):
         ["bars=events", "bars.size=700", "target=triple_barrier"],
     ],
 )
-@pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("where", slow_but_each(3, [0.1, 0.5, 0.9], first=1))
 def test_rows_up_to_t_ignore_everything_after_t(configure, where, bars):
     config = configure(*MARKET, "features=full", "ofi.windows=[bar,5s,1m]", "ofi.parts=types", *bars)
     session = simulate(config.dataset, 0)[0]

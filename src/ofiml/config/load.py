@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
+from functools import cache
 from typing import Any, Literal, cast, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
@@ -62,7 +63,7 @@ def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any
                 raise ConfigError(f"{group}.name={name} is not one of {', '.join(schema)}.")
             schema = schema[name]
         _require_text(group, schema, node)
-        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(_make_twin(schema)), node))
+        values = OmegaConf.to_object(OmegaConf.merge(_structure(schema), node))
         typed = _build_schema(schema, values)
         _check_finite(group, typed)
         return typed
@@ -89,6 +90,12 @@ def _require_text(group: str, schema: Any, node: Mapping[str, Any]) -> None:
                     f"{group}.{f.name} is a list of text, and YAML reads one item as {item}: write it in quotes, as in "
                     f"{f.name}: ['NO', '0700']."
                 )
+
+
+@cache
+def _structure(schema: Any) -> DictConfig:
+    """Return what a mapping of `schema` is merged into, which copies it."""
+    return OmegaConf.structured(_make_twin(schema))
 
 
 def _make_twin(schema: Any) -> type:

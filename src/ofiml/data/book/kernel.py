@@ -130,7 +130,10 @@ def run_py(
         placed[i] = UNPLACED
         if max(depth[0], depth[1]) == book.shape[2]:
             grown = np.empty((2, 4, 2 * book.shape[2]), np.int64)
-            grown[:, :, : book.shape[2]] = book
+            for k in range(book.shape[2]):  # copied as a whole it would take numba seconds longer to compile
+                for row in range(4):
+                    for one in range(2):
+                        grown[one, row, k] = book[one, row, k]
             book = grown
 
         if what == CLEAR:
