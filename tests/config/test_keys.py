@@ -18,8 +18,8 @@ from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
-from tests.strategy.test_fit import DECISIONS
 from tests.conftest import slow_but_each
+from tests.strategy.test_fit import DECISIONS
 
 INERT = {
     "threads": "results do not depend on how many work side by side",
