@@ -58,7 +58,7 @@ def average_markouts(fills: pl.DataFrame, horizon: str, column: str) -> Markout:
 
 
 def find_quotes(tape: Tape, at: Int64) -> tuple[Int64, Int64]:
-    """Find the best bid and ask, as indexes of the tape, at each time (n,), ns, by the exchange's clock; -1 for none."""
+    """Find the best bid and ask, as indexes of the tape, at each time (n,), ns, by the exchange's clock; or -1."""
     index = np.searchsorted(tape.exchange, at, side="right") - 1
     known = np.maximum(index, 0)
     if len(tape.bid) == 0:

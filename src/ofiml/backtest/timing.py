@@ -7,7 +7,7 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class ProfitBySession:
-    """The gross profit `between` sessions, that of each session's mean position, and the rest, `within`; in currency."""
+    """The gross profit `between` sessions, that of each session's mean position, and `within`, the rest (currency)."""
 
     between: float
     within: float
