@@ -48,9 +48,11 @@ class Tape(NamedTuple):
 
     `exchange` and `receipt` (ns) do not decrease. Message m has the events first[m] … first[m + 1] - 1. `bid` and `ask`
     are the best indexes after the message, -1 for none. `tradable` is False while trading is halted or in an auction,
-    each until its first trade, while the book is crossed or locked, and if both sides are unknown or empty. `side` is 1 for bids and buyers, -1
-    for asks and sellers, 0 for a trade of either. `size` is in lots. `order_time` is when, on the exchange's clock, the
-    order that shrank a level got its place in the queue; -1 if unknown. `span` is the width of the ladder.
+    each until its first trade, while the book is crossed or locked, and if both sides are unknown or empty.
+
+    `side` is 1 for bids and buyers, -1 for asks and sellers, 0 for a trade of either. `size` is in lots. `order_time`
+    is when, on the exchange's clock, the order that shrank a level got its place in the queue; -1 if unknown. `span` is
+    the width of the ladder.
     """
 
     exchange: Int64
