@@ -15,6 +15,7 @@ from ofiml.backtest.latency import fix_latency
 from ofiml.backtest.orders import Queue, Reason
 from ofiml.backtest.simulate import ContractNumbers, Scenario, Trades, simulate
 from ofiml.config import SyntheticDataset, load
+from ofiml.data.schema import Session
 from ofiml.data.synthetic import simulate as simulate_market
 from ofiml.samples.tape import CLEAR, HIDE, SessionTape, Tape, record_session
 from ofiml.strategy import LAST, QUOTE, TARGET, Decisions, Limits
@@ -49,12 +50,17 @@ FILL = np.dtype([(name, np.int64) for name in ("sent", "time", "price", "lots")]
 
 def make_market(hours: float, seed: int = 42) -> SessionTape:
     """Make the default session of the embedded market, of so many hours, as a tape."""
+    return record_session(make_session(hours, seed))
+
+
+def make_session(hours: float, seed: int = 42) -> Session:
+    """Make the default session of the embedded market, of so many hours."""
     choices = ["dataset=synthetic", f"dataset.session_length={round(hours * 3600)}s", f"dataset.seed={seed}"]
     with initialize_config_dir(str(_CONF), version_base=None):
         config = load(compose("config", overrides=choices)).dataset
     assert isinstance(config, SyntheticDataset)
     (session,) = simulate_market(config, 0)
-    return record_session(session)
+    return session
 
 
 def convert_tape(tape: Tape) -> NDArray[Any]:
@@ -236,4 +242,3 @@ class Peer:
         for k, name in enumerate(FILL.names or ()):
             fills[name] = rows[:, k]
         return Answer(seconds, np.sort(fills, order=["time", "sent"]))
-

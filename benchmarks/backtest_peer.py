@@ -19,8 +19,10 @@ Array = NDArray[Any]
 LIMIT, MARKET = 0, 1
 GTC, GTX = 0, 1
 NO_REQUEST, NEW = 0, 1
+# Best prices of a side without levels, in ticks.
+NO_BID, NO_ASK = -(2**63), 2**63 - 1
 
-#: The columns of a fill: when its order was sent, when it was filled at the exchange, price, lots (negative for a sale).
+#: The columns of a fill: when its order was sent and when it was filled (ns), price, lots (negative for a sale).
 FILL_COLUMNS = 4
 _LONG = 10**15  # ns, longer than any session
 
@@ -72,8 +74,10 @@ def take(bot: Any, time: Array, target: Array, stop: int, round_trip: int, fills
         if stop > 0:
             if position != 0 and not leaving:
                 depth = bot.depth(0)
-                gain = depth.best_bid_tick - entry if position > 0 else entry - depth.best_ask_tick
-                leaving = gain <= 1e-9 - stop
+                if position > 0:
+                    leaving = depth.best_bid_tick != NO_BID and depth.best_bid_tick - entry <= 1e-9 - stop
+                else:
+                    leaving = depth.best_ask_tick != NO_ASK and entry - depth.best_ask_tick <= 1e-9 - stop
             if leaving and order == 0:
                 wanted = -position
                 leaving = position != 0
@@ -84,6 +88,8 @@ def take(bot: Any, time: Array, target: Array, stop: int, round_trip: int, fills
         elif d == len(time) and stop == 0:
             break
         if wanted != 0:
+            depth = bot.depth(0)
+        if (wanted > 0 and depth.best_ask_tick != NO_ASK) or (wanted < 0 and depth.best_bid_tick != NO_BID):
             order, sent, side = number, now, 1 if wanted > 0 else -1
             number += 1
             if wanted > 0:

@@ -170,9 +170,7 @@ def test_the_mirrored_market_has_mirrored_fills(seed: int) -> None:
     case["limits"] = case["limits"]._replace(flat_from=LAST)
     case["numbers"] = ContractNumbers(taker_lot=0.1)  # a share of the value has no mirror
     d = case["decisions"]
-    flipped = d._replace(
-        target=-d.target, bid=_TOP - d.ask, bid_size=d.ask_size, ask=_TOP - d.bid, ask_size=d.bid_size
-    )
+    flipped = d._replace(target=-d.target, bid=_TOP - d.ask, bid_size=d.ask_size, ask=_TOP - d.bid, ask_size=d.bid_size)
     other = build_tape(mirrored(session, _TOP))
     (a,) = run(case)
     (b,) = run(case | {"tape": other, "decisions": flipped})
@@ -192,10 +190,18 @@ def test_every_model_lies_between_its_bounds(seed: int, shares: tuple[float, flo
     start = np.array([rng.integers(session.open, session.close)])
     bid = bool(rng.random() < 0.5)
     price = np.array([rng.integers(990, 1010)]) * TICK
-    decisions = Decisions(start, np.array([QUOTE], np.uint8), one, one, price, one + lots * bid, price, one + lots * (not bid))
+    decisions = Decisions(
+        start, np.array([QUOTE], np.uint8), one, one, price, one + lots * bid, price, one + lots * (not bid)
+    )
     scenarios = [Scenario(fix_latency(0), queue, 2.0) for queue in Queue]
     results = simulate(
-        tape, decisions, NO_LIMITS, ContractNumbers(), scenarios, close=session.close, rules=ExecutionRules(False, *shares)
+        tape,
+        decisions,
+        NO_LIMITS,
+        ContractNumbers(),
+        scenarios,
+        close=session.close,
+        rules=ExecutionRules(False, *shares),
     )
 
     def count(trades: Trades) -> np.ndarray:
@@ -269,9 +275,7 @@ def test_an_empty_session_and_no_decisions() -> None:
     (trades,) = run(case | {"decisions": none})
     assert len(trades.orders) == len(trades.fills) == 0
     tape = case["tape"]
-    empty = tape._replace(
-        **{name: getattr(tape, name)[:0] for name in Tape._fields[:11]}, first=np.zeros(1, np.int64)
-    )
+    empty = tape._replace(**{name: getattr(tape, name)[:0] for name in Tape._fields[:11]}, first=np.zeros(1, np.int64))
     assert len(run(case | {"tape": empty})[0].fills) == 0
     assert run(case | {"scenarios": []}) == []
 
