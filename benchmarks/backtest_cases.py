@@ -18,7 +18,7 @@ from ofiml.config import SyntheticDataset, load
 from ofiml.data.schema import Session
 from ofiml.data.synthetic import simulate as simulate_market
 from ofiml.samples.tape import CLEAR, HIDE, SessionTape, Tape, record_session
-from ofiml.strategy import LAST, QUOTE, TARGET, Decisions, Limits
+from ofiml.strategy.decisions import LAST, QUOTE, TARGET, Decisions, Limits
 
 MS, SECOND = 10**6, 10**9
 POWER = 2.0  # of the queue model
@@ -219,7 +219,7 @@ class Peer:
             table["lots"] = decisions.bid_size
         else:
             table["target"] = decisions.target
-        np.savez(folder / "table.npz", **table)  # type: ignore[arg-type]
+        np.savez(folder / "table.npz", **table)
         if (tape.kind == CLEAR).any():
             depth = "hashmap"  # the depth of a range clears the wrong levels
         job = {

@@ -12,7 +12,7 @@ from ofiml.backtest.orders import Queue, Reason, Status
 from ofiml.backtest.simulate import ContractNumbers, ExecutionRules, Scenario, Trades, simulate
 from ofiml.data.schema import F_LAST, TIME, Session
 from ofiml.samples.tape import Tape, build_tape
-from ofiml.strategy import HOLD, LAST, QUOTE, TARGET, Decisions, Limits
+from ofiml.strategy.decisions import HOLD, LAST, QUOTE, TARGET, Decisions, Limits
 from tests.books import SECOND, TICK, Row, session
 
 Level = tuple[int | None, int, int | None, int]

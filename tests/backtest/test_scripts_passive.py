@@ -201,7 +201,7 @@ def test_an_ask_is_the_mirror_of_a_bid() -> None:
         book(6, (10, 9, 13, 3)),
     ]
     done = act(rows, decide(at(1, "quote", 1, 0, 12, 7)))
-    # 1 is ahead; 4 of the trade of 5; 1 of the trade at 13 beyond the price. Bought back at 13, 2 lots beyond the shown.
+    # 1 is ahead; 4 of the trade of 5; 1 of the trade at 13 beyond the price. Bought back at 13, 2 lots unseen.
     assert done.fills == [(4, 12, -4), (5, 12, -1), (6, 13, 5)]
     assert done.trades.fills["beyond_shown"].tolist() == [0, 0, 2]
 
@@ -311,11 +311,11 @@ def test_two_own_orders_at_one_price_share_a_trade() -> None:
         book(0, (10, 1, 12, 2)),
         book(2, (10, 1, 14, 9), (9, 9, 15, 9)),  # the ask that it took leaves
         book(3, (12, 3, 14, 9), (10, 1, 15, 9)),  # others bid 3 at 12, behind it
-        trade(5, "A", 12, 10, (10, 1, 14, 9), (9, 9, 15, 9)),
-        book(6, (10, 1, 14, 9), (9, 9, 15, 9)),
+        trade(5, "A", 12, 10, (10, 9, 14, 9), (9, 9, 15, 9)),
+        book(6, (10, 9, 14, 9), (9, 9, 15, 9)),
     ]
-    # At 1 a market order of 6 takes 2 and rests 4 at 12. At 4 a quote of 9 joins behind 3 others and the own 4: of the
-    # trade of 10, the first takes 4; 10 - 3 - 4 = 3 are the second's.
+    # At 1 a market order of 6 takes 2 and rests 4 at 12. At 4 a quote of 9 joins behind 3 others and the own 4: of
+    # the trade of 10, the first takes 4; 10 - 3 - 4 = 3 are the second's.
     decisions = decide(at(1, "target", 6), at(4, "quote", 12, 9, 20, 0))
     done = act(rows, decisions, rules=ExecutionRules(rest=True))
     assert done.fills == [(1, 12, 2), (5, 12, 4), (5, 12, 3), (6, 10, -9)]

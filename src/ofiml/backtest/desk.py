@@ -42,7 +42,7 @@ class Desk(NamedTuple):
 
 def price_in_ticks(scene: Any, index: int) -> float:
     """Return the price of an index in ticks."""
-    return float(scene.base + index)
+    return float(scene.base_ticks + index)
 
 
 def value_lot(scene: Any, price: float) -> float:
@@ -75,6 +75,7 @@ def time_request(desk: Desk, s: int, now: int) -> int:
         now,
     )
     trader.requests += 1
+    desk.scene[0].changed = 1
     trader.last_arrival = max(trader.last_arrival, min(now, NEVER - latency) + latency)
     return trader.last_arrival
 

@@ -43,6 +43,7 @@ from ofiml.backtest.orders import (
 from ofiml.backtest.trader import NOT_LEAVING, decide, find_wake, learn_fates, set_bounds, watch_market
 from ofiml.samples.tape import Tape
 from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
+from ofiml.strategy.decisions import HOLD
 
 #: `run` returns FULL if a table of orders or fills is too short.
 DONE, FULL = 0, 1
@@ -107,7 +108,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                         if ladder[2 + k, p] > 0:
                             change_level(desk, k, p, abs(old), new, tape.order_time[e])
                         ladder[k, p] = new
-                        shown[k] += (new > 0) - (old > 0)
+                        shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
                     elif kind[e] == TRADE:
                         if trades and (
                             (side[e] <= 0 and p <= scene.best_bid) or (side[e] >= 0 and p >= scene.best_ask)
@@ -131,13 +132,14 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     release_waiting(desk, x)
                 if scene.changed != 0:
                     scene.changed = 0
-                    now = min(now, find_wakes(desk))
+                    find_wakes(desk)
+                    now = min(now, scene.wake)
                     busy = scene.resting + scene.waiting > 0
             else:
                 for e in range(first[m], first[m + 1]):
                     if kind[e] == LEVEL:
                         p, k = price[e], 0 if side[e] > 0 else 1
-                        shown[k] += (size[e] > 0) - (ladder[k, p] > 0)
+                        shown[k] += (1 if size[e] > 0 else 0) - (1 if ladder[k, p] > 0 else 0)
                         ladder[k, p] = size[e]
                     elif kind[e] == HIDE:
                         p, k = price[e], 0 if side[e] > 0 else 1
@@ -163,16 +165,18 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
         if hit:
             look_at_market(desk, now)
             continue
-        if step_traders(desk, now):
+        if scene.wake <= now and step_traders(desk, now):
             continue
-        if scene.flat == 0 and now >= scene.flat_from:
-            scene.flat = 1
+        if scene.is_flat == 0 and now >= scene.flat_from:
+            scene.is_flat = 1
             for s in range(traders):
                 start_closing(desk, s, now)
             gather_bounds(desk)
             continue
         while d < len(plan.time) and plan.time[d] <= now:
             for s in range(traders):
+                if plan.kind[d] == HOLD and now < desk.traders[s].until:
+                    continue
                 decide(
                     desk,
                     s,
@@ -186,7 +190,10 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     now,
                 )
             d += 1
-        if find_wakes(desk) > now >= close:
+        if scene.changed != 0:
+            scene.changed = 0
+            find_wakes(desk)
+        if scene.wake > now >= close:
             break
     if plan.last_book >= 0 and plan.last_book + 1 == plan.messages:
         keep_closing(desk, closing, bid[plan.last_book], ask[plan.last_book])
@@ -201,24 +208,22 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
 def find_next_time(desk: Desk, plan: Plan, d: int) -> int:
     """Find the next time at which some trader has something to do, at most the close."""
     scene = desk.scene[0]
-    time = scene.close
-    for s in range(len(desk.traders)):
-        time = min(time, desk.traders[s].wake)
+    time = min(scene.close, scene.wake)
     if d < len(plan.time):
         time = min(time, plan.time[d])
-    if scene.flat == 0:
+    if scene.is_flat == 0:
         time = min(time, scene.flat_from)
     return time
 
 
-def find_wakes(desk: Desk) -> int:
-    """Find anew when each trader has something to do but for decisions, and return the first of these times."""
+def find_wakes(desk: Desk) -> None:
+    """Find when each trader has something to do but for decisions and quotes, and the first of these times."""
     first = NEVER
     for s in range(len(desk.traders)):
         wake = find_wake(desk, s)
         desk.traders[s].wake = wake
         first = min(first, wake)
-    return first
+    desk.scene[0].wake = first
 
 
 # --- what is seen of the market --------------------------------------------------------------------------------------
@@ -261,12 +266,11 @@ def look_at_market(desk: Desk, now: int) -> None:
         if b <= t.low_bid or b >= t.high_bid or a <= t.low_ask or a >= t.high_ask:
             watch_market(desk, s, now)
             set_bounds(desk, s)
-            t.wake = find_wake(desk, s)
     gather_bounds(desk)
 
 
 def gather_bounds(desk: Desk) -> None:
-    """Gather the bounds of all traders: some trader looks at quotes outside of them."""
+    """Gather the bounds of all traders, outside of which some trader looks at quotes, and when they have to act."""
     scene = desk.scene[0]
     scene.low_bid = scene.low_ask = -2
     scene.high_bid = scene.high_ask = NEVER
@@ -276,6 +280,8 @@ def gather_bounds(desk: Desk) -> None:
         scene.high_bid, scene.high_ask = min(scene.high_bid, t.high_bid), min(scene.high_ask, t.high_ask)
     low, high = max(scene.low_bid, scene.low_ask), min(scene.high_bid, scene.high_ask)
     scene.watching = 1 if low > -2 or high < NEVER else 0
+    scene.changed = 0
+    find_wakes(desk)
 
 
 # --- traders ---------------------------------------------------------------------------------------------------------
@@ -291,10 +297,8 @@ def step_traders(desk: Desk, now: int) -> bool:
             if learn_fates(desk, s, now):
                 watch_market(desk, s, now)
             set_bounds(desk, s)
-            t.wake = find_wake(desk, s)
             stepped = True
     if stepped:
-        desk.scene[0].changed = 0
         gather_bounds(desk)
     return stepped
 
@@ -310,7 +314,6 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
         trader.leave = CLOSE
     watch_market(desk, s, now)
     set_bounds(desk, s)
-    trader.wake = find_wake(desk, s)
 
 
 # --- the close -------------------------------------------------------------------------------------------------------

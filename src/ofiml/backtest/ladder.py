@@ -1,7 +1,7 @@
 """The recorded book as a ladder: the lots at each tick index, of bids and of asks.
 
-A level that was shown and is hidden by better ones keeps its size with a minus sign: orders that join there queue behind
-it, but nothing can be taken from it. Own orders never change the recorded book.
+A level that was shown and is hidden by better ones keeps its size with a minus sign: orders that join there queue
+behind it, but nothing can be taken from it. Own orders never change the recorded book.
 
 Rows 0 and 1 of a ladder (4, span) are the lots of bids and asks, rows 2 and 3 how many own bids and asks rest there.
 """

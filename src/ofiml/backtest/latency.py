@@ -24,7 +24,7 @@ class Latency:
     times: Int64 | None = None
 
     def __post_init__(self) -> None:
-        if len(self.values) == 0 or min(self.values) < 0 or self.response < 0:
+        if len(self.values) == 0 or np.min(self.values) < 0 or self.response < 0:
             raise DataError("A latency needs at least one value, and none below 0.")
         if self.times is not None and (len(self.times) != len(self.values) or (np.diff(self.times) < 0).any()):
             raise DataError("The table of latencies needs as many times as values, in ascending order.")
@@ -42,7 +42,7 @@ def draw_latency(median: int, sigma: float, seed: int, response: int = 0) -> Lat
 
 
 def find_latency(table: Int64, start: int, count: int, by_time: bool, number: int, now: int) -> int:
-    """Find the latency of request `number`, sent at `now`, among the rows start … start + count - 1 of (value, time)."""
+    """Find the latency of request `number`, sent at `now`, in `count` rows (value, time) from `start` on."""
     if not by_time:
         return table[start + number % count, 0]
     low, high = start, start + count  # the first time after `now` lies in [low, high]

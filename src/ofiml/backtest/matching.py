@@ -87,9 +87,9 @@ def release_waiting(desk: Desk, at: int) -> None:
             row = -1
             for k in range(SLOTS):
                 i = desk.traders[s].slots[k]
-                if i >= 0 and desk.orders[s, i].state == WAITING:
-                    if row < 0 or desk.orders[s, i].request < desk.orders[s, row].request:
-                        row = i
+                waits = i >= 0 and desk.orders[s, i].state == WAITING
+                if waits and (row < 0 or desk.orders[s, i].request < desk.orders[s, row].request):
+                    row = i
             if row < 0:
                 break
             desk.orders[s, row].state = SENT

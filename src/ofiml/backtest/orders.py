@@ -70,6 +70,7 @@ def _record(integers: str, floats: str = "", **arrays: int) -> np.dtype:
     """Make a record of integers, floats and arrays of integers; its elements have attributes in Python, too."""
     fields: list[Any] = [(name, np.int64) for name in integers.split()]
     fields += [(name, np.float64) for name in floats.split()]
+    assert not any(hasattr(np.void, field[0]) for field in fields), "numpy's own attributes would come first"
     return np.dtype((np.record, fields + [(name, np.int64, length) for name, length in arrays.items()]))
 
 
@@ -103,11 +104,11 @@ TRADER = _record(
 
 SCENE = _record(
     # what is given: `contract` to `maker_rate` are the instrument's numbers
-    "base span stop take post rest flat_from close contract "
+    "base_ticks span stop_ticks take_ticks post rest flat_from close contract "
     # the market: at the exchange, and as it is known
     "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
-    "resting waiting best_bid best_ask touched changed full flat "
+    "wake resting waiting best_bid best_ask touched changed full is_flat "
     # outside of these bounds, the known quotes make some trader act
     "watching low_bid high_bid low_ask high_ask",
     "share_of_shown share_of_traded factor taker_lot taker_rate maker_lot maker_rate",

@@ -8,8 +8,8 @@ these were cancels, and the models differ in how many of them were ahead (b = q 
     PESSIMISTIC   none, but a <= the size shown
     PROPORTIONAL  c·a/q
     POWER(n)      c·a^n/(a^n + b^n)
-    EXACT         all of them if the cancelled order was in the queue when the own order arrived (order_time <= arrival),
-                  else none; as PROPORTIONAL where that is not known
+    EXACT         all of them if the cancelled order was in the queue when the own order arrived
+                  (order_time <= arrival), else none; as PROPORTIONAL where that is not known
 
 Not more than b cancels can have been behind: the rest was ahead. At all times a <= the size shown. The numbers are
 expectations, not draws; a lot is filled when it is whole.
@@ -26,7 +26,7 @@ from ofiml.backtest.orders import EXACT, PESSIMISTIC, POWER, THROUGH, TOUCH
 
 def pass_cancels(queue: int, power: float, order: Any, before: int, after: int, order_time: int) -> None:
     """Move the order up as the size shown at its price goes from `before` to `after` lots."""
-    if queue == THROUGH or queue == TOUCH:
+    if queue in (THROUGH, TOUCH):
         return
     fall = before - after
     if fall > 0 and order.ahead > 0:

@@ -70,7 +70,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Trades:
-    """The orders and fills of one scenario, as arrays with named columns, in the order in which they were sent and made.
+    """The orders and fills of one scenario, as arrays with named columns, in the order of sending and filling.
 
     Orders: `decided`, `sent`, `arrived` (-1 never), `ended` (ns), `side` (1 buy, -1 sell), `price` (index; -1 for a
     marketable order that did not rest), `lots`, `filled`, `maker` (1 if posted), `reason`, `status` (codes of
@@ -114,11 +114,14 @@ def simulate(
         if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
             break
         capacity *= 4
-    columns = np.dtype([(name, ORDER[name]) for name in ORDER_COLUMNS])
+    orders, fills = (
+        np.dtype([(name, record[name]) for name in names])
+        for record, names in ((ORDER, ORDER_COLUMNS), (FILL, FILL.names or ()))
+    )
     return [
         Trades(
-            orders=_copy_columns(desk.orders[s, : t.orders], columns),
-            fills=_copy_columns(desk.fills[s, : t.fills], np.dtype(FILL.fields and FILL.descr)),
+            orders=_copy_columns(desk.orders[s, : t.orders], orders),
+            fills=_copy_columns(desk.fills[s, : t.fills], fills),
             position=int(t.position),
         )
         for s, t in enumerate(desk.traders)
@@ -137,7 +140,7 @@ def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNu
         raise DataError("Decisions must be in order of time.")
     if not (0 < rules.share_of_shown <= 1 and 0 < rules.share_of_traded <= 1):
         raise DataError("share_of_shown and share_of_traded must be above 0 and at most 1.")
-    if min(decisions.bid_size, default=0) < 0 or min(decisions.ask_size, default=0) < 0:
+    if (decisions.bid_size < 0).any() or (decisions.ask_size < 0).any():
         raise DataError("The sizes of quotes cannot be below 0.")
     if limits.cap < 0 or limits.stop < 0 or limits.take < 0 or not limits.loss >= 0 or not numbers.factor > 0:
         raise DataError("Cap, stop, take-profit and loss limit cannot be below 0, nor the contract's factor 0.")
@@ -149,7 +152,8 @@ def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNu
 
 def prepare_tape(tape: Tape) -> Tape:
     """Return the tape with arrays as the kernel is compiled for: contiguous, and not read-only."""
-    return Tape(*(np.require(a, requirements=["C", "W"]) if isinstance(a, np.ndarray) else int(a) for a in tape))
+    members: list[Any] = [np.require(a, requirements=["C", "W"]) if isinstance(a, np.ndarray) else int(a) for a in tape]
+    return Tape(*members)
 
 
 def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
@@ -196,15 +200,16 @@ def make_desk(
     count = len(scenarios)
     scene = np.zeros(1, SCENE)
     given = {
-        "base": tape.base,
+        "base_ticks": tape.base,
         "span": tape.span,
-        "stop": limits.stop,
-        "take": limits.take,
+        "stop_ticks": limits.stop,
+        "take_ticks": limits.take,
         "post": limits.post,
         "rest": rules.rest,
         "flat_from": limits.flat_from,
         "close": close,
         "mid2": -1,
+        "wake": NEVER,
         "known_mid2": -1,
         "best_bid": -1,
         "best_ask": tape.span,

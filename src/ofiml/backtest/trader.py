@@ -119,10 +119,10 @@ def set_bounds(desk: Desk, s: int) -> None:
     sign = 1 if trader.known > 0 else -1
     worse, better = -math.inf, math.inf  # of the closing price times sign
     if not leaving:
-        if scene.stop > 0:
-            worse = trader.entry * sign - scene.stop
-        if scene.take > 0:
-            better = trader.entry * sign + scene.take
+        if scene.stop_ticks > 0:
+            worse = trader.entry * sign - scene.stop_ticks
+        if scene.take_ticks > 0:
+            better = trader.entry * sign + scene.take_ticks
     if trader.stopped == 0 and trader.loss < math.inf:
         worse = max(worse, find_loss_price(scene, trader) * sign)
     if sign > 0:
@@ -148,10 +148,10 @@ def find_loss_price(scene: Any, trader: Any) -> float:
     sign = 1.0 if trader.known > 0 else -1.0
     value = (trader.costs - trader.cash - trader.loss) / trader.known  # of a lot at that price
     if scene.contract == 0:
-        return value / scene.factor - scene.base + sign
+        return value / scene.factor - scene.base_ticks + sign
     if value >= 0:  # no price of an inverse contract has such a value: all are below it
         return math.inf
-    return -scene.factor / value - scene.base + sign
+    return -scene.factor / value - scene.base_ticks + sign
 
 
 def watch_market(desk: Desk, s: int, now: int) -> None:
@@ -165,9 +165,9 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
     if trader.leave == NOT_LEAVING and trader.known != 0 and quote >= 0:
         sign = 1 if trader.known > 0 else -1
         gain = (quote - trader.entry) * sign
-        if scene.stop > 0 and gain <= -scene.stop + 1e-9:
+        if scene.stop_ticks > 0 and gain <= -scene.stop_ticks + 1e-9:
             trader.leave = STOP
-        elif scene.take > 0 and gain >= scene.take - 1e-9:
+        elif scene.take_ticks > 0 and gain >= scene.take_ticks - 1e-9:
             trader.leave = TAKE_PROFIT
     if trader.leave == NOT_LEAVING and trader.known != 0:
         if trader.stopped != 0:
@@ -226,12 +226,23 @@ def decide(
         wanted = scale_lots(target, trader.size_factor)
         aim(desk, s, min(max(wanted, -trader.cap), trader.cap), SIGNAL, now)
     elif now >= trader.until:
-        aim(desk, s, 0, EXPIRY, now)
+        if trader.known == 0 and is_idle(trader):
+            trader.until = LAST  # there is nothing to close
+        else:
+            aim(desk, s, 0, EXPIRY, now)
+
+
+def is_idle(trader: Any) -> bool:
+    """Return whether the trader knows of no order that might be filled."""
+    orders = 0
+    for k in range(SLOTS):
+        orders += 1 if trader.slots[k] >= 0 else 0
+    return orders == 0
 
 
 def scale_lots(lots: int, factor: float) -> int:
     """Scale lots, rounded half away from 0."""
-    scaled = int(math.floor(abs(lots) * factor + 0.5))
+    scaled = math.floor(abs(lots) * factor + 0.5)
     return scaled if lots >= 0 else -scaled
 
 
@@ -250,7 +261,7 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
             continue
         idle = False
         o = desk.orders[s, i]
-        if k == NEW_BID_SLOT or k == NEW_ASK_SLOT or o.price < 0 or is_pending(desk, s, i, now):
+        if k in (NEW_BID_SLOT, NEW_ASK_SLOT) or o.price < 0 or is_pending(desk, s, i, now):
             continue
         posted = k != MARKET_SLOT
         if wanted * o.side <= 0 or (posted and (scene.post == 0 or trader.known * o.side < 0)):
@@ -283,23 +294,23 @@ def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
 
 
 def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
-    """Place, keep, replace or cancel the quote of a slot. One that rests at the price, and is not too large, is kept."""
+    """Place, keep, replace or cancel the quote of a slot; one that rests at the price and is not too large is kept."""
     side = 1 if slot == BID_SLOT else -1
     slots = desk.traders[s].slots
-    if slots[slot + NEW_BID_SLOT] >= 0:
-        return
-    lots = min(size, find_room(desk, s, side, slot))
     i = slots[slot]
+    if slots[slot + NEW_BID_SLOT] >= 0 or (i < 0 and size <= 0):
+        return
+    if i >= 0:
+        o = desk.orders[s, i]
+        if is_pending(desk, s, i, now) or (o.price == price and o.lots - o.known_filled <= size):
+            return
+    lots = min(size, find_room(desk, s, side, slot))
     if i < 0:
         if lots > 0:
             send_order(desk, s, slot, side, price, lots, QUOTED, now)
-        return
-    if is_pending(desk, s, i, now):
-        return
-    o = desk.orders[s, i]
-    if lots <= 0:
+    elif lots <= 0:
         cancel_order(desk, s, i, now)
-    elif o.price != price or o.lots - o.known_filled > lots:
+    else:
         replace_order(desk, s, slot, price, lots, now)
 
 

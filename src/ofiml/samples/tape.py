@@ -118,15 +118,22 @@ def record_session(session: Session) -> SessionTape:
     state = tape_kernel.make_state(session.levels, session.tick, base, span)
     for rows in _list_pieces(session, last, _find_continuous(session)):
         begin = 0
-        while (begin := tape_kernel.record_rows(rows, begin, *state, *out)) < len(rows):
+        while (begin := tape_kernel.record_rows(rows, begin, state, out)) < len(rows):
             out = tape_kernel.grow_output(out)
     scalars = state.scalars
     m, e = int(scalars[tape_kernel.MESSAGES]), int(scalars[tape_kernel.CLOSED_EVENTS])
     tape = Tape(
-        *(getattr(out, name)[:m].copy() for name in ("exchange", "receipt")),
-        out.first[: m + 1].copy(),
-        *(getattr(out, name)[:m].copy() for name in ("bid", "ask", "tradable")),
-        *(getattr(out, name)[:e].copy() for name in ("kind", "side", "price", "size", "order_time")),
+        exchange=out.exchange[:m].copy(),
+        receipt=out.receipt[:m].copy(),
+        first=out.first[: m + 1].copy(),
+        bid=out.bid[:m].copy(),
+        ask=out.ask[:m].copy(),
+        tradable=out.tradable[:m].copy(),
+        kind=out.kind[:e].copy(),
+        side=out.side[:e].copy(),
+        price=out.price[:e].copy(),
+        size=out.size[:e].copy(),
+        order_time=out.order_time[:e].copy(),
         base=base,
         tick=session.tick,
         span=span,

@@ -48,5 +48,5 @@ def pack_tape(recorded: SessionTape) -> TableAndMeta:
 
 def unpack_tape(table: pl.DataFrame, meta: dict[str, Any]) -> SessionTape:
     """Unpack what `pack_tape` packed; the arrays can be written to, as kernels expect."""
-    arrays = {name: np.array(table[name][0].to_numpy()) for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: np.array(table[name][0].to_numpy()) for name in _ARRAYS}
     return SessionTape(Tape(**arrays, **meta["tape"]), TapeMeta(**meta["meta"]))

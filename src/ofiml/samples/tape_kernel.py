@@ -37,13 +37,13 @@ class State(NamedTuple):
 
     scalars: Int64
     book: Int64
-    index: Int64
-    size: Int64
-    count: Int64
+    shown: Int64
+    sizes: Int64
+    counts: Int64
     hidden: Int64
-    hidden_count: Int64
-    new_index: Int64
-    new_size: Int64
+    hidden_counts: Int64
+    new_shown: Int64
+    new_sizes: Int64
 
 
 class Output(NamedTuple):
@@ -91,31 +91,19 @@ def grow_output(out: Output) -> Output:
     return out._replace(**grown)
 
 
-def record_rows_py(
-    rows: Int64,
-    begin: int,
-    scalars: Int64,
-    book: Int64,
-    index: Int64,
-    size: Int64,
-    count: Int64,
-    hidden: Int64,
-    hidden_count: Int64,
-    new_index: Int64,
-    new_size: Int64,
-    exchange: Int64,
-    receipt: Int64,
-    first: Int64,
-    bid: Int64,
-    ask: Int64,
-    tradable: Bool,
-    kind: UInt8,
-    side: Int8,
-    price: Int64,
-    out_size: Int64,
-    order_time: Int64,
-) -> int:
+def record_rows_py(rows: Int64, begin: int, state: State, out: Output) -> int:
     """Record the rows (n, BOOK + 4·levels) from `begin` on; return n, or the row before which the events are full."""
+    scalars, book, hidden, hidden_count = state.scalars, state.book, state.hidden, state.hidden_counts
+    index, size, count, new_index, new_size = state.shown, state.sizes, state.counts, state.new_shown, state.new_sizes
+    kind, side, price, out_size, order_time = out.kind, out.side, out.price, out.size, out.order_time
+    exchange, receipt, first, bid, ask, tradable = (
+        out.exchange,
+        out.receipt,
+        out.first,
+        out.bid,
+        out.ask,
+        out.tradable,
+    )
     levels, tick, base, span = scalars[LEVELS], scalars[TICK], scalars[BASE], scalars[SPAN]
     e = scalars[EVENTS]
     for i in range(begin, len(rows)):
@@ -156,7 +144,7 @@ def record_rows_py(
                     e += 1
         for k in range(2):
             stated = -1
-            if (action == _CANCEL or action == _MODIFY) and rows[i, SIDE] == (_SELL if k else _BUY):
+            if action in (_CANCEL, _MODIFY) and rows[i, SIDE] == (_SELL if k else _BUY):
                 stated = rows[i, ORDER_TIME]
             changed = False
             for m in range(levels):
