@@ -125,7 +125,7 @@ def check_takers(peer: Peer, market: SessionTape, console: Console) -> list[str]
         (" and a stop", 10 * SECOND, 20, 1),
         ("1 lot, every 100 ms", 100 * MS, 0, 1),
         (" and a stop", 100 * MS, 20, 1),
-        ("200 lots, every 10 s", 10 * SECOND, 0, 200),
+        ("30 lots, every 10 s", 10 * SECOND, 0, 30),
     ):
         workload = make_taker(market, interval, stop=stop, lots=lots)
         for latency in (LATENCY, 500 * MS):
@@ -197,7 +197,7 @@ def main() -> None:
             "No interpreter with hftbacktest: make its environment with --make FOLDER, then give "
             f"--python FOLDER/bin/python or set {VARIABLE} to that path."
         )
-    console = Console()
+    console = Console(width=110)
     tape_compiling, loop_compiling = measure_compiling()
     market = make_market(args.hours)
     levels = int(np.count_nonzero(market.tape.kind == LEVEL))

@@ -219,7 +219,7 @@ class Peer:
             table["lots"] = decisions.bid_size
         else:
             table["target"] = decisions.target
-        np.savez(folder / "table.npz", **table)
+        np.savez(folder / "table.npz", allow_pickle=False, **table)
         if (tape.kind == CLEAR).any():
             depth = "hashmap"  # the depth of a range clears the wrong levels
         job = {
