@@ -123,7 +123,7 @@ def check_takers(peer: Peer, market: SessionTape, console: Console) -> list[str]
     hftbacktest fills an order whole at the best price. Where that level showed too little, ofiml took the rest deeper.
     """
     table = Table(title="marketable orders, filled by both", box=None)
-    for column in ("", "latency", "same time and tick", "went deeper", "unexplained"):
+    for column in ("", "latency", "same time and tick", "ofiml went deeper", "unexplained"):
         table.add_column(column, justify="right" if column else "left")
     unexplained = []
     for name, interval, stop, lots in (
@@ -148,7 +148,7 @@ def check_takers(peer: Peer, market: SessionTape, console: Console) -> list[str]
 def check_makers(peer: Peer, market: SessionTape, console: Console) -> list[str]:
     """Compare resting orders with ofiml's bracket; return which are outside."""
     table = Table(title="resting orders, cancelled after half of the interval: how many were filled", box=None)
-    for column in ("", "through", "ofiml's queue", "hftbacktest's", "touch", "queues differ", "outside"):
+    for column in ("", "traded through", "ofiml", "hftbacktest", "touched", "differ", "outside"):
         table.add_column(column, justify="right" if column else "left")
     outside = []
     for name, interval in (("every 1 s", SECOND), ("every 100 ms", 100 * MS)):
@@ -207,8 +207,10 @@ def main() -> None:
     tape_compiling, loop_compiling = measure_compiling()
     market = make_market(args.hours)
     levels = int(np.count_nonzero(market.tape.kind == LEVEL))
-    table = Table(title=f"{levels:,} level events, million per CPU second, one thread", box=None)
-    columns = ("", "orders", "hftbacktest", "in a range", "ofiml", "is", "than in a range", "seven latencies")
+    table = Table(
+        title=f"{levels:,} level events, million per CPU second: hftbacktest with each depth, ofiml", box=None
+    )
+    columns = ("", "orders", "hash map", "range", "ofiml", "than hash map", "than range", "curve of 7")
     for column in columns:
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     with Peer(Path(args.python), market) as peer:
@@ -226,8 +228,8 @@ def main() -> None:
             )
         console.print(table)
         console.print(
-            f"compiling, CPU seconds: hftbacktest {extra:.1f}, ofiml {loop_compiling:.1f}, "
-            f"and {tape_compiling:.1f} for what builds tapes; ofiml keeps both for later processes",
+            f"compiling, CPU seconds: hftbacktest {extra:.1f}, each time; ofiml {loop_compiling:.1f}, and "
+            f"{tape_compiling:.1f} for tapes, kept for later processes",
             highlight=False,
         )
         differences = check_takers(peer, market, console) + check_makers(peer, market, console)

@@ -130,8 +130,8 @@ def simulate(
 
 def _copy_columns(records: NDArray[Any], columns: np.dtype[Any]) -> NDArray[Any]:
     """Copy some columns of records whose fields all take 8 bytes; neighbours go together, as each pass reads all."""
-    fields, words = records.dtype.fields or {}, records.dtype.itemsize // 8
-    source = np.ascontiguousarray(records).view(np.int64).reshape(len(records), words)
+    fields: Any = records.dtype.fields
+    source = np.ascontiguousarray(records).view(np.int64).reshape(len(records), records.dtype.itemsize // 8)
     out = np.empty(len(records), columns)
     target = out.view(np.int64).reshape(len(records), len(columns.names or ()))
     places = [fields[name][1] // 8 for name in columns.names or ()]
