@@ -1,0 +1,99 @@
+"""Whether ofiml and hftbacktest fill the same orders alike."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ofiml.samples.tape import LEVEL, Tape
+
+Fills = NDArray[Any]
+"""Fills as `backtest_cases.FILL`."""
+
+
+class TakerCheck(NamedTuple):
+    """How many marketable orders were filled alike, and how many at worse prices as the best level showed too little.
+
+    `unexplained` has a sentence for each other difference.
+    """
+
+    equal: int
+    walked: int
+    unexplained: list[str]
+
+
+def check_taker(tape: Tape, ours: Fills, theirs: Fills) -> TakerCheck:
+    """Compare the fills of marketable orders: hftbacktest fills an order whole at the best price."""
+    equal = walked = 0
+    unexplained = []
+    for sent in np.union1d(ours["sent"], theirs["sent"]):
+        a, b = (fills[fills["sent"] == sent] for fills in (ours, theirs))
+        if np.array_equal(a, b):
+            equal += 1
+        elif _is_walk(tape, a, b):
+            walked += 1
+        else:
+            unexplained.append(f"order sent at {sent}: ofiml {a.tolist()}, hftbacktest {b.tolist()}")
+    return TakerCheck(equal, walked, unexplained)
+
+
+def _is_walk(tape: Tape, ours: Fills, theirs: Fills) -> bool:
+    """Return whether ofiml took all that the tape shows at hftbacktest's price, and the rest at worse prices."""
+    if len(theirs) != 1 or len(ours) < 2 or (ours["time"] != theirs["time"]).any():
+        return False
+    time, price, lots = (int(theirs[name][0]) for name in ("time", "price", "lots"))
+    side = 1 if lots > 0 else -1
+    shown = find_shown(tape, time, -side, price)
+    return bool(
+        shown < abs(lots)
+        and ours["lots"].sum() == lots
+        and (ours["price"][0], ours["lots"][0]) == (price, side * shown)
+        and (np.diff(ours["price"]) * side > 0).all()
+    )
+
+
+def find_shown(tape: Tape, time: int, side: int, price: int) -> int:
+    """Find the lots shown at a price (ticks) of a side at a time, from the tape's last event of that level."""
+    events = slice(0, tape.first[np.searchsorted(tape.exchange, time, side="right")])
+    level = (tape.kind[events] == LEVEL) & (tape.side[events] == side) & (tape.price[events] == price - tape.base)
+    changes = np.flatnonzero(level)
+    return int(tape.size[changes[-1]]) if len(changes) else 0
+
+
+class MakerCheck(NamedTuple):
+    """How many orders were filled by the lower bound, ofiml's queue model, hftbacktest's and the upper bound.
+
+    `differ` counts orders that the two models fill at other times or not at all. `outside` has a sentence for each
+    order that hftbacktest fills later than the lower bound or sooner than the upper one, or at another price.
+    """
+
+    through: int
+    ours: int
+    theirs: int
+    touch: int
+    differ: int
+    outside: list[str]
+
+
+def check_maker(through: Fills, ours: Fills, theirs: Fills, touch: Fills) -> MakerCheck:
+    """Compare the fills of orders of one lot that do not depend on each other's."""
+    lower, model, peer, upper = (_key_fills(fills) for fills in (through, ours, theirs, touch))
+    outside = []
+    for key in sorted(lower.keys() | peer.keys()):
+        earliest, fill, latest = upper.get(key), peer.get(key), lower.get(key)
+        late = latest is not None and (fill is None or fill[0] > latest[0] or fill[1:] != latest[1:])
+        soon = fill is not None and (earliest is None or fill[0] < earliest[0] or fill[1:] != earliest[1:])
+        if late or soon:
+            outside.append(f"order {key}: touch {earliest}, hftbacktest {fill}, through {latest}")
+    differ = sum(model.get(key) != peer.get(key) for key in model.keys() | peer.keys())
+    return MakerCheck(len(lower), len(model), len(peer), len(upper), differ, outside)
+
+
+def _key_fills(fills: Fills) -> dict[tuple[int, int], tuple[int, int, int]]:
+    """Return time, price and lots of the fill of each order, by when it was sent and its side."""
+    keyed = {
+        (sent, 1 if lots > 0 else -1): (time, price, lots)
+        for sent, time, price, lots in fills[["sent", "time", "price", "lots"]].tolist()
+    }
+    assert len(keyed) == len(fills), "an order of one lot was filled twice"
+    return keyed
