@@ -26,9 +26,9 @@ _DAY = 86_400 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a backtest needs besides rows and decisions: its config and latency, the data, the instrument of each symbol,
-    the position cap in lots, what a bar is called, the folder of cached tapes (None for none), the seed of drawn
-    latencies, and the number of inputs that are read at a time.
+    """What a backtest needs besides rows and decisions: its config and latency, the data, the instrument of each
+    symbol, the position cap in lots, what a bar is called, the folder of cached tapes (None for none), the seed of
+    drawn latencies, and the number of inputs that are read at a time.
     """
 
     config: Backtest
@@ -69,7 +69,7 @@ def run_backtest(
             if samples.digest != tape.meta.digest:
                 missing[samples.key] = samples
                 continue
-            market = TradedMarket(samples, tape, money[samples.key[0]])
+            market = TradedMarket(tape, money[samples.key[0]])
             results += [
                 trade_session(market, part, key, plans, execution)
                 for key, part in parts.items()

@@ -17,7 +17,6 @@ from ofiml.backtest.scenarios import MAIN, Variant, plan_scenarios
 from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, simulate
 from ofiml.backtest.timing import find_mean_gain
 from ofiml.config import Backtest
-from ofiml.samples.session import SessionSamples
 from ofiml.samples.tape import SessionTape, Tape
 from ofiml.strategy.build import Plans, TradedSession
 from ofiml.strategy.decisions import QUOTE
@@ -69,9 +68,8 @@ class Execution:
 
 
 class TradedMarket(NamedTuple):
-    """The market of one session: its samples, its tape, and the money of its symbol."""
+    """The market of one session: its tape, and the money of its symbol."""
 
-    samples: SessionSamples
     tape: SessionTape
     money: Money
 
