@@ -228,7 +228,5 @@ def test_columns_of_money_equal_their_single_values(data: st.DataObject, name: s
     mid2 = fills["mid2_filled"].to_numpy()
     worth = [-money.flow(int(q), Fraction(int(p), 2)) for q, p in zip(lots, mid2, strict=True)]
     assert money.worth(lots, mid2).tolist() == worth
-    each = [
-        money.fee(int(q), int(p), maker=bool(m)) for q, p, m in zip(lots, price, maker, strict=True)
-    ]
+    each = [money.fee(int(q), int(p), maker=bool(m)) for q, p, m in zip(lots, price, maker, strict=True)]
     assert money.fees(lots, price, maker).tolist() == each
