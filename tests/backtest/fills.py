@@ -62,7 +62,7 @@ def keep(money: Money, *rows: dict[str, Any], marks: dict[float, float], rate: f
 
 @st.composite
 def draw_fills(draw: st.DrawFn, *, lowest: int = -2000, flat: bool = False) -> pl.DataFrame:
-    """Up to eight fills at prices from `lowest` cents on, at times from 1 to 40 s, the last one to be flat if wished."""
+    """Up to eight fills at prices from `lowest` cents on, at times from 1 to 40 s; `flat` closes the position."""
     cents = st.integers(lowest, lowest + 4000)
     times = sorted(draw(st.lists(st.integers(1, 40), max_size=8)))
     rows, position = [], 0

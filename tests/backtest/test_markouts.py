@@ -50,7 +50,7 @@ def fills(*rows: tuple[float, int, int]) -> pl.DataFrame:
 def test_markouts_are_in_the_fills_favour_and_end_with_the_session():
     made = fills((2, 3, 102), (2.5, -3, 100), (4, 7, 104), (9, 1, 108))
     got = measure_markouts(made, TAPE, 10 * SECOND, 2 * SECOND).to_list()
-    # 102 bought, the mid is then 102.5; 100 sold; 104 bought at 4: the last two-sided mid at 6 is 102.5; 11 is too late.
+    # 102 bought, the mid is then 102.5; 100 sold; 104 bought at 4: the last mid is 102.5 at 6; 11 s is too late.
     assert got == [0.5, -2.5, -1.5, None]
     assert measure_markouts(made, TAPE, 11 * SECOND, 2 * SECOND).to_list()[-1] == -1.0
     assert measure_markouts(fills(), TAPE, 10 * SECOND, SECOND).to_list() == []

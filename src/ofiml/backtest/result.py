@@ -91,9 +91,7 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         pl.col("session").first(), pl.col("gross", "net").sum()
     )
     equity = by_time.with_columns(pl.col("gross", "net").cum_sum(), *named)
-    days = (
-        gains.group_by("session", maintain_order=True).agg(pl.col("gross", "net").sum()).sort("session")
-    ).with_columns(*named)
+    days = _sum_days(sessions).with_columns(*named)
     annual = float(np.sqrt(account.days_per_year * account.bars_per_day))
     fills, orders = pl.concat([s.fills for s in sessions]), pl.concat([s.orders for s in sessions])
     trips = pl.concat([s.round_trips for s in sessions])
@@ -156,6 +154,15 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
 def _add_totals(sessions: list[SessionResult]) -> dict[Variant, Totals]:
     """Add the totals of each variant over sessions."""
     return {name: sum((s.totals[name] for s in sessions), Totals()) for name in sessions[0].totals}
+
+
+def _sum_days(sessions: list[SessionResult]) -> pl.DataFrame:
+    """Sum `gross` and `net` of each date, in currency; in integers first, so that a day without a gain has none."""
+    days: dict[str, Totals] = {}
+    for s in sessions:
+        days[s.key.session] = days.get(s.key.session, Totals()) + s.ledger.totals
+    rows = [(day, days[day].gross / MONEY_SCALE, days[day].net / MONEY_SCALE) for day in sorted(days)]
+    return pl.DataFrame(rows, schema={"session": pl.String, "gross": pl.Float64, "net": pl.Float64}, orient="row")
 
 
 def _measure_capital(sessions: list[SessionResult], account: Account) -> float:
