@@ -13,6 +13,7 @@ from ofiml.backtest.scenarios import make_latency
 from ofiml.backtest.trading import Execution, SessionResult, TradedMarket, trade_session
 from ofiml.config import Backtest
 from ofiml.data.schema import Session
+from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.samples.tape import record_session
 from ofiml.strategy.build import TradedSession
 from ofiml.strategy.decisions import LAST, TARGET, Decisions, Limits
@@ -21,6 +22,7 @@ from tests.backtest.scripts import NO_LIMITS, book, make_session
 from tests.books import SECOND, Row
 
 DEEP = 1_000_000
+BOOTSTRAP = BlockBootstrap(300, 0.95, 30 * SECOND, 0)
 
 
 def make_config(**keys: Any) -> Backtest:
@@ -92,3 +94,24 @@ def collect(
     """Collect traded sessions."""
     account = Account("USD", cap, money or {"TEST": make_money()}, 252, bars_per_day, "1s")
     return collect_result(list(sessions), make_config() if config is None else config, account)
+
+
+def make_predictions(result: BacktestResult, **columns: Any) -> pl.DataFrame:
+    """Labels of a second for each bar of a result."""
+    rows = result.decided.drop("net")
+    close = rows["bar_close"]
+    n = rows.height
+    made = {"label_start": close, "label_end": close + SECOND, "y": np.arange(n) % 3 - 1.0, "y_hat": np.arange(n) % 2.0}
+    return rows.with_columns(**{k: pl.Series(np.asarray(v)) for k, v in (made | columns).items()})
+
+
+def trade_walk(seed: int, *, knows: float, bars: int = 400, path: int | None = None, **keys: Any) -> SessionResult:
+    """Trade each move of a walk on the side that it takes, or on the other, with probability 1 - `knows`."""
+    rng = np.random.default_rng(seed)
+    mids = 10_000 + np.cumsum(rng.integers(-4, 5, bars + 2))
+    right = rng.random(bars) < knows
+    targets = np.sign(np.diff(mids)[:bars]) * np.where(right, 1, -1)
+    return trade(
+        walk(mids.tolist()), make_targets(range(1, bars + 1), targets.tolist()), close=bars + 1,
+        key=TradedSession("TEST", "d", path), **keys,
+    )  # fmt: skip
