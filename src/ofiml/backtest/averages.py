@@ -9,13 +9,13 @@ Record = TypeVar("Record")
 
 def average_records(records: Sequence[Record]) -> Record:
     """Average records of one dataclass: each number is the mean of those that are not NaN, and so are the numbers of
-    nested records and lists. Texts and None are those of the first record, of which None parts stay None.
+    nested records and lists. A text is that of the first record; None where all are None.
     """
     return _average(list(records))
 
 
 def _average(parts: list[Any]) -> Any:
-    first = parts[0]
+    first = next((part for part in parts if part is not None), None)
     if is_dataclass(first) and not isinstance(first, type):
         known = [part for part in parts if part is not None]
         return replace(first, **{f.name: _average([getattr(p, f.name) for p in known]) for f in fields(first)})

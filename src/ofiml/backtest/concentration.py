@@ -1,12 +1,11 @@
 """Concentration: how much of the net profit rests on its best trades and its best day."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-_BEST_TRADES = 0.01
+_BEST_TRADES = 100  # one of so many round trips
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ def measure_concentration(round_trips: pl.DataFrame, days: pl.DataFrame) -> Conc
     if round_trips.height == 0 or days.height == 0:
         return None
     nets = np.sort(round_trips["net"].to_numpy())[::-1]
-    count = max(1, math.ceil(_BEST_TRADES * len(nets)))
+    count = -(-len(nets) // _BEST_TRADES)
     best, total = float(nets[:count].sum()), float(days["net"].sum())
     day = days.sort("net", descending=True, maintain_order=True).row(0, named=True)
     return Concentration(

@@ -8,6 +8,9 @@ from ofiml.backtest.orders import Reason, Status
 from ofiml.backtest.simulate import Trades
 from ofiml.samples.tape import Tape
 
+_REASONS = [code.name.lower() for code in Reason]
+_STATUSES = [code.name.lower() for code in Status]
+
 
 def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
     """Tabulate the fills with the columns that `backtest.ledger` books, `reason` and `beyond_shown`.
@@ -32,7 +35,7 @@ def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
             "mid2_arrived": mid2_arrived,
             "mid2_filled": mid2_filled,
             "maker": fills["maker"] != 0,
-            "reason": pl.Series([Reason(code).name.lower() for code in of_order["reason"].tolist()], dtype=pl.String),
+            "reason": _name(of_order["reason"], _REASONS),
             "beyond_shown": fills["beyond_shown"],
             "tick": pl.Series(np.full(len(fills), tape.tick)),
         }
@@ -54,13 +57,17 @@ def tabulate_orders(trades: Trades, tape: Tape) -> pl.DataFrame:
             "lots": orders["lots"],
             "filled": orders["filled"],
             "posted": orders["maker"] != 0,
-            "reason": pl.Series([Reason(code).name.lower() for code in orders["reason"].tolist()], dtype=pl.String),
-            "status": pl.Series([Status(code).name.lower() for code in orders["status"].tolist()], dtype=pl.String),
+            "reason": _name(orders["reason"], _REASONS),
+            "status": _name(orders["status"], _STATUSES),
         }
     )
     has_price = pl.Series(orders["price"] >= 0)
     arrived = pl.col("arrived") >= 0
     return table.with_columns(pl.when(has_price).then("price"), pl.when(arrived).then("arrived"))
+
+
+def _name(codes: Int64, names: list[str]) -> pl.Series:
+    return pl.Series(names, dtype=pl.String)[codes]
 
 
 def _price(index: Int64, tape: Tape) -> Int64:

@@ -29,6 +29,12 @@ class Latency:
         if self.times is not None and (len(self.times) != len(self.values) or (np.diff(self.times) < 0).any()):
             raise DataError("The table of latencies needs as many times as values, in ascending order.")
 
+    def expect(self, sent: Int64) -> Int64:
+        """Return the latency of a request at each time (n,), ns; where it is drawn, the first draw."""
+        if self.times is None:
+            return np.full(len(sent), self.values[0])
+        return self.values[np.maximum(np.searchsorted(self.times, sent, side="right") - 1, 0)]
+
 
 def fix_latency(ns: int, response: int = 0) -> Latency:
     """Make a latency that never changes."""

@@ -74,7 +74,7 @@ class Ledger:
 
     `fills` are the given fills with `position` after each (lots) and the money of each in integers of 1e-12, as
     columns of Python integers in `amounts`. `times` (k,) are the marks (ns); `gross` and `net` (k,) the profit so far,
-    and `position` (k,) the lots held at each.
+    and `position` (k,) the lots held at each. `totals` are those of the last mark.
     """
 
     fills: pl.DataFrame
@@ -89,74 +89,88 @@ class Ledger:
 def keep_ledger(
     fills: pl.DataFrame, money: Money, times: Int64, mark2: Int64, *, financing_rate: float = 0.0
 ) -> Ledger:
-    """Book the fills of a session, in time order (`FILL_COLUMNS`), and mark the position at `times` (k,), ns.
+    """Book the fills of a session, in time order (`FILL_COLUMNS`), and mark the position at `times` (k,), ns, k > 0.
 
     `mark2` (k,) is bid + ask of the last two-sided book at each time, 1e-9. `financing_rate` is a yearly rate on the
-    value of the position at its last fill price. Fills at a mark's time precede the mark.
+    value of the position at its last fill price. A fill at a mark's time precedes the mark, unless it was decided at
+    that time: a mark precedes the decision of its bar. The last mark is the close and follows all fills.
     """
+    worth, amounts = _book_fills(fills, money, financing_rate)
+    filled, decided = fills["filled"].to_numpy(), fills["decided"].to_numpy()
+    done = np.searchsorted(np.maximum.accumulate(filled + (decided >= filled)), times, side="right")
+    done[-1] = len(filled)  # fills before each mark
+
+    def cumulate(each: Amounts) -> Amounts:
+        return np.concatenate([np.zeros(1, object), np.cumsum(each)])[done]
+
+    position = np.cumsum(fills["lots"].to_numpy())
+    held = np.concatenate([[0], position])[done].astype(np.int64)
+    at_mark = money.worth(held, mark2)
+    gross = at_mark - cumulate(worth["decided"])
+    net = at_mark - cumulate(worth["price"] + amounts["commission"] + amounts["financing"])
+    booked = fills.with_columns(pl.Series("position", position, pl.Int64))
+    return Ledger(booked, amounts, times, gross, net, held, _sum_totals(fills, worth, amounts, int(at_mark[-1])))
+
+
+def total_fills(fills: pl.DataFrame, money: Money, close2: int, *, financing_rate: float = 0.0) -> Totals:
+    """Total the fills of a session (`FILL_COLUMNS`) without marks between; `close2` is bid + ask at its close, 1e-9."""
+    worth, amounts = _book_fills(fills, money, financing_rate)
+    left = np.array([fills["lots"].sum()], np.int64)
+    return _sum_totals(fills, worth, amounts, int(money.worth(left, np.array([close2]))[0]))
+
+
+def _book_fills(fills: pl.DataFrame, money: Money, rate: float) -> tuple[dict[str, Amounts], dict[str, Amounts]]:
+    """Book the worth of each fill at its five prices, and its costs by kind."""
     lots = fills["lots"].to_numpy()
-    worth = {
-        "decided": money.worth(lots, fills["mid2_decided"].to_numpy()),
-        "arrived": money.worth(lots, fills["mid2_arrived"].to_numpy()),
-        "filled": money.worth(lots, fills["mid2_filled"].to_numpy()),
-        "touch": money.worth(lots, 2 * fills["touch"].to_numpy()),
-        "price": money.worth(lots, 2 * fills["price"].to_numpy()),
-    }
-    position = np.cumsum(lots)
-    filled = fills["filled"].to_numpy()
-    financing = _charge_financing(position, fills["price"].to_numpy(), filled, times, money, financing_rate)
+    worth = {at: money.worth(lots, fills[f"mid2_{at}"].to_numpy()) for at in ("decided", "arrived", "filled")}
+    worth |= {at: money.worth(lots, 2 * fills[at].to_numpy()) for at in ("touch", "price")}
     amounts = {
         "latency": worth["arrived"] - worth["decided"],
         "waiting": worth["filled"] - worth["arrived"],
         "spread": worth["touch"] - worth["filled"],
         "depth": worth["price"] - worth["touch"],
         "commission": charge_commissions(fills, money),
-        "financing": financing,
+        "financing": _charge_financing(fills, money, rate),
     }
-    done = np.searchsorted(filled, times, side="right")  # fills before each mark
+    return worth, amounts
 
-    def cumulate(each: Amounts) -> Amounts:
-        return np.concatenate([np.zeros(1, object), np.cumsum(each)])[done]
 
-    held = np.concatenate([[0], position])[done].astype(np.int64)
-    at_mark = money.worth(held, mark2)
-    charges = sum((cumulate(amounts[kind]) for kind in ("commission", "financing")), np.zeros(len(times), object))
-    gross = at_mark - cumulate(worth["decided"])
-    net = at_mark - cumulate(worth["price"]) - charges
-    sums = {kind: int(sum(amounts[kind])) for kind in KINDS}
-    totals = Totals(
-        gross=int(gross[-1]) if len(gross) else 0,
+def _sum_totals(fills: pl.DataFrame, worth: dict[str, Amounts], amounts: dict[str, Amounts], left: int) -> Totals:
+    """Sum the fills of a session; `left` is the worth of what is held at its end, 0 if it ends flat."""
+    return Totals(
+        gross=left - int(sum(worth["decided"])),
         traded_value=int(sum(abs(each) for each in worth["price"])),
-        traded=int(np.abs(lots).sum()),
-        fills=len(lots),
-        **sums,
+        traded=int(fills["lots"].abs().sum()),
+        fills=fills.height,
+        **{kind: int(sum(amounts[kind])) for kind in KINDS},
     )
-    booked = fills.with_columns(pl.Series("position", position, pl.Int64))
-    return Ledger(booked, amounts, times, gross, net, held, totals)
 
 
 def charge_commissions(fills: pl.DataFrame, money: Money) -> Amounts:
-    """Charge the commission of each fill. What an order pays up to the minimum of its ticket is added to its last fill,
-    of makers and takers apart.
+    """Charge the commission of each fill. What an order pays up to the minimum of its ticket is added to its last fill.
+
+    An order has one ticket: that of a taker if any of its fills took.
     """
-    rows = zip(*(fills[c].to_list() for c in ("order", "maker", "lots", "price")), strict=True)
-    charged = np.zeros(fills.height, object)
-    tickets: dict[tuple[int, bool], list[int]] = {}
-    for row, (order, maker, lots, price) in enumerate(rows):
-        charged[row] = money.fee(lots, price, maker=maker)
-        tickets.setdefault((order, maker), []).append(row)
-    for (_, maker), ticket in tickets.items():
+    order, maker = fills["order"].to_list(), fills["maker"].to_numpy()
+    charged = money.fees(fills["lots"].to_numpy(), fills["price"].to_numpy(), maker)
+    if not (money.taker.minimum or money.maker.minimum):
+        return charged
+    tickets: dict[int, list[int]] = {}
+    for row, number in enumerate(order):
+        tickets.setdefault(number, []).append(row)
+    for ticket in tickets.values():
         paid = sum(charged[ticket])
-        charged[ticket[-1]] += money.charge_order(paid, maker=maker) - paid
+        charged[ticket[-1]] += money.charge_order(paid, maker=bool(maker[ticket].all())) - paid
     return charged
 
 
-def _charge_financing(position: Int64, price: Int64, filled: Int64, times: Int64, money: Money, rate: float) -> Amounts:
+def _charge_financing(fills: pl.DataFrame, money: Money, rate: float) -> Amounts:
     """Charge each fill for the time that the position before it was held; the last position is flat at the close."""
-    charges = np.zeros(len(position), object)
-    if rate == 0 or len(position) < 2:
+    charges = np.zeros(fills.height, object)
+    if rate == 0 or fills.height < 2:
         return charges
-    held = np.diff(filled)
+    position, price = np.cumsum(fills["lots"].to_numpy()), fills["price"].to_numpy()
+    held = np.diff(fills["filled"].to_numpy())
     value = money.worth(np.abs(position[:-1]), 2 * price[:-1])
     for row in range(1, len(position)):
         charges[row] = round(abs(value[row - 1]) * rate * int(held[row - 1]) / _YEAR)

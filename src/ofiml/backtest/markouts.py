@@ -39,9 +39,10 @@ def measure_markouts(fills: pl.DataFrame, tape: Tape, close: int, horizon: int) 
     `fills` has `filled` (ns), `lots` (negative: sold) and `price` (1e-9).
     """
     later = fills["filled"].to_numpy() + horizon
-    mid2 = find_mids(tape, later) + 2 * tape.base
+    mids = find_mids(tape, later)
+    mid2 = mids + 2 * tape.base
     gain = np.sign(fills["lots"].to_numpy()) * (mid2 * tape.tick - 2 * fills["price"].to_numpy()) / (2 * tape.tick)
-    inside = pl.Series(later <= close)
+    inside = pl.Series((later <= close) & (mids >= 0))
     return pl.select(pl.when(inside).then(pl.Series(gain))).to_series().cast(pl.Float64)
 
 
@@ -58,9 +59,13 @@ def average_markouts(fills: pl.DataFrame, horizon: str, column: str) -> Markout:
 
 
 def find_quotes(tape: Tape, at: Int64) -> tuple[Int64, Int64]:
-    """Find the best bid and ask, as indexes of the tape, at each time (n,), ns, by the exchange's clock; or -1."""
+    """Find the best bid and ask, as indexes of the tape, at each time (n,), ns, by the exchange's clock.
+
+    -1 for a side without a quote, and for both while the market is not tradable.
+    """
     index = np.searchsorted(tape.exchange, at, side="right") - 1
     known = np.maximum(index, 0)
     if len(tape.bid) == 0:
         return np.full(len(at), -1), np.full(len(at), -1)
-    return np.where(index >= 0, tape.bid[known], -1), np.where(index >= 0, tape.ask[known], -1)
+    tradable = (index >= 0) & tape.tradable[known]
+    return np.where(tradable, tape.bid[known], -1), np.where(tradable, tape.ask[known], -1)

@@ -6,18 +6,17 @@ import polars as pl
 from ofiml._typing import Float
 from ofiml.backtest.ledger import Totals
 from ofiml.backtest.money import MONEY_SCALE
-from ofiml.backtest.summary import CostPoint, Costs, OrderCounts, TradeStatistics, Variant
+from ofiml.backtest.summary import CostPoint, Costs, OrderCounts, TradeStatistics, VariantResult
 from ofiml.metrics.sharpe import sharpe
 from ofiml.units import SECOND
+
+_FACTORS = (0.0, 0.5, 1.0, 1.5, 2.0)
+_MIN_DAYS = 5  # for a Sharpe ratio of days
 
 
 def to_currency(amount: int) -> float:
     """Convert integer money to currency."""
     return amount / MONEY_SCALE
-
-
-_FACTORS = (0.0, 0.5, 1.0, 1.5, 2.0)
-_MIN_DAYS = 5  # for a Sharpe ratio of days
 
 
 def list_costs(totals: Totals) -> Costs:
@@ -26,9 +25,9 @@ def list_costs(totals: Totals) -> Costs:
     return Costs(**{kind: to_currency(getattr(totals, kind)) for kind in kinds})
 
 
-def make_variant(name: str, totals: Totals) -> Variant:
+def make_variant(name: str, totals: Totals) -> VariantResult:
     """Make the record of a variant from its totals."""
-    return Variant(
+    return VariantResult(
         name=name,
         gross_pnl=to_currency(totals.gross),
         net_pnl=to_currency(totals.net),
@@ -45,7 +44,7 @@ def count_orders(orders: pl.DataFrame, beyond_shown: int) -> OrderCounts:
     offered, missed = int(posted["lots"].sum()), int((marketable["lots"] - marketable["filled"]).sum())
     return OrderCounts(
         sent=orders.height,
-        **{name: status.count(name) for name in ("filled", "partly", "cancelled", "rejected", "expired")},
+        **{name: status.count(name) for name in ("filled", "partly", "cancelled", "rejected", "expired", "late")},
         fill_rate=int(posted["filled"].sum()) / offered if offered else float("nan"),
         unfilled=missed,
         beyond_shown=beyond_shown,
@@ -78,16 +77,17 @@ def describe_trades(round_trips: pl.DataFrame) -> TradeStatistics:
 
 def build_cost_grid(totals: Totals) -> list[CostPoint]:
     """Build the grid of net profits of the same fills under multiples of their costs."""
-    other = totals.costs - totals.commission
     return [
-        CostPoint(
-            commission_factor=a,
-            other_factor=b,
-            net_pnl=to_currency(totals.gross) - a * to_currency(totals.commission) - b * to_currency(other),
-        )
+        CostPoint(commission_factor=a, other_factor=b, net_pnl=to_currency(_charge(totals, a, b)))
         for a in _FACTORS
         for b in _FACTORS
     ]
+
+
+def _charge(totals: Totals, commission: float, other: float) -> int:
+    """Charge multiples of the costs; the factors are whole halves, so no digit is lost."""
+    twice = 2 * totals.gross - int(2 * commission) * totals.commission
+    return (twice - int(2 * other) * (totals.costs - totals.commission)) // 2
 
 
 def find_break_even(totals: Totals) -> float:

@@ -22,9 +22,9 @@ from ofiml.backtest.measures import (
     measure_drawdown,
 )
 from ofiml.backtest.money import MONEY_SCALE, Money
-from ofiml.backtest.scenarios import MAIN
-from ofiml.backtest.summary import PathSpread, PathSummary, Summary, Variant
-from ofiml.backtest.timing import split_profit
+from ofiml.backtest.scenarios import MAIN, Variant
+from ofiml.backtest.summary import PathSpread, PathSummary, Summary, VariantResult
+from ofiml.backtest.timing import ProfitBySession
 from ofiml.backtest.trading import SessionResult
 from ofiml.config import Backtest
 from ofiml.metrics.estimates import Spread
@@ -91,27 +91,19 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         pl.col("session").first(), pl.col("gross", "net").sum()
     )
     equity = by_time.with_columns(pl.col("gross", "net").cum_sum(), *named)
-    days = (
-        gains.group_by("session", maintain_order=True).agg(pl.col("gross", "net").sum()).sort("session")
-    ).with_columns(*named)
+    days = _sum_days(sessions).with_columns(*named)
     annual = float(np.sqrt(account.days_per_year * account.bars_per_day))
     fills, orders = pl.concat([s.fills for s in sessions]), pl.concat([s.orders for s in sessions])
     trips = pl.concat([s.round_trips for s in sessions])
     totals = _add_totals(sessions)
-    main = totals[f"{MAIN} {MAIN}"]
+    main = totals[MAIN]
     net = by_time["net"].to_numpy()
-    capital = sum(
-        abs(int(account.money[symbol].worth(np.array([account.cap]), np.array([2 * price]))[0])) / MONEY_SCALE
-        for symbol, price in _average_mids(sessions).items()
-    )
+    capital = _measure_capital(sessions, account)
 
-    def list_variants(kind: str) -> list[Variant]:
-        return [
-            make_variant(name.removeprefix(f"{kind} "), each)
-            for name, each in totals.items()
-            if name.startswith(f"{kind} ")
-        ]
+    def list_variants(kind: str) -> list[VariantResult]:
+        return [make_variant(variant.name, each) for variant, each in totals.items() if variant.kind == kind]
 
+    between = sum(s.between for s in sessions)
     summary = Summary(
         currency=account.currency,
         gross_pnl=main.gross / MONEY_SCALE,
@@ -136,14 +128,14 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         return_on_capital=main.net / MONEY_SCALE / capital if capital else float("nan"),
         break_even_bps=find_break_even(main),
         slippage_ticks=_measure_slippage(fills),
-        queue=sessions[0].queue,
+        queue=" and ".join(sorted({s.queue for s in sessions})),
         markouts=[average_markouts(fills, text, f"markout_{text}") for text in config.markouts],
         latency_curve=list_variants("latency"),
         sizes=list_variants("size"),
         queues=list_variants("queue"),
         cost_grid=build_cost_grid(main),
         concentration=measure_concentration(trips, days),
-        profit_by_session=split_profit(pl.concat([s.positions for s in sessions]), main.gross / MONEY_SCALE),
+        profit_by_session=ProfitBySession(between, main.gross / MONEY_SCALE - between),
     )
     return BacktestResult(
         summary=summary,
@@ -159,18 +151,30 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
     )
 
 
-def _add_totals(sessions: list[SessionResult]) -> dict[str, Totals]:
-    """Add the totals of each scenario over sessions; a scenario that some sessions lack is left out."""
-    names = [name for name in sessions[0].totals if all(name in s.totals for s in sessions)]
-    return {name: sum((s.totals[name] for s in sessions), Totals()) for name in names}
+def _add_totals(sessions: list[SessionResult]) -> dict[Variant, Totals]:
+    """Add the totals of each variant over sessions."""
+    return {name: sum((s.totals[name] for s in sessions), Totals()) for name in sessions[0].totals}
 
 
-def _average_mids(sessions: list[SessionResult]) -> dict[str, int]:
-    """Average the mid (1e-9) of each symbol over sessions."""
-    mids: dict[str, list[int]] = {}
+def _sum_days(sessions: list[SessionResult]) -> pl.DataFrame:
+    """Sum `gross` and `net` of each date, in currency; in integers first, so that a day without a gain has none."""
+    days: dict[str, Totals] = {}
     for s in sessions:
-        mids.setdefault(s.key.symbol, []).append(s.mean_mid)
-    return {symbol: round(fmean(values)) for symbol, values in mids.items()}
+        days[s.key.session] = days.get(s.key.session, Totals()) + s.ledger.totals
+    rows = [(day, days[day].gross / MONEY_SCALE, days[day].net / MONEY_SCALE) for day in sorted(days)]
+    return pl.DataFrame(rows, schema={"session": pl.String, "gross": pl.Float64, "net": pl.Float64}, orient="row")
+
+
+def _measure_capital(sessions: list[SessionResult], account: Account) -> float:
+    """Measure what the position cap is worth at the mean price of each symbol over sessions, in currency."""
+    prices: dict[str, list[int]] = {}
+    for s in sessions:
+        prices.setdefault(s.key.symbol, []).append(s.mean_price)
+    cap = np.array([account.cap])
+    worth = (
+        account.money[symbol].worth(cap, np.array([2 * round(fmean(values))]))[0] for symbol, values in prices.items()
+    )
+    return sum(abs(int(each)) for each in worth) / MONEY_SCALE
 
 
 def _measure_slippage(fills: pl.DataFrame) -> float:
@@ -178,7 +182,8 @@ def _measure_slippage(fills: pl.DataFrame) -> float:
     lots = fills["lots"].abs().sum()
     if not lots:
         return float("nan")
-    beyond = (2 * pl.col("price") - pl.col("mid2_decided")) * pl.col("lots") / (2 * pl.col("tick"))
+    ticks = (2 * pl.col("price") - pl.col("mid2_decided")) / (2 * pl.col("tick"))
+    beyond = ticks * pl.col("lots")
     return float(fills.select(beyond.sum()).item() / lots)
 
 

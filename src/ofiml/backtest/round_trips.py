@@ -39,10 +39,11 @@ def list_round_trips(ledger: Ledger, money: Money) -> pl.DataFrame:
     before = 0
     for row, (at, lots) in enumerate(zip(fills["filled"].to_list(), fills["lots"].to_list(), strict=True)):
         closing = -before if before * (before + lots) < 0 else lots
-        for part in (closing, lots - closing):
+        share = costs[row] * abs(closing) // abs(lots)
+        for part, cost in ((closing, share), (lots - closing, costs[row] - share)):
             if not part:
                 continue
-            trip.add(at, part, price[row], decided[row], costs[row] * abs(part) / abs(lots))
+            trip.add(at, part, price[row], decided[row], cost)
             before += part
             if before == 0:
                 rows.append(trip.end(at, money))
@@ -59,9 +60,9 @@ class _Trip:
         self.opened, self.side, self.lots = 0, 0, 0
         self.entered = self.exited = 0  # Σ lots x price
         self.parts: list[tuple[int, int]] = []
-        self.costs = 0.0
+        self.costs = 0
 
-    def add(self, at: int, lots: int, price: int, mid2: int, costs: float) -> None:
+    def add(self, at: int, lots: int, price: int, mid2: int, costs: int) -> None:
         if not self.side:
             self.opened, self.side = at, 1 if lots > 0 else -1
         if lots * self.side > 0:

@@ -7,9 +7,10 @@ import joblib
 import polars as pl
 
 from ofiml.backtest.instruments import AssignedInstrument
+from ofiml.backtest.latency import Latency
 from ofiml.backtest.money import Money
 from ofiml.backtest.result import Account, BacktestResult, collect_result
-from ofiml.backtest.trading import SessionResult, TradedMarket, trade_session
+from ofiml.backtest.trading import Execution, SessionResult, TradedMarket, trade_session
 from ofiml.config import Backtest, FileDataset, SyntheticDataset
 from ofiml.data.calendar import ALWAYS
 from ofiml.data.sessions import list_sources
@@ -25,12 +26,13 @@ _DAY = 86_400 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a backtest needs besides rows and decisions: its config, the data, the instrument of each symbol, the
-    position cap in lots, what a bar is called, the folder of cached tapes (None for none), the seed of drawn
-    latencies, and the number of inputs that are read at a time.
+    """What a backtest needs besides rows and decisions: its config and latency, the data, the instrument of each
+    symbol, the position cap in lots, what a bar is called, the folder of cached tapes (None for none), the seed of
+    drawn latencies, and the number of inputs that are read at a time.
     """
 
     config: Backtest
+    latency: Latency
     dataset: SyntheticDataset | FileDataset
     instruments: Mapping[str, AssignedInstrument]
     cap: int
@@ -49,6 +51,7 @@ def run_backtest(
     samples were made.
     """
     money = {symbol: Money.of(one.instrument) for symbol, one in desk.instruments.items()}
+    execution = Execution.of(desk.config, desk.latency, plans, desk.seed)
     parts = dict(_divide(rows))
     by_origin: dict[int, dict[SessionKey, SessionSamples]] = {}
     traded = {(key.symbol, key.session) for key in parts}
@@ -66,9 +69,9 @@ def run_backtest(
             if samples.digest != tape.meta.digest:
                 missing[samples.key] = samples
                 continue
-            market = TradedMarket(samples, tape, money[samples.key[0]])
+            market = TradedMarket(tape, money[samples.key[0]])
             results += [
-                trade_session(market, part, key, plans, desk.config, desk.seed)
+                trade_session(market, part, key, plans, execution)
                 for key, part in parts.items()
                 if (key.symbol, key.session) == samples.key
             ]
@@ -98,7 +101,7 @@ def _divide(rows: pl.DataFrame) -> Iterator[tuple[TradedSession, pl.DataFrame]]:
     """Divide the predicted bars by symbol, session and, if there are several, path."""
     by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
     for key, part in rows.group_by(by, maintain_order=True):
-        yield TradedSession(*key), part
+        yield TradedSession(*key), part.sort("bar_close", maintain_order=True)
 
 
 def count_bars_per_day(rows: pl.DataFrame, sessions: list[SessionSamples]) -> float:

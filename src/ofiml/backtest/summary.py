@@ -27,9 +27,9 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCounts:
-    """Orders by fate. `fill_rate` is the share of the lots of resting orders that were filled; `unfilled` are the lots
-    of marketable orders that found no size, and `beyond_shown` the lots closed at the session's end beyond the shown
-    size.
+    """Orders by fate; `late` ones would have arrived after the close. `fill_rate` is the share of the lots of resting
+    orders that were filled; `unfilled` are the lots of marketable orders that found no size, and `beyond_shown` the
+    lots closed at the session's end beyond the shown size.
     """
 
     sent: float
@@ -38,6 +38,7 @@ class OrderCounts:
     cancelled: float
     rejected: float
     expired: float
+    late: float
     fill_rate: float
     unfilled: float
     beyond_shown: float
@@ -60,7 +61,7 @@ class TradeStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class VariantResult:
     """The same decisions under another latency, size or queue model (`name`): profit, costs, fills and lots traded."""
 
     name: str
@@ -109,7 +110,7 @@ class Summary:
 
     `traded` is in lots and `traded_value` in currency. `sharpe_net` is annualised as `sharpe_unit` describes, and NaN
     if the equity does not vary; `sharpe_daily` is that of daily profits, annualised, NaN with fewer than 5 days.
-    `capital` is what the position cap needs: the cap times the mean mid of each symbol, summed; `return_on_capital` is
+    `capital` is what the position cap needs: the cap at the mean |mid| of each symbol, summed; `return_on_capital` is
     the net profit over it. `break_even_bps` is the cost, in bps of the traded value, at which nothing is left of the
     gross profit. `slippage_ticks` is the mean price beyond the mid of the decision, in ticks a lot. `queue` names the
     model of queue positions, and `queues` has the same orders under its bounds.
@@ -140,9 +141,9 @@ class Summary:
     slippage_ticks: float
     queue: str
     markouts: list[Markout]
-    latency_curve: list[Variant]
-    sizes: list[Variant]
-    queues: list[Variant]
+    latency_curve: list[VariantResult]
+    sizes: list[VariantResult]
+    queues: list[VariantResult]
     cost_grid: list[CostPoint]
     concentration: Concentration | None
     profit_by_session: ProfitBySession

@@ -13,14 +13,12 @@ class ProfitBySession:
     within: float
 
 
-def split_profit(positions: pl.DataFrame, gross: float) -> ProfitBySession:
-    """Split the `gross` profit of a backtest between and within sessions.
+def find_mean_gain(fills: pl.DataFrame, first: int, close: int, move: float) -> float:
+    """Find what the mean position over the time from `first` to `close` (ns) would have gained, held throughout.
 
-    `positions` has one row per mark, in time order within each `symbol` and `session`: `lots` held from it to the next
-    mark, and `move`, what one lot gained from it to the next mark, in currency (0 at the last).
+    `fills` has `filled` (ns) and `lots` (negative: sold), `move` is what one lot gained from `first` to `close`.
     """
-    held = positions.group_by("symbol", "session", maintain_order=True).agg(
-        (pl.col("lots").mean() * pl.col("move").sum()).alias("gain")
-    )
-    between = float(held["gain"].sum())
-    return ProfitBySession(between, gross - between)
+    if close <= first:
+        return 0.0
+    share = (close - fills["filled"]).cast(pl.Float64) / (close - first)
+    return float((fills["lots"].cast(pl.Float64) * share).sum()) * move

@@ -1,21 +1,22 @@
 """Trade the decisions of a study on the tapes of its sessions, one session in memory at a time."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
 from ofiml.backtest.fills import tabulate_fills, tabulate_orders
-from ofiml.backtest.ledger import KINDS, Ledger, Totals, keep_ledger
+from ofiml.backtest.latency import Latency, fix_latency
+from ofiml.backtest.ledger import KINDS, Ledger, Totals, keep_ledger, total_fills
 from ofiml.backtest.markouts import find_quotes, measure_markouts
 from ofiml.backtest.money import MONEY_SCALE, Money
 from ofiml.backtest.round_trips import list_round_trips
-from ofiml.backtest.scenarios import plan_scenarios
+from ofiml.backtest.scenarios import MAIN, Variant, plan_scenarios
 from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, simulate
+from ofiml.backtest.timing import find_mean_gain
 from ofiml.config import Backtest
-from ofiml.samples.session import SessionSamples
 from ofiml.samples.tape import SessionTape, Tape
 from ofiml.strategy.build import Plans, TradedSession
 from ofiml.strategy.decisions import QUOTE
@@ -24,12 +25,13 @@ from ofiml.units import PRICE_SCALE, parse_duration
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """A traded session (and path): the ledger and tables of its main scenario, and the totals of all scenarios.
+    """A traded session (and path): the ledger and tables of its main scenario, and the totals of all variants of it.
 
     `decided` has the net gain of each predicted bar, from its mark to the next, in currency; `executable` the quotes in
     ticks one latency after each decision and after the end of its horizon (`entry_bid`, `entry_ask`, `exit_bid`,
-    `exit_ask`), null where a side is missing or the session has ended; `positions` the lots held at each mark and what
-    one lot gained to the next.
+    `exit_ask`), null where a side is missing, the market is not tradable or the session has ended. `between` is what
+    its mean position gained, in currency, `queue` the model of queue positions ("none" without resting orders) and
+    `mean_price` the mean |mid| at its marks, 1e-9.
     """
 
     key: TradedSession
@@ -40,58 +42,82 @@ class SessionResult:
     gains: pl.DataFrame
     decided: pl.DataFrame
     executable: pl.DataFrame
-    positions: pl.DataFrame
-    totals: dict[str, Totals]
+    between: float
+    totals: dict[Variant, Totals]
     queue: str
     beyond_shown: int
-    mean_mid: int
+    mean_price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How the orders of a study are executed: its config, the latency of its own scenario, whether any of its orders
+    may rest, and the seed of drawn latencies.
+    """
+
+    config: Backtest
+    latency: Latency
+    posts: bool
+    seed: int
+
+    @classmethod
+    def of(cls, config: Backtest, latency: Latency, plans: Plans, seed: int) -> Self:
+        """Look for orders that may rest in the plans of all sessions, so that each has the same variants."""
+        posts = any(limits.post or (decisions.kind == QUOTE).any() for decisions, limits in plans.values())
+        return cls(config, latency, bool(posts or config.remainder == "rest"), seed)
 
 
 class TradedMarket(NamedTuple):
-    """The market of one session: its samples, its tape, and the money of its symbol."""
+    """The market of one session: its tape, and the money of its symbol."""
 
-    samples: SessionSamples
     tape: SessionTape
     money: Money
 
 
 def trade_session(
-    market: TradedMarket, rows: pl.DataFrame, key: TradedSession, plans: Plans, config: Backtest, seed: int
+    market: TradedMarket, rows: pl.DataFrame, key: TradedSession, plans: Plans, execution: Execution
 ) -> SessionResult:
     """Trade one session: its predicted bars `rows`, in time order, and its decisions of `plans`."""
     decisions, limits = plans[key]
-    tape, meta = market.tape
-    posts = limits.post or bool((decisions.kind == QUOTE).any())
-    scenarios = plan_scenarios(config, exact=meta.exact, posts=posts, seed=seed)
+    (tape, meta), config, money = market.tape, execution.config, market.money
+    variants = plan_scenarios(config, execution.latency, exact=meta.exact, posts=execution.posts, seed=execution.seed)
+    scenarios = {id(scenario): scenario for scenario in variants.values()}  # each once, the main one first
     rules = ExecutionRules(config.remainder == "rest", config.share_of_shown, config.share_of_traded)
-    numbers = count_contract(market.money, tape.tick)
-    trades = simulate(tape, decisions, limits, numbers, [s.scenario for s in scenarios], close=meta.close, rules=rules)
+    trades = simulate(
+        tape,
+        decisions,
+        limits,
+        count_contract(money, tape.tick),
+        list(scenarios.values()),
+        close=meta.close,
+        rules=rules,
+    )
     times = np.append(rows["bar_close"].to_numpy(), meta.close)
-    mark2 = _mark(tape, times)
-    ledgers = [
-        keep_ledger(tabulate_fills(each, tape), market.money, times, mark2, financing_rate=config.financing_rate)
-        for each in trades
-    ]
-    main = ledgers[0]
+    mark2, rate = _mark(tape, times), config.financing_rate
+    main = keep_ledger(tabulate_fills(trades[0], tape), money, times, mark2, financing_rate=rate)
+    others = (total_fills(tabulate_fills(t, tape), money, int(mark2[-1]), financing_rate=rate) for t in trades[1:])
+    totals = dict(zip(scenarios, (main.totals, *others), strict=True))
     fills = main.fills
     for text in config.markouts:
         horizon = parse_duration(text, "backtest.markouts")
         fills = fills.with_columns(measure_markouts(fills, tape, meta.close, horizon).alias(f"markout_{text}"))
-    trips = list_round_trips(main, market.money)
+    trips = list_round_trips(main, money)
+    executable = _quote_executable(tape, rows, _expect_latency(execution), meta.close)
+    move = np.diff(money.worth(np.ones(2, np.int64), mark2[[0, -1]]))[0] / MONEY_SCALE
     return SessionResult(
         key=key,
         ledger=main,
         fills=_name_rows(_add_money(fills, main), key),
         orders=_name_rows(tabulate_orders(trades[0], tape), key),
-        round_trips=_name_rows(_add_ticks(trips, market.money, tape.tick), key),
+        round_trips=_name_rows(_add_ticks(trips, money, tape.tick), key),
         gains=_name_rows(_list_gains(main), key),
         decided=_name_rows(_list_decided(main, rows), key),
-        executable=_name_rows(_quote_executable(tape, rows, config.latency_ns, meta.close), key),
-        positions=_name_rows(_list_positions(main, mark2, market.money), key),
-        totals={f"{s.kind} {s.name}": ledger.totals for s, ledger in zip(scenarios, ledgers, strict=True)},
-        queue=scenarios[0].scenario.queue.name.lower() if posts else "none",
+        executable=_name_rows(executable, key),
+        between=find_mean_gain(fills, int(times[0]), meta.close, move),
+        totals={variant: totals[id(scenario)] for variant, scenario in variants.items()},
+        queue=variants[MAIN].queue.name.lower() if execution.posts else "none",
         beyond_shown=int(fills["beyond_shown"].sum()),
-        mean_mid=int(mark2.mean()) // 2,
+        mean_price=int(np.abs(mark2).mean()) // 2,
     )
 
 
@@ -160,19 +186,20 @@ def _to_currency(amounts: object) -> list[float]:
     return [amount / MONEY_SCALE for amount in amounts]  # type: ignore[attr-defined]
 
 
-def _list_positions(ledger: Ledger, mark2: Int64, money: Money) -> pl.DataFrame:
-    """List the lots held at each mark, and what one lot gains to the next, in currency."""
-    one = np.ones(len(mark2), np.int64)
-    move = np.append(np.diff(money.worth(one, mark2)), 0)
-    return pl.DataFrame({"lots": ledger.position, "move": pl.Series(_to_currency(move), dtype=pl.Float64)})
+def _expect_latency(execution: Execution) -> Latency:
+    """Return the latency that each time may expect: that of a table, else the fixed one or the median of draws."""
+    if execution.latency.times is not None:
+        return execution.latency
+    return fix_latency(execution.config.latency_ns)
 
 
-def _quote_executable(tape: Tape, rows: pl.DataFrame, latency: int, close: int) -> pl.DataFrame:
+def _quote_executable(tape: Tape, rows: pl.DataFrame, latency: Latency, close: int) -> pl.DataFrame:
     """Quote each bar's entry and exit, in ticks above the tape's base; null where a side is missing, or too late."""
     until = rows["hold_until"].cast(pl.Int64)
     columns = {}
     for name, at in (("entry", rows["bar_close"].cast(pl.Int64)), ("exit", until)):
-        times = at.fill_null(close).to_numpy() + latency
+        sent = at.fill_null(close).to_numpy()
+        times = sent + latency.expect(sent)
         for side, index in zip(("bid", "ask"), find_quotes(tape, times), strict=True):
             column = pl.Series(index)
             known = at.is_not_null() & pl.Series(times <= close) & (column >= 0)

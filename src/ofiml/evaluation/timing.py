@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ofiml._typing import Float
 from ofiml.metrics.scores import ic
 
 
@@ -26,17 +27,28 @@ class SkillBySession:
 
 
 def split_skill(predictions: pl.DataFrame) -> SkillBySession:
-    """Split the skill of labelled predictions (`symbol`, `session`, `y`, `y_hat`) between and within sessions."""
-    over = ["symbol", "session"]
+    """Split the skill of labelled predictions (`symbol`, `session`, `y`, `y_hat`) between and within sessions, those
+    of each path apart.
+    """
+    over = ["symbol", "session", *(["path"] if "path" in predictions.columns else [])]
+    if predictions.height == 0:
+        return SkillBySession(*[float("nan")] * 3)
     y, y_hat = (predictions[c].cast(pl.Float64).to_numpy() for c in ("y", "y_hat"))
     means = predictions.select(pl.col("y", "y_hat").cast(pl.Float64).mean().over(over))
     mean_y, mean_y_hat = means["y"].to_numpy(), means["y_hat"].to_numpy()
-    within = float(np.mean((y - mean_y) * (y_hat - mean_y_hat))) if len(y) else float("nan")
-    total = float(np.mean((y - y.mean()) * (y_hat - y_hat.mean()))) if len(y) else float("nan")
+    own_y, own_y_hat = _subtract(y, mean_y), _subtract(y_hat, mean_y_hat)
+    within = float(np.mean(own_y * own_y_hat))
+    total = float(np.mean((y - y.mean()) * (y_hat - y_hat.mean())))
     sessions = predictions.select(over).n_unique()
-    between = total - within
     return SkillBySession(
-        ic_within=ic(y - mean_y, y_hat - mean_y_hat),
+        ic_within=ic(own_y, own_y_hat),
         ic_between=ic(mean_y, mean_y_hat) if sessions > 2 else float("nan"),
-        between_share=between / total if sessions > 1 and total > 0 else float("nan"),
+        between_share=(total - within) / total if sessions > 1 and total > 0 else float("nan"),
     )
+
+
+def _subtract(values: Float, means: Float) -> Float:
+    """Subtract means; what is left of equal values by rounding is 0."""
+    rest = values - means
+    rest[np.abs(rest) <= 1e-12 * np.abs(values)] = 0.0
+    return rest

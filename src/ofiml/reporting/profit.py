@@ -37,9 +37,10 @@ def _describe_profit(b: Performance) -> str:
     by_kind = ", ".join(
         f"{kind} {getattr(b.costs_by_kind, kind):{form}}" for kind in kinds if getattr(b.costs_by_kind, kind)
     )
+    kinds_shown = f" ({by_kind})" if by_kind else ""
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     return (
-        f"Backtest, in {b.currency}{mean}: gross {b.gross_pnl:{form}} - costs {b.costs:{form}} ({by_kind}) = net "
+        f"Backtest, in {b.currency}{mean}: gross {b.gross_pnl:{form}} - costs {b.costs:{form}}{kinds_shown} = net "
         f"{b.net_pnl:{form}}; own orders do not change the recorded book."
     )
 
@@ -47,15 +48,18 @@ def _describe_profit(b: Performance) -> str:
 def describe_survival(backtest: Performance, scores: Scores) -> str:
     """Describe whether the profit survives costs, and what is missing; empty if there are too few data."""
     low = scores.pooled["ic"].low
-    if low != low or scores.bootstrap.blocks < MIN_BLOCKS:
+    if low != low or scores.bootstrap.blocks < MIN_BLOCKS or "no_fills" in backtest.obstacles:
         return ""
     if "no_profit" in backtest.obstacles:
         return "The forecast does not survive trading costs."
     if not backtest.obstacles:
         return "The forecast survives trading costs."
     round_trips = f"{backtest.trades.round_trips:,.0f} round trips are fewer than {backtest.min_round_trips}"
+    no_interval = backtest.sharpe_low != backtest.sharpe_low
     missing: dict[Obstacle, str] = {
-        "interval": "the interval of the Sharpe ratio contains 0",
+        "interval": "the Sharpe ratio has no interval"
+        if no_interval
+        else "the interval of the Sharpe ratio contains 0",
         "hac": f"the HAC test of the net gain has p = {format_number(backtest.net_p, '.2f')}",
         "round_trips": f"{round_trips} (backtest.min_round_trips)",
     }
@@ -132,9 +136,10 @@ def _describe_basis(b: Performance) -> str:
     ]
     if b.concentration is not None:
         c = b.concentration
+        day = "" if b.paths else f" ({c.best_day})"
         parts.append(
             f"net without the best {c.best_trades:,.0f} round trips (1 %) {c.net_without_best_trades:{form}}, without "
-            f"the best day ({c.best_day}) {c.net_without_best_day:{form}}"
+            f"the best day{day} {c.net_without_best_day:{form}}"
         )
     return f"Basis: {'; '.join(parts)}."
 
@@ -146,6 +151,6 @@ def _describe_executable(skill: ExecutableSkill) -> str:
         f"Executable: IC {ic} ({low} … {high}) against the return that could be had, bought at the ask and sold at the "
         f"bid after the latency, {label_ic} against the label; hit rate {hits} and {label_hits}."
     )
-    if skill.label_ic > 0 and skill.ic < _EARNABLE * skill.label_ic:
+    if skill.label_ic > 0 and not skill.ic >= _EARNABLE * skill.label_ic:
         return f"{sentence} Warning: much of the label cannot be earned."
     return sentence

@@ -12,9 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from ofiml._typing import Float
 from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instruments
-from ofiml.backtest.money import estimate_fee_ticks
+from ofiml.backtest.latency import Latency
+from ofiml.backtest.money import estimate_fees
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.run import Desk, run_backtest
+from ofiml.backtest.scenarios import make_latency
 from ofiml.config import Config, Instrument
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap
@@ -90,6 +92,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
             instruments = _assign_instruments(sessions, config)
+            latency = make_latency(config.backtest, config.seed) if instruments else None
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, stages, report_folds)
             traded = fitted.join_predictions()
@@ -102,7 +105,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("controls"):
             controls = run_controls(fitted) if evaluation.controls else None
         with clock.stage("backtest"):
-            backtest = _backtest(traded, fitted, instruments, stages) if instruments else None
+            backtest = _backtest(traded, fitted, instruments, latency, stages) if latency else None
             performance = None
             if backtest is not None:
                 least = config.backtest.min_round_trips
@@ -188,7 +191,11 @@ class _Backtest:
 
 
 def _backtest(
-    predictions: pl.DataFrame, fitted: FittedStudy, assigned: list[AssignedInstrument], stages: Stages
+    predictions: pl.DataFrame,
+    fitted: FittedStudy,
+    assigned: list[AssignedInstrument],
+    latency: Latency,
+    stages: Stages,
 ) -> _Backtest:
     """Trade the forecasts by the strategy, in the instruments that were `assigned` to the symbols."""
     config = fitted.config
@@ -200,6 +207,7 @@ def _backtest(
         check_causality(fitted, config.strategy, rules, fees)
     desk = Desk(
         config=config.backtest,
+        latency=latency,
         dataset=config.dataset,
         instruments={one.symbol: one for one in assigned},
         cap=config.strategy.max_position,
@@ -216,7 +224,7 @@ def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:
     """Return the taker's fee of an order of `lots` in ticks a lot, by mids in ticks."""
 
     def measure(mid: Float, tick: int) -> Float:
-        return np.array([estimate_fee_ticks(instrument, abs(m) * tick, lots=lots) for m in mid.tolist()])
+        return estimate_fees(instrument, np.abs(mid) * tick, lots=lots)
 
     return measure
 

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ofiml.backtest.summary import Variant
+from ofiml.backtest.summary import VariantResult
 from ofiml.data.schema import TIME
 from ofiml.evaluation.profit import Performance
 from ofiml.study.run import Study
@@ -89,7 +89,7 @@ def _draw_capacity(figure: Figure, study: Study) -> None:
     axis.set_title("Capacity: how far the profit grows with the size of orders")
 
 
-def _draw_variants(axis: Axes, variants: list[Variant], backtest: Performance) -> None:
+def _draw_variants(axis: Axes, variants: list[VariantResult], backtest: Performance) -> None:
     x = np.arange(len(variants))
     axis.plot(
         x, [v.gross_pnl for v in variants], marker="o", color=BLUE, label="gross: filled at the mid of the decision"
@@ -156,7 +156,7 @@ def _draw_profit_by_time(figure: Figure, study: Study) -> None:
     assert study.trades is not None
     backtest = _read_backtest(study)
     axis = figure.subplots()
-    half_hour = pl.col("bar_close").cast(TIME).dt.truncate("30m").dt.time().alias("half_hour")
+    half_hour = (pl.col("bar_close") - 1).cast(TIME).dt.truncate("30m").dt.time().alias("half_hour")
     by_time = study.trades.gains.group_by(half_hour).agg(pl.col("net").sum()).sort("half_hour")
     net = by_time["net"].to_numpy() / max(1, len(backtest.paths or []))
     x = np.arange(len(net))
