@@ -38,7 +38,9 @@ class Traded:
         rows = pl.concat([s.rows for s in self.samples]).filter(pl.col("mid").is_not_null()).sort("bar_close")
         self.rows = rows.with_columns(edge.alias("edge_ticks"))
 
-    def run(self, *, backtest: dict | None = None, instrument: dict | None = None, **strategy: object) -> BacktestResult:
+    def run(
+        self, *, backtest: dict | None = None, instrument: dict | None = None, **strategy: object
+    ) -> BacktestResult:
         """Trade with other keys of the backtest, of all instruments, or of the strategy."""
         config = replace(
             self.config,
@@ -66,4 +68,6 @@ class Traded:
 
 
 def _measure_fee(one: AssignedInstrument, lots: int) -> Callable:
-    return lambda mid, tick: np.array([estimate_fee_ticks(one.instrument, abs(m) * tick, lots=lots) for m in mid.tolist()])
+    return lambda mid, tick: np.array(
+        [estimate_fee_ticks(one.instrument, abs(m) * tick, lots=lots) for m in mid.tolist()]
+    )
