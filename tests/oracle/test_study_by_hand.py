@@ -357,7 +357,8 @@ def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
             if wanted == position:
                 continue
             done = execute(book, closed, closed + case.latency, wanted - position, position)
-            unfilled += abs(wanted - position) - sum(fill.size for fill in done)
+            if closed + case.latency <= CLOSE:
+                unfilled += abs(wanted - position) - sum(fill.size for fill in done)
             fills += done
             position = fills[-1].position if fills else 0
     if position:

@@ -41,11 +41,12 @@ def make_variant(name: str, totals: Totals) -> Variant:
 def count_orders(orders: pl.DataFrame, beyond_shown: int) -> OrderCounts:
     """Count orders by status (`status`, `posted`, `lots`, `filled`), and the lots that were not filled."""
     status = orders["status"].to_list()
-    posted, marketable = orders.filter(pl.col("posted")), orders.filter(~pl.col("posted"))
+    posted = orders.filter(pl.col("posted"))
+    marketable = orders.filter(~pl.col("posted") & (pl.col("status") != "late"))
     offered, missed = int(posted["lots"].sum()), int((marketable["lots"] - marketable["filled"]).sum())
     return OrderCounts(
         sent=orders.height,
-        **{name: status.count(name) for name in ("filled", "partly", "cancelled", "rejected", "expired")},
+        **{name: status.count(name) for name in ("filled", "partly", "cancelled", "rejected", "expired", "late")},
         fill_rate=int(posted["filled"].sum()) / offered if offered else float("nan"),
         unfilled=missed,
         beyond_shown=beyond_shown,
