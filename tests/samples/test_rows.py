@@ -100,7 +100,18 @@ def test_rows_that_were_altered_are_made_again(configure, counted, tmp_path):
     for a, b in zip(first, again, strict=True):
         assert a.rows.equals(b.rows)
         assert a.rows.schema == b.rows.schema
-        for name in ("key", "levels", "flow_levels", "closing", "quality", "planted", "open", "digest"):
+        for name in (
+            "key",
+            "levels",
+            "flow_levels",
+            "size_unit",
+            "open",
+            "close",
+            "scheduled_close",
+            "quality",
+            "planted",
+            "digest",
+        ):
             assert getattr(a, name) == getattr(b, name), name
 
 
