@@ -15,7 +15,7 @@ from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instr
 from ofiml.backtest.money import estimate_fee_ticks
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.run import Desk, run_backtest
-from ofiml.config import Config, Instrument
+from ofiml.config import Config, FileDataset, Instrument, SyntheticDataset
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.decay import measure_decay
@@ -89,7 +89,8 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             sessions = prepared.sessions
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
-            instruments = _assign_instruments(sessions, config)
+            trades = config.backtest.enabled and config.target.kind == "forecast"
+            instruments = _assign_instruments(sessions, config.dataset) if trades else []
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, stages, report_folds)
             traded = fitted.join_predictions()
@@ -137,12 +138,12 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def _assign_instruments(sessions: list[SessionSamples], config: Config) -> list[AssignedInstrument]:
-    """Assign its instrument to each symbol, before anything is fitted; none without a backtest."""
-    if not config.backtest.enabled or config.target.kind == "impact":
-        return []
+def _assign_instruments(
+    sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset
+) -> list[AssignedInstrument]:
+    """Assign its instrument to each symbol, before anything is fitted."""
     listings = [Listing(s.key[0], s.calendar, s.home, s.source) for s in sessions]
-    return list(assign_instruments(listings, config.dataset).values())
+    return list(assign_instruments(listings, dataset).values())
 
 
 def _fit(
