@@ -8,6 +8,7 @@ from ofiml.backtest.latency import Latency, draw_latency, fix_latency
 from ofiml.backtest.orders import Queue
 from ofiml.backtest.simulate import Scenario
 from ofiml.config import Backtest
+from ofiml.errors import ConfigError
 from ofiml.units import parse_duration
 
 QUEUES = {"pessimistic": Queue.PESSIMISTIC, "proportional": Queue.PROPORTIONAL, "power": Queue.POWER,
@@ -69,6 +70,21 @@ def _fix(median: int, config: Backtest) -> Latency:
 
 
 def read_latency_table(path: str, response: int) -> Latency:
-    """Read recorded latencies: CSV or Parquet with `time` (UTC) and `latency_ns`."""
-    table = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, try_parse_dates=True)
+    """Read recorded latencies: CSV or Parquet with `time` (UTC, ascending) and `latency_ns`.
+
+    Raises ConfigError for a file that cannot be read or has other columns.
+    """
+    try:
+        table = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path)
+        if table.schema["time"] == pl.String:
+            table = table.with_columns(pl.col("time").str.to_datetime(time_unit="ns", time_zone="UTC"))
+        table = table.select(pl.col("time").dt.epoch("ns"), pl.col("latency_ns").cast(pl.Int64))
+        if table.height == 0 or any(table.null_count().row(0)):
+            raise ValueError("it has no rows, or a value is missing")
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ConfigError(
+            f"backtest.latency_table={path} must be a CSV or Parquet file with the columns time (UTC) and latency_ns "
+            f"(whole numbers): {reason}."
+        ) from error
     return Latency(table["latency_ns"].to_numpy(), response, table["time"].to_numpy())
