@@ -18,7 +18,7 @@ from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
-from tests.conftest import slow_but_each
+from tests.conftest import ROOT, slow_but_each
 from tests.strategy.test_fit import DECISIONS
 
 INERT = {
@@ -118,7 +118,6 @@ ROWS = {
     "target.dead_band": beside("0.5", "target=direction"),
     "target.stop": beside("1", "target=triple_barrier", "horizon=60s"),
     "target.take_profit": beside("1", "target=triple_barrier", "horizon=60s"),
-    "backtest.latency": beside("1s"),
 }
 
 #: What a small untuned Ridge on two short sessions is beside, unless a key needs more.
@@ -131,6 +130,9 @@ SMALL = [
 _TREES = ("model=lgbm", "model.n_estimators=8", "model.min_child_samples=10")
 _TUNED = (*_TREES, "tuning=optuna", "tuning.trials=6", "tuning.inner_folds=2")
 _QUANTILE = (*_TREES, "model.objective=quantile")
+_POSTED = ("strategy.entry=post",)
+_PAID = ("++dataset.instruments={*: {taker: {bps: -20}, quote: USD}}",)  # rebates, so that there is a profit
+_NET = "backtest.net_pnl"
 _STOPPED = (*_TREES, "model.early_stopping=2")
 
 #: What changes in the report.
@@ -186,9 +188,23 @@ STUDY = {
     "evaluation.leak_check": beside("true", part="leak_check"),
     "evaluation.leak_times": beside("2", "evaluation.leak_check=true", "evaluation.leak_times=1", part="leak_check"),
     "backtest.enabled": beside("false", part="backtest"),
-    "strategy.max_position": beside("5", part="backtest.net_pnl"),
-    "strategy.edge_multiple": beside("0.5", part="backtest.net_pnl"),
-    "dataset.instruments": beside("{*: {taker: {bps: 1}}}", part="backtest.net_pnl"),
+    "backtest.latency": beside("1s", part=_NET),
+    "backtest.latency_jitter": beside("1", part=_NET),
+    "backtest.latency_table": beside(str(ROOT / "tests" / "config" / "latencies.csv"), part=_NET),
+    "backtest.response": beside("3s", part=_NET),
+    "backtest.remainder": beside("rest", "strategy.max_position=5000", part=_NET),
+    "backtest.queue": beside("pessimistic", *_POSTED, part=_NET),
+    "backtest.queue_power": beside("1", *_POSTED, "backtest.queue=power", part=_NET),
+    "backtest.share_of_shown": beside("0.1", part=_NET),
+    "backtest.share_of_traded": beside("0.01", *_POSTED, part=_NET),
+    "backtest.latency_curve": beside("[1ms]", part="backtest.latency_curve"),
+    "backtest.sizes": beside("[3]", part="backtest.sizes"),
+    "backtest.markouts": beside("[2s]", part="backtest.markouts"),
+    "backtest.financing_rate": beside("0.5", part=_NET),
+    "backtest.min_round_trips": beside("1", *_PAID, "backtest.min_round_trips=100000", part="backtest.obstacles"),
+    "strategy.max_position": beside("5", part=_NET),
+    "strategy.edge_multiple": beside("0.5", part=_NET),
+    "dataset.instruments": beside("{*: {taker: {bps: 1}}}", part=_NET),
 }
 
 
@@ -291,5 +307,5 @@ def part(report, path):
 @pytest.mark.parametrize("key", STUDY)
 def test_a_key_of_the_study_changes_its_part_of_the_report(report, key):
     change = STUDY[key]
-    before, after = (part(report(*change.beside, *more), change.part) for more in ([], [f"{key}={change.value}"]))
+    before, after = (part(report(*change.beside, *more), change.part) for more in ([], [f"++{key}={change.value}"]))
     assert before != after

@@ -83,7 +83,7 @@ def test_fees_of_a_logged_backtest_belong_to_the_instrument_of_every_symbol():
 
     tick = raw | {"dataset": {"instruments": {"*": {"tick": 0.1}}}}
     assert rename_config(tick)["dataset"]["instruments"] == {"*": every | {"tick": 0.1}}
-    assert rename_config({"backtest": backtest}) == {"backtest": backtest}, "refused later: there is no dataset"
+    assert rename_config({"backtest": backtest})["backtest"] == backtest, "refused later: there is no dataset"
 
 
 def test_every_moved_key_is_in_a_logged_config_and_its_example_is_valid():
@@ -100,9 +100,9 @@ def test_the_strategy_of_a_logged_config_was_part_of_its_backtest():
     raw = yaml.safe_load((LOGGED / "default.yaml").read_text())
     assert "strategy" not in raw
     raw["backtest"] |= {"max_position": 7, "edge_multiple": 0.5}
-    assert asdict(load(raw)) == asdict(
-        load(compose(["tracking=off", "strategy.max_position=7", "strategy.edge_multiple=0.5"]))
-    )
+    fees = "dataset.instruments={*: {taker: {per_unit: 0.001, bps: 0.0}, days_per_year: 252}}"
+    same = ["tracking=off", "strategy.max_position=7", "strategy.edge_multiple=0.5", fees]
+    assert asdict(load(raw)) == asdict(load(compose(same)))
     today = resolve_config(load(raw))
     today["backtest"]["max_position"] = 3
     with pytest.raises(ConfigError, match=r"backtest\.max_position has been renamed: write strategy\.max_position"):
@@ -132,7 +132,9 @@ def test_fees_among_the_params_are_those_of_a_reproduction():
     params = {"backtest.fee_per_unit": "0.001", "backtest.fee_bps": "0.0", "backtest.days_per_year": "252"}
     raw = {"backtest": {"fee_per_unit": 0.001, "fee_bps": 0.0, "days_per_year": 252}, "dataset": {}}
     again = _flatten_params(rename_config(raw))
-    assert rename_params(params) == {key: value for key, value in again.items() if not key.startswith("backtest")}
+    assert rename_params(params) == {
+        key: value for key, value in again.items() if not key.startswith(("backtest", "strategy"))
+    }
     assert rename_params({"dataset.instruments": "{}"}) == {"dataset.instruments": "{}"}
     assert "many" in rename_params({"backtest.fee_bps": "many"})["dataset.instruments"], "a stranger's text"
 

@@ -165,7 +165,7 @@ def test_a_deep_book_grows():
     # What was there before it grew is there: without the best levels it is seen.
     rows = [(kernel.ADD, BID, p, p, p - 1, kernel.NEVER) for p in range(1, 1502)]
     rows += [(kernel.DELETE, BID, p, p, p - 1, kernel.ALWAYS) for p in range(1501, 500, -1)]
-    written, _, effect, px, sz, ct = run(rows)
+    written, _, effect, _, px, sz, ct = run(rows)
     assert px[:LEVELS, written - 1].tolist() == sz[:LEVELS, written - 1].tolist() == [500, 499, 498]
     assert ct[:LEVELS, written - 1].tolist() == [1, 1, 1]
     assert set(effect.tolist()) == {kernel.CHANGED}

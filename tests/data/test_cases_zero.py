@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from ofiml.backtest.taker import backtest
 
 from ofiml.data.sessions import list_sources
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from tests.conftest import ROOT, slow_but_each
+from tests.trading import Traded
 
 FILE = ROOT / "tests" / "cases" / "040-databento-prices-through-zero" / "clk0_mbp1.csv.gz"
 S = 10**9
@@ -124,16 +124,13 @@ def test_dollar_bars_are_of_money_that_changes_hands(rows, prepared):
     assert len(closes) == 113
 
 
-def test_a_commission_in_bps_is_paid_at_every_price(prepared):
-    _, samples = prepared
-    config, made = samples("strategy.edge_multiple=0", "+dataset.instruments={CLK0: {taker: {bps: 20}, quote: USD}}")
-    # Forecasts without error, so that there are trades at all prices.
-    table = made.rows.filter(pl.col("mid").is_not_null())
-    table = table.with_columns(pl.col("move_ticks").fill_null(0.0).alias("edge_ticks"))
-    instruments = {"CLK0": config.dataset.find_instrument("CLK0")}
-    result = backtest(table, {made.key: made.closing}, config.backtest, instruments, bar="10s")
-    fees = result.fills.select(pl.col("commission") - pl.col("size") * pl.col("price").abs() * 20e-4).to_series()
+def test_a_commission_in_bps_is_paid_at_every_price(configure):
+    instrument = "+dataset.instruments={CLK0: {taker: {bps: 20}, quote: USD}}"
+    choices = ["dataset=databento", f"dataset.path={FILE}", "strategy.edge_multiple=0", instrument]
+    result = Traded(configure(*choices)).run()
+    fills = result.fills
+    fees = fills.select(pl.col("commission") - pl.col("lots").abs() * pl.col("price").abs() * 1e-9 * 20e-4).to_series()
     assert fees.abs().max() < 1e-8
-    assert (result.fills["commission"] >= 0).all()
-    assert (result.fills["price"] < 0).sum() > 100 < (result.fills["price"] > 0).sum()
-    assert result.summary.costs_by_kind.commission == pytest.approx(result.fills["commission"].sum())
+    assert (fills["commission"] >= 0).all()
+    assert (fills["price"] < 0).sum() > 100 < (fills["price"] > 0).sum()
+    assert result.summary.costs_by_kind.commission == pytest.approx(fills["commission"].sum())

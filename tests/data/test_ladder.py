@@ -40,8 +40,8 @@ def test_it_is_the_book_of_orders_for_feeds_by_price(rows):
     ours, theirs = run(rows), run_orders(rows)
     same(ours, theirs)
     n = ours[0]
-    assert (ours[4][:, :n] == theirs[3][:, :n]).all()
-    assert (ours[5][:, :n] == theirs[4][:, :n]).all()
+    assert (ours[4][:, :n] == theirs[4][:, :n]).all()
+    assert (ours[5][:, :n] == theirs[5][:, :n]).all()
     assert not ours[3][:n].any()
 
 

@@ -1,9 +1,14 @@
 """Strata by hand, thresholds of train rows alone, and parts that add up to the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
+from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.trading import TradedMarket, trade_session
+from ofiml.config import Instrument
 from ofiml.evaluation.strata import (
     KINDS,
     UNKNOWN,
@@ -11,7 +16,11 @@ from ofiml.evaluation.strata import (
     assign_strata,
     compute_thresholds,
 )
-from ofiml.units import SECOND
+from ofiml.samples.tape import record_session
+from ofiml.strategy.build import TradedSession
+from ofiml.units import PRICE_SCALE, SECOND
+from tests.backtest.scripts import NO_LIMITS, at, book, decide, make_session
+from tests.books import TICK
 
 MINUTE = 60 * SECOND
 
@@ -126,23 +135,18 @@ def test_measures_of_a_stratum_are_those_of_its_rows(run):
 
 def test_gains_belong_to_the_bar_that_decided(configure):
     """One lot bought at the first bar: its cost is the first bar's, each later move is of the bar before it."""
-    from ofiml.backtest.taker import backtest
-
-    mids, spread = [100, 101, 103, 102], 2
-    bid = [(m * 2 - spread) * 5 * 10**8 for m in mids]
-    ask = [(m * 2 + spread) * 5 * 10**8 for m in mids]
+    mids = (100, 101, 103, 102)
+    made = make_session([book(10 * k + 5, (mid - 1, 5, mid + 1, 5)) for k, mid in enumerate(mids)])
+    market = record_session(replace(made, close=41 * SECOND))
     closes = [SECOND * k for k in (10, 20, 30, 40)]
-    day = pl.DataFrame(
-        {
-            "symbol": "A", "session": "d", "bar_close": closes, "bid": bid, "ask": ask, "mid": [float(m) for m in mids],
-            "spread_ticks": 2.0, "edge_ticks": [9.0, 0.0, 0.0, 0.0], "tick": 10**9,
-            "hold_until": 100 * SECOND,
-            "fill_time": [c + 1 for c in closes], "fill_bid": bid, "fill_ask": ask, "fill_bid_sz": 5, "fill_ask_sz": 5,
-        }
-    )  # fmt: skip
-    closing = {("A", "d"): {"bid": bid[3], "ask": ask[3], "bid_sz": 5, "ask_sz": 5, "time": 41 * SECOND}}
-    config = configure("strategy.max_position=1", "backtest.fee_per_unit=0")
-    result = backtest(day, closing, config.backtest, config.strategy, bar="10s", size_unit=1.0)
+    day = pl.DataFrame({"bar_close": closes, "hold_until": 100 * SECOND})
+    key = TradedSession("TEST", "d")
+    plans = {key: (decide(at(10, "target", 1), *(at(t, "hold") for t in (20, 30, 40))), NO_LIMITS)}
+    config = configure("backtest.latency_curve=[]", "backtest.sizes=[]").backtest
+    money = Money.of(Instrument(TICK / PRICE_SCALE, 1.0, "24/7", quote="USD"))
+    result = trade_session(TradedMarket(None, market, money), day, key, plans, config, 0)
     # Half the spread to get in, then +1, +2, -1; half the spread to get out is of the last bar.
-    assert result.decided["net"].to_list() == [0.0, 2.0, -1.0, -1.0]
-    assert result.decided["net"].sum() == result.summary.net_pnl
+    ticks = (result.decided["net"] / (TICK / PRICE_SCALE)).to_list()
+    assert ticks == pytest.approx([0.0, 2.0, -1.0, -1.0], abs=1e-9)
+    assert result.ledger.totals.net == round(sum(ticks) * TICK / PRICE_SCALE * MONEY_SCALE) == 0
+    assert result.fills["lots"].to_list() == [1, -1]

@@ -65,7 +65,9 @@ def test_json_holds_the_same(call, tmp_path):
         "kept": {"no_effect": 1},
         "notes": [],
         "warnings": {},
+        "left_out": [],
     }
+    assert session["instrument"].startswith("tick 0.01, lot 1, ")
     assert session["facts"]["spread_ticks"]["mean"] == 2.0
 
 

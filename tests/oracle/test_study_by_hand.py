@@ -38,7 +38,11 @@ LEVELS = 5
 STEP = 10 * SECOND
 DELAY = SECOND // 20
 FOLDS, FIRST_TRAIN, EMBARGO = 5, 0.4, 60 * SECOND
-MAX_POSITION, FEE_PER_UNIT = 100, 0.001
+MAX_POSITION = 100
+FEE_PER_UNIT, FEE_BPS = (
+    0.0051,
+    0.1,
+)  # conf/instrument/us_equities.yaml, which a US share has unless it is told otherwise
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,9 @@ class Fill:
     side: int
     size: int
     price: int
-    mid: float  # in LOBSTER's units
+    touch: int  # the best price when the order arrived
+    mid_decided: float  # in LOBSTER's units
+    mid_arrived: float
     position: int
 
 
@@ -300,16 +306,32 @@ def scores(folds: list[Fold]) -> dict[str, float]:
 # Trading
 
 
-def execute(book: Book, decided: int, filled: int, order: int, position: int) -> Fill | None:
-    """Takes what is displayed at the touch when the order arrives; the rest of the order is dropped."""
-    if filled > CLOSE:
-        return None
-    ask, ask_size, bid, bid_size = book.at(filled)[:4]
-    side = 1 if order > 0 else -1
-    size = min(abs(order), ask_size if side > 0 else bid_size)
-    if not size:
-        return None
-    return Fill(decided, filled, side, size, ask if side > 0 else bid, (ask + bid) / 2, position + side * size)
+def find_mid(book: Book, time: int) -> float:
+    ask, _, bid, _ = book.at(time)[:4]
+    return (ask + bid) / 2
+
+
+def execute(
+    book: Book, decided: int, arrived: int, order: int, position: int, *, all_of_it: bool = False
+) -> list[Fill]:
+    """Takes what is displayed, level after level, when the order arrives; the rest of the order is dropped, or with
+    `all_of_it` filled at the last level.
+    """
+    if arrived > CLOSE:
+        return []
+    side, left, fills = (1 if order > 0 else -1), abs(order), []
+    state = book.at(arrived)
+    levels = [
+        (state[4 * i], state[4 * i + 1]) if side > 0 else (state[4 * i + 2], state[4 * i + 3]) for i in range(LEVELS)
+    ]
+    for level, (price, shown) in enumerate(levels):
+        size = left if all_of_it and level == LEVELS - 1 else min(left, shown)
+        if not size:
+            continue
+        left, position = left - size, position + side * size
+        mids = find_mid(book, decided), find_mid(book, arrived)
+        fills.append(Fill(decided, arrived, side, size, price, levels[0][0], *mids, position))
+    return fills
 
 
 def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
@@ -324,7 +346,8 @@ def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
         decisions = [(row.closed, edge) for row, edge in zip(fold.test, fold.y_hat, strict=True)] + fold.later
         for closed, edge in decisions:
             ask, _, bid, _ = book.at(closed)[:4]
-            hurdle = case.edge_multiple * ((ask - bid) / 2 / TICK + FEE_PER_UNIT * DOLLAR / TICK)
+            fee = FEE_PER_UNIT * DOLLAR + FEE_BPS * 1e-4 * (ask + bid) / 2
+            hurdle = case.edge_multiple * ((ask - bid) / 2 / TICK + fee / TICK)
             if abs(edge) > hurdle:
                 wanted, last_signal = (MAX_POSITION if edge > 0 else -MAX_POSITION), closed
             elif last_signal is not None and closed - last_signal >= case.horizon:
@@ -333,16 +356,13 @@ def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
                 wanted = position
             if wanted == position:
                 continue
-            fill = execute(book, closed, closed + case.latency, wanted - position, position)
-            unfilled += abs(wanted - position) - (fill.size if fill else 0)
-            if fill:
-                fills.append(fill)
-                position = fill.position
+            done = execute(book, closed, closed + case.latency, wanted - position, position)
+            if closed + case.latency <= CLOSE:
+                unfilled += abs(wanted - position) - sum(fill.size for fill in done)
+            fills += done
+            position = fills[-1].position if fills else 0
     if position:
-        ask, _, bid, _ = book.at(CLOSE)[:4]
-        price = bid if position > 0 else ask
-        side = -1 if position > 0 else 1
-        fills.append(Fill(CLOSE, CLOSE, side, abs(position), price, (ask + bid) / 2, 0))
+        fills += execute(book, CLOSE, CLOSE, -position, position, all_of_it=True)
     return fills, unfilled
 
 
@@ -357,7 +377,8 @@ class Study:
     folds: list[Fold]
     report: dict
     predictions: pd.DataFrame
-    fills: pd.DataFrame
+    fills: pd.DataFrame | None  # of a forecast
+    folder: Path
 
 
 def run_case(case: Case, path: Path, folder: Path) -> Path:
@@ -394,8 +415,9 @@ def studies(book, data, tmp_path_factory):
             for fold in folds:
                 fit_predict(fold, last if fold is folds[-1] else [])
             report = json.loads((out / "report.json").read_text())
-            tables = [pd.read_parquet(out / f"{table}.parquet") for table in ("predictions", "fills")]
-            done[name] = Study(case, own, rows, folds, report, *tables)
+            fills = pd.read_parquet(out / "fills.parquet") if not case.impact else None
+            predictions = pd.read_parquet(out / "predictions.parquet")
+            done[name] = Study(case, own, rows, folds, report, predictions, fills, out)
         return done[name]
 
     return study
@@ -494,31 +516,45 @@ def test_fills(forecast):
     expected, _ = trade(forecast.book, forecast.folds, forecast.case)
     got = forecast.fills
     assert nanos(got["decided"]) == utc([fill.decided for fill in expected])
-    assert nanos(got["filled"]) == utc([fill.filled for fill in expected])
-    assert got["side"].tolist() == ["buy" if fill.side > 0 else "sell" for fill in expected]
-    assert got["size"].tolist() == [fill.size for fill in expected]
+    assert nanos(got["arrived"]) == nanos(got["filled"]) == utc([fill.filled for fill in expected])
+    assert got["lots"].tolist() == [fill.side * fill.size for fill in expected]
     assert got["position"].tolist() == [fill.position for fill in expected]
-    np.testing.assert_allclose(got["price"], [fill.price / DOLLAR for fill in expected], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(got["mid"], [fill.mid / DOLLAR for fill in expected], rtol=0, atol=1e-9)
+    prices = {"price": "price", "touch": "touch", "mid_decided": "mid_decided", "mid_arrived": "mid_arrived"}
+    prices["mid_filled"] = "mid_arrived"  # a marketable order is filled as it arrives
+    for column, name in prices.items():
+        dollars = [getattr(fill, name) / DOLLAR for fill in expected]
+        np.testing.assert_allclose(got[column], dollars, rtol=0, atol=1e-9)
 
 
 def test_profit(forecast):
     fills, unfilled = trade(forecast.book, forecast.folds, forecast.case)
-    spread = sum(fill.size * abs(fill.price - fill.mid) for fill in fills) / DOLLAR
-    commission = FEE_PER_UNIT * sum(fill.size for fill in fills)
-    gross = -sum(fill.side * fill.size * fill.mid for fill in fills) / DOLLAR
+
+    def cost(price: str, before: str) -> float:
+        """What the fills paid from one price to another."""
+        moves = (f.side * f.size * (getattr(f, price) - getattr(f, before)) for f in fills)
+        return sum(moves) / DOLLAR
+
+    costs = {
+        "latency": cost("mid_arrived", "mid_decided"),
+        "waiting": 0.0,
+        "spread": cost("touch", "mid_arrived"),
+        "depth": cost("price", "touch"),
+        "commission": sum(f.size * (FEE_PER_UNIT + FEE_BPS * 1e-4 * f.price / DOLLAR) for f in fills),
+        "financing": 0.0,
+    }
+    gross = -sum(fill.side * fill.size * fill.mid_decided for fill in fills) / DOLLAR
     cash = -sum(fill.side * fill.size * fill.price for fill in fills) / DOLLAR
     got = forecast.report["backtest"]
     expected = {
         "gross_pnl": gross,
-        "costs": spread + commission,
-        "net_pnl": cash - commission,
+        "costs": sum(costs.values()),
+        "net_pnl": cash - costs["commission"],
         "fills": len(fills),
         "traded": sum(fill.size for fill in fills),
-        "unfilled": unfilled,
     }
     assert {name: got[name] for name in expected} == pytest.approx(expected, rel=0, abs=1e-6)
-    assert got["costs_by_kind"] == pytest.approx({"spread": spread, "commission": commission}, rel=0, abs=1e-6)
+    assert got["costs_by_kind"] == pytest.approx(costs, rel=0, abs=1e-6)
+    assert got["orders"]["unfilled"] == unfilled
 
 
 @pytest.mark.slow
@@ -546,4 +582,5 @@ def test_impact_by_half_hours(studies):
     assert got["r2_window_mean"] == pytest.approx(sum(r2) / len(r2), rel=0, abs=1e-9)
     assert study.report["kind"] == "impact"
     assert study.report["backtest"] is None
-    assert study.fills.empty
+    assert study.fills is None
+    assert not (study.folder / "fills.parquet").exists()

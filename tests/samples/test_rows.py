@@ -100,7 +100,18 @@ def test_rows_that_were_altered_are_made_again(configure, counted, tmp_path):
     for a, b in zip(first, again, strict=True):
         assert a.rows.equals(b.rows)
         assert a.rows.schema == b.rows.schema
-        for name in ("key", "levels", "flow_levels", "closing", "quality", "planted", "open", "digest"):
+        for name in (
+            "key",
+            "levels",
+            "flow_levels",
+            "size_unit",
+            "open",
+            "close",
+            "scheduled_close",
+            "quality",
+            "planted",
+            "digest",
+        ):
             assert getattr(a, name) == getattr(b, name), name
 
 
@@ -180,12 +191,11 @@ def test_a_feed_without_types_has_no_flow_by_type(configure, data):
         experiment.run(configure("dataset=quotes", f"dataset.path={path}", "ofi.parts=types", "model=ols"), stages)
 
 
-def test_bars_of_activity_carry_labels_and_fills(configure):
+def test_bars_of_activity_carry_labels(configure):
     (session, *_) = prepared(configure(*SMALL, "bars=trades", "bars.size=25", "features=core"))
     rows = session.rows
     assert rows.height > 30
     assert (rows["bar_open"][1:] == rows["bar_close"][:-1]).all()
     assert (rows["label_start"] == rows["bar_close"]).all()
-    assert (rows["fill_time"] > rows["bar_close"]).all()
     assert rows.filter(pl.col("y").is_not_null()).height > rows.height // 2
     assert np.isfinite(rows["queue_imbalance"].to_numpy()).all()

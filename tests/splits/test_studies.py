@@ -47,11 +47,13 @@ def test_each_path_trades_alone(paths, run):
     assert asdict(backtest.spread.net_pnl) == pytest.approx(
         {"mean": np.mean(nets), "sd": np.std(nets, ddof=1), "min": min(nets), "max": max(nets)}
     )
-    last = paths.equity.group_by("path", maintain_order=True).agg(pl.col("net").last())
+    last = paths.trades.equity.group_by("path", maintain_order=True).agg(pl.col("net").last())
     assert last["net"].to_list() == pytest.approx(nets)
-    gained = paths.gains.group_by("path", maintain_order=True).agg(pl.col("net").sum())
+    gained = paths.trades.gains.group_by("path", maintain_order=True).agg(pl.col("net").sum())
     assert gained["net"].to_list() == pytest.approx(nets)
-    assert paths.fills.group_by("path", maintain_order=True).len()["len"].to_list() == [p.fills for p in backtest.paths]
+    assert paths.trades.fills.group_by("path", maintain_order=True).len()["len"].to_list() == [
+        p.fills for p in backtest.paths
+    ]
     assert backtest.sharpe_low < backtest.sharpe_high
 
 

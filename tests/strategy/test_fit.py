@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from ofiml.backtest.taker import backtest
 
+from ofiml.backtest.instruments import Listing, assign_instruments
+from ofiml.backtest.run import Desk, run_backtest
 from ofiml.config.strategy import Rule
 from ofiml.errors import ConfigError, DataError, LeakError
 from ofiml.evaluation.strata import add_trailing_volatility
@@ -83,22 +84,28 @@ def study(configure):
     return of
 
 
-def test_the_default_is_the_rule_of_the_taker(study):
-    """Of each bar: no order, or a target that the present backtest reaches at the same bar."""
+def test_the_backtest_reaches_each_target_at_its_bar(study):
+    """Of each bar: no order, or one that reaches the target, or flat once the holding time has passed."""
     fitted = study("ridge")
-    strategy = strategy_of("threshold", edge_multiple=0.05, max_position=3)
+    strategy = strategy_of("threshold", edge_multiple=0.05, max_position=3)  # lots that the book always has
     plans = build_decisions(fitted, strategy, FEES)
     traded = fitted.join_predictions()
-    wide = traded.with_columns(pl.lit(99).alias("fill_bid_sz"), pl.lit(99).alias("fill_ask_sz"))
-    config = replace(fitted.config.backtest, fee_per_unit=0.001, fee_bps=0.0)
-    closing = {s.key: s.closing for s in fitted.sessions}
-    fills = backtest(wide, closing, config, strategy, bar="2s", size_unit=1.0).fills
-    assert fills.height > 20
+    config = replace(fitted.config.backtest, latency_curve=[], sizes=[])
+    listings = [Listing(s.key[0], s.calendar, s.home, s.source) for s in fitted.sessions]
+    desk = Desk(
+        config=config, dataset=fitted.config.dataset, instruments=assign_instruments(listings, fitted.config.dataset),
+        cap=3, bar="2s", store=None, seed=7, threads=1,
+    )  # fmt: skip
+    with Stages() as stages:
+        orders = run_backtest(traded, fitted.sessions, plans, desk, stages).orders
+    orders = orders.filter((pl.col("reason") != "close") & (pl.col("status") != "late"))
+    assert orders.height > 20
+    assert (orders["filled"] == orders["lots"]).all()
     n_signals = 0
     for (symbol, session, path), (made, limits) in plans.items():
         assert path is None
         close = next(s.close for s in fitted.sessions if s.key == (symbol, session))
-        position, until, orders = 0, LAST, []
+        position, until, expected = 0, LAST, []
         for time, kind, target, end in zip(*(column.tolist() for column in made[:4]), strict=True):
             wanted = position
             if kind == TARGET:
@@ -107,11 +114,13 @@ def test_the_default_is_the_rule_of_the_taker(study):
             elif position and time >= until:
                 wanted = 0
             if wanted != position:
-                orders.append((time, wanted))
+                expected.append((time, wanted))
             position = wanted
-        own = fills.filter((pl.col("session") == session) & (pl.col("reason") != "close"))
-        orders = [order for order in orders if order[0] + 50_000_000 <= close]  # a later one comes after the close
-        assert orders == list(zip(own["decided"].to_physical(), own["position"], strict=True))
+        own = orders.filter(pl.col("session") == session)
+        signed = pl.when(pl.col("side") == "buy").then("filled").otherwise(-pl.col("filled"))
+        reached = own.select(signed.cum_sum()).to_series()
+        expected = [order for order in expected if order[0] + 50_000_000 <= close]  # a later one comes after the close
+        assert expected == list(zip(own["decided"], reached, strict=True))
         assert limits.cap == 3
         assert limits.flat_from == close
     assert n_signals > 20
@@ -240,7 +249,7 @@ def test_too_few_train_rows_name_the_strategy(study):
     fitted = study("ridge")
     strategy = strategy_of("threshold", threshold="quantile")
     short = [replace(r, fold=replace(r.fold, train=r.fold.train[:2])) for r in fitted.results]
-    with pytest.raises(DataError, match=r"Fold 0: .*strategy=threshold.*strategy\.threshold=cost"):
+    with pytest.raises(DataError, match=r"Fold [01]: .*strategy=threshold.*strategy\.threshold=cost"):
         fit_rules(replace(fitted, results=short), strategy, FEES)
 
 

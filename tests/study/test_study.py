@@ -116,7 +116,10 @@ def test_folds_only_look_back(run):
         assert fold.train_to < fold.test_from
     rows = study.predictions
     assert (rows["label_end"] > rows["bar_close"]).all()
-    assert (rows["fill_time"].drop_nulls() > rows["bar_close"]).all()
+    fills = study.trades.fills.filter(pl.col("reason") != "close")  # which meet the book as it is at the close
+    assert fills.height > 0
+    assert (fills["filled"] > fills["decided"]).all()
+    assert fills["decided"].is_in(study.decisions["time"].implode()).all()
 
 
 @pytest.mark.slow
@@ -176,7 +179,7 @@ def test_bars_without_a_label_are_traded_and_not_judged(run):
         "debug=tiny", "model=lgbm", "tuning=off", "horizon=300s", "strategy.edge_multiple=0.0", "split.n_folds=1"
     )
     last = study.predictions["bar_close"].max()
-    decided = study.fills.filter(pl.col("reason") != "close")["decided"].to_physical()
+    decided = study.trades.fills.filter(pl.col("reason") != "close")["decided"]
     assert (decided > last).any()
     assert study.predictions["y"].null_count() == 0
 

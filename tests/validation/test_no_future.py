@@ -15,8 +15,7 @@ from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import slow_but_each, slow_except
 
-LATER = ["label_end", "hold_until", "move_ticks", "y", "fill_time", "fill_bid", "fill_ask", "fill_bid_sz",
-         "fill_ask_sz"]  # fmt: skip
+LATER = ["label_end", "hold_until", "move_ticks", "y"]
 LATER += [f"ahead_{i:02d}" for i in range(7)]
 MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.n_folds=3", "evaluation.bootstrap_samples=50"]
 CORE = ["features=core", *MARKET]
@@ -119,12 +118,9 @@ def test_rows_up_to_t_ignore_everything_after_t(configure, where, bars):
     known = pl.col("bar_close") <= t
     names = [c for c in whole.columns if c not in LATER]
     assert whole.filter(known).select(names).equals(cut.filter(known).select(names))
-    # Labels and fills that end by t are known by t.
+    # Labels that end by t are known by t.
     ended = pl.col("label_end") <= t
     assert whole.filter(ended).select("y", "move_ticks").equals(cut.filter(ended).select("y", "move_ticks"))
-    filled = pl.col("fill_time") <= t
-    fills = [c for c in LATER if c.startswith("fill")]
-    assert whole.filter(filled).select(fills).equals(cut.filter(filled).select(fills))
 
 
 def test_a_feature_that_looks_ahead_is_caught(configure, monkeypatch):

@@ -27,9 +27,9 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCounts:
-    """Orders by fate; `late` ones would have arrived after the close. `fill_rate` is the share of the lots of resting
-    orders that were filled; `unfilled` are the lots of marketable orders that found no size, and `beyond_shown` the
-    lots closed at the session's end beyond the shown size.
+    """Orders by fate; those `late` would reach the market after the close. `fill_rate` is the share of the lots of
+    resting orders that were filled; `unfilled` are the lots of marketable orders that found no size, and `beyond_shown`
+    the lots closed at the session's end beyond the shown size.
     """
 
     sent: float

@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 import yaml
-from polars import selectors as cs
 
 from ofiml.backtest.result import BacktestResult
 from ofiml.config import Config, strip_credentials
@@ -96,11 +95,17 @@ def _list_trade_tables(trades: BacktestResult) -> dict[str, pl.DataFrame]:
         "days": trades.days,
     }
     return {
-        name: table.with_columns(cs.by_name(*_TIMES, require_all=False).cast(TIME)) for name, table in tables.items()
+        name: table.with_columns(pl.col(time).cast(TIME) for time in _TIMES.get(name, ()))
+        for name, table in tables.items()
     }
 
 
-_TIMES = ("decided", "sent", "arrived", "ended", "filled", "bar_close")
+#: The times of each table. `filled` is one of a fill, but the lots of an order.
+_TIMES = {
+    "orders": ("decided", "sent", "arrived", "ended"),
+    "fills": ("decided", "arrived", "filled"),
+    "equity": ("bar_close",),
+}
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

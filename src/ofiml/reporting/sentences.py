@@ -32,7 +32,7 @@ def write_sentences(study: Study) -> list[str]:
         lines = [_describe_quantile(quantile, scores.pooled)]
     if "beyond_max_events" in report.dataset.dropped or config.dataset.max_sessions:
         lines[0] += " Only part of the data was used (dataset.max_events, dataset.max_sessions): this is not a result."
-    lines.append(_describe_hac(scores.hac, report.backtest))
+    lines.append(_describe_hac(scores.hac, report.performance))
     if scores.symbols is not None:
         lines.append(_describe_symbols(scores.symbols))
     if config.split.trains_on_later:
@@ -46,8 +46,8 @@ def write_sentences(study: Study) -> list[str]:
     if report.impact:
         windows, mean = len(report.impact.r2_windows), format_number(report.impact.r2_window_mean, ".4f")
         lines.append(f"Mean in-sample R² of best-level flow over {windows} half-hour windows: {mean}.")
-    if report.backtest:
-        lines += describe_backtest(report.backtest, scores)
+    if report.performance:
+        lines += describe_backtest(report.performance, scores)
     return [*lines, *_describe_strata(report), _describe_importance(report.explained), *_describe_data(report)]
 
 
@@ -115,8 +115,8 @@ def _describe_cross_validation(report: Report) -> str:
     if not paths:
         return sentence
     shown = [f"IC {format_range([p.values['ic'] for p in paths], ',.3f')}"]
-    if report.backtest and report.backtest.paths:
-        traded = report.backtest.paths
+    if report.performance and report.performance.paths:
+        traded = report.performance.paths
         shown += [
             f"net {format_range([p.net_pnl for p in traded], choose_money_form(p.net_pnl for p in traded))}",
             f"Sharpe {format_range([p.sharpe_net for p in traded], ',.2f')}",

@@ -12,7 +12,7 @@ _DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", 
 def write_tables(report: Report) -> str:
     """Write the results by stratum and, for a forecast, by horizon, each under a heading."""
     level = f"{report.metrics.bootstrap.level:.0%}"
-    money = f"; net P&L in {report.backtest.currency}" if report.backtest else ""
+    money = f"; net P&L in {report.performance.currency}" if report.performance else ""
     parts = [f"## By stratum\n\nOut of sample; intervals {level}{money}.\n\n{write_strata(report.strata)}"]
     if report.decay:
         parts.append(

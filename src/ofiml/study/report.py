@@ -22,6 +22,7 @@ from ofiml.evaluation.seeds import SeedVariation
 from ofiml.evaluation.shap_values import FeatureImportance
 from ofiml.evaluation.strata import StratumScore
 from ofiml.ofi.reduce import LearnedValues
+from ofiml.study.earlier_backtest import EarlierBacktest
 from ofiml.study.json_border import read_json, write_json
 from ofiml.tuning import TrialResult
 from ofiml.validation.controls import Control, ControlName
@@ -187,10 +188,15 @@ class Report:
     explained: FeatureUse
     seeds: SeedVariation | None
     tuning: list[TuningReport]
-    backtest: Performance | None
+    backtest: Performance | EarlierBacktest | None
     controls: dict[ControlName, Control] | None
     leak_check: LeakCheck | None
     runtime: Runtime
+
+    @property
+    def performance(self) -> Performance | None:
+        """The backtest; None without one, and for that of an earlier version."""
+        return self.backtest if isinstance(self.backtest, Performance) else None
 
     def to_json(self) -> str:
         """Write the report as JSON."""

@@ -17,7 +17,7 @@ from ofiml.backtest.money import estimate_fees
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.run import Desk, run_backtest
 from ofiml.backtest.scenarios import make_latency
-from ofiml.config import Config, Instrument
+from ofiml.config import Config, FileDataset, Instrument, SyntheticDataset
 from ofiml.data.truth import Truth
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.decay import measure_decay
@@ -91,7 +91,8 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             sessions = prepared.sessions
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
-            instruments = _assign_instruments(sessions, config)
+            trades = config.backtest.enabled and config.target.kind == "forecast"
+            instruments = _assign_instruments(sessions, config.dataset) if trades else []
             latency = make_latency(config.backtest, config.seed) if instruments else None
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, stages, report_folds)
@@ -140,12 +141,12 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def _assign_instruments(sessions: list[SessionSamples], config: Config) -> list[AssignedInstrument]:
-    """Assign its instrument to each symbol, before anything is fitted; none without a backtest."""
-    if not config.backtest.enabled or config.target.kind == "impact":
-        return []
+def _assign_instruments(
+    sessions: list[SessionSamples], dataset: SyntheticDataset | FileDataset
+) -> list[AssignedInstrument]:
+    """Assign its instrument to each symbol, before anything is fitted."""
     listings = [Listing(s.key[0], s.calendar, s.home, s.source) for s in sessions]
-    return list(assign_instruments(listings, config.dataset).values())
+    return list(assign_instruments(listings, dataset).values())
 
 
 def _fit(

@@ -52,7 +52,7 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     strategy = config.strategy.name if config.backtest.enabled else None
     plugins = list_plugin_versions(config.model, config.dataset.name, config.features, strategy)
     versions = plugins | provenance.list_versions()
-    backtest = study.report.backtest
+    backtest = study.report.performance
     described = {
         "dataset.digest": study.report.dataset.digest,
         "predictions.sha256": study.report.predictions.sha256,

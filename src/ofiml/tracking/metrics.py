@@ -71,7 +71,7 @@ def _list_score_metrics(report: Report) -> Iterator[LoggedMetric]:
 
 
 def _list_backtest_metrics(report: Report) -> Iterator[LoggedMetric]:
-    backtest = report.backtest
+    backtest = report.performance
     if backtest is None:
         return
     numbers = [f.name for f in fields(backtest) if isinstance(getattr(backtest, f.name), int | float)]

@@ -21,7 +21,7 @@ _BAND = "#cfe3ea"
 
 def choose_backtest_figures(study: Study) -> dict[str, Draw]:
     """Choose the figures of a backtest; only resting orders have a queue, and only fills have markouts and trades."""
-    backtest = study.report.backtest
+    backtest = study.report.performance
     if backtest is None or study.trades is None:
         return {}
     traded = backtest.fills > 0
@@ -40,8 +40,8 @@ def choose_backtest_figures(study: Study) -> dict[str, Draw]:
 def _draw_equity(figure: Figure, study: Study) -> None:
     """Draw the profit gross and net of costs over all tested bars, and the drawdown of the net profit."""
     assert study.trades is not None
-    assert study.report.backtest is not None
-    equity, backtest = study.trades.equity, study.report.backtest
+    assert study.report.performance is not None
+    equity, backtest = study.trades.equity, study.report.performance
     profit, drawdown = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     paths = (
         [equity] if "path" not in equity.columns else [part for _, part in equity.group_by("path", maintain_order=True)]
@@ -232,5 +232,5 @@ def _draw_trade(axis: Axes, study: Study, trip: dict) -> None:
 
 
 def _read_backtest(study: Study) -> Performance:
-    assert study.report.backtest is not None
-    return study.report.backtest
+    assert study.report.performance is not None
+    return study.report.performance
