@@ -83,7 +83,7 @@ ORDER_COLUMNS = [
 ORDER = _record(
     "decided sent arrived ended side price lots filled maker reason status "
     "state arrival request cancel_arrival cancel_request known_end known_filled asked base_filled replaces "
-    "mid2_decided mid2_arrived traded in_message",
+    "mid2_decided mid2_arrived traded traded_at in_message",
     "ahead ahead_at_join",
 )
 
@@ -95,11 +95,15 @@ TRADER = _record(
     # what is given
     "queue response cap latency_start latency_count latency_by_time "
     # what the exchange knows
-    "position orders fills taken_bid taken_ask crossed_bid crossed_ask "
+    "position orders fills "
     # what the trader knows and wants
     "known learnt requests last_arrival tried until leave stopped closing wake low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
+    # the lots taken of what bids and asks still show, from the best price to the worst
+    taken=2,
+    taken_best=2,
+    taken_worst=2,
 )
 
 SCENE = _record(
@@ -109,6 +113,8 @@ SCENE = _record(
     "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
     "wake resting waiting best_bid best_ask touched changed full is_flat "
+    # whether some trader took what is still shown, and the worst prices whose passing some trader must see
+    "took kept_bid kept_ask "
     # outside of these bounds, the known quotes make some trader act
     "watching low_bid high_bid low_ask high_ask",
     "share_of_shown share_of_traded factor taker_lot taker_rate maker_lot maker_rate",
