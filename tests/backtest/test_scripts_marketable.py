@@ -149,12 +149,23 @@ def test_stops_look_at_the_average_entry() -> None:
     assert done.fills == [(0, 13, 1), (0, 17, 3), (3, 11, -4)]
 
 
+def test_a_position_that_turns_has_a_new_entry() -> None:
+    rows = fall(10, 10, 10, 12, 13, 14)
+    done = act(rows, decide(at(1, "target", 4), at(2, "target", -4)), stop=5)
+    # Bought 4 at 12, sold 8 at 10: the short of 4 entered at 10 and is stopped at an ask of 15, at 4.
+    assert done.fills == [(1, 12, 4), (2, 10, -8), (4, 15, 4)]
+    # A part that is closed leaves the entry of the rest: at 12, whose stop is at 7 or below.
+    part = act(fall(10, 10, 10, 8, 7, 6), decide(at(1, "target", 4), at(2, "target", 2)), stop=5)
+    assert part.fills == [(1, 12, 4), (2, 10, -2), (4, 7, -2)]
+
+
 def test_a_stop_is_tried_again_until_flat_and_the_next_target_may_enter() -> None:
     rows = [
         book(0, (10, 9, 12, 9)),
         book(1, (10, 9, 12, 9)),
         book(2, (6, 2, 8, 9)),  # 2 lots of 5 find a bid
-        book(3, (6, 2, 8, 9)),  # 2 more
+        book(2.5, (6, 2, 8, 9)),  # still those
+        book(3, (6, 4, 8, 9)),  # 2 more
         book(4, (None, 0, 8, 9)),  # none
         book(5, (5, 1, 8, 9)),  # the last
         book(6, (5, 1, 8, 9)),
@@ -165,6 +176,9 @@ def test_a_stop_is_tried_again_until_flat_and_the_next_target_may_enter() -> Non
     assert done.fills == [(1, 12, 5), (2, 6, -2), (3, 6, -2), (5, 5, -1), (6, 8, 5), (6, 5, -1), (7, 7, -4)]
     # Bought at 8 and marked at 5, the new position is at its stop at once.
     assert [o[0] for o in done.orders] == ["SIGNAL", "STOP", "STOP", "STOP", "SIGNAL", "STOP", "STOP"]
+    # What must get out does not rest.
+    rests = act(rows, decide(at(1, "target", 5), at(3, "target", 5)), stop=3, rules=ExecutionRules(rest=True))
+    assert rests.fills == done.fills[:4]
 
 
 def test_the_loss_limit_stops_trading_for_the_session() -> None:

@@ -1,7 +1,9 @@
 """Resting orders, queues and races in a dozen events, worked by hand. Times in seconds, prices in ticks."""
 
+import numpy as np
 import pytest
 
+from ofiml.backtest.latency import Latency
 from ofiml.backtest.orders import Queue
 from ofiml.backtest.simulate import ExecutionRules
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
@@ -125,15 +127,32 @@ def test_the_exact_queue_knows_which_cancel_was_ahead() -> None:
 
 def test_trades_are_not_taken_for_cancels_even_if_their_level_changes_later() -> None:
     rows = [
-        book(0, (10, 6, 12, 9)),
-        trade(2, "A", 10, 2, (10, 6, 12, 9)),  # the trade alone
-        book(3, (10, 4, 12, 9)),  # its level
-        book(4, (10, 2, 12, 9)),  # a cancel of 2 of 4, all ahead
-        trade(5, "A", 10, 3, (9, 9, 12, 9)),
-        book(6, (9, 9, 12, 9)),
+        book(0, (10, 60, 12, 99)),
+        trade(2, "A", 10, 20, (10, 60, 12, 99)),  # the trade alone
+        book(3, (10, 40, 12, 99)),  # its level
+        book(4, (10, 20, 12, 99)),  # a cancel of 20 of 40, all ahead
+        trade(5, "A", 10, 30, (9, 99, 12, 99)),
+        book(6, (9, 99, 12, 99)),
     ]
-    # 6, 4, 4, 2 ahead; 1 of the trade of 3 is left.
-    assert act(rows, BID, queue=Queue.PROPORTIONAL).fills[0] == (5, 10, 1)
+    # 60, 40, 40, 20 ahead; 10 of the trade of 30 are left.
+    done = act(rows, decide(at(1, "quote", 10, 20, 20, 0)), queue=Queue.PROPORTIONAL)
+    assert done.fills[0] == (5, 10, 10)
+
+
+def test_a_trade_beyond_the_price_leaves_nobody_ahead() -> None:
+    rows = [
+        book(0, (10, 6, 12, 9)),
+        trade(2, "A", 9, 1, (10, 6, 12, 9)),
+        trade(3, "A", 10, 1, (10, 6, 12, 9)),
+        book(4, (10, 6, 12, 9)),
+    ]
+    assert act(rows, BID).fills == [(2, 10, 1), (3, 10, 1), (4, 10, -2)]
+
+
+def test_requests_of_one_trader_do_not_overtake() -> None:
+    draws = Latency(np.array([4, 1], np.int64) * SECOND // 2)
+    done = act([book(t, (10, 6, 12, 9)) for t in range(5)], decide(at(1, "quote", 10, 4, 12, 4)), latency=draws)
+    assert done.trades.orders["arrived"].tolist() == [3 * SECOND, 3 * SECOND]
 
 
 def test_two_rows_of_one_message_are_the_levels_of_its_trade() -> None:

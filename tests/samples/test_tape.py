@@ -184,6 +184,10 @@ def test_auctions_crossed_and_locked_books_are_not_tradable() -> None:
     at_open = session(rows, open_=day + opening - 100, close=day + opening + 100)
     assert build_tape(replace(at_open, calendar="XNYS")).tradable.tolist() == [False, False, False, True, True]
     assert build_tape(replace(at_open, calendar="24/7")).tradable.all()
+    # Before the open, a trade shows that orders match.
+    rows[1] |= {"action": "T", "side": "B", "price": 11, "size": 1}
+    early = session(rows, open_=day + opening - 100, close=day + opening + 100)
+    assert build_tape(replace(early, calendar="XNYS")).tradable.tolist() == [False, True, True, True, True]
 
 
 def test_a_snapshot_clears_once_and_then_adds() -> None:

@@ -17,7 +17,7 @@ received up to t. Between the times at which some trader has something to do, th
 from typing import Any, NamedTuple
 
 from ofiml._numba import compiled
-from ofiml._typing import Int64, UInt8
+from ofiml._typing import Bool, Int64, UInt8
 from ofiml.backtest.desk import Desk, end_order, send_order
 from ofiml.backtest.ladder import clear_levels, copy_shown
 from ofiml.backtest.matching import (
@@ -74,12 +74,12 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     """
     scene, ladder, shown = desk.scene[0], desk.ladder, desk.scene[0].shown
     exchange, receipt, first, bid, ask = tape.exchange, tape.receipt, tape.first, tape.bid, tape.ask
-    kind, side, price, size = tape.kind, tape.side, tape.price, tape.size
+    kind, side, price, size, tradable = tape.kind, tape.side, tape.price, tape.size, tape.tradable
     close, traders = scene.close, len(desk.traders)
     m = r = d = 0
     stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
     while scene.full == 0:
-        now = find_next_time(desk, plan, d)
+        now = find_next_time(scene, plan.time, d)
         hit = False
         watching, low_bid, high_bid, low_ask, high_ask = (
             scene.watching != 0,
@@ -101,7 +101,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                 if hit:
                     break
             if busy:
-                trades = m > 0 and tape.tradable[m - 1] and tape.tradable[m]
+                trades = m > 0 and tradable[m - 1] and tradable[m]
                 for e in range(first[m], first[m + 1]):
                     p, k = price[e], 0 if side[e] > 0 else 1
                     if kind[e] == LEVEL:
@@ -114,7 +114,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                         if trades and (
                             (side[e] <= 0 and p <= scene.best_bid) or (side[e] >= 0 and p >= scene.best_ask)
                         ):
-                            show_book(scene, tape, m)
+                            show_book(scene, bid, ask, tradable, m)
                             meet_trade(desk, side[e], p, size[e], x)
                     elif kind[e] == HIDE:
                         ladder[k, p] = -ladder[k, p]
@@ -124,14 +124,14 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                         shown[0] = shown[1] = 0
                 if scene.took != 0 and is_passed(scene, bid[m], ask[m]):
                     forget_taken(desk, bid[m], ask[m])
-                if tape.tradable[m] and (0 <= ask[m] <= scene.best_bid or bid[m] >= scene.best_ask):
-                    show_book(scene, tape, m)
+                if tradable[m] and (0 <= ask[m] <= scene.best_bid or bid[m] >= scene.best_ask):
+                    show_book(scene, bid, ask, tradable, m)
                     meet_quotes(desk, bid[m], ask[m], x)
                 if scene.touched != 0:
                     forget_trades(desk, x)
                 m += 1
-                if scene.waiting > 0 and tape.tradable[m - 1]:
-                    show_book(scene, tape, m)
+                if scene.waiting > 0 and tradable[m - 1]:
+                    show_book(scene, bid, ask, tradable, m)
                     release_waiting(desk, x)
                 if scene.changed != 0:
                     scene.changed = 0
@@ -165,8 +165,8 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             hit = watching and (b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask)
         if hit:
             now = receipt[r - 1]
-        show_book(scene, tape, m)
-        show_known(scene, tape, r)
+        show_book(scene, bid, ask, tradable, m)
+        show_known(scene, bid, ask, r)
         scene.now = now
         if hit:
             look_at_market(desk, now)
@@ -211,12 +211,11 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def find_next_time(desk: Desk, plan: Plan, d: int) -> int:
+def find_next_time(scene: Any, decisions: Int64, d: int) -> int:
     """Find the next time at which some trader has something to do, at most the close."""
-    scene = desk.scene[0]
     time = min(scene.close, scene.wake)
-    if d < len(plan.time):
-        time = min(time, plan.time[d])
+    if d < len(decisions):
+        time = min(time, decisions[d])
     if scene.is_flat == 0:
         time = min(time, scene.flat_from)
     return time
@@ -235,30 +234,30 @@ def find_wakes(desk: Desk) -> None:
 # --- what is seen of the market --------------------------------------------------------------------------------------
 
 
-def show_book(scene: Any, tape: Tape, m: int) -> None:
+def show_book(scene: Any, bid: Int64, ask: Int64, tradable: Bool, m: int) -> None:
     """Show the book as it stands at the exchange before message m, and twice the last mid of two sides."""
     scene.message = m
     scene.bid = scene.ask = -1
     scene.tradable = 0
     if m > 0:
-        scene.bid, scene.ask = tape.bid[m - 1], tape.ask[m - 1]
-        scene.tradable = 1 if tape.tradable[m - 1] else 0
+        scene.bid, scene.ask = bid[m - 1], ask[m - 1]
+        scene.tradable = 1 if tradable[m - 1] else 0
     for k in range(m - 1, scene.scanned - 1, -1):
-        if tape.bid[k] >= 0 and tape.ask[k] >= 0:
-            scene.mid2 = tape.bid[k] + tape.ask[k]
+        if bid[k] >= 0 and ask[k] >= 0:
+            scene.mid2 = bid[k] + ask[k]
             break
     scene.scanned = m
 
 
-def show_known(scene: Any, tape: Tape, r: int) -> None:
+def show_known(scene: Any, bid: Int64, ask: Int64, r: int) -> None:
     """Show the quotes of the last message that is known, before message r."""
     scene.received = r
     scene.known_bid = scene.known_ask = -1
     if r > 0:
-        scene.known_bid, scene.known_ask = tape.bid[r - 1], tape.ask[r - 1]
+        scene.known_bid, scene.known_ask = bid[r - 1], ask[r - 1]
     for k in range(r - 1, scene.known_scanned - 1, -1):
-        if tape.bid[k] >= 0 and tape.ask[k] >= 0:
-            scene.known_mid2 = tape.bid[k] + tape.ask[k]
+        if bid[k] >= 0 and ask[k] >= 0:
+            scene.known_mid2 = bid[k] + ask[k]
             break
     scene.known_scanned = r
 

@@ -58,7 +58,7 @@ def count_ahead(
         else:
             ratio = (ahead / behind) ** power
             share = ratio / (1.0 + ratio)
-    return max(cancels * share, cancels - behind)
+    return cancels * share
 
 
 def count_lots(queue: int, order: Any, size: int, used: int, share: float, through: bool, at: int) -> int:

@@ -169,11 +169,8 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
             trader.leave = STOP
         elif scene.take_ticks > 0 and gain >= scene.take_ticks - 1e-9:
             trader.leave = TAKE_PROFIT
-    if trader.leave == NOT_LEAVING and trader.known != 0:
-        if trader.stopped != 0:
-            trader.leave = LOSS_LIMIT
-        elif trader.closing != 0:
-            trader.leave = CLOSE
+    if trader.leave == NOT_LEAVING and trader.known != 0 and trader.closing != 0:
+        trader.leave = CLOSE
     if trader.leave != NOT_LEAVING:
         leave_market(desk, s, now)
 

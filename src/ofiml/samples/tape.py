@@ -25,7 +25,6 @@ import polars as pl
 
 from ofiml._typing import Bool, Int8, Int64, UInt8
 from ofiml.data.calendar import list_auctions
-from ofiml.data.conditions import find_trading
 from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, NO_PRICE, Session
 from ofiml.errors import DataError
 from ofiml.samples import tape_kernel
@@ -48,10 +47,12 @@ class Tape(NamedTuple):
     """The messages (M,) and events (E,) of one session.
 
     `exchange` and `receipt` (ns) do not decrease. Message m has the events first[m] … first[m + 1] - 1. `bid` and `ask`
-    are the best indexes after the message, -1 for none. `tradable` is False while trading is halted, in an auction,
-    crossed or locked at the message's end, or if both sides are unknown or empty. `side` is 1 for bids and buyers, -1
-    for asks and sellers, 0 for a trade of either. `size` is in lots. `order_time` is when, on the exchange's clock, the
-    order that shrank a level got its place in the queue; -1 if unknown. `span` is the width of the ladder.
+    are the best indexes after the message, -1 for none. `tradable` is False while trading is halted or in an auction,
+    each until its first trade, while the book is crossed or locked, and if both sides are unknown or empty.
+
+    `side` is 1 for bids and buyers, -1 for asks and sellers, 0 for a trade of either. `size` is in lots. `order_time`
+    is when, on the exchange's clock, the order that shrank a level got its place in the queue; -1 if unknown. `span` is
+    the width of the ladder.
     """
 
     exchange: Int64
@@ -189,14 +190,20 @@ def _find_ladder(session: Session) -> tuple[int, int]:
 
 
 def _find_continuous(session: Session) -> pl.Series:
-    """Find the rows in continuous trading, (n,): in no auction of the calendar, nor before the first uncrossed book."""
-    calendar = session.calendar
-    if calendar is None:
-        return pl.repeat(True, session.events.height, eager=True)
-    starts, ends = list_auctions(calendar, session.open, session.close)
-    stamps = session.events["ts_recv"].to_physical().to_numpy()
-    inside = np.searchsorted(starts, stamps, side="right") > np.searchsorted(ends, stamps)
-    return find_trading(session.events, lambda: (starts, ends)) & pl.Series(~inside)
+    """Find the rows in continuous trading, (n,): not in the calendar's auctions, until a trade shows that orders match.
+
+    An auction may collect orders in these times, as before an open; where hours before the open trade, they do not.
+    """
+    events = session.events
+    continuous = np.ones(events.height, np.bool_)
+    if session.calendar is not None:
+        stamps = events["ts_recv"].to_physical().to_numpy()
+        trades = np.flatnonzero((events["action"] == "T").to_numpy())
+        for start, end in zip(*list_auctions(session.calendar, session.open, session.close), strict=True):
+            first, last = np.searchsorted(stamps, start), np.searchsorted(stamps, end, side="right")
+            traded = trades[np.searchsorted(trades, first) :][:1]
+            continuous[first : min([last, *traded])] = False
+    return pl.Series(continuous)
 
 
 def _list_pieces(session: Session, last: pl.Series, continuous: pl.Series) -> Iterator[Int64]:
