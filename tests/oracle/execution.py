@@ -6,7 +6,7 @@ are ns: the market's and the orders' on the exchange's clock, decisions on the r
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -139,15 +139,6 @@ class Outcome:
 
 
 @dataclass
-class Taken:
-    """Lots that our orders took of what a side still shows, from the price `best` to the price `worst`."""
-
-    lots: int
-    best: int
-    worst: int
-
-
-@dataclass
 class Exchange:
     """The recorded book, and our orders in it, which do not change it."""
 
@@ -157,7 +148,7 @@ class Exchange:
     message: Message | None = None
     mid2: int | None = None  # of the last book with two sides
     seen: dict[int, dict[int, int]] = field(default_factory=lambda: {BID: {}, ASK: {}})
-    taken: dict[int, Taken] = field(default_factory=dict)
+    taken: dict[int, dict[int, int]] = field(default_factory=dict)  # side -> price -> lots
     resting: list[Order] = field(default_factory=list)
     waiting: list[Order] = field(default_factory=list)
 
@@ -262,48 +253,34 @@ class Exchange:
                 if self.scenario.queue == "touch":
                     self._fill_maker(order, order.left, message.exchange)
                     continue
-                got = 0
-                for price, free in self._list_free(-side, message):
-                    lots = min(order.left - got, free)
-                    if side * (order.price - price) >= 0 and lots > 0:
-                        got += lots
-                        self._take(-side, lots, touch, price)
+                got = sum(lots for _, lots in self._walk(-side, message, order.left, order.price))
                 if got:
                     self._fill_maker(order, got, message.exchange)
 
-    # What we took of a side is not there again before its best price has gone beyond the worst one that we took.
+    # What we took of a level is not there again before the best price of its side has passed it.
 
-    def _list_free(self, side: int, message: Message) -> list[tuple[int, int]]:
-        """The prices of a side, best first, with our part of the lots there that we have not taken."""
-        levels = [
-            (price, math.floor(self.scenario.share_of_shown * size + 1e-9))
-            for price, size in sorted(message.book[side].items(), key=lambda level: -side * level[0])
-        ]
-        taken = self.taken.get(side)
-        if taken is None:
-            return levels
-        there = sum(lots for price, lots in levels if side * taken.worst <= side * price <= side * taken.best)
-        taken.lots = min(taken.lots, there)
-        free, gone = [], taken.lots
-        for price, lots in levels:
-            cut = min(gone, lots) if side * price <= side * taken.best else 0
-            gone -= cut
-            free.append((price, lots - cut))
-        return free
-
-    def _take(self, side: int, lots: int, touch: int, price: int) -> None:
-        taken = self.taken.setdefault(side, Taken(0, touch, price))
-        if taken.lots == 0:
-            taken.best, taken.worst = touch, price
-        taken.lots += lots
-        taken.best = side * max(side * taken.best, side * touch)
-        taken.worst = side * min(side * taken.worst, side * price)
+    def _walk(
+        self, side: int, message: Message, wanted: int, limit: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Take lots of a side from its best price on, as far as they are our part and we have not taken them."""
+        for price, size in sorted(message.book[side].items(), key=lambda level: -side * level[0]):
+            if wanted == 0 or (limit is not None and side * price < side * limit):
+                return
+            part = math.floor(self.scenario.share_of_shown * size + 1e-9)
+            taken = self.taken.setdefault(side, {})
+            taken[price] = min(taken.get(price, 0), part)
+            lots = min(wanted, part - taken[price])
+            if lots > 0:
+                taken[price] += lots
+                wanted -= lots
+                yield price, lots
 
     def _forget_taken(self, message: Message) -> None:
-        for side in (BID, ASK):
+        for side, taken in self.taken.items():
             best = message.best(side)
-            if side in self.taken and (best is None or side * best < side * self.taken[side].worst):
-                del self.taken[side]
+            for price in list(taken):
+                if best is None or side * best < side * price:
+                    del taken[price]
 
     # --- we act ---
 
@@ -348,13 +325,10 @@ class Exchange:
                 self._rest(order, order.price)
             return
         worst = None
-        for price, free in self._list_free(-order.side, self.message):
-            lots = min(order.left, free)
-            if lots > 0:
-                worst = price
-                order.filled += lots
-                self.report(order, now, price, order.side * lots, False, touch)
-                self._take(-order.side, lots, touch, price)
+        for price, lots in self._walk(-order.side, self.message, order.left):
+            worst = price
+            order.filled += lots
+            self.report(order, now, price, order.side * lots, False, touch)
         # What is left of an order that has to get out never rests.
         rests = self.scenario.remainder == "rest" and order.reason in ("SIGNAL", "EXPIRED")
         if order.left and rests and worst is not None:

@@ -40,7 +40,7 @@ from ofiml.backtest.orders import (
     SENT,
     SLOTS,
 )
-from ofiml.backtest.taken import forget_taken
+from ofiml.backtest.taken import forget_taken, is_passed
 from ofiml.backtest.trader import NOT_LEAVING, decide, find_wake, learn_fates, set_bounds, watch_market
 from ofiml.samples.tape import Tape
 from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
@@ -260,11 +260,6 @@ def show_known(scene: Any, bid: Int64, ask: Int64, r: int) -> None:
             scene.known_mid2 = bid[k] + ask[k]
             break
     scene.known_scanned = r
-
-
-def is_passed(scene: Any, bid: int, ask: int) -> bool:
-    """Return whether best quotes have passed levels of which some trader took lots."""
-    return bid < scene.kept_bid or ask > scene.kept_ask or (ask < 0 and scene.kept_ask < NEVER)
 
 
 def look_at_market(desk: Desk, now: int) -> None:

@@ -16,14 +16,6 @@ def clear_levels(ladder: Int64, first: int, last: int) -> None:
         ladder[1, p] = 0
 
 
-def sum_parts(ladder: Int64, side: int, first: int, last: int, share: float) -> int:
-    """Sum the parts of the lots shown on a side (0 bid, 1 ask) at the indexes first … last that own orders may take."""
-    total = 0
-    for p in range(first, last + 1):
-        total += find_part(ladder[side, p], share)
-    return total
-
-
 def find_part(shown: int, share: float) -> int:
     """Find how many of the lots shown at a level own orders may take, rounded down; none of a hidden level."""
     if shown <= 0:

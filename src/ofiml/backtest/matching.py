@@ -29,7 +29,7 @@ from ofiml.backtest.orders import (
     WAITING,
 )
 from ofiml.backtest.queue import count_lots, pass_cancels
-from ofiml.backtest.taken import cut_taken, find_taken, note_taken, take_up_to
+from ofiml.backtest.taken import find_free, take_lots
 
 
 def receive_requests(desk: Desk, s: int, until: int) -> None:
@@ -113,23 +113,20 @@ def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
 
 def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
     """Fill a marketable order from the shown levels of the opposite side; cancel or rest what is left."""
-    scene, o, ladder, trader = desk.scene[0], desk.orders[s, i], desk.ladder, desk.traders[s]
+    scene, o, ladder = desk.scene[0], desk.orders[s, i], desk.ladder
     k = 1 if o.side > 0 else 0
     touch = scene.ask if o.side > 0 else scene.bid
-    left, gone = scene.shown[k], find_taken(desk, s, k)
-    p, worst, before = touch, -1, o.filled
+    left = scene.shown[k]
+    p, worst = touch, -1
     while 0 <= p < scene.span and left > 0 and o.filled < o.lots and scene.full == 0:
         if ladder[k, p] > 0:
             left -= 1
-            part = find_part(ladder[k, p], scene.share_of_shown)
-            cut = cut_taken(trader, k, p, part, gone)
-            gone -= cut
-            lots = min(o.lots - o.filled, part - cut)
+            lots = min(o.lots - o.filled, find_free(desk, s, k, p))
             if lots > 0:
                 add_fill(desk, s, i, p, lots, 0, touch, 0, at)
+                take_lots(desk, s, k, p, lots)
                 worst = p
         p += o.side
-    note_taken(desk, s, k, o.filled - before, touch, worst)
     if o.filled == o.lots or worst < 0 or scene.rest == 0 or not _may_rest(o.reason):
         end_order(desk, s, i, CANCELLED, at)
         return
@@ -227,6 +224,19 @@ def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool
             add_fill(desk, s, row, o.price, lots, 1, o.price, 0, at)
             if o.filled == o.lots:
                 end_order(desk, s, row, CANCELLED, at)
+
+
+def take_up_to(desk: Desk, s: int, side: int, touch: int, limit: int, lots: int) -> int:
+    """Take at most `lots` that the opposite side of an order shows from its best price `touch` to `limit`."""
+    k = 1 if side > 0 else 0
+    got, p = 0, touch
+    while got < lots and (limit - p) * side >= 0:
+        free = min(lots - got, find_free(desk, s, k, p))
+        if free > 0:
+            take_lots(desk, s, k, p, free)
+            got += free
+        p += side
+    return got
 
 
 def _comes_first(order: Any, other: Any) -> bool:
