@@ -19,7 +19,7 @@ def find_free(desk: Desk, s: int, k: int, price: int) -> int:
     """Find the lots that the trader may take at a price of side k (0 bid, 1 ask)."""
     trader = desk.traders[s]
     part = find_part(desk.ladder[k, price], desk.scene[0].share_of_shown)
-    if part > 0 and trader.took != 0:
+    if desk.ladder[k, price] > 0 and trader.took != 0:
         for j in range(k * TAKEN_LEVELS, (k + 1) * TAKEN_LEVELS):
             if trader.taken[j] > 0 and trader.taken_price[j] == price:
                 trader.taken[j] = min(trader.taken[j], part)
