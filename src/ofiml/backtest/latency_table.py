@@ -60,5 +60,5 @@ def _read_times(column: pl.Series, path: str) -> pl.Series:
         column = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="ns", time_zone="UTC", strict=False)
     if not isinstance(column.dtype, pl.Datetime):
         raise DataError(f"{_KEY}={path}: time is {column.dtype}: it must be a timestamp (UTC) or an integer of ns.")
-    zoned = column if column.dtype.time_zone else column.dt.replace_time_zone("UTC")
-    return zoned.cast(TIME).cast(pl.Int64)
+    stamps = column if column.dtype.time_zone else column.dt.replace_time_zone("UTC")
+    return stamps.cast(TIME).cast(pl.Int64)
