@@ -52,8 +52,8 @@ class BacktestResult:
     `equity` has cumulative `gross` and `net` at each bar, over all symbols; `gains` the gain of each bar and symbol,
     and the lots held; `days` the profit of each date. `decided` has one row per predicted bar of a symbol: `net` is the
     gain from its mark to the next, with the costs of its own decision. `executable` has the quotes that each bar's
-    trade would have met. `annual` is the factor that annualises the Sharpe ratio of a bar. With several paths all
-    tables have a column `path`.
+    trade would have met, and `shown` the best quotes around a few round trips of each session. `annual` is the factor
+    that annualises the Sharpe ratio of a bar. With several paths all tables have a column `path`.
     """
 
     summary: Summary
@@ -65,6 +65,7 @@ class BacktestResult:
     days: pl.DataFrame
     decided: pl.DataFrame
     executable: pl.DataFrame
+    shown: pl.DataFrame
     annual: float
 
 
@@ -76,7 +77,7 @@ def collect_result(sessions: list[SessionResult], config: Backtest, account: Acc
     parts = {path: _collect_path([s for s in sessions if s.key.path == path], config, account) for path in paths}
     tables = {
         name: pl.concat([getattr(part, name) for part in parts.values()])
-        for name in ("orders", "fills", "round_trips", "equity", "gains", "days", "decided", "executable")
+        for name in ("orders", "fills", "round_trips", "equity", "gains", "days", "decided", "executable", "shown")
     }
     annual = fmean(part.annual for part in parts.values())
     return BacktestResult(_average_paths({path: part.summary for path, part in parts.items()}), **tables, annual=annual)
@@ -147,6 +148,7 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         days=days,
         decided=pl.concat([s.decided for s in sessions]),
         executable=pl.concat([s.executable for s in sessions]),
+        shown=pl.concat([s.shown for s in sessions]),
         annual=annual,
     )
 

@@ -14,6 +14,7 @@ from ofiml.backtest.markouts import find_quotes, measure_markouts
 from ofiml.backtest.money import MONEY_SCALE, Money
 from ofiml.backtest.round_trips import list_round_trips
 from ofiml.backtest.scenarios import MAIN, Variant, plan_scenarios
+from ofiml.backtest.shown_trades import quote_round_trips
 from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, simulate
 from ofiml.backtest.timing import find_mean_gain
 from ofiml.config import Backtest
@@ -29,7 +30,8 @@ class SessionResult:
 
     `decided` has the net gain of each predicted bar, from its mark to the next, in currency; `executable` the quotes in
     ticks one latency after each decision and after the end of its horizon (`entry_bid`, `entry_ask`, `exit_bid`,
-    `exit_ask`), null where a side is missing, the market is not tradable or the session has ended. `between` is what
+    `exit_ask`), null where a side is missing, the market is not tradable or the session has ended. `shown` has the best
+    quotes around a few round trips, to be drawn. `between` is what
     its mean position gained, in currency, `queue` the model of queue positions ("none" without resting orders) and
     `mean_price` the mean |mid| at its marks, 1e-9.
     """
@@ -42,6 +44,7 @@ class SessionResult:
     gains: pl.DataFrame
     decided: pl.DataFrame
     executable: pl.DataFrame
+    shown: pl.DataFrame
     between: float
     totals: dict[Variant, Totals]
     queue: str
@@ -113,6 +116,7 @@ def trade_session(
         gains=_name_rows(_list_gains(main), key),
         decided=_name_rows(_list_decided(main, rows), key),
         executable=_name_rows(executable, key),
+        shown=_name_rows(quote_round_trips(trips, tape), key),
         between=find_mean_gain(fills, int(times[0]), meta.close, move),
         totals={variant: totals[id(scenario)] for variant, scenario in variants.items()},
         queue=variants[MAIN].queue.name.lower() if execution.posts else "none",

@@ -1,12 +1,15 @@
 """Draw the backtest: profit and drawdown, its variants, its costs, markouts, the time of day, and single trades."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
+from ofiml.backtest.shown_trades import choose_trades
 from ofiml.backtest.summary import VariantResult
 from ofiml.data.schema import TIME
 from ofiml.evaluation.profit import Performance
@@ -190,45 +193,36 @@ def _draw_queue_bracket(figure: Figure, study: Study) -> None:
     figure.suptitle("The queue: what resting orders earn between its two bounds", fontsize=11)
 
 
-_SHOWN_TRADES = 4
-
-
 def _draw_trades(figure: Figure, study: Study) -> None:
-    """Draw a few round trips on the best quotes at the bars around them: the best, the worst and two in between."""
+    """Draw a few round trips on the best quotes around them: the best, the worst and two in between."""
     assert study.trades is not None
-    trips = study.trades.round_trips
+    trips, shown = study.trades.round_trips, study.trades.shown
     if "path" in trips.columns:
-        trips = trips.filter(pl.col("path") == trips["path"][0])
-    trips = trips.sort("net", descending=True, maintain_order=True)
-    count = min(_SHOWN_TRADES, trips.height)
-    chosen = [trips.row(round(k * (trips.height - 1) / max(1, count - 1)), named=True) for k in range(count)]
-    axes = np.atleast_1d(figure.subplots(2, 2) if count > 2 else figure.subplots(1, count)).ravel()
-    for axis, trip in zip(axes, chosen, strict=False):
-        _draw_trade(axis, study, trip)
-    for axis in axes[count:]:
+        trips, shown = (table.filter(pl.col("path") == trips["path"][0]) for table in (trips, shown))
+    on = ["symbol", "session", "opened"]
+    chosen = choose_trades(trips.join(shown.select(on).unique(), on=on, how="semi", maintain_order="left"))
+    axes = np.atleast_1d(figure.subplots(2, 2) if chosen.height > 2 else figure.subplots(1, chosen.height)).ravel()
+    for axis, trip in zip(axes, chosen.iter_rows(named=True), strict=False):
+        quotes = shown.filter(pl.all_horizontal(pl.col(c) == trip[c] for c in on))
+        _draw_trade(axis, quotes, trip)
+    for axis in axes[chosen.height :]:
         axis.set_visible(False)
 
 
-def _draw_trade(axis: Axes, study: Study, trip: dict) -> None:
-    rows = study.predictions.filter((pl.col("symbol") == trip["symbol"]) & (pl.col("session") == trip["session"]))
-    if "path" in rows.columns:
-        rows = rows.filter(pl.col("path") == rows["path"][0])
-    opened, closed = (
-        int(np.datetime64(trip[end].replace(tzinfo=None), "ns").astype(np.int64)) for end in ("opened", "closed")
-    )
-    margin = max(closed - opened, 30 * 10**9)
-    rows = rows.filter(pl.col("bar_close").cast(pl.Int64).is_between(opened - margin, closed + margin))
-    stamps = rows["bar_close"].cast(TIME).to_numpy()
+def _draw_trade(axis: Axes, quotes: pl.DataFrame, trip: dict[str, Any]) -> None:
+    stamps = quotes["time"].to_numpy()
     for side, colour in (("bid", BLUE), ("ask", RED)):
-        axis.step(stamps, rows[side].to_numpy() / 1e9, where="post", color=colour, linewidth=0.9, label=side)
-    up = trip["side"] == "long"
-    ends = [np.datetime64(opened, "ns"), np.datetime64(closed, "ns")]
+        axis.step(stamps, quotes[side].to_numpy(), where="post", color=colour, linewidth=0.9, label=side)
+    ends = [np.datetime64(trip[end].replace(tzinfo=None)) for end in ("opened", "closed")]
     axis.plot(ends, [trip["entry"], trip["exit"]], color=DARK, linewidth=1, linestyle=":")
-    axis.scatter(ends[:1], [trip["entry"]], marker="^" if up else "v", color=DARK, zorder=3, label="entry")
-    axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit")
-    axis.tick_params(axis="x", labelsize=7)
-    axis.tick_params(axis="y", labelsize=7)
-    axis.set_title(f"{trip['side']} {trip['lots']} lots: net {trip['net']:,.2f}", fontsize=9)
+    marker = "^" if trip["side"] == "long" else "v"
+    axis.scatter(ends[:1], [trip["entry"]], marker=marker, color=DARK, zorder=3, label="entry (mean price)")
+    axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit (mean price)")
+    axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
+    axis.tick_params(labelsize=7)
+    axis.locator_params(axis="x", nbins=4)
+    net = format(trip["net"], choose_money_form([trip["net"]]))
+    axis.set_title(f"{trip['symbol']} {trip['session']}: {trip['side']} {trip['lots']} lots, net {net}", fontsize=9)
 
 
 def _read_backtest(study: Study) -> Performance:
