@@ -180,6 +180,31 @@ def test_the_last_bar_may_close_with_the_session():
     assert result.equity["net"][-1] == pytest.approx(result.summary.net_pnl)
 
 
+def test_an_order_after_the_close_is_late_and_looked_for_no_size():
+    rows = [book(0.5, (99, 9, 101, 3)), book(2, (99, 9, 101, 3))]
+    session = trade(rows, make_targets([1, 3.9], [5, -5]), config=make_config(latency="200ms"), close=4)
+    orders = collect([session]).summary.orders
+    # 5 wanted and 3 there; then an order that comes too late; then the close.
+    assert (orders.sent, orders.partly, orders.late, orders.filled) == (3, 1, 1, 1)
+    assert (orders.unfilled, orders.beyond_shown) == (2, 0)
+    assert math.isnan(orders.fill_rate)
+
+
+def test_lots_beyond_the_closing_book_are_counted():
+    rows = [book(0.5, (99, 9, 101, 9)), book(2, (99, 4, 101, 9))]
+    session = trade(rows, make_targets([1], [7]), close=4)
+    summary = collect([session]).summary
+    assert summary.orders.beyond_shown == 3
+    assert summary.net_pnl == pytest.approx(-7 * 0.02)
+
+
+def test_resting_orders_have_a_rate_of_fills():
+    rows = [book(t, (100, 20, 102, 20)) for t in (1, 2)] + [print_trade(3, "A", 100, 24, (99, 20, 102, 20))]
+    session = trade(rows, decide(at(2, "quote", 100, 10, 102, 6)), limits=NO_LIMITS, close=10)
+    orders = collect([session]).summary.orders
+    assert orders.fill_rate == 4 / 16
+
+
 def test_one_bar_and_no_order():
     session = trade(walk([100, 101]), decide(at(1, "hold")), config=make_config(markouts=["1s"], sizes=[2.0]))
     summary = collect([session], config=make_config(markouts=["1s"])).summary

@@ -54,8 +54,8 @@ def _read_times(column: pl.Series, path: str) -> pl.Series:
     if column.dtype.is_integer():
         return column.cast(pl.Int64)
     if column.dtype == pl.String:
-        zoned = column.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all()
-        texts = column if zoned else column.str.replace(r"$", "+00:00")
+        has_zone = column.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all()
+        texts = column if has_zone else column.str.replace(r"$", "+00:00")
         texts = texts.str.replace(" ", "T", literal=True).str.replace("Z$", "+00:00")
         column = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="ns", time_zone="UTC", strict=False)
     if not isinstance(column.dtype, pl.Datetime):

@@ -38,7 +38,10 @@ def make_variant(name: str, totals: Totals) -> VariantResult:
 
 
 def count_orders(orders: pl.DataFrame, beyond_shown: int) -> OrderCounts:
-    """Count orders by status (`status`, `posted`, `lots`, `filled`), and the lots that were not filled."""
+    """Count orders by status (`status`, `posted`, `lots`, `filled`), and the lots that were not filled.
+
+    A late order never looked for size.
+    """
     status = orders["status"].to_list()
     posted = orders.filter(pl.col("posted"))
     marketable = orders.filter(~pl.col("posted") & (pl.col("status") != "late"))

@@ -153,12 +153,7 @@ class Money:
         return scale * PRICE_SCALE * price.denominator, self.unit.denominator * price.numerator
 
 
-def estimate_fee_ticks(instrument: Instrument, price: float, *, lots: int, maker: bool = False) -> float:
-    """Estimate the fee of an order of `lots` at one price; see `estimate_fees`."""
-    return float(estimate_fees(instrument, np.array([price], np.float64), lots=lots, maker=maker)[0])
-
-
-def estimate_fees(instrument: Instrument, price: Float, *, lots: int, maker: bool = False) -> Float:
+def estimate_fee_ticks(instrument: Instrument, price: Float, *, lots: int, maker: bool = False) -> Float:
     """Estimate the fee of an order of `lots` at prices (n,), 1e-9 of the quote currency, not negative, in ticks of
     price.
 
@@ -169,7 +164,7 @@ def estimate_fees(instrument: Instrument, price: Float, *, lots: int, maker: boo
     if inverse:
         price = np.where(price > 0, price, np.nan)
     # The money of a move of the price by 1, in the currency, of one contract: an inverse one's falls with the price.
-    per_move = instrument.multiplier / ((price / PRICE_SCALE) ** 2 if inverse else np.ones(len(price)))
+    per_move = instrument.multiplier / ((price / PRICE_SCALE) ** 2 if inverse else 1.0)
     fee = (fees.per_unit + fees.per_contract / per_move) * PRICE_SCALE + fees.bps * 1e-4 * price
     if fees.minimum:
         fee = np.maximum(fee, fees.minimum / (lots * instrument.size_unit * per_move) * PRICE_SCALE)

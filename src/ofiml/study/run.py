@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from ofiml._typing import Float
 from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instruments
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.money import estimate_fees
+from ofiml.backtest.money import estimate_fee_ticks
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.run import Desk, run_backtest
 from ofiml.backtest.scenarios import make_latency
@@ -225,7 +225,7 @@ def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:
     """Return the taker's fee of an order of `lots` in ticks a lot, by mids in ticks."""
 
     def measure(mid: Float, tick: int) -> Float:
-        return estimate_fees(instrument, np.abs(mid) * tick, lots=lots)
+        return estimate_fee_ticks(instrument, np.abs(mid) * tick, lots=lots)
 
     return measure
 
