@@ -1,6 +1,7 @@
 """The event loop against a second implementation of its rules, order by order and fill by fill."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,7 @@ from ofiml.backtest import simulate as kernel
 from ofiml.backtest.latency import Latency, draw_latency, find_latency, fix_latency
 from ofiml.backtest.orders import Queue, Reason, Status
 from ofiml.data.schema import Session
+from ofiml.data.sessions import list_sources
 from ofiml.samples.tape import TRADE, Tape, build_tape
 from ofiml.strategy.decisions import HOLD, LAST, QUOTE, TARGET, Decisions, Limits
 from tests.books import SECOND, busy_session
@@ -291,3 +293,63 @@ def test_the_kernel_trades_as_the_oracle(seed: int) -> None:
         kernel.Scenario(draw_way(rng, session, seed), queue, float(rng.choice([0.5, 1.0, 2.0, 3.0]))) for queue in Queue
     ]
     compare(session, draw_decisions(rng, session, int(rng.integers(5, 80))), limits, numbers, scenarios, rules)
+
+
+# --- real markets ----------------------------------------------------------------------------------------------------
+
+REAL = {
+    "orders": ("databento_mbo", "databento/arl_20250717_mbo.csv", 8 * 60),
+    "stock": ("lobster", "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", 20),
+    "perpetual": ("binance", "binance/usdm_btcusdt_20240808.gz", 20),
+}
+
+
+def take_minutes(session: Session, minutes: int) -> Session:
+    """The first minutes of a session, from its open or its first message on."""
+    stamps = session.events["ts_recv"].to_physical().to_numpy()
+    start = max(session.open, int(stamps[0]))
+    close = min(session.close, int(stamps[-1]), start + minutes * 60 * SECOND)
+    rows = int(np.searchsorted(stamps, close, side="right"))
+    return replace(session, events=session.events.head(rows), open=start, close=close)
+
+
+def draw_real_decisions(session: Session, kind: str, every: int, lots: int) -> Decisions:
+    """A position that turns at random, or quotes around the touch, every so many ns."""
+    rng = np.random.default_rng(7)
+    stamps = session.events["ts_recv"].to_physical().to_numpy()
+    time = np.arange(session.open, session.close, every)
+    row = np.clip(np.searchsorted(stamps, time, side="right") - 1, 0, len(stamps) - 1)
+    bid, ask = (session.events[f"{side}_px_00"].fill_null(strategy="forward").to_numpy()[row] for side in ("bid", "ask"))
+    away = rng.integers(-1, 2, (2, len(time))) * session.tick
+    return Decisions(
+        time=time,
+        kind=np.full(len(time), QUOTE if kind == "quote" else TARGET, np.uint8),
+        target=rng.integers(-2, 3, len(time)) * lots,
+        until=time + 3 * every,
+        bid=bid + away[0],
+        bid_size=np.full(len(time), lots),
+        ask=ask + away[1],
+        ask_size=np.full(len(time), lots),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["quote", "take", "post"])
+@pytest.mark.parametrize("name", REAL)
+def test_the_kernel_trades_real_markets_as_the_oracle(name: str, kind: str, configure: Any, data: Any) -> None:
+    source, path, minutes = REAL[name]
+    config = configure(f"dataset={source}", f"dataset.path={data(path)}").dataset
+    session = take_minutes(next(list_sources(config)[0]()), minutes)
+    stamps = session.events["ts_recv"].to_physical().to_numpy()
+    assert build_tape(session).tradable.mean() > 0.5
+    ladder = replace(session)
+    rules = kernel.ExecutionRules(rest=kind == "take", share_of_shown=0.5, share_of_traded=0.5)
+    limits = Limits(cap=500, stop=5, take=8, flat_from=session.close - 60 * SECOND, loss=1e6, post=kind == "post")
+    scenarios = [
+        kernel.Scenario(draw_latency(SECOND // 100, 0.5, 3, SECOND // 200), queue, 2.0) for queue in Queue
+    ]
+    every = max(SECOND, (session.close - session.open) // 600)
+    size = int(np.median(session.events["bid_sz_00"].drop_nulls().to_numpy())) // 2 + 1
+    limits = limits._replace(cap=5 * size)
+    fills = compare(ladder, draw_real_decisions(session, kind, every, size), limits, kernel.ContractNumbers(), scenarios, rules)
+    assert fills > 100, len(stamps)

@@ -18,6 +18,7 @@ Queue = Literal["through", "touch", "pessimistic", "proportional", "power", "exa
 Reason = Literal["SIGNAL", "EXPIRED", "STOP", "TAKE_PROFIT", "CLOSE", "LOSS_LIMIT", "QUOTE"]
 Status = Literal["", "FILLED", "PARTLY", "CANCELLED", "REJECTED", "EXPIRED", "LATE"]
 NEVER = 2**62
+REMEMBERED = 256  # of prices so many ticks apart only the last is remembered at which we took lots
 
 # What happens at the same time, in this order. What a request or a decision brings about at once comes after it.
 _MESSAGE, _RECEIPT, _ARRIVAL, _FATE, _FLAT, _DECISION, _CLOSE = range(7)
@@ -269,6 +270,8 @@ class Exchange:
             taken[price] = min(taken.get(price, 0), part)
             lots = min(wanted, part - taken[price])
             if lots > 0:
+                for other in [p for p in taken if p != price and (p - price) % REMEMBERED == 0]:
+                    del taken[other]
                 taken[price] += lots
                 wanted -= lots
                 yield price, lots
