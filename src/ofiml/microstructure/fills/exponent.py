@@ -1,4 +1,4 @@
-"""The exponent of the power queue that is nearest to the truth's share of lots, or to the exact queue's times to fill."""
+"""The exponent of the power queue nearest to the truth's share of lots, or to the exact queue's times of fills."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
