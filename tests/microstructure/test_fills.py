@@ -105,7 +105,7 @@ LINE = np.arange(len(POWERS)) / 100 + 0.5
         (LINE, 0.54, 1.0, True),
         (LINE, 0.545, np.sqrt(1.5), True),  # half-way between logarithms
         (1 - LINE, 0.46, 1.0, True),
-        (np.where(np.array(POWERS) >= 4, LINE - 0.06, LINE), 0.535, np.sqrt(0.75), True),  # of three the one nearest 1
+        (np.where(np.array(POWERS) < 0.2, 0.6, LINE), 0.545, np.sqrt(1.5), True),  # of two the one nearest 1
         (LINE, 0.4, POWERS[0], False),
         (LINE, 0.9, POWERS[-1], False),
         (np.full(len(POWERS), 0.5), 0.6, POWERS[0], False),
@@ -126,9 +126,10 @@ def test_an_exponent_that_the_days_tell_is_fitted():
 
 
 def test_an_exponent_that_the_days_do_not_tell_is_not_identified():
-    rng = np.random.default_rng(1)
+    noise = np.random.default_rng(1).normal(0, 0.05, 12)
     by_power = [sums((0.5 + 1e-4 * i) * np.full(12, 50.0), [50] * 12) for i in range(len(POWERS))]
-    fit = fit_to_share(sums((0.5005 + rng.normal(0, 0.05, 12)) * 50, [50] * 12), by_power, 3)
+    fit = fit_to_share(sums((0.5005 + noise - noise.mean()) * 50, [50] * 12), by_power, 3)
+    assert fit.reached
     assert not fit.identified
     assert (fit.low, fit.high) == (POWERS[0], POWERS[-1])
 
