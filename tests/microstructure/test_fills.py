@@ -149,19 +149,28 @@ def test_states_by_hand(monkeypatch):
     )
     none = orders.with_columns(filled=pl.lit(0))
     edges = {name: ends.tolist() for name, ends in find_edges([orders]).items()}
-    assert edges == {"spread": [1, 2], "ahead": [17, 33]}
+    assert edges == {"spread": [1, 2], "ahead": [10, 30]}
     out = estimate_states([orders, orders], {"never": [none, none]}, find_edges([orders]))
     assert [(of.state, of.orders, of.truth.value) for of in out] == [
         ("spread up to 1 ticks", 4, 1.0),
-        ("spread 2 to 2 ticks", 4, 0.5),
+        ("spread 2 ticks", 4, 0.5),
         ("spread above 2 ticks", 2, 0.0),
-        ("ahead up to 17 lots", 4, 1.0),
-        ("ahead 18 to 33 lots", 4, 0.5),
-        ("ahead above 33 lots", 4, 0.0),
+        ("ahead up to 10 lots", 4, 1.0),
+        ("ahead 11 to 30 lots", 4, 0.5),
+        ("ahead above 30 lots", 4, 0.0),
     ]
     assert [of.differences["never"].value for of in out] == [-1.0, -0.5, 0.0, -1.0, -0.5, 0.0]
     monkeypatch.setattr(states, "_LEAST_ORDERS", 3)
     assert len(estimate_states([orders, orders], {"never": [none, none]}, find_edges([orders]))) == 5
+
+
+def test_states_that_are_one_are_not_listed():
+    one = day((4, 1, 0.0, False), (0, None, np.nan, False)).with_columns(spread=pl.lit(1), ahead=pl.Series([3, 8]))
+    assert {name: ends.tolist() for name, ends in find_edges([one]).items()} == {"spread": [], "ahead": [3]}
+    assert estimate_states([one], {"same": [one]}, find_edges([one])) == []  # too few of each
+    rare = [2] * 30 + [3] * 69 + [4]  # thirds of most spreads are no thirds
+    many = pl.concat([one.head(1)] * 100).with_columns(spread=pl.Series(rare), ahead=pl.lit(5))
+    assert find_edges([many])["spread"].tolist() == [2, 3]
 
 
 # --- on the tape -----------------------------------------------------------------------------------------------------

@@ -27,12 +27,17 @@ class StateFills:
 
 
 def find_edges(truth: Sequence[pl.DataFrame]) -> dict[str, Int64]:
-    """Find the thirds of `spread` and `ahead` over all orders, whole and without repetition: a state's upper ends."""
+    """Find the upper ends of states of `spread` and `ahead`: the values that divide all orders nearest to thirds."""
     table = pl.concat(truth)
-    return {
-        name: np.unique(np.quantile(table[name].drop_nulls().to_numpy(), [1 / 3, 2 / 3]).round().astype(np.int64))
-        for name in _UNITS
-    }
+    return {name: _divide(table[name].drop_nulls().to_numpy()) for name in _UNITS}
+
+
+def _divide(values: Int64) -> Int64:
+    """Return the values below the largest one up to which nearest to one and two thirds of all lie."""
+    distinct, counts = np.unique(values, return_counts=True)
+    shares = np.cumsum(counts)[:-1] / max(len(values), 1)
+    ends = [int(distinct[np.argmin(np.abs(shares - third))]) for third in (1 / 3, 2 / 3) if len(shares)]
+    return np.unique(np.array(ends, np.int64))
 
 
 def estimate_states(
@@ -69,4 +74,6 @@ def _name_state(name: str, low: int | None, high: int | None) -> str:
     unit = _UNITS[name]
     if low is None:
         return f"{name} up to {high} {unit}"
-    return f"{name} above {low} {unit}" if high is None else f"{name} {low + 1} to {high} {unit}"
+    if high is None:
+        return f"{name} above {low} {unit}"
+    return f"{name} {high} {unit}" if low + 1 == high else f"{name} {low + 1} to {high} {unit}"

@@ -76,10 +76,11 @@ def _write_states(size: SizeResult) -> str:
 
 
 def _write_exponents(size: SizeResult) -> str:
+    errors = size.to_exact.by_power
     return (
-        f"Exponent by the truth's share of lots: {_write_exponent(size.to_truth)}. Exponent by the exact queue's times "
-        f"to fill: {_write_exponent(size.to_exact)}; mean distance {min(size.to_exact.by_power):.3f} s of a time, "
-        f"{max(size.to_exact.by_power):.3f} s with the worst exponent."
+        f"Exponent by the truth's share of lots: {_write_exponent(size.to_truth)}.\n\n"
+        f"Exponent by the exact queue's times to fill: {_write_exponent(size.to_exact)}. Times differ from the exact "
+        f"ones by {min(errors):.3f} s on average, and by {max(errors):.3f} s with the worst exponent."
     )
 
 
