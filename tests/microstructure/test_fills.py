@@ -285,3 +285,22 @@ def test_command_refuses_in_a_sentence(tmp_path, command, given, sentence):
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+EXPERIMENT = ROOT / "experiments" / "007-true-fills"
+MODELS = ("truth", "through", "pessimistic", "proportional", "power, fitted", "power, default", "exact", "touch")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_experiment_shows_its_results(name):
+    markets = json.loads((EXPERIMENT / "results.json").read_text())["markets"]
+    cells = [name]
+    for market in ("synthetic", "large tick"):
+        size = markets[market]["sizes"][0]
+        outcome = size["truth"] if name == "truth" else size["models"][name]
+        values = {measure: of["value"] for measure, of in outcome["measures"].items()}
+        share = f"{values['fill_probability']:.3f}"
+        if name != "truth":
+            share += f" ({outcome['differences']['fill_probability']['value']:+.3f})"
+        cells += [share, f"{values['seconds_to_fill']:.2f}", *(f"{values[f'markout_{s}s']:.2f}" for s in (1, 10, 60))]
+    assert f"| {' | '.join(cells)} |".replace("-", "−") in (EXPERIMENT / "README.md").read_text()
