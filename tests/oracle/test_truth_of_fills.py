@@ -4,9 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ofiml.backtest.orders import Queue
 from ofiml.data.schema import extract_level
 from ofiml.data.synthetic import simulate as simulate_market
 from ofiml.data.synthetic.own_orders import MARKOUTS, Postings, follow_postings, summarise_fills
+from ofiml.microstructure.fills.postings import QueueModel, add_spread, plan_postings, post_on_tape
+from ofiml.samples.tape import build_tape
 from ofiml.units import SECOND
 from tests.oracle.execution import Decision, Limits, Scenario, simulate
 from tests.oracle.messages import list_messages
@@ -14,7 +17,7 @@ from tests.oracle.messages import list_messages
 QUEUES = ("through", "pessimistic", "proportional", "exact", "touch")
 
 
-def post_on_tape(session, messages, truth, queue):
+def send_to_oracle(session, messages, truth, queue):
     """The truth's orders, sent to the tape under a queue model, as a table with its columns."""
     decisions = []
     for row in truth.iter_rows(named=True):
@@ -53,12 +56,12 @@ def compare(config, day, *, every, patience, lots=1, replicas=4):
     once = physical.filter(pl.col("replica") == 0)
     messages = list_messages(session)
     return {"truth": summarise_fills(physical)} | {
-        queue: summarise_fills(post_on_tape(session, messages, once, queue)) for queue in QUEUES
+        queue: summarise_fills(send_to_oracle(session, messages, once, queue)) for queue in QUEUES
     }
 
 
 def test_orders_on_the_tape_are_the_ones_of_the_truth(configure):
-    """They have the price and the queue of the truth, which `post_on_tape` asserts; the bounds of the fills hold."""
+    """They have the price and the queue of the truth, which `send_to_oracle` asserts; the bounds of the fills hold."""
     config = configure("dataset.session_length=3m", "dataset.levels=3").dataset
     summaries = compare(config, 0, every=8, patience=8, replicas=1)
     filled = {name: summary["filled_share"][0] for name, summary in summaries.items()}
@@ -76,3 +79,19 @@ def test_an_exact_queue_is_near_the_truth_and_the_bounds_hold(configure):
     assert probability["through"][0] <= probability["pessimistic"][0] <= probability["exact"][0]
     assert probability["exact"][0] <= probability["touch"][0]
     assert probability["through"][0] < probability["truth"][0] < probability["touch"][0]
+
+
+def test_the_study_of_fills_says_the_same_of_these_orders(configure):
+    """The event loop, and what the study makes of its orders, against the slow execution: fills, times, markouts."""
+    config = configure("dataset=synthetic_large_tick", "dataset.session_length=4m", "dataset.levels=3").dataset
+    (session,) = simulate_market(config, 1)
+    truth = follow_postings(config, 1, plan_postings(config, lots=40, every=8 * SECOND, patience=6 * SECOND))
+    physical = truth.with_columns(pl.col("posted", "cancelled", "first_fill").to_physical())
+    tape, messages = build_tape(session), list_messages(session)
+    models = [QueueModel(Queue[queue.upper()]) for queue in QUEUES]
+    tables = post_on_tape(add_spread(truth, tape.tick), tape, session.close, models)
+    for queue, table in zip(QUEUES, tables, strict=True):
+        slow = send_to_oracle(session, messages, physical, queue)
+        assert slow["filled"].sum() > 0
+        for name in ("posting", "filled", "posted", "first_fill", "markout_1s", "markout_10s", "markout_60s"):
+            np.testing.assert_array_equal(table[name].to_numpy(), slow[name].to_numpy(), err_msg=f"{queue}: {name}")

@@ -1,1 +1,1 @@
-"""Analyses of data outside a run: survey, stylised facts, toxicity."""
+"""Analyses of data outside a run: survey, stylised facts, toxicity, true fills."""
