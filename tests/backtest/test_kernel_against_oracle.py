@@ -319,7 +319,9 @@ def draw_real_decisions(session: Session, kind: str, every: int, lots: int) -> D
     stamps = session.events["ts_recv"].to_physical().to_numpy()
     time = np.arange(session.open, session.close, every)
     row = np.clip(np.searchsorted(stamps, time, side="right") - 1, 0, len(stamps) - 1)
-    bid, ask = (session.events[f"{side}_px_00"].fill_null(strategy="forward").to_numpy()[row] for side in ("bid", "ask"))
+    bid, ask = (
+        session.events[f"{side}_px_00"].fill_null(strategy="forward").to_numpy()[row] for side in ("bid", "ask")
+    )
     away = rng.integers(-1, 2, (2, len(time))) * session.tick
     return Decisions(
         time=time,
@@ -345,11 +347,11 @@ def test_the_kernel_trades_real_markets_as_the_oracle(name: str, kind: str, conf
     ladder = replace(session)
     rules = kernel.ExecutionRules(rest=kind == "take", share_of_shown=0.5, share_of_traded=0.5)
     limits = Limits(cap=500, stop=5, take=8, flat_from=session.close - 60 * SECOND, loss=1e6, post=kind == "post")
-    scenarios = [
-        kernel.Scenario(draw_latency(SECOND // 100, 0.5, 3, SECOND // 200), queue, 2.0) for queue in Queue
-    ]
+    scenarios = [kernel.Scenario(draw_latency(SECOND // 100, 0.5, 3, SECOND // 200), queue, 2.0) for queue in Queue]
     every = max(SECOND, (session.close - session.open) // 600)
     size = int(np.median(session.events["bid_sz_00"].drop_nulls().to_numpy())) // 2 + 1
     limits = limits._replace(cap=5 * size)
-    fills = compare(ladder, draw_real_decisions(session, kind, every, size), limits, kernel.ContractNumbers(), scenarios, rules)
+    fills = compare(
+        ladder, draw_real_decisions(session, kind, every, size), limits, kernel.ContractNumbers(), scenarios, rules
+    )
     assert fills > 100, len(stamps)

@@ -30,7 +30,6 @@ _FIRST_OPEN = 1_704_119_400 * SECOND  # 2024-01-01 14:30 UTC; the following days
 _DAY = 24 * 3600 * SECOND
 _FEED_DELAY = 100_000  # ns from the exchange to the receipt
 _ADD = ACTION.categories.to_list().index("A")
-_UNKNOWN = -1
 _FIELDS = ("ask_px", "ask_sz", "ask_ct", "bid_px", "bid_sz", "bid_ct")  # the kernel's order
 
 
@@ -191,7 +190,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         "sequence": pl.Series(np.arange(n, dtype=np.int64)),
         **_make_book_columns(out.levels, origin, tick),
         "symbol": pl.Series([symbol]).new_from_index(0, n),
-        ORDER_TIME: _find_order_times(stamps, action, order),
+        ORDER_TIME: _find_order_times(stamps, action, order, truth.open),
     }
     # The events determine the book; its best level in the digest checks that.
     digest = hashlib.sha256(stamps.tobytes() + out.rows.tobytes() + out.values.tobytes())
@@ -213,16 +212,16 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
     )
 
 
-def _find_order_times(stamps: Int64, action: Int64, order: Int64) -> pl.Series:
+def _find_order_times(stamps: Int64, action: Int64, order: Int64, start: int) -> pl.Series:
     """Find when the `order` (n,) of each row was added, for a trade the oldest of those it filled.
 
-    An order keeps its place until it is filled or cancelled. Null for an order from before the day's first row.
+    An order keeps its place until it is filled or cancelled. One from before the day's first row has the `start` of
+    the day (ns): it is ahead of all later ones.
     """
-    added = np.full(int(order.max(initial=0)) + 1, _UNKNOWN, np.int64)
+    added = np.full(int(order.max(initial=0)) + 1, start, np.int64)
     adds = action == _ADD
     added[order[adds]] = stamps[adds]
-    times = added[order]
-    return pl.Series(times).set(pl.Series(times == _UNKNOWN), None).cast(TIME)
+    return pl.Series(added[order]).cast(TIME)
 
 
 def _make_book_columns(levels: Int64, origin: int, tick: int) -> dict[str, pl.Series]:
