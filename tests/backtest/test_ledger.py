@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofiml.backtest.ledger import KINDS, Totals, keep_ledger, total_fills
-from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
+from ofiml.config import Instrument
 from tests.backtest.fills import Fees, draw_fills, fill, keep, make_fills, make_money
 from tests.books import SECOND
 
@@ -230,3 +231,15 @@ def test_columns_of_money_equal_their_single_values(data: st.DataObject, name: s
     assert money.worth(lots, mid2).tolist() == worth
     each = [money.fee(int(q), int(p), maker=bool(m)) for q, p, m in zip(lots, price, maker, strict=True)]
     assert money.fees(lots, price, maker).tolist() == each
+
+
+def test_fees_of_many_prices_in_ticks():
+    share = Instrument(0.01, 1.0, "XNYS", taker=Fees(per_unit=0.005, bps=10), maker=Fees(bps=-1))
+    price = np.array([10.0, 0.0, float("nan")]) * 10**9
+    # Half a tick a share, and a thousandth of 10.00, which is a tick.
+    np.testing.assert_allclose(estimate_fee_ticks(share, price, lots=5), [1.5, 0.5, np.nan])
+    np.testing.assert_allclose(estimate_fee_ticks(share, price, lots=5, maker=True), [-0.1, 0, np.nan])
+    coin = Instrument(0.5, 1.0, "24/7", contract="inverse", settlement="BTC", taker=Fees(bps=10, per_contract=1e-8))
+    price = np.array([50_000.0, 0.0, -1.0, float("nan")]) * 10**9
+    got = estimate_fee_ticks(coin, price, lots=5)
+    np.testing.assert_allclose(got, [100 + 1e-8 * 50_000**2 / 0.5, np.nan, np.nan, np.nan])
