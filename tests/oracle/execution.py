@@ -260,9 +260,7 @@ class Exchange:
 
     # What we took of a level is not there again before the best price of its side has passed it.
 
-    def _walk(
-        self, side: int, message: Message, wanted: int, limit: int | None = None
-    ) -> Iterator[tuple[int, int]]:
+    def _walk(self, side: int, message: Message, wanted: int, limit: int | None = None) -> Iterator[tuple[int, int]]:
         """Take lots of a side from its best price on, as far as they are our part and we have not taken them."""
         for price, size in sorted(message.book[side].items(), key=lambda level: -side * level[0]):
             if wanted == 0 or (limit is not None and side * price < side * limit):
