@@ -72,8 +72,9 @@ def _describe_ratios(b: Performance) -> str:
     daily = f"of days {b.sharpe_daily:.2f}" if b.sharpe_daily == b.sharpe_daily else "not known of days (under 5)"
     return (
         f"Net Sharpe ratio {ratio} ({low} … {high}) {b.sharpe_unit}, {daily}; return on the capital of the position "
-        f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} days, "
-        f"{b.losing_days:,.0f} of them with a loss; maximum drawdown {b.max_drawdown:{form}}."
+        f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} "
+        f"{'day' if b.days == 1 else 'days'}, {b.losing_days:,.0f} with a loss; maximum drawdown "
+        f"{b.max_drawdown:{form}}."
     )
 
 
@@ -137,10 +138,10 @@ def _describe_basis(b: Performance) -> str:
     if b.concentration is not None:
         c = b.concentration
         day = "" if b.paths else f" ({c.best_day})"
-        parts.append(
-            f"net without the best {c.best_trades:,.0f} round trips (1 %) {c.net_without_best_trades:{form}}, without "
-            f"the best day{day} {c.net_without_best_day:{form}}"
-        )
+        best = "round trip" if c.best_trades == 1 else f"{c.best_trades:,.0f} round trips (1 %)"
+        parts.append(f"net without the best {best} {c.net_without_best_trades:{form}}")
+        if b.days > 1:
+            parts.append(f"without the best day{day} {c.net_without_best_day:{form}}")
     return f"Basis: {'; '.join(parts)}."
 
 
