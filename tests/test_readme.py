@@ -13,7 +13,9 @@ def test_the_printed_verdict_is_that_of_the_report():
         row = next(line for line in text.splitlines() if line.startswith(f"{name} "))
         assert row.split(maxsplit=1)[1].split() == f"{m['value']:.4f} {m['low']:.4f} … {m['high']:.4f} {folds}".split()
     b = report["backtest"]
-    assert f"gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} = net {b['net_pnl']:,.2f}" in text
+    assert f"gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} (" in text
+    assert f"= net {b['net_pnl']:,.2f};" in text
+    assert all(f"{v['name']} {v['net_pnl']:,.2f}" in text for v in b["latency_curve"])
     assert f"{b['traded']:,} lots in {b['fills']:,} fills" in text
     assert report["predictions"]["sha256"][:16] in text
 
