@@ -93,6 +93,13 @@ def test_the_verdict_names_what_is_missing(change: dict[str, Any], sentence: str
     assert describe_survival(b, make_scores(low=float("nan"))) == ""
 
 
+def test_one_round_trip_is_singular():
+    b = measure()
+    b = replace(b, trades=replace(b.trades, round_trips=1), obstacles=["round_trips"])
+    assert "1 round trip is fewer than 30 (backtest.min_round_trips)" in describe_survival(b, make_scores())
+    assert describe_backtest(b, make_scores())[2].startswith("Trades: 1 round trip, ")
+
+
 def test_no_fill_says_why():
     idle = collect([trade(walk([100] * 40), make_targets(range(1, 30), [0] * 29))])
     b = measure_performance(idle, make_predictions(idle), BOOTSTRAP, 30)

@@ -54,7 +54,8 @@ def describe_survival(backtest: Performance, scores: Scores) -> str:
         return "The forecast does not survive trading costs."
     if not backtest.obstacles:
         return "The forecast survives trading costs."
-    round_trips = f"{backtest.trades.round_trips:,.0f} round trips are fewer than {backtest.min_round_trips}"
+    trips = backtest.trades.round_trips
+    round_trips = f"{_count_trips(trips)} {'is' if trips == 1 else 'are'} fewer than {backtest.min_round_trips}"
     no_interval = backtest.sharpe_low != backtest.sharpe_low
     missing: dict[Obstacle, str] = {
         "interval": "the Sharpe ratio has no interval"
@@ -64,6 +65,15 @@ def describe_survival(backtest: Performance, scores: Scores) -> str:
         "round_trips": f"{round_trips} (backtest.min_round_trips)",
     }
     return f"The net profit may be chance: {'; '.join(missing[obstacle] for obstacle in backtest.obstacles)}."
+
+
+def _count_trips(count: float) -> str:
+    """Count round trips in words.
+
+    >>> _count_trips(1), _count_trips(1234.0)
+    ('1 round trip', '1,234 round trips')
+    """
+    return f"{count:,.0f} round trip{'' if count == 1 else 's'}"
 
 
 def _describe_ratios(b: Performance) -> str:
@@ -81,7 +91,7 @@ def _describe_ratios(b: Performance) -> str:
 def _describe_trades(b: Performance) -> str:
     trades, orders = b.trades, b.orders
     parts = [
-        f"{trades.round_trips:,.0f} round trips, {format_number(trades.hit_rate, '.0%')} with a gain, of "
+        f"{_count_trips(trades.round_trips)}, {format_number(trades.hit_rate, '.0%')} with a gain, of "
         f"{format_number(trades.mean_ticks, '.2f')} ticks ({format_number(trades.mean_bps, '.2f')} bps) a lot on "
         f"average, held for a median of {format_number(trades.holding_median, ',.1f')} s",
         f"{b.traded:,.0f} lots in {b.fills:,.0f} fills of {orders.sent:,.0f} orders",
@@ -138,8 +148,7 @@ def _describe_basis(b: Performance) -> str:
     if b.concentration is not None:
         c = b.concentration
         day = "" if b.paths else f" ({c.best_day})"
-        best = "round trip" if c.best_trades == 1 else f"{c.best_trades:,.0f} round trips (1 %)"
-        parts.append(f"net without the best {best} {c.net_without_best_trades:{form}}")
+        parts.append(f"net without the best {_count_trips(c.best_trades)} (1 %) {c.net_without_best_trades:{form}}")
         if b.days > 1:
             parts.append(f"without the best day{day} {c.net_without_best_day:{form}}")
     return f"Basis: {'; '.join(parts)}."
