@@ -10,6 +10,7 @@ from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instr
 from ofiml.backtest.money import estimate_fee_ticks
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.run import Desk, run_backtest
+from ofiml.backtest.scenarios import make_latency
 from ofiml.config import Config
 from ofiml.data.sessions import list_sources
 from ofiml.samples.prepare import prepare_session
@@ -60,8 +61,9 @@ class Traded:
             decisions = decide_session(bars, read_hold_until(rows, config.strategy), config.strategy, key, rule)
             plans[key] = decisions, set_limits(config.strategy, samples.close)
         desk = Desk(
-            config=config.backtest, dataset=config.dataset, instruments=assigned, cap=config.strategy.max_position,
-            bar=config.bars.label, store=None, seed=config.seed, threads=1,
+            config=config.backtest, latency=make_latency(config.backtest, config.seed), dataset=config.dataset,
+            instruments=assigned, cap=config.strategy.max_position, bar=config.bars.label, store=None,
+            seed=config.seed, threads=1,
         )  # fmt: skip
         with Stages() as stages:
             return run_backtest(self.rows, self.samples, plans, desk, stages)

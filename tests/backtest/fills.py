@@ -77,6 +77,7 @@ def draw_fills(draw: st.DrawFn, *, lowest: int = -2000, flat: bool = False) -> p
         row = (draw(st.integers(0, 3)), (t - draw(st.integers(0, 1))) * SECOND, t * SECOND, t * SECOND, lots)
         columns = (*row, price, touch, *(2 * mid + 1 for mid in mids), draw(st.booleans()))
         rows.append(dict(zip(FILL_COLUMNS, columns, strict=True)))
+    rows.sort(key=lambda row: (row["filled"], row["decided"]))  # what rested is filled before what arrives
     if flat and position:
         rows.append({**rows[-1], "lots": -position})
     return make_fills(*rows)

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from ofiml.backtest.money import MONEY_SCALE, Money
-from ofiml.backtest.trading import TradedMarket, trade_session
+from ofiml.backtest.scenarios import make_latency
+from ofiml.backtest.trading import Execution, TradedMarket, trade_session
 from ofiml.config import Instrument
 from ofiml.evaluation.strata import (
     KINDS,
@@ -144,7 +145,8 @@ def test_gains_belong_to_the_bar_that_decided(configure):
     plans = {key: (decide(at(10, "target", 1), *(at(t, "hold") for t in (20, 30, 40))), NO_LIMITS)}
     config = configure("backtest.latency_curve=[]", "backtest.sizes=[]").backtest
     money = Money.of(Instrument(TICK / PRICE_SCALE, 1.0, "24/7", quote="USD"))
-    result = trade_session(TradedMarket(None, market, money), day, key, plans, config, 0)
+    execution = Execution.of(config, make_latency(config, 0), plans, 0)
+    result = trade_session(TradedMarket(market, money), day, key, plans, execution)
     # Half the spread to get in, then +1, +2, -1; half the spread to get out is of the last bar.
     ticks = (result.decided["net"] / (TICK / PRICE_SCALE)).to_list()
     assert ticks == pytest.approx([0.0, 2.0, -1.0, -1.0], abs=1e-9)

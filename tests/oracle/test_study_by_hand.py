@@ -311,23 +311,43 @@ def find_mid(book: Book, time: int) -> float:
     return (ask + bid) / 2
 
 
+@dataclass
+class Taken:
+    """What own orders took of levels by (side taken, price), until the best price of that side passes the level."""
+
+    lots: dict[tuple[int, int], int] = field(default_factory=dict)
+    since: int = 0
+
+    def forget(self, book: Book, until: int) -> None:
+        """Looks at all states after the last look, up to a time."""
+        first, last = bisect.bisect_right(book.times, self.since), bisect.bisect_right(book.times, until)
+        for state in book.states[first:last]:
+            for side, price in list(self.lots):
+                if state[0] > price if side > 0 else state[2] < price:
+                    del self.lots[side, price]
+        self.since = until
+
+
 def execute(
-    book: Book, decided: int, arrived: int, order: int, position: int, *, all_of_it: bool = False
+    book: Book, taken: Taken, decided: int, arrived: int, order: int, position: int, *, all_of_it: bool = False
 ) -> list[Fill]:
-    """Takes what is displayed, level after level, when the order arrives; the rest of the order is dropped, or with
-    `all_of_it` filled at the last level.
+    """Takes what is displayed and was not taken before, level after level, when the order arrives; the rest of the
+    order is dropped, or with `all_of_it` filled at the last level.
     """
     if arrived > CLOSE:
         return []
+    taken.forget(book, arrived)
     side, left, fills = (1 if order > 0 else -1), abs(order), []
     state = book.at(arrived)
     levels = [
         (state[4 * i], state[4 * i + 1]) if side > 0 else (state[4 * i + 2], state[4 * i + 3]) for i in range(LEVELS)
     ]
     for level, (price, shown) in enumerate(levels):
-        size = left if all_of_it and level == LEVELS - 1 else min(left, shown)
+        before = min(taken.lots.get((side, price), 0), shown)
+        size = left if all_of_it and level == LEVELS - 1 else min(left, shown - before)
         if not size:
             continue
+        taken.lots[side, price] = before + size
         left, position = left - size, position + side * size
         mids = find_mid(book, decided), find_mid(book, arrived)
         fills.append(Fill(decided, arrived, side, size, price, levels[0][0], *mids, position))
@@ -341,7 +361,7 @@ def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
     a new signal, or, once the signal has expired, until flat. Bars without a label, at the end of the day, are traded
     as any other: who trades does not know which bars will have one.
     """
-    fills, position, wanted, unfilled, last_signal = [], 0, 0, 0, None
+    fills, position, wanted, unfilled, last_signal, taken = [], 0, 0, 0, None, Taken()
     for fold in folds:
         decisions = [(row.closed, edge) for row, edge in zip(fold.test, fold.y_hat, strict=True)] + fold.later
         for closed, edge in decisions:
@@ -356,13 +376,13 @@ def trade(book: Book, folds: list[Fold], case: Case) -> tuple[list[Fill], int]:
                 wanted = position
             if wanted == position:
                 continue
-            done = execute(book, closed, closed + case.latency, wanted - position, position)
+            done = execute(book, taken, closed, closed + case.latency, wanted - position, position)
             if closed + case.latency <= CLOSE:
                 unfilled += abs(wanted - position) - sum(fill.size for fill in done)
             fills += done
             position = fills[-1].position if fills else 0
     if position:
-        fills += execute(book, CLOSE, CLOSE, -position, position, all_of_it=True)
+        fills += execute(book, taken, CLOSE, CLOSE, -position, position, all_of_it=True)
     return fills, unfilled
 
 

@@ -33,7 +33,7 @@ def make_study(result: BacktestResult) -> Any:
     predictions = make_predictions(result).with_columns(bid=pl.lit(10**9), ask=pl.lit(2 * 10**9))
     backtest = measure_performance(result, predictions, BOOTSTRAP, 30)
     return SimpleNamespace(
-        report=SimpleNamespace(backtest=backtest),
+        report=SimpleNamespace(performance=backtest),
         trades=result,
         predictions=predictions,
         config=SimpleNamespace(backtest=SimpleNamespace(latency="0ms")),
@@ -53,7 +53,7 @@ def test_taken_trades_have_no_queue():
     study = make_study(collect([trade_walk(0, knows=0.95, bars=80, config=CONFIG)], config=CONFIG))
     figures = draw(study)
     assert set(figures) == TAKEN
-    summary = study.report.backtest
+    summary = study.report.performance
     gross, net = (line.get_ydata()[-1] for line in figures["equity"].axes[0].lines[:2])
     assert (gross, net) == pytest.approx((summary.gross_pnl, summary.net_pnl))
     lowest = min(path.vertices[:, 1].min() for path in figures["equity"].axes[1].collections[0].get_paths())
@@ -92,14 +92,15 @@ def test_resting_orders_have_a_queue():
     assert set(figures) == TAKEN | {"queue_bracket"}
     figures["queue_bracket"].canvas.draw()
     lots = [bar.get_width() for bar in figures["queue_bracket"].axes[1].patches]
-    touch, through = (next(v.traded for v in study.report.backtest.queues if v.name == n) for n in ("touch", "through"))
-    assert lots == [through, study.report.backtest.traded, touch]
+    backtest = study.report.performance
+    touch, through = (next(v.traded for v in backtest.queues if v.name == n) for n in ("touch", "through"))
+    assert lots == [through, backtest.traded, touch]
 
 
 def test_without_a_fill_only_the_equity_is_drawn():
     idle = trade(walk([100] * 20), decide(at(1, "hold"), at(2, "hold")), config=CONFIG)
     assert set(draw(make_study(collect([idle], config=CONFIG)))) == {"equity"}
-    nothing = SimpleNamespace(report=SimpleNamespace(backtest=None), trades=None)
+    nothing = SimpleNamespace(report=SimpleNamespace(performance=None), trades=None)
     assert choose_backtest_figures(nothing) == {}  # type: ignore[arg-type]
 
 
@@ -109,7 +110,7 @@ def test_paths_are_drawn_apart():
     figures = draw(study)
     assert set(figures) == TAKEN
     ends = [line.get_ydata()[-1] for line in figures["equity"].axes[0].lines if len(line.get_ydata()) > 5]
-    nets = [path.net_pnl for path in study.report.backtest.paths]
+    nets = [path.net_pnl for path in study.report.performance.paths]
     assert ends[1::2] == pytest.approx(nets)
     bars = [bar.get_height() for bar in figures["profit_by_time"].axes[0].patches]
-    assert sum(bars) == pytest.approx(study.report.backtest.net_pnl)
+    assert sum(bars) == pytest.approx(study.report.performance.net_pnl)

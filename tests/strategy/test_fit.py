@@ -10,6 +10,7 @@ import pytest
 
 from ofiml.backtest.instruments import Listing, assign_instruments
 from ofiml.backtest.run import Desk, run_backtest
+from ofiml.backtest.scenarios import make_latency
 from ofiml.config.strategy import Rule
 from ofiml.errors import ConfigError, DataError, LeakError
 from ofiml.evaluation.strata import add_trailing_volatility
@@ -93,7 +94,8 @@ def test_the_backtest_reaches_each_target_at_its_bar(study):
     config = replace(fitted.config.backtest, latency_curve=[], sizes=[])
     listings = [Listing(s.key[0], s.calendar, s.home, s.source) for s in fitted.sessions]
     desk = Desk(
-        config=config, dataset=fitted.config.dataset, instruments=assign_instruments(listings, fitted.config.dataset),
+        config=config, latency=make_latency(config, 7), dataset=fitted.config.dataset,
+        instruments=assign_instruments(listings, fitted.config.dataset),
         cap=3, bar="2s", store=None, seed=7, threads=1,
     )  # fmt: skip
     with Stages() as stages:

@@ -35,7 +35,7 @@ def test_a_committed_report_is_read_with_every_number(logged):
     assert report.metrics.oracle.shares["ic"] == logged["metrics"]["oracle"]["share_ic"]
     assert report.metrics.paths is None
     assert report.backtest.net_pnl == logged["backtest"]["net_pnl"]
-    assert report.performance is None, "its profit is not one of orders on the recorded book"
+    assert report.performance is report.backtest
     assert flatten_numbers(json.loads(report.to_json())) == flatten_numbers(logged)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.dates import DateFormatter
+from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 
 from ofiml.backtest.shown_trades import choose_trades
@@ -220,7 +220,7 @@ def _draw_trade(axis: Axes, quotes: pl.DataFrame, trip: dict[str, Any]) -> None:
     axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit (mean price)")
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
     axis.tick_params(labelsize=7)
-    axis.locator_params(axis="x", nbins=4)
+    axis.xaxis.set_major_locator(AutoDateLocator(maxticks=5))
     net = format(trip["net"], choose_money_form([trip["net"]]))
     axis.set_title(f"{trip['symbol']} {trip['session']}: {trip['side']} {trip['lots']} lots, net {net}", fontsize=9)
 
