@@ -164,7 +164,8 @@ def test_a_stop_is_tried_again_until_flat_and_the_next_target_may_enter() -> Non
         book(0, (10, 9, 12, 9)),
         book(1, (10, 9, 12, 9)),
         book(2, (6, 2, 8, 9)),  # 2 lots of 5 find a bid
-        book(3, (6, 2, 8, 9)),  # 2 more
+        book(2.5, (6, 2, 8, 9)),  # still those
+        book(3, (6, 4, 8, 9)),  # 2 more
         book(4, (None, 0, 8, 9)),  # none
         book(5, (5, 1, 8, 9)),  # the last
         book(6, (5, 1, 8, 9)),
@@ -172,9 +173,9 @@ def test_a_stop_is_tried_again_until_flat_and_the_next_target_may_enter() -> Non
     ]
     done = act(rows, decide(at(1, "target", 5), at(3, "target", 5), at(6, "target", 5)), stop=3)
     # The target at 3 is not looked at: the stop is not done.
-    assert done.fills == [(1, 12, 5), (2, 6, -2), (3, 6, -2), (5, 5, -1), (6, 8, 5), (6, 5, -1), (7, 7, -4)]
-    # Bought at 8 and marked at 5, the new position is at its stop at once.
-    assert [o[0] for o in done.orders] == ["SIGNAL", "STOP", "STOP", "STOP", "SIGNAL", "STOP", "STOP"]
+    # Bought at 8 and marked at 5, the new position is at its stop at once; the lot at 5 is the one that it sold to.
+    assert done.fills == [(1, 12, 5), (2, 6, -2), (3, 6, -2), (5, 5, -1), (6, 8, 5), (7, 7, -5)]
+    assert [o[0] for o in done.orders] == ["SIGNAL", "STOP", "STOP", "STOP", "STOP", "SIGNAL", "STOP", "STOP"]
     # What must get out does not rest.
     rests = act(rows, decide(at(1, "target", 5), at(3, "target", 5)), stop=3, rules=ExecutionRules(rest=True))
     assert rests.fills == done.fills[:4]

@@ -65,8 +65,10 @@ def list_messages(session: Session, auctions: list[tuple[int, int]] = ()) -> lis
     """List the messages of a session; rows after the last end of a message are of none."""
     messages: list[Message] = []
     before: Book = {BID: {}, ASK: {}}
+    hidden: Book = {BID: {}, ASK: {}}
     changes: list[Trade | Level | Clear] = []
-    exchange, halted = 0, False
+    exchange = receipt = -(2**63)
+    halted = traded = in_snapshot = False
     events = session.events
     if ORDER_TIME not in events.columns:
         events = events.with_columns(pl.lit(None, pl.Int64).alias(ORDER_TIME))
@@ -76,18 +78,26 @@ def list_messages(session: Session, auctions: list[tuple[int, int]] = ()) -> lis
     for row in rows.iter_rows(named=True):
         exchange = max(exchange, min(row["ts_event"], row["ts_recv"]))
         stated = bool(row["flags"] & F_SNAPSHOT)
-        halted = halted or stated if row["action"] == "N" else False
+        halt = stated and row["action"] == "N"
+        halted = halted or halt
         now = _read_book(row, session)
-        if row["action"] == "T":
+        # The first row of a snapshot clears the book; the rows that follow it go on from there.
+        snapshot = stated and not halt
+        if row["action"] == "R" or (snapshot and not in_snapshot):
+            changes.append(Clear())
+            before, hidden = {BID: {}, ASK: {}}, {BID: {}, ASK: {}}
+        in_snapshot = snapshot
+        if row["action"] == "T" and row["price"] is not None and row["size"] > 0:
             low, high = row["price"] // session.tick, -(-row["price"] // session.tick)
             changes.append(Trade(_SIDES[row["side"]], low, high, row["size"]))
-        if stated or row["action"] == "R":
-            changes.append(Clear())
-            before = {BID: {}, ASK: {}}
-        changes += _compare_books(before, now, session.levels, row)
+            traded = True
+        changes += _compare_books(before, now, hidden, session.levels, row)
         before = now
         if row["flags"] & F_LAST:
-            message = Message(exchange, row["ts_recv"], tradable=True, changes=changes, book=now)
+            receipt = max(receipt, row["ts_recv"], exchange)
+            # A halt ends with a trade; only what comes after its message is tradable for sure.
+            halted, traded = halted and (halt or not traded), False
+            message = Message(exchange, receipt, tradable=True, changes=changes, book=now)
             bid, ask = message.best(BID), message.best(ASK)
             crossed = bid is not None and ask is not None and bid >= ask
             auction = any(start <= message.receipt <= end for start, end in auctions)
@@ -102,20 +112,32 @@ def _read_book(row: dict, session: Session) -> Book:
     for m in range(session.levels):
         for name, side in (("bid", BID), ("ask", ASK)):
             price = row[f"{name}_px_{m:02d}"]
-            if price is not None:
+            if price is not None and row[f"{name}_sz_{m:02d}"] > 0:
                 book[side][price // session.tick] = row[f"{name}_sz_{m:02d}"]
     return book
 
 
-def _compare_books(before: Book, now: Book, levels: int, row: dict) -> Iterator[Level]:
-    """Yield the levels that changed. A level that fell out of the shown window is none: it only went out of sight."""
-    time = row[ORDER_TIME] if row["action"] in ("A", "C", "M") else None
-    for side in (BID, ASK):
+def _compare_books(before: Book, now: Book, hidden: Book, levels: int, row: dict) -> Iterator[Level]:
+    """Yield the levels that changed. A level that fell out of the shown window is none: it only went out of sight, and
+    into `hidden`. It is gone if the window reaches its price again without it.
+    """
+    for side, letter in ((BID, "B"), (ASK, "A")):
+        time = row[ORDER_TIME] if row["action"] in ("C", "M") and row["side"] == letter else None
         full = len(now[side]) == levels
         worst = min(side * price for price in now[side]) if now[side] else 0
         for price in before[side]:
-            if price not in now[side] and not (full and side * price < worst):
+            if price in now[side]:
+                continue
+            if full and side * price < worst:
+                hidden[side][price] = before[side][price]
+            else:
                 yield Level(side, price, 0, time)
+        for price in list(hidden[side]):
+            if not (full and side * price < worst):
+                del hidden[side][price]
+                if price not in now[side]:
+                    yield Level(side, price, 0, None)
         for price, size in now[side].items():
-            if before[side].get(price) != size:
-                yield Level(side, price, size, time)
+            held = before[side].get(price)
+            if held != size:
+                yield Level(side, price, size, time if held is not None and size < held else None)

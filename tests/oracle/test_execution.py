@@ -85,12 +85,13 @@ def test_a_halt_a_crossed_and_an_empty_book_do_not_trade():
     rows = day(
         state(1),
         state(2, action="N", side="N", flags=F_LAST | F_SNAPSHOT),
-        state(3, (100, 6, 102, 4)),
+        state(2.5, (100, 6, 102, 4)),
+        trade(3, "B", 102, 1, (100, 6, 102, 4)),  # trading has resumed
         state(4, (102, 6, 102, 4)),
         state(5, (None, 0, None, 0), (None, 0, None, 0), action="R", side="N"),
         state(6),
     )
-    assert [m.tradable for m in list_messages(rows)] == [True, False, True, False, False, True]
+    assert [m.tradable for m in list_messages(rows)] == [True, False, False, True, False, False, True]
 
 
 # --- marketable orders -----------------------------------------------------------------------------------------------
@@ -110,8 +111,9 @@ def test_a_marketable_order_walks_the_book_that_it_meets():
 
 @pytest.mark.parametrize(("remainder", "status"), [("cancel", "PARTLY"), ("rest", "FILLED")])
 def test_what_the_book_does_not_show_is_cancelled_or_rests(remainder, status):
-    # 4 + 6 shown, 12 wanted: 2 rest at 103, the worst price reached, and the asks at 102 reach them at 3 s.
-    market = day(state(1), state(3))
+    # 4 + 6 shown, 12 wanted: 2 rest at 103, the worst price reached. The asks at 2 s are those that it took; 2 more
+    # reach it at 3 s.
+    market = day(state(1), state(2), state(3, (100, 5, 102, 6)))
     outcome = simulate(market, [target(1.5, 12)], Limits(cap=20), Scenario(remainder=remainder))
     assert outcome.orders[0].status == status
     expected = [(1.5, 102, 4, False), (1.5, 103, 6, False)] + [(3.0, 103, 2, True)] * (remainder == "rest")
@@ -125,11 +127,30 @@ def test_a_part_of_what_is_shown_can_be_had():
 
 def test_an_empty_side_fills_nothing():
     outcome = simulate(day(state(1, (100, 5, None, 0), (99, 7, None, 0))), [target(1.5, 1)])
+    assert orders(outcome) == []  # there is nobody to buy from
+    market = day(state(1), state(2, (100, 5, None, 0), (99, 7, None, 0)), state(4))
+    outcome = simulate(market, [target(1.5, 1)], Limits(), late(1))
     assert orders(outcome) == [(1, 1, 0, "SIGNAL", "CANCELLED")]
 
 
+def test_what_was_taken_is_not_there_again():
+    """2 of the 4 lots at 102 are bought, then 4 more are wanted of the same book: 2 are left there, 2 are at 103.
+
+    A change of that level to 5 adds 1, and an ask of 3 at 101 is new. When the best ask has passed 102, all is new.
+    """
+    market = day(
+        state(1), state(3, (100, 5, 102, 5)), state(4, (100, 5, 101, 3), (99, 7, 102, 5)),
+        state(5, (100, 5, 103, 6), (99, 7, 104, 1)), state(6),
+    )  # fmt: skip
+    wanted = [target(1.5, 2), target(2, 4), target(3.5, 6), target(4.5, 9), target(6.5, 10)]
+    outcome = simulate(market, wanted, Limits(cap=20))
+    expected = [(1.5, 102, 2), (2.0, 102, 2), (3.5, 102, 1), (3.5, 103, 1), (4.5, 101, 3), (6.5, 102, 1)]
+    assert [f[:3] for f in fills(outcome) if f[0] < 99] == expected
+
+
 def test_an_order_in_a_halt_waits_for_the_first_book_that_trades():
-    market = day(state(1, action="N", side="N", flags=F_LAST | F_SNAPSHOT), state(5, (100, 5, 104, 4), (99, 7, 105, 1)))
+    rows = [state(1), state(1.5, action="N", side="N", flags=F_LAST | F_SNAPSHOT), state(3)]
+    market = day(*rows, trade(5, "B", 104, 1, (100, 5, 104, 4), (99, 7, 105, 1)))
     outcome = simulate(market, [target(2, 1)])
     assert fills(outcome)[0] == (5.0, 104, 1, False)
     assert outcome.orders[0].mid2_arrived == 202
@@ -154,7 +175,7 @@ def test_trades_eat_what_is_ahead_first():
     assert got == [(3.0, 100, 1, True)]
     order = outcome.orders[0]
     assert (order.ahead_at_join, order.filled, order.status) == (5.0, 1, "PARTLY")
-    assert outcome.fills[0].mid2_filled == 201  # the book after the message
+    assert outcome.fills[0].mid2_filled == 202  # the book before the message
 
 
 @pytest.mark.parametrize(
@@ -194,9 +215,12 @@ def test_the_power_of_a_queue(power, lots):
         assert rest(*rows, queue="proportional")[0] == [(6.0, 100, lots, True)]
 
 
-@pytest.mark.parametrize(("order_time", "lots"), [(1.0, 2), (1.5, 2), (1.6, 0), (None, 2)])
+@pytest.mark.parametrize(("order_time", "lots"), [(1.0, 2), (1.5, 2), (1.6, 0), (None, 0)])
 def test_an_exact_queue_knows_who_cancelled(order_time, lots):
-    """At the same time as our arrival an order stands ahead: we meet the book after all messages of that time."""
+    """At the same time as our arrival an order stands ahead: we meet the book after all messages of that time.
+
+    A cancel of an unknown order is shared: 5 - 4·5/9 = 2.8 are ahead, and a trade of 3 leaves nothing whole.
+    """
     got, _ = rest(
         state(2, (100, 9, 102, 4)),
         state(3, (100, 5, 102, 4), action="C"),
@@ -238,9 +262,11 @@ def test_trades_of_an_unknown_side_reach_both_and_those_of_our_side_none():
     assert rest(trade(2, "B", 100, 7, (100, 5, 102, 4)))[0] == []
 
 
-def test_nothing_fills_in_a_crossed_book_but_the_queue_moves():
-    got, _ = rest(trade(2, "A", 100, 9, (103, 1, 102, 4), (100, 5, 103, 6)), trade(3, "A", 100, 1, (100, 4, 102, 4)))
-    assert got == [(3.0, 100, 1, True)]
+def test_nothing_fills_in_a_crossed_book_nor_as_it_is_left():
+    crossed = trade(2, "A", 100, 9, (103, 1, 102, 4), (100, 5, 103, 6))
+    left = trade(3, "A", 100, 9, (100, 5, 102, 4))
+    got, _ = rest(crossed, left, trade(4, "A", 100, 6, (100, 4, 102, 4)))
+    assert got == [(4.0, 100, 1, True)]
 
 
 def test_a_hidden_level_keeps_its_queue():
@@ -266,16 +292,31 @@ def test_two_own_orders_share_a_trade_in_time_priority():
 
     A trade of 11: 5 of the market, 2 of ours, 3 of the market, and 1 of our second order.
     """
+    assert share_trades(trade(3, "A", 100, 11, (99, 7, 102, 4), (98, 1, 103, 6))) == [(0, 2), (1, 1)]
+
+
+def test_what_one_own_order_gets_of_a_trade_does_not_move_the_other():
+    """A trade of 7 is 5 of the market and 2 of ours: 3 of the market still stand before the second order.
+
+    The recorded book has 8 + 4 - 7 = 5 lots left. Of a trade of 5 the second order gets 2.
+    """
+    rows = [state(2.6, (100, 12, 102, 4)), trade(3, "A", 100, 7, (100, 5, 102, 4))]
+    assert share_trades(*rows, trade(4, "A", 100, 5, (99, 7, 102, 4), (98, 1, 103, 6))) == [(0, 2), (1, 2)]
+
+
+def share_trades(*rows):
+    """What two bids at 100 get of rows: one of 2 lots behind 5 others, one of 3 behind 8."""
     earned = []
     exchange = Exchange(Scenario(), lambda order, time, price, lots, *rest: earned.append((order.id, lots)), end)
     messages = list_messages(
-        day(state(1), state(2, (100, 8, 102, 4)), trade(3, "A", 100, 11, (99, 7, 102, 4), (98, 1, 103, 6)))
+        day(state(1), state(2, (100, 8, 102, 4)), *rows)
     )
     for i, lots in enumerate((2, 3)):
         exchange.apply(messages[i])
-        exchange.arrive(Order(i, 1, lots, 100, "QUOTE", at(1), at(1), None, post=True), at(i + 1.5))
-    exchange.apply(messages[2])
-    assert earned == [(0, 2), (1, 1)]
+        exchange.arrive(Order(i, 1, lots, 100, "QUOTE", at(1), None, post=True), at(i + 1.5))
+    for message in messages[2:]:
+        exchange.apply(message)
+    return earned
 
 
 def test_two_own_orders_share_what_the_opposite_side_shows():
@@ -284,7 +325,7 @@ def test_two_own_orders_share_what_the_opposite_side_shows():
     messages = list_messages(day(state(1), state(2, (99, 7, 100, 3), (98, 1, 103, 6))))
     exchange.apply(messages[0])
     for i, price in enumerate((100, 101)):
-        exchange.arrive(Order(i, 1, 2, price, "QUOTE", at(1), at(1), None, post=True), at(1.5))
+        exchange.arrive(Order(i, 1, 2, price, "QUOTE", at(1), None, post=True), at(1.5))
     exchange.apply(messages[1])
     assert earned == [(101, 2), (100, 1)]
 
@@ -297,9 +338,9 @@ def test_a_trade_fills_the_better_price_first():
     market = day(state(1), trade(3, "A", 100, 8, (99, 7, 102, 4), (98, 1, 103, 6)))
     decisions = [quote(1.5, 100, 2), quote(2.95, 101, 2)]
     outcome = simulate(market, decisions, Limits(cap=9), late(0.1))
-    # The cancel of the bid at 100 and the new one at 101 arrive too late: 3 of 8 lots are left for the 2 at 100.
+    # The request that makes the bid at 100 one at 101 arrives too late: 3 of 8 lots are left for the 2 at 100.
     assert fills(outcome)[0] == (3.0, 100, 2, True)
-    assert [o.status for o in outcome.orders[:2]] == ["FILLED", "EXPIRED"]
+    assert [o.status for o in outcome.orders[:2]] == ["FILLED", "CANCELLED"]
 
 
 def test_a_share_of_each_trade():
@@ -366,10 +407,13 @@ def test_the_cap_bounds_targets_and_quotes():
     outcome = simulate(day(state(1)), [target(2, 9)], Limits(cap=3))
     assert fills(outcome)[0][2] == 3
     outcome = simulate(day(state(1)), [quote(2, 100, 9, 102, 9), quote(3, 99, 9)], Limits(cap=3), late(0.1))
-    # The new bid must wait: the old one may still fill until its cancel is known.
-    assert [(o.side, o.lots, o.price) for o in outcome.orders] == [(1, 3, 100), (-1, 3, 102)]
-    outcome = simulate(day(state(1)), [quote(2, 100, 9), quote(3, 99, 9), quote(4, 99, 9)], Limits(cap=3), late(0.1))
-    assert [(o.lots, o.price, o.status) for o in outcome.orders] == [(3, 100, "CANCELLED"), (3, 99, "EXPIRED")]
+    # The new bid replaces the old one: only one of them can be filled.
+    assert [(o.side, o.lots, o.price) for o in outcome.orders] == [(1, 3, 100), (-1, 3, 102), (1, 3, 99)]
+    assert [(o.ended, o.status) for o in outcome.orders[::2]] == [(at(3.1), "CANCELLED"), (at(100), "EXPIRED")]
+    # What is filled on the way of the replacement is less to place.
+    market = day(state(1), trade(3.05, "A", 100, 7, (100, 5, 102, 4)))
+    outcome = simulate(market, [quote(2, 100, 9), quote(3, 99, 9)], Limits(cap=3), late(0.1))
+    assert [(o.lots, o.filled, o.price) for o in outcome.orders[:2]] == [(3, 2, 100), (1, 0, 99)]
 
 
 def test_a_quote_that_stays_keeps_its_place():
@@ -387,7 +431,7 @@ def test_a_smaller_quote_replaces_a_larger_one():
 def test_flat_before_the_close():
     market = day(state(1), state(6, (101, 5, 103, 4), (100, 5, 104, 4)), state(8))
     outcome = simulate(market, [target(2, 1), target(7, 1)], Limits(cap=1, flat_from=at(5)))
-    assert [f[:3] for f in fills(outcome)] == [(2.0, 102, 1), (6.0, 101, -1)]
+    assert [f[:3] for f in fills(outcome)] == [(2.0, 102, 1), (5.0, 100, -1)]
     assert [o.reason for o in outcome.orders] == ["SIGNAL", "CLOSE"]
 
 
@@ -464,7 +508,7 @@ def test_the_accounts_add_up_and_caps_hold(seed):
     for order in outcome.orders:
         assert order.filled == sum(abs(f.lots) for f in outcome.fills if f.order == order.id) <= order.lots
         assert order.status
-        assert order.ended >= order.arrived >= order.decided
+        assert order.ended >= (order.decided if order.arrived is None else order.arrived) >= order.decided
     position = 0
     for fill in outcome.fills:
         position += fill.lots

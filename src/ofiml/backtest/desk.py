@@ -92,7 +92,7 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     o.decided = o.sent = now
     o.arrived = o.ended = o.mid2_arrived = -1
     o.side, o.price, o.lots, o.asked, o.reason = side, price, lots, lots, reason
-    o.filled = o.known_filled = o.base_filled = o.traded = o.in_message = 0
+    o.filled = o.known_filled = o.base_filled = o.traded = o.traded_at = o.in_message = 0
     o.maker = 1 if price >= 0 else 0
     o.state, o.status, o.replaces = SENT, FILLED, -1
     o.request = trader.requests
@@ -147,7 +147,7 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
     scene, o, trader = desk.scene[0], desk.orders[s, i], desk.traders[s]
     was = o.state
     o.state, o.ended = ENDED, at
-    o.known_end = at + min(trader.response, NEVER - at)
+    o.known_end = min(at, NEVER - trader.response) + trader.response
     o.status = FILLED if o.filled == o.lots else PARTLY if o.filled > 0 else status
     scene.changed = 1
     if was == WAITING:
@@ -191,7 +191,7 @@ def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touc
     f.order, f.time, f.known, f.price, f.lots, f.maker = (
         i,
         at,
-        at + min(trader.response, NEVER - at),
+        min(at, NEVER - trader.response) + trader.response,
         price,
         lots * o.side,
         maker,

@@ -40,6 +40,7 @@ from ofiml.backtest.orders import (
     SENT,
     SLOTS,
 )
+from ofiml.backtest.taken import forget_taken, is_passed
 from ofiml.backtest.trader import NOT_LEAVING, decide, find_wake, learn_fates, set_bounds, watch_market
 from ofiml.samples.tape import Tape
 from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
@@ -87,7 +88,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             scene.low_ask,
             scene.high_ask,
         )
-        busy = scene.resting + scene.waiting > 0
+        busy, took = scene.resting + scene.waiting > 0, scene.took != 0
         while m < stop and exchange[m] <= now:
             x = exchange[m]
             if watching:
@@ -106,7 +107,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     if kind[e] == LEVEL:
                         old, new = ladder[k, p], size[e]
                         if ladder[2 + k, p] > 0:
-                            change_level(desk, k, p, abs(old), new, tape.order_time[e])
+                            change_level(desk, k, p, abs(old), new, tape.order_time[e], x)
                         ladder[k, p] = new
                         shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
                     elif kind[e] == TRADE:
@@ -121,11 +122,13 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     else:
                         clear_levels(ladder, p, size[e])
                         shown[0] = shown[1] = 0
+                if scene.took != 0 and is_passed(scene, bid[m], ask[m]):
+                    forget_taken(desk, bid[m], ask[m])
                 if tradable[m] and (0 <= ask[m] <= scene.best_bid or bid[m] >= scene.best_ask):
                     show_book(scene, bid, ask, tradable, m)
                     meet_quotes(desk, bid[m], ask[m], x)
                 if scene.touched != 0:
-                    forget_trades(desk)
+                    forget_trades(desk, x)
                 m += 1
                 if scene.waiting > 0 and tradable[m - 1]:
                     show_book(scene, bid, ask, tradable, m)
@@ -134,7 +137,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     scene.changed = 0
                     find_wakes(desk)
                     now = min(now, scene.wake)
-                    busy = scene.resting + scene.waiting > 0
+                    busy, took = scene.resting + scene.waiting > 0, scene.took != 0
             else:
                 for e in range(first[m], first[m + 1]):
                     if kind[e] == LEVEL:
@@ -148,6 +151,9 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     elif kind[e] == CLEAR:
                         clear_levels(ladder, price[e], size[e])
                         shown[0] = shown[1] = 0
+                if took and is_passed(scene, bid[m], ask[m]):
+                    forget_taken(desk, bid[m], ask[m])
+                    took = scene.took != 0
                 m += 1
         if not hit and m == stop and stop < plan.messages:
             keep_closing(desk, closing, bid[m - 1], ask[m - 1])

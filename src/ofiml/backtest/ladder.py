@@ -16,13 +16,11 @@ def clear_levels(ladder: Int64, first: int, last: int) -> None:
         ladder[1, p] = 0
 
 
-def sum_shown(ladder: Int64, side: int, first: int, last: int) -> int:
-    """Sum the lots shown on a side (0 bid, 1 ask) at the indexes first … last."""
-    total = 0
-    for p in range(first, last + 1):
-        if ladder[side, p] > 0:
-            total += ladder[side, p]
-    return total
+def find_part(shown: int, share: float) -> int:
+    """Find how many of the lots shown at a level own orders may take, rounded down; none of a hidden level."""
+    if shown <= 0:
+        return 0
+    return min(shown, int(share * shown + 1e-9))
 
 
 def copy_shown(ladder: Int64, side: int, best: int, count: int, out: Int64) -> int:

@@ -8,7 +8,7 @@ what is shown at its price, and is filled
     by quotes      if the opposite best quote is at its price or beyond at a message's end: by the lots shown there
 
 up to `share_of_traded` of each trade and `share_of_shown` of what is shown. Own orders of one trader share these lots
-by price, then by arrival. What quotes have given is not given again while the sides stay crossed.
+by price, then by arrival. What they took is not there again while the level may still show it (see `taken`).
 
 Nothing is filled by messages before or after which the market is not tradable. Orders that arrive then wait.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from ofiml._typing import Int64
 from ofiml.backtest.desk import Desk, add_fill, end_order, is_alive, rest_order
-from ofiml.backtest.ladder import sum_shown
+from ofiml.backtest.ladder import find_part
 from ofiml.backtest.orders import (
     CANCELLED,
     NEVER,
@@ -29,6 +29,7 @@ from ofiml.backtest.orders import (
     WAITING,
 )
 from ofiml.backtest.queue import count_lots, pass_cancels
+from ofiml.backtest.taken import find_free, take_lots
 
 
 def receive_requests(desk: Desk, s: int, until: int) -> None:
@@ -116,13 +117,14 @@ def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
     k = 1 if o.side > 0 else 0
     touch = scene.ask if o.side > 0 else scene.bid
     left = scene.shown[k]
-    p, worst, before = touch, -1, o.filled
+    p, worst = touch, -1
     while 0 <= p < scene.span and left > 0 and o.filled < o.lots and scene.full == 0:
         if ladder[k, p] > 0:
             left -= 1
-            lots = min(o.lots - o.filled, int(scene.share_of_shown * ladder[k, p] + 1e-9))
+            lots = min(o.lots - o.filled, find_free(desk, s, k, p))
             if lots > 0:
                 add_fill(desk, s, i, p, lots, 0, touch, 0, at)
+                take_lots(desk, s, k, p, lots)
                 worst = p
         p += o.side
     if o.filled == o.lots or worst < 0 or scene.rest == 0 or not _may_rest(o.reason):
@@ -130,11 +132,6 @@ def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
         return
     o.price = worst
     rest_order(desk, s, i)
-    trader = desk.traders[s]  # what it took is not given again by the quotes that still show it
-    if o.side > 0:
-        trader.taken_bid, trader.crossed_bid = o.filled - before, scene.message
-    else:
-        trader.taken_ask, trader.crossed_ask = o.filled - before, scene.message
 
 
 def _may_rest(reason: int) -> bool:
@@ -145,7 +142,7 @@ def _may_rest(reason: int) -> bool:
 # --- resting orders --------------------------------------------------------------------------------------------------
 
 
-def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_time: int) -> None:
+def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_time: int, at: int) -> None:
     """Move up the orders that rest at a price of side k as its size goes from `before` to `after`."""
     scene, side = desk.scene[0], 1 - 2 * k
     for s in range(len(desk.traders)):
@@ -156,14 +153,14 @@ def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_
                 continue
             o = desk.orders[s, i]
             if o.state == RESTING and o.price == price and o.side == side:
-                pass_cancels(trader.queue, trader.power, o, before, after, order_time)
+                pass_cancels(trader.queue, trader.power, o, before, after, order_time, at)
                 if o.traded > 0:
                     o.in_message = 1
                     scene.touched = 1
 
 
-def forget_trades(desk: Desk) -> None:
-    """Forget trades whose change of the level has come, at the end of its message."""
+def forget_trades(desk: Desk, at: int) -> None:
+    """Forget trades whose change of the level has come, at the end of its message, but not those of the same time."""
     desk.scene[0].touched = 0
     for s in range(len(desk.traders)):
         for slot in range(SLOTS):
@@ -171,7 +168,9 @@ def forget_trades(desk: Desk) -> None:
             if i >= 0:
                 o = desk.orders[s, i]
                 if o.in_message != 0:
-                    o.in_message = o.traded = 0
+                    o.in_message = 0
+                    if at > o.traded_at:
+                        o.traded = 0
 
 
 def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
@@ -187,16 +186,9 @@ def meet_quotes(desk: Desk, bid: int, ask: int, at: int) -> None:
     """Fill resting orders from opposite best quotes at or beyond their prices, at the end of a message."""
     scene = desk.scene[0]
     for s in range(len(desk.traders)):
-        trader = desk.traders[s]
         if 0 <= ask <= scene.best_bid:
-            if trader.crossed_bid != scene.message:
-                trader.taken_bid = 0
-            trader.crossed_bid = scene.message + 1
             fill_side(desk, s, 1, ask, 0, True, at)
         if bid >= 0 and bid >= scene.best_ask:
-            if trader.crossed_ask != scene.message:
-                trader.taken_ask = 0
-            trader.crossed_ask = scene.message + 1
             fill_side(desk, s, -1, bid, 0, True, at)
 
 
@@ -222,22 +214,29 @@ def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool
         done |= 1 << slot_of
         o = desk.orders[s, row]
         if not quotes:
-            lots = count_lots(trader.queue, o, size, used, scene.share_of_traded, o.price != price)
+            lots = count_lots(trader.queue, o, size, used, scene.share_of_traded, o.price != price, at)
             used += lots
         elif trader.queue == TOUCH:
             lots = o.lots - o.filled
         else:
-            taken = trader.taken_bid if side > 0 else trader.taken_ask
-            shown = sum_shown(desk.ladder, 1 if side > 0 else 0, min(price, o.price), max(price, o.price))
-            lots = max(0, min(o.lots - o.filled, int(scene.share_of_shown * shown + 1e-9) - taken))
-            if side > 0:
-                trader.taken_bid += lots
-            else:
-                trader.taken_ask += lots
+            lots = take_up_to(desk, s, side, price, o.price, o.lots - o.filled)
         if lots > 0:
             add_fill(desk, s, row, o.price, lots, 1, o.price, 0, at)
             if o.filled == o.lots:
                 end_order(desk, s, row, CANCELLED, at)
+
+
+def take_up_to(desk: Desk, s: int, side: int, touch: int, limit: int, lots: int) -> int:
+    """Take at most `lots` that the opposite side of an order shows from its best price `touch` to `limit`."""
+    k = 1 if side > 0 else 0
+    got, p = 0, touch
+    while got < lots and (limit - p) * side >= 0:
+        free = min(lots - got, find_free(desk, s, k, p))
+        if free > 0:
+            take_lots(desk, s, k, p, free)
+            got += free
+        p += side
+    return got
 
 
 def _comes_first(order: Any, other: Any) -> bool:
@@ -255,7 +254,7 @@ def walk_closing(desk: Desk, s: int, i: int, closing: Int64, count: int, at: int
     scene, o = desk.scene[0], desk.orders[s, i]
     for n in range(count):
         rest = o.lots - o.filled
-        shown = int(scene.share_of_shown * closing[n, 1] + 1e-9)
+        shown = find_part(closing[n, 1], scene.share_of_shown)
         lots = rest if n == count - 1 else min(rest, shown)
         if lots > 0 and scene.full == 0:
             add_fill(desk, s, i, closing[n, 0], lots, 0, closing[0, 0], max(0, lots - shown), at)

@@ -66,6 +66,10 @@ FILLED, PARTLY, CANCELLED, REJECTED, EXPIRED, LATE = (int(s) for s in Status)
 BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT, SLOTS = range(6)
 
 
+#: How many prices a side are remembered at which lots were taken.
+TAKEN_LEVELS = 16
+
+
 def _record(integers: str, floats: str = "", **arrays: int) -> np.dtype:
     """Make a record of integers, floats and arrays of integers; its elements have attributes in Python, too."""
     fields: list[Any] = [(name, np.int64) for name in integers.split()]
@@ -83,7 +87,7 @@ ORDER_COLUMNS = [
 ORDER = _record(
     "decided sent arrived ended side price lots filled maker reason status "
     "state arrival request cancel_arrival cancel_request known_end known_filled asked base_filled replaces "
-    "mid2_decided mid2_arrived traded in_message",
+    "mid2_decided mid2_arrived traded traded_at in_message",
     "ahead ahead_at_join",
 )
 
@@ -95,11 +99,14 @@ TRADER = _record(
     # what is given
     "queue response cap latency_start latency_count latency_by_time "
     # what the exchange knows
-    "position orders fills taken_bid taken_ask crossed_bid crossed_ask "
+    "position orders fills took "
     # what the trader knows and wants
     "known learnt requests last_arrival tried until leave stopped closing wake low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
+    # the lots taken of what bids and asks still show, and their prices; `took`: whether there are any
+    taken=2 * TAKEN_LEVELS,
+    taken_price=2 * TAKEN_LEVELS,
 )
 
 SCENE = _record(
@@ -109,6 +116,8 @@ SCENE = _record(
     "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
     "wake resting waiting best_bid best_ask touched changed full is_flat "
+    # whether some trader took what is still shown, and the best prices of it
+    "took kept_bid kept_ask "
     # outside of these bounds, the known quotes make some trader act
     "watching low_bid high_bid low_ask high_ask",
     "share_of_shown share_of_traded factor taker_lot taker_rate maker_lot maker_rate",

@@ -24,13 +24,17 @@ from typing import Any
 from ofiml.backtest.orders import EXACT, PESSIMISTIC, POWER, THROUGH, TOUCH
 
 
-def pass_cancels(queue: int, power: float, order: Any, before: int, after: int, order_time: int) -> None:
-    """Move the order up as the size shown at its price goes from `before` to `after` lots."""
+def pass_cancels(queue: int, power: float, order: Any, before: int, after: int, order_time: int, at: int) -> None:
+    """Move the order up as the size shown at its price goes from `before` to `after` lots, at time `at`.
+
+    A cancel of a known order is no trade, unless it comes at the trade's own time.
+    """
     if queue in (THROUGH, TOUCH):
         return
     fall = before - after
     if fall > 0 and order.ahead > 0:
-        traded = min(fall, order.traded)
+        is_cancel = queue == EXACT and order_time >= 0 and at > order.traded_at
+        traded = 0 if is_cancel else min(fall, order.traded)
         order.traded -= traded
         cancels = fall - traded
         size = before - traded
@@ -57,7 +61,7 @@ def count_ahead(
     return cancels * share
 
 
-def count_lots(queue: int, order: Any, size: int, used: int, share: float, through: bool) -> int:
+def count_lots(queue: int, order: Any, size: int, used: int, share: float, through: bool, at: int) -> int:
     """Count the lots that a trade of `size` fills, `used` of which went to own orders before, and move the order up.
 
     `through` says that the trade was beyond the order's price. At most `share` of the trade goes to own orders.
@@ -72,6 +76,7 @@ def count_lots(queue: int, order: Any, size: int, used: int, share: float, throu
     if queue == THROUGH:
         return 0
     left = int(size - order.ahead + 1e-9) - used
-    order.ahead = max(0.0, order.ahead - size)
+    order.ahead = max(0.0, order.ahead - (size - used))
     order.traded += size
+    order.traded_at = at
     return max(0, min(rest, allowed, left))

@@ -223,6 +223,8 @@ def make_desk(
         "known_mid2": -1,
         "best_bid": -1,
         "best_ask": tape.span,
+        "kept_bid": -1,
+        "kept_ask": NEVER,
         "low_bid": -2,
         "low_ask": -2,
         "high_bid": NEVER,
@@ -244,7 +246,7 @@ def make_desk(
         t.loss = limits.loss * scenario.size_factor
         t.until = t.wake = t.high_bid = t.high_ask = NEVER
         t.low_bid = t.low_ask = -2
-        t.leave, t.tried, t.crossed_bid, t.crossed_ask = NOT_LEAVING, -1, -1, -1
+        t.leave, t.tried = NOT_LEAVING, -1
         t.last_arrival = np.iinfo(np.int64).min
         t.slots[:] = -1
         times = latency.values if latency.times is None else latency.times

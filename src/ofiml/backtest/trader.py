@@ -184,7 +184,7 @@ def leave_market(desk: Desk, s: int, now: int) -> None:
         if i >= 0:
             idle = False
             o = desk.orders[s, i]
-            if o.price >= 0:
+            if o.maker != 0 or (o.price >= 0 and is_arrival_known(desk, s, i, now)):
                 cancel_order(desk, s, i, now)
     if trader.known == 0:
         if idle:

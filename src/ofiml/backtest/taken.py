@@ -1,0 +1,74 @@
+"""What own orders took of the lots that the recorded book still shows.
+
+The recorded book does not know of own orders: what they took of a level would be there again at once, for a second
+order or for what rests of the first. So the lots that a trader took are remembered by price. They are gone from what
+the level shows, and at most all of it is. They are forgotten when the side's best price has passed the level, as what
+is shown there later has come later.
+
+`LEVELS` prices a side are remembered, the first that were taken.
+"""
+
+from typing import Any
+
+from ofiml.backtest.desk import Desk
+from ofiml.backtest.ladder import find_part
+from ofiml.backtest.orders import NEVER, TAKEN_LEVELS
+
+
+def find_free(desk: Desk, s: int, k: int, price: int) -> int:
+    """Find the lots that the trader may take at a price of side k (0 bid, 1 ask)."""
+    trader = desk.traders[s]
+    part = find_part(desk.ladder[k, price], desk.scene[0].share_of_shown)
+    if desk.ladder[k, price] > 0 and trader.took != 0:
+        for j in range(k * TAKEN_LEVELS, (k + 1) * TAKEN_LEVELS):
+            if trader.taken[j] > 0 and trader.taken_price[j] == price:
+                trader.taken[j] = min(trader.taken[j], part)
+                return part - trader.taken[j]
+    return part
+
+
+def take_lots(desk: Desk, s: int, k: int, price: int, lots: int) -> None:
+    """Remember lots that the trader took at a price of side k."""
+    scene, trader = desk.scene[0], desk.traders[s]
+    row = -1
+    for j in range(k * TAKEN_LEVELS, (k + 1) * TAKEN_LEVELS):
+        if trader.taken[j] > 0 and trader.taken_price[j] == price:
+            row = j
+            break
+        if trader.taken[j] == 0 and row < 0:
+            row = j
+    if row < 0:
+        return
+    trader.taken[row] += lots
+    trader.taken_price[row] = price
+    trader.took = scene.took = 1
+    if k == 0:
+        scene.kept_bid = max(scene.kept_bid, price)
+    else:
+        scene.kept_ask = min(scene.kept_ask, price)
+
+
+def is_passed(scene: Any, bid: int, ask: int) -> bool:
+    """Return whether best quotes have passed levels of which some trader took lots."""
+    return bid < scene.kept_bid or ask > scene.kept_ask or (ask < 0 and scene.kept_ask < NEVER)
+
+
+def forget_taken(desk: Desk, bid: int, ask: int) -> None:
+    """Forget what was taken of the levels that the best quotes have passed, and find the best of the others."""
+    scene = desk.scene[0]
+    scene.kept_bid, scene.kept_ask, scene.took = -1, NEVER, 0
+    for s in range(len(desk.traders)):
+        trader = desk.traders[s]
+        if trader.took == 0:
+            continue
+        trader.took = 0
+        for j in range(2 * TAKEN_LEVELS):
+            price = trader.taken_price[j]
+            if (bid < price) if j < TAKEN_LEVELS else (ask < 0 or ask > price):
+                trader.taken[j] = 0
+            if trader.taken[j] > 0:
+                trader.took = scene.took = 1
+                if j < TAKEN_LEVELS:
+                    scene.kept_bid = max(scene.kept_bid, price)
+                else:
+                    scene.kept_ask = min(scene.kept_ask, price)
