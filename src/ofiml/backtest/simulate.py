@@ -13,7 +13,7 @@ from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_COLUMNS, SCENE, TRADER, Queue
+from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, SCENE, TRADER, Queue
 from ofiml.backtest.trader import NOT_LEAVING
 from ofiml.errors import DataError
 from ofiml.samples.tape import Tape
@@ -114,35 +114,15 @@ def simulate(
         if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
             break
         capacity *= 4
-    orders, fills = (
-        np.dtype([(name, record[name]) for name in names])
-        for record, names in ((ORDER, ORDER_COLUMNS), (FILL, FILL.names or ()))
-    )
+    columns = [np.dtype([(name, record[name]) for name in record.names or ()]) for record in (REPORT, FILL)]
     return [
         Trades(
-            orders=_copy_columns(desk.orders[s, : t.orders], orders),
-            fills=_copy_columns(desk.fills[s, : t.fills], fills),
+            orders=desk.reports[s, : t.orders].view(columns[0]),
+            fills=desk.fills[s, : t.fills].view(columns[1]),
             position=int(t.position),
         )
         for s, t in enumerate(desk.traders)
     ]
-
-
-def _copy_columns(records: NDArray[Any], columns: np.dtype[Any]) -> NDArray[Any]:
-    """Copy some columns of records whose fields all take 8 bytes; neighbours go together, as each pass reads all."""
-    fields: Any = records.dtype.fields
-    source = np.ascontiguousarray(records).view(np.int64).reshape(len(records), records.dtype.itemsize // 8)
-    out = np.empty(len(records), columns)
-    target = out.view(np.int64).reshape(len(records), len(columns.names or ()))
-    places = [fields[name][1] // 8 for name in columns.names or ()]
-    begin = 0
-    while begin < len(places):
-        end = begin + 1
-        while end < len(places) and places[end] == places[end - 1] + 1:
-            end += 1
-        target[:, begin:end] = source[:, places[begin] : places[end - 1] + 1]
-        begin = end
-    return out
 
 
 def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNumbers, rules: ExecutionRules) -> None:
@@ -208,7 +188,7 @@ def make_desk(
 ) -> Desk:
     """Make the desk before the session, with a trader for each scenario and tables of `capacity` orders and fills."""
     count = len(scenarios)
-    scene = np.zeros(1, SCENE)
+    scene = np.zeros(1, SCENE)[0]
     given = {
         "base_ticks": tape.base,
         "span": tape.span,
@@ -254,7 +234,8 @@ def make_desk(
     return Desk(
         scene=scene,
         traders=traders,
-        orders=np.zeros((count, capacity), ORDER),
+        orders=np.zeros((count, ORDER_ROWS), ORDER),
+        reports=np.zeros((count, capacity), REPORT),
         fills=np.zeros((count, capacity), FILL),
         ladder=np.zeros((4, tape.span), np.int64),
         latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]),
