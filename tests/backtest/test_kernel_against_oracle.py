@@ -20,19 +20,7 @@ from tests.oracle.markets import draw_market
 from tests.oracle.messages import ASK, BID, Clear, Level, Message, Trade, list_messages
 
 _KINDS = {HOLD: "HOLD", TARGET: "TARGET", QUOTE: "QUOTE"}
-ORDERS = (
-    "decided",
-    "arrived",
-    "ended",
-    "side",
-    "price",
-    "lots",
-    "filled",
-    "maker",
-    "reason",
-    "status",
-    "ahead_at_join",
-)
+ORDERS = ("decided", "arrived", "ended", "side", "price", "lots", "filled", "maker", "reason", "status", "ahead_at_join")
 FILLS = (
     *("order", "time", "known", "price", "lots", "maker", "touch", "mid2_decided", "mid2_arrived", "mid2_filled"),
     "ahead_at_join",
@@ -172,7 +160,9 @@ def list_tape(tape: Tape) -> list[Message]:
                 stamp = int(tape.order_time[e])
                 changes.append(Level(side, price, size, None if stamp < 0 else stamp))
         shown = {side: dict(levels) for side, levels in book.items()}
-        messages.append(Message(int(tape.exchange[m]), int(tape.receipt[m]), bool(tape.tradable[m]), changes, shown))
+        messages.append(
+            Message(int(tape.exchange[m]), int(tape.receipt[m]), bool(tape.tradable[m]), changes, shown)
+        )
     return messages
 
 
@@ -236,9 +226,7 @@ def draw_decisions(rng: np.random.Generator, session: Session, count: int) -> De
     """Decisions near the market, at times that often are those of messages or of one another."""
     events = session.events
     stamps = events["ts_recv"].to_physical().to_numpy()
-    time = np.where(
-        rng.random(count) < 0.5, rng.choice(stamps, count), rng.integers(stamps[0] - SECOND, stamps[-1], count)
-    )
+    time = np.where(rng.random(count) < 0.5, rng.choice(stamps, count), rng.integers(stamps[0] - SECOND, stamps[-1], count))
     time = np.sort(np.where(rng.random(count) < 0.1, np.roll(time, 1), time))
     near = events["bid_px_00"].fill_null(1000 * session.tick).to_numpy()
     row = np.clip(np.searchsorted(stamps, time), 0, len(stamps) - 1)
@@ -284,9 +272,7 @@ def test_the_kernel_trades_as_the_oracle(seed: int) -> None:
     rules = kernel.ExecutionRules(
         bool(rng.random() < 0.5), float(rng.choice([1.0, 1.0, 0.5, 0.3])), float(rng.choice([1.0, 1.0, 0.7, 0.25]))
     )
-    numbers = kernel.ContractNumbers(
-        taker_lot=float(rng.choice([0.0, 0.25])), maker_lot=float(rng.choice([0.0, -0.125]))
-    )
+    numbers = kernel.ContractNumbers(taker_lot=float(rng.choice([0.0, 0.25])), maker_lot=float(rng.choice([0.0, -0.125])))
     scenarios = [
         kernel.Scenario(draw_way(rng, session, seed), queue, float(rng.choice([0.5, 1.0, 2.0, 3.0]))) for queue in Queue
     ]

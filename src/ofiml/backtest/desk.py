@@ -26,8 +26,9 @@ from ofiml.backtest.orders import (
 
 
 class Desk(NamedTuple):
-    """What they share, the record `scene`; the `traders` (S,), with slots of rows in `orders` (S, ORDER_ROWS), -1 for none;
-    the `reports` (S, n) of orders that left their slots, and `fills` (S, n); the `ladder` (4, span), see `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
+    """What they share, the record `scene`; the `traders` (S,), with slots of rows in `orders` (S, ORDER_ROWS), -1 for
+    none; the `reports` (S, n) of orders that left their slots, and `fills` (S, n); the `ladder` (4, span), see
+    `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
 
     It has few members, as each call of a compiled function passes them all.
     """

@@ -106,8 +106,20 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     p, k = price[e], 0 if side[e] > 0 else 1
                     if kind[e] == LEVEL:
                         old, new = ladder[k, p], size[e]
-                        if ladder[2 + k, p] > 0:
-                            change_level(desk, k, p, abs(old), new, tape.order_time[e], x)
+                        own = ladder[2 + k, p]
+                        if own > 0:
+                            change_level(
+                                scene,
+                                desk.traders,
+                                desk.orders,
+                                own,
+                                1 - 2 * k,
+                                p,
+                                abs(old),
+                                new,
+                                tape.order_time[e],
+                                x,
+                            )
                         ladder[k, p] = new
                         shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
                     elif kind[e] == TRADE:
@@ -128,7 +140,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     show_book(scene, bid, ask, tradable, m)
                     meet_quotes(desk, bid[m], ask[m], x)
                 if scene.touched != 0:
-                    forget_trades(desk, x)
+                    forget_trades(scene, desk.traders, desk.orders, x)
                 m += 1
                 if scene.waiting > 0 and tradable[m - 1]:
                     show_book(scene, bid, ask, tradable, m)
@@ -159,10 +171,12 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             keep_closing(desk, closing, bid[m - 1], ask[m - 1])
             stop = plan.messages
             continue
-        while not hit and r < m and receipt[r] <= now:
+        while watching and not hit and r < m and receipt[r] <= now:
             b, a = bid[r], ask[r]
             r += 1
-            hit = watching and (b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask)
+            hit = b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask
+        while not watching and r < m and receipt[r] <= now:
+            r += 1
         if hit:
             now = receipt[r - 1]
         show_book(scene, bid, ask, tradable, m)

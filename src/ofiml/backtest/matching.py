@@ -27,6 +27,7 @@ from ofiml.backtest.orders import (
     SLOTS,
     TOUCH,
     WAITING,
+    Records,
 )
 from ofiml.backtest.queue import count_lots, pass_cancels
 from ofiml.backtest.taken import find_free, take_lots
@@ -142,31 +143,47 @@ def _may_rest(reason: int) -> bool:
 # --- resting orders --------------------------------------------------------------------------------------------------
 
 
-def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_time: int, at: int) -> None:
-    """Move up the orders that rest at a price of side k as its size goes from `before` to `after`."""
-    scene, side = desk.scene, 1 - 2 * k
-    for s in range(len(desk.traders)):
-        trader = desk.traders[s]
+def change_level(
+    scene: Any,
+    traders: Records,
+    orders: Records,
+    count: int,
+    side: int,
+    price: int,
+    before: int,
+    after: int,
+    order_time: int,
+    at: int,
+) -> None:
+    """Move up the `count` orders that rest on a side at a price as its size goes from `before` to `after`.
+
+    It is called so often that it takes of the desk only what it needs.
+    """
+    for s in range(len(traders)):
+        trader = traders[s]
         for slot in range(SLOTS):
-            i = desk.traders[s].slots[slot]
+            i = traders[s].slots[slot]
             if i < 0:
                 continue
-            o = desk.orders[s, i]
+            o = orders[s, i]
             if o.state == RESTING and o.price == price and o.side == side:
                 pass_cancels(trader.queue, trader.power, o, before, after, order_time, at)
                 if o.traded > 0:
                     o.in_message = 1
                     scene.touched = 1
+                count -= 1
+                if count == 0:
+                    return
 
 
-def forget_trades(desk: Desk, at: int) -> None:
+def forget_trades(scene: Any, traders: Records, orders: Records, at: int) -> None:
     """Forget trades whose change of the level has come, at the end of its message, but not those of the same time."""
-    desk.scene.touched = 0
-    for s in range(len(desk.traders)):
+    scene.touched = 0
+    for s in range(len(traders)):
         for slot in range(SLOTS):
-            i = desk.traders[s].slots[slot]
+            i = traders[s].slots[slot]
             if i >= 0:
-                o = desk.orders[s, i]
+                o = orders[s, i]
                 if o.in_message != 0:
                     o.in_message = 0
                     if at > o.traded_at:

@@ -108,7 +108,8 @@ TRADER = _record(
     # what the exchange knows
     "position orders fills took "
     # what the trader knows and wants
-    "known learnt requests last_arrival tried until leave stopped closing wake changed low_bid high_bid low_ask high_ask",
+    "known learnt requests last_arrival tried until leave stopped closing wake changed "
+    "low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
     # the lots taken of what bids and asks still show, and their prices; `took`: whether there are any

@@ -24,6 +24,7 @@ LINEAR, INVERSE = 0, 1
 
 _FIRST_ROWS = 1 << 21  # of orders and of fills, for all scenarios
 _LEAST_ROWS = 1024  # for each
+_BLOCK = 1 << 12  # of messages
 _MAX_LEVELS = 1 << 12  # of the closing book that are kept a side
 
 
@@ -149,10 +150,6 @@ def prepare_tape(tape: Tape) -> Tape:
 def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
     """Make what the kernel reads of decisions: bids are rounded down to the tick and asks up, as indexes."""
     messages = int(np.searchsorted(tape.exchange, close, side="right"))
-    two_sided = (tape.bid[:messages] >= 0) & (tape.ask[:messages] >= 0)
-    books = np.flatnonzero(two_sided & tape.tradable[:messages])
-    if len(books) == 0:
-        books = np.flatnonzero(two_sided)
     columns = [
         np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
     ]
@@ -167,8 +164,20 @@ def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
         _find_index(-(-ask // tape.tick), tape),
         ask_size,
         messages,
-        int(books[-1]) if len(books) else -1,
+        _find_last_book(tape, messages),
     )
+
+
+def _find_last_book(tape: Tape, messages: int) -> int:
+    """Find the last of the first messages with two sides in a tradable book, else in any; -1 if there is none."""
+    for tradable in (True, False):
+        for stop in range(messages, 0, -_BLOCK):  # from the end: it is most often the last
+            part = slice(max(0, stop - _BLOCK), stop)
+            two_sided = (tape.bid[part] >= 0) & (tape.ask[part] >= 0)
+            books = np.flatnonzero(two_sided & tape.tradable[part] if tradable else two_sided)
+            if len(books):
+                return int(part.start + books[-1])
+    return -1
 
 
 def _find_index(ticks: Int64, tape: Tape) -> Int64:
