@@ -1,6 +1,7 @@
 """The event loop against a second implementation of its rules, order by order and fill by fill."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,7 @@ from ofiml.backtest import simulate as kernel
 from ofiml.backtest.latency import Latency, draw_latency, find_latency, fix_latency
 from ofiml.backtest.orders import Queue, Reason, Status
 from ofiml.data.schema import Session
+from ofiml.data.sessions import list_sources
 from ofiml.samples.tape import TRADE, Tape, build_tape
 from ofiml.strategy.decisions import HOLD, LAST, QUOTE, TARGET, Decisions, Limits
 from tests.books import SECOND, busy_session
@@ -20,7 +22,19 @@ from tests.oracle.markets import draw_market
 from tests.oracle.messages import ASK, BID, Clear, Level, Message, Trade, list_messages
 
 _KINDS = {HOLD: "HOLD", TARGET: "TARGET", QUOTE: "QUOTE"}
-ORDERS = ("decided", "arrived", "ended", "side", "price", "lots", "filled", "maker", "reason", "status", "ahead_at_join")
+ORDERS = (
+    "decided",
+    "arrived",
+    "ended",
+    "side",
+    "price",
+    "lots",
+    "filled",
+    "maker",
+    "reason",
+    "status",
+    "ahead_at_join",
+)
 FILLS = (
     *("order", "time", "known", "price", "lots", "maker", "touch", "mid2_decided", "mid2_arrived", "mid2_filled"),
     "ahead_at_join",
@@ -160,9 +174,7 @@ def list_tape(tape: Tape) -> list[Message]:
                 stamp = int(tape.order_time[e])
                 changes.append(Level(side, price, size, None if stamp < 0 else stamp))
         shown = {side: dict(levels) for side, levels in book.items()}
-        messages.append(
-            Message(int(tape.exchange[m]), int(tape.receipt[m]), bool(tape.tradable[m]), changes, shown)
-        )
+        messages.append(Message(int(tape.exchange[m]), int(tape.receipt[m]), bool(tape.tradable[m]), changes, shown))
     return messages
 
 
@@ -208,7 +220,7 @@ def draw_session(seed: int, steps: int = 150) -> Session:
     return draw_market(seed, steps)
 
 
-@pytest.mark.parametrize("seed", slow_but_each(10, range(100)))
+@pytest.mark.parametrize("seed", slow_but_each(25, range(100)))
 def test_the_tape_says_what_the_rows_say(seed: int) -> None:
     session = draw_session(seed, 200)
     mine, theirs = list_tape(build_tape(session)), list_messages(session)
@@ -226,7 +238,9 @@ def draw_decisions(rng: np.random.Generator, session: Session, count: int) -> De
     """Decisions near the market, at times that often are those of messages or of one another."""
     events = session.events
     stamps = events["ts_recv"].to_physical().to_numpy()
-    time = np.where(rng.random(count) < 0.5, rng.choice(stamps, count), rng.integers(stamps[0] - SECOND, stamps[-1], count))
+    time = np.where(
+        rng.random(count) < 0.5, rng.choice(stamps, count), rng.integers(stamps[0] - SECOND, stamps[-1], count)
+    )
     time = np.sort(np.where(rng.random(count) < 0.1, np.roll(time, 1), time))
     near = events["bid_px_00"].fill_null(1000 * session.tick).to_numpy()
     row = np.clip(np.searchsorted(stamps, time), 0, len(stamps) - 1)
@@ -257,7 +271,7 @@ def draw_way(rng: np.random.Generator, session: Session, seed: int) -> Latency:
     return Latency(rng.integers(0, SECOND, 9), response, times)
 
 
-@pytest.mark.parametrize("seed", slow_but_each(12, range(300)))
+@pytest.mark.parametrize("seed", slow_but_each(50, range(300), first=2))
 def test_the_kernel_trades_as_the_oracle(seed: int) -> None:
     rng = np.random.default_rng(1000 + seed)
     session = draw_session(seed)
@@ -272,8 +286,68 @@ def test_the_kernel_trades_as_the_oracle(seed: int) -> None:
     rules = kernel.ExecutionRules(
         bool(rng.random() < 0.5), float(rng.choice([1.0, 1.0, 0.5, 0.3])), float(rng.choice([1.0, 1.0, 0.7, 0.25]))
     )
-    numbers = kernel.ContractNumbers(taker_lot=float(rng.choice([0.0, 0.25])), maker_lot=float(rng.choice([0.0, -0.125])))
+    numbers = kernel.ContractNumbers(
+        taker_lot=float(rng.choice([0.0, 0.25])), maker_lot=float(rng.choice([0.0, -0.125]))
+    )
     scenarios = [
         kernel.Scenario(draw_way(rng, session, seed), queue, float(rng.choice([0.5, 1.0, 2.0, 3.0]))) for queue in Queue
     ]
     compare(session, draw_decisions(rng, session, int(rng.integers(5, 80))), limits, numbers, scenarios, rules)
+
+
+# --- real markets ----------------------------------------------------------------------------------------------------
+
+REAL = {
+    "orders": ("databento_mbo", "databento/arl_20250717_mbo.csv", 8 * 60),
+    "stock": ("lobster", "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", 20),
+    "perpetual": ("binance", "binance/usdm_btcusdt_20240808.gz", 20),
+}
+
+
+def take_minutes(session: Session, minutes: int) -> Session:
+    """The first minutes of a session, from its open or its first message on."""
+    stamps = session.events["ts_recv"].to_physical().to_numpy()
+    start = max(session.open, int(stamps[0]))
+    close = min(session.close, int(stamps[-1]), start + minutes * 60 * SECOND)
+    rows = int(np.searchsorted(stamps, close, side="right"))
+    return replace(session, events=session.events.head(rows), open=start, close=close)
+
+
+def draw_real_decisions(session: Session, kind: str, every: int, lots: int) -> Decisions:
+    """A position that turns at random, or quotes around the touch, every so many ns."""
+    rng = np.random.default_rng(7)
+    stamps = session.events["ts_recv"].to_physical().to_numpy()
+    time = np.arange(session.open, session.close, every)
+    row = np.clip(np.searchsorted(stamps, time, side="right") - 1, 0, len(stamps) - 1)
+    bid, ask = (
+        session.events[f"{side}_px_00"].fill_null(strategy="forward").to_numpy()[row] for side in ("bid", "ask")
+    )
+    away = rng.choice([-1, 0, 1], (2, len(time)), p=[0.1, 0.8, 0.1]) * session.tick
+    return Decisions(
+        time=time,
+        kind=np.full(len(time), QUOTE if kind == "quote" else TARGET, np.uint8),
+        target=np.repeat(rng.integers(-2, 3, len(time) // 8 + 1), 8)[: len(time)] * lots,
+        until=time + 3 * every,
+        bid=bid + away[0],
+        bid_size=np.full(len(time), lots),
+        ask=ask + away[1],
+        ask_size=np.full(len(time), lots),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["quote", "take", "post"])
+@pytest.mark.parametrize("name", REAL)
+def test_the_kernel_trades_real_markets_as_the_oracle(name: str, kind: str, configure: Any, data: Any) -> None:
+    source, path, minutes = REAL[name]
+    config = configure(f"dataset={source}", f"dataset.path={data(path)}").dataset
+    session = take_minutes(next(list_sources(config)[0]()), minutes)
+    assert build_tape(session).tradable.mean() > 0.5
+    rules = kernel.ExecutionRules(rest=kind == "take", share_of_shown=0.5, share_of_traded=0.5)
+    scenarios = [kernel.Scenario(draw_latency(SECOND // 100, 0.5, 3, SECOND // 200), queue, 2.0) for queue in Queue]
+    every = max(SECOND, (session.close - session.open) // 600)
+    size = int(np.median(session.events["bid_sz_00"].drop_nulls().to_numpy())) // 2 + 1
+    limits = Limits(5 * size, stop=5, take=8, flat_from=session.close - 60 * SECOND, loss=1e6, post=kind == "post")
+    decisions = draw_real_decisions(session, kind, every, size)
+    fills = compare(session, decisions, limits, kernel.ContractNumbers(), scenarios, rules)
+    assert fills > (15 if name == "orders" else 200)  # the orders are of a share that trades 46 times

@@ -436,3 +436,92 @@ def test_a_bid_keeps_its_place_while_the_ask_is_replaced_many_times() -> None:
     assert done.orders[1:30] == [("QUOTE", "CANCELLED", 0, 4)] * 29
     assert done.trades.orders["decided"][1:31].tolist() == [t * SECOND for t in range(1, 31)]
     assert done.trades.orders["ahead_at_join"][0] == 6
+
+
+# --- trades and what they remove -------------------------------------------------------------------------------------
+
+REMOVED = {"action": "C", "side": "B", "price": 10}
+
+
+def test_all_removals_at_the_time_of_the_trades_are_theirs() -> None:
+    rows = [
+        book(0, (10, 6, 12, 9)),
+        book(1.5, (10, 16, 12, 9)),
+        trade(2, "A", 10, 2, (10, 16, 12, 9)),  # two prints, then their two removals, in a message each
+        trade(2, "A", 10, 2, (10, 16, 12, 9)),
+        book(2, (10, 14, 12, 9)) | REMOVED,
+        book(2, (10, 12, 12, 9)) | REMOVED,
+        trade(4, "A", 10, 3, (9, 9, 12, 9)),
+        book(5, (9, 9, 12, 9)),
+    ]
+    # 6 - 4 = 2 are ahead, and 1 of the trade of 3 is left. Were the second removal a cancel, 2 would be left.
+    for queue in (Queue.PROPORTIONAL, Queue.POWER, Queue.EXACT):
+        assert act(rows, BID, queue=queue, order_times=[None] * 4 + [0.5, 0.5, None, None]).fills[0] == (4, 10, 1)
+
+
+def test_a_known_cancel_after_a_trade_that_removed_nothing_is_one() -> None:
+    rows = [
+        book(0, (10, 6, 12, 9)),
+        book(1.5, (10, 16, 12, 9)),
+        trade(2, "A", 10, 2, (10, 16, 12, 9)),  # against a hidden order
+        book(3, (10, 13, 12, 9)) | REMOVED,
+        trade(4, "A", 10, 3, (9, 9, 12, 9)),
+        book(5, (9, 9, 12, 9)),
+    ]
+    times = [None, None, None, 0.5, None, None]
+    # 6 - 2 - 3 = 1 is ahead. Without the order's time the removal of 3 is the trade's 2 and a cancel of 1 of 14.
+    assert act(rows, BID, queue=Queue.EXACT, order_times=times).fills[0] == (4, 10, 2)
+    known_later = act(rows, BID, queue=Queue.EXACT, order_times=[*times[:3], None, None, None])
+    assert known_later.fills[:1] != [(4, 10, 2)]
+
+
+def test_what_one_own_order_gets_of_a_trade_does_not_move_the_other() -> None:
+    rows = [
+        book(0, (10, 1, 12, 2)),
+        book(2, (10, 1, 14, 9), (9, 9, 15, 9)),  # the ask that it took leaves
+        book(3, (12, 3, 14, 9), (10, 1, 15, 9)),
+        book(4.5, (12, 9, 14, 9), (10, 1, 15, 9)),  # 6 more behind both
+        trade(5, "A", 12, 6, (12, 3, 14, 9), (10, 1, 15, 9)),
+        trade(6, "A", 12, 3, (10, 9, 14, 9), (9, 9, 15, 9)),
+        book(7, (10, 9, 14, 9), (9, 9, 15, 9)),
+    ]
+    # The first order's 4 lots at 12 are filled by the trade of 6, and 2 of the 3 that stand before the second order:
+    # 1 is left, and of the trade of 3 the second order gets 2.
+    decisions = decide(at(1, "target", 6), at(4, "quote", 12, 9, 20, 0))
+    done = act(rows, decisions, rules=ExecutionRules(rest=True))
+    assert done.fills == [(1, 12, 2), (5, 12, 4), (6, 12, 2), (7, 10, -8)]
+
+
+# --- what was taken --------------------------------------------------------------------------------------------------
+
+
+def test_lots_that_were_taken_are_not_there_again() -> None:
+    rows = [
+        book(0, (10, 9, 12, 4), (9, 9, 13, 6)),
+        book(3, (10, 9, 12, 5), (9, 9, 13, 6)),  # 1 more at 12
+        book(4, (10, 9, 11, 3), (9, 9, 12, 5)),  # 3 at 11 are new
+        book(5, (10, 9, 13, 6), (9, 9, 14, 1)),  # 11 and 12 are passed
+        book(6, (10, 9, 12, 4), (9, 9, 13, 6)),
+        book(8, (10, 9, 12, 4), (9, 9, 13, 6)),
+    ]
+    decisions = decide(*[at(t, "target", n) for t, n in ((1, 2), (2, 4), (3.5, 6), (4.5, 9), (7, 14))])
+    done = act(rows, decisions)
+    bought = [(1, 12, 2), (2, 12, 2), (3.5, 12, 1), (3.5, 13, 1), (4.5, 11, 3), (7, 12, 4), (7, 13, 1)]
+    assert done.fills[: len(bought)] == bought
+    # Two orders between the same messages, of a part of what is shown.
+    half = act(rows, decide(at(1, "target", 2), at(2, "target", 4)), rules=ExecutionRules(share_of_shown=0.5))
+    assert half.fills[:2] == [(1, 12, 2), (2, 13, 2)]
+
+
+def test_what_a_quote_gave_is_not_given_again_after_a_locked_book() -> None:
+    rows = [
+        book(0, (10, 6, 14, 9)),
+        book(2, (10, 6, 12, 3)),
+        book(3, (12, 1, 12, 3)),  # locked: nothing is tradable
+        book(4, (10, 6, 12, 3)),  # the same ask
+        book(5, (10, 6, 12, 2)),
+        book(6, (10, 6, 12, 4)),  # 2 more
+        book(7, (10, 6, 14, 9)),
+    ]
+    done = act(rows, decide(at(1, "quote", 12, 9, 20, 0)))
+    assert done.fills == [(2, 12, 3), (6, 12, 2), (7, 10, -5)]

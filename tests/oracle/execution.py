@@ -18,6 +18,7 @@ Queue = Literal["through", "touch", "pessimistic", "proportional", "power", "exa
 Reason = Literal["SIGNAL", "EXPIRED", "STOP", "TAKE_PROFIT", "CLOSE", "LOSS_LIMIT", "QUOTE"]
 Status = Literal["", "FILLED", "PARTLY", "CANCELLED", "REJECTED", "EXPIRED", "LATE"]
 NEVER = 2**62
+REMEMBERED = 256  # of prices so many ticks apart only the last is remembered at which we took lots
 
 # What happens at the same time, in this order. What a request or a decision brings about at once comes after it.
 _MESSAGE, _RECEIPT, _ARRIVAL, _FATE, _FLAT, _DECISION, _CLOSE = range(7)
@@ -259,9 +260,7 @@ class Exchange:
 
     # What we took of a level is not there again before the best price of its side has passed it.
 
-    def _walk(
-        self, side: int, message: Message, wanted: int, limit: int | None = None
-    ) -> Iterator[tuple[int, int]]:
+    def _walk(self, side: int, message: Message, wanted: int, limit: int | None = None) -> Iterator[tuple[int, int]]:
         """Take lots of a side from its best price on, as far as they are our part and we have not taken them."""
         for price, size in sorted(message.book[side].items(), key=lambda level: -side * level[0]):
             if wanted == 0 or (limit is not None and side * price < side * limit):
@@ -271,6 +270,8 @@ class Exchange:
             taken[price] = min(taken.get(price, 0), part)
             lots = min(wanted, part - taken[price])
             if lots > 0:
+                for other in [p for p in taken if p != price and (p - price) % REMEMBERED == 0]:
+                    del taken[other]
                 taken[price] += lots
                 wanted -= lots
                 yield price, lots

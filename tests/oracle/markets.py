@@ -114,10 +114,10 @@ class Market:
         else:
             self.step_aside()
         for one in (1, -1):  # what stays crossed for long is no book
-            if (bid := self.best(1)) is not None and (ask := self.best(-1)) is not None and bid >= ask:
-                if rng.random() < 0.3:
-                    del self.book[one][bid if one > 0 else ask]
-                    self.write("C", _SIDES[one], bid if one > 0 else ask, 1, last=True)
+            bid, ask = self.best(1), self.best(-1)
+            if bid is not None and ask is not None and bid >= ask and rng.random() < 0.3:
+                del self.book[one][bid if one > 0 else ask]
+                self.write("C", _SIDES[one], bid if one > 0 else ask, 1, last=True)
 
     def step_aside(self) -> None:
         rng = self.rng

@@ -308,9 +308,7 @@ def share_trades(*rows):
     """What two bids at 100 get of rows: one of 2 lots behind 5 others, one of 3 behind 8."""
     earned = []
     exchange = Exchange(Scenario(), lambda order, time, price, lots, *rest: earned.append((order.id, lots)), end)
-    messages = list_messages(
-        day(state(1), state(2, (100, 8, 102, 4)), *rows)
-    )
+    messages = list_messages(day(state(1), state(2, (100, 8, 102, 4)), *rows))
     for i, lots in enumerate((2, 3)):
         exchange.apply(messages[i])
         exchange.arrive(Order(i, 1, lots, 100, "QUOTE", at(1), None, post=True), at(i + 1.5))

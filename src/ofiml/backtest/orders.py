@@ -67,7 +67,7 @@ BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT, SLOTS = range(6)
 
 
 #: How many prices a side are remembered at which lots were taken.
-TAKEN_LEVELS = 16
+TAKEN_LEVELS = 256
 
 
 def _record(integers: str, floats: str = "", **arrays: int) -> np.dtype:

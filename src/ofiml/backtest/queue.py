@@ -11,6 +11,9 @@ these were cancels, and the models differ in how many of them were ahead (b = q 
     EXACT         all of them if the cancelled order was in the queue when the own order arrived
                   (order_time <= arrival), else none; as PROPORTIONAL where that is not known
 
+A trade explains decreases at its own time, in its message or in later ones, and those of the first later message that
+changes the level, as feeds of levels are behind their trades. In that message the cancel of a known order is a cancel.
+
 Not more than b cancels can have been behind: the rest was ahead. At all times a <= the size shown. The numbers are
 expectations, not draws; a lot is filled when it is whole.
 

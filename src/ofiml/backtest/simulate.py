@@ -14,7 +14,7 @@ from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
 from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, SCENE, TRADER, Queue
-from ofiml.backtest.trader import NOT_LEAVING
+from ofiml.backtest.trader import NOT_LEAVING, scale_lots
 from ofiml.errors import DataError
 from ofiml.samples.tape import Tape
 from ofiml.strategy.decisions import Decisions, Limits
@@ -231,7 +231,7 @@ def make_desk(
         t.queue, t.power, t.size_factor = int(scenario.queue), scenario.power, scenario.size_factor
         t.response, t.latency_start, t.latency_count = latency.response, sum(map(len, tables)), len(latency.values)
         t.latency_by_time = latency.times is not None
-        t.cap = math.floor(limits.cap * scenario.size_factor + 0.5)
+        t.cap = scale_lots(limits.cap, scenario.size_factor)
         t.loss = limits.loss * scenario.size_factor
         t.until = t.wake = t.high_bid = t.high_ask = NEVER
         t.low_bid = t.low_ask = -2

@@ -5,7 +5,7 @@ order or for what rests of the first. So the lots that a trader took are remembe
 the level shows, and at most all of it is. They are forgotten when the side's best price has passed the level, as what
 is shown there later has come later.
 
-`LEVELS` prices a side are remembered, the first that were taken.
+Of prices that are a multiple of `TAKEN_LEVELS` ticks apart, only the last one taken is remembered.
 """
 
 from typing import Any
@@ -20,27 +20,21 @@ def find_free(desk: Desk, s: int, k: int, price: int) -> int:
     trader = desk.traders[s]
     part = find_part(desk.ladder[k, price], desk.scene.share_of_shown)
     if desk.ladder[k, price] > 0 and trader.took != 0:
-        for j in range(k * TAKEN_LEVELS, (k + 1) * TAKEN_LEVELS):
-            if trader.taken[j] > 0 and trader.taken_price[j] == price:
-                trader.taken[j] = min(trader.taken[j], part)
-                return part - trader.taken[j]
+        j = k * TAKEN_LEVELS + price % TAKEN_LEVELS
+        if trader.taken[j] > 0 and trader.taken_price[j] == price:
+            trader.taken[j] = min(trader.taken[j], part)
+            return part - trader.taken[j]
     return part
 
 
 def take_lots(desk: Desk, s: int, k: int, price: int, lots: int) -> None:
     """Remember lots that the trader took at a price of side k."""
     scene, trader = desk.scene, desk.traders[s]
-    row = -1
-    for j in range(k * TAKEN_LEVELS, (k + 1) * TAKEN_LEVELS):
-        if trader.taken[j] > 0 and trader.taken_price[j] == price:
-            row = j
-            break
-        if trader.taken[j] == 0 and row < 0:
-            row = j
-    if row < 0:
-        return
-    trader.taken[row] += lots
-    trader.taken_price[row] = price
+    j = k * TAKEN_LEVELS + price % TAKEN_LEVELS
+    if trader.taken_price[j] != price:
+        trader.taken[j] = 0
+    trader.taken[j] += lots
+    trader.taken_price[j] = price
     trader.took = scene.took = 1
     if k == 0:
         scene.kept_bid = max(scene.kept_bid, price)

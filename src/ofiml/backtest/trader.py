@@ -51,6 +51,9 @@ from ofiml.backtest.orders import (
 )
 from ofiml.strategy.decisions import LAST, QUOTE, TARGET
 
+#: More lots than any book has.
+MOST_LOTS = 2.0**61
+
 #: `leave` of a trader that may trade.
 NOT_LEAVING = -1
 
@@ -243,8 +246,10 @@ def is_idle(trader: Any) -> bool:
 
 
 def scale_lots(lots: int, factor: float) -> int:
-    """Scale lots, rounded half away from 0."""
-    scaled = math.floor(abs(lots) * factor + 0.5)
+    """Scale lots, rounded half away from 0, and clipped to what fits an integer."""
+    if factor == 1.0:  # a float has no room for many lots and a half
+        return lots
+    scaled = math.floor(min(abs(lots) * factor + 0.5, MOST_LOTS))
     return scaled if lots >= 0 else -scaled
 
 
