@@ -426,6 +426,18 @@ def test_the_cap_holds_in_a_race_of_exit_and_quotes() -> None:
     assert done.fills[:2] == [(2, 10, 5), (4.3, 13, -15)]
 
 
+def test_a_bid_keeps_its_place_while_the_ask_is_replaced_many_times() -> None:
+    # The bid rests behind 6 lots from 1 to 31; thirty asks are sent meanwhile, each in place of the one before.
+    rows = [book(0, (10, 6, 30, 9)), trade(32, "A", 10, 8, (9, 9, 30, 9)), book(33, (9, 9, 30, 9))]
+    done = act(rows, decide(*(at(t, "quote", 10, 4, 20 + t % 2, 4) for t in range(1, 31))))
+    assert done.fills[0] == (32, 10, 2)
+    assert len(done.orders) == 32  # and one to close
+    assert done.orders[0] == ("QUOTE", "PARTLY", 2, 4)
+    assert done.orders[1:30] == [("QUOTE", "CANCELLED", 0, 4)] * 29
+    assert done.trades.orders["decided"][1:31].tolist() == [t * SECOND for t in range(1, 31)]
+    assert done.trades.orders["ahead_at_join"][0] == 6
+
+
 # --- trades and what they remove -------------------------------------------------------------------------------------
 
 REMOVED = {"action": "C", "side": "B", "price": 10}

@@ -26,15 +26,17 @@ from ofiml.backtest.orders import (
 
 
 class Desk(NamedTuple):
-    """What they share, the `scene` (1,); the `traders` (S,), with slots of rows in `orders` (S, n), -1 for none; their
-    `fills` (S, n); the `ladder` (4, span), see `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
+    """What they share, the record `scene`; the `traders` (S,), with slots of rows in `orders` (S, ORDER_ROWS), -1 for
+    none; the `reports` (S, n) of orders that left their slots, and `fills` (S, n); the `ladder` (4, span), see
+    `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
 
     It has few members, as each call of a compiled function passes them all.
     """
 
-    scene: Records
+    scene: Any
     traders: Records
     orders: Records
+    reports: Records
     fills: Records
     ladder: Int64
     latencies: Int64
@@ -75,20 +77,21 @@ def time_request(desk: Desk, s: int, now: int) -> int:
         now,
     )
     trader.requests += 1
-    desk.scene[0].changed = 1
+    desk.scene.changed = trader.changed = 1
     trader.last_arrival = max(trader.last_arrival, min(now, NEVER - latency) + latency)
     return trader.last_arrival
 
 
 def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, reason: int, now: int) -> int:
-    """Send an order, marketable or post-only at `price`, and return its row; -1 if the table is full."""
-    scene, trader = desk.scene[0], desk.traders[s]
-    i = trader.orders
-    if i >= desk.orders.shape[1]:
+    """Send an order, marketable or post-only at `price`, and return its row; -1 if the table of reports is full."""
+    scene, trader = desk.scene, desk.traders[s]
+    if trader.orders >= desk.reports.shape[1]:
         scene.full = 1
         return -1
-    trader.orders += 1
+    i = find_row(desk, s)
     o = desk.orders[s, i]
+    o.number = trader.orders
+    trader.orders += 1
     o.decided = o.sent = now
     o.arrived = o.ended = o.mid2_arrived = -1
     o.side, o.price, o.lots, o.asked, o.reason = side, price, lots, lots, reason
@@ -103,6 +106,21 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     o.ahead = o.ahead_at_join = 0.0
     trader.slots[slot] = i
     return i
+
+
+def find_row(desk: Desk, s: int) -> int:
+    """Find a row for an order: one of no order that is in a slot or replaced by one."""
+    used = 0
+    for k in range(SLOTS):
+        i = desk.traders[s].slots[k]
+        if i >= 0:
+            used |= 1 << i
+            if desk.orders[s, i].replaces >= 0:
+                used |= 1 << desk.orders[s, i].replaces
+    row = 0
+    while (used >> row) & 1:
+        row += 1
+    return row
 
 
 def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
@@ -130,7 +148,7 @@ def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int
 
 def rest_order(desk: Desk, s: int, i: int) -> None:
     """Let an order rest at its price, behind all that is shown there."""
-    scene, o = desk.scene[0], desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[s, i]
     k = 0 if o.side > 0 else 1
     o.state = RESTING
     o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
@@ -144,23 +162,34 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
 
 def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
     """End an order; `status` is that of an order without a fill."""
-    scene, o, trader = desk.scene[0], desk.orders[s, i], desk.traders[s]
+    scene, o, trader = desk.scene, desk.orders[s, i], desk.traders[s]
     was = o.state
     o.state, o.ended = ENDED, at
     o.known_end = min(at, NEVER - trader.response) + trader.response
     o.status = FILLED if o.filled == o.lots else PARTLY if o.filled > 0 else status
-    scene.changed = 1
+    scene.changed = trader.changed = 1
     if was == WAITING:
         scene.waiting -= 1
     if was == RESTING:
-        desk.ladder[2 if o.side > 0 else 3, o.price] -= 1
+        k = 0 if o.side > 0 else 1
+        desk.ladder[2 + k, o.price] -= 1
         scene.resting -= 1
-        find_best(desk)
+        if desk.ladder[2 + k, o.price] == 0 and o.price == (scene.best_ask if k else scene.best_bid):
+            find_best(desk)
+
+
+def report_order(desk: Desk, s: int, i: int) -> None:
+    """Report an order that has ended."""
+    o = desk.orders[s, i]
+    r = desk.reports[s, o.number]
+    r.decided, r.sent, r.arrived, r.ended, r.side, r.price = o.decided, o.sent, o.arrived, o.ended, o.side, o.price
+    r.lots, r.filled, r.maker, r.reason, r.status = o.lots, o.filled, o.maker, o.reason, o.status
+    r.ahead_at_join = o.ahead_at_join
 
 
 def find_best(desk: Desk) -> None:
     """Find the best prices at which orders of any trader rest."""
-    scene = desk.scene[0]
+    scene = desk.scene
     scene.best_bid, scene.best_ask = -1, scene.span
     if scene.resting == 0:
         return
@@ -178,9 +207,9 @@ def find_best(desk: Desk) -> None:
 
 def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touch: int, beyond: int, at: int) -> None:
     """Fill some lots of an order at the exchange."""
-    scene, o, trader = desk.scene[0], desk.orders[s, i], desk.traders[s]
+    scene, o, trader = desk.scene, desk.orders[s, i], desk.traders[s]
     j = trader.fills
-    scene.changed = 1
+    scene.changed = trader.changed = 1
     if j >= desk.fills.shape[1]:
         scene.full = 1
         return
@@ -189,7 +218,7 @@ def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touc
     o.filled += lots
     f = desk.fills[s, j]
     f.order, f.time, f.known, f.price, f.lots, f.maker = (
-        i,
+        o.number,
         at,
         min(at, NEVER - trader.response) + trader.response,
         price,
@@ -225,7 +254,7 @@ def _count_open(desk: Desk, s: int, slot: int) -> int:
     i = desk.traders[s].slots[slot]
     if i < 0:
         return 0
-    scene, o = desk.scene[0], desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[s, i]
     if o.replaces >= 0 and not is_arrival_known(desk, s, i, scene.now):
         return max(0, o.asked - (desk.orders[s, o.replaces].known_filled - o.base_filled))
     return o.lots - o.known_filled

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ofiml._numba import compiled
 from ofiml._typing import Bool, Int64, UInt8
-from ofiml.backtest.desk import Desk, end_order, send_order
+from ofiml.backtest.desk import Desk, end_order, report_order, send_order
 from ofiml.backtest.ladder import clear_levels, copy_shown
 from ofiml.backtest.matching import (
     change_level,
@@ -72,7 +72,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
 
     `closing` (2, n, 2) takes index and lots of the last two-sided book, each side's best level first.
     """
-    scene, ladder, shown = desk.scene[0], desk.ladder, desk.scene[0].shown
+    scene, ladder, shown = desk.scene, desk.ladder, desk.scene.shown
     exchange, receipt, first, bid, ask = tape.exchange, tape.receipt, tape.first, tape.bid, tape.ask
     kind, side, price, size, tradable = tape.kind, tape.side, tape.price, tape.size, tape.tradable
     close, traders = scene.close, len(desk.traders)
@@ -106,8 +106,20 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     p, k = price[e], 0 if side[e] > 0 else 1
                     if kind[e] == LEVEL:
                         old, new = ladder[k, p], size[e]
-                        if ladder[2 + k, p] > 0:
-                            change_level(desk, k, p, abs(old), new, tape.order_time[e], x)
+                        own = ladder[2 + k, p]
+                        if own > 0:
+                            change_level(
+                                scene,
+                                desk.traders,
+                                desk.orders,
+                                own,
+                                1 - 2 * k,
+                                p,
+                                abs(old),
+                                new,
+                                tape.order_time[e],
+                                x,
+                            )
                         ladder[k, p] = new
                         shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
                     elif kind[e] == TRADE:
@@ -128,7 +140,7 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
                     show_book(scene, bid, ask, tradable, m)
                     meet_quotes(desk, bid[m], ask[m], x)
                 if scene.touched != 0:
-                    forget_trades(desk, x)
+                    forget_trades(scene, desk.traders, desk.orders, x)
                 m += 1
                 if scene.waiting > 0 and tradable[m - 1]:
                     show_book(scene, bid, ask, tradable, m)
@@ -159,10 +171,12 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             keep_closing(desk, closing, bid[m - 1], ask[m - 1])
             stop = plan.messages
             continue
-        while not hit and r < m and receipt[r] <= now:
+        while watching and not hit and r < m and receipt[r] <= now:
             b, a = bid[r], ask[r]
             r += 1
-            hit = watching and (b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask)
+            hit = b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask
+        while not watching and r < m and receipt[r] <= now:
+            r += 1
         if hit:
             now = receipt[r - 1]
         show_book(scene, bid, ask, tradable, m)
@@ -225,10 +239,12 @@ def find_wakes(desk: Desk) -> None:
     """Find when each trader has something to do but for decisions and quotes, and the first of these times."""
     first = NEVER
     for s in range(len(desk.traders)):
-        wake = find_wake(desk, s)
-        desk.traders[s].wake = wake
-        first = min(first, wake)
-    desk.scene[0].wake = first
+        trader = desk.traders[s]
+        if trader.changed != 0:
+            trader.changed = 0
+            trader.wake = find_wake(desk, s)
+        first = min(first, trader.wake)
+    desk.scene.wake = first
 
 
 # --- what is seen of the market --------------------------------------------------------------------------------------
@@ -264,7 +280,7 @@ def show_known(scene: Any, bid: Int64, ask: Int64, r: int) -> None:
 
 def look_at_market(desk: Desk, now: int) -> None:
     """Let those traders look at the known quotes whose bounds they pass."""
-    scene = desk.scene[0]
+    scene = desk.scene
     b, a = scene.known_bid, scene.known_ask
     for s in range(len(desk.traders)):
         t = desk.traders[s]
@@ -276,7 +292,7 @@ def look_at_market(desk: Desk, now: int) -> None:
 
 def gather_bounds(desk: Desk) -> None:
     """Gather the bounds of all traders, outside of which some trader looks at quotes, and when they have to act."""
-    scene = desk.scene[0]
+    scene = desk.scene
     scene.low_bid = scene.low_ask = -2
     scene.high_bid = scene.high_ask = NEVER
     for s in range(len(desk.traders)):
@@ -303,6 +319,7 @@ def step_traders(desk: Desk, now: int) -> bool:
                 watch_market(desk, s, now)
             set_bounds(desk, s)
             stepped = True
+            t.changed = 1
     if stepped:
         gather_bounds(desk)
     return stepped
@@ -326,18 +343,21 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
 
 def keep_closing(desk: Desk, closing: Int64, bid: int, ask: int) -> None:
     """Keep the levels shown now: the last two-sided book, at which positions are closed."""
-    scene = desk.scene[0]
+    scene = desk.scene
     scene.closing[0] = copy_shown(desk.ladder, 0, bid, scene.shown[0], closing[0])
     scene.closing[1] = copy_shown(desk.ladder, 1, ask, scene.shown[1], closing[1])
 
 
 def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
     """End the trader's orders, and close its position at the last two-sided book."""
-    scene, trader = desk.scene[0], desk.traders[s]
+    scene, trader = desk.scene, desk.traders[s]
     for k in range(SLOTS):
         i = desk.traders[s].slots[k]
-        if i >= 0 and desk.orders[s, i].state != ENDED:
+        if i < 0:
+            continue
+        if desk.orders[s, i].state != ENDED:
             end_order(desk, s, i, LATE if desk.orders[s, i].state == SENT else EXPIRED, close)
+        report_order(desk, s, i)
     if trader.position == 0 or scene.closing[0] == 0 or scene.full != 0:
         return
     side = -1 if trader.position > 0 else 1
@@ -350,6 +370,7 @@ def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
     k = 0 if side < 0 else 1
     walk_closing(desk, s, i, closing[k], scene.closing[k], close)
     end_order(desk, s, i, EXPIRED, close)
+    report_order(desk, s, i)
 
 
 run = compiled(run_py)

@@ -27,6 +27,7 @@ from ofiml.backtest.orders import (
     SLOTS,
     TOUCH,
     WAITING,
+    Records,
 )
 from ofiml.backtest.queue import count_lots, pass_cancels
 from ofiml.backtest.taken import find_free, take_lots
@@ -64,9 +65,9 @@ def _is_earlier(arrival: int, number: int, first: int, other: int, or_same: bool
 
 def receive_order(desk: Desk, s: int, i: int, at: int) -> None:
     """Let an order arrive: it meets the book, or waits until the market is tradable."""
-    scene, o = desk.scene[0], desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[s, i]
     o.arrived, o.mid2_arrived = at, scene.mid2
-    scene.changed = 1
+    scene.changed = desk.traders[s].changed = 1
     if o.replaces >= 0:
         old = desk.orders[s, o.replaces]
         o.lots = max(0, o.asked - (old.filled - o.base_filled))
@@ -94,13 +95,13 @@ def release_waiting(desk: Desk, at: int) -> None:
             if row < 0:
                 break
             desk.orders[s, row].state = SENT
-            desk.scene[0].waiting -= 1
+            desk.scene.waiting -= 1
             meet_book(desk, s, row, at)
 
 
 def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
     """Let an order meet the book as it stands."""
-    scene, o = desk.scene[0], desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[s, i]
     if o.price < 0:
         walk_levels(desk, s, i, at)
         return
@@ -113,7 +114,7 @@ def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
 
 def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
     """Fill a marketable order from the shown levels of the opposite side; cancel or rest what is left."""
-    scene, o, ladder = desk.scene[0], desk.orders[s, i], desk.ladder
+    scene, o, ladder = desk.scene, desk.orders[s, i], desk.ladder
     k = 1 if o.side > 0 else 0
     touch = scene.ask if o.side > 0 else scene.bid
     left = scene.shown[k]
@@ -142,31 +143,47 @@ def _may_rest(reason: int) -> bool:
 # --- resting orders --------------------------------------------------------------------------------------------------
 
 
-def change_level(desk: Desk, k: int, price: int, before: int, after: int, order_time: int, at: int) -> None:
-    """Move up the orders that rest at a price of side k as its size goes from `before` to `after`."""
-    scene, side = desk.scene[0], 1 - 2 * k
-    for s in range(len(desk.traders)):
-        trader = desk.traders[s]
+def change_level(
+    scene: Any,
+    traders: Records,
+    orders: Records,
+    count: int,
+    side: int,
+    price: int,
+    before: int,
+    after: int,
+    order_time: int,
+    at: int,
+) -> None:
+    """Move up the `count` orders that rest on a side at a price as its size goes from `before` to `after`.
+
+    It is called so often that it takes of the desk only what it needs.
+    """
+    for s in range(len(traders)):
+        trader = traders[s]
         for slot in range(SLOTS):
-            i = desk.traders[s].slots[slot]
+            i = traders[s].slots[slot]
             if i < 0:
                 continue
-            o = desk.orders[s, i]
+            o = orders[s, i]
             if o.state == RESTING and o.price == price and o.side == side:
                 pass_cancels(trader.queue, trader.power, o, before, after, order_time, at)
                 if o.traded > 0:
                     o.in_message = 1
                     scene.touched = 1
+                count -= 1
+                if count == 0:
+                    return
 
 
-def forget_trades(desk: Desk, at: int) -> None:
+def forget_trades(scene: Any, traders: Records, orders: Records, at: int) -> None:
     """Forget trades whose change of the level has come, at the end of its message, but not those of the same time."""
-    desk.scene[0].touched = 0
-    for s in range(len(desk.traders)):
+    scene.touched = 0
+    for s in range(len(traders)):
         for slot in range(SLOTS):
-            i = desk.traders[s].slots[slot]
+            i = traders[s].slots[slot]
             if i >= 0:
-                o = desk.orders[s, i]
+                o = orders[s, i]
                 if o.in_message != 0:
                     o.in_message = 0
                     if at > o.traded_at:
@@ -184,7 +201,7 @@ def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
 
 def meet_quotes(desk: Desk, bid: int, ask: int, at: int) -> None:
     """Fill resting orders from opposite best quotes at or beyond their prices, at the end of a message."""
-    scene = desk.scene[0]
+    scene = desk.scene
     for s in range(len(desk.traders)):
         if 0 <= ask <= scene.best_bid:
             fill_side(desk, s, 1, ask, 0, True, at)
@@ -196,7 +213,7 @@ def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool
     """Fill the trader's resting orders of a side from a trade of `size` at `price`, or from opposite quotes from
     `price` on; the best price first, then the first that arrived.
     """
-    scene, trader = desk.scene[0], desk.traders[s]
+    scene, trader = desk.scene, desk.traders[s]
     used, done = 0, 0
     while True:
         row, slot_of = -1, 0
@@ -251,7 +268,7 @@ def _comes_first(order: Any, other: Any) -> bool:
 
 def walk_closing(desk: Desk, s: int, i: int, closing: Int64, count: int, at: int) -> None:
     """Fill an order whole from the last two-sided book; lots beyond the shown ones at the last level."""
-    scene, o = desk.scene[0], desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[s, i]
     for n in range(count):
         rest = o.lots - o.filled
         shown = find_part(closing[n, 1], scene.share_of_shown)

@@ -84,12 +84,19 @@ ORDER_COLUMNS = [
     "ahead_at_join",
 ]
 
+#: An order while it is in a slot. There it stands in one of few rows, which stay in the processor's cache, and comes
+#: to its row of the long table of reports when its slot is free again.
 ORDER = _record(
-    "decided sent arrived ended side price lots filled maker reason status "
+    "number decided sent arrived ended side price lots filled maker reason status "
     "state arrival request cancel_arrival cancel_request known_end known_filled asked base_filled replaces "
     "mid2_decided mid2_arrived traded traded_at in_message",
     "ahead ahead_at_join",
 )
+
+#: How many rows a trader has for orders: for those in slots, the ones that they replace, and a new one.
+ORDER_ROWS = 2 * SLOTS + 1
+
+REPORT = _record(" ".join(ORDER_COLUMNS[:-1]), ORDER_COLUMNS[-1])
 
 FILL = _record(
     "order time known price lots maker touch mid2_decided mid2_arrived mid2_filled beyond_shown", "ahead_at_join"
@@ -101,7 +108,8 @@ TRADER = _record(
     # what the exchange knows
     "position orders fills took "
     # what the trader knows and wants
-    "known learnt requests last_arrival tried until leave stopped closing wake low_bid high_bid low_ask high_ask",
+    "known learnt requests last_arrival tried until leave stopped closing wake changed "
+    "low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
     # the lots taken of what bids and asks still show, and their prices; `took`: whether there are any

@@ -13,7 +13,7 @@ from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_COLUMNS, SCENE, TRADER, Queue
+from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, SCENE, TRADER, Queue
 from ofiml.backtest.trader import NOT_LEAVING, scale_lots
 from ofiml.errors import DataError
 from ofiml.samples.tape import Tape
@@ -24,6 +24,7 @@ LINEAR, INVERSE = 0, 1
 
 _FIRST_ROWS = 1 << 21  # of orders and of fills, for all scenarios
 _LEAST_ROWS = 1024  # for each
+_BLOCK = 1 << 12  # of messages
 _MAX_LEVELS = 1 << 12  # of the closing book that are kept a side
 
 
@@ -114,35 +115,15 @@ def simulate(
         if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
             break
         capacity *= 4
-    orders, fills = (
-        np.dtype([(name, record[name]) for name in names])
-        for record, names in ((ORDER, ORDER_COLUMNS), (FILL, FILL.names or ()))
-    )
+    columns = [np.dtype([(name, record[name]) for name in record.names or ()]) for record in (REPORT, FILL)]
     return [
         Trades(
-            orders=_copy_columns(desk.orders[s, : t.orders], orders),
-            fills=_copy_columns(desk.fills[s, : t.fills], fills),
+            orders=desk.reports[s, : t.orders].view(columns[0]),
+            fills=desk.fills[s, : t.fills].view(columns[1]),
             position=int(t.position),
         )
         for s, t in enumerate(desk.traders)
     ]
-
-
-def _copy_columns(records: NDArray[Any], columns: np.dtype[Any]) -> NDArray[Any]:
-    """Copy some columns of records whose fields all take 8 bytes; neighbours go together, as each pass reads all."""
-    fields: Any = records.dtype.fields
-    source = np.ascontiguousarray(records).view(np.int64).reshape(len(records), records.dtype.itemsize // 8)
-    out = np.empty(len(records), columns)
-    target = out.view(np.int64).reshape(len(records), len(columns.names or ()))
-    places = [fields[name][1] // 8 for name in columns.names or ()]
-    begin = 0
-    while begin < len(places):
-        end = begin + 1
-        while end < len(places) and places[end] == places[end - 1] + 1:
-            end += 1
-        target[:, begin:end] = source[:, places[begin] : places[end - 1] + 1]
-        begin = end
-    return out
 
 
 def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNumbers, rules: ExecutionRules) -> None:
@@ -169,10 +150,6 @@ def prepare_tape(tape: Tape) -> Tape:
 def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
     """Make what the kernel reads of decisions: bids are rounded down to the tick and asks up, as indexes."""
     messages = int(np.searchsorted(tape.exchange, close, side="right"))
-    two_sided = (tape.bid[:messages] >= 0) & (tape.ask[:messages] >= 0)
-    books = np.flatnonzero(two_sided & tape.tradable[:messages])
-    if len(books) == 0:
-        books = np.flatnonzero(two_sided)
     columns = [
         np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
     ]
@@ -187,8 +164,20 @@ def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
         _find_index(-(-ask // tape.tick), tape),
         ask_size,
         messages,
-        int(books[-1]) if len(books) else -1,
+        _find_last_book(tape, messages),
     )
+
+
+def _find_last_book(tape: Tape, messages: int) -> int:
+    """Find the last of the first messages with two sides in a tradable book, else in any; -1 if there is none."""
+    for tradable in (True, False):
+        for stop in range(messages, 0, -_BLOCK):  # from the end: it is most often the last
+            part = slice(max(0, stop - _BLOCK), stop)
+            two_sided = (tape.bid[part] >= 0) & (tape.ask[part] >= 0)
+            books = np.flatnonzero(two_sided & tape.tradable[part] if tradable else two_sided)
+            if len(books):
+                return int(part.start + books[-1])
+    return -1
 
 
 def _find_index(ticks: Int64, tape: Tape) -> Int64:
@@ -208,7 +197,7 @@ def make_desk(
 ) -> Desk:
     """Make the desk before the session, with a trader for each scenario and tables of `capacity` orders and fills."""
     count = len(scenarios)
-    scene = np.zeros(1, SCENE)
+    scene = np.zeros(1, SCENE)[0]
     given = {
         "base_ticks": tape.base,
         "span": tape.span,
@@ -254,7 +243,8 @@ def make_desk(
     return Desk(
         scene=scene,
         traders=traders,
-        orders=np.zeros((count, capacity), ORDER),
+        orders=np.zeros((count, ORDER_ROWS), ORDER),
+        reports=np.zeros((count, capacity), REPORT),
         fills=np.zeros((count, capacity), FILL),
         ladder=np.zeros((4, tape.span), np.int64),
         latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]),

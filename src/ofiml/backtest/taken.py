@@ -18,7 +18,7 @@ from ofiml.backtest.orders import NEVER, TAKEN_LEVELS
 def find_free(desk: Desk, s: int, k: int, price: int) -> int:
     """Find the lots that the trader may take at a price of side k (0 bid, 1 ask)."""
     trader = desk.traders[s]
-    part = find_part(desk.ladder[k, price], desk.scene[0].share_of_shown)
+    part = find_part(desk.ladder[k, price], desk.scene.share_of_shown)
     if desk.ladder[k, price] > 0 and trader.took != 0:
         j = k * TAKEN_LEVELS + price % TAKEN_LEVELS
         if trader.taken[j] > 0 and trader.taken_price[j] == price:
@@ -29,7 +29,7 @@ def find_free(desk: Desk, s: int, k: int, price: int) -> int:
 
 def take_lots(desk: Desk, s: int, k: int, price: int, lots: int) -> None:
     """Remember lots that the trader took at a price of side k."""
-    scene, trader = desk.scene[0], desk.traders[s]
+    scene, trader = desk.scene, desk.traders[s]
     j = k * TAKEN_LEVELS + price % TAKEN_LEVELS
     if trader.taken_price[j] != price:
         trader.taken[j] = 0
@@ -49,7 +49,7 @@ def is_passed(scene: Any, bid: int, ask: int) -> bool:
 
 def forget_taken(desk: Desk, bid: int, ask: int) -> None:
     """Forget what was taken of the levels that the best quotes have passed, and find the best of the others."""
-    scene = desk.scene[0]
+    scene = desk.scene
     scene.kept_bid, scene.kept_ask, scene.took = -1, NEVER, 0
     for s in range(len(desk.traders)):
         trader = desk.traders[s]

@@ -26,6 +26,7 @@ from ofiml.backtest.desk import (
     is_arrival_known,
     price_in_ticks,
     replace_order,
+    report_order,
     send_order,
     value_lot,
 )
@@ -67,12 +68,16 @@ def learn_fates(desk: Desk, s: int, now: int) -> bool:
     while trader.learnt < trader.fills and desk.fills[s, trader.learnt].known <= now:
         f = desk.fills[s, trader.learnt]
         trader.learnt += 1
-        book_fill(desk.scene[0], trader, f.lots, f.price, f.maker != 0)
-        desk.orders[s, f.order].known_filled += abs(f.lots)
+        book_fill(desk.scene, trader, f.lots, f.price, f.maker != 0)
+        for k in range(SLOTS):
+            i = slots[k]
+            if i >= 0 and desk.orders[s, i].number == f.order:
+                desk.orders[s, i].known_filled += abs(f.lots)
         new = True
     for k in (BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT):
         i = slots[k]
         if i >= 0 and desk.orders[s, i].state == ENDED and desk.orders[s, i].known_end <= now:
+            report_order(desk, s, i)
             slots[k] = -1
             new = True
     for k in (BID_SLOT, ASK_SLOT):
@@ -107,7 +112,7 @@ def set_bounds(desk: Desk, s: int) -> None:
 
     The bound of the loss limit is one tick early; `watch_market` decides.
     """
-    scene, trader = desk.scene[0], desk.traders[s]
+    scene, trader = desk.scene, desk.traders[s]
     trader.low_bid = trader.low_ask = -2
     trader.high_bid = trader.high_ask = NEVER
     if trader.known == 0:
@@ -159,7 +164,7 @@ def find_loss_price(scene: Any, trader: Any) -> float:
 
 def watch_market(desk: Desk, s: int, now: int) -> None:
     """Check stop, take-profit and loss limit at the known quotes, and go on leaving."""
-    scene, trader = desk.scene[0], desk.traders[s]
+    scene, trader = desk.scene, desk.traders[s]
     quote = scene.known_bid if trader.known > 0 else scene.known_ask
     marked = trader.known == 0 or quote >= 0
     if trader.stopped == 0 and marked and mark_profit(scene, trader, quote) < -trader.loss:
@@ -180,7 +185,7 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
 
 def leave_market(desk: Desk, s: int, now: int) -> None:
     """Cancel what rests, and close the position with a marketable order once none is on its way."""
-    scene, trader, slots = desk.scene[0], desk.traders[s], desk.traders[s].slots
+    scene, trader, slots = desk.scene, desk.traders[s], desk.traders[s].slots
     idle = True
     for k in range(SLOTS):
         i = slots[k]
@@ -214,7 +219,7 @@ def decide(
     desk: Desk, s: int, kind: int, target: int, until: int, bid: int, bid_size: int, ask: int, ask_size: int, now: int
 ) -> None:
     """Act on a decision. `bid` and `ask` are indexes, -1 off the ladder."""
-    scene, trader = desk.scene[0], desk.traders[s]
+    scene, trader = desk.scene, desk.traders[s]
     if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or scene.known_mid2 < 0:
         return
     if kind == QUOTE:
@@ -254,7 +259,7 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
     An order that rests is kept if it still has the right side and price, moved with the near touch if it was posted,
     else cancelled.
     """
-    scene, trader, slots = desk.scene[0], desk.traders[s], desk.traders[s].slots
+    scene, trader, slots = desk.scene, desk.traders[s], desk.traders[s].slots
     wanted = position - trader.known
     idle = True
     for k in range(SLOTS):
