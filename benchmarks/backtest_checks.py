@@ -12,7 +12,7 @@ Fills = NDArray[Any]
 
 
 class TakerCheck(NamedTuple):
-    """How many marketable orders were filled alike, and how many at worse prices as the best level showed too little.
+    """How many marketable orders were filled alike, and how many at worse prices as too little was left at the best.
 
     `unexplained` has a sentence for each other difference.
     """
@@ -30,26 +30,41 @@ def check_taker(tape: Tape, ours: Fills, theirs: Fills) -> TakerCheck:
         a, b = (fills[fills["sent"] == sent] for fills in (ours, theirs))
         if np.array_equal(a, b):
             equal += 1
-        elif _is_walk(tape, a, b):
+        elif _is_walk(tape, a, b, ours[ours["sent"] < sent]):
             walked += 1
         else:
             unexplained.append(f"order sent at {sent}: ofiml {a.tolist()}, hftbacktest {b.tolist()}")
     return TakerCheck(equal, walked, unexplained)
 
 
-def _is_walk(tape: Tape, ours: Fills, theirs: Fills) -> bool:
-    """Return whether ofiml took all that the tape shows at hftbacktest's price, and the rest at worse prices."""
-    if len(theirs) != 1 or len(ours) < 2 or (ours["time"] != theirs["time"]).any():
+def _is_walk(tape: Tape, ours: Fills, theirs: Fills, earlier: Fills) -> bool:
+    """Return whether ofiml took all that is left at hftbacktest's price, and the rest at worse prices.
+
+    Left is what the tape shows less what `earlier` fills took there since the best price has passed the level last.
+    """
+    if len(theirs) != 1 or len(ours) == 0 or (ours["time"] != theirs["time"][0]).any():
         return False
     time, price, lots = (int(theirs[name][0]) for name in ("time", "price", "lots"))
     side = 1 if lots > 0 else -1
-    shown = find_shown(tape, time, -side, price)
+    own = earlier[(earlier["price"] == price) & (earlier["lots"] * side > 0)]
+    taken = abs(own["lots"][own["time"] > find_passed(tape, time, -side, price)].sum())
+    left = max(0, find_shown(tape, time, -side, price) - taken)
+    worse = ours if left == 0 else ours[1:]
     return bool(
-        shown < abs(lots)
+        left < abs(lots)
         and ours["lots"].sum() == lots
-        and (ours["price"][0], ours["lots"][0]) == (price, side * shown)
+        and (left == 0 or (ours["price"][0], ours["lots"][0]) == (price, side * left))
+        and ((worse["price"] - price) * side > 0).all()
         and (np.diff(ours["price"]) * side > 0).all()
     )
+
+
+def find_passed(tape: Tape, time: int, side: int, price: int) -> int:
+    """Find when the best price of a side has passed a price (ticks) last, up to a time; -1 for never."""
+    until, index = np.searchsorted(tape.exchange, time, side="right"), price - tape.base
+    best = (tape.bid if side > 0 else tape.ask)[:until]
+    passed = np.flatnonzero((best < index) if side > 0 else ((best > index) | (best < 0)))
+    return int(tape.exchange[passed[-1]]) if len(passed) else -1
 
 
 def find_shown(tape: Tape, time: int, side: int, price: int) -> int:
