@@ -344,6 +344,8 @@ def execute(
     ]
     for level, (price, shown) in enumerate(levels):
         before = min(taken.lots.get((side, price), 0), shown)
+        if (side, price) in taken.lots:
+            taken.lots[side, price] = before  # at most what is there
         size = left if all_of_it and level == LEVELS - 1 else min(left, shown - before)
         if not size:
             continue
