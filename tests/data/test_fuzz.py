@@ -29,7 +29,7 @@ def whole(sample: Sample) -> Damaged:
     return Damaged(sample.files(), sample.given, "whole", harmless=True, members=sample.members)
 
 
-@pytest.mark.parametrize("inputs", [5, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [5, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow_but_each(5, SAMPLES))
 def test_every_damage_ends_in_a_sentence_or_in_sound_sessions(tmp_path, name, inputs):
     sample = SAMPLES[name]
@@ -50,7 +50,7 @@ def test_every_damage_ends_in_a_sentence_or_in_sound_sessions(tmp_path, name, in
             raise
         refused += sessions is None
     assert refused > 0
-    assert refused < inputs or inputs < 100  # one of few inputs need not be harmless
+    assert refused < inputs or inputs < 50  # one of few inputs need not be harmless
 
 
 def test_a_hang_does_not_pass():
