@@ -30,7 +30,6 @@ def test_a_future_by_hand():
     assert money.gain(-2, price(5000), price(5001.5)) == -150 * MONEY_SCALE
     assert money.fee(-4, price(5000)) == 9 * MONEY_SCALE
     assert money.fee(4, price(-5000)) == 9 * MONEY_SCALE
-    assert money.in_units(9 * MONEY_SCALE) == 9.0
 
 
 def test_a_linear_perpetual_by_hand():

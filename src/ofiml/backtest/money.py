@@ -137,10 +137,6 @@ class Money:
         minimum = (self.maker if maker else self.taker).minimum
         return max(fees, minimum) if minimum else fees
 
-    def in_units(self, money: int) -> float:
-        """Convert integer money to the currency."""
-        return money / MONEY_SCALE
-
     def _value(self, lots: int, price: Price) -> tuple[int, int]:
         """Return the exact value as a ratio; its denominator is positive."""
         if lots == 0:

@@ -9,7 +9,7 @@ import polars as pl
 from ofiml._typing import Int64
 from ofiml.backtest.fills import tabulate_fills, tabulate_orders
 from ofiml.backtest.latency import Latency, fix_latency
-from ofiml.backtest.ledger import KINDS, Ledger, Totals, keep_ledger, total_fills
+from ofiml.backtest.ledger import KINDS, Amounts, Ledger, Totals, keep_ledger, total_fills
 from ofiml.backtest.markouts import find_quotes, measure_markouts
 from ofiml.backtest.money import MONEY_SCALE, Money
 from ofiml.backtest.round_trips import list_round_trips
@@ -186,8 +186,8 @@ def _list_decided(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("bar_close").with_columns(pl.Series("net", _to_currency(np.diff(ledger.net)), pl.Float64))
 
 
-def _to_currency(amounts: object) -> list[float]:
-    return [amount / MONEY_SCALE for amount in amounts]  # type: ignore[attr-defined]
+def _to_currency(amounts: Amounts) -> list[float]:
+    return [amount / MONEY_SCALE for amount in amounts]
 
 
 def _expect_latency(execution: Execution) -> Latency:
