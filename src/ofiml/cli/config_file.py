@@ -11,6 +11,7 @@ from ofiml.config.plain import read_plain_config
 from ofiml.errors import ConfigError
 
 _FLAG = "--config"
+_HYDRA = {"job_logging": "none", "hydra_logging": "none", "launcher": "joblib"}  # as in config.yaml
 
 # Folders of caches and journals, and the tracking store: these keys come from conf/, not from the file.
 _LOCAL_KEYS = {
@@ -55,7 +56,8 @@ def _use_local_keys(raw: dict[str, Any]) -> dict[str, Any]:
         node = raw.get(group)
         if isinstance(node, dict) and node.get(key) is not None:
             raw[group] = node | {key: _read_conf(f"{group}/{choice}.yaml")[key]}
-    return {"defaults": ["_self_", {"override hydra/job_logging": "none"}], "hydra": hydra, **raw}
+    overrides = [{f"override hydra/{key}": value} for key, value in _HYDRA.items()]
+    return {"defaults": ["_self_", *overrides], "hydra": hydra, **raw}
 
 
 def _read_conf(page: str) -> dict[str, Any]:

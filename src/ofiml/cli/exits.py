@@ -51,25 +51,37 @@ def handle_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run_command(work: Callable[[], int | None]) -> int:
-    """Run `work` and return the exit code: its own (0 for None), or that of an error, whose sentence goes to stderr."""
+REMEDY = "Run the same command to continue: finished tuning trials are not repeated."
+
+
+def run_command(work: Callable[[], int | None], *, remedy: str = REMEDY) -> int:
+    """Run `work` and return the exit code: its own (0 for None), or that of an error, whose sentence goes to stderr.
+
+    `remedy` says how to continue after an interrupt.
+    """
     try:
         return work() or 0
-    except ConfigError as error:
-        return _fail(str(error), 2)
-    except (HydraException, OmegaConfBaseException) as error:
-        return _fail(_describe(error), 2)
-    except DataError as error:
-        return _fail(str(error), 1)
     except KeyboardInterrupt as error:
         cause, code = (
             ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
         )
-        return _fail(f"{cause}. Run the same command to continue: finished tuning trials are not repeated.", code)
-    except OSError as error:
-        if error.filename is None:
+        return _fail(f"{cause}. {remedy}", code)
+    except Exception as error:
+        sentence = describe_error(error)
+        if sentence is None:
             raise
-        return _fail(f"{error.filename}: {error.strerror}.", 1)
+        return _fail(sentence, 2 if isinstance(error, ConfigError | HydraException | OmegaConfBaseException) else 1)
+
+
+def describe_error(error: Exception) -> str | None:
+    """Describe an error of the config, the data or the files in a sentence; None for a mistake of the program."""
+    if isinstance(error, ConfigError | DataError):
+        return str(error)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _describe(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return None
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.installed import list_installed_choices, register_installed
 from ofiml.cli.text_values import quote_text_values
-from ofiml.config import Config, files, load, strip_credentials
+from ofiml.config import Config, FileDataset, files, load, strip_credentials
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 
@@ -83,18 +83,33 @@ def check_effect(overrides: list[str], config: Config) -> None:
                 raise ConfigError(f"{override} has no effect: {reason}.")
 
 
+def check_inputs(overrides: list[str], config: Config) -> None:
+    """Check what can be known before the heavy imports: that each override has an effect, and that inputs exist.
+
+    Raises ConfigError, also for an installed family of features that cannot be loaded, and DataError for missing files.
+    """
+    check_effect(overrides, config)
+    from ofiml.features.catalogue import select_features
+
+    select_features(config.features.columns)
+    if isinstance(config.dataset, FileDataset):
+        from ofiml.data.inputs import group_inputs
+
+        group_inputs(config.dataset)
+
+
 def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
     """Compose conf/, the folder `config_dir` and the overrides into a mapping, as Hydra does."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
     register_installed()
-    search_path = [] if config_dir is None else [f"hydra.searchpath=['{_quote_url(config_dir)}']"]
+    search_path = [] if config_dir is None else [f"hydra.searchpath=['{quote_folder(config_dir)}']"]
     with initialize_config_dir(str(CONF), version_base=None):
         return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
 
 
-def _quote_url(folder: Path) -> str:
+def quote_folder(folder: Path) -> str:
     """Quote a folder as a URL for Hydra's grammar."""
     return f"file://{folder.absolute()}".replace("'", r"\'")
 

@@ -20,23 +20,16 @@ from ofiml.cli.exits import (
     run_command,
 )
 from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import check_arguments, check_effect
+from ofiml.cli.overrides import check_arguments, check_inputs
+from ofiml.cli.sweep import REMEDY, SweepSettings, is_sweep, run_sweep, split_settings
 from ofiml.cli.text_values import quote_text_values
-from ofiml.config import FileDataset, load
+from ofiml.config import load
 
 
 def run_study(composed: DictConfig) -> None:
     """Validate the composed config, run the study, log it and print its verdict."""
     config = load(composed)
-    check_effect(list(HydraConfig.get().overrides.task), config)
-
-    from ofiml.features.catalogue import select_features
-
-    select_features(config.features.columns)  # raises ConfigError for an installed family that cannot be loaded
-    if isinstance(config.dataset, FileDataset):
-        from ofiml.data.inputs import group_inputs
-
-        group_inputs(config.dataset)  # raises DataError for missing files, before the heavy imports
+    check_inputs(list(HydraConfig.get().overrides.task), config)
 
     from rich.console import Console
 
@@ -63,18 +56,25 @@ def job(composed: DictConfig) -> None:
         sys.exit(_codes[-1])  # also ends a sweep
 
 
-def _prepare_arguments() -> None:
+def _prepare_arguments() -> SweepSettings:
+    settings, sys.argv[1:] = split_settings(sys.argv[1:])
     check_arguments(sys.argv[1:])
     register_installed()
     sys.argv[1:] = translate_config_flag(quote_text_values(sys.argv[1:]))
+    return settings
 
 
 def main() -> int:
-    """Run the study of the command line, or one per combination of choices, and return the highest exit code."""
+    """Run the study of the command line, or a sweep of one per combination of choices, and return the exit code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
-    code = run_command(_prepare_arguments)
+    settings: list[SweepSettings] = []
+    code = run_command(lambda: settings.append(_prepare_arguments()))
     with handle_sigterm():
-        return code or max([run_command(job), *_codes])
+        if code:
+            return code
+        if is_sweep(sys.argv[1:]):
+            return run_command(lambda: run_sweep(sys.argv[1:], *settings), remedy=REMEDY)
+        return max([run_command(job), *_codes])
 
 
 if __name__ == "__main__":

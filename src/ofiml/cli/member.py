@@ -1,0 +1,89 @@
+"""Run one member of a sweep, in a process that a launcher of Hydra started, and write how it stands."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ofiml.cli.exits import describe_error, handle_sigterm
+from ofiml.cli.installed import register_installed
+from ofiml.config import Config, load
+from ofiml.errors import DataError
+from ofiml.sweeps.manifest import read_manifest
+from ofiml.sweeps.status import Status, advance_member, fail_member, finish_member, start_member
+
+_SECONDS = 1.0  # between two looks at the process of the sweep
+
+
+def run_member(composed: DictConfig) -> None:
+    """Run the study of the composed config. Its status file says how it ended; only an interrupt leaves this function.
+
+    An error that is not one of the config or the data is a mistake of the program: its traceback is in error.txt.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    status = start_member(folder)
+    _end_with_parent()
+    try:
+        register_installed()
+        _record(load(composed), folder, status)
+    except KeyboardInterrupt:
+        fail_member(folder, status, "interrupted")
+        raise
+    except Exception as error:
+        sentence = describe_error(error)
+        if sentence is None:
+            (folder / "error.txt").write_text(traceback.format_exc())
+            sentence = f"{type(error).__name__}: {error} (the traceback is in {folder / 'error.txt'})"
+        fail_member(folder, status, sentence)
+
+
+def _record(config: Config, folder: Path, status: Status) -> None:
+    from ofiml.reporting.summary import summarise_report
+    from ofiml.tracking.parent import PARENT, fail_run
+    from ofiml.tracking.record import record_study
+
+    manifest = read_manifest(folder.parent)
+    if manifest is None:
+        raise DataError(f"{folder.parent} has no sweep.json: the sweep was deleted while it ran.")
+    tags = {PARENT: manifest.parent} if manifest.parent else {}
+    shown = status
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        shown = advance_member(folder, status, stage, done, total)
+
+    with handle_sigterm():
+        record = record_study(config, folder, tags, show)
+    report = record.study.report
+    ic = report.metrics.pooled["ic"].value
+    if ic != ic:
+        reason = "its IC is not a number: the predictions do not vary."
+        if record.run_id is not None:
+            fail_run(config.tracking, record.run_id, reason)
+        fail_member(folder, shown, reason)
+    else:
+        finish_member(folder, shown, record.run_id, summarise_report(report))
+
+
+def _end_with_parent() -> None:
+    """End this process when the sweep's process is gone: nobody would read its result, and a new start repeats it.
+
+    Only in a child process of the sweep: on a cluster, jobs outlive the process that submitted them.
+    """
+    if multiprocessing.current_process().name == "MainProcess":
+        return
+    parent = os.getppid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the sweep, too, which ends its processes
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()

@@ -1,0 +1,274 @@
+"""`ofiml run -m [key=value,value ...]`: run a study for each combination of values, on all cores.
+
+Every member is composed and checked before the first one runs; a launcher of Hydra runs them. A member that fails is
+named, and the others go on. With `sweep.resume=true` the same command does what an interrupted sweep left undone.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+
+from ofiml.cli.conf import CONF, list_folders
+from ofiml.cli.exits import describe_error
+from ofiml.cli.expansion import expand_overrides, sample_overrides
+from ofiml.cli.member import run_member
+from ofiml.cli.overrides import check_inputs, quote_folder
+from ofiml.config import Config, load
+from ofiml.errors import ConfigError
+from ofiml.sweeps.manifest import Member, digest_config, name_folder
+from ofiml.sweeps.resume import clear_members, fail_running, list_running
+from ofiml.sweeps.status import read_status
+from ofiml.sweeps.watch import watch_members
+
+FLAGS = ("-m", "--multirun")
+REMEDY = "Run the same command with sweep.resume=true to continue."
+_WITH_VALUE = ("--config-dir", "-cd", "--config-name", "-cn")
+_PREFIX = "sweep."
+_LOCAL = ("basic", "joblib")  # launchers that run members on this machine
+_ATTEMPTS = 2  # for a member whose process died: another one may have taken its memory
+_DIED = "its process ended without a word: it was killed, or there was not enough memory."
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """The keys `sweep.…` of a command line: draw `trials` samples with `seed`; `resume` an interrupted sweep."""
+
+    resume: bool = False
+    trials: int | None = None
+    seed: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A composed and checked sweep: its folder, its members with their configs, and what Hydra launches them with."""
+
+    folder: Path
+    members: list[Member]
+    configs: list[Config]
+    master: DictConfig
+    loader: ConfigLoader
+
+    @property
+    def launcher(self) -> str:
+        """The name of Hydra's launcher."""
+        return str(self.master.hydra.runtime.choices["hydra/launcher"])
+
+
+def is_sweep(arguments: Sequence[str]) -> bool:
+    """Return whether a command line runs a sweep: -m without another flag of Hydra, such as --cfg."""
+    flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
+    return any(flag in FLAGS for flag in flags) and all(flag in (*FLAGS, *_WITH_VALUE) for flag in flags)
+
+
+def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:
+    """Split a command line into the settings of its sweep and the other arguments.
+
+    Raises ConfigError for an unknown key, a wrong value, and a key without -m.
+    """
+    settings, rest = SweepSettings(), []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        name = key.removeprefix(_PREFIX)
+        if name == key:
+            rest.append(argument)
+        elif not any(flag in arguments for flag in FLAGS):
+            raise ConfigError(f"{argument} is a setting of a sweep: add -m.")
+        elif name == "resume" and value in ("true", "false"):
+            settings = replace(settings, resume=value == "true")
+        elif name in ("trials", "seed") and value.isascii() and value.isdigit() and len(value) < 5:
+            settings = replace(settings, **{name: int(value)})
+        else:
+            raise ConfigError(f"{argument}: write sweep.resume=true, sweep.trials=50 or sweep.seed=7.")
+    if settings.trials == 0:
+        raise ConfigError("sweep.trials=0 draws nothing: leave it out to run every combination.")
+    return settings, rest
+
+
+def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
+    """Run the sweep of checked arguments and print its leaderboard; return 1 if a member failed, else 0.
+
+    Raises ConfigError before any member runs, if one of them cannot.
+    """
+    from ofiml.sweeps.run import open_sweep, print_result
+
+    console = Console(stderr=True)
+    with _open_hydra(arguments) as (loader, master):
+        plan = _make_plan(loader, master, arguments, settings)
+        with open_sweep(plan.folder, plan.members, plan.configs, resume=settings.resume, console=console) as sweep:
+            if sweep.left:
+                _prepare_samples(plan, sweep.left)
+                _launch_all(plan, sweep.folder, sweep.left, console)
+        return print_result(sweep)
+
+
+# --- composing -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_hydra(arguments: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictConfig]]:
+    """Open Hydra on conf/ and the user's folder; give its loader, and the config from which members are derived."""
+    name, overrides = _split_flags(arguments)
+    folders = list_folders(arguments)[1:]
+    search_path = [f"hydra.searchpath=['{quote_folder(folder)}']" for folder in folders]
+    with initialize_config_dir(str(CONF), version_base=None, job_name="ofiml"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        setup_globals()  # the resolvers of Hydra's own settings
+        own = [o for o in overrides if o.startswith("hydra")]  # those of members are added one by one
+        master = hydra.compose_config(name, [*search_path, *own], run_mode=RunMode.MULTIRUN, from_shell=False)
+        yield hydra.config_loader, master
+
+
+def _split_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """Split arguments without `sweep.…` into the name of the config and the overrides."""
+    name, overrides, rest = "config", [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        flag, equals, value = argument.partition("=")
+        if flag in _WITH_VALUE:
+            value = value if equals else "".join(rest[:1])
+            rest = rest if equals else rest[1:]
+            name = value if flag in ("--config-name", "-cn") else name
+        elif argument not in FLAGS:
+            overrides.append(argument)
+    return name, overrides
+
+
+def _make_plan(
+    loader: ConfigLoader, master: DictConfig, arguments: Sequence[str], settings: SweepSettings
+) -> Plan:
+    """Compose and check every member. Raises ConfigError for the first that cannot run, with its overrides."""
+    typed = [o for o in _split_flags(arguments)[1] if not o.startswith("hydra")]
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
+    lists = expand_overrides(parsed) if settings.trials is None else sample_overrides(parsed, settings.trials, settings.seed)
+    members, configs = [], []
+    for number, overrides in enumerate(lists):
+        try:
+            composed = loader.load_sweep_config(master, list(overrides))
+            with open_dict(composed):
+                del composed["hydra"]
+            config = load(composed)
+            check_inputs(overrides, config)
+        except Exception as error:
+            sentence = describe_error(error)
+            if sentence is None or len(lists) == 1:
+                raise
+            raise ConfigError(f"{' '.join(overrides)}: {sentence} None of the {len(lists)} members was run.") from error
+        members.append(Member(number, overrides, digest_config(config)))
+        configs.append(config)
+    return Plan(Path(str(master.hydra.sweep.dir)), members, configs, master, loader)
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def _prepare_samples(plan: Plan, left: Sequence[Member]) -> None:
+    """Prepare the samples that members share, with all threads, before two processes prepare the same.
+
+    Data that cannot be used fail the members that need them, which say so.
+    """
+    from ofiml.errors import DataError
+    from ofiml.samples.prepare import prepare_dataset
+    from ofiml.samples.settings import SampleSettings
+    from ofiml.ui.progress import Stages
+
+    if plan.launcher != "joblib":
+        return
+    done: list[SampleSettings] = []
+    with Stages() as stages:
+        for member in left:
+            config = plan.configs[member.number]
+            settings = SampleSettings.of(config)
+            if config.features.store is None or settings in done:
+                continue
+            done.append(settings)
+            with suppress(DataError, OSError):
+                prepare_dataset(settings, config.threads, stages)
+
+
+def _launch_all(plan: Plan, folder: Path, left: list[Member], console: Console) -> None:
+    """Launch the members that are left, and those again whose process died, one at a time."""
+    jobs, threads = _share_cores(plan, len(left))
+    launcher = _make_launcher(plan, jobs)
+    varied = _find_varied(plan.members)
+    attempts = Counter[int]()
+    batches = [left]
+    with watch_members(folder, left, len(plan.members), lambda m: name_member(m, varied), console):
+        while batches:
+            batch = batches.pop(0)
+            attempts.update(member.number for member in batch)
+            try:
+                launcher.launch([_complete(m, folder, threads) for m in batch], initial_job_idx=0)
+            except Exception:
+                # A launcher that cannot launch at all has started nothing.
+                dead = list_running(folder, batch)
+                if not dead:
+                    raise
+                waiting = [m for m in batch if read_status(name_folder(folder, m.number)) is None]
+                again = [m for m in dead if attempts[m.number] < _ATTEMPTS]
+                clear_members(folder, again)
+                fail_running(folder, dead, _DIED)
+                batches = [[member] for member in again] + ([waiting] if waiting else []) + batches
+
+
+def _share_cores(plan: Plan, members: int) -> tuple[int, int | None]:
+    """Return how many members run at a time, and the threads of each; None leaves each member its own number.
+
+    Processes times threads never exceed the cores: LightGBM and BLAS are a hundred times slower beyond.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = plan.master.hydra.launcher.get("n_jobs", -1)
+    jobs = max(1, min(cores if asked in (None, -1) else int(asked), members))
+    typed = any(o.startswith("threads=") for m in plan.members for o in m.overrides)
+    if plan.launcher != "joblib" or typed:
+        return jobs, None
+    return jobs, max(1, cores // jobs)
+
+
+def _make_launcher(plan: Plan, jobs: int) -> Launcher:
+    if plan.launcher == "joblib":
+        with open_dict(plan.master):
+            plan.master.hydra.launcher.n_jobs = jobs
+            plan.master.hydra.launcher.batch_size = 1  # a member takes seconds or hours
+    context = HydraContext(config_loader=plan.loader, callbacks=Callbacks())
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=run_member, config=plan.master
+    )
+
+
+def _complete(member: Member, folder: Path, threads: int | None) -> list[str]:
+    """Complete a member's overrides by its folder and its threads."""
+    place = [f"hydra.sweep.dir='{quote_text(str(folder))}'", f"hydra.sweep.subdir='{member.number}'"]
+    return [*member.overrides, *([] if threads is None else [f"threads={threads}"]), *place]
+
+
+def quote_text(text: str) -> str:
+    """Escape a text that stands in single quotes in an override."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _find_varied(members: Sequence[Member]) -> set[str]:
+    """Find the overrides that not all members share."""
+    counts = Counter(override for member in members for override in member.overrides)
+    return {override for override, count in counts.items() if count < len(members)}
+
+
+def name_member(member: Member, varied: set[str]) -> str:
+    """Name a member by what distinguishes it from the others."""
+    return " ".join(o for o in member.overrides if o in varied) or f"member {member.number}"

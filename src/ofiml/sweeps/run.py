@@ -1,0 +1,166 @@
+"""A sweep from its start to its result: the folder, the parent run, what is left to do, and how it ended."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+from rich.console import Console
+
+from ofiml.config import Config, Tracking
+from ofiml.errors import ConfigError
+from ofiml.sweeps.manifest import (
+    Manifest,
+    Member,
+    digest_members,
+    find_earlier,
+    name_folder,
+    read_manifest,
+    write_manifest,
+)
+from ofiml.sweeps.resume import clear_members, fail_running, is_alive, list_unfinished
+from ofiml.sweeps.status import read_status
+from ofiml.ui.format import format_markdown_table
+
+_PATIENCE = 10.0  # seconds for the processes of a killed sweep to see that they are alone
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """An open sweep: its folder, all members, those `left` to run, its parent run, and the store of its runs."""
+
+    folder: Path
+    members: list[Member]
+    left: list[Member]
+    parent: str | None
+    tracking: Tracking
+
+
+@contextmanager
+def open_sweep(
+    folder: Path, members: list[Member], configs: Sequence[Config], *, resume: bool, console: Console
+) -> Iterator[Sweep]:
+    """Open the sweep of these members in `folder`, or the earlier one that they continue, for one process at a time.
+
+    When the context ends, no member and no run counts as running any more, and the parent run says how the sweep ended.
+    Raises ConfigError if the folder has another sweep, or one that runs.
+    """
+    tracking = configs[0].tracking
+    digest = digest_members(members, tracking.experiment if tracking.enabled else None)
+    earlier = find_earlier(folder, digest) if resume else None
+    if resume and earlier is None:
+        console.print("No earlier sweep has these members and this code: all of them run.", highlight=False)
+    if earlier is None and (folder / "sweep.json").exists():
+        hint = "choose another hydra.sweep.dir" if resume else "add sweep.resume=true, or choose another hydra.sweep.dir"
+        raise ConfigError(f"{folder} already contains a sweep: {hint}.")
+    folder = earlier or folder
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / "sweep.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ConfigError(f"The sweep in {folder} is running: wait for it, or stop it first.") from None
+    try:
+        sweep = _start(folder, digest, members, tracking, len(configs))
+        _print_start(sweep, console)
+        with _end(sweep):
+            yield sweep
+    finally:
+        lock.release()
+
+
+def _start(folder: Path, digest: str, members: list[Member], tracking: Tracking, count: int) -> Sweep:
+    manifest, left = read_manifest(folder), members
+    parent = manifest.parent if manifest else None
+    if tracking.enabled:
+        from ofiml.tracking.parent import end_open_children, is_finished, open_parent, reopen_parent
+
+        if parent is not None and not reopen_parent(tracking, parent):
+            parent = None
+        if parent is None:
+            parent = open_parent(tracking, f"sweep of {count}", {"sweep.folder": folder.name})
+        else:
+            _wait_for_orphans(folder, members)
+            end_open_children(tracking, parent, "KILLED", "The sweep was killed.")
+    if manifest is not None:
+        _wait_for_orphans(folder, members)
+        left = list_unfinished(
+            folder, members, lambda run: not tracking.enabled or (run is not None and is_finished(tracking, run))
+        )
+        clear_members(folder, left)
+    write_manifest(folder, Manifest(digest, members, parent))
+    return Sweep(folder, members, left, parent, tracking)
+
+
+def _print_start(sweep: Sweep, console: Console) -> None:
+    finished = len(sweep.members) - len(sweep.left)
+    before = f", {finished} finished earlier" if finished else ""
+    console.print(f"sweep of {len(sweep.members)}{before}: {sweep.folder}", highlight=False, soft_wrap=True)
+
+
+def _wait_for_orphans(folder: Path, members: Sequence[Member]) -> None:
+    """Wait until no process of a killed sweep works in its folder. Raises ConfigError if one stays."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        alive = [s for m in members if (s := read_status(name_folder(folder, m.number))) is not None and is_alive(s)]
+        if not alive:
+            return
+        if time.monotonic() > until:
+            numbers = ", ".join(str(status.process) for status in alive)
+            raise ConfigError(f"Process {numbers} still works on the sweep in {folder}: stop it first.")
+        time.sleep(0.2)
+
+
+@contextmanager
+def _end(sweep: Sweep) -> Iterator[None]:
+    """Mark what an interrupt or an error leaves behind, and end the parent run."""
+    try:
+        yield
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else f"the sweep ended: {type(error).__name__}"
+        fail_running(sweep.folder, sweep.members, reason)
+        with suppress(Exception):  # report the first error
+            _end_parent(sweep, "KILLED" if interrupted else "FAILED", reason)
+        raise
+    _end_parent(sweep, "FAILED" if list_failed(sweep) else "FINISHED", "its process ended")
+
+
+def _end_parent(sweep: Sweep, status: str, reason: str) -> None:
+    if sweep.parent is None:
+        return
+    from ofiml.tracking.parent import close_parent, end_open_children
+
+    end_open_children(sweep.tracking, sweep.parent, "KILLED" if status == "KILLED" else "FAILED", reason)
+    failed = len(list_failed(sweep))
+    metrics = {"members": float(len(sweep.members)), "failed": float(failed)}
+    close_parent(sweep.tracking, sweep.parent, status, metrics, _write_page(sweep))
+
+
+def print_result(sweep: Sweep) -> int:
+    """Print what each member came to, and return 1 if one failed, else 0."""
+    console = Console()
+    failed = list_failed(sweep)
+    for member in failed:
+        status = read_status(name_folder(sweep.folder, member.number))
+        reason = status.reason if status else "it did not run"
+        console.print(f"failed: {' '.join(member.overrides)}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _write_page(sweep: Sweep) -> str:
+    """Write what each member came to as Markdown, for the page of the parent run."""
+    rows = []
+    for member in sweep.members:
+        status = read_status(name_folder(sweep.folder, member.number))
+        how = "not run" if status is None else status.result if status.state == "finished" else f"failed: {status.reason}"
+        rows.append([str(member.number), f"`{' '.join(member.overrides)}`", how])
+    return format_markdown_table(["member", "overrides", "result"], rows)
+
+
+def list_failed(sweep: Sweep) -> list[Member]:
+    """List the members without a result."""
+    statuses = {m.number: read_status(name_folder(sweep.folder, m.number)) for m in sweep.members}
+    return [m for m in sweep.members if (s := statuses[m.number]) is None or s.state != "finished"]

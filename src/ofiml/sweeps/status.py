@@ -1,0 +1,70 @@
+"""How a member of a sweep stands: one small file in its folder, which any process can read."""
+
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from ofiml.errors import ConfigError
+from ofiml.study.json_border import read_json, write_json
+
+_NAME = "status.json"
+_MAX_REASON = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a member.
+
+    A running member has its `stage`, with `done` of `total` steps, and the number of its process. A finished one has
+    its MLflow run (None with tracking off) and its result in a few words; a failed one the reason, as a sentence.
+    `since` and `until` are times in seconds; `until` is NaN while it runs.
+    """
+
+    state: Literal["running", "finished", "failed"]
+    since: float
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    process: int = 0
+    run_id: str | None = None
+    result: str = ""
+    reason: str = ""
+    until: float = field(default=float("nan"))
+
+
+def start_member(folder: Path) -> Status:
+    """Write that a member starts in this process."""
+    return _write(folder, Status("running", time.time(), stage="start", process=os.getpid()))
+
+
+def advance_member(folder: Path, status: Status, stage: str, done: int, total: int) -> Status:
+    """Write the stage that a running member has reached."""
+    return _write(folder, replace(status, stage=stage, done=done, total=total))
+
+
+def finish_member(folder: Path, status: Status, run_id: str | None, result: str) -> Status:
+    """Write that a member has finished."""
+    return _write(folder, replace(status, state="finished", run_id=run_id, result=result, until=time.time()))
+
+
+def fail_member(folder: Path, status: Status, reason: str) -> Status:
+    """Write that a member has failed."""
+    return _write(folder, replace(status, state="failed", reason=reason[:_MAX_REASON], until=time.time()))
+
+
+def read_status(folder: Path) -> Status | None:
+    """Read the status of the member in `folder`; None if it has not started, or its file is not a status."""
+    try:
+        return read_json(Status, (folder / _NAME).read_text(), _NAME)
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return None
+
+
+def _write(folder: Path, status: Status) -> Status:
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{_NAME}.{os.getpid()}"
+    part.write_text(write_json(status))
+    part.replace(folder / _NAME)
+    return status
