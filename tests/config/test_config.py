@@ -198,15 +198,6 @@ def test_help_names_every_group(tmp_path):
     assert all(f"{group}:" in done.stdout for group in schemas.SCHEMAS)
 
 
-@pytest.mark.slow
-def test_a_sweep_goes_on_after_a_failed_job(tmp_path):
-    bare = ["evaluation.controls=false", "evaluation.leak_check=false", "tracking=off"]
-    done = command_line(tmp_path, "-m", "horizon=1s,10s", "debug=tiny", "model=zero", *bare)
-    assert done.returncode == 2
-    assert "horizon.length=1s is shorter" in done.stderr
-    assert len(list(tmp_path.glob("outputs/sweeps/*/*/1/report.json"))) == 1
-
-
 def choices(group):
     return sorted(p.stem for p in (ROOT / "conf" / group).glob("*.yaml") if not p.stem.startswith("_"))
 

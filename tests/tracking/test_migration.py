@@ -46,6 +46,25 @@ def old(made, workdir):
     return workdir / "mlflow.db", made[1]
 
 
+def test_a_store_that_is_not_finished_is_none(workdir, monkeypatch):
+    """A process that is killed while MLflow makes its tables leaves nothing that looks like a store."""
+    import mlflow.store.db.utils as schema
+
+    tracking = Tracking(enabled=True, uri="sqlite:///mlflow.db", experiment="mine")
+
+    def make_half(engine):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE experiments (name TEXT)")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_initialize_tables", make_half)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(tracking)
+    assert [path.name for path in workdir.iterdir() if path.suffix != ".lock"] == []
+    assert open_store(tracking) == "1"
+
+
 def version(path):
     with closing(sqlite3.connect(path)) as store:
         return store.execute("SELECT version_num FROM alembic_version").fetchone()[0]

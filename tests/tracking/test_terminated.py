@@ -23,7 +23,10 @@ def wait_until(happened, process):
 
 @pytest.fixture
 def ended(tmp_path, new_store):
-    """Sends the signal to a study, or a sweep of them, that is tuning: (exit code, stderr, the experiment's runs)."""
+    """Sends the signal to a study, or a sweep of them, that is tuning: (exit code, stderr, the experiment's runs).
+
+    It must end within 5 seconds, but for what another process takes of this machine.
+    """
 
     def end(number, *more):
         env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
@@ -48,13 +51,25 @@ def ended(tmp_path, new_store):
 
 @pytest.mark.slow
 def test_a_run_ended_by_sigterm_is_killed_and_its_plan_counted(ended):
-    """In a sweep, so that none is begun after it."""
-    code, stderr, runs = ended(signal.SIGTERM, "-m", "seed=1,2")
+    code, stderr, runs = ended(signal.SIGTERM)
     assert code == 143
     assert "ofiml: ended by SIGTERM. Run the same command to continue" in stderr
     assert "Traceback" not in stderr
     assert [(r.info.status, r.data.tags["error"]) for r in runs] == [("KILLED", "Terminated")]
     assert runs[0].data.metrics["folds"] == 6
+
+
+@pytest.mark.slow
+def test_a_sweep_ended_by_ctrl_c_ends_its_processes_and_marks_its_runs(ended):
+    code, stderr, runs = ended(signal.SIGINT, "-m", "seed=1,2,3")
+    assert code == 130
+    assert "ofiml: interrupted. Run the same command with sweep.resume=true to continue." in stderr
+    assert "Traceback" not in stderr
+    parent = [r for r in runs if r.data.tags["kind"] == "sweep"]
+    children = [r for r in runs if r.data.tags["kind"] != "sweep"]
+    assert [r.info.status for r in parent] == ["KILLED"]
+    assert 1 <= len(children) <= 2, "none is begun after it"
+    assert {(r.info.status, r.data.tags["error"]) for r in children} == {("KILLED", "interrupted")}
 
 
 def test_a_second_sigterm_does_not_cut_the_end_short():

@@ -49,7 +49,9 @@ def sample_overrides(overrides: Sequence[Override], trials: int, seed: int) -> l
 
     space = {o.get_key_element(): make_distribution(o) for o in overrides if o.is_sweep_override()}
     if not space:
-        raise ConfigError("sweep.trials draws from ranges and lists of values: give at least one, as KEY=interval(1,2).")
+        raise ConfigError(
+            "sweep.trials draws from ranges and lists of values: give at least one, as KEY=interval(1,2)."
+        )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Sobol sequences are marked as experimental
@@ -75,12 +77,12 @@ def make_distribution(override: Override) -> "BaseDistribution":
 
     value: Any = override.value()
     if isinstance(value, IntervalSweep):
-        log = "log" in value.tags
-        whole = isinstance(value.start, int) and isinstance(value.end, int)
-        start, end = (value.start, value.end)
-        if not start < end or (log and start <= 0):
+        log, start, end = "log" in value.tags, value.start, value.end
+        if start is None or end is None or not start < end or (log and start <= 0):
             raise ConfigError(f"{override.input_line}: write interval(low, high) with low < high, above 0 with log.")
-        return IntDistribution(start, end, log=log) if whole else FloatDistribution(float(start), float(end), log=log)
+        if isinstance(start, int) and isinstance(end, int):
+            return IntDistribution(start, end, log=log)
+        return FloatDistribution(float(start), float(end), log=log)
     assert isinstance(value, ChoiceSweep | RangeSweep)
     listed = list(override.sweep_iterator(transformer=Transformer.encode))
     return CategoricalDistribution([str(one) for one in listed])

@@ -35,7 +35,7 @@ def run_member(composed: DictConfig) -> None:
     except KeyboardInterrupt:
         fail_member(folder, status, "interrupted")
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001: whatever it is, the other members go on
         sentence = describe_error(error)
         if sentence is None:
             (folder / "error.txt").write_text(traceback.format_exc())
@@ -52,23 +52,35 @@ def _record(config: Config, folder: Path, status: Status) -> None:
     if manifest is None:
         raise DataError(f"{folder.parent} has no sweep.json: the sweep was deleted while it ran.")
     tags = {PARENT: manifest.parent} if manifest.parent else {}
-    shown = status
-
-    def show(stage: str, done: int, total: int) -> None:
-        nonlocal shown
-        shown = advance_member(folder, status, stage, done, total)
-
+    progress = _Progress(folder, status)
     with handle_sigterm():
-        record = record_study(config, folder, tags, show)
+        record = record_study(config, folder, tags, progress.show)
     report = record.study.report
     ic = report.metrics.pooled["ic"].value
     if ic != ic:
         reason = "its IC is not a number: the predictions do not vary."
         if record.run_id is not None:
             fail_run(config.tracking, record.run_id, reason)
-        fail_member(folder, shown, reason)
+        fail_member(folder, status, reason)
     else:
-        finish_member(folder, shown, record.run_id, summarise_report(report))
+        finish_member(folder, status, record.run_id, summarise_report(report))
+
+
+class _Progress:
+    """Writes the stage of a member a few times a second at most. Threads may call it at the same time."""
+
+    def __init__(self, folder: Path, status: Status) -> None:
+        self._folder, self._status = folder, status
+        self._lock = threading.Lock()
+        self._last = ("", 0.0)
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        with self._lock:
+            before, at = self._last
+            now = time.monotonic()
+            if stage != before or now - at > _SECONDS / 4:
+                self._last = stage, now
+                advance_member(self._folder, self._status, stage, done, total)
 
 
 def _end_with_parent() -> None:

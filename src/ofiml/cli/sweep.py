@@ -6,10 +6,9 @@ named, and the others go on. With `sweep.resume=true` the same command does what
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from hydra import initialize_config_dir
@@ -21,7 +20,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
 from ofiml.cli.conf import CONF, list_folders
@@ -92,7 +91,8 @@ def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:
         elif name == "resume" and value in ("true", "false"):
             settings = replace(settings, resume=value == "true")
         elif name in ("trials", "seed") and value.isascii() and value.isdigit() and len(value) < 5:
-            settings = replace(settings, **{name: int(value)})
+            number = int(value)
+            settings = replace(settings, trials=number) if name == "trials" else replace(settings, seed=number)
         else:
             raise ConfigError(f"{argument}: write sweep.resume=true, sweep.trials=50 or sweep.seed=7.")
     if settings.trials == 0:
@@ -150,13 +150,15 @@ def _split_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
     return name, overrides
 
 
-def _make_plan(
-    loader: ConfigLoader, master: DictConfig, arguments: Sequence[str], settings: SweepSettings
-) -> Plan:
+def _make_plan(loader: ConfigLoader, master: DictConfig, arguments: Sequence[str], settings: SweepSettings) -> Plan:
     """Compose and check every member. Raises ConfigError for the first that cannot run, with its overrides."""
     typed = [o for o in _split_flags(arguments)[1] if not o.startswith("hydra")]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
-    lists = expand_overrides(parsed) if settings.trials is None else sample_overrides(parsed, settings.trials, settings.seed)
+    lists = (
+        expand_overrides(parsed)
+        if settings.trials is None
+        else sample_overrides(parsed, settings.trials, settings.seed)
+    )
     members, configs = [], []
     for number, overrides in enumerate(lists):
         try:
@@ -247,9 +249,7 @@ def _make_launcher(plan: Plan, jobs: int) -> Launcher:
             plan.master.hydra.launcher.n_jobs = jobs
             plan.master.hydra.launcher.batch_size = 1  # a member takes seconds or hours
     context = HydraContext(config_loader=plan.loader, callbacks=Callbacks())
-    return Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=run_member, config=plan.master
-    )
+    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_member, config=plan.master)
 
 
 def _complete(member: Member, folder: Path, threads: int | None) -> list[str]:

@@ -12,5 +12,7 @@ def summarise_report(report: Report) -> str:
         words.append(f"R² {typeset_number(report.metrics.pooled['r2'].value, '.3f')}")
     backtest = report.performance
     if backtest is not None:
-        words.append(f"net {typeset_number(backtest.net_pnl, choose_money_form([backtest.net_pnl]))} {backtest.currency}")
+        words.append(
+            f"net {typeset_number(backtest.net_pnl, choose_money_form([backtest.net_pnl]))} {backtest.currency}"
+        )
     return ", ".join(words)

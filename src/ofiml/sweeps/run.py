@@ -53,7 +53,9 @@ def open_sweep(
     if resume and earlier is None:
         console.print("No earlier sweep has these members and this code: all of them run.", highlight=False)
     if earlier is None and (folder / "sweep.json").exists():
-        hint = "choose another hydra.sweep.dir" if resume else "add sweep.resume=true, or choose another hydra.sweep.dir"
+        hint = (
+            "choose another hydra.sweep.dir" if resume else "add sweep.resume=true, or choose another hydra.sweep.dir"
+        )
         raise ConfigError(f"{folder} already contains a sweep: {hint}.")
     folder = earlier or folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +157,9 @@ def _write_page(sweep: Sweep) -> str:
     rows = []
     for member in sweep.members:
         status = read_status(name_folder(sweep.folder, member.number))
-        how = "not run" if status is None else status.result if status.state == "finished" else f"failed: {status.reason}"
+        how = (
+            "not run" if status is None else status.result if status.state == "finished" else f"failed: {status.reason}"
+        )
         rows.append([str(member.number), f"`{' '.join(member.overrides)}`", how])
     return format_markdown_table(["member", "overrides", "result"], rows)
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -64,7 +65,7 @@ def read_status(folder: Path) -> Status | None:
 
 def _write(folder: Path, status: Status) -> Status:
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{_NAME}.{os.getpid()}"
+    part = folder / f".{_NAME}.{uuid.uuid4().hex}"
     part.write_text(write_json(status))
     part.replace(folder / _NAME)
     return status

@@ -1,4 +1,4 @@
-"""The schema of an MLflow store in SQLite. An older store is copied and migrated; a newer one is refused."""
+"""The schema of an MLflow store in SQLite: a new store appears whole, an older one is migrated, a newer one refused."""
 
 import os
 import re
@@ -82,6 +82,25 @@ def _list_revisions() -> tuple[set[str], str]:
     known, before = ({name for down, name in revisions if bool(down) == parent} for parent in (False, True))
     (head,) = known - before
     return known, head
+
+
+def make_store(path: Path) -> None:
+    """Make an empty store. A process that is killed meanwhile leaves no store, instead of half of one.
+
+    The caller holds the lock of the store.
+    """
+    import mlflow.store.db.utils as mlflow_schema
+    import sqlalchemy
+
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{temporary}")
+    try:
+        mlflow_schema._initialize_tables(engine)
+        engine.dispose()
+        temporary.replace(path)
+    finally:
+        engine.dispose()
+        temporary.unlink(missing_ok=True)
 
 
 def _copy_store(path: Path, version: str) -> Path:

@@ -14,7 +14,7 @@ from ofiml.config.renamed import INSTRUMENTS
 from ofiml.errors import ConfigError, DataError
 from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
-from ofiml.tracking.migration import ensure_schema
+from ofiml.tracking.migration import ensure_schema, make_store
 
 _MAX_PARAM_LENGTH = 6000
 _MAX_ERROR_LENGTH = 1000
@@ -38,7 +38,7 @@ def open_store(tracking: Tracking) -> str:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    lock = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock"
+    lock, path = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock", None
     if tracking.uri.startswith("sqlite:///"):
         path = Path(tracking.uri.removeprefix("sqlite:///"))
         lock = path.with_name(path.name + ".lock")
@@ -49,6 +49,8 @@ def open_store(tracking: Tracking) -> str:
         ensure_schema(tracking.uri)  # before the lock, which this call takes itself
     try:
         with filelock.FileLock(lock):
+            if path is not None and not path.exists():
+                make_store(path)
             client = connect(tracking.uri)
             known = client.get_experiment_by_name(tracking.experiment)
             return str(known.experiment_id if known else client.create_experiment(tracking.experiment))

@@ -7,7 +7,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-
 #: Is told of a stage, how many of its steps are done, and of how many.
 OnStage = Callable[[str, int, int], None]
 

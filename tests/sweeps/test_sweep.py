@@ -1,0 +1,148 @@
+"""Whole sweeps: the parent run and its children, a member that fails, a process that dies, and what is done again."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import mlflow
+import pytest
+from rich.console import Console
+
+from ofiml.cli import sweep as command
+from ofiml.sweeps.manifest import Member, name_folder
+from ofiml.sweeps.status import finish_member, read_status, start_member
+from tests.conftest import command_line
+
+QUICK = ["debug=tiny", "evaluation.controls=false", "evaluation.leak_check=false", "tuning=off"]
+
+
+def find_runs(uri):
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    parents = [run for run in runs if run.data.tags["kind"] == "sweep"]
+    children = [run for run in runs if run.data.tags["kind"] != "sweep"]
+    return parents, children
+
+
+@pytest.mark.slow
+def test_a_failed_member_is_named_and_the_others_go_on(tmp_path, new_store):
+    uri = new_store(tmp_path)
+    line = ["-m", "hydra/launcher=basic", "dataset.max_events=60000,300", "model=ols", *QUICK]
+    done = command_line(tmp_path, *line, uri=uri)
+    assert done.returncode == 1
+    assert "failed: debug=tiny" not in done.stdout
+    (folder,) = tmp_path.glob("outputs/sweeps/*/*")
+    states = [read_status(folder / name) for name in ("0", "1")]
+    assert [status.state for status in states] == ["finished", "failed"]
+    assert states[1].reason in done.stdout
+    (parent,), children = find_runs(uri)
+    assert parent.info.status == "FAILED"
+    assert parent.data.metrics == {"members": 2, "failed": 1}
+    assert states[1].reason in parent.data.tags["mlflow.note.content"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert sorted(run.info.status for run in children) == ["FAILED", "FINISHED"]
+
+    again = command_line(tmp_path, *line, "sweep.resume=true", uri=uri)
+    assert again.returncode == 1
+    assert "sweep of 2, 1 finished earlier" in again.stderr
+    assert read_status(folder / "0") == states[0]
+    assert len(find_runs(uri)[0]) == 1
+    assert len(find_runs(uri)[1]) == 3
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_results_of_one(tmp_path):
+    digests = []
+    for name, launcher in (("one", "basic"), ("two", "joblib")):
+        (tmp_path / name).mkdir()
+        line = ["-m", f"hydra/launcher={launcher}", "model=ols,ridge", "tracking=off", *QUICK]
+        done = command_line(tmp_path / name, *line)
+        assert done.returncode == 0, done.stderr
+        reports = sorted((tmp_path / name).glob("outputs/sweeps/*/*/*/report.json"))
+        digests.append([json.loads(path.read_text())["predictions"]["sha256"] for path in reports])
+    assert digests[0] == digests[1]
+    assert len(set(digests[0])) == 2
+
+
+def test_no_member_runs_if_one_of_them_cannot(tmp_path):
+    done = command_line(tmp_path, "-m", "debug=tiny", "horizon=10s,1s", "model=zero", "tracking=off")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ofiml: debug=tiny horizon=1s model=zero tracking=off: horizon.length=1s is shorter")
+    assert done.stderr.endswith("None of the 2 members was run.\n")
+    assert not list(tmp_path.iterdir())
+
+
+# --- processes that die ----------------------------------------------------------------------------------------------
+
+MEMBERS = [Member(number, [f"seed={number}"], str(number)) for number in range(3)]
+
+
+class Launcher:
+    """Finishes each member that it launches, in order; the process dies at those that `dies` has a number of deaths
+    for.
+    """
+
+    def __init__(self, folder: Path, dies: dict[int, int]) -> None:
+        self.folder, self.dies, self.batches = folder, dies, []
+
+    def launch(self, overrides, initial_job_idx):
+        numbers = [int(each[0].removeprefix("seed=")) for each in overrides]
+        self.batches.append(numbers)
+        for number in numbers:
+            place = name_folder(self.folder, number)
+            status = start_member(place)
+            if self.dies.get(number):
+                self.dies[number] -= 1
+                raise RuntimeError("a worker was terminated")
+            finish_member(place, status, None, "")
+
+
+@pytest.fixture
+def launch(tmp_path, monkeypatch):
+    def run(dies):
+        launcher = Launcher(tmp_path, dies)
+        monkeypatch.setattr(command, "_make_launcher", lambda plan, jobs: launcher)
+        monkeypatch.setattr(command, "_share_cores", lambda plan, members: (2, 1))
+        command._launch_all(SimpleNamespace(members=MEMBERS), tmp_path, MEMBERS, Console(quiet=True))
+        return launcher.batches, [read_status(name_folder(tmp_path, m.number)).state for m in MEMBERS]
+
+    return run
+
+
+def test_a_member_whose_process_died_is_tried_once_more_by_itself(launch):
+    assert launch({1: 1}) == ([[0, 1, 2], [1], [2]], ["finished"] * 3)
+
+
+def test_a_member_whose_process_dies_again_has_failed(launch):
+    assert launch({1: 2}) == ([[0, 1, 2], [1], [2]], ["finished", "failed", "finished"])
+
+
+def test_a_launcher_that_launches_nothing_is_an_error(tmp_path, monkeypatch):
+    def refuse(overrides, initial_job_idx):
+        raise RuntimeError("no cluster here")
+
+    monkeypatch.setattr(command, "_make_launcher", lambda plan, jobs: SimpleNamespace(launch=refuse))
+    monkeypatch.setattr(command, "_share_cores", lambda plan, members: (2, 1))
+    with pytest.raises(RuntimeError, match="no cluster here"):
+        command._launch_all(SimpleNamespace(members=MEMBERS), tmp_path, MEMBERS, Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("launcher", "n_jobs", "typed", "members", "expected"),
+    [
+        ("joblib", -1, "", 12, (4, 1)),
+        ("joblib", 2, "", 12, (2, 2)),
+        ("joblib", -1, "", 1, (1, 4)),
+        ("joblib", -1, "threads=3", 12, (4, None)),
+        ("basic", None, "", 12, (4, None)),
+    ],
+)
+def test_processes_times_threads_are_at_most_the_cores(launcher, n_jobs, typed, members, expected, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(4), raising=False)
+    own = {} if n_jobs is None else {"n_jobs": n_jobs}
+    plan = SimpleNamespace(
+        launcher=launcher,
+        members=[Member(0, [typed] if typed else [], "")],
+        master=SimpleNamespace(hydra=SimpleNamespace(launcher=own)),
+    )
+    assert command._share_cores(plan, members) == expected
