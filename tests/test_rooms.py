@@ -10,10 +10,10 @@ SOURCE = ROOT / "src"
 #: The subject of these functions is the whole config: they run, log or divide it.
 OF_THE_WHOLE_CONFIG = {
     "ofiml.live.predictor:of",
-    "ofiml.reporting.files:resolve_config",
     "ofiml.samples.settings:of",
     "ofiml.study.run:_fit",
     "ofiml.study.run:run",
+    "ofiml.sweeps.manifest:digest_config",
     "ofiml.tracking.record:_run_and_write",
     "ofiml.tracking.record:record_study",
     "ofiml.tracking.store:_describe",

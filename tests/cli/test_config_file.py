@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 
 from ofiml.cli import config_file as plain
 from ofiml.cli.config_file import translate_config_flag
-from ofiml.config import load
+from ofiml.config import load, resolve_config
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import draw_figures
-from ofiml.reporting.files import resolve_config, write_study
+from ofiml.reporting.files import write_study
 from tests.conftest import ROOT, command_line, light, slow_but_each
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]

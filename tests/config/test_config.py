@@ -7,9 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from ofiml import config as schemas
-from ofiml.config import load, strip_credentials
+from ofiml.config import load, resolve_config, strip_credentials
 from ofiml.errors import ConfigError
-from ofiml.reporting.files import resolve_config
 from ofiml.units import parse_duration
 from tests.conftest import ROOT, command_line, slow_but_each, slow_except
 

@@ -14,14 +14,13 @@ from hydra.core.config_store import ConfigStore
 
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, compose_config, list_choices
-from ofiml.config import DATASETS, MODELS, STRATEGIES, load
+from ofiml.config import DATASETS, MODELS, STRATEGIES, load, resolve_config
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.models.registry import build_model
-from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
 from ofiml.tracking.log import _log_tags
 from ofiml.tracking.plugins import list_plugin_versions

@@ -7,11 +7,10 @@ import yaml
 
 from ofiml.cli.config_file import translate_config_flag
 from ofiml.cli.overrides import compose
-from ofiml.config import describe_unknown_key, load
+from ofiml.config import describe_unknown_key, load, resolve_config
 from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rename_config, rename_params
 from ofiml.errors import ConfigError
-from ofiml.reporting.files import resolve_config
 from ofiml.tracking.store import _flatten_params
 from tests.conftest import ROOT, slow_but_each
 

@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from ofiml.config import load
+from ofiml.config import load, resolve_config
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.reporting.files import resolve_config
 from tests.conftest import ROOT, slow_but_each
 from tests.data.test_databento import metadata, put, quote
 from tests.data.test_databento import read as read_dbn

@@ -105,7 +105,7 @@ def test_its_wrong_settings_end_in_the_usual_sentences(own, tmp_path):
 
 
 def load_name(own, name):
-    from ofiml.reporting.files import resolve_config
+    from ofiml.config import resolve_config
 
     raw = resolve_config(own("model=ols"))
     raw["dataset"]["name"] = name

@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from ofiml.config import load
+from ofiml.config import load, resolve_config
 from ofiml.errors import DataError
 from ofiml.models.blend import fit_blend_weights
 from ofiml.models.registry import build_model
-from ofiml.reporting.files import resolve_config
 from tests.intervals import apart
 
 

@@ -10,9 +10,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from ofiml import models
-from ofiml.config import MODELS, load
+from ofiml.config import MODELS, load, resolve_config
 from ofiml.errors import ConfigError
-from ofiml.reporting.files import resolve_config
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT, slow_but_each

@@ -9,9 +9,8 @@ import tomllib
 import pytest
 from hydra import compose, initialize_config_dir
 
-from ofiml.config import RULES, STRATEGIES, load
+from ofiml.config import RULES, STRATEGIES, load, resolve_config
 from ofiml.errors import ConfigError
-from ofiml.reporting.files import resolve_config
 from ofiml.strategy import rules
 from ofiml.strategy.build import build_decisions, tabulate_decisions
 from ofiml.strategy.causality import check_causality

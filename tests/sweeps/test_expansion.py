@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ofiml.cli.expansion import expand_overrides, sample_overrides
-from ofiml.cli.sweep import SweepSettings, is_sweep, split_settings
+from ofiml.cli.sweep_settings import SweepSettings, is_sweep, split_settings
 from ofiml.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ofiml.reporting.files import resolve_config
+from ofiml.config import resolve_config
 from ofiml.tracking.store import _flatten_params
 
 _MLFLOW_NAME = re.compile(r"[/\w.\- :]*")  # letters, digits, _ - . : / and spaces

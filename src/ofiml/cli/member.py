@@ -35,7 +35,7 @@ def run_member(composed: DictConfig) -> None:
     except KeyboardInterrupt:
         fail_member(folder, status, "interrupted")
         raise
-    except Exception as error:  # noqa: BLE001: whatever it is, the other members go on
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other members go on
         sentence = describe_error(error)
         if sentence is None:
             (folder / "error.txt").write_text(traceback.format_exc())

@@ -21,7 +21,7 @@ from ofiml.cli.exits import (
 )
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, check_inputs
-from ofiml.cli.sweep import REMEDY, SweepSettings, is_sweep, run_sweep, split_settings
+from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.cli.text_values import quote_text_values
 from ofiml.config import load
 
@@ -73,6 +73,8 @@ def main() -> int:
         if code:
             return code
         if is_sweep(sys.argv[1:]):
+            from ofiml.cli.sweep import run_sweep
+
             return run_command(lambda: run_sweep(sys.argv[1:], *settings), remedy=REMEDY)
         return max([run_command(job), *_codes])
 

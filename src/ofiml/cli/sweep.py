@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hydra import initialize_config_dir
@@ -28,6 +28,7 @@ from ofiml.cli.exits import describe_error
 from ofiml.cli.expansion import expand_overrides, sample_overrides
 from ofiml.cli.member import run_member
 from ofiml.cli.overrides import check_inputs, quote_folder
+from ofiml.cli.sweep_settings import FLAGS, FLAGS_WITH_VALUE, SweepSettings
 from ofiml.config import Config, load
 from ofiml.errors import ConfigError
 from ofiml.sweeps.manifest import Member, digest_config, name_folder
@@ -35,22 +36,9 @@ from ofiml.sweeps.resume import clear_members, fail_running, list_running
 from ofiml.sweeps.status import read_status
 from ofiml.sweeps.watch import watch_members
 
-FLAGS = ("-m", "--multirun")
-REMEDY = "Run the same command with sweep.resume=true to continue."
-_WITH_VALUE = ("--config-dir", "-cd", "--config-name", "-cn")
-_PREFIX = "sweep."
 _LOCAL = ("basic", "joblib")  # launchers that run members on this machine
 _ATTEMPTS = 2  # for a member whose process died: another one may have taken its memory
 _DIED = "its process ended without a word: it was killed, or there was not enough memory."
-
-
-@dataclass(frozen=True, slots=True)
-class SweepSettings:
-    """The keys `sweep.…` of a command line: draw `trials` samples with `seed`; `resume` an interrupted sweep."""
-
-    resume: bool = False
-    trials: int | None = None
-    seed: int = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +55,6 @@ class Plan:
     def launcher(self) -> str:
         """The name of Hydra's launcher."""
         return str(self.master.hydra.runtime.choices["hydra/launcher"])
-
-
-def is_sweep(arguments: Sequence[str]) -> bool:
-    """Return whether a command line runs a sweep: -m without another flag of Hydra, such as --cfg."""
-    flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
-    return any(flag in FLAGS for flag in flags) and all(flag in (*FLAGS, *_WITH_VALUE) for flag in flags)
-
-
-def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:
-    """Split a command line into the settings of its sweep and the other arguments.
-
-    Raises ConfigError for an unknown key, a wrong value, and a key without -m.
-    """
-    settings, rest = SweepSettings(), []
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        name = key.removeprefix(_PREFIX)
-        if name == key:
-            rest.append(argument)
-        elif not any(flag in arguments for flag in FLAGS):
-            raise ConfigError(f"{argument} is a setting of a sweep: add -m.")
-        elif name == "resume" and value in ("true", "false"):
-            settings = replace(settings, resume=value == "true")
-        elif name in ("trials", "seed") and value.isascii() and value.isdigit() and len(value) < 5:
-            number = int(value)
-            settings = replace(settings, trials=number) if name == "trials" else replace(settings, seed=number)
-        else:
-            raise ConfigError(f"{argument}: write sweep.resume=true, sweep.trials=50 or sweep.seed=7.")
-    if settings.trials == 0:
-        raise ConfigError("sweep.trials=0 draws nothing: leave it out to run every combination.")
-    return settings, rest
 
 
 def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
@@ -141,7 +98,7 @@ def _split_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
     while rest:
         argument = rest.pop(0)
         flag, equals, value = argument.partition("=")
-        if flag in _WITH_VALUE:
+        if flag in FLAGS_WITH_VALUE:
             value = value if equals else "".join(rest[:1])
             rest = rest if equals else rest[1:]
             name = value if flag in ("--config-name", "-cn") else name

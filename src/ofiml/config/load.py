@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import field, fields, is_dataclass, make_dataclass
+from dataclasses import asdict, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from typing import Any, Literal, cast, get_origin
 from urllib.parse import urlsplit, urlunsplit
@@ -50,6 +50,13 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
         seeds=[_require_integer("seeds", number) for number in seeds],
         **values,
     )
+
+
+def resolve_config(config: Config) -> dict[str, Any]:
+    """Return the config as a mapping, without credentials in the tracking uri."""
+    mapping = asdict(config)
+    mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
+    return mapping
 
 
 def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any:

@@ -1,6 +1,5 @@
 """Write the files of a study. Each appears whole or not at all."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import polars as pl
 import yaml
 
 from ofiml.backtest.result import BacktestResult
-from ofiml.config import Config, strip_credentials
+from ofiml.config import resolve_config
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.reporting.figures import draw_figures
@@ -21,13 +20,6 @@ PREDICTION_COLUMNS = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
     *("y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"),
 ]
-
-
-def resolve_config(config: Config) -> dict[str, Any]:
-    """Return the config as a mapping, without credentials in the tracking uri."""
-    mapping = asdict(config)
-    mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
-    return mapping
 
 
 def resolve_tuned_config(study: Study) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ofiml.config import Config
+from ofiml.config import Config, resolve_config
 from ofiml.errors import ConfigError
 from ofiml.provenance import identify_code
-from ofiml.reporting.files import resolve_config
 from ofiml.study.json_border import read_json, write_json
 
 _NAME = "sweep.json"

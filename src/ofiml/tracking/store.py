@@ -9,10 +9,9 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import ActivityBars, Config, Horizon, Target, TimeBars, Tracking, strip_credentials
+from ofiml.config import ActivityBars, Config, Horizon, Target, TimeBars, Tracking, resolve_config, strip_credentials
 from ofiml.config.renamed import INSTRUMENTS
 from ofiml.errors import ConfigError, DataError
-from ofiml.reporting.files import resolve_config
 from ofiml.reporting.verdict import name_inputs
 from ofiml.tracking.migration import ensure_schema, make_store
 
