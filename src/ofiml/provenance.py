@@ -1,9 +1,11 @@
 """The provenance of a result: hashes of data and code, versions of packages, the commit."""
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +45,52 @@ def identify_code(*packages: str) -> list[str]:
 def list_versions() -> dict[str, str]:
     """List the versions of Python and of the packages that results depend on, by name."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a study ran: the commit of the code (`dirty` with uncommitted changes), versions, machine and threads.
+
+    The results depend on the code and the versions; on the machine only in the last digits, and not on the threads.
+    """
+
+    commit: str
+    dirty: bool
+    versions: dict[str, str]
+    system: str
+    processor: str
+    cores: int
+    threads: int
+
+
+def describe_provenance(threads: int) -> Provenance:
+    """Describe where this process runs, with the number of threads that the config gives it."""
+    commit, diff = read_git_state()
+    return Provenance(
+        commit=commit,
+        dirty=bool(diff),
+        versions=list_versions(),
+        system=f"{platform.system()} {platform.machine()}",
+        processor=_name_processor(),
+        cores=os.cpu_count() or 1,
+        threads=threads,
+    )
+
+
+def list_environment() -> str:
+    """List every installed package with its version, one a line, as pip's requirements."""
+    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _name_processor() -> str:
+    """Name the model of the processor; the kind of machine where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def read_git_state() -> tuple[str, str]:

@@ -10,6 +10,7 @@ from ofiml.backtest.result import BacktestResult
 from ofiml.config import resolve_config
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
+from ofiml.provenance import list_environment, read_git_state
 from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
@@ -32,7 +33,8 @@ def resolve_tuned_config(study: Study) -> dict[str, Any]:
 def write_study(study: Study, folder: Path) -> list[Path]:
     """Write the files of a study into `folder` and return their paths.
 
-    Every study has config.yaml, report.json, tables.md, predictions.parquet, figures and models. A backtest adds the
+    Every study has config.yaml, report.json, tables.md, predictions.parquet, figures and models, environment.txt with
+    the versions of all packages, and git.diff if the code has uncommitted changes. A backtest adds the
     tables orders, fills, round_trips, equity (the gain of each bar), days, decisions and rules as Parquet, tuning adds
     tuned.yaml, a simulated market truth.json.
     """
@@ -55,6 +57,10 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         target = folder / f"{name}.parquet"
         table.write_parquet(target.with_suffix(".tmp"))
         target.with_suffix(".tmp").replace(target)
+    _write_atomically(folder / "environment.txt", list_environment().encode())
+    diff = read_git_state()[1]
+    if diff:
+        _write_atomically(folder / "git.diff", diff.encode())
     if study.truths:
         _write_atomically(folder / "truth.json", to_json(study.truths).encode())
     for name, figure in draw_figures(study).items():
@@ -69,6 +75,8 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         "report.json",
         *(f"{name}.parquet" for name in tables),
         *["truth.json"] * bool(study.truths),
+        "environment.txt",
+        *["git.diff"] * bool(diff),
     ]
     names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
     return [*(folder / name for name in names), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]

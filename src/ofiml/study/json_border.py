@@ -145,7 +145,8 @@ def _mismatch(path: str, expected: str) -> ConfigError:
 
 
 def flatten_numbers(report: Mapping[str, Any]) -> dict[str, float]:
-    """Map the path of every number of a report to the number, without the runtime. A reproduction must repeat them all.
+    """Map the path of every number of a report to the number, without those on the machine and the time that it
+    took. A reproduction must repeat them all.
 
     `report` is the JSON mapping of a report of any version.
     """
@@ -161,5 +162,5 @@ def flatten_numbers(report: Mapping[str, Any]) -> dict[str, float]:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             numbers[path] = value
 
-    walk("", {k: v for k, v in report.items() if k != "runtime"})
+    walk("", {k: v for k, v in report.items() if k not in ("runtime", "provenance")})
     return numbers

@@ -22,6 +22,7 @@ from ofiml.evaluation.seeds import SeedVariation
 from ofiml.evaluation.shap_values import FeatureImportance
 from ofiml.evaluation.strata import StratumScore
 from ofiml.ofi.reduce import LearnedValues
+from ofiml.provenance import Provenance
 from ofiml.study.earlier_backtest import EarlierBacktest
 from ofiml.study.json_border import read_json, write_json
 from ofiml.tuning import TrialResult
@@ -169,6 +170,7 @@ class Report:
 
     `impact` exists only for target=impact, `backtest` and `decay` for forecasts, `reliability` for directions, `seeds`
     for studies with `seeds`; `tuning` is empty without tuning. `controls` and `leak_check` are None if switched off.
+    `provenance` is None in reports of earlier versions.
     """
 
     kind: Literal["forecast", "impact"]
@@ -192,6 +194,7 @@ class Report:
     controls: dict[ControlName, Control] | None
     leak_check: LeakCheck | None
     runtime: Runtime
+    provenance: Provenance | None = None
 
     @property
     def performance(self) -> Performance | None:

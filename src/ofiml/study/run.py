@@ -30,6 +30,7 @@ from ofiml.evaluation.scores import Scores, score_predictions
 from ofiml.evaluation.seeds import compare_seeds
 from ofiml.evaluation.strata import add_trailing_volatility, assign_strata, score_strata
 from ofiml.models.pipeline import Pipeline
+from ofiml.provenance import describe_provenance
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
@@ -134,6 +135,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         controls=controls,
         leak_check=leak_check,
         runtime=Runtime(clock.seconds),
+        provenance=describe_provenance(config.threads),
     )
     return _collect_results(fitted, report, predictions, backtest)
 

@@ -44,7 +44,7 @@ def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags
 
 
 def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> None:
-    """Log provenance, digests and the verdict as tags, and uncommitted changes as git.diff."""
+    """Log provenance, digests and the verdict as tags."""
     from mlflow.entities import RunTag
 
     config = study.config
@@ -65,8 +65,6 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
         **tags,
     }
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in described.items()])
-    if diff:
-        client.log_text(run_id, diff, "git.diff")
 
 
 def _log_metrics(client: Any, run_id: str, report: Report) -> None:
