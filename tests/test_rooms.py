@@ -16,8 +16,10 @@ OF_THE_WHOLE_CONFIG = {
     "ofiml.sweeps.manifest:digest_config",
     "ofiml.tracking.record:_run_and_write",
     "ofiml.tracking.record:record_study",
-    "ofiml.tracking.store:_describe",
-    "ofiml.tracking.store:name_run",
+    "ofiml.tracking.names:_name_dataset",
+    "ofiml.tracking.names:describe_run",
+    "ofiml.tracking.names:name_run",
+    "ofiml.tracking.names:name_span",
     "ofiml.tracking.store:open_run",
     "ofiml.training.settings:of",
 }

@@ -1,6 +1,7 @@
 """How many things were tried, whatever runs say of themselves."""
 
 import math
+from itertools import count
 
 import pytest
 
@@ -13,8 +14,11 @@ EXPANDING = TUNED | {"split.name": "expanding", "split.n_folds": "5"}
 DATES = TUNED | {"split.name": "session_out"}
 
 
-def run(params, status="FAILED", **metrics):
-    return ListedRun("a" * 32, "", status, False, params, {}, {k.replace("_", "/"): v for k, v in metrics.items()})
+RUN_IDS = (f"aaaaaaaa{k:024x}" for k in count())
+
+
+def run(params, status="RUNNING", tags=(), **metrics):
+    return ListedRun(next(RUN_IDS), "", status, False, params, dict(tags), metrics)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +49,39 @@ def test_an_unknown_number_of_folds_is_reported():
 
 @pytest.mark.parametrize("count", [math.nan, math.inf, -math.inf, -1.0, 1e300, 1.8e308, 10**7 + 1.0])
 def test_a_count_that_is_none_falls_back_to_what_was_planned(count):
-    trials = count_trials(
-        [run(EXPANDING, "FINISHED", tuning_trials=count), run(EXPANDING, "FINISHED", tuning_trials=7.0)]
-    )
+    trials = count_trials([run(EXPANDING, "FINISHED", trials=count), run(EXPANDING, "FINISHED", trials=7.0)])
     assert (trials.tuned, trials.planned, trials.total) == (7, 60, 69)
     assert "No valid count in run aaaaaaaa: planned trials are used." in trials.describe()
 
 
 def test_many_odd_runs_are_not_all_named():
-    words = count_trials([run(EXPANDING, tuning_trials=math.nan)] * 15).describe()
+    words = count_trials([run(EXPANDING, trials=math.nan) for _ in range(15)]).describe()
     assert words.count("aaaaaaaa") == 10
     assert "and 5 more" in words
+
+
+def test_a_run_that_failed_before_its_first_trial_tried_nothing():
+    trials = count_trials([run(EXPANDING, "FAILED"), run(EXPANDING, "KILLED"), run(EXPANDING, "FAILED", folds=5.0)])
+    assert (trials.total, trials.fates, trials.planned, trials.unstarted) == (61, {"failed": 1}, 60, 2)
+    assert "Not counted: 2 runs that failed before the first trial." in trials.describe()
+
+
+def test_repetitions_of_one_digest_count_once():
+    def finished(digest, trials, **params):
+        return run(EXPANDING | params, "FINISHED", {"predictions.sha256": digest}, folds=5.0, trials=trials)
+
+    one = finished("d", 60.0)
+    same = finished("d", 60.0, **{"tuning.storage": "elsewhere", "threads": "7"})
+    trials = count_trials([one, same])
+    assert (trials.total, trials.tuned, trials.repeated) == (61, 60, 1)
+    assert "Not counted: 1 repetition." in trials.describe()
+    traded_otherwise = finished("d", 60.0, **{"strategy.edge_multiple": "2.0"})
+    assert count_trials([one, traded_otherwise]).total == 62, "another strategy, with the same models"
+    searched_longer = finished("d", 250.0, **{"tuning.trials": "50"})
+    assert count_trials([one, searched_longer]).total == 311, "the same predictions after a longer search"
+    assert count_trials([one, finished("e", 60.0)]).total == 122
+
+
+def test_reproductions_are_no_trials():
+    again = run(EXPANDING, "FINISHED", {"predictions.sha256": "e", "reproduces": "a" * 32}, trials=4.0)
+    assert count_trials([run(EXPANDING, "FINISHED", trials=60.0), again]).total == 61

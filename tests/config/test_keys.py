@@ -30,6 +30,7 @@ INERT = {
     "tracking.enabled": "where a run is logged, not what it finds",
     "tracking.uri": "where a run is logged, not what it finds",
     "tracking.experiment": "where a run is logged, not what it finds",
+    "tracking.suffix": "where a run is logged, not what it finds",
 }
 
 REFUSED = {

@@ -11,7 +11,7 @@ from ofiml.config import describe_unknown_key, load, resolve_config
 from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rename_config, rename_params
 from ofiml.errors import ConfigError
-from ofiml.tracking.store import _flatten_params
+from ofiml.tracking.params import flatten_params
 from tests.conftest import ROOT, slow_but_each
 
 LOGGED = ROOT / "tests" / "config" / "logged"
@@ -110,7 +110,7 @@ def test_the_strategy_of_a_logged_config_was_part_of_its_backtest():
 
 def test_the_first_strategy_is_the_default_of_its_time():
     (params,) = (rename_params(p) for p in [{"backtest.latency": "50ms", "backtest.max_position": "7"}])
-    default = _flatten_params(resolve_config(load(compose([]))))
+    default = flatten_params(resolve_config(load(compose([]))))
     ours = {key: value for key, value in default.items() if key.startswith("strategy.")}
     assert params == ours | {"backtest.latency": "50ms", "strategy.max_position": "7"}
 
@@ -130,7 +130,7 @@ def test_params_of_a_logged_run_get_todays_keys():
 def test_fees_among_the_params_are_those_of_a_reproduction():
     params = {"backtest.fee_per_unit": "0.001", "backtest.fee_bps": "0.0", "backtest.days_per_year": "252"}
     raw = {"backtest": {"fee_per_unit": 0.001, "fee_bps": 0.0, "days_per_year": 252}, "dataset": {}}
-    again = _flatten_params(rename_config(raw))
+    again = flatten_params(rename_config(raw))
     assert rename_params(params) == {
         key: value for key, value in again.items() if not key.startswith(("backtest", "strategy"))
     }

@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import matplotlib.image
 import mlflow
@@ -16,6 +18,7 @@ import yaml
 
 from ofiml.cli.reproduce import main as reproduce
 from ofiml.config import load
+from ofiml.reporting.finding import Finding, Survival
 from ofiml.study.report import predictions_sha256
 from tests.conftest import command_line, light
 
@@ -43,7 +46,7 @@ def described(folder, done):
     assert done.returncode == 0, done.stderr
     (out,) = (p.parent for p in folder.glob("outputs/*/*/report.json"))
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    (run,) = client.search_runs([client.get_experiment_by_name("ofiml").experiment_id])
+    (run,) = client.search_runs([client.get_experiment_by_name("ofiml-debug").experiment_id])
     return folder, done.stdout, out, run, client
 
 
@@ -85,23 +88,33 @@ def test_the_mlflow_run(request, tracked):
     _, _, out, run, client = tracked
     report = json.loads((out / "report.json").read_text())
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "lgbm-mlofi-10s-synthetic-SYN"
+    assert run.info.run_name == "n_estimators=20·lgbm·mlofi·10s"
+    assert run.data.params["_overrides"] == "debug=tiny model=lgbm model.n_estimators=20 " + " ".join(BARE)
     assert run.data.params["model.n_estimators"] == "20"
     assert run.data.params["dataset.seed"] == "42"
     tags = run.data.tags
     assert tags["dataset.digest"] == report["dataset"]["digest"]
     assert (tags["kind"], tags["ofi"], tags["model"], tags["horizon"]) == ("forecast", "mlofi", "lgbm", "10s")
+    assert (tags["symbol"], tags["dataset"], tags["split"]) == ("SYN", "synthetic", "expanding")
+    assert tags["overrides"] == run.data.params["_overrides"]
+    assert (tags["finding"], tags["survives"]) in product(get_args(Finding), get_args(Survival))
     assert re.fullmatch(r"[0-9a-f]{40}|unknown", tags["git.commit"])
     assert tags["version.lightgbm"]
-    assert run.data.metrics["pooled/ic"] == report["metrics"]["pooled"]["ic"]["value"]
-    assert run.data.metrics["backtest/net_pnl"] == report["backtest"]["net_pnl"]
+    assert run.data.metrics["ic"] == report["metrics"]["pooled"]["ic"]["value"]
+    assert run.data.metrics["net"] == report["backtest"]["net_pnl"]
     by_fold = client.get_metric_history(run.info.run_id, "fold/r2")
     assert [(m.step, m.value) for m in by_fold] == [(f["fold"], f["r2"]) for f in report["metrics"]["folds"]]
     artifacts = {a.path for a in client.list_artifacts(run.info.run_id)}
-    assert {"config.yaml", "report.json", "predictions.parquet", "fills.parquet", "models"} <= artifacts
+    assert {"config.yaml", "report.json", "verdict.md", "predictions.parquet", "fills.parquet", "models"} <= artifacts
+    assert 30 <= len(run.data.metrics) <= 50
+    assert min(run.data.params) == "_overrides", "the first on the page that compares runs"
     assert ("figures" in artifacts) == bool(figures_of(request))
     assert ("git.diff" in artifacts) == (tags["git.dirty"] == "true")
-    assert "| rank_ic |" in tags["mlflow.note.content"]
+    verdict = (out / "verdict.md").read_text()
+    assert tags["mlflow.note.content"].startswith(verdict)
+    assert "| rank_ic |" in verdict
+    assert ("figures/folds.png" in tags["mlflow.note.content"]) == bool(figures_of(request))
+    assert (out / "run_id").read_text().strip() == run.info.run_id
     (logged,) = run.inputs.dataset_inputs
     assert logged.dataset.digest == report["dataset"]["digest"][:32]
     assert {tag.key: tag.value for tag in logged.tags} == {"mlflow.data.context": "expanding"}
@@ -129,7 +142,7 @@ def test_linear_models_are_logged_with_skops(tmp_path, monkeypatch, new_store, n
     assert done.returncode == 0, done.stderr
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
-    (model,) = client.search_logged_models([client.get_experiment_by_name("ofiml").experiment_id])
+    (model,) = client.search_logged_models([client.get_experiment_by_name("ofiml-debug").experiment_id])
     monkeypatch.chdir(tmp_path)
     local = Path(mlflow.artifacts.download_artifacts(model.model_uri))
     assert (local / "model.skops").exists()
@@ -142,11 +155,12 @@ def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsy
     monkeypatch.chdir(folder)
     uri = f"sqlite:///{folder}/mlflow.db"
     with light():
-        code = reproduce([run.info.run_id, "--uri", uri])
+        code = reproduce([run.info.run_id[:8], "--uri", uri])
     assert code == 0
     assert "are identical" in capsys.readouterr().out
-    (again,) = client.search_runs([run.info.experiment_id], f"tags.reproduces = '{run.info.run_id}'")
-    assert again.data.metrics["pooled/r2"] == run.data.metrics["pooled/r2"]
+    apart = client.get_experiment_by_name("ofiml-reproductions")
+    (again,) = client.search_runs([apart.experiment_id], f"tags.reproduces = '{run.info.run_id}'")
+    assert again.data.metrics["r2"] == run.data.metrics["r2"]
 
     # A run whose logged report says something else is not reproduced, and the differing number is named.
     path = folder / "mlruns"
@@ -207,6 +221,8 @@ def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path)
 def test_tracking_off_leaves_no_store(tmp_path):
     done = command_line(tmp_path, "debug=tiny", "model=zero", "tracking=off", *BARE)
     assert done.returncode == 0, done.stderr
+    (verdict,) = tmp_path.glob("outputs/*/*/verdict.md")
+    assert "No verdict on the forecast" in verdict.read_text()
     assert {p.name for p in tmp_path.iterdir()} == {"outputs", ".ofiml"}
 
 
@@ -251,5 +267,5 @@ def test_the_environments_store_is_used(tmp_path, new_store):
     done = command_line(tmp_path, "debug=tiny", "model=zero", *BARE, uri=uri)
     assert done.returncode == 0, done.stderr
     client = mlflow.MlflowClient(uri)
-    assert len(client.search_runs([client.get_experiment_by_name("ofiml").experiment_id])) == 1
+    assert len(client.search_runs([client.get_experiment_by_name("ofiml-debug").experiment_id])) == 1
     assert not (tmp_path / "mlflow.db").exists()

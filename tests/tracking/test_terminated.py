@@ -33,7 +33,7 @@ def ended(tmp_path, new_store):
         client = mlflow.MlflowClient(new_store(tmp_path))
 
         def runs():
-            experiment = client.get_experiment_by_name("ofiml")
+            experiment = client.get_experiment_by_name("ofiml-debug")
             return [] if experiment is None else client.search_runs([experiment.experiment_id])
 
         command = [sys.executable, "-m", "ofiml.run", *more, *LONG]

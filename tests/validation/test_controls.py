@@ -123,8 +123,9 @@ def test_a_sound_study_is_above_what_is_empty(run):
     assert all(f"against {NAMES[name]}" in line or name == "zero" for name in controls)
     assert "controls.png" in draw_figures(study)
     logged = {name: value for name, value, _ in list_control_metrics(study.report.controls)}
-    assert logged["control/permuted/ic"] == controls["permuted"]["ic"]
-    assert logged["control/permuted/above_ic"] == controls["permuted"]["above"]["ic"]["value"]
+    assert logged["above_permuted"] == controls["permuted"]["above"]["ic"]["value"]
+    assert logged["above_permuted_low"] == controls["permuted"]["above"]["ic"]["low"]
+    assert "above_zero" not in logged
 
 
 @pytest.mark.slow

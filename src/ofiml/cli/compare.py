@@ -5,12 +5,12 @@ use; a run that fails the check is named and left out.
 """
 
 import argparse
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
+from ofiml.cli.run_argument import add_store_argument
 from ofiml.errors import ConfigError
 
 
@@ -22,10 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         "if they have the same kind (forecast or impact), data, bars, horizon and target.",
     )
     parser.add_argument("experiment", help="name of the experiment (the config key tracking.experiment)")
-    default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    parser.add_argument(
-        "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
-    )
+    add_store_argument(parser)
     parser.add_argument(
         "--runs",
         default="",

@@ -52,9 +52,10 @@ def _record(config: Config, folder: Path, status: Status) -> None:
     if manifest is None:
         raise DataError(f"{folder.parent} has no sweep.json: the sweep was deleted while it ran.")
     tags = {PARENT: manifest.parent} if manifest.parent else {}
+    overrides = next(m.overrides for m in manifest.members if str(m.number) == folder.name)
     progress = _Progress(folder, status)
     with handle_sigterm():
-        record = record_study(config, folder, tags, progress.show)
+        record = record_study(config, folder, tags, overrides, progress.show)
     report = record.study.report
     ic = report.metrics.pooled["ic"].value
     if ic != ic:

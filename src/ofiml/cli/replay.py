@@ -6,7 +6,6 @@ is 1. A table shows the time per row. The logged dataset.path is used only if th
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from omegaconf import OmegaConf
 
 from ofiml.cli.exits import run_command
 from ofiml.cli.overrides import check_arguments, compose
+from ofiml.cli.run_argument import add_run_argument, add_store_argument
 from ofiml.cli.text_values import parse_override, quote_text_values
 from ofiml.errors import ConfigError
 
@@ -30,17 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run_id", help="id of the MLflow run, 32 hexadecimal digits")
+    add_run_argument(parser)
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="override",
         help="dataset=NAME or dataset.KEY=VALUE (default: the dataset of the run)",
     )
-    default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    parser.add_argument(
-        "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
-    )
+    add_store_argument(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the predictions, as Parquet")
     options = parser.parse_intermixed_args(arguments)
     return run_command(lambda: _replay(options))
@@ -62,9 +59,11 @@ def _replay(options: argparse.Namespace) -> int:
 
     from ofiml.data.schema import TIME
     from ofiml.live.replay import replay
+    from ofiml.tracking.run_words import find_run
 
     own_path = not any(override.startswith(("dataset=", "dataset.path=")) for override in overrides)
-    result = replay(options.run_id, options.uri, lambda logged: _choose_dataset(logged, overrides), own_path=own_path)
+    run_id = find_run(options.run, options.uri)
+    result = replay(run_id, options.uri, lambda logged: _choose_dataset(logged, overrides), own_path=own_path)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         result.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(options.out)

@@ -37,7 +37,7 @@ def run_study(composed: DictConfig) -> None:
     from ofiml.tracking.record import record_study
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    record = record_study(config, folder)
+    record = record_study(config, folder, overrides=list(HydraConfig.get().overrides.task))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     verdict.print_verdict(record.study, shown, record.run_id, Console())
 

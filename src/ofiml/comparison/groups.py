@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ofiml.comparison.trials import identify_result
 from ofiml.data.schema import TIME
 from ofiml.errors import ConfigError
 from ofiml.tracking.logged_run import BAR, read_table
@@ -139,9 +140,7 @@ def read_group(runs: list[ListedRun], uri: str, step: Callable[[], None]) -> Gro
     left_out = []
     first_of: dict[tuple, str] = {}
     for run in runs:
-        costs = ("strategy.", "backtest.", "dataset.instruments")
-        traded = tuple(sorted((k, v) for k, v in run.params.items() if k.startswith(costs)))
-        same = (run.tags.get("predictions.sha256", run.run_id), traded)
+        same = identify_result(run)
         if same in first_of:
             repetitions[first_of[same]] = repetitions.get(first_of[same], 0) + 1
         else:

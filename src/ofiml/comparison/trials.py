@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ofiml.tracking.metrics import FOLDS
+from ofiml.tracking.metric_names import FOLDS, TRIALS
 from ofiml.tracking.read import ListedRun
 
 _MAX_TRIALS = 10**7  # of one run
@@ -14,11 +14,12 @@ _MAX_NAMES = 10  # of runs in one sentence
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """The trials of an experiment.
+    """What was tried in an experiment.
 
     `fates` counts its runs by status. `tuned` counts the tuning trials that runs logged, `planned` those in the configs
     of runs without a count. `odd` lists the runs whose count no study could log, `unknown` the runs whose number of
-    folds is unknown.
+    folds is unknown. Two kinds of runs tried nothing and are not counted: `repeated`, whose result another run has
+    already, and `unstarted`, which failed before their first trial.
     """
 
     fates: dict[str, int]
@@ -26,6 +27,8 @@ class Trials:
     planned: int
     odd: list[str]
     unknown: list[str]
+    repeated: int = 0
+    unstarted: int = 0
 
     @property
     def total(self) -> int:
@@ -41,20 +44,48 @@ class Trials:
         unknown = f" Number of folds unknown in {_join_ids(self.unknown)}: one is used." if self.unknown else ""
         return (
             f"Trials: {self.total:,} = {runs} run{'s' * (runs != 1)} of the experiment ({fates}) + {self.tuned:,} "
-            f"tuning trials (all folds){planned}.{odd}{unknown} Purged runs and trials outside this store are not "
+            f"tuning trials (all folds){planned}.{odd}{unknown}{self._describe_uncounted()} Purged runs and trials outside this store are not "
             "counted."
         )
 
+    def _describe_uncounted(self) -> str:
+        parts = [f"{self.repeated:,} repetition{'s' * (self.repeated != 1)}"] if self.repeated else []
+        if self.unstarted:
+            parts.append(f"{self.unstarted:,} run{'s' * (self.unstarted != 1)} that failed before the first trial")
+        return f" Not counted: {', '.join(parts)}." if parts else ""
+
+
+def identify_result(run: ListedRun) -> tuple[object, ...]:
+    """Identify the result of a run: what it predicted, and how it traded on it. Repetitions have the same."""
+    costs = ("strategy.", "backtest.", "dataset.instruments")
+    traded = sorted((key, value) for key, value in run.params.items() if key.startswith(costs))
+    return (run.tags.get("predictions.sha256", run.run_id), tuple(traded))
+
 
 def count_trials(runs: Iterable[ListedRun]) -> Trials:
-    """Count the trials of all `runs`, of any status."""
+    """Count what all `runs`, of any status, tried; a repetition tries nothing."""
     fates: dict[str, int] = {}
-    tuned = planned = 0
+    tuned = planned = repeated = unstarted = 0
     odd, unknown = [], []
+    results, searches = set(), set()
     for run in runs:
-        fate = "deleted" if run.deleted else run.status.lower()
-        fates[fate] = fates.get(fate, 0) + 1
-        logged = run.metrics.get("tuning/trials")
+        if run.status in ("FAILED", "KILLED") and FOLDS not in run.metrics:
+            unstarted += 1
+            continue
+        if "reproduces" in run.tags:
+            repeated += 1
+            continue
+        result, search = identify_result(run), _identify_search(run)
+        if result in results:
+            repeated += 1
+        else:
+            results.add(result)
+            fate = "deleted" if run.deleted else run.status.lower()
+            fates[fate] = fates.get(fate, 0) + 1
+        if search in searches:
+            continue
+        searches.add(search)
+        logged = run.metrics.get(TRIALS)
         if logged is not None and 0 <= logged <= _MAX_TRIALS:
             tuned += round(logged)
             continue
@@ -65,7 +96,17 @@ def count_trials(runs: Iterable[ListedRun]) -> Trials:
         if per_fold and folds is None:
             unknown.append(run.run_id)
     fates = dict(sorted(fates.items(), key=lambda fate: (fate[0] != "finished", fate[0])))
-    return Trials(fates, tuned, planned, odd, unknown)
+    return Trials(fates, tuned, planned, odd, unknown, repeated, unstarted)
+
+
+def _identify_search(run: ListedRun) -> tuple[object, ...]:
+    """Identify the tuning of a run: runs with the same predictions and settings of tuning tried the same."""
+    settings = sorted(
+        (key, value)
+        for key, value in run.params.items()
+        if key.startswith(("tuning.", "model.space.")) and key != "tuning.storage"
+    )
+    return (run.tags.get("predictions.sha256", run.run_id), tuple(settings))
 
 
 def _count_planned_trials(params: dict[str, str]) -> int:

@@ -7,11 +7,10 @@ from ofiml.evaluation.profit import Performance
 from ofiml.evaluation.scores import SymbolScore
 from ofiml.evaluation.seeds import SeedVariation
 from ofiml.evaluation.strata import UNKNOWN
-from ofiml.metrics.bootstrap import MIN_BLOCKS
-from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.hac import HacStatistics
 from ofiml.metrics.measures import Measure
 from ofiml.reporting.controls import describe_controls, describe_leak_check
+from ofiml.reporting.finding import judge_study
 from ofiml.reporting.instruments import describe_instruments
 from ofiml.reporting.profit import describe_backtest
 from ofiml.study.report import Report
@@ -26,10 +25,7 @@ def write_sentences(study: Study) -> list[str]:
     """Write the verdict, the costs and the data, one or two sentences per line."""
     report, config = study.report, study.config
     scores, quantile = report.metrics, config.model.of_quantile
-    if quantile is None:
-        lines = [_describe_finding(report.kind, scores.pooled, scores.bootstrap.blocks)]
-    else:
-        lines = [_describe_quantile(quantile, scores.pooled)]
+    lines = [judge_study(report, quantile).sentence]
     if "beyond_max_events" in report.dataset.dropped or config.dataset.max_sessions:
         lines[0] += " Only part of the data was used (dataset.max_events, dataset.max_sessions): this is not a result."
     lines.append(_describe_hac(scores.hac, report.performance))
@@ -49,39 +45,6 @@ def write_sentences(study: Study) -> list[str]:
     if report.performance:
         lines += describe_backtest(report.performance, scores)
     return [*lines, *_describe_strata(report), _describe_importance(report.explained), *_describe_data(report)]
-
-
-def _describe_finding(kind: str, pooled: dict[Measure, Estimate], blocks: int) -> str:
-    """Describe the finding, which needs the intervals of both IC and rank IC above 0."""
-    what = "forecast" if kind == "forecast" else "price impact"
-    ic, rank_ic, r2 = pooled["ic"], pooled["rank_ic"], pooled["r2"]
-    if blocks < MIN_BLOCKS:
-        return (
-            f"No verdict on the {what}: {MIN_BLOCKS} blocks of time are needed, and the tested rows have {blocks}. "
-            "Use more data."
-        )
-    if ic.low != ic.low:
-        return f"No verdict on the {what}: the IC has no interval. The predictions are constant, or nearly so."
-    if ic.low > 0 and rank_ic.low > 0:
-        if r2.low > 0:
-            return f"There is a {what}: the intervals of IC, rank IC and R² lie above 0."
-        return (
-            f"There is weak evidence of a {what}: the intervals of IC and rank IC lie above 0, but that of R² does not."
-        )
-    if ic.high < 0 and rank_ic.high < 0:
-        return f"The {what} has the wrong sign: the intervals of IC and rank IC lie below 0."
-    return f"No {what} found: a finding needs the intervals of both IC and rank IC above 0."
-
-
-def _describe_quantile(quantile: float, pooled: dict[Measure, Estimate]) -> str:
-    """Describe the coverage and pinball loss of a quantile forecast."""
-    share, loss = pooled["coverage"], pooled["pinball"]
-    of_loss = [format_number(number, ".4f") for number in (loss.value, loss.low, loss.high)]
-    return (
-        f"Forecast of the {quantile:g}-quantile: {share.value:.1%} of the labels lie at or below it "
-        f"({share.low:.1%} … {share.high:.1%}). Its pinball loss is {of_loss[0]} ({of_loss[1]} … {of_loss[2]}). "
-        "IC and R² do not measure a quantile forecast."
-    )
 
 
 def _describe_hac(hac: HacStatistics, backtest: Performance | None) -> str:

@@ -1,4 +1,4 @@
-"""Write the verdict of a study as text, for the terminal and for the page of its MLflow run."""
+"""Write the verdict of a study as text: for the terminal, for verdict.md, and for the page of its MLflow run."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from rich.table import Table
 
 from ofiml.config import Features, Ofi
 from ofiml.reporting.sentences import write_sentences
-from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.ui.format import format_markdown_table, format_number, format_range
 
 _MAX_FOLDS = 8  # more do not fit on a line
+_MAIN_FIGURES = ("folds", "predicted_realised", "controls", "equity", "cost_grid", "importance")
 
 
 def write_title(study: Study) -> str:
@@ -56,10 +56,24 @@ def print_verdict(study: Study, folder: Path, run: str | None, console: Console)
 
 
 def write_page(study: Study) -> str:
-    """Write the verdict and the tables as Markdown for the run's MLflow page."""
+    """Write the verdict as Markdown: the title, the table of measures, and one item per sentence."""
     table = format_markdown_table(_list_columns(study), _list_rows(study))
     sentences = [f"- {line}" for line in write_sentences(study)]
-    return "\n".join([f"**{write_title(study)}**", "", *sentences, "", table, "", write_tables(study.report)])
+    return "\n".join([f"**{write_title(study)}**", "", table, "", *sentences, ""])
+
+
+def write_note(study: Study, files: list[str], max_length: int) -> str:
+    """Write the verdict for the run's MLflow page, with the names of the main figures among its `files`.
+
+    A verdict longer than `max_length` characters ends with the last line that fits, and with where the rest is.
+    """
+    figures = [name for name in (f"figures/{figure}.png" for figure in _MAIN_FIGURES) if name in files]
+    end = f"\nFigures, under Artifacts: {', '.join(figures)}." if figures else ""
+    rest = "\nThe rest is in verdict.md, under Artifacts."
+    page = write_page(study)
+    if len(page) + len(end) > max_length:
+        page = page[: max_length - len(end) - len(rest)].rpartition("\n")[0] + rest
+    return page + end
 
 
 def _list_columns(study: Study) -> list[str]:

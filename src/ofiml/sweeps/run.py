@@ -48,7 +48,7 @@ def open_sweep(
     Raises ConfigError if the folder has another sweep, or one that runs.
     """
     tracking = configs[0].tracking
-    digest = digest_members(members, tracking.experiment if tracking.enabled else None)
+    digest = digest_members(members, tracking.experiment_name if tracking.enabled else None)
     earlier = find_earlier(folder, digest) if resume else None
     if resume and earlier is None:
         console.print("No earlier sweep has these members and this code: all of them run.", highlight=False)

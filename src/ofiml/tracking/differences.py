@@ -52,7 +52,9 @@ def list_changes(before: dict[str, Any] | None, now: Provenance) -> list[str]:
             lines.append(f"{name}: was {text}, now {getattr(now, name)}")
     if before.get("threads") != now.threads:
         threads = before.get("threads")
-        lines.append(f"threads: was {threads if type(threads) is int else '?'}, now {now.threads} (no effect on results)")
+        lines.append(
+            f"threads: was {threads if type(threads) is int else '?'}, now {now.threads} (no effect on results)"
+        )
     return lines
 
 

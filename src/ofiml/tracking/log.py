@@ -2,18 +2,23 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ofiml import provenance
-from ofiml.reporting.verdict import write_page
+from ofiml.reporting.finding import judge_study
+from ofiml.reporting.verdict import write_note
 from ofiml.study.report import Report
 from ofiml.study.run import Study
-from ofiml.tracking.metrics import FOLDS, list_metrics
+from ofiml.tracking.metric_names import FOLDS
+from ofiml.tracking.metrics import list_metrics
+from ofiml.tracking.names import join_symbols, name_run
 from ofiml.tracking.plugins import list_plugin_versions
-from ofiml.tracking.store import connect, name_run
+from ofiml.tracking.store import connect
 
 _MAX_BATCH = 1000  # metrics per request
+_MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones
 
 
 def log_folds(uri: str, run_id: str, folds: int) -> None:
@@ -25,12 +30,15 @@ def log_folds(uri: str, run_id: str, folds: int) -> None:
     connect(uri).log_metric(run_id, FOLDS, folds)
 
 
-def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
+def log_study(
+    study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str], overrides: Sequence[str]
+) -> None:
     """Log the study, and the files `written` under `folder`, to an open run, and end the run."""
-    symbols = "-".join(sorted({s.symbol for s in study.report.dataset.sessions}))
+    symbols = sorted({s.symbol for s in study.report.dataset.sessions})
     client = connect(study.config.tracking.uri)
-    client.update_run(run_id, name=f"{name_run(study.config)}-{symbols}")
-    _log_tags(client, run_id, study, tags)
+    client.update_run(run_id, name=name_run(study.config, overrides, symbols))
+    names = [path.relative_to(folder).as_posix() for path in written]
+    _log_tags(client, run_id, study, _describe_verdict(study, symbols, names) | tags)
     _log_metrics(client, run_id, study.report)
     _log_dataset(client, run_id, study)
     for path in written:
@@ -43,8 +51,19 @@ def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags
         _log_model(study)
 
 
+def _describe_verdict(study: Study, symbols: Sequence[str], files: list[str]) -> dict[str, str]:
+    """Return the verdict as tags: columns and filters of MLflow's table, and the description of the run."""
+    judged = judge_study(study.report, study.config.model.of_quantile)
+    return {
+        "symbol": join_symbols(symbols),
+        "finding": judged.finding,
+        "survives": judged.survives,
+        "mlflow.note.content": write_note(study, files, _MAX_TAG_LENGTH),
+    }
+
+
 def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> None:
-    """Log provenance, digests and the verdict as tags."""
+    """Log provenance and digests as tags, beside `tags`."""
     from mlflow.entities import RunTag
 
     config = study.config
@@ -60,7 +79,6 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
         "git.commit": commit,
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in versions.items()},
-        "mlflow.note.content": write_page(study),
         "mlflow.source.git.commit": commit,
         **tags,
     }

@@ -7,11 +7,14 @@ from pathlib import Path
 from ofiml.config import strip_credentials
 from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError
+from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.store import connect
 
+RUN_ID_FILE = "run_id"  # in the output folder of a logged study
+
 _MAX_BYTES = 1 << 30  # of one file
-_MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration|_flat)?\.(json|txt)")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+_MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration|_flat)?\.(json|txt)")
 
 
 def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> tuple[Path, Path]:
@@ -23,9 +26,7 @@ def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> t
     from mlflow.exceptions import MlflowException
 
     if _RUN_ID.fullmatch(run_id) is None:
-        raise ConfigError(
-            f"{run_id!r} is not an MLflow run id: give the 32 hexadecimal digits that the run printed at its end."
-        )
+        raise ConfigError(f"{run_id!r} is not the id of an MLflow run, which has 32 hexadecimal digits.")
     client = connect(uri)
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
@@ -52,12 +53,18 @@ class ListedRun:
     params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
+    started: int = 0  # ms since 1970, UTC
+
+    @property
+    def is_finished_study(self) -> bool:
+        return self.status == "FINISHED" and not self.deleted and "dataset.digest" in self.tags
 
 
-def list_runs(experiment: str, uri: str) -> list[ListedRun]:
+def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
     """List all runs of the experiment by start: finished, failed, running, killed and deleted ones.
 
-    Raises ConfigError if the store or the experiment does not exist, or cannot be read.
+    None lists those of every experiment. Raises ConfigError if the store or the experiment does not exist, or cannot be
+    read.
     """
     from mlflow.entities import ViewType
     from mlflow.exceptions import MlflowException
@@ -67,12 +74,16 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
         raise ConfigError(f"There is no store at {uri}: name the store of the runs with --uri.")
     client = connect(uri)
     try:
-        known = client.get_experiment_by_name(experiment)
-        if known is None:
-            raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
+        if experiment is None:
+            experiment_ids = [known.experiment_id for known in client.search_experiments()]
+        else:
+            known = client.get_experiment_by_name(experiment)
+            if known is None:
+                raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
+            experiment_ids = [known.experiment_id]
         runs, token = [], None
         while True:
-            page = client.search_runs([known.experiment_id], "", ViewType.ALL, 1000, ["attributes.start_time"], token)
+            page = client.search_runs(experiment_ids, "", ViewType.ALL, 1000, ["attributes.start_time"], token)
             runs += page
             token = page.token
             if not token:
@@ -87,7 +98,8 @@ def list_runs(experiment: str, uri: str) -> list[ListedRun]:
             run.info.lifecycle_stage == "deleted",
             rename_params(run.data.params),
             dict(run.data.tags),
-            dict(run.data.metrics),
+            rename_metrics(run.data.metrics),
+            int(run.info.start_time or 0),
         )
         for run in runs
     ]

@@ -1,12 +1,13 @@
 """Run a study, write its files and log it, for `ofiml run` and `ofiml reproduce`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ofiml.config import Config
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import write_study
+from ofiml.reporting.verdict import write_page
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
 from ofiml.ui.progress import OnStage, Stages
@@ -22,10 +23,15 @@ class Record:
 
 
 def record_study(
-    config: Config, folder: Path, tags: dict[str, str] | None = None, on_stage: OnStage | None = None
+    config: Config,
+    folder: Path,
+    tags: dict[str, str] | None = None,
+    overrides: Sequence[str] = (),
+    on_stage: OnStage | None = None,
 ) -> Record:
     """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run.
 
+    `overrides` are those of the command line, for the run's name and tag. The file `run_id` then names the run.
     The run is opened before the study starts, so that a study that fails or is killed counts as a trial. Raises
     ConfigError if the folder already contains a study. `on_stage` is told of progress, which is then not shown.
     """
@@ -36,11 +42,14 @@ def record_study(
     from ofiml.tracking.log import log_folds, log_study
     from ofiml.tracking.store import open_run, open_store
 
-    with open_run(config, open_store(config.tracking), tags or {}) as run_id:
+    with open_run(config, open_store(config.tracking), tags or {}, overrides) as run_id:
         study, written = _run_and_write(
             config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds), on_stage
         )
-        log_study(study, folder, written, run_id, tags or {})
+        log_study(study, folder, written, run_id, tags or {}, overrides)
+    from ofiml.tracking.read import RUN_ID_FILE
+
+    (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
     return Record(study, folder, run_id)
 
 
@@ -50,4 +59,6 @@ def _run_and_write(
     with Stages(on_stage=on_stage) as stages:
         study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
-    return study, write_study(study, folder)
+    verdict = folder / "verdict.md"
+    verdict.write_text(write_page(study), encoding="utf-8")
+    return study, [*write_study(study, folder), verdict]

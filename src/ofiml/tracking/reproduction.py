@@ -18,6 +18,8 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.provenance import hash_files
 
+SUFFIX = "-reproductions"  # of the experiment: a reproduction is no trial
+
 #: Parts of a report that earlier versions do not have.
 _LATER_PARTS = ("dataset.instruments",)
 
@@ -52,7 +54,7 @@ def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
     config = replace(
         config,
         threads=min(config.threads, os.cpu_count() or 1),
-        tracking=replace(config.tracking, enabled=True, uri=uri),
+        tracking=replace(config.tracking, enabled=True, uri=uri, suffix=SUFFIX),
         tuning=replace(config.tuning, storage=str(out / "tuning")),
     )
     repetition = record_study(config, out, tags={"reproduces": run_id})

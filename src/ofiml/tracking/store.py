@@ -1,21 +1,20 @@
 """The MLflow store, and the run of a study, which is open from the start of the study."""
 
-import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from ofiml.config import ActivityBars, Config, Horizon, Target, TimeBars, Tracking, resolve_config, strip_credentials
-from ofiml.config.renamed import INSTRUMENTS
+from ofiml.config import Config, Tracking, resolve_config, strip_credentials
 from ofiml.errors import ConfigError, DataError
-from ofiml.reporting.verdict import name_inputs
 from ofiml.tracking.migration import ensure_schema, make_store
+from ofiml.tracking.names import describe_run, join_overrides, name_run
+from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
+from ofiml.tracking.views import prepare_views
 
-_MAX_PARAM_LENGTH = 6000
 _MAX_ERROR_LENGTH = 1000
 
 
@@ -29,7 +28,7 @@ def connect(uri: str) -> Any:
 
 
 def open_store(tracking: Tracking) -> str:
-    """Open the experiment, creating it if necessary, and return its id. A wrong uri thus fails before any work.
+    """Open the experiment with its views, creating it if necessary, and return its id. So a wrong uri fails early.
 
     A fresh SQLite store is set up under a lock, because processes that do so at the same time crash. Raises ConfigError
     if the store does not answer, or is not an MLflow store.
@@ -51,8 +50,11 @@ def open_store(tracking: Tracking) -> str:
             if path is not None and not path.exists():
                 make_store(path)
             client = connect(tracking.uri)
-            known = client.get_experiment_by_name(tracking.experiment)
-            return str(known.experiment_id if known else client.create_experiment(tracking.experiment))
+            known = client.get_experiment_by_name(tracking.experiment_name)
+            if known is None:
+                known = client.get_experiment(client.create_experiment(tracking.experiment_name))
+            prepare_views(client, known)
+            return str(known.experiment_id)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         uri = strip_credentials(tracking.uri)
@@ -66,8 +68,8 @@ def _is_sqlite(path: Path) -> bool:
 
 
 @contextmanager
-def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterator[str]:
-    """Open a run with its params and yield its id.
+def open_run(config: Config, experiment_id: str, tags: dict[str, str], overrides: Sequence[str]) -> Iterator[str]:
+    """Open a run with its name, params and tags, and yield its id. `overrides` are those of the command line.
 
     If an error leaves the block, the run ends as FAILED, or as KILLED if interrupted, with the sentence as its tag
     `error`. Otherwise `log_study` ends it as FINISHED.
@@ -77,10 +79,18 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterat
     from sqlalchemy.exc import SQLAlchemyError
 
     client = connect(config.tracking.uri)
-    run_id = str(client.create_run(experiment_id, run_name=name_run(config)).info.run_id)
+    run_id = str(client.create_run(experiment_id, run_name=name_run(config, overrides)).info.run_id)
     try:
-        params = [Param(k, v[:_MAX_PARAM_LENGTH]) for k, v in _flatten_params(resolve_config(config)).items()]
-        client.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in (_describe(config) | tags).items()])
+        named = {OVERRIDES: join_overrides(overrides)} | flatten_params(resolve_config(config))
+        params, long = shorten_params(named)
+        described = describe_run(config, overrides) | tags
+        client.log_batch(
+            run_id,
+            params=[Param(name, text) for name, text in params.items()],
+            tags=[RunTag(name, text) for name, text in described.items()],
+        )
+        if long:
+            client.log_dict(run_id, long, "long_params.json")
         yield run_id
     except BaseException as error:
         sentence = str(error) if isinstance(error, ConfigError | DataError) else type(error).__name__
@@ -88,45 +98,3 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str]) -> Iterat
             client.set_tag(run_id, "error", sentence[:_MAX_ERROR_LENGTH])
             client.set_terminated(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
-
-
-def name_run(config: Config) -> str:
-    """Name a run by its model, inputs, span and data."""
-    kind = "" if config.target.kind == "forecast" else f"-{config.target.kind}"
-    inputs = name_inputs(config.ofi, config.features).replace(" ", "")
-    span = _name_span(config.target, config.horizon, config.bars)
-    return f"{config.model.name}-{inputs}{kind}-{span}-{config.dataset.label}"
-
-
-def _describe(config: Config) -> dict[str, str]:
-    """Return the tags of a run that are known before its study begins."""
-    return {
-        "kind": config.target.kind,
-        "dataset": config.dataset.label,
-        "ofi": config.ofi.name,
-        "features": config.features.name,
-        "model": config.model.name,
-        "horizon": _name_span(config.target, config.horizon, config.bars),
-        "mlflow.source.name": "ofiml",
-        "mlflow.source.type": "LOCAL",
-    }
-
-
-def _name_span(target: Target, horizon: Horizon, bars: TimeBars | ActivityBars) -> str:
-    """Name the span of a label: the horizon of a forecast, the bar of an impact."""
-    return horizon.label if target.kind == "forecast" else bars.label
-
-
-def _flatten_params(value: object, path: str = "") -> dict[str, str]:
-    """Map the path of each leaf of nested mappings to its value as text.
-
-    Instruments are one JSON text: MLflow refuses keys with the wildcards of their patterns.
-    """
-    if path == INSTRUMENTS:
-        return {path: json.dumps(value, sort_keys=True)}
-    if isinstance(value, dict) and value:
-        leaves: dict[str, str] = {}
-        for key, part in value.items():
-            leaves |= _flatten_params(part, f"{path}.{key}" if path else str(key))
-        return leaves
-    return {path: str(value)}

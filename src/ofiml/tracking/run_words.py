@@ -1,0 +1,76 @@
+"""The run that a word of the command line means: its id or the first digits, its name, `latest`, or an output folder."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ofiml.errors import ConfigError
+from ofiml.tracking.names import SEPARATOR
+from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_runs
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_FIRST_DIGITS = re.compile(r"[0-9a-f]{6,31}")
+_UNSAFE = re.compile(rf"[^\w .,:=+/()%{SEPARATOR}-]")
+_MAX_CANDIDATES, _MAX_NAME = 5, 60
+
+
+def find_run(word: str, uri: str) -> str:
+    """Return the id of the run of the store that `word` means.
+
+    Raises ConfigError for a word that means no run, or several; the message then lists them.
+    """
+    return word if _RUN_ID.fullmatch(word) else choose_run(word, list_runs(None, uri))
+
+
+def choose_run(word: str, runs: Sequence[ListedRun]) -> str:
+    """Return the id of the run among `runs` that `word` means; see `find_run`. Deleted runs are not meant."""
+    present = [run for run in runs if not run.deleted]
+    if word == "latest":
+        # A reproduction is not what one wants to see again.
+        candidates = [run for run in present if run.is_finished_study and "reproduces" not in run.tags]
+        return max(candidates, key=lambda run: run.started).run_id if candidates else _refuse(word, [], runs)
+    if _RUN_ID.fullmatch(word) or _FIRST_DIGITS.fullmatch(word):
+        candidates = [run for run in present if run.run_id.startswith(word)]
+    elif Path(word).is_dir():
+        candidates = _find_by_folder(Path(word), present)
+    else:
+        candidates = [run for run in present if _simplify(run.name) == _simplify(word)]
+    return candidates[0].run_id if len(candidates) == 1 else _refuse(word, candidates, runs)
+
+
+def _find_by_folder(folder: Path, runs: Sequence[ListedRun]) -> list[ListedRun]:
+    """Find the run that wrote the folder: by its file `run_id`, else by the digest of its predictions."""
+    if (folder / RUN_ID_FILE).is_file():
+        run_id = (folder / RUN_ID_FILE).read_text(encoding="utf-8").strip()
+        return [run for run in runs if run.run_id == run_id]
+    try:
+        digest = json.loads((folder / "report.json").read_text(encoding="utf-8"))["predictions"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(f"{folder} is not the output folder of a study: it has no report.json.") from None
+    return [run for run in runs if run.tags.get("predictions.sha256") == digest]
+
+
+def _simplify(name: str) -> str:
+    """Write a name with the signs of a keyboard."""
+    return name.replace(SEPARATOR, "-")
+
+
+def _refuse(word: str, candidates: Sequence[ListedRun], runs: Sequence[ListedRun]) -> str:
+    if candidates:
+        listed = ", ".join(_describe(run) for run in candidates[-_MAX_CANDIDATES:])
+        first = "the last of them " if len(candidates) > _MAX_CANDIDATES else ""
+        raise ConfigError(f"{word!r} means {len(candidates)} runs: give the first 8 digits of one ({first}{listed}).")
+    finished = [run for run in runs if run.is_finished_study]
+    hint = f" The latest is {_describe(finished[-1])}." if finished else " The store has no finished study."
+    raise ConfigError(
+        f"{word!r} is no run of the store: give the first 8 digits of its id, its name, latest, or its output "
+        f"folder.{hint}"
+    )
+
+
+def _describe(run: ListedRun) -> str:
+    time = dt.datetime.fromtimestamp(run.started / 1000, dt.UTC)
+    name = _UNSAFE.sub("?", run.name)[:_MAX_NAME]  # a stranger may have chosen it
+    return f"{run.run_id[:8]} {name} of {time:%Y-%m-%d %H:%M} UTC"
