@@ -93,7 +93,7 @@ def compare_predictions(before: Path, after: Path, run_id: str) -> PredictionDif
         return PredictionDifference(one.height, one.height, float("nan"), _find_other_row(one, other, key))
     differs = np.zeros(one.height, bool)
     largest = 0.0
-    scale = float(one["y_hat"].std() or 1.0)
+    scale = float(np.std(one["y_hat"].to_numpy())) or 1.0
     for name in ("fold", "y", "y_hat"):
         was, now = one[name].to_numpy(), other[name].to_numpy()
         changed = was.view(f"i{was.itemsize}") != now.view(f"i{now.itemsize}")
