@@ -18,8 +18,6 @@ QUICK = ["debug=tiny", "evaluation.controls=false", "evaluation.leak_check=false
 def find_runs(uri):
     import mlflow
 
-    import mlflow
-
     client = mlflow.MlflowClient(uri)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     parents = [run for run in runs if run.data.tags["kind"] == "sweep"]

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 import yaml
 
+from ofiml.cli.replay import main as replay
 from ofiml.cli.reproduce import main as reproduce
 from ofiml.config import load
 from ofiml.reporting.finding import Finding, Survival
@@ -177,6 +178,37 @@ def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsy
     printed = capsys.readouterr().out
     assert "metrics.pooled.ic.value: was" in printed
     assert "not identical" in printed
+    assert "All predictions are bit-identical." in printed
+
+
+@pytest.mark.parametrize("tracked", ["light"], indirect=True)
+def test_a_run_is_repeated_from_its_zip_file_without_the_store(tracked, monkeypatch, capsys, tmp_path, new_store):
+    folder, _, _, run, _ = tracked
+    packed = tmp_path / "run.zip"
+    assert reproduce([run.info.run_id, "--uri", f"sqlite:///{folder}/mlflow.db", "--export", str(packed)]) == 0
+    assert f"files of run {run.info.run_id}" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    uri = new_store(tmp_path)
+    with light():
+        assert reproduce(["--from", str(packed), "--uri", uri]) == 0
+    assert f"Run {run.info.run_id} and its repetition" in capsys.readouterr().out
+    assert replay(["--from", str(packed), "--uri", uri]) == 0
+    assert "all are bit-identical" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Name one run"),
+        (["latest", "--from", "run.zip"], "Name one run"),
+        (["--from", "absent.zip"], "There is no file absent.zip"),
+        (["--from", __file__], "is not a zip file of a run"),
+        (["--from", __file__, "--export", "other.zip"], "--export packs a run of the store"),
+    ],
+)
+def test_a_command_line_without_one_run_is_refused(arguments, words, workdir, capsys):
+    assert reproduce(arguments) == 2
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tracked", ["light"], indirect=True)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from ofiml.cli.exits import run_command
 from ofiml.cli.overrides import check_arguments, compose
-from ofiml.cli.run_argument import add_run_argument, add_store_argument
+from ofiml.cli.run_argument import add_run_argument, add_store_argument, find_named_run
 from ofiml.cli.text_values import parse_override, quote_text_values
 from ofiml.errors import ConfigError
 
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     add_store_argument(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the predictions, as Parquet")
     options = parser.parse_intermixed_args(arguments)
+    if options.packed is not None and options.run is not None:
+        options.overrides, options.run = [options.run, *options.overrides], None
     return run_command(lambda: _replay(options))
 
 
@@ -59,11 +61,10 @@ def _replay(options: argparse.Namespace) -> int:
 
     from ofiml.data.schema import TIME
     from ofiml.live.replay import replay
-    from ofiml.tracking.run_words import find_run
 
     own_path = not any(override.startswith(("dataset=", "dataset.path=")) for override in overrides)
-    run_id = find_run(options.run, options.uri)
-    result = replay(run_id, options.uri, lambda logged: _choose_dataset(logged, overrides), own_path=own_path)
+    run = find_named_run(options.run, options.packed, options.uri)
+    result = replay(run, options.uri, lambda logged: _choose_dataset(logged, overrides), own_path=own_path)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         result.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(options.out)

@@ -30,7 +30,7 @@ from ofiml.live.stream import Bar
 from ofiml.samples.cross import require_symbols
 from ofiml.samples.prepare import take_first_sessions
 from ofiml.tracking.logged_run import LoggedRun, read_run
-from ofiml.tracking.read import fetch_run
+from ofiml.tracking.read import open_run_files
 from ofiml.tracking.reproduction import check_path, load_logged, read_logged
 from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Bar as Progress
@@ -51,20 +51,21 @@ class Replay:
 
 
 def replay(
-    run_id: str,
+    run: str | Path,
     uri: str,
     dataset: Callable[[dict[str, Any]], dict[str, Any]] = lambda logged: logged,
     *,
     own_path: bool = True,
 ) -> Replay:
-    """Replay each session of the dataset through the run's models.
+    """Replay each session of the dataset through the models of a run: of the store by its id, or of a zip file.
 
     `dataset` maps the logged dataset settings to those of the replay. With `own_path` these contain the run's own
     dataset.path, which is used only if its files are those of the run. Raises ConfigError for a run that cannot run
     live or a config that cannot be used, DataError for data that cannot be used.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        raw, report = read_logged(run_id, *fetch_run(run_id, uri, Path(folder), models=True))
+    with open_run_files(run, uri, "models") as files:
+        run_id = files.run_id
+        raw, report = read_logged(run_id, files.config, files.report)
         config, changed = _load_config(raw, report, dataset(raw["dataset"]), own_path=own_path)
         if config.target.kind == "impact":
             raise ConfigError("target=impact forecasts nothing: replay a run of target=forecast or target=direction.")
@@ -73,22 +74,22 @@ def replay(
                 f"Models of split={config.split.name} trained on rows later than those they predicted, so none could "
                 "have run live. Replay a run of split=expanding or split=rolling."
             )
-        run = read_run(FitSettings.of(config), report, Path(folder), run_id)
+        logged = read_run(FitSettings.of(config), report, files.folder, run_id)
     timings = Timings()
     rows: list[Prediction] = []
     comparable: list[tuple[str, str, int]] = []
     inputs = list_sources(config.dataset)
     with Stages() as stages, stages.start_stage("sessions", len(inputs)) as bar:
         for group in _group_sessions(_read_sessions(inputs, config.dataset, bar), config.features.cross):
-            rows += _stream_sessions(group, StreamSettings.of(config), run, timings)
-            comparable += [] if changed else run.list_comparable(group, config.features.cross)
+            rows += _stream_sessions(group, StreamSettings.of(config), logged, timings)
+            comparable += [] if changed else logged.list_comparable(group, config.features.cross)
             del group  # frees its events before the next group is read
     types = [pl.String(), pl.String(), pl.Int64(), pl.Int32(), pl.Float64()]
     after = pl.DataFrame(rows, schema=dict(zip(Prediction._fields, types, strict=True)), orient="row")
     until = pl.DataFrame(
         comparable, schema={"symbol": pl.String, "session": pl.String, "until": pl.Int64}, orient="row"
     )
-    joined = run.predictions.join(until, on=["symbol", "session"], how="inner", maintain_order="left")
+    joined = logged.predictions.join(until, on=["symbol", "session"], how="inner", maintain_order="left")
     return Replay(run_id, timings, joined.filter(pl.col("bar_close") < pl.col("until")), after, changed)
 
 

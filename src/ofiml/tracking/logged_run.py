@@ -138,7 +138,7 @@ def read_run(settings: FitSettings, report: dict[str, Any], folder: Path, run_id
     for fold in range(firsts.height):
         pipeline = build_pipeline(settings.model, settings, settings.seed)
         try:
-            pipelines.append(pipeline.load(folder / f"fold_{fold:02d}", width))
+            pipelines.append(pipeline.load(folder / "models" / f"fold_{fold:02d}", width))
         except OSError as error:
             raise ConfigError(f"Run {run_id} has no model for fold {fold}.") from error
     return LoggedRun(pipelines, firsts["bar_close"].to_numpy(), predictions, levels, sessions)

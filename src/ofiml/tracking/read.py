@@ -1,12 +1,17 @@
 """Read runs from the MLflow store: all runs of an experiment, or the files of one run."""
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ofiml.config import strip_credentials
 from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError
+from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.store import connect
 
@@ -14,14 +19,16 @@ RUN_ID_FILE = "run_id"  # in the output folder of a logged study
 
 _MAX_BYTES = 1 << 30  # of one file
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-_MODEL = re.compile(r"models/fold_[0-9]{2}(_[0-9]{2})?(_features|_calibration|_flat)?\.(json|txt)")
 
 
-def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> tuple[Path, Path]:
-    """Fetch config.yaml and report.json of a logged run into `folder`, and return their paths.
+Part = Literal["report", "predictions", "models", "all"]
+"""What is needed of a run: its config and report, also its predictions, also its models, or all that repeats it."""
 
-    With `models`, predictions.parquet and the files of the models are fetched too. Raises ConfigError for text that is
-    not a run id, and for a run that does not exist or is not a finished study.
+
+def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tuple[Path, Path]:
+    """Fetch the `part` of a logged run into `folder`, and return the paths of its config and report.
+
+    Raises ConfigError for text that is not a run id, and for a run that does not exist or is not a finished study.
     """
     from mlflow.exceptions import MlflowException
 
@@ -33,13 +40,57 @@ def fetch_run(run_id: str, uri: str, folder: Path, *, models: bool = False) -> t
         if not {"config.yaml", "report.json"} <= names:
             raise ConfigError(f"Run {run_id} has no config.yaml and report.json: it is not a finished ofiml study.")
         wanted = ["config.yaml", "report.json"]
-        if models:
+        if part != "report":
+            wanted.append("predictions.parquet")
+        if part == "all":
+            wanted += sorted(name for name in names if is_packed(name) and name not in wanted)
+        if part in ("models", "all"):
             listed = [item.path for item in client.list_artifacts(run_id, "models")]
-            wanted += ["predictions.parquet", *(path for path in listed if _MODEL.fullmatch(path))]
-        paths = [Path(client.download_artifacts(run_id, name, str(folder))) for name in wanted]
+            wanted += [path for path in listed if MODEL.fullmatch(path)]
+        if part in ("models", "all"):
+            (folder / "models").mkdir()
+        paths = [Path(client.download_artifacts(run_id, name, str((folder / name).parent))) for name in wanted]
     except MlflowException as error:
         raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {error.message}") from error
     return paths[0], paths[1]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The fetched files of a run, in a folder of their own."""
+
+    run_id: str
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The path of the config."""
+        return self.folder / "config.yaml"
+
+    @property
+    def report(self) -> Path:
+        """The path of the report."""
+        return self.folder / "report.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The path of the predictions."""
+        return self.folder / "predictions.parquet"
+
+
+@contextmanager
+def open_run_files(run: str | Path, uri: str, part: Part) -> Iterator[RunFiles]:
+    """Fetch the `part` of a run while the context lasts: of the store by its id, or out of the zip file at a path.
+
+    Raises ConfigError where `fetch_run` or `unpack_run` does.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if isinstance(run, Path):
+            yield RunFiles(unpack_run(run, folder), folder)
+        else:
+            fetch_run(run, uri, folder, part)
+            yield RunFiles(run, folder)
 
 
 @dataclass(frozen=True, slots=True)

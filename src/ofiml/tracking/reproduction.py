@@ -4,25 +4,28 @@ import datetime as dt
 import json
 import os
 import re
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.console import Console
 
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
 from ofiml.config.plain import parse_plain_yaml
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
-from ofiml.provenance import hash_files
+from ofiml.provenance import describe_provenance, hash_files
+from ofiml.study.json_border import flatten_numbers
+from ofiml.tracking.differences import TOLERANCE, PredictionDifference, compare_predictions, list_changes
 
 SUFFIX = "-reproductions"  # of the experiment: a reproduction is no trial
 
 #: Parts of a report that earlier versions do not have.
 _LATER_PARTS = ("dataset.instruments",)
 
+_MAX_LINES = 20  # of numbers that differ
 _OF_BACKTEST = re.compile(r"backtest\.|strata\[\d+\]\.net_pnl$")
 _EARLIER_BACKTEST = (
     "The run is from before orders met the recorded book: it traded at the quotes of bars. Its profit is not compared; "
@@ -30,53 +33,104 @@ _EARLIER_BACKTEST = (
 )
 
 
-def reproduce(run_id: str, uri: str, path: str | None = None) -> int:
-    """Repeat a logged run and print the differences. Return 0 if predictions and numbers of the report agree, else 1.
+def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
+    """Repeat a run, of the store by its id or of a zip file, and print what differs, before and after.
 
-    The logged config is not trusted. It passes the same checks as one from the command line; tuning starts from nothing
-    in the folder of the new run; the store is `uri`, and `path` replaces the path of the data.
+    Return 0 if all predictions and numbers of the report agree, else 1. The logged config is not trusted. It passes the
+    same checks as one from the command line; tuning starts from nothing in the folder of the new run; the repetition is
+    logged to the store `uri`, and `path` replaces the path of the data.
     """
-    from rich.console import Console
-
-    from ofiml.study.json_border import flatten_numbers
-    from ofiml.tracking.read import fetch_run
+    from ofiml.tracking.read import open_run_files
     from ofiml.tracking.record import record_study
 
-    with tempfile.TemporaryDirectory() as folder:
-        config_path, report_path = fetch_run(run_id, uri, Path(folder))
-        raw, before = read_logged(run_id, config_path, report_path)
-    if path is not None:
-        raw["dataset"]["path"] = path
-    config = load_logged(raw, "--path FILE")
-    if path is None:
-        check_path(config.dataset, before, "--path FILE")
-    out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
-    config = replace(
-        config,
-        threads=min(config.threads, os.cpu_count() or 1),
-        tracking=replace(config.tracking, enabled=True, uri=uri, suffix=SUFFIX),
-        tuning=replace(config.tuning, storage=str(out / "tuning")),
-    )
-    repetition = record_study(config, out, tags={"reproduces": run_id})
-
     console = Console()
-    after = json.loads(repetition.study.report.to_json())
+    with open_run_files(run, uri, "predictions") as files:
+        run_id = files.run_id
+        raw, before = read_logged(run_id, files.config, files.report)
+        if path is not None:
+            raw["dataset"]["path"] = path
+        config = load_logged(raw, "--path FILE")
+        if path is None:
+            check_path(config.dataset, before, "--path FILE")
+        out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
+        config = replace(
+            config,
+            threads=min(config.threads, os.cpu_count() or 1),
+            tracking=replace(config.tracking, enabled=True, uri=uri, suffix=SUFFIX),
+            tuning=replace(config.tuning, storage=str(out / "tuning")),
+        )
+        _print_changes(before, config, console)
+        repetition = record_study(config, out, tags={"reproduces": run_id})
+        after = json.loads(repetition.study.report.to_json())
+        predictions = compare_predictions(files.predictions, out / "predictions.parquet", run_id)
+    return _print_comparison(run_id, repetition.run_id, before, after, predictions, console)
+
+
+def _print_changes(before: dict[str, Any], config: Config, console: Console) -> None:
+    """Print what differs between the place of the run and this one, before anything is computed."""
+    changes = [
+        *list_data_changes(config.dataset, before),
+        *list_changes(before.get("provenance"), describe_provenance(config.threads)),
+    ]
+    for line in changes or ["Made where it is repeated: the same data, code, versions, processor and threads."]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def list_data_changes(dataset: SyntheticDataset | FileDataset, report: dict[str, Any]) -> list[str]:
+    """List what is known of the data without parsing them: how many inputs do not have the bytes of the run's."""
+    if not isinstance(dataset, FileDataset):
+        return []
+    known = {s.get("digest") for s in report["dataset"].get("sessions", []) if isinstance(s, dict)}
+    groups = READERS[dataset.name].group_files(files(dataset.path))
+    other = sum(hash_files(group) not in known for group in groups)
+    if not other:
+        return []
+    return [f"data: {other} of {len(groups)} inputs cannot be told to be the run's by their bytes; the digests follow"]
+
+
+def _print_comparison(
+    run_id: str,
+    repetition: str | None,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    predictions: PredictionDifference,
+    console: Console,
+) -> int:
+    """Print the differences of the results and a verdict. Return 0 if there are none, else 1."""
     numbers, repeated = flatten_numbers(before), flatten_numbers(after)
     if has_earlier_backtest(before):
         console.print(_EARLIER_BACKTEST, highlight=False, soft_wrap=True)
         numbers, repeated = leave_out_backtest(numbers), leave_out_backtest(repeated)
     differences = compare_reports(before, after, numbers, repeated)
-    for line in differences:
-        console.print(line, highlight=False)
-    same = not differences
-    verdict = "identical" if same else "not identical"
-    console.print(
-        f"Run {run_id} and its repetition {repetition.run_id} are {verdict}: "
-        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {len(numbers)} numbers compared.",
-        highlight=False,
-        soft_wrap=True,
+    shown = differences[:_MAX_LINES]
+    if len(differences) > len(shown):
+        shown.append(f"and {len(differences) - len(shown):,} more")
+    if predictions.rows:
+        shown.append(f"first prediction that differs: {predictions.first}")
+    verdict = "not identical" if differences or predictions.rows else "identical"
+    words = "" if verdict == "identical" else f" {_describe_distance(predictions)}"
+    shown.append(
+        f"Run {run_id} and its repetition {repetition} are {verdict}: "
+        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {len(numbers):,} numbers compared.{words}"
     )
-    return 0 if same else 1
+    for line in shown:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return 0 if verdict == "identical" else 1
+
+
+def _describe_distance(predictions: PredictionDifference) -> str:
+    """Describe how far the predictions are apart."""
+    if not predictions.rows:
+        return "All predictions are bit-identical."
+    if predictions.largest != predictions.largest:
+        return "The predicted rows are not the same."
+    share = f"by at most {predictions.largest:.1g} of their standard deviation"
+    within = (
+        f"within the tolerance of {TOLERANCE:g}: sums in another order, as other processors and versions have them"
+        if predictions.within
+        else f"beyond the tolerance of {TOLERANCE:g}: the results are different"
+    )
+    return f"{predictions.rows:,} of {predictions.compared:,} predictions differ, {share}, {within}."
 
 
 def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
