@@ -29,7 +29,7 @@ def whole(sample: Sample) -> Damaged:
     return Damaged(sample.files(), sample.given, "whole", harmless=True, members=sample.members)
 
 
-QUICK = [(name, 5) for name in list(SAMPLES)[::5]]  # 50 of each in `make test-slow`, these five among them
+QUICK = [(name, 5) for name in list(SAMPLES)[::8]]  # 50 of each in `make test-slow`, these five among them
 
 
 @pytest.mark.parametrize(("name", "inputs"), slow_except(QUICK, [*QUICK, *((name, 50) for name in SAMPLES)]))
