@@ -9,6 +9,8 @@ PORT ?= 5000
 export UV_COMPILE_BYTECODE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+# Where it is set, as in many containers, each process of the tests compiles all sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test help setup check test-slow wheel bench ui lock clean
 

@@ -1,6 +1,7 @@
 """Shared pieces of the tests: where the real data lies, how a config is composed, a small session."""
 
 import contextlib
+import gc
 import io
 import os
 import re
@@ -12,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 # Kernels check their bounds in tests. numba's cache does not know that switch, so they have a folder of their own.
 os.environ["NUMBA_BOUNDSCHECK"] = "1"
@@ -27,6 +29,7 @@ from hypothesis import settings
 from omegaconf import DictConfig
 
 from ofiml.config import Config, FileDataset, SyntheticDataset, load
+from ofiml.config.load import parse_group
 from ofiml.data import sessions
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source
@@ -60,15 +63,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(str(item.path), len(places)))
 
 
+def pytest_collection_finish() -> None:
+    """Leaves modules and tests, which live to the end, out of each later search for garbage."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Compiles the kernels once, before there are workers that would each compile them; numba's cache keeps them."""
     if not config.args or {Path(arg).name for arg in config.args} & {"tests", "src"}:
-        halves = [
-            subprocess.Popen([sys.executable, "-m", "tests.kernels", half], cwd=ROOT) for half in ("market", "flow")
+        parts = [
+            subprocess.Popen([sys.executable, "-m", "tests.kernels", part], cwd=ROOT)
+            for part in ("trades", "flow", "market")
         ]
-        for half in halves:
-            half.wait()
+        for part in parts:
+            part.wait()
 
 
 def slow_except(quick: Sequence[object], values: Iterable[object]) -> list[object]:
@@ -111,13 +120,27 @@ def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
             return compose("config", overrides=["tracking=off", *choices])
 
+    known_groups: dict[tuple[str, str], Any] = {}
+
+    def parse_once(group: str, schema: Any, node: Any) -> Any:
+        """Most groups of a config are those of another one: their parse is most of what it takes to load it."""
+        key = group, repr(node)
+        if key not in known_groups:
+            known_groups[key] = parse_group(group, schema, node)
+        return deepcopy(known_groups[key])
+
+    def load_quickly(raw: DictConfig) -> Config:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys.modules[parse_group.__module__], "parse_group", parse_once)
+            return load(raw)
+
     def typed(*overrides: str) -> Config:
         quick = [f"tuning.storage={journals}", "evaluation.controls=false", "evaluation.leak_check=false"]
         choices = [text for text in overrides if (ROOT / "conf" / re.split("[=@]", text.lstrip("+~"))[0]).is_dir()]
         raw = deepcopy(choose(*choices))
         values = [*quick, *(text for text in overrides if text not in choices)]
         ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), raw)
-        config = load(raw)
+        config = load_quickly(raw)
         config.features.store = None
         if isinstance(config.dataset, FileDataset):
             config.dataset.store = None

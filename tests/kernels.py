@@ -1,44 +1,39 @@
-"""Compiles the package's kernels into the cache that the environment names: `market` and `flow`, side by side.
+"""Compiles the package's kernels into the cache that the environment names: `market`, `flow` and `trades` at a time.
 
-conftest.py starts both before there are workers. Whatever is left out here compiles where it is first used.
+conftest.py starts all three before there are workers. Whatever is left out here compiles where it is first used, in
+each worker that comes to it before another has ended: leave out only what one file needs. Each part imports what it
+needs itself, as imports are seconds.
 """
 
 import sys
 import tempfile
 from pathlib import Path
-
-import numpy as np
-from hydra import compose, initialize_config_dir
-
-from ofiml.bars import cut_bars
-from ofiml.bars.time import select_states
-from ofiml.config import Config, load
-from ofiml.data.sessions import list_sources
-from ofiml.features.batch import compute_bars, pack_rows
-from ofiml.features.machine import describe_market, plan_features
-from ofiml.labels.table import build_label_table
-from ofiml.live.stream import Stream
-from ofiml.models.registry import build_model
-from tests.books import busy_session
-from tests.conftest import ROOT
-from tests.fuzzing.samples import samples
-from tests.fuzzing.verdict import POLICIES
-from tests.intervals import apart
+from typing import Any
 
 
-def configured(*overrides: str) -> Config:
-    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+def configured(*overrides: str) -> Any:
+    from hydra import compose, initialize_config_dir
+
+    from ofiml.config import load
+
+    with initialize_config_dir(str(Path(__file__).parents[1] / "conf"), version_base=None):
         return load(compose("config", overrides=["tracking=off", *overrides]))
 
 
 def compile_market() -> None:
     """What makes sessions: the simulated market and the readers, but for one that `compile_flow` has time for."""
+    from ofiml.data.sessions import list_sources
+
     for source in list_sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
         list(source())
     read_samples("databento_mbo_csv", "lobster_messages", "itch", "tardis_incremental")
 
 
 def read_samples(*names: str) -> None:
+    from ofiml.data.sessions import list_sources
+    from tests.fuzzing.samples import samples
+    from tests.fuzzing.verdict import POLICIES
+
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             sample = samples()[name]
@@ -50,6 +45,18 @@ def read_samples(*names: str) -> None:
 
 def compile_flow() -> None:
     """What is made of sessions: features, bars, labels, and trees as a stream walks them; and Binance's reader."""
+    import numpy as np
+
+    from ofiml.bars import cut_bars
+    from ofiml.bars.time import select_states
+    from ofiml.features.batch import compute_bars, pack_rows
+    from ofiml.features.machine import describe_market, plan_features
+    from ofiml.labels.table import build_label_table
+    from ofiml.live.stream import Stream
+    from ofiml.models.registry import build_model
+    from tests.books import busy_session
+    from tests.intervals import apart
+
     read_samples("binance_stream")
     session = busy_session(0, 200, 2)
     for overrides in (["bars.step=2s"], ["bars=volume", "bars.size=30", "target=triple_barrier", "model=logistic"]):
@@ -71,5 +78,14 @@ def compile_flow() -> None:
         build_model(model, task="regression", seed=0).load(stem, 2).predict(x)
 
 
+def compile_trades() -> None:
+    """What trades on sessions: the tape and the event loop."""
+    from tests.backtest.scripts import act, at, book, decide, trade
+
+    act([book(0, (100, 5, 101, 5)), trade(1, "B", 101, 2, (100, 5, 101, 3))], decide(at(0, "target", 1, until=2)))
+
+
+PARTS = {"market": compile_market, "flow": compile_flow, "trades": compile_trades}
+
 if __name__ == "__main__":
-    {"market": compile_market, "flow": compile_flow}[sys.argv[1]]()
+    PARTS[sys.argv[1]]()

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -29,7 +30,9 @@ def name_module(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = {name_module(path): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+@cache  # not when pytest collects, which each worker does
+def parse_modules() -> dict[str, ast.Module]:
+    return {name_module(path): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
 
 
 def find_room(module: str) -> str:
@@ -40,19 +43,21 @@ def list_crossing_imports() -> set[tuple[str, str]]:
     """List the (module, name) that another room imports."""
     return {
         (node.module, alias.name)
-        for module, tree in MODULES.items()
+        for module, tree in parse_modules().items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module in MODULES and find_room(node.module) != find_room(module)
+        if isinstance(node, ast.ImportFrom)
+        and node.module in parse_modules()
+        and find_room(node.module) != find_room(module)
         for alias in node.names
     }
 
 
 def find_definition(module: str, name: str) -> ast.FunctionDef | ast.ClassDef | None:
     """Find a function or class in a module, or where the module imports it from."""
-    for node in MODULES[module].body:
+    for node in parse_modules()[module].body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return node
-        if isinstance(node, ast.ImportFrom) and node.module in MODULES and name in {a.name for a in node.names}:
+        if isinstance(node, ast.ImportFrom) and node.module in parse_modules() and name in {a.name for a in node.names}:
             return find_definition(node.module, name)
     return None
 
@@ -79,7 +84,7 @@ def test_what_other_rooms_import_has_a_docstring():
 def test_functions_take_the_part_of_the_config_that_they_need():
     found = {
         f"{module}:{node.name}"
-        for module, tree in MODULES.items()
+        for module, tree in parse_modules().items()
         if find_room(module) not in ("config", "cli")
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)

@@ -7,7 +7,7 @@ from ofiml.backtest.instruments import EMBEDDED, US_EQUITIES, Listing, assign_in
 from ofiml.config import Fees
 from ofiml.config.instrument import find_instrument
 from ofiml.errors import ConfigError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 
 
 @pytest.fixture
@@ -49,24 +49,27 @@ def test_the_embedded_market_keeps_its_fee(configure):
 
 @pytest.mark.parametrize(
     ("symbol", "how", "presets"),
-    [
-        ("BTCUSDT", {}, ["binance_usdm", "binance_spot", "bybit_linear"]),
-        ("btcusdt", {"source": "binance-futures_book.csv.gz"}, ["binance_usdm", "binance_spot"]),
-        ("ETHUSDC", {"calendar": "24/7", "source": "bybit.csv"}, ["bybit_linear"]),
-        ("BTC/USDT:USDT", {"calendar": "24/7"}, ["binance_usdm", "binance_spot", "bybit_linear"]),
-        ("XBTUSD", {"calendar": "24/7"}, ["bitmex_xbtusd"]),
-        ("BTCUSD_PERP", {"calendar": "24/7"}, ["bybit_inverse", "binance_coinm"]),
-        ("BTCUSD", {"calendar": "24/7", "source": "bybit_book.csv"}, ["bybit_inverse"]),
-        ("BTC-USD", {"calendar": "24/7", "source": "coinbase.csv"}, []),
-        ("ESU4", {"calendar": "CMES"}, ["cme_es"]),
-        ("6EZ4", {}, ["cme_6e"]),
-        ("ES.c.0", {"home": "CMES"}, ["cme_es"]),
-        ("ZNH5", {}, []),
-        ("CLK0", {"home": "CMES"}, ["cme_cl"]),
-        ("38", {"home": "CMES"}, []),
-        ("VOD", {"calendar": "XLON"}, []),
-        ("X", {"calendar": "24/7"}, []),
-    ],
+    slow_but_each(
+        2,
+        [
+            ("BTCUSDT", {}, ["binance_usdm", "binance_spot", "bybit_linear"]),
+            ("btcusdt", {"source": "binance-futures_book.csv.gz"}, ["binance_usdm", "binance_spot"]),
+            ("ETHUSDC", {"calendar": "24/7", "source": "bybit.csv"}, ["bybit_linear"]),
+            ("BTC/USDT:USDT", {"calendar": "24/7"}, ["binance_usdm", "binance_spot", "bybit_linear"]),
+            ("XBTUSD", {"calendar": "24/7"}, ["bitmex_xbtusd"]),
+            ("BTCUSD_PERP", {"calendar": "24/7"}, ["bybit_inverse", "binance_coinm"]),
+            ("BTCUSD", {"calendar": "24/7", "source": "bybit_book.csv"}, ["bybit_inverse"]),
+            ("BTC-USD", {"calendar": "24/7", "source": "coinbase.csv"}, []),
+            ("ESU4", {"calendar": "CMES"}, ["cme_es"]),
+            ("6EZ4", {}, ["cme_6e"]),
+            ("ES.c.0", {"home": "CMES"}, ["cme_es"]),
+            ("ZNH5", {}, []),
+            ("CLK0", {"home": "CMES"}, ["cme_cl"]),
+            ("38", {"home": "CMES"}, []),
+            ("VOD", {"calendar": "XLON"}, []),
+            ("X", {"calendar": "24/7"}, []),
+        ],
+    ),
 )
 def test_any_other_symbol_must_state_its_fees(assign, symbol, how, presets):
     with pytest.raises(ConfigError, match="its profit would be wrong") as error:

@@ -29,7 +29,7 @@ def store(configure, tmp_path_factory, new_store):
     ids = {}
 
     def logged(name, *overrides):
-        config = configure("debug=tiny", "dataset.max_events=150000", *overrides)
+        config = configure("debug=tiny", "dataset.max_events=125000", *overrides)
         tracked = replace(config, tracking=Tracking(True, uri, "small"))
         ids[name] = record_study(tracked, folder / name).run_id
 

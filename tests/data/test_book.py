@@ -129,20 +129,20 @@ def check(rows):
 
 
 @given(messages(ORDERS))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_orders_make_the_book_of_dicts(rows):
     check(rows)
 
 
 @pytest.mark.slow
 @given(messages(FIRM))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_firm_orders_make_the_book_of_dicts(rows):
     check(rows)
 
 
 @given(messages(LEVEL))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_levels_make_the_book_of_dicts(rows):
     check(rows)
 

@@ -13,6 +13,7 @@ from ofiml.data.inputs import group_inputs
 from ofiml.data.schema import F_SNAPSHOT
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.conftest import slow_except
 from tests.golden.test_aapl import file_dataset
 
 START = 1_731_369_600_000  # ms, 2024-11-12 00:00 UTC
@@ -112,8 +113,10 @@ def write(path, header, lines, *, packed=False):
     path.write_bytes(gzip.compress(text) if packed else text)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("name", list(RECORDINGS))
+PACKED = [(name, packed) for name in RECORDINGS for packed in (False, True)]
+
+
+@pytest.mark.parametrize(("name", "packed"), slow_except([*PACKED[:2], *PACKED[2::2]], PACKED))
 def test_a_rotated_recording_is_the_unrotated_one(tmp_path, name, packed):
     make, header, suffix, more = RECORDINGS[name]
     lines = make()

@@ -120,7 +120,7 @@ def test_all_readings_agree(rows):
 
 @pytest.mark.slow
 @given(ROWS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_all_readings_agree_on_many_tables(rows):
     agree(rows)
 
@@ -158,7 +158,7 @@ def test_any_bytes_end_in_a_sentence_or_a_table(content):
 
 @pytest.mark.slow
 @given(st.binary(max_size=400))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_many_bytes_end_in_a_sentence_or_a_table(content):
     end_in_a_sentence_or_a_table(content)
 

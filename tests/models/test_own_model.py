@@ -84,7 +84,7 @@ def test_a_blend_may_have_it_as_a_member(own):
     "name",
     slow_but_each(4, ["os", "ofiml.models.lgbm", "..base", "base", "trees", "__init__", "lgbm.os", "", "huber "]),
 )
-def test_no_other_name_is_imported(own, tmp_path, name):
+def test_no_other_name_is_imported(configure, own, tmp_path, name):
     (tmp_path / "models" / "sub").mkdir()
     (tmp_path / "models" / "sub" / "__init__.py").write_text("raise AssertionError")
     before = set(sys.modules)
@@ -92,7 +92,7 @@ def test_no_other_name_is_imported(own, tmp_path, name):
         assert one not in MODELS
         with pytest.raises(KeyError):
             MODELS.kind(one)
-        written = resolve_config(own("model=ols"))
+        written = resolve_config(configure("model=ols"))
         written["model"]["name"] = one
         with pytest.raises(ConfigError, match=r"model\.name=.* is not one of blend, .*\bhuber, "):
             load(written)

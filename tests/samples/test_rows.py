@@ -58,7 +58,7 @@ def test_a_sweep_over_models_and_reductions_computes_features_once(configure, co
 @pytest.mark.parametrize(
     "change",
     slow_but_each(
-        4,
+        6,
         [
             "horizon=30s",
             "bars.step=5s",

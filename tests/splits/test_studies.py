@@ -92,7 +92,7 @@ def test_figures_of_paths(paths):
     assert len(drawn["equity.png"].axes[0].get_lines()) >= 2 * 3
 
 
-@pytest.mark.parametrize("by", ["session", "time"])
+@pytest.mark.parametrize("by", slow_but_each(2, ["session", "time"]))
 def test_walk_forward_by_dates_and_by_time(run, by):
     study = run(*QUICK, f"split.by={by}", "split.first_train=0.5", "split.n_folds=1")
     assert study.predictions["bar_close"].is_sorted()

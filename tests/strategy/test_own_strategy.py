@@ -15,7 +15,7 @@ from ofiml.strategy import rules
 from ofiml.strategy.build import build_decisions, tabulate_decisions
 from ofiml.strategy.causality import check_causality
 from ofiml.strategy.fit import fit_rules
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but_each
 from tests.strategy.test_fit import FEES, SMALL, fit_study
 
 PAGE = (ROOT / "docs" / "add-a-strategy.md").read_text()
@@ -60,13 +60,19 @@ def test_one_file_and_one_yaml_make_a_strategy(own):
 
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
-    [
-        (["strategy=acme", "strategy.quantile=1"], r"strategy\.quantile must lie in \(0, 1\)"),
-        (["strategy=acme", "strategy.max_position=0"], r"strategy\.max_position must be at least 1"),
-        (["strategy=acme", "+strategy.quantil=2"], r"Did you mean strategy\.quantile\?"),
-        (["strategy=confirmed"], r"use target=direction, or another strategy \(acme, quoting, reversion, threshold\)"),
-        (["+strategy.skew=2"], r"belongs to another choice of strategy \(quoting\): add strategy=quoting"),
-    ],
+    slow_but_each(
+        2,
+        [
+            (["strategy=acme", "strategy.quantile=1"], r"strategy\.quantile must lie in \(0, 1\)"),
+            (["strategy=acme", "strategy.max_position=0"], r"strategy\.max_position must be at least 1"),
+            (["strategy=acme", "+strategy.quantil=2"], r"Did you mean strategy\.quantile\?"),
+            (
+                ["strategy=confirmed"],
+                r"use target=direction, or another strategy \(acme, quoting, reversion, threshold\)",
+            ),
+            (["+strategy.skew=2"], r"belongs to another choice of strategy \(quoting\): add strategy=quoting"),
+        ],
+    ),
 )
 def test_its_wrong_settings_end_in_the_usual_sentences(own, overrides, sentence):
     with pytest.raises(ConfigError, match=sentence):
@@ -74,12 +80,12 @@ def test_its_wrong_settings_end_in_the_usual_sentences(own, overrides, sentence)
 
 
 @pytest.mark.parametrize("name", ["_template", "__init__", "os", "ofiml.strategy.rules.quoting", "..fit", "_base", ""])
-def test_no_other_name_is_a_strategy(own, name):
+def test_no_other_name_is_a_strategy(configure, own, name):
     assert name not in RULES
     assert name not in STRATEGIES
     with pytest.raises(KeyError):
         RULES[name]
-    written = resolve_config(own("model=ols"))
+    written = resolve_config(configure("model=ols"))
     written["strategy"]["name"] = name
     with pytest.raises(ConfigError, match=r"strategy\.name=.* is not one of acme, confirmed"):
         load(written)

@@ -118,7 +118,7 @@ MODELS = [
 
 
 PAIRS = [(target, model) for target in TARGETS for model in MODELS]
-QUICK_PAIRS = [PAIRS[0], PAIRS[6], PAIRS[11]]  # each target once, and each kind of model but one
+QUICK_PAIRS = [PAIRS[0], PAIRS[11]]  # the first target and the last, of other kinds of model
 
 
 @pytest.mark.parametrize(

@@ -466,7 +466,7 @@ def test_tuning_never_reads_a_test_row(run, monkeypatch):
 
     from ofiml.study import run as experiment
 
-    overrides = ["debug=tiny", "ofi=mlofi_ridge", "tuning.trials=6"]
+    overrides = ["debug=tiny", "ofi=mlofi_ridge", "tuning.trials=3"]
     clean = run(*overrides).report
     fit_folds = experiment.fit_folds
 

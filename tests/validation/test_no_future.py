@@ -17,7 +17,7 @@ from tests.conftest import slow_but_each, slow_except
 
 LATER = ["label_end", "hold_until", "move_ticks", "y"]
 LATER += [f"ahead_{i:02d}" for i in range(7)]
-MARKET = ["dataset.sessions=2", "dataset.session_length=40m", "split.n_folds=3", "evaluation.bootstrap_samples=50"]
+MARKET = ["dataset.sessions=2", "dataset.session_length=25m", "split.n_folds=3", "evaluation.bootstrap_samples=50"]
 CORE = ["features=core", *MARKET]
 # Bars of activity are tested by row below: how many come after t decides where folds are cut, as a share of all rows.
 STUDIES = [
