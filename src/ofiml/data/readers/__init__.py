@@ -33,12 +33,14 @@ class Chain:
     `read(groups, dataset)` yields feeds as `read_feeds` does, of several inputs in order of time. `begins_anew(files,
     dataset)` says of the first rows of an input's files whether they state its book; then nothing is carried into it.
     `drops_overlap`: messages that a file before has too are left out by their ids; otherwise files that overlap are
-    read one by one.
+    read one by one. `crosses_days`: a file that does not begin anew continues the one before soon after a session too,
+    as the files of days do whose book is stated once.
     """
 
     read: Callable[[Sequence[Sequence["Blob"]], Any], Iterator["Feed"]]
     begins_anew: Callable[[Sequence["Blob"], Any], bool] | None = None
     drops_overlap: bool = False
+    crosses_days: bool = False
 
 
 @dataclass(frozen=True, slots=True)

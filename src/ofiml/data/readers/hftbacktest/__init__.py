@@ -6,18 +6,34 @@ the same times are one message. A snapshot restates the book, and a clear remove
 price; before the first snapshot levels are unknown until they are set. The file does not state its symbol: it is
 `dataset.symbols` if that names one, else the first word of the file's name. Orders (ADD_ORDER_EVENT …) and version 1
 are refused; best quotes (DEPTH_BBO_EVENT) repeat the depth and are ignored.
+
+The files of a recording, hours or days, are read as one: each begins with the book at the end of the last. A snapshot
+with which a file begins replaces that book. The snapshot at the end of a day (NAME_eod.npz) begins the next day, and is
+left out beside its own day.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
+from ofiml.data.readers import Chain, Groups, Reader, separate_files
 
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
     from ofiml.data.file_head import FileHead
+
+
+def group_files(paths: Sequence[Path]) -> Groups:
+    """Make each file a separate input, without the snapshot at the end of a day that is there itself."""
+    return separate_files([path for path in paths if not _repeats_day(path, paths)])
+
+
+def _repeats_day(path: Path, paths: Sequence[Path]) -> bool:
+    match = re.fullmatch(r"(.+)_eod(\.np[yz])", path.name)
+    return match is not None and path.with_name(match[1] + match[2]) in paths
 
 
 def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
@@ -25,6 +41,18 @@ def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"
     from ofiml.data.readers.hftbacktest import events
 
     return events.read_feeds(files, dataset)
+
+
+def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
+    """Yield the events of a recording in several files; see `events.read_feeds`."""
+    return read_feeds([file for group in groups for file in group], dataset)
+
+
+def _begins_anew(files: Sequence["Blob"], _: FileDataset) -> bool:
+    """Return whether a file begins with a snapshot; see `arrays.begins_with_snapshot`."""
+    from ofiml.data.readers.hftbacktest.arrays import begins_with_snapshot
+
+    return begins_with_snapshot(files[0])
 
 
 def recognise(head: "FileHead") -> Recognition | None:
@@ -39,6 +67,8 @@ READER = Reader(
     config=FileDataset,
     read_feeds=read_feeds,
     description="feed data of hftbacktest 2 (npz)",
+    group_files=group_files,
     book_from_messages=True,
     recognise=recognise,
+    chain=Chain(read_chain, _begins_anew, crosses_days=True),
 )
