@@ -309,3 +309,61 @@ def test_files_of_other_columns_are_not_one_table(tmp_path, configure):
     write(tmp_path / "1.csv", QUOTES_HEADER, times)
     with pytest.raises(DataError, match=r"^0\.csv and 1\.csv have other columns, or times of another form"):
         read_quotes(configure, tmp_path)
+
+
+def full_book(**times):
+    book = json.loads(binance_lines()[0])
+    return json.dumps({key: book[key] for key in ("lastUpdateId", "bids", "asks")} | times)
+
+
+@pytest.mark.parametrize(
+    ("name", "stamp", "times"),
+    [
+        ("zz_book.json", "", {}),
+        ("book.json", "", {"E": START + 60_000, "T": START + 60_000}),
+        ("book.json", "", {"E": START + 75_000, "T": START + 75_000}),  # fetched while the stream was recorded
+        ("book.json", f"{START + 1000} ", {}),
+    ],
+)
+def test_a_full_book_in_a_file_of_its_own_belongs_to_the_stream(tmp_path, name, stamp, times):
+    lines = binance_lines()
+    write(tmp_path / "whole" / "x.jsonl", "", lines)
+    (whole,) = read("binance", tmp_path / "whole")
+    write(tmp_path / "parts" / name, "", [stamp + full_book(**times)])
+    for k, part in enumerate((lines[1:200], lines[200:])):
+        write(tmp_path / "parts" / f"stream_{k}.jsonl", "", part)
+    (s,) = read("binance", tmp_path / "parts")
+    assert s.symbol == "X"
+    assert s.events.drop("ts_event", "ts_recv").equals(whole.events.drop("ts_event", "ts_recv"))
+    assert s.events[1:].equals(whole.events[1:])
+    assert not s.quality.dropped
+
+
+def test_a_full_book_of_its_own_within_a_recording(tmp_path):
+    lines = binance_lines()
+    (update,) = (json.loads(line) for line in lines if '"U": 1100,' in line)
+    late = json.dumps(json.loads(full_book(E=START, T=START)) | {"lastUpdateId": 1099})
+    write(tmp_path / "book.json", "", [late])
+    write(tmp_path / "stream.jsonl", "", lines[1:])
+    (s,) = read("binance", tmp_path)
+    # It is the state after update 1099, so it was not known before, whatever its clock says.
+    assert (update["E"] - 100) * 1_000_000 <= s.events["ts_recv"].to_physical()[0] <= update["E"] * 1_000_000
+    assert s.events["sequence"][0] == 1099
+    assert s.quality.dropped["no_snapshot"] >= 99
+    write(tmp_path / "book.json", "", [json.dumps(json.loads(late) | {"lastUpdateId": 5000})])  # of another symbol
+    (s,) = read("binance", tmp_path)
+    assert "book.json is a full book newer than all updates, so it is left out" in s.quality.notes
+
+
+def test_full_books_are_told_apart_by_the_names_of_their_files(tmp_path):
+    lines = binance_lines()
+    other = [line.replace('"X"', '"Y"').replace('"99.9"', '"99.8"') for line in lines[1:]]
+    write(tmp_path / "x.jsonl", "", lines[1:])
+    write(tmp_path / "y.jsonl", "", other)
+    write(tmp_path / "book-x.json", "", [full_book()])
+    write(tmp_path / "book-y.json", "", [full_book().replace('"99.9"', '"99.8"')])
+    found = {s.symbol: s for s in read("binance", tmp_path)}
+    assert {name: s.events["bid_px_00"][0] for name, s in found.items()} == {"X": 99_900_000_000, "Y": 99_800_000_000}
+    (tmp_path / "book-y.json").rename(tmp_path / "book.json")
+    with pytest.raises(DataError, match=r"^book\.json, line .*of several \(X, Y\): name its file after the symbol"):
+        read("binance", tmp_path)

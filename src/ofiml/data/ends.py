@@ -31,7 +31,10 @@ _ends: dict[str, "End | None"] = {}  # by input
 
 
 class End(NamedTuple):
-    """The receipt of an input's first or last event (ns), the calendar of its symbol, and the symbols at that end."""
+    """The receipt of an input's first or last event (ns), the calendar of its symbol, and the symbols at that end.
+
+    There are none if the input does not say whose events they are.
+    """
 
     stamp: int
     calendar: str
@@ -65,7 +68,7 @@ def _parse_end(group: Sequence[Path], dataset: FileDataset, size: int, *, last: 
     try:
         feeds = READERS[dataset.name].read_feeds(ends, lenient)
         parts = [
-            (extract_times(feed.events), _find_calendar(feed, dataset), feed.symbol)
+            (extract_times(feed.events), _find_calendar(feed, dataset), feed.symbol if feed.names_symbol else None)
             for feed in feeds
             if feed.events.height
         ]
@@ -74,7 +77,7 @@ def _parse_end(group: Sequence[Path], dataset: FileDataset, size: int, *, last: 
     if not parts:
         return None
     times = [(int(stamps.max() if last else stamps.min()), name) for stamps, name, _ in parts]
-    return End(*(max(times) if last else min(times)), frozenset(symbol for _, _, symbol in parts))
+    return End(*(max(times) if last else min(times)), frozenset(symbol for _, _, symbol in parts if symbol is not None))
 
 
 def _make_lenient_policy() -> Policy:

@@ -6,6 +6,9 @@ NAME_snapshot.json, or NAME_depth_update.csv and NAME_depth_snap.csv (T_DEPTH; a
 the exchange's transaction time `T`, or else its sending time `E`, in ms or µs; without the recorder's time both clocks
 are `E`. The recorder's clock may be behind the exchange's: see the policy `clock`.
 
+A file of one full book beside those of a stream belongs to it: it stands before the first update that it does not
+contain (see `lone_books`).
+
 The book is built from depthUpdate; levels that no message has stated yet are missing (see `joining`). Without
 differences, partial books (depth5, depth10, depth20) are whole books, and bookTicker gives a book of one level; beside
 differences both repeat the depth and are ignored. Trades are `trade`, or `aggTrade` if there is none. All other
