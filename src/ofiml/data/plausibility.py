@@ -66,15 +66,19 @@ def list_doubts(session: Session, instrument: Instrument, *, own_tick: bool = Fa
 
 
 def _judge_coverage(session: Session) -> Iterator[Doubt]:
-    """Doubt a session of which the data cover a part: after the last event its bars repeat the last book."""
+    """Doubt a session of which the data cover a part: bars before the first event have no book, and those after the
+    last one repeat it.
+    """
     stamps = extract_times(session.events)
     covered = int(stamps[-1] - stamps[0]) / max(session.close - session.open, 1)
     if covered < _MIN_COVERAGE:
         first, last = (np.datetime64(int(stamp) // SECOND, "s") for stamp in (stamps[0], stamps[-1]))
+        ends = stamps[-1] >= session.close
+        bars = "have no book before them" if ends else "repeat the last book after them"
         yield Doubt(
             "coverage",
-            f"the events, from {first} to {last} UTC, cover {covered:.0%} of the session, and the bars after them "
-            "repeat the last book: choose the hours of the data with dataset.hours, or fetch the whole session",
+            f"the events, from {first} to {last} UTC, cover {covered:.0%} of the session, and the bars {bars}: "
+            "choose the hours of the data with dataset.hours, or fetch the whole session",
         )
 
 

@@ -22,6 +22,7 @@ from ofiml.data.schema import (
     Session,
     extract_times,
 )
+from ofiml.data.silence import end_at_silence
 from ofiml.errors import DataError
 from ofiml.provenance import hash_files
 
@@ -87,7 +88,7 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
                 sessions = join_sessions(split_streams(chain, dataset), dataset, read_stream)
             else:
                 sessions = read_stream(chain)
-            judged = (_warn_of_doubts(s, dataset) for s in sessions if _is_in_range(s, dataset))
+            judged = (_warn_of_doubts(end_at_silence(s), dataset) for s in sessions if _is_in_range(s, dataset))
             return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
@@ -112,7 +113,7 @@ def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:
             )
     if not doubts:
         return session
-    warnings = {doubt.kind: doubt.sentence for doubt in doubts}
+    warnings = session.quality.warnings | {doubt.kind: doubt.sentence for doubt in doubts}
     return replace(session, quality=replace(session.quality, warnings=warnings))
 
 
