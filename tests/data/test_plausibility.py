@@ -181,3 +181,14 @@ def test_the_report_and_the_verdict_warn(tmp_path, run):
         "X 2024-11-12: every price is a multiple of 0.01, so dataset.tick=0.005 looks 2 times too"
     )
     assert f"Warning: {warning}." in write_sentences(study)
+
+
+@pytest.mark.parametrize(("side", "number"), [("bid", -100), ("bid", 1), ("ask", 99_999_999)])
+def test_a_number_that_stands_for_a_missing_side(side, number):
+    bid, ask, *sizes = walk()
+    price = np.array(bid if side == "bid" else ask)
+    price[[50, 70]] = number
+    columns = (price, ask) if side == "bid" else (bid, price)
+    doubt = kinds(*columns, *sizes)["outliers"]
+    assert doubt.sentence.startswith(f"2 states have a best {side} far from its median, ")
+    assert not doubt.grave

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ofiml.config import FileDataset
-from ofiml.config.dataset import AUTO, Policy
+from ofiml.config import FileDataset, Policy
+from ofiml.config.dataset import AUTO
 from ofiml.data import calendar
 from ofiml.data.feed import Blob, Feed, read_pieces
 from ofiml.data.readers import READERS

@@ -13,6 +13,7 @@ from ofiml.data import cache as store
 from ofiml.data.chains import chain_inputs, describe_stream, name_paths, split_streams
 from ofiml.data.cutting import OutsideHoursError, count_outside, cut_sessions
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.formats.archives import is_archive
 from ofiml.data.inputs import describe_same_session, explain_wrong_reader, group_inputs
 from ofiml.data.joining import join_sessions
 from ofiml.data.plausibility import list_doubts
@@ -84,7 +85,7 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
                 sessions = _read_inputs(inputs, dataset, alone=alone)
                 return explain_wrong_reader(sessions, [path for group in inputs for path in group], dataset)
 
-            if len(chain) > 1:
+            if len(chain) > 1 or _may_hold_parts(chain):
                 sessions = join_sessions(split_streams(chain, dataset), dataset, read_stream)
             else:
                 sessions = read_stream(chain)
@@ -99,6 +100,11 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [make_source(chain) for chain in chains[: dataset.max_sessions if everything else None]]
+
+
+def _may_hold_parts(chain: Groups) -> bool:
+    """Return whether an input is an archive, whose files may be parts of one session."""
+    return any(is_archive(path.name) for group in chain for path in group)
 
 
 def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:

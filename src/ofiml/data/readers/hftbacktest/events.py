@@ -57,7 +57,10 @@ def read_feeds(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     known is the feed's fault.
     """
     off_step = OffStepSizes(dataset.size_unit, place="row")
-    parts, checkers, totals, n_ignored = [], [], [], 0
+    parts: list[_Rows] = []
+    checkers: list[Checker] = []
+    totals: list[int] = []
+    n_ignored = 0
     for blob in files:
         checker = Checker(blob.name, dataset.policy, place="row")
         off_step.source, off_step.before = blob.name, sum(totals)

@@ -49,7 +49,8 @@ def read_chain(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
 
 
 def _read_members(members: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
-    parts, notes = [], []
+    parts: list[tuple[pl.DataFrame, Checker]] = []
+    notes: list[str] = []
     layout = None
     for blob in members:
         own = Checker(blob.name, dataset.policy)
