@@ -173,7 +173,8 @@ def _read_feeds(inputs: Groups, dataset: FileDataset) -> Iterator[Feed]:
         yield from reader.read_feeds(blobs[0], dataset)
         return
     note = describe_stream(inputs, dataset)
-    for feed in reader.chain.read(blobs, dataset):
+    files = blobs if reader.chain.by_input else [blob for group in blobs for blob in group]
+    for feed in reader.chain.read(files, dataset):
         yield replace(feed, notes=(*feed.notes, note))
 
 

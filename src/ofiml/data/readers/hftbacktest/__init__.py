@@ -13,17 +13,12 @@ left out beside its own day.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Chain, Groups, Reader, separate_files
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Chain, Deferred, Groups, Reader, separate_files
 
 
 def group_files(paths: Sequence[Path]) -> Groups:
@@ -36,26 +31,7 @@ def _repeats_day(path: Path, paths: Sequence[Path]) -> bool:
     return match is not None and path.with_name(match[1] + match[2]) in paths
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield the events of the file; see `events.read_feeds`."""
-    from ofiml.data.readers.hftbacktest import events
-
-    return events.read_feeds(files, dataset)
-
-
-def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield the events of a recording in several files; see `events.read_feeds`."""
-    return read_feeds([file for group in groups for file in group], dataset)
-
-
-def _begins_anew(files: Sequence["Blob"], _: FileDataset) -> bool:
-    """Return whether a file begins with a snapshot; see `arrays.begins_with_snapshot`."""
-    from ofiml.data.readers.hftbacktest.arrays import begins_with_snapshot
-
-    return begins_with_snapshot(files[0])
-
-
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise the array of events by the names of its fields; an npz is a zip, whose first file is looked at."""
     if not head.content.startswith(b"\x93NUMPY") or b"'exch_ts'" not in head.content[:1024]:
         return None
@@ -65,10 +41,14 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="hftbacktest",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.hftbacktest.events", "read_feeds"),
     description="feed data of hftbacktest 2 (npz)",
     group_files=group_files,
     book_from_messages=True,
     recognise=recognise,
-    chain=Chain(read_chain, _begins_anew, crosses_days=True),
+    chain=Chain(
+        Deferred("ofiml.data.readers.hftbacktest.events", "read_feeds"),
+        Deferred("ofiml.data.readers.hftbacktest.arrays", "begins_with_snapshot"),
+        crosses_days=True,
+    ),
 )

@@ -2,11 +2,13 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ofiml.config import FileDataset
 from ofiml.data.feed import Blob
 from ofiml.data.formats import decimals
 from ofiml.data.formats.archives import MAX_MEMBER
@@ -64,10 +66,10 @@ def read_array(blob: Blob) -> Array:
     return array
 
 
-def begins_with_snapshot(blob: Blob) -> bool:
-    """Return whether the first row of an array is a snapshot; False where it cannot be read."""
+def begins_with_snapshot(files: Sequence[Blob], _: FileDataset) -> bool:
+    """Return whether the first row of a file's array is a snapshot; False where it cannot be read."""
     try:
-        return int(read_array(blob)["ev"][0]) & 0xFF == SNAPSHOT
+        return int(read_array(files[0])["ev"][0]) & 0xFF == SNAPSHOT
     except DataError:
         return False
 

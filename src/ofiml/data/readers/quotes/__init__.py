@@ -7,19 +7,19 @@ numbers them (`dataset.columns.sequence`). With `dataset.blank=unchanged` a blan
 of the file before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ofiml.config import FileDataset
 from ofiml.config.checks import require, require_one_of
-from ofiml.data.readers import Chain, Reader
+from ofiml.data.readers import Chain, Deferred, Reader
 from ofiml.data.readers.quotes.recognition import recognise_quotes
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
+    from ofiml.data.feed import Blob
 
 NEEDED = ("time", "bid", "ask", "bid_size", "ask_size")
 OPTIONAL = ("date", "received", "symbol", "suffix", "exchange", "sequence")
@@ -118,20 +118,6 @@ class QuotesDataset(FileDataset):
         )
 
 
-def read_feeds(files: Sequence["Blob"], dataset: QuotesDataset) -> Iterator["Feed"]:
-    """Yield each symbol's quotes; see `rows.read_feeds`."""
-    from ofiml.data.readers.quotes import rows
-
-    return rows.read_feeds(files, dataset)
-
-
-def read_chain(groups: Sequence[Sequence["Blob"]], dataset: QuotesDataset) -> Iterator["Feed"]:
-    """Yield each symbol's quotes of several files; see `rows.read_chain`."""
-    from ofiml.data.readers.quotes import rows
-
-    return rows.read_chain([file for group in groups for file in group], dataset)
-
-
 def _begins_anew(_: Sequence["Blob"], dataset: QuotesDataset) -> bool:
     """Return whether each row states all quotes, so that a file needs no value of the one before."""
     return dataset.blank != "unchanged"
@@ -140,8 +126,8 @@ def _begins_anew(_: Sequence["Blob"], dataset: QuotesDataset) -> bool:
 READER = Reader(
     name="quotes",
     config=QuotesDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.quotes.rows", "read_feeds"),
     description="best quotes or several levels as CSV or Parquet, in any columns (presets: wide, taq, taq_nbbo …)",
     recognise=recognise_quotes,
-    chain=Chain(read_chain, _begins_anew),
+    chain=Chain(Deferred("ofiml.data.readers.quotes.rows", "read_chain"), _begins_anew),
 )
