@@ -234,3 +234,139 @@ def test_a_stream_too_large_for_memory_is_cut_and_that_is_a_gap(tmp_path, monkey
     assert s.quality.kept["gap"] == 1
     assert any(note.startswith("read as one stream from 2 files") for note in s.quality.notes)
     assert s.quality.notes[-1].startswith("joined from 2 files")
+
+
+QUOTES_HEADER = "DT,SYMBOL,BID,OFR,BIDSIZ,OFRSIZ"
+
+
+def sparse_quotes(count=300, step_ms=1000):
+    """Quotes of two symbols in which a blank repeats the value before it; the first row of each is whole."""
+    random.seed(3)
+    lines = []
+    for i in range(count):
+        cells = [f"{99.0 + random.randrange(9) / 10:.1f}", f"{100.0 + random.randrange(9) / 10:.1f}",
+                 str(random.randrange(1, 9)), str(random.randrange(1, 9))]  # fmt: skip
+        blank = random.sample(range(4), 3) if i > 1 else []
+        cells = ["" if k in blank else cell for k, cell in enumerate(cells)]
+        lines.append(",".join([str(START + 60_000 + step_ms * i), "XY"[i % 2], *cells]))
+    return lines
+
+
+def read_quotes(configure, path, *overrides):
+    market = ("dataset.calendar=24/7", "dataset.tick=0.1", "dataset.size_unit=1", "dataset.blank=unchanged")
+    dataset = configure("dataset=quotes", f"dataset.path={path}", *market, *overrides).dataset
+    return [session for source in list_sources(dataset) for session in source()]
+
+
+def test_a_blank_repeats_the_value_of_the_file_before(tmp_path, configure):
+    lines = sparse_quotes()
+    write(tmp_path / "whole" / "q.csv", QUOTES_HEADER, lines)
+    whole = read_quotes(configure, tmp_path / "whole")
+    assert all(s.events["ask_px_00"].null_count() == 0 for s in whole)
+    for k, part in enumerate((lines[:2], lines[2:171], lines[171:])):
+        write(tmp_path / "parts" / f"{k}.csv", QUOTES_HEADER, part, packed=k == 1)
+    parts = read_quotes(configure, tmp_path / "parts")
+    assert [s.symbol for s in parts] == ["X", "Y"]
+    for one, other in zip(parts, whole, strict=True):
+        assert one.events.drop("sequence").equals(other.events.drop("sequence"))
+        assert any(note.startswith("read as one stream from 3 files") for note in one.quality.notes)
+    # Without the file with the first values a level is missing until its price and its size are known.
+    (tmp_path / "parts" / "0.csv").unlink()
+    rest = read_quotes(configure, tmp_path / "parts")
+    for one, other in zip(rest, whole, strict=True):
+        assert any(
+            note.startswith("levels of which only the price or the size is known yet") for note in one.quality.notes
+        )
+        assert one.events["bid_px_00"].null_count() > 0
+        assert one.events.tail(100).drop("sequence").equals(other.events.tail(100).drop("sequence"))
+
+
+def test_files_of_whole_quotes_are_read_by_themselves(tmp_path, configure):
+    lines = [f"{START + 60_000 + 1000 * i},X,99,100,{1 + i % 3},1" for i in range(20)]
+    for k, part in enumerate((lines[:9], lines[9:])):
+        write(tmp_path / f"{k}.csv", QUOTES_HEADER, part)
+    (s,) = read_quotes(configure, tmp_path, "dataset.blank=null")
+    assert any(note.startswith("joined from 2 files") for note in s.quality.notes)
+
+
+def test_a_blank_after_a_long_pause_between_files_is_unknown(tmp_path, configure):
+    first, second = sparse_quotes(20), sparse_quotes(40)[20:]
+    second = [f"{int(line[:13]) + 3_600_000}{line[13:]}" for line in second]
+    write(tmp_path / "0.csv", QUOTES_HEADER, first)
+    write(tmp_path / "1.csv", QUOTES_HEADER, second)
+    s, _ = read_quotes(configure, tmp_path)
+    assert s.quality.kept["gap"] == 1
+    at = (s.events["flags"] & F_SNAPSHOT != 0).to_list().index(True)
+    assert s.events["bid_px_00"][at - 1] is not None
+    assert None in s.events.select("bid_px_00", "ask_px_00").row(at)
+    with pytest.raises(DataError, match=r"^1\.csv, line 2: a file begins here, a long pause after the one before it"):
+        read_quotes(configure, tmp_path, "dataset.policy.gap=raise")
+
+
+def test_files_of_other_columns_are_not_one_table(tmp_path, configure):
+    lines = sparse_quotes(20)
+    write(tmp_path / "0.csv", QUOTES_HEADER, lines[:10])
+    write(tmp_path / "1.csv", QUOTES_HEADER + ",exch", [line + ",N" for line in lines[10:]])
+    assert len(read_quotes(configure, tmp_path)) == 2  # the exchange is the same in all rows
+    times = [f"2024-11-12 00:01:{10 + k}{line[13:]}" for k, line in enumerate(lines[10:])]
+    write(tmp_path / "1.csv", QUOTES_HEADER, times)
+    with pytest.raises(DataError, match=r"^0\.csv and 1\.csv have other columns, or times of another form"):
+        read_quotes(configure, tmp_path)
+
+
+def full_book(**times):
+    book = json.loads(binance_lines()[0])
+    return json.dumps({key: book[key] for key in ("lastUpdateId", "bids", "asks")} | times)
+
+
+@pytest.mark.parametrize(
+    ("name", "stamp", "times"),
+    [
+        ("zz_book.json", "", {}),
+        ("book.json", "", {"E": START + 60_000, "T": START + 60_000}),
+        ("book.json", "", {"E": START + 75_000, "T": START + 75_000}),  # fetched while the stream was recorded
+        ("book.json", f"{START + 1000} ", {}),
+    ],
+)
+def test_a_full_book_in_a_file_of_its_own_belongs_to_the_stream(tmp_path, name, stamp, times):
+    lines = binance_lines()
+    write(tmp_path / "whole" / "x.jsonl", "", lines)
+    (whole,) = read("binance", tmp_path / "whole")
+    write(tmp_path / "parts" / name, "", [stamp + full_book(**times)])
+    for k, part in enumerate((lines[1:200], lines[200:])):
+        write(tmp_path / "parts" / f"stream_{k}.jsonl", "", part)
+    (s,) = read("binance", tmp_path / "parts")
+    assert s.symbol == "X"
+    assert s.events.drop("ts_event", "ts_recv").equals(whole.events.drop("ts_event", "ts_recv"))
+    assert s.events[1:].equals(whole.events[1:])
+    assert not s.quality.dropped
+
+
+def test_a_full_book_of_its_own_within_a_recording(tmp_path):
+    lines = binance_lines()
+    (update,) = (json.loads(line) for line in lines if '"U": 1100,' in line)
+    late = json.dumps(json.loads(full_book(E=START, T=START)) | {"lastUpdateId": 1099})
+    write(tmp_path / "book.json", "", [late])
+    write(tmp_path / "stream.jsonl", "", lines[1:])
+    (s,) = read("binance", tmp_path)
+    # It is the state after update 1099, so it was not known before, whatever its clock says.
+    assert (update["E"] - 100) * 1_000_000 <= s.events["ts_recv"].to_physical()[0] <= update["E"] * 1_000_000
+    assert s.events["sequence"][0] == 1099
+    assert s.quality.dropped["no_snapshot"] >= 99
+    write(tmp_path / "book.json", "", [json.dumps(json.loads(late) | {"lastUpdateId": 5000})])  # of another symbol
+    (s,) = read("binance", tmp_path)
+    assert "book.json is a full book newer than all updates, so it is left out" in s.quality.notes
+
+
+def test_full_books_are_told_apart_by_the_names_of_their_files(tmp_path):
+    lines = binance_lines()
+    other = [line.replace('"X"', '"Y"').replace('"99.9"', '"99.8"') for line in lines[1:]]
+    write(tmp_path / "x.jsonl", "", lines[1:])
+    write(tmp_path / "y.jsonl", "", other)
+    write(tmp_path / "book-x.json", "", [full_book()])
+    write(tmp_path / "book-y.json", "", [full_book().replace('"99.9"', '"99.8"')])
+    found = {s.symbol: s for s in read("binance", tmp_path)}
+    assert {name: s.events["bid_px_00"][0] for name, s in found.items()} == {"X": 99_900_000_000, "Y": 99_800_000_000}
+    (tmp_path / "book-y.json").rename(tmp_path / "book.json")
+    with pytest.raises(DataError, match=r"^book\.json, line .*of several \(X, Y\): name its file after the symbol"):
+        read("binance", tmp_path)

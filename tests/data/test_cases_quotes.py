@@ -180,7 +180,7 @@ def test_a_point_is_no_decimal_mark_where_the_comma_is(configure, tmp_path):
         "DT;SYMBOL;BID;OFR;BIDSIZ;OFRSIZ\n16.01.2024 14:30:00,5;BRK.B;100,00;100,01;1.000;2\n"
     )
     choices = ["dataset=quotes", f"dataset.path={tmp_path / 'q.csv'}", "dataset.decimal=comma"]
-    with pytest.raises(DataError, match="does not tell the day from the month"):
+    with pytest.raises(DataError, match=r"not begin with the year\. Set 'dataset\.time_format=\"%d\.%m\.%Y %H:%M:%S"):
         read(configure, *choices)
     choices.append("dataset.time_format='%d.%m.%Y %H:%M:%S%.f'")
     with pytest.raises(DataError, match=r"line 2, column BIDSIZ: '1\.000' .*points that separate thousands"):

@@ -10,6 +10,7 @@ from ofiml.config import Policy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from tests.data.test_carry import walk
 from tests.golden.test_aapl import file_dataset
 
 START = 1_731_369_600_000_000_000
@@ -48,7 +49,8 @@ def pack(content=None, **arrays):
 
 
 def read(path, content=None, *, policy=None, **other):
-    path.write_bytes(pack(content)) if not isinstance(content, bytes) else path.write_bytes(content)
+    if not path.is_dir():
+        path.write_bytes(pack(content)) if not isinstance(content, bytes) else path.write_bytes(content)
     market = {"calendar": "24/7", "hours": "regular", "tick": 0.1, "size_unit": 0.001}
     config = file_dataset("hftbacktest", path, policy=Policy(**(policy or {})), **(market | other))
     return [s for source in list_sources(config) for s in source()]
@@ -165,3 +167,110 @@ def test_files_that_are_something_else(tmp_path):
     ):
         with pytest.raises(DataError, match=what):
             read(path, content)
+
+
+MINUTE = 60_000_000  # in the µs of ROWS
+
+
+def walk_rows(count=400, first=MINUTE):
+    """Return a snapshot, then changes of single levels and trades."""
+    rows = [(SNAPSHOT | BUY, first, 99.9, 0.005), (SNAPSHOT | SELL, first, 100.0, 0.004)]
+    for i, (side, price, size) in enumerate(walk(count), start=1):
+        at = first + 100_000 * i
+        rows.append((DEPTH | (BUY if side == "b" else SELL), at, float(price), int(size) / 1000))
+        if i % 7 == 0:
+            rows.append((TRADE | BUY, at + 5, 100.0, 0.001))
+    return rows
+
+
+def write_files(folder, parts):
+    """Write each part to an npz or, in turn, to a bare array."""
+    folder.mkdir()
+    for k, (name, rows) in enumerate(parts):
+        if k % 2 == 0:
+            (folder / f"{name}.npz").write_bytes(pack(array(rows)))
+        else:
+            np.save(folder / f"{name}.npy", array(rows))
+    return folder
+
+
+def test_a_rotated_recording_is_the_unrotated_one(tmp_path):
+    rows = walk_rows()
+    (whole,) = read(write_files(tmp_path / "whole", [("x_0", rows)]))
+    assert whole.events["ask_px_00"].null_count() <= 2
+    for a, b in ((2, len(rows) - 1), (117, 251), (200, 203)):
+        folder = write_files(tmp_path / f"{a}", [("x_2", rows[b:]), ("x_0", rows[:a]), ("x_1", rows[a:b])])
+        (rotated,) = read(folder)
+        assert rotated.events.equals(whole.events)
+        assert any(
+            note.startswith("read as one stream from 3 files, the book carried") for note in rotated.quality.notes
+        )
+        for key in ("rows", "used", "dropped", "kept"):
+            assert getattr(rotated.quality, key) == getattr(whole.quality, key)
+
+
+def test_the_book_is_carried_over_midnight_to_a_day_without_a_snapshot(tmp_path):
+    day = 86_400_000_000
+    rows = walk_rows(first=day - 20_000_000)
+    cut = next(k for k, row in enumerate(rows) if row[1] >= day)
+    (_, whole) = read(write_files(tmp_path / "whole", [("x", rows)]))
+    parts = [("x_20241112", rows[:cut]), ("x_20241113", rows[cut:])]
+    (one, two) = read(write_files(tmp_path / "days", parts))
+    assert (one.date, two.date) == ("2024-11-12", "2024-11-13")
+    assert two.events.equals(whole.events)
+    # The snapshot at the end of the first day stands for it, and beside it repeats it.
+    end = [(ev, day - 1000, px, qty) for ev, px, qty in book_at(rows[:cut])]
+    folder = write_files(tmp_path / "ends", [("x_20241112_eod", end), ("x_20241113", rows[cut:])])
+    (two,) = read(folder)
+    assert two.events.tail(whole.events.height).drop("sequence").equals(whole.events.drop("sequence"))
+    folder = write_files(tmp_path / "both", [*parts, ("x_20241112_eod", end)])
+    (_, two) = read(folder)
+    assert two.events.equals(whole.events)
+
+
+def book_at(rows):
+    """Return the levels at the end of the rows."""
+    book = {}
+    for ev, _, px, qty in rows:
+        if ev & 0xFF != TRADE:
+            book[ev & (BUY | SELL), px] = qty
+    return [(SNAPSHOT | side, px, qty) for (side, px), qty in book.items() if qty]
+
+
+def test_a_day_that_begins_with_a_snapshot_is_read_by_itself(tmp_path):
+    first, second = walk_rows(), walk_rows(first=86_400_000_000)
+    folder = write_files(tmp_path / "days", [("x_1", first), ("x_2", second)])
+    sessions = read(folder)
+    assert len(sessions) == 2
+    assert not any("one stream" in note for s in sessions for note in s.quality.notes)
+    later = [(SNAPSHOT | BUY, 150_000_000, 99.0, 0.007), (SNAPSHOT | SELL, 150_000_000, 99.1, 0.004)]
+    (s,) = read(write_files(tmp_path / "again", [("x_1", first), ("x_2", later)]))  # the same day, started again
+    assert best(s)[-1] == ("M", 99.0, 7, 99.1, 4)
+    assert s.events["bid_px_01"][-1] is None
+
+
+def test_after_a_long_pause_between_files_the_book_is_unknown(tmp_path):
+    rows = walk_rows(100)
+    later = [(ev, t + 200_000_000, px, qty) for ev, t, px, qty in rows[80:]]
+    (s,) = read(write_files(tmp_path / "x", [("x_1", rows[:80]), ("x_2", later)]))
+    assert s.quality.kept["gap"] == 1
+    at = (s.events["flags"] & F_SNAPSHOT != 0).to_list().index(True, 1)
+    assert s.events["ask_px_01"][at] is None
+    with pytest.raises(DataError, match=r"^x_2\.npy, row 1: a file begins here, a long pause after"):
+        read(tmp_path / "x", policy={"gap": "raise"})
+
+
+def test_the_symbol_is_from_the_name(tmp_path):
+    assert read(tmp_path / "20241112_ethusdt.npz")[0].symbol == "ETHUSDT"
+    with pytest.raises(DataError, match=r"^20241112\.npz: neither the file nor its name states the symbol: name it"):
+        read(tmp_path / "20241112.npz")
+
+
+def test_files_of_two_symbols_are_not_one_recording(tmp_path):
+    a, b = walk_rows(50), walk_rows(50)
+    blind = [(DEPTH | BUY, MINUTE + 10_000_000, 70.0, 1.0)]  # its ends do not show a book
+    folder = write_files(tmp_path / "x", [("a", a), ("b", b)])
+    assert [s.symbol for s in read(folder)] == ["A", "B"]
+    np.savez(folder / "c.npz", data=array(blind))
+    with pytest.raises(DataError, match=r"b\.npy and c\.npz are of several symbols, by their names"):
+        read(folder)

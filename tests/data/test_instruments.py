@@ -44,8 +44,8 @@ def test_each_symbol_has_its_own(read):
     assert (zn.tick, zn.size_unit) == (15_625_000, 1.0)
     assert es.events["bid_sz_00"].to_list()[:3] == [1, 2, 3]
     assert zn.events["bid_sz_00"].to_list()[:3] == [1, 2, 3]
-    assert set(es.quality.warnings) == {"coverage"}  # five minutes of a day
-    assert set(zn.quality.warnings) == {"coverage"}
+    assert set(es.quality.warnings) == {"coverage", "end"}  # five minutes of a day
+    assert set(zn.quality.warnings) == {"coverage", "end"}
 
 
 def test_one_tick_for_both_is_refused_or_doubted(read):

@@ -164,7 +164,7 @@ def test_a_grave_doubt_ends_the_run_unless_the_data_are_right(tmp_path, configur
     ):
         list(list_sources(configure(*asked).dataset)[0]())
     (one,) = list_sources(configure(*asked, "dataset.implausible=warn").dataset)[0]()
-    assert set(one.quality.warnings) == {"coverage", "sides", "tick"}
+    assert set(one.quality.warnings) == {"end", "sides", "tick"}
 
 
 @pytest.mark.slow
@@ -175,11 +175,20 @@ def test_the_report_and_the_verdict_warn(tmp_path, run):
     write_quotes(path, 0.0)
     study = run("dataset=quotes", f"dataset.path={path}", "bars.step=1s", "horizon=1s", "split.embargo=1s", "model=ols",
                 "ofi=best_level", "tuning=off", "split.n_folds=2", "backtest=off")  # fmt: skip
-    coverage, warning = study.report.dataset.warnings
-    assert coverage.startswith(
-        "X 2024-11-12: the events, from 2024-11-12T14:30:00 to 2024-11-12T14:39:59 UTC, cover 3%"
-    )
+    end, warning = study.report.dataset.warnings
+    assert end.startswith("X 2024-11-12: the events end at 2024-11-12T14:39:59 UTC, before the close at")
     assert warning.startswith(
         "X 2024-11-12: every price is a multiple of 0.01, so dataset.tick=0.005 looks 2 times too"
     )
     assert f"Warning: {warning}." in write_sentences(study)
+
+
+@pytest.mark.parametrize(("side", "number"), [("bid", -100), ("bid", 1), ("ask", 99_999_999)])
+def test_a_number_that_stands_for_a_missing_side(side, number):
+    bid, ask, *sizes = walk()
+    price = np.array(bid if side == "bid" else ask)
+    price[[50, 70]] = number
+    columns = (price, ask) if side == "bid" else (bid, price)
+    doubt = kinds(*columns, *sizes)["outliers"]
+    assert doubt.sentence.startswith(f"2 states have a best {side} far from its median, ")
+    assert not doubt.grave

@@ -2,10 +2,12 @@
 
 import zipfile
 from dataclasses import fields
+from importlib import import_module
 
 import pytest
 
 from ofiml.config import Policy
+from ofiml.data.readers import READERS, Deferred
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, make_schema
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
@@ -35,6 +37,16 @@ def with_cell(i, column, value):
     cells = good(i).split(",")
     cells[HEADER.split(",").index(column)] = value
     return ",".join(cells)
+
+
+def test_the_functions_of_every_reader_exist():
+    """They are named in the record, and imported with the first call only."""
+    for reader in READERS.load_all().values():
+        chain = reader.chain
+        functions = [reader.read_feeds, *([] if chain is None else [chain.read, chain.begins_anew])]
+        for function in functions:
+            if isinstance(function, Deferred):
+                assert callable(getattr(import_module(function.module), function.name))
 
 
 # --- Databento -------------------------------------------------------------------------------------------------------

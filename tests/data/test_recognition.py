@@ -41,7 +41,7 @@ def test_every_own_reader_recognises_its_files():
     assert [name for name in READERS.list_own() if READERS[name].recognise is None] == []
 
 
-OWN_NAMES = ["quotes_wide", "quotes_zip", "quotes_parquet", "quotes_headless"]  # columns that nobody else calls so
+OWN_NAMES = ["quotes_headless"]  # columns that nobody else calls so
 
 
 @pytest.mark.parametrize("name", OWN_NAMES)

@@ -9,14 +9,15 @@ strategy has its own schema; installed packages declare more (`config.registry`)
 from ofiml.config.backtest import Backtest
 from ofiml.config.bars import ActivityBars, TimeBars
 from ofiml.config.bounds import Schema
-from ofiml.config.dataset import DATASETS, FileDataset, Policy, SyntheticDataset
+from ofiml.config.dataset import DATASETS, FileDataset, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.instrument import Fees, Instrument
 from ofiml.config.load import describe_unknown_key, load, resolve_config, strip_credentials
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
-from ofiml.config.paths import describe_missing_path, files
+from ofiml.config.paths import describe_missing_path, files, is_document
+from ofiml.config.policy import Policy
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.strategy import RULES, STRATEGIES, Rule, Strategy
@@ -61,6 +62,7 @@ __all__ = [
     "describe_missing_path",
     "describe_unknown_key",
     "files",
+    "is_document",
     "load",
     "resolve_config",
     "strip_credentials",

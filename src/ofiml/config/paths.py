@@ -3,8 +3,19 @@
 import difflib
 import glob
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+_DOCUMENT = re.compile(
+    r"(README|LICEN[CS]E|COPYING|NOTICE|CHANGELOG)(\.TXT)?|.*\.(CHECKSUM|MD5|SHA256|PDF|DOCX|MD|RST|HTML?|PY|IPYNB)",
+    re.IGNORECASE,
+)
+
+
+def is_document(name: str) -> bool:
+    """Return whether a file's name is that of a document, checksum or program, which is no data."""
+    return _DOCUMENT.fullmatch(name) is not None
 
 
 def files(path: str) -> list[Path]:
@@ -12,11 +23,13 @@ def files(path: str) -> list[Path]:
 
     Each part of the path that exists under its very name is that name; only other parts are patterns. So the brackets
     in `[2024-11-12]/book.csv` are part of a name if there is such a folder. `**` matches any number of folders, and a
-    leading `~` the home folder, unless a folder `~` exists. Hidden files are left out unless named.
+    leading `~` the home folder, unless a folder `~` exists. Hidden files are left out unless named, and so are
+    documents such as a README beside data.
     """
     named = _expand_home(path)
     paths = named.glob("[!.]*") if named.is_dir() else iter(_match(named))
-    return sorted(p for p in paths if p.is_file())
+    found = sorted(p for p in paths if p.is_file())
+    return [p for p in found if not is_document(p.name)] or found
 
 
 def describe_missing_path(path: str) -> str:

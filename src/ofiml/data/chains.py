@@ -48,7 +48,9 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
 
     An input continues the last one of its symbols if its first event lies inside a session that began more than a
     minute earlier, and that the last one reaches. An input whose ends cannot be read is assumed to continue. One
-    without an event in a session, such as an hour before the open, belongs to the others of its day.
+    without an event in a session, such as an hour before the open, belongs to the others of its day. If the reader's
+    chain crosses days, an input that does not begin anew continues the last one that ends so soon before it. An input
+    that does not name its symbol belongs to the one before it, and to one that begins so soon after it.
     """
     if len(groups) < 2 or READERS[dataset.name].whole_days:
         return [[group] for group in groups]
@@ -67,18 +69,19 @@ def chain_inputs(groups: Groups, dataset: FileDataset) -> list[Groups]:
     def belongs(chain: Groups, k: int) -> bool:
         if outside[k] or outside[places[id(chain[-1])]]:
             return _is_same_day(find_end(chain[-1], dataset, last=True), firsts[k])
-        return _continues_session(chain[-1], firsts[k], dataset)
+        return _continues_session(chain[-1], firsts[k], dataset) or _continues_book(chain[-1], groups[k], dataset)
 
     for k, (group, first) in enumerate(zip(groups, firsts, strict=True)):
-        before = chains[-1:] if first is None else [of_symbol[s] for s in sorted(first.symbols) if s in of_symbol]
-        before = before or unknown
+        named = first is not None and bool(first.symbols)
+        before = [*([] if first is None else [of_symbol[s] for s in sorted(first.symbols) if s in of_symbol]), *unknown]
+        before = before if named else chains[-1:]
         chain = next((chain for chain in before if belongs(chain, k)), None)
         if chain is None:
             chain = []
             chains.append(chain)
         chain.append(group)
-        of_symbol |= dict.fromkeys(first.symbols if first else of_symbol, chain)
-        unknown = [] if first else [chain]
+        of_symbol |= dict.fromkeys(first.symbols if first and named else of_symbol, chain)
+        unknown = [] if named else [chain]
     return chains
 
 
@@ -86,12 +89,38 @@ def _continues_session(before: list[Path], first: End | None, dataset: FileDatas
     """Return whether an input whose first event is `first` may continue a session of the input `before`."""
     if first is None:
         return True
+    nameless = not first.symbols or _is_nameless(before, dataset)
+    if nameless and (end := find_end(before, dataset, last=True)) is not None and first.stamp <= end.stamp + _GRACE:
+        return True
     windows = calendar.list_windows(first.calendar, dataset.hours, first.stamp, first.stamp)
     opens = [window.open for window in windows if window.open + _GRACE < first.stamp <= window.close]
     if not opens:
         return False
     last = find_end(before, dataset, last=True)
     return last is None or last.stamp >= opens[0]
+
+
+def _is_nameless(group: list[Path], dataset: FileDataset) -> bool:
+    end = find_end(group, dataset, last=True)
+    return end is not None and not end.symbols
+
+
+def _continues_book(before: list[Path], group: list[Path], dataset: FileDataset) -> bool:
+    """Return whether an input that states no book of its own follows another so soon that it needs that one's book."""
+    chain = READERS[dataset.name].chain
+    if chain is None or not chain.crosses_days or _begins_anew(group, dataset):
+        return False
+    pause = measure_pause(before, group, dataset)
+    return pause is not None and 0 <= pause <= _GRACE
+
+
+def _begins_anew(group: list[Path], dataset: FileDataset) -> bool:
+    """Return whether an input states its own book; False where its beginning cannot be read."""
+    chain = READERS[dataset.name].chain
+    if chain is None or chain.begins_anew is None:
+        return False
+    beginnings = [blob for path in group if (blob := read_beginning(path)) is not None]
+    return bool(beginnings) and chain.begins_anew(beginnings, dataset)
 
 
 def _is_outside(k: int, groups: Groups, firsts: list[End | None], dataset: FileDataset) -> bool:
@@ -136,8 +165,7 @@ def split_streams(inputs: Groups, dataset: FileDataset) -> list[Stream]:
     streams = [Stream([inputs[0]])]
     size = _weigh(inputs[0])
     for before, group in pairwise(inputs):
-        beginnings = [blob for path in group if (blob := read_beginning(path)) is not None]
-        anew = chain.begins_anew is not None and bool(beginnings) and chain.begins_anew(beginnings, dataset)
+        anew = _begins_anew(group, dataset)
         overlaps = not chain.drops_overlap and (measure_pause(before, group, dataset) or 0) < 0
         size += _weigh(group)
         if anew or overlaps or size > _MAX_STREAM_BYTES:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,21 +30,14 @@ from ofiml.data.conditions import (
     mark_neighbours,
     number_messages,
 )
+from ofiml.data.remedies import describe_remedy, explain_cell, shorten_cell, write_remedy
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
 
-__all__ = ["Check", "Checker", "carry_flags", "describe_remedy"]
+__all__ = ["Check", "Checker", "carry_flags"]
 
 # Two clocks never agree exactly. Beyond this tolerance the columns are swapped or a time is wrong.
 _CLOCK_TOLERANCE = dt.timedelta(seconds=1)
-_MAX_CELL_CHARS = 80  # characters of a cell in a message
-_REPEATED_HEADER = (
-    "The line repeats the header, as where files with headers were put together: such lines may be dropped."
-)
-#: Stands for a point in a file with decimal commas, where a point is not a decimal mark. No feed writes this character.
-POINT = "\x01"
-# Above this share unusable numbers are no damage, and dropping them would bias the data.
-_MAX_DAMAGED_SHARE = 0.001
 # Beyond all three a file is not sorted; below, single times are wrong or two clocks disagree a little.
 _MIN_UNSORTED_ROWS, _MIN_UNSORTED_SHARE, _MIN_UNSORTED_NS = 10, 0.01, 60 * 10**9
 
@@ -133,11 +125,10 @@ class Checker:
         policy = getattr(self.policy, cause)
         if policy == "raise":
             first = frame.filter(bad).row(0, named=True)
-            row = {name: _shorten(cell) for name, cell in first.items()}
+            row = {name: shorten_cell(cell) for name, cell in first.items()}
             row["value"] = row.get(column)
-            sentence = describe_remedy(cause, self.policy) if remedy is None else remedy(str(first.get(column)))
-            if "=drop" not in sentence and (count == 1 or count <= _MAX_DAMAGED_SHARE * frame.height):
-                sentence += f" If only such rows are damaged, drop and count them: dataset.policy.{cause}=drop."
+            own = None if remedy is None else remedy(str(first.get(column)))
+            sentence = write_remedy(cause, self.policy, count, frame.height, own)
             where = self.locate(row["line"], of_book=column[:4] in ("bid_", "ask_"))
             raise DataError(
                 f"{where}, column {column}: {what.format(**row)} ({count} such row{'s' * (count > 1)}). {sentence}"
@@ -182,15 +173,13 @@ class Checker:
             first_is_empty = empty.filter(bad)[0]
             what = "the value is missing" if first_is_empty else "{value!r} cannot be read"
             remedy = (
-                None if first_is_empty or column not in explain else partial(self._explain, column, explain[column])
+                None
+                if first_is_empty or column not in explain
+                else partial(explain_cell, column, explain[column], policy=self.policy)
             )
             text = self.refuse("unreadable", text, bad, column, what, remedy)
             parsed = parsed.filter(~bad)
         return parsed
-
-    def _explain(self, column: str, explain: Callable[[str], tuple[str, str | None]], cell: str) -> str:
-        cause, remedy = (_REPEATED_HEADER, None) if cell.strip() == column else explain(cell)
-        return " ".join(part for part in (cause, remedy or describe_remedy("unreadable", self.policy)) if part)
 
     def check_times(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the rows whose receipt is neither before a previous receipt nor over a second before the event."""
@@ -291,17 +280,3 @@ def carry_flags(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     preceding = np.searchsorted(remaining, ends, side="right") - 1
     flags[preceding[preceding >= 0]] |= F_LAST
     return after.with_columns(pl.Series("flags", flags))
-
-
-def _shorten(cell: Any) -> Any:
-    """Shorten a cell for an error message: in a damaged file it may be megabytes long."""
-    if not isinstance(cell, str):
-        return cell
-    return (f"{cell[:_MAX_CELL_CHARS]}…" if len(cell) > _MAX_CELL_CHARS else cell).replace(POINT, ".")
-
-
-def describe_remedy(cause: str, policy: Policy) -> str:
-    """Describe the remedies for a refused cause."""
-    others = [p for p in policy.choices(cause) if p != "raise"]
-    verbs = {"drop": "drop and count such rows", "keep": "count and keep them"}
-    return "Fix the file, or " + ", or ".join(f"{verbs[p]}: dataset.policy.{cause}={p}" for p in others) + "."

@@ -53,8 +53,13 @@ def count_outside(session: Session, outside: list[OutsideHoursError], notes: lis
 
 
 def cut_sessions(feed: Feed, dataset: FileDataset, content: str) -> Iterator[Session]:
-    """Yield the checked sessions of a feed. Rows outside every session count as dropped in the nearest one."""
+    """Yield the checked sessions of a feed. Rows outside every session count as dropped in the nearest one.
+
+    Raises DataError for a feed with a fault, and where the checks do.
+    """
     checker, source = feed.checker, feed.checker.source
+    if feed.fault is not None:
+        raise DataError(feed.fault)
     _require_rows(feed.events, checker)
     notes = [*feed.notes, *checker.notes]
     delay = _compute_delay(feed.events)

@@ -1,9 +1,9 @@
 """The first and last events of an input, without reading all of it: by them the files of a session find each other.
 
 A small file of the same format is made of the input's first or last rows, and its reader reads it. Text has its first
-line before its last ones, DBN its metadata, Parquet its schema. A packed file is unpacked to its end, as only that
-leads to its last rows; nothing of it is kept in memory. (The metadata of DBN state the times that were asked for, not
-those of the records.)
+line before its last ones, DBN its metadata, Parquet its schema, a NumPy array its type. A packed file is unpacked to
+its end, as only that leads to its last rows; nothing of it is kept in memory. (The metadata of DBN state the times that
+were asked for, not those of the records.)
 """
 
 import io
@@ -12,8 +12,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ofiml.config import FileDataset
-from ofiml.config.dataset import AUTO, Policy
+import numpy as np
+
+from ofiml.config import FileDataset, Policy
+from ofiml.config.dataset import AUTO
 from ofiml.data import calendar
 from ofiml.data.feed import Blob, Feed, read_pieces
 from ofiml.data.readers import READERS
@@ -23,13 +25,16 @@ from ofiml.errors import DataError
 _END_BYTES = (1 << 16, 1 << 20)  # enough for a file's first or last events; the second if the first is too little
 _END_ROWS = 1000  # of a Parquet file
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
-_DBN, _PARQUET = b"DBN", b"PAR1"
+_DBN, _PARQUET, _NUMPY = b"DBN", b"PAR1", b"\x93NUMPY"
 
 _ends: dict[str, "End | None"] = {}  # by input
 
 
 class End(NamedTuple):
-    """The receipt of an input's first or last event (ns), the calendar of its symbol, and the symbols at that end."""
+    """The receipt of an input's first or last event (ns), the calendar of its symbol, and the symbols at that end.
+
+    There are none if the input does not say whose events they are.
+    """
 
     stamp: int
     calendar: str
@@ -50,7 +55,7 @@ def find_end(group: Sequence[Path], dataset: FileDataset, *, last: bool) -> End 
 
 
 def read_beginning(path: Path) -> Blob | None:
-    """Read a file of the first rows of a text, DBN or Parquet file, packed or not; None for any other."""
+    """Read a file of the first rows of a text, DBN, Parquet or NumPy file, packed or not; None for any other."""
     return _read_end(path, _END_BYTES[0], last=False)
 
 
@@ -63,7 +68,7 @@ def _parse_end(group: Sequence[Path], dataset: FileDataset, size: int, *, last: 
     try:
         feeds = READERS[dataset.name].read_feeds(ends, lenient)
         parts = [
-            (extract_times(feed.events), _find_calendar(feed, dataset), feed.symbol)
+            (extract_times(feed.events), _find_calendar(feed, dataset), feed.symbol if feed.names_symbol else None)
             for feed in feeds
             if feed.events.height
         ]
@@ -72,7 +77,7 @@ def _parse_end(group: Sequence[Path], dataset: FileDataset, size: int, *, last: 
     if not parts:
         return None
     times = [(int(stamps.max() if last else stamps.min()), name) for stamps, name, _ in parts]
-    return End(*(max(times) if last else min(times)), frozenset(symbol for _, _, symbol in parts))
+    return End(*(max(times) if last else min(times)), frozenset(symbol for _, _, symbol in parts if symbol is not None))
 
 
 def _make_lenient_policy() -> Policy:
@@ -99,6 +104,9 @@ def _read_end(path: Path, size: int, *, last: bool) -> Blob | None:
         return None
     if head.startswith(_DBN):
         content = _cut_dbn(head, tail, total, last=last)
+        return None if content is None else Blob(path.name, content)
+    if head.startswith(_NUMPY):
+        content = _cut_array(head, tail, total, last=last)
         return None if content is None else Blob(path.name, content)
     if b"\0" in head[:4096] or b"\n" not in head:
         return None
@@ -155,6 +163,29 @@ def _find_records(content: bytes, start: int) -> Iterator[int]:
     while start < len(content) and content[start] and start + 4 * content[start] <= len(content):
         start += 4 * content[start]
         yield start
+
+
+def _cut_array(head: bytes, tail: bytes, total: int, *, last: bool) -> bytes | None:
+    """Make a NumPy file of the first or last rows of an array; None for one that is not a list of whole records."""
+    stream = io.BytesIO(head)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    except ValueError:
+        return None
+    start, length = stream.tell(), dtype.itemsize
+    if len(shape) != 1 or dtype.hasobject or not length or total < start + length:
+        return None
+    if last and total > len(head):
+        if total != start + shape[0] * length:
+            return None
+        records = tail[len(tail) - min(len(tail), total - start) // length * length :]
+    else:
+        records = head[start : start + (len(head) - start) // length * length]
+    buffer = io.BytesIO()
+    np.save(buffer, np.frombuffer(records, dtype), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _read_parquet_end(path: Path, *, last: bool) -> Blob | None:

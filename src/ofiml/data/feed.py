@@ -59,7 +59,9 @@ class Feed:
     `events` has the columns of the event schema except `symbol`, and `line`; a placeholder for no price is NO_PRICE.
     `rows` is the number of rows read; `checker` counts those dropped so far. `date`, `open` and `close` (UTC ns) are
     set if the input states them, `digest` if the rows come from only a part of the input. `notes` go to the report.
-    `calendar` is that of the exchange, and `venue` its name, where the input states it.
+    `calendar` is that of the exchange, and `venue` its name, where the input states it. `fault` is the sentence of the
+    error for rows of which no session can be made, such as a book that never becomes known. `names_symbol` is false if
+    any symbol may be meant, as in a response that belongs to a stream.
     """
 
     symbol: str
@@ -74,6 +76,8 @@ class Feed:
     notes: tuple[str, ...] = ()
     calendar: str | None = None
     venue: str | None = None
+    fault: str | None = None
+    names_symbol: bool = True
 
 
 def unpack_file(blob: Blob) -> Blob:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from ofiml.config import is_document
+
 HEAD_BYTES = 1 << 16
 _PACKED_BYTES = 1 << 20  # read of a compressed file
 _GZIP, _ZSTD, _ZIP, _7Z, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"PAR1"
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf", re.IGNORECASE)
 _MAX_CELL_CHARS = 40
-_NO_DATA = (".CHECKSUM", ".MD5", ".SHA256", ".PDF", ".DOCX")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class FileHead:
 
     @cached_property
     def is_text(self) -> bool:
-        """Whether the bytes are text: UTF-8 without control characters, or with a byte order mark."""
-        sample = self.content[:4096]
+        """Whether the bytes are text: UTF-8 without control characters, but zeros at the end, or with a mark."""
+        sample = self.content[:4096].rstrip(b"\0")
         if not sample or any(sample.startswith(bom) for bom in _BOMS):
             return bool(sample)
         return not re.search(rb"[\x00-\x08\x0e-\x1f]", sample)
@@ -63,7 +64,7 @@ class FileHead:
         if not self.is_text:
             return []
         encoding = next((name for bom, name in _BOMS.items() if self.content.startswith(bom)), "utf-8")
-        text = self.content.decode(encoding, "replace")
+        text = self.content.decode(encoding, "replace").rstrip("\0")
         return [line for line in text.splitlines() if line.strip()][:50]
 
     @cached_property
@@ -74,10 +75,10 @@ class FileHead:
 
     @cached_property
     def cells(self) -> list[list[str]]:
-        """The first lines as cells of a CSV, without spaces around them."""
+        """The first lines as cells of a CSV, without the spaces and quotes around them."""
         rows = csv.reader(self.lines, delimiter=self.separator)
         try:
-            return [[cell.strip() for cell in row] for row in rows]
+            return [[cell.strip().strip('"').strip() for cell in row] for row in rows]
         except csv.Error:
             return []
 
@@ -88,7 +89,7 @@ class FileHead:
             return self.columns
         first = self.cells[0] if self.cells else []
         is_header = len(first) > 1 and not any(_NUMBER.fullmatch(cell) for cell in first)
-        return tuple(first) if is_header and not first[0].startswith(("{", "[", "<")) else ()
+        return tuple(first) if is_header and not re.match(r"[{\[]|<[!?hH]", first[0]) else ()
 
     @property
     def form(self) -> str:
@@ -100,7 +101,7 @@ def is_data_file(path: str) -> bool:
     """Return whether a file of an archive may hold data: no checksum, no document, nothing hidden or of macOS."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
-    return bool(parts) and not hidden and not parts[-1].upper().endswith(_NO_DATA)
+    return bool(parts) and not hidden and not is_document(parts[-1])
 
 
 def read_head(path: Path) -> FileHead:

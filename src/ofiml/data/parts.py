@@ -20,23 +20,34 @@ def name_files(names: Sequence[str]) -> str:
     return " and ".join(names)
 
 
-def stack_tables(parts: Sequence[tuple[pl.DataFrame, Checker]]) -> tuple[pl.DataFrame, Checker]:
-    """Stack the tables of several files, and their checkers' counts; a single one stays as it is.
+def stack_checkers(checkers: Sequence[Checker], counts: Sequence[int]) -> Checker:
+    """Stack the checkers of several files, and their counts; a single one stays as it is.
 
-    Lines are numbered through all files, and the checker finds the file of each.
+    `counts` has the largest line number of each file. Lines are numbered through all files, and the checker finds the
+    file of each.
     """
-    if len(parts) == 1:
-        return parts[0]
-    checkers = [own for _, own in parts]
-    names = name_files([own.source for own in checkers])
-    whole = Checker(names, checkers[0].policy, place=checkers[0].place)
-    tables, before = [], 0
-    for table, own in parts:
+    if len(checkers) == 1:
+        return checkers[0]
+    whole = Checker(name_files([own.source for own in checkers]), checkers[0].policy, place=checkers[0].place)
+    before = 0
+    for own, count in zip(checkers, counts, strict=True):
         whole.begin_part(own.source, before)
         whole.dropped, whole.kept = add_counts(whole.dropped, own.dropped), add_counts(whole.kept, own.kept)
         whole.notes += [note for note in own.notes if note not in whole.notes]
-        tables.append(table.with_columns((pl.col("line") + before).cast(pl.UInt32).alias("line")))
-        before += int(table["line"].to_numpy().max(initial=0))
+        before += count
+    return whole
+
+
+def stack_tables(parts: Sequence[tuple[pl.DataFrame, Checker]]) -> tuple[pl.DataFrame, Checker]:
+    """Stack the tables of several files, and their checkers as `stack_checkers`; a single one stays as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = [int(table["line"].to_numpy().max(initial=0)) for table, _ in parts]
+    whole = stack_checkers([own for _, own in parts], counts)
+    tables = [
+        table.with_columns((pl.col("line") + before).cast(pl.UInt32).alias("line"))
+        for (table, _), (before, _) in zip(parts, whole.parts, strict=True)
+    ]
     return pl.concat(tables, how="diagonal"), whole
 
 

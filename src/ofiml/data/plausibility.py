@@ -21,6 +21,7 @@ _MIN_COVERAGE = 0.8  # share of a session between its first and last event
 _MIN_STATES = 200  # of a session; fewer say little
 _MIN_VALUES = 20  # distinct prices or sizes; a common divisor of so many has probability 2^-20 or less by chance
 _FEW_ONE_SIDED, _MANY_ONE_SIDED = 0.1, 0.5  # shares of states without a bid or without an ask
+_FAR_PRICE = 10  # times the median, or a part of it
 _MANY_MOVES = 0.9  # share of states that move a best price
 # Where more than a share of the states move a best price, the correlation of the signs of two successive moves: 0 in a
 # random walk, -0.2 to 0 in the books of one stock or coin, -0.38 and below where those of three exchanges are mixed.
@@ -35,8 +36,8 @@ _ABSURD_WORTH = 1e9  # of a best quote, in dollars: a thousand times that of the
 class Doubt:
     """One reason why a session may not be what its config says.
 
-    `kind` is coverage, tick, sides, moves, spread, sizes or worth; `sentence` has no full stop; `grave` doubts are of
-    data with which results would be about something else.
+    `kind` is coverage, tick, sides, outliers, moves, spread, sizes or worth; `sentence` has no full stop; `grave`
+    doubts are of data with which results would be about something else.
     """
 
     kind: str
@@ -58,6 +59,7 @@ def list_doubts(session: Session, instrument: Instrument, *, own_tick: bool = Fa
         *_judge_coverage(session),
         *_judge_tick(session, bid, ask, own_tick=own_tick),
         *_judge_sides(bid, ask),
+        *_judge_outliers(bid, ask),
         *_judge_moves(bid, ask),
         *_judge_spread(bid, ask, session.tick),
         *_judge_sizes(bid_size, ask_size, session.size_unit),
@@ -66,15 +68,19 @@ def list_doubts(session: Session, instrument: Instrument, *, own_tick: bool = Fa
 
 
 def _judge_coverage(session: Session) -> Iterator[Doubt]:
-    """Doubt a session of which the data cover a part: after the last event its bars repeat the last book."""
+    """Doubt a session of which the data cover a part: bars before the first event have no book, and those after the
+    last one repeat it.
+    """
     stamps = extract_times(session.events)
     covered = int(stamps[-1] - stamps[0]) / max(session.close - session.open, 1)
     if covered < _MIN_COVERAGE:
         first, last = (np.datetime64(int(stamp) // SECOND, "s") for stamp in (stamps[0], stamps[-1]))
+        ends = stamps[-1] >= session.close
+        bars = "have no book before them" if ends else "repeat the last book after them"
         yield Doubt(
             "coverage",
-            f"the events, from {first} to {last} UTC, cover {covered:.0%} of the session, and the bars after them "
-            "repeat the last book: choose the hours of the data with dataset.hours, or fetch the whole session",
+            f"the events, from {first} to {last} UTC, cover {covered:.0%} of the session, and the bars {bars}: "
+            "choose the hours of the data with dataset.hours, or fetch the whole session",
         )
 
 
@@ -115,6 +121,22 @@ def _judge_sides(bid: Int64, ask: Int64) -> Iterator[Doubt]:
             "says, correct them",
             grave=share > _MANY_ONE_SIDED,
         )
+
+
+def _judge_outliers(bid: Int64, ask: Int64) -> Iterator[Doubt]:
+    """Doubt single best prices that are far from all others, as where a number stands for a missing side."""
+    for name, price, known in (("bid", bid, bid != NO_BID), ("ask", ask, ask != NO_ASK)):
+        middle = float(np.median(price[known])) if known.any() else 0.0
+        if middle <= 0:
+            continue
+        far = price[known & ((price < middle / _FAR_PRICE) | (price > middle * _FAR_PRICE))]
+        if len(far):
+            yield Doubt(
+                "outliers",
+                f"{len(far):,} states have a best {name} far from its median, {middle / PRICE_SCALE:.10g}, first "
+                f"{far[0] / PRICE_SCALE:.10g}: if such a number stands for a missing side, remove it and its size",
+            )
+            return
 
 
 def _judge_moves(bid: Int64, ask: Int64) -> Iterator[Doubt]:

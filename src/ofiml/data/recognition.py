@@ -58,10 +58,18 @@ def describe_other_format(head: FileHead) -> str:
         return "empty"
     if head.packing and not head.content and not head.members:
         return f"a {head.packing} file that is damaged, empty or locked: fetch it again"
+    if "[Content_Types].xml" in head.members:
+        return "an Office document, such as an Excel workbook: save its sheet as CSV first"
     if len(head.members) > 1:
         return f"an archive ({head.packing}) of {len(head.members)} files ({shorten(head.members, 3)}): unpack it first"
     if head.lines and _PREAMBLE.match(head.lines[0]) and len(head.lines) > 1:
         return f"text whose first line is no header ({head.lines[0][:40]!r}): delete the lines before the header"
+    if not head.header and _is_table(head):
+        count = len(head.cells[0])
+        return (
+            f"a table ({head.form}) of {count} columns without their names, which no source has. If it has quotes, "
+            "dataset=quotes reads it with the names in dataset.header=[…] and their roles in dataset.columns"
+        )
     if head.header and not any(re.search("bid|ask|ofr|offer", column.lower()) for column in head.header):
         what = f"a table ({head.form}) with the columns {shorten(head.header)}, which no source has"
         return f"{what}. None is a quote, and order flow needs the book, or its best bid and ask with their sizes"
@@ -70,6 +78,16 @@ def describe_other_format(head: FileHead) -> str:
     if head.lines:
         return f"text that no source writes; it starts with {head.lines[0][:60]!r}"
     return f"binary, in a format that no source writes; it starts with the bytes {head.content[:8].hex(' ')}"
+
+
+def _is_table(head: FileHead) -> bool:
+    """Return whether the first lines have the same number of cells, at least three, most of them numbers."""
+    rows = head.cells[:-1] if len(head.cells) > 1 else head.cells
+    cells = [cell for row in rows for cell in row]
+    same = len({len(row) for row in rows}) == 1 and len(rows) > 0 and len(rows[0]) > 2
+    return same and 2 * sum(
+        re.fullmatch(r"[-+0-9.:eETZ ]*[0-9][-+0-9.:eETZ ]*", cell) is not None for cell in cells
+    ) > len(cells)
 
 
 def describe_path(path: str, command: str) -> tuple[list[str], bool]:
@@ -88,12 +106,22 @@ def describe_path(path: str, command: str) -> tuple[list[str], bool]:
     for members, candidates, head in kinds.values():
         name = str(members[0]) if len(members) == 1 else f"{len(members)} files, such as {members[0].name},"
         verb = "is" if len(members) == 1 else "are"
-        given = path if len(kinds) == 1 else str(members[0])
+        given = path if len(kinds) == 1 else _name_members(members, paths)
         lines += _describe_kind(f"{name} {verb}", candidates, head, given, command)
         readable &= bool(candidates) and candidates[0].readable
     if len(paths) > _MAX_FILES:
         lines.append(f"The other {len(paths) - _MAX_FILES} files were not looked at.")
     return lines, readable
+
+
+def _name_members(members: list[Path], paths: list[Path]) -> str:
+    """Name one kind of files among others: by a glob that matches just them, or else the first file."""
+    if len(members) > 1 and len({file.parent for file in members}) == 1:
+        suffix = "".join(members[0].suffixes[-2:])
+        for ending in dict.fromkeys((suffix, members[0].suffix)):
+            if ending and [p for p in paths if p.name.endswith(ending)] == members:
+                return str(members[0].parent / f"*{ending}")
+    return str(members[0])
 
 
 def _describe_kind(start: str, candidates: list[Candidate], head: FileHead, path: str, command: str) -> list[str]:

@@ -13,6 +13,7 @@ from ofiml.data import cache as store
 from ofiml.data.chains import chain_inputs, describe_stream, name_paths, split_streams
 from ofiml.data.cutting import OutsideHoursError, count_outside, cut_sessions
 from ofiml.data.feed import Blob, Feed
+from ofiml.data.formats.archives import is_archive
 from ofiml.data.inputs import describe_same_session, explain_wrong_reader, group_inputs
 from ofiml.data.joining import join_sessions
 from ofiml.data.plausibility import list_doubts
@@ -22,6 +23,7 @@ from ofiml.data.schema import (
     Session,
     extract_times,
 )
+from ofiml.data.silence import end_at_silence
 from ofiml.errors import DataError
 from ofiml.provenance import hash_files
 
@@ -83,11 +85,11 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
                 sessions = _read_inputs(inputs, dataset, alone=alone)
                 return explain_wrong_reader(sessions, [path for group in inputs for path in group], dataset)
 
-            if len(chain) > 1:
+            if len(chain) > 1 or _may_hold_parts(chain):
                 sessions = join_sessions(split_streams(chain, dataset), dataset, read_stream)
             else:
                 sessions = read_stream(chain)
-            judged = (_warn_of_doubts(s, dataset) for s in sessions if _is_in_range(s, dataset))
+            judged = (_warn_of_doubts(end_at_silence(s), dataset) for s in sessions if _is_in_range(s, dataset))
             return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
@@ -98,6 +100,11 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [make_source(chain) for chain in chains[: dataset.max_sessions if everything else None]]
+
+
+def _may_hold_parts(chain: Groups) -> bool:
+    """Return whether an input is an archive, whose files may be parts of one session."""
+    return any(is_archive(path.name) for group in chain for path in group)
 
 
 def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:
@@ -112,7 +119,7 @@ def _warn_of_doubts(session: Session, dataset: FileDataset) -> Session:
             )
     if not doubts:
         return session
-    warnings = {doubt.kind: doubt.sentence for doubt in doubts}
+    warnings = session.quality.warnings | {doubt.kind: doubt.sentence for doubt in doubts}
     return replace(session, quality=replace(session.quality, warnings=warnings))
 
 
@@ -166,7 +173,8 @@ def _read_feeds(inputs: Groups, dataset: FileDataset) -> Iterator[Feed]:
         yield from reader.read_feeds(blobs[0], dataset)
         return
     note = describe_stream(inputs, dataset)
-    for feed in reader.chain.read(blobs, dataset):
+    files = blobs if reader.chain.by_input else [blob for group in blobs for blob in group]
+    for feed in reader.chain.read(files, dataset):
         yield replace(feed, notes=(*feed.notes, note))
 
 

@@ -5,6 +5,7 @@ Nothing is written to disk, and no path of an archive is used. Checksums, docume
 """
 
 import io
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterable
@@ -18,6 +19,11 @@ from ofiml.errors import DataError
 MAX_MEMBER = 8 << 30  # bytes of one file, unpacked
 SUFFIXES = (".zip", ".7z")
 _ZIP = b"PK\x03\x04"
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a file's name is that of an archive of several files."""
+    return re.search(r"\.(zip|7z|tgz|tar(\.(gz|bz2|xz|zst))?)$", name, re.IGNORECASE) is not None
 
 
 def _is_7z(blob: Blob) -> bool:

@@ -7,6 +7,8 @@ usable has a remedy of its own: rows dropped by their value would bias the data.
 import re
 from decimal import Decimal, InvalidOperation
 
+from ofiml.data.remedies import POINT
+
 Cause = tuple[str, str | None]
 
 # The sum of two prices, bid and ask, fits in int64 units of 1e-9.
@@ -19,6 +21,10 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _COMMAS = re.compile(r"[+-]?[0-9][0-9.\x01]*,[0-9,]+|[+-]?[0-9]+,[0-9]*")
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 _MAX_CHARS = 400
+_DAY_OR_MONTH_FIRST = re.compile(
+    r"\s*(?P<first>[0-9]{1,2})(?P<mark>[./\x01-])(?P<second_number>[0-9]{1,2})[./\x01-](?P<year>[0-9]{4}|[0-9]{2})"
+    r"(?:(?P<gap>[ T])(?P<hour>[0-9]{1,2}):[0-9]{2}(?P<second>:[0-9.,]+)?(?P<space> ?)(?P<half>[AaPp][Mm])?)?"
+)
 
 
 def explain_word(cell: str) -> Cause:
@@ -62,16 +68,43 @@ def explain_whole(cell: str) -> Cause:
 
 def explain_time(cell: str) -> Cause:
     """Explain a time that cannot be read: day before month, rounded by an exponent, or another unit."""
-    if re.match(r"\s*[0-9]{1,2}[./\x01-][0-9]{1,2}[./\x01-][0-9]{2,4}", cell):
-        return (
-            "Its form does not tell the day from the month.",
-            "Set dataset.time_format, as in 'dataset.time_format=\"%d.%m.%Y %H:%M:%S%.f\"'.",
-        )
+    if (date := _DAY_OR_MONTH_FIRST.match(cell)) is not None:
+        return _explain_date_order(date)
     if re.fullmatch(r"\s*[0-9.]+[eE]\+?[0-9]+\s*", cell):
         return "Its exponent shows that digits of the time were lost.", "Export the times again with all digits."
     if re.fullmatch(r"\s*[0-9]{1,2}:[0-9]{2}(:[0-9.]*)?\s*", cell):
-        return "It has no date.", "If the date is a column of its own, set dataset.columns.date (dataset=quotes)."
+        return (
+            "It has no date.",
+            "If the date is a column of its own, set dataset.columns.date (dataset=quotes), or add it to the times.",
+        )
+    if re.fullmatch(r"\s*[0-9]{10,19}(\.[0-9]*)?\s*", cell):
+        return "Its unit is another than in most rows.", "Write all times in one unit, such as ns."
+    if (zone := re.search(r"[0-9] ?([A-Z]{2,5})\s*$", cell)) is not None and zone[1] not in ("AM", "PM"):
+        return (
+            f"{zone[1]} is an abbreviation, which several zones may share.",
+            "Remove it from the times and set dataset.time_zone, such as America/New_York (dataset=quotes), or write "
+            "the offset, such as -05:00.",
+        )
     return "", None
+
+
+def _explain_date_order(date: re.Match[str]) -> Cause:
+    """Explain a date with the day or the month first; the remedy has the format of its separators and its clock."""
+    mark = date["mark"].replace(POINT, ".")
+    year = "%Y" if len(date["year"]) == 4 else "%y"
+    twelve = date["half"] is not None
+    clock = "" if date["hour"] is None else date["gap"] + ("%I" if twelve else "%H") + ":%M"
+    clock += "" if date["second"] is None else ":%S%.f"
+    clock += (" %p" if date["space"] else "%p") if twelve else ""
+    forms = {"day": f"%d{mark}%m{mark}{year}{clock}", "month": f"%m{mark}%d{mark}{year}{clock}"}
+    first, second = int(date["first"]), int(date["second_number"])
+    if first > 12 or second > 12:
+        form = forms["day" if first > 12 else "month"]
+        return "Its date does not begin with the year.", f"Set 'dataset.time_format=\"{form}\"' (dataset=quotes)."
+    return (
+        "Its form does not tell the day from the month.",
+        f"Set 'dataset.time_format=\"{forms['day']}\"' if the day is first, '…\"{forms['month']}\"' if the month is.",
+    )
 
 
 def explain_fields(lines: list[bytes], width: int) -> str:

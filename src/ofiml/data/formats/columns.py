@@ -42,7 +42,7 @@ class Column:
 
 def parse_text(column: Column, cell: pl.Expr) -> pl.Expr:
     """Parse cells of text as the column, with null for an invalid cell. Whole numbers may be written 1e+05 or 100.0."""
-    cell = cell.str.strip_chars()
+    cell = cell.str.strip_chars().str.strip_chars('"')  # a space before a quote makes the quote part of the cell
     if column.exact is not None:
         return column.exact(cell)
     if not column.dtype.is_integer():
@@ -147,10 +147,11 @@ def mapped(mapping: Mapping[str, str | int], dtype: pl.DataType) -> Column:
 
 
 def word() -> Column:
-    """Make a column of text that is not empty, without surrounding spaces."""
+    """Make a column of text that is not empty, without the spaces and quotes around it."""
 
     def value(x: pl.Expr) -> pl.Expr:
-        return pl.when(x.str.strip_chars() != "").then(x.str.strip_chars())
+        bare = x.str.strip_chars().str.strip_chars('"')
+        return pl.when(bare != "").then(bare)
 
     return Column(pl.String(), value, plain=Plain(WORD))
 

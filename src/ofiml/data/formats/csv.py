@@ -141,7 +141,12 @@ def read_first_line(blob: Blob) -> list[str]:
     if end > _HEAD_BYTES or blob.content.count(b",", 0, end) >= _MAX_COLUMNS:
         raise DataError(f"{blob.name}, line 1: {end} bytes, more columns than any known format: fetch it again.")
     line = blob.content[:end].decode(errors="replace").lstrip("\ufeff")
-    return [name.strip() for name in line.replace('"', "").strip().split(",")]
+    return [clean_name(name) for name in line.strip().split(",")]
+
+
+def clean_name(name: str) -> str:
+    """Return a column's name without quotes and the spaces around it."""
+    return name.replace('"', "").strip()
 
 
 def read_head(blob: Blob, header: list[str] | None = None) -> pl.DataFrame:
@@ -175,7 +180,7 @@ def read_as_text(blob: Blob, *, header: list[str] | None = None) -> pl.DataFrame
         raise DataError(f"{blob.name} has a header and no rows: give a file with rows.")
     if "line" in frame.columns:
         raise DataError(f"{blob.name} has a column named line, which no known format has: check dataset=….")
-    return frame.rename(str.strip).with_row_index("line", offset=1 if header else 2)
+    return frame.rename(clean_name).with_row_index("line", offset=1 if header else 2)
 
 
 def _explain_unreadable(blob: Blob, reason: str) -> str:

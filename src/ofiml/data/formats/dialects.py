@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ofiml.data.checks import POINT
 from ofiml.data.feed import Blob
 from ofiml.data.formats.csv import POLARS_ERRORS, read_first_line
+from ofiml.data.remedies import POINT
 from ofiml.errors import DataError
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
@@ -78,9 +78,9 @@ def standardise(
     read_first_line(blob)  # raises DataError for a file that is not CSV
     end = blob.content.find(b"\n")
     first = blob.content[: end if end >= 0 else None].decode(errors="replace").rstrip("\r")
-    if first.lower().startswith("sep=") or first.startswith("#"):
-        raise DataError(f"{blob.name}, line 1: {first[:40]!r} is not a header: delete the lines before the header.")
     separator, cells = _choose_separator(first, dialect, fits)
+    if first.lower().startswith("sep=") or (first.startswith("#") and not fits(cells)):
+        raise DataError(f"{blob.name}, line 1: {first[:40]!r} is not a header: delete the lines before the header.")
     headed = dialect.header is None or [c.lower() for c in cells] == [h.lower() for h in dialect.header]
     if not headed and len(cells) != len(dialect.header or ()):
         raise DataError(

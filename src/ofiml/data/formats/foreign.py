@@ -31,6 +31,9 @@ _OTHERS = {
     b"RDX3\n": "an R data file: write the table as Parquet or CSV first",
 }
 
+_BOOK_KEY = rb'"(bids|asks|b|a|changes|levels|l2update|orderbook|book|data)"\s*:\s*\['
+_MESSAGE = re.compile(rb"\s*(\d{10,19}\s+)?\{[^\n]*" + _BOOK_KEY)
+
 _FI2010_VALUE = rb"\s*-?\d\.\d{3,}e[+-]\d\d"
 _FI2010_TEXT = re.compile(_FI2010_VALUE + rb"(\s+-?\d\.\d{3,}e[+-]\d\d){60}")
 _FI2010_ROWS = 149
@@ -45,6 +48,11 @@ def describe_foreign(name: str, head: bytes) -> str | None:
     for magic, what in _OTHERS.items():
         if start.startswith(magic.lower()):
             return what
+    if _MESSAGE.match(head):
+        return (
+            "JSON messages of a kind that no reader reads: write their books as a wide table (dataset=wide), or as "
+            "lines of ccxt (dataset=ccxt)"
+        )
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it first"
     if _is_fi2010(head):

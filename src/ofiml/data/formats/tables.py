@@ -5,10 +5,11 @@ from functools import partial
 import polars as pl
 from polars import selectors
 
-from ofiml.data.checks import Checker, describe_remedy
+from ofiml.data.checks import Checker
 from ofiml.data.formats import csv as text
 from ofiml.data.formats.text_marks import MISSING_WORDS
 from ofiml.data.formats.time_formats import NAIVE
+from ofiml.data.remedies import describe_remedy
 from ofiml.data.schema import LATEST, TIME
 from ofiml.errors import DataError
 from ofiml.units import SECOND

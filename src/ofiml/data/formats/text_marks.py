@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from ofiml.data.checks import POINT
+from ofiml.data.remedies import POINT
 
 #: Cells of optional columns that other programs write for a missing value.
-MISSING_WORDS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
+MISSING_WORDS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", r"\N", "-", "--")
 
 
 def restore_points(x: pl.Expr) -> pl.Expr:

@@ -1,12 +1,13 @@
 """The readers: one module or package per vendor, with its `READER`; docs/add-a-source.md shows how to add one.
 
-A module with a `READER` is imported for every config check, so it imports nothing heavy at its top. `_template.py` is
-a reader to copy.
+A module with a `READER` is imported for every config check, so it imports nothing heavy at its top: its functions that
+read are in other modules (`Deferred`), or import what they need themselves. `_template.py` is a reader to copy.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,18 +28,34 @@ def separate_files(paths: Sequence[Path]) -> Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """A function of a module of a reader's package, which is imported with the first call and not with the record."""
+
+    module: str
+    name: str
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return getattr(import_module(self.module), self.name)(*arguments)
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """How a reader reads the files of one recording as one, so that each begins with the book at the end of the last.
 
-    `read(groups, dataset)` yields feeds as `read_feeds` does, of several inputs in order of time. `begins_anew(files,
+    `read(files, dataset)` yields feeds as `read_feeds` does, of the files of several inputs in order of time; with
+    `by_input` it gets a list of the files of each input. `begins_anew(files,
     dataset)` says of the first rows of an input's files whether they state its book; then nothing is carried into it.
     `drops_overlap`: messages that a file before has too are left out by their ids; otherwise files that overlap are
-    read one by one.
+    read one by one. `crosses_days`: a file that does not begin anew continues the one before soon after a session too,
+    as the files of days do whose book is stated once.
     """
 
-    read: Callable[[Sequence[Sequence["Blob"]], Any], Iterator["Feed"]]
+    read: Callable[[Sequence[Any], Any], Iterator["Feed"]]
     begins_anew: Callable[[Sequence["Blob"], Any], bool] | None = None
     drops_overlap: bool = False
+    crosses_days: bool = False
+    by_input: bool = False
 
 
 @dataclass(frozen=True, slots=True)

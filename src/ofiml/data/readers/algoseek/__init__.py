@@ -10,18 +10,12 @@ are not trades; cancelled trades make no event. No trade has an aggressor.
 Full depth and futures are refused, because their public documentation is incomplete.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
 from ofiml.config.checks import require
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Deferred, Reader
 
 
 @dataclass(slots=True)
@@ -36,14 +30,7 @@ class AlgoseekDataset(FileDataset):
         require(self.quote_lot is None or self.quote_lot >= 1, "dataset.quote_lot must be at least 1 share, or null.")
 
 
-def read_feeds(files: Sequence["Blob"], dataset: AlgoseekDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `taq.read_feeds`."""
-    from ofiml.data.readers.algoseek import taq
-
-    return taq.read_feeds(files, dataset)
-
-
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise equity TAQ of AlgoSeek by its columns, and name its files that are not supported."""
     columns = set(head.header)
     if columns >= {"Timestamp", "EventType", "Ticker", "Price", "Quantity", "Exchange"}:
@@ -57,7 +44,7 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="algoseek",
     config=AlgoseekDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.algoseek.taq", "read_feeds"),
     description="AlgoSeek US Equity TAQ as CSV: best quotes and trades",
     recognise=recognise,
 )

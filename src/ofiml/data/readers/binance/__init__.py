@@ -6,6 +6,9 @@ NAME_snapshot.json, or NAME_depth_update.csv and NAME_depth_snap.csv (T_DEPTH; a
 the exchange's transaction time `T`, or else its sending time `E`, in ms or µs; without the recorder's time both clocks
 are `E`. The recorder's clock may be behind the exchange's: see the policy `clock`.
 
+A file of one full book beside those of a stream belongs to it: it stands before the first update that it does not
+contain (see `lone_books`).
+
 The book is built from depthUpdate; levels that no message has stated yet are missing (see `joining`). Without
 differences, partial books (depth5, depth10, depth20) are whole books, and bookTicker gives a book of one level; beside
 differences both repeat the depth and are ignored. Trades are `trade`, or `aggTrade` if there is none. All other
@@ -13,24 +16,22 @@ messages are ignored and counted in a note.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Chain, Groups, Reader
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Chain, Deferred, Groups, Reader
 from ofiml.errors import DataError
 
 if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
+    from ofiml.data.feed import Blob
 
 _PART = re.compile(
     r"(?P<name>.+)_(?:(?P<json>snapshot|update)s?\.json|depth_(?P<csv>snap|update)\.csv)(?:\.gz|\.zst|\.zip)?"
 )
 
-_MAX_FILES = 10  # of an archive, which is one input
 # Both belong to the symbol; the YAML has those of one.
 _SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
 
@@ -68,27 +69,6 @@ def _find_counterpart(path: Path, match: re.Match[str]) -> Path | None:
     return None
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `streams.read_feeds` and `t_depth.read_feeds`."""
-    from ofiml.data.formats.archives import unpack_all
-    from ofiml.data.readers.binance import streams, t_depth
-
-    unpacked = [part for file in files for part in unpack_all(file, most=_MAX_FILES)]
-    if all(t_depth.is_t_depth(part.content) for part in unpacked):
-        return t_depth.read_feeds(unpacked, dataset)
-    if len(unpacked) > len(files):
-        names = ", ".join(part.name for part in unpacked[:5])
-        raise DataError(f"{files[0].name} contains several files ({names:.200}): unpack it.")
-    return streams.read_feeds(unpacked, dataset)
-
-
-def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events of a stream in several files; see `streams.read_chain`."""
-    from ofiml.data.readers.binance import streams
-
-    return streams.read_chain([file for group in groups for file in group], dataset)
-
-
 def _begins_anew(files: Sequence["Blob"], _: FileDataset) -> bool:
     """Return whether files are no stream: a full book with its updates, or T_DEPTH."""
     return len(files) > 1 or re.match(rb"\s*[\[{0-9\xef]", files[0].content) is None
@@ -101,7 +81,7 @@ _UPDATE = re.compile(r'"U"\s*:\s*\d+\s*,\s*"u"\s*:\s*\d+')
 _JSON_LINE = re.compile(r"(\d{13,19}\s+)?[\[{]")
 
 
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise recorded streams, full books and depth updates by the keys of messages, T_DEPTH by its columns."""
     if {"first_update_id", "last_update_id", "side", "update_type", "price", "qty"} <= set(head.header):
         return Recognition(f"Binance's T_DEPTH ({head.form})", _SYMBOL_SETTINGS)
@@ -123,9 +103,9 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="binance",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.binance.files", "read_feeds"),
     description="recorded Binance streams, or a full book with its depth updates (also T_DEPTH)",
     group_files=group_files,
     recognise=recognise,
-    chain=Chain(read_chain, _begins_anew, drops_overlap=True),
+    chain=Chain(Deferred("ofiml.data.readers.binance.streams", "read_chain"), _begins_anew, drops_overlap=True),
 )

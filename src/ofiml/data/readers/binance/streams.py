@@ -15,6 +15,7 @@ from ofiml.data.formats.archives import unpack_single
 from ofiml.data.formats.level_rows import NO_ID, LevelRows
 from ofiml.data.parts import mark_breaks, name_files
 from ofiml.data.readers.binance.depth import Events, build_from_depth
+from ofiml.data.readers.binance.lone_books import assign_full_books, place_lone_books
 from ofiml.data.readers.binance.messages import NO_SYMBOL, Messages, Parser
 from ofiml.data.readers.binance.partial import find_partial_books
 from ofiml.data.schema import NO_PRICE, SIDE
@@ -43,13 +44,18 @@ def _read_files(files: Sequence[tuple[Blob, bool]], dataset: FileDataset, name: 
     """Yield the events of files, each with whether the times of its messages count."""
     checker = Checker(name, dataset.policy)
     parser = Parser(checker, dataset.size_unit, dataset.symbols)
+    single: dict[int, str] = {}  # files of one message, by its place
     for blob, clock in files:
         checker.source = blob.name
+        before = parser.total
         parser.parse_file(unpack_single(blob), clock=clock)
+        if clock and parser.total == before + 1:
+            single[parser.total] = blob.name
     checker.source = name
     messages = parser.finish()
+    names_symbol = messages.total > 1 or not (messages.depth.rows["symbol"] == NO_SYMBOL).any()
     notes = find_partial_books(messages, dataset.symbols, name)
-    depth = _assign_full_books(messages, name)
+    depth = assign_full_books(messages, single, name)
     numbers = _list_symbols(messages, depth, dataset, name)
     ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(messages.ignored.items()))
     notes += [f"messages ignored: {ignored}"] if ignored else []
@@ -61,17 +67,26 @@ def _read_files(files: Sequence[tuple[Blob, bool]], dataset: FileDataset, name: 
         trades = _drop_repeated_trades(trades, checker)
         messages.off_step.refuse(trades.sizes)
         if (own.rows["full"] == 0).any():
+            own, lone = place_lone_books(own, single)
             place = trades.rows["place"].to_numpy()
             events, levels, more = build_from_depth(own, _make_trades(trades), place, dataset, checker)
+            more = [*lone, *more]
         else:
             quotes = messages.ticker.select(number)
             build, books = (_build_from_books, books) if books.rows.height else (_build_from_ticker, quotes)
             events, levels, more = build(books, trades, dataset, checker)
             events = mark_breaks(events, checker)
         events, off_step = messages.off_step.settle(events, levels)
-        more = [*notes, *more, *off_step]
         yield Feed(
-            messages.symbols[number], events, levels, rows, checker, notes=tuple(more), calendar="24/7", venue="Binance"
+            messages.symbols[number],
+            events,
+            levels,
+            rows,
+            checker,
+            notes=(*notes, *more, *off_step),
+            calendar="24/7",
+            venue="Binance",
+            names_symbol=names_symbol,
         )
         checker, notes = checker.with_zero_counts(), []
         rows = messages.rows[number]
@@ -90,29 +105,6 @@ def _drop_repeated_trades(trades: LevelRows, checker: Checker) -> LevelRows:
         return trades
     checker.dropped["overlap"] = checker.dropped.get("overlap", 0) + int(repeated.sum())
     return trades.filter(~repeated)
-
-
-def _assign_full_books(messages: Messages, name: str) -> LevelRows:
-    """Return the depth messages, with full books without a symbol assigned to the one symbol with depth updates.
-
-    Raises DataError if several symbols have depth updates.
-    """
-    depth = messages.depth
-    nameless = depth.rows["symbol"] == NO_SYMBOL
-    if not nameless.any() or not messages.depth_of:
-        return depth
-    if len(messages.depth_of) > 1:
-        line = depth.rows["line"].filter(nameless)[0]
-        raise DataError(
-            f"{name}, line {line}: a full book without a symbol, in a stream with depth updates of several "
-            f"({', '.join(sorted(messages.depth_of)[:5])}): record each symbol in its own file."
-        )
-    (symbol,) = messages.depth_of
-    if symbol not in messages.symbols:
-        return depth
-    number = messages.symbols.index(symbol)
-    rows = depth.rows.with_columns(symbol=pl.when(~nameless).then("symbol").otherwise(number))
-    return LevelRows(rows, depth.pairs, depth.prices, depth.sizes)
 
 
 def _list_symbols(messages: Messages, depth: LevelRows, dataset: FileDataset, name: str) -> list[int]:

@@ -11,31 +11,13 @@ note.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Chain, Reader
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Chain, Deferred, Reader
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `books.read_feeds`."""
-    from ofiml.data.readers.bybit import books
-
-    return books.read_feeds(files, dataset)
-
-
-def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events of a recording in several files; see `books.read_feeds`."""
-    return read_feeds([file for group in groups for file in group], dataset)
-
-
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise messages by their topic."""
     if re.search(r'"topic"\s*:\s*"(orderbook\.\d+|publicTrade)\.', "\n".join(head.lines)) is None:
         return None
@@ -47,8 +29,8 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="bybit",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.bybit.books", "read_feeds"),
     description="Bybit order-book history (ob500, ob200), or recorded streams (orderbook, publicTrade)",
     recognise=recognise,
-    chain=Chain(read_chain),
+    chain=Chain(Deferred("ofiml.data.readers.bybit.books", "read_feeds")),
 )

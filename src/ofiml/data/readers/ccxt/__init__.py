@@ -7,26 +7,12 @@ the local time, if there is one: before the JSON (s, ms, µs or ns), or in a key
 a local one. Lines without bids and asks (trades, tickers) are ignored and counted in a note.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Deferred, Reader
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `books.read_feeds`."""
-    from ofiml.data.readers.ccxt import books
-
-    return books.read_feeds(files, dataset)
-
-
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise books by their keys."""
     text = "\n".join(head.lines[:3])
     if '"lastUpdateId"' in text or not all(f'"{key}"' in text for key in ("symbol", "bids", "asks")):
@@ -37,7 +23,7 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="ccxt",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.ccxt.books", "read_feeds"),
     description="order books recorded with ccxt, one JSON line per book",
     recognise=recognise,
 )

@@ -6,27 +6,13 @@ stand in any order; unknown ones are ignored. Rows keep the file's order, which 
 identifies instruments by number: the number is the symbol. `schemas` says when the quotes of each schema stood.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Deferred, Reader
 from ofiml.data.readers.databento.schema import recognise_schema
 
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
 
-
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `mbp.read_feeds`."""
-    from ofiml.data.readers.databento import mbp
-
-    return mbp.read_feeds(files, dataset)
-
-
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise MBP and best quotes by the schema of a DBN file, or by the columns of a table."""
     return recognise_schema(head, orders=False)
 
@@ -34,7 +20,7 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="databento",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.databento.mbp", "read_feeds"),
     description="Databento MBP-10, MBP-1, TBBO, BBO, CMBP-1 and CBBO: CSV, DBN or Parquet",
     recognise=recognise,
 )

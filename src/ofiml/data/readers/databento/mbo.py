@@ -63,10 +63,13 @@ def read_chain(files: Sequence[Blob], dataset: FileDataset) -> Iterator[Feed]:
     return _build_feeds(*stack_tables(parts), dataset)
 
 
-def begins_with_clear(file: Blob, dataset: FileDataset) -> bool:
-    """Return whether the first row of each symbol in a file clears its book; False where it cannot be read."""
+def begins_with_clear(files: Sequence[Blob], dataset: FileDataset) -> bool:
+    """Return whether the first row of each symbol in a file clears its book, as each UTC day does.
+
+    False where the file cannot be read.
+    """
     try:
-        rows, _, _ = read_rows([file], dataset, (dbn.MBO,), _require_orders)
+        rows, _, _ = read_rows([files[0]], dataset, (dbn.MBO,), _require_orders)
     except DataError:
         return False
     return bool((rows.unique("symbol", keep="first")["action"] == "R").all())

@@ -6,28 +6,32 @@ the same times are one message. A snapshot restates the book, and a clear remove
 price; before the first snapshot levels are unknown until they are set. The file does not state its symbol: it is
 `dataset.symbols` if that names one, else the first word of the file's name. Orders (ADD_ORDER_EVENT …) and version 1
 are refused; best quotes (DEPTH_BBO_EVENT) repeat the depth and are ignored.
+
+The files of a recording, hours or days, are read as one: each begins with the book at the end of the last. A snapshot
+with which a file begins replaces that book. The snapshot at the end of a day (NAME_eod.npz) begins the next day, and is
+left out beside its own day.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Chain, Deferred, Groups, Reader, separate_files
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield the events of the file; see `events.read_feeds`."""
-    from ofiml.data.readers.hftbacktest import events
-
-    return events.read_feeds(files, dataset)
+def group_files(paths: Sequence[Path]) -> Groups:
+    """Make each file a separate input, without the snapshot at the end of a day that is there itself."""
+    return separate_files([path for path in paths if not _repeats_day(path, paths)])
 
 
-def recognise(head: "FileHead") -> Recognition | None:
+def _repeats_day(path: Path, paths: Sequence[Path]) -> bool:
+    match = re.fullmatch(r"(.+)_eod(\.np[yz])", path.name)
+    return match is not None and path.with_name(match[1] + match[2]) in paths
+
+
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise the array of events by the names of its fields; an npz is a zip, whose first file is looked at."""
     if not head.content.startswith(b"\x93NUMPY") or b"'exch_ts'" not in head.content[:1024]:
         return None
@@ -37,8 +41,14 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="hftbacktest",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.hftbacktest.events", "read_feeds"),
     description="feed data of hftbacktest 2 (npz)",
+    group_files=group_files,
     book_from_messages=True,
     recognise=recognise,
+    chain=Chain(
+        Deferred("ofiml.data.readers.hftbacktest.events", "read_feeds"),
+        Deferred("ofiml.data.readers.hftbacktest.arrays", "begins_with_snapshot"),
+        crosses_days=True,
+    ),
 )

@@ -14,24 +14,9 @@ its end, interrupt the book: no flow is measured across them. Broken trades (B) 
 the number of the frame.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Reader
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
-
-
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `messages.read_feeds`."""
-    from ofiml.data.readers.itch import messages
-
-    return messages.read_feeds(files, dataset)
-
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Deferred, Reader
 
 # Lengths of the messages of ITCH 5.0 by type, without the two bytes that frame them.
 _LENGTHS = {
@@ -41,7 +26,7 @@ _LENGTHS = {
 _MIN_MESSAGES, _MAX_MESSAGES = 3, 50  # that must be sound, and that are looked at
 
 
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise ITCH by its first messages: each has the length of its type, which two bytes before it state."""
     if _are_messages(head.content, framed=True):
         return Recognition("Nasdaq TotalView-ITCH 5.0")
@@ -68,7 +53,7 @@ def _are_messages(content: bytes, *, framed: bool) -> bool:
 READER = Reader(
     name="itch",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.itch.messages", "read_feeds"),
     description="Nasdaq TotalView-ITCH 5.0, the book rebuilt from its orders",
     book_from_messages=True,
     whole_days=True,

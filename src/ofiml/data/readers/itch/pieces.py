@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.data.checks import Checker, describe_remedy
+from ofiml.data.checks import Checker
 from ofiml.data.feed import Blob, read_pieces
 from ofiml.data.readers.itch import kernel as itch
 from ofiml.data.readers.itch.forms import HEAD_BYTES, is_framed
+from ofiml.data.remedies import describe_remedy
 from ofiml.errors import DataError
 
 _UNSOUND = {

@@ -8,19 +8,13 @@ LOBSTER has one clock: `ts_recv` equals `ts_event`. Each row is one message.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Groups, Reader
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Deferred, Groups, Reader
 from ofiml.errors import DataError
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
-
 
 _FILE_NAME = re.compile(r"_(?P<kind>message|orderbook)_\d+\.csv", re.IGNORECASE)
 _TIME = re.compile(r"\d{4,5}\.\d+")  # seconds after midnight
@@ -63,14 +57,7 @@ def _find_partner(path: Path, kind: str, other: str) -> Path:
     return next((p for p in (same, *candidates) if p.is_file()), same)
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each day's events; see `days.read_feeds`."""
-    from ofiml.data.readers.lobster import days
-
-    return days.read_feeds(files, dataset)
-
-
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise LOBSTER by the names of its files, or messages by the form of their first lines."""
     names = head.members or (head.name,)
     kinds = {match["kind"] for name in names if (match := _FILE_NAME.search(name))}
@@ -92,7 +79,7 @@ def _is_message(row: Sequence[str]) -> bool:
 READER = Reader(
     name="lobster",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.lobster.days", "read_feeds"),
     description="LOBSTER message and orderbook files: zip, 7z, folder or CSV, packed or not",
     group_files=group_files,
     whole_days=True,

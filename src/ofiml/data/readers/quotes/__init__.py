@@ -3,22 +3,23 @@
 Each row states the book, the best quotes or several levels, and is one message with action M, side N (a quote is not
 an order), no price and size 0. A level without price and size, or with a size of 0, is missing; so is one with a price
 of 0, unless `dataset.zero_price=quote`. Rows keep the file's order, unless they are not in order of time and the file
-numbers them (`dataset.columns.sequence`).
+numbers them (`dataset.columns.sequence`). With `dataset.blank=unchanged` a blank repeats the value before it, also that
+of the file before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ofiml.config import FileDataset
 from ofiml.config.checks import require, require_one_of
-from ofiml.data.readers import Reader
+from ofiml.data.readers import Chain, Deferred, Reader
 from ofiml.data.readers.quotes.recognition import recognise_quotes
 from ofiml.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
+    from ofiml.data.feed import Blob
 
 NEEDED = ("time", "bid", "ask", "bid_size", "ask_size")
 OPTIONAL = ("date", "received", "symbol", "suffix", "exchange", "sequence")
@@ -117,17 +118,16 @@ class QuotesDataset(FileDataset):
         )
 
 
-def read_feeds(files: Sequence["Blob"], dataset: QuotesDataset) -> Iterator["Feed"]:
-    """Yield each symbol's quotes; see `rows.read_feeds`."""
-    from ofiml.data.readers.quotes import rows
-
-    return rows.read_feeds(files, dataset)
+def _begins_anew(_: Sequence["Blob"], dataset: QuotesDataset) -> bool:
+    """Return whether each row states all quotes, so that a file needs no value of the one before."""
+    return dataset.blank != "unchanged"
 
 
 READER = Reader(
     name="quotes",
     config=QuotesDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.quotes.rows", "read_feeds"),
     description="best quotes or several levels as CSV or Parquet, in any columns (presets: wide, taq, taq_nbbo …)",
     recognise=recognise_quotes,
+    chain=Chain(Deferred("ofiml.data.readers.quotes.rows", "read_chain"), _begins_anew),
 )

@@ -14,13 +14,16 @@ from ofiml.data.feed import Blob, Feed, split_by_symbol
 from ofiml.data.formats import timestamps
 from ofiml.data.formats.archives import unpack_all
 from ofiml.data.formats.time_formats import NAIVE
+from ofiml.data.parts import find_breaks, stack_tables
 from ofiml.data.readers.quotes import QuotesDataset
 from ofiml.data.readers.quotes.blanks import fill_blanks
 from ofiml.data.readers.quotes.exchanges import choose_exchange
 from ofiml.data.readers.quotes.files import read_table
 from ofiml.data.readers.quotes.layout import Layout
-from ofiml.data.schema import ACTION, F_LAST, NO_PRICE, SIDE, TIME
+from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, NO_PRICE, SIDE, TIME
 from ofiml.errors import DataError
+
+_BREAK = "break"  # whether a row is the first after a long pause
 
 
 def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
@@ -33,24 +36,56 @@ def read_feeds(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
     members = unpack_all(blob)
     for member in members:
         digest = hashlib.sha256(member.content).hexdigest() if len(members) > 1 else None
-        for feed in _read_member(member, dataset):
+        for feed in _read_members([member], dataset):
             yield replace(feed, digest=digest)
 
 
-def _read_member(blob: Blob, dataset: QuotesDataset) -> Iterator[Feed]:
-    checker = Checker(blob.name, dataset.policy)
-    table, layout = read_table(blob, dataset, checker)
-    table, notes = choose_exchange(table, layout, dataset, checker)
-    table = _name_symbol(table, blob, dataset)
-    for symbol, rows, its_checker in split_by_symbol(table, blob.name, dataset.symbols, checker):
+def read_chain(files: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
+    """Yield each symbol's quotes of several files in order, so that a blank may repeat a value of the file before.
+
+    Raises DataError for files with other columns, and as `read_feeds`. After a long pause no value is repeated.
+    """
+    return _read_members([member for blob in files for member in unpack_all(blob)], dataset)
+
+
+def _read_members(members: Sequence[Blob], dataset: QuotesDataset) -> Iterator[Feed]:
+    parts: list[tuple[pl.DataFrame, Checker]] = []
+    notes: list[str] = []
+    layout = None
+    for blob in members:
+        own = Checker(blob.name, dataset.policy)
+        table, its_layout = read_table(blob, dataset, own)
+        table, more = choose_exchange(table, its_layout, dataset, own)
+        notes += [note for note in more if note not in notes]
+        table = _name_symbol(table, blob, dataset)
+        if parts and table.schema != parts[0][0].schema:
+            raise DataError(
+                f"{members[0].name} and {blob.name} have other columns, or times of another form: read each by itself."
+            )
+        parts.append((table, own))
+        layout = layout or its_layout
+    assert layout is not None
+    table, checker = stack_tables(parts)
+    for symbol, rows, its_checker in split_by_symbol(table, checker.source, dataset.symbols, checker):
         count = rows.height + sum(its_checker.dropped.values())
         rows, order_notes = _order_rows(_join_date(rows), layout)
-        rows = fill_blanks(_convert_times(rows, layout, dataset, its_checker), layout, dataset, its_checker)
+        rows = _convert_times(rows, layout, dataset, its_checker)
+        breaks = _find_breaks(rows, its_checker)
+        rows = fill_blanks(rows, layout, dataset, its_checker, breaks)
+        rows = rows.with_columns(pl.int_range(pl.len()).is_in(breaks).alias(_BREAK))
         rows = its_checker.apply(rows, _make_level_checks(layout, dataset))
         if dataset.zero_price == "missing":
             rows = _remove_zero_prices(rows, layout, its_checker)
         events = _make_events(rows, layout.n_levels)
         yield Feed(symbol, events, layout.n_levels, count, its_checker, notes=(*notes, *order_notes))
+
+
+def _find_breaks(rows: pl.DataFrame, checker: Checker) -> list[int]:
+    """Find the first rows of files that begin after a long pause; none in rows that are sorted by another number."""
+    if len(checker.parts) < 2 or not rows["line"].is_sorted():
+        return []
+    clock = rows["received" if "received" in rows.columns else "time"]
+    return find_breaks(rows["line"].to_numpy(), clock.to_physical().to_numpy(), checker)
 
 
 def _name_symbol(table: pl.DataFrame, blob: Blob, dataset: QuotesDataset) -> pl.DataFrame:
@@ -195,7 +230,7 @@ def _make_events(rows: pl.DataFrame, n_levels: int) -> pl.DataFrame:
         pl.lit("N", SIDE).alias("side"),
         pl.lit(None, pl.Int64).alias("price"),
         pl.lit(0, pl.Int64).alias("size"),
-        pl.lit(F_LAST, pl.UInt8).alias("flags"),
+        pl.when(_BREAK).then(F_LAST | F_SNAPSHOT).otherwise(F_LAST).cast(pl.UInt8).alias("flags"),
         pl.col(sequence).cast(pl.Int64).alias("sequence"),
         *levels,
     )

@@ -14,18 +14,13 @@ EXCHANGE_TYPE_DATE_SYMBOL.csv.gz. At equal local times a trade comes before the 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ofiml.config import FileDataset
-from ofiml.data.file_head import Recognition
-from ofiml.data.readers import Chain, Groups, Reader
+from ofiml.data.file_head import FileHead, Recognition
+from ofiml.data.readers import Chain, Deferred, Groups, Reader
 from ofiml.errors import DataError
-
-if TYPE_CHECKING:
-    from ofiml.data.feed import Blob, Feed
-    from ofiml.data.file_head import FileHead
 
 _NAME = re.compile(
     r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|quotes|book_ticker|trades)"
@@ -66,25 +61,11 @@ def _find_trades(path: Path, match: re.Match[str]) -> Path | None:
     return next((p for p in candidates if p.is_file()), None)
 
 
-def read_feeds(files: Sequence["Blob"], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events; see `books.read_feeds`."""
-    from ofiml.data.readers.tardis import books
-
-    return books.read_feeds(files, dataset)
-
-
-def read_chain(groups: Sequence[Sequence["Blob"]], dataset: FileDataset) -> Iterator["Feed"]:
-    """Yield each symbol's events of books in several files, each with its trades; see `books.read_chain`."""
-    from ofiml.data.readers.tardis import books
-
-    return books.read_chain(groups, dataset)
-
-
 _SYMBOL_SETTINGS = ("dataset.tick=TICK_SIZE", "dataset.size_unit=STEP_SIZE")
 _CLOCKS = {"exchange", "symbol", "timestamp", "local_timestamp"}
 
 
-def recognise(head: "FileHead") -> Recognition | None:
+def recognise(head: FileHead) -> Recognition | None:
     """Recognise the CSV files of tardis.dev by their columns."""
     columns = set(head.header)
     if not columns >= _CLOCKS:
@@ -105,10 +86,10 @@ def recognise(head: "FileHead") -> Recognition | None:
 READER = Reader(
     name="tardis",
     config=FileDataset,
-    read_feeds=read_feeds,
+    read_feeds=Deferred("ofiml.data.readers.tardis.books", "read_feeds"),
     description="tardis.dev CSV: incremental_book_L2, book_snapshot_* or quotes, with trades",
     group_files=group_files,
     book_from_messages=True,
     recognise=recognise,
-    chain=Chain(read_chain),
+    chain=Chain(Deferred("ofiml.data.readers.tardis.books", "read_chain"), by_input=True),
 )
