@@ -126,16 +126,20 @@ def trade_session(
 
 
 def count_contract(money: Money, tick: int) -> ContractNumbers:
-    """Count what the loss limit needs of an instrument, for prices in ticks (1e-9 units each)."""
+    """Count what the loss limit needs of an instrument, for prices in ticks (1e-9 units each).
+
+    Half of what sellers pay more counts for each side: once a position is closed, the sum is that of the sale.
+    """
     price = tick / PRICE_SCALE
     taker, maker = money.taker, money.maker
+    sale_lot, sale_rate = money.seller.per_lot / 2, money.seller.share / 2
     return ContractNumbers(
         contract=INVERSE if money.inverse else LINEAR,
         factor=float(money.unit) / price if money.inverse else float(money.unit) * price,
-        taker_lot=float(taker.per_lot) / MONEY_SCALE,
-        taker_rate=float(taker.share),
-        maker_lot=float(maker.per_lot) / MONEY_SCALE,
-        maker_rate=float(maker.share),
+        taker_lot=float(taker.per_lot + sale_lot) / MONEY_SCALE,
+        taker_rate=float(taker.share + sale_rate),
+        maker_lot=float(maker.per_lot + sale_lot) / MONEY_SCALE,
+        maker_rate=float(maker.share + sale_rate),
     )
 
 
