@@ -14,9 +14,10 @@ from ofiml.backtest.ledger import KINDS
 from ofiml.backtest.money import MONEY_SCALE
 from ofiml.backtest.scenarios import Variant, make_latency
 from ofiml.backtest.trading import Execution, SessionResult, count_contract
+from ofiml.errors import DataError
 from ofiml.strategy.build import TradedSession
 from tests.backtest.fills import Fees, make_money
-from tests.backtest.scripts import NO_LIMITS, at, book, decide
+from tests.backtest.scripts import NO_LIMITS, at, book, decide, make_session
 from tests.backtest.scripts import trade as print_trade
 from tests.backtest.single_money import fee, gain, sale_fee
 from tests.backtest.test_kernel import draw_decisions, draw_session
@@ -268,6 +269,22 @@ def test_the_loss_limit_counts_the_ledgers_money():
         assert taker == pytest.approx(fee(money, 7, low * tick) / MONEY_SCALE + sale)
         maker = 7 * (numbers.maker_lot + numbers.maker_rate * value)
         assert maker == pytest.approx(fee(money, 7, low * tick, maker=True) / MONEY_SCALE + sale)
+
+
+def test_a_queue_is_called_exact_only_where_it_is() -> None:
+    cancel = {"action": "C", "side": "B", "price": 10, "size": 2}
+    rows = [book(0, (10, 9, 12, 9)), *(book(t, (10, 9 - 2 * t, 12, 9)) | cancel for t in (1, 2))]
+
+    def name(queue: str, *times: float | None) -> str:
+        config = make_config(remainder="rest", queue=queue)
+        return trade(make_session(rows, order_times=times), make_targets([1, 2], [1, 0]), config=config).queue
+
+    assert name("auto", None, 0.1, 0.2) == "exact"
+    assert name("exact", None, 0.1, 0.2) == "exact"
+    assert name("auto", 0.1, 0.2, None) == "proportional"
+    assert name("exact", 0.1, 0.2, None) == "exact where known, else proportional"
+    with pytest.raises(DataError, match="do not state the place of orders in the queue, as order-by-order data do"):
+        name("exact", None, None, None)
 
 
 # --- several sessions, symbols and paths -----------------------------------------------------------------------------

@@ -560,7 +560,7 @@ def test_profit(forecast):
         "waiting": 0.0,
         "spread": cost("touch", "mid_arrived"),
         "depth": cost("price", "touch"),
-        "commission": sum(f.size * (FEE_PER_UNIT + FEE_BPS * 1e-4 * f.price / DOLLAR) for f in fills),
+        "commission": sum(f.size * (0.005 + (f.side < 0) * (0.000195 + 0.206e-4 * f.price / DOLLAR)) for f in fills),
         "financing": 0.0,
     }
     gross = -sum(fill.side * fill.size * fill.mid_decided for fill in fills) / DOLLAR

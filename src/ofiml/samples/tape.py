@@ -25,7 +25,7 @@ import polars as pl
 
 from ofiml._typing import Bool, Int8, Int64, UInt8
 from ofiml.data.calendar import list_auctions
-from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, NO_PRICE, Session
+from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, NO_PRICE, ORDER_TIME, Session
 from ofiml.errors import DataError
 from ofiml.samples import tape_kernel
 from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
@@ -74,9 +74,9 @@ class Tape(NamedTuple):
 class TapeMeta(NamedTuple):
     """What a tape does not say of its session.
 
-    `open` and `close` (ns) bound trading. `exact` says that the orders behind all cancels have their place in the
-    queue. `ignored` counts the levels and trades off the ladder or off the tick, row by row; `rounded` the trades off
-    the tick.
+    `open` and `close` (ns) bound trading. `exact` says that the orders behind all cancels and changes have their place
+    in the queue; if only some have, it is False. `ignored` counts the levels and trades off the ladder or off the tick,
+    row by row; `rounded` the trades off the tick.
     """
 
     symbol: str
@@ -154,11 +154,15 @@ def record_session(session: Session) -> SessionTape:
 
 
 def _has_order_times(events: pl.DataFrame) -> bool:
-    """Return whether every cancel states when its order got its place in the queue."""
-    if "order_time" not in events.columns:
+    """Return whether every cancel and change states when its order got its place in the queue.
+
+    One that does not is of an order that the feed has not shown, so the queue at its price is not known. A session
+    without cancels and changes is known if any order of it is.
+    """
+    if ORDER_TIME not in events.columns:
         return False
-    cancels = events.filter(pl.col("action") == "C")["order_time"]
-    return len(cancels) > 0 and cancels.null_count() == 0
+    shrinks = events.filter(pl.col("action").is_in(["C", "M"]))[ORDER_TIME]
+    return shrinks.null_count() == 0 and events[ORDER_TIME].null_count() < events.height
 
 
 def _find_ladder(session: Session) -> tuple[int, int]:
