@@ -19,8 +19,7 @@ from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
 from ofiml.strategy import fit
-from ofiml.strategy.bars import measure_linear_fee
-from ofiml.strategy.build import TradedSession, build_decisions, decide, tabulate_decisions
+from ofiml.strategy.build import TradedSession, decide, tabulate_decisions
 from ofiml.strategy.causality import check_causality
 from ofiml.strategy.decisions import HOLD, LAST, TARGET
 from ofiml.strategy.fit import FittedRule, fit_rules, forecast_train_rows, tabulate_rules
@@ -30,6 +29,7 @@ from ofiml.study import run as experiment
 from ofiml.training import folds
 from ofiml.ui.progress import Stages
 from ofiml.validation.perturbed_refit import alter_rows
+from tests.strategy.plans import build_decisions, measure_linear_fee
 from tests.strategy.test_rules import strategy_of
 
 SMALL = [
