@@ -148,7 +148,8 @@ def _describe_basis(b: Performance) -> str:
     if b.concentration is not None:
         c = b.concentration
         day = "" if b.paths else f" ({c.best_day})"
-        parts.append(f"net without the best {_count_trips(c.best_trades)} (1 %) {c.net_without_best_trades:{form}}")
+        best = "round trip" if c.best_trades == 1 else f"{_count_trips(c.best_trades)} (1 %)"
+        parts.append(f"net without the best {best} {c.net_without_best_trades:{form}}")
         if b.days > 1:
             parts.append(f"without the best day{day} {c.net_without_best_day:{form}}")
     return f"Basis: {'; '.join(parts)}."
