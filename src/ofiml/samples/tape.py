@@ -162,7 +162,8 @@ def _find_continuous(session: Session) -> pl.Series:
     continuous = np.ones(events.height, np.bool_)
     if session.calendar is not None:
         stamps = events["ts_recv"].to_physical().to_numpy()
-        trades = np.flatnonzero((events["action"] == "T").to_numpy())
+        matched = (pl.col("action") == "T") & pl.col("price").is_not_null() & (pl.col("size") > 0)
+        trades = np.flatnonzero(events.select(matched.fill_null(False)).to_series().to_numpy())
         for start, end in zip(*list_auctions(session.calendar, session.open, session.close), strict=True):
             first, last = np.searchsorted(stamps, start), np.searchsorted(stamps, end, side="right")
             traded = trades[np.searchsorted(trades, first) :][:1]
