@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
 from ofiml.backtest.shown_trades import choose_trades
@@ -176,7 +176,7 @@ def _draw_profit_by_time(figure: Figure, study: Study) -> None:
     step = max(1, len(net) // 12)
     labels = [f"{t:%H:%M}" for t in by_time["time"]]
     axis.set_xticks(x[::step], labels[::step])
-    axis.set_xlabel(f"time of day (UTC), from each on {length} min")
+    axis.set_xlabel(f"start of each {length} min (UTC)")
     axis.set_ylabel(f"net profit ({backtest.currency})")
     axis.set_title("Net profit by time of day")
 
@@ -229,7 +229,9 @@ def _draw_trade(axis: Axes, quotes: pl.DataFrame, trip: dict[str, Any]) -> None:
     axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit (mean price)")
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
     axis.tick_params(labelsize=7)
-    axis.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=4))
+    axis.set_xticks(
+        stamps[0] + (stamps[-1] - stamps[0]) * np.array([1, 5, 9]) // 10
+    )  # a locator gives one, or too many
     net = format(trip["net"], choose_money_form([trip["net"]]))
     axis.set_title(
         f"{trip['symbol']} {trip['session']}: {trip['side']}, {trip['lots']:,} lots entered, net {net}", fontsize=9
