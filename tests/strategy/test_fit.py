@@ -216,9 +216,11 @@ def test_the_error_is_that_of_the_first_fold_that_fails(study, monkeypatch):
         raise DataError("too few rows")
 
     monkeypatch.setattr(fit, "_fit_rule", fail)
-    threads = replace(fitted.config, threads=len(fitted.results))
+    one = fitted.results[0]
+    results = [replace(one, fold=replace(one.fold, index=index)) for index in range(4)]
+    four = replace(fitted, config=replace(fitted.config, threads=4), results=results)
     with pytest.raises(DataError, match=r"^Fold 1: too few rows"):
-        fit_rules(replace(fitted, config=threads), strategy, FEES)
+        fit_rules(four, strategy, FEES)
 
 
 def test_forecasts_to_learn_from_are_of_rows_that_the_model_has_not_seen(study, monkeypatch):
