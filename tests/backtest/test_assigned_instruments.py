@@ -3,7 +3,15 @@
 import pytest
 import yaml
 
-from ofiml.backtest.instruments import EMBEDDED, US_EQUITIES, Listing, assign_instruments, suggest_presets
+from ofiml.backtest.instruments import (
+    EMBEDDED,
+    US_EQUITIES,
+    US_SALES,
+    Listing,
+    assign_instruments,
+    describe_instrument,
+    suggest_presets,
+)
 from ofiml.config import Fees
 from ofiml.config.instrument import find_instrument
 from ofiml.errors import ConfigError
@@ -27,13 +35,16 @@ def assign(tmp_path, configure):
 def test_a_us_share_is_assumed_and_that_is_said(assign, symbol):
     (one,) = assign(symbol).values()
     assert (one.assumed, one.instrument.taker, one.instrument.currency) == ("us_equities", US_EQUITIES, "USD")
-    assert one.instrument.trading_days == 252
+    assert (one.instrument.trading_days, one.instrument.seller) == (252, US_SALES)
+    assert describe_instrument(one.instrument).endswith(
+        "takers pay 0.005 USD a unit, makers the same, sellers 0.000195 USD a unit and 0.206 bps more"
+    )
 
 
 def test_the_assumption_is_the_preset():
     own = yaml.safe_load((ROOT / "conf" / "instrument" / "us_equities.yaml").read_text())
     preset = find_instrument("AAPL", own, tick=0.01, size_unit=1.0, calendar="XNYS")
-    assert (preset.taker, preset.maker, preset.quote) == (US_EQUITIES, US_EQUITIES, "USD")
+    assert (preset.taker, preset.maker, preset.seller, preset.quote) == (US_EQUITIES, US_EQUITIES, US_SALES, "USD")
 
 
 def test_the_embedded_market_keeps_its_fee(configure):
@@ -156,7 +167,19 @@ def test_days_a_year_follow_the_calendar():
         ("{X: {quote: 1}}", "dataset.instruments.X.quote=1 is not a name"),
         ("{X: {days_per_year: 0}}", "dataset.instruments.X.days_per_year=0 must be a whole number from 1 to 366"),
         ("{X: {days_per_year: 252.5}}", "must be a whole number from 1 to 366"),
-        ("{X: {maker: {bps: 1}}}", "dataset.instruments of X: maker fees without taker fees; give both"),
+        (
+            "{X: {maker: {bps: 1}}}",
+            "dataset.instruments of X: fees of makers or sellers without taker fees; give taker",
+        ),
+        (
+            "{X: {seller: {bps: 1}}}",
+            "dataset.instruments of X: fees of makers or sellers without taker fees; give taker",
+        ),
+        ("{X: {taker: {bps: 1}, seller: {minimum: 1}}}", "what sellers pay has no minimum of its own; leave it out"),
+        (
+            "{X: {contract: inverse, settlement: BTC, taker: {bps: 1}, seller: {per_unit: 1}}}",
+            "an inverse contract has no fee per unit; use bps or per_contract",
+        ),
         ("{X: {contract: inverse, taker: {bps: 1}}}", "settlement is needed, as in settlement: BTC"),
         (
             "{X: {contract: inverse, settlement: BTC, taker: {per_unit: 1}}}",

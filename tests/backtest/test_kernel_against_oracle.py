@@ -1,5 +1,6 @@
 """The event loop against a second implementation of its rules, order by order and fill by fill."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -86,12 +87,21 @@ def list_oracle(outcome: oracle.Outcome) -> tuple[list[tuple], list[tuple]]:
     return orders, fills
 
 
-def translate_decisions(decisions: Decisions) -> list[oracle.Decision]:
+def scale(lots: int, factor: float) -> int:
+    """Scale lots by a factor as it is written, rounded half away from 0."""
+    whole = math.floor(abs(lots) * Fraction(repr(factor)) + Fraction(1, 2))
+    return whole if lots >= 0 else -whole
+
+
+def translate_decisions(decisions: Decisions, factor: float) -> list[oracle.Decision]:
     columns = [column.tolist() for column in decisions]
     return [
-        oracle.Decision(time, _KINDS[kind], target, min(until, oracle.NEVER), *quote)
-        for time, kind, target, until, *quote in zip(*columns, strict=True)
-    ]
+        oracle.Decision(
+            time, _KINDS[kind], scale(target, factor), min(until, oracle.NEVER),
+            bid, scale(bid_size, factor), ask, scale(ask_size, factor),
+        )
+        for time, kind, target, until, bid, bid_size, ask, ask_size in zip(*columns, strict=True)
+    ]  # fmt: skip
 
 
 def compare(
@@ -101,17 +111,24 @@ def compare(
     numbers: kernel.ContractNumbers,
     scenarios: Sequence[kernel.Scenario],
     rules: kernel.ExecutionRules,
+    auctions: Sequence[tuple[int, int]] = (),
 ) -> int:
     """Hold the kernel against the oracle in each scenario; return how many fills they agree on."""
-    tape, messages = build_tape(session), list_messages(session)
+    tape, messages = build_tape(session), list_messages(session, auctions)
     done = kernel.simulate(tape, decisions, limits, numbers, scenarios, close=session.close, rules=rules)
     total = 0
     for scenario, trades in zip(scenarios, done, strict=True):
+        factor = scenario.size_factor
         outcome = oracle.simulate(
             session,
-            translate_decisions(decisions),
+            translate_decisions(decisions, factor),
             oracle.Limits(
-                limits.cap, limits.stop, limits.take, min(limits.flat_from, oracle.NEVER), limits.loss, limits.post
+                scale(limits.cap, factor),
+                limits.stop,
+                limits.take,
+                min(limits.flat_from, oracle.NEVER),
+                limits.loss * factor,
+                limits.post,
             ),
             translate_scenario(scenario, rules),
             oracle.Money(Fraction(1), Fraction(numbers.taker_lot), Fraction(numbers.maker_lot)),
@@ -220,10 +237,21 @@ def draw_session(seed: int, steps: int = 150) -> Session:
     return draw_market(seed, steps)
 
 
+def add_auctions(seed: int, session: Session, patch: pytest.MonkeyPatch) -> tuple[Session, list[tuple[int, int]]]:
+    """Put two auctions into every second session, whose bounds often are times of messages."""
+    if seed % 2:
+        return session, []
+    rng = np.random.default_rng([seed, 5])
+    stamps = session.events["ts_recv"].to_physical().to_numpy()
+    bounds = np.sort(rng.choice(stamps, 4, replace=False) + rng.choice([0, 0, 1, SECOND // 3], 4))
+    patch.setattr("ofiml.samples.tape.list_auctions", lambda *_: (bounds[::2], bounds[1::2]))
+    return replace(session, calendar="XNYS"), [(int(start), int(end)) for start, end in bounds.reshape(2, 2)]
+
+
 @pytest.mark.parametrize("seed", slow_but_each(25, range(100)))
-def test_the_tape_says_what_the_rows_say(seed: int) -> None:
-    session = draw_session(seed, 200)
-    mine, theirs = list_tape(build_tape(session)), list_messages(session)
+def test_the_tape_says_what_the_rows_say(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, auctions = add_auctions(seed, draw_session(seed, 200), monkeypatch)
+    mine, theirs = list_tape(build_tape(session)), list_messages(session, auctions)
     assert len(mine) == len(theirs) > 50
     for i, (a, b) in enumerate(zip(list_changes(mine), list_changes(theirs), strict=True)):
         assert a == b, i
@@ -272,9 +300,9 @@ def draw_way(rng: np.random.Generator, session: Session, seed: int) -> Latency:
 
 
 @pytest.mark.parametrize("seed", slow_but_each(50, range(300), first=2))
-def test_the_kernel_trades_as_the_oracle(seed: int) -> None:
+def test_the_kernel_trades_as_the_oracle(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1000 + seed)
-    session = draw_session(seed)
+    session, auctions = add_auctions(seed, draw_session(seed), monkeypatch)
     limits = Limits(
         cap=int(rng.integers(1, 20)),
         stop=int(rng.choice([0, 1, 3])),
@@ -289,10 +317,13 @@ def test_the_kernel_trades_as_the_oracle(seed: int) -> None:
     numbers = kernel.ContractNumbers(
         taker_lot=float(rng.choice([0.0, 0.25])), maker_lot=float(rng.choice([0.0, -0.125]))
     )
+    factors = np.random.default_rng([seed, 6]).choice([1.0, 1.0, 0.3, 0.5, 2.5, 10.0], len(Queue)).tolist()
     scenarios = [
-        kernel.Scenario(draw_way(rng, session, seed), queue, float(rng.choice([0.5, 1.0, 2.0, 3.0]))) for queue in Queue
+        kernel.Scenario(draw_way(rng, session, seed), queue, float(rng.choice([0.5, 1.0, 2.0, 3.0])), factor)
+        for queue, factor in zip(Queue, factors, strict=True)
     ]
-    compare(session, draw_decisions(rng, session, int(rng.integers(5, 80))), limits, numbers, scenarios, rules)
+    decisions = draw_decisions(rng, session, int(rng.integers(5, 80)))
+    compare(session, decisions, limits, numbers, scenarios, rules, auctions)
 
 
 # --- real markets ----------------------------------------------------------------------------------------------------

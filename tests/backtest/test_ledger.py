@@ -13,14 +13,25 @@ from ofiml.backtest.ledger import KINDS, Totals, keep_ledger, total_fills
 from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
 from ofiml.config import Instrument
 from tests.backtest.fills import Fees, draw_fills, fill, keep, make_fills, make_money
+from tests.backtest.single_money import fee, flow, sale_fee
 from tests.books import SECOND
 
 quick = settings(max_examples=30, deadline=None)
 LINEAR = make_money(taker=Fees(per_unit=0.005), maker=Fees(per_unit=-0.002))
 CONTRACTS = {
-    "linear": make_money(multiplier=0.3, taker=Fees(bps=7.3, minimum=0.5), maker=Fees(per_contract=-0.1)),
+    "linear": make_money(
+        multiplier=0.3,
+        taker=Fees(bps=7.3, minimum=0.5),
+        maker=Fees(per_contract=-0.1),
+        seller=Fees(bps=0.2, per_unit=3e-4),
+    ),
     "inverse": make_money(
-        contract="inverse", settlement="BTC", multiplier=100.0, taker=Fees(bps=7.5), maker=Fees(bps=-2.5, minimum=1e-4)
+        contract="inverse",
+        settlement="BTC",
+        multiplier=100.0,
+        taker=Fees(bps=7.5),
+        maker=Fees(bps=-2.5, minimum=1e-4),
+        seller=Fees(bps=0.7),
     ),
 }
 
@@ -152,19 +163,30 @@ def test_position_times_price_reconciles_with_cash_at_every_mark(name: str, data
         for row, one in enumerate(fills.iter_rows(named=True)):
             before = one["filled"] < at or (one["filled"] == at and one["decided"] < at) or k == len(MARKS) - 1
             if before:
-                cash += money.flow(one["lots"], one["price"]) - paid[row]
+                cash += flow(money, one["lots"], one["price"]) - paid[row]
                 position += one["lots"]
         assert ledger.position[k] == position
-        assert ledger.net[k] == cash - money.flow(position, Fraction(int(MARK2[k]), 2))
+        assert ledger.net[k] == cash - flow(money, position, Fraction(int(MARK2[k]), 2))
 
 
 @quick
-@given(data=st.data(), name=st.sampled_from(list(CONTRACTS)), add=st.floats(0, 50), least=st.floats(0, 5))
-def test_profit_never_rises_with_a_fee(data: st.DataObject, name: str, add: float, least: float) -> None:
+@given(
+    data=st.data(),
+    name=st.sampled_from(list(CONTRACTS)),
+    add=st.floats(0, 50),
+    least=st.floats(0, 5),
+    sell=st.floats(0, 9),
+)
+def test_profit_never_rises_with_a_fee(data: st.DataObject, name: str, add: float, least: float, sell: float) -> None:
     fills = data.draw(draw_fills(lowest=lowest(name)))
     keys = {"contract": name, "settlement": "BTC", "multiplier": 3.0}
     cheap = make_money(**keys, taker=Fees(bps=1.0), maker=Fees(bps=-1.0))
-    dear = make_money(**keys, taker=Fees(bps=1.0 + add, minimum=least), maker=Fees(bps=-1.0 + add, minimum=least))
+    dear = make_money(
+        **keys,
+        taker=Fees(bps=1.0 + add, minimum=least),
+        maker=Fees(bps=-1.0 + add, minimum=least),
+        seller=Fees(bps=sell),
+    )
     a, b = (keep_ledger(fills, money, MARKS, MARK2) for money in (cheap, dear))
     assert b.totals.net <= a.totals.net
     assert b.totals.gross == a.totals.gross
@@ -181,7 +203,7 @@ def mirror(fills: pl.DataFrame, around: int) -> pl.DataFrame:
 
 @quick
 @given(fills=draw_fills())
-def test_mirrored_fills_have_mirrored_profit(fills: pl.DataFrame) -> None:
+def test_mirrored_fills_have_the_same_profit_without_fees_of_sellers(fills: pl.DataFrame) -> None:
     around = 55 * 10**9
     a = keep_ledger(fills, LINEAR, MARKS, MARK2)
     b = keep_ledger(mirror(fills, around), LINEAR, MARKS, 4 * around - MARK2)
@@ -190,6 +212,27 @@ def test_mirrored_fills_have_mirrored_profit(fills: pl.DataFrame) -> None:
     assert (a.position == -b.position).all()
     for kind in KINDS:
         assert getattr(a.totals, kind) == getattr(b.totals, kind)
+
+
+@quick
+@given(fills=draw_fills())
+def test_mirrored_fills_differ_by_what_sellers_pay(fills: pl.DataFrame) -> None:
+    """A purchase becomes a sale, so fees of sellers are those of the other fills; all else is the same."""
+    around = 55 * 10**9
+    sellers = make_money(taker=Fees(per_unit=0.005), maker=Fees(per_unit=-0.002), seller=Fees(per_unit=0.001))
+    a = keep_ledger(fills, sellers, MARKS, MARK2)
+    b = keep_ledger(mirror(fills, around), sellers, MARKS, 4 * around - MARK2)
+    sold, bought = (int(fills["lots"].clip(*clip).abs().sum()) for clip in ((-99, 0), (0, 99)))
+    assert a.totals.commission - b.totals.commission == (sold - bought) * MONEY_SCALE // 1000
+    for kind in ("gross", *KINDS[:-2]):
+        assert getattr(a.totals, kind) == getattr(b.totals, kind)
+
+
+def test_what_sellers_pay_is_beside_the_minimum_of_an_order():
+    money = make_money(taker=Fees(per_unit=0.005, minimum=1.0), seller=Fees(per_unit=0.01))
+    rows = fill(1, -10, 20.0), fill(2, -10, 20.0), fill(3, 20, 20.0, order=1)
+    ledger = keep(money, *rows, marks={4: 20.0})
+    assert count(ledger.amounts["commission"]) == pytest.approx([0.05 + 0.1, 0.95 + 0.1, 1.0])
 
 
 @quick
@@ -227,10 +270,12 @@ def test_columns_of_money_equal_their_single_values(data: st.DataObject, name: s
     fills = data.draw(draw_fills(lowest=lowest(name)))
     lots, price, maker = (fills[c].to_numpy() for c in ("lots", "price", "maker"))
     mid2 = fills["mid2_filled"].to_numpy()
-    worth = [-money.flow(int(q), Fraction(int(p), 2)) for q, p in zip(lots, mid2, strict=True)]
+    worth = [-flow(money, int(q), Fraction(int(p), 2)) for q, p in zip(lots, mid2, strict=True)]
     assert money.worth(lots, mid2).tolist() == worth
-    each = [money.fee(int(q), int(p), maker=bool(m)) for q, p, m in zip(lots, price, maker, strict=True)]
+    each = [fee(money, int(q), int(p), maker=bool(m)) for q, p, m in zip(lots, price, maker, strict=True)]
     assert money.fees(lots, price, maker).tolist() == each
+    sales = [sale_fee(money, int(q), int(p)) for q, p in zip(lots, price, strict=True)]
+    assert money.sale_fees(lots, price).tolist() == sales
 
 
 def test_fees_of_many_prices_in_ticks():

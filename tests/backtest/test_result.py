@@ -14,10 +14,12 @@ from ofiml.backtest.ledger import KINDS
 from ofiml.backtest.money import MONEY_SCALE
 from ofiml.backtest.scenarios import Variant, make_latency
 from ofiml.backtest.trading import Execution, SessionResult, count_contract
+from ofiml.errors import DataError
 from ofiml.strategy.build import TradedSession
 from tests.backtest.fills import Fees, make_money
-from tests.backtest.scripts import NO_LIMITS, at, book, decide
+from tests.backtest.scripts import NO_LIMITS, at, book, decide, make_session
 from tests.backtest.scripts import trade as print_trade
+from tests.backtest.single_money import fee, gain, sale_fee
 from tests.backtest.test_kernel import draw_decisions, draw_session
 from tests.backtest.traded import collect, make_config, make_targets, trade, walk
 from tests.books import SECOND
@@ -245,22 +247,44 @@ def test_the_loss_limit_counts_the_ledgers_money():
     """The kernel's numbers value a lot, its gain and its fees as the ledger does."""
     for keys in ({}, {"contract": "inverse", "settlement": "BTC"}):
         money = make_money(
-            **keys, multiplier=3.0, size_unit=0.5, taker=Fees(bps=5, per_contract=0.2), maker=Fees(bps=1)
+            **keys,
+            multiplier=3.0,
+            size_unit=0.5,
+            taker=Fees(bps=5, per_contract=0.2),
+            maker=Fees(bps=1),
+            seller=Fees(bps=3, per_contract=0.1),
         )
         tick = 10**7
         numbers = count_contract(money, tick)
         low, high = 5000, 5100
-        gain = money.gain(7, low * tick, high * tick) / MONEY_SCALE
+        earned = gain(money, 7, low * tick, high * tick) / MONEY_SCALE
+        sale = sale_fee(money, -7, low * tick) / 2 / MONEY_SCALE
         if numbers.contract:
-            assert 7 * numbers.factor * (1 / low - 1 / high) == pytest.approx(gain)
+            assert 7 * numbers.factor * (1 / low - 1 / high) == pytest.approx(earned)
             value = numbers.factor / low
         else:
-            assert 7 * numbers.factor * (high - low) == pytest.approx(gain)
+            assert 7 * numbers.factor * (high - low) == pytest.approx(earned)
             value = numbers.factor * low
-        fee = 7 * (numbers.taker_lot + numbers.taker_rate * value)
-        assert fee == pytest.approx(money.fee(7, low * tick) / MONEY_SCALE)
+        taker = 7 * (numbers.taker_lot + numbers.taker_rate * value)
+        assert taker == pytest.approx(fee(money, 7, low * tick) / MONEY_SCALE + sale)
         maker = 7 * (numbers.maker_lot + numbers.maker_rate * value)
-        assert maker == pytest.approx(money.fee(7, low * tick, maker=True) / MONEY_SCALE)
+        assert maker == pytest.approx(fee(money, 7, low * tick, maker=True) / MONEY_SCALE + sale)
+
+
+def test_a_queue_is_called_exact_only_where_it_is() -> None:
+    cancel = {"action": "C", "side": "B", "price": 10, "size": 2}
+    rows = [book(0, (10, 9, 12, 9)), *(book(t, (10, 9 - 2 * t, 12, 9)) | cancel for t in (1, 2))]
+
+    def name(queue: str, *times: float | None) -> str:
+        config = make_config(remainder="rest", queue=queue)
+        return trade(make_session(rows, order_times=times), make_targets([1, 2], [1, 0]), config=config).queue
+
+    assert name("auto", None, 0.1, 0.2) == "exact"
+    assert name("exact", None, 0.1, 0.2) == "exact"
+    assert name("auto", 0.1, 0.2, None) == "proportional"
+    assert name("exact", 0.1, 0.2, None) == "exact where known, else proportional"
+    with pytest.raises(DataError, match="do not state the place of orders in the queue, as order-by-order data do"):
+        name("exact", None, None, None)
 
 
 # --- several sessions, symbols and paths -----------------------------------------------------------------------------

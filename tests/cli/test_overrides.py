@@ -182,7 +182,7 @@ def test_an_instrument_is_written_as_a_mapping_with_or_without_a_plus(sign):
     assert config.dataset.instruments == {"SYN": {"taker": {"bps": 5}}, "*": {"days_per_year": 365}}
     beside = compose_config(["instrument=us_equities", f"{sign}dataset.instruments={{*: {{quote: CAD}}}}"], "")
     assert beside.dataset.instruments["*"]["quote"] == "CAD"
-    assert beside.dataset.instruments["*"]["taker"] == {"per_unit": 0.0051, "bps": 0.1}
+    assert beside.dataset.instruments["*"]["taker"] == {"per_unit": 0.005}
 
 
 def test_a_key_of_an_instrument_by_itself_ends_in_a_sentence_with_the_mapping():

@@ -87,7 +87,9 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert ridge["value"] == pytest.approx(ridge["ic"])
     assert forecasts["tests"]["times"] == report["predictions"]["rows"]
     assert 0 <= forecasts["tests"]["spa"] <= 1
+    assert ridge["currency"] == report["backtest"]["currency"] == "currency"
     page = (out / "compare.md").read_text()
+    assert "| net (currency) |" in page
     assert page.count("## ") == 2
     assert "Diebold-Mariano" in page
     assert matplotlib.image.imread(out / "compare.png").std() > 0.03

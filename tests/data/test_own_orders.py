@@ -10,9 +10,10 @@ import pytest
 from ofiml.data.schema import extract_level, extract_times
 from ofiml.data.synthetic import kernel, own_kernel, own_orders, simulate
 from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
-from ofiml.data.synthetic.own_orders import Postings, follow_postings, list_outcome_columns, summarise_fills
+from ofiml.data.synthetic.own_orders import Postings, follow_postings, list_outcome_columns
 from ofiml.errors import DataError
 from ofiml.units import SECOND
+from tests.fill_summary import summarise_fills
 
 ASK, BID = 0, 1
 ADD, CANCEL, TRADE = 0, 1, 4

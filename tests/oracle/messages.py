@@ -3,7 +3,7 @@
 Slow and plain: a list of objects, dicts of sizes by price. Prices are tick indexes, price // tick.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -61,14 +61,18 @@ class Message:
         return None if bid is None or ask is None else bid + ask
 
 
-def list_messages(session: Session, auctions: list[tuple[int, int]] = ()) -> list[Message]:
-    """List the messages of a session; rows after the last end of a message are of none."""
+def list_messages(session: Session, auctions: Sequence[tuple[int, int]] = ()) -> list[Message]:
+    """List the messages of a session; rows after the last end of a message are of none.
+
+    In each auction, from its start to its end on the receipt clock, nothing is tradable before a trade.
+    """
     messages: list[Message] = []
     before: Book = {BID: {}, ASK: {}}
     hidden: Book = {BID: {}, ASK: {}}
     changes: list[Trade | Level | Clear] = []
     exchange = receipt = -(2**63)
     halted = traded = in_snapshot = False
+    collecting = list(auctions)
     events = session.events
     if ORDER_TIME not in events.columns:
         events = events.with_columns(pl.lit(None, pl.Int64).alias(ORDER_TIME))
@@ -91,6 +95,7 @@ def list_messages(session: Session, auctions: list[tuple[int, int]] = ()) -> lis
             low, high = row["price"] // session.tick, -(-row["price"] // session.tick)
             changes.append(Trade(_SIDES[row["side"]], low, high, row["size"]))
             traded = True
+            collecting = [auction for auction in collecting if row["ts_recv"] < auction[0]]
         changes += _compare_books(before, now, hidden, session.levels, row)
         before = now
         if row["flags"] & F_LAST:
@@ -100,7 +105,7 @@ def list_messages(session: Session, auctions: list[tuple[int, int]] = ()) -> lis
             message = Message(exchange, receipt, tradable=True, changes=changes, book=now)
             bid, ask = message.best(BID), message.best(ASK)
             crossed = bid is not None and ask is not None and bid >= ask
-            auction = any(start <= message.receipt <= end for start, end in auctions)
+            auction = any(start <= row["ts_recv"] <= end for start, end in collecting)
             message.tradable = not (halted or crossed or auction or (bid is None and ask is None))
             messages.append(message)
             changes = []

@@ -7,10 +7,11 @@ import pytest
 from ofiml.backtest.orders import Queue
 from ofiml.data.schema import extract_level
 from ofiml.data.synthetic import simulate as simulate_market
-from ofiml.data.synthetic.own_orders import MARKOUTS, Postings, follow_postings, summarise_fills
+from ofiml.data.synthetic.own_orders import MARKOUTS, Postings, follow_postings
 from ofiml.microstructure.fills.postings import QueueModel, add_spread, plan_postings, post_on_tape
 from ofiml.samples.tape import build_tape
 from ofiml.units import SECOND
+from tests.fill_summary import summarise_fills
 from tests.oracle.execution import Decision, Limits, Scenario, simulate
 from tests.oracle.messages import list_messages
 

@@ -136,6 +136,21 @@ def test_a_label_that_cannot_be_earned_is_a_warning():
         assert ("Warning: much of the label cannot be earned." in line) == warned
 
 
+def test_a_label_that_no_bar_could_have_earned_has_no_skill_to_show():
+    b = measure()
+    skill = replace(b.executable, ic=float("nan"), label_ic=-0.1, earnable=0.0)
+    line = describe_backtest(replace(b, executable=skill), make_scores())[-1]
+    assert line.startswith("Executable: in no bar was a return to be had")
+    assert line.endswith("Warning: the label cannot be earned.")
+
+
+def test_one_best_round_trip_is_not_counted():
+    b = measure()
+    for count, named in ((1, "net without the best round trip 5.00"), (7, "the best 7 round trips (1 %) 5.00")):
+        best = replace(b.concentration, best_trades=count, net_without_best_trades=5.0)
+        assert any(named in line for line in describe_backtest(replace(b, concentration=best), make_scores()))
+
+
 def test_the_best_day_of_several_paths_has_no_name():
     sessions = [trade_walk(0, knows=0.95, path=path) for path in range(2)]
     result = collect(sessions)

@@ -241,6 +241,28 @@ def test_order_times_stand_with_what_their_orders_shrink() -> None:
     assert not record_session(made).meta.exact
 
 
+def test_a_queue_is_exact_only_if_the_place_of_each_cancel_and_change_is_known() -> None:
+    book = [(10, 5, 12, 3), (9, 4, 13, 2)]
+    rows = [
+        {"t": 0, "book": book, "action": "A", "side": "B", "price": 10, "size": 5},
+        {"t": 1, "book": book, "action": "C", "side": "B", "price": 8, "size": 2},
+        {"t": 2, "book": book, "action": "M", "side": "A", "price": 14, "size": 5},
+        {"t": 3, "book": book, "action": "A", "side": "B", "price": 9, "size": 1},
+    ]
+    made = session(rows, levels=2)
+
+    def is_exact(*times: int | None, rows: int = 4) -> bool:
+        known = made.events.head(rows).with_columns(pl.Series("order_time", times, pl.Int64).cast(TIME))
+        return record_session(replace(made, events=known)).meta.exact
+
+    assert is_exact(None, 7, 8, None)
+    assert not is_exact(1, None, 8, 9), "a cancel of an order that the feed has not shown"
+    assert not is_exact(1, 7, None, 9), "a change of one"
+    assert is_exact(1, rows=1), "nothing was cancelled, and orders are known"
+    assert not is_exact(None, rows=1)
+    assert not is_exact(None, None, None, None)
+
+
 # --- properties ------------------------------------------------------------------------------------------------------
 
 
@@ -269,12 +291,13 @@ def test_pieces_and_growth_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     made = busy_session(1, 500, 3, resets=0.02)
     whole = record_session(made)
     original = tape_kernel.make_output
+
+    def make_short(*arguments: int) -> Tape:
+        out = original(*arguments)
+        return out._replace(**{name: getattr(out, name)[:40] for name in tape_kernel.PER_EVENT})
+
     monkeypatch.setattr("ofiml.samples.tape._PIECE", 7)
-    monkeypatch.setattr(
-        tape_kernel,
-        "make_output",
-        lambda rows: original(rows)._replace(**{n: getattr(original(rows), n)[:40] for n in original(1)._fields[6:]}),
-    )
+    monkeypatch.setattr(tape_kernel, "make_output", make_short)
     assert_same(whole, record_session(made))
 
 

@@ -3,6 +3,7 @@ without later bars.
 """
 
 from dataclasses import replace
+from time import sleep
 
 import numpy as np
 import polars as pl
@@ -18,17 +19,17 @@ from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
 from ofiml.strategy import fit
-from ofiml.strategy.bars import measure_linear_fee
-from ofiml.strategy.build import TradedSession, build_decisions, decide, tabulate_decisions
+from ofiml.strategy.build import TradedSession, decide, tabulate_decisions
 from ofiml.strategy.causality import check_causality
 from ofiml.strategy.decisions import HOLD, LAST, TARGET
-from ofiml.strategy.fit import fit_rules, forecast_train_rows, tabulate_rules
+from ofiml.strategy.fit import FittedRule, fit_rules, forecast_train_rows, tabulate_rules
 from ofiml.strategy.rules import threshold
 from ofiml.strategy.signals import Quotes, Signals
 from ofiml.study import run as experiment
 from ofiml.training import folds
 from ofiml.ui.progress import Stages
 from ofiml.validation.perturbed_refit import alter_rows
+from tests.strategy.plans import build_decisions, measure_linear_fee
 from tests.strategy.test_rules import strategy_of
 
 SMALL = [
@@ -203,6 +204,23 @@ def test_a_rule_that_gives_something_else_ends_in_one_sentence(study, monkeypatc
     )
     with pytest.raises(ConfigError, match="strategy=threshold: decide must return Signals with sides"):
         build_decisions(study("ridge"), strategy_of("threshold"), FEES)
+
+
+def test_the_error_is_that_of_the_first_fold_that_fails(study, monkeypatch):
+    fitted, strategy = study("ridge"), strategy_of("threshold")
+
+    def fail(fitted, result, strategy, fees):
+        if result.fold.index == 0:
+            return FittedRule(0, {}, {})
+        sleep(0.2 / result.fold.index)  # later folds fail first
+        raise DataError("too few rows")
+
+    monkeypatch.setattr(fit, "_fit_rule", fail)
+    one = fitted.results[0]
+    results = [replace(one, fold=replace(one.fold, index=index)) for index in range(4)]
+    four = replace(fitted, config=replace(fitted.config, threads=4), results=results)
+    with pytest.raises(DataError, match=r"^Fold 1: too few rows"):
+        fit_rules(four, strategy, FEES)
 
 
 def test_forecasts_to_learn_from_are_of_rows_that_the_model_has_not_seen(study, monkeypatch):

@@ -12,10 +12,11 @@ from hydra import compose, initialize_config_dir
 from ofiml.config import RULES, STRATEGIES, load, resolve_config
 from ofiml.errors import ConfigError
 from ofiml.strategy import rules
-from ofiml.strategy.build import build_decisions, tabulate_decisions
+from ofiml.strategy.build import tabulate_decisions
 from ofiml.strategy.causality import check_causality
 from ofiml.strategy.fit import fit_rules
 from tests.conftest import ROOT, slow_but_each
+from tests.strategy.plans import build_decisions
 from tests.strategy.test_fit import FEES, SMALL, fit_study
 
 PAGE = (ROOT / "docs" / "add-a-strategy.md").read_text()

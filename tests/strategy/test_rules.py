@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ofiml.config import RULES, STRATEGIES
 from ofiml.errors import ConfigError
-from ofiml.strategy.bars import ForecastBars, measure_linear_fee
+from ofiml.strategy.bars import ForecastBars
 from ofiml.strategy.build import TradedSession, decide_session
 from ofiml.strategy.decisions import HOLD, LAST, QUOTE, TARGET
 from ofiml.strategy.fit import FittedRule
@@ -19,6 +19,7 @@ from ofiml.strategy.limits import set_limits
 from ofiml.strategy.sizing import compute_lots
 from tests.books import SECOND, TICK
 from tests.conftest import ROOT
+from tests.strategy.plans import measure_linear_fee
 
 KEY, NO_TABLE = TradedSession("X", "day"), pl.DataFrame()
 VARIANTS = {

@@ -325,7 +325,11 @@ def test_a_sound_study_passes(run, overrides):
     assert len(found.times) == study.config.evaluation.leak_times
     assert found.differing == 0
     assert found.values > found.bars * 10
-    assert any(s.startswith("Leak check passed: replacing everything after") for s in write_sentences(study))
+    (sentence,) = (s for s in write_sentences(study) if s.startswith("Leak check passed: replacing everything after"))
+    assert (found.decisions is None) == (study.report.backtest is None)
+    if found.decisions is not None:
+        assert found.decisions > 0
+        assert f"all {found.decisions:,} compared decisions of the strategy unchanged" in sentence
     assert found.folds == len(study.report.folds)
     assert found.train_rows == sum(f.train_rows for f in study.report.folds)
     refitted = next(f for f in study.report.folds if f.fold == found.refitted.fold)

@@ -13,7 +13,9 @@ from ofiml.config.dataset import AUTO
 from ofiml.errors import ConfigError
 
 EMBEDDED = Fees(per_unit=0.001)  # of the embedded market, whose money has no name
-US_EQUITIES = Fees(per_unit=0.0051, bps=0.1)  # conf/instrument/us_equities.yaml explains them
+# conf/instrument/us_equities.yaml explains them.
+US_EQUITIES = Fees(per_unit=0.005)
+US_SALES = Fees(per_unit=0.000195, bps=0.206)
 _US_CALENDARS = {"XNYS", "XNAS", "NYSE", "NASDAQ", "AMEX", "ARCX", "BATS"}
 
 _LONG_QUOTES = "USDT|USDC|BUSD|FDUSD|TUSD"
@@ -79,9 +81,10 @@ def describe_instrument(instrument: Instrument) -> str:
     i = instrument
     contract = f"{i.contract}, multiplier {i.multiplier:.10g}, " if i.contract == "inverse" or i.multiplier != 1 else ""
     makers = "the same" if i.maker == i.taker else describe_fees(i.maker, i.currency)
+    sellers = f", sellers {describe_fees(i.seller, i.currency)} more" if i.seller != Fees() else ""
     return (
         f"{contract}settled in {i.currency}, {i.trading_days} days a year; takers pay "
-        f"{describe_fees(i.taker, i.currency)}, makers {makers}"
+        f"{describe_fees(i.taker, i.currency)}, makers {makers}{sellers}"
     )
 
 
@@ -130,7 +133,7 @@ def _assign(listing: Listing, dataset: SyntheticDataset | FileDataset) -> Assign
     if isinstance(dataset, SyntheticDataset):
         return AssignedInstrument(symbol, instrument.with_fees("", EMBEDDED), "the embedded market's")
     if not has_money and instrument.quote in ("", "USD") and _is_us_share(listing, instrument):
-        return AssignedInstrument(symbol, instrument.with_fees("USD", US_EQUITIES), "us_equities")
+        return AssignedInstrument(symbol, instrument.with_fees("USD", US_EQUITIES, US_SALES), "us_equities")
     raise ConfigError(_explain_missing(listing, dataset))
 
 

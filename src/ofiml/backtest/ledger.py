@@ -149,19 +149,20 @@ def _sum_totals(fills: pl.DataFrame, worth: dict[str, Amounts], amounts: dict[st
 def charge_commissions(fills: pl.DataFrame, money: Money) -> Amounts:
     """Charge the commission of each fill. What an order pays up to the minimum of its ticket is added to its last fill.
 
-    An order has one ticket: that of a taker if any of its fills took.
+    An order has one ticket: that of a taker if any of its fills took. What sellers pay more does not count for it.
     """
     order, maker = fills["order"].to_list(), fills["maker"].to_numpy()
-    charged = money.fees(fills["lots"].to_numpy(), fills["price"].to_numpy(), maker)
+    lots, price = fills["lots"].to_numpy(), fills["price"].to_numpy()
+    charged, sales = money.fees(lots, price, maker), money.sale_fees(lots, price)
     if not (money.taker.minimum or money.maker.minimum):
-        return charged
+        return charged + sales
     tickets: dict[int, list[int]] = {}
     for row, number in enumerate(order):
         tickets.setdefault(number, []).append(row)
     for ticket in tickets.values():
         paid = sum(charged[ticket])
         charged[ticket[-1]] += money.charge_order(paid, maker=bool(maker[ticket].all())) - paid
-    return charged
+    return charged + sales
 
 
 def _charge_financing(fills: pl.DataFrame, money: Money, rate: float) -> Amounts:

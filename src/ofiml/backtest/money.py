@@ -1,10 +1,11 @@
 """Money of an instrument, in exact integers of 1e-12 of its settlement currency.
 
-Prices are integers of 1e-9 of the quote currency, or fractions of them (a mid). A number that has no exact value is
-rounded half to even, once: the value of an inverse contract, and a fee.
+Prices are integers of 1e-9 of the quote currency, and doubled ones where they may be mids. A number that has no exact
+value is rounded half to even, once: the value of an inverse contract, and a fee.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
@@ -20,9 +21,6 @@ from ofiml.units import PRICE_SCALE
 MONEY_SCALE = 10**12  # units of money in one of the currency
 
 _NO_VALUE = "An inverse contract has no value at a price of 0 or below: use contract: linear, or check the prices."
-
-Price = int | Fraction
-"""A price in 1e-9 of the quote currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,7 @@ class _Rates:
 class Money:
     """What lots of an instrument are worth and cost. `unit` is the multiplier of one lot.
 
-    Money adds up: the profit of any sequence of fills is the sum of their flows, and `gain` is the flow of a purchase
-    and of the sale after it.
+    Money adds up: the profit of any sequence of fills that ends flat is the negative sum of their `worth`.
     """
 
     currency: str
@@ -52,36 +49,22 @@ class Money:
     unit: Fraction
     taker: _Rates
     maker: _Rates
+    seller: _Rates
 
     @classmethod
     def of(cls, instrument: Instrument) -> Self:
         """Make the money of an instrument."""
         contracts = _exact(instrument.size_unit)
         units = contracts * _exact(instrument.multiplier)
-        taker, maker = (_Rates.of(fees, contracts, units) for fees in (instrument.taker, instrument.maker))
-        return cls(instrument.currency, instrument.contract == "inverse", units, taker, maker)
-
-    def value(self, lots: int, price: Price) -> int:
-        """Return the value of lots at a price, of the sign of lots times price.
-
-        Raises DataError for an inverse contract at a price of 0 or below, where it has none.
-        """
-        return _divide(*self._value(lots, price))
-
-    def flow(self, lots: int, price: Price) -> int:
-        """Return the money that a fill of `lots` (negative: sold) moves into the account.
-
-        A purchase of a linear contract pays its value. The value of an inverse contract falls as the price rises, and a
-        purchase gains from that, so its flow is plus the value. Only sums of flows that end flat are profits.
-        """
-        value = self.value(lots, price)
-        return value if self.inverse else -value
+        rates = [_Rates.of(fees, contracts, units) for fees in (instrument.taker, instrument.maker, instrument.seller)]
+        return cls(instrument.currency, instrument.contract == "inverse", units, *rates)
 
     def worth(self, lots: Int64, price2: Int64) -> NDArray[np.object_]:
         """Return what lots (n,) gain or lose of a position's profit at prices (n,), which are doubled integers of 1e-9.
 
-        Its difference between two prices is the profit of holding the lots: the negative of `flow`, as Python integers.
-        Raises DataError for lots of an inverse contract at a price of 0 or below.
+        Its difference between two prices is the profit of holding the lots. The value of an inverse contract falls as
+        the price rises, and a purchase gains from that, so its worth is minus the value. Python integers. Raises
+        DataError for lots of an inverse contract at a price of 0 or below, where it has no value.
         """
         pairs = zip(lots.tolist(), price2.tolist(), strict=True)
         out = np.empty(len(lots), object)
@@ -98,27 +81,28 @@ class Money:
             out[:] = [_divide(factor * many * doubled, divisor) for many, doubled in pairs]
         return out
 
-    def gain(self, lots: int, entry: Price, exit: Price) -> int:
-        """Return the profit of lots (negative: short) from one price to another, before costs."""
-        return self.flow(lots, entry) + self.flow(-lots, exit)
-
-    def fee(self, lots: int, price: Price, *, maker: bool = False) -> int:
-        """Return the fee of a fill, before the minimum of its order; a rebate is negative.
-
-        A fee in bps is of the absolute value, so it is paid at any price and on either side.
-        """
-        rates = self.maker if maker else self.taker
-        numerator, denominator = self._value(lots, price)
-        return round(rates.per_lot * abs(lots) + rates.share * abs(Fraction(numerator, denominator)))
-
     def fees(self, lots: Int64, price: Int64, maker: Bool) -> NDArray[np.object_]:
-        """Return the `fee` of each fill (n,), as Python integers."""
-        out = np.empty(len(lots), object)
+        """Return the fee of each fill (n,) as taker or maker, before the minimum of its order, as Python integers.
+
+        A rebate is negative. A fee in bps is of the absolute value, so it is paid at any price. What sellers pay more
+        is not in it. Raises DataError as `worth` does.
+        """
         kinds = {False: self._scale_rates(self.taker), True: self._scale_rates(self.maker)}
+        return self._charge(lots, price, map(kinds.__getitem__, maker.tolist()))
+
+    def sale_fees(self, lots: Int64, price: Int64) -> NDArray[np.object_]:
+        """Return what each fill (n,) pays more because it is a sale, as Python integers; 0 for a purchase."""
+        if not (self.seller.per_lot or self.seller.share):
+            return np.zeros(len(lots), object)
+        return self._charge(np.minimum(lots, 0), price, [self._scale_rates(self.seller)] * len(lots))
+
+    def _charge(self, lots: Int64, price: Int64, rates: Iterable[tuple[int, int, int]]) -> NDArray[np.object_]:
+        """Charge the scaled rates of each fill, rounded once."""
+        out = np.empty(len(lots), object)
         if self.inverse:
             _require_value(lots, price)
-        for row, (many, at, kind) in enumerate(zip(lots.tolist(), price.tolist(), maker.tolist(), strict=True)):
-            fixed, varying, divisor = kinds[kind]
+        for row, (many, at, rate) in enumerate(zip(lots.tolist(), price.tolist(), rates, strict=True)):
+            fixed, varying, divisor = rate
             if self.inverse:
                 out[row] = _divide(abs(many) * (fixed * at + varying), divisor * at) if many else 0
             else:
@@ -137,34 +121,28 @@ class Money:
         minimum = (self.maker if maker else self.taker).minimum
         return max(fees, minimum) if minimum else fees
 
-    def _value(self, lots: int, price: Price) -> tuple[int, int]:
-        """Return the exact value as a ratio; its denominator is positive."""
-        if lots == 0:
-            return 0, 1
-        scale = MONEY_SCALE * lots * self.unit.numerator
-        if not self.inverse:
-            return scale * price.numerator, PRICE_SCALE * self.unit.denominator * price.denominator
-        if price <= 0:
-            raise DataError(_NO_VALUE)
-        return scale * PRICE_SCALE * price.denominator, self.unit.denominator * price.numerator
-
 
 def estimate_fee_ticks(instrument: Instrument, price: Float, *, lots: int, maker: bool = False) -> Float:
     """Estimate the fee of an order of `lots` at prices (n,), 1e-9 of the quote currency, not negative, in ticks of
     price.
 
-    It is the move that pays for one fee, to first order; the minimum of an order spreads over its lots. NaN for a NaN
-    price, and for an inverse contract at a price of 0 or below.
+    It is the move that pays for one fee, to first order. The minimum of an order spreads over its lots. What sellers
+    pay more spreads over a purchase and a sale, because each position has one of each. NaN for a NaN price, and for an
+    inverse contract at a price of 0 or below.
     """
-    fees, inverse = instrument.maker if maker else instrument.taker, instrument.contract == "inverse"
+    side, inverse = instrument.maker if maker else instrument.taker, instrument.contract == "inverse"
     if inverse:
         price = np.where(price > 0, price, np.nan)
     # The money of a move of the price by 1, in the currency, of one contract: an inverse one's falls with the price.
     per_move = instrument.multiplier / ((price / PRICE_SCALE) ** 2 if inverse else 1.0)
-    fee = (fees.per_unit + fees.per_contract / per_move) * PRICE_SCALE + fees.bps * 1e-4 * price
-    if fees.minimum:
-        fee = np.maximum(fee, fees.minimum / (lots * instrument.size_unit * per_move) * PRICE_SCALE)
-    ticks: Float = fee / round(instrument.tick * PRICE_SCALE)
+
+    def charge(fees: Fees) -> Float:
+        return (fees.per_unit + fees.per_contract / per_move) * PRICE_SCALE + fees.bps * 1e-4 * price
+
+    fee = charge(side)
+    if side.minimum:
+        fee = np.maximum(fee, side.minimum / (lots * instrument.size_unit * per_move) * PRICE_SCALE)
+    ticks: Float = (fee + charge(instrument.seller) / 2) / round(instrument.tick * PRICE_SCALE)
     return ticks
 
 

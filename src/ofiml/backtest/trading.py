@@ -12,12 +12,14 @@ from ofiml.backtest.latency import Latency, fix_latency
 from ofiml.backtest.ledger import KINDS, Amounts, Ledger, Totals, keep_ledger, total_fills
 from ofiml.backtest.markouts import find_quotes, measure_markouts
 from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.orders import Queue
 from ofiml.backtest.round_trips import list_round_trips
 from ofiml.backtest.scenarios import MAIN, Variant, plan_scenarios
 from ofiml.backtest.shown_trades import quote_round_trips
 from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, simulate
 from ofiml.backtest.timing import find_mean_gain
 from ofiml.config import Backtest
+from ofiml.errors import DataError
 from ofiml.samples.tape import SessionTape, Tape
 from ofiml.strategy.build import Plans, TradedSession
 from ofiml.strategy.decisions import QUOTE
@@ -119,23 +121,39 @@ def trade_session(
         shown=_name_rows(quote_round_trips(trips, tape), key),
         between=find_mean_gain(fills, int(times[0]), meta.close, move),
         totals={variant: totals[id(scenario)] for variant, scenario in variants.items()},
-        queue=variants[MAIN].queue.name.lower() if execution.posts else "none",
+        queue=_name_queue(market.tape, variants[MAIN].queue) if execution.posts else "none",
         beyond_shown=int(fills["beyond_shown"].sum()),
         mean_price=int(np.abs(mark2).mean()) // 2,
     )
 
 
+def _name_queue(tape: SessionTape, queue: Queue) -> str:
+    """Name the queue model of a session. Raises DataError for an exact one if no order's place is known."""
+    if queue != Queue.EXACT or tape.meta.exact:
+        return queue.name.lower()
+    if not (tape.tape.order_time >= 0).any():
+        raise DataError(
+            f"backtest.queue=exact: the data of {tape.meta.symbol} on {tape.meta.date} do not state the place of "
+            "orders in the queue, as order-by-order data do: use backtest.queue=auto."
+        )
+    return "exact where known, else proportional"
+
+
 def count_contract(money: Money, tick: int) -> ContractNumbers:
-    """Count what the loss limit needs of an instrument, for prices in ticks (1e-9 units each)."""
+    """Count what the loss limit needs of an instrument, for prices in ticks (1e-9 units each).
+
+    Half of what sellers pay more counts for each side: once a position is closed, the sum is that of the sale.
+    """
     price = tick / PRICE_SCALE
     taker, maker = money.taker, money.maker
+    sale_lot, sale_rate = money.seller.per_lot / 2, money.seller.share / 2
     return ContractNumbers(
         contract=INVERSE if money.inverse else LINEAR,
         factor=float(money.unit) / price if money.inverse else float(money.unit) * price,
-        taker_lot=float(taker.per_lot) / MONEY_SCALE,
-        taker_rate=float(taker.share),
-        maker_lot=float(maker.per_lot) / MONEY_SCALE,
-        maker_rate=float(maker.share),
+        taker_lot=float(taker.per_lot + sale_lot) / MONEY_SCALE,
+        taker_rate=float(taker.share + sale_rate),
+        maker_lot=float(maker.per_lot + sale_lot) / MONEY_SCALE,
+        maker_rate=float(maker.share + sale_rate),
     )
 
 

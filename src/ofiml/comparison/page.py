@@ -24,18 +24,20 @@ _MAX_PAIRED = 12  # a matrix of more runs is too wide
 
 
 def write_header(group: ComparedGroup) -> list[str]:
-    """Write the column names of `write_rows`; only forecasts have P&L columns."""
-    measure = NAMES[group.measure]
-    money = ["net", "Sharpe", "DSR"] if group.kind == "forecast" else []
+    """Write the column names of `write_rows`; only forecasts have P&L columns, with the currency if all have one."""
+    measure, currencies = NAMES[group.measure], _list_currencies(group)
+    net = f"net ({currencies[0]})" if len(currencies) == 1 and currencies[0] else "net"
+    money = [net, "Sharpe", "DSR"] if group.kind == "forecast" else []
     return ["run", "model", "inputs", "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
 
 
 def write_rows(group: ComparedGroup) -> list[list[str]]:
-    """Write one row per run."""
-    out = []
+    """Write one row per run. With several currencies each net P&L has its own."""
+    out, is_mixed = [], len(_list_currencies(group)) > 1
     for row in group.runs:
+        currency = f" {sanitise(row.currency) or '?'}" if is_mixed and row.net == row.net else ""
         money = [
-            format_number(row.net, ",.2f"),
+            format_number(row.net, ",.2f") + currency,
             format_number(row.sharpe_annual, ",.1f"),
             format_number(row.dsr, ",.3f"),
         ]
@@ -56,6 +58,11 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
             ]
         )
     return out
+
+
+def _list_currencies(group: ComparedGroup) -> list[str]:
+    """List the currencies of the runs that were traded; "" is one that a run does not name."""
+    return sorted({sanitise(row.currency) for row in group.runs if row.net == row.net})
 
 
 def write_sentences(group: ComparedGroup) -> list[str]:
@@ -83,6 +90,12 @@ def write_sentences(group: ComparedGroup) -> list[str]:
                 f"time ranks below the median in the other half ({tests.pbo.combinations:,} splits). It covers only "
                 "these finished runs; the deflated Sharpe ratio also counts their tuning trials."
             )
+    currencies = [name or "one not named" for name in _list_currencies(group)]
+    if len(currencies) > 1:
+        out.append(
+            f"Net P&L is in several currencies ({', '.join(currencies)}) and cannot be compared. Sharpe ratios "
+            "can: they have no currency."
+        )
     best = max((row for row in group.runs if row.dsr == row.dsr), key=lambda row: row.dsr, default=None)
     if best is not None:
         out.append(

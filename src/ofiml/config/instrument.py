@@ -40,8 +40,9 @@ class Instrument:
 
     `tick` is in the quote currency and `size_unit` is the lot in contracts (shares or coins, if the contract is one).
     `multiplier` is the money of a contract. A `linear` contract at price P is worth `multiplier` P in the settlement
-    currency, an `inverse` one `multiplier` / P. `days_per_year` is None where the calendar decides. `stated` is whether
-    `dataset.instruments` has fees of the symbol.
+    currency, an `inverse` one `multiplier` / P. What a `seller` pays is added to each sale, of takers and makers, and
+    has no minimum. `days_per_year` is None where the calendar decides. `stated` is whether `dataset.instruments` has
+    fees of the symbol.
     """
 
     tick: float
@@ -53,6 +54,7 @@ class Instrument:
     settlement: str = ""
     taker: Fees = Fees()
     maker: Fees = Fees()
+    seller: Fees = Fees()
     days_per_year: int | None = None
     stated: bool = False
 
@@ -70,9 +72,9 @@ class Instrument:
         """Return the instrument with the calendar that `auto` stands for."""
         return replace(self, calendar=calendar)
 
-    def with_fees(self, quote: str, fees: Fees) -> Self:
-        """Return the instrument with fees, of makers and takers, that its config does not state."""
-        return replace(self, quote=self.quote or quote, taker=fees, maker=fees)
+    def with_fees(self, quote: str, fees: Fees, seller: Fees = Fees()) -> Self:
+        """Return the instrument with fees, of makers and takers and of sellers, that its config does not state."""
+        return replace(self, quote=self.quote or quote, taker=fees, maker=fees, seller=seller)
 
 
 def find_instrument(
@@ -80,11 +82,12 @@ def find_instrument(
 ) -> Instrument:
     """Find what belongs to a symbol; `tick`, `size_unit` and `calendar` are those of the dataset.
 
-    Makers pay what takers pay unless their fees are stated. Raises ConfigError for keys that do not go together.
+    Makers pay what takers pay unless their fees are stated, and sellers then pay no more than buyers. Raises
+    ConfigError for keys that do not go together.
     """
     keys = collect_keys(symbol, instruments)
-    taker = keys.pop("taker", None)
-    maker = keys.pop("maker", taker)
+    taker = keys.get("taker")
+    maker = keys.get("maker", taker)
     instrument = Instrument(
         tick=float(keys.get("tick", tick)),
         size_unit=float(keys.get("size_unit", size_unit)),
@@ -95,10 +98,15 @@ def find_instrument(
         settlement=keys.get("settlement", ""),
         taker=_build_fees(taker or {}),
         maker=_build_fees(maker or {}),
+        seller=_build_fees(keys.get("seller", {})),
         days_per_year=keys.get("days_per_year"),
         stated=taker is not None,
     )
-    _check_combination(symbol, instrument, maker_only=taker is None and maker is not None)
+    require(
+        taker is not None or not {"maker", "seller"} & keys.keys(),
+        f"dataset.instruments of {symbol}: fees of makers or sellers without taker fees; give taker, too.",
+    )
+    _check_combination(symbol, instrument)
     return instrument
 
 
@@ -161,6 +169,11 @@ def _check_fees(path: str, own: Any) -> None:
         _check_number(f"{path}.{key}", value, 0.0 if key == "minimum" else -_MAX_FEE, _MAX_FEE)
 
 
+def _check_seller(path: str, own: Any) -> None:
+    _check_fees(path, own)
+    require("minimum" not in own, f"{path}.minimum: what sellers pay has no minimum of its own; leave it out.")
+
+
 def _check_contract(key: str, value: Any) -> None:
     require(value in CONTRACTS, f"{key}={value} is not one of {', '.join(CONTRACTS)}.")
 
@@ -175,14 +188,14 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "settlement": _check_text,
     "taker": _check_fees,
     "maker": _check_fees,
+    "seller": _check_seller,
     "days_per_year": _check_days,
 }
 
 
-def _check_combination(symbol: str, instrument: Instrument, *, maker_only: bool) -> None:
-    """Raise ConfigError for an inverse contract without settlement or with a fee per coin, and for half the fees."""
+def _check_combination(symbol: str, instrument: Instrument) -> None:
+    """Raise ConfigError for an inverse contract without settlement or with a fee per coin."""
     path = f"dataset.instruments of {symbol}"
-    require(not maker_only, f"{path}: maker fees without taker fees; give both.")
     if instrument.contract == "linear":
         return
     require(
@@ -190,7 +203,7 @@ def _check_combination(symbol: str, instrument: Instrument, *, maker_only: bool)
         f"{path}: an inverse contract is settled in its coin, so settlement is needed, as in settlement: BTC.",
     )
     require(
-        instrument.taker.per_unit == 0 and instrument.maker.per_unit == 0,
+        all(fees.per_unit == 0 for fees in (instrument.taker, instrument.maker, instrument.seller)),
         f"{path}: an inverse contract has no fee per unit; use bps or per_contract.",
     )
 

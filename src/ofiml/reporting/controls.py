@@ -56,8 +56,15 @@ def describe_leak_check(leak_check: LeakCheck | None) -> list[str]:
     return [
         f"Leak check passed: replacing everything after {len(leak_check.times)} cut times left all "
         f"{leak_check.values:,} values ({leak_check.bars:,} bars) unchanged; refitting fold {refitted.fold} with "
-        f"{refitted.rows:,} out-of-fold rows altered gave identical predictions."
+        f"{refitted.rows:,} out-of-fold rows altered gave identical predictions{_describe_decisions(leak_check)}."
     ]
+
+
+def _describe_decisions(leak_check: LeakCheck) -> str:
+    """Write that the decisions were compared; nothing without a backtest."""
+    if leak_check.decisions is None:
+        return ""
+    return f"; leaving out later bars left all {leak_check.decisions:,} compared decisions of the strategy unchanged"
 
 
 def _join_names(names: list[str]) -> str:

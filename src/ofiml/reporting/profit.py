@@ -148,7 +148,8 @@ def _describe_basis(b: Performance) -> str:
     if b.concentration is not None:
         c = b.concentration
         day = "" if b.paths else f" ({c.best_day})"
-        parts.append(f"net without the best {_count_trips(c.best_trades)} (1 %) {c.net_without_best_trades:{form}}")
+        best = "round trip" if c.best_trades == 1 else f"{_count_trips(c.best_trades)} (1 %)"
+        parts.append(f"net without the best {best} {c.net_without_best_trades:{form}}")
         if b.days > 1:
             parts.append(f"without the best day{day} {c.net_without_best_day:{form}}")
     return f"Basis: {'; '.join(parts)}."
@@ -157,6 +158,11 @@ def _describe_basis(b: Performance) -> str:
 def _describe_executable(skill: ExecutableSkill) -> str:
     ic, low, high, label_ic = (format_number(v, ".3f") for v in (skill.ic, skill.low, skill.high, skill.label_ic))
     hits, label_hits = (format_number(v, ".0%") for v in (skill.hit_rate, skill.label_hit_rate))
+    if skill.earnable == 0:
+        return (
+            "Executable: in no bar was a return to be had, bought at the ask and sold at the bid after the latency. "
+            "Warning: the label cannot be earned."
+        )
     sentence = (
         f"Executable: IC {ic} ({low} … {high}) against the return that could be had, bought at the ask and sold at the "
         f"bid after the latency, {label_ic} against the label; hit rate {hits} and {label_hits}."

@@ -23,12 +23,12 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Bool, Int8, Int64, UInt8
+from ofiml._typing import Int64
 from ofiml.data.calendar import list_auctions
-from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, NO_PRICE, Session
+from ofiml.data.schema import F_LAST, NO_ASK, NO_BID, NO_PRICE, ORDER_TIME, Session
 from ofiml.errors import DataError
 from ofiml.samples import tape_kernel
-from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
+from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE, Tape
 
 __all__ = ["CLEAR", "HIDE", "LEVEL", "TRADE", "SessionTape", "Tape", "TapeMeta", "build_tape", "record_session"]
 
@@ -43,40 +43,12 @@ _PIECE = 1 << 16  # rows that are copied at a time
 _INSIDE = 0.999  # the share of best quotes that the ladder is built around
 
 
-class Tape(NamedTuple):
-    """The messages (M,) and events (E,) of one session.
-
-    `exchange` and `receipt` (ns) do not decrease. Message m has the events first[m] … first[m + 1] - 1. `bid` and `ask`
-    are the best indexes after the message, -1 for none. `tradable` is False while trading is halted or in an auction,
-    each until its first trade, while the book is crossed or locked, and if both sides are unknown or empty.
-
-    `side` is 1 for bids and buyers, -1 for asks and sellers, 0 for a trade of either. `size` is in lots. `order_time`
-    is when, on the exchange's clock, the order that shrank a level got its place in the queue; -1 if unknown. `span` is
-    the width of the ladder.
-    """
-
-    exchange: Int64
-    receipt: Int64
-    first: Int64
-    bid: Int64
-    ask: Int64
-    tradable: Bool
-    kind: UInt8
-    side: Int8
-    price: Int64
-    size: Int64
-    order_time: Int64
-    base: int
-    tick: int
-    span: int
-
-
 class TapeMeta(NamedTuple):
     """What a tape does not say of its session.
 
-    `open` and `close` (ns) bound trading. `exact` says that the orders behind all cancels have their place in the
-    queue. `ignored` counts the levels and trades off the ladder or off the tick, row by row; `rounded` the trades off
-    the tick.
+    `open` and `close` (ns) bound trading. `exact` says that the orders behind all cancels and changes have their place
+    in the queue; if only some have, it is False. `ignored` counts the levels and trades off the ladder or off the tick,
+    row by row; `rounded` the trades off the tick.
     """
 
     symbol: str
@@ -115,7 +87,7 @@ def record_session(session: Session) -> SessionTape:
     last = (events["flags"] & F_LAST) != 0
     if not last.any():
         last = pl.repeat(True, events.height, eager=True)
-    out = tape_kernel.make_output(events.height)
+    out = tape_kernel.make_output(events.height, base, session.tick, span)
     state = tape_kernel.make_state(session.levels, session.tick, base, span)
     for rows in _list_pieces(session, last, _find_continuous(session)):
         begin = 0
@@ -123,22 +95,10 @@ def record_session(session: Session) -> SessionTape:
             out = tape_kernel.grow_output(out)
     scalars = state.scalars
     m, e = int(scalars[tape_kernel.MESSAGES]), int(scalars[tape_kernel.CLOSED_EVENTS])
-    tape = Tape(
-        exchange=out.exchange[:m].copy(),
-        receipt=out.receipt[:m].copy(),
-        first=out.first[: m + 1].copy(),
-        bid=out.bid[:m].copy(),
-        ask=out.ask[:m].copy(),
-        tradable=out.tradable[:m].copy(),
-        kind=out.kind[:e].copy(),
-        side=out.side[:e].copy(),
-        price=out.price[:e].copy(),
-        size=out.size[:e].copy(),
-        order_time=out.order_time[:e].copy(),
-        base=base,
-        tick=session.tick,
-        span=span,
+    lengths = {name: m + (name == "first") for name in tape_kernel.PER_MESSAGE} | dict.fromkeys(
+        tape_kernel.PER_EVENT, e
     )
+    tape = out._replace(**{name: getattr(out, name)[:length].copy() for name, length in lengths.items()})
     meta = TapeMeta(
         symbol=session.symbol,
         date=session.date,
@@ -154,11 +114,15 @@ def record_session(session: Session) -> SessionTape:
 
 
 def _has_order_times(events: pl.DataFrame) -> bool:
-    """Return whether every cancel states when its order got its place in the queue."""
-    if "order_time" not in events.columns:
+    """Return whether every cancel and change states when its order got its place in the queue.
+
+    One that does not is of an order that the feed has not shown, so the queue at its price is not known. A session
+    without cancels and changes is known if any order of it is.
+    """
+    if ORDER_TIME not in events.columns:
         return False
-    cancels = events.filter(pl.col("action") == "C")["order_time"]
-    return len(cancels) > 0 and cancels.null_count() == 0
+    shrinks = events.filter(pl.col("action").is_in(["C", "M"]))[ORDER_TIME]
+    return shrinks.null_count() == 0 and events[ORDER_TIME].null_count() < events.height
 
 
 def _find_ladder(session: Session) -> tuple[int, int]:
@@ -198,7 +162,8 @@ def _find_continuous(session: Session) -> pl.Series:
     continuous = np.ones(events.height, np.bool_)
     if session.calendar is not None:
         stamps = events["ts_recv"].to_physical().to_numpy()
-        trades = np.flatnonzero((events["action"] == "T").to_numpy())
+        matched = (pl.col("action") == "T") & pl.col("price").is_not_null() & (pl.col("size") > 0)
+        trades = np.flatnonzero(events.select(matched.fill_null(False)).to_series().to_numpy())
         for start, end in zip(*list_auctions(session.calendar, session.open, session.close), strict=True):
             first, last = np.searchsorted(stamps, start), np.searchsorted(stamps, end, side="right")
             traded = trades[np.searchsorted(trades, first) :][:1]

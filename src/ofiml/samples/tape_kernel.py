@@ -5,7 +5,7 @@ gone if the row shows worse levels or has room for them, else hidden: it may sti
 prices are kept in a list from the farthest to the nearest, so that it is known which of them the shown depth passes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,17 @@ class State(NamedTuple):
     new_sizes: Int64
 
 
-class Output(NamedTuple):
-    """The columns of a tape while they grow."""
+class Tape(NamedTuple):
+    """The messages (M,) and events (E,) of one session.
+
+    `exchange` and `receipt` (ns) do not decrease. Message m has the events first[m] … first[m + 1] - 1. `bid` and `ask`
+    are the best indexes after the message, -1 for none. `tradable` is False while trading is halted or in an auction,
+    each until its first trade, while the book is crossed or locked, and if both sides are unknown or empty.
+
+    `side` is 1 for bids and buyers, -1 for asks and sellers, 0 for a trade of either. `size` is in lots. `order_time`
+    is when, on the exchange's clock, the order that shrank a level got its place in the queue; -1 if unknown. `span` is
+    the width of the ladder.
+    """
 
     exchange: Int64
     receipt: Int64
@@ -60,6 +69,9 @@ class Output(NamedTuple):
     price: Int64
     size: Int64
     order_time: Int64
+    base: int
+    tick: int
+    span: int
 
 
 def make_state(levels: int, tick: int, base: int, span: int) -> State:
@@ -74,24 +86,26 @@ def make_state(levels: int, tick: int, base: int, span: int) -> State:
     return State(scalars, book, wide[0], wide[1], np.zeros(2, np.int64), hidden, np.zeros(2, np.int64), *wide[2:])
 
 
-_LENGTHS = {"exchange": 0, "receipt": 0, "first": 1, "bid": 0, "ask": 0, "tradable": 0}
+#: The columns of a tape, one value per message (and one more of `first`), and one per event.
+PER_MESSAGE = ("exchange", "receipt", "first", "bid", "ask", "tradable")
+PER_EVENT = ("kind", "side", "price", "size", "order_time")
 _TYPES = {"tradable": np.bool_, "kind": np.uint8, "side": np.int8}
 
 
-def make_output(rows: int) -> Output:
-    """Make columns for `rows` messages, and for half as many events again."""
-    events = rows + rows // 2 + 1024
-    lengths = {name: rows + _LENGTHS[name] if name in _LENGTHS else events for name in Output._fields}
-    return Output(**{name: np.zeros(n, _TYPES.get(name, np.int64)) for name, n in lengths.items()})
+def make_output(rows: int, base: int, tick: int, span: int) -> Tape:
+    """Make a tape to be filled, with room for `rows` messages and for half as many events again."""
+    lengths = dict.fromkeys(PER_MESSAGE, rows) | dict.fromkeys(PER_EVENT, rows + rows // 2 + 1024) | {"first": rows + 1}
+    columns: dict[str, Any] = {name: np.zeros(n, _TYPES.get(name, np.int64)) for name, n in lengths.items()}
+    return Tape(**columns, base=base, tick=tick, span=span)
 
 
-def grow_output(out: Output) -> Output:
+def grow_output(out: Tape) -> Tape:
     """Double the columns of events."""
-    grown = {name: np.resize(getattr(out, name), 2 * len(out.kind)) for name in Output._fields if name not in _LENGTHS}
-    return out._replace(**grown)
+    longer: dict[str, Any] = {name: np.resize(getattr(out, name), 2 * len(out.kind)) for name in PER_EVENT}
+    return out._replace(**longer)
 
 
-def record_rows_py(rows: Int64, begin: int, state: State, out: Output) -> int:
+def record_rows_py(rows: Int64, begin: int, state: State, out: Tape) -> int:
     """Record the rows (n, BOOK + 4·levels) from `begin` on; return n, or the row before which the events are full."""
     scalars, book, hidden, hidden_count = state.scalars, state.book, state.hidden, state.hidden_counts
     index, size, count, new_index, new_size = state.shown, state.sizes, state.counts, state.new_shown, state.new_sizes

@@ -9,7 +9,6 @@ import numpy as np
 from ofiml._typing import Bool, Float, Int64
 from ofiml.errors import ConfigError
 from ofiml.ofi.columns import FlowColumn
-from ofiml.units import PRICE_SCALE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,13 +88,3 @@ class ForecastBars:
         import polars as pl
 
         return self.table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def measure_linear_fee(per_unit: float, bps: float) -> FeeTicks:
-    """Return the fee of `per_unit` currency a unit and `bps` of the traded value, size times |price|."""
-
-    def measure(mid: Float, tick: int) -> Float:
-        fee: Float = (per_unit * PRICE_SCALE + bps * 1e-4 * (np.abs(mid) * tick)) / tick
-        return fee
-
-    return measure

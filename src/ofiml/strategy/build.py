@@ -13,7 +13,7 @@ from ofiml.errors import ConfigError
 from ofiml.samples.table import list_feature_columns
 from ofiml.strategy.bars import FeeTicks, ForecastBars
 from ofiml.strategy.decisions import HOLD, LAST, QUOTE, TARGET, Decisions, Limits
-from ofiml.strategy.fit import FittedRule, fit_rules
+from ofiml.strategy.fit import FittedRule
 from ofiml.strategy.limits import set_limits
 from ofiml.strategy.signals import Quotes, Signals
 from ofiml.strategy.sizing import compute_lots
@@ -31,17 +31,12 @@ class TradedSession(NamedTuple):
 Plans = dict[TradedSession, tuple[Decisions, Limits]]
 
 
-def build_decisions(fitted: FittedStudy, strategy: Strategy, fees: Mapping[str, FeeTicks]) -> Plans:
-    """Fit the rule of each fold on its train rows, and decide at every predicted bar; `fees` is by symbol.
-
-    Every predicted bar is a decision, if only HOLD, because holding times end at a bar's close. Raises DataError if a
-    fold's train rows are too few for the fit, and ConfigError for a rule that gives anything but one signal per bar.
-    """
-    return decide(fitted, strategy, fit_rules(fitted, strategy, fees), fees)
-
-
 def decide(fitted: FittedStudy, strategy: Strategy, rules: list[FittedRule], fees: Mapping[str, FeeTicks]) -> Plans:
-    """Decide at every predicted bar by the fitted rule of its fold; see `build_decisions`."""
+    """Decide at every predicted bar by the fitted rule of its fold; `fees` is by symbol.
+
+    Every predicted bar is a decision, if only HOLD, because holding times end at a bar's close. Raises ConfigError for
+    a rule that gives anything but one signal per bar.
+    """
     features = list_feature_columns(fitted.config.features)
     parts: dict[TradedSession, list[Decisions]] = {}
     for key, rows, rule in select_sessions(fitted, rules):

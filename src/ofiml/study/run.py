@@ -112,6 +112,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             if backtest is not None:
                 least = config.backtest.min_round_trips
                 performance = measure_performance(backtest.result, predictions, bootstrap, least)
+                leak_check = leak_check and replace(leak_check, decisions=backtest.compared)
     explanation, task = explain_fits(fitted), config.target.task
     report = Report(
         kind="impact" if config.target.kind == "impact" else "forecast",
@@ -186,11 +187,14 @@ def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
 
 @dataclass(frozen=True, slots=True)
 class _Backtest:
-    """The result of the backtest, and what the strategy decided and learned."""
+    """The result of the backtest, what the strategy decided and learned, and how many decisions the leak check compared
+    (None without it).
+    """
 
     result: BacktestResult
     decisions: pl.DataFrame
     rules: pl.DataFrame
+    compared: int | None
 
 
 def _backtest(
@@ -206,8 +210,7 @@ def _backtest(
     fees = {one.symbol: _measure_fee(one.instrument, lots) for one in assigned}
     rules = fit_rules(fitted, config.strategy, fees)
     plans = decide(fitted, config.strategy, rules, fees)
-    if config.evaluation.leak_check:
-        check_causality(fitted, config.strategy, rules, fees)
+    compared = check_causality(fitted, config.strategy, rules, fees) if config.evaluation.leak_check else None
     desk = Desk(
         config=config.backtest,
         latency=latency,
@@ -220,7 +223,7 @@ def _backtest(
         threads=config.threads,
     )
     result = run_backtest(predictions, fitted.sessions, plans, desk, stages)
-    return _Backtest(result, tabulate_decisions(plans), tabulate_rules(rules))
+    return _Backtest(result, tabulate_decisions(plans), tabulate_rules(rules), compared)
 
 
 def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:

@@ -57,7 +57,7 @@ class CheckedTime:
 class LeakCheck:
     """The scope of a passed leak check: the `times`; the numbers of `bars`, `columns` and `values` compared, with 0
     `differing`; the numbers of `folds` and of `train_rows` compared with the test rows of their fold; and the refitted
-    fold.
+    fold. `decisions` is the number of the strategy's decisions compared, None without a backtest.
     """
 
     times: list[CheckedTime]
@@ -68,6 +68,7 @@ class LeakCheck:
     folds: int
     train_rows: int
     refitted: PerturbedRefit
+    decisions: int | None = None
 
 
 def check_leaks(fitted: FittedStudy) -> LeakCheck:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 
 from ofiml.backtest.shown_trades import choose_trades
@@ -16,9 +16,11 @@ from ofiml.evaluation.profit import Performance
 from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY, RED
 from ofiml.ui.format import choose_money_form
+from ofiml.units import SECOND
 
 Draw = Callable[[Figure, Study], None]
 
+_MINUTE = 60 * SECOND
 _BAND = "#cfe3ea"
 
 
@@ -80,7 +82,7 @@ def _draw_latency_curve(figure: Figure, study: Study) -> None:
     axis = figure.subplots()
     _draw_variants(axis, backtest.latency_curve, backtest)
     axis.set_xlabel("latency from the decision to the market")
-    axis.set_title(f"What waiting costs; this study: {study.config.backtest.latency}")
+    axis.set_title(f"Profit by latency; this study: {study.config.backtest.latency}")
 
 
 def _draw_capacity(figure: Figure, study: Study) -> None:
@@ -141,12 +143,14 @@ def _draw_markouts(figure: Figure, study: Study) -> None:
     backtest = _read_backtest(study)
     axis = figure.subplots()
     x = np.arange(len(backtest.markouts))
-    for offset, values, colour, label in (
-        (-0.18, [m.taker for m in backtest.markouts], BLUE, "marketable orders"),
-        (0.18, [m.maker for m in backtest.markouts], RED, "resting orders"),
-    ):
-        if any(value == value for value in values):
-            axis.bar(x + offset, np.nan_to_num(values), width=0.34, color=colour, label=label)
+    kinds = [
+        ([m.taker for m in backtest.markouts], BLUE, "marketable orders"),
+        ([m.maker for m in backtest.markouts], RED, "resting orders"),
+    ]
+    known = [kind for kind in kinds if any(value == value for value in kind[0])]
+    for k, (values, colour, label) in enumerate(known):
+        offset = 0.36 * (k - (len(known) - 1) / 2)
+        axis.bar(x + offset, np.nan_to_num(values), width=0.34, color=colour, label=label)
     axis.axhline(0, color=DARK, linewidth=0.8)
     axis.set_xticks(x, [m.horizon for m in backtest.markouts])
     axis.set_xlabel("time after the fill")
@@ -155,20 +159,24 @@ def _draw_markouts(figure: Figure, study: Study) -> None:
 
 
 def _draw_profit_by_time(figure: Figure, study: Study) -> None:
-    """Draw the net profit by half hour of the session, UTC."""
+    """Draw the net profit by time of day, UTC: by half hour, or by shorter bins on less than two hours."""
     assert study.trades is not None
     backtest = _read_backtest(study)
     axis = figure.subplots()
-    half_hour = (pl.col("bar_close") - 1).cast(TIME).dt.truncate("30m").dt.time().alias("half_hour")
-    by_time = study.trades.gains.group_by(half_hour).agg(pl.col("net").sum()).sort("half_hour")
+    gains = study.trades.gains
+    ends = gains.select(time=(pl.col("bar_close") - 1).cast(TIME), net="net")
+    span = np.ptp(ends["time"].dt.time().cast(pl.Int64).to_numpy())  # ns of the day
+    length = next((n for n in (1, 5) if span < 24 * n * _MINUTE), 30)
+    bins = pl.col("time").dt.truncate(f"{length}m").dt.time()
+    by_time = ends.group_by(bins).agg(pl.col("net").sum()).sort("time")
     net = by_time["net"].to_numpy() / max(1, len(backtest.paths or []))
     x = np.arange(len(net))
     axis.bar(x, net, color=np.where(net >= 0, BLUE, RED), width=0.8)
     axis.axhline(0, color=DARK, linewidth=0.8)
     step = max(1, len(net) // 12)
-    labels = [f"{t:%H:%M}" for t in by_time["half_hour"]]
+    labels = [f"{t:%H:%M}" for t in by_time["time"]]
     axis.set_xticks(x[::step], labels[::step])
-    axis.set_xlabel("half hour from (UTC)")
+    axis.set_xlabel(f"start of each {length} min (UTC)")
     axis.set_ylabel(f"net profit ({backtest.currency})")
     axis.set_title("Net profit by time of day")
 
@@ -179,7 +187,7 @@ def _draw_queue_bracket(figure: Figure, study: Study) -> None:
     bounds = {v.name: v for v in backtest.queues}
     rows = [
         ("only when traded through", bounds["through"].net_pnl, bounds["through"].traded),
-        (f"{backtest.queue} queue", backtest.net_pnl, backtest.traded),
+        (f"{backtest.queue} queue".replace(", ", ",\n"), backtest.net_pnl, backtest.traded),
         ("as soon as touched", bounds["touch"].net_pnl, bounds["touch"].traded),
     ]
     left, right = figure.subplots(1, 2, sharey=True)
@@ -187,10 +195,11 @@ def _draw_queue_bracket(figure: Figure, study: Study) -> None:
     left.barh(names, nets, color=[_BAND, BLUE, _BAND])
     left.axvline(0, color=DARK, linewidth=0.8)
     left.set_xlabel(f"net profit ({backtest.currency})")
+    left.set_title("When are resting orders filled? Net profit")
     right.barh(names, lots, color=[_BAND, BLUE, _BAND])
     right.set_xlabel("lots traded")
+    right.set_title("Lots traded")
     left.invert_yaxis()
-    figure.suptitle("The queue: what resting orders earn between its two bounds", fontsize=11)
 
 
 def _draw_trades(figure: Figure, study: Study) -> None:
@@ -220,9 +229,13 @@ def _draw_trade(axis: Axes, quotes: pl.DataFrame, trip: dict[str, Any]) -> None:
     axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit (mean price)")
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
     axis.tick_params(labelsize=7)
-    axis.xaxis.set_major_locator(AutoDateLocator(maxticks=5))
+    axis.set_xticks(
+        stamps[0] + (stamps[-1] - stamps[0]) * np.array([1, 5, 9]) // 10
+    )  # a locator gives one, or too many
     net = format(trip["net"], choose_money_form([trip["net"]]))
-    axis.set_title(f"{trip['symbol']} {trip['session']}: {trip['side']} {trip['lots']} lots, net {net}", fontsize=9)
+    axis.set_title(
+        f"{trip['symbol']} {trip['session']}: {trip['side']}, {trip['lots']:,} lots entered, net {net}", fontsize=9
+    )
 
 
 def _read_backtest(study: Study) -> Performance:

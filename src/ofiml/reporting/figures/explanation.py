@@ -22,10 +22,12 @@ _MAX_RANKED = 12  # more do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures of importance, without parts that are switched off and without ranks of a single fold."""
+    """Choose the figures of importance, without parts that are switched off, without ranks of a single
+    fold and without shares of a single family.
+    """
     use = study.report.explained
     return {
-        "families.png": _draw_families,
+        **({"families.png": _draw_families} if len(use.families) > 1 else {}),
         **({"stability.png": _draw_stability} if len(study.report.folds) > 1 else {}),
         **({"permutation.png": _draw_permutation} if use.permutation else {}),
         **({"interactions.png": _draw_interactions} if use.interactions else {}),
