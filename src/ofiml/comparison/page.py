@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,13 +22,16 @@ LEGEND = (
     "t-statistic, the Diebold-Mariano p-value against the best run, and whether the run is in the model confidence set."
 )
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
+_MAX_CHOICES = 6  # of one run
+_PIPE_WIDTH = 10_000
 
 
 def write_header(group: ComparedGroup) -> list[str]:
     """Write the column names of `write_rows`; only forecasts have P&L columns."""
     measure = NAMES[group.measure]
     money = ["net", "Sharpe", "DSR"] if group.kind == "forecast" else []
-    return ["run", "model", "inputs", "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
+    choices = ["other choices"] if any(run.choices for run in group.runs) else []
+    return ["run", "model", "inputs", *choices, "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
 
 
 def write_rows(group: ComparedGroup) -> list[list[str]]:
@@ -45,6 +49,7 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
                 f"{row.run[:8]}{repetitions}",
                 sanitise(row.model),
                 sanitise(row.ofi if row.features in ("", "ofi_only") else f"{row.ofi} + {row.features}"),
+                *([_list_choices(row.choices)] if row.choices else []),
                 format_number(row.ic, ",.3f"),
                 format_interval(row.ic_low, row.ic_high),
                 format_number(row.r2, ",.4f"),
@@ -56,6 +61,23 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
             ]
         )
     return out
+
+
+def _list_choices(choices: dict[str, str]) -> str:
+    """List choices by the last part of their keys, as `split cpcv, n_folds 3`; the first few of many."""
+    words = [f"{_name_param(name)} {sanitise(value)}" for name, value in choices.items()]
+    more = f", {len(words) - _MAX_CHOICES} more" if len(words) > _MAX_CHOICES else ""
+    return ", ".join(words[:_MAX_CHOICES]) + more
+
+
+def _name_param(name: str) -> str:
+    """Name a param by the last part of its key, a choice by its group.
+
+    >>> _name_param("split.name"), _name_param("ofi.windows"), _name_param("seed")
+    ('split', 'windows', 'seed')
+    """
+    group, _, key = name.rpartition(".")
+    return sanitise(group if key == "name" else key)
 
 
 def write_sentences(group: ComparedGroup) -> list[str]:
@@ -103,12 +125,15 @@ def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> 
     for group in groups:
         console.print(Text(group.heading, style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
-        for name in write_header(group):
-            table.add_column(name, justify="left" if len(table.columns) < 3 else "right", no_wrap=True)
-        console.width = max(console.width, 116)
+        header = write_header(group)
+        for name in header:
+            text = name in ("run", "model", "inputs", "other choices")
+            table.add_column(name, justify="left" if text else "right", overflow="fold")
         for line in write_rows(group):
             table.add_row(*(Text(cell) for cell in line))
-        console.print(table)
+        # A terminal folds cells that do not fit; a pipe has no width.
+        options = console.options if console.is_terminal else console.options.update(max_width=_PIPE_WIDTH)
+        console.print(table, width=Measurement.get(console, options, table).maximum)
         for sentence in write_sentences(group):
             console.print(Text(sentence), soft_wrap=True)
         console.print()

@@ -27,7 +27,7 @@ MIN_TIMES = 100  # common to all runs, for tests
 class ComparedRun:
     """A run of a group. Unknown numbers are NaN or None.
 
-    Over the run's own bars: IC with interval, R², net P&L in currency, annualised Sharpe ratio and number of `rows`.
+    `choices` are the params in which the runs of the group differ. Over the run's own bars: IC with interval, R², net P&L in currency, annualised Sharpe ratio and number of `rows`.
     `repeated` counts its repetitions, which are not listed.
 
     Over the common times: `value` is the measure, `error` half the width of its 95 % interval, `t` and `p` its HAC test
@@ -51,6 +51,7 @@ class ComparedRun:
     sharpe_annual: float
     rows: int
     repeated: int
+    choices: dict[str, str]
     value: float = math.nan
     error: float = math.nan
     t: float = math.nan
@@ -159,6 +160,7 @@ def _describe_run(entry: Entry, group: Group) -> ComparedRun:
         sharpe_annual=metric("net_sharpe"),
         rows=entry.predictions.height,
         repeated=group.repetitions.get(run.run_id, 0),
+        choices={name: run.params[name] for name in group.list_differing_params()},
     )
 
 
