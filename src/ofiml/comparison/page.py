@@ -132,8 +132,10 @@ def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> 
         for line in write_rows(group):
             table.add_row(*(Text(cell) for cell in line))
         # A terminal folds cells that do not fit; a pipe has no width.
-        options = console.options if console.is_terminal else console.options.update(max_width=_PIPE_WIDTH)
-        console.print(table, width=Measurement.get(console, options, table).maximum)
+        if not console.is_terminal:
+            options = console.options.update(max_width=_PIPE_WIDTH)
+            console.width = max(console.width, Measurement.get(console, options, table).maximum)
+        console.print(table)
         for sentence in write_sentences(group):
             console.print(Text(sentence), soft_wrap=True)
         console.print()

@@ -27,8 +27,9 @@ MIN_TIMES = 100  # common to all runs, for tests
 class ComparedRun:
     """A run of a group. Unknown numbers are NaN or None.
 
-    `choices` are the params in which the runs of the group differ. Over the run's own bars: IC with interval, R², net P&L in currency, annualised Sharpe ratio and number of `rows`.
-    `repeated` counts its repetitions, which are not listed.
+    Over the run's own bars: IC with interval, R², net P&L in currency, annualised Sharpe ratio and number of `rows`.
+    `repeated` counts its repetitions, which are not listed. `choices` are its params in which the runs of the group
+    differ.
 
     Over the common times: `value` is the measure, `error` half the width of its 95 % interval, `t` and `p` its HAC test
     against 0, `p_best` the Diebold-Mariano p-value against the best run, `set_p` and `in_set` those of the model

@@ -36,7 +36,7 @@ def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
         return max(candidates, key=lambda run: run.started).run_id if candidates else _refuse(word, [], runs, where)
     if _RUN_ID.fullmatch(word) or _FIRST_DIGITS.fullmatch(word):
         candidates = [run for run in present if run.run_id.startswith(word)]
-    elif Path(word).is_dir():
+    elif word and Path(word).is_dir():
         candidates = _find_by_folder(Path(word), present)
     else:
         candidates = [run for run in present if _simplify(run.name) == _simplify(word)]
