@@ -43,7 +43,9 @@ def read_names(browser):
     """The names of the runs in the order of the table."""
     cells = "[...document.querySelectorAll('.ag-row [col-id=\"attributes.`Run Name`\"]')]"
     rows = browser.run(f"{cells}.map(e => [+e.closest('.ag-row').getAttribute('row-index'), e.innerText.trim()])")
-    return [text.split("\n")[-1] for _, text in sorted(map(tuple, rows))]  # a cell has the color of the run, then its name
+    return [
+        text.split("\n")[-1] for _, text in sorted(map(tuple, rows))
+    ]  # a cell has the color of the run, then its name
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Write a comparison as sentences, tables and a figure."""
 
+import re
+
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -22,6 +24,7 @@ LEGEND = (
     "t-statistic, the Diebold-Mariano p-value against the best run, and whether the run is in the model confidence set."
 )
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
+_CHOICES = "other choices"  # the column that a terminal wraps
 _MAX_CHOICES = 6  # of one run
 _PIPE_WIDTH = 10_000
 
@@ -30,7 +33,7 @@ def write_header(group: ComparedGroup) -> list[str]:
     """Write the column names of `write_rows`; only forecasts have P&L columns."""
     measure = NAMES[group.measure]
     money = ["net", "Sharpe", "DSR"] if group.kind == "forecast" else []
-    choices = ["other choices"] if any(run.choices for run in group.runs) else []
+    choices = [_CHOICES] if any(run.choices for run in group.runs) else []
     return ["run", "model", "inputs", *choices, "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
 
 
@@ -65,9 +68,18 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
 
 def _list_choices(choices: dict[str, str]) -> str:
     """List choices by the last part of their keys, as `split cpcv, n_folds 3`; the first few of many."""
-    words = [f"{_name_param(name)} {sanitise(value)}" for name, value in choices.items()]
+    words = [f"{_name_param(name)} {_write_value(value)}" for name, value in choices.items()]
     more = f", {len(words) - _MAX_CHOICES} more" if len(words) > _MAX_CHOICES else ""
     return ", ".join(words[:_MAX_CHOICES]) + more
+
+
+def _write_value(value: str) -> str:
+    """Write a logged value without the marks of lists.
+
+    >>> _write_value("['1s', '10s']"), _write_value("[]")
+    ('1s, 10s', 'none')
+    """
+    return sanitise(re.sub(r"[][']", "", value)) or "none"
 
 
 def _name_param(name: str) -> str:
@@ -125,22 +137,28 @@ def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> 
     for group in groups:
         console.print(Text(group.heading, style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
-        header = write_header(group)
+        header, rows = write_header(group), write_rows(group)
         for name in header:
-            text = name in ("run", "model", "inputs", "other choices")
-            table.add_column(name, justify="left" if text else "right", overflow="fold")
-        for line in write_rows(group):
+            text = name in ("run", "model", "inputs", _CHOICES)
+            table.add_column(name, justify="left" if text else "right", no_wrap=name != _CHOICES)
+        for line in rows:
             table.add_row(*(Text(cell) for cell in line))
-        # A terminal folds cells that do not fit; a pipe has no width.
-        if not console.is_terminal:
-            options = console.options.update(max_width=_PIPE_WIDTH)
-            console.width = max(console.width, Measurement.get(console, options, table).maximum)
+        width = Measurement.get(console, console.options.update(max_width=_PIPE_WIDTH), table).maximum
+        if console.is_terminal and _CHOICES in header:
+            width -= _measure_slack([row[header.index(_CHOICES)] for row in rows])
+        console.width = max(console.width, width)
         console.print(table)
         for sentence in write_sentences(group):
             console.print(Text(sentence), soft_wrap=True)
         console.print()
     console.print(Text(LEGEND), soft_wrap=True)
     console.print(Text(trials.describe()), soft_wrap=True)
+
+
+def _measure_slack(cells: list[str]) -> int:
+    """Measure how much narrower a column of cells can be without cutting a word."""
+    words = [word for text in (_CHOICES, *cells) for word in text.split()]
+    return max(len(text) for text in (_CHOICES, *cells)) - max(len(word) for word in words)
 
 
 def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:
