@@ -47,9 +47,7 @@ bench: $(VENV)/installed  ## measure the speed of kernels, features, readers and
 	$(BIN)/python benchmarks/market.py
 
 ui: $(VENV)/installed  ## serve the MLflow page of the runs; another port: make ui PORT=5001
-	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
-	@echo "(Ctrl-C stops the server; make ui PORT=5001 uses another port)"
-	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+	@$(BIN)/ofiml ui --port $(PORT)
 
 # Every package is installed with its hash checked. pip installs uv first, from the same lock.
 $(VENV)/installed: requirements.lock pyproject.toml

@@ -146,8 +146,8 @@ def test_gains_add_up_to_the_backtest(store):
 
 
 def test_impact_is_never_compared_with_forecast(store, capsys):
-    _, uri, ids = store
-    assert compare(["small", "--uri", uri, "--runs", f"{ids['ridge']},{ids['impact']}"]) == 2
+    folder, uri, ids = store
+    assert compare(["small", "--uri", uri, "--runs", f"{ids['ridge'][:8]},{folder / 'impact'}"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("ofiml: Impacts and forecasts cannot be compared")
     assert error.count("\n") == 1
@@ -157,8 +157,8 @@ def test_impact_is_never_compared_with_forecast(store, capsys):
     ("arguments", "sentence"),
     [
         (["nothing"], "There is no experiment 'nothing'"),
-        (["small", "--runs", "../../etc"], "is not in the experiment"),
-        (["small", "--benchmark", "0" * 32], "is not one of the compared runs"),
+        (["small", "--runs", "../../nowhere"], "is no run of the experiment: give the first 8 digits of its id"),
+        (["small", "--benchmark", "0" * 32], "is no run of the experiment"),
         (["small", "--samples", "1"], "--samples must lie between"),
     ],
 )

@@ -1,39 +1,80 @@
-"""The page of a comparison: money has its currency, and several currencies are not compared."""
+"""The page of a comparison: what differs between its rows, and the widths of terminals and pipes."""
 
-import math
-from typing import Any
+from io import StringIO
 
-from ofiml.comparison.page import write_header, write_rows, write_sentences
+import pytest
+from rich.console import Console
+
+from ofiml.comparison.groups import Entry, Group
+from ofiml.comparison.page import show_page, write_header, write_rows
+from ofiml.comparison.trials import Trials
 from ofiml.comparison.verdicts import ComparedGroup, ComparedRun
+from ofiml.tracking.read import ListedRun
+
+SAME = {"model.name": "ridge", "ofi.name": "mlofi", "horizon.length": "10s"}
 
 
-def make_group(*runs: dict[str, Any]) -> ComparedGroup:
-    rows = [
-        ComparedRun(
-            run=f"{k}" * 12, name="", model="ridge", ofi="mlofi", features="", ic=0.1, ic_low=0.0, ic_high=0.2, r2=0.0,
-            sharpe_annual=1.0, rows=100, repeated=0, **run,
-        )
-        for k, run in enumerate(runs)
-    ]  # fmt: skip
-    return ComparedGroup("forecast", "", "", "ic", {}, rows, None, [])
+def make_group(*params):
+    runs = [
+        ListedRun(f"{k:08x}" * 4, "", "FINISHED", False, SAME | own, {"dataset": "synthetic"}, {})
+        for k, own in enumerate(params)
+    ]
+    return Group("forecast", "d" * 64, {}, [Entry(run, None, None, None) for run in runs], {}, [])
 
 
-def read_net(group: ComparedGroup) -> tuple[str, list[str]]:
-    column = next(k for k, name in enumerate(write_header(group)) if name.startswith("net"))
-    return write_header(group)[column], [row[column] for row in write_rows(group)]
+@pytest.mark.parametrize(
+    ("one", "other", "differing"),
+    [
+        ({}, {}, []),
+        ({"split.name": "expanding"}, {"split.name": "cpcv"}, ["split.name"]),
+        ({"split.name": "a", "split.n_folds": "5"}, {"split.name": "b"}, ["split.name"]),
+        ({"ofi.windows": "[]", "seed": "7"}, {"ofi.windows": "['1s']", "seed": "8"}, ["ofi.windows", "seed"]),
+        ({"model.name": "lgbm", "_overrides": "a"}, {"_overrides": "b"}, []),
+        ({"threads": "1", "tracking.uri": "a"}, {"threads": "2", "tracking.uri": "b"}, []),
+    ],
+)
+def test_what_differs_are_the_params_that_both_have(one, other, differing):
+    assert make_group(one, other).list_differing_params() == differing
 
 
-def test_one_currency_is_in_the_header():
-    group = make_group({"net": -1234.5, "currency": "USD"}, {"net": math.nan}, {"net": 2.0, "currency": "USD"})
-    assert read_net(group) == ("net (USD)", ["-1,234.50", "–", "2.00"])
-    assert not any("currenc" in sentence for sentence in write_sentences(group))
-    assert read_net(make_group({"net": 1.0}, {"net": 2.0})) == ("net", ["1.00", "2.00"])
+def compare(*choices):
+    numbers = {"ic": 0.162, "ic_low": 0.063, "ic_high": 0.262, "r2": 0.0134, "net": -1234.5, "sharpe_annual": -56.3}
+    runs = [
+        ComparedRun(f"{k:08x}" * 4, "", "ridge", "mlofi", "full", **numbers, rows=9, repeated=k, choices=own)
+        for k, own in enumerate(choices)
+    ]
+    return ComparedGroup("forecast", "forecast, horizon 10s", "d" * 64, "ic", {}, runs, None, [])
 
 
-def test_several_currencies_are_in_the_cells_and_not_compared():
-    group = make_group({"net": 3.0, "currency": "USD"}, {"net": 0.5, "currency": "BTC|[b]"}, {"net": 1.0})
-    assert read_net(group) == ("net", ["3.00 USD", "0.50 BTC??b?", "1.00 ?"])
-    assert any(
-        "in several currencies (one not named, BTC??b?, USD) and cannot be compared" in sentence
-        for sentence in write_sentences(group)
-    )
+CHOICES = [{"split.name": "expanding", "ofi.windows": "['1s', '10s']"}, {"split.name": "cpcv", "ofi.windows": "[]"}]
+
+
+def test_each_row_says_its_choices():
+    group = compare(*CHOICES)
+    place = write_header(group).index("other choices")
+    rows = write_rows(group)
+    assert [row[place] for row in rows] == ["split expanding, windows 1s, 10s", "split cpcv, windows none"]
+    assert all(len(row) == len(write_header(group)) for row in rows)
+    alone = compare({})
+    assert "other choices" not in write_header(alone)
+    assert len(write_rows(alone)[0]) == len(write_header(alone))
+    many = compare({f"ofi.key{k}": str(k) for k in range(9)})
+    assert write_rows(many)[0][place].endswith("key5 5, 3 more")
+
+
+@pytest.mark.parametrize("width", [40, 90, 300])
+def test_no_width_cuts_a_word(width):
+    group = compare(*CHOICES)
+
+    def show(**options):
+        console = Console(file=StringIO(), width=width, color_system=None, **options)
+        show_page([group], Trials({}, 0, 0, [], []), console)
+        return console.file.getvalue().splitlines()
+
+    piped, terminal = show(), show(force_terminal=True)
+    for row in write_rows(group):
+        assert any(all(cell in line for cell in row) for line in piped), "in a pipe a row is one line"
+        words = " ".join(terminal).split()
+        assert all(word in words for cell in row for word in cell.split())
+    if width == 300:
+        assert terminal == piped

@@ -61,8 +61,10 @@ def test_many_odd_runs_are_not_all_named():
 
 
 def test_a_run_that_failed_before_its_first_trial_tried_nothing():
-    trials = count_trials([run(EXPANDING, "FAILED"), run(EXPANDING, "KILLED"), run(EXPANDING, "FAILED", folds=5.0)])
-    assert (trials.total, trials.fates, trials.planned, trials.unstarted) == (61, {"failed": 1}, 60, 2)
+    earlier, later = run(EXPANDING, "FAILED", folds=5.0), run(EXPANDING, "KILLED", {"folds": "7"})
+    trials = count_trials([run(EXPANDING, "FAILED"), run(EXPANDING, "KILLED"), earlier, later])
+    assert (trials.total, trials.fates, trials.planned) == (2 + 60 + 84, {"failed": 1, "killed": 1}, 60 + 84)
+    assert trials.unstarted == 2
     assert "Not counted: 2 runs that failed before the first trial." in trials.describe()
 
 

@@ -39,7 +39,7 @@ def ended(tmp_path, new_store):
         command = [sys.executable, "-m", "ofiml.run", *more, *LONG]
         process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
         try:
-            wait_until(lambda: any("folds" in r.data.metrics for r in runs()), process)
+            wait_until(lambda: any("folds" in r.data.tags for r in runs()), process)
             process.send_signal(number)
             stderr = process.communicate()[1]
         finally:
@@ -56,7 +56,7 @@ def test_a_run_ended_by_sigterm_is_killed_and_its_plan_counted(ended):
     assert "ofiml: ended by SIGTERM. Run the same command to continue" in stderr
     assert "Traceback" not in stderr
     assert [(r.info.status, r.data.tags["error"]) for r in runs] == [("KILLED", "Terminated")]
-    assert runs[0].data.metrics["folds"] == 6
+    assert runs[0].data.tags["folds"] == "6"
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
-from ofiml.cli.run_argument import add_store_argument
+from ofiml.cli.run_argument import WORDS, add_store_argument
 from ofiml.errors import ConfigError
 
 
@@ -26,13 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--runs",
         default="",
-        metavar="ID,ID",
-        help="compare only these runs (default: all that finished); trials are counted over all runs",
+        metavar="RUN,RUN",
+        help=f"compare only these runs, each the {WORDS} (default: all that finished); trials are counted over all "
+        "runs",
     )
     parser.add_argument(
         "--measure", default="ic", choices=["ic", "r2", "sharpe"], help="measure to compare (default: ic)"
     )
-    parser.add_argument("--benchmark", metavar="ID", help="run that the others must beat (default: no skill)")
+    parser.add_argument("--benchmark", metavar="RUN", help="run that the others must beat (default: no skill)")
     parser.add_argument("--samples", type=int, default=1000, help="number of bootstrap samples (default: 1000)")
     parser.add_argument("--seed", type=int, default=7, help="seed of the bootstrap (default: 7)")
     parser.add_argument(
@@ -56,19 +57,22 @@ def compare(options: argparse.Namespace) -> None:
     from ofiml.comparison.verdicts import compare_runs
     from ofiml.study.json_border import write_json
     from ofiml.tracking.read import list_runs
+    from ofiml.tracking.run_words import choose_run
     from ofiml.ui.progress import Stages
 
     if not 100 <= options.samples <= 100_000 or options.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
     runs = list_runs(options.experiment, options.uri)
     trials = count_trials(runs)
-    comparable = group_runs(runs, [run_id for run_id in options.runs.split(",") if run_id])
+    chosen = [choose_run(word.strip(), runs, "the experiment") for word in options.runs.split(",") if word.strip()]
+    benchmark = None if options.benchmark is None else choose_run(options.benchmark, runs, "the experiment")
+    comparable = group_runs(runs, chosen)
     if not comparable:
         raise ConfigError(
             f"No run of {options.experiment} is finished, so there is nothing to compare. {trials.describe()}"
         )
-    if options.benchmark is not None:
-        comparable = [group for group in comparable if options.benchmark in {run.run_id for run in group}]
+    if benchmark is not None:
+        comparable = [group for group in comparable if benchmark in {run.run_id for run in group}]
         if not comparable:
             raise ConfigError(f"The benchmark {options.benchmark!r} is not one of the compared runs.")
     if options.measure == "sharpe":
@@ -80,7 +84,7 @@ def compare(options: argparse.Namespace) -> None:
     with threadpool_limits(limits=1):
         comparisons = [
             compare_runs(
-                group, options.measure, trials, benchmark=options.benchmark, samples=options.samples, seed=options.seed
+                group, options.measure, trials, benchmark=benchmark, samples=options.samples, seed=options.seed
             )
             for group in groups
         ]

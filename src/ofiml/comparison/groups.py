@@ -12,6 +12,7 @@ from ofiml.comparison.trials import identify_result
 from ofiml.data.schema import TIME
 from ofiml.errors import ConfigError
 from ofiml.tracking.logged_run import BAR, read_table
+from ofiml.tracking.params import OVERRIDES
 from ofiml.tracking.read import ListedRun, fetch_files
 from ofiml.units import parse_duration
 
@@ -44,6 +45,8 @@ _UNLISTED_KEYS = (
     "target.kind",
     "target.name",
 )
+_COLUMNS = ("model.name", "ofi.name", "features.name", "features.columns", OVERRIDES)
+_INERT = ("threads", "tracking.", "dataset.", "features.store", "tuning.storage", "evaluation.importance_")
 _UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
 
 
@@ -73,6 +76,16 @@ class Group:
     entries: list[Entry]
     repetitions: dict[str, int]
     left_out: list[str]
+
+    def list_differing_params(self) -> list[str]:
+        """List the params of all entries that are not the same in all, without those that no result depends on.
+
+        Model and inputs have columns of their own, and a key of one model or split is no difference from another.
+        """
+        runs = [entry.run.params for entry in self.entries]
+        shared = sorted(set.intersection(*(set(params) for params in runs))) if runs else []
+        differing = [name for name in shared if len({params[name] for params in runs}) > 1]
+        return [name for name in differing if name not in _COLUMNS and not name.startswith(_INERT)]
 
     @property
     def heading(self) -> str:

@@ -1,8 +1,11 @@
 """Write a comparison as sentences, tables and a figure."""
 
+import re
+
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +24,9 @@ LEGEND = (
     "t-statistic, the Diebold-Mariano p-value against the best run, and whether the run is in the model confidence set."
 )
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
+_CHOICES = "other choices"  # the column that a terminal wraps
+_MAX_CHOICES = 6  # of one run
+_PIPE_WIDTH = 10_000
 
 
 def write_header(group: ComparedGroup) -> list[str]:
@@ -28,7 +34,8 @@ def write_header(group: ComparedGroup) -> list[str]:
     measure, currencies = NAMES[group.measure], _list_currencies(group)
     net = f"net ({currencies[0]})" if len(currencies) == 1 and currencies[0] else "net"
     money = [net, "Sharpe", "DSR"] if group.kind == "forecast" else []
-    return ["run", "model", "inputs", "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
+    choices = [_CHOICES] if any(run.choices for run in group.runs) else []
+    return ["run", "model", "inputs", *choices, "IC", "interval", "R²", *money, f"common {measure}", "t", "p", "set"]
 
 
 def write_rows(group: ComparedGroup) -> list[list[str]]:
@@ -47,6 +54,7 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
                 f"{row.run[:8]}{repetitions}",
                 sanitise(row.model),
                 sanitise(row.ofi if row.features in ("", "ofi_only") else f"{row.ofi} + {row.features}"),
+                *([_list_choices(row.choices)] if row.choices else []),
                 format_number(row.ic, ",.3f"),
                 format_interval(row.ic_low, row.ic_high),
                 format_number(row.r2, ",.4f"),
@@ -63,6 +71,32 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
 def _list_currencies(group: ComparedGroup) -> list[str]:
     """List the currencies of the runs that were traded; "" is one that a run does not name."""
     return sorted({sanitise(row.currency) for row in group.runs if row.net == row.net})
+
+
+def _list_choices(choices: dict[str, str]) -> str:
+    """List choices by the last part of their keys, as `split cpcv, n_folds 3`; the first few of many."""
+    words = [f"{_name_param(name)} {_write_value(value)}" for name, value in choices.items()]
+    more = f", {len(words) - _MAX_CHOICES} more" if len(words) > _MAX_CHOICES else ""
+    return ", ".join(words[:_MAX_CHOICES]) + more
+
+
+def _write_value(value: str) -> str:
+    """Write a logged value without the marks of lists.
+
+    >>> _write_value("['1s', '10s']"), _write_value("[]")
+    ('1s, 10s', 'none')
+    """
+    return sanitise(re.sub(r"[][']", "", value)) or "none"
+
+
+def _name_param(name: str) -> str:
+    """Name a param by the last part of its key, a choice by its group.
+
+    >>> _name_param("split.name"), _name_param("ofi.windows"), _name_param("seed")
+    ('split', 'windows', 'seed')
+    """
+    group, _, key = name.rpartition(".")
+    return sanitise(group if key == "name" else key)
 
 
 def write_sentences(group: ComparedGroup) -> list[str]:
@@ -116,17 +150,28 @@ def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> 
     for group in groups:
         console.print(Text(group.heading, style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
-        for name in write_header(group):
-            table.add_column(name, justify="left" if len(table.columns) < 3 else "right", no_wrap=True)
-        console.width = max(console.width, 116)
-        for line in write_rows(group):
+        header, rows = write_header(group), write_rows(group)
+        for name in header:
+            text = name in ("run", "model", "inputs", _CHOICES)
+            table.add_column(name, justify="left" if text else "right", no_wrap=name != _CHOICES)
+        for line in rows:
             table.add_row(*(Text(cell) for cell in line))
+        width = Measurement.get(console, console.options.update(max_width=_PIPE_WIDTH), table).maximum
+        if console.is_terminal and _CHOICES in header:
+            width -= _measure_slack([row[header.index(_CHOICES)] for row in rows])
+        console.width = max(console.width, width)
         console.print(table)
         for sentence in write_sentences(group):
             console.print(Text(sentence), soft_wrap=True)
         console.print()
     console.print(Text(LEGEND), soft_wrap=True)
     console.print(Text(trials.describe()), soft_wrap=True)
+
+
+def _measure_slack(cells: list[str]) -> int:
+    """Measure how much narrower a column of cells can be without cutting a word."""
+    words = [word for text in (_CHOICES, *cells) for word in text.split()]
+    return max(len(text) for text in (_CHOICES, *cells)) - max(len(word) for word in words)
 
 
 def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:

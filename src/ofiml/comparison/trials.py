@@ -44,8 +44,8 @@ class Trials:
         unknown = f" Number of folds unknown in {_join_ids(self.unknown)}: one is used." if self.unknown else ""
         return (
             f"Trials: {self.total:,} = {runs} run{'s' * (runs != 1)} of the experiment ({fates}) + {self.tuned:,} "
-            f"tuning trials (all folds){planned}.{odd}{unknown}{self._describe_uncounted()} Purged runs and trials outside this store are not "
-            "counted."
+            f"tuning trials (all folds){planned}.{odd}{unknown}{self._describe_uncounted()} Purged runs and trials "
+            "outside this store are not counted."
         )
 
     def _describe_uncounted(self) -> str:
@@ -69,7 +69,7 @@ def count_trials(runs: Iterable[ListedRun]) -> Trials:
     odd, unknown = [], []
     results, searches = set(), set()
     for run in runs:
-        if run.status in ("FAILED", "KILLED") and FOLDS not in run.metrics:
+        if run.status in ("FAILED", "KILLED") and FOLDS not in run.tags and FOLDS not in run.metrics:
             unstarted += 1
             continue
         if "reproduces" in run.tags:
@@ -118,7 +118,8 @@ def _count_planned_trials(params: dict[str, str]) -> int:
 
 def _count_folds(run: ListedRun) -> int | None:
     """Return the number of folds that the run logged, else that of its split; None if it depends on the data."""
-    logged = run.metrics.get(FOLDS)
+    tagged = _parse_whole(run.tags.get(FOLDS))
+    logged = run.metrics.get(FOLDS) if tagged is None else tagged  # earlier runs have only the metric
     if logged is not None and 1 <= logged <= _MAX_TRIALS:
         return round(logged)
     n_groups, n_test = (

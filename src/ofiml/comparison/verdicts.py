@@ -28,8 +28,8 @@ class ComparedRun:
     """A run of a group. Unknown numbers are NaN or None.
 
     Over the run's own bars: IC with interval, R², net P&L in `currency` ("" if the run does not name one), annualised
-    Sharpe ratio and number of `rows`.
-    `repeated` counts its repetitions, which are not listed.
+    Sharpe ratio and number of `rows`. `repeated` counts its repetitions, which are not listed. `choices` are its params
+    in which the runs of the group differ.
 
     Over the common times: `value` is the measure, `error` half the width of its 95 % interval, `t` and `p` its HAC test
     against 0, `p_best` the Diebold-Mariano p-value against the best run, `set_p` and `in_set` those of the model
@@ -52,6 +52,7 @@ class ComparedRun:
     sharpe_annual: float
     rows: int
     repeated: int
+    choices: dict[str, str]
     currency: str = ""
     value: float = math.nan
     error: float = math.nan
@@ -161,6 +162,7 @@ def _describe_run(entry: Entry, group: Group) -> ComparedRun:
         sharpe_annual=metric("net_sharpe"),
         rows=entry.predictions.height,
         repeated=group.repetitions.get(run.run_id, 0),
+        choices={name: run.params[name] for name in group.list_differing_params()},
         currency=run.tags.get("backtest.currency", ""),
     )
 

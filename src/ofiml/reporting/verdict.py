@@ -56,10 +56,11 @@ def print_verdict(study: Study, folder: Path, run: str | None, console: Console)
 
 
 def write_page(study: Study) -> str:
-    """Write the verdict as Markdown: the title, the table of measures, and one item per sentence."""
+    """Write the verdict as Markdown: the title, the finding, the table of measures, and one item per other sentence."""
     table = format_markdown_table(_list_columns(study), _list_rows(study))
-    sentences = [f"- {line}" for line in write_sentences(study)]
-    return "\n".join([f"**{write_title(study)}**", "", table, "", *sentences, ""])
+    finding, *sentences = write_sentences(study)
+    items = [f"- {line}" for line in sentences]
+    return "\n".join([f"**{write_title(study)}**", "", finding, "", table, "", *items, ""])
 
 
 def write_note(study: Study, files: list[str], max_length: int) -> str:

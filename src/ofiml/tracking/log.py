@@ -27,7 +27,7 @@ def log_folds(uri: str, run_id: str, folds: int) -> None:
     A killed run has no count of its trials. `comparison.trials` then multiplies the planned trials by this number,
     which does not always follow from the config.
     """
-    connect(uri).log_metric(run_id, FOLDS, folds)
+    connect(uri).set_tag(run_id, FOLDS, str(folds))  # as a metric it would be the first on the page of two runs
 
 
 def log_study(
@@ -73,6 +73,7 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     versions = plugins | provenance.list_versions()
     backtest = study.report.performance
     described = {
+        **tags,
         "dataset.digest": study.report.dataset.digest,
         "predictions.sha256": study.report.predictions.sha256,
         **({} if backtest is None else {"backtest.currency": backtest.currency}),  # of all metrics of money
@@ -80,7 +81,6 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
         "git.dirty": str(bool(diff)).lower(),
         **{f"version.{k}": v for k, v in versions.items()},
         "mlflow.source.git.commit": commit,
-        **tags,
     }
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in described.items()])
 

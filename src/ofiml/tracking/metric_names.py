@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-FOLDS = "folds"  # the number of folds, logged before the first is fitted
+FOLDS = "folds"  # the number of folds; also a tag, which a run has before its first fold is fitted
 TRIALS = "trials"  # the number of tuning trials, over all folds
 
 _EARLIER = {

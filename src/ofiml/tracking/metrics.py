@@ -45,7 +45,10 @@ def list_control_metrics(controls: Mapping[ControlName, Control] | None) -> Iter
 
 def _list_skill(report: Report) -> Iterator[LoggedMetric]:
     scores = report.metrics
+    yield from _list_estimate("ic", scores.pooled["ic"])  # the first, which is what the page of two runs draws
     for name, estimate in scores.pooled.items():
+        if name == "ic":
+            continue
         yield from _list_estimate(name, estimate) if name in _WITH_INTERVAL else [LoggedMetric(name, estimate.value)]
     yield LoggedMetric("ic_t", scores.hac.ic.t)
     yield LoggedMetric("slope", scores.hac.slope.value)

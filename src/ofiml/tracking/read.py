@@ -108,6 +108,7 @@ class ListedRun:
 
     @property
     def is_finished_study(self) -> bool:
+        """Whether the run has all files and tags of a study."""
         return self.status == "FINISHED" and not self.deleted and "dataset.digest" in self.tags
 
 

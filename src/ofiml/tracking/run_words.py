@@ -1,4 +1,4 @@
-"""The run that a word of the command line means: its id or the first digits, its name, `latest`, or an output folder."""
+"""Find the run that a word of the command line means: an id, its first digits, a name, `latest`, an output folder."""
 
 import datetime as dt
 import json
@@ -21,23 +21,26 @@ def find_run(word: str, uri: str) -> str:
 
     Raises ConfigError for a word that means no run, or several; the message then lists them.
     """
-    return word if _RUN_ID.fullmatch(word) else choose_run(word, list_runs(None, uri))
+    return word if _RUN_ID.fullmatch(word) else choose_run(word, list_runs(None, uri), "the store")
 
 
-def choose_run(word: str, runs: Sequence[ListedRun]) -> str:
-    """Return the id of the run among `runs` that `word` means; see `find_run`. Deleted runs are not meant."""
+def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
+    """Return the id of the run among the `runs` of `where` that `word` means; see `find_run`. It is not a deleted one.
+
+    Raises ConfigError as `find_run` does.
+    """
     present = [run for run in runs if not run.deleted]
     if word == "latest":
         # A reproduction is not what one wants to see again.
         candidates = [run for run in present if run.is_finished_study and "reproduces" not in run.tags]
-        return max(candidates, key=lambda run: run.started).run_id if candidates else _refuse(word, [], runs)
+        return max(candidates, key=lambda run: run.started).run_id if candidates else _refuse(word, [], runs, where)
     if _RUN_ID.fullmatch(word) or _FIRST_DIGITS.fullmatch(word):
         candidates = [run for run in present if run.run_id.startswith(word)]
-    elif Path(word).is_dir():
+    elif word and Path(word).is_dir():
         candidates = _find_by_folder(Path(word), present)
     else:
         candidates = [run for run in present if _simplify(run.name) == _simplify(word)]
-    return candidates[0].run_id if len(candidates) == 1 else _refuse(word, candidates, runs)
+    return candidates[0].run_id if len(candidates) == 1 else _refuse(word, candidates, runs, where)
 
 
 def _find_by_folder(folder: Path, runs: Sequence[ListedRun]) -> list[ListedRun]:
@@ -57,15 +60,15 @@ def _simplify(name: str) -> str:
     return name.replace(SEPARATOR, "-")
 
 
-def _refuse(word: str, candidates: Sequence[ListedRun], runs: Sequence[ListedRun]) -> str:
+def _refuse(word: str, candidates: Sequence[ListedRun], runs: Sequence[ListedRun], where: str) -> str:
     if candidates:
         listed = ", ".join(_describe(run) for run in candidates[-_MAX_CANDIDATES:])
         first = "the last of them " if len(candidates) > _MAX_CANDIDATES else ""
         raise ConfigError(f"{word!r} means {len(candidates)} runs: give the first 8 digits of one ({first}{listed}).")
     finished = [run for run in runs if run.is_finished_study]
-    hint = f" The latest is {_describe(finished[-1])}." if finished else " The store has no finished study."
+    hint = f" The latest is {_describe(finished[-1])}." if finished else " It has no finished study."
     raise ConfigError(
-        f"{word!r} is no run of the store: give the first 8 digits of its id, its name, latest, or its output "
+        f"{word!r} is no run of {where}: give the first 8 digits of its id, its name, latest, or its output "
         f"folder.{hint}"
     )
 

@@ -10,9 +10,13 @@ from urllib.parse import quote
 TABLE, CHARTS = "table", "charts"
 
 _TAG = "mlflow.sharedViewState."
-_METRICS = ("ic", "ic_low", "ic_high", "r2", "above_last_return", "net", "net_sharpe", "break_even_bps")
-_TAGS = ("finding", "survives", "dataset", "symbol", "overrides")
-_CHOICES = ("model.name", "ofi.name", "features.name", "target.name", "split.name")
+#: The columns in their order, with their widths in pixels.
+_METRICS = {
+    **{"ic": 75, "ic_low": 75, "ic_high": 75, "r2": 75, "above_last_return": 125},
+    **{"net": 90, "net_sharpe": 90, "break_even_bps": 120},
+}
+_TAGS = {"finding": 130, "survives": 80, "symbol": 70, "overrides": 300, "dataset": 80}
+_CHOICES = ("model.name", "ofi.name", "features.name", "target.kind", "split.name")
 _SECTION = "ofiml"
 
 
@@ -32,6 +36,11 @@ def link_view(base: str, experiment_id: str, name: str) -> str:
 
 
 def _describe_table() -> dict[str, Any]:
+    widths = {
+        **{f"metrics.`{name}`": width for name, width in _METRICS.items()},
+        **{f"tags.`{name}`": width for name, width in _TAGS.items()},
+    }
+    fixed = {"attributes.`Run Name`": 220, "runDateAndNestInfo": 120}  # shown always
     return {
         "orderByKey": "metrics.`ic`",
         "orderByAsc": False,
@@ -40,11 +49,9 @@ def _describe_table() -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": [
-            "attributes.`Duration`",
-            *(f"metrics.`{name}`" for name in _METRICS),
-            *(f"tags.`{name}`" for name in _TAGS),
-        ],
+        "selectedColumns": list(widths),
+        "columnOrder": [*fixed, *widths],
+        "columnWidths": fixed | widths,
         "runListHidden": False,
         "viewMaximized": False,
     }
@@ -52,9 +59,7 @@ def _describe_table() -> dict[str, Any]:
 
 def _describe_charts() -> dict[str, Any]:
     charts = [
-        _make_chart("BAR", "IC", metricKey="ic"),
-        _make_chart("BAR", "lower end of the IC's interval", metricKey="ic_low"),
-        _make_chart("BAR", "upper end of the IC's interval", metricKey="ic_high"),
+        _make_chart("BAR", "IC", metricKey="ic", selectedMetricKeys=["ic_low", "ic", "ic_high"]),
         _make_chart("SCATTER", "IC and net profit", xaxis=_make_axis("ic"), yaxis=_make_axis("net")),
         _make_chart(
             "PARALLEL", "choices", selectedParams=list(_CHOICES), selectedMetrics=["net", "ic"], showAllRuns=True

@@ -1,0 +1,63 @@
+"""MLflow's page of the runs, served on this machine only."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from ofiml.config import strip_credentials
+from ofiml.errors import ConfigError
+from ofiml.tracking.store import connect
+from ofiml.tracking.views import CHARTS, TABLE, link_view, prepare_views
+
+_HOST = "127.0.0.1"
+_DEFAULT_EXPERIMENT = "0"  # MLflow's own, which has no runs of a study
+#: Without these, MLflow counts its users, and starts ten processes for jobs that nothing here has.
+_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def list_pages(uri: str, port: int) -> list[str]:
+    """List the addresses of the views of each experiment, and give experiments without views theirs.
+
+    Raises ConfigError if there is no store at `uri`, or if the port is taken.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if uri.startswith("http"):
+        raise ConfigError(f"{strip_credentials(uri)} serves a page of its own: open it in a browser.")
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise ConfigError(f"There is no store at {uri}: name the store of the runs with --uri, or run a study first.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise ConfigError(f"Port {port} is taken ({error.strerror}): choose another with --port.") from error
+    pages = []
+    try:
+        client = connect(uri)
+        for experiment in client.search_experiments(order_by=["name"]):
+            if experiment.experiment_id != _DEFAULT_EXPERIMENT:
+                prepare_views(client, experiment)
+                for view in (TABLE, CHARTS):
+                    address = link_view(f"http://{_HOST}:{port}", experiment.experiment_id, view)
+                    pages.append(f"{experiment.name}, {view}: {address}")
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{strip_credentials(uri)} cannot be read: {reason}") from error
+    return pages or ["The store has no experiment yet: run a study first."]
+
+
+def serve(uri: str, port: int) -> int:
+    """Serve the page until it is interrupted, and return the exit code of the server."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port), "--workers", "1"]
+    # The uri may hold a password, which a command line would show to all.
+    environment = os.environ | _ENVIRONMENT | {"MLFLOW_BACKEND_STORE_URI": uri}
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+            return 0
