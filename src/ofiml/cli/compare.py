@@ -6,7 +6,6 @@ use; a run that fails the check is named and left out.
 
 import argparse
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
@@ -49,54 +48,24 @@ def compare(options: argparse.Namespace) -> None:
     Raises ConfigError if there is nothing to compare.
     """
     from rich.console import Console
-    from threadpoolctl import threadpool_limits
 
     from ofiml.comparison import page
-    from ofiml.comparison.groups import group_runs, read_group
-    from ofiml.comparison.trials import count_trials
-    from ofiml.comparison.verdicts import compare_runs
-    from ofiml.study.json_border import write_json
-    from ofiml.tracking.read import list_runs
-    from ofiml.tracking.run_words import choose_run
-    from ofiml.ui.progress import Stages
+    from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
 
     if not 100 <= options.samples <= 100_000 or options.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
-    runs = list_runs(options.experiment, options.uri)
-    trials = count_trials(runs)
-    chosen = [choose_run(word.strip(), runs, "the experiment") for word in options.runs.split(",") if word.strip()]
-    benchmark = None if options.benchmark is None else choose_run(options.benchmark, runs, "the experiment")
-    comparable = group_runs(runs, chosen)
-    if not comparable:
-        raise ConfigError(
-            f"No run of {options.experiment} is finished, so there is nothing to compare. {trials.describe()}"
-        )
-    if benchmark is not None:
-        comparable = [group for group in comparable if benchmark in {run.run_id for run in group}]
-        if not comparable:
-            raise ConfigError(f"The benchmark {options.benchmark!r} is not one of the compared runs.")
-    if options.measure == "sharpe":
-        comparable = [group for group in comparable if group[0].tags["kind"] == "forecast"]
-        if not comparable:
-            raise ConfigError("Impact runs are not traded and have no Sharpe ratio: use --measure ic or r2.")
-    with Stages() as stages, stages.start_stage("runs", sum(len(group) for group in comparable)) as bar:
-        groups = [read_group(group, options.uri, bar.step) for group in comparable]
-    with threadpool_limits(limits=1):
-        comparisons = [
-            compare_runs(
-                group, options.measure, trials, benchmark=benchmark, samples=options.samples, seed=options.seed
-            )
-            for group in groups
-        ]
-    page.show_page(comparisons, trials, Console())
+    board = make_leaderboard(
+        options.experiment,
+        options.uri,
+        [word.strip() for word in options.runs.split(",") if word.strip()],
+        measure=options.measure,
+        benchmark=options.benchmark,
+        samples=options.samples,
+        seed=options.seed,
+    )
+    page.show_page(board.groups, board.trials, Console())
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        counts = asdict(trials) | {"total": trials.total}
-        content = write_json({"experiment": options.experiment, "trials": counts, "groups": comparisons})
-        (options.out / "compare.json").write_text(content + "\n")
-        (options.out / "compare.md").write_text(page.write_page(options.experiment, comparisons, trials))
-        if any(group.tests for group in comparisons):
-            page.draw_figure(comparisons).savefig(options.out / "compare.png")
+        write_leaderboard(board, options.out)
 
 
 if __name__ == "__main__":

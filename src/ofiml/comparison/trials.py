@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ofiml.tracking.metric_names import FOLDS, TRIALS
+from ofiml.tracking.parent import SWEEP
 from ofiml.tracking.read import ListedRun
 
 _MAX_TRIALS = 10**7  # of one run
@@ -69,6 +70,8 @@ def count_trials(runs: Iterable[ListedRun]) -> Trials:
     odd, unknown = [], []
     results, searches = set(), set()
     for run in runs:
+        if run.tags.get("kind") == SWEEP:
+            continue
         if run.status in ("FAILED", "KILLED") and FOLDS not in run.tags and FOLDS not in run.metrics:
             unstarted += 1
             continue

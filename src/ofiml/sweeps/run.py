@@ -21,7 +21,7 @@ from ofiml.sweeps.manifest import (
     write_manifest,
 )
 from ofiml.sweeps.resume import clear_members, fail_running, is_alive, list_unfinished
-from ofiml.sweeps.status import read_status
+from ofiml.sweeps.status import Status, read_status
 from ofiml.ui.format import format_markdown_table
 
 _PATIENCE = 10.0  # seconds for the processes of a killed sweep to see that they are alone
@@ -142,11 +142,27 @@ def _end_parent(sweep: Sweep, status: str, reason: str) -> None:
 
 
 def print_result(sweep: Sweep) -> int:
-    """Print what each member came to, and return 1 if one failed, else 0."""
+    """Print the leaderboard of the finished members and why others failed; return 1 if one failed, else 0.
+
+    The leaderboard is also written into the folder and logged to the parent run. Without tracking there is none.
+    """
     console = Console()
     failed = list_failed(sweep)
+    runs = [
+        s.run_id for m in sweep.members if (s := _read(sweep, m)) is not None and s.state == "finished" and s.run_id
+    ]
+    if runs:
+        from ofiml.comparison import page
+        from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
+        from ofiml.tracking.parent import log_files
+
+        board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs)
+        page.show_page(board.groups, board.trials, console)
+        paths = write_leaderboard(board, sweep.folder)
+        if sweep.parent is not None:
+            log_files(sweep.tracking, sweep.parent, paths)
     for member in failed:
-        status = read_status(name_folder(sweep.folder, member.number))
+        status = _read(sweep, member)
         reason = status.reason if status else "it did not run"
         console.print(f"failed: {' '.join(member.overrides)}: {reason}", highlight=False, markup=False, soft_wrap=True)
     return 1 if failed else 0
@@ -156,7 +172,7 @@ def _write_page(sweep: Sweep) -> str:
     """Write what each member came to as Markdown, for the page of the parent run."""
     rows = []
     for member in sweep.members:
-        status = read_status(name_folder(sweep.folder, member.number))
+        status = _read(sweep, member)
         how = (
             "not run" if status is None else status.result if status.state == "finished" else f"failed: {status.reason}"
         )
@@ -166,5 +182,8 @@ def _write_page(sweep: Sweep) -> str:
 
 def list_failed(sweep: Sweep) -> list[Member]:
     """List the members without a result."""
-    statuses = {m.number: read_status(name_folder(sweep.folder, m.number)) for m in sweep.members}
-    return [m for m in sweep.members if (s := statuses[m.number]) is None or s.state != "finished"]
+    return [m for m in sweep.members if (s := _read(sweep, m)) is None or s.state != "finished"]
+
+
+def _read(sweep: Sweep, member: Member) -> Status | None:
+    return read_status(name_folder(sweep.folder, member.number))

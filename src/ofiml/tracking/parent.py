@@ -1,6 +1,7 @@
 """The MLflow run that is the parent of a sweep's runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ofiml.config import Tracking
@@ -40,6 +41,13 @@ def close_parent(tracking: Tracking, run_id: str, status: str, metrics: dict[str
         client.log_metric(run_id, name, value)
     client.set_tag(run_id, "mlflow.note.content", page)
     client.set_terminated(run_id, status)
+
+
+def log_files(tracking: Tracking, run_id: str, paths: Iterable[Path]) -> None:
+    """Log files to a run, each under its name."""
+    client = connect(tracking.uri)
+    for path in paths:
+        client.log_artifact(run_id, str(path))
 
 
 def end_open_children(tracking: Tracking, parent: str, status: str, reason: str) -> int:

@@ -1,0 +1,78 @@
+"""The runs of an experiment, or some of them, compared: read, tested, printed and written."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from ofiml.comparison import page
+from ofiml.comparison.groups import group_runs, read_group
+from ofiml.comparison.trials import Trials, count_trials
+from ofiml.comparison.verdicts import ComparedGroup, compare_runs
+from ofiml.errors import ConfigError
+from ofiml.study.json_border import write_json
+from ofiml.tracking.read import list_runs
+from ofiml.tracking.run_words import choose_run
+from ofiml.ui.progress import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """The compared groups of runs of an experiment, and the number of trials over all its runs."""
+
+    experiment: str
+    groups: list[ComparedGroup]
+    trials: Trials
+
+
+def make_leaderboard(
+    experiment: str,
+    uri: str,
+    words: Sequence[str] = (),
+    *,
+    measure: str = "ic",
+    benchmark: str | None = None,
+    samples: int = 1000,
+    seed: int = 7,
+) -> Leaderboard:
+    """Compare the finished runs of an experiment, or those that `words` name (see `run_words`), by group.
+
+    With a `benchmark` only its group is compared. Raises ConfigError if there is nothing to compare.
+    """
+    runs = list_runs(experiment, uri)
+    trials = count_trials(runs)
+    chosen = [choose_run(word, runs, "the experiment") for word in words]
+    benchmark = None if benchmark is None else choose_run(benchmark, runs, "the experiment")
+    comparable = group_runs(runs, chosen)
+    if not comparable:
+        raise ConfigError(f"No run of {experiment} is finished, so there is nothing to compare. {trials.describe()}")
+    if benchmark is not None:
+        comparable = [group for group in comparable if benchmark in {run.run_id for run in group}]
+        if not comparable:
+            raise ConfigError(f"The benchmark {benchmark!r} is not one of the compared runs.")
+    if measure == "sharpe":
+        comparable = [group for group in comparable if group[0].tags["kind"] == "forecast"]
+        if not comparable:
+            raise ConfigError("Impact runs are not traded and have no Sharpe ratio: use --measure ic or r2.")
+    with Stages() as stages, stages.start_stage("runs", sum(len(group) for group in comparable)) as bar:
+        groups = [read_group(group, uri, bar.step) for group in comparable]
+    with threadpool_limits(limits=1):
+        compared = [
+            compare_runs(group, measure, trials, benchmark=benchmark, samples=samples, seed=seed) for group in groups
+        ]
+    return Leaderboard(experiment, compared, trials)
+
+
+def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
+    """Write the comparison as compare.json, compare.md and, if there are tests, compare.png; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = asdict(board.trials) | {"total": board.trials.total}
+    content = write_json({"experiment": board.experiment, "trials": counts, "groups": board.groups})
+    paths = [folder / "compare.json", folder / "compare.md"]
+    paths[0].write_text(content + "\n")
+    paths[1].write_text(page.write_page(board.experiment, board.groups, board.trials))
+    if any(group.tests for group in board.groups):
+        paths.append(folder / "compare.png")
+        page.draw_figure(board.groups).savefig(paths[-1])
+    return paths
