@@ -28,6 +28,7 @@ def make_group(*params):
         ({}, {}, []),
         ({"split.name": "expanding"}, {"split.name": "cpcv"}, ["split.name"]),
         ({"split.name": "a", "split.n_folds": "5"}, {"split.name": "b"}, ["split.name"]),
+        ({"model.alpha": "1"}, {"model.name": "lasso", "model.alpha": "2"}, []),
         ({"ofi.windows": "[]", "seed": "7"}, {"ofi.windows": "['1s']", "seed": "8"}, ["ofi.windows", "seed"]),
         ({"model.name": "lgbm", "_overrides": "a"}, {"_overrides": "b"}, []),
         ({"threads": "1", "tracking.uri": "a"}, {"threads": "2", "tracking.uri": "b"}, []),

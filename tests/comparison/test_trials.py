@@ -54,6 +54,11 @@ def test_a_count_that_is_none_falls_back_to_what_was_planned(count):
     assert "No valid count in run aaaaaaaa: planned trials are used." in trials.describe()
 
 
+def test_the_parent_of_a_sweep_is_no_trial():
+    parent = run({}, "FINISHED", {"kind": "sweep"})
+    assert count_trials([parent, run(EXPANDING, "FINISHED", trials=7.0)]).total == 8
+
+
 def test_many_odd_runs_are_not_all_named():
     words = count_trials([run(EXPANDING, trials=math.nan) for _ in range(15)]).describe()
     assert words.count("aaaaaaaa") == 10

@@ -85,7 +85,9 @@ class Group:
         runs = [entry.run.params for entry in self.entries]
         shared = sorted(set.intersection(*(set(params) for params in runs))) if runs else []
         differing = [name for name in shared if len({params[name] for params in runs}) > 1]
-        return [name for name in differing if name not in _COLUMNS and not name.startswith(_INERT)]
+        chosen = {name.removesuffix("name") for name in differing if name.endswith(".name")}
+        own = [n for n in differing if not n.startswith(tuple(chosen)) or n.removesuffix("name") in chosen]
+        return [name for name in own if name not in _COLUMNS and not name.startswith(_INERT)]
 
     @property
     def heading(self) -> str:

@@ -148,9 +148,8 @@ def print_result(sweep: Sweep) -> int:
     """
     console = Console()
     failed = list_failed(sweep)
-    runs = [
-        s.run_id for m in sweep.members if (s := _read(sweep, m)) is not None and s.state == "finished" and s.run_id
-    ]
+    statuses = [_read(sweep, member) for member in sweep.members]
+    runs = [s.run_id for s in statuses if s is not None and s.state == "finished" and s.run_id]
     if runs:
         from ofiml.comparison import page
         from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
