@@ -88,7 +88,7 @@ def test_the_verdict_says_that_folds_train_on_later_data(paths, run):
 
 def test_figures_of_paths(paths):
     drawn = draw_figures(paths)
-    assert {"splits.png", "equity.png", "folds.png", "signal.png"} <= set(drawn)
+    assert {"splits.png", "equity.png", "strata.png", "signal.png"} <= set(drawn)
     assert len(drawn["equity.png"].axes[0].get_lines()) >= 2 * 3
 
 

@@ -15,6 +15,7 @@ from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
+from ofiml.ui.figure import save_png
 from ofiml.units import PRICE_SCALE
 
 PREDICTION_COLUMNS = [
@@ -66,7 +67,7 @@ def write_study(study: Study, folder: Path) -> list[Path]:
     if study.truths:
         _write_atomically(folder / "truth.json", to_json(study.truths).encode())
     for name, figure in draw_figures(study).items():
-        figure.savefig(folder / "figures" / name)
+        save_png(figure, folder / "figures" / name)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     _write_atomically(folder / "tables.md", write_tables(study.report).encode())
