@@ -207,7 +207,7 @@ def light(*, models: bool = False) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ofiml.reporting.files.draw_figures", lambda study: {})
         if not models:
-            patch.setattr("ofiml.tracking.log._log_model", lambda study: None)
+            patch.setattr("ofiml.tracking.log._log_model", lambda client, run_id, study: None)
         yield
 
 

@@ -53,7 +53,7 @@ from ofiml.training.folds import divide_rows, fit_folds
 from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Stages
 from ofiml.validation.controls import run_controls
-from ofiml.validation.leak_check import check_leaks
+from ofiml.validation.leak_check import LEAK_CHECK_STEPS, LeakCheck, check_leaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             traded = fitted.join_predictions()
             predictions = traded.filter(pl.col("y").is_not_null())
         with clock.stage("leak_check"):
-            leak_check = check_leaks(fitted) if evaluation.leak_check else None
+            leak_check = _check_leaks(fitted, stages) if evaluation.leak_check else None
         with clock.stage("evaluation"):
             scores = _score(predictions, fitted, bootstrap)
             impact = _measure_impact(fitted)
@@ -165,6 +165,11 @@ def _fit(
     hours = {s.key: (s.open, s.close) for s in sessions}
     results = [replace(r, predictions=assign_strata(r.predictions, labelled[r.fold.train], hours)) for r in results]
     return FittedStudy(config, sessions, rows, labelled, divided, results)
+
+
+def _check_leaks(fitted: FittedStudy, stages: Stages) -> LeakCheck:
+    with stages.start_stage("leak check", LEAK_CHECK_STEPS) as bar:
+        return check_leaks(fitted, bar)
 
 
 def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBootstrap) -> Scores:

@@ -1,6 +1,7 @@
 """Log a study to its MLflow run: tags, metrics, dataset, files and the model of the last fold."""
 
 import json
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,16 +32,15 @@ def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags
     client = connect(study.config.tracking.uri)
     client.update_run(run_id, name=f"{name_run(study.config)}-{symbols}")
     _log_tags(client, run_id, study, tags)
-    _log_metrics(client, run_id, study.report)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model_id = _log_model(client, run_id, study)
+    _log_metrics(client, run_id, study.report, model_id)
     _log_dataset(client, run_id, study)
     for path in written:
         inside = path.parent.relative_to(folder).as_posix()
         client.log_artifact(run_id, str(path), None if inside == "." else inside)
-    import mlflow
-
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _log_model(study)
+    client.set_terminated(run_id)
 
 
 def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> None:
@@ -69,12 +69,16 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
         client.log_text(run_id, diff, "git.diff")
 
 
-def _log_metrics(client: Any, run_id: str, report: Report) -> None:
-    """Log every defined metric, stamped with the start of the run."""
+def _log_metrics(client: Any, run_id: str, report: Report, model_id: str | None) -> None:
+    """Log every defined metric, stamped with the start of the run. Those of the whole run are the model's, too."""
     from mlflow.entities import Metric
 
     start = int(client.get_run(run_id).info.start_time)
-    metrics = [Metric(m.name, m.value, start, m.step) for m in list_metrics(report) if m.value == m.value]
+    metrics = [
+        Metric(m.name, m.value, start, m.step, model_id=None if m.step else model_id)
+        for m in list_metrics(report)
+        if m.value == m.value
+    ]
     for first in range(0, len(metrics), _MAX_BATCH):
         client.log_batch(run_id, metrics=metrics[first : first + _MAX_BATCH])
 
@@ -88,30 +92,54 @@ def _log_dataset(client: Any, run_id: str, study: Study) -> None:
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", config.split.name)])])
 
 
-def _log_model(study: Study) -> None:
-    """Log the model of the last fold in MLflow's format: LightGBM's text or skops, never a pickle."""
-    import mlflow
+def _log_model(client: Any, run_id: str, study: Study) -> str | None:
+    """Log the model of the last fold in MLflow's format, with signature and input example, and return its id; None for
+    a model that MLflow cannot read. It is LightGBM's text or skops, never a pickle.
+
+    These are the steps of `mlflow.lightgbm.log_model`, without a copy of each metric of the run, one query each.
+    """
     import pandas as pd
-    from mlflow.models import infer_signature
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model, infer_signature
 
     pipeline = study.pipelines[-1]
     native = pipeline.model.native()
     if native is None:
-        return
+        return None
     example = pd.DataFrame(study.example, columns=pipeline.feature_names)
     signature = infer_signature(example, pipeline.model.predict(study.example))
+    logged = client.create_logged_model(
+        client.get_run(run_id).info.experiment_id,
+        name=f"{study.config.model.name}-{study.config.ofi.name}",
+        source_run_id=run_id,
+    )
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    description = Model(
+        artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model")
+        _save_model(native, path, mlflow_model=description, signature=signature, input_example=example)
+        client.log_model_artifacts(logged.model_id, path)
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    return str(logged.model_id)
+
+
+def _save_model(native: Any, path: str, **described: Any) -> None:
+    """Save a Booster as LightGBM's text, any other model by skops."""
+    import mlflow
+
     packages = provenance.list_versions()
-    name = f"{study.config.model.name}-{study.config.ofi.name}"
     if type(native).__name__ == "Booster":
         requirements = [f"lightgbm=={packages['lightgbm']}"]
-        mlflow.lightgbm.log_model(native, name=name, signature=signature, pip_requirements=requirements)
+        mlflow.lightgbm.save_model(native, path, pip_requirements=requirements, **described)
     else:
         requirements = [f"scikit-learn=={packages['scikit-learn']}"]
-        mlflow.sklearn.log_model(
+        mlflow.sklearn.save_model(
             native,
-            name=name,
-            signature=signature,
+            path,
             pip_requirements=requirements,
             serialization_format="skops",
             skops_trusted_types=["numpy.dtype"],  # the imputer's; loading a dtype runs no code
+            **described,
         )
