@@ -151,6 +151,13 @@ def cache_folder(module: str, parent: Path | None) -> Path | None:
     return None
 
 
+def is_compiled(module: str) -> bool:
+    """Return whether the cache has a compiled kernel of `module`, by this version of its sources."""
+    parent = _settings().CACHE_DIR
+    folder = cache_folder(module, Path(parent) if parent else None)
+    return folder is not None and any(folder.rglob("*.nbc"))
+
+
 def _user_cache() -> Path:
     """Return the folder where the platform keeps caches."""
     if sys.platform == "win32":

@@ -15,6 +15,7 @@ from ofiml.config import load
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import draw_figures
 from ofiml.reporting.files import resolve_config, write_study
+from ofiml.ui.progress import Stages
 from tests.conftest import ROOT, command_line, light, slow_but_each
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
@@ -25,8 +26,8 @@ def written(run, tmp_path_factory):
     """(study, its folder)."""
     folder = tmp_path_factory.mktemp("written")
     study = run(*TUNED)
-    with light():
-        write_study(study, folder)
+    with light(), Stages() as stages:
+        write_study(study, folder, stages)
     return study, folder
 
 

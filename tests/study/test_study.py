@@ -102,6 +102,7 @@ def test_report_names(run):
             "evaluation",
             "controls",
             "backtest",
+            "importance",
         }
     assert set(forecast["backtest"]) >= {"gross_pnl", "net_pnl", "costs", "fills", "sharpe_net", "max_drawdown"}
     assert impact["backtest"] is None

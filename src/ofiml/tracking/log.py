@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ofiml.study.run import Study
 from ofiml.tracking.metrics import FOLDS, list_metrics
 from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.tracking.store import connect, name_run
+from ofiml.ui.progress import Stages
 
 _MAX_BATCH = 1000  # metrics per request
 
@@ -26,20 +28,32 @@ def log_folds(uri: str, run_id: str, folds: int) -> None:
     connect(uri).log_metric(run_id, FOLDS, folds)
 
 
-def log_study(study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str]) -> None:
-    """Log the study, and the files `written` under `folder`, to an open run, and end the run."""
-    symbols = "-".join(sorted({s.symbol for s in study.report.dataset.sessions}))
-    client = connect(study.config.tracking.uri)
-    client.update_run(run_id, name=f"{name_run(study.config)}-{symbols}")
-    _log_tags(client, run_id, study, tags)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model_id = _log_model(client, run_id, study)
-    _log_metrics(client, run_id, study.report, model_id)
-    _log_dataset(client, run_id, study)
-    for path in written:
-        inside = path.parent.relative_to(folder).as_posix()
-        client.log_artifact(run_id, str(path), None if inside == "." else inside)
+def log_study(
+    study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str], stages: Stages
+) -> None:
+    """Log the study, and the files `written` under `folder`, to an open run, and end the run.
+
+    The time that this takes is the metric `seconds/logging`: the report is written before.
+    """
+    start = time.perf_counter()
+    with stages.start_stage("logging", 3 + len(written)) as bar:
+        symbols = "-".join(sorted({s.symbol for s in study.report.dataset.sessions}))
+        client = connect(study.config.tracking.uri)
+        client.update_run(run_id, name=f"{name_run(study.config)}-{symbols}")
+        _log_tags(client, run_id, study, tags)
+        _log_dataset(client, run_id, study)
+        bar.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model_id = _log_model(client, run_id, study)
+        bar.step()
+        _log_metrics(client, run_id, study.report, model_id)
+        bar.step()
+        for path in written:
+            inside = path.parent.relative_to(folder).as_posix()
+            client.log_artifact(run_id, str(path), None if inside == "." else inside)
+            bar.step()
+    client.log_metric(run_id, "seconds/logging", round(time.perf_counter() - start, 3))
     client.set_terminated(run_id)
 
 

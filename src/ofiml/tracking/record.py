@@ -9,7 +9,7 @@ from ofiml.errors import ConfigError
 from ofiml.reporting.files import write_study
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
-from ofiml.ui.progress import Stages
+from ofiml.ui.progress import OnStage, Stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +21,34 @@ class Record:
     run_id: str | None
 
 
-def record_study(config: Config, folder: Path, tags: dict[str, str] | None = None) -> Record:
+def record_study(
+    config: Config, folder: Path, tags: dict[str, str] | None = None, on_stage: OnStage | None = None
+) -> Record:
     """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run.
 
-    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. Raises
-    ConfigError if the folder already contains a study.
+    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. With
+    `on_stage` the progress is not printed, but that function is called with it, see `Stages`. Raises ConfigError if the
+    folder already contains a study.
     """
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
-    if not config.tracking.enabled:
-        return Record(_run_and_write(config, folder, lambda _: None)[0], folder, None)
-    from ofiml.tracking.log import log_folds, log_study
-    from ofiml.tracking.store import open_run, open_store
+    with Stages(on_stage=on_stage) as stages:
+        if not config.tracking.enabled:
+            return Record(_run_and_write(config, folder, stages, lambda _: None)[0], folder, None)
+        from ofiml.tracking.log import log_folds, log_study
+        from ofiml.tracking.store import open_run, open_store
 
-    with open_run(config, open_store(config.tracking), tags or {}) as run_id:
-        study, written = _run_and_write(config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds))
-        log_study(study, folder, written, run_id, tags or {})
-    return Record(study, folder, run_id)
+        with open_run(config, open_store(config.tracking), tags or {}) as run_id:
+            study, written = _run_and_write(
+                config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds)
+            )
+            log_study(study, folder, written, run_id, tags or {}, stages)
+        return Record(study, folder, run_id)
 
 
-def _run_and_write(config: Config, folder: Path, report_folds: Callable[[int], None]) -> tuple[Study, list[Path]]:
-    with Stages() as stages:
-        study = experiment.run(config, stages, report_folds)
+def _run_and_write(
+    config: Config, folder: Path, stages: Stages, report_folds: Callable[[int], None]
+) -> tuple[Study, list[Path]]:
+    study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
-    return study, write_study(study, folder)
+    return study, write_study(study, folder, stages)

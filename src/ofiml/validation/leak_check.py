@@ -6,7 +6,7 @@ from the cache; the values that they are compared with never do. That rows passe
 these rows (`past_check`); models are compared in every run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,6 @@ from ofiml.samples.session import SessionKey
 from ofiml.samples.table import list_feature_columns
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
-from ofiml.ui.progress import Bar
 from ofiml.validation.altered_future import Moment
 from ofiml.validation.column_equality import Column, Counts, require_equal
 from ofiml.validation.past_check import check_pasts
@@ -58,11 +57,11 @@ class LeakCheck:
     refitted: PerturbedRefit
 
 
-#: The steps of a leak check, for its bar: the past of all moments, their predictions, a fold refitted.
+#: The steps of a leak check: the past of all moments, their predictions, a fold refitted. `step` is called after each.
 LEAK_CHECK_STEPS = 3
 
 
-def check_leaks(fitted: FittedStudy, bar: Bar) -> LeakCheck:
+def check_leaks(fitted: FittedStudy, step: Callable[[], None]) -> LeakCheck:
     """Check that train rows, bars, flow, inputs, models and predictions do not depend on the future.
 
     Raises LeakError for the first value that differs, with the column, the bar and both values.
@@ -71,7 +70,7 @@ def check_leaks(fitted: FittedStudy, bar: Bar) -> LeakCheck:
         check_train_rows(fitted.select_train_rows(result), result)
     moments = _choose_moments(fitted)
     pasts = check_pasts(moments, fitted)
-    bar.step()
+    step()
     checked_times: list[CheckedTime] = []
     bars = columns = values = 0
     for moment in moments:
@@ -81,9 +80,9 @@ def check_leaks(fitted: FittedStudy, bar: Bar) -> LeakCheck:
         checked_times.append(CheckedTime(moment.fold, *moment.key, time, past.earlier))
         bars, values = bars + counts[0].bars, values + sum(c.values for c in counts)
         columns = max(columns, *(c.columns for c in counts))
-    bar.step()
+    step()
     refitted = refit_perturbed(fitted)
-    bar.step()
+    step()
     return LeakCheck(
         times=checked_times,
         bars=bars,
