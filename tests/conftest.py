@@ -228,9 +228,9 @@ def light(*, models: bool = False) -> Iterator[None]:
     small study takes.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ofiml.reporting.files.draw_figures", lambda study: {})
+        patch.setattr("ofiml.reporting.files.choose_figures", lambda study: {})
         if not models:
-            patch.setattr("ofiml.tracking.log._log_model", lambda study: None)
+            patch.setattr("ofiml.tracking.log._log_model", lambda client, run_id, study: None)
         yield
 
 

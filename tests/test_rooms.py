@@ -16,6 +16,7 @@ OF_THE_WHOLE_CONFIG = {
     "ofiml.study.run:run",
     "ofiml.sweeps.manifest:digest_config",
     "ofiml.tracking.record:_run_and_write",
+    "ofiml.tracking.reproduction:_print_changes",
     "ofiml.tracking.record:record_study",
     "ofiml.tracking.names:_name_dataset",
     "ofiml.tracking.names:describe_run",

@@ -151,6 +151,13 @@ def cache_folder(module: str, parent: Path | None) -> Path | None:
     return None
 
 
+def is_compiled(module: str) -> bool:
+    """Return whether the cache has a compiled kernel of `module`, by this version of its sources."""
+    parent = _settings().CACHE_DIR
+    folder = cache_folder(module, Path(parent) if parent else None)
+    return folder is not None and any(folder.rglob("*.nbc"))
+
+
 def _user_cache() -> Path:
     """Return the folder where the platform keeps caches."""
     if sys.platform == "win32":
@@ -212,7 +219,7 @@ def _source(module: str) -> Path | None:
 @cache  # the kernels of a process stand in a dozen modules, which import much of the same
 def _imported(module: str, is_package: bool, source: bytes) -> list[str]:
     found: list[str] = []
-    for node in _run_nodes(ast.parse(source)):
+    for node in _run_statements(ast.parse(source)):
         if isinstance(node, ast.Import):
             found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -222,10 +229,17 @@ def _imported(module: str, is_package: bool, source: bytes) -> list[str]:
     return found
 
 
-def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes below `tree` that may run: imports for type checkers alone change no kernel."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from _run_nodes(node)
+def _run_statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements below `tree` that may run: imports for type checkers alone change no kernel.
+
+    Expressions, which are most nodes, contain no import and are not visited.
+    """
+    for name in _BLOCKS:
+        for node in getattr(tree, name, ()):
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                continue
+            yield node
+            yield from _run_statements(node)
+
+
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")  # the fields of a statement that hold statements

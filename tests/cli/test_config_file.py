@@ -13,8 +13,9 @@ from ofiml.cli import config_file as plain
 from ofiml.cli.config_file import translate_config_flag
 from ofiml.config import load, resolve_config
 from ofiml.errors import ConfigError
-from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.files import write_study
+from ofiml.ui.progress import Stages
 from tests.conftest import ROOT, command_line, light, slow_but_each
 
 TUNED = ["debug=tiny", "tuning.trials=6", "model.n_estimators=20"]
@@ -25,8 +26,8 @@ def written(run, tmp_path_factory):
     """(study, its folder)."""
     folder = tmp_path_factory.mktemp("written")
     study = run(*TUNED)
-    with light():
-        write_study(study, folder)
+    with light(), Stages() as stages:
+        write_study(study, folder, stages)
     return study, folder
 
 
@@ -203,7 +204,7 @@ def test_every_choice_keeps_its_files_where_a_plain_config_does():
 @pytest.mark.slow
 def test_the_search_is_drawn(run, written):
     study, _ = written
-    drawn = {name: figure for name, figure in draw_figures(study).items() if name.startswith("tuning")}
+    drawn = {name: draw() for name, draw in choose_figures(study).items() if name.startswith("tuning")}
     assert set(drawn) == {"tuning_history.png", "tuning_importance.png", "tuning_slices.png"}
     best = {f"fold {fold.fold}": max(t.score or -9 for t in fold.trials) for fold in study.report.tuning}
     lines = {line.get_label(): line.get_ydata()[-1] for line in drawn["tuning_history.png"].axes[0].lines}
@@ -212,7 +213,7 @@ def test_the_search_is_drawn(run, written):
     assert [axis.get_xlabel() for axis in panels] == list(study.config.model.space)
     shares = [fold.importance for fold in study.report.tuning]
     assert all(sum(share.values()) == pytest.approx(1) for share in shares)
-    assert not [name for name in draw_figures(run("debug=tiny", "model=zero")) if name.startswith("tuning")]
-    few = draw_figures(run("debug=tiny", "model=ridge", "tuning.trials=2"))
+    assert not [name for name in choose_figures(run("debug=tiny", "model=zero")) if name.startswith("tuning")]
+    few = choose_figures(run("debug=tiny", "model=ridge", "tuning.trials=2"))
     assert "tuning_importance.png" not in few
     assert "tuning_slices.png" in few

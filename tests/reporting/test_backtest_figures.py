@@ -97,9 +97,9 @@ def test_resting_orders_have_a_queue():
     assert lots == [through, backtest.traded, touch]
 
 
-def test_without_a_fill_only_the_equity_is_drawn():
+def test_without_a_fill_no_figure_is_drawn():
     idle = trade(walk([100] * 20), decide(at(1, "hold"), at(2, "hold")), config=CONFIG)
-    assert set(draw(make_study(collect([idle], config=CONFIG)))) == {"equity"}
+    assert draw(make_study(collect([idle], config=CONFIG))) == {}
     nothing = SimpleNamespace(report=SimpleNamespace(performance=None), trades=None)
     assert choose_backtest_figures(nothing) == {}  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from ofiml.cli.replay import main as replay
 from ofiml.cli.reproduce import main as reproduce
 from ofiml.cli.splits import main as splits
 from ofiml.errors import DataError
-from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study.report import predictions_sha256
 from ofiml.tracking.record import record_study
@@ -87,9 +87,9 @@ def test_the_verdict_says_that_folds_train_on_later_data(paths, run):
 
 
 def test_figures_of_paths(paths):
-    drawn = draw_figures(paths)
-    assert {"splits.png", "equity.png", "folds.png", "signal.png"} <= set(drawn)
-    assert len(drawn["equity.png"].axes[0].get_lines()) >= 2 * 3
+    drawn = choose_figures(paths)
+    assert {"splits.png", "equity.png", "strata.png", "signal.png"} <= set(drawn)
+    assert len(drawn["equity.png"]().axes[0].get_lines()) >= 2 * 3
 
 
 @pytest.mark.parametrize("by", slow_but_each(2, ["session", "time"]))

@@ -8,7 +8,7 @@ import pytest
 
 from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
-from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.reporting.verdict import write_title
 from tests.conftest import slow_except
@@ -54,7 +54,7 @@ def test_every_variant_and_model_runs(run, overrides):
     one_group = study.config.ofi.parts == "net"
     fitted = study.config.ofi.name in ("mlofi_ridge", "mlofi_powell", "pca")
     assert (report["ofi"]["weights"] is not None) == fitted
-    assert ("weights.png" in draw_figures(study)) == fitted
+    assert ("weights.png" in choose_figures(study)) == fitted
     if fitted and one_group:
         assert [len(w) for w in report["ofi"]["weights"]] == [10, 10]
     elif fitted:
@@ -102,6 +102,7 @@ def test_report_names(run):
             "evaluation",
             "controls",
             "backtest",
+            "importance",
         }
     assert set(forecast["backtest"]) >= {"gross_pnl", "net_pnl", "costs", "fills", "sharpe_net", "max_drawdown"}
     assert impact["backtest"] is None

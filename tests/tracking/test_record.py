@@ -12,6 +12,7 @@ from typing import get_args
 
 import matplotlib.image
 import mlflow
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -132,6 +133,16 @@ def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):
     booster = mlflow.lightgbm.load_model(local)
     text = (out / "models" / "fold_01.txt").read_text()
     assert booster.model_to_string().split("parameters:")[0] == text.split("parameters:")[0]
+    described = mlflow.models.Model.load(local)
+    assert described.model_id == model.model_id
+    example = described.load_input_example(local)
+    assert example.columns.tolist() == described.signature.inputs.input_names()
+    assert example.columns[0] == "ofi_00"
+    assert model.status == mlflow.entities.LoggedModelStatus.READY
+    assert model.source_run_id == run.info.run_id
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert {m.key: m.value for m in model.metrics}["ic"] == run.data.metrics["ic"]
+    assert np.array_equal(mlflow.pyfunc.load_model(local).predict(example), booster.predict(example))
 
 
 @pytest.mark.slow

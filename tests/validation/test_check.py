@@ -1,6 +1,8 @@
 """The study's own leak check: planted leaks of each kind end a run with the place, and sound studies pass."""
 
+import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -15,11 +17,13 @@ from ofiml.models.pipeline import Pipeline
 from ofiml.reporting.sentences import write_sentences
 from ofiml.samples import prepare as rows_room
 from ofiml.study import run as experiment
+from ofiml.study.json_border import flatten_numbers
 from ofiml.tracking.record import record_study
 from ofiml.training import folds as training
 from ofiml.training import inputs as training_inputs
+from ofiml.validation import altered_future, leak_check, past_check
 from ofiml.validation import perturbed_refit as refit
-from ofiml.validation.leak_check import alter_future
+from ofiml.validation.altered_future import alter_future
 from tests.conftest import slow_but_each, slow_except
 
 MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
@@ -297,6 +301,88 @@ def test_kept_rows_hide_no_leak(configure, monkeypatch, tmp_path):
         studied()
     config.features.store = None
     assert studied().report.predictions != wrong.report.predictions
+
+
+def test_a_pass_is_kept_for_exactly_these_rows(configure, monkeypatch, tmp_path):
+    """Another model pays for its own part alone; other rows, a damaged file or another seed are checked now."""
+    base = ["dataset.sessions=2", "dataset.max_sessions=null"]
+    remade = []
+    remake = past_check.remake_rows
+    monkeypatch.setattr(
+        past_check, "remake_rows", lambda moments, fitted: (remade.append(len(moments)), remake(moments, fitted))[1]
+    )
+
+    def study(*overrides):
+        config = configure(*QUICK, *base, *overrides)
+        config.features.store = str(tmp_path)
+        with experiment.Stages() as stages:
+            return experiment.run(config, stages)
+
+    first, ridge = study(), study("model=ridge")
+    assert [t.earlier for t in first.report.leak_check.times] == [False] * 3
+    assert [t.earlier for t in ridge.report.leak_check.times] == [True] * 3
+    assert "the rows of 3 of them in an earlier run" in " ".join(write_sentences(ridge))
+    next(tmp_path.glob("*-past.json")).write_text("damaged")
+    second = study()
+    assert flatten_numbers(json.loads(first.report.to_json())) == flatten_numbers(json.loads(second.report.to_json()))
+    study("seed=8")
+    study("horizon=60s")
+    assert remade == [3, 0, 1, 3, 3]
+
+
+def test_sessions_of_few_sources_and_other_symbols_are_preferred():
+    origins = {("A", "1"): 0, ("B", "1"): 0, ("A", "2"): 1, ("B", "2"): 1}
+    prefer = partial(leak_check._prefer_other_sessions, list(origins), origins=origins)
+    assert prefer([]) == list(origins)
+    assert prefer([("A", "1")]) == [("B", "1")]  # its source is read anyway
+    assert prefer([("A", "1"), ("B", "1")]) == [("A", "2"), ("B", "2")]
+    assert prefer([("A", "1"), ("B", "2")]) == [("B", "1"), ("A", "2")]
+    assert prefer(list(origins)) == list(origins)
+    files = {("A", "1"): 0, ("A", "2"): 0, ("B", "1"): 0}
+    assert leak_check._prefer_other_sessions(list(files), [("A", "1")], files) == [("B", "1")]
+
+
+def test_a_kept_pass_hides_no_leak_of_a_model(configure, monkeypatch, tmp_path):
+    """The models are compared in each run, also on rows that passed before."""
+    config = configure(*QUICK)
+    config.features.store = str(tmp_path)
+
+    def study():
+        with experiment.Stages() as stages:
+            return experiment.run(config, stages)
+
+    study()
+    prediction_of_the_next_bar(monkeypatch)
+    with pytest.raises(LeakError, match="the prediction of"):
+        study()
+
+
+def test_a_failed_check_is_not_kept(configure, monkeypatch, tmp_path):
+    config = configure(*CORE)
+    config.features.store = str(tmp_path)
+    ahead(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(LeakError, match="feature return_1"), experiment.Stages() as stages:
+            experiment.run(config, stages)
+    assert not list(tmp_path.glob("*-past.json"))
+
+
+@pytest.mark.slow
+def test_few_sources_are_read_again(configure, monkeypatch):
+    """Symbols of one simulated market come from one source: it is simulated once for all of its moments."""
+    config = configure(*QUICK, "dataset=synthetic_basket", "dataset.sessions=1", "dataset.max_sessions=null")
+    reads = []
+    read = altered_future.read_sessions
+
+    def count(samples, dataset):
+        reads.append(samples)
+        return read(samples, dataset)
+
+    monkeypatch.setattr(altered_future, "read_sessions", count)
+    with experiment.Stages() as stages:
+        times = experiment.run(config, stages).report.leak_check.times
+    assert len({t.symbol for t in times}) == 3
+    assert [len({s.origin for s in samples}) for samples in reads] == [1]
 
 
 SOUND = [

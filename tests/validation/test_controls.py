@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from ofiml.reporting.controls import NAMES
-from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study import run as experiment
 from ofiml.tracking.metrics import list_control_metrics
@@ -121,7 +121,7 @@ def test_a_sound_study_is_above_what_is_empty(run):
     assert controls["zero"]["above"]["r2"]["low"] > 0.3
     line = next(s for s in write_sentences(study) if s.startswith("Controls, gain of the model in IC: "))
     assert all(f"against {NAMES[name]}" in line or name == "zero" for name in controls)
-    assert "controls.png" in draw_figures(study)
+    assert "controls.png" in choose_figures(study)
     logged = {name: value for name, value, _ in list_control_metrics(study.report.controls)}
     assert logged["above_permuted"] == controls["permuted"]["above"]["ic"]["value"]
     assert logged["above_permuted_low"] == controls["permuted"]["above"]["ic"]["low"]
@@ -155,7 +155,7 @@ def test_switched_off_nothing_is_said(run):
     study = run("debug=tiny", "tuning=off", "model=ols", "evaluation.controls=false")
     assert study.report.controls is None
     assert not any("Controls" in s for s in write_sentences(study))
-    assert "controls.png" not in draw_figures(study)
+    assert "controls.png" not in choose_figures(study)
 
 
 def test_rows_that_are_trained_on_and_tested_show_in_labels_that_have_no_skill(run, monkeypatch):

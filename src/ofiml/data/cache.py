@@ -82,12 +82,25 @@ def _make_item_path(folder: Path, name: str, index: int) -> Path:
 
 
 def _read_manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
-    """Read the metadata of each item; None if the file is missing or altered. Its first line is a hash of the rest."""
+    """Read the metadata of each item; None if the file is missing or altered."""
+    return read_sealed(folder / f"{name}.json")
+
+
+def read_sealed(path: Path) -> Any:
+    """Read what `write_sealed` wrote; None if the file is missing or altered."""
     try:
-        sha, _, content = (folder / f"{name}.json").read_bytes().partition(b"\n")
+        sha, _, content = path.read_bytes().partition(b"\n")
     except OSError:
         return None
     return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == sha else None
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """Write a value as JSON below a line with its hash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(value, indent=1).encode()
+    sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    write_atomically(path, lambda part: part.write_bytes(sealed))
 
 
 def _read_table(path: Path, sha: str) -> pl.DataFrame | None:
@@ -113,9 +126,7 @@ def write_items(folder: Path, name: str, items: Iterator[Item], pack: Callable[[
         sha = write_atomically(_make_item_path(folder, name, i), partial(_write_table, table))
         manifest.append(meta | {"sha256": sha})
         yield item
-    content = json.dumps(manifest, indent=1).encode()
-    sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
-    write_atomically(folder / f"{name}.json", lambda path: path.write_bytes(sealed))
+    write_sealed(folder / f"{name}.json", manifest)
 
 
 _META = [

@@ -1,5 +1,6 @@
 """The features that the folds' models use, out of sample: SHAP values, families, permutation, interactions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import joblib
@@ -120,8 +121,8 @@ class _FoldUse:
     spread: float
 
 
-def explain_fits(fitted: FittedStudy) -> Explanation:
-    """Explain the predictions of all folds by the features that they use."""
+def explain_fits(fitted: FittedStudy, step: Callable[[], None]) -> Explanation:
+    """Explain the predictions of all folds by the features that they use. `step` is called after each fold."""
     evaluation, results = fitted.config.evaluation, fitted.results
     names = results[0].pipeline.feature_names
     shap = np.stack([r.shap for r in results])
@@ -131,7 +132,13 @@ def explain_fits(fitted: FittedStudy) -> Explanation:
     groups = [[i] for i in singles] + [f.columns for f in families]
     paired = sorted(order[: evaluation.interactions])
     parallel = joblib.Parallel(n_jobs=fitted.config.threads, prefer="threads")
-    parts = list(parallel(joblib.delayed(_explain_fold)(fitted, result, groups, paired) for result in results))
+
+    def explain(result: FoldResult) -> _FoldUse:
+        use = _explain_fold(fitted, result, groups, paired)
+        step()
+        return use
+
+    parts = list(parallel(joblib.delayed(explain)(result) for result in results))
     drops = np.stack([part.drops for part in parts]) if evaluation.permutation_repeats else None  # (folds, groups, 2)
     use = FeatureUse(
         families=_describe_families(families, None if drops is None else drops[:, len(singles) :]),

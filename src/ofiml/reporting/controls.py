@@ -52,9 +52,11 @@ def describe_leak_check(leak_check: LeakCheck | None) -> list[str]:
     """Write the result of the leak check, or that it was switched off."""
     if leak_check is None:
         return ["Leak check switched off (evaluation.leak_check=false)."]
-    refitted = leak_check.refitted
+    refitted, count = leak_check.refitted, len(leak_check.times)
+    earlier = sum(time.earlier for time in leak_check.times)
+    when = f" (the rows of {earlier} of them in an earlier run of the same code)" if earlier else ""
     return [
-        f"Leak check passed: replacing everything after {len(leak_check.times)} cut times left all "
+        f"Leak check passed: replacing everything after {count} cut times{when} left all "
         f"{leak_check.values:,} values ({leak_check.bars:,} bars) unchanged; refitting fold {refitted.fold} with "
         f"{refitted.rows:,} out-of-fold rows altered gave identical predictions{_describe_decisions(leak_check)}."
     ]

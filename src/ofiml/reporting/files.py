@@ -1,5 +1,6 @@
 """Write the files of a study. Each appears whole or not at all."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from ofiml.config import resolve_config
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.provenance import list_environment, read_git_state
-from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
+from ofiml.ui.figure import save_png
+from ofiml.ui.progress import Stages
 from ofiml.units import PRICE_SCALE
 
 PREDICTION_COLUMNS = [
@@ -30,7 +33,7 @@ def resolve_tuned_config(study: Study) -> dict[str, Any]:
     return mapping
 
 
-def write_study(study: Study, folder: Path) -> list[Path]:
+def write_study(study: Study, folder: Path, stages: Stages) -> list[Path]:
     """Write the files of a study into `folder` and return their paths.
 
     Every study has config.yaml, report.json, tables.md, predictions.parquet, figures and models, environment.txt with
@@ -63,8 +66,7 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         _write_atomically(folder / "git.diff", diff.encode())
     if study.truths:
         _write_atomically(folder / "truth.json", to_json(study.truths).encode())
-    for name, figure in draw_figures(study).items():
-        figure.savefig(folder / "figures" / name)
+    _write_figures(study, folder / "figures", stages)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     _write_atomically(folder / "tables.md", write_tables(study.report).encode())
@@ -80,6 +82,16 @@ def write_study(study: Study, folder: Path) -> list[Path]:
     ]
     names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
     return [*(folder / name for name in names), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
+
+
+def _write_figures(study: Study, folder: Path, stages: Stages) -> None:
+    """Draw and write the figures one by one, and add their time to the report."""
+    start, figures = time.perf_counter(), choose_figures(study)
+    with stages.start_stage("figures", len(figures)) as bar:
+        for name, draw in figures.items():
+            save_png(draw(), folder / name)
+            bar.step()
+    study.report.runtime.add_stage("figures", time.perf_counter() - start)
 
 
 def _list_trade_tables(trades: BacktestResult) -> dict[str, pl.DataFrame]:

@@ -25,12 +25,12 @@ def cache_samples(
 
     `source` identifies the sessions by their content.
     """
-    return list(cache_items(folder, _hash_settings(source, settings), make, _pack, _unpack))
+    return list(cache_items(folder, make_samples_key(source, settings), make, _pack, _unpack))
 
 
-def _hash_settings(source: str, settings: SampleSettings) -> str:
-    """Hash everything that samples depend on: their sessions, their settings, the code of this package and of installed
-    features.
+def make_samples_key(source: str, settings: SampleSettings) -> str:
+    """Return the cache name of a source's samples, by everything that they depend on: their sessions, their settings,
+    the code of this package and of installed features.
     """
     ofi, features = asdict(settings.ofi), asdict(settings.features)
     parts = [
@@ -48,7 +48,7 @@ def _hash_settings(source: str, settings: SampleSettings) -> str:
 
 
 def _pack(samples: SessionSamples) -> TableAndMeta:
-    meta = {f.name: getattr(samples, f.name) for f in fields(samples) if f.name not in ("rows", "origin")}
+    meta = {f.name: getattr(samples, f.name) for f in fields(samples) if f.name not in ("rows", "origin", "input_name")}
     planted = None if samples.planted is None else asdict(samples.planted)
     return samples.rows, meta | {"quality": asdict(samples.quality), "planted": planted}
 

@@ -1,6 +1,6 @@
 """From sessions of events to samples: one row per bar with book, flow, features, and labels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -122,7 +122,10 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
 
     if folder is None or name is None:
         return list(make())
-    return cache_samples(Path(folder), name, settings, make)
+    samples = cache_samples(Path(folder), name, settings, make)
+    for s in samples:
+        s.input_name = name
+    return samples
 
 
 def _find_first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
@@ -222,12 +225,23 @@ def prepare_dataset(settings: SampleSettings, threads: int, stages: Stages) -> P
     return PreparedDataset(add_cross_flow(samples, settings.features), bad)
 
 
-def read_session(samples: SessionSamples, dataset: SyntheticDataset | FileDataset) -> Session:
-    """Read or simulate again the session from which samples were made. Raises DataError if it has changed."""
-    for session in list_sources(dataset)[samples.origin]():
-        if (session.symbol, session.date) == samples.key and session.digest == samples.digest:
-            return session
-    raise DataError(f"{samples.source} changed while the study ran: run it again.")
+def read_sessions(samples: Sequence[SessionSamples], dataset: SyntheticDataset | FileDataset) -> Iterator[Session]:
+    """Read or simulate again the sessions from which samples were made, each source once, one session at a time.
+
+    Raises DataError if one has changed.
+    """
+    sources = list_sources(dataset) if samples else []
+    for origin in dict.fromkeys(s.origin for s in samples):
+        left = {s.key: s for s in samples if s.origin == origin}
+        for session in sources[origin]():
+            key = session.symbol, session.date
+            if key in left and session.digest == left[key].digest:
+                del left[key]
+                yield session
+                if not left:
+                    break
+        if left:
+            raise DataError(f"{next(iter(left.values())).source} changed while the study ran: run it again.")
 
 
 def take_first_sessions(sessions: Iterable[T], count: int | None) -> Iterator[T]:

@@ -36,3 +36,4 @@ class SessionSamples:
     calendar: str | None = None
     home: str | None = None
     origin: int = -1  # the index of its source; not cached
+    input_name: str | None = None  # the hash of its source, None if the caches are off; not cached

@@ -159,9 +159,13 @@ class TuningReport:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Seconds spent in each stage."""
+    """Seconds spent in each stage. The figures, which are drawn from the report, are added before it is written."""
 
     seconds: dict[str, float]
+
+    def add_stage(self, name: str, seconds: float) -> None:
+        """Add a stage that comes after the study."""
+        self.seconds[name] = round(seconds, 3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from ofiml._numba import is_compiled
 from ofiml._typing import Float
 from ofiml.backtest.instruments import AssignedInstrument, Listing, assign_instruments
 from ofiml.backtest.latency import Latency
@@ -54,7 +55,7 @@ from ofiml.training.folds import divide_rows, fit_folds
 from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Stages
 from ofiml.validation.controls import run_controls
-from ofiml.validation.leak_check import check_leaks
+from ofiml.validation.leak_check import LEAK_CHECK_STEPS, check_leaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     """
     clock, evaluation = Clock(), config.evaluation
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
+    if not is_compiled("ofiml.features.kernel"):
+        stages.announce("compiling kernels, once for this version: about half a minute")
     with limit_blas_threads():
         with clock.stage("sessions"):
             prepared = prepare_dataset(SampleSettings.of(config), config.threads, stages)
@@ -99,13 +102,19 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             fitted = _fit(sessions, rows, config, stages, report_folds)
             traded = fitted.join_predictions()
             predictions = traded.filter(pl.col("y").is_not_null())
-        with clock.stage("leak_check"):
-            leak_check = check_leaks(fitted) if evaluation.leak_check else None
-        with clock.stage("evaluation"):
+        n_folds = len(fitted.results)
+        with (
+            clock.stage("leak_check"),
+            stages.start_stage("leak check", LEAK_CHECK_STEPS * evaluation.leak_check) as bar,
+        ):
+            leak_check = check_leaks(fitted, bar.step) if evaluation.leak_check else None
+        with clock.stage("evaluation"), stages.start_stage("evaluation", 2) as bar:
             scores = _score(predictions, fitted, bootstrap)
+            bar.step()
             impact = _measure_impact(fitted)
-        with clock.stage("controls"):
-            controls = run_controls(fitted) if evaluation.controls else None
+            bar.step()
+        with clock.stage("controls"), stages.start_stage("controls", n_folds * evaluation.controls) as bar:
+            controls = run_controls(fitted, bar.step) if evaluation.controls else None
         with clock.stage("backtest"):
             backtest = _backtest(traded, fitted, instruments, latency, stages) if latency else None
             performance = None
@@ -113,7 +122,16 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
                 least = config.backtest.min_round_trips
                 performance = measure_performance(backtest.result, predictions, bootstrap, least)
                 leak_check = leak_check and replace(leak_check, decisions=backtest.compared)
-    explanation, task = explain_fits(fitted), config.target.task
+    with clock.stage("importance"), stages.start_stage("importance", n_folds) as bar:
+        explanation = explain_fits(fitted, bar.step)
+    with clock.stage("evaluation"), stages.start_stage("strata", 3) as bar:
+        task, decided = config.target.task, backtest.result.decided if backtest else None
+        strata = score_strata(predictions, traded, decided, bootstrap)
+        bar.step()
+        decay = measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals())
+        bar.step()
+        reliability = measure_reliability(predictions, bootstrap, task=task)
+        bar.step()
     report = Report(
         kind="impact" if config.target.kind == "impact" else "forecast",
         dataset=describe_dataset(prepared, config.dataset, instruments),
@@ -124,9 +142,9 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         predictions=PredictionsDigest(predictions_sha256(predictions), predictions.height),
         metrics=scores,
         impact=impact,
-        strata=score_strata(predictions, traded, backtest.result.decided if backtest else None, bootstrap),
-        decay=measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals()),
-        reliability=measure_reliability(predictions, bootstrap, task=task),
+        strata=strata,
+        decay=decay,
+        reliability=reliability,
         importance=explanation.importance,
         importance_stability=explanation.importance_stability,
         explained=explanation.use,
@@ -262,10 +280,10 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the time spent inside."""
+        """Add the time spent inside."""
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Log a study to its MLflow run: tags, metrics, dataset, files and the model of the last fold."""
 
 import json
+import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +13,12 @@ from ofiml.reporting.finding import judge_study
 from ofiml.reporting.verdict import write_note
 from ofiml.study.report import Report
 from ofiml.study.run import Study
-from ofiml.tracking.metric_names import FOLDS
+from ofiml.tracking.metric_names import FOLDS, SECONDS_LOGGING
 from ofiml.tracking.metrics import list_metrics
 from ofiml.tracking.names import join_symbols, name_run
 from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.tracking.store import connect
+from ofiml.ui.progress import Stages
 
 _MAX_BATCH = 1000  # metrics per request
 _MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones
@@ -31,24 +34,40 @@ def log_folds(uri: str, run_id: str, folds: int) -> None:
 
 
 def log_study(
-    study: Study, folder: Path, written: list[Path], run_id: str, tags: dict[str, str], overrides: Sequence[str]
+    study: Study,
+    folder: Path,
+    written: list[Path],
+    run_id: str,
+    tags: dict[str, str],
+    overrides: Sequence[str],
+    stages: Stages,
 ) -> None:
-    """Log the study, and the files `written` under `folder`, to an open run, and end the run."""
-    symbols = sorted({s.symbol for s in study.report.dataset.sessions})
-    client = connect(study.config.tracking.uri)
-    client.update_run(run_id, name=name_run(study.config, overrides, symbols))
-    names = [path.relative_to(folder).as_posix() for path in written]
-    _log_tags(client, run_id, study, _describe_verdict(study, symbols, names) | tags)
-    _log_metrics(client, run_id, study.report)
-    _log_dataset(client, run_id, study)
-    for path in written:
-        inside = path.parent.relative_to(folder).as_posix()
-        client.log_artifact(run_id, str(path), None if inside == "." else inside)
-    import mlflow
+    """Log the study, and the files `written` under `folder`, to an open run, and end the run.
 
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _log_model(study)
+
+    The time that this takes is the metric `seconds_logging`: the report is written before.
+    """
+    start = time.perf_counter()
+    with stages.start_stage("logging", 3 + len(written)) as bar:
+        symbols = sorted({s.symbol for s in study.report.dataset.sessions})
+        client = connect(study.config.tracking.uri)
+        client.update_run(run_id, name=name_run(study.config, overrides, symbols))
+        names = [path.relative_to(folder).as_posix() for path in written]
+        _log_tags(client, run_id, study, _describe_verdict(study, symbols, names) | tags)
+        _log_dataset(client, run_id, study)
+        bar.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model_id = _log_model(client, run_id, study)
+        bar.step()
+        _log_metrics(client, run_id, study.report, model_id)
+        bar.step()
+        for path in written:
+            inside = path.parent.relative_to(folder).as_posix()
+            client.log_artifact(run_id, str(path), None if inside == "." else inside)
+            bar.step()
+    client.log_metric(run_id, SECONDS_LOGGING, round(time.perf_counter() - start, 3))
+    client.set_terminated(run_id)
 
 
 def _describe_verdict(study: Study, symbols: Sequence[str], files: list[str]) -> dict[str, str]:
@@ -85,12 +104,16 @@ def _log_tags(client: Any, run_id: str, study: Study, tags: dict[str, str]) -> N
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in described.items()])
 
 
-def _log_metrics(client: Any, run_id: str, report: Report) -> None:
-    """Log every defined metric, stamped with the start of the run."""
+def _log_metrics(client: Any, run_id: str, report: Report, model_id: str | None) -> None:
+    """Log every defined metric, stamped with the start of the run. Those of the whole run are the model's, too."""
     from mlflow.entities import Metric
 
     start = int(client.get_run(run_id).info.start_time)
-    metrics = [Metric(m.name, m.value, start, m.step) for m in list_metrics(report) if m.value == m.value]
+    metrics = [
+        Metric(m.name, m.value, start, m.step, model_id=None if m.step else model_id)
+        for m in list_metrics(report)
+        if m.value == m.value
+    ]
     for first in range(0, len(metrics), _MAX_BATCH):
         client.log_batch(run_id, metrics=metrics[first : first + _MAX_BATCH])
 
@@ -104,30 +127,54 @@ def _log_dataset(client: Any, run_id: str, study: Study) -> None:
     client.log_inputs(run_id, [DatasetInput(source, [InputTag("mlflow.data.context", config.split.name)])])
 
 
-def _log_model(study: Study) -> None:
-    """Log the model of the last fold in MLflow's format: LightGBM's text or skops, never a pickle."""
-    import mlflow
+def _log_model(client: Any, run_id: str, study: Study) -> str | None:
+    """Log the model of the last fold in MLflow's format, with signature and input example, and return its id; None for
+    a model that MLflow cannot read. It is LightGBM's text or skops, never a pickle.
+
+    These are the steps of `mlflow.lightgbm.log_model`, without a copy of each metric of the run, one query each.
+    """
     import pandas as pd
-    from mlflow.models import infer_signature
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model, infer_signature
 
     pipeline = study.pipelines[-1]
     native = pipeline.model.native()
     if native is None:
-        return
+        return None
     example = pd.DataFrame(study.example, columns=pipeline.feature_names)
     signature = infer_signature(example, pipeline.model.predict(study.example))
+    logged = client.create_logged_model(
+        client.get_run(run_id).info.experiment_id,
+        name=f"{study.config.model.name}-{study.config.ofi.name}",
+        source_run_id=run_id,
+    )
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    description = Model(
+        artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model")
+        _save_model(native, path, mlflow_model=description, signature=signature, input_example=example)
+        client.log_model_artifacts(logged.model_id, path)
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    return str(logged.model_id)
+
+
+def _save_model(native: Any, path: str, **described: Any) -> None:
+    """Save a Booster as LightGBM's text, any other model by skops."""
+    import mlflow
+
     packages = provenance.list_versions()
-    name = f"{study.config.model.name}-{study.config.ofi.name}"
     if type(native).__name__ == "Booster":
         requirements = [f"lightgbm=={packages['lightgbm']}"]
-        mlflow.lightgbm.log_model(native, name=name, signature=signature, pip_requirements=requirements)
+        mlflow.lightgbm.save_model(native, path, pip_requirements=requirements, **described)
     else:
         requirements = [f"scikit-learn=={packages['scikit-learn']}"]
-        mlflow.sklearn.log_model(
+        mlflow.sklearn.save_model(
             native,
-            name=name,
-            signature=signature,
+            path,
             pip_requirements=requirements,
             serialization_format="skops",
             skops_trusted_types=["numpy.dtype"],  # the imputer's; loading a dtype runs no code
+            **described,
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 FOLDS = "folds"  # the number of folds; also a tag, which a run has before its first fold is fitted
 TRIALS = "trials"  # the number of tuning trials, over all folds
+SECONDS_LOGGING = "seconds_logging"  # beside `seconds`, which the report has
 
 _EARLIER = {
     "pooled/ic": "ic",

@@ -32,33 +32,33 @@ def record_study(
     """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run.
 
     `overrides` are those of the command line, for the run's name and tag. The file `run_id` then names the run.
-    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. Raises
-    ConfigError if the folder already contains a study. `on_stage` is told of progress, which is then not shown.
+    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. With
+    `on_stage` the progress is not printed, but that function is called with it, see `Stages`. Raises ConfigError if the
+    folder already contains a study.
     """
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
-    if not config.tracking.enabled:
-        return Record(_run_and_write(config, folder, lambda _: None, on_stage)[0], folder, None)
-    from ofiml.tracking.log import log_folds, log_study
-    from ofiml.tracking.store import open_run, open_store
+    with Stages(on_stage=on_stage) as stages:
+        if not config.tracking.enabled:
+            return Record(_run_and_write(config, folder, stages, lambda _: None)[0], folder, None)
+        from ofiml.tracking.log import log_folds, log_study
+        from ofiml.tracking.read import RUN_ID_FILE
+        from ofiml.tracking.store import open_run, open_store
 
-    with open_run(config, open_store(config.tracking), tags or {}, overrides) as run_id:
-        study, written = _run_and_write(
-            config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds), on_stage
-        )
-        log_study(study, folder, written, run_id, tags or {}, overrides)
-    from ofiml.tracking.read import RUN_ID_FILE
-
-    (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
-    return Record(study, folder, run_id)
+        with open_run(config, open_store(config.tracking), tags or {}, overrides) as run_id:
+            study, written = _run_and_write(
+                config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds)
+            )
+            log_study(study, folder, written, run_id, tags or {}, overrides, stages)
+        (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
+        return Record(study, folder, run_id)
 
 
 def _run_and_write(
-    config: Config, folder: Path, report_folds: Callable[[int], None], on_stage: OnStage | None
+    config: Config, folder: Path, stages: Stages, report_folds: Callable[[int], None]
 ) -> tuple[Study, list[Path]]:
-    with Stages(on_stage=on_stage) as stages:
-        study = experiment.run(config, stages, report_folds)
+    study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
     verdict = folder / "verdict.md"
     verdict.write_text(write_page(study), encoding="utf-8")
-    return study, [*write_study(study, folder), verdict]
+    return study, [*write_study(study, folder, stages), verdict]

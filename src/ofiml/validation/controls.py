@@ -17,6 +17,7 @@ Each control uses the folds' train rows and tuned models, and is evaluated on th
 model of one input that was fitted to permuted labels has the true skill with a random sign.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,8 +105,8 @@ class _Rows:
     naive: dict[ControlName, Float]
 
 
-def run_controls(fitted: FittedStudy) -> dict[ControlName, Control]:
-    """Run every control: fit it, and measure it and the model's distance from it."""
+def run_controls(fitted: FittedStudy, step: Callable[[], None]) -> dict[ControlName, Control]:
+    """Run every control: fit it, and measure it and the model's distance from it. `step` is called after each fold."""
     config = fitted.config
     settings, rows = FitSettings.of(config), _read_rows(fitted)
     tests = [r.predictions.filter(pl.col("y").is_not_null()) for r in fitted.results]
@@ -113,7 +114,9 @@ def run_controls(fitted: FittedStudy) -> dict[ControlName, Control]:
     labelled_at = _locate_rows(index, fitted.labelled)
 
     def work(result: FoldResult, test: pl.DataFrame) -> dict[ControlName, Forecast]:
-        return _run_fold(rows, labelled_at[result.fold.train], _locate_rows(index, test), result, settings)
+        forecasts = _run_fold(rows, labelled_at[result.fold.train], _locate_rows(index, test), result, settings)
+        step()
+        return forecasts
 
     parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
     by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tests, strict=True))

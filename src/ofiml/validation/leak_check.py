@@ -2,55 +2,42 @@
 
 For a sample of tested bars the session is read again and everything after the bar's close t is replaced. The functions
 and fitted pipelines of the study then compute rows, flow, inputs and predictions again. The study's values may come
-from the cache; the values that they are compared with never do.
-
-The future is replaced, not cut off. Half of its events are removed, and the rest have other prices, sizes, actions and
-sides. A feature that reads beyond a cut often gets the value that it would have had anyway (no change, no trade), so
-the check would miss it.
+from the cache; the values that they are compared with never do. That rows passed may come from the cache, for exactly
+these rows (`past_check`); models are compared in every run.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.data.schema import TIME, Session, extract_times
+from ofiml.data.schema import TIME
 from ofiml.errors import LeakError
-from ofiml.ofi.flow import NET, list_flow_groups
-from ofiml.samples import prepare as preparation
-from ofiml.samples.cross import add_cross_flow
-from ofiml.samples.prepare import read_session
-from ofiml.samples.session import SessionKey, SessionSamples
-from ofiml.samples.settings import SampleSettings
+from ofiml.ofi.flow import list_flow_groups
+from ofiml.samples.session import SessionKey
 from ofiml.samples.table import list_feature_columns
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
+from ofiml.validation.altered_future import Moment
+from ofiml.validation.column_equality import Column, Counts, require_equal
+from ofiml.validation.past_check import check_pasts
 from ofiml.validation.perturbed_refit import SKIP_HINT, PerturbedRefit, name_bar, refit_perturbed
-
-_BOOK = ["bar_open", "bid", "ask", "mid", "spread_ticks", "n_events", "scale", "first_used"]
-# Columns that are known later than the bar's close, by the column with the time at which they are known.
-_KNOWN_LATER = {"label_end": ("y", "move_ticks")}
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """The close `t` (ns) of a tested bar in one symbol's session, and the fold that tested it."""
-
-    fold: int
-    key: SessionKey
-    t: int
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedTime:
-    """A time (UTC) after which everything was replaced, its session, and the fold that tested it."""
+    """A time (UTC) after which everything was replaced, its session, and the fold that tested it.
+
+    `earlier` says that the rows up to then passed in an earlier run of the same code; only models were compared now.
+    """
 
     fold: int
     symbol: str
     session: str
     time: str
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +58,32 @@ class LeakCheck:
     decisions: int | None = None
 
 
-def check_leaks(fitted: FittedStudy) -> LeakCheck:
+#: The steps of a leak check: the past of all moments, their predictions, a fold refitted. `step` is called after each.
+LEAK_CHECK_STEPS = 3
+
+
+def check_leaks(fitted: FittedStudy, step: Callable[[], None]) -> LeakCheck:
     """Check that train rows, bars, flow, inputs, models and predictions do not depend on the future.
 
     Raises LeakError for the first value that differs, with the column, the bar and both values.
     """
     for result in fitted.results:
         check_train_rows(fitted.select_train_rows(result), result)
+    moments = _choose_moments(fitted)
+    pasts = check_pasts(moments, fitted)
+    step()
     checked_times: list[CheckedTime] = []
     bars = columns = values = 0
-    by_key = {s.key: s for s in fitted.sessions}
-    moments = _choose_moments(fitted)
-    for key in dict.fromkeys(m.key for m in moments):
-        session, study = read_session(by_key[key], fitted.config.dataset), _select_session(fitted.rows, key)
-        for moment in (m for m in moments if m.key == key):
-            remake = _remake_rows(session, moment.t, by_key, fitted)
-            counts = _compare(study, remake, moment, fitted)
-            checked_times.append(CheckedTime(moment.fold, *key, str(pl.Series([moment.t]).cast(TIME)[0])))
-            bars, values, columns = bars + counts.bars, values + counts.values, max(columns, counts.columns)
+    for moment in moments:
+        past = pasts[moment]
+        counts = past.counts, _compare_predictions(past.rows, moment, fitted)
+        time = str(pl.Series([moment.t]).cast(TIME)[0])
+        checked_times.append(CheckedTime(moment.fold, *moment.key, time, past.earlier))
+        bars, values = bars + counts[0].bars, values + sum(c.values for c in counts)
+        columns = max(columns, *(c.columns for c in counts))
+    step()
+    refitted = refit_perturbed(fitted)
+    step()
     return LeakCheck(
         times=checked_times,
         bars=bars,
@@ -97,7 +92,7 @@ def check_leaks(fitted: FittedStudy) -> LeakCheck:
         differing=0,
         folds=len(fitted.results),
         train_rows=sum(len(r.fold.train) for r in fitted.results),
-        refitted=refit_perturbed(fitted),
+        refitted=refitted,
     )
 
 
@@ -126,101 +121,48 @@ def check_train_rows(train: pl.DataFrame, result: FoldResult) -> None:
 # --- another future --------------------------------------------------------------------------------------------------
 
 
-def _choose_moments(fitted: FittedStudy) -> list[_Moment]:
-    """Choose tested bars in several folds and, if possible, several sessions; each has a later bar in its session."""
+def _choose_moments(fitted: FittedStudy) -> list[Moment]:
+    """Choose tested bars in several folds and, if possible, several sessions; each has a later bar in its session.
+
+    The sessions come from as few sources as possible, of other symbols if possible, so that few are read again.
+    """
     config, results = fitted.config, fitted.results
     rng = np.random.default_rng([config.seed, 2])
     count, last = config.evaluation.leak_times, fitted.rows.group_by("symbol", "session").agg(pl.col("bar_close").max())
     ends = {(symbol, session): end for symbol, session, end in last.iter_rows()}
-    moments: list[_Moment] = []
+    origins = {s.key: s.origin for s in fitted.sessions}
+    moments: list[Moment] = []
     for index in np.linspace(0, len(results) - 1, count).round().astype(int):
         bars = results[index].predictions.select("symbol", "session", "bar_close")
         closes: dict[SessionKey, list[int]] = {}
         for symbol, session, close in bars.iter_rows():
             if close < ends[symbol, session]:
                 closes.setdefault((symbol, session), []).append(close)
-        candidates = [key for key in closes if key not in {m.key for m in moments}] or list(closes)
+        candidates = _prefer_other_sessions(list(closes), [m.key for m in moments], origins)
         if candidates:
             key = candidates[int(rng.integers(len(candidates)))]
-            moments.append(_Moment(results[index].fold.index, key, closes[key][int(rng.integers(len(closes[key])))]))
-    return moments
+            moments.append(Moment(results[index].fold.index, key, closes[key][int(rng.integers(len(closes[key])))]))
+    # Grouped by session, in the order of the first moment of each.
+    return [m for key in dict.fromkeys(m.key for m in moments) for m in moments if m.key == key]
 
 
-def alter_future(session: Session, t: int, seed: int) -> Session:
-    """Alter the session's events after `t` (ns), and remove the truth of a simulation."""
-    rng, events = np.random.default_rng([seed, 3, t]), session.events
-    known = extract_times(events) <= t
-    events = events.filter(pl.Series(known | (rng.random(len(known)) < 0.5)))
-    n, after = events.height, pl.Series(extract_times(events) > t)
-    # Prices only rise: a positive price stays positive, so that its bps and logarithms stay defined.
-    shift = pl.Series(session.tick * rng.integers(1, 200, n))
-    wider = pl.Series(session.tick * rng.integers(0, 4, n))
-    other: dict[str, pl.Expr | pl.Series] = {"price": pl.col("price") + shift}
-    sizes = ["size"]
-    for m in range(session.levels):
-        other[f"bid_px_{m:02d}"] = pl.col(f"bid_px_{m:02d}") + shift
-        other[f"ask_px_{m:02d}"] = pl.col(f"ask_px_{m:02d}") + shift + wider
-        sizes += [f"bid_sz_{m:02d}", f"ask_sz_{m:02d}"]
-    for name in sizes:
-        other[name] = pl.when(pl.col(name).is_not_null()).then(pl.Series(rng.integers(1, 500, n)))
-    for name, choices in (("action", ["A", "C", "T"]), ("side", ["A", "B"])):
-        other[name] = pl.Series(rng.choice(choices, n)).cast(events[name].dtype)
-    columns = [pl.when(after).then(value).otherwise(pl.col(name)).alias(name) for name, value in other.items()]
-    return replace(session, events=events.with_columns(columns), truth=None, planted=None)
-
-
-def _remake_rows(
-    session: Session, t: int, by_key: dict[SessionKey, SessionSamples], fitted: FittedStudy
-) -> pl.DataFrame:
-    """Make the session's rows up to `t` again with the functions of the study, from events altered after `t`."""
-    config, settings = fitted.config, SampleSettings.of(fitted.config)
-    # Called through the module, so that this is the function that the study itself calls.
-    samples = [preparation.prepare_session(alter_future(session, t, config.seed), settings)]
-    for symbol in config.features.cross:
-        other = by_key.get((symbol, session.date))
-        if symbol != session.symbol and other is not None:
-            other_session = alter_future(read_session(other, config.dataset), t, config.seed)
-            samples.append(preparation.prepare_session(other_session, settings))
-        elif symbol != session.symbol:  # no session on this date; any session of the symbol satisfies the check for one
-            samples.append(next(replace(s) for key, s in by_key.items() if key[0] == symbol))
-    rows = add_cross_flow(samples, config.features)[0].rows
-    return rows.filter(pl.col("mid").is_not_null() & (pl.col("bar_close") <= t))
+def _prefer_other_sessions(
+    keys: list[SessionKey], chosen: list[SessionKey], origins: dict[SessionKey, int]
+) -> list[SessionKey]:
+    """Select the sessions not chosen yet; among them those of sources that are read anyway, then other symbols."""
+    keys = [key for key in keys if key not in chosen] or keys
+    keys = [key for key in keys if origins[key] in {origins[c] for c in chosen}] or keys
+    return [key for key in keys if key[0] not in {c[0] for c in chosen}] or keys
 
 
 # --- comparison ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column, one value per bar: the study's values, and those made again with another future."""
-
-    name: str
-    study: NDArray[np.float64]
-    remake: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """The numbers of bars, columns and values compared."""
-
-    bars: int
-    columns: int
-    values: int
-
-
-def _compare(study: pl.DataFrame, remake: pl.DataFrame, moment: _Moment, fitted: FittedStudy) -> _Counts:
-    """Compare all values up to the moment, to the bit, and count them. Raises LeakError for one that differs."""
-    study = study.filter(pl.col("bar_close") <= moment.t)
-    _require_equal(study, [_Column("the close", *_select_pair(study, remake, "bar_close"))])
-    columns = list(_list_known_columns(study, remake, fitted))
-    _require_equal(study, columns)
-    count, values = len(columns), len(columns) * study.height
-    for time, names in _KNOWN_LATER.items():
-        past = study[time].is_not_null() & (study[time] <= moment.t)
-        study_past, remake_past = study.filter(past), remake.filter(past)
-        pairs = {name: _select_pair(study_past, remake_past, name) for name in names}
-        _require_equal(study_past, [_Column(f"{name}, known by then,", *pair) for name, pair in pairs.items()])
-        values += len(names) * study_past.height
+def _compare_predictions(remake: pl.DataFrame, moment: Moment, fitted: FittedStudy) -> Counts:
+    """Compare the inputs and predictions of every fold up to the moment with those for the remade rows alone, and count
+    them. Raises LeakError for one that differs.
+    """
+    count = values = 0
     for result in fitted.results:
         in_session = (pl.col("symbol") == moment.key[0]) & (pl.col("session") == moment.key[1])
         mask = result.predictions.select(in_session & (pl.col("bar_close") <= moment.t)).to_series()
@@ -228,25 +170,15 @@ def _compare(study: pl.DataFrame, remake: pl.DataFrame, moment: _Moment, fitted:
         if bars.height:
             rows = bars.select("bar_close").join(remake, on="bar_close", how="left", maintain_order="left")
             columns = list(_list_predicted_columns(result, mask.to_numpy(), bars, rows, fitted))
-            _require_equal(bars, columns)
+            require_equal(bars, columns)
             values += len(columns) * bars.height
             count = max(count, len(columns))
-    return _Counts(study.height, count, values)
-
-
-def _list_known_columns(study: pl.DataFrame, remake: pl.DataFrame, fitted: FittedStudy) -> Iterator[_Column]:
-    """List the columns that are known at the bar's close."""
-    config, levels = fitted.config, fitted.flow_levels
-    flow = [c for g in dict.fromkeys([NET, *list_flow_groups(config.ofi)]) for c in (*g.name_columns(levels), g.depth)]
-    names_by_kind = {"flow": flow, "feature": list_feature_columns(config.features), "column": _BOOK}
-    for kind, names in names_by_kind.items():
-        for name in dict.fromkeys(names):
-            yield _Column(f"{kind} {name}", *_select_pair(study, remake, name))
+    return Counts(0, count, values)
 
 
 def _list_predicted_columns(
     result: FoldResult, mask: NDArray[np.bool_], bars: pl.DataFrame, rows: pl.DataFrame, fitted: FittedStudy
-) -> Iterator[_Column]:
+) -> Iterator[Column]:
     """List the inputs, features and predictions of the pipeline: for the test block as a whole, as in the study, and
     for `rows`, the remade rows up to t alone.
     """
@@ -260,41 +192,5 @@ def _list_predicted_columns(
     ]
     for kind, names, of_block, of_part in pairs:
         for j, name in enumerate(names):
-            yield _Column(f"{kind} {name}", of_block[mask, j], of_part[:, j])
-    yield _Column("the prediction", bars["y_hat"].to_numpy(), pipeline.predict(*part))
-
-
-def _select_pair(study: pl.DataFrame, remake: pl.DataFrame, name: str) -> tuple[NDArray, NDArray]:
-    """Select a column of both tables; null becomes NaN. Integers stay integers, because a float cannot represent every
-    ns.
-    """
-    return tuple(  # type: ignore[return-value]
-        (c if c.dtype.is_integer() and not c.null_count() else c.cast(pl.Float64).fill_null(np.nan)).to_numpy()
-        for c in (table[name].to_physical() for table in (study, remake))
-    )
-
-
-def _require_equal(rows: pl.DataFrame, columns: Iterable[_Column]) -> None:
-    """Raise LeakError for the first value that differs, and for columns of unequal length. `rows` are the study's bars
-    of the columns.
-    """
-    for column in columns:
-        a, b = column.study, column.remake
-        if len(a) != len(b):
-            raise LeakError(
-                f"evaluation.leak_check: {rows['symbol'][0]} {rows['session'][0]} has {len(a)} bars up to a cut time, "
-                f"but {len(b)} when the data after it are replaced: bar edges depend on the future. Fix the bars; "
-                f"{SKIP_HINT}"
-            )
-        differs = (a != b) & ~(np.isnan(a) & np.isnan(b))
-        if differs.any():
-            i = int(np.flatnonzero(differs)[-1])
-            raise LeakError(
-                f"evaluation.leak_check: {column.name} of {name_bar(rows.row(i, named=True))} is {a[i]:.12g} in "
-                f"the study, but {b[i]:.12g} when the data after it are replaced: it depends on the future. Fix it; "
-                f"{SKIP_HINT}"
-            )
-
-
-def _select_session(rows: pl.DataFrame, key: SessionKey) -> pl.DataFrame:
-    return rows.filter((pl.col("symbol") == key[0]) & (pl.col("session") == key[1]))
+            yield Column(f"{kind} {name}", of_block[mask, j], of_part[:, j])
+    yield Column("the prediction", bars["y_hat"].to_numpy(), pipeline.predict(*part))

@@ -1,5 +1,6 @@
 """Draw the figures of a study. `choose_figures` of each module maps file names to the functions that draw them."""
 
+from collections.abc import Callable
 from functools import partial
 
 from matplotlib.figure import Figure
@@ -12,20 +13,16 @@ from ofiml.reporting.figures import study as study_figures
 from ofiml.reporting.figures import tuning as tuning_figures
 from ofiml.reporting.verdict import write_title
 from ofiml.study.run import Study
-from ofiml.ui.figure import GREY, style_figure
+from ofiml.ui.figure import style_figure
 
 _SUBJECTS = (study_figures, explanation_figures, strata_figures, split_figures, tuning_figures, controls_figures)
 
 
-def draw_figures(study: Study) -> dict[str, Figure]:
-    """Draw the figures of a study and return them by file name."""
+def choose_figures(study: Study) -> dict[str, Callable[[], Figure]]:
+    """Choose the figures of a study. Return by file name a function that draws the figure."""
     choices = {name: draw for subject in _SUBJECTS for name, draw in subject.choose_figures(study).items()}
+    caption = write_title(study)
     return {
-        name: _add_title(style_figure(partial(draw, study=study), legend_columns=3), study)
+        name: partial(style_figure, partial(draw, study=study), legend_columns=3, caption=caption)
         for name, draw in choices.items()
     }
-
-
-def _add_title(figure: Figure, study: Study) -> Figure:
-    figure.suptitle(write_title(study), fontsize=8, color=GREY)
-    return figure

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ofiml.backtest.shown_trades import choose_trades
 from ofiml.backtest.summary import VariantResult
@@ -25,20 +26,19 @@ _BAND = "#cfe3ea"
 
 
 def choose_backtest_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures of a backtest; only resting orders have a queue, and only fills have markouts and trades."""
+    """Choose the figures of a backtest: none without a fill, and only resting orders have a queue."""
     backtest = study.report.performance
-    if backtest is None or study.trades is None:
+    if backtest is None or study.trades is None or not backtest.fills:
         return {}
-    traded = backtest.fills > 0
     return {
         "equity.png": _draw_equity,
-        **({"latency_curve.png": _draw_latency_curve} if traded and backtest.latency_curve else {}),
-        **({"cost_grid.png": _draw_cost_grid} if traded else {}),
-        **({"capacity.png": _draw_capacity} if traded and backtest.sizes else {}),
-        **({"markouts.png": _draw_markouts} if traded and backtest.markouts else {}),
-        **({"profit_by_time.png": _draw_profit_by_time} if traded else {}),
+        **({"latency_curve.png": _draw_latency_curve} if backtest.latency_curve else {}),
+        "cost_grid.png": _draw_cost_grid,
+        **({"capacity.png": _draw_capacity} if backtest.sizes else {}),
+        **({"markouts.png": _draw_markouts} if backtest.markouts else {}),
+        "profit_by_time.png": _draw_profit_by_time,
         **({"queue_bracket.png": _draw_queue_bracket} if backtest.queues else {}),
-        **({"trades.png": _draw_trades} if traded else {}),
+        "trades.png": _draw_trades,
     }
 
 
@@ -63,10 +63,6 @@ def _draw_equity(figure: Figure, study: Study) -> None:
             for axis in (profit, drawdown):
                 axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.4)
     profit.axhline(0, color=DARK, linewidth=0.8)
-    if not backtest.fills:
-        profit.text(0.5, 0.6, "no order was filled", ha="center", transform=profit.transAxes, color=GREY)
-        profit.set_ylim(-1, 1)
-        drawdown.set_ylim(-1, 0)
     profit.set_ylabel(f"profit ({backtest.currency})")
     drawdown.set_ylabel("drawdown")
     drawdown.set_xlabel("tested bars (lines: sessions)")
@@ -227,15 +223,20 @@ def _draw_trade(axis: Axes, quotes: pl.DataFrame, trip: dict[str, Any]) -> None:
     marker = "^" if trip["side"] == "long" else "v"
     axis.scatter(ends[:1], [trip["entry"]], marker=marker, color=DARK, zorder=3, label="entry (mean price)")
     axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit (mean price)")
+    axis.set_xticks(_choose_seconds(stamps[0], stamps[-1]))
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
     axis.tick_params(labelsize=7)
-    axis.set_xticks(
-        stamps[0] + (stamps[-1] - stamps[0]) * np.array([1, 5, 9]) // 10
-    )  # a locator gives one, or too many
     net = format(trip["net"], choose_money_form([trip["net"]]))
     axis.set_title(
         f"{trip['symbol']} {trip['session']}: {trip['side']}, {trip['lots']:,} lots entered, net {net}", fontsize=9
     )
+
+
+def _choose_seconds(first: np.datetime64, last: np.datetime64) -> NDArray[np.datetime64]:
+    """Choose at most five whole seconds at equal distances between two times."""
+    start, end = first.astype("datetime64[s]") + 1, last.astype("datetime64[s]")
+    step = np.timedelta64(max(1, -(-int((end - start).astype(np.int64)) // 4)), "s")
+    return np.arange(start, end + 1, step)
 
 
 def _read_backtest(study: Study) -> Performance:

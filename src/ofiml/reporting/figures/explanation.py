@@ -9,7 +9,6 @@ from matplotlib.ticker import NullLocator
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
-    DARK,
     GREY,
     RED,
 )
@@ -22,15 +21,16 @@ _MAX_RANKED = 12  # more do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures of importance, without parts that are switched off, without ranks of a single
-    fold and without shares of a single family.
+    """Choose the figures of importance, without parts that are switched off, without ranks of a single fold, without
+    shares of a single family, and without interactions of an additive model.
     """
     use = study.report.explained
+    interacts = use.interactions is not None and not use.interactions.additive
     return {
         **({"families.png": _draw_families} if len(use.families) > 1 else {}),
         **({"stability.png": _draw_stability} if len(study.report.folds) > 1 else {}),
         **({"permutation.png": _draw_permutation} if use.permutation else {}),
-        **({"interactions.png": _draw_interactions} if use.interactions else {}),
+        **({"interactions.png": _draw_interactions} if interacts else {}),
     }
 
 
@@ -124,7 +124,4 @@ def _draw_interactions(figure: Figure, study: Study) -> None:
     axis = figure.axes[0]
     unit = "log-odds" if study.config.target.task == "classification" else study.config.target.unit
     axis.set_xlabel(f"strength ({unit}); %: share of the joint effect of the pair (Friedman's H²)")
-    if interactions.additive:
-        axis.text(0.5, 0.5, "the model is additive", ha="center", transform=axis.transAxes, color=DARK)
-        axis.set_xlim(-0.05, 1)
     axis.set_title("Which of the top features interact?")

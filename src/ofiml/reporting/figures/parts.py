@@ -19,7 +19,7 @@ from ofiml.ui.figure import (
 Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
-_MAX_STRATA = 10  # of a kind; more do not fit
+MAX_STRATA = 10  # of a kind; more do not fit
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
@@ -37,21 +37,22 @@ def _draw_strata(figure: Figure, study: Study) -> None:
     labels: list[str] = []
     places: list[float] = []
     shortened = False
+    starts = {str(fold.fold): fold.test_from[:16] for fold in study.report.folds}
     at = 0.0
     axis = figure.subplots()
     for kind in dict.fromkeys(s.kind for s in study.report.strata):
         entries = [s for s in study.report.strata if s.kind == kind and s.stratum != UNKNOWN]
         if len(entries) == 1:
             continue
-        if len(entries) > _MAX_STRATA:
+        if len(entries) > MAX_STRATA:
             ranked = sorted((s for s in entries if s.ic == s.ic), key=lambda s: s.ic)
-            extremes = ranked[: _MAX_STRATA // 2] + ranked[-_MAX_STRATA // 2 :]
+            extremes = ranked[: MAX_STRATA // 2] + ranked[-MAX_STRATA // 2 :]
             shortened = shortened or len(extremes) < len(entries)
             entries = [s for s in entries if s in extremes]
         for i, entry in enumerate(entries):
             shown.append(entry)
             places.append(at)
-            name = f"fold {entry.stratum}" if kind == "fold" else entry.stratum
+            name = f"fold {entry.stratum}, from {starts[entry.stratum]}" if kind == "fold" else entry.stratum
             labels.append(f"{kind.replace('_', ' ')}:  {name}" if i == 0 and kind != "fold" else name)
             at += 1.0
         at += 0.6
@@ -78,7 +79,7 @@ def _draw_strata(figure: Figure, study: Study) -> None:
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.set_xlabel("IC out of sample (right: number of rows; no line: fewer than 8 blocks of time)")
-    more = f"; of long lists the {_MAX_STRATA // 2} lowest and highest" if shortened else ""
+    more = f"; of long lists the {MAX_STRATA // 2} lowest and highest" if shortened else ""
     axis.set_title(f"IC by stratum{more}")
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ofiml.data.schema import TIME
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.reporting.figures.backtest import choose_backtest_figures
+from ofiml.reporting.figures.parts import MAX_STRATA
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -24,11 +25,11 @@ _PRICE, _UP, _DOWN, _BAND = DARK, BLUE, RED, "#cfe3ea"
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
-    """Choose the figures: only fitted reductions have weights."""
+    """Choose the figures: only fitted reductions have weights, and strata.png has the folds unless they are many."""
     return {
         "signal.png": _draw_signal,
         "predicted_realised.png": _draw_predicted_realised,
-        "folds.png": _draw_folds,
+        **({"folds.png": _draw_folds} if len(study.report.folds) > MAX_STRATA else {}),
         "importance.png": _draw_importance,
         **({"weights.png": _draw_weights} if study.report.ofi.weights is not None else {}),
         **choose_backtest_figures(study),
@@ -102,9 +103,6 @@ def _draw_predicted_realised(figure: Figure, study: Study) -> None:
     )
 
 
-_MAX_NAMED_FOLDS = 6  # more names do not fit on an axis
-
-
 def _draw_folds(figure: Figure, study: Study) -> None:
     """Draw the IC of each fold beside the pooled IC with its interval."""
     metrics, axis = study.report.metrics, figure.subplots()
@@ -120,11 +118,7 @@ def _draw_folds(figure: Figure, study: Study) -> None:
     )
     axis.axhline(pooled.value, color=_PRICE, linewidth=1)
     axis.axhline(0, color=GREY, linewidth=0.8)
-    folds = study.report.folds
-    if len(folds) <= _MAX_NAMED_FOLDS:
-        axis.set_xticks(range(len(values)), [f"fold {f.fold}\n{f.test_from[:16]}" for f in folds])
-    else:
-        axis.set_xlabel("fold")
+    axis.set_xlabel("fold")
     axis.set_ylabel("IC out of sample")
     axis.set_title("IC by fold")
 
