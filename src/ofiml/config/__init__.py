@@ -17,6 +17,7 @@ from ofiml.config.load import describe_unknown_key, load, resolve_config, strip_
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
 from ofiml.config.paths import describe_missing_path, files
+from ofiml.config.report import ReportFiles
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.strategy import RULES, STRATEGIES, Rule, Strategy
@@ -47,6 +48,7 @@ __all__ = [
     "Ofi",
     "Policy",
     "Range",
+    "ReportFiles",
     "RidgeOfi",
     "Rule",
     "Schema",

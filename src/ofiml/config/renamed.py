@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ofiml.config.report import FIRST_FILES
+
 #: The current name of each earlier key. Keys of `model` are also keys of the members of a blend.
 RENAMED = {
     "backtest.edge_multiple": "strategy.edge_multiple",
@@ -61,9 +63,10 @@ def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:
 
     A triple barrier, once a direction with a stop, is now a form, and the strategy, once part of the backtest, is a
     group. The fees of the backtest, once the same for every symbol, are now those of an instrument that matches every
-    symbol.
+    symbol. A config without the group `report` is from the time when every run wrote the same files.
     """
     renamed = {group: _rename_group(str(group), node) for group, node in raw.items()}
+    renamed.setdefault("report", dict(FIRST_FILES))
     if isinstance(renamed.get("backtest"), dict) and "strategy" not in renamed:
         renamed |= _separate_strategy(renamed["backtest"])
     model = renamed.get("model")
