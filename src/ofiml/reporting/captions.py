@@ -2,8 +2,8 @@
 
 #: By the name of the figure's file, without its ending. `figures.draw_figures` draws no other figure.
 CAPTIONS: dict[str, str] = {
-    "signal": "Bars of the same sign as the next move of the mid are right; long runs of one sign are the same bet, "
-    "repeated.",
+    "signal": "Bars should have the sign of the move of the mid that they forecast or explain; long runs of one sign are "
+    "one bet, repeated.",
     "predicted_realised": "Points on the dashed line are forecasts of the right size; a flat row of points is no "
     "forecast, and a line steeper than the dashed one means that forecasts are too small.",
     "folds": "Folds on both sides of 0 mean that the skill is not stable over time, whatever the pooled IC is.",
@@ -32,7 +32,7 @@ CAPTIONS: dict[str, str] = {
     "decay": "The blue line reaches as far as the forecast does; red squares at 0 mean that later moves add nothing "
     "that was foreseen.",
     "reliability": "Points on the dashed line are honest probabilities; the histogram shows how often each is forecast.",
-    "splits": "No test bar lies in a train bar of its own row, and the gaps between them are the purge and the embargo.",
+    "splits": "In each row the test bars lie outside of the train bars, and the purge and the embargo lie between them.",
     "tuning_history": "A line that is flat from the first trials means that the search found little to improve.",
     "tuning_importance": "Parameters with short bars could stay at their defaults.",
     "tuning_slices": "Rings in different places mean that the folds prefer different parameters, so the optimum is "

@@ -11,9 +11,11 @@ from ofiml.config import resolve_config
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.reporting.figures import draw_figures
+from ofiml.reporting.html.study import write_report
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
+from ofiml.ui.figure import save_figure
 from ofiml.units import PRICE_SCALE
 
 PREDICTION_COLUMNS = [
@@ -29,15 +31,15 @@ def resolve_tuned_config(study: Study) -> dict[str, Any]:
     return mapping
 
 
-def write_study(study: Study, folder: Path) -> list[Path]:
+def write_study(study: Study, folder: Path, run_id: str | None = None) -> list[Path]:
     """Write the files of a study into `folder` and return their paths.
 
-    Every study has config.yaml, report.json, tables.md, predictions.parquet, figures and models. A backtest adds the
-    tables orders, fills, round_trips, equity (the gain of each bar), days, decisions and rules as Parquet, tuning adds
-    tuned.yaml, a simulated market truth.json.
+    Every study has config.yaml, report.json, tables.md, predictions.parquet and models; report.html and figures as the
+    config says. A backtest adds the tables orders, fills, round_trips, equity (the gain of each bar), days, decisions
+    and rules as Parquet, tuning adds tuned.yaml, a simulated market truth.json. report.html names `run_id`, the MLflow
+    run, if there is one.
     """
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    (folder / "models").mkdir(exist_ok=True)
+    (folder / "models").mkdir(parents=True, exist_ok=True)
     _write_atomically(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
     if study.report.tuning:
         _write_atomically(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
@@ -57,8 +59,7 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         target.with_suffix(".tmp").replace(target)
     if study.truths:
         _write_atomically(folder / "truth.json", to_json(study.truths).encode())
-    for name, figure in draw_figures(study).items():
-        figure.savefig(folder / "figures" / name)
+    _write_figures(study, folder, run_id)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     _write_atomically(folder / "tables.md", write_tables(study.report).encode())
@@ -70,8 +71,23 @@ def write_study(study: Study, folder: Path) -> list[Path]:
         *(f"{name}.parquet" for name in tables),
         *["truth.json"] * bool(study.truths),
     ]
-    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
-    return [*(folder / name for name in names), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
+    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning), *["report.html"] * study.config.report.html]
+    return [*(folder / name for name in names), *sorted(folder.glob("figures/*")), *sorted(folder.glob("models/*"))]
+
+
+def _write_figures(study: Study, folder: Path, run_id: str | None) -> None:
+    """Write each figure in the formats of the config, and all of them into report.html."""
+    wanted = study.config.report
+    if not wanted.html and not wanted.figures:
+        return
+    figures = draw_figures(study)
+    if wanted.figures:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        for ending in wanted.figures:
+            save_figure(figure, (folder / "figures" / name).with_suffix(f".{ending}"), wanted.dpi)
+    if wanted.html:
+        _write_atomically(folder / "report.html", write_report(study, figures, run_id).encode())
 
 
 def _list_trade_tables(trades: BacktestResult) -> dict[str, pl.DataFrame]:

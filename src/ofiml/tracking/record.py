@@ -32,22 +32,22 @@ def record_study(
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     if not config.tracking.enabled:
-        return Record(_run_and_write(config, folder, lambda _: None, on_stage)[0], folder, None)
+        return Record(_run_and_write(config, folder, lambda _: None, on_stage, None)[0], folder, None)
     from ofiml.tracking.log import log_folds, log_study
     from ofiml.tracking.store import open_run, open_store
 
     with open_run(config, open_store(config.tracking), tags or {}) as run_id:
         study, written = _run_and_write(
-            config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds), on_stage
+            config, folder, lambda folds: log_folds(config.tracking.uri, run_id, folds), on_stage, run_id
         )
         log_study(study, folder, written, run_id, tags or {})
     return Record(study, folder, run_id)
 
 
 def _run_and_write(
-    config: Config, folder: Path, report_folds: Callable[[int], None], on_stage: OnStage | None
+    config: Config, folder: Path, report_folds: Callable[[int], None], on_stage: OnStage | None, run_id: str | None
 ) -> tuple[Study, list[Path]]:
     with Stages(on_stage=on_stage) as stages:
         study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
-    return study, write_study(study, folder)
+    return study, write_study(study, folder, run_id)

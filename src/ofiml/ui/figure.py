@@ -1,7 +1,9 @@
 """The style of figures, which are drawn without a display and without global state."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
@@ -28,3 +30,17 @@ def style_figure(draw: Callable[[Figure], None], *, legend_columns: int) -> Figu
             fontsize=9,
         )
     return figure
+
+
+#: What makes a file the same whenever it is written.
+_SAME = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def save_figure(figure: Figure, path: Path, dpi: float) -> None:
+    """Write a figure as PNG, SVG or PDF, by the ending of `path`; the text of SVG and PDF stays text.
+
+    The first call computes the layout, and later ones keep it.
+    """
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ofiml", "pdf.fonttype": 42}):
+        figure.savefig(path, dpi=dpi, metadata=_SAME[path.suffix[1:]])
+    figure.set_layout_engine("none")

@@ -115,13 +115,13 @@ def _name_tested(fold: FoldReport) -> str:
             joined.append((span.start, span.until))
     if len(joined) < 2:
         return _name_span(fold.test_from, fold.test_to)
-    return "; ".join(_name_span(start, until) for start, until in joined)
+    return ",\n".join(_name_span(start, until) for start, until in joined)
 
 
 def _name_span(start: str, end: str) -> str:
-    """Name a span, such as `2024-01-02 09:30 to 11:00`; the end has a date if it is another.
+    """Name a span, such as `2024-01-02 09:30 to 11:00`; the end has a date, and a line, if it is of another day.
 
     >>> _name_span("2024-01-02 09:30:00+00:00", "2024-01-02 11:00:10+00:00")
     '2024-01-02 09:30 to 11:00'
     """
-    return f"{start[:16]} to {end[11:16] if start[:10] == end[:10] else end[:16]}"
+    return f"{start[:16]} to{end[10:16] if start[:10] == end[:10] else chr(10) + end[:16]}"

@@ -68,11 +68,11 @@ def describe_repetition(report: Report, run_id: str | None) -> list[Block]:
     commit, diff = provenance.read_git_state()
     code = [] if commit == "unknown" else [f"git checkout {commit}"]
     install = "uv pip sync requirements.lock && uv pip install --no-deps ."
-    again = ["ofiml run --config config.yaml      # beside this file: everything again"]
+    again = ["# beside this file: everything again", "ofiml run --config config.yaml"]
     if report.tuning:
-        again.append("ofiml run --config tuned.yaml       # the same predictions, without the search for parameters")
+        again += ["# the same predictions, without the search for parameters", "ofiml run --config tuned.yaml"]
     if run_id:
-        again.append(f"ofiml reproduce {run_id}   # from the MLflow store, with a comparison")
+        again += ["# from the MLflow store, with a comparison of the results", f"ofiml reproduce {run_id}"]
     blocks: list[Block] = [
         Listing("Install the same code and packages", "\n".join([*code, install])),
         Listing("Repeat the study", "\n".join(again)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ofiml.backtest.summary import VariantResult
 from ofiml.evaluation.profit import Performance
 from ofiml.evaluation.scores import Scores
-from ofiml.reporting.html.blocks import Block, Sentences, Table
+from ofiml.reporting.html.blocks import Block, Details, Sentences, Table
 from ofiml.reporting.profit import describe_backtest
 from ofiml.ui.format import choose_money_form, format_interval, format_number
 
@@ -29,8 +29,8 @@ def describe_costs(backtest: Performance, scores: Scores) -> list[Block]:
         _tabulate_trades(backtest),
         *_tabulate_variants("The same decisions under other latencies", "latency", backtest.latency_curve, backtest),
         *_tabulate_variants("The same decisions with other sizes of orders", "times the size", backtest.sizes, backtest),
-        *_tabulate_variants("The same orders at the bounds of the queue", "filled when", _list_queues(backtest), backtest),
-        Sentences(describe_backtest(backtest, scores), "In words", listed=True),
+        *_tabulate_variants("The same orders at the bounds of the queue", "filled when", backtest.queues, backtest),
+        Details("The same in words, and what the profit rests on", [Sentences(describe_backtest(backtest, scores), listed=True)]),
     ]
 
 
@@ -94,10 +94,6 @@ def _tabulate_trades(b: Performance) -> Table:
     )
     rows += [[name, format_number(value, form)] for name, value, form in values if value == value]
     return Table("Orders and trades (counts, unless a unit is named)", ["what", "value"], rows)
-
-
-def _list_queues(b: Performance) -> Sequence[VariantResult]:
-    return b.queues
 
 
 def _tabulate_variants(heading: str, what: str, variants: Sequence[VariantResult], b: Performance) -> list[Block]:

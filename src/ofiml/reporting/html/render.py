@@ -32,9 +32,9 @@ def _read_template() -> Template:
 
 
 def _typeset_minus(text: str) -> str:
-    """Replace the hyphen before a number by a minus.
+    """Replace the hyphen before a number by a minus, and leave it out before a zero.
 
-    >>> _typeset_minus("-0.5 … 0.1"), _typeset_minus("2024-01-02")
-    ('−0.5 … 0.1', '2024-01-02')
+    >>> _typeset_minus("-0.5 … -0.00"), _typeset_minus("2024-01-02")
+    ('−0.5 … 0.00', '2024-01-02')
     """
-    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
+    return re.sub(r"(?<!\w)-([\d,.]+)", lambda m: ("−" if re.search("[1-9]", m[1]) else "") + m[1], text)

@@ -1,12 +1,11 @@
 """The sections on the skill of a study: measures, controls, strata, horizons, importance, tuning."""
 
-from ofiml.metrics.estimates import Estimate
 from ofiml.reporting.controls import NAMES, describe_controls, describe_leak_check
 from ofiml.reporting.html.blocks import Block, Sentences, Table
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.names import MEASURES
 from ofiml.study.report import Report
-from ofiml.ui.format import DASH, choose_money_form, format_interval, format_number, format_range
+from ofiml.ui.format import DASH, choose_money_form, format_estimate, format_interval, format_number, format_range
 
 _MAX_FEATURES = 20  # in the table of importance
 
@@ -95,22 +94,21 @@ def _tabulate_controls(report: Report, quantile: float | None) -> list[Block]:
             f"{c.rows:,}",
             format_number(c.ic),
             format_interval(c.ic_low, c.ic_high),
-            *_format_gain(c.above.ic, ".3f"),
-            *_format_gain(c.above.r2, ".4f"),
+            format_number(c.above.ic.value),
+            format_interval(c.above.ic.low, c.above.ic.high),
+            format_number(c.above.r2.value, ".4f"),
         ]
         for name, c in report.controls.items()
     ]
-    columns = ["control", "rows", "IC", "interval", "gain in IC", "interval", "gain in R²", "interval"]
+    columns = ["control", "rows", "IC", "interval", "gain in IC", "interval", "gain in R²"]
     note = "Gain: the measure of the model less that of the control, on the same rows."
-    sentences = [line.partition(". ")[2] for line in describe_controls(report.controls)[:1]]
+    zero = report.controls["zero"].above.r2
+    sentence = f"Gain in R² over a zero forecast: {format_estimate(zero.value, zero.low, zero.high, '.4f')}."
+    comparison = describe_controls(report.controls)[0].partition(". ")[2]
     return [
         Table("The model against its controls (without unit)", columns, rows, note=note),
-        *([Sentences(sentences)] if quantile is None and sentences[0] else []),
+        *([Sentences([f"{sentence} {comparison}".strip()])] if quantile is None else []),
     ]
-
-
-def _format_gain(gain: Estimate, form: str) -> list[str]:
-    return [format_number(gain.value, form), format_interval(gain.low, gain.high, form)]
 
 
 def describe_strata(report: Report) -> list[Block]:
