@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=1000, help="number of bootstrap samples (default: 1000)")
     parser.add_argument("--seed", type=int, default=7, help="seed of the bootstrap (default: 7)")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="also write compare.md, compare.json and compare.png to this folder"
+        "--out", type=Path, metavar="FOLDER", help="also write compare.html, compare.md, compare.json and compare.png to this folder"
     )
     options = parser.parse_args(arguments)
     return run_command(lambda: compare(options))
@@ -54,6 +54,7 @@ def compare(options: argparse.Namespace) -> None:
     from threadpoolctl import threadpool_limits
 
     from ofiml.comparison import page
+    from ofiml.comparison.document import write_document
     from ofiml.comparison.groups import group_runs, read_group
     from ofiml.comparison.trials import count_trials
     from ofiml.comparison.verdicts import compare_runs
@@ -94,6 +95,8 @@ def compare(options: argparse.Namespace) -> None:
         content = write_json({"experiment": options.experiment, "trials": counts, "groups": comparisons})
         (options.out / "compare.json").write_text(content + "\n")
         (options.out / "compare.md").write_text(page.write_page(options.experiment, comparisons, trials))
+        title = f"Runs of {options.experiment}"
+        (options.out / "compare.html").write_text(write_document(title, "Comparison of runs", comparisons, trials))
         if any(group.tests for group in comparisons):
             page.draw_figure(comparisons).savefig(options.out / "compare.png")
 

@@ -58,15 +58,19 @@ def current_key(path: str) -> str | None:
     return RENAMED.get(path)
 
 
+def update_config(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a logged config with current keys, and with the group `report`, which earlier configs do not have."""
+    return {**rename_config(raw), "report": raw.get("report", dict(FIRST_FILES))}
+
+
 def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a logged config with current keys.
 
     A triple barrier, once a direction with a stop, is now a form, and the strategy, once part of the backtest, is a
     group. The fees of the backtest, once the same for every symbol, are now those of an instrument that matches every
-    symbol. A config without the group `report` is from the time when every run wrote the same files.
+    symbol.
     """
     renamed = {group: _rename_group(str(group), node) for group, node in raw.items()}
-    renamed.setdefault("report", dict(FIRST_FILES))
     if isinstance(renamed.get("backtest"), dict) and "strategy" not in renamed:
         renamed |= _separate_strategy(renamed["backtest"])
     model = renamed.get("model")

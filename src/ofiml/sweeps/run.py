@@ -142,13 +142,17 @@ def _end_parent(sweep: Sweep, status: str, reason: str) -> None:
 
 
 def print_result(sweep: Sweep) -> int:
-    """Print what each member came to, and return 1 if one failed, else 0."""
+    """Print which members failed, write the leaderboard, and return 1 if a member failed, else 0."""
+    from ofiml.sweeps.document import write_sweep_document
+
     console = Console()
     failed = list_failed(sweep)
     for member in failed:
         status = read_status(name_folder(sweep.folder, member.number))
         reason = status.reason if status else "it did not run"
         console.print(f"failed: {' '.join(member.overrides)}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    path = write_sweep_document(sweep.folder, sweep.members, sweep.tracking)
+    console.print(f"Leaderboard: {path}", highlight=False, markup=False, soft_wrap=True)
     return 1 if failed else 0
 
 

@@ -1,20 +1,19 @@
 """The sections on the config of a study, where its result comes from, and how to repeat it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from ofiml import provenance
-from ofiml.config import Config, resolve_config
 from ofiml.config.defaults import list_differences
 from ofiml.reporting.html.blocks import Block, Details, Listing, Sentences, Table
 from ofiml.reporting.names import name_stage
 from ofiml.study.report import Report
 
 
-def describe_config(config: Config) -> list[Block]:
+def describe_config(resolved: dict[str, Any]) -> list[Block]:
     """Describe what differs from the default study, and fold the whole resolved config."""
-    resolved = resolve_config(config)
     rows = [
         [d.key, _format_value(d.value), _format_value(d.default) + (f" (with {d.choice})" if d.choice else "")]
         for d in list_differences(resolved)
@@ -40,10 +39,24 @@ def _format_value(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def describe_provenance(report: Report) -> list[Block]:
-    """Describe the digests of data and predictions, the code, the versions of packages, and the runtime by stage."""
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The commit of the running code, `unknown` outside git, and whether its working tree has other changes."""
+
+    commit: str
+    changed: bool
+
+
+def read_code() -> Code:
+    """Read the state of the running code."""
     commit, diff = provenance.read_git_state()
-    tree = "not known" if commit == "unknown" else "with uncommitted changes" if diff else "clean"
+    return Code(commit, bool(diff))
+
+
+def describe_provenance(report: Report, code: Code) -> list[Block]:
+    """Describe the digests of data and predictions, the code, the versions of packages, and the runtime by stage."""
+    commit = code.commit
+    tree = "not known" if commit == "unknown" else "with uncommitted changes" if code.changed else "clean"
     origin = [
         ["data (SHA-256)", report.dataset.digest],
         [f"{report.predictions.rows:,} predictions (SHA-256)", report.predictions.sha256],
@@ -63,10 +76,9 @@ def describe_provenance(report: Report) -> list[Block]:
     ]
 
 
-def describe_repetition(report: Report, run_id: str | None) -> list[Block]:
+def describe_repetition(report: Report, code: Code, run_id: str | None) -> list[Block]:
     """Describe the commands that repeat the study."""
-    commit, diff = provenance.read_git_state()
-    code = [] if commit == "unknown" else [f"git checkout {commit}"]
+    checkout = [] if code.commit == "unknown" else [f"git checkout {code.commit}"]
     install = "uv pip sync requirements.lock && uv pip install --no-deps ."
     again = ["# beside this file: everything again", "ofiml run --config config.yaml"]
     if report.tuning:
@@ -74,7 +86,7 @@ def describe_repetition(report: Report, run_id: str | None) -> list[Block]:
     if run_id:
         again += ["# from the MLflow store, with a comparison of the results", f"ofiml reproduce {run_id}"]
     blocks: list[Block] = [
-        Listing("Install the same code and packages", "\n".join([*code, install])),
+        Listing("Install the same code and packages", "\n".join([*checkout, install])),
         Listing("Repeat the study", "\n".join(again)),
         Sentences(
             [
@@ -83,7 +95,7 @@ def describe_repetition(report: Report, run_id: str | None) -> list[Block]:
             ]
         ),
     ]
-    if diff:
+    if code.changed:
         patch = "the run's file git.diff has them." if run_id else "without them the result may differ."
         blocks.append(Sentences([f"The working tree had uncommitted changes: {patch}"]))
     return blocks

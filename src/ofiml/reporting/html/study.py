@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ofiml.config import resolve_config
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Measure
 from ofiml.reporting.captions import CAPTIONS
@@ -12,7 +13,7 @@ from ofiml.reporting.controls import NAMES, describe_controls, describe_leak_che
 from ofiml.reporting.html import blocks
 from ofiml.reporting.html.blocks import Block, Document, KeyFigure, Section, Sentences
 from ofiml.reporting.html.data import describe_data, describe_folds
-from ofiml.reporting.html.origin import describe_config, describe_provenance, describe_repetition
+from ofiml.reporting.html.origin import describe_config, describe_provenance, describe_repetition, read_code
 from ofiml.reporting.html.profit import describe_costs
 from ofiml.reporting.html.render import render_document
 from ofiml.reporting.html.skill import describe_importance, describe_skill, describe_strata, describe_tuning
@@ -41,7 +42,7 @@ FIGURES = {
 
 def write_report(study: Study, figures: Mapping[str, Figure], run_id: str | None) -> str:
     """Write the document of a study with its `figures`, by file name. `run_id` is its MLflow run, None without one."""
-    report = study.report
+    report, code = study.report, read_code()
     title = write_title(study)
     drawn = {name.partition(".")[0]: figure for name, figure in figures.items()}
 
@@ -60,9 +61,9 @@ def write_report(study: Study, figures: Mapping[str, Figure], run_id: str | None
         ("tuning", "Tuning", [*describe_tuning(report), *show("tuning")]),
         ("data", "Data quality", describe_data(report)),
         ("folds", "Folds", [*describe_folds(report), *show("folds")]),
-        ("config", "Settings", describe_config(study.config)),
-        ("provenance", "Provenance", describe_provenance(report)),
-        ("reproduce", "How to reproduce", describe_repetition(report, run_id)),
+        ("config", "Settings", describe_config(resolve_config(study.config))),
+        ("provenance", "Provenance", describe_provenance(report, code)),
+        ("reproduce", "How to reproduce", describe_repetition(report, code, run_id)),
     ]
     return render_document(
         Document(
