@@ -1,5 +1,6 @@
 """Read an HTML document as a browser does, and what must hold of every one of ours."""
 
+import itertools
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -68,7 +69,7 @@ def check_page(source: str) -> Page:
     levels = [int(tag[1]) for tag, _, _ in page.elements if tag in ("h1", "h2", "h3", "h4", "h5")]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False)), "a level of headings is left out"
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels)), "a level of headings is left out"
     for attributes in page.find("svg"):
         assert attributes["role"] == "img"
         assert attributes["aria-label"]

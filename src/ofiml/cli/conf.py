@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ofiml.cli.installed import list_installed_choices
-from ofiml.config.defaults import CONF
+from ofiml.config import defaults
 from ofiml.errors import ConfigError
+
+CONF = defaults.CONF
 
 _FLAG_NAMES = ("--config-dir", "-cd")  # Hydra's names
 

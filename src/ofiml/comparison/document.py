@@ -14,7 +14,8 @@ from ofiml.ui.format import DASH, format_interval, format_number
 _LABELS = 3  # the columns of a leaderboard that are text: run, model, inputs
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
 _CAPTION = (
-    "Runs whose intervals lie right of 0 have skill on the common times; filled points cannot be told from the best run."
+    "Runs whose intervals lie right of 0 have skill on the common times; filled points cannot be told from the best "
+    "run."
 )
 
 
@@ -23,7 +24,9 @@ def write_document(
 ) -> str:
     """Write the comparison of `groups` of comparable runs; `first` are sections of the caller, before theirs."""
     sections = [*first, *(_describe_group(group, k) for k, group in enumerate(groups))]
-    sections.append(Section("trials", "Trials, and what the columns mean", [Sentences([trials.describe(), page.LEGEND])]))
+    sections.append(
+        Section("trials", "Trials, and what the columns mean", [Sentences([trials.describe(), page.LEGEND])])
+    )
     best = groups[0].runs[0] if groups and groups[0].runs else None
     return render_document(
         Document(

@@ -2,8 +2,8 @@
 
 #: By the name of the figure's file, without its ending. `figures.draw_figures` draws no other figure.
 CAPTIONS: dict[str, str] = {
-    "signal": "Bars should have the sign of the move of the mid that they forecast or explain; long runs of one sign are "
-    "one bet, repeated.",
+    "signal": "Bars should have the sign of the move of the mid that they forecast or explain; long runs of one sign "
+    "are one bet, repeated.",
     "predicted_realised": "Points on the dashed line are forecasts of the right size; a flat row of points is no "
     "forecast, and a line steeper than the dashed one means that forecasts are too small.",
     "folds": "Folds on both sides of 0 mean that the skill is not stable over time, whatever the pooled IC is.",
@@ -19,8 +19,8 @@ CAPTIONS: dict[str, str] = {
     "markouts": "Bars that stay above 0 at longer times are fills that kept their worth; bars below 0 are adverse "
     "selection.",
     "profit_by_time": "A profit from one or two half hours of the day is a narrower claim than one from all of them.",
-    "queue_bracket": "The truth lies between the two pale bars; if they have different signs, the profit depends on the "
-    "place in the queue.",
+    "queue_bracket": "The truth lies between the two pale bars; if they have different signs, the profit depends on "
+    "the place in the queue.",
     "trades": "Entries should precede the move and exits follow it; the best, the worst and two trades between them.",
     "families": "The share of a family says how much of the forecast would be left without order flow.",
     "stability": "Lines that cross are features whose rank differs from fold to fold, which no story should rest on.",
@@ -31,8 +31,10 @@ CAPTIONS: dict[str, str] = {
     "that the pooled IC is a mixture.",
     "decay": "The blue line reaches as far as the forecast does; red squares at 0 mean that later moves add nothing "
     "that was foreseen.",
-    "reliability": "Points on the dashed line are honest probabilities; the histogram shows how often each is forecast.",
-    "splits": "In each row the test bars lie outside of the train bars, and the purge and the embargo lie between them.",
+    "reliability": "Points on the dashed line are honest probabilities; the histogram shows how often each is "
+    "forecast.",
+    "splits": "In each row the test bars lie outside of the train bars, and the purge and the embargo "
+    "lie between them.",
     "tuning_history": "A line that is flat from the first trials means that the search found little to improve.",
     "tuning_importance": "Parameters with short bars could stay at their defaults.",
     "tuning_slices": "Rings in different places mean that the folds prefer different parameters, so the optimum is "

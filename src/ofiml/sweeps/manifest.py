@@ -15,7 +15,12 @@ from ofiml.study.json_border import read_json, write_json
 _NAME = "sweep.json"
 
 #: Settings that change no result: where things are kept, which files show them, and how many threads work.
-_UNHASHED = {"": ("tracking", "report", "threads"), "features": ("store",), "dataset": ("store",), "tuning": ("storage",)}
+_UNHASHED = {
+    "": ("tracking", "report", "threads"),
+    "features": ("store",),
+    "dataset": ("store",),
+    "tuning": ("storage",),
+}
 
 
 @dataclass(frozen=True, slots=True)

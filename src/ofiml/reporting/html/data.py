@@ -23,7 +23,8 @@ def describe_data(report: Report) -> list[Block]:
     days = len({s.session for s in dataset.sessions})
     summary = (
         f"{dataset.events:,} events of {_count(symbols, 'symbol')} in {_count(days, 'session')}, with up to "
-        f"{_count(dataset.levels, 'price level')} a side; {rows.used:,} of {rows.bars:,} bars have a label and a mid, and are used."
+        f"{_count(dataset.levels, 'price level')} a side; {rows.used:,} of {rows.bars:,} bars have a mid and a "
+        "label, and are used."
     )
     notes = [f"{note}." for note in dataset.notes]
     if rows.never_known:

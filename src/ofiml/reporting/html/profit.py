@@ -28,9 +28,14 @@ def describe_costs(backtest: Performance, scores: Scores) -> list[Block]:
         _tabulate_ratios(backtest),
         _tabulate_trades(backtest),
         *_tabulate_variants("The same decisions under other latencies", "latency", backtest.latency_curve, backtest),
-        *_tabulate_variants("The same decisions with other sizes of orders", "times the size", backtest.sizes, backtest),
+        *_tabulate_variants(
+            "The same decisions with other sizes of orders", "times the size", backtest.sizes, backtest
+        ),
         *_tabulate_variants("The same orders at the bounds of the queue", "filled when", backtest.queues, backtest),
-        Details("The same in words, and what the profit rests on", [Sentences(describe_backtest(backtest, scores), listed=True)]),
+        Details(
+            "The same in words, and what the profit rests on",
+            [Sentences(describe_backtest(backtest, scores), listed=True)],
+        ),
     ]
 
 
@@ -42,24 +47,35 @@ def _tabulate_profit(b: Performance) -> Table:
 
     amounts = [("gross profit", "filled at the mid of the decision", b.gross_pnl)]
     amounts += [
-        (kind, meaning, -getattr(b.costs_by_kind, kind)) for kind, meaning in _KINDS.items() if getattr(b.costs_by_kind, kind)
+        (kind, meaning, -getattr(b.costs_by_kind, kind))
+        for kind, meaning in _KINDS.items()
+        if getattr(b.costs_by_kind, kind)
     ]
     amounts.append(("net profit", "what is left", b.net_pnl))
     rows = [[name, meaning, format_number(amount, form), share(amount)] for name, meaning, amount in amounts]
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     heading = f"From gross to net (amounts in {b.currency}, and in bps of the traded value{mean})"
-    note = f"Own orders do not change the recorded book. Nothing is left at costs of {format_number(b.break_even_bps, ',.3f')} bps."
+    break_even = format_number(b.break_even_bps, ",.3f")
+    note = f"Own orders do not change the recorded book. Nothing is left at costs of {break_even} bps."
     return Table(heading, ["part", "meaning", f"amount ({b.currency})", "bps"], rows, labels=2, note=note)
 
 
 def _tabulate_ratios(b: Performance) -> Table:
     form = choose_money_form([b.capital, b.max_drawdown])
     rows = [
-        [f"net Sharpe ratio, {b.sharpe_unit}", format_number(b.sharpe_net, ".2f"), format_interval(b.sharpe_low, b.sharpe_high, ".2f")],
+        [
+            f"net Sharpe ratio, {b.sharpe_unit}",
+            format_number(b.sharpe_net, ".2f"),
+            format_interval(b.sharpe_low, b.sharpe_high, ".2f"),
+        ],
         ["HAC t of the net gain per bar", format_number(b.net_t, ".1f"), f"p = {format_number(b.net_p)}"],
         [f"maximum drawdown ({b.currency})", format_number(b.max_drawdown, form), ""],
         [f"capital of the position cap ({b.currency})", format_number(b.capital, form), ""],
-        ["return on that capital", format_number(b.return_on_capital, ".3%"), f"in {b.days:,.0f} {'day' if b.days == 1 else 'days'}"],
+        [
+            "return on that capital",
+            format_number(b.return_on_capital, ".3%"),
+            f"in {b.days:,.0f} {'day' if b.days == 1 else 'days'}",
+        ],
         ["days with a loss", f"{b.losing_days:,.0f}", f"of {b.days:,.0f}"],
     ]
     return Table("Return and risk", ["measure", "value", "interval, or context"], rows)
@@ -102,8 +118,12 @@ def _tabulate_variants(heading: str, what: str, variants: Sequence[VariantResult
     names = {"through": "traded through", "touch": "touched"}
     form = choose_money_form([n for v in variants for n in (v.gross_pnl, v.costs, v.net_pnl)])
     rows = [
-        [names.get(v.name, v.name), *(format_number(n, form) for n in (v.gross_pnl, v.costs, v.net_pnl))]
-        + [f"{v.fills:,.0f}", f"{v.traded:,.0f}"]
+        [
+            names.get(v.name, v.name),
+            *(format_number(n, form) for n in (v.gross_pnl, v.costs, v.net_pnl)),
+            f"{v.fills:,.0f}",
+            f"{v.traded:,.0f}",
+        ]
         for v in variants
     ]
     columns = [what, "gross", "costs", "net", "fills", "lots"]

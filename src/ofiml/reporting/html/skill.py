@@ -47,8 +47,15 @@ def _tabulate_symbols(report: Report) -> list[Block]:
     if symbols is None:
         return []
     rows = [
-        [s.symbol, f"{s.rows:,}", format_number(s.ic), format_interval(s.low, s.high)]
-        + [format_number(s.t, ".1f"), format_number(s.p), format_number(s.q)]
+        [
+            s.symbol,
+            f"{s.rows:,}",
+            format_number(s.ic),
+            format_interval(s.low, s.high),
+            format_number(s.t, ".1f"),
+            format_number(s.p),
+            format_number(s.q),
+        ]
         for s in symbols
     ]
     columns = ["symbol", "rows", "IC", "interval", "HAC t", "p", "q"]
@@ -129,13 +136,30 @@ def describe_strata(report: Report) -> list[Block]:
         ]
         for s in report.strata
     ]
-    columns = ["kind", "stratum", "rows", "IC", "interval", "rank IC", "R²", "hit rate", *(["net P&L"] if traded else [])]
+    columns = [
+        "kind",
+        "stratum",
+        "rows",
+        "IC",
+        "interval",
+        "rank IC",
+        "R²",
+        "hit rate",
+        *(["net P&L"] if traded else []),
+    ]
     money = f"; net P&L in {report.performance.currency}" if traded and report.performance else ""
     blocks = [fold_long(Table(f"Scores by stratum, out of sample{money}", columns, strata, labels=2))]
     if report.decay:
         horizons = [
-            [d.horizon, f"{d.rows:,}", format_number(d.ic), format_interval(d.low, d.high), format_number(d.rank_ic)]
-            + [format_number(d.new_ic), format_interval(d.new_low, d.new_high)]
+            [
+                d.horizon,
+                f"{d.rows:,}",
+                format_number(d.ic),
+                format_interval(d.low, d.high),
+                format_number(d.rank_ic),
+                format_number(d.new_ic),
+                format_interval(d.new_low, d.new_high),
+            ]
             for d in report.decay
         ]
         columns = ["horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval"]
@@ -152,13 +176,18 @@ def describe_importance(report: Report) -> list[Block]:
         row = [one.feature, format_number(one.mean_abs_shap, ".4g"), f"{one.rank_low} to {one.rank_high}"]
         if permuted:
             drop = permuted.get(one.feature)
-            row += [DASH, DASH] if drop is None else [format_number(drop.drop_r2, ".4f"), format_number(drop.drop_ic, ".4f")]
+            row += (
+                [DASH, DASH]
+                if drop is None
+                else [format_number(drop.drop_r2, ".4f"), format_number(drop.drop_ic, ".4f")]
+            )
         rows.append(row)
     columns = ["feature", "mean |SHAP|", "rank in the folds", *(["drop in R²", "drop in IC"] if permuted else [])]
     more = len(report.importance) - len(rows)
     note = f"{more} more features have smaller values." if more > 0 else ""
     if permuted:
-        note = f"Drops are those of the score when the feature is permuted, for the {len(permuted)} largest. {note}".strip()
+        drops = f"Drops are those of the score when one of the {len(permuted)} largest features is permuted."
+        note = f"{drops} {note}".strip()
     heading = "Features by mean |SHAP| of the raw score, out of sample"
     return [fold_long(Table(heading, columns, rows, note=note))]
 

@@ -52,7 +52,7 @@ def write_report(study: Study, figures: Mapping[str, Figure], run_id: str | None
 
     findings = write_findings(study)
     quantile = study.config.model.of_quantile
-    sections = [
+    sections: list[tuple[str, str, list[Block]]] = [
         ("findings", "Findings", [Sentences(_leave_out(findings[1:], report), listed=True)]),
         ("skill", "Skill and controls", [*describe_skill(report, quantile=quantile), *show("skill")]),
         ("strata", "By stratum and horizon", [*show("strata"), *describe_strata(report)]),
