@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from ofiml.cli import conf
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.overrides import check_arguments, compose_config
 from ofiml.cli.splits import main as splits
+from ofiml.config import defaults
 from ofiml.errors import ConfigError
 from tests.conftest import ROOT
 
@@ -29,7 +29,7 @@ def own(tmp_path):
 
 def test_conf_is_the_repositorys_where_the_package_has_none():
     assert CONF == ROOT / "conf"
-    assert conf._PACKAGE.parent == ROOT / "src" / "ofiml"
+    assert defaults._PACKAGE.parent == ROOT / "src" / "ofiml"
 
 
 def test_a_command_line_names_the_folder_in_each_way_that_hydra_reads(own):

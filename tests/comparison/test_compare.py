@@ -19,6 +19,7 @@ from ofiml.errors import DataError
 from ofiml.tracking.read import list_runs
 from ofiml.tracking.record import record_study
 from tests.conftest import light
+from tests.reporting.pages import check_page
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,11 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert page.count("## ") == 2
     assert "Diebold-Mariano" in page
     assert matplotlib.image.imread(out / "compare.png").std() > 0.03
+    document = check_page((out / "compare.html").read_text())
+    assert len(document.find("figure")) == 2
+    assert ids["ridge"][:8] in document.text
+    assert f"{ridge['ic']:.3f}".replace("-", "−") in document.text
+    assert "Trials: 22" in document.text
 
 
 @pytest.mark.slow

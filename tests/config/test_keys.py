@@ -31,6 +31,9 @@ INERT = {
     "tracking.uri": "where a run is logged, not what it finds",
     "tracking.experiment": "where a run is logged, not what it finds",
     "tracking.suffix": "where a run is logged, not what it finds",
+    "report.html": "which files show a run, not what it finds",
+    "report.figures": "which files show a run, not what it finds",
+    "report.dpi": "which files show a run, not what it finds",
 }
 
 REFUSED = {

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ofiml.data.cache import write_events
 from ofiml.data.feed import Blob
-from ofiml.data.readers import databento, lobster
+from ofiml.data.readers.databento import mbp
+from ofiml.data.readers.lobster import days
 from ofiml.data.schema import F_LAST, F_SNAPSHOT, SIDE
 from ofiml.data.writers.vendors import make_lobster_name, to_dbn, to_lobster
 from ofiml.errors import DataError
@@ -23,7 +24,7 @@ RANDOM = [(seed, n, levels) for seed, (n, levels) in enumerate([(1, 1), (50, 3),
 
 def from_dbn(raw, path, **changed):
     dataset = file_dataset("databento", path, calendar="24/7", **changed)
-    (feed,) = databento.read_feeds([Blob("written.dbn", raw)], dataset)
+    (feed,) = mbp.read_feeds([Blob("written.dbn", raw)], dataset)
     checked = feed.checker.check_book(feed.events, feed.levels)
     return feed.symbol, checked
 
@@ -126,7 +127,7 @@ def test_what_dbn_cannot_hold(change, message):
 
 def from_lobster(pair, name, path):
     blobs = [Blob(name, pair[0]), Blob(name.replace("_message_", "_orderbook_"), pair[1])]
-    (feed,) = lobster.read_feeds(blobs, file_dataset("lobster", path, calendar="24/7"))
+    (feed,) = days.read_feeds(blobs, file_dataset("lobster", path, calendar="24/7"))
     return feed, feed.checker.check_book(feed.events, feed.levels)
 
 
@@ -202,5 +203,5 @@ def test_random_sessions_come_back_from_parquet(tmp_path, seed, n, levels):
     original = random_session(seed, n, levels)
     write_events(original, tmp_path / "own.parquet")
     dataset = file_dataset("databento", tmp_path / "own.parquet", calendar="24/7")
-    (feed,) = databento.read_feeds([Blob("own.parquet", (tmp_path / "own.parquet").read_bytes())], dataset)
+    (feed,) = mbp.read_feeds([Blob("own.parquet", (tmp_path / "own.parquet").read_bytes())], dataset)
     same_events(feed.checker.check_book(feed.events, feed.levels), original.events)

@@ -36,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=1000, help="number of bootstrap samples (default: 1000)")
     parser.add_argument("--seed", type=int, default=7, help="seed of the bootstrap (default: 7)")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="also write compare.md, compare.json and compare.png to this folder"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="also write compare.html, compare.md, compare.json and compare.png to this folder",
     )
     options = parser.parse_args(arguments)
     return run_command(lambda: compare(options))

@@ -5,13 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ofiml.cli.installed import list_installed_choices
+from ofiml.config import defaults
 from ofiml.errors import ConfigError
 
-_PACKAGE = Path(__file__).parents[1] / "conf"  # inside a wheel
-_REPOSITORY = Path(__file__).parents[3] / "conf"
-
-#: The folder of `config.yaml`: the one that was installed with the package, else the repository's.
-CONF = _PACKAGE if _PACKAGE.is_dir() else _REPOSITORY
+CONF = defaults.CONF
 
 _FLAG_NAMES = ("--config-dir", "-cd")  # Hydra's names
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from ofiml.comparison import page
+from ofiml.comparison.document import write_document
 from ofiml.comparison.groups import group_runs, read_group
 from ofiml.comparison.trials import Trials, count_trials
 from ofiml.comparison.verdicts import ComparedGroup, compare_runs
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import write_json
-from ofiml.tracking.read import list_runs
+from ofiml.tracking.read import ListedRun, list_runs
 from ofiml.tracking.run_words import choose_run
 from ofiml.ui.progress import Stages
 
@@ -35,16 +36,18 @@ def make_leaderboard(
     benchmark: str | None = None,
     samples: int = 1000,
     seed: int = 7,
+    apart: bool = False,
 ) -> Leaderboard:
     """Compare the finished runs of an experiment, or those that `words` name (see `run_words`), by group.
 
-    With a `benchmark` only its group is compared. Raises ConfigError if there is nothing to compare.
+    With a `benchmark` only its group is compared. Impacts and forecasts among the chosen runs are compared `apart`, or
+    refused. Raises ConfigError if there is nothing to compare.
     """
     runs = list_runs(experiment, uri)
     trials = count_trials(runs)
     chosen = [choose_run(word, runs, "the experiment") for word in words]
     benchmark = None if benchmark is None else choose_run(benchmark, runs, "the experiment")
-    comparable = group_runs(runs, chosen)
+    comparable = [group for ids in _split_kinds(runs, chosen, apart=apart) for group in group_runs(runs, ids)]
     if not comparable:
         raise ConfigError(f"No run of {experiment} is finished, so there is nothing to compare. {trials.describe()}")
     if benchmark is not None:
@@ -64,14 +67,24 @@ def make_leaderboard(
     return Leaderboard(experiment, compared, trials)
 
 
+def _split_kinds(runs: list[ListedRun], chosen: list[str], *, apart: bool) -> list[list[str]]:
+    """Split the chosen runs by kind, if these are to be compared apart."""
+    if not apart:
+        return [chosen]
+    kind_of = {run.run_id: run.tags.get("kind", "") for run in runs}
+    return [[one for one in chosen if kind_of[one] == kind] for kind in sorted({kind_of[one] for one in chosen})]
+
+
 def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
-    """Write the comparison as compare.json, compare.md and, if there are tests, compare.png; return their paths."""
+    """Write the comparison as compare.json, .md and .html and, if there are tests, .png; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = asdict(board.trials) | {"total": board.trials.total}
     content = write_json({"experiment": board.experiment, "trials": counts, "groups": board.groups})
-    paths = [folder / "compare.json", folder / "compare.md"]
+    paths = [folder / f"compare.{ending}" for ending in ("json", "md", "html")]
     paths[0].write_text(content + "\n")
     paths[1].write_text(page.write_page(board.experiment, board.groups, board.trials))
+    title = f"Runs of {board.experiment}"
+    paths[2].write_text(write_document(title, "Comparison of runs", board.groups, board.trials), encoding="utf-8")
     if any(group.tests for group in board.groups):
         paths.append(folder / "compare.png")
         page.draw_figure(board.groups).savefig(paths[-1])

@@ -61,7 +61,7 @@ def write_rows(group: ComparedGroup) -> list[list[str]]:
                 *(money if group.kind == "forecast" else []),
                 format_number(row.value, ",.4f"),
                 format_number(row.t, ",.1f"),
-                _format_p(row.p_best),
+                format_p(row.p_best),
                 DASH if row.in_set is None else "in" if row.in_set else "out",
             ]
         )
@@ -111,7 +111,7 @@ def write_sentences(group: ComparedGroup) -> list[str]:
         out.append(
             f"{measure} over {tests.times:,} common times (a label overlaps up to {tests.overlap} later times; "
             f"{tests.blocks} blocks of about {tests.block} times). p-value of the null hypothesis that no run {than}: "
-            f"{_format_p(tests.spa)} (SPA), {_format_p(tests.reality_check)} (reality check). The "
+            f"{format_p(tests.spa)} (SPA), {format_p(tests.reality_check)} (reality check). The "
             f"{1 - tests.level:.0%} model confidence set contains {members} of {len(group.runs)} runs."
         )
         if tests.blocks < MIN_BLOCKS:
@@ -182,7 +182,7 @@ def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> 
         out += [f"- {sentence}" for sentence in write_sentences(group)] + [""]
         if group.tests and 1 < len(group.runs) <= _MAX_PAIRED:
             ids = [row.run[:8] for row in group.runs]
-            rows = [[ids[i], *(_format_p(p) for p in pairs)] for i, pairs in enumerate(group.tests.pairs)]
+            rows = [[ids[i], *(format_p(p) for p in pairs)] for i, pairs in enumerate(group.tests.pairs)]
             out += [
                 "Diebold-Mariano, two-sided p that two runs are equally good:",
                 "",
@@ -222,5 +222,10 @@ def draw_figure(groups: list[ComparedGroup]) -> Figure:
     return style_figure(draw, legend_columns=1)
 
 
-def _format_p(value: float) -> str:
+def format_p(value: float) -> str:
+    """Format a p-value.
+
+    >>> format_p(0.0004), format_p(0.25)
+    ('< 0.001', '0.250')
+    """
     return "< 0.001" if value < 0.001 else format_number(value)

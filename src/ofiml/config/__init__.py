@@ -18,6 +18,7 @@ from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
 from ofiml.config.paths import describe_missing_path, files, is_document
 from ofiml.config.policy import Policy
+from ofiml.config.report import ReportFiles
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.strategy import RULES, STRATEGIES, Rule, Strategy
@@ -48,6 +49,7 @@ __all__ = [
     "Ofi",
     "Policy",
     "Range",
+    "ReportFiles",
     "RidgeOfi",
     "Rule",
     "Schema",

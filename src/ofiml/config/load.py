@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from ofiml.config.bounds import strip_bounds
-from ofiml.config.renamed import MOVED_TO_INSTRUMENT, current_key, rename_config
+from ofiml.config.renamed import MOVED_TO_INSTRUMENT, current_key, update_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
 
@@ -32,7 +32,7 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     elif "${" in repr(raw):
         raise ConfigError("The logged config contains an interpolation (${…}): replace it by its value.")
     else:
-        raw = rename_config(raw)
+        raw = update_config(raw)
     known = {f.name for f in fields(Config)}
     for key in raw:
         if key not in known:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ofiml.config.load import describe_unknown_key
-from ofiml.config.renamed import rename_config
+from ofiml.config.renamed import update_config
 from ofiml.config.schema import Config
 from ofiml.errors import ConfigError
 
@@ -67,4 +67,4 @@ def read_plain_config(path: Path) -> dict[str, Any]:
     for key in raw:
         if key not in {f.name for f in fields(Config)}:
             raise ConfigError(f"{path}: {describe_unknown_key(str(key))}")
-    return rename_config(raw)
+    return update_config(raw)

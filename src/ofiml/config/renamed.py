@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ofiml.config.report import FIRST_FILES
+
 #: The current name of each earlier key. Keys of `model` are also keys of the members of a blend.
 RENAMED = {
     "backtest.edge_multiple": "strategy.edge_multiple",
@@ -54,6 +56,11 @@ def current_key(path: str) -> str | None:
         new = RENAMED.get(f"model.{parts[3]}")
         return new and ".".join([*parts[:3], new.removeprefix("model.")])
     return RENAMED.get(path)
+
+
+def update_config(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a logged config with current keys, and with the group `report`, which earlier configs do not have."""
+    return {**rename_config(raw), "report": raw.get("report", dict(FIRST_FILES))}
 
 
 def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.model import MODELS, Model
 from ofiml.config.ofi import DecayOfi, Ofi, RidgeOfi
+from ofiml.config.report import ReportFiles
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.strategy import STRATEGIES, Strategy
 from ofiml.config.target import Horizon, Target
@@ -42,6 +43,7 @@ SCHEMAS: dict[str, type | Mapping[str, type]] = {
     "strategy": STRATEGIES,
     "backtest": Backtest,
     "tracking": Tracking,
+    "report": ReportFiles,
 }
 
 
@@ -69,6 +71,7 @@ class Config(Schema):
     strategy: Strategy
     backtest: Backtest
     tracking: Tracking = field(repr=False)  # its uri may hold a password
+    report: ReportFiles
 
     def __post_init__(self) -> None:
         Schema.__post_init__(self)

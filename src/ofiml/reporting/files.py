@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import yaml
+from matplotlib.figure import Figure
 
 from ofiml.backtest.result import BacktestResult
 from ofiml.config import resolve_config
@@ -13,10 +14,11 @@ from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.provenance import list_environment, read_git_state
 from ofiml.reporting.figures import choose_figures
+from ofiml.reporting.html.study import write_report
 from ofiml.reporting.tables import write_tables
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
-from ofiml.ui.figure import save_png
+from ofiml.ui.figure import save_figure
 from ofiml.ui.progress import Stages
 from ofiml.units import PRICE_SCALE
 
@@ -33,16 +35,16 @@ def resolve_tuned_config(study: Study) -> dict[str, Any]:
     return mapping
 
 
-def write_study(study: Study, folder: Path, stages: Stages) -> list[Path]:
+def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None = None) -> list[Path]:
     """Write the files of a study into `folder` and return their paths.
 
-    Every study has config.yaml, report.json, tables.md, predictions.parquet, figures and models, environment.txt with
-    the versions of all packages, and git.diff if the code has uncommitted changes. A backtest adds the
-    tables orders, fills, round_trips, equity (the gain of each bar), days, decisions and rules as Parquet, tuning adds
-    tuned.yaml, a simulated market truth.json.
+    Every study has config.yaml, report.json, tables.md, predictions.parquet and models, environment.txt with the
+    versions of all packages, and git.diff if the code has uncommitted changes; report.html and figures as the config
+    says. A backtest adds the tables orders, fills, round_trips, equity (the gain of each bar), days, decisions and
+    rules as Parquet, tuning adds tuned.yaml, a simulated market truth.json. report.html names `run_id`, the MLflow run,
+    if there is one.
     """
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    (folder / "models").mkdir(exist_ok=True)
+    (folder / "models").mkdir(parents=True, exist_ok=True)
     _write_atomically(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
     if study.report.tuning:
         _write_atomically(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
@@ -66,7 +68,7 @@ def write_study(study: Study, folder: Path, stages: Stages) -> list[Path]:
         _write_atomically(folder / "git.diff", diff.encode())
     if study.truths:
         _write_atomically(folder / "truth.json", to_json(study.truths).encode())
-    _write_figures(study, folder / "figures", stages)
+    _write_figures(study, folder, run_id, stages)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
     _write_atomically(folder / "tables.md", write_tables(study.report).encode())
@@ -80,16 +82,29 @@ def write_study(study: Study, folder: Path, stages: Stages) -> list[Path]:
         "environment.txt",
         *["git.diff"] * bool(diff),
     ]
-    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning)]
-    return [*(folder / name for name in names), *sorted(folder.glob("figures/*.png")), *sorted(folder.glob("models/*"))]
+    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning), *["report.html"] * study.config.report.html]
+    return [*(folder / name for name in names), *sorted(folder.glob("figures/*")), *sorted(folder.glob("models/*"))]
 
 
-def _write_figures(study: Study, folder: Path, stages: Stages) -> None:
-    """Draw and write the figures one by one, and add their time to the report."""
+def _write_figures(study: Study, folder: Path, run_id: str | None, stages: Stages) -> None:
+    """Draw each figure, write it in the formats of the config and all of them into report.html, and add the time that
+    this takes to the report.
+    """
+    wanted = study.config.report
+    if not wanted.html and not wanted.figures:
+        return
     start, figures = time.perf_counter(), choose_figures(study)
-    with stages.start_stage("figures", len(figures)) as bar:
+    if wanted.figures:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+    drawn: dict[str, Figure] = {}
+    with stages.start_stage("figures", len(figures) + wanted.html) as bar:
         for name, draw in figures.items():
-            save_png(draw(), folder / name)
+            drawn[name] = draw()
+            for ending in wanted.figures:
+                save_figure(drawn[name], (folder / "figures" / name).with_suffix(f".{ending}"), wanted.dpi)
+            bar.step()
+        if wanted.html:
+            _write_atomically(folder / "report.html", write_report(study, drawn, run_id).encode())
             bar.step()
     study.report.runtime.add_stage("figures", time.perf_counter() - start)
 

@@ -23,6 +23,11 @@ _FALSE_DISCOVERIES = 0.05
 
 def write_sentences(study: Study) -> list[str]:
     """Write the verdict, the costs and the data, one or two sentences per line."""
+    return [*write_findings(study), *_describe_data(study.report)]
+
+
+def write_findings(study: Study) -> list[str]:
+    """Write the verdict, first of all, then what it rests on and the costs, one or two sentences per line."""
     report, config = study.report, study.config
     scores, quantile = report.metrics, config.model.of_quantile
     lines = [judge_study(report, quantile).sentence]
@@ -44,7 +49,7 @@ def write_sentences(study: Study) -> list[str]:
         lines.append(f"Mean in-sample R² of best-level flow over {windows} half-hour windows: {mean}.")
     if report.performance:
         lines += describe_backtest(report.performance, scores)
-    return [*lines, *_describe_strata(report), _describe_importance(report.explained), *_describe_data(report)]
+    return [*lines, *_describe_strata(report), _describe_importance(report.explained)]
 
 
 def _describe_hac(hac: HacStatistics, backtest: Performance | None) -> str:

@@ -14,8 +14,13 @@ from ofiml.study.json_border import read_json, write_json
 
 _NAME = "sweep.json"
 
-#: Settings that change no result: where things are kept, and how many threads work.
-_UNHASHED = {"": ("tracking", "threads"), "features": ("store",), "dataset": ("store",), "tuning": ("storage",)}
+#: Settings that change no result: where things are kept, which files show them, and how many threads work.
+_UNHASHED = {
+    "": ("tracking", "report", "threads"),
+    "features": ("store",),
+    "dataset": ("store",),
+    "tuning": ("storage",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,26 +144,33 @@ def _end_parent(sweep: Sweep, status: str, reason: str) -> None:
 def print_result(sweep: Sweep) -> int:
     """Print the leaderboard of the finished members and why others failed; return 1 if one failed, else 0.
 
-    The leaderboard is also written into the folder and logged to the parent run. Without tracking there is none.
+    Leaderboard and members are also written into the folder, and logged to the parent run. Without tracking there is no
+    leaderboard.
     """
+    from ofiml.sweeps.document import write_sweep_document
+
     console = Console()
     failed = list_failed(sweep)
     statuses = [_read(sweep, member) for member in sweep.members]
     runs = [s.run_id for s in statuses if s is not None and s.state == "finished" and s.run_id]
+    board, paths = None, []
     if runs:
         from ofiml.comparison import page
         from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
-        from ofiml.tracking.parent import log_files
 
-        board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs)
+        board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs, apart=True)
         page.show_page(board.groups, board.trials, console)
         paths = write_leaderboard(board, sweep.folder)
-        if sweep.parent is not None:
-            log_files(sweep.tracking, sweep.parent, paths)
+    document = write_sweep_document(sweep.folder, sweep.members, board)
+    if sweep.parent is not None:
+        from ofiml.tracking.parent import log_files
+
+        log_files(sweep.tracking, sweep.parent, [*paths, document])
     for member in failed:
         status = _read(sweep, member)
         reason = status.reason if status else "it did not run"
         console.print(f"failed: {' '.join(member.overrides)}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Report of the sweep: {document}", highlight=False, markup=False, soft_wrap=True)
     return 1 if failed else 0
 
 

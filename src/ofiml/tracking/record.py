@@ -40,14 +40,14 @@ def record_study(
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     with Stages(on_stage=on_stage) as stages:
         if not config.tracking.enabled:
-            return Record(_run_and_write(config, folder, stages, lambda _: None)[0], folder, None)
+            return Record(_run_and_write(config, folder, stages, lambda _: None, None)[0], folder, None)
         from ofiml.tracking.log import log_folds, log_study
         from ofiml.tracking.read import RUN_ID_FILE
         from ofiml.tracking.store import open_run, open_store
 
         with open_run(config, open_store(config.tracking), tags or {}, overrides) as run_id:
             study, written = _run_and_write(
-                config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds)
+                config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds), run_id
             )
             log_study(study, folder, written, run_id, tags or {}, overrides, stages)
         (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
@@ -55,10 +55,10 @@ def record_study(
 
 
 def _run_and_write(
-    config: Config, folder: Path, stages: Stages, report_folds: Callable[[int], None]
+    config: Config, folder: Path, stages: Stages, report_folds: Callable[[int], None], run_id: str | None
 ) -> tuple[Study, list[Path]]:
     study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
     verdict = folder / "verdict.md"
     verdict.write_text(write_page(study), encoding="utf-8")
-    return study, [*write_study(study, folder, stages), verdict]
+    return study, [*write_study(study, folder, stages, run_id), verdict]

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ofiml.ui.margins import arrange_axes
@@ -45,6 +45,13 @@ def style_figure(draw: Callable[[Figure], None], *, legend_columns: int, caption
     return figure
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
-    FigureCanvasAgg(figure).print_png(path, pil_kwargs={"compress_level": _COMPRESSION})
+#: What makes a file the same whenever it is written.
+_SAME = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def save_figure(figure: Figure, path: Path, dpi: float) -> None:
+    """Write a figure as PNG, SVG or PDF, by the ending of `path`; the text of SVG and PDF stays text."""
+    ending = path.suffix[1:]
+    packed: dict[str, Any] = {"pil_kwargs": {"compress_level": _COMPRESSION}} if ending == "png" else {}
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ofiml", "pdf.fonttype": 42}):
+        figure.savefig(path, dpi=dpi, metadata=_SAME[ending], **packed)

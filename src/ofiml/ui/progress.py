@@ -186,6 +186,8 @@ class _Lines:
         with self._lock:
             self._running.remove(bar)
             self._shown_at.pop(id(bar))
+            if not bar.completed_steps:
+                return  # an error ended it, and says so
             seconds = time.monotonic() - bar.start
             self._waiting.append(bar.describe() + (f", {format_seconds(seconds)}" if seconds >= _LONG else ""))
 
