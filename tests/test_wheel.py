@@ -66,7 +66,8 @@ def test_the_wheel_holds_the_package_and_conf(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = {p.relative_to(ROOT / "src").as_posix() for p in (ROOT / "src" / "ofiml").rglob("*.py")}
     pages = {f"ofiml/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "conf").rglob("*.yaml")}
-    assert sources | pages | {"ofiml/conformance/ofi_books.json"} <= names
+    documents = {f"ofiml/reporting/html/document.{end}" for end in ("css", "html.j2")}
+    assert sources | pages | documents | {"ofiml/conformance/ofi_books.json"} <= names
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"ofiml"}
 
 

@@ -11,6 +11,7 @@ from ofiml.cli import sweep as command
 from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import finish_member, read_status, start_member
 from tests.conftest import command_line
+from tests.reporting.pages import check_page
 
 QUICK = ["debug=tiny", "evaluation.controls=false", "evaluation.leak_check=false", "tuning=off"]
 
@@ -36,6 +37,10 @@ def test_a_failed_member_is_named_and_the_others_go_on(tmp_path, new_store):
     states = [read_status(folder / name) for name in ("0", "1")]
     assert [status.state for status in states] == ["finished", "failed"]
     assert states[1].reason in done.stdout
+    document = check_page((folder / "sweep.html").read_text())
+    assert states[0].run_id[:8] in document.text.partition("Members")[2].partition("Leaderboard")[2]
+    assert states[1].reason in document.text
+    assert "Trials: 2" in document.text
     (parent,), children = find_runs(uri)
     assert parent.info.status == "FAILED"
     assert parent.data.metrics == {"members": 2, "failed": 1}

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from ofiml.ui import margins
-from ofiml.ui.figure import save_png, style_figure
+from ofiml.ui.figure import save_figure, style_figure
 
 LONG = [f"a feature with a long name, {k}" for k in range(6)]
 
@@ -82,5 +82,5 @@ def test_axes_are_measured_again_only_with_other_ticks(monkeypatch):
 
 def test_a_figure_without_axes_has_no_margins(tmp_path):
     figure = style_figure(lambda figure: None, legend_columns=1, caption="only a caption")
-    save_png(figure, tmp_path / "empty.png")
+    save_figure(figure, tmp_path / "empty.png", 110)
     assert (tmp_path / "empty.png").read_bytes()[:4] == b"\x89PNG"
