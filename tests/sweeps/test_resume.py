@@ -79,6 +79,7 @@ def test_a_digest_follows_from_what_changes_results(configure):
     one = digest_config(configure("model=ridge", "debug=tiny"))
     assert one == digest_config(configure("model=ridge", "debug=tiny", "threads=1", "tracking=off"))
     assert one == digest_config(configure("model=ridge", "debug=tiny", "features.store=elsewhere"))
+    assert one == digest_config(configure("model=ridge", "debug=tiny", "report=off"))
     assert one != digest_config(configure("model=ridge", "debug=tiny", "seed=8"))
     assert one != digest_config(configure("model=ridge", "debug=tiny", "backtest.latency=1s"))
 

@@ -78,6 +78,13 @@ def test_no_member_runs_if_one_of_them_cannot(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_members_draw_figures_only_if_asked():
+    bare, asked = (command._complete(Member(3, o, ""), Path("a'b"), 1) for o in (["seed=3"], ["report=print"]))
+    assert bare[:4] == ["seed=3", "report.html=false", "report.figures=[]", "threads=1"]
+    assert asked[:2] == ["report=print", "threads=1"]
+    assert asked[2:] == [r"hydra.sweep.dir='a\'b'", "hydra.sweep.subdir='3'"]
+
+
 # --- processes that die ----------------------------------------------------------------------------------------------
 
 MEMBERS = [Member(number, [f"seed={number}"], str(number)) for number in range(3)]

@@ -210,9 +210,12 @@ def _make_launcher(plan: Plan, jobs: int) -> Launcher:
 
 
 def _complete(member: Member, folder: Path, threads: int | None) -> list[str]:
-    """Complete a member's overrides by its folder and its threads."""
+    """Complete a member's overrides by its folder and its threads, and leave out figures if none are asked for."""
+    figures = (
+        [] if any(o.startswith("report") for o in member.overrides) else ["report.html=false", "report.figures=[]"]
+    )
     place = [f"hydra.sweep.dir='{quote_text(str(folder))}'", f"hydra.sweep.subdir='{member.number}'"]
-    return [*member.overrides, *([] if threads is None else [f"threads={threads}"]), *place]
+    return [*member.overrides, *figures, *([] if threads is None else [f"threads={threads}"]), *place]
 
 
 def quote_text(text: str) -> str:
