@@ -70,7 +70,7 @@ def compiled(function: F, *, forceinline: bool = False) -> F:
         folder = cache_folder(function.__module__, Path(parent) if parent else None)
         try:
             config.CACHE_DIR = str(folder or "")  # numba reads it when it makes the function
-            options = {"nogil": True, "forceinline": forceinline, "pipeline_class": WholeCompiler}
+            options: dict[str, Any] = {"nogil": True, "forceinline": forceinline, "pipeline_class": WholeCompiler}
             return cast(F, njit(cache=folder is not None, **options)(function))
         finally:
             config.CACHE_DIR = parent

@@ -1,9 +1,9 @@
 """The code of a kernel: one LLVM module with all functions that it calls, which is optimised and emitted once.
 
 numba makes each function a library of its own: it optimises the function with all that it calls, emits machine code,
-and does the same again for each caller. Here a callee stays as it was lowered, a `Part`, and only the kernel, a `Whole`,
-is optimised and emitted. That takes a fraction of the time. As nothing else calls the parts, they become internal, so
-that LLVM drops the arguments that they do not use, and the parts themselves once they are inlined.
+and does the same again for each caller. Here a callee stays as it was lowered, a `Part`, and only the kernel is
+optimised and emitted, a `Whole`. That takes a fraction of the time. As nothing else calls the parts, they become
+internal: LLVM then drops the arguments that they do not use, and the parts themselves once they are inlined.
 
 The module imports numba, so that it is imported when the first kernel is made.
 """
@@ -29,7 +29,10 @@ class _NoEngine:
 class Part(JITCodeLibrary):
     """The code of a callee, without an address."""
 
-    codegen = _NoEngine()
+    @property
+    def codegen(self) -> Any:
+        """Return what stands for its engine."""
+        return _NoEngine()
 
     def finalize(self) -> None:
         """End the changes to it."""
