@@ -26,9 +26,9 @@ def trade_all(session, decisions, limits=NO_LIMITS, **other):
 
 
 def test_one_message_is_a_market() -> None:
-    done = act([book(1, (10, 2, 12, 3))], decide(at(1, "target", 5), at(1, "quote", 10, 1, 12, 1)))
+    done = act([book(1, (10, 2, 12, 3))], decide(at(1, "target", 5), at(1, "quote", 10, 1, 12, 1)), close=2)
     # Of 5 lots 3 are shown; they are closed at the bid. The quotes come while the first order is out, and stay.
-    assert done.fills == [(1, 12, 3), (1, 10, -3)]
+    assert done.fills == [(1, 12, 3), (2, 10, -3)]
 
 
 def test_before_the_first_message_nothing_is_decided() -> None:

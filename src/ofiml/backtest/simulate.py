@@ -148,10 +148,14 @@ def prepare_tape(tape: Tape) -> Tape:
 
 
 def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
-    """Make what the kernel reads of decisions: bids are rounded down to the tick and asks up, as indexes."""
+    """Make what the kernel reads of the decisions before `close`: bids are rounded down to the tick and asks up, as
+    indexes.
+    """
     messages = int(np.searchsorted(tape.exchange, close, side="right"))
+    count = int(np.searchsorted(decisions.time, close))
     columns = [
-        np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
+        np.require(c[:count], t, ["C", "W"])
+        for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
     ]
     time, kind, target, until, bid, bid_size, ask, ask_size = columns
     return Plan(

@@ -10,6 +10,7 @@ A trader knows the market by receipt, and its own fills and ends of orders one `
                        closing side's best quote with the average entry price. The loss is the profit of all known
                        fills, marked at that quote, less fees.
     at `flat_from`     it closes its position, and trades no more.
+    at the close       it asks for nothing, as no request would arrive in time.
 
 To leave the market it cancels what rests and sends a marketable order, and another if that was not filled, until its
 position is 0. No request makes the position with all that is outstanding exceed the cap.
@@ -179,7 +180,7 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
             trader.leave = TAKE_PROFIT
     if trader.leave == NOT_LEAVING and trader.known != 0 and trader.closing != 0:
         trader.leave = CLOSE
-    if trader.leave != NOT_LEAVING:
+    if trader.leave != NOT_LEAVING and now < scene.close:
         leave_market(desk, s, now)
 
 
