@@ -67,7 +67,7 @@ class Whole(JITCodeLibrary):
 class _PartCompiler(Compiler):
     """Compile a callee into a `Part`."""
 
-    _library = Part
+    _library: type[JITCodeLibrary] = Part
 
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, args: Any, *others: Any) -> None:
         library = library or self._library(targetctx.codegen(), self._library.__name__)

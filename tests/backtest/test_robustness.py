@@ -8,8 +8,8 @@ import pytest
 
 from ofiml.backtest.latency import fix_latency
 from ofiml.backtest.orders import Queue
+from ofiml.backtest.requests import scale_lots
 from ofiml.backtest.simulate import ContractNumbers, ExecutionRules, Scenario, simulate
-from ofiml.backtest.trader import scale_lots
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
 from ofiml.samples.tape import build_tape

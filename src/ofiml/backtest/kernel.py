@@ -23,7 +23,8 @@ from ofiml.backtest.desk import Desk
 from ofiml.backtest.market import pass_busy, pass_known, pass_quiet, show_book
 from ofiml.backtest.matching import receive_requests
 from ofiml.backtest.orders import CLOSE, NEVER, SLOTS
-from ofiml.backtest.trader import NOT_LEAVING, decide, find_wake, learn_fates, set_bounds, watch_market
+from ofiml.backtest.requests import decide
+from ofiml.backtest.trader import NOT_LEAVING, find_wake, learn_fates, set_bounds, watch_market
 from ofiml.samples.tape import Tape
 from ofiml.strategy.decisions import HOLD
 
