@@ -35,7 +35,8 @@ def package(tmp_path):
     folder = tmp_path / "src" / "ofiml"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
-    (folder / "_numba.py").write_text(Path(_numba.__file__).read_text())
+    for name in ("_numba.py", "_numba_code.py"):
+        (folder / name).write_text(Path(_numba.__file__).with_name(name).read_text())
     (folder / "kernel.py").write_text(KERNEL)
     (folder / "rules.py").write_text(RULES.format(factor=2, shift=1))
     (folder / "other.py").write_text("FACTOR = 1\n")
@@ -115,7 +116,16 @@ def test_folders_that_nobody_uses_are_deleted(tmp_path):
 
 def test_the_sources_of_the_feature_kernel_are_its_callees_files_and_no_report():
     names = {path.name for path in sources("ofiml.features.kernel")}
-    assert {"kernel.py", "update.py", "measures.py", "layout.py", "depth.py", "units.py", "_numba.py"} <= names
+    assert {
+        "kernel.py",
+        "update.py",
+        "measures.py",
+        "layout.py",
+        "depth.py",
+        "units.py",
+        "_numba.py",
+        "_numba_code.py",
+    } <= names
     assert "batch.py" not in names
     assert len(digest("ofiml.features.kernel")) == 16
 

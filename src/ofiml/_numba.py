@@ -62,13 +62,16 @@ def compiled(function: F, *, forceinline: bool = False) -> F:
     _compile_plain_callees()
     from numba import njit
 
+    from ofiml._numba_code import WholeCompiler
+
     config = _settings()
     with _lock:
         parent = config.CACHE_DIR
         folder = cache_folder(function.__module__, Path(parent) if parent else None)
         try:
             config.CACHE_DIR = str(folder or "")  # numba reads it when it makes the function
-            return cast(F, njit(cache=folder is not None, nogil=True, forceinline=forceinline)(function))
+            options: dict[str, Any] = {"nogil": True, "forceinline": forceinline, "pipeline_class": WholeCompiler}
+            return cast(F, njit(cache=folder is not None, **options)(function))
         finally:
             config.CACHE_DIR = parent
 
@@ -85,43 +88,17 @@ def _settings() -> Any:
 
 @cache
 def _compile_plain_callees() -> None:
-    """Make numba compile the plain functions of this package that a compiled one calls.
-
-    Such a function gets one signature, where numba would make one for each literal argument, and no wrapper for calls
-    from Python: this halves the compile time. It counts no references, because its arrays belong to the kernel: this
-    halves the run time. It can therefore neither make nor return an array; both are errors when it is compiled.
-    """
+    """Make numba compile the plain functions of this package that a compiled one calls."""
     from numba import types
-    from numba.core.errors import TypingError
-    from numba.core.registry import CPUDispatcher
     from numba.extending import typeof_impl
 
-    class Callee(CPUDispatcher):
-        def get_call_template(self, args: Any, kws: Any) -> Any:
-            plain = {name: types.unliteral(kind) for name, kind in kws.items()}
-            return super().get_call_template([types.unliteral(kind) for kind in args], plain)
-
-        def compile(self, sig: Any) -> Any:
-            entry = super().compile(sig)
-            models = self.targetctx.data_model_manager
-            for signature in self.nopython_signatures:
-                if models[signature.return_type].contains_nrt_meminfo():
-                    raise TypingError(f"{self.py_func.__qualname__} returns an array, and counts no references to it.")
-            return entry
-
-    options = {
-        "nopython": True,
-        "boundscheck": None,
-        "no_cpython_wrapper": True,
-        "no_cfunc_wrapper": True,
-        "_nrt": False,
-    }
+    from ofiml._numba_code import Callee
 
     def typeof_function(function: FunctionType, _context: Any) -> Any:
         if function.__module__.partition(".")[0] not in (_PACKAGE, *_registered):
             return None
         if function not in callees:
-            callees[function] = Callee(function, targetoptions=dict(options))
+            callees[function] = Callee(function)
         return types.Dispatcher(callees[function])
 
     typeof_impl.register(FunctionType)(typeof_function)

@@ -8,8 +8,8 @@ import pytest
 
 from ofiml.backtest.latency import fix_latency
 from ofiml.backtest.orders import Queue
+from ofiml.backtest.requests import scale_lots
 from ofiml.backtest.simulate import ContractNumbers, ExecutionRules, Scenario, simulate
-from ofiml.backtest.trader import scale_lots
 from ofiml.data.schema import F_LAST, F_SNAPSHOT
 from ofiml.errors import DataError
 from ofiml.samples.tape import build_tape
@@ -26,9 +26,9 @@ def trade_all(session, decisions, limits=NO_LIMITS, **other):
 
 
 def test_one_message_is_a_market() -> None:
-    done = act([book(1, (10, 2, 12, 3))], decide(at(1, "target", 5), at(1, "quote", 10, 1, 12, 1)))
+    done = act([book(1, (10, 2, 12, 3))], decide(at(1, "target", 5), at(1, "quote", 10, 1, 12, 1)), close=2)
     # Of 5 lots 3 are shown; they are closed at the bid. The quotes come while the first order is out, and stay.
-    assert done.fills == [(1, 12, 3), (1, 10, -3)]
+    assert done.fills == [(1, 12, 3), (2, 10, -3)]
 
 
 def test_before_the_first_message_nothing_is_decided() -> None:

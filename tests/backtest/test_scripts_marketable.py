@@ -170,6 +170,7 @@ def test_a_stop_is_tried_again_until_flat_and_the_next_target_may_enter() -> Non
         book(5, (5, 1, 8, 9)),  # the last
         book(6, (5, 1, 8, 9)),
         book(7, (7, 9, 8, 9)),
+        book(8, (7, 9, 8, 9)),
     ]
     done = act(rows, decide(at(1, "target", 5), at(3, "target", 5), at(6, "target", 5)), stop=3)
     # The target at 3 is not looked at: the stop is not done.
@@ -229,6 +230,21 @@ def test_orders_after_the_close_are_late_and_positions_are_closed_at_the_last_bo
     late = act(rows, decide(at(2.9, "target", 5)), latency=0.5, close=3.2)
     assert late.orders == [("SIGNAL", "LATE", 0, 5)]
     assert late.trades.orders["arrived"].tolist() == [-1]
+
+
+@pytest.mark.parametrize("latency", [0, 0.2])
+def test_nothing_is_asked_for_at_the_close(latency: float) -> None:
+    rows = [book(0, (10, 9, 12, 9)), book(5, (8, 9, 12, 9))]
+    bought = at(1, "target", 5)
+    closed = [(1 + latency, 12, 5), (5, 8, -5)]
+    for flat_from, stop, decisions in (
+        (5, 0, decide(bought)),  # the position would be closed from the close on
+        (9, 3, decide(bought)),  # the stop is reached at the close
+        (9, 0, decide(bought, at(5, "target", -5), at(6, "quote", 8, 1, 12, 1))),
+    ):
+        done = act(rows, decisions, flat_from=flat_from * SECOND, stop=stop, latency=latency, close=5)
+        assert done.fills == closed
+        assert done.orders == [("SIGNAL", "FILLED", 5, 5), ("CLOSE", "FILLED", 5, 5)]
 
 
 # --- when nothing can be traded --------------------------------------------------------------------------------------

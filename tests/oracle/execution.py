@@ -480,7 +480,7 @@ class Trader:
                 self.leaving = "TAKE_PROFIT"
         if self.leaving is None and self.position and self.closing:
             self.leaving = "CLOSE"
-        if self.leaving is not None:
+        if self.leaving is not None and now < self.session.close:
             self._leave(now)
 
     def _leave(self, now: int) -> None:
@@ -529,7 +529,7 @@ class Trader:
     # --- what we do ---
 
     def _decide(self, decision: Decision, now: int) -> None:
-        if self.stopped or self.closing or self.leaving or self.market_mid2 is None:
+        if self.stopped or self.closing or self.leaving or self.market_mid2 is None or now >= self.session.close:
             return
         if decision.kind == "QUOTE":
             self.until = NEVER

@@ -17,33 +17,15 @@ received up to t. Between the times at which some trader has something to do, th
 from typing import Any, NamedTuple
 
 from ofiml._numba import compiled
-from ofiml._typing import Bool, Int64, UInt8
-from ofiml.backtest.desk import Desk, end_order, report_order, send_order
-from ofiml.backtest.ladder import clear_levels, copy_shown
-from ofiml.backtest.matching import (
-    change_level,
-    forget_trades,
-    meet_quotes,
-    meet_trade,
-    receive_requests,
-    release_waiting,
-    walk_closing,
-)
-from ofiml.backtest.orders import (
-    CLOSE,
-    ENDED,
-    EXPIRED,
-    LATE,
-    MARKET,
-    MARKET_SLOT,
-    NEVER,
-    SENT,
-    SLOTS,
-)
-from ofiml.backtest.taken import forget_taken, is_passed
-from ofiml.backtest.trader import NOT_LEAVING, decide, find_wake, learn_fates, set_bounds, watch_market
+from ofiml._typing import Int64, UInt8
+from ofiml.backtest.closing import close_session, keep_closing
+from ofiml.backtest.desk import Desk
+from ofiml.backtest.market import pass_busy, pass_known, pass_quiet, show_book
+from ofiml.backtest.matching import receive_requests
+from ofiml.backtest.orders import CLOSE, NEVER, SLOTS
+from ofiml.backtest.requests import decide
+from ofiml.backtest.trader import NOT_LEAVING, find_wake, learn_fates, set_bounds, watch_market
 from ofiml.samples.tape import Tape
-from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
 from ofiml.strategy.decisions import HOLD
 
 #: `run` returns FULL if a table of orders or fills is too short.
@@ -72,115 +54,36 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
 
     `closing` (2, n, 2) takes index and lots of the last two-sided book, each side's best level first.
     """
-    scene, ladder, shown = desk.scene, desk.ladder, desk.scene.shown
-    exchange, receipt, first, bid, ask = tape.exchange, tape.receipt, tape.first, tape.bid, tape.ask
-    kind, side, price, size, tradable = tape.kind, tape.side, tape.price, tape.size, tape.tradable
-    close, traders = scene.close, len(desk.traders)
-    m = r = d = 0
+    return trade_session(tape, plan, desk, closing)  # a callee, as it counts no references
+
+
+def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
+    """Trade a session; see `run_py`."""
+    scene = desk.scene
+    d = 0
     stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
     while scene.full == 0:
         now = find_next_time(scene, plan.time, d)
         hit = False
-        watching, low_bid, high_bid, low_ask, high_ask = (
-            scene.watching != 0,
-            scene.low_bid,
-            scene.high_bid,
-            scene.low_ask,
-            scene.high_ask,
-        )
-        busy, took = scene.resting + scene.waiting > 0, scene.took != 0
-        while m < stop and exchange[m] <= now:
-            x = exchange[m]
-            if watching:
-                while receipt[r] < x:  # r < m, as no message is known before it happens
-                    b, a = bid[r], ask[r]
-                    r += 1
-                    if b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask:
-                        hit = True
-                        break
-                if hit:
-                    break
-            if busy:
-                trades = m > 0 and tradable[m - 1] and tradable[m]
-                for e in range(first[m], first[m + 1]):
-                    p, k = price[e], 0 if side[e] > 0 else 1
-                    if kind[e] == LEVEL:
-                        old, new = ladder[k, p], size[e]
-                        own = ladder[2 + k, p]
-                        if own > 0:
-                            change_level(
-                                scene,
-                                desk.traders,
-                                desk.orders,
-                                own,
-                                1 - 2 * k,
-                                p,
-                                abs(old),
-                                new,
-                                tape.order_time[e],
-                                x,
-                            )
-                        ladder[k, p] = new
-                        shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
-                    elif kind[e] == TRADE:
-                        if trades and (
-                            (side[e] <= 0 and p <= scene.best_bid) or (side[e] >= 0 and p >= scene.best_ask)
-                        ):
-                            show_book(scene, bid, ask, tradable, m)
-                            meet_trade(desk, side[e], p, size[e], x)
-                    elif kind[e] == HIDE:
-                        ladder[k, p] = -ladder[k, p]
-                        shown[k] -= 1
-                    else:
-                        clear_levels(ladder, p, size[e])
-                        shown[0] = shown[1] = 0
-                if scene.took != 0 and is_passed(scene, bid[m], ask[m]):
-                    forget_taken(desk, bid[m], ask[m])
-                if tradable[m] and (0 <= ask[m] <= scene.best_bid or bid[m] >= scene.best_ask):
-                    show_book(scene, bid, ask, tradable, m)
-                    meet_quotes(desk, bid[m], ask[m], x)
-                if scene.touched != 0:
-                    forget_trades(scene, desk.traders, desk.orders, x)
-                m += 1
-                if scene.waiting > 0 and tradable[m - 1]:
-                    show_book(scene, bid, ask, tradable, m)
-                    release_waiting(desk, x)
-                if scene.changed != 0:
-                    scene.changed = 0
-                    find_wakes(desk)
-                    now = min(now, scene.wake)
-                    busy, took = scene.resting + scene.waiting > 0, scene.took != 0
-            else:
-                for e in range(first[m], first[m + 1]):
-                    if kind[e] == LEVEL:
-                        p, k = price[e], 0 if side[e] > 0 else 1
-                        shown[k] += (1 if size[e] > 0 else 0) - (1 if ladder[k, p] > 0 else 0)
-                        ladder[k, p] = size[e]
-                    elif kind[e] == HIDE:
-                        p, k = price[e], 0 if side[e] > 0 else 1
-                        ladder[k, p] = -ladder[k, p]
-                        shown[k] -= 1
-                    elif kind[e] == CLEAR:
-                        clear_levels(ladder, price[e], size[e])
-                        shown[0] = shown[1] = 0
-                if took and is_passed(scene, bid[m], ask[m]):
-                    forget_taken(desk, bid[m], ask[m])
-                    took = scene.took != 0
-                m += 1
+        if scene.resting + scene.waiting > 0:
+            hit = pass_busy(tape, desk, stop, now)
+            if scene.changed != 0:
+                scene.changed = 0
+                find_wakes(desk)
+                continue
+        else:
+            hit = pass_quiet(tape, desk, stop, now)
+        m = scene.message
         if not hit and m == stop and stop < plan.messages:
-            keep_closing(desk, closing, bid[m - 1], ask[m - 1])
+            keep_closing(desk, closing, tape.bid[m - 1], tape.ask[m - 1])
             stop = plan.messages
             continue
-        while watching and not hit and r < m and receipt[r] <= now:
-            b, a = bid[r], ask[r]
-            r += 1
-            hit = b <= low_bid or b >= high_bid or a <= low_ask or a >= high_ask
-        while not watching and r < m and receipt[r] <= now:
-            r += 1
+        if not hit:
+            hit = pass_known(scene, tape.receipt, tape.bid, tape.ask, now)
         if hit:
-            now = receipt[r - 1]
-        show_book(scene, bid, ask, tradable, m)
-        show_known(scene, bid, ask, r)
+            now = tape.receipt[scene.received - 1]
+        show_book(scene, tape.bid, tape.ask, tape.tradable, m)
+        show_known(scene, tape.bid, tape.ask)
         scene.now = now
         if hit:
             look_at_market(desk, now)
@@ -189,37 +92,32 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             continue
         if scene.is_flat == 0 and now >= scene.flat_from:
             scene.is_flat = 1
-            for s in range(traders):
+            for s in range(len(desk.traders)):
                 start_closing(desk, s, now)
             gather_bounds(desk)
             continue
         while d < len(plan.time) and plan.time[d] <= now:
-            for s in range(traders):
-                if plan.kind[d] == HOLD and now < desk.traders[s].until:
-                    continue
-                decide(
-                    desk,
-                    s,
-                    plan.kind[d],
-                    plan.target[d],
-                    plan.until[d],
-                    plan.bid[d],
-                    plan.bid_size[d],
-                    plan.ask[d],
-                    plan.ask_size[d],
-                    now,
-                )
+            act_on(desk, plan, d, now)
             d += 1
         if scene.changed != 0:
             scene.changed = 0
             find_wakes(desk)
-        if scene.wake > now >= close:
+        if scene.wake > now >= scene.close:
             break
     if plan.last_book >= 0 and plan.last_book + 1 == plan.messages:
-        keep_closing(desk, closing, bid[plan.last_book], ask[plan.last_book])
-    for s in range(traders):
-        close_session(desk, s, closing, close)
+        keep_closing(desk, closing, tape.bid[plan.last_book], tape.ask[plan.last_book])
+    for s in range(len(desk.traders)):
+        close_session(desk, s, closing, scene.close)
     return DONE if scene.full == 0 else FULL
+
+
+def act_on(desk: Desk, plan: Plan, d: int, now: int) -> None:
+    """Let all traders act on a decision."""
+    kind, target, until = plan.kind[d], plan.target[d], plan.until[d]
+    bid, bid_size, ask, ask_size = plan.bid[d], plan.bid_size[d], plan.ask[d], plan.ask_size[d]
+    for s in range(len(desk.traders)):
+        if kind != HOLD or now >= desk.traders[s].until:
+            decide(desk, s, kind, target, until, bid, bid_size, ask, ask_size, now)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -250,24 +148,9 @@ def find_wakes(desk: Desk) -> None:
 # --- what is seen of the market --------------------------------------------------------------------------------------
 
 
-def show_book(scene: Any, bid: Int64, ask: Int64, tradable: Bool, m: int) -> None:
-    """Show the book as it stands at the exchange before message m, and twice the last mid of two sides."""
-    scene.message = m
-    scene.bid = scene.ask = -1
-    scene.tradable = 0
-    if m > 0:
-        scene.bid, scene.ask = bid[m - 1], ask[m - 1]
-        scene.tradable = 1 if tradable[m - 1] else 0
-    for k in range(m - 1, scene.scanned - 1, -1):
-        if bid[k] >= 0 and ask[k] >= 0:
-            scene.mid2 = bid[k] + ask[k]
-            break
-    scene.scanned = m
-
-
-def show_known(scene: Any, bid: Int64, ask: Int64, r: int) -> None:
-    """Show the quotes of the last message that is known, before message r."""
-    scene.received = r
+def show_known(scene: Any, bid: Int64, ask: Int64) -> None:
+    """Show the quotes of the last message that is known."""
+    r = scene.received
     scene.known_bid = scene.known_ask = -1
     if r > 0:
         scene.known_bid, scene.known_ask = bid[r - 1], ask[r - 1]
@@ -336,41 +219,6 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
         trader.leave = CLOSE
     watch_market(desk, s, now)
     set_bounds(desk, s)
-
-
-# --- the close -------------------------------------------------------------------------------------------------------
-
-
-def keep_closing(desk: Desk, closing: Int64, bid: int, ask: int) -> None:
-    """Keep the levels shown now: the last two-sided book, at which positions are closed."""
-    scene = desk.scene
-    scene.closing[0] = copy_shown(desk.ladder, 0, bid, scene.shown[0], closing[0])
-    scene.closing[1] = copy_shown(desk.ladder, 1, ask, scene.shown[1], closing[1])
-
-
-def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
-    """End the trader's orders, and close its position at the last two-sided book."""
-    scene, trader = desk.scene, desk.traders[s]
-    for k in range(SLOTS):
-        i = desk.traders[s].slots[k]
-        if i < 0:
-            continue
-        if desk.orders[s, i].state != ENDED:
-            end_order(desk, s, i, LATE if desk.orders[s, i].state == SENT else EXPIRED, close)
-        report_order(desk, s, i)
-    if trader.position == 0 or scene.closing[0] == 0 or scene.full != 0:
-        return
-    side = -1 if trader.position > 0 else 1
-    scene.mid2 = scene.known_mid2 = closing[0, 0, 0] + closing[1, 0, 0]
-    i = send_order(desk, s, MARKET_SLOT, side, MARKET, abs(trader.position), CLOSE, close)
-    if i < 0:
-        return
-    o = desk.orders[s, i]
-    o.arrived, o.mid2_arrived = close, scene.mid2
-    k = 0 if side < 0 else 1
-    walk_closing(desk, s, i, closing[k], scene.closing[k], close)
-    end_order(desk, s, i, EXPIRED, close)
-    report_order(desk, s, i)
 
 
 run = compiled(run_py)

@@ -15,9 +15,7 @@ Nothing is filled by messages before or after which the market is not tradable. 
 
 from typing import Any
 
-from ofiml._typing import Int64
 from ofiml.backtest.desk import Desk, add_fill, end_order, is_alive, rest_order
-from ofiml.backtest.ladder import find_part
 from ofiml.backtest.orders import (
     CANCELLED,
     NEVER,
@@ -261,17 +259,3 @@ def _comes_first(order: Any, other: Any) -> bool:
     if order.price != other.price:
         return (order.price - other.price) * order.side > 0
     return order.request < other.request
-
-
-# --- the session's close ---------------------------------------------------------------------------------------------
-
-
-def walk_closing(desk: Desk, s: int, i: int, closing: Int64, count: int, at: int) -> None:
-    """Fill an order whole from the last two-sided book; lots beyond the shown ones at the last level."""
-    scene, o = desk.scene, desk.orders[s, i]
-    for n in range(count):
-        rest = o.lots - o.filled
-        shown = find_part(closing[n, 1], scene.share_of_shown)
-        lots = rest if n == count - 1 else min(rest, shown)
-        if lots > 0 and scene.full == 0:
-            add_fill(desk, s, i, closing[n, 0], lots, 0, closing[0, 0], max(0, lots - shown), at)

@@ -14,7 +14,8 @@ from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
 from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, SCENE, TRADER, Queue
-from ofiml.backtest.trader import NOT_LEAVING, scale_lots
+from ofiml.backtest.requests import scale_lots
+from ofiml.backtest.trader import NOT_LEAVING
 from ofiml.errors import DataError
 from ofiml.samples.tape import Tape
 from ofiml.strategy.decisions import Decisions, Limits
@@ -148,12 +149,15 @@ def prepare_tape(tape: Tape) -> Tape:
 
 
 def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
-    """Make what the kernel reads of decisions: bids are rounded down to the tick and asks up, as indexes."""
+    """Make what the kernel reads of the decisions before `close`: bids are rounded down to the tick and asks up, as
+    indexes.
+    """
     messages = int(np.searchsorted(tape.exchange, close, side="right"))
-    columns = [
+    count = int(np.searchsorted(decisions.time, close))
+    columns: list[Any] = [
         np.require(c, t, ["C", "W"]) for c, t in zip(decisions, (np.int64, np.uint8, *[np.int64] * 6), strict=True)
     ]
-    time, kind, target, until, bid, bid_size, ask, ask_size = columns
+    time, kind, target, until, bid, bid_size, ask, ask_size = (column[:count] for column in columns)
     return Plan(
         time,
         kind,

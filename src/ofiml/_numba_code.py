@@ -1,0 +1,117 @@
+"""The code of a kernel: one LLVM module with all functions that it calls, which is optimised and emitted once.
+
+numba makes each function a library of its own: it optimises the function with all that it calls, emits machine code,
+and does the same again for each caller. Here a callee stays as it was lowered, a `Part`, and only the kernel is
+optimised and emitted, a `Whole`. That takes a fraction of the time. As nothing else calls the parts, they become
+internal: LLVM then drops the arguments that they do not use, and the parts themselves once they are inlined.
+
+The module imports numba, so that it is imported when the first kernel is made.
+"""
+
+from typing import Any
+
+from numba import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.core.errors import TypingError
+from numba.core.registry import CPUDispatcher
+
+_SHARED = "linkonce_odr"  # may be in several modules
+
+
+class _NoEngine:
+    """What a part has for an engine: it has no address at which Python's objects could be set."""
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Set nothing, as for a kernel from the cache: no callee uses Python's objects."""
+
+
+class Part(JITCodeLibrary):
+    """The code of a callee, without an address."""
+
+    @property
+    def codegen(self) -> Any:
+        """Return what stands for its engine."""
+        return _NoEngine()
+
+    def finalize(self) -> None:
+        """End the changes to it."""
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Return 0: it has no machine code."""
+        return 0
+
+    def _get_module_for_linking(self) -> Any:
+        """Return its code with that of its own callees."""
+        if self._shared_module is None:
+            for library in dict.fromkeys(self._linking_libraries):
+                self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage.name == "external":
+                    function.linkage = _SHARED
+            self._shared_module = self._final_module
+        return self._shared_module
+
+
+class Whole(JITCodeLibrary):
+    """The code of a kernel, with that of all its parts."""
+
+    def _optimize_final_module(self) -> None:
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage.name == _SHARED:
+                function.linkage = "internal"
+        super()._optimize_final_module()
+
+
+class _PartCompiler(Compiler):
+    """Compile a callee into a `Part`."""
+
+    _library: type[JITCodeLibrary] = Part
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, args: Any, *others: Any) -> None:
+        library = library or self._library(targetctx.codegen(), self._library.__name__)
+        super().__init__(typingctx, targetctx, library, args, *others)
+
+
+class WholeCompiler(_PartCompiler):
+    """Compile a kernel into a `Whole`."""
+
+    _library = Whole
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.state.library.enable_object_caching()
+
+
+class Callee(CPUDispatcher):
+    """A plain function that kernels call.
+
+    It gets one signature, where numba would make one for each literal argument, and no wrapper for calls from Python.
+    It counts no references, because its arrays belong to the kernel: this halves the run time. It can therefore neither
+    make nor return an array; both are errors when it is compiled.
+    """
+
+    def __init__(self, function: Any) -> None:
+        options = {
+            "nopython": True,
+            "boundscheck": None,
+            "no_cpython_wrapper": True,
+            "no_cfunc_wrapper": True,
+            "_nrt": False,
+        }
+        super().__init__(function, targetoptions=options, pipeline_class=_PartCompiler)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Return the template of the call whose arguments have these types, literals as their type."""
+        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return super().get_call_template([types.unliteral(kind) for kind in args], plain)
+
+    def compile(self, sig: Any) -> Any:
+        """Compile the function for a signature; raise TypingError if it returns an array."""
+        entry = super().compile(sig)
+        models = self.targetctx.data_model_manager
+        for signature in self.nopython_signatures:
+            if models[signature.return_type].contains_nrt_meminfo():
+                raise TypingError(f"{self.py_func.__qualname__} returns an array, and counts no references to it.")
+        return entry

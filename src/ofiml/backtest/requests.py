@@ -1,0 +1,129 @@
+"""The requests that a decision brings about: towards a target, for a quote, or to end a position whose time is over."""
+
+import math
+from typing import Any
+
+from ofiml.backtest.desk import Desk, cancel_order, is_arrival_known, replace_order, send_order
+from ofiml.backtest.orders import (
+    ASK_SLOT,
+    BID_SLOT,
+    EXPIRY,
+    MARKET,
+    MARKET_SLOT,
+    NEW_ASK_SLOT,
+    NEW_BID_SLOT,
+    QUOTED,
+    SIGNAL,
+    SLOTS,
+)
+from ofiml.backtest.trader import NOT_LEAVING, find_room
+from ofiml.strategy.decisions import LAST, QUOTE, TARGET
+
+#: More lots than any book has.
+MOST_LOTS = 2.0**61
+
+
+def decide(
+    desk: Desk, s: int, kind: int, target: int, until: int, bid: int, bid_size: int, ask: int, ask_size: int, now: int
+) -> None:
+    """Act on a decision. `bid` and `ask` are indexes, -1 off the ladder."""
+    scene, trader = desk.scene, desk.traders[s]
+    if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or scene.known_mid2 < 0:
+        return
+    if kind == QUOTE:
+        trader.until = LAST
+        place_quote(desk, s, BID_SLOT, bid, scale_lots(bid_size, trader.size_factor) if bid >= 0 else 0, now)
+        place_quote(desk, s, ASK_SLOT, ask, scale_lots(ask_size, trader.size_factor) if ask >= 0 else 0, now)
+    elif kind == TARGET:
+        trader.until = until
+        wanted = scale_lots(target, trader.size_factor)
+        aim(desk, s, min(max(wanted, -trader.cap), trader.cap), SIGNAL, now)
+    elif now >= trader.until:
+        if trader.known == 0 and is_idle(trader):
+            trader.until = LAST  # there is nothing to close
+        else:
+            aim(desk, s, 0, EXPIRY, now)
+
+
+def is_idle(trader: Any) -> bool:
+    """Return whether the trader knows of no order that might be filled."""
+    orders = 0
+    for k in range(SLOTS):
+        orders += 1 if trader.slots[k] >= 0 else 0
+    return orders == 0
+
+
+def scale_lots(lots: int, factor: float) -> int:
+    """Scale lots, rounded half away from 0, and clipped to what fits an integer."""
+    if factor == 1.0:  # a float has no room for many lots and a half
+        return lots
+    scaled = math.floor(min(abs(lots) * factor + 0.5, MOST_LOTS))
+    return scaled if lots >= 0 else -scaled
+
+
+def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
+    """Order the difference between the position wanted and the known one, unless an order is outstanding.
+
+    An order that rests is kept if it still has the right side and price, moved with the near touch if it was posted,
+    else cancelled.
+    """
+    scene, trader, slots = desk.scene, desk.traders[s], desk.traders[s].slots
+    wanted = position - trader.known
+    idle = True
+    for k in range(SLOTS):
+        i = slots[k]
+        if i < 0:
+            continue
+        idle = False
+        o = desk.orders[s, i]
+        if k in (NEW_BID_SLOT, NEW_ASK_SLOT) or o.price < 0 or is_pending(desk, s, i, now):
+            continue
+        posted = k != MARKET_SLOT
+        if wanted * o.side <= 0 or (posted and (scene.post == 0 or trader.known * o.side < 0)):
+            cancel_order(desk, s, i, now)
+        elif posted:
+            near = scene.known_bid if o.side > 0 else scene.known_ask
+            lots = min(abs(wanted), find_room(desk, s, o.side, k))
+            if near >= 0 and lots > 0 and (o.price != near or o.lots - o.known_filled > lots):
+                replace_order(desk, s, k, near, lots, now)
+    if not idle or wanted == 0:
+        return
+    side = 1 if wanted > 0 else -1
+    lots = min(abs(wanted), find_room(desk, s, side, -1))
+    reduces = trader.known * side < 0
+    if scene.post != 0 and reduces:
+        lots = min(lots, abs(trader.known))
+    near, far = (scene.known_bid, scene.known_ask) if side > 0 else (scene.known_ask, scene.known_bid)
+    if lots <= 0:
+        return
+    if scene.post != 0 and not reduces:
+        if near >= 0:
+            send_order(desk, s, BID_SLOT if side > 0 else ASK_SLOT, side, near, lots, reason, now)
+    elif far >= 0:
+        send_order(desk, s, MARKET_SLOT, side, MARKET, lots, reason, now)
+
+
+def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
+    """Return whether the trader waits for an answer about an order."""
+    return desk.orders[s, i].cancel_request >= 0 or not is_arrival_known(desk, s, i, now)
+
+
+def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
+    """Place, keep, replace or cancel the quote of a slot; one that rests at the price and is not too large is kept."""
+    side = 1 if slot == BID_SLOT else -1
+    slots = desk.traders[s].slots
+    i = slots[slot]
+    if slots[slot + NEW_BID_SLOT] >= 0 or (i < 0 and size <= 0):
+        return
+    if i >= 0:
+        o = desk.orders[s, i]
+        if is_pending(desk, s, i, now) or (o.price == price and o.lots - o.known_filled <= size):
+            return
+    lots = min(size, find_room(desk, s, side, slot))
+    if i < 0:
+        if lots > 0:
+            send_order(desk, s, slot, side, price, lots, QUOTED, now)
+    elif lots <= 0:
+        cancel_order(desk, s, i, now)
+    else:
+        replace_order(desk, s, slot, price, lots, now)
