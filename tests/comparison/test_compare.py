@@ -98,7 +98,7 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert len(document.find("figure")) == 2
     assert ids["ridge"][:8] in document.text
     assert f"{ridge['ic']:.3f}".replace("-", "−") in document.text
-    assert "Trials: 22" in document.text
+    assert "Trials: 7" in document.text
 
 
 @pytest.mark.slow

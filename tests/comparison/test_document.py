@@ -29,6 +29,7 @@ def make_run(letter: str, value: float, **more) -> ComparedRun:
         net=-12.5,
         sharpe_annual=1.5,
         rows=900,
+        choices={},
         repeated=0,
         value=value,
         error=0.02,
