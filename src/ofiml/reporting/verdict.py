@@ -11,7 +11,7 @@ from ofiml.study.run import Study
 from ofiml.ui.format import format_markdown_table, format_number, format_range
 
 _MAX_FOLDS = 8  # more do not fit on a line
-_MAIN_FIGURES = ("folds", "predicted_realised", "controls", "equity", "cost_grid", "importance")
+_MAIN_FIGURES = ("strata", "predicted_realised", "controls", "equity", "cost_grid", "importance")
 
 
 def write_title(study: Study) -> str:
