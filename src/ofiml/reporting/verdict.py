@@ -64,12 +64,12 @@ def write_page(study: Study) -> str:
 
 
 def write_note(study: Study, files: list[str], max_length: int) -> str:
-    """Write the verdict for the run's MLflow page, with the names of the main figures among its `files`.
+    """Write the verdict for the run's MLflow page, with report.html and the main figures if they are among its `files`.
 
     A verdict longer than `max_length` characters ends with the last line that fits, and with where the rest is.
     """
-    figures = [name for name in (f"figures/{figure}.png" for figure in _MAIN_FIGURES) if name in files]
-    end = f"\nFigures, under Artifacts: {', '.join(figures)}." if figures else ""
+    shown = [n for n in ("report.html", *(f"figures/{figure}.png" for figure in _MAIN_FIGURES)) if n in files]
+    end = f"\nUnder Artifacts: {', '.join(shown)}." if shown else ""
     rest = "\nThe rest is in verdict.md, under Artifacts."
     page = write_page(study)
     if len(page) + len(end) > max_length:
