@@ -16,7 +16,7 @@ from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_runs
 from ofiml.tracking.store import connect
 
 _DAY = 24 * 3600.0
-_KEPT = (RUN_ID_FILE, "verdict.md")  # they say in an output folder which run it was, and what came out
+_KEPT = (RUN_ID_FILE, "verdict.md", "status.json")  # which run it was, what came out, and that it ended
 
 
 @dataclass(frozen=True, slots=True)
