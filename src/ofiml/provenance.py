@@ -77,6 +77,7 @@ def describe_provenance(threads: int) -> Provenance:
     )
 
 
+@cache
 def list_environment() -> str:
     """List every installed package with its version, one a line, as pip's requirements."""
     found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
