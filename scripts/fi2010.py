@@ -68,12 +68,12 @@ class Scores:
 def compose_models(texts: Sequence[str]) -> dict[str, ModelConfig]:
     """Return the configs of models by their text, `NAME KEY=VALUE …`. Raises ConfigError for an invalid one."""
     models: dict[str, ModelConfig] = {}
+    if len(set(texts)) < len(texts):
+        raise ConfigError("--models: a model occurs twice: give each model once.")
     for text in texts:
         words = text.split()
         if not words:
             raise ConfigError('--models: a model has no name: write --models "NAME KEY=VALUE …".')
-        if text in models:
-            raise ConfigError(f"--models: {text} occurs twice: give each model once.")
         overrides = ["target=direction", f"model={words[0]}", *(f"model.{setting}" for setting in words[1:])]
         models[text] = compose_config(overrides, '--models "lgbm objective=three_class"').model
     return models

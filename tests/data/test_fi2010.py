@@ -221,21 +221,24 @@ def test_scores_by_hand(script):
     assert script["score_forecast"](10, "x", y[:2], y[:2]).kappa is None
 
 
-def test_models_without_settings_are_those_of_conf(script):
-    logistic, trees = script["compose_models"](script["MODELS"]).values()
-    assert (logistic.name, trees.name, trees.objective) == ("logistic", "lgbm", "three_class")
+@pytest.mark.slow
+def test_the_default_models_find_the_signal(tmp_path, files, call):
+    code, _ = call(*files, "--horizons", 10, "--out", tmp_path)
+    *_, logistic, trees = json.loads((tmp_path / "fi2010.json").read_text())["scores"]
+    assert (code, logistic["forecast"], trees["forecast"]) == (0, "logistic", "lgbm objective=three_class")
+    assert logistic["kappa"] > 0.4
+    assert trees["kappa"] > 0.9
 
 
 def test_errors_are_sentences(tmp_path, files, call):
     train, test = files
     for arguments, code, sentence in [
-        ((train, test, "--models", "lgmb"), 2, "lgmb"),
         ((train, test, "--models", "ridge"), 2, "ridge"),
         ((train, test, "--models", "lgbm rounds=3"), 2, "rounds"),
         ((train, test, "--models", "logistic", "logistic"), 2, "give each model once"),
         ((train, test, "--models", ""), 2, "--models: a model has no name: write"),
-        ((train, tmp_path / "none.txt"), 1, "none.txt: No such file"),
-        ((test, train), 1, "is a t"),
+        ((train, tmp_path / "none.txt", "--models", "logistic"), 1, "none.txt: No such file"),
+        ((test, train, "--models", "logistic"), 1, "is a test file by its name"),
     ]:
         result, said = call(*arguments, "--out", tmp_path / "out")
         assert result == code
