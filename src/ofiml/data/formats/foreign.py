@@ -55,12 +55,13 @@ def describe_foreign(name: str, head: bytes) -> str | None:
         )
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it first"
-    if _is_fi2010(head):
-        kind = next((text for word, text in _NORMALISATIONS.items() if word in name.lower()), "")
+    if is_fi2010(head):
+        kind = find_normalisation(name)
         return (
             f"FI-2010, with prices and sizes normalised{' ' * bool(kind)}{kind}: it has one sample for ten events of "
             "five stocks that follow each other without a mark, and neither times nor trades, so no order flow, bar, "
-            "spread or cost can be computed from it; it only serves to compare models on its own labels (docs/data.md)"
+            "spread or cost can be computed from it; it only serves to compare models on its own labels, which "
+            "scripts/fi2010.py does with the published text files (docs/data.md)"
         )
     return None
 
@@ -78,7 +79,12 @@ def _describe_capture(head: bytes) -> str:
     )
 
 
-def _is_fi2010(head: bytes) -> bool:
+def find_normalisation(name: str) -> str:
+    """Return how an FI-2010 file is normalised, by its name, as in `by z-score`; empty if the name does not tell."""
+    return next((text for word, text in _NORMALISATIONS.items() if word in name.lower()), "")
+
+
+def is_fi2010(head: bytes) -> bool:
     """Return whether the file is FI-2010 as published, or a CSV with its samples as rows."""
     if _FI2010_TEXT.match(head):
         return True
