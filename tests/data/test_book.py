@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofiml.data.book import MESSAGE_COLUMNS, build_events, kernel
+from ofiml.data.book.build import extract_columns
 from ofiml.data.schema import F_LAST
 
 LEVELS = 3
@@ -232,3 +233,15 @@ def test_the_flag_of_a_messages_end_goes_to_its_last_event():
     assert events["ask_px_00"].to_list() == [None, 11, 11]
     assert events["ask_sz_00"].to_list() == [0, 4, 4] or events["ask_sz_00"].to_list() == [None, 4, 4]
     assert {cause: lines.to_list() for cause, lines in noticed.items()} == {"unknown_order": [4]}
+
+
+def test_joined_and_whole_tables_give_a_kernel_the_same_types():
+    whole = pl.DataFrame({"op": [1, 2, 3], "price": [5, None, 7]}, schema={"op": pl.UInt8, "price": pl.Int64})
+    joined = pl.concat([whole[:1], whole[1:]], rechunk=False)
+    assert joined.n_chunks() == 2
+    for table in (whole, joined):
+        op, price = extract_columns(table, "op", "price")
+        assert (op.tolist(), price.tolist()) == ([1, 2, 3], [5, 0, 7])
+        assert (op.dtype, price.dtype) == (np.uint8, np.int64)
+        assert not op.flags.writeable
+        assert not price.flags.writeable

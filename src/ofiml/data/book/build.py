@@ -55,8 +55,7 @@ def build_events(
     With `order_times` events have the optional column ORDER_TIME, for feeds whose messages state every order.
     """
     n = messages.height
-    op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
-    price, size = (messages[c].fill_null(0).to_numpy() for c in ("price", "size"))
+    op, side, show, price, size = extract_columns(messages, "op", "op_side", "show", "price", "size")
     order = _number_ids(messages["order"])
     row_of, effect, placed = np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.int64)
     max_rows = int((show != kernel.NEVER).sum())
@@ -76,6 +75,17 @@ def build_events(
     return events.with_columns(flags=pl.Series(flags), **columns), {
         cause: lines for cause, lines in misfits.items() if lines.len()
     }
+
+
+def extract_columns(messages: pl.DataFrame, *names: str) -> list[np.ndarray]:
+    """Extract integer columns (n,) for a kernel, 0 for null, all read-only.
+
+    polars gives a column of one chunk read-only and a joined one not; numba would compile the kernel for each mixture.
+    """
+    columns = [messages[name].fill_null(0).to_numpy() for name in names]
+    for column in columns:
+        column.flags.writeable = False
+    return columns
 
 
 def _find_order_times(messages: pl.DataFrame, placed: Int64, shown: Int64) -> pl.Series:

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.data.book import kernel, ladder
-from ofiml.data.book.build import make_level_table, set_last_flags
+from ofiml.data.book.build import extract_columns, make_level_table, set_last_flags
 from ofiml.data.checks import Checker
 from ofiml.data.schema import (
     ACTION,
@@ -45,8 +45,7 @@ def build_from_levels(messages: pl.DataFrame, levels: int, checker: Checker, tic
     row at which levels become known or unknown. Raises DataError if the policy for an unknown level does.
     """
     n = messages.height
-    op, side, show = (messages[c].to_numpy() for c in ("op", "op_side", "show"))
-    price, size = (messages[c].fill_null(0).to_numpy() for c in ("price", "size"))
+    op, side, show, price, size = extract_columns(messages, "op", "op_side", "show", "price", "size")
     grid, rank = _rank_prices(price)
     on_grid = np.zeros(len(grid), np.uint8)
     if tick is not None:
