@@ -471,7 +471,7 @@ HEAD = "timestamp,symbol,bid,ask,bid_size,ask_size"
             (f"{HEAD}\n1705415400,X,5000000000,5000000001,1,1\n", r"It is above the largest price, 4,600,000,000\."),
             (f"{HEAD}\n1705415400,X,1.00000000012,2,1,1\n", "It has more than 9 decimals"),
             (f"{HEAD}\n1705415400,X,1,2,0.5,1\n", r"It is not a multiple of one lot, 1\. Set dataset\.size_unit"),
-            (f"{HEAD}\n16/01/2024 14:30:00,X,1,2,1,1\n", "does not tell the day from the month"),
+            (f"{HEAD}\n16/01/2024 14:30:00,X,1,2,1,1\n", "does not begin with the year"),
             (f"{HEAD}\n14:30:00,X,1,2,1,1\n", r"It has no date\. .*dataset\.columns\.date"),
             (f"{HEAD}\n1705415400,X,1,2,1,1,\n1705415401,X,1,2,1,1\n", "line 2: 7 fields .* trailing comma"),
             (f"{HEAD}\n1,1705415400,X,1,2,1,1\n2,1705415401,X,1,2,1,1\n", "export without row names"),
