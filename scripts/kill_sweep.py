@@ -47,7 +47,10 @@ def count_runs(folder: Path) -> dict[str, int]:
 
 
 def kill_one(folder: Path, chance: random.Random, seconds: float) -> str:
-    """Start or resume the sweep, end it after a random part of `seconds`, and describe what happened."""
+    """Start or resume the sweep, end it after a random part of `seconds`, and describe what happened.
+
+    A kill that comes after the end of the sweep is none: make the part shorter.
+    """
     process = start(folder, "sweep.resume=true")
     time.sleep(chance.uniform(0.05, 1.0) * seconds)
     number = chance.choice([signal.SIGKILL, signal.SIGINT])
@@ -77,7 +80,7 @@ def main() -> None:
         print(f"undisturbed: {len(wanted)} members in {seconds:.0f} s", flush=True)
         for index in range(args.kills):
             # Each start has to import and to look at what is there before it goes on.
-            print(f"{index + 1}: {kill_one(killed, chance, 0.5 * seconds)}", flush=True)
+            print(f"{index + 1}: {kill_one(killed, chance, 0.3 * seconds)}", flush=True)
         if start(killed, "sweep.resume=true").wait():
             raise SystemExit((killed / "log.txt").read_text())
         runs = count_runs(killed)

@@ -1,6 +1,9 @@
 """The commit that a run logs is that of this code, not of a repository in which it happens to be installed."""
 
+import platform
 import subprocess
+
+import numpy as np
 
 from ofiml import provenance
 from tests.conftest import ROOT
@@ -31,3 +34,16 @@ def test_inside_somebody_elses_repository_nothing_of_theirs_is_logged(tmp_path, 
     commit, diff = provenance.read_git_state()
     assert commit == git(tmp_path, "rev-parse", "HEAD")
     assert "a secret" in diff
+
+
+def test_the_environment_names_each_package_once_and_is_listed_once(monkeypatch):
+    listed = provenance.list_environment()
+    names = [line.partition("==")[0] for line in listed.splitlines()]
+    assert len(set(names)) == len(names) > 50
+    assert {f"{name}=={version}" for name, version in provenance.list_versions().items()} - set(
+        listed.splitlines()
+    ) == {f"python=={platform.python_version()}"}
+    monkeypatch.setattr(provenance.metadata, "distributions", None)
+    monkeypatch.setattr(provenance.metadata, "version", None)
+    assert provenance.list_environment() == listed
+    assert provenance.list_versions()["numpy"] == np.__version__

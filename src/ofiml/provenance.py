@@ -44,7 +44,12 @@ def identify_code(*packages: str) -> list[str]:
 
 def list_versions() -> dict[str, str]:
     """List the versions of Python and of the packages that results depend on, by name."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: _find_version(name) for name in PACKAGES}
+
+
+@cache  # a package's metadata is parsed as a whole, and each study asks several times
+def _find_version(package: str) -> str:
+    return metadata.version(package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,11 @@ def describe_provenance(threads: int) -> Provenance:
     )
 
 
-@cache
+@cache  # a second of each study: the metadata of each package is parsed
 def list_environment() -> str:
-    """List every installed package with its version, one a line, as pip's requirements."""
-    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
+    """List every installed package with its version, one a line, as pip's requirements; as it is when first asked."""
+    described = (dist.metadata for dist in metadata.distributions())
+    found = {one["Name"]: one["Version"] for one in described}
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items(), key=lambda item: item[0].lower()))
 
 
