@@ -124,7 +124,7 @@ def read_samples(path: Path) -> Samples:
         )
     labels = np.array(rows[INPUT_ROWS:])
     _check_labels(labels, path.name)
-    x = np.ascontiguousarray(np.array(rows[:INPUT_ROWS]).T)
+    x = np.stack(rows[:INPUT_ROWS], axis=1)
     return Samples(path.name, digest.hexdigest(), x, np.ascontiguousarray(labels.T.astype(np.int64)))
 
 
