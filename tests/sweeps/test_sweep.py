@@ -146,7 +146,10 @@ def test_a_launcher_that_launches_nothing_is_an_error(tmp_path, monkeypatch):
         ("joblib", -1, "", 12, (4, 1)),
         ("joblib", 2, "", 12, (2, 2)),
         ("joblib", -1, "", 1, (1, 4)),
-        ("joblib", -1, "threads=3", 12, (4, None)),
+        ("joblib", -1, "threads=3", 12, (1, None)),
+        ("joblib", -1, "threads=2", 12, (2, None)),
+        ("joblib", 8, "", 12, (4, 1)),
+        ("joblib", -1, "threads=9", 12, (1, None)),
         ("basic", None, "", 12, (4, None)),
     ],
 )

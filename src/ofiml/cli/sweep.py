@@ -29,6 +29,7 @@ from ofiml.cli.expansion import expand_overrides, sample_overrides
 from ofiml.cli.member import run_member
 from ofiml.cli.overrides import check_inputs, quote_folder
 from ofiml.cli.sweep_settings import FLAGS, FLAGS_WITH_VALUE, SweepSettings
+from ofiml.cli.text_values import quote_text
 from ofiml.config import Config, load
 from ofiml.errors import ConfigError
 from ofiml.sweeps.manifest import Member, digest_config, name_folder
@@ -36,7 +37,6 @@ from ofiml.sweeps.resume import clear_members, fail_running, list_running
 from ofiml.sweeps.status import read_status
 from ofiml.sweeps.watch import watch_members
 
-_LOCAL = ("basic", "joblib")  # launchers that run members on this machine
 _ATTEMPTS = 2  # for a member whose process died: another one may have taken its memory
 _DIED = "its process ended without a word: it was killed, or there was not enough memory."
 
@@ -189,15 +189,15 @@ def _launch_all(plan: Plan, folder: Path, left: list[Member], console: Console) 
 def _share_cores(plan: Plan, members: int) -> tuple[int, int | None]:
     """Return how many members run at a time, and the threads of each; None leaves each member its own number.
 
-    Processes times threads never exceed the cores: LightGBM and BLAS are a hundred times slower beyond.
+    Processes times threads never exceed the cores, whatever is typed: LightGBM is a hundred times slower beyond.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = plan.master.hydra.launcher.get("n_jobs", -1)
-    jobs = max(1, min(cores if asked in (None, -1) else int(asked), members))
-    typed = any(o.startswith("threads=") for m in plan.members for o in m.overrides)
+    jobs = max(1, min(cores, cores if asked in (None, -1) else int(asked), members))
+    typed = [int(o.partition("=")[2]) for m in plan.members for o in m.overrides if o.startswith("threads=")]
     if plan.launcher != "joblib" or typed:
-        return jobs, None
-    return jobs, max(1, cores // jobs)
+        return max(1, min(jobs, cores // max(typed, default=1))), None
+    return jobs, cores // jobs
 
 
 def _make_launcher(plan: Plan, jobs: int) -> Launcher:
@@ -214,13 +214,8 @@ def _complete(member: Member, folder: Path, threads: int | None) -> list[str]:
     figures = (
         [] if any(o.startswith("report") for o in member.overrides) else ["report.html=false", "report.figures=[]"]
     )
-    place = [f"hydra.sweep.dir='{quote_text(str(folder))}'", f"hydra.sweep.subdir='{member.number}'"]
+    place = [f"hydra.sweep.dir={quote_text(str(folder))}", f"hydra.sweep.subdir={quote_text(str(member.number))}"]
     return [*member.overrides, *figures, *([] if threads is None else [f"threads={threads}"]), *place]
-
-
-def quote_text(text: str) -> str:
-    """Escape a text that stands in single quotes in an override."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _find_varied(members: Sequence[Member]) -> set[str]:

@@ -48,7 +48,7 @@ def _quote_argument(argument: str, names: Mapping[str, str], *, sweep: bool) -> 
     if kind is None or value == "":
         return argument
     if path == "dataset.path" and (value.strip() == value or not sweep) and Path(value).exists():
-        return f"{key}={_quote(value)}"
+        return f"{key}={quote_text(value)}"
     if sweep and _is_call(value):
         return argument
     parts = _split_outside(value) if sweep else [value]
@@ -95,15 +95,16 @@ def _quote_scalar(value: str, *, may_be_null: bool = True) -> str:
     if len(value) > 1 and value[0] in _QUOTES and value[-1] == value[0]:
         return value
     if value.lower() == "null":
-        return value if may_be_null else _quote(value)
+        return value if may_be_null else quote_text(value)
     try:
         read = parse_override(f"key={value}")
     except HydraException:
-        return _quote(value)
-    return value if isinstance(read.value(), str) and not read.is_sweep_override() else _quote(value)
+        return quote_text(value)
+    return value if isinstance(read.value(), str) and not read.is_sweep_override() else quote_text(value)
 
 
-def _quote(text: str) -> str:
+def quote_text(text: str) -> str:
+    """Quote a text, so that nothing in it is syntax of an override."""
     return QuotedString(text, Quote.single).with_quotes()
 
 

@@ -5,28 +5,30 @@ from ofiml.evaluation.strata import StratumScore
 from ofiml.study.report import Report
 from ofiml.ui.format import DASH, choose_money_form, format_interval, format_markdown_table, format_number
 
-_STRATA = ("kind", "stratum", "rows", "IC", "interval", "rank IC", "R²", "hit rate", "net P&L")
-_DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval")
+#: The columns of `list_strata_rows` and of `list_decay_rows`.
+STRATA = ("kind", "stratum", "rows", "IC", "interval", "rank IC", "R²", "hit rate", "net P&L")
+DECAY = ("horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval")
 
 
 def write_tables(report: Report) -> str:
     """Write the results by stratum and, for a forecast, by horizon, each under a heading."""
     level = f"{report.metrics.bootstrap.level:.0%}"
     money = f"; net P&L in {report.performance.currency}" if report.performance else ""
-    parts = [f"## By stratum\n\nOut of sample; intervals {level}{money}.\n\n{write_strata(report.strata)}"]
+    strata = format_markdown_table(STRATA, list_strata_rows(report.strata))
+    parts = [f"## By stratum\n\nOut of sample; intervals {level}{money}.\n\n{strata}"]
     if report.decay:
         parts.append(
             f"## By horizon\n\nThe same forecasts against the move over each horizon. "
             f"The new part is the move since the horizon in the row above.\n\n"
-            f"{write_decay(report.decay)}"
+            f"{format_markdown_table(DECAY, list_decay_rows(report.decay))}"
         )
     return "\n\n".join(parts) + "\n"
 
 
-def write_strata(strata: list[StratumScore]) -> str:
-    """Write one row per stratum; net P&L in the currency of the backtest."""
+def list_strata_rows(strata: list[StratumScore]) -> list[list[str]]:
+    """List one row of cells per stratum; net P&L in the currency of the backtest, a dash without one."""
     form = choose_money_form(s.net_pnl for s in strata if s.net_pnl is not None)
-    rows = [
+    return [
         [
             s.kind.replace("_", " "),
             s.stratum,
@@ -40,12 +42,11 @@ def write_strata(strata: list[StratumScore]) -> str:
         ]
         for s in strata
     ]
-    return format_markdown_table(_STRATA, rows)
 
 
-def write_decay(decay: list[HorizonScore]) -> str:
-    """Write one row per horizon."""
-    rows = [
+def list_decay_rows(decay: list[HorizonScore]) -> list[list[str]]:
+    """List one row of cells per horizon."""
+    return [
         [
             d.horizon,
             f"{d.rows:,}",
@@ -57,4 +58,3 @@ def write_decay(decay: list[HorizonScore]) -> str:
         ]
         for d in decay
     ]
-    return format_markdown_table(_DECAY, rows)

@@ -76,6 +76,8 @@ def open_sweep(
 def _start(folder: Path, digest: str, members: list[Member], tracking: Tracking, count: int) -> Sweep:
     manifest, left = read_manifest(folder), members
     parent = manifest.parent if manifest else None
+    if manifest is not None:
+        _wait_for_orphans(folder, members)
     if tracking.enabled:
         from ofiml.tracking.parent import end_open_children, is_finished, open_parent, reopen_parent
 
@@ -84,10 +86,8 @@ def _start(folder: Path, digest: str, members: list[Member], tracking: Tracking,
         if parent is None:
             parent = open_parent(tracking, f"sweep of {count}", {"sweep.folder": folder.name})
         else:
-            _wait_for_orphans(folder, members)
             end_open_children(tracking, parent, "KILLED", "The sweep was killed.")
     if manifest is not None:
-        _wait_for_orphans(folder, members)
         left = list_unfinished(
             folder, members, lambda run: not tracking.enabled or (run is not None and is_finished(tracking, run))
         )

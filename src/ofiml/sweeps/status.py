@@ -2,11 +2,11 @@
 
 import os
 import time
-import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import read_json, write_json
 
@@ -65,7 +65,5 @@ def read_status(folder: Path) -> Status | None:
 
 def _write(folder: Path, status: Status) -> Status:
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{_NAME}.{uuid.uuid4().hex}"
-    part.write_text(write_json(status))
-    part.replace(folder / _NAME)
+    write_atomically(folder / _NAME, lambda part: part.write_text(write_json(status)))
     return status

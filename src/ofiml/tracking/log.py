@@ -44,7 +44,6 @@ def log_study(
 ) -> None:
     """Log the study, and the files `written` under `folder`, to an open run, and end the run.
 
-
     The time that this takes is the metric `seconds_logging`: the report is written before.
     """
     start = time.perf_counter()

@@ -4,6 +4,7 @@ from ofiml.reporting.controls import NAMES, describe_controls, describe_leak_che
 from ofiml.reporting.html.blocks import Block, Sentences, Table
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.names import MEASURES
+from ofiml.reporting.tables import DECAY, STRATA, list_decay_rows, list_strata_rows
 from ofiml.study.report import Report
 from ofiml.ui.format import DASH, choose_money_form, format_estimate, format_interval, format_number, format_range
 
@@ -120,51 +121,18 @@ def _tabulate_controls(report: Report, quantile: float | None) -> list[Block]:
 
 def describe_strata(report: Report) -> list[Block]:
     """Describe the scores by stratum and, for a forecast, by horizon."""
-    form = choose_money_form(s.net_pnl for s in report.strata if s.net_pnl is not None)
     traded = any(s.net_pnl is not None for s in report.strata)
-    strata = [
-        [
-            s.kind.replace("_", " "),
-            s.stratum,
-            f"{s.rows:,}",
-            format_number(s.ic),
-            format_interval(s.low, s.high),
-            format_number(s.rank_ic),
-            format_number(s.r2, ".4f"),
-            format_number(s.hit_rate),
-            *([DASH if s.net_pnl is None else format(s.net_pnl, form)] if traded else []),
-        ]
-        for s in report.strata
-    ]
-    columns = [
-        "kind",
-        "stratum",
-        "rows",
-        "IC",
-        "interval",
-        "rank IC",
-        "R²",
-        "hit rate",
-        *(["net P&L"] if traded else []),
-    ]
+    shown = len(STRATA) - (not traded)  # the last column is the net P&L
+    columns, strata = STRATA[:shown], [row[:shown] for row in list_strata_rows(report.strata)]
     money = f"; net P&L in {report.performance.currency}" if traded and report.performance else ""
     blocks = [fold_long(Table(f"Scores by stratum, out of sample{money}", columns, strata, labels=2))]
     if report.decay:
-        horizons = [
-            [
-                d.horizon,
-                f"{d.rows:,}",
-                format_number(d.ic),
-                format_interval(d.low, d.high),
-                format_number(d.rank_ic),
-                format_number(d.new_ic),
-                format_interval(d.new_low, d.new_high),
-            ]
-            for d in report.decay
-        ]
-        columns = ["horizon", "rows", "IC", "interval", "rank IC", "IC of the new part", "its interval"]
         note = "The new part is the move since the horizon in the row above."
-        blocks.append(Table("The same forecasts over other horizons (without unit)", columns, horizons, note=note))
+        blocks.append(
+            Table(
+                "The same forecasts over other horizons (without unit)", DECAY, list_decay_rows(report.decay), note=note
+            )
+        )
     return blocks
 
 
