@@ -259,3 +259,27 @@ def test_errors_are_sentences(tmp_path, files, call):
     _, said = call(write(tmp_path / TRAIN, values), test, "--horizons", 10, 20, "--models", "logistic", TREES)
     assert f"{TRAIN}, row 146: the labels over 20 events do not contain both 1 (up) and 3 (down)" in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_file_is_read_or_refused_in_a_sentence(tmp_path):
+    """Bytes are changed, cut out, repeated and inserted at random places."""
+    whole = write(tmp_path / "Train_Dst_NoAuction_ZScore_CF_1.txt", draw(12, seed=1)).read_bytes()
+    chance, refusals = np.random.default_rng(5), []
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(chance.integers(1, 4)):
+            at, size = int(chance.integers(len(content))), int(chance.integers(1, 40))
+            change = chance.integers(4)
+            piece = bytes(content[at : at + size]) if change == 1 else chance.integers(0, 256, size, np.uint8).tobytes()
+            content[at : at + (0 if change in (1, 2) else size)] = b"" if change == 3 else piece
+        path = tmp_path / "Train_Dst_NoAuction_ZScore_CF_2.txt"
+        path.write_bytes(bytes(content))
+        try:
+            found = read_samples(path)
+        except DataError as error:
+            refusals.append(str(error))
+        else:
+            assert np.isfinite(found.x).all()
+            assert np.isin(found.labels, (1, 2, 3)).all()
+    assert 75 < len(refusals) < 150
+    assert all(path.name in refusal for refusal in refusals)
