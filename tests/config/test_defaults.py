@@ -48,6 +48,16 @@ def test_a_nested_value_is_compared_whole():
     assert set(found) == {"model.name", "model.space"}
 
 
+def test_a_choice_of_a_group_without_name_counts_if_it_says_more_in_fewer_words():
+    found = list_keys(load(_compose("target=triple_barrier", "target.stop=5", "model=logistic", "tuning=off")))
+    assert found == {
+        "target": ("triple_barrier", "forecast", ""),
+        "target.stop": (5, 3, "target=triple_barrier"),
+        "model.name": ("logistic", "lgbm", ""),
+        "tuning.enabled": (False, True, ""),
+    }
+
+
 def test_a_choice_that_conf_lacks_is_named():
     resolved = resolve_config(load(_compose()))
     resolved["model"] = {"name": "../../secret", "alpha": 3}

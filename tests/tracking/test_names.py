@@ -1,49 +1,67 @@
 """The names of runs: what differs from the default study comes first, where a page still shows it."""
 
+from dataclasses import replace
+
 import pytest
 
-from ofiml.cli.overrides import compose
-from ofiml.config import load
-from ofiml.tracking.names import DEFAULT_DATASET, DEFAULT_SPLIT, DEFAULT_TARGET, name_run
+from ofiml.config import load, resolve_config
+from ofiml.tracking.names import name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
-
-
-def test_the_defaults_are_those_of_the_configuration():
-    config = load(compose([]))
-    assert (config.dataset.label, config.target.label, config.split.name) == (
-        DEFAULT_DATASET,
-        DEFAULT_TARGET,
-        DEFAULT_SPLIT,
-    )
-    assert name_run(config) == "lgbm·mlofi·10s"
 
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
+        ([], "lgbm·mlofi·10s"),
         (["model=ridge", "ofi=pca", "horizon=60s"], "ridge·pca·60s"),
         (["split=cpcv"], "cpcv·lgbm·mlofi·10s"),
         (["target=impact", "model=ols", "ofi=best_level"], "impact·ols·best_level·10s"),
+        (["experiment=impact_best_level", "bars.step=30s"], "impact·ols·best_level·30s"),
         (["target=triple_barrier", "model=logistic"], "barriers·logistic·mlofi·10s"),
+        (["target=triple_barrier", "target.stop=5", "model=logistic"], "barriers·stop=5·logistic·mlofi·10s"),
         (["target=volatility"], "volatility·lgbm·mlofi·10s"),
+        (["target=direction"], "direction·lgbm·mlofi·10s"),
         (["dataset=synthetic_null", "features=core"], "synthetic_null·lgbm·mlofi+core·10s"),
         (["seed=8", "model.n_estimators=20", "threads=1"], "seed=8·n_estimators=20·lgbm·mlofi·10s"),
-        (["strategy=quoting", "tuning=off"], "quoting·tuning=off·lgbm·mlofi·10s"),
-        (["debug=tiny", "evaluation.controls=false"], "lgbm·mlofi·10s"),
+        (["strategy=quoting", "tuning=off"], "tuning=off·quoting·lgbm·mlofi·10s"),
+        (["horizon=events", "bars=volume", "ofi.levels=5"], "volume·levels=5·lgbm·mlofi·500-events"),
+        (["horizon.delay=0.1s", "split.n_folds=4", "report=print"], "n_folds=4·delay=0.1s·lgbm·mlofi·10s"),
+        (["debug=tiny"], "lgbm·mlofi·10s"),
+        (["debug=tiny", "tuning.trials=3", "evaluation.decay=[]"], "trials=3·lgbm·mlofi·10s·decay=[]"),
+        (["debug=tiny", "split=cpcv"], "cpcv·lgbm·mlofi·10s"),
+        (["dataset.max_events=100000"], "max_events=100000·lgbm·mlofi·10s"),
+        (["backtest=off", "seeds=[7,8]"], "seeds=7,8·backtest=off·lgbm·mlofi·10s"),
     ],
 )
-def test_a_name_begins_with_what_differs(configure, overrides, name):
-    assert name_run(configure(*overrides), overrides) == name
+def test_a_name_begins_with_what_differs_however_it_was_set(configure, overrides, name):
+    config = _with_evaluation_of_conf(configure(*overrides))
+    if "debug=tiny" in overrides:  # tests have tracking off
+        config = replace(config, tracking=replace(config.tracking, suffix="-debug"))
+    assert name_run(config) == name
+    again = load(resolve_config(config))  # from the config.yaml of a run
+    assert name_run(again) == name
+    elsewhere = replace(
+        again,
+        tuning=replace(again.tuning, storage="other"),
+        tracking=replace(again.tracking, suffix="-reproductions"),
+        features=replace(again.features, store=None),
+    )
+    if "tuning.trials=3" not in overrides:
+        assert name_run(elsewhere) == name, "a reproduction has the name of its run"
+
+
+def _with_evaluation_of_conf(config):
+    return replace(config, evaluation=replace(config.evaluation, controls=True, leak_check=True))
 
 
 def test_a_symbol_of_files_is_in_the_name(configure, tmp_path):
     file = tmp_path / "AMZN_2012-06-21_34200000_57600000_orderbook_10.csv"
     file.touch()
-    overrides = ["dataset=lobster", f"dataset.path={file}"]
-    config = configure(*overrides)
-    assert name_run(config, overrides) == "lobster·lgbm·mlofi·10s"
-    assert name_run(config, overrides, ["AMZN"]) == "AMZN·lgbm·mlofi·10s"
-    assert name_run(config, overrides, ["AAPL", "AMZN"]) == "lobster·lgbm·mlofi·10s"
+    config = configure("dataset=lobster", f"dataset.path={file}", "instrument=us_equities")
+    config = _with_evaluation_of_conf(config)
+    assert name_run(config) == "lobster·lgbm·mlofi·10s·instruments"
+    assert name_run(config, ["AMZN"]) == "AMZN·lgbm·mlofi·10s·instruments"
+    assert name_run(config, ["AAPL", "AMZN"]) == "lobster·lgbm·mlofi·10s·instruments"
 
 
 def test_no_param_is_cut():

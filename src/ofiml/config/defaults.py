@@ -21,7 +21,10 @@ _INERT = ("tracking", "report", "threads")  # what a study finds does not depend
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A key whose value differs from the default: that of `conf`, or of the choice of the key's group."""
+    """A key whose value differs from the default: that of `conf`, or of the choice of the key's group.
+
+    A choice of a group without a `name`, such as `target=triple_barrier`, has the group as its key.
+    """
 
     key: str
     value: Any
@@ -63,8 +66,9 @@ def _read_root() -> dict[str, Any]:
 def list_differences(resolved: Mapping[str, Any]) -> list[Difference]:
     """List the keys of a resolved config that differ from the default study, group by group.
 
-    A group whose `name` is another choice than the default's is one difference, and then what differs from that choice
-    in conf/. Keys on which no result depends are left out, and so are the other keys of a choice that conf/ lacks.
+    A group with another choice than the default's is one difference, and then what differs from that choice in conf/.
+    In a group without a `name`, another choice counts if that leaves fewer differences. Keys on which no result depends
+    are left out, and so are the other keys of a choice that conf/ lacks.
     """
     out = []
     for group, node in resolved.items():
@@ -79,16 +83,28 @@ def list_differences(resolved: Mapping[str, Any]) -> list[Difference]:
 
 
 def _compare_group(group: str, resolved: Mapping[str, Any], default: str) -> list[Difference]:
-    node = resolved[group]
-    name = str(node.get("name", default))
     usual = _read_choice(group, default) or {}
-    other = name if name != str(usual.get("name", default)) else ""
-    out = [Difference(f"{group}.name", name, usual["name"], "")] if other else []
-    base = (_read_choice(group, other) if other else usual) or {}
-    choice = f"{group}={other}" if other else ""
-    for key, value in node.items():
-        if key != "name" and key in base and not _is_same(value, usual_value := _interpolate(base[key], resolved)):
-            out.append(Difference(f"{group}.{key}", value, usual_value, choice))
+    if "name" in usual:
+        name = str(resolved[group].get("name", default))
+        if name == usual["name"]:
+            return _compare_keys(group, resolved, usual, "")
+        chosen = Difference(f"{group}.name", name, usual["name"], "")
+        return [chosen, *_compare_keys(group, resolved, _read_choice(group, name) or {}, f"{group}={name}")]
+    out = _compare_keys(group, resolved, usual, "")
+    for other in sorted(path.stem for path in (CONF / group).glob("*.yaml")):
+        if len(out) > 1:  # a choice is one difference itself
+            keys = _compare_keys(group, resolved, _read_choice(group, other) or {}, f"{group}={other}")
+            chosen = Difference(group, other, default, "")
+            out = min(out, [chosen, *keys], key=len)  # the first of equally long ones
+    return out
+
+
+def _compare_keys(group: str, resolved: Mapping[str, Any], base: Mapping[str, Any], choice: str) -> list[Difference]:
+    """List the keys of a group that differ from those of a choice in conf/."""
+    out = []
+    for key, value in resolved[group].items():
+        if key != "name" and key in base and not _is_same(value, usual := _interpolate(base[key], resolved)):
+            out.append(Difference(f"{group}.{key}", value, usual, choice))
     return out
 
 
@@ -105,3 +121,13 @@ def _is_same(value: Any, usual: Any) -> bool:
             _is_same(one, usual[key]) if key in usual else not one for key, one in value.items()
         )
     return bool(value == usual)
+
+
+def read_smoke_settings(split: str) -> dict[str, Any]:
+    """Read the settings of `debug=tiny`, by key, with those of its split: a smoke run differs by them from a study."""
+    nodes = yaml.safe_load((CONF / "debug" / "tiny.yaml").read_text(encoding="utf-8"))
+    own = CONF / "debug" / "split"
+    small = {path.stem: path for path in own.glob("*.yaml")}.get(f"tiny_{split}")
+    if small is not None:
+        nodes["split"] = yaml.safe_load(small.read_text(encoding="utf-8"))
+    return {f"{group}.{key}": value for group, node in nodes.items() for key, value in node.items()}

@@ -39,7 +39,6 @@ def log_study(
     written: list[Path],
     run_id: str,
     tags: dict[str, str],
-    overrides: Sequence[str],
     stages: Stages,
 ) -> None:
     """Log the study, and the files `written` under `folder`, to an open run, and end the run.
@@ -50,7 +49,7 @@ def log_study(
     with stages.start_stage("logging", 3 + len(written)) as bar:
         symbols = sorted({s.symbol for s in study.report.dataset.sessions})
         client = connect(study.config.tracking.uri)
-        client.update_run(run_id, name=name_run(study.config, overrides, symbols))
+        client.update_run(run_id, name=name_run(study.config, symbols))
         names = [path.relative_to(folder).as_posix() for path in written]
         _log_tags(client, run_id, study, _describe_verdict(study, symbols, names) | tags)
         _log_dataset(client, run_id, study)

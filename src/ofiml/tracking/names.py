@@ -1,47 +1,54 @@
 """The name and the tags of a run: first what differs from the default study, then model, inputs and span."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from ofiml.config import ActivityBars, Config, Features, Horizon, Ofi, SyntheticDataset, Target, TimeBars
+from ofiml.config import (
+    ActivityBars,
+    Config,
+    Features,
+    Horizon,
+    Ofi,
+    SyntheticDataset,
+    Target,
+    TimeBars,
+    resolve_config,
+)
+from ofiml.config.defaults import Difference, list_differences, read_smoke_settings
 from ofiml.reporting.verdict import name_inputs
 
 SEPARATOR = "·"
 
 _MAX_LENGTH = 100  # of a name; a page shows about 22 characters
 _MAX_SYMBOLS = 6  # listed in the tag
+_MAX_VALUE = 20  # characters
 
-#: The default study, of which a name says nothing. tests/tracking compare it with conf/config.yaml.
-DEFAULT_DATASET, DEFAULT_TARGET, DEFAULT_SPLIT = "synthetic", "forecast", "expanding"
-
-#: Groups and keys that a name has anyway, or that change no prediction and no trade.
-_NAMED = ("dataset", "target", "split", "model", "ofi", "features", "horizon", "horizon.length", "instrument")
-_INERT = (
-    "debug",
-    "tracking",
-    "threads",
-    "hydra",
-    "evaluation",
-    "dataset.path",
-    "dataset.store",
-    "features.store",
-    "tuning.storage",
-)
+#: Where data, caches and journals lie on this machine.
+_PLACES = ("dataset.path", "dataset.store", "features.store", "tuning.storage")
+#: What the last words of a name say.
+_BASE = ("model.name", "ofi.name", "features.name", "horizon", "horizon.length", "horizon.clock", "horizon.size")
+_SPAN_OF_IMPACT = ("bars.name", "bars.step", "bars.size")
+#: What was studied comes first.
+_FIRST = ("dataset", "target", "split")
+#: What changes no prediction and no trade, or belongs to the symbol, comes last.
+_LAST = ("evaluation", "dataset.instruments")
+_SHORT = {"triple_barrier": "barriers"}
 
 
-def name_run(config: Config, overrides: Iterable[str] = (), symbols: Sequence[str] = ()) -> str:
+def name_run(config: Config, symbols: Sequence[str] = ()) -> str:
     """Name a run, such as `lgbm·mlofi·10s` or `AMZN·cpcv·ridge·mlofi·10s`; `symbols` are known after its study.
 
-    `overrides` are those of the command line; from them come the differences beside dataset, target and split.
+    First stands what differs from the default study, however it was set. What `debug=tiny` changes is left out of the
+    name of a smoke run.
     """
-    differences = [
-        *_name_dataset(config, symbols),
-        *_name_target(config.target),
-        *([config.split.name] if config.split.name != DEFAULT_SPLIT else []),
-        *_name_overrides(overrides),
-    ]
-    base = [config.model.name, _name_inputs(config.ofi, config.features), name_span(config)]
-    return SEPARATOR.join([*differences, *base])[:_MAX_LENGTH]
+    base = _PLACES + _BASE + (_SPAN_OF_IMPACT if config.target.kind == "impact" else ())
+    differences = [d for d in _list_differences(config) if d.key not in base]
+    differences.sort(key=lambda d: next((i for i, group in enumerate(_FIRST) if d.key.startswith(group)), len(_FIRST)))
+    market = _name_symbol(config, symbols)
+    words = {d.key: market if market and d.key == "dataset.name" else _name_difference(d) for d in differences}
+    last = [words.pop(d.key) for d in differences if d.key.startswith(_LAST)]
+    names = [config.model.name, _name_inputs(config.ofi, config.features), name_span(config)]
+    return SEPARATOR.join([*words.values(), *names, *last])[:_MAX_LENGTH]
 
 
 def describe_run(config: Config, overrides: Iterable[str]) -> dict[str, str]:
@@ -92,27 +99,44 @@ def _name_inputs(ofi: Ofi, features: Features) -> str:
     return name_inputs(ofi, features).replace(" ", "")
 
 
-def _name_dataset(config: Config, symbols: Sequence[str]) -> list[str]:
-    """Name data that are not those of the default: a single symbol of files by itself, else by the dataset."""
-    if config.dataset.label == DEFAULT_DATASET:
-        return []
-    if len(symbols) == 1 and not isinstance(config.dataset, SyntheticDataset):
-        return [symbols[0]]
-    return [config.dataset.label]
+def _list_differences(config: Config) -> list[Difference]:
+    """List what differs from the default study, without what `debug=tiny` changes in a smoke run."""
+    differences = list_differences(resolve_config(config))
+    smoke = read_smoke_settings(config.split.name)
+    suffix = smoke.pop("tracking.suffix")
+    here = {d.key: d.value for d in differences}
+    if config.tracking.suffix != suffix and any(here.get(key) != value for key, value in smoke.items()):
+        return differences
+    return [d for d in differences if d.key not in smoke or d.value != smoke[d.key]]
 
 
-def _name_target(target: Target) -> Iterator[str]:
-    """Name a target that is not the default one in a word."""
-    label = target.label.partition(" (")[0].replace(" ", "-")
-    if label != DEFAULT_TARGET:
-        yield {"triple-barrier": "barriers", "volatility-scaled-forecast": "volatility"}.get(label, label)
+def _name_symbol(config: Config, symbols: Sequence[str]) -> str:
+    """Name the single symbol of files; empty for several, and for a simulated market."""
+    return symbols[0] if len(symbols) == 1 and not isinstance(config.dataset, SyntheticDataset) else ""
 
 
-def _name_overrides(overrides: Iterable[str]) -> Iterator[str]:
-    """Name the other overrides: a choice by itself (`quoting`), a value with the last part of its key (`seed=8`)."""
-    for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        if key in _NAMED or any(key.lstrip("~") == inert or key.startswith(f"{inert}.") for inert in _INERT):
-            continue
-        word = re.fullmatch(r"[a-z][a-z_]+", value) and value not in ("off", "null", "none", "true", "false")
-        yield value if word and "." not in key else f"{key.rpartition('.')[2]}={value}"
+def _name_difference(difference: Difference) -> str:
+    """Name a choice by itself (`quoting`), and a value with the last part of its key (`seed=8`)."""
+    group, _, key = difference.key.partition(".")
+    value = difference.value
+    if key == "enabled":
+        return f"{group}={_format_value(value, 'on', 'off')}"
+    if isinstance(value, Mapping):
+        return key
+    if isinstance(value, str) and key in ("", "name", "kind", "form"):
+        return _SHORT.get(value, value)
+    return f"{key or group}={_format_value(value)}"
+
+
+def _format_value(value: Any, true: str = "true", false: str = "false") -> str:
+    """Format a value in a few characters.
+
+    >>> _format_value(0.50), _format_value([7, 8]), _format_value(None)
+    ('0.5', '7,8', 'none')
+    """
+    if value is None or isinstance(value, bool):
+        return "none" if value is None else true if value else false
+    if isinstance(value, list):
+        value = ",".join(_format_value(item) for item in value) or "[]"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"

@@ -31,7 +31,7 @@ def record_study(
 ) -> Record:
     """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run.
 
-    `overrides` are those of the command line, for the run's name and tag. The file `run_id` then names the run.
+    `overrides` are those of the command line, for the run's tag. The file `run_id` then names the run.
     The run is opened before the study starts, so that a study that fails or is killed counts as a trial. With
     `on_stage` the progress is not printed, but that function is called with it, see `Stages`. Raises ConfigError if the
     folder already contains a study.
@@ -49,7 +49,7 @@ def record_study(
             study, written = _run_and_write(
                 config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds), run_id
             )
-            log_study(study, folder, written, run_id, tags or {}, overrides, stages)
+            log_study(study, folder, written, run_id, tags or {}, stages)
         (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
         return Record(study, folder, run_id)
 

@@ -79,7 +79,7 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str], overrides
     from sqlalchemy.exc import SQLAlchemyError
 
     client = connect(config.tracking.uri)
-    run_id = str(client.create_run(experiment_id, run_name=name_run(config, overrides)).info.run_id)
+    run_id = str(client.create_run(experiment_id, run_name=name_run(config)).info.run_id)
     try:
         named = {OVERRIDES: join_overrides(overrides)} | flatten_params(resolve_config(config))
         params, long = shorten_params(named)
