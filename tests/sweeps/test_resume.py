@@ -1,8 +1,7 @@
 """What a killed sweep leaves behind, and what is done again."""
 
 import os
-import subprocess
-import sys
+from dataclasses import replace
 
 import pytest
 
@@ -18,9 +17,9 @@ from ofiml.sweeps.manifest import (
     read_manifest,
     write_manifest,
 )
-from ofiml.sweeps.resume import clear_members, fail_running, is_alive, list_running, list_unfinished
+from ofiml.sweeps.resume import clear_members, fail_running, list_running, list_unfinished, list_working
 from ofiml.sweeps.run import open_sweep
-from ofiml.sweeps.status import Status, advance_member, fail_member, finish_member, read_status, start_member
+from ofiml.sweeps.status import advance_member, fail_member, finish_member, read_status, start_member
 
 MEMBERS = [Member(number, [f"seed={number}"], str(number)) for number in range(4)]
 
@@ -64,12 +63,11 @@ def test_another_content_is_no_status(tmp_path, content):
     assert read_status(tmp_path) is None
 
 
-def test_a_process_is_alive_until_it_ends():
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert is_alive(Status("running", 0.0, process=child.pid))
-    assert not is_alive(Status("failed", 0.0, process=os.getpid()))
-    child.communicate()
-    assert not is_alive(Status("running", 0.0, process=child.pid))
+def test_only_a_running_member_has_a_process_that_works(left_behind):
+    assert list_working(left_behind, MEMBERS) == [os.getpid()], "member 2 says that it runs in this process"
+    status = read_status(left_behind / "2")
+    advance_member(left_behind / "2", replace(status, process=replace(status.process, started=1)), "folds", 2, 3)
+    assert list_working(left_behind, MEMBERS) == [], "the number belongs to another process now"
 
 
 # --- finding it again ------------------------------------------------------------------------------------------------

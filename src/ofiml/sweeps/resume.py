@@ -1,12 +1,12 @@
 """Find what is left to do of a sweep that was interrupted, and clear away what its members left half done."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ofiml.sweeps.manifest import Member, name_folder
-from ofiml.sweeps.status import Status, fail_member, read_status
+from ofiml.sweeps.status import fail_member, read_status
+from ofiml.tracking.processes import is_alive
 
 _REPORT = "report.json"  # a study's last file
 
@@ -44,14 +44,8 @@ def list_running(folder: Path, members: Iterable[Member]) -> list[Member]:
     return [member for member, status in found if status is not None and status.state == "running"]
 
 
-def is_alive(status: Status) -> bool:
-    """Return whether the process of a running member still exists on this machine."""
-    if status.state != "running" or status.process <= 0:
-        return False
-    try:
-        os.kill(status.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def list_working(folder: Path, members: Iterable[Member]) -> list[int]:
+    """List the numbers of the processes that work on a running member, as far as this machine can see."""
+    found = (read_status(name_folder(folder, m.number)) for m in members)
+    processes = [s.process for s in found if s is not None and s.state == "running" and s.process is not None]
+    return [process.number for process in processes if is_alive(process)]

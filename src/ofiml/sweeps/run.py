@@ -20,7 +20,7 @@ from ofiml.sweeps.manifest import (
     read_manifest,
     write_manifest,
 )
-from ofiml.sweeps.resume import clear_members, fail_running, is_alive, list_unfinished
+from ofiml.sweeps.resume import clear_members, fail_running, list_unfinished, list_working
 from ofiml.sweeps.status import Status, read_status
 from ofiml.ui.format import format_markdown_table
 
@@ -106,11 +106,11 @@ def _wait_for_orphans(folder: Path, members: Sequence[Member]) -> None:
     """Wait until no process of a killed sweep works in its folder. Raises ConfigError if one stays."""
     until = time.monotonic() + _PATIENCE
     while True:
-        alive = [s for m in members if (s := read_status(name_folder(folder, m.number))) is not None and is_alive(s)]
-        if not alive:
+        working = list_working(folder, members)
+        if not working:
             return
         if time.monotonic() > until:
-            numbers = ", ".join(str(status.process) for status in alive)
+            numbers = ", ".join(map(str, working))
             raise ConfigError(f"Process {numbers} still works on the sweep in {folder}: stop it first.")
         time.sleep(0.2)
 

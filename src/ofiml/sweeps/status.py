@@ -1,6 +1,5 @@
 """How a member of a sweep stands: one small file in its folder, which any process can read."""
 
-import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal
 from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import read_json, write_json
+from ofiml.tracking.processes import Process, identify_process
 
 _NAME = "status.json"
 _MAX_REASON = 1000
@@ -18,7 +18,7 @@ _MAX_REASON = 1000
 class Status:
     """The state of a member.
 
-    A running member has its `stage`, with `done` of `total` steps, and the number of its process. A finished one has
+    A running member has its `stage`, with `done` of `total` steps, and its process. A finished one has
     its MLflow run (None with tracking off) and its result in a few words; a failed one the reason, as a sentence.
     `since` and `until` are times in seconds; `until` is NaN while it runs.
     """
@@ -28,7 +28,7 @@ class Status:
     stage: str = ""
     done: int = 0
     total: int = 0
-    process: int = 0
+    process: Process | None = None
     run_id: str | None = None
     result: str = ""
     reason: str = ""
@@ -37,7 +37,7 @@ class Status:
 
 def start_member(folder: Path) -> Status:
     """Write that a member starts in this process."""
-    return _write(folder, Status("running", time.time(), stage="start", process=os.getpid()))
+    return _write(folder, Status("running", time.time(), stage="start", process=identify_process()))
 
 
 def advance_member(folder: Path, status: Status, stage: str, done: int, total: int) -> Status:

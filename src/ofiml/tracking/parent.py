@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml.config import Tracking
+from ofiml.tracking.processes import describe_process
 from ofiml.tracking.store import connect, open_store
 
 SWEEP = "sweep"  # the tag `kind` of a parent, which is no study and no trial
@@ -13,22 +14,21 @@ PARENT = "mlflow.parentRunId"  # MLflow's own tag: the UI nests a run under the 
 
 def open_parent(tracking: Tracking, name: str, tags: dict[str, str]) -> str:
     """Open the parent run of a sweep and return its id."""
-    from mlflow.entities import RunTag
-
     experiment = open_store(tracking)
-    client = connect(tracking.uri)
-    run_id = str(client.create_run(experiment, run_name=name).info.run_id)
     described = {"kind": SWEEP, "mlflow.source.name": "ofiml", "mlflow.source.type": "LOCAL", **tags}
-    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in described.items()])
-    return run_id
+    run = connect(tracking.uri).create_run(experiment, run_name=name, tags=described | describe_process())
+    return str(run.info.run_id)
 
 
 def reopen_parent(tracking: Tracking, run_id: str) -> bool:
-    """Set the parent run to running again. Return whether the store still has it."""
+    """Set the parent run to running again, in this process. Return whether the store still has it."""
     from mlflow.exceptions import MlflowException
 
+    client = connect(tracking.uri)
     try:
-        connect(tracking.uri).update_run(run_id, status="RUNNING")
+        for name, text in describe_process().items():  # first: what runs is judged by its process
+            client.set_tag(run_id, name, text)
+        client.update_run(run_id, status="RUNNING")
     except MlflowException:
         return False
     return True

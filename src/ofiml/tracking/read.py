@@ -13,6 +13,7 @@ from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
 from ofiml.tracking.metric_names import rename_metrics
+from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect
 
 RUN_ID_FILE = "run_id"  # in the output folder of a logged study
@@ -115,8 +116,8 @@ class ListedRun:
 def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
     """List all runs of the experiment by start: finished, failed, running, killed and deleted ones.
 
-    None lists those of every experiment. Raises ConfigError if the store or the experiment does not exist, or cannot be
-    read.
+    Runs that lost their process are marked as killed before. None lists the runs of every experiment. Raises
+    ConfigError if the store or the experiment does not exist, or cannot be read.
     """
     from mlflow.entities import ViewType
     from mlflow.exceptions import MlflowException
@@ -133,6 +134,7 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
             if known is None:
                 raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
             experiment_ids = [known.experiment_id]
+        mark_dead_runs(client, experiment_ids)
         runs, token = [], None
         while True:
             page = client.search_runs(experiment_ids, "", ViewType.ALL, 1000, ["attributes.start_time"], token)

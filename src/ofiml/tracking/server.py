@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ofiml.config import strip_credentials
 from ofiml.errors import ConfigError
+from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect
 from ofiml.tracking.views import CHARTS, TABLE, link_view, prepare_views
 
@@ -38,7 +39,9 @@ def list_pages(uri: str, port: int) -> list[str]:
     pages = []
     try:
         client = connect(uri)
-        for experiment in client.search_experiments(order_by=["name"]):
+        experiments = client.search_experiments(order_by=["name"])
+        mark_dead_runs(client, [experiment.experiment_id for experiment in experiments])
+        for experiment in experiments:
             if experiment.experiment_id != _DEFAULT_EXPERIMENT:
                 prepare_views(client, experiment)
                 for view in (TABLE, CHARTS):

@@ -13,6 +13,7 @@ from ofiml.errors import ConfigError, DataError
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
+from ofiml.tracking.processes import describe_process, mark_dead_runs
 from ofiml.tracking.views import prepare_views
 
 _MAX_ERROR_LENGTH = 1000
@@ -29,6 +30,8 @@ def connect(uri: str) -> Any:
 
 def open_store(tracking: Tracking) -> str:
     """Open the experiment with its views, creating it if necessary, and return its id. So a wrong uri fails early.
+
+    Runs of the experiment that lost their process are marked as killed.
 
     A fresh SQLite store is set up under a lock, because processes that do so at the same time crash. Raises ConfigError
     if the store does not answer, or is not an MLflow store.
@@ -54,6 +57,7 @@ def open_store(tracking: Tracking) -> str:
             if known is None:
                 known = client.get_experiment(client.create_experiment(tracking.experiment_name))
             prepare_views(client, known)
+            mark_dead_runs(client, [known.experiment_id])
             return str(known.experiment_id)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
@@ -79,7 +83,7 @@ def open_run(config: Config, experiment_id: str, tags: dict[str, str], overrides
     from sqlalchemy.exc import SQLAlchemyError
 
     client = connect(config.tracking.uri)
-    run_id = str(client.create_run(experiment_id, run_name=name_run(config)).info.run_id)
+    run_id = str(client.create_run(experiment_id, run_name=name_run(config), tags=describe_process()).info.run_id)
     try:
         named = {OVERRIDES: join_overrides(overrides)} | flatten_params(resolve_config(config))
         params, long = shorten_params(named)
