@@ -1,6 +1,7 @@
 """Shared pieces of the tests: where the real data lies, how a config is composed, a small session."""
 
 import contextlib
+import errno
 import gc
 import io
 import os
@@ -202,6 +203,23 @@ def run(configure: Callable[..., Config]) -> Callable[..., Study]:
             return experiment.run(configure(*overrides), stages)
 
     return study
+
+
+@pytest.fixture
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets every later write of files of this name fail once their content is written, as on a full disk."""
+
+    def fill(name: str) -> None:
+        replace_file = Path.replace
+
+        def fail(self: Path, target: Path) -> Path:
+            if Path(target).name == name:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+            return replace_file(self, target)
+
+        monkeypatch.setattr(Path, "replace", fail)
+
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ OF_THE_WHOLE_CONFIG = {
     "ofiml.tracking.record:_run_and_write",
     "ofiml.tracking.reproduction:_print_changes",
     "ofiml.tracking.record:record_study",
-    "ofiml.tracking.names:_name_dataset",
+    "ofiml.tracking.names:_list_differences",
     "ofiml.tracking.names:describe_run",
     "ofiml.tracking.names:name_run",
     "ofiml.tracking.names:name_span",
@@ -95,3 +95,17 @@ def test_functions_take_the_part_of_the_config_that_they_need():
         )
     }
     assert found == OF_THE_WHOLE_CONFIG
+
+
+def test_results_are_written_whole_or_not_at_all():
+    """What people keep goes through `data.cache.write_atomically`: a full disk must not leave half of it."""
+    direct = {
+        f"{module}:{node.func.attr}"
+        for module, tree in parse_modules().items()
+        if find_room(module) in ("reporting", "comparison", "sweeps", "tracking")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("write_text", "write_bytes", "write_parquet", "savefig")
+    }
+    assert direct == {"ofiml.tracking.bundle:write_bytes"}, "a zip file is unpacked into a folder of its own"

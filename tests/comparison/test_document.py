@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from ofiml.comparison.document import write_document
+from ofiml.comparison.leaderboard import Leaderboard, write_leaderboard
 from ofiml.comparison.trials import Trials
 from ofiml.comparison.verdicts import ComparedGroup, ComparedRun, GroupTests
 from ofiml.metrics.overfitting import Overfitting
+from ofiml.sweeps.document import write_sweep_document
 from tests.reporting.pages import check_page
 
 EVIL = "<script>alert(1)</script>"
@@ -108,3 +111,16 @@ def test_nothing_that_a_stranger_logged_becomes_markup():
     source = write_document(EVIL, EVIL, [group], TRIALS)
     check_page(source)
     assert EVIL not in source
+
+
+@pytest.mark.parametrize("name", ["compare.json", "compare.md", "compare.html", "compare.png", "sweep.html"])
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, fill_disk, name):
+    board = Leaderboard("small", [make_group([make_run("a", 0.1), make_run("b", 0.05)])], TRIALS)
+    (tmp_path / name).write_text("old")
+    fill_disk(name)
+    sweep = name == "sweep.html"
+    write_files = partial(write_sweep_document, tmp_path, []) if sweep else partial(write_leaderboard, folder=tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        write_files(board)
+    assert (tmp_path / name).read_text() == "old"
+    assert not list(tmp_path.glob(".*")), "no part of the new one stays"

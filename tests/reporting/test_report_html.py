@@ -170,6 +170,18 @@ def test_files_of_figures_are_the_same_each_time(study, tmp_path):
         contents = []
         for name in ("a", "b"):
             path = tmp_path / f"{name}.{ending}"
-            files.save_figure(draw_two(study)["equity.png"], path, 80)
+            files.save_figure(draw_two(study)["equity.png"], path, form=path.suffix[1:], dpi=80)
             contents.append(path.read_bytes())
         assert contents[0] == contents[1], ending
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "predictions.parquet", "fills.parquet", "tables.md", "report.html", "report.json"]
+)
+def test_a_write_that_fails_leaves_the_old_file(study, tmp_path, monkeypatch, fill_disk, name):
+    (tmp_path / name).write_text("old")
+    fill_disk(name)
+    with pytest.raises(OSError, match="No space left"):
+        write_files(study, tmp_path, monkeypatch, ReportFiles(html=True, figures=[], dpi=110))
+    assert (tmp_path / name).read_text() == "old"
+    assert not list(tmp_path.glob(".*")), "no part of the new one stays"

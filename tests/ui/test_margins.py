@@ -82,5 +82,5 @@ def test_axes_are_measured_again_only_with_other_ticks(monkeypatch):
 
 def test_a_figure_without_axes_has_no_margins(tmp_path):
     figure = style_figure(lambda figure: None, legend_columns=1, caption="only a caption")
-    save_figure(figure, tmp_path / "empty.png", 110)
+    save_figure(figure, tmp_path / "empty.png", form="png", dpi=110)
     assert (tmp_path / "empty.png").read_bytes()[:4] == b"\x89PNG"

@@ -13,6 +13,7 @@ from rich.table import Table
 from ofiml.cli.exits import run_command
 from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import CaseResult, Implementation, check_case
+from ofiml.data.cache import write_text_atomically
 from ofiml.errors import ConfigError
 
 OWN_FUNCTION = "ofiml.conformance.ours:answers"
@@ -48,7 +49,7 @@ def _check(options: argparse.Namespace) -> int:
     results = [check_case(implementation, case) for case in read_cases()]
     counts = Counter(one.verdict for one in results)
     if options.json is not None:
-        options.json.write_text(json.dumps(_to_json(options.name, results), indent=1) + "\n", encoding="utf-8")
+        write_text_atomically(options.json, json.dumps(_to_json(options.name, results), indent=1) + "\n")
     if counts["differs"]:
         console.print(_tabulate_differences(results))
     kinds = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _VERDICT_WORDS.items())

@@ -59,6 +59,7 @@ def _replay(options: argparse.Namespace) -> int:
     import polars as pl
     from rich.console import Console
 
+    from ofiml.data.cache import write_atomically
     from ofiml.data.schema import TIME
     from ofiml.live.replay import replay
 
@@ -67,7 +68,7 @@ def _replay(options: argparse.Namespace) -> int:
     result = replay(run, options.uri, lambda logged: _choose_dataset(logged, overrides), own_path=own_path)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        result.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet(options.out)
+        write_atomically(options.out, result.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet)
     console = Console()
     _print_timings(console, result.timings)
     return _print_verdict(console, result)

@@ -11,10 +11,12 @@ from ofiml.comparison.document import write_document
 from ofiml.comparison.groups import group_runs, read_group
 from ofiml.comparison.trials import Trials, count_trials
 from ofiml.comparison.verdicts import ComparedGroup, compare_runs
+from ofiml.data.cache import write_atomically, write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import write_json
 from ofiml.tracking.read import ListedRun, list_runs
 from ofiml.tracking.run_words import choose_run
+from ofiml.ui.figure import save_figure
 from ofiml.ui.progress import Stages
 
 
@@ -76,16 +78,20 @@ def _split_kinds(runs: list[ListedRun], chosen: list[str], *, apart: bool) -> li
 
 
 def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
-    """Write the comparison as compare.json, .md and .html and, if there are tests, .png; return the paths."""
+    """Write the comparison as compare.json, .md and .html and, if there are tests, .png, and return the paths.
+
+    Each file appears whole or not at all.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     counts = asdict(board.trials) | {"total": board.trials.total}
     content = write_json({"experiment": board.experiment, "trials": counts, "groups": board.groups})
     paths = [folder / f"compare.{ending}" for ending in ("json", "md", "html")]
-    paths[0].write_text(content + "\n")
-    paths[1].write_text(page.write_page(board.experiment, board.groups, board.trials))
+    write_text_atomically(paths[0], content + "\n")
+    write_text_atomically(paths[1], page.write_page(board.experiment, board.groups, board.trials))
     title = f"Runs of {board.experiment}"
-    paths[2].write_text(write_document(title, "Comparison of runs", board.groups, board.trials), encoding="utf-8")
+    write_text_atomically(paths[2], write_document(title, "Comparison of runs", board.groups, board.trials))
     if any(group.tests for group in board.groups):
         paths.append(folder / "compare.png")
-        page.draw_figure(board.groups).savefig(paths[-1])
+        figure = page.draw_figure(board.groups)
+        write_atomically(paths[-1], lambda part: save_figure(figure, part, form="png", dpi=figure.dpi))
     return paths

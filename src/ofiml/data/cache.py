@@ -166,6 +166,11 @@ def write_atomically(path: Path, write_to: Callable[[Path], object]) -> str:
     return sha
 
 
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write text as UTF-8, with the line ends that it has, as `write_atomically` does."""
+    write_atomically(path, lambda part: part.write_bytes(text.encode()))
+
+
 @cache
 def _hash_sources() -> str:
     """Hash the code that makes sessions: this package, config, units, and the versions of its dependencies."""

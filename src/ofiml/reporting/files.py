@@ -1,6 +1,7 @@
 """Write the files of a study. Each appears whole or not at all."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ofiml.backtest.result import BacktestResult
 from ofiml.config import resolve_config
+from ofiml.data.cache import write_atomically, write_text_atomically
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.provenance import list_environment, read_git_state
@@ -45,9 +47,9 @@ def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None =
     if there is one.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    _write_atomically(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
+    write_text_atomically(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False))
     if study.report.tuning:
-        _write_atomically(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
+        write_text_atomically(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False))
     optional = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
     predictions = study.predictions.select([*PREDICTION_COLUMNS, *optional]).with_columns(
         pl.col("bar_close").cast(TIME)
@@ -59,21 +61,19 @@ def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None =
         if table is not None:
             tables[name] = table
     for name, table in tables.items():
-        target = folder / f"{name}.parquet"
-        table.write_parquet(target.with_suffix(".tmp"))
-        target.with_suffix(".tmp").replace(target)
-    _write_atomically(folder / "environment.txt", list_environment().encode())
+        write_atomically(folder / f"{name}.parquet", table.write_parquet)
+    write_text_atomically(folder / "environment.txt", list_environment())
     diff = read_git_state()[1]
     if diff:
-        _write_atomically(folder / "git.diff", diff.encode())
+        write_text_atomically(folder / "git.diff", diff)
     if study.truths:
-        _write_atomically(folder / "truth.json", to_json(study.truths).encode())
+        write_text_atomically(folder / "truth.json", to_json(study.truths))
     _write_figures(study, folder, run_id, stages)
     for index, pipeline in enumerate(study.pipelines):
         pipeline.save(folder / "models" / f"fold_{index:02d}")
-    _write_atomically(folder / "tables.md", write_tables(study.report).encode())
+    write_text_atomically(folder / "tables.md", write_tables(study.report))
     # Last, so that a folder with a report is complete.
-    _write_atomically(folder / "report.json", study.report.to_json().encode())
+    write_text_atomically(folder / "report.json", study.report.to_json())
     names = [
         "config.yaml",
         "report.json",
@@ -101,10 +101,11 @@ def _write_figures(study: Study, folder: Path, run_id: str | None, stages: Stage
         for name, draw in figures.items():
             drawn[name] = draw()
             for ending in wanted.figures:
-                save_figure(drawn[name], (folder / "figures" / name).with_suffix(f".{ending}"), wanted.dpi)
+                path = (folder / "figures" / name).with_suffix(f".{ending}")
+                write_atomically(path, partial(save_figure, drawn[name], form=ending, dpi=wanted.dpi))
             bar.step()
         if wanted.html:
-            _write_atomically(folder / "report.html", write_report(study, drawn, run_id).encode())
+            write_text_atomically(folder / "report.html", write_report(study, drawn, run_id))
             bar.step()
     study.report.runtime.add_stage("figures", time.perf_counter() - start)
 
@@ -133,9 +134,3 @@ _TIMES = {
     "fills": ("decided", "arrived", "filled"),
     "equity": ("bar_close",),
 }
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

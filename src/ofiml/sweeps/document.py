@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ofiml.comparison.document import write_document
 from ofiml.comparison.leaderboard import Leaderboard
+from ofiml.data.cache import write_text_atomically
 from ofiml.reporting.html.blocks import Document, Section, Table
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.html.render import render_document
@@ -25,7 +26,7 @@ def write_sweep_document(folder: Path, members: list[Member], board: Leaderboard
         verdict = f"{done} of {len(members)} members finished; runs are compared if they are tracked."
         text = render_document(Document(title, "Report of a sweep", verdict, (), [section]))
     path = folder / _NAME
-    path.write_text(text, encoding="utf-8")
+    write_text_atomically(path, text)
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml.config import Config, resolve_config
-from ofiml.data.cache import write_atomically
+from ofiml.data.cache import write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.provenance import identify_code
 from ofiml.study.json_border import read_json, write_json
@@ -66,7 +66,7 @@ def name_folder(folder: Path, number: int) -> Path:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of the sweep in `folder`, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _NAME, lambda part: part.write_text(write_json(manifest)))
+    write_text_atomically(folder / _NAME, write_json(manifest))
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ofiml.data.cache import write_atomically
+from ofiml.data.cache import write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import read_json, write_json
 from ofiml.tracking.processes import Process, identify_process
@@ -65,5 +65,5 @@ def read_status(folder: Path) -> Status | None:
 
 def _write(folder: Path, status: Status) -> Status:
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _NAME, lambda part: part.write_text(write_json(status)))
+    write_text_atomically(folder / _NAME, write_json(status))
     return status

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import read_json, write_json
 
@@ -43,14 +44,13 @@ def pack_run(folder: Path, run: str, out: Path) -> list[str]:
     contents = {name: (folder / name).read_bytes() for name in names}
     manifest = _Manifest(_FORMAT, run, {name: _hash(content) for name, content in contents.items()})
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.tmp")
-    try:
+
+    def write_zip(part: Path) -> None:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in ((_MANIFEST, write_json(manifest).encode()), *contents.items()):
                 archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), content, zipfile.ZIP_DEFLATED)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+
+    write_atomically(out, write_zip)
     return names
 
 

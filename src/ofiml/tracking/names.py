@@ -7,6 +7,7 @@ from ofiml.config import (
     ActivityBars,
     Config,
     Features,
+    FileDataset,
     Horizon,
     Ofi,
     SyntheticDataset,
@@ -44,7 +45,7 @@ def name_run(config: Config, symbols: Sequence[str] = ()) -> str:
     base = _PLACES + _BASE + (_SPAN_OF_IMPACT if config.target.kind == "impact" else ())
     differences = [d for d in _list_differences(config) if d.key not in base]
     differences.sort(key=lambda d: next((i for i, group in enumerate(_FIRST) if d.key.startswith(group)), len(_FIRST)))
-    market = _name_symbol(config, symbols)
+    market = _name_symbol(config.dataset, symbols)
     words = {d.key: market if market and d.key == "dataset.name" else _name_difference(d) for d in differences}
     last = [words.pop(d.key) for d in differences if d.key.startswith(_LAST)]
     names = [config.model.name, _name_inputs(config.ofi, config.features), name_span(config)]
@@ -110,9 +111,9 @@ def _list_differences(config: Config) -> list[Difference]:
     return [d for d in differences if d.key not in smoke or d.value != smoke[d.key]]
 
 
-def _name_symbol(config: Config, symbols: Sequence[str]) -> str:
+def _name_symbol(dataset: SyntheticDataset | FileDataset, symbols: Sequence[str]) -> str:
     """Name the single symbol of files; empty for several, and for a simulated market."""
-    return symbols[0] if len(symbols) == 1 and not isinstance(config.dataset, SyntheticDataset) else ""
+    return symbols[0] if len(symbols) == 1 and isinstance(dataset, FileDataset) else ""
 
 
 def _name_difference(difference: Difference) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ofiml.config import Config
+from ofiml.data.cache import write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.reporting.files import write_study
 from ofiml.reporting.verdict import write_page
@@ -50,7 +51,7 @@ def record_study(
                 config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds), run_id
             )
             log_study(study, folder, written, run_id, tags or {}, stages)
-        (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
+        write_text_atomically(folder / RUN_ID_FILE, f"{run_id}\n")
         return Record(study, folder, run_id)
 
 
@@ -60,5 +61,5 @@ def _run_and_write(
     study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
     verdict = folder / "verdict.md"
-    verdict.write_text(write_page(study), encoding="utf-8")
+    write_text_atomically(verdict, write_page(study))
     return study, [*write_study(study, folder, stages, run_id), verdict]

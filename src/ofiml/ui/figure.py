@@ -47,20 +47,20 @@ def style_figure(draw: Callable[[Figure], None], *, legend_columns: int, caption
     return figure
 
 
-def save_figure(figure: Figure, path: Path, dpi: float) -> None:
-    """Write a figure as PNG, SVG or PDF, by the ending of `path`; the text of SVG and PDF stays text.
+def save_figure(figure: Figure, path: Path, *, form: str, dpi: float) -> None:
+    """Write a figure in the form `png`, `svg` or `pdf`; the text of SVG and PDF stays text.
 
     The same figure gives the same file. Unlike `savefig`, this does not draw the figure once more to measure it.
     """
     before, figure.dpi = figure.dpi, dpi
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ofiml", "pdf.fonttype": 42}):
-        match path.suffix:
-            case ".png":
+        match form:
+            case "png":
                 FigureCanvasAgg(figure).print_png(path, pil_kwargs={"compress_level": _COMPRESSION})
-            case ".svg":
+            case "svg":
                 FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
-            case ".pdf":
+            case "pdf":
                 FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
             case _:
-                raise AssertionError(f"no figure is written as {path.suffix}")
+                raise AssertionError(f"no figure is written as {form}")
     figure.dpi = before
