@@ -299,7 +299,7 @@ def test_a_store_that_is_moved_and_comes_back(record, tmp_path):
 
 
 def test_a_store_that_is_replaced_has_the_run_once(record, tmp_path, new_store):
-    calm, uri = record(folder="calm")
+    calm, _ = record(folder="calm")
 
     def replace_store(path):
         new_store(tmp_path, "other.db")
@@ -351,7 +351,7 @@ def test_a_run_that_logs_is_left_alone(record, tmp_path, monkeypatch):
 
 def test_a_deleted_run_is_not_logged_again(record, tmp_path):
     holds = []
-    done, uri = record(lambda path: holds.append(path.rename(tmp_path / "away.db")))
+    _, uri = record(lambda path: holds.append(path.rename(tmp_path / "away.db")))
     holds[0].rename(tmp_path / "mlflow.db")
     (run,) = list_all(uri)
     mlflow.MlflowClient(uri).delete_run(run.info.run_id)

@@ -49,6 +49,11 @@ def translate_faults(uri: str) -> Iterator[None]:
         raise describe_fault(error, uri) from error
 
 
+def is_unknown(error: Exception) -> bool:
+    """Return whether MlflowException `error` says that the store, which answers, does not have what is asked for."""
+    return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+
+
 def require_file(uri: str) -> None:
     """Raise StoreError if the store is a file that does not exist: SQLite would make an empty one in its place."""
     path = find_file(uri)

@@ -12,10 +12,9 @@ from typing import Any
 from ofiml import provenance
 from ofiml.study.run import Study
 from ofiml.tracking.entry import Entry, delete_entry, name_model_folder
-from ofiml.tracking.faults import require_file, translate_faults
 from ofiml.tracking.metric_names import FOLDS, SECONDS_LOGGING
 from ofiml.tracking.read import RUN_ID_FILE
-from ofiml.tracking.store import connect
+from ofiml.tracking.store import open_client
 
 _MAX_BATCH = 1000  # metrics per request
 
@@ -26,9 +25,8 @@ def log_folds(uri: str, run_id: str, folds: int) -> None:
     A killed run has no count of its trials. `comparison.trials` then multiplies the planned trials by this number,
     which does not always follow from the config.
     """
-    require_file(uri)
-    with translate_faults(uri):
-        connect(uri).set_tag(run_id, FOLDS, str(folds))  # as a metric it would be the first on the page of two runs
+    with open_client(uri) as client:
+        client.set_tag(run_id, FOLDS, str(folds))  # as a metric it would be the first on the page of two runs
 
 
 def count_steps(entry: Entry) -> int:
@@ -47,9 +45,7 @@ def log_entry(
     store fails; the run then has a part, and the same call completes it.
     """
     start = time.perf_counter()
-    require_file(uri)
-    with translate_faults(uri):
-        client = connect(uri)
+    with open_client(uri) as client:
         run = client.get_run(run_id)
         client.update_run(run_id, name=entry.name)
         _log_tags(client, run_id, entry.tags | entry.opening.tags)

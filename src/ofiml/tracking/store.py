@@ -11,7 +11,7 @@ import filelock
 
 from ofiml.config import Config, Tracking, resolve_config, strip_credentials
 from ofiml.errors import ConfigError, DataError, StoreError
-from ofiml.tracking.faults import find_file, translate_faults
+from ofiml.tracking.faults import find_file, require_file, translate_faults
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
@@ -29,6 +29,14 @@ def connect(uri: str) -> Any:
     ensure_schema(uri)
     mlflow.set_tracking_uri(uri)
     return mlflow.MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def open_client(uri: str) -> Iterator[Any]:
+    """Give a client of a store that exists. Inside, whatever the store raises becomes a StoreError."""
+    require_file(uri)
+    with translate_faults(uri):
+        yield connect(uri)
 
 
 def open_store(tracking: Tracking) -> str:

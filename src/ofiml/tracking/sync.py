@@ -9,11 +9,11 @@ from typing import Any
 from ofiml.config import Tracking, strip_credentials
 from ofiml.errors import ConfigError, StoreError
 from ofiml.tracking.entry import Entry, find_entries, lock_entry, read_entry
-from ofiml.tracking.faults import find_file, translate_faults
+from ofiml.tracking.faults import find_file, is_unknown
 from ofiml.tracking.log import keep_run_id, log_entry
 from ofiml.tracking.parent import is_finished
 from ofiml.tracking.read import RUN_ID_FILE
-from ofiml.tracking.store import connect, log_opening, open_store
+from ofiml.tracking.store import log_opening, open_client, open_store
 
 OPENED_AS = "opened_as"  # the tag of a run whose first store is gone: its id in that one
 
@@ -65,8 +65,7 @@ def _sync(folder: Path, entry: Entry, uri: str) -> Synced:
     if path is not None and not path.is_file():
         raise StoreError(f"{uri} is not there", "move the store back, or name another with --uri")
     experiment = open_store(Tracking(enabled=True, uri=uri, experiment=entry.experiment))
-    with translate_faults(uri):
-        client = connect(uri)
+    with open_client(uri) as client:
         run = _find_run(client, entry, experiment)
         if run is not None and run.info.lifecycle_stage != "active":
             raise ConfigError(
@@ -94,7 +93,7 @@ def _find_run(client: Any, entry: Entry, experiment: str) -> Any:
     try:
         return client.get_run(entry.run_id)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if not is_unknown(error):
             raise
     known = client.search_runs([experiment], f"tags.{OPENED_AS} = '{entry.run_id}'", ViewType.ALL, 1)
     return known[0] if known else None
@@ -112,9 +111,7 @@ def _check_logged(folder: Path, uri: str) -> Synced:
     run_id = path.read_text(encoding="utf-8", errors="replace").strip()
     if _RUN_ID.fullmatch(run_id) is None:
         raise ConfigError(f"{path} has no valid id of a run.")
-    with translate_faults(uri):
-        there = is_finished(Tracking(enabled=True, uri=uri, experiment="ofiml"), run_id)
-    if not there:
+    if not is_finished(Tracking(enabled=True, uri=uri, experiment="ofiml"), run_id):
         raise ConfigError(
             f"{folder} was logged as run {run_id}, but {strip_credentials(uri)} has no such finished run: name its "
             "store by --uri."
