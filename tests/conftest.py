@@ -248,7 +248,8 @@ def light(*, models: bool = False) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ofiml.reporting.files.choose_figures", lambda study: {})
         if not models:
-            patch.setattr("ofiml.tracking.log._log_model", lambda client, run_id, study: None)
+            patch.setattr("ofiml.tracking.log.save_model", lambda study, folder: None)
+            patch.setattr("ofiml.tracking.log._log_model", lambda client, run, entry, saved: None)
         yield
 
 

@@ -15,6 +15,7 @@ OF_THE_WHOLE_CONFIG = {
     "ofiml.study.run:_fit",
     "ofiml.study.run:run",
     "ofiml.sweeps.manifest:digest_config",
+    "ofiml.tracking.record:_record_tracked",
     "ofiml.tracking.record:_run_and_write",
     "ofiml.tracking.reproduction:_print_changes",
     "ofiml.tracking.record:record_study",
@@ -22,7 +23,7 @@ OF_THE_WHOLE_CONFIG = {
     "ofiml.tracking.names:describe_run",
     "ofiml.tracking.names:name_run",
     "ofiml.tracking.names:name_span",
-    "ofiml.tracking.store:open_run",
+    "ofiml.tracking.store:describe_opening",
     "ofiml.training.settings:of",
 }
 

@@ -8,6 +8,14 @@ class ConfigError(ValueError):
     """An error of the config, raised before any work. Its message is one sentence with the remedy."""
 
 
+class StoreError(ConfigError):
+    """An error of the store of runs, which does not answer, or refuses to be read or written. `cause` is a phrase."""
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(f"{cause}: {remedy}.")
+        self.cause, self.remedy = cause, remedy
+
+
 class DataError(ValueError):
     """An error of the data. Its message names file, row, column and value where they exist, and the remedy."""
 

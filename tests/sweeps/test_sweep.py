@@ -1,6 +1,7 @@
 """Whole sweeps: the parent run and its children, a member that fails, a process that dies, and what is done again."""
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,11 @@ import pytest
 from rich.console import Console
 
 from ofiml.cli import sweep as command
+from ofiml.config import Tracking
+from ofiml.sweeps.later import log_members
 from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import finish_member, read_status, start_member
+from ofiml.tracking.sync import Synced
 from tests.conftest import command_line
 from tests.reporting.pages import check_page
 
@@ -162,3 +166,61 @@ def test_processes_times_threads_are_at_most_the_cores(launcher, n_jobs, typed, 
         master=SimpleNamespace(hydra=SimpleNamespace(launcher=own)),
     )
     assert command._share_cores(plan, members) == expected
+
+
+@pytest.mark.slow
+def test_a_store_that_fails_costs_no_member(tmp_path, new_store, monkeypatch):
+    """The members have their results, the sweep says what is not logged, and the same command logs it."""
+    uri = new_store(tmp_path)
+    away = tmp_path / "away.db"
+    path = tmp_path / "mlflow.db"
+    study = sys.modules["ofiml.study.run"]
+    original, computed = study.run, []
+
+    def compute(*args):
+        computed.append(original(*args))
+        if len(computed) == 2:
+            path.rename(away)
+        return computed[-1]
+
+    monkeypatch.setattr(study, "run", compute)
+    line = ["-m", "hydra/launcher=basic", "model=ols,ridge", *QUICK]
+    done = command_line(tmp_path, *line, uri=uri)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "not logged: debug=tiny" not in done.stdout.partition("model=ridge")[0]
+    assert "model=ridge" in done.stdout.partition("not logged:")[2]
+    assert "the same command with sweep.resume=true logs what is missing" in done.stdout
+    assert not path.exists()
+    (folder,) = tmp_path.glob("outputs/sweeps/*/*")
+    states = [read_status(folder / name) for name in ("0", "1")]
+    assert [status.state for status in states] == ["finished", "finished"]
+    assert states[0].run_id
+    assert not states[0].unlogged
+    assert states[1].run_id is None
+    assert "ofiml sync" in states[1].unlogged
+
+    away.rename(path)
+    again = command_line(tmp_path, *line, "sweep.resume=true", uri=uri)
+    assert again.returncode == 0, again.stderr
+    assert len(computed) == 2, "nothing is computed again"
+    (parent,), children = find_runs(uri)
+    assert parent.info.status == "FINISHED"
+    assert [run.info.status for run in children] == ["FINISHED", "FINISHED"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {read_status(folder / name).run_id for name in ("0", "1")} == {run.info.run_id for run in children}
+
+
+def test_a_member_that_was_logged_meanwhile_is_not_run_again(tmp_path, monkeypatch):
+    place = name_folder(tmp_path, 0)
+    finish_member(place, start_member(place), None, "IC 0.1", "The store was away.")
+    asked = []
+    monkeypatch.setattr(
+        "ofiml.tracking.sync.sync_folder", lambda *args: asked.append(args) or iter([Synced(place, "a" * 32, False)])
+    )
+    log_members(tmp_path, [Member(0, [], "0"), Member(1, [], "1")], Tracking(True, "sqlite:///a.db", "mine"))
+    status = read_status(place)
+    assert (status.run_id, status.unlogged, status.result) == ("a" * 32, "", "IC 0.1")
+    assert asked == [(place, "sqlite:///a.db", "sqlite:///a.db")]
+    log_members(tmp_path, [Member(0, [], "0")], Tracking(True, "sqlite:///a.db", "mine"))
+    assert len(asked) == 1

@@ -122,7 +122,7 @@ def test_a_sound_study_is_above_what_is_empty(run):
     line = next(s for s in write_sentences(study) if s.startswith("Controls, gain of the model in IC: "))
     assert all(f"against {NAMES[name]}" in line or name == "zero" for name in controls)
     assert "controls.png" in choose_figures(study)
-    logged = {name: value for name, value, _ in list_control_metrics(study.report.controls)}
+    logged = {m.name: m.value for m in list_control_metrics(study.report.controls)}
     assert logged["above_permuted"] == controls["permuted"]["above"]["ic"]["value"]
     assert logged["above_permuted_low"] == controls["permuted"]["above"]["ic"]["low"]
     assert "above_zero" not in logged

@@ -1,4 +1,7 @@
-"""Exit codes: 0 for success, 1 for a data error, 2 for a config error. An error prints one sentence on stderr."""
+"""Exit codes: 0 for success, 1 for a data error, 2 for a config error, 3 for a complete result that is not logged.
+
+An error prints one sentence on stderr.
+"""
 
 import logging
 import os
@@ -25,8 +28,11 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 for library in ("matplotlib", "urllib3"):
     logging.getLogger(library).setLevel(logging.ERROR)
+# Faults of the store are told in one sentence, in place of MLflow's traceback.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
+UNLOGGED = 3  # the study succeeded and its folder is complete, but the store failed: `ofiml sync` logs it
 INTERRUPTED, TERMINATED = 130, 143  # exit codes, as in shells
 
 

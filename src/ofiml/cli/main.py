@@ -10,6 +10,7 @@ COMMANDS = {
     "compare": "compare the runs of an MLflow experiment, corrected for the number of trials",
     "reproduce": "repeat a logged run and check that the result is bit-identical",
     "ui": "serve MLflow's page of the runs, with views of their main columns and charts",
+    "sync": "log a finished study later, whose store failed while it ran",
     "prune": "delete files of old runs that the store has, too",
     "replay": "stream market data row by row through the model of a logged run, and time each step",
     "data": "check, describe or convert a dataset",

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,7 +15,7 @@ from omegaconf import DictConfig
 from ofiml.cli.exits import describe_error, handle_sigterm
 from ofiml.cli.installed import register_installed
 from ofiml.config import Config, load
-from ofiml.errors import DataError
+from ofiml.errors import DataError, StoreError
 from ofiml.sweeps.manifest import read_manifest
 from ofiml.sweeps.status import Status, advance_member, fail_member, finish_member, start_member
 
@@ -61,10 +62,11 @@ def _record(config: Config, folder: Path, status: Status) -> None:
     if ic != ic:
         reason = "its IC is not a number: the predictions do not vary."
         if record.run_id is not None:
-            fail_run(config.tracking, record.run_id, reason)
+            with suppress(StoreError):  # its status says so, too
+                fail_run(config.tracking, record.run_id, reason)
         fail_member(folder, status, reason)
     else:
-        finish_member(folder, status, record.run_id, summarise_report(report))
+        finish_member(folder, status, record.run_id, summarise_report(report), record.unlogged)
 
 
 class _Progress:

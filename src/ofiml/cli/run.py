@@ -16,6 +16,7 @@ from ofiml.cli.config_file import translate_config_flag
 from ofiml.cli.exits import (
     INTERRUPTED,
     TERMINATED,
+    UNLOGGED,
     handle_sigterm,
     run_command,
 )
@@ -26,8 +27,8 @@ from ofiml.cli.text_values import quote_text_values
 from ofiml.config import load
 
 
-def run_study(composed: DictConfig) -> None:
-    """Validate the composed config, run the study, log it and print its verdict."""
+def run_study(composed: DictConfig) -> int:
+    """Validate the composed config, run the study, log it, print its verdict, and return the exit code."""
     config = load(composed)
     check_inputs(list(HydraConfig.get().overrides.task), config)
 
@@ -40,6 +41,9 @@ def run_study(composed: DictConfig) -> None:
     record = record_study(config, folder, overrides=list(HydraConfig.get().overrides.task))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     verdict.print_verdict(record.study, shown, record.run_id, Console())
+    if record.unlogged:
+        sys.stderr.write(f"ofiml: {record.unlogged}\n")
+    return UNLOGGED if record.unlogged else 0
 
 
 _codes: list[int] = []  # one exit code per job: a sweep goes on after a failed job, not after an interrupted one

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
 from ofiml.cli.conf import CONF, list_folders
-from ofiml.cli.exits import describe_error
+from ofiml.cli.exits import UNLOGGED, describe_error
 from ofiml.cli.expansion import expand_overrides, sample_overrides
 from ofiml.cli.member import run_member
 from ofiml.cli.overrides import check_inputs, quote_folder
@@ -38,6 +38,7 @@ from ofiml.sweeps.status import read_status
 from ofiml.sweeps.watch import watch_members
 
 _ATTEMPTS = 2  # for a member whose process died: another one may have taken its memory
+_CODES = {"finished": 0, "failed": 1, "unlogged": UNLOGGED}
 _DIED = "its process ended without a word: it was killed, or there was not enough memory."
 
 
@@ -58,7 +59,7 @@ class Plan:
 
 
 def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
-    """Run the sweep of checked arguments and print its leaderboard; return 1 if a member failed, else 0.
+    """Run the sweep of checked arguments and print its leaderboard; return the exit code (see `exits`).
 
     Raises ConfigError before any member runs, if one of them cannot.
     """
@@ -71,7 +72,7 @@ def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
             if sweep.left:
                 _prepare_samples(plan, sweep.left)
                 _launch_all(plan, sweep.folder, sweep.left, console)
-        return print_result(sweep)
+        return _CODES[print_result(sweep)]
 
 
 # --- composing -------------------------------------------------------------------------------------------------------

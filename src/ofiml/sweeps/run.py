@@ -3,14 +3,16 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import filelock
 from rich.console import Console
 
 from ofiml.config import Config, Tracking
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, StoreError
+from ofiml.sweeps.later import log_members
 from ofiml.sweeps.manifest import (
     Manifest,
     Member,
@@ -24,18 +26,25 @@ from ofiml.sweeps.resume import clear_members, fail_running, list_unfinished, li
 from ofiml.sweeps.status import Status, read_status
 from ofiml.ui.format import format_markdown_table
 
+if TYPE_CHECKING:
+    from ofiml.comparison.leaderboard import Leaderboard
+
 _PATIENCE = 10.0  # seconds for the processes of a killed sweep to see that they are alone
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """An open sweep: its folder, all members, those `left` to run, its parent run, and the store of its runs."""
+    """An open sweep: its folder, all members, those `left` to run, its parent run, and the store of its runs.
+
+    `faults` has what the store failed to do for the sweep itself, as sentences.
+    """
 
     folder: Path
     members: list[Member]
     left: list[Member]
     parent: str | None
     tracking: Tracking
+    faults: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -88,6 +97,8 @@ def _start(folder: Path, digest: str, members: list[Member], tracking: Tracking,
         else:
             end_open_children(tracking, parent, "KILLED", "The sweep was killed.")
     if manifest is not None:
+        if tracking.enabled:
+            log_members(folder, members, tracking)
         left = list_unfinished(
             folder, members, lambda run: not tracking.enabled or (run is not None and is_finished(tracking, run))
         )
@@ -127,7 +138,8 @@ def _end(sweep: Sweep) -> Iterator[None]:
         with suppress(Exception):  # report the first error
             _end_parent(sweep, "KILLED" if interrupted else "FAILED", reason)
         raise
-    _end_parent(sweep, "FAILED" if list_failed(sweep) else "FINISHED", "its process ended")
+    with _note_faults(sweep):
+        _end_parent(sweep, "FAILED" if list_failed(sweep) else "FINISHED", "its process ended")
 
 
 def _end_parent(sweep: Sweep, status: str, reason: str) -> None:
@@ -141,8 +153,12 @@ def _end_parent(sweep: Sweep, status: str, reason: str) -> None:
     close_parent(sweep.tracking, sweep.parent, status, metrics, _write_page(sweep))
 
 
-def print_result(sweep: Sweep) -> int:
-    """Print the leaderboard of the finished members and why others failed; return 1 if one failed, else 0.
+SweepEnd = Literal["finished", "failed", "unlogged"]
+"""How a sweep ended: every member has a result and is logged, a member failed, or the store lacks a result."""
+
+
+def print_result(sweep: Sweep) -> SweepEnd:
+    """Print the leaderboard of the finished members and why others failed or are not logged; return how it ended.
 
     Leaderboard and members are also written into the folder, and logged to the parent run. Without tracking there is no
     leaderboard.
@@ -151,27 +167,51 @@ def print_result(sweep: Sweep) -> int:
 
     console = Console()
     failed = list_failed(sweep)
-    statuses = [_read(sweep, member) for member in sweep.members]
-    runs = [s.run_id for s in statuses if s is not None and s.state == "finished" and s.run_id]
-    board, paths = None, []
-    if runs:
-        from ofiml.comparison import page
-        from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
-
-        board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs, apart=True)
-        page.show_page(board.groups, board.trials, console)
-        paths = write_leaderboard(board, sweep.folder)
+    board, paths = _rank_members(sweep, console)
     document = write_sweep_document(sweep.folder, sweep.members, board)
-    if sweep.parent is not None:
+    if sweep.parent is not None and not sweep.faults:
         from ofiml.tracking.parent import log_files
 
-        log_files(sweep.tracking, sweep.parent, [*paths, document])
+        with _note_faults(sweep):
+            log_files(sweep.tracking, sweep.parent, [*paths, document])
+    lines = []
     for member in failed:
         status = _read(sweep, member)
         reason = status.reason if status else "it did not run"
-        console.print(f"failed: {' '.join(member.overrides)}: {reason}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Report of the sweep: {document}", highlight=False, markup=False, soft_wrap=True)
-    return 1 if failed else 0
+        lines.append(f"failed: {' '.join(member.overrides)}: {reason}")
+    unlogged = [(m, s.unlogged) for m in sweep.members if (s := _read(sweep, m)) is not None and s.unlogged]
+    lines += [f"not logged: {' '.join(member.overrides)}: {reason}" for member, reason in unlogged]
+    lines += [f"not logged: the run of the sweep itself: {fault}" for fault in sweep.faults]
+    if unlogged or sweep.faults:
+        lines.append("When the store works again, the same command with sweep.resume=true logs what is missing.")
+    for line in [*lines, f"Report of the sweep: {document}"]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return "failed" if failed else "unlogged" if unlogged or sweep.faults else "finished"
+
+
+def _rank_members(sweep: Sweep, console: Console) -> tuple["Leaderboard | None", list[Path]]:
+    """Print the leaderboard of the logged members; return it with its files, or nothing if the store fails."""
+    statuses = [_read(sweep, member) for member in sweep.members]
+    runs = [s.run_id for s in statuses if s is not None and s.state == "finished" and s.run_id]
+    if not runs:
+        return None, []
+    from ofiml.comparison import page
+    from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
+
+    with _note_faults(sweep):
+        board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs, apart=True)
+        page.show_page(board.groups, board.trials, console)
+        return board, write_leaderboard(board, sweep.folder)
+    return None, []
+
+
+@contextmanager
+def _note_faults(sweep: Sweep) -> Iterator[None]:
+    """Note a fault of the store instead of ending the sweep with it: its members have their results."""
+    try:
+        yield
+    except StoreError as error:
+        sweep.faults.append(str(error))
 
 
 def _write_page(sweep: Sweep) -> str:

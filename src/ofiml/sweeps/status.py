@@ -19,7 +19,8 @@ class Status:
     """The state of a member.
 
     A running member has its `stage`, with `done` of `total` steps, and its process. A finished one has
-    its MLflow run (None with tracking off) and its result in a few words; a failed one the reason, as a sentence.
+    its MLflow run (None with tracking off, or if it is not logged), its result in a few words, and in `unlogged` the
+    sentence that says why it is not logged, if it is not; a failed one has the reason, as a sentence.
     `since` and `until` are times in seconds; `until` is NaN while it runs.
     """
 
@@ -32,6 +33,7 @@ class Status:
     run_id: str | None = None
     result: str = ""
     reason: str = ""
+    unlogged: str = ""
     until: float = field(default=float("nan"))
 
 
@@ -45,9 +47,15 @@ def advance_member(folder: Path, status: Status, stage: str, done: int, total: i
     return _write(folder, replace(status, stage=stage, done=done, total=total))
 
 
-def finish_member(folder: Path, status: Status, run_id: str | None, result: str) -> Status:
+def finish_member(folder: Path, status: Status, run_id: str | None, result: str, unlogged: str = "") -> Status:
     """Write that a member has finished."""
-    return _write(folder, replace(status, state="finished", run_id=run_id, result=result, until=time.time()))
+    done = replace(status, state="finished", run_id=run_id, result=result, until=time.time())
+    return _write(folder, replace(done, unlogged=unlogged[:_MAX_REASON]))
+
+
+def log_member(folder: Path, status: Status, run_id: str) -> Status:
+    """Write that a finished member is logged now."""
+    return _write(folder, replace(status, run_id=run_id, unlogged=""))
 
 
 def fail_member(folder: Path, status: Status, reason: str) -> Status:

@@ -83,5 +83,7 @@ class Watch:
         done = self._total - len(self._left)
         how = status.result if status.state == "finished" else f"failed: {status.reason}"
         seconds = f"{status.until - status.since:.0f} s"
+        if status.unlogged:
+            how += "; not logged"
         line = f"{done} of {self._total}  {self._name(member)}: {how} ({seconds})"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ Everything else is in report.json. The measures of one fold or path are steps of
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ofiml.evaluation.profit import Performance
 from ofiml.metrics.estimates import Estimate
@@ -16,7 +16,8 @@ from ofiml.validation.controls import Control, ControlName
 _WITH_INTERVAL: tuple[Measure, ...] = ("ic", "rank_ic", "r2", "pinball", "coverage")
 
 
-class LoggedMetric(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LoggedMetric:
     """A metric of MLflow. Its `step` is the fold or path that it belongs to, or 0."""
 
     name: str

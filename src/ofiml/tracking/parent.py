@@ -1,12 +1,13 @@
-"""The MLflow run that is the parent of a sweep's runs."""
+"""The MLflow run that is the parent of a sweep's runs. Every function raises StoreError if the store fails."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ofiml.config import Tracking
+from ofiml.tracking.faults import is_unknown
 from ofiml.tracking.processes import describe_process
-from ofiml.tracking.store import connect, open_store
+from ofiml.tracking.store import open_client, open_store
 
 SWEEP = "sweep"  # the tag `kind` of a parent, which is no study and no trial
 PARENT = "mlflow.parentRunId"  # MLflow's own tag: the UI nests a run under the one that it names
@@ -16,68 +17,74 @@ def open_parent(tracking: Tracking, name: str, tags: dict[str, str]) -> str:
     """Open the parent run of a sweep and return its id."""
     experiment = open_store(tracking)
     described = {"kind": SWEEP, "mlflow.source.name": "ofiml", "mlflow.source.type": "LOCAL", **tags}
-    run = connect(tracking.uri).create_run(experiment, run_name=name, tags=described | describe_process())
-    return str(run.info.run_id)
+    with open_client(tracking.uri) as client:
+        run = client.create_run(experiment, run_name=name, tags=described | describe_process())
+        return str(run.info.run_id)
 
 
 def reopen_parent(tracking: Tracking, run_id: str) -> bool:
     """Set the parent run to running again, in this process. Return whether the store still has it."""
     from mlflow.exceptions import MlflowException
 
-    client = connect(tracking.uri)
-    try:
-        for name, text in describe_process().items():  # first: what runs is judged by its process
-            client.set_tag(run_id, name, text)
-        client.update_run(run_id, status="RUNNING")
-    except MlflowException:
-        return False
-    return True
+    with open_client(tracking.uri) as client:
+        try:
+            for name, text in describe_process().items():  # first: what runs is judged by its process
+                client.set_tag(run_id, name, text)
+            client.update_run(run_id, status="RUNNING")
+        except MlflowException as error:
+            if is_unknown(error):
+                return False
+            raise
+        return True
 
 
 def close_parent(tracking: Tracking, run_id: str, status: str, metrics: dict[str, float], page: str) -> None:
     """End the parent run as FINISHED, FAILED or KILLED, with its metrics and its page in Markdown."""
-    client = connect(tracking.uri)
-    for name, value in metrics.items():
-        client.log_metric(run_id, name, value)
-    client.set_tag(run_id, "mlflow.note.content", page)
-    client.set_terminated(run_id, status)
+    with open_client(tracking.uri) as client:
+        for name, value in metrics.items():
+            client.log_metric(run_id, name, value)
+        client.set_tag(run_id, "mlflow.note.content", page)
+        client.set_terminated(run_id, status)
 
 
 def log_files(tracking: Tracking, run_id: str, paths: Iterable[Path]) -> None:
     """Log files to a run, each under its name."""
-    client = connect(tracking.uri)
-    for path in paths:
-        client.log_artifact(run_id, str(path))
+    with open_client(tracking.uri) as client:
+        for path in paths:
+            client.log_artifact(run_id, str(path))
 
 
 def end_open_children(tracking: Tracking, parent: str, status: str, reason: str) -> int:
     """End the children that still count as running, because their processes are gone, and return their number."""
-    client = connect(tracking.uri)
-    experiment = client.get_run(parent).info.experiment_id
     count = 0
-    for run in _list_children(client, experiment, parent):
-        if run.info.status == "RUNNING":
-            client.set_tag(run.info.run_id, "error", reason)
-            client.set_terminated(run.info.run_id, status)
-            count += 1
+    with open_client(tracking.uri) as client:
+        experiment = client.get_run(parent).info.experiment_id
+        for run in _list_children(client, experiment, parent):
+            if run.info.status == "RUNNING":
+                client.set_tag(run.info.run_id, "error", reason)
+                client.set_terminated(run.info.run_id, status)
+                count += 1
     return count
 
 
 def fail_run(tracking: Tracking, run_id: str, reason: str) -> None:
     """Mark a run that has ended as FAILED, with the reason as its tag `error`."""
-    client = connect(tracking.uri)
-    client.set_tag(run_id, "error", reason)
-    client.set_terminated(run_id, "FAILED")
+    with open_client(tracking.uri) as client:
+        client.set_tag(run_id, "error", reason)
+        client.set_terminated(run_id, "FAILED")
 
 
 def is_finished(tracking: Tracking, run_id: str) -> bool:
     """Return whether the store has the run, and it ended well."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        run = connect(tracking.uri).get_run(run_id)
-    except MlflowException:
-        return False
+    with open_client(tracking.uri) as client:
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            if is_unknown(error):
+                return False
+            raise
     return bool(run.info.status == "FINISHED" and run.info.lifecycle_stage == "active")
 
 

@@ -10,8 +10,9 @@ from typing import Literal
 
 from ofiml.config import strip_credentials
 from ofiml.config.renamed import rename_params
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, StoreError
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
+from ofiml.tracking.faults import describe_fault
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect
@@ -124,7 +125,7 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
     from sqlalchemy.exc import SQLAlchemyError
 
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise ConfigError(f"There is no store at {uri}: name the store of the runs with --uri.")
+        raise StoreError(f"There is no store at {uri}", "name the store of the runs with --uri")
     client = connect(uri)
     try:
         if experiment is None:
@@ -143,7 +144,7 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
             if not token:
                 break
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise ConfigError(f"{strip_credentials(uri)} cannot be read: {str(error).splitlines()[0]}") from error
+        raise describe_fault(error, uri) from error
     return [
         ListedRun(
             str(run.info.run_id),

@@ -1,12 +1,13 @@
 """Run a study, write its files and log it, for `ofiml run` and `ofiml reproduce`."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ofiml.config import Config
 from ofiml.data.cache import write_text_atomically
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, StoreError
 from ofiml.reporting.files import write_study
 from ofiml.reporting.verdict import write_page
 from ofiml.study import run as experiment
@@ -16,11 +17,16 @@ from ofiml.ui.progress import OnStage, Stages
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A study, the folder of its files, and the id of its MLflow run (None with tracking off)."""
+    """A study, the folder of its files, and the id of its MLflow run (None with tracking off, or if it is not logged).
+
+    `unlogged` is the reason why the store does not have the study, or not all of it, with the remedy, as a sentence;
+    empty if nothing is missing.
+    """
 
     study: Study
     folder: Path
     run_id: str | None
+    unlogged: str = ""
 
 
 def record_study(
@@ -33,26 +39,45 @@ def record_study(
     """Run the study, write its files into `folder` and, with tracking on, log it as one MLflow run.
 
     `overrides` are those of the command line, for the run's tag. The file `run_id` then names the run.
-    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. With
-    `on_stage` the progress is not printed, but that function is called with it, see `Stages`. Raises ConfigError if the
-    folder already contains a study.
+    The run is opened before the study starts, so that a study that fails or is killed counts as a trial. A store that
+    fails after that costs no result: `unlogged` of the record tells it. With `on_stage` the progress is not printed,
+    but that function is called with it, see `Stages`. Raises ConfigError if the folder already contains a study, and
+    StoreError before any computing if the store cannot be used.
     """
     if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     with Stages(on_stage=on_stage) as stages:
         if not config.tracking.enabled:
             return Record(_run_and_write(config, folder, stages, lambda _: None, None)[0], folder, None)
-        from ofiml.tracking.log import log_folds, log_study
-        from ofiml.tracking.read import RUN_ID_FILE
-        from ofiml.tracking.store import open_run, open_store
+        return _record_tracked(config, folder, tags or {}, overrides, stages)
 
-        with open_run(config, open_store(config.tracking), tags or {}, overrides) as run_id:
-            study, written = _run_and_write(
-                config, folder, stages, lambda folds: log_folds(config.tracking.uri, run_id, folds), run_id
-            )
-            log_study(study, folder, written, run_id, tags or {}, stages)
-        write_text_atomically(folder / RUN_ID_FILE, f"{run_id}\n")
-        return Record(study, folder, run_id)
+
+def _record_tracked(
+    config: Config, folder: Path, tags: dict[str, str], overrides: Sequence[str], stages: Stages
+) -> Record:
+    from ofiml.tracking.entry import lock_entry, make_entry, name_model_folder, write_entry
+    from ofiml.tracking.log import count_steps, keep_run_id, log_entry, log_folds, save_model
+    from ofiml.tracking.store import describe_opening, open_run, open_store
+    from ofiml.tracking.sync import describe_unlogged
+
+    uri, opening = config.tracking.uri, describe_opening(config, tags, overrides)
+    with open_run(uri, open_store(config.tracking), opening) as run:
+
+        def report_folds(folds: int) -> None:
+            with suppress(StoreError):  # what is missing at the end is reported there
+                log_folds(uri, run.run_id, folds)
+
+        study, written = _run_and_write(config, folder, stages, report_folds, run.run_id)
+        entry = make_entry(study, folder, written, run, opening)
+        with lock_entry(folder), stages.start_stage("logging", count_steps(entry)) as bar:
+            save_model(study, name_model_folder(folder))
+            write_entry(entry, folder)
+            try:
+                log_entry(entry, run.run_id, folder, uri, bar.step)
+            except StoreError as error:
+                return Record(study, folder, None, describe_unlogged(folder, error))
+            keep_run_id(folder, run.run_id)
+    return Record(study, folder, run.run_id)
 
 
 def _run_and_write(

@@ -63,7 +63,9 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
         repetition = record_study(config, out, tags={"reproduces": run_id})
         after = json.loads(repetition.study.report.to_json())
         predictions = compare_predictions(files.predictions, out / "predictions.parquet", run_id)
-    return _print_comparison(run_id, repetition.run_id, before, after, predictions, console)
+    if repetition.unlogged:
+        Console(stderr=True).print(f"ofiml: {repetition.unlogged}", highlight=False, markup=False, soft_wrap=True)
+    return _print_comparison(run_id, repetition.run_id or "(not logged)", before, after, predictions, console)
 
 
 def _print_changes(before: dict[str, Any], config: Config, console: Console) -> None:
@@ -90,7 +92,7 @@ def list_data_changes(dataset: SyntheticDataset | FileDataset, report: dict[str,
 
 def _print_comparison(
     run_id: str,
-    repetition: str | None,
+    repetition: str,
     before: dict[str, Any],
     after: dict[str, Any],
     predictions: PredictionDifference,

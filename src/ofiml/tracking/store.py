@@ -3,20 +3,24 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from ofiml.config import Config, Tracking, resolve_config, strip_credentials
-from ofiml.errors import ConfigError, DataError
+from ofiml.errors import ConfigError, DataError, StoreError
+from ofiml.tracking.faults import find_file, require_file, translate_faults
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
+from ofiml.tracking.probe import probe_store
 from ofiml.tracking.processes import describe_process, mark_dead_runs
 from ofiml.tracking.views import prepare_views
 
 _MAX_ERROR_LENGTH = 1000
+_LOCK_SECONDS = 60.0  # for other processes that open the store
 
 
 def connect(uri: str) -> Any:
@@ -28,77 +32,106 @@ def connect(uri: str) -> Any:
     return mlflow.MlflowClient(tracking_uri=uri)
 
 
+@contextmanager
+def open_client(uri: str) -> Iterator[Any]:
+    """Give a client of a store that exists. Inside, whatever the store raises becomes a StoreError."""
+    require_file(uri)
+    with translate_faults(uri):
+        yield connect(uri)
+
+
 def open_store(tracking: Tracking) -> str:
     """Open the experiment with its views, creating it if necessary, and return its id. So a wrong uri fails early.
 
     Runs of the experiment that lost their process are marked as killed.
 
-    A fresh SQLite store is set up under a lock, because processes that do so at the same time crash. Raises ConfigError
-    if the store does not answer, or is not an MLflow store.
+    A fresh SQLite store is set up under a lock, because processes that do so at the same time crash. Raises StoreError
+    if the store does not answer, cannot be written, or is not an MLflow store.
     """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    lock, path = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock", None
-    if tracking.uri.startswith("sqlite:///"):
-        path = Path(tracking.uri.removeprefix("sqlite:///"))
-        lock = path.with_name(path.name + ".lock")
-        if not path.parent.is_dir():
-            raise ConfigError(f"tracking.uri: the folder of {path} does not exist; create it, or choose another uri.")
-        if path.exists() and not _is_sqlite(path):
-            raise ConfigError(f"tracking.uri: {path} is not a SQLite file; choose another uri.")
-        ensure_schema(tracking.uri)  # before the lock, which this call takes itself
+    uri = tracking.uri
     try:
-        with filelock.FileLock(lock):
-            if path is not None and not path.exists():
-                make_store(path)
-            client = connect(tracking.uri)
-            known = client.get_experiment_by_name(tracking.experiment_name)
-            if known is None:
-                known = client.get_experiment(client.create_experiment(tracking.experiment_name))
-            prepare_views(client, known)
-            mark_dead_runs(client, [known.experiment_id])
-            return str(known.experiment_id)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        uri = strip_credentials(tracking.uri)
-        raise ConfigError(f"tracking.uri={uri} does not answer ({reason}): fix it, or use tracking=off.") from error
+        probe_store(uri)
+        return _open_experiment(tracking)
+    except StoreError as error:
+        place = strip_credentials(uri)
+        cause = error.cause.removeprefix(f"{place} ")
+        raise StoreError(f"tracking.uri={place} {cause}", f"{error.remedy}, or use tracking=off") from error
 
 
-def _is_sqlite(path: Path) -> bool:
-    """Return whether the file has the header of SQLite, or is empty, as a fresh store is."""
-    with path.open("rb") as file:
-        return file.read(15) in (b"", b"SQLite format 3")
+def _open_experiment(tracking: Tracking) -> str:
+    path = find_file(tracking.uri)
+    lock = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock"
+    if path is not None:
+        lock = path.with_name(path.name + ".lock")
+        ensure_schema(tracking.uri)  # before the lock, which this call takes itself
+    with translate_faults(tracking.uri), filelock.FileLock(lock, timeout=_LOCK_SECONDS):
+        if path is not None and not path.exists():
+            make_store(path)
+        client = connect(tracking.uri)
+        known = client.get_experiment_by_name(tracking.experiment_name)
+        if known is None:
+            known = client.get_experiment(client.create_experiment(tracking.experiment_name))
+        prepare_views(client, known)
+        mark_dead_runs(client, [known.experiment_id])
+        return str(known.experiment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """An open run of the store: its id, and its start in ms since 1970, UTC."""
+
+    run_id: str
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a run has from its start: its name, params (those that MLflow cuts whole in `long_params`) and tags."""
+
+    name: str
+    params: dict[str, str]
+    long_params: dict[str, str]
+    tags: dict[str, str]
+
+
+def describe_opening(config: Config, tags: dict[str, str], overrides: Sequence[str]) -> Opening:
+    """Describe a run at its start. `overrides` are those of the command line."""
+    named = {OVERRIDES: join_overrides(overrides)} | flatten_params(resolve_config(config))
+    params, long = shorten_params(named)
+    return Opening(name_run(config), params, long, describe_run(config, overrides) | tags)
 
 
 @contextmanager
-def open_run(config: Config, experiment_id: str, tags: dict[str, str], overrides: Sequence[str]) -> Iterator[str]:
-    """Open a run with its name, params and tags, and yield its id. `overrides` are those of the command line.
+def open_run(uri: str, experiment_id: str, opening: Opening) -> Iterator[OpenRun]:
+    """Open a run with its name, params and tags, and yield it.
 
     If an error leaves the block, the run ends as FAILED, or as KILLED if interrupted, with the sentence as its tag
-    `error`. Otherwise `log_study` ends it as FINISHED.
+    `error`. Otherwise `log_entry` ends it as FINISHED. Raises StoreError if the store cannot be written.
     """
-    from mlflow.entities import Param, RunTag
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    client = connect(config.tracking.uri)
-    run_id = str(client.create_run(experiment_id, run_name=name_run(config), tags=describe_process()).info.run_id)
+    with translate_faults(uri):
+        client = connect(uri)
+        info = client.create_run(experiment_id, run_name=opening.name, tags=describe_process()).info
+    run = OpenRun(str(info.run_id), int(info.start_time))
     try:
-        named = {OVERRIDES: join_overrides(overrides)} | flatten_params(resolve_config(config))
-        params, long = shorten_params(named)
-        described = describe_run(config, overrides) | tags
-        client.log_batch(
-            run_id,
-            params=[Param(name, text) for name, text in params.items()],
-            tags=[RunTag(name, text) for name, text in described.items()],
-        )
-        if long:
-            client.log_dict(run_id, long, "long_params.json")
-        yield run_id
+        with translate_faults(uri):
+            log_opening(client, run.run_id, opening)
+        yield run
     except BaseException as error:
         sentence = str(error) if isinstance(error, ConfigError | DataError) else type(error).__name__
-        with suppress(MlflowException, SQLAlchemyError, OSError):  # report the first error
-            client.set_tag(run_id, "error", sentence[:_MAX_ERROR_LENGTH])
-            client.set_terminated(run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        with suppress(StoreError), translate_faults(uri):  # report the first error
+            client.set_tag(run.run_id, "error", sentence[:_MAX_ERROR_LENGTH])
+            client.set_terminated(run.run_id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
+
+
+def log_opening(client: Any, run_id: str, opening: Opening) -> None:
+    """Log the params and tags that a run has from its start."""
+    from mlflow.entities import Param, RunTag
+
+    client.log_batch(
+        run_id,
+        params=[Param(name, text) for name, text in opening.params.items()],
+        tags=[RunTag(name, text) for name, text in opening.tags.items()],
+    )
+    if opening.long_params:
+        client.log_dict(run_id, opening.long_params, "long_params.json")

@@ -1,0 +1,204 @@
+"""What the store gets of a finished study, kept in the run folder until the store has it.
+
+The folder `unlogged` in a run folder has it: entry.json, and the model in MLflow's format. It appears when the study is
+complete and disappears when the store has all of it, so that a fault of the store, or a kill meanwhile, loses nothing.
+"""
+
+import json
+import math
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import filelock
+
+from ofiml import provenance
+from ofiml.config import strip_credentials
+from ofiml.data.cache import write_atomically
+from ofiml.errors import ConfigError
+from ofiml.reporting.finding import judge_study
+from ofiml.reporting.verdict import write_note
+from ofiml.study.json_border import read_json, write_json
+from ofiml.study.run import Study
+from ofiml.tracking.metric_names import FOLDS
+from ofiml.tracking.metrics import LoggedMetric, list_metrics
+from ofiml.tracking.names import join_symbols, name_run
+from ofiml.tracking.plugins import list_plugin_versions
+from ofiml.tracking.store import Opening, OpenRun
+
+UNLOGGED, MODEL_FOLDER = "unlogged", "model"
+
+_NAME = "entry.json"
+_LOCK = ".unlogged.lock"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_FORMAT = 1
+_MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones
+
+
+@dataclass(frozen=True, slots=True)
+class InputData:
+    """The dataset of a run: its name, digest (32 digits) and sources (JSON), and what it was used for."""
+
+    name: str
+    digest: str
+    source: str
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The run that was opened for the study, where, and all that the store gets, beside the `files` of the run folder.
+
+    `uri` has no credentials. `started` and `ended` are in ms since 1970, UTC. `model` names the logged model, None
+    without one. `name` is the final one, while `opening` has the one from the start.
+    """
+
+    format: int
+    run_id: str
+    uri: str
+    experiment: str
+    started: int
+    ended: int
+    opening: Opening
+    name: str
+    tags: dict[str, str]
+    metrics: list[LoggedMetric]
+    data: InputData
+    files: list[str]
+    model: str | None
+
+
+def make_entry(study: Study, folder: Path, written: list[Path], run: OpenRun, opening: Opening) -> Entry:
+    """Make the entry of a study whose files `written` are in `folder`. The tags of the opening win over others."""
+    config, dataset = study.config, study.report.dataset
+    symbols = sorted({s.symbol for s in dataset.sessions})
+    names = [path.relative_to(folder).as_posix() for path in written]
+    native = study.pipelines[-1].model.native()
+    return Entry(
+        format=_FORMAT,
+        run_id=run.run_id,
+        uri=strip_credentials(config.tracking.uri),
+        experiment=config.tracking.experiment_name,
+        started=run.started,
+        ended=round(time.time() * 1000),
+        opening=opening,
+        name=name_run(config, symbols),
+        tags=_describe_verdict(study, symbols, names) | _describe_provenance(study),
+        metrics=[m for m in list_metrics(study.report) if math.isfinite(m.value)],
+        # MLflow allows a digest of 36 characters; the tag dataset.digest has all 64.
+        data=InputData(config.dataset.label, dataset.digest[:32], json.dumps(dataset.sources), config.split.name),
+        files=names,
+        model=None if native is None else f"{config.model.name}-{config.ofi.name}",
+    )
+
+
+def _describe_verdict(study: Study, symbols: Sequence[str], files: list[str]) -> dict[str, str]:
+    """Return the verdict as tags: columns and filters of MLflow's table, and the description of the run."""
+    judged = judge_study(study.report, study.config.model.of_quantile)
+    return {
+        "symbol": join_symbols(symbols),
+        "finding": judged.finding,
+        "survives": judged.survives,
+        "mlflow.note.content": write_note(study, files, _MAX_TAG_LENGTH),
+    }
+
+
+def _describe_provenance(study: Study) -> dict[str, str]:
+    """Return provenance, digests and the number of folds as tags."""
+    config = study.config
+    commit, diff = provenance.read_git_state()
+    strategy = config.strategy.name if config.backtest.enabled else None
+    plugins = list_plugin_versions(config.model, config.dataset.name, config.features, strategy)
+    versions = plugins | provenance.list_versions()
+    backtest = study.report.performance
+    return {
+        "dataset.digest": study.report.dataset.digest,
+        "predictions.sha256": study.report.predictions.sha256,
+        **({} if backtest is None else {"backtest.currency": backtest.currency}),  # of all metrics of money
+        FOLDS: str(len(study.report.folds)),
+        "git.commit": commit,
+        "git.dirty": str(bool(diff)).lower(),
+        **{f"version.{k}": v for k, v in versions.items()},
+        "mlflow.source.git.commit": commit,
+    }
+
+
+def name_model_folder(folder: Path) -> Path:
+    """Return where the model of the run in `folder` lies in MLflow's format until the store has it."""
+    return folder / UNLOGGED / MODEL_FOLDER
+
+
+def write_entry(entry: Entry, folder: Path) -> None:
+    """Write the entry into the run folder, whole or not at all, after all that it names."""
+    path = folder / UNLOGGED / _NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda part: part.write_text(write_json(entry), encoding="utf-8"))
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """Read the entry of a run folder; None if there is none, since the store has it.
+
+    Raises ConfigError for a text that no study writes, and for a file outside of the folder.
+    """
+    path = folder / UNLOGGED / _NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not text.") from error
+    entry = read_json(Entry, text, str(path))
+    if entry.format != _FORMAT:
+        raise ConfigError(f"{path} has format {entry.format}; this version of ofiml reads {_FORMAT}.")
+    if _RUN_ID.fullmatch(entry.run_id) is None:
+        raise ConfigError(f"{path} has no valid id of a run.")
+    for name in entry.files:
+        _check_inside(folder, name)
+    return entry
+
+
+def delete_entry(folder: Path) -> None:
+    """Delete what was kept of a run: the store has it."""
+    (folder / UNLOGGED / _NAME).unlink(missing_ok=True)  # first, as it counts
+    shutil.rmtree(folder / UNLOGGED, ignore_errors=True)
+
+
+def find_entries(folder: Path) -> list[Path]:
+    """Find the run folders with an entry: the folder itself, else those right below it, as a sweep has them."""
+    if (folder / UNLOGGED / _NAME).is_file():
+        return [folder]
+    return sorted((path.parent.parent for path in folder.glob(f"*/{UNLOGGED}/{_NAME}")), key=_sort_number)
+
+
+def _sort_number(folder: Path) -> tuple[int, str]:
+    return (int(folder.name) if folder.name.isdecimal() else 0, folder.name)
+
+
+@contextmanager
+def lock_entry(folder: Path) -> Iterator[None]:
+    """Let one process at a time log the run in `folder`. Raises ConfigError if another one does."""
+    lock = filelock.FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ConfigError(f"Another process logs the run in {folder} now: wait for it.") from None
+    try:
+        yield
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    """Raise ConfigError for a name that leads out of the folder, as only a stranger would write one."""
+    parts = PurePosixPath(name).parts
+    place = folder / name
+    outside = not parts or ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name
+    if outside or not place.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"{folder}: {name!r} is not a file of this run folder.")
+    if not place.is_file():
+        raise ConfigError(f"{place} does not exist any more: run the study again.")
