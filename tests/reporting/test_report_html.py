@@ -1,5 +1,6 @@
 """report.html: whole, alone and accessible; its numbers are those of the report; nothing in it is markup of others."""
 
+import json
 import re
 from dataclasses import replace
 from functools import partial
@@ -156,6 +157,21 @@ def test_the_config_chooses_the_files(study, tmp_path, monkeypatch):
     assert int.from_bytes((tmp_path / "figures" / "equity.png").read_bytes()[16:20]) == 9 * 200, "pixels across"
     assert "of SYN</text>" in (tmp_path / "figures" / "equity.svg").read_text()
     assert len(check_page((tmp_path / "report.html").read_text()).find("figure")) == 2
+
+
+def test_the_runtime_has_the_figures_wherever_it_stands(study, tmp_path, monkeypatch):
+    runtime = study.report.runtime.seconds
+    for wanted in (ReportFiles(html=True, figures=[], dpi=110), ReportFiles(html=False, figures=["png"], dpi=60)):
+        runtime.pop("figures", None)
+        write_files(study, tmp_path, monkeypatch, wanted)
+        assert runtime["figures"] > 0
+        written = json.loads((tmp_path / "report.json").read_text())["runtime"]["seconds"]
+        assert written == runtime
+        if wanted.html:
+            table = (tmp_path / "report.html").read_text().partition("Runtime (seconds)")[2].partition("</table>")[0]
+            shown = dict(re.findall(r"<th[^>]*>([^<]*)</th><td[^>]*>([\d.,]+)</td>", table))
+            assert shown["figures"] == f"{runtime['figures']:.1f}"
+            assert shown["all stages"] == f"{sum(runtime.values()):.1f}"
 
 
 def test_a_run_may_have_neither_document_nor_figures(study, tmp_path, monkeypatch):

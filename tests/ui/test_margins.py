@@ -1,14 +1,16 @@
 """The margins of figures: no text leaves the canvas, and none of one panel meets another panel."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from ofiml.ui import margins
+from ofiml.ui.canvas import Canvas
 from ofiml.ui.figure import save_figure, style_figure
 
 LONG = [f"a feature with a long name, {k}" for k in range(6)]
@@ -84,3 +86,47 @@ def test_a_figure_without_axes_has_no_margins(tmp_path):
     figure = style_figure(lambda figure: None, legend_columns=1, caption="only a caption")
     save_figure(figure, tmp_path / "empty.png", form="png", dpi=110)
     assert (tmp_path / "empty.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def draw_right(figure: Figure) -> None:
+    """Labels at the top and at the right, of two panels of other heights."""
+    for k, axis in enumerate(figure.subplots(2, 1, height_ratios=[2, 1])):
+        axis.plot([0, 1000 * k + 1], [0, 1e5])
+        axis.yaxis.set_label_position("right")
+        axis.yaxis.tick_right()
+        axis.set(xlabel=f"x of {k}", ylabel="y")
+    figure.axes[0].xaxis.set_label_position("top")
+
+
+@pytest.mark.parametrize("draw", [draw_long_names, draw_grid, draw_notes, draw_flat_panel, draw_right])
+def test_axis_labels_stand_where_drawing_would_put_them(draw, monkeypatch):
+    figure = style_figure(draw, legend_columns=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(margins, "_fix_label", lambda side, box, figure: None)
+        measured = style_figure(draw, legend_columns=3)
+    for dpi, tolerance in ((figure.dpi, 1e-6), (300, 300 / figure.dpi)):  # of another resolution by up to its pixel
+        figure.dpi = measured.dpi = dpi
+        measure(figure), measure(measured)
+        for axis, other in zip(figure.axes, measured.axes, strict=True):
+            for side, free in ((axis.xaxis, other.xaxis), (axis.yaxis, other.yaxis)):
+                box, expected = (s.label.get_window_extent().extents for s in (side, free))
+                np.testing.assert_allclose(box, expected, atol=tolerance)
+
+
+def test_a_fixed_label_is_not_measured_again(monkeypatch):
+    figure = style_figure(draw_grid, legend_columns=3)
+    monkeypatch.setattr("matplotlib.axis.Axis._get_tick_boxes_siblings", lambda *_, **__: pytest.fail("measured again"))
+    FigureCanvasAgg(figure).draw()
+
+
+def test_a_text_is_measured_once_for_all_figures(monkeypatch):
+    style_figure(draw_long_names, legend_columns=3)
+    monkeypatch.setattr(RendererAgg, "get_text_width_height_descent", lambda *_: pytest.fail("measured again"))
+    style_figure(draw_long_names, legend_columns=3)
+
+
+def test_each_thread_draws_on_its_own_canvas():
+    figure = style_figure(draw_notes, legend_columns=3)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(Canvas(figure).get_renderer).result()
+    assert other is not Canvas(figure).get_renderer() is Canvas(figure).get_renderer()

@@ -94,6 +94,10 @@ def _write_figures(study: Study, folder: Path, run_id: str | None, stages: Stage
     if not wanted.html and not wanted.figures:
         return
     start, figures = time.perf_counter(), choose_figures(study)
+
+    def add_stage() -> None:
+        study.report.runtime.add_stage("figures", time.perf_counter() - start)
+
     if wanted.figures:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     drawn: dict[str, Figure] = {}
@@ -105,9 +109,10 @@ def _write_figures(study: Study, folder: Path, run_id: str | None, stages: Stage
                 write_atomically(path, partial(save_figure, drawn[name], form=ending, dpi=wanted.dpi))
             bar.step()
         if wanted.html:
-            write_text_atomically(folder / "report.html", write_report(study, drawn, run_id))
+            write_text_atomically(folder / "report.html", write_report(study, drawn, run_id, add_stage))
             bar.step()
-    study.report.runtime.add_stage("figures", time.perf_counter() - start)
+        else:
+            add_stage()
 
 
 def _list_trade_tables(trades: BacktestResult) -> dict[str, pl.DataFrame]:

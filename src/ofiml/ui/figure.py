@@ -5,11 +5,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from ofiml.ui.canvas import Canvas
 from ofiml.ui.margins import arrange_axes
 
 DARK, RED, BLUE, GREY = "#1f2d3d", "#c8553d", "#2a7f9e", "#8a8f98"
@@ -56,7 +56,7 @@ def save_figure(figure: Figure, path: Path, *, form: str, dpi: float) -> None:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ofiml", "pdf.fonttype": 42}):
         match form:
             case "png":
-                FigureCanvasAgg(figure).print_png(path, pil_kwargs={"compress_level": _COMPRESSION})
+                Canvas(figure).print_png(path, pil_kwargs={"compress_level": _COMPRESSION})
             case "svg":
                 FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
             case "pdf":

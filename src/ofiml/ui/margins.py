@@ -1,8 +1,8 @@
 """The margins of a figure: as wide as tick labels, axis labels, titles and the legend need.
 
 Matplotlib's constrained layout measures every text four times. Here each is measured once, unless axes of another
-size have other ticks: the axes stand in one grid
-with equal gaps, and a gap is as wide as the widest labels in it.
+size have other ticks: the axes stand in one grid with equal gaps, and a gap is as wide as the widest labels in it.
+The labels of the axes then keep their distances, which drawing would measure again for each file.
 """
 
 from collections import defaultdict
@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
+
+from ofiml.ui.canvas import Canvas
 
 # The margins before texts are measured. Ticks depend on the size of the axes, so these are close to the final ones.
 _GUESS = {"left": 0.1, "right": 0.97, "bottom": 0.17, "top": 0.9, "hspace": 0.15}
@@ -36,11 +39,15 @@ def arrange_axes(figure: Figure) -> None:
     if not axes:
         return
     figure.subplots_adjust(**_GUESS)
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = Canvas(figure).get_renderer()
     for _ in range(_MAX_ROUNDS):
         before = _list_tick_places(axes)
+        boxes = [axis.bbox.frozen() for axis in axes]
         _adjust_margins(figure, axes, renderer)
         if _list_tick_places(axes) == before:
+            for axis, box in zip(axes, boxes, strict=True):
+                _fix_label(axis.xaxis, box, figure)
+                _fix_label(axis.yaxis, box, figure)
             return
 
 
@@ -74,6 +81,19 @@ def _adjust_margins(figure: Figure, axes: list[Axes], renderer: RendererAgg) -> 
         wspace=_divide_by_mean_size(across, right - left, columns),
         hspace=_divide_by_mean_size(down, top - bottom, rows),
     )
+
+
+def _fix_label(side: Axis, box: Bbox, figure: Figure) -> None:
+    """Fix the distance of an axis label from its axes, as it was when these had the `box` in pixels."""
+    if not side.label.get_text():
+        return
+    x, y = side.label.get_position()  # a fraction along the axis, and pixels across
+    far = float(side.get_label_position() in ("top", "right"))
+    point, right, up = (x, far), 0.0, y - box.y0 - far * box.height
+    if side.axis_name == "y":
+        point, right, up = (far, y), x - box.x0 - far * box.width, 0.0
+    shift = ScaledTranslation(right / figure.dpi, up / figure.dpi, figure.dpi_scale_trans)
+    side.set_label_coords(*point, transform=side.axes.transAxes + shift)
 
 
 def _list_tick_places(axes: list[Axes]) -> list[list[float]]:

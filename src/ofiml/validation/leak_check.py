@@ -20,7 +20,7 @@ from ofiml.samples.session import SessionKey
 from ofiml.samples.table import list_feature_columns
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
-from ofiml.validation.altered_future import Moment
+from ofiml.validation.altered_future import SEED, Moment
 from ofiml.validation.column_equality import Column, Counts, require_equal
 from ofiml.validation.past_check import check_pasts
 from ofiml.validation.perturbed_refit import SKIP_HINT, PerturbedRefit, name_bar, refit_perturbed
@@ -127,7 +127,7 @@ def _choose_moments(fitted: FittedStudy) -> list[Moment]:
     The sessions come from as few sources as possible, of other symbols if possible, so that few are read again.
     """
     config, results = fitted.config, fitted.results
-    rng = np.random.default_rng([config.seed, 2])
+    rng = np.random.default_rng([SEED, 2])
     count, last = config.evaluation.leak_times, fitted.rows.group_by("symbol", "session").agg(pl.col("bar_close").max())
     ends = {(symbol, session): end for symbol, session, end in last.iter_rows()}
     origins = {s.key: s.origin for s in fitted.sessions}

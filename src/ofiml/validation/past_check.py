@@ -20,7 +20,7 @@ from ofiml.samples.cache import make_samples_key
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import list_feature_columns
 from ofiml.training.fitted import FittedStudy
-from ofiml.validation.altered_future import Moment, list_sessions, remake_rows
+from ofiml.validation.altered_future import SEED, Moment, list_sessions, remake_rows
 from ofiml.validation.column_equality import Column, Counts, require_equal, select_pair
 
 _BOOK = ["bar_open", "bid", "ask", "mid", "spread_ticks", "n_events", "scale", "first_used"]
@@ -70,7 +70,7 @@ def _name_pass(moment: Moment, past: pl.DataFrame, fitted: FittedStudy) -> str |
     """Name the file of a pass by all that the check depends on; None if a source has no name.
 
     That is the content of the study's rows, the sessions from which they are made again, the settings and the code
-    that make them, and the seed of the altered future.
+    that make them, and the seed of the altered future, which is no choice of a study.
     """
     config, by_key = fitted.config, {s.key: s for s in fitted.sessions}
     settings, keys = SampleSettings.of(config), list_sessions(moment, by_key, config.features.cross)
@@ -80,7 +80,7 @@ def _name_pass(moment: Moment, past: pl.DataFrame, fitted: FittedStudy) -> str |
     content = io.BytesIO()
     past.write_ipc(content)
     parts = [
-        *("past", keys, moment.t, config.seed, asdict(config.features) | {"store": None}),
+        *("past", keys, moment.t, SEED, asdict(config.features) | {"store": None}),
         *(make_samples_key(name, settings) for name in inputs if name is not None),
         hashlib.sha256(content.getvalue()).hexdigest(),
     ]

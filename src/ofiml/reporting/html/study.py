@@ -1,6 +1,6 @@
 """The document of a study: report.html."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -40,15 +40,21 @@ FIGURES = {
 }
 
 
-def write_report(study: Study, figures: Mapping[str, Figure], run_id: str | None) -> str:
-    """Write the document of a study with its `figures`, by file name. `run_id` is its MLflow run, None without one."""
+def write_report(
+    study: Study, figures: Mapping[str, Figure], run_id: str | None, finish_figures: Callable[[], None] = lambda: None
+) -> str:
+    """Write the document of a study with its `figures`, by file name. `run_id` is its MLflow run, None without one.
+
+    `finish_figures` is called when all figures are drawn; what it adds to the runtime of the report is shown.
+    """
     report, code = study.report, read_code()
     title = write_title(study)
     drawn = {name.partition(".")[0]: figure for name, figure in figures.items()}
+    shown = {name: blocks.Figure(_write_svg(figure, name, title), CAPTIONS[name]) for name, figure in drawn.items()}
+    finish_figures()
 
     def show(section: str) -> list[Block]:
-        names = [name for name in FIGURES[section] if name in drawn]
-        return [blocks.Figure(_write_svg(drawn[name], name, title), CAPTIONS[name]) for name in names]
+        return [shown[name] for name in FIGURES[section] if name in shown]
 
     findings = write_findings(study)
     quantile = study.config.model.of_quantile
