@@ -131,7 +131,7 @@ def coverage() -> str:
                     rows = parts[drawn].ravel()
                     return np.array(ic(y[rows], x[rows]))
 
-                # `estimate_bootstrap_interval` draws the same blocks as arch's bootstrap (see the tests).
+                # `pick_blocks` draws the same blocks as arch's bootstrap (see the tests).
                 boot = IIDBootstrap(np.arange(blocks), seed=np.random.default_rng(seed))
                 inside = 1 - 2 * compute_tail_probability(0.95, blocks)
                 for name in covered:

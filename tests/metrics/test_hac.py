@@ -55,6 +55,13 @@ def test_how_many_later_times_a_label_reaches():
     assert hac.count_max_overlap(start, np.array([5, 31, 15, 25, 35, 1005])) == 3
 
 
+@pytest.mark.parametrize(("times", "lag"), [(600, 0), (600, 1), (600, 32), (40, 39)])
+def test_the_variance_is_the_sum_over_lags(times, lag):
+    moments = Y[:times] - 5.0
+    lags = sum(2 * (1 - j / (lag + 1)) * float(moments[j:] @ moments[:-j]) for j in range(1, lag + 1))
+    assert hac.estimate_long_run_variance(moments, lag) == pytest.approx(float(moments @ moments) + lags, rel=1e-12)
+
+
 def test_nothing_to_say():
     few = hac.t_test(0.1, Y[:19], TIME[:19], 0)
     still = hac.compute_hac_statistics(Y, np.zeros(600), TIME, 0)

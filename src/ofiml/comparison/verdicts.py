@@ -11,8 +11,9 @@ from ofiml.comparison.groups import Entry, Group
 from ofiml.comparison.trials import Trials
 from ofiml.errors import ConfigError
 from ofiml.labels import measure_label_span
+from ofiml.labels.time_blocks import number_time_blocks
 from ofiml.metrics import superiority
-from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks
+from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.metrics.hac import count_max_overlap
 from ofiml.metrics.overfitting import Overfitting, estimate_pbo
 from ofiml.metrics.sharpe import deflated_sharpe, sharpe
@@ -198,8 +199,7 @@ def _sum_by_block(entry: Entry, lengths: set[int | None]) -> Float:
 def _number_blocks(rows: pl.DataFrame, predictions: pl.DataFrame, lengths: set[int | None]) -> Int64:
     """Return the block of each row. Of the runs' block lengths, the one that makes the fewest blocks is used."""
     span = measure_label_span(predictions)
-    session, close = rows["session"].to_numpy(), rows["bar_close"].to_numpy()
-    return min((assign_blocks(session, close, length, span) for length in lengths), key=lambda block: int(block.max()))
+    return min((number_time_blocks(rows, length, span) for length in lengths), key=lambda block: int(block.max()))
 
 
 def _list_block_lengths(entries: list[Entry]) -> set[int | None]:

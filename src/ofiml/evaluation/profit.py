@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Int64
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.summary import Summary
 from ofiml.evaluation.bootstrap import BlockBootstrap
@@ -20,7 +19,6 @@ from ofiml.evaluation.scores import count_overlaps
 from ofiml.evaluation.timing import SkillBySession, split_skill
 from ofiml.labels import measure_label_span
 from ofiml.metrics.hac import t_test
-from ofiml.metrics.sharpe import sharpe
 
 _SIGNIFICANT = 0.05
 
@@ -62,12 +60,7 @@ def measure_performance(
     else:
         gains = np.diff(equity["net"].to_numpy(), prepend=0.0)
     block = bootstrap.number_blocks(equity, measure_label_span(predictions))
-
-    def measure_sharpe(rows: Int64) -> float:
-        ratio = sharpe(gains[rows])
-        return result.annual * ratio if ratio == ratio else 0.0
-
-    low, high = bootstrap.estimate_interval(measure_sharpe, block)
+    low, high = (result.annual * end for end in bootstrap.estimate_sharpe_interval(gains, block))
     mean = t_test(float(gains.mean()), gains, equity["bar_close"].to_numpy(), count_overlaps(predictions))
     summary = {f.name: getattr(result.summary, f.name) for f in fields(Summary)}
     return Performance(

@@ -8,7 +8,6 @@ import polars as pl
 
 from ofiml._typing import Bool, Float, Int64, TaskType
 from ofiml.evaluation.bootstrap import BlockBootstrap
-from ofiml.metrics.bootstrap import MIN_BLOCKS, compute_percentile_interval, resample_sums
 from ofiml.metrics.scores import condition_on_move
 from ofiml.training.columns import PROBABILITIES
 
@@ -139,19 +138,10 @@ def _trace_curve(rows: pl.DataFrame, event: EventForecast, bootstrap: BlockBoots
 def _measure_bins(rows: pl.DataFrame, event: EventForecast, bootstrap: BlockBootstrap) -> list[ReliabilityBin]:
     at = assign_bins(event.p)
     count = int(at.max()) + 1
-    block = bootstrap.number_blocks(rows)
-    inside = np.eye(count)[at]
-    terms = np.concatenate([inside, inside * event.outcome[:, None]], axis=1)
-    sums = resample_sums(terms, block, samples=bootstrap.samples, seed=bootstrap.seed)
-    n, events = sums[:, :count], sums[:, count:]
-    draws = np.divide(events, n, out=np.full(n.shape, np.nan), where=n > 0)
-    blocks = int(block.max()) + 1
+    _, low, high = bootstrap.estimate_group_means(event.outcome, at, bootstrap.number_blocks(rows))
     bins = []
     for k in range(count):
-        low, high = float("nan"), float("nan")
-        if blocks >= MIN_BLOCKS:
-            low, high = compute_percentile_interval(draws[:, k], bootstrap.level, blocks)
         in_bin = at == k
         forecast, frequency = float(event.p[in_bin].mean()), float(event.outcome[in_bin].mean())
-        bins.append(ReliabilityBin(int(in_bin.sum()), forecast, frequency, low, high))
+        bins.append(ReliabilityBin(int(in_bin.sum()), forecast, frequency, float(low[k]), float(high[k])))
     return bins

@@ -1,26 +1,25 @@
 """The measures of a study's out-of-sample predictions: pooled with intervals and t-statistics, by fold, by symbol."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Float, Int64, TaskType
+from ofiml._typing import Int64, TaskType
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.oracle import OracleSkill
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.false_discovery import compute_q_values
 from ofiml.metrics.hac import HacStatistics, compute_hac_statistics, count_max_overlap
 from ofiml.metrics.measures import Forecast, Measure, list_measures
-from ofiml.metrics.scores import (
-    auc,
-    condition_on_move,
-    find_places,
-    ic,
-    rank_ic,
-)
+from ofiml.metrics.scores import condition_on_move
 from ofiml.training.columns import PROBABILITIES
+
+# The columns that scores read. Predictions have many more, which each division into parts would copy.
+_SCORED = (
+    *("symbol", "session", "bar_close", "label_start", "label_end", "fold", "path"),
+    *("y", "y_hat", "train_mean", *PROBABILITIES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,7 @@ def score_predictions(
     With several paths the rows of all are pooled. A block of time contains the rows of every path, so that predictions
     of the same row do not count as independent. `compare_with_oracle` adds the oracle.
     """
+    predictions = predictions.select(column for column in _SCORED if column in predictions.columns)
     block = bootstrap.number_blocks(predictions)
     folds = [FoldScores(*part) for part in _score_parts("fold", predictions, task, quantile)]
     paths = None
@@ -117,15 +117,8 @@ def score_predictions(
 def _score_pooled(
     forecast: Forecast, task: TaskType, block: Int64, bootstrap: BlockBootstrap
 ) -> dict[Measure, Estimate]:
-    rank_measures = _build_rank_measures(forecast.y, forecast.y_hat)
-    pooled = {}
-    for name in list_measures(task, forecast.quantile):
-
-        def resample(rows: Int64, name: Measure = name) -> float:
-            return rank_measures[name](rows) if name in rank_measures else forecast.take(rows).measure(name)
-
-        pooled[name] = Estimate(forecast.measure(name), *bootstrap.estimate_interval(resample, block))
-    return pooled
+    intervals = bootstrap.estimate_intervals(forecast, list_measures(task, forecast.quantile), block)
+    return {name: Estimate(forecast.measure(name), *ends) for name, ends in intervals.items()}
 
 
 def _score_parts(
@@ -133,21 +126,11 @@ def _score_parts(
 ) -> list[tuple[int, int, dict[Measure, float]]]:
     """Compute number, rows and measures of each fold, or of each path."""
     parts = []
-    for index in predictions[part].unique().sort().to_list():
-        rows = predictions.filter(pl.col(part) == index)
+    for (index,), rows in sorted(predictions.partition_by(part, as_dict=True).items()):
         forecast = read_forecast(rows, quantile)
         values = {name: forecast.measure(name) for name in list_measures(task, quantile)}
         parts.append((index, rows.height, values))
     return parts
-
-
-def _build_rank_measures(y: Float, y_hat: Float) -> dict[Measure, Callable[[Int64], float]]:
-    """Build the measures of ranks over resampled rows. The values are sorted once, not in each sample."""
-    place, place_hat = find_places(y), find_places(y_hat)
-    return {
-        "rank_ic": lambda rows: rank_ic(place[rows], place_hat[rows]),
-        "auc": lambda rows: auc(y[rows], place_hat[rows]),
-    }
 
 
 def _score_symbols(predictions: pl.DataFrame, bootstrap: BlockBootstrap) -> list[SymbolScore] | None:
@@ -159,16 +142,10 @@ def _score_symbols(predictions: pl.DataFrame, bootstrap: BlockBootstrap) -> list
     q, q_any = compute_q_values(np.array([test.p for test in tests], np.float64))
     scores = []
     for i, (symbol, rows) in enumerate(groups):
-        y, y_hat = (rows[c].to_numpy() for c in ("y", "y_hat"))
-
-        def resample(sample: Int64, y: Float = y, y_hat: Float = y_hat) -> float:
-            return ic(y[sample], y_hat[sample])
-
-        low, high = bootstrap.estimate_interval(resample, bootstrap.number_blocks(rows))
-        score = SymbolScore(
-            symbol, rows.height, ic(y, y_hat), low, high, tests[i].t, tests[i].p, float(q[i]), float(q_any[i])
-        )
-        scores.append(score)
+        forecast = read_forecast(rows, None)
+        low, high = bootstrap.estimate_intervals(forecast, ["ic"], bootstrap.number_blocks(rows))["ic"]
+        value, test = forecast.measure("ic"), tests[i]
+        scores.append(SymbolScore(symbol, rows.height, value, low, high, test.t, test.p, float(q[i]), float(q_any[i])))
     return scores
 
 

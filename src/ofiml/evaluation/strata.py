@@ -23,6 +23,7 @@ KINDS = {
     **{kind: kind for kind in ("fold", "symbol", "session")},
     **{kind: f"stratum_{kind}" for kind in ("time_of_day", "volatility", "tick_size")},
 }
+_SCORED = ("session", "bar_close", "label_start", "label_end", "y", "y_hat", "train_mean")  # what scores read
 _ORDER = {
     "time_of_day": ("open", "midday", "close", "first third", "second third", "last third"),
     "volatility": ("calm", "middle", "wild", UNKNOWN),
@@ -140,14 +141,22 @@ def score_strata(
         paths = gains["path"].n_unique() if path else 1
     scores = []
     for kind, column in KINDS.items():
-        names = [*predictions[column].unique(), *([] if gains is None else gains[column].unique())]
-        for name in sorted(set(names), key=lambda n: (_find_place(kind, n), n)):
+        # One kind at a time, and only the columns that are read: each division copies its rows.
+        parts = _divide(predictions, column, _SCORED)
+        traded_parts = {} if gains is None else _divide(gains, column, ("net",))
+        empty = predictions.select(_SCORED).clear()
+        for name in sorted({*parts, *traded_parts}, key=lambda n: (_find_place(kind, n), n)):
             net = None
             if gains is not None:
-                net = float(np.sum(gains.filter(pl.col(column) == name)["net"].to_numpy())) / paths
-            rows = predictions.filter(pl.col(column) == name)
-            scores.append(_score_stratum(kind, str(name), rows, net, bootstrap))
+                net = float(np.sum(traded_parts[name]["net"].to_numpy())) / paths if name in traded_parts else 0.0
+            scores.append(_score_stratum(kind, str(name), parts.get(name, empty), net, bootstrap))
     return scores
+
+
+def _divide(rows: pl.DataFrame, column: str, columns: tuple[str, ...]) -> dict[str, pl.DataFrame]:
+    """Divide the rows by the values of `column`, each part with the given `columns`, in the order of the rows."""
+    parts = rows.select(pl.col(columns), pl.col(column).alias("part")).partition_by("part", as_dict=True)
+    return {key[0]: part for key, part in parts.items()}
 
 
 def _find_place(kind: str, name: str) -> int:

@@ -6,54 +6,49 @@ both quantiles outwards, by the difference between Student's t with that number 
 docs/inference.md shows the coverage of each kind.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ofiml._typing import Float, Int64
+from ofiml.metrics.block_sums import (
+    compute_correlations,
+    divide_sums,
+    list_correlation_terms,
+    sum_blocks,
+    sum_groups,
+)
 from ofiml.units import SECOND
 
 MIN_BLOCKS = 8  # an interval from fewer blocks is not reliable
 MIN_SESSIONS = 10  # from which each session is a block
 _DRAWS_AT_ONCE = 1000  # bounds the memory for any number of draws
+_CELLS_AT_ONCE = 1 << 22  # the same for any number of blocks
 _MIN_BLOCK_NS = 300 * SECOND
 
 
 def assign_blocks(session: NDArray, bar_close: Int64, block: int | None, span: int) -> Int64:
     """Assign each row, in time order, to a block; return block numbers (n,) from 0.
 
-    `block` is a length in ns. With None, each session is a block if there are at least 10. Otherwise blocks last 5
-    minutes, or 10 times the label's `span` (ns) if that is longer. No block crosses a session.
+    `session` (n,) names or numbers the session of each row. `block` is a length in ns. With None, each session is a
+    block if there are at least 10. Otherwise blocks last 5 minutes, or 10 times the label's `span` (ns) if that is
+    longer. No block crosses a session.
     """
-    _, sessions = np.unique(session, return_inverse=True)
+    sessions = _number(session)
     if block is None and sessions.max() + 1 >= MIN_SESSIONS:
-        return sessions.astype(np.int64)
+        return sessions
     length = block or max(_MIN_BLOCK_NS, 10 * span)
-    key = np.stack([sessions, bar_close // length], axis=1)
-    return np.unique(key, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    interval = _number(bar_close // length)
+    return _number(sessions * (interval.max() + 1) + interval)
 
 
-def estimate_bootstrap_interval(
-    value: Callable[[Int64], float], block: Int64, *, samples: int, level: float, seed: int
-) -> tuple[float, float]:
-    """Estimate the expanded percentile interval of `value(rows)` (Hesterberg 2015) by drawing blocks with replacement.
-
-    Each of the `samples` draws has as many blocks as the data. NaN with fewer than 2 blocks, or if `value` is NaN in
-    every draw.
-    """
-    count = int(block.max()) + 1 if len(block) else 0
-    if count < 2:
-        return float("nan"), float("nan")
-    order = np.argsort(block, kind="stable")
-    rows = np.split(order, np.searchsorted(block[order], np.arange(1, count)))
-    rng = np.random.default_rng(seed)
-    draws = np.array([value(np.concatenate([rows[b] for b in rng.integers(0, count, count)])) for _ in range(samples)])
-    if np.isnan(draws).all():
-        return float("nan"), float("nan")
-    outside = compute_tail_probability(level, count)
-    low, high = np.nanquantile(draws, [outside, 1 - outside])
-    return float(low), float(high)
+def _number(x: NDArray) -> Int64:
+    """Number the distinct values of x (n,) in their order; return the number of each, from 0."""
+    # Rows in time order repeat a value many times in a row: one of each run is enough.
+    starts = np.flatnonzero(np.append(True, x[1:] != x[:-1]))
+    numbers = np.unique(x[starts], return_inverse=True)[1].astype(np.int64)
+    return np.repeat(numbers, np.diff(starts, append=len(x)))
 
 
 def compute_tail_probability(level: float, count: int) -> float:
@@ -72,17 +67,21 @@ def draw_counts(count: int, draws: int, rng: np.random.Generator) -> Iterator[In
         yield rng.multinomial(count, np.full(count, 1 / count), size=min(_DRAWS_AT_ONCE, draws - start))
 
 
-def resample_sums(terms: Float, block: Int64, *, samples: int, seed: int) -> Float:
-    """Resample blocks with replacement, as many as in the data, and sum `terms` (n, k) over them; return (samples, k).
-
-    `block` (n,) is the block number of each row, from 0 without gaps.
+def pick_blocks(count: int, samples: int, seed: int) -> Iterator[Int64]:
+    """Pick as many blocks as there are, with replacement, `samples` times; yield how often each of the `count` blocks
+    was picked, (draws, count) at a time.
     """
-    count = int(block.max()) + 1
-    sums = np.stack([np.bincount(block, column, count) for column in terms.T], axis=1)
-    picks = np.random.default_rng(seed).integers(0, count, (samples, count))
-    first = count * np.arange(samples)[:, None]
-    counts = np.bincount((picks + first).ravel(), minlength=samples * count).reshape(samples, count)
-    return counts.astype(np.float64) @ sums
+    rng, at_once = np.random.default_rng(seed), max(1, min(_DRAWS_AT_ONCE, _CELLS_AT_ONCE // count))
+    for start in range(0, samples, at_once):
+        draws = min(at_once, samples - start)
+        picks = rng.integers(0, count, (draws, count)) + count * np.arange(draws)[:, None]
+        yield np.bincount(picks.ravel(), minlength=draws * count).reshape(draws, count)
+
+
+def resample_sums(sums: Float, *, samples: int, seed: int) -> Float:
+    """Resample as many blocks as there are, with replacement, and add their `sums` (blocks, k); return (samples, k)."""
+    picked = pick_blocks(len(sums), samples, seed)
+    return np.concatenate([counts.astype(np.float64) @ sums for counts in picked])
 
 
 def estimate_ic_interval(
@@ -91,12 +90,9 @@ def estimate_ic_interval(
     """Estimate the interval of the IC; NaN with fewer than 8 blocks, or where y or y_hat is constant."""
     if len(y) < 2 or int(block.max()) + 1 < MIN_BLOCKS or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return float("nan"), float("nan")
-    a, b = y - y.mean(), y_hat - y_hat.mean()
-    terms = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)
-    n, sa, sb, saa, sbb, sab = resample_sums(terms, block, samples=samples, seed=seed).T
-    scale = np.maximum(saa - sa * sa / n, 0.0) * np.maximum(sbb - sb * sb / n, 0.0)
-    draws = np.divide(sab - sa * sb / n, np.sqrt(scale), out=np.full(samples, np.nan), where=scale > 0)
-    return compute_percentile_interval(draws, level, int(block.max()) + 1)
+    sums = sum_blocks(list_correlation_terms(y, y_hat), block)
+    draws = compute_correlations(resample_sums(sums, samples=samples, seed=seed))
+    return compute_percentile_interval(draws, level, len(sums))
 
 
 def estimate_group_means(
@@ -110,17 +106,18 @@ def estimate_group_means(
     mean = np.bincount(group, y) / np.bincount(group)
     ends = np.full((count, 2), np.nan)
     if blocks >= MIN_BLOCKS:
-        inside = np.eye(count)[group]
-        sums = resample_sums(np.concatenate([inside, inside * y[:, None]], axis=1), block, samples=samples, seed=seed)
-        n, total = sums[:, :count], sums[:, count:]
-        draws = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+        sums = resample_sums(np.concatenate(sum_groups(y, group, block), axis=1), samples=samples, seed=seed)
+        draws = divide_sums(sums[:, count:], sums[:, :count])
         ends = np.array([compute_percentile_interval(column, level, blocks) for column in draws.T])
     return mean, ends[:, 0], ends[:, 1]
 
 
 def compute_percentile_interval(draws: Float, level: float, count: int) -> tuple[float, float]:
-    """Compute the expanded percentile interval of `draws` (samples,) from `count` blocks; NaN if all draws are NaN."""
-    if np.isnan(draws).all():
+    """Compute the expanded percentile interval (Hesterberg 2015) of `draws` (samples,) from `count` blocks.
+
+    NaN with fewer than 2 blocks, or if all draws are NaN.
+    """
+    if count < 2 or np.isnan(draws).all():
         return float("nan"), float("nan")
     outside = compute_tail_probability(level, count)
     low, high = np.nanquantile(draws, [outside, 1 - outside])

@@ -59,11 +59,15 @@ def choose_lag(times: int, overlapping: int) -> int:
 
 
 def estimate_long_run_variance(moments: Float, lag: int) -> float:
-    """Estimate the variance of Σ `moments` (times,) with Bartlett weights up to `lag` (Newey & West 1987)."""
-    total = float(moments @ moments)
-    for j in range(1, lag + 1):
-        total += 2.0 * (1.0 - j / (lag + 1.0)) * float(moments[j:] @ moments[:-j])
-    return total
+    """Estimate the variance of Σ `moments` (times,) with Bartlett weights up to `lag` (Newey & West 1987).
+
+    Σ_j (1 - |j|/(lag + 1)) Σ_t m_t m_(t-j) over |j| <= lag is the mean over lag + 1 of the squared sums of all windows
+    of lag + 1 times, those that reach beyond either end included. Its cost does not grow with the lag.
+    """
+    edge = np.zeros(lag + 1)
+    before = np.cumsum(np.concatenate([edge, moments, edge[:-1]]))
+    windows = before[lag + 1 :] - before[: -lag - 1]
+    return float(windows @ windows) / (lag + 1)
 
 
 def t_test(value: float, influence: Float, time: Int64, overlapping: int) -> TTest:

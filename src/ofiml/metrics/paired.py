@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ofiml._typing import Float
+from ofiml.metrics.block_sums import compute_correlations, divide_sums, list_correlation_terms, sum_blocks
 from ofiml.metrics.bootstrap import draw_counts
 from ofiml.metrics.measures import Forecast
-
-_ROUNDING_SHARE = 1e-12  # of Σx²: the variance that rounding gives to a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,13 @@ def draw_skill(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed
     if len(blocks) < 2:
         undefined = np.full(draws, np.nan)
         return Draws(undefined, undefined)
-    sums = np.stack([np.bincount(number, weights, len(blocks)) for weights in _list_terms(forecast)], axis=1)
+    y, y_hat, mean = forecast.y, forecast.y_hat, forecast.train_mean
+    sums = sum_blocks([*list_correlation_terms(y, y_hat), (y - y_hat) ** 2, (y - mean) ** 2], number)
     ics, r2s = [], []
     for counts in draw_counts(len(blocks), draws, np.random.default_rng(seed)):
-        n, a, b, aa, bb, ab, residual, total = (counts @ sums).T
-        variances = _compute_variance(n, a, aa) * _compute_variance(n, b, bb)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ics.append(np.where(variances > 0, (ab - a * b / n) / np.sqrt(variances), np.nan))
-            r2s.append(np.where(total > 0, 1.0 - residual / total, np.nan))
+        resampled = counts @ sums
+        ics.append(compute_correlations(resampled[:, :6]))
+        r2s.append(1.0 - divide_sums(resampled[:, 6], resampled[:, 7]))
     return Draws(np.concatenate(ics), np.concatenate(r2s))
 
 
@@ -64,15 +62,3 @@ def exceeds_zero(draws: Float, count: int, error: float) -> bool:
         return False
     spread = float(known.std() * np.sqrt(count / (count - 1)))
     return spread > 0 and float(known.mean()) / spread > float(stdtrit(count - 1, 1 - error))
-
-
-def _list_terms(forecast: Forecast) -> list[Float]:
-    """List the terms of the sums: 1, a, b, a², b², ab, (y - ŷ)² and (y - mean)², with a and b the centred y and ŷ."""
-    y, y_hat = forecast.y, forecast.y_hat
-    a, b = (np.zeros(len(x)) if np.ptp(x) == 0 else x - x.mean() for x in (y, y_hat))
-    return [np.ones(len(y)), a, b, a * a, b * b, a * b, (y - y_hat) ** 2, (y - forecast.train_mean) ** 2]
-
-
-def _compute_variance(n: Float, total: Float, squares: Float) -> Float:
-    variance = squares - total * total / n
-    return np.where(variance > _ROUNDING_SHARE * squares, variance, 0.0)

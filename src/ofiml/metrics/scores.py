@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ofiml._typing import Float, Int64
+from ofiml._typing import Float
 
 _MIN_PROBABILITY = 1e-15
 
@@ -25,24 +25,14 @@ def ic(y: Float, y_hat: Float) -> float:
     return float(np.sum(a * b)) / scale
 
 
-def rank_ic(y: Float | Int64, y_hat: Float | Int64) -> float:
+def rank_ic(y: Float, y_hat: Float) -> float:
     """Compute the rank IC, the Spearman correlation with ties at their mean rank; NaN if y or y_hat is constant."""
     return ic(compute_ranks(y), compute_ranks(y_hat)) if len(y) > 1 else float("nan")
 
 
-def find_places(x: Float | Int64) -> Int64:
-    """Find the place (n,) of each value among the distinct values, from 0. Measures of ranks are equal for places and
-    values, and faster for places.
-    """
-    return np.unique(x, return_inverse=True)[1].astype(np.int64)
-
-
-def compute_ranks(x: Float | Int64) -> Float:
-    """Compute ranks (n,) from 1, ties at their mean. Integers must be places (`find_places`), which are not sorted
-    again.
-    """
-    place = x if x.dtype.kind == "i" else find_places(x)
-    counts = np.bincount(place)
+def compute_ranks(x: Float) -> Float:
+    """Compute ranks (n,) from 1, ties at their mean."""
+    _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
@@ -52,7 +42,7 @@ def hit_rate(y: Float, y_hat: Float) -> float:
     return float(np.mean((y[signed] > 0) == (y_hat[signed] > 0))) if signed.any() else float("nan")
 
 
-def auc(y: Float, y_hat: Float | Int64) -> float:
+def auc(y: Float, y_hat: Float) -> float:
     """Compute the area under the ROC curve of y_hat for up (y > 0) against down (y < 0); y = 0 is left out."""
     moved = y != 0
     up, n = y[moved] > 0, int(moved.sum())
@@ -73,10 +63,13 @@ def log_loss(y: Float, up: Float) -> float:
     do not move. Probabilities are clipped to [1e-15, 1 - 1e-15].
     """
     moved = y != 0
-    if not moved.any():
-        return float("nan")
-    p = np.clip(up[moved], _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
-    return float(-np.mean(np.where(y[moved] > 0, np.log(p), np.log1p(-p))))
+    return float(np.mean(compute_log_losses(y[moved], up[moved]))) if moved.any() else float("nan")
+
+
+def compute_log_losses(y: Float, up: Float) -> Float:
+    """Compute the negative log likelihood (n,) of up (y > 0) or else down under `up` (n,), as `log_loss` does."""
+    p = np.clip(up, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
+    return -np.where(y > 0, np.log(p), np.log1p(-p))
 
 
 def class_log_loss(y: Float, proba: Float) -> float:
@@ -90,7 +83,12 @@ def class_log_loss(y: Float, proba: Float) -> float:
 
 def pinball(y: Float, y_hat: Float, q: float) -> float:
     """Compute the mean pinball loss of y_hat as the q-quantile of y, in units of y (Koenker & Bassett 1978)."""
-    return float(np.mean(np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat)))) if len(y) else float("nan")
+    return float(np.mean(compute_pinball_losses(y, y_hat, q))) if len(y) else float("nan")
+
+
+def compute_pinball_losses(y: Float, y_hat: Float, q: float) -> Float:
+    """Compute the pinball loss (n,) of each row, as `pinball` does."""
+    return np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat))
 
 
 def coverage(y: Float, y_hat: Float) -> float:

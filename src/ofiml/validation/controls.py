@@ -28,8 +28,9 @@ import polars as pl
 from ofiml._typing import Bool, Float, Int64
 from ofiml.config import Evaluation, Target
 from ofiml.errors import DataError
-from ofiml.labels import Encoder, measure_label_span
-from ofiml.metrics.bootstrap import MIN_BLOCKS, assign_blocks, compute_tail_probability
+from ofiml.labels import Encoder
+from ofiml.labels.time_blocks import number_time_blocks
+from ofiml.metrics.bootstrap import MIN_BLOCKS, compute_tail_probability
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import (
@@ -121,8 +122,7 @@ def run_controls(fitted: FittedStudy, step: Callable[[], None]) -> dict[ControlN
     parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
     by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tests, strict=True))
     pooled = pl.concat([t.select(*_KEY, "label_start", "label_end", "y", "y_hat", "train_mean") for t in tests])
-    session, close = (pooled[c].to_numpy() for c in ("session", "bar_close"))
-    block = assign_blocks(session, close, config.evaluation.block_ns, measure_label_span(pooled))
+    block = number_time_blocks(pooled, config.evaluation.block_ns)
     y, y_hat, mean = (pooled[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     model = Forecast(y, y_hat, mean)
     return {
