@@ -27,6 +27,7 @@ from ofiml.strategy.rules import threshold
 from ofiml.strategy.signals import Quotes, Signals
 from ofiml.study import run as experiment
 from ofiml.training import folds
+from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Stages
 from ofiml.validation.perturbed_refit import alter_rows
 from tests.strategy.plans import build_decisions, measure_linear_fee
@@ -221,6 +222,26 @@ def test_the_error_is_that_of_the_first_fold_that_fails(study, monkeypatch):
     four = replace(fitted, config=replace(fitted.config, threads=4), results=results)
     with pytest.raises(DataError, match=r"^Fold 1: too few rows"):
         fit_rules(four, strategy, FEES)
+
+
+def test_the_error_of_a_fit_is_that_of_the_first_fold_that_fails(study, monkeypatch):
+    fitted, begun = study("ridge"), []
+
+    def fail(labelled, block, fold, *others, **settings):
+        begun.append(fold.index)
+        if fold.index == 0:
+            return fitted.results[0]
+        sleep(0.2 / fold.index)  # later folds fail first
+        raise DataError("too few rows")
+
+    monkeypatch.setattr(folds, "fit_fold", fail)
+    one = fitted.results[0].fold
+    sixty = [replace(one, index=index) for index in range(60)]
+    labelled = fitted.labelled
+    settings = FitSettings.of(fitted.config)
+    with Stages() as stages, pytest.raises(DataError, match=r"^Fold 1: too few rows"):
+        folds.fit_folds(labelled, labelled, sixty, 1, settings, 4, stages)
+    assert max(begun) < 59, "no fold begins once the error is known"
 
 
 def test_forecasts_to_learn_from_are_of_rows_that_the_model_has_not_seen(study, monkeypatch):

@@ -67,7 +67,8 @@ def fit_folds(
     """Fit every fold, `threads` at a time. `rows` are all bars; `labelled` are those with a label, to which the folds
     refer; `levels` is the number of book levels with known flow.
 
-    Raises ConfigError if `tuning.best_params` has another number of folds, DataError if a fold cannot be fitted.
+    Raises ConfigError if `tuning.best_params` has another number of folds, DataError if a fold cannot be fitted. The
+    error is that of the first such fold, whichever thread is the first to fail.
     """
     is_tuned = settings.tuning.enabled and bool(settings.model.space)
     best_params = settings.tuning.best_params
@@ -80,17 +81,31 @@ def fit_folds(
         stages.start_stage("folds", len(folds)) as fold_bar,
         stages.start_stage("trials", len(folds) * settings.tuning.trials * is_tuned) as trial_bar,
     ):
+        failed: list[int] = []
 
-        def work(fold: Fold) -> FoldResult:
+        def work(fold: Fold) -> FoldResult | ConfigError | DataError | None:
+            if any(index < fold.index for index in failed):
+                return None  # an earlier fold's error will be raised
             # With fewer folds than threads, several threads tune one fold.
             inner_threads = max(1, threads // len(folds))
-            with _locate_fold(fold, settings.target):
-                block = select_tested_bars(rows, fold)
-                result = fit_fold(labelled, block, fold, levels, settings, step=trial_bar.step, threads=inner_threads)
+            try:
+                with _locate_fold(fold, settings.target):
+                    block = select_tested_bars(rows, fold)
+                    result = fit_fold(
+                        labelled, block, fold, levels, settings, step=trial_bar.step, threads=inner_threads
+                    )
+            except (ConfigError, DataError) as error:
+                failed.append(fold.index)
+                return error
             fold_bar.step()
             return result
 
-        return list(joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)(f) for f in folds))
+        results = []
+        for result in joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)(f) for f in folds):
+            if isinstance(result, Exception):
+                raise result
+            results.append(result)
+        return results
 
 
 def fit_fold(
