@@ -15,6 +15,7 @@ from ofiml.backtest.scenarios import make_latency
 from ofiml.config.strategy import Rule
 from ofiml.errors import ConfigError, DataError, LeakError
 from ofiml.evaluation.strata import add_trailing_volatility
+from ofiml.parallel import Workers
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
@@ -67,7 +68,7 @@ FEES = {"SYN": measure_linear_fee(0.001, 0.0)}
 def fit_study(config):
     """The fitted study of a config, without its report."""
     with Stages() as stages:
-        prepared = prepare_dataset(SampleSettings.of(config), config.threads, stages)
+        prepared = prepare_dataset(SampleSettings.of(config), Workers(config.threads), stages)
         rows = add_trailing_volatility(pool_samples(prepared.sessions)[0])
         return experiment._fit(prepared.sessions, rows, config, stages, lambda _: None)
 

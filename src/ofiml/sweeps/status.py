@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
+from ofiml.storage import write_atomically
 from ofiml.study.json_border import read_json, write_json
 
 _NAME = "status.json"

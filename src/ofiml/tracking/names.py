@@ -20,6 +20,7 @@ _INERT = (
     "debug",
     "tracking",
     "threads",
+    "parallel",
     "hydra",
     "evaluation",
     "dataset.path",

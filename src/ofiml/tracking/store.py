@@ -8,8 +8,9 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import Config, Tracking, resolve_config, strip_credentials
+from ofiml.config import Config, Tracking, resolve_config
 from ofiml.errors import ConfigError, DataError
+from ofiml.storage import strip_credentials
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
