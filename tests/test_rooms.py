@@ -99,7 +99,7 @@ def test_functions_take_the_part_of_the_config_that_they_need():
 
 
 def test_results_are_written_whole_or_not_at_all():
-    """What people keep goes through `data.cache.write_atomically`: a full disk must not leave half of it."""
+    """What people keep goes through `storage.write_atomically`: a full disk must not leave half of it."""
     direct = {
         f"{module}:{node.func.attr}"
         for module, tree in parse_modules().items()

@@ -49,13 +49,14 @@ _PEAK = """
 import resource, sys
 from hydra import compose, initialize_config_dir
 from ofiml.config import load
+from ofiml.parallel import Workers
 from ofiml.ui.progress import Stages
 from ofiml.samples.prepare import prepare_sessions
 from ofiml.samples.settings import SampleSettings
 with initialize_config_dir(sys.argv[1], version_base=None):
     config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
 with Stages() as stages:
-    prepare_sessions(SampleSettings.of(config), config.threads, stages)
+    prepare_sessions(SampleSettings.of(config), Workers(config.threads), stages)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

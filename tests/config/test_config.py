@@ -7,8 +7,9 @@ from dataclasses import asdict
 import pytest
 
 from ofiml import config as schemas
-from ofiml.config import load, resolve_config, strip_credentials
+from ofiml.config import load, resolve_config
 from ofiml.errors import ConfigError
+from ofiml.storage import strip_credentials
 from ofiml.units import parse_duration
 from tests.conftest import ROOT, command_line, slow_but_each, slow_except
 

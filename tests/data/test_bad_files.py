@@ -12,6 +12,7 @@ from ofiml.data.bad_files import UnreadableInputError, describe_bad_files
 from ofiml.data.quality import BadFile
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
+from ofiml.parallel import Workers
 from ofiml.provenance import hash_files
 from ofiml.reporting.sentences import write_sentences
 from ofiml.samples.prepare import prepare_dataset
@@ -46,7 +47,7 @@ def days(tmp_path):
 
 def prepare(config):
     with Stages() as stages:
-        return prepare_dataset(SampleSettings.of(config), config.threads, stages)
+        return prepare_dataset(SampleSettings.of(config), Workers(config.threads), stages)
 
 
 def test_a_bad_file_stops_the_run_unless_it_is_skipped(days, configure):

@@ -8,6 +8,7 @@ import pytest
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from ofiml.microstructure.survey import survey_dataset
+from ofiml.parallel import Workers
 from ofiml.provenance import hash_files
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.settings import SampleSettings
@@ -182,7 +183,7 @@ def test_a_bad_file_between_two_others_is_named_in_the_report_and_leaves_a_gap(t
              "dataset.store=null", "dataset.sizes=lots", "dataset.bad_files=skip", "ofi=best_level"]  # fmt: skip
     config = configure(*asked)
     with Stages() as stages:
-        prepared = prepare_dataset(SampleSettings.of(config), 1, stages)
+        prepared = prepare_dataset(SampleSettings.of(config), Workers(1), stages)
         survey = survey_dataset(config.dataset, stages, threads=1)
     (samples,) = prepared.sessions
     (bad,) = prepared.bad_files

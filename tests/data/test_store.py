@@ -9,6 +9,7 @@ import pytest
 from ofiml.data import cache as store
 from ofiml.data.schema import Session
 from ofiml.data.sessions import list_sources
+from ofiml.storage import Folder
 from tests.books import random_session
 from tests.golden.test_aapl import file_dataset
 
@@ -31,8 +32,8 @@ def same(a: Session, b: Session):
 
 def test_what_is_kept_is_what_was_made(tmp_path):
     calls = []
-    first = list(store.cache_sessions(tmp_path, "k", made(calls)))
-    second = list(store.cache_sessions(tmp_path, "k", made(calls)))
+    first = list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))
+    second = list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))
     assert len(calls) == 1
     assert all(same(a, b) for a, b in zip(first, second, strict=True))
     assert not list(tmp_path.glob(".*"))
@@ -42,7 +43,7 @@ def test_what_is_kept_is_what_was_made(tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "empty"])
 def test_whatever_is_not_whole_is_made_again(tmp_path, name, damage):
     calls = []
-    first = list(store.cache_sessions(tmp_path, "k", made(calls)))
+    first = list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))
     path = tmp_path / name
     content = bytearray(path.read_bytes())
     if damage == "gone":
@@ -50,17 +51,17 @@ def test_whatever_is_not_whole_is_made_again(tmp_path, name, damage):
     else:
         content[len(content) // 2] ^= 0x55
         path.write_bytes({"cut": content[:-7], "flipped": content, "empty": b""}[damage])
-    again = list(store.cache_sessions(tmp_path, "k", made(calls)))
-    third = list(store.cache_sessions(tmp_path, "k", made(calls)))
+    again = list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))
+    third = list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))
     assert len(calls) == 2
     assert all(same(a, b) and same(a, c) for a, b, c in zip(first, again, third, strict=True))
 
 
 def test_what_was_not_taken_whole_is_not_kept(tmp_path):
     calls = []
-    next(store.cache_sessions(tmp_path, "k", made(calls)))
+    next(store.cache_sessions(Folder(tmp_path), "k", made(calls)))
     assert not (tmp_path / "k.json").exists()
-    assert len(list(store.cache_sessions(tmp_path, "k", made(calls)))) == 2
+    assert len(list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))) == 2
     assert len(calls) == 2
 
 
@@ -70,15 +71,15 @@ def test_an_error_leaves_nothing_behind_that_is_taken_for_data(tmp_path):
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="full"):
-        list(store.cache_sessions(tmp_path, "k", broken))
+        list(store.cache_sessions(Folder(tmp_path), "k", broken))
     calls = []
-    assert len(list(store.cache_sessions(tmp_path, "k", made(calls)))) == 2
+    assert len(list(store.cache_sessions(Folder(tmp_path), "k", made(calls)))) == 2
     assert calls
 
 
 def test_several_at_once_do_not_hurt_each_other(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda _: list(store.cache_sessions(tmp_path, "k", made([]))), range(24)))
+        results = list(pool.map(lambda _: list(store.cache_sessions(Folder(tmp_path), "k", made([]))), range(24)))
     assert all(same(a, b) for r in results for a, b in zip(results[0], r, strict=True))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["k-0.parquet", "k-1.parquet", "k.json"]
 

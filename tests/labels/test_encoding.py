@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ofiml.config import Target
 from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.measures import Forecast, list_measures
+from ofiml.parallel import Workers
 from ofiml.samples.settings import SampleSettings
 from ofiml.splits.walk_forward import Intervals, build_walk_forward_folds
 from ofiml.study import run as experiment
@@ -144,7 +145,7 @@ def test_no_train_row_shares_an_instant_with_a_test_row(configure, overrides):
     config = configure("debug=tiny", *overrides)
     with Stages() as stages:
         rows, _ = experiment.pool_samples(
-            experiment.prepare_dataset(SampleSettings.of(config), config.threads, stages).sessions
+            experiment.prepare_dataset(SampleSettings.of(config), Workers(config.threads), stages).sessions
         )
     rows = rows.filter(pl.col("y").is_not_null())
     length = (rows["label_end"] - rows["label_start"]).to_numpy()

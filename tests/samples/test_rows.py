@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from ofiml.errors import DataError
+from ofiml.parallel import Workers
 from ofiml.samples import prepare as rows_room
 from ofiml.samples.settings import SampleSettings
 from ofiml.study import run as experiment
@@ -24,7 +25,7 @@ SMALL = [
 
 def prepared(config):
     with Stages() as stages:
-        return rows_room.prepare_sessions(SampleSettings.of(config), config.threads, stages)
+        return rows_room.prepare_sessions(SampleSettings.of(config), Workers(config.threads), stages)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ofiml.backtest.scenarios import make_latency
 from ofiml.config.strategy import Rule
 from ofiml.errors import ConfigError, DataError, LeakError
 from ofiml.evaluation.strata import add_trailing_volatility
+from ofiml.parallel import Workers
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples
@@ -68,7 +69,7 @@ FEES = {"SYN": measure_linear_fee(0.001, 0.0)}
 def fit_study(config):
     """The fitted study of a config, without its report."""
     with Stages() as stages:
-        prepared = prepare_dataset(SampleSettings.of(config), config.threads, stages)
+        prepared = prepare_dataset(SampleSettings.of(config), Workers(config.threads), stages)
         rows = add_trailing_volatility(pool_samples(prepared.sessions)[0])
         return experiment._fit(prepared.sessions, rows, config, stages, lambda _: None)
 
@@ -240,7 +241,7 @@ def test_the_error_of_a_fit_is_that_of_the_first_fold_that_fails(study, monkeypa
     labelled = fitted.labelled
     settings = FitSettings.of(fitted.config)
     with Stages() as stages, pytest.raises(DataError, match=r"^Fold 1: too few rows"):
-        folds.fit_folds(labelled, labelled, sixty, 1, settings, 4, stages)
+        folds.fit_folds(labelled, labelled, sixty, 1, settings, Workers(4), stages)
     assert max(begun) < 59, "no fold begins once the error is known"
 
 

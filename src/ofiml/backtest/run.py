@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import joblib
 import polars as pl
 
 from ofiml.backtest.instruments import AssignedInstrument
@@ -15,10 +14,11 @@ from ofiml.config import Backtest, FileDataset, SyntheticDataset
 from ofiml.data.calendar import ALWAYS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.session import SessionKey, SessionSamples
 from ofiml.samples.tape_cache import read_tapes
 from ofiml.strategy.build import Plans, TradedSession
-from ofiml.ui.progress import Bar, Stages
+from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
 
 _DAY = 86_400 * SECOND
@@ -60,8 +60,8 @@ def run_backtest(
             by_origin.setdefault(s.origin, {})[s.key] = s
     sources = list_sources(desk.dataset)
 
-    def work(origin: int, expected: dict[SessionKey, SessionSamples], bar: Bar) -> list[SessionResult]:
-        results, missing = [], dict(expected)
+    def work(origin: int) -> list[SessionResult]:
+        results, missing = [], dict(by_origin[origin])
         for tape in read_tapes(sources[origin], desk.store):
             samples = missing.pop((tape.meta.symbol, tape.meta.date), None)
             if samples is None:
@@ -78,12 +78,11 @@ def run_backtest(
         if missing:
             changed = next(iter(missing.values()))
             raise DataError(f"{changed.source} changed while the study ran: run it again.")
-        bar.step()
         return results
 
     with stages.start_stage("backtest", len(by_origin)) as bar:
-        parallel = joblib.Parallel(n_jobs=desk.threads, prefer="threads")
-        nested = parallel(joblib.delayed(work)(origin, by_origin[origin], bar) for origin in sorted(by_origin))
+        # Threads, which share the plans; the kernel releases the GIL.
+        nested = run_pieces(work, sorted(by_origin), Workers(desk.threads), bar.step)
     by_key = {result.key: result for results in nested for result in results}
     used = [one.instrument for one in desk.instruments.values()]
     account = Account(

@@ -13,12 +13,13 @@ from ofiml.errors import ConfigError
 _FLAG = "--config"
 _HYDRA = {"job_logging": "none", "hydra_logging": "none", "launcher": "joblib"}  # as in config.yaml
 
-# Folders of caches and journals, and the tracking store: these keys come from conf/, not from the file.
+# Folders of caches and journals, the tracking store and the scheduler: these keys come from conf/, not from the file.
 _LOCAL_KEYS = {
     "features": ("store", "ofi_only"),
     "dataset": ("store", "databento"),
     "tuning": ("storage", "optuna"),
     "tracking": ("uri", "mlflow"),
+    "parallel": ("address", "dask"),
 }
 
 

@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.installed import list_installed_choices, register_installed
 from ofiml.cli.text_values import quote_text_values
-from ofiml.config import Config, FileDataset, files, load, strip_credentials
+from ofiml.config import Config, FileDataset, files, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
+from ofiml.storage import strip_credentials
 
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns", "dataset.instruments")

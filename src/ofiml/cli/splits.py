@@ -38,6 +38,7 @@ def print_splits(overrides: list[str], out: Path | None = None, config_dir: str 
     import polars as pl
     from rich.console import Console
 
+    from ofiml.parallel import Workers
     from ofiml.reporting.folds import draw_folds, show_folds
     from ofiml.samples.prepare import prepare_sessions
     from ofiml.samples.settings import SampleSettings
@@ -49,7 +50,7 @@ def print_splits(overrides: list[str], out: Path | None = None, config_dir: str 
     from ofiml.ui.progress import Stages
 
     with Stages() as stages:
-        sessions = prepare_sessions(SampleSettings.of(config), config.threads, stages)
+        sessions = prepare_sessions(SampleSettings.of(config), Workers(config.threads), stages)
     rows, _ = pool_samples(sessions)
     divided = divide_rows(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()

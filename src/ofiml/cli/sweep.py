@@ -144,6 +144,7 @@ def _prepare_samples(plan: Plan, left: Sequence[Member]) -> None:
     Data that cannot be used fail the members that need them, which say so.
     """
     from ofiml.errors import DataError
+    from ofiml.parallel import Workers
     from ofiml.samples.prepare import prepare_dataset
     from ofiml.samples.settings import SampleSettings
     from ofiml.ui.progress import Stages
@@ -159,7 +160,7 @@ def _prepare_samples(plan: Plan, left: Sequence[Member]) -> None:
                 continue
             done.append(settings)
             with suppress(DataError, OSError):
-                prepare_dataset(settings, config.threads, stages)
+                prepare_dataset(settings, Workers(config.threads), stages)
 
 
 def _launch_all(plan: Plan, folder: Path, left: list[Member], console: Console) -> None:

@@ -46,7 +46,7 @@ _UNLISTED_KEYS = (
     "target.name",
 )
 _COLUMNS = ("model.name", "ofi.name", "features.name", "features.columns", OVERRIDES)
-_INERT = ("threads", "tracking.", "dataset.", "features.store", "tuning.storage", "evaluation.importance_")
+_INERT = ("threads", "parallel.", "tracking.", "dataset.", "features.store", "tuning.storage", "evaluation.importance_")
 _UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
 
 

@@ -13,9 +13,10 @@ from ofiml.config.dataset import DATASETS, FileDataset, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.instrument import Fees, Instrument
-from ofiml.config.load import describe_unknown_key, load, resolve_config, strip_credentials
+from ofiml.config.load import describe_unknown_key, load, resolve_config
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
+from ofiml.config.parallel import Parallel
 from ofiml.config.paths import describe_missing_path, files, is_document
 from ofiml.config.policy import Policy
 from ofiml.config.report import ReportFiles
@@ -47,6 +48,7 @@ __all__ = [
     "Kind",
     "Model",
     "Ofi",
+    "Parallel",
     "Policy",
     "Range",
     "ReportFiles",
@@ -67,5 +69,4 @@ __all__ = [
     "is_document",
     "load",
     "resolve_config",
-    "strip_credentials",
 ]

@@ -16,7 +16,7 @@ _REPOSITORY = Path(__file__).parents[3] / "conf"
 #: The folder of `config.yaml`: the one that was installed with the package, else the repository's.
 CONF = _PACKAGE if _PACKAGE.is_dir() else _REPOSITORY
 
-_INERT = ("tracking", "report", "threads")  # what a study finds does not depend on them
+_INERT = ("tracking", "report", "threads", "parallel")  # what a study finds does not depend on them
 
 
 @dataclass(frozen=True, slots=True)

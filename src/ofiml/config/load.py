@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from typing import Any, Literal, cast, get_origin
-from urllib.parse import urlsplit, urlunsplit
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
@@ -15,6 +14,7 @@ from ofiml.config.bounds import strip_bounds
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, current_key, update_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
+from ofiml.storage import is_address, strip_credentials
 
 
 def load(raw: DictConfig | Mapping[str, Any]) -> Config:
@@ -53,9 +53,13 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
 
 
 def resolve_config(config: Config) -> dict[str, Any]:
-    """Return the config as a mapping, without credentials in the tracking uri."""
+    """Return the config as a mapping, without credentials in the addresses."""
     mapping = asdict(config)
     mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
+    for group, key in (("features", "store"), ("dataset", "store"), ("tuning", "storage"), ("parallel", "address")):
+        place = mapping[group].get(key)
+        if place is not None and is_address(place):
+            mapping[group][key] = strip_credentials(place)
     return mapping
 
 
@@ -144,14 +148,6 @@ def _require_integer(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{key}: {value!r} is not an integer.")
     return value
-
-
-def strip_credentials(uri: str) -> str:
-    """Remove `user:password@` and the query (which may contain a token) from a uri."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc and not parts.query:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def describe_unknown_key(path: str) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ofiml.config.parallel import FIRST_WORKERS
 from ofiml.config.report import FIRST_FILES
 
 #: The current name of each earlier key. Keys of `model` are also keys of the members of a blend.
@@ -59,8 +60,9 @@ def current_key(path: str) -> str | None:
 
 
 def update_config(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a logged config with current keys, and with the group `report`, which earlier configs do not have."""
-    return {**rename_config(raw), "report": raw.get("report", dict(FIRST_FILES))}
+    """Return a logged config with current keys, and with the groups that earlier configs do not have."""
+    later = {"report": dict(FIRST_FILES), "parallel": dict(FIRST_WORKERS)}
+    return later | rename_config(raw)
 
 
 def rename_config(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.model import MODELS, Model
 from ofiml.config.ofi import DecayOfi, Ofi, RidgeOfi
+from ofiml.config.parallel import Parallel
 from ofiml.config.report import ReportFiles
 from ofiml.config.split import Combinatorial, Split, WalkForward
 from ofiml.config.strategy import STRATEGIES, Strategy
@@ -44,6 +45,7 @@ SCHEMAS: dict[str, type | Mapping[str, type]] = {
     "backtest": Backtest,
     "tracking": Tracking,
     "report": ReportFiles,
+    "parallel": Parallel,
 }
 
 
@@ -52,7 +54,7 @@ class Config(Schema):
     """The config of a study.
 
     `seed` determines every random choice. The model of each fold is also fitted with each of `seeds`. `threads` is the
-    number of folds or sessions that run in parallel; results do not depend on it.
+    number of folds or sessions that run in parallel, on this machine; results do not depend on it, nor on `parallel`.
     """
 
     seed: Annotated[int, SEED]
@@ -72,6 +74,7 @@ class Config(Schema):
     backtest: Backtest
     tracking: Tracking = field(repr=False)  # its uri may hold a password
     report: ReportFiles
+    parallel: Parallel
 
     def __post_init__(self) -> None:
         Schema.__post_init__(self)

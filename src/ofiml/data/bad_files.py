@@ -1,6 +1,7 @@
 """Inputs that cannot be read: the error that stops the run, or with `dataset.bad_files=skip` a record in the report."""
 
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import BadFile, Quality, make_bad_file
@@ -15,6 +16,10 @@ class UnreadableInputError(DataError):
     def __init__(self, bad_file: BadFile) -> None:
         super().__init__(bad_file.error)
         self.bad_file = bad_file
+
+    def __reduce__(self) -> tuple[type[Self], tuple[BadFile]]:
+        """Copy the error, for other processes, from its record."""
+        return type(self), (self.bad_file,)
 
 
 def read_source(source: Source) -> Iterator[Session]:

@@ -1,16 +1,14 @@
 """The cache of checked sessions and of tables derived from them, one Parquet file each, addressed by content.
 
 A file's name is a hash of the input's bytes and names, of the settings that change a session, and of this package's
-source, so entries never need to be invalidated. Each file is written under a temporary name and then renamed; the
-manifest with the hashes of all files comes last. A missing, partial or altered file is detected and rebuilt.
+source, so entries never need to be invalidated. Each file appears whole or not at all (`ofiml.storage`); the manifest
+with the hashes of all files comes last. A missing, partial or altered file is detected and rebuilt.
 """
 
 import hashlib
 import importlib.metadata
 import io
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache, partial
@@ -24,6 +22,7 @@ from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import restore_quality
 from ofiml.data.schema import Session, list_columns
 from ofiml.provenance import hash_contents
+from ofiml.storage import Storage
 
 Item = TypeVar("Item")
 TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
@@ -48,85 +47,81 @@ def make_cache_key(names: Sequence[str], content: str, dataset: FileDataset | Sy
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def cache_sessions(folder: Path, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
-    """Yield the sessions of `make`: from `folder` where they are cached and intact, else computed and cached."""
-    return cache_items(folder, name, make, _pack_session, _unpack_session)
+def cache_sessions(storage: Storage, name: str, make: Callable[[], Iterator[Session]]) -> Iterator[Session]:
+    """Yield the sessions of `make`: from `storage` where they are cached and intact, else computed and cached."""
+    return cache_items(storage, name, make, _pack_session, _unpack_session)
 
 
 def cache_items(
-    folder: Path,
+    storage: Storage,
     name: str,
     make: Callable[[], Iterator[Item]],
     pack: Callable[[Item], TableAndMeta],
     unpack: Callable[[pl.DataFrame, dict[str, Any]], Item],
 ) -> Iterator[Item]:
-    """Yield the items of `make`: from `folder` where they are cached and intact, else computed and cached.
+    """Yield the items of `make`: from `storage` where they are cached and intact, else computed and cached.
 
     `pack` turns an item into a table and JSON-compatible metadata, `unpack` does the reverse. The cache entry becomes
     valid once the caller has consumed all items.
     """
-    manifest, whole = _read_manifest(folder, name), 0
+    manifest, whole = _read_manifest(storage, name), 0
     for meta in manifest or []:
-        table = _read_table(_make_item_path(folder, name, whole), meta.pop("sha256"))
+        table = _read_table(storage, _name_item(name, whole), meta.pop("sha256"))
         if table is None:
             break
         yield unpack(table, meta)
         whole += 1
     if manifest is None or whole < len(manifest):
         # Rebuilt items equal the cached ones, and the intact ones have been yielded already.
-        yield from islice(write_items(folder, name, make(), pack), whole, None)
+        yield from islice(write_items(storage, name, make(), pack), whole, None)
 
 
-def _make_item_path(folder: Path, name: str, index: int) -> Path:
-    return folder / f"{name}-{index}.parquet"
+def _name_item(name: str, index: int) -> str:
+    return f"{name}-{index}.parquet"
 
 
-def _read_manifest(folder: Path, name: str) -> list[dict[str, Any]] | None:
+def _read_manifest(storage: Storage, name: str) -> list[dict[str, Any]] | None:
     """Read the metadata of each item; None if the file is missing or altered."""
-    return read_sealed(folder / f"{name}.json")
+    return read_sealed(storage, f"{name}.json")
 
 
-def read_sealed(path: Path) -> Any:
+def read_sealed(storage: Storage, name: str) -> Any:
     """Read what `write_sealed` wrote; None if the file is missing or altered."""
-    try:
-        sha, _, content = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
+    sha, _, content = (storage.read(name) or b"").partition(b"\n")
     return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == sha else None
 
 
-def write_sealed(path: Path, value: Any) -> None:
+def write_sealed(storage: Storage, name: str, value: Any) -> None:
     """Write a value as JSON below a line with its hash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = json.dumps(value, indent=1).encode()
     sealed = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
-    write_atomically(path, lambda part: part.write_bytes(sealed))
+    storage.write(name, lambda path: path.write_bytes(sealed))
 
 
-def _read_table(path: Path, sha: str) -> pl.DataFrame | None:
+def _read_table(storage: Storage, name: str, sha: str) -> pl.DataFrame | None:
     """Read a table; None if its file is missing or altered."""
-    try:
-        content = path.read_bytes()
-    except OSError:
+    content = storage.read(name)
+    if content is None:
         return None
     return pl.read_parquet(io.BytesIO(content)) if hashlib.sha256(content).hexdigest() == sha else None
 
 
-def has_items(folder: Path, name: str) -> bool:
-    """Return whether `folder` has a complete entry of this name. Its items may still be damaged."""
-    return _read_manifest(folder, name) is not None
+def has_items(storage: Storage, name: str) -> bool:
+    """Return whether the cache has a complete entry of this name. Its items may still be damaged."""
+    return _read_manifest(storage, name) is not None
 
 
-def write_items(folder: Path, name: str, items: Iterator[Item], pack: Callable[[Item], TableAndMeta]) -> Iterator[Item]:
+def write_items(
+    storage: Storage, name: str, items: Iterator[Item], pack: Callable[[Item], TableAndMeta]
+) -> Iterator[Item]:
     """Yield the items, each once it is written; the entry becomes valid once the caller has consumed all."""
-    folder.mkdir(parents=True, exist_ok=True)
     manifest = []
     for i, item in enumerate(items):
         table, meta = pack(item)
-        sha = write_atomically(_make_item_path(folder, name, i), partial(_write_table, table))
+        sha = storage.write(_name_item(name, i), partial(_write_table, table))
         manifest.append(meta | {"sha256": sha})
         yield item
-    write_sealed(folder / f"{name}.json", manifest)
+    write_sealed(storage, f"{name}.json", manifest)
 
 
 _META = [
@@ -151,24 +146,6 @@ def write_events(session: Session, path: Path) -> None:
 
 def _write_table(table: pl.DataFrame, path: Path) -> None:
     table.write_parquet(path, compression="zstd", compression_level=1)
-
-
-def write_atomically(path: Path, write_to: Callable[[Path], object]) -> str:
-    """Write a temporary file beside `path` and rename it, so it appears whole or not at all; return its SHA-256."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
-    try:
-        write_to(part)
-        with part.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return sha
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write text as UTF-8, with the line ends that it has, as `write_atomically` does."""
-    write_atomically(path, lambda part: part.write_bytes(text.encode()))
 
 
 @cache

@@ -26,6 +26,7 @@ from ofiml.data.schema import (
 from ofiml.data.silence import end_at_silence
 from ofiml.errors import DataError
 from ofiml.provenance import hash_files
+from ofiml.storage import open_storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Source:
     """One input, or one simulated day; a call yields its sessions.
 
     `name` returns a hash of everything that determines the sessions, content included; None if it is unknown. `files`
-    are those of the input; a simulated day has none.
+    are those of the input; a simulated day has none. A source can be sent to another process.
     """
 
     sessions: Callable[[], Iterator[Session]]
@@ -63,43 +64,52 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
     A call reads and yields its sessions, of at most `max_events` events each; the rest count as dropped.
     """
     if isinstance(dataset, SyntheticDataset):
-        from ofiml.data.synthetic import simulate  # compiles its kernel, so only where it is used
-
         symbols = len(dataset.impact)  # a simulated day has one session per symbol
         count = min(dataset.sessions, -(-(dataset.max_sessions or dataset.sessions * symbols) // symbols))
 
-        def make_simulated(index: int) -> Source:
-            return Source(
-                lambda: (_limit_events(s, dataset.max_events) for s in simulate(dataset, index)),
-                lambda: store.make_cache_key([str(index)], "", dataset, max_events=dataset.max_events),
-            )
-
-        return [make_simulated(index) for index in range(count)]
+        return [
+            Source(partial(_simulate_day, dataset, index), partial(_name_day, dataset, index)) for index in range(count)
+        ]
     chains = chain_inputs(group_inputs(dataset), dataset)
 
     def make_source(chain: Groups) -> Source:
         alone = len(chains) == 1 and len(chain) == 1
 
-        def read() -> Iterator[Session]:
-            def read_stream(inputs: Groups) -> Iterator[Session]:
-                sessions = _read_inputs(inputs, dataset, alone=alone)
-                return explain_wrong_reader(sessions, [path for group in inputs for path in group], dataset)
-
-            if len(chain) > 1 or _may_hold_parts(chain):
-                sessions = join_sessions(split_streams(chain, dataset), dataset, read_stream)
-            else:
-                sessions = read_stream(chain)
-            judged = (_warn_of_doubts(end_at_silence(s), dataset) for s in sessions if _is_in_range(s, dataset))
-            return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
-
         chosen = {k: getattr(dataset, k) for k in ("first_date", "last_date", "max_sessions", "max_events")}
         if len(chain) > 1:  # an input left out of a chain leaves its other sessions valid, but not as a whole chain
             chosen["bad_files"] = dataset.bad_files
         paths = [path for group in chain for path in group]
-        return Source(read, partial(_name_input, paths, dataset, alone=alone, **chosen), tuple(paths))
+        return Source(
+            partial(_read_chain, chain, dataset, alone=alone),
+            partial(_name_input, paths, dataset, alone=alone, **chosen),
+            tuple(paths),
+        )
 
     everything = dataset.first_date is None and dataset.last_date is None
     return [make_source(chain) for chain in chains[: dataset.max_sessions if everything else None]]
+
+
+def _simulate_day(dataset: SyntheticDataset, index: int) -> Iterator[Session]:
+    from ofiml.data.synthetic import simulate  # compiles its kernel, so only where it is used
+
+    return (_limit_events(s, dataset.max_events) for s in simulate(dataset, index))
+
+
+def _name_day(dataset: SyntheticDataset, index: int) -> str:
+    return store.make_cache_key([str(index)], "", dataset, max_events=dataset.max_events)
+
+
+def _read_chain(chain: Groups, dataset: FileDataset, *, alone: bool) -> Iterator[Session]:
+    def read_stream(inputs: Groups) -> Iterator[Session]:
+        sessions = _read_inputs(inputs, dataset, alone=alone)
+        return explain_wrong_reader(sessions, [path for group in inputs for path in group], dataset)
+
+    if len(chain) > 1 or _may_hold_parts(chain):
+        sessions = join_sessions(split_streams(chain, dataset), dataset, read_stream)
+    else:
+        sessions = read_stream(chain)
+    judged = (_warn_of_doubts(end_at_silence(s), dataset) for s in sessions if _is_in_range(s, dataset))
+    return (_limit_events(s, dataset.max_events) for s in _take_first(judged, dataset.max_sessions))
 
 
 def _may_hold_parts(chain: Groups) -> bool:
@@ -161,7 +171,7 @@ def _read_inputs(inputs: Groups, dataset: FileDataset, *, alone: bool) -> Iterat
 
     if dataset.store is None:
         return make()
-    return store.cache_sessions(Path(dataset.store), _hash_input(paths, content, dataset, alone=alone), make)
+    return store.cache_sessions(open_storage(dataset.store), _hash_input(paths, content, dataset, alone=alone), make)
 
 
 def _read_feeds(inputs: Groups, dataset: FileDataset) -> Iterator[Feed]:

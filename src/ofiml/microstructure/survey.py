@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -29,8 +28,9 @@ from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.facts import book as shape
 from ofiml.microstructure.facts import memory
 from ofiml.microstructure.facts.session import Facts, average_facts
+from ofiml.parallel import Workers, run_pieces
 from ofiml.ui.format import format_number
-from ofiml.ui.progress import Bar, Stages
+from ofiml.ui.progress import Stages
 from ofiml.units import PRICE_SCALE, SECOND
 
 
@@ -79,7 +79,7 @@ def survey_dataset(
     inputs = list_sources(dataset)
     skips = skips_bad_files(dataset)
 
-    def work(source: Source, bar: Bar) -> tuple[list[SessionSummary], list[str], list[BadFile]]:
+    def work(source: Source) -> tuple[list[SessionSummary], list[str], list[BadFile]]:
         summaries: list[SessionSummary] = []
         refused: list[str] = []
         bad_files: list[BadFile] = []
@@ -95,12 +95,10 @@ def survey_dataset(
                 refused.append(str(error))
         except DataError as error:
             refused.append(str(error))
-        bar.step()
         return summaries, refused, bad_files
 
     with stages.start_stage("inputs", len(inputs)) as bar:
-        parallel = joblib.Parallel(n_jobs=threads, prefer="threads")
-        parts = parallel(joblib.delayed(work)(source, bar) for source in inputs)
+        parts = run_pieces(work, inputs, Workers(threads), bar.step)  # threads, which share `write`
     sessions = [one for summaries, _, _ in parts for one in summaries][: dataset.max_sessions]
     refused = [sentence for _, sentences, _ in parts for sentence in sentences]
     bad_files = [bad for _, _, several in parts for bad in several]

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from ofiml.backtest.result import BacktestResult
 from ofiml.config import resolve_config
-from ofiml.data.cache import write_atomically, write_text_atomically
 from ofiml.data.schema import TIME
 from ofiml.data.truth import to_json
 from ofiml.provenance import list_environment, read_git_state
 from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.html.study import write_report
 from ofiml.reporting.tables import write_tables
+from ofiml.storage import write_atomically, write_text_atomically
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
 from ofiml.ui.figure import save_figure

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,16 +15,17 @@ from ofiml.features.installed import SOURCES
 from ofiml.provenance import identify_code
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
+from ofiml.storage import Storage
 
 
 def cache_samples(
-    folder: Path, source: str, settings: SampleSettings, make: Callable[[], Iterator[SessionSamples]]
+    storage: Storage, source: str, settings: SampleSettings, make: Callable[[], Iterator[SessionSamples]]
 ) -> list[SessionSamples]:
-    """Read the samples that `make` yields from the folder; make and store those that are missing or damaged.
+    """Read the samples that `make` yields from the storage; make and store those that are missing or damaged.
 
     `source` identifies the sessions by their content.
     """
-    return list(cache_items(folder, make_samples_key(source, settings), make, _pack, _unpack))
+    return list(cache_items(storage, make_samples_key(source, settings), make, _pack, _unpack))
 
 
 def make_samples_key(source: str, settings: SampleSettings) -> str:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
-import joblib
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -34,12 +33,14 @@ from ofiml.labels import build_label_table
 from ofiml.labels.decay import build_decay_table
 from ofiml.ofi.columns import NET_PART, FlowColumn
 from ofiml.ofi.flow import build_flow_table, list_flow_groups
+from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.cache import cache_samples
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.tape_cache import record_tapes
-from ofiml.ui.progress import Bar, Stages
+from ofiml.storage import open_storage, strip_credentials
+from ofiml.ui.progress import Stages
 
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
 
     if folder is None or name is None:
         return list(make())
-    samples = cache_samples(Path(folder), name, settings, make)
+    samples = cache_samples(open_storage(folder), name, settings, make)
     for s in samples:
         s.input_name = name
     return samples
@@ -170,9 +171,9 @@ def _build_oracle(session: Session, scale: pl.Series, bars: Bars, settings: Samp
     return pl.DataFrame([pl.Series("oracle", move) / scale])
 
 
-def prepare_sessions(settings: SampleSettings, threads: int, stages: Stages) -> list[SessionSamples]:
+def prepare_sessions(settings: SampleSettings, workers: Workers, stages: Stages) -> list[SessionSamples]:
     """Prepare the samples of every session of the dataset; see `prepare_dataset`."""
-    return prepare_dataset(settings, threads, stages).sessions
+    return prepare_dataset(settings, workers, stages).sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,46 +184,67 @@ class PreparedDataset:
     bad_files: list[BadFile]
 
 
-def prepare_dataset(settings: SampleSettings, threads: int, stages: Stages) -> PreparedDataset:
+def prepare_dataset(settings: SampleSettings, workers: Workers, stages: Stages) -> PreparedDataset:
     """Prepare the samples of every session of the dataset, in order, with other symbols' flow.
 
-    At most `threads` sources are read at a time. Memory holds the events of their sessions and the bars of all
-    sessions. Raises DataError for data that cannot be used.
+    Each worker reads one source at a time. Memory holds the events of their sessions and the bars of all sessions.
+    Raises DataError for data that cannot be used.
     """
     inputs = list_sources(settings.dataset)
-    errors: list[DataError] = []
-    bad_files: dict[int, BadFile] = {}
-    skips = skips_bad_files(settings.dataset)
-
-    def work(index: int, source: Source, bar: Bar) -> list[SessionSamples]:
-        # After an error, start no other source, and let the running ones finish before it is raised: a process that
-        # exits while one of its threads reads may wait for that thread forever.
-        if errors:
-            return []
-        try:
-            samples = _prepare_source(source, settings)
-        except DataError as error:
-            if not (skips and isinstance(error, UnreadableInputError)):
-                errors.append(error)
-                return []
-            bad_files[index] = error.bad_file
-            samples = []
-        for s in samples:
-            s.origin = index
-        bar.step()
-        return samples
-
+    work = partial(_prepare_or_skip, settings=settings, by_cache=not workers.share_memory)
     with stages.start_stage("sessions", len(inputs)) as bar:
-        parallel = joblib.Parallel(n_jobs=threads, prefer="threads")
-        parts = parallel(joblib.delayed(work)(i, s, bar) for i, s in enumerate(inputs))
-    if errors:
-        raise errors[0]
-    bad = [bad_files[index] for index in sorted(bad_files)]
+        parts = run_pieces(work, inputs, workers, bar.step)
+    bad = [part for part in parts if isinstance(part, BadFile)]
     if bad and len(bad) == len(inputs):
         raise make_all_bad_error(bad)
-    samples = list(take_first_sessions((s for part in parts for s in part), settings.dataset.max_sessions))
+    samples = list(take_first_sessions(_number_samples(parts, settings), settings.dataset.max_sessions))
     bad = list_left_out(bad, (s.quality for s in samples))
     return PreparedDataset(add_cross_flow(samples, settings.features), bad)
+
+
+def _prepare_or_skip(
+    source: Source, settings: SampleSettings, *, by_cache: bool
+) -> list[SessionSamples] | str | BadFile:
+    """Prepare the samples of a source; return its record if it is left out. `by_cache` returns the name of cached
+    samples instead of their tables.
+    """
+    try:
+        samples = _prepare_source(source, settings)
+    except UnreadableInputError as error:
+        if skips_bad_files(settings.dataset):
+            return error.bad_file
+        raise
+    names = {s.input_name for s in samples}
+    return names.pop() or samples if by_cache and len(names) == 1 else samples
+
+
+def _number_samples(
+    parts: Iterable[list[SessionSamples] | str | BadFile], settings: SampleSettings
+) -> Iterator[SessionSamples]:
+    """Yield the samples of all sources, each with the number of its source; cached ones are read."""
+    for origin, part in enumerate(parts):
+        if isinstance(part, BadFile):
+            continue
+        for s in _read_prepared(part, settings) if isinstance(part, str) else part:
+            s.origin = origin
+            yield s
+
+
+def _read_prepared(name: str, settings: SampleSettings) -> list[SessionSamples]:
+    """Read the samples that a worker has cached. Raises DataError if they are not in the cache of this process."""
+    store = settings.features.store
+    assert store is not None
+
+    def make() -> Iterator[SessionSamples]:
+        raise DataError(
+            f"The samples that a worker wrote to features.store={strip_credentials(store)} are not there: set it to a "
+            "folder that all workers see, or to s3://…."
+        )
+
+    samples = cache_samples(open_storage(store), name, settings, make)
+    for s in samples:
+        s.input_name = name
+    return samples
 
 
 def read_sessions(samples: Sequence[SessionSamples], dataset: SyntheticDataset | FileDataset) -> Iterator[Session]:

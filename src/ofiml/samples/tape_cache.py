@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,15 @@ from ofiml.data.schema import Session
 from ofiml.data.sessions import Source
 from ofiml.provenance import identify_code
 from ofiml.samples.tape import SessionTape, Tape, TapeMeta, record_session
+from ofiml.storage import open_storage
 
 _ARRAYS = [name for name, kind in Tape.__annotations__.items() if kind is not int]
 _NUMBERS = [name for name in Tape._fields if name not in _ARRAYS]
 
 
 def read_tapes(source: Source, store: str | None) -> Iterator[SessionTape]:
-    """Yield the tapes of a source's sessions, one at a time: from the folder `store` where they are cached and intact,
-    else built and cached. None caches nothing.
+    """Yield the tapes of a source's sessions, one at a time: from the folder or address `store` where they are
+    cached and intact, else built and cached. None caches nothing.
     """
 
     def make() -> Iterator[SessionTape]:
@@ -31,7 +31,7 @@ def read_tapes(source: Source, store: str | None) -> Iterator[SessionTape]:
     name = None if store is None else name_source(source)
     if store is None or name is None:
         return make()
-    return cache_items(Path(store), _make_key(name), make, pack_tape, unpack_tape)
+    return cache_items(open_storage(store), _make_key(name), make, pack_tape, unpack_tape)
 
 
 def _make_key(source: str) -> str:
@@ -66,8 +66,9 @@ def record_tapes(sessions: Iterator[Session], source: str, store: str) -> Iterat
             held.append(session)
             yield record_session(session)
 
-    if has_items(Path(store), name):
+    storage = open_storage(store)
+    if has_items(storage, name):
         yield from sessions
         return
-    for _ in write_items(Path(store), name, record(), pack_tape):
+    for _ in write_items(storage, name, record(), pack_tape):
         yield held.pop()

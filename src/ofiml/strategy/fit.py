@@ -16,13 +16,13 @@ end does not leak.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 import polars as pl
 
 from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
-from ofiml.errors import ConfigError, DataError, locate_error
+from ofiml.errors import locate_error
+from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.table import list_feature_columns
 from ofiml.splits.inner import Inner
 from ofiml.strategy.bars import FeeTicks, ForecastBars
@@ -48,24 +48,14 @@ class FittedRule:
 def fit_rules(fitted: FittedStudy, strategy: Strategy, fees: Mapping[str, FeeTicks]) -> list[FittedRule]:
     """Fit the rule of each fold on its train rows; `fees` has the taker's fee of each symbol.
 
-    Raises DataError if a fold's train rows are too few to divide them again. The error is that of the first such fold,
-    whichever thread is the first to fail.
+    Raises DataError if a fold's train rows are too few to divide them again; the error is that of the first such fold.
     """
 
-    def work(result: FoldResult) -> FittedRule | ConfigError | DataError:
-        try:
-            with locate_error(f"Fold {result.fold.index}"):
-                return _fit_rule(fitted, result, strategy, fees)
-        except (ConfigError, DataError) as error:
-            return error
+    def work(result: FoldResult) -> FittedRule:
+        with locate_error(f"Fold {result.fold.index}"):
+            return _fit_rule(fitted, result, strategy, fees)
 
-    parallel = joblib.Parallel(n_jobs=fitted.config.threads, prefer="threads")
-    rules = []
-    for rule in parallel(joblib.delayed(work)(result) for result in fitted.results):
-        if not isinstance(rule, FittedRule):
-            raise rule
-        rules.append(rule)
-    return rules
+    return run_pieces(work, fitted.results, Workers(fitted.config.threads))  # threads, which share the study
 
 
 def _fit_rule(fitted: FittedStudy, result: FoldResult, strategy: Strategy, fees: Mapping[str, FeeTicks]) -> FittedRule:

@@ -1,6 +1,5 @@
 """Run a study, from sessions of events to a report. This module imports neither Hydra nor MLflow."""
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from ofiml._numba import is_compiled
 from ofiml._typing import Float
@@ -31,6 +29,7 @@ from ofiml.evaluation.scores import Scores, score_predictions
 from ofiml.evaluation.seeds import compare_seeds
 from ofiml.evaluation.strata import add_trailing_volatility, assign_strata, score_strata
 from ofiml.models.pipeline import Pipeline
+from ofiml.parallel import Workers, limit_blas_threads, open_workers
 from ofiml.provenance import describe_provenance
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.session import SessionSamples
@@ -89,9 +88,9 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
     if not is_compiled("ofiml.features.kernel"):
         stages.announce("compiling kernels, once for this version: about half a minute")
-    with limit_blas_threads():
+    with limit_blas_threads(), open_workers(config.parallel, config.threads, config.features.store) as workers:
         with clock.stage("sessions"):
-            prepared = prepare_dataset(SampleSettings.of(config), config.threads, stages)
+            prepared = prepare_dataset(SampleSettings.of(config), workers, stages)
             sessions = prepared.sessions
             rows, dropped = pool_samples(sessions)
             rows = add_trailing_volatility(rows)
@@ -99,7 +98,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             instruments = _assign_instruments(sessions, config.dataset) if trades else []
             latency = make_latency(config.backtest, config.seed) if instruments else None
         with clock.stage("folds"):
-            fitted = _fit(sessions, rows, config, stages, report_folds)
+            fitted = _fit(sessions, rows, config, workers, stages, report_folds)
             traded = fitted.join_predictions()
             predictions = traded.filter(pl.col("y").is_not_null())
         n_folds = len(fitted.results)
@@ -114,7 +113,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             impact = _measure_impact(fitted)
             bar.step()
         with clock.stage("controls"), stages.start_stage("controls", n_folds * evaluation.controls) as bar:
-            controls = run_controls(fitted, bar.step) if evaluation.controls else None
+            controls = run_controls(fitted, workers, bar.step) if evaluation.controls else None
         with clock.stage("backtest"):
             backtest = _backtest(traded, fitted, instruments, latency, stages) if latency else None
             performance = None
@@ -174,6 +173,7 @@ def _fit(
     sessions: list[SessionSamples],
     rows: pl.DataFrame,
     config: Config,
+    workers: Workers,
     stages: Stages,
     report_folds: Callable[[int], None],
 ) -> FittedStudy:
@@ -182,7 +182,7 @@ def _fit(
     divided = divide_rows(labelled, sessions, config.split)
     report_folds(len(divided.folds))
     settings, levels = FitSettings.of(config), sessions[0].flow_levels
-    results = fit_folds(rows, labelled, divided.folds, levels, settings, config.threads, stages)
+    results = fit_folds(rows, labelled, divided.folds, levels, settings, workers, stages)
     hours = {s.key: (s.open, s.close) for s in sessions}
     results = [replace(r, predictions=assign_strata(r.predictions, labelled[r.fold.train], hours)) for r in results]
     return FittedStudy(config, sessions, rows, labelled, divided, results)
@@ -284,16 +284,3 @@ class Clock:
         start = time.perf_counter()
         yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
-
-
-@contextmanager
-def limit_blas_threads() -> Iterator[None]:
-    """Limit BLAS and OpenMP to one thread, because their sums depend on the number of threads.
-
-    Folds and sessions run in parallel instead. Only loaded libraries can be limited, so the libraries that bring a BLAS
-    of their own are loaded first.
-    """
-    for library in ("numpy", "scipy.linalg", "sklearn.linear_model", "lightgbm"):
-        importlib.import_module(library)
-    with threadpool_limits(limits=1):
-        yield

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ofiml.config import Config, resolve_config
-from ofiml.data.cache import write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.provenance import identify_code
+from ofiml.storage import write_text_atomically
 from ofiml.study.json_border import read_json, write_json
 
 _NAME = "sweep.json"
 
 #: Settings that change no result: where things are kept, which files show them, and how many threads work.
 _UNHASHED = {
-    "": ("tracking", "report", "threads"),
+    "": ("tracking", "report", "threads", "parallel"),
     "features": ("store",),
     "dataset": ("store",),
     "tuning": ("storage",),

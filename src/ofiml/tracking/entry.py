@@ -17,11 +17,10 @@ from pathlib import Path, PurePosixPath
 import filelock
 
 from ofiml import provenance
-from ofiml.config import strip_credentials
-from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.reporting.finding import judge_study
 from ofiml.reporting.verdict import write_note
+from ofiml.storage import strip_credentials, write_text_atomically
 from ofiml.study.json_border import read_json, write_json
 from ofiml.study.run import Study
 from ofiml.tracking.metric_names import FOLDS
@@ -136,7 +135,7 @@ def write_entry(entry: Entry, folder: Path) -> None:
     """Write the entry into the run folder, whole or not at all, after all that it names."""
     path = folder / UNLOGGED / _NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda part: part.write_text(write_json(entry), encoding="utf-8"))
+    write_text_atomically(path, write_json(entry))
 
 
 def read_entry(folder: Path) -> Entry | None:

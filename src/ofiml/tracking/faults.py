@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ofiml.config import strip_credentials
 from ofiml.errors import StoreError
+from ofiml.storage import strip_credentials
 
 SQLITE = "sqlite:///"
 

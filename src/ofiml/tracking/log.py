@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml import provenance
-from ofiml.data.cache import write_text_atomically
+from ofiml.storage import write_text_atomically
 from ofiml.study.run import Study
 from ofiml.tracking.entry import Entry, delete_entry, name_model_folder
 from ofiml.tracking.metric_names import FOLDS, SECONDS_LOGGING

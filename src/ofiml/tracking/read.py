@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ofiml.config import strip_credentials
 from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError, StoreError
+from ofiml.storage import strip_credentials
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
 from ofiml.tracking.faults import describe_fault
 from ofiml.tracking.metric_names import rename_metrics

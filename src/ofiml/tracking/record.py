@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ofiml.config import Config
-from ofiml.data.cache import write_text_atomically
 from ofiml.errors import ConfigError, StoreError
 from ofiml.reporting.files import write_study
 from ofiml.reporting.verdict import write_page
+from ofiml.storage import write_text_atomically
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
 from ofiml.ui.progress import OnStage, Stages

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from ofiml.config import Config, FileDataset, SyntheticDataset, files, load
+from ofiml.config import Config, FileDataset, Parallel, SyntheticDataset, files, load
 from ofiml.config.plain import parse_plain_yaml
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
@@ -56,6 +56,7 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
         config = replace(
             config,
             threads=min(config.threads, os.cpu_count() or 1),
+            parallel=Parallel("threads"),  # a stranger may have chosen the scheduler, which sends code
             tracking=replace(config.tracking, enabled=True, uri=uri, suffix=SUFFIX),
             tuning=replace(config.tuning, storage=str(out / "tuning")),
         )

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ofiml.config import strip_credentials
 from ofiml.errors import ConfigError
+from ofiml.storage import strip_credentials
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect
 from ofiml.tracking.views import CHARTS, TABLE, link_view, prepare_views

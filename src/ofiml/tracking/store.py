@@ -9,8 +9,9 @@ from typing import Any
 
 import filelock
 
-from ofiml.config import Config, Tracking, resolve_config, strip_credentials
+from ofiml.config import Config, Tracking, resolve_config
 from ofiml.errors import ConfigError, DataError, StoreError
+from ofiml.storage import strip_credentials
 from ofiml.tracking.faults import find_file, require_file, translate_faults
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ofiml.config import Tracking, strip_credentials
+from ofiml.config import Tracking
 from ofiml.errors import ConfigError, StoreError
+from ofiml.storage import strip_credentials
 from ofiml.tracking.entry import Entry, find_entries, lock_entry, read_entry
 from ofiml.tracking.faults import find_file, is_unknown
 from ofiml.tracking.log import keep_run_id, log_entry

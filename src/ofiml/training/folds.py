@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-import joblib
 import numpy as np
 import polars as pl
 
@@ -16,6 +16,7 @@ from ofiml.labels import Encoder, convert_to_ticks
 from ofiml.metrics.sampling import sample_evenly
 from ofiml.metrics.scores import condition_on_move
 from ofiml.models.pipeline import Pipeline
+from ofiml.parallel import SharedTable, Workers, run_pieces, share_table
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.table import list_feature_columns
 from ofiml.splits.fold import Fold
@@ -61,11 +62,11 @@ def fit_folds(
     folds: list[Fold],
     levels: int,
     settings: FitSettings,
-    threads: int,
+    workers: Workers,
     stages: Stages,
 ) -> list[FoldResult]:
-    """Fit every fold, `threads` at a time. `rows` are all bars; `labelled` are those with a label, to which the folds
-    refer; `levels` is the number of book levels with known flow.
+    """Fit every fold, one a worker at a time. `rows` are all bars; `labelled` are those with a label, to which the
+    folds refer; `levels` is the number of book levels with known flow.
 
     Raises ConfigError if `tuning.best_params` has another number of folds, DataError if a fold cannot be fitted. The
     error is that of the first such fold, whichever thread is the first to fail.
@@ -81,31 +82,38 @@ def fit_folds(
         stages.start_stage("folds", len(folds)) as fold_bar,
         stages.start_stage("trials", len(folds) * settings.tuning.trials * is_tuned) as trial_bar,
     ):
-        failed: list[int] = []
-
-        def work(fold: Fold) -> FoldResult | ConfigError | DataError | None:
-            if any(index < fold.index for index in failed):
-                return None  # an earlier fold's error will be raised
+        work = partial(
+            _fit_shared_fold,
+            rows=share_table(rows, workers),
+            labelled=share_table(labelled, workers),
+            levels=levels,
+            settings=settings,
+        )
+        if workers.share_memory:
             # With fewer folds than threads, several threads tune one fold.
-            inner_threads = max(1, threads // len(folds))
-            try:
-                with _locate_fold(fold, settings.target):
-                    block = select_tested_bars(rows, fold)
-                    result = fit_fold(
-                        labelled, block, fold, levels, settings, step=trial_bar.step, threads=inner_threads
-                    )
-            except (ConfigError, DataError) as error:
-                failed.append(fold.index)
-                return error
-            fold_bar.step()
-            return result
+            work = partial(work, step=trial_bar.step, threads=max(1, workers.threads // len(folds)))
 
-        results = []
-        for result in joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)(f) for f in folds):
-            if isinstance(result, Exception):
-                raise result
-            results.append(result)
-        return results
+        def step() -> None:
+            if not workers.share_memory:
+                for _ in range(settings.tuning.trials * is_tuned):
+                    trial_bar.step()
+            fold_bar.step()
+
+        return run_pieces(work, folds, workers, step)
+
+
+def _fit_shared_fold(
+    fold: Fold,
+    rows: SharedTable,
+    labelled: SharedTable,
+    levels: int,
+    settings: FitSettings,
+    step: Callable[[], None] = lambda: None,
+    threads: int = 1,
+) -> FoldResult:
+    with _locate_fold(fold, settings.target):
+        block = select_tested_bars(rows.read(), fold)
+        return fit_fold(labelled.read(), block, fold, levels, settings, step=step, threads=threads)
 
 
 def fit_fold(

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from ofiml._typing import TaskType, TrialState
@@ -20,6 +19,7 @@ from ofiml.config import Ofi, Split, Tuning
 from ofiml.config.model import KINDS
 from ofiml.errors import DataError, locate_error
 from ofiml.models.registry import build_model
+from ofiml.parallel import Workers, run_pieces
 from ofiml.provenance import identify_code
 from ofiml.tuning.inner import InnerFold, TrainRows, build_inner_folds, evaluate
 from ofiml.tuning.parameter_importance import measure_parameter_importance
@@ -83,10 +83,10 @@ def tune(
                 step()
             step_count = max(step_count, count)
 
-    def work() -> None:
+    def work(_: int) -> None:
         _run_trials(slots, inner, model, config, task, seed, fold, report_finished)
 
-    joblib.Parallel(n_jobs=threads, prefer="threads")(joblib.delayed(work)() for _ in range(threads))
+    run_pieces(work, range(threads), Workers(threads))  # threads, which share the rows
     trials = [trial for place, trial in slots.read_finished().items() if place < config.trials]
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:

@@ -18,15 +18,16 @@ model of one input that was fitted to permuted labels has the true skill with a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, Literal
 
-import joblib
 import numpy as np
 import polars as pl
 
 from ofiml._typing import Bool, Float, Int64
 from ofiml.config import Evaluation, Target
+from ofiml.config import Model as ModelConfig
 from ofiml.errors import DataError
 from ofiml.labels import Encoder
 from ofiml.labels.time_blocks import number_time_blocks
@@ -38,11 +39,12 @@ from ofiml.metrics.paired import (
     draw_skill,
     exceeds_zero,
 )
+from ofiml.parallel import SharedArrays, Workers, run_pieces, share_arrays
 from ofiml.splits.inner import Inner
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.walk_forward import Intervals
 from ofiml.training.fitted import FittedStudy
-from ofiml.training.folds import FoldResult, build_pipeline
+from ofiml.training.folds import build_pipeline
 from ofiml.training.inputs import read_intervals
 from ofiml.training.settings import FitSettings
 from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
@@ -106,21 +108,28 @@ class _Rows:
     naive: dict[ControlName, Float]
 
 
-def run_controls(fitted: FittedStudy, step: Callable[[], None]) -> dict[ControlName, Control]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one fold needs: the positions of its train and test rows, and its tuned model."""
+
+    train: Int64
+    test: Int64
+    model: ModelConfig
+
+
+def run_controls(fitted: FittedStudy, workers: Workers, step: Callable[[], None]) -> dict[ControlName, Control]:
     """Run every control: fit it, and measure it and the model's distance from it. `step` is called after each fold."""
     config = fitted.config
     settings, rows = FitSettings.of(config), _read_rows(fitted)
     tests = [r.predictions.filter(pl.col("y").is_not_null()) for r in fitted.results]
     index = fitted.rows.select(_KEY).with_row_index("row")
     labelled_at = _locate_rows(index, fitted.labelled)
-
-    def work(result: FoldResult, test: pl.DataFrame) -> dict[ControlName, Forecast]:
-        forecasts = _run_fold(rows, labelled_at[result.fold.train], _locate_rows(index, test), result, settings)
-        step()
-        return forecasts
-
-    parallel = joblib.Parallel(n_jobs=config.threads, prefer="threads")
-    by_fold = parallel(joblib.delayed(work)(r, t) for r, t in zip(fitted.results, tests, strict=True))
+    pieces = [
+        _Piece(labelled_at[r.fold.train], _locate_rows(index, test), r.model)
+        for r, test in zip(fitted.results, tests, strict=True)
+    ]
+    shared = share_arrays(_list_arrays(rows), workers)
+    by_fold = run_pieces(partial(_run_shared_fold, shared=shared, settings=settings), pieces, workers, step)
     pooled = pl.concat([t.select(*_KEY, "label_start", "label_end", "y", "y_hat", "train_mean") for t in tests])
     block = number_time_blocks(pooled, config.evaluation.block_ns)
     y, y_hat, mean = (pooled[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
@@ -175,14 +184,47 @@ def _measure_control(
     )
 
 
+# --- sharing ----------------------------------------------------------------------------------------------------------
+
+
+def _list_arrays(rows: _Rows) -> dict[str, Float | Int64]:
+    """List the arrays of all rows by name."""
+    arrays: dict[str, Float | Int64] = {"flow": rows.flow, "others": rows.others, "y": rows.y}
+    arrays |= {f"spans.{f.name}": getattr(rows.spans, f.name) for f in fields(Intervals)}
+    for name, refit in rows.refits.items():
+        arrays |= {f"refits.{name}.y": refit.y, f"refits.{name}.source": refit.source}
+    return arrays | {f"naive.{name}": values for name, values in rows.naive.items()}
+
+
+def _restore_rows(arrays: dict[str, Any]) -> _Rows:
+    """Restore all rows from `_list_arrays`."""
+    names: dict[str, list[Any]] = {group: [] for group in ("spans", "refits", "naive")}
+    for name in arrays:
+        group, _, rest = name.partition(".")
+        if rest:
+            names[group].append(rest.partition(".")[0])
+    return _Rows(
+        arrays["flow"],
+        arrays["others"],
+        arrays["y"],
+        Intervals(**{name: arrays[f"spans.{name}"] for name in names["spans"]}),
+        {name: _Refit(arrays[f"refits.{name}.y"], arrays[f"refits.{name}.source"]) for name in names["refits"]},
+        {name: arrays[f"naive.{name}"] for name in names["naive"]},
+    )
+
+
+def _run_shared_fold(piece: _Piece, shared: SharedArrays, settings: FitSettings) -> dict[ControlName, Forecast]:
+    return _run_fold(_restore_rows(shared.read()), piece.train, piece.test, piece.model, settings)
+
+
 # --- one fold --------------------------------------------------------------------------------------------------------
 
 
 def _run_fold(
-    rows: _Rows, train: Int64, test: Int64, result: FoldResult, settings: FitSettings
+    rows: _Rows, train: Int64, test: Int64, model: ModelConfig, settings: FitSettings
 ) -> dict[ControlName, Forecast]:
     """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
-    out = {name: _refit_control(control, rows, train, test, result, settings) for name, control in rows.refits.items()}
+    out = {name: _refit_control(control, rows, train, test, model, settings) for name, control in rows.refits.items()}
     y, y_test = _encode_labels(rows.y, train, test, settings.target)
     train_mean = np.full(len(test), float(y.mean()))
     out["zero"] = Forecast(y_test, np.zeros(len(test)), train_mean)
@@ -193,7 +235,7 @@ def _run_fold(
 
 
 def _refit_control(
-    control: _Refit, rows: _Rows, train: Int64, test: Int64, result: FoldResult, settings: FitSettings
+    control: _Refit, rows: _Rows, train: Int64, test: Int64, model: ModelConfig, settings: FitSettings
 ) -> Forecast:
     """Refit the fold's pipeline with the control's labels and sources, and forecast the test rows."""
     known = control.known
@@ -211,7 +253,7 @@ def _refit_control(
             Intervals(spans.first_used[fit_sources], spans.label_start[fit_rows], spans.label_end[fit_rows]),
             settings.split.embargo_ns,
         )
-        pipeline = build_pipeline(result.model, settings, settings.seed)
+        pipeline = build_pipeline(model, settings, settings.seed)
         try:
             pipeline.fit(rows.flow[fit_sources], rows.others[fit_sources], y, inner)
         except DataError:  # the labels cannot be learned from, and the control omits this fold

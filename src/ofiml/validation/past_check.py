@@ -10,7 +10,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -19,6 +18,7 @@ from ofiml.ofi.flow import NET, list_flow_groups
 from ofiml.samples.cache import make_samples_key
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import list_feature_columns
+from ofiml.storage import open_storage
 from ofiml.training.fitted import FittedStudy
 from ofiml.validation.altered_future import SEED, Moment, list_sessions, remake_rows
 from ofiml.validation.column_equality import Column, Counts, require_equal, select_pair
@@ -42,20 +42,21 @@ class PastCheck:
 
 def check_pasts(moments: list[Moment], fitted: FittedStudy) -> dict[Moment, PastCheck]:
     """Check that the rows up to each moment do not depend on the data after it. Raises LeakError for a difference."""
-    folder = None if fitted.config.features.store is None else Path(fitted.config.features.store)
+    store = fitted.config.features.store
+    storage = None if store is None else open_storage(store)
     pasts = {m: _select_past(fitted.rows, m) for m in moments}
-    names = {m: None if folder is None else _name_pass(m, pasts[m], fitted) for m in moments}
+    names = {m: None if storage is None else _name_pass(m, pasts[m], fitted) for m in moments}
     checks: dict[Moment, PastCheck] = {}
     for moment, name in names.items():
-        kept = None if folder is None or name is None else read_sealed(folder / name)
+        kept = None if storage is None or name is None else read_sealed(storage, name)
         if kept is not None:
             checks[moment] = PastCheck(pasts[moment], Counts(**kept), earlier=True)
     remade = remake_rows([m for m in moments if m not in checks], fitted)
     for moment, rows in remade.items():
         counts = _compare_past(pasts[moment], rows, moment, fitted)
         name = names[moment]
-        if folder is not None and name is not None:
-            write_sealed(folder / name, asdict(counts))
+        if storage is not None and name is not None:
+            write_sealed(storage, name, asdict(counts))
         checks[moment] = PastCheck(rows, counts, earlier=False)
     return checks
 

@@ -11,6 +11,7 @@ from ofiml.data import cache as store
 from ofiml.data.schema import F_LAST, Session
 from ofiml.data.writers import vendors as writers
 from ofiml.errors import DataError
+from ofiml.storage import write_atomically
 
 _MILLISECOND = 1_000_000
 FORMATS = ("parquet", "dbn", "lobster")
@@ -46,7 +47,7 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
     for file, write in files.items():
         if (folder / file).exists():
             raise DataError(f"{folder / file} already exists: choose another folder, or move it away.")
-        store.write_atomically(folder / file, write)
+        write_atomically(folder / file, write)
     return [folder / file for file in files]
 
 

@@ -1,0 +1,19 @@
+"""Independent pieces of a study, such as its sessions and folds, run side by side by joblib: in threads, in processes,
+or on a cluster of Dask or Ray. Results, errors and warnings do not depend on where.
+"""
+
+from ofiml.parallel.limits import limit_blas_threads
+from ofiml.parallel.pieces import run_pieces
+from ofiml.parallel.sharing import SharedArrays, SharedTable, share_arrays, share_table
+from ofiml.parallel.workers import Workers, open_workers
+
+__all__ = [
+    "SharedArrays",
+    "SharedTable",
+    "Workers",
+    "limit_blas_threads",
+    "open_workers",
+    "run_pieces",
+    "share_arrays",
+    "share_table",
+]
