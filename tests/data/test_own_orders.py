@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from ofiml.data.schema import extract_level, extract_times
-from ofiml.data.synthetic import kernel, own_kernel, own_orders, simulate
+from ofiml.data.synthetic import kernel, own_order, own_orders, rates, simulate
+from ofiml.data.synthetic.books import ROW_COLUMNS, Out
 from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
 from ofiml.data.synthetic.own_orders import Postings, follow_postings, list_outcome_columns
 from ofiml.errors import DataError
@@ -17,7 +18,6 @@ from tests.fill_summary import summarise_fills
 
 ASK, BID = 0, 1
 ADD, CANCEL, TRADE = 0, 1, 4
-ENTRIES = ("begin", "follow", "post", "withdraw")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,12 @@ def every(seconds, until, *, lots=1, patience=20, start=5):
 
 
 def start(config, day=0, rows=60_000, **changed):
-    """(market of `own_kernel`, its generator), at the start of a day."""
+    """(market of our order, its generator), at the start of a day."""
     rng = np.random.default_rng([config.seed, day])
     truth = draw_truth(config, day, rng)
     rules = make_rules(config)._replace(**changed)
     market = own_orders._Market(rules, make_plan(config, truth), len(truth.symbols), rows)
-    own_kernel.begin(market.clock, rng, market.rules, market.plan, market.books)
+    market.begin(rng)
     return market, rng
 
 
@@ -49,15 +49,15 @@ def test_a_day_without_own_orders_is_the_same_to_the_bit(configure, name):
         market.run(until, rng)
     rng = np.random.default_rng([config.seed, 0])
     truth = draw_truth(config, 0, rng)
-    out = kernel.Out(
+    out = Out(
         np.empty(60_000),
         np.empty(60_000),
-        np.empty((60_000, kernel.ROW_COLUMNS), np.int64),
+        np.empty((60_000, ROW_COLUMNS), np.int64),
         np.zeros((6, 1, 60_000), np.int64),
     )
     n = kernel.run(rng, make_rules(config), make_plan(config, truth), out)
     assert n == market.rows > 2000
-    assert market.clock[own_kernel.PART] == len(market.plan.activity)
+    assert market.clock[rates.PART] == len(market.plan.activity)
     for ours, theirs in zip(market.out, out, strict=True):
         np.testing.assert_array_equal(
             ours[..., :n] if ours.ndim == 3 else ours[:n], theirs[..., :n] if ours.ndim == 3 else theirs[:n]
@@ -69,9 +69,9 @@ def run_with_an_order(config, *, side=BID, lots=30, at=2.0, patience=20.0, beyon
     market, rng = start(config, written_from=-1e9, **changed)
     market.run(at, rng, stop_between=True)
     rest = rng, market.rules, market.plan, market.books, market.out
-    market.rows = own_kernel.post(market.rows, side, lots, market.clock, market.own, *rest)
+    market.rows = own_order.post(market.rows, side, lots, market.clock, market.own, *rest)
     market.run(at + patience, rng, stop_between=True)
-    market.rows = own_kernel.withdraw(market.rows, market.clock, market.own, *rest)
+    market.rows = own_order.withdraw(market.rows, market.clock, market.own, *rest)
     market.run(at + patience + beyond, rng)
     return market
 
@@ -79,9 +79,7 @@ def run_with_an_order(config, *, side=BID, lots=30, at=2.0, patience=20.0, beyon
 def test_the_kernel_equals_its_twin(configure, monkeypatch):
     config = configure("dataset=synthetic_basket", "dataset.session_length=30s", "dataset.period=7s").dataset
     compiled = run_with_an_order(config, at=5.0, patience=6.0, beyond=2.0, burn_in=5.0)
-    for module in (kernel, own_kernel):
-        for name, helper in [(k, v) for k, v in vars(module).items() if hasattr(v, "py_func")]:
-            monkeypatch.setattr(module, name, helper.py_func)
+    monkeypatch.setattr(kernel, "follow", kernel.follow_py)
     plain = run_with_an_order(config, at=5.0, patience=6.0, beyond=2.0, burn_in=5.0)
     assert compiled.rows == plain.rows > 200
     for a, b in zip((*compiled.out, compiled.own, compiled.clock), (*plain.out, plain.own, plain.clock), strict=True):
@@ -95,7 +93,7 @@ def test_the_kernel_equals_its_twin(configure, monkeypatch):
 def test_our_order_is_filled_in_its_turn(config, side, day, lots):
     """A replay of the rows with queues of ids: the front of the best queue is filled first, ours among them."""
     market = run_with_an_order(replace(config, seed=config.seed + day), side=side, lots=lots)
-    ours = int(market.own[own_kernel.NUMBER])
+    ours = int(market.own[own_order.OWN_ID])
     queues, ahead, fills, gone = defaultdict(dict), None, [], None
     for row, seconds in zip(market.out.rows[: market.rows].tolist(), market.out.seconds, strict=False):
         _, action, of, price, size, _, order = row
@@ -119,11 +117,11 @@ def test_our_order_is_filled_in_its_turn(config, side, day, lots):
                     del queue[first]
                 if first == ours:
                     fills.append((seconds, part))
-    assert ahead == market.own[own_kernel.AHEAD]
+    assert ahead == market.own[own_order.OWN_AHEAD]
     filled = sum(part for _, part in fills)
-    assert lots - filled == market.own[own_kernel.LEFT]
+    assert lots - filled == market.own[own_order.OWN_LEFT]
     assert gone == (22.0 if filled < lots else None)  # by us, and by nobody else
-    first, last = market.clock[own_kernel.FIRST_FILL], market.clock[own_kernel.LAST_FILL]
+    first, last = market.clock[rates.FIRST_FILL], market.clock[rates.LAST_FILL]
     if fills:
         assert (first, last) == (fills[0][0], fills[-1][0])
     else:
@@ -133,7 +131,7 @@ def test_our_order_is_filled_in_its_turn(config, side, day, lots):
 
 def test_the_replayed_orders_were_filled_wholly_partly_and_not_at_all(config):
     left = [
-        int(run_with_an_order(replace(config, seed=config.seed + day), side=side, lots=lots).own[own_kernel.LEFT])
+        int(run_with_an_order(replace(config, seed=config.seed + day), side=side, lots=lots).own[own_order.OWN_LEFT])
         / lots
         for lots in (40, 400)
         for day in range(4)
@@ -147,11 +145,11 @@ def test_the_market_does_not_cancel_our_order(config):
     quiet = replace(config, uninformed_orders=0.0, informed_probability=0.0, cancel_rate=5.0, volatility=5.0)
     market = run_with_an_order(quiet, lots=7, at=2.0, patience=60.0)
     rows = market.out.rows[: market.rows]
-    own = rows[rows[:, 6] == market.own[own_kernel.NUMBER]]
+    own = rows[rows[:, 6] == market.own[own_order.OWN_ID]]
     assert own[:, 1].tolist() == [ADD, CANCEL]
     others = rows[(rows[:, 1] == CANCEL) & (rows[:, 3] == own[0, 3])]
     assert len(others) > 5
-    assert market.own[own_kernel.LEFT] == 7
+    assert market.own[own_order.OWN_LEFT] == 7
 
 
 def test_orders_meet_the_recorded_book(config):
@@ -205,10 +203,10 @@ def test_markouts_are_the_mids_after_the_fill(config):
         rng = np.random.default_rng([config.seed, day, 1, 0, 0])
         copy.run(30.0, rng, stop_between=True)
         rest = rng, copy.rules, copy.plan, copy.books, copy.out
-        copy.rows = own_kernel.post(copy.rows, BID, 1, copy.clock, copy.own, *rest)
-        price = int(copy.own[own_kernel.PRICE])
+        copy.rows = own_order.post(copy.rows, BID, 1, copy.clock, copy.own, *rest)
+        price = int(copy.own[own_order.OWN_PRICE])
         copy.run(90.0, rng, stop_between=True)
-        fill = copy.clock[own_kernel.FIRST_FILL]
+        fill = copy.clock[rates.FIRST_FILL]
         copy.run(fill + 60.0, rng)
         for after in (1, 10, 60):
             last = np.flatnonzero(copy.out.seconds[: copy.rows] <= fill + after)[-1]
@@ -230,7 +228,7 @@ def test_a_copy_runs_on_as_the_market_does(config):
         copy.copy_state(market)
         own = np.random.default_rng([9, i])
         copy.run(float(time), own, stop_between=True)
-        copy.rows = own_kernel.post(
+        copy.rows = own_order.post(
             copy.rows, BID, 1, copy.clock, copy.own, own, copy.rules, copy.plan, copy.books, copy.out
         )
         copy.run(time + 20.0, own)

@@ -18,7 +18,10 @@ from ofiml.data.schema import (
     Session,
     list_columns,
 )
-from ofiml.data.synthetic import kernel
+from ofiml.data.synthetic.books import GRID, ROW_COLUMNS, Out
+from ofiml.data.synthetic.events import LARGE
+from ofiml.data.synthetic.kernel import OFF_GRID, run
+from ofiml.data.synthetic.rates import Plan, Rules
 from ofiml.data.truth import Truth
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE, SECOND, parse_duration
@@ -46,14 +49,14 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     capacity = int(config.events_expected * 1.5) + 10_000
     while True:
         rng.bit_generator.state = state  # if the buffers are too short, the same draws are repeated with larger ones
-        out = kernel.Out(
+        out = Out(
             seconds=np.empty(capacity),
             values=np.empty(capacity),
-            rows=np.empty((capacity, kernel.ROW_COLUMNS), np.int64),
+            rows=np.empty((capacity, ROW_COLUMNS), np.int64),
             levels=np.empty((len(_FIELDS), config.levels, capacity), np.int64),
         )
-        n = kernel.run(rng, make_rules(config), make_plan(config, truth), out)
-        if n == kernel.OFF_GRID:
+        n = run(rng, make_rules(config), make_plan(config, truth), out)
+        if n == OFF_GRID:
             raise DataError(
                 f"synthetic session {index}: the price left the book's range; lower dataset.volatility, "
                 "dataset.impact or the informed flow, or raise dataset.start_price."
@@ -68,9 +71,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     if count > 1:
         picks = [np.flatnonzero(symbol_of == k) for k in range(count)]
     return [
-        _make_session(
-            config, index, replace(truth, symbol=k), origin, kernel.Out(*(_select_rows(a, pick) for a in out))
-        )
+        _make_session(config, index, replace(truth, symbol=k), origin, Out(*(_select_rows(a, pick) for a in out)))
         for k, pick in enumerate(picks)
     ]
 
@@ -80,9 +81,9 @@ def _select_rows(array: NDArray, pick: slice | Int64) -> NDArray:
     return array[:, :, pick] if array.ndim == 3 else array[pick]
 
 
-def make_rules(config: SyntheticDataset) -> kernel.Rules:
+def make_rules(config: SyntheticDataset) -> Rules:
     """Make the kernel's parameters, in seconds, ticks and lots."""
-    return kernel.Rules(
+    return Rules(
         limit_rate=config.limit_rate / 2,
         cancel_rate=config.cancel_rate,
         resilience=config.resilience,
@@ -111,9 +112,9 @@ def make_rules(config: SyntheticDataset) -> kernel.Rules:
     )
 
 
-def make_plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
+def make_plan(config: SyntheticDataset, truth: Truth) -> Plan:
     """Make the kernel's parameters of one day from its `truth`."""
-    return kernel.Plan(
+    return Plan(
         base=np.array(truth.epsilon) / (truth.period / SECOND),
         informed=np.array(truth.mu),
         news=np.array(truth.news, dtype=np.int64),
@@ -125,7 +126,7 @@ def make_plan(config: SyntheticDataset, truth: Truth) -> kernel.Plan:
 
 def compute_origin(config: SyntheticDataset) -> int:
     """Compute the price in ticks at which the kernel's grid starts, so that trading starts in its middle."""
-    return round(config.start_price / config.tick) - kernel.GRID // 2
+    return round(config.start_price / config.tick) - GRID // 2
 
 
 def compute_activity(config: SyntheticDataset) -> Float:
@@ -140,7 +141,7 @@ def compute_mean_size(config: SyntheticDataset) -> float:
 
     A size is 1 + floor(X), X exponential with scale `size_scale`, or with LARGE times that scale for large orders.
     """
-    small, large = (-1.0 / np.expm1(-1.0 / scale) for scale in (config.size_scale, kernel.LARGE * config.size_scale))
+    small, large = (-1.0 / np.expm1(-1.0 / scale) for scale in (config.size_scale, LARGE * config.size_scale))
     return float((1.0 - config.large_market_orders) * small + config.large_market_orders * large)
 
 
@@ -172,7 +173,7 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
     )
 
 
-def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: int, out: kernel.Out) -> Session:
+def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: int, out: Out) -> Session:
     n = len(out.seconds)
     tick = round(config.tick * PRICE_SCALE)
     symbol = truth.symbols[truth.symbol]
@@ -207,7 +208,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         source=f"synthetic session {index}",
         digest=digest.hexdigest(),
         quality=Quality(rows=n, used=n),
-        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + kernel.GRID // 2}),
+        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + GRID // 2}),
         planted=truth,
     )
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from ofiml.config import SyntheticDataset
 from ofiml.data.schema import TIME
-from ofiml.data.synthetic import kernel, own_kernel
+from ofiml.data.synthetic import kernel, own_order
+from ofiml.data.synthetic.books import ROW_COLUMNS, Out, empty_books
 from ofiml.data.synthetic.market import compute_origin, draw_truth, make_plan, make_rules
+from ofiml.data.synthetic.rates import CLOCK_COLUMNS, FIRST_FILL, LAST_FILL, Plan, Rules
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE, SECOND, parse_duration
 
@@ -86,7 +88,7 @@ def follow_postings(
     recorded = _Market(rules._replace(written_from=np.inf), plan, symbols, 1)
     rows = int(20.0 * config.events_expected * horizon / parse_duration(config.session_length)) + 10_000
     copy = _Market(rules, plan, symbols, rows)
-    own_kernel.begin(recorded.clock, rng, recorded.rules, plan, recorded.books)
+    recorded.begin(rng)
     outcomes: list[list[float | int | None]] = []
     for i, (time, side, lots) in enumerate(zip(postings.time, postings.side, postings.lots, strict=True)):
         recorded.run(time / SECOND, rng)
@@ -115,12 +117,16 @@ def list_outcome_columns(markouts: Sequence[int] = MARKOUTS) -> dict[str, pl.Dat
 class _Market:
     """A day that stops and goes on: its rules and plan, its books, the clock, our order, and rows that it wrote."""
 
-    def __init__(self, rules: kernel.Rules, plan: kernel.Plan, symbols: int, rows: int) -> None:
-        self.rules, self.plan, self.books, self.rows = rules, plan, kernel.empty_books(symbols), 0
-        self.clock = np.full(own_kernel.CLOCK_COLUMNS, np.nan)
-        self.own = np.full(own_kernel.OWN_COLUMNS, -1, np.int64)
+    def __init__(self, rules: Rules, plan: Plan, symbols: int, rows: int) -> None:
+        self.rules, self.plan, self.books, self.rows = rules, plan, empty_books(symbols), 0
+        self.clock = np.full(CLOCK_COLUMNS, np.nan)
+        self.own = own_order.empty_own()
         levels = np.zeros((6, 1, rows), np.int64)
-        self.out = kernel.Out(np.empty(rows), np.empty(rows), np.empty((rows, kernel.ROW_COLUMNS), np.int64), levels)
+        self.out = Out(np.empty(rows), np.empty(rows), np.empty((rows, ROW_COLUMNS), np.int64), levels)
+
+    def begin(self, rng: np.random.Generator) -> None:
+        """Start the day."""
+        self.clock = kernel.begin(rng, self.rules, self.plan, self.books)
 
     def copy_state(self, other: "_Market") -> None:
         """Take the state of another market, without its rows."""
@@ -130,7 +136,7 @@ class _Market:
 
     def run(self, until: float, rng: np.random.Generator, *, stop_between: bool = False) -> None:
         """Run to `until` seconds. Raises DataError if a price leaves the book, or the rows their buffers."""
-        n = own_kernel.follow(
+        n = kernel.follow(
             self.rows, until, stop_between, self.clock, self.own, rng, self.rules, self.plan, self.books, self.out
         )
         if n == kernel.OFF_GRID:
@@ -154,19 +160,19 @@ def _follow_one(
 ) -> list[float | int | None]:
     """Follow one order in its own market; return the columns from `price` on, times in ns after the open."""
     market.run(time / SECOND, rng, stop_between=True)
-    mid = own_kernel.find_mid(market.books)
+    mid = own_order.find_mid(market.books)
     rest = rng, market.rules, market.plan, market.books, market.out
     book_side = _BID if side > 0 else _ASK
-    market.rows = own_kernel.post(market.rows, book_side, lots, market.clock, market.own, *rest)
-    if market.own[own_kernel.SLOT] < 0:
+    market.rows = own_order.post(market.rows, book_side, lots, market.clock, market.own, *rest)
+    if market.own[own_order.OWN_SLOT] < 0:
         return [None, None, mid, 0, None, None, *(np.nan for _ in markouts)]
-    price, ahead = int(market.own[own_kernel.PRICE]), int(market.own[own_kernel.AHEAD])
+    price, ahead = int(market.own[own_order.OWN_PRICE]), int(market.own[own_order.OWN_AHEAD])
     market.run((time + patience) / SECOND, rng, stop_between=True)
-    filled = lots - int(market.own[own_kernel.LEFT])
-    market.rows = own_kernel.withdraw(market.rows, market.clock, market.own, *rest)
+    filled = lots - int(market.own[own_order.OWN_LEFT])
+    market.rows = own_order.withdraw(market.rows, market.clock, market.own, *rest)
     if filled == 0:
         return [price, ahead, mid, 0, None, None, *(np.nan for _ in markouts)]
-    first, last = float(market.clock[own_kernel.FIRST_FILL]), float(market.clock[own_kernel.LAST_FILL])
+    first, last = float(market.clock[FIRST_FILL]), float(market.clock[LAST_FILL])
     market.run(first + max(markouts, default=0) / SECOND, rng)
     moves = [side * (market.find_mid(first + after / SECOND) - price) for after in markouts]
     return [price, ahead, mid, filled, round(first * SECOND), round(last * SECOND), *moves]
