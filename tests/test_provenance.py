@@ -47,3 +47,19 @@ def test_the_environment_names_each_package_once_and_is_listed_once(monkeypatch)
     monkeypatch.setattr(provenance.metadata, "version", None)
     assert provenance.list_environment() == listed
     assert provenance.list_versions()["numpy"] == np.__version__
+
+
+def test_the_environment_is_read_from_the_headers_of_metadata(tmp_path, monkeypatch):
+    headers = {
+        "windows.dist-info/METADATA": "Metadata-Version: 2.4\r\nName: windows\r\nVersion: 1.0 \r\n\r\nName: no\r\n",
+        "old.egg-info/PKG-INFO": "Metadata-Version: 1.0\nName: old\nVersion: 2\nVersion: 3\nDescription: Name: no\n",
+        "broken.dist-info/METADATA": "Metadata-Version: 2.4\nVersion: 4\n\nName: broken\n",
+        "empty.dist-info/RECORD": "",
+    }
+    for name, header in headers.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(header, newline="")
+    found = list(provenance.metadata.distributions(path=[str(tmp_path)]))
+    assert len(found) == 4
+    monkeypatch.setattr(provenance.metadata, "distributions", lambda: found)
+    assert provenance.list_environment.__wrapped__() == "old==2\nwindows==1.0\n"

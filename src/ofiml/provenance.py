@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+_FIELD = re.compile(r"^(Name|Version):[ \t]*(\S.*?)\s*$", re.MULTILINE)
 PACKAGES = ("ofiml", "lightgbm", "optuna", "scikit-learn", "numpy", "scipy", "numba", "polars", "shap", "mlflow")
 
 
@@ -82,12 +84,21 @@ def describe_provenance(threads: int) -> Provenance:
     )
 
 
-@cache  # a second of each study: the metadata of each package is parsed
+@cache  # hundreds of packages are read
 def list_environment() -> str:
     """List every installed package with its version, one a line, as pip's requirements; as it is when first asked."""
-    described = (dist.metadata for dist in metadata.distributions())
-    found = {one["Name"]: one["Version"] for one in described}
+    headers = (_read_header(dist) for dist in metadata.distributions())
+    found = {one["Name"]: one["Version"] for one in headers if {"Name", "Version"} <= one.keys()}
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _read_header(package: metadata.Distribution) -> dict[str, str]:
+    """Read the name and version of a package from its metadata, of which the standard library parses all the rest, too:
+    half a second for an environment. Both are missing for what a broken installation left behind.
+    """
+    text = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+    fields = _FIELD.findall(re.split(r"\r?\n\r?\n", text, maxsplit=1)[0])
+    return dict(reversed(fields))  # the first of each counts
 
 
 def _name_processor() -> str:

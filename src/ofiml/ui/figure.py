@@ -5,7 +5,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -60,6 +59,9 @@ def save_figure(figure: Figure, path: Path, *, form: str, dpi: float) -> None:
             case "svg":
                 FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
             case "pdf":
+                # With the tools for fonts it takes a fifth of a second to import.
+                from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
                 FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
             case _:
                 raise AssertionError(f"no figure is written as {form}")
