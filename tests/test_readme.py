@@ -2,6 +2,7 @@
 
 import json
 
+from ofiml.reporting.names import MEASURES
 from tests.conftest import ROOT
 
 
@@ -10,8 +11,11 @@ def test_the_printed_verdict_is_that_of_the_report():
     report = json.loads((ROOT / "experiments" / "001-planted-signal" / "report.json").read_text())
     for name, m in report["metrics"]["pooled"].items():
         folds = " ".join(f"{f[name]:6.3f}" for f in report["metrics"]["folds"])
-        row = next(line for line in text.splitlines() if line.startswith(f"{name} "))
-        assert row.split(maxsplit=1)[1].split() == f"{m['value']:.4f} {m['low']:.4f} … {m['high']:.4f} {folds}".split()
+        row = next(line for line in text.splitlines() if line.startswith(f"{MEASURES[name]} "))
+        assert (
+            row.removeprefix(MEASURES[name]).split()
+            == f"{m['value']:.4f} {m['low']:.4f} … {m['high']:.4f} {folds}".split()
+        )
     b = report["backtest"]
     assert f"gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} (" in text
     assert f"= net {b['net_pnl']:,.2f};" in text

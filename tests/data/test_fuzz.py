@@ -226,7 +226,7 @@ def test_no_row_left_is_one_sentence(tmp_path):
     sample = SAMPLES["quotes"]
     (tmp_path / "x.csv").write_bytes(sample.members["x.csv"].replace(b"158.39", b"x").replace(b"158.4,", b"x,"))
     config = sample.config(tmp_path / "x.csv", POLICIES["drop"])
-    with pytest.raises(DataError, match=r"x\.csv: no rows remain \(dropped: 3 unreadable\)"):
+    with pytest.raises(DataError, match=r"x\.csv: no rows remain \(dropped: 3 rows that cannot be read\)"):
         [s for source in list_sources(config) for s in source()]
 
 

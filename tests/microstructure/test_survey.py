@@ -34,7 +34,7 @@ def test_one_bad_file_does_not_hide_the_others(call, tmp_path):
     assert code == 1
     assert [line.split()[0] for line in out.splitlines() if line[:2] in ("X ", "Y ")] == ["X", "Y", "X", "Y"]
     assert "refused: b.csv, line 3, column ask_px_00: 'x' cannot be read" in out
-    assert "X 2024-10-21: irregular but kept 1 no_effect" in out
+    assert "X 2024-10-21: irregular but kept 1 row without effect on the shown book" in out
 
 
 def test_copies_of_a_file_count_once(call, tmp_path):
@@ -42,7 +42,10 @@ def test_copies_of_a_file_count_once(call, tmp_path):
         csv(tmp_path, GOOD.format(1), GOOD.format(2)).rename(tmp_path / f"{name}.csv")
     code, out, _ = call("check", "dataset=databento", f"dataset.path={tmp_path}/*.csv", "dataset.hours=all")
     assert code == 0
-    assert "X 2024-10-21: dropped 4 overlap; irregular but kept 3 no_effect; joined from 3 files" in out
+    assert (
+        "X 2024-10-21: dropped 4 rows that two files hold; irregular but kept 3 rows without effect on the shown book; "
+        "joined from 3 files"
+    ) in out
 
 
 def test_datasets_are_listed_below_the_help(call, capsys):

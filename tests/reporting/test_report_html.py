@@ -2,23 +2,28 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
-from ofiml.config import ReportFiles
+from ofiml.config import Policy, ReportFiles
+from ofiml.data.causes import name_cause
 from ofiml.data.quality import BadFile
 from ofiml.reporting import files
 from ofiml.reporting.captions import CAPTIONS
 from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.html.study import FIGURES, write_report
+from ofiml.reporting.tables import write_tables
+from ofiml.reporting.verdict import print_verdict, write_page
 from ofiml.ui.figure import style_figure
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT
-from tests.reporting.pages import check_page
+from tests.reporting.pages import check_page, list_raw_keys
 
 EVIL = "<script>alert(1)</script>"
 
@@ -132,6 +137,29 @@ def test_the_documents_of_all_kinds_of_studies_show_all_their_figures(run, overr
     assert len(page.find("figure")) == len(figures)
     assert len(page.source.encode()) < 1_000_000
     assert not re.search(r"\bnan\b|None\b", page.text.partition("All settings")[0])
+
+
+# --- what people read ------------------------------------------------------------------------------------------------
+
+CAUSES = {*(f.name for f in fields(Policy)), "outside_hours", "beyond_max_events", "overlap", "no_mid", "no_label"}
+
+
+def test_every_cause_has_words():
+    words = {cause: name_cause(cause) for cause in CAUSES}
+    assert len(set(words.values())) == len(CAUSES)
+    assert not [cause for cause, name in words.items() if f"({cause.replace('_', ' ')})" in name]
+
+
+def test_no_text_has_a_key_of_code(study):
+    quality = dict.fromkeys(sorted(CAUSES), 2)
+    dataset = replace(study.report.dataset, dropped=quality, kept=quality)
+    study = replace(study, report=replace(study.report, dataset=dataset))
+    console = Console(file=StringIO(), width=200)
+    print_verdict(study, Path("out"), None, console)
+    for text in (console.file.getvalue(), write_page(study), write_tables(study.report)):
+        assert not list_raw_keys(text)
+    check_page(write(study))
+    assert list_raw_keys("12 no_label, best_level, dataset.max_events, ofi_03") == {"no_label"}
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

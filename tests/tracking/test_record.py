@@ -60,7 +60,7 @@ def figures_of(request):
 
 def test_what_is_printed(tracked):
     folder, printed, out, run, _ = tracked
-    assert "rank_ic" in printed
+    assert "rank IC" in printed
     assert "Backtest, in currency: gross" in printed
     assert "this is not a result" in printed
     assert str(out.relative_to(folder)) in printed
@@ -114,7 +114,7 @@ def test_the_mlflow_run(request, tracked):
     assert ("git.diff" in artifacts) == (tags["git.dirty"] == "true")
     verdict = (out / "verdict.md").read_text()
     assert tags["mlflow.note.content"].startswith(verdict)
-    assert "| rank_ic |" in verdict
+    assert "| rank IC |" in verdict
     assert ("figures/strata.png" in tags["mlflow.note.content"]) == bool(figures_of(request))
     assert (out / "run_id").read_text().strip() == run.info.run_id
     (logged,) = run.inputs.dataset_inputs

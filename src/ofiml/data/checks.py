@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.config import Policy
+from ofiml.data.causes import list_counts
 from ofiml.data.conditions import (
     ENDS,
     MESSAGE,
@@ -81,7 +82,7 @@ class Checker:
 
     def make_no_rows_error(self) -> DataError:
         """Make the error for an input without remaining rows; it states the dropped rows by cause."""
-        dropped = ", ".join(f"{count:,} {cause}" for cause, count in self.dropped.items()) or "none"
+        dropped = list_counts(self.dropped) or "none"
         return DataError(f"{self.source}: no rows remain (dropped: {dropped}); check dataset=… and the file.")
 
     def apply(

@@ -21,6 +21,7 @@ from ofiml.data.bad_files import (
     read_source,
     skips_bad_files,
 )
+from ofiml.data.causes import list_counts
 from ofiml.data.quality import BadFile, Quality
 from ofiml.data.schema import Session
 from ofiml.data.sessions import Source, UniqueSessions, list_sources
@@ -155,7 +156,7 @@ def print_survey(survey: Survey, console: Console) -> None:
         console.print(table)
     for s in survey.sessions:
         counts = (("dropped", s.quality.dropped), ("irregular but kept", s.quality.kept))
-        parts = [f"{word} {_format_counts(count)}" for word, count in counts if count] + s.quality.notes
+        parts = [f"{word} {list_counts(count)}" for word, count in counts if count] + s.quality.notes
         if parts:
             console.print(f"{s.symbol} {s.date}: {'; '.join(parts)}", highlight=False, soft_wrap=True, markup=False)
         for warning in s.quality.warnings.values():
@@ -231,10 +232,6 @@ def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     chart = "".join(bars[min(7, int(8 * r / top))] if r == r and top else " " for r in rates)
     numbers = " ".join(format_number(r, ",.2f") for r in rates)
     console.print(f"messages by tenth of the session (1 is even): {chart}  {numbers}", highlight=False, soft_wrap=True)
-
-
-def _format_counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {cause}" for cause, count in counts.items())
 
 
 def _format_clock(stamp: int) -> str:

@@ -21,12 +21,6 @@ _STAGES = {
     "evaluation": "scores and intervals",
 }
 
-_CAUSES = {
-    "beyond_max_events": "beyond dataset.max_events",
-    "no_mid": "bars without a mid",
-    "no_label": "bars without a label",
-}
-
 
 def name_stage(key: str) -> str:
     """Name a stage of the runtime.
@@ -35,12 +29,3 @@ def name_stage(key: str) -> str:
     ('leak check', 'some stage')
     """
     return _STAGES.get(key, key.replace("_", " "))
-
-
-def name_cause(key: str) -> str:
-    """Name the cause for which rows are dropped, or flagged and kept.
-
-    >>> name_cause("no_label"), name_cause("crossed_book")
-    ('bars without a label', 'crossed book')
-    """
-    return _CAUSES.get(key, key.replace("_", " "))

@@ -1,6 +1,7 @@
 """Write the verdict of a study in sentences: the finding, the costs, the features that matter, and the data."""
 
 from ofiml.data.bad_files import describe_bad_files
+from ofiml.data.causes import list_counts
 from ofiml.evaluation.explanation import FeatureUse
 from ofiml.evaluation.oracle import OracleSkill
 from ofiml.evaluation.profit import Performance
@@ -157,12 +158,11 @@ def _describe_importance(use: FeatureUse) -> str:
 def _describe_data(report: Report) -> list[str]:
     """Describe the numbers of events and bars read, used and dropped, and the notes of the readers."""
     dataset, rows = report.dataset, report.rows
-    dropped = dataset.dropped | {k: v for k, v in rows.dropped.items() if v}
-    dropped_counts = ", ".join(f"{v:,} {k}" for k, v in dropped.items()) or "nothing"
-    kept = ", ".join(f"{v:,} {k}" for k, v in dataset.kept.items())
+    dropped = list_counts(dataset.dropped | {k: v for k, v in rows.dropped.items() if v}) or "nothing"
+    kept = list_counts(dataset.kept)
     lines = [
         f"Data: {dataset.events:,} events, {rows.used:,} of {rows.bars:,} bars used; "
-        f"dropped: {dropped_counts}{f'; irregular but kept: {kept}' if kept else ''}. "
+        f"dropped: {dropped}{f'; irregular but kept: {kept}' if kept else ''}. "
         f"Predictions sha256 {report.predictions.sha256[:16]}…"
     ]
     lines += [f"Warning: {warning}." for warning in dataset.warnings]

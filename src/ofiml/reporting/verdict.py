@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml.config import Features, Ofi
+from ofiml.reporting.names import MEASURES
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study.run import Study
 from ofiml.ui.format import format_markdown_table, format_number, format_range
@@ -91,5 +92,5 @@ def _list_rows(study: Study) -> list[list[str]]:
         else:
             by_fold = " ".join(f"{format_number(value):>6}" for value in of_folds)
         interval = f"{format_number(m.low, '.4f')} … {format_number(m.high, '.4f')}"
-        rows.append([name, format_number(m.value, ".4f"), interval, by_fold])
+        rows.append([MEASURES[name], format_number(m.value, ".4f"), interval, by_fold])
     return rows

@@ -17,6 +17,17 @@ _DEFAULT_EXPERIMENT = "0"  # MLflow's own, which has no runs of a study
 #: Without these, MLflow counts its users, and starts ten processes for jobs that nothing here has.
 _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
+#: Runs a command in the place of its own process, which Linux ends with SIGTERM when the process of the first argument,
+#: its parent, is gone, however that ended.
+_LAUNCH = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("its parent has ended")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 def list_pages(uri: str, port: int) -> list[str]:
     """List the addresses of the views of each experiment, and give experiments without views theirs.
@@ -53,9 +64,15 @@ def list_pages(uri: str, port: int) -> list[str]:
     return pages or ["The store has no experiment yet: run a study first."]
 
 
+def end_with_this_process(command: list[str]) -> list[str]:
+    """Return the command that runs `command`, the path of a program first, and on Linux ends it with this process."""
+    return [sys.executable, "-c", _LAUNCH, str(os.getpid()), *command]
+
+
 def serve(uri: str, port: int) -> int:
     """Serve the page until it is interrupted, and return the exit code of the server."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port), "--workers", "1"]
+    command = end_with_this_process(command)
     # The uri may hold a password, which a command line would show to all.
     environment = os.environ | _ENVIRONMENT | {"MLFLOW_BACKEND_STORE_URI": uri}
     with subprocess.Popen(command, env=environment) as server:

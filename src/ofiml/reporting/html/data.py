@@ -1,10 +1,10 @@
 """The sections on the data and the folds of a study."""
 
 from ofiml.data.bad_files import describe_bad_files
+from ofiml.data.causes import name_cause
 from ofiml.data.quality import Quality
 from ofiml.reporting.html.blocks import Block, Details, Sentences, Table
 from ofiml.reporting.instruments import describe_instruments
-from ofiml.reporting.names import name_cause
 from ofiml.study.report import FoldReport, Report
 from ofiml.ui.format import format_number
 
@@ -45,23 +45,22 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _list_causes(report: Report) -> list[tuple[str, int, int, str]]:
-    """List (cause, dropped, kept, of what) of events and of bars."""
+def _list_causes(report: Report) -> list[tuple[str, int, int]]:
+    """List (cause, dropped, kept) of events and of bars."""
     dropped, kept = report.dataset.dropped, report.dataset.kept
-    events = [(cause, dropped.get(cause, 0), kept.get(cause, 0), "rows") for cause in {**dropped, **kept}]
-    return [*events, *((cause, count, 0, "bars") for cause, count in report.rows.dropped.items() if count)]
+    events = [(cause, dropped.get(cause, 0), kept.get(cause, 0)) for cause in {**dropped, **kept}]
+    return [*events, *((cause, count, 0) for cause, count in report.rows.dropped.items() if count)]
 
 
 def _tabulate_causes(report: Report) -> Table:
     rows = [
-        [name_cause(cause), of, f"{dropped:,}" if dropped else "", f"{kept:,}" if kept else ""]
-        for cause, dropped, kept, of in _list_causes(report)
+        [name_cause(cause), f"{dropped:,}" if dropped else "", f"{kept:,}" if kept else ""]
+        for cause, dropped, kept in _list_causes(report)
     ]
     return Table(
         "Rows and bars that are not ordinary, by cause (counts)",
-        ["cause", "of", "dropped", "kept, but flagged"],
+        ["cause", "dropped", "kept, but flagged"],
         rows,
-        labels=2,
     )
 
 
