@@ -9,8 +9,6 @@ import hashlib
 import importlib.metadata
 import io
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache, partial
@@ -20,6 +18,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from ofiml.atomic import write_atomically
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import restore_quality
 from ofiml.data.schema import Session, list_columns
@@ -151,19 +150,6 @@ def write_events(session: Session, path: Path) -> None:
 
 def _write_table(table: pl.DataFrame, path: Path) -> None:
     table.write_parquet(path, compression="zstd", compression_level=1)
-
-
-def write_atomically(path: Path, write_to: Callable[[Path], object]) -> str:
-    """Write a temporary file beside `path` and rename it, so it appears whole or not at all; return its SHA-256."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
-    try:
-        write_to(part)
-        with part.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return sha
 
 
 @cache

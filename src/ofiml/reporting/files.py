@@ -8,6 +8,7 @@ import polars as pl
 import yaml
 from matplotlib.figure import Figure
 
+from ofiml.atomic import name_file, write_atomically
 from ofiml.backtest.result import BacktestResult
 from ofiml.config import resolve_config
 from ofiml.data.schema import TIME
@@ -45,9 +46,9 @@ def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None =
     if there is one.
     """
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    _write_atomically(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
+    _write(folder / "config.yaml", yaml.safe_dump(resolve_config(study.config), sort_keys=False).encode())
     if study.report.tuning:
-        _write_atomically(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
+        _write(folder / "tuned.yaml", yaml.safe_dump(resolve_tuned_config(study), sort_keys=False).encode())
     optional = [c for c in (*PROBABILITIES, "path") if c in study.predictions.columns]
     predictions = study.predictions.select([*PREDICTION_COLUMNS, *optional]).with_columns(
         pl.col("bar_close").cast(TIME)
@@ -59,21 +60,20 @@ def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None =
         if table is not None:
             tables[name] = table
     for name, table in tables.items():
-        target = folder / f"{name}.parquet"
-        table.write_parquet(target.with_suffix(".tmp"))
-        target.with_suffix(".tmp").replace(target)
-    _write_atomically(folder / "environment.txt", list_environment().encode())
+        write_atomically(folder / f"{name}.parquet", table.write_parquet)
+    _write(folder / "environment.txt", list_environment().encode())
     diff = read_git_state()[1]
     if diff:
-        _write_atomically(folder / "git.diff", diff.encode())
+        _write(folder / "git.diff", diff.encode())
     if study.truths:
-        _write_atomically(folder / "truth.json", to_json(study.truths).encode())
+        _write(folder / "truth.json", to_json(study.truths).encode())
     _write_figures(study, folder, run_id, stages)
     for index, pipeline in enumerate(study.pipelines):
-        pipeline.save(folder / "models" / f"fold_{index:02d}")
-    _write_atomically(folder / "tables.md", write_tables(study.report).encode())
+        with name_file(folder / "models"):
+            pipeline.save(folder / "models" / f"fold_{index:02d}")
+    _write(folder / "tables.md", write_tables(study.report).encode())
     # Last, so that a folder with a report is complete.
-    _write_atomically(folder / "report.json", study.report.to_json().encode())
+    _write(folder / "report.json", study.report.to_json().encode())
     names = [
         "config.yaml",
         "report.json",
@@ -101,10 +101,12 @@ def _write_figures(study: Study, folder: Path, run_id: str | None, stages: Stage
         for name, draw in figures.items():
             drawn[name] = draw()
             for ending in wanted.figures:
-                save_figure(drawn[name], (folder / "figures" / name).with_suffix(f".{ending}"), wanted.dpi)
+                path = (folder / "figures" / name).with_suffix(f".{ending}")
+                with name_file(path):
+                    save_figure(drawn[name], path, wanted.dpi)
             bar.step()
         if wanted.html:
-            _write_atomically(folder / "report.html", write_report(study, drawn, run_id).encode())
+            _write(folder / "report.html", write_report(study, drawn, run_id).encode())
             bar.step()
     study.report.runtime.add_stage("figures", time.perf_counter() - start)
 
@@ -135,7 +137,5 @@ _TIMES = {
 }
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+def _write(path: Path, content: bytes) -> None:
+    write_atomically(path, lambda part: part.write_bytes(content))

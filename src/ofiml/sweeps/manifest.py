@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ofiml.atomic import write_atomically
 from ofiml.config import Config, resolve_config
-from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.provenance import identify_code
 from ofiml.study.json_border import read_json, write_json

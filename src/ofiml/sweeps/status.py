@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ofiml.data.cache import write_atomically
+from ofiml.atomic import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import read_json, write_json
 

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 import filelock
 
 from ofiml import provenance
+from ofiml.atomic import write_atomically
 from ofiml.config import strip_credentials
-from ofiml.data.cache import write_atomically
 from ofiml.errors import ConfigError
 from ofiml.reporting.finding import judge_study
 from ofiml.reporting.verdict import write_note

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml import provenance
+from ofiml.atomic import name_file, write_atomically
 from ofiml.study.run import Study
 from ofiml.tracking.entry import Entry, delete_entry, name_model_folder
 from ofiml.tracking.metric_names import FOLDS, SECONDS_LOGGING
@@ -67,7 +68,7 @@ def log_entry(
 
 def keep_run_id(folder: Path, run_id: str) -> None:
     """Write the id of a run that the store has wholly into its folder, and delete the entry."""
-    (folder / RUN_ID_FILE).write_text(f"{run_id}\n")
+    write_atomically(folder / RUN_ID_FILE, lambda part: part.write_text(f"{run_id}\n"))
     delete_entry(folder)
 
 
@@ -139,7 +140,7 @@ def save_model(study: Study, folder: Path) -> None:
     if native is None:
         return
     packages = provenance.list_versions()
-    with warnings.catch_warnings():
+    with name_file(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         example = pd.DataFrame(study.example, columns=pipeline.feature_names)
         signature = infer_signature(example, pipeline.model.predict(study.example))

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ofiml.atomic import write_atomically
 from ofiml.config import Config
 from ofiml.errors import ConfigError, StoreError
 from ofiml.reporting.files import write_study
@@ -85,5 +86,6 @@ def _run_and_write(
     study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
     verdict = folder / "verdict.md"
-    verdict.write_text(write_page(study), encoding="utf-8")
+    page = write_page(study).encode()
+    write_atomically(verdict, lambda part: part.write_bytes(page))
     return study, [*write_study(study, folder, stages, run_id), verdict]

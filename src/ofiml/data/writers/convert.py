@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ofiml.atomic import write_atomically
 from ofiml.data import cache as store
 from ofiml.data.schema import F_LAST, Session
 from ofiml.data.writers import vendors as writers
@@ -46,7 +47,7 @@ def write_session(session: Session, folder: Path, to: str, calendar: str) -> lis
     for file, write in files.items():
         if (folder / file).exists():
             raise DataError(f"{folder / file} already exists: choose another folder, or move it away.")
-        store.write_atomically(folder / file, write)
+        write_atomically(folder / file, write)
     return [folder / file for file in files]
 
 
