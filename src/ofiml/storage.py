@@ -4,8 +4,6 @@ A file appears whole or not at all: on a disk it is renamed into place, and an o
 upload is complete. The caches above also hash what they read, for places that promise less.
 """
 
-import hashlib
-import os
 import shutil
 import tempfile
 import uuid
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from ofiml.atomic import hash_file, write_atomically
 from ofiml.errors import ConfigError, DataError
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # the extra of this project that installs what a protocol needs
@@ -117,7 +116,7 @@ class RemoteFolder:
         with tempfile.TemporaryDirectory(prefix="ofiml-") as folder:
             path = Path(folder) / name
             write_to(path)
-            sha = _hash_file(path)
+            sha = hash_file(path)
             with self._explain("written"):
                 self._upload(path, f"{self.path}/{name}")
         return sha
@@ -164,28 +163,6 @@ class RemoteFolder:
                 f"{self.shown} cannot be {verb} ({reason}): check the address, the credentials and the network, or use "
                 "a folder."
             ) from None
-
-
-def write_atomically(path: Path, write_to: Callable[[Path], object]) -> str:
-    """Write a temporary file beside `path` and rename it, so it appears whole or not at all; return its SHA-256."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
-    try:
-        write_to(part)
-        sha = _hash_file(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return sha
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write text as UTF-8, with the line ends that it has, as `write_atomically` does."""
-    write_atomically(path, lambda part: part.write_bytes(text.encode()))
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def strip_credentials(uri: str) -> str:

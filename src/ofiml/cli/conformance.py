@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ofiml.atomic import write_text_atomically
 from ofiml.cli.exits import run_command
 from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import CaseResult, Implementation, check_case
 from ofiml.errors import ConfigError
-from ofiml.storage import write_text_atomically
 
 OWN_FUNCTION = "ofiml.conformance.ours:answers"
 

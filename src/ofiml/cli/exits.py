@@ -16,6 +16,7 @@ from types import FrameType
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from ofiml.atomic import FULL
 from ofiml.config import describe_unknown_key
 from ofiml.errors import ConfigError, DataError, Terminated
 
@@ -85,6 +86,9 @@ def describe_error(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _describe(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f"{error.filename}: the" if error.filename else "The"
+        return f"{place} disk is full ({error.strerror}): free some space, then run the same command again."
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     return None

@@ -59,9 +59,9 @@ def _replay(options: argparse.Namespace) -> int:
     import polars as pl
     from rich.console import Console
 
+    from ofiml.atomic import write_atomically
     from ofiml.data.schema import TIME
     from ofiml.live.replay import replay
-    from ofiml.storage import write_atomically
 
     own_path = not any(override.startswith(("dataset=", "dataset.path=")) for override in overrides)
     run = find_named_run(options.run, options.packed, options.uri)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from ofiml.atomic import write_atomically, write_text_atomically
 from ofiml.comparison import page
 from ofiml.comparison.document import write_document
 from ofiml.comparison.groups import group_runs, read_group
 from ofiml.comparison.trials import Trials, count_trials
 from ofiml.comparison.verdicts import ComparedGroup, compare_runs
 from ofiml.errors import ConfigError
-from ofiml.storage import write_atomically, write_text_atomically
 from ofiml.study.json_border import write_json
 from ofiml.tracking.read import ListedRun, list_runs
 from ofiml.tracking.run_words import choose_run

@@ -175,7 +175,7 @@ class Lgbm:
         return shap[:, :-1]
 
     def save(self, stem: Path) -> None:
-        self.booster.save_model(stem.with_suffix(".txt"))
+        stem.with_suffix(".txt").write_text(self.booster.model_to_string(), encoding="utf-8", newline="\n")
 
     def load(self, stem: Path, width: int) -> "Lgbm":
         """Read the file of `save`, for `width` features. Raises DataError for any other content.

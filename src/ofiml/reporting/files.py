@@ -9,6 +9,7 @@ import polars as pl
 import yaml
 from matplotlib.figure import Figure
 
+from ofiml.atomic import name_file, write_atomically, write_text_atomically
 from ofiml.backtest.result import BacktestResult
 from ofiml.config import resolve_config
 from ofiml.data.schema import TIME
@@ -17,7 +18,6 @@ from ofiml.provenance import list_environment, read_git_state
 from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.html.study import write_report
 from ofiml.reporting.tables import write_tables
-from ofiml.storage import write_atomically, write_text_atomically
 from ofiml.study.run import Study
 from ofiml.training.columns import PROBABILITIES
 from ofiml.ui.figure import save_figure
@@ -70,7 +70,8 @@ def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None =
         write_text_atomically(folder / "truth.json", to_json(study.truths))
     _write_figures(study, folder, run_id, stages)
     for index, pipeline in enumerate(study.pipelines):
-        pipeline.save(folder / "models" / f"fold_{index:02d}")
+        with name_file(folder / "models"):
+            pipeline.save(folder / "models" / f"fold_{index:02d}")
     write_text_atomically(folder / "tables.md", write_tables(study.report))
     # Last, so that a folder with a report is complete.
     write_text_atomically(folder / "report.json", study.report.to_json())

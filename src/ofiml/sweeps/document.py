@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from ofiml.atomic import write_text_atomically
 from ofiml.comparison.document import write_document
 from ofiml.comparison.leaderboard import Leaderboard
 from ofiml.reporting.html.blocks import Document, Section, Table
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.html.render import render_document
-from ofiml.storage import write_text_atomically
 from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import Status, read_status
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ofiml.atomic import write_text_atomically
 from ofiml.config import Config, resolve_config
 from ofiml.errors import ConfigError
 from ofiml.provenance import identify_code
-from ofiml.storage import write_text_atomically
 from ofiml.study.json_border import read_json, write_json
 
 _NAME = "sweep.json"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ofiml.atomic import write_text_atomically
 from ofiml.errors import ConfigError
-from ofiml.storage import write_text_atomically
 from ofiml.study.json_border import read_json, write_json
 from ofiml.tracking.processes import Process, identify_process
 

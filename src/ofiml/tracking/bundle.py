@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ofiml.atomic import write_atomically
 from ofiml.errors import ConfigError
-from ofiml.storage import write_atomically
 from ofiml.study.json_border import read_json, write_json
 
 #: The files of a run that repeat it: its config, report and predictions, its models, and where it was made.

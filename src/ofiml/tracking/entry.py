@@ -17,10 +17,11 @@ from pathlib import Path, PurePosixPath
 import filelock
 
 from ofiml import provenance
+from ofiml.atomic import write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.reporting.finding import judge_study
 from ofiml.reporting.verdict import write_note
-from ofiml.storage import strip_credentials, write_text_atomically
+from ofiml.storage import strip_credentials
 from ofiml.study.json_border import read_json, write_json
 from ofiml.study.run import Study
 from ofiml.tracking.metric_names import FOLDS

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ofiml import provenance
-from ofiml.storage import write_text_atomically
+from ofiml.atomic import name_file, write_text_atomically
 from ofiml.study.run import Study
 from ofiml.tracking.entry import Entry, delete_entry, name_model_folder
 from ofiml.tracking.metric_names import FOLDS, SECONDS_LOGGING
@@ -140,7 +140,7 @@ def save_model(study: Study, folder: Path) -> None:
     if native is None:
         return
     packages = provenance.list_versions()
-    with warnings.catch_warnings():
+    with name_file(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         example = pd.DataFrame(study.example, columns=pipeline.feature_names)
         signature = infer_signature(example, pipeline.model.predict(study.example))

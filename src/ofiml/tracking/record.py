@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ofiml.atomic import write_text_atomically
 from ofiml.config import Config
 from ofiml.errors import ConfigError, StoreError
 from ofiml.reporting.files import write_study
 from ofiml.reporting.verdict import write_page
-from ofiml.storage import write_text_atomically
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
 from ofiml.ui.progress import OnStage, Stages

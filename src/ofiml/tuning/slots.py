@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ofiml.atomic import name_file
 from ofiml.errors import ConfigError, DataError
 from ofiml.tuning.library import import_optuna
 from ofiml.tuning.suggest import Space, read_trial
@@ -76,7 +77,7 @@ class Slots:
         storages = import_optuna().storages
         journal = self._journal
         lock = FileLock(self.folder / "journal.lock")
-        with lock, warnings.catch_warnings():
+        with lock, name_file(journal), warnings.catch_warnings():
             warnings.simplefilter("ignore", import_optuna().exceptions.ExperimentalWarning)
             truncate_torn_line(journal)
             try:

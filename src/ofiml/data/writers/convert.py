@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from ofiml.atomic import write_atomically
 from ofiml.data import cache as store
 from ofiml.data.schema import F_LAST, Session
 from ofiml.data.writers import vendors as writers
 from ofiml.errors import DataError
-from ofiml.storage import write_atomically
 
 _MILLISECOND = 1_000_000
 FORMATS = ("parquet", "dbn", "lobster")
