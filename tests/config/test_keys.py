@@ -23,6 +23,8 @@ from tests.strategy.test_fit import DECISIONS
 
 INERT = {
     "threads": "results do not depend on how many work side by side",
+    "parallel.name": "results do not depend on where pieces run: tests/parallel",
+    "parallel.address": "results do not depend on where pieces run: tests/parallel",
     "dataset.name": "what a simulated market is called",
     "features.name": "what the list of columns is called",
     "features.store": "a cache by content",

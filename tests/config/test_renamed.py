@@ -47,6 +47,31 @@ def test_a_file_with_earlier_names_is_a_page_to_start_from():
     assert config.evaluation.bootstrap_samples == 60
 
 
+def test_a_file_does_not_choose_the_scheduler(tmp_path):
+    """Its answers would run as code; a command line may choose it."""
+    raw = yaml.safe_load((LOGGED / "default.yaml").read_text())
+    assert "parallel" not in raw
+    assert asdict(load(raw).parallel) == {"name": "threads", "address": None}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(raw | {"parallel": {"name": "dask", "address": "tcp://stranger:8786"}}))
+    from hydra import compose as of_hydra
+    from hydra import initialize_config_dir
+
+    arguments = translate_config_flag(["--config", str(path)])
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        config = load(of_hydra("plain", overrides=arguments[2:]))
+        own = load(of_hydra("plain", overrides=["parallel.address=tcp://127.0.0.1:1"]))
+    assert asdict(config.parallel) == {"name": "dask", "address": None}
+    assert own.parallel.address == "tcp://127.0.0.1:1"
+
+
+def test_addresses_are_logged_without_credentials():
+    overrides = ["tracking=off", "parallel=dask", "parallel.address=tls://me:secret@host:1"]
+    config = load(compose([*overrides, "features.store=sftp://me:secret@host/cache"]))
+    assert "secret" not in str(resolve_config(config))
+    assert resolve_config(config)["features"]["store"] == "sftp://host/cache"
+
+
 def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
     text = "".join(path.read_text() for path in LOGGED.glob("*.yaml"))
     for old, new in RENAMED.items():

@@ -69,9 +69,10 @@ FEES = {"SYN": measure_linear_fee(0.001, 0.0)}
 def fit_study(config):
     """The fitted study of a config, without its report."""
     with Stages() as stages:
-        prepared = prepare_dataset(SampleSettings.of(config), Workers(config.threads), stages)
+        workers = Workers(config.threads)
+        prepared = prepare_dataset(SampleSettings.of(config), workers, stages)
         rows = add_trailing_volatility(pool_samples(prepared.sessions)[0])
-        return experiment._fit(prepared.sessions, rows, config, stages, lambda _: None)
+        return experiment._fit(prepared.sessions, rows, config, workers, stages, lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,12 @@ from ofiml.errors import ConfigError
 _FLAG = "--config"
 _HYDRA = {"job_logging": "none", "hydra_logging": "none", "launcher": "joblib"}  # as in config.yaml
 
-# Folders of caches and journals, the tracking store and the scheduler: these keys come from conf/, not from the file.
+# Folders of caches and journals, and the tracking store: these keys come from conf/, not from the file.
 _LOCAL_KEYS = {
     "features": ("store", "ofi_only"),
     "dataset": ("store", "databento"),
     "tuning": ("storage", "optuna"),
     "tracking": ("uri", "mlflow"),
-    "parallel": ("address", "dask"),
 }
 
 
@@ -57,6 +56,8 @@ def _use_local_keys(raw: dict[str, Any]) -> dict[str, Any]:
         node = raw.get(group)
         if isinstance(node, dict) and node.get(key) is not None:
             raw[group] = node | {key: _read_conf(f"{group}/{choice}.yaml")[key]}
+    if isinstance(raw.get("parallel"), dict):
+        raw["parallel"] = raw["parallel"] | {"address": None}  # a scheduler sends code
     overrides = [{f"override hydra/{key}": value} for key, value in _HYDRA.items()]
     return {"defaults": ["_self_", *overrides], "hydra": hydra, **raw}
 

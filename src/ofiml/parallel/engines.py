@@ -3,12 +3,14 @@
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
@@ -101,7 +103,11 @@ def open_ray(address: str | None, count: int) -> Iterator[Engine]:
     except ImportError:
         raise _name_missing("ray", "Ray") from None
     register_ray()
-    here = {"num_cpus": count, "include_dashboard": False} if address is None else {}
+    here: dict[str, Any] = {}
+    if address is None:
+        here = {"num_cpus": count, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    else:
+        _reach(address)  # Ray tries for minutes
     try:
         ray.init(
             address=address or "local",
@@ -126,6 +132,17 @@ ENGINES: dict[str, Callable[[str | None, int], AbstractContextManager[Engine]]] 
     "dask": open_dask,
     "ray": open_ray,
 }
+
+
+def _reach(address: str) -> None:
+    """Raise ConfigError if nothing listens at the host and port of an address; others, such as `auto`, are not tried."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.port is None:
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port), _TIMEOUT).close()
+    except OSError as error:
+        raise _make_silent("ray", address, error) from None
 
 
 def _name_missing(extra: str, product: str) -> ConfigError:

@@ -1,0 +1,157 @@
+"""Services that the tests start for real, on this machine only, and end: Dask, Ray, PostgreSQL, MLflow, S3."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.parallel.runs import QUICK, complete, read_report, start, without_place
+
+HOST = "127.0.0.1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.services)
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port: int, process: subprocess.Popen, log: Path, seconds: float = 120) -> None:
+    """Waits until a service answers; its log is the message if it does not."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with socket.create_connection((HOST, port), 1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{process.args} did not start: {log.read_text()[-3000:]}")
+
+
+@contextmanager
+def service(folder: Path, name: str, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen, Path]]:
+    """A process of this interpreter with its output in a file; it is ended in the end."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=folder,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+        )
+    try:
+        yield process, log
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The report of the study in threads, which every other backend must repeat."""
+    folder = tmp_path_factory.mktemp("threads")
+    code, _, err = complete(start(folder, *QUICK))
+    assert code == 0, err
+    return without_place(read_report(folder))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL server, with a password, and a database `ofiml` in it."""
+    programs = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if shutil.which("initdb"):
+        programs.append(Path(shutil.which("initdb") or "").resolve().parent)
+    if not programs:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql): its tests were not run")
+    if os.geteuid() == 0 and not shutil.which("runuser"):
+        pytest.skip("PostgreSQL does not run as root, and there is no runuser: its tests were not run")
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    folder = Path(tempfile.mkdtemp(prefix="ofiml-postgresql-"))
+    port, password = find_port(), "hunter-two"
+    (folder / "password").write_text(password)
+    if user:
+        shutil.chown(folder, "postgres")
+        shutil.chown(folder / "password", "postgres")
+
+    def call(program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*user, str(programs[0] / program), *arguments], cwd=folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    data, log = folder / "data", folder / "log"
+    own = f"-c listen_addresses={HOST} -c unix_socket_directories={folder} -c fsync=off -p {port}"
+    try:
+        call(
+            *("initdb", "-D", str(data), "-U", "ofiml", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}"),
+            *("-E", "UTF8", "--no-sync"),
+        )
+        call("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", own, "start")
+        import psycopg
+
+        address = f"ofiml:{password}@{HOST}:{port}"
+        with psycopg.connect(f"postgresql://{address}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE ofiml")
+        yield f"postgresql+psycopg://{address}/ofiml"
+    finally:
+        if data.exists():
+            call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment in which s3:// is a server on this machine, with a bucket `ofiml`."""
+    port, folder = find_port(), tmp_path_factory.mktemp("s3")
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ACCESS_KEY_ID": "key-of-a-test",
+        "AWS_SECRET_ACCESS_KEY": "secret-of-a-test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with service(folder, "moto", "-m", "moto.server", "-H", HOST, "-p", str(port)) as (process, log):
+        wait_for_port(port, process, log)
+        import boto3
+
+        client = boto3.client(
+            "s3",
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment["AWS_DEFAULT_REGION"],
+        )
+        client.create_bucket(Bucket="ofiml")
+        yield environment
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Callable[..., dict]:
+    """Runs the quick study with further overrides in the folder of the test, and returns its report."""
+
+    def run(*overrides: str, **environment: str) -> dict:
+        code, out, err = complete(start(tmp_path, *QUICK, *overrides, **environment))
+        assert code == 0, out + err
+        return without_place(read_report(tmp_path))
+
+    return run
