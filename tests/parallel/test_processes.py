@@ -71,7 +71,7 @@ def test_what_workers_share_is_deleted(tmp_path):
 
 
 def test_a_cluster_needs_a_shared_folder():
-    with pytest.raises(ConfigError, match="set features.store"), open_workers(Parallel("ray", "auto"), 2, None):
+    with pytest.raises(ConfigError, match=r"set features\.store"), open_workers(Parallel("ray", "auto"), 2, None):
         pass
 
 

@@ -16,6 +16,7 @@ from ofiml.config import Tracking
 from ofiml.errors import StoreError
 from ofiml.tracking import probe
 from ofiml.tracking.faults import describe_fault
+from ofiml.tracking.processes import PROCESS
 from ofiml.tracking.record import record_study
 from ofiml.tracking.store import connect, open_store
 from ofiml.tracking.sync import OPENED_AS
@@ -204,7 +205,9 @@ def describe(uri, run_id):
         "name": run.info.run_name,
         "status": run.info.status,
         "params": run.data.params,
-        "tags": {k: v for k, v in run.data.tags.items() if k != OPENED_AS and not k.startswith("mlflow.user")},
+        "tags": {
+            k: v for k, v in run.data.tags.items() if k not in (OPENED_AS, PROCESS) and not k.startswith("mlflow.user")
+        },
         "metrics": {name: history(name) for name in run.data.metrics if name != "seconds_logging"},
         "data": [(d.dataset.name, d.dataset.digest, [t.value for t in d.tags]) for d in run.inputs.dataset_inputs],
         "files": sorted(walk()),

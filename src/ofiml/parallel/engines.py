@@ -135,7 +135,7 @@ ENGINES: dict[str, Callable[[str | None, int], AbstractContextManager[Engine]]] 
 
 
 def _reach(address: str) -> None:
-    """Raise ConfigError if nothing listens at the host and port of an address; others, such as `auto`, are not tried."""
+    """Raise ConfigError if nothing listens at the host and port of an address. `auto` is not tried."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.port is None:
         return
