@@ -21,7 +21,7 @@ def configured(*overrides: str) -> Any:
 
 
 def compile_market() -> None:
-    """What makes sessions: the simulated market and the readers, but for one that `compile_flow` has time for."""
+    """What makes sessions: the simulated market and the readers, but for one that `compile_trades` has time for."""
     from ofiml.data.sessions import list_sources
 
     for source in list_sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
@@ -44,7 +44,7 @@ def read_samples(*names: str) -> None:
 
 
 def compile_flow() -> None:
-    """What is made of sessions: features, bars, labels, and trees as a stream walks them; and Binance's reader."""
+    """What is made of sessions: features, bars, labels, and trees as a stream walks them."""
     import numpy as np
 
     from ofiml.bars import cut_bars
@@ -57,7 +57,6 @@ def compile_flow() -> None:
     from tests.books import busy_session
     from tests.intervals import apart
 
-    read_samples("binance_stream")
     session = busy_session(0, 200, 2)
     for overrides in (["bars.step=2s"], ["bars=volume", "bars.size=30", "target=triple_barrier", "model=logistic"]):
         config = configured("features=full", "features.vpin_bucket=20", "ofi.levels=2", *overrides)
@@ -79,8 +78,10 @@ def compile_flow() -> None:
 
 
 def compile_trades() -> None:
-    """What trades on sessions: the tape and the event loop."""
+    """What trades on sessions: the tape and the event loop; and Binance's reader."""
     from tests.backtest.scripts import act, at, book, decide, trade
+
+    read_samples("binance_stream")
 
     act([book(0, (100, 5, 101, 5)), trade(1, "B", 101, 2, (100, 5, 101, 3))], decide(at(0, "target", 1, until=2)))
 
