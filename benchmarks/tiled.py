@@ -13,6 +13,7 @@ import polars as pl
 from ofiml.backtest import run as backtest
 from ofiml.config import Config
 from ofiml.data.sessions import list_sources
+from ofiml.parallel import Workers
 from ofiml.samples.prepare import PreparedDataset, prepare_dataset
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
@@ -42,7 +43,7 @@ def list_tiles(templates: int, symbols: int, sessions: int) -> list[Tile]:
 def replace_market(config: Config, symbols: int, rows: int) -> Iterator[None]:
     """Let the study of `config` read about `rows` repeated bars instead of simulating as many sessions."""
     stages = Stages()
-    templates = prepare_dataset(SampleSettings.of(config), 1, stages).sessions
+    templates = prepare_dataset(SampleSettings.of(config), Workers(1), stages).sessions
     tapes = [record_session(session) for source in list_sources(config.dataset) for session in source()]
     # Templates lie on successive dates; each tile starts from the first.
     early = [_shift_samples(s, -k * _DAY) for k, s in enumerate(templates)]

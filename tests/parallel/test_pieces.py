@@ -1,7 +1,7 @@
 """Pieces of work come to the same wherever they run: results, the first error, warnings, shared tables and arrays.
 
 `sequential` stands for workers outside of this process: it takes their whole way but for the copying, which has tests
-of its own. Real processes and clusters are slow to start: test_processes.py and tests/services.
+of its own. Real processes and clusters are slow to start: test_worker_processes.py and tests/services.
 """
 
 import pickle

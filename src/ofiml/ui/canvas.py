@@ -4,6 +4,7 @@ import threading
 from functools import lru_cache
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from PIL import Image
 
 
 class Canvas(FigureCanvasAgg):
@@ -17,6 +18,13 @@ class Canvas(FigureCanvasAgg):
         width, height = self.get_width_height(physical=True)
         self.renderer = _shared.get_renderer(width, height, self.figure.dpi)
         return self.renderer
+
+    def draw_picture(self) -> Image.Image:
+        """Draw the figure, which fills the whole canvas, as a picture without transparency: half the time to write."""
+        self.draw()
+        renderer = self.get_renderer()
+        size = int(renderer.width), int(renderer.height)
+        return Image.frombuffer("RGBA", size, self.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
 
 
 class _Renderers(threading.local):

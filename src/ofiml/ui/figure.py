@@ -55,7 +55,8 @@ def save_figure(figure: Figure, path: Path, *, form: str, dpi: float) -> None:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ofiml", "pdf.fonttype": 42}):
         match form:
             case "png":
-                Canvas(figure).print_png(path, pil_kwargs={"compress_level": _COMPRESSION})
+                picture = Canvas(figure).draw_picture()
+                picture.save(path, format="png", compress_level=_COMPRESSION, dpi=(dpi, dpi))
             case "svg":
                 FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
             case "pdf":
