@@ -49,9 +49,9 @@ def _export(run: str | Path, options: argparse.Namespace) -> int:
 
     with open_run_files(run, options.uri, "all") as files:
         names = pack_run(files.folder, run, options.export)
-    size = options.export.stat().st_size / 1e6
+    size = options.export.stat().st_size / 1e3
     sys.stdout.write(
-        f"{options.export}: {len(names)} files of run {run}, {size:.1f} MB. "
+        f"{options.export}: {len(names)} files of run {run}, {size:,.0f} kB. "
         f"ofiml reproduce --from {options.export} repeats it, without the store.\n"
     )
     return 0

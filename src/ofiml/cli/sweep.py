@@ -147,12 +147,14 @@ def _prepare_samples(plan: Plan, left: Sequence[Member]) -> None:
     from ofiml.parallel import Workers
     from ofiml.samples.prepare import prepare_dataset
     from ofiml.samples.settings import SampleSettings
+    from ofiml.study.run import announce_compilation
     from ofiml.ui.progress import Stages
 
     if plan.launcher != "joblib":
         return
     done: list[SampleSettings] = []
     with Stages() as stages:
+        announce_compilation(stages)
         for member in left:
             config = plan.configs[member.number]
             settings = SampleSettings.of(config)

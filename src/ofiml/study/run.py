@@ -79,6 +79,12 @@ class Study:
     divided: DividedRows
 
 
+def announce_compilation(stages: Stages) -> None:
+    """Announce that the first work of this version compiles its kernels, which takes longer than a small study."""
+    if not is_compiled("ofiml.features.kernel"):
+        stages.announce("compiling kernels, once for this version: about half a minute")
+
+
 def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = lambda _: None) -> Study:
     """Run the study that `config` describes. `report_folds` receives the number of folds before any is fitted.
 
@@ -86,8 +92,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     """
     clock, evaluation = Clock(), config.evaluation
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
-    if not is_compiled("ofiml.features.kernel"):
-        stages.announce("compiling kernels, once for this version: about half a minute")
+    announce_compilation(stages)
     with limit_blas_threads(), open_workers(config.parallel, config.threads, config.features.store) as workers:
         with clock.stage("sessions"):
             prepared = prepare_dataset(SampleSettings.of(config), workers, stages)

@@ -130,14 +130,14 @@ def _name_difference(difference: Difference) -> str:
 
 
 def _format_value(value: Any, true: str = "true", false: str = "false") -> str:
-    """Format a value in a few characters.
+    """Format a value in a few characters. Commas separate the runs of a command line.
 
     >>> _format_value(0.50), _format_value([7, 8]), _format_value(None)
-    ('0.5', '7,8', 'none')
+    ('0.5', '7+8', 'none')
     """
     if value is None or isinstance(value, bool):
         return "none" if value is None else true if value else false
     if isinstance(value, list):
-        value = ",".join(_format_value(item) for item in value) or "[]"
+        value = "+".join(_format_value(item) for item in value) or "[]"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"

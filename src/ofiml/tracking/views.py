@@ -59,6 +59,7 @@ def _describe_table() -> dict[str, Any]:
 
 def _describe_charts() -> dict[str, Any]:
     charts = [
+        # No kind of chart of MLflow has error bars: the ends of the interval stand beside the IC.
         _make_chart("BAR", "IC", metricKey="ic", selectedMetricKeys=["ic_low", "ic", "ic_high"]),
         _make_chart("SCATTER", "IC and net profit", xaxis=_make_axis("ic"), yaxis=_make_axis("net")),
         _make_chart(
