@@ -5,6 +5,10 @@ import pickletools
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ofiml.config import SCHEMAS
 from ofiml.errors import DataError
@@ -86,6 +90,29 @@ def test_linear_models_take_the_train_median_for_nan(configure, rows):
     empty = x.copy()
     empty[:, 2] = np.nan  # a column without any value still fits
     assert np.isfinite(model(configure, "ols", "regression").fit(empty, y, apart(len(y))).predict(empty)).all()
+
+
+@pytest.mark.parametrize("name", ["ols", "logistic"])
+def test_linear_models_fit_as_a_pipeline_does_and_leave_their_rows(configure, rows, name):
+    """To the bit, with missing values, a constant column and one without any value."""
+    x, y = rows[0].copy(), rows[1]
+    x[::7, 1], x[:, 2], x[:, 3] = np.nan, 3.3, np.nan
+    task = "classification" if name == "logistic" else "regression"
+    y = np.sign(y) if name == "logistic" else y
+    before = x.copy()
+    ours = model(configure, name, task).fit(x, y, apart(len(x))).native()
+    np.testing.assert_array_equal(x, before)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    theirs = make_pipeline(imputer, StandardScaler(), clone(ours[2]))
+    moved = y != 0 if name == "logistic" else np.ones(len(y), bool)
+    theirs.fit(x[moved], y[moved] > 0 if name == "logistic" else y)
+    np.testing.assert_array_equal(ours[0].statistics_, theirs[0].statistics_)
+    for value in ("mean_", "scale_", "var_", "n_samples_seen_"):
+        np.testing.assert_array_equal(getattr(ours[1], value), getattr(theirs[1], value))
+    np.testing.assert_array_equal(ours[2].coef_, theirs[2].coef_)
+    np.testing.assert_array_equal(ours.decision_function(x) if name == "logistic" else ours.predict(x),
+                                  theirs.decision_function(x) if name == "logistic" else theirs.predict(x))  # fmt: skip
+    np.testing.assert_array_equal(x, before)
 
 
 @pytest.mark.parametrize("name", ["logistic", "lgbm"])

@@ -95,15 +95,22 @@ def test_a_random_walk_in_other_units_and_bars(configure):
 
 
 def test_permuted_labels_stay_with_their_symbol():
-    symbol, y = np.array(["A", "B"] * 50), np.arange(100.0)
+    symbol, y = np.array(["B", "A"] * 50), np.arange(100.0)
     y[[4, 5]] = np.nan
-    dealt = permute_labels(symbol, y, 7)
+    table = pl.Series(symbol)
+    dealt = permute_labels(table, y, 7)
+    # One draw after the other, in the order of the names.
+    rng, by_hand = np.random.default_rng([7, 0]), y.copy()
+    for name in ("A", "B"):
+        known = np.flatnonzero((symbol == name) & ~np.isnan(y))
+        by_hand[known] = y[rng.permutation(known)]
+    np.testing.assert_array_equal(dealt, by_hand)
     assert (np.isnan(dealt) == np.isnan(y)).all()
     for name in ("A", "B"):
         assert sorted(dealt[(symbol == name) & ~np.isnan(y)]) == sorted(y[(symbol == name) & ~np.isnan(y)])
     assert (dealt != y).sum() > 80
-    assert (dealt[~np.isnan(y)] == permute_labels(symbol, y, 7)[~np.isnan(y)]).all()
-    assert (dealt != permute_labels(symbol, y, 8)).sum() > 80
+    assert (dealt[~np.isnan(y)] == permute_labels(table, y, 7)[~np.isnan(y)]).all()
+    assert (dealt != permute_labels(table, y, 8)).sum() > 80
 
 
 MARKET = ["debug=tiny", "tuning=off", "dataset.max_events=null", "dataset.session_length=40m", "split.n_folds=3"]

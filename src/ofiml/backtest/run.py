@@ -99,6 +99,7 @@ def run_backtest(
 def _divide(rows: pl.DataFrame) -> Iterator[tuple[TradedSession, pl.DataFrame]]:
     """Divide the predicted bars by symbol, session and, if there are several, path."""
     by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
+    rows = rows.select(*by, "bar_close", "hold_until")  # what trading reads; each part is a copy
     for key, part in rows.group_by(by, maintain_order=True):
         yield TradedSession(*key), part.sort("bar_close", maintain_order=True)
 

@@ -15,6 +15,8 @@ from ofiml.metrics.scores import ic, rank_ic
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.rows import Intervals
 
+_SCORED = ("session", "bar_close", "label_start", "label_end", "fold", "y_hat")  # what scores read, besides moves
+
 
 @dataclass(frozen=True, slots=True)
 class HorizonScore:
@@ -51,12 +53,13 @@ def measure_decay(
     if not multiples or not set(name_decay_columns(multiples)) <= set(predictions.columns):
         return None
     scores, shorter_move = [], np.zeros(predictions.height)
+    predictions = predictions.select(*_SCORED, *name_decay_columns(multiples))
     label_span = max(int(measure_label_span(predictions)), horizon.length_ns or 0)
     for name, multiple in zip(name_decay_columns(multiples), multiples, strict=True):
         span = round(multiple * label_span)
         move = predictions[name].to_numpy()
         known = ~np.isnan(move) & ~_overlaps_train(predictions, span, train or {})
-        rows = predictions.filter(pl.Series(known))
+        rows = predictions.select(_SCORED).filter(pl.Series(known))
         estimate = _estimate_ic(rows, move[known], span, bootstrap)
         new_estimate = _estimate_ic(rows, (move - shorter_move)[known], span, bootstrap)
         scores.append(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import joblib
 import numpy as np
-import polars as pl
 
 from ofiml._typing import Float
 from ofiml.evaluation.shap_values import (
@@ -150,8 +149,8 @@ def explain_fits(fitted: FittedStudy, step: Callable[[], None]) -> Explanation:
 
 def _explain_fold(fitted: FittedStudy, result: FoldResult, groups: list[list[int]], paired: list[int]) -> _FoldUse:
     config, model = fitted.config, result.pipeline.model
-    rows = result.predictions.filter(pl.col("y").is_not_null())
-    rows = rows[sample_evenly(np.arange(rows.height), config.evaluation.importance_rows)]
+    known = np.flatnonzero(result.predictions["y"].is_not_null().to_numpy())
+    rows = result.predictions[sample_evenly(known, config.evaluation.importance_rows)]
     x = result.pipeline.build_features(*fitted.select_inputs(rows))
     y, mean = rows["y"].to_numpy(), rows["train_mean"].to_numpy()
     rng = np.random.default_rng([config.seed, result.fold.index])

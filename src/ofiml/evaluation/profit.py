@@ -92,4 +92,5 @@ def _list_obstacles(summary: Summary, low: float, p: float, min_round_trips: int
 
 def _join_quotes(predictions: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
     on = ["symbol", "session", "bar_close", *(["path"] if "path" in predictions.columns else [])]
-    return predictions.join(quotes, on=on, how="left", maintain_order="left")
+    rows = predictions.select(*on, "label_start", "label_end", "y", "y_hat")  # a join copies what it is given
+    return rows.join(quotes, on=on, how="left", maintain_order="left")

@@ -66,6 +66,7 @@ def compute_thresholds(train: pl.DataFrame) -> pl.DataFrame:
     volatility, and `typical_spread`, the median spread, all in ticks.
     """
     volatility = pl.col("trailing_volatility")
+    train = train.select("symbol", "trailing_volatility", "spread_ticks")
     return train.group_by("symbol", maintain_order=True).agg(
         volatility.quantile(1 / 3, "linear").alias("calm_to"),
         volatility.quantile(2 / 3, "linear").alias("wild_from"),
@@ -89,11 +90,12 @@ def assign_strata(
         schema={"symbol": pl.String, "session": pl.String, "opens": pl.Int64, "closes": pl.Int64},
         orient="row",
     )
-    joined = rows.join(compute_thresholds(train), on="symbol", how="left", maintain_order="left")
+    joined = rows.select("symbol", "session", "bar_close", "trailing_volatility")  # a join copies what it is given
+    joined = joined.join(compute_thresholds(train), on="symbol", how="left", maintain_order="left")
     joined = joined.join(bounds, on=["symbol", "session"], how="left", maintain_order="left")
     since_open, to_close = pl.col("bar_close") - pl.col("opens"), pl.col("closes") - pl.col("bar_close")
     length = pl.col("closes") - pl.col("opens")
-    return joined.with_columns(
+    strata = joined.select(
         pl.when(length.is_between(2 * HOUR, 12 * HOUR))
         .then(
             pl.when(since_open <= HALF_HOUR)
@@ -122,7 +124,8 @@ def assign_strata(
         .then(pl.lit("large tick"))
         .otherwise(pl.lit("small tick"))
         .alias(KINDS["tick_size"]),
-    ).drop("calm_to", "wild_from", "typical_spread", "opens", "closes")
+    )
+    return rows.with_columns(strata.get_columns())
 
 
 def score_strata(

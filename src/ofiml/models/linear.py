@@ -52,9 +52,17 @@ class Linear:
 
         if self.classify:
             x, y = select_moves(x, y)
-        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-        self.pipeline = make_pipeline(imputer, StandardScaler(), self._estimator).fit(x, y)
-        scaler, estimator = self.pipeline[1], self.pipeline[2]
+        else:
+            x = x.copy()  # the one copy, which is then imputed and standardised in place
+        # From a row of medians the imputer learns them; from all rows it would sort and copy all columns at once.
+        imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(compute_medians(x)[None, :])
+        for column, median in zip(x.T, imputer.statistics_, strict=True):
+            column[np.isnan(column)] = median
+        scaler = StandardScaler(copy=False)
+        x = scaler.fit_transform(x)
+        scaler.set_params(copy=True)  # who predicts with it keeps his rows
+        self.pipeline = make_pipeline(imputer, scaler, self._estimator.fit(x, y))
+        estimator = self._estimator
         self.scorer = Scorer(
             imputer.statistics_,
             scaler.mean_,
@@ -62,7 +70,7 @@ class Linear:
             np.ravel(estimator.coef_),
             float(np.ravel(estimator.intercept_)[0]),
         )
-        self._train_mean = self.scorer.standardise(x).mean(axis=0)
+        self._train_mean = x.mean(axis=0)
         return self
 
     def predict(self, x: Float) -> Float:
@@ -106,6 +114,16 @@ class Linear:
 
     def native(self) -> Any:
         return self.pipeline
+
+
+def compute_medians(x: Float) -> Float:
+    """Compute the median (k,) of the known values of each column of x (n, k); NaN where none is known."""
+    medians = np.full(x.shape[1], np.nan)
+    for j, column in enumerate(x.T):
+        known = column[~np.isnan(column)]
+        if len(known):
+            medians[j] = np.median(known)
+    return medians
 
 
 def select_moves(x: Float, y: Float) -> tuple[Float, Float]:

@@ -107,14 +107,16 @@ def build_flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: 
 
     Depth is one number for all levels; the ratio is 0 where depth is 0. NaN where a look-back begins before the start.
     """
-    blocks = []
-    for group in groups or [NET]:
-        flow = table.select(pl.col(group.name_columns(levels)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
-        if normalise == "depth":
-            depth = table[group.depth].fill_null(np.nan).to_numpy()[:, None]
-            flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
-        blocks.append(flow.astype(np.float64))
-    return np.ascontiguousarray(np.hstack(blocks))
+    groups = groups or [NET]
+    out = np.empty((table.height, len(groups) * levels))
+    for g, group in enumerate(groups):
+        depth = table[group.depth].fill_null(np.nan).to_numpy() if normalise == "depth" else None
+        for m, name in enumerate(group.name_columns(levels)):  # one column at a time, so that only `out` is large
+            flow = table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            if depth is not None:
+                flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
+            out[:, g * levels + m] = flow
+    return out
 
 
 def fill_flow_row_py(

@@ -1,13 +1,19 @@
 """The samples of all sessions as one table in time order."""
 
+import numpy as np
 import polars as pl
 
+from ofiml._typing import Int64
 from ofiml.config import Features
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
 from ofiml.ofi.columns import FlowColumn
 from ofiml.samples.cross import name_cross_columns
 from ofiml.samples.session import SessionSamples
+
+_MAX_VIEWS = 4096  # a table of more chunks is slower to read than it saves memory
+# What is read of a session's own rows once all are pooled: its mids, its tick, and the flow that other symbols see.
+_KEPT = ["bar_open", "bar_close", "mid", "tick", "ofi_00", "first_used"]
 
 
 def list_feature_columns(config: Features) -> list[str]:
@@ -31,11 +37,13 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     unique = UniqueSessions()
     for s in sessions:
         unique.add(*s.key, s.source)
-    rows = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
+    rows = pl.concat([s.rows for s in sessions])
+    rows = rows.rechunk() if rows["bar_close"].is_sorted() else rows.sort("bar_close", maintain_order=True)
     no_mid = pl.col("mid").is_null()
     no_label = ~no_mid & pl.col("y").is_null()
     dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
-    rows = rows.filter(~no_mid)
+    if dropped["no_mid"]:
+        rows = rows.filter(~no_mid)
     if rows.height == 0:
         notes = "; ".join(dict.fromkeys(note for s in sessions for note in s.quality.notes))
         raise DataError(
@@ -60,3 +68,23 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
             "because the session ends first. Shorten the horizon, or give more data."
         )
     return rows, dropped
+
+
+def release_pooled_columns(sessions: list[SessionSamples]) -> None:
+    """Release the columns of each session's own rows that only the pooled table is read for. Changes the sessions."""
+    for s in sessions:
+        s.rows = s.rows.select(_KEPT)
+
+
+def take_rows(table: pl.DataFrame, positions: Int64) -> pl.DataFrame:
+    """Take the rows at ascending `positions` (k,). Rows that are neighbours in the table are a view of it, not a copy,
+    unless there are very many runs of them.
+    """
+    starts = np.flatnonzero(np.diff(positions, prepend=-2) != 1)
+    if len(starts) == 0 or len(starts) > _MAX_VIEWS:
+        return table[positions]
+    lengths = np.diff(starts, append=len(positions)).tolist()
+    return pl.concat(
+        [table.slice(first, length) for first, length in zip(positions[starts].tolist(), lengths, strict=True)],
+        rechunk=False,
+    )

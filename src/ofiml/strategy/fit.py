@@ -13,7 +13,7 @@ because flow and ticks have the scale of their symbol. No rule learns from profi
 end does not leak.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
 from ofiml.errors import locate_error
 from ofiml.parallel import Workers, run_pieces
-from ofiml.samples.table import list_feature_columns
+from ofiml.samples.table import list_feature_columns, take_rows
 from ofiml.splits.inner import Inner
 from ofiml.strategy.bars import FeeTicks, ForecastBars
 from ofiml.training.fitted import FittedStudy
@@ -66,7 +66,8 @@ def _fit_rule(fitted: FittedStudy, result: FoldResult, strategy: Strategy, fees:
         symbol: fit(strategy, ForecastBars.of(rows, features, fees[symbol]))
         for symbol, rows in _split_by_symbol(learned)
     }
-    volatility = {symbol: _measure_volatility(rows) for symbol, rows in _split_by_symbol(train)}
+    known = train.select("symbol", "trailing_volatility")
+    volatility = {symbol: _measure_volatility(rows) for symbol, rows in _split_by_symbol(known)}
     return FittedRule(result.fold.index, numbers, volatility)
 
 
@@ -81,12 +82,13 @@ def forecast_train_rows(fitted: FittedStudy, result: FoldResult, strategy: str) 
     remedy = "a strategy that learns nothing from forecasts (strategy=threshold strategy.threshold=cost)"
     folds = inner.folds(_FOLDS, first_train=_FIRST_TRAIN, key=f"strategy={strategy}", remedy=remedy)
     return pl.concat(
-        fit_fold(train, train[fold.test], fold, fitted.flow_levels, settings).predictions for fold in folds
+        fit_fold(train, take_rows(train, fold.test), fold, fitted.flow_levels, settings).predictions for fold in folds
     )
 
 
-def _split_by_symbol(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    return [(str(key[0]), part) for key, part in rows.group_by("symbol", maintain_order=True)]
+def _split_by_symbol(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Split the rows by symbol, one part in memory at a time."""
+    return ((str(key[0]), part) for key, part in rows.group_by("symbol", maintain_order=True))
 
 
 def _measure_volatility(rows: pl.DataFrame) -> float:

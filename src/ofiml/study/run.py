@@ -34,7 +34,7 @@ from ofiml.provenance import describe_provenance
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
-from ofiml.samples.table import pool_samples
+from ofiml.samples.table import pool_samples, release_pooled_columns, take_rows
 from ofiml.splits.splitter import DividedRows
 from ofiml.strategy.bars import FeeTicks
 from ofiml.strategy.build import decide, tabulate_decisions
@@ -98,6 +98,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             prepared = prepare_dataset(SampleSettings.of(config), workers, stages)
             sessions = prepared.sessions
             rows, dropped = pool_samples(sessions)
+            release_pooled_columns(sessions)
             rows = add_trailing_volatility(rows)
             trades = config.backtest.enabled and config.target.kind == "forecast"
             instruments = _assign_instruments(sessions, config.dataset) if trades else []
@@ -105,7 +106,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, workers, stages, report_folds)
             traded = fitted.join_predictions()
-            predictions = traded.filter(pl.col("y").is_not_null())
+            predictions = take_rows(traded, np.flatnonzero(traded["y"].is_not_null().to_numpy()))
         n_folds = len(fitted.results)
         with (
             clock.stage("leak_check"),
@@ -183,13 +184,15 @@ def _fit(
     report_folds: Callable[[int], None],
 ) -> FittedStudy:
     """Divide the labelled rows into folds, fit each, and assign the predicted bars to strata."""
-    labelled = rows.filter(pl.col("y").is_not_null())
+    labelled = take_rows(rows, np.flatnonzero(rows["y"].is_not_null().to_numpy()))
     divided = divide_rows(labelled, sessions, config.split)
     report_folds(len(divided.folds))
     settings, levels = FitSettings.of(config), sessions[0].flow_levels
     results = fit_folds(rows, labelled, divided.folds, levels, settings, workers, stages)
     hours = {s.key: (s.open, s.close) for s in sessions}
-    results = [replace(r, predictions=assign_strata(r.predictions, labelled[r.fold.train], hours)) for r in results]
+    results = [
+        replace(r, predictions=assign_strata(r.predictions, take_rows(labelled, r.fold.train), hours)) for r in results
+    ]
     return FittedStudy(config, sessions, rows, labelled, divided, results)
 
 

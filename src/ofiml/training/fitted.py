@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from ofiml._typing import Float
+from ofiml._typing import Float, Int64
 from ofiml.config import Config
 from ofiml.samples.session import SessionSamples
+from ofiml.samples.table import take_rows
 from ofiml.splits.rows import Intervals
 from ofiml.splits.splitter import DividedRows
 from ofiml.training.folds import FoldResult
@@ -39,11 +41,16 @@ class FittedStudy:
 
     def select_train_rows(self, result: FoldResult) -> pl.DataFrame:
         """Select the train rows of the fold."""
-        return self.labelled[result.fold.train]
+        return take_rows(self.labelled, result.fold.train)
+
+    def locate_labelled(self) -> Int64:
+        """Locate the labelled rows among all rows, (n,)."""
+        return np.flatnonzero(self.rows["y"].is_not_null().to_numpy())
 
     def read_train_intervals(self) -> dict[int, Intervals]:
         """Read the time intervals of the train rows, by fold."""
-        return {r.fold.index: read_intervals(self.select_train_rows(r)) for r in self.results}
+        times = self.labelled.select("first_used", "label_start", "label_end")
+        return {r.fold.index: read_intervals(take_rows(times, r.fold.train)) for r in self.results}
 
     def join_predictions(self) -> pl.DataFrame:
         """Join the predicted bars of all folds in time order; with several paths, path by path."""

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Float
+from ofiml._typing import Float, Int64
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Split, Target
 from ofiml.errors import ConfigError, DataError, OneWayError, locate_error
@@ -18,7 +18,7 @@ from ofiml.metrics.scores import condition_on_move
 from ofiml.models.pipeline import Pipeline
 from ofiml.parallel import SharedTable, Workers, run_pieces, share_table
 from ofiml.samples.session import SessionSamples
-from ofiml.samples.table import list_feature_columns
+from ofiml.samples.table import list_feature_columns, take_rows
 from ofiml.splits.fold import Fold
 from ofiml.splits.inner import Inner
 from ofiml.splits.rows import Hours, Rows
@@ -130,7 +130,7 @@ def fit_fold(
 
     `step` is called once per tuning trial.
     """
-    train = labelled[fold.train]
+    train = take_rows(labelled, fold.train)
     encoder = Encoder.fit(train["y"].to_numpy(), settings.target.dead_band)
     y = encoder.encode(train["y"].to_numpy())
     flow, others = select_inputs(train, levels, settings.ofi, settings.features)
@@ -198,12 +198,26 @@ def build_pipeline(model: ModelConfig, settings: FitSettings, seed: int) -> Pipe
 
 
 def select_tested_bars(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
-    """Select all bars of the fold's test spans, in time order; with several paths, add the column `path`."""
+    """Select all bars of the fold's test spans, in time order; with several paths, add the column `path`. `rows` are in
+    time order, and the bars are views of them.
+    """
     parts = []
-    for start, until, path in fold.spans:
-        part = rows.filter((pl.col("bar_close") >= start) & (pl.col("bar_close") < until))
+    for (first, after), (_, _, path) in zip(_find_spans(rows, fold), fold.spans, strict=True):
+        part = rows.slice(first, after - first)
         parts.append(part if path is None else part.with_columns(pl.lit(path, pl.Int32).alias("path")))
     return pl.concat(parts)
+
+
+def locate_tested_bars(rows: pl.DataFrame, fold: Fold) -> Int64:
+    """Locate the bars of `select_tested_bars` among `rows`, (n,)."""
+    return np.concatenate([np.arange(first, after, dtype=np.int64) for first, after in _find_spans(rows, fold)])
+
+
+def _find_spans(rows: pl.DataFrame, fold: Fold) -> list[tuple[int, int]]:
+    """Find the first row of each test span and the first after it; `rows` are in time order."""
+    close = rows["bar_close"].to_numpy()
+    ends = [(span.start, span.until) for span in fold.spans]
+    return [(int(a), max(int(a), int(b))) for a, b in np.searchsorted(close, ends, side="left")]
 
 
 def _build_probability_columns(

@@ -2,18 +2,19 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ofiml._typing import Float, Int64
 from ofiml.config import Horizon, Ofi, Target
 from ofiml.features.catalogue import select_features
 
 
-def permute_labels(symbol: NDArray, y: Float, seed: int) -> Float:
+def permute_labels(symbol: pl.Series, y: Float, seed: int) -> Float:
     """Permute the known labels y (n,) among the rows of the same symbol; NaN stays in place."""
     rng, permuted = np.random.default_rng([seed, 0]), y.copy()
-    for name in np.unique(symbol):
-        rows = np.flatnonzero((symbol == name) & ~np.isnan(y))
+    number = symbol.cast(pl.Enum(symbol.unique().sort())).to_physical().to_numpy()
+    known = np.flatnonzero(~np.isnan(y))
+    known = known[np.argsort(number[known], kind="stable")]
+    for rows in np.split(known, np.flatnonzero(np.diff(number[known])) + 1):
         permuted[rows] = y[rng.permutation(rows)]
     return permuted
 

@@ -44,7 +44,7 @@ from ofiml.splits.inner import Inner
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.walk_forward import Intervals
 from ofiml.training.fitted import FittedStudy
-from ofiml.training.folds import build_pipeline
+from ofiml.training.folds import build_pipeline, locate_tested_bars
 from ofiml.training.inputs import read_intervals
 from ofiml.training.settings import FitSettings
 from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
@@ -54,7 +54,8 @@ ControlName = Literal["permuted", "random_walk", "shifted", "zero", "last_return
 WITHOUT_SIGNAL: tuple[ControlName, ...] = ("permuted", "random_walk")  # any skill on them is a fault of the pipeline
 _FALSE_ALARM_RATE = 0.001  # the share of sound pipelines that the test flags
 _MIN_DRAWS = 1000  # for the outer quantiles of a difference
-_KEY = ["symbol", "session", "bar_close"]
+_SCORED = ["session", "bar_close", "label_start", "label_end", "y", "y_hat", "train_mean"]
+_READ = ["symbol", "session", "bar_open", "bar_close", "label_start", "label_end", "mid", "scale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +122,18 @@ def run_controls(fitted: FittedStudy, workers: Workers, step: Callable[[], None]
     """Run every control: fit it, and measure it and the model's distance from it. `step` is called after each fold."""
     config = fitted.config
     settings, rows = FitSettings.of(config), _read_rows(fitted)
-    tests = [r.predictions.filter(pl.col("y").is_not_null()) for r in fitted.results]
-    index = fitted.rows.select(_KEY).with_row_index("row")
-    labelled_at = _locate_rows(index, fitted.labelled)
+    labelled_at = fitted.locate_labelled()
     pieces = [
-        _Piece(labelled_at[r.fold.train], _locate_rows(index, test), r.model)
-        for r, test in zip(fitted.results, tests, strict=True)
+        _Piece(
+            labelled_at[r.fold.train],
+            locate_tested_bars(fitted.rows, r.fold)[r.predictions["y"].is_not_null().to_numpy()],
+            r.model,
+        )
+        for r in fitted.results
     ]
     shared = share_arrays(_list_arrays(rows), workers)
     by_fold = run_pieces(partial(_run_shared_fold, shared=shared, settings=settings), pieces, workers, step)
-    pooled = pl.concat([t.select(*_KEY, "label_start", "label_end", "y", "y_hat", "train_mean") for t in tests])
+    pooled = pl.concat([r.predictions.select(_SCORED).filter(pl.col("y").is_not_null()) for r in fitted.results])
     block = number_time_blocks(pooled, config.evaluation.block_ns)
     y, y_hat, mean = (pooled[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
     model = Forecast(y, y_hat, mean)
@@ -140,11 +143,6 @@ def run_controls(fitted: FittedStudy, workers: Workers, step: Callable[[], None]
         )
         for name in by_fold[0]
     }
-
-
-def _locate_rows(index: pl.DataFrame, rows: pl.DataFrame) -> Int64:
-    """Find the positions of `rows` among all rows."""
-    return rows.select(_KEY).join(index, on=_KEY, how="left", maintain_order="left")["row"].to_numpy().astype(np.int64)
 
 
 def _join_forecasts(parts: list[Forecast]) -> Forecast:
@@ -291,8 +289,8 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
     count, own = rows.height, np.arange(rows.height, dtype=np.int64)
     source, walk, last = np.full(count, -1, np.int64), np.full(count, np.nan), np.full(count, np.nan)
     rng = np.random.default_rng([config.seed, 1])
-    days = rows.with_row_index("row").partition_by(["symbol", "session"], maintain_order=True)
-    for day in days:
+    days = rows.select(_READ).with_row_index("row").group_by("symbol", "session", maintain_order=True)
+    for _, day in days:
         at = day["row"].to_numpy().astype(np.int64)
         mid = day["mid"].to_numpy()
         earlier = shift_rows(day, config.features.columns, config.ofi)
@@ -302,7 +300,7 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
     forecast = config.target.kind == "forecast"
     sign = np.sign(rows["ofi_00"].cast(pl.Float64).fill_null(np.nan).to_numpy())
     refits: dict[ControlName, _Refit] = {
-        "permuted": _Refit(permute_labels(rows["symbol"].to_numpy(), y, config.seed), own),
+        "permuted": _Refit(permute_labels(rows["symbol"], y, config.seed), own),
         "random_walk": _Refit(np.where(np.isnan(y), np.nan, walk), own),
         "shifted": _Refit(y, source),
     }
