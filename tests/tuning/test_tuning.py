@@ -362,6 +362,36 @@ def test_an_altered_journal_ends_in_a_sentence(configure, train, journal, tmp_pa
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 41])
+def test_a_journal_flipped_anywhere_gives_its_trials_or_a_sentence(configure, journal, tmp_path, step):
+    """One bit of a score, of a parameter or of a place: nothing but the trials as they were, or fewer, comes out."""
+    _, text = journal
+    content = text.encode()
+    path = tmp_path / "study" / "journal"
+    path.parent.mkdir()
+    config = configure("model=ridge")
+
+    def read(flipped):
+        path.write_bytes(flipped)
+        slots = Slots(path.parent, 4, build_distributions(config.model), settled(config, tmp_path, 2).inner_folds)
+        return {place: (t.params, t.value, t.user_attrs) for place, t in slots.read_finished().items()}
+
+    whole = read(content)
+    assert len(whole) == 2
+    refused = 0
+    for place in range(0, len(content), step):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        try:
+            trials = read(bytes(flipped))
+        except DataError as error:
+            assert "journal is damaged or belongs to another study: delete it" in str(error)  # noqa: PT017
+            refused += 1
+        else:
+            assert trials.items() <= whole.items()
+    assert refused > len(content) // step // 3
+
+
 def test_a_journal_gives_back_what_went_into_it(configure, tmp_path):
     """To the bit, whatever became of the trial: what is suggested rests on it."""
     model = configure("model=lgbm").model

@@ -13,10 +13,9 @@ from omegaconf import DictConfig
 from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
 from ofiml.cli.installed import list_installed_choices, register_installed
 from ofiml.cli.text_values import quote_text_values
-from ofiml.config import Config, FileDataset, files, load
+from ofiml.config import Config, FileDataset, files, load, require_no_credential
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
-from ofiml.storage import strip_credentials
 
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns", "dataset.instruments")
@@ -36,8 +35,8 @@ def check_arguments(arguments: list[str]) -> None:
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
-        if key == "tracking.uri" and strip_credentials(value.strip("'\"")) != value.strip("'\""):
-            raise ConfigError("tracking.uri contains a credential: set MLFLOW_TRACKING_URI instead.")
+        for one in value.split(","):
+            require_no_credential(key, one.strip("'\"[]"))
         own_group = is_group(key, conf_folders) and not is_group(key)
         if sign and not (sign == "+" and (own_group or key.partition(".")[0] in installed)):
             _check_sign(sign, key, argument)

@@ -13,7 +13,7 @@ from ofiml.config.dataset import DATASETS, FileDataset, SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.instrument import Fees, Instrument
-from ofiml.config.load import describe_unknown_key, load, resolve_config
+from ofiml.config.load import describe_unknown_key, load, require_no_credential, resolve_config
 from ofiml.config.model import MODELS, Kind, Model, Range
 from ofiml.config.ofi import PARTS, DecayOfi, Ofi, RidgeOfi
 from ofiml.config.parallel import Parallel
@@ -68,5 +68,6 @@ __all__ = [
     "files",
     "is_document",
     "load",
+    "require_no_credential",
     "resolve_config",
 ]

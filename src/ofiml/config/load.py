@@ -16,6 +16,19 @@ from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
 from ofiml.storage import is_address, strip_credentials
 
+#: Keys whose values may be addresses; that of the store of runs may have a credential, which no file gets.
+_ADDRESSES = (
+    ("dataset", "path"),
+    ("dataset", "store"),
+    ("features", "store"),
+    ("tuning", "storage"),
+    ("parallel", "address"),
+)
+_ELSEWHERE = (
+    "leave it out, and give it where the library of that storage looks for it, as in AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY"
+)
+
 
 def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     """Convert a composed or logged mapping to the typed config.
@@ -40,6 +53,8 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     for key in known:
         if key not in raw:
             raise ConfigError(f"The config has no {key}.")
+    for group, name in _ADDRESSES:
+        require_no_credential(f"{group}.{name}", raw[group].get(name) if isinstance(raw[group], Mapping) else None)
     values = {group: parse_group(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
     seeds = raw["seeds"]
     if not isinstance(seeds, list):
@@ -148,6 +163,16 @@ def _require_integer(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{key}: {value!r} is not an integer.")
     return value
+
+
+def require_no_credential(key: str, value: object) -> None:
+    """Raise ConfigError, which does not repeat it, if the value of a key is an address with a credential.
+
+    The config goes into files and into the store.
+    """
+    if isinstance(value, str) and "://" in value and strip_credentials(value) != value:
+        where = "set MLFLOW_TRACKING_URI instead" if key == "tracking.uri" else _ELSEWHERE
+        raise ConfigError(f"{key} contains a credential: {where}.")
 
 
 def describe_unknown_key(path: str) -> str:

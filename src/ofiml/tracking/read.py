@@ -12,7 +12,7 @@ from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
-from ofiml.tracking.faults import describe_fault
+from ofiml.tracking.faults import describe_fault, is_unknown
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect
@@ -33,6 +33,7 @@ def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tup
     Raises ConfigError for text that is not a run id, and for a run that does not exist or is not a finished study.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     if _RUN_ID.fullmatch(run_id) is None:
         raise ConfigError(f"{run_id!r} is not the id of an MLflow run, which has 32 hexadecimal digits.")
@@ -53,7 +54,11 @@ def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tup
             (folder / "models").mkdir()
         paths = [Path(client.download_artifacts(run_id, name, str((folder / name).parent))) for name in wanted]
     except MlflowException as error:
+        if not is_unknown(error):
+            raise describe_fault(error, uri) from error
         raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {error.message}") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise describe_fault(error, uri) from error
     return paths[0], paths[1]
 
 
@@ -175,4 +180,4 @@ def fetch_files(run_id: str, uri: str, folder: Path, names: list[str]) -> dict[s
                 raise ConfigError(f"The {name} of run {run_id} is larger than {_MAX_BYTES >> 30} GiB.")
         return {n: Path(client.download_artifacts(run_id, n, str(folder))) for n in names if n in sizes}
     except (MlflowException, OSError) as error:
-        raise ConfigError(f"The files of run {run_id} cannot be read: {str(error).splitlines()[0]}") from error
+        raise describe_fault(error, uri) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
+from ofiml.tracking.faults import describe_fault
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect
 from ofiml.tracking.views import CHARTS, TABLE, link_view, prepare_views
@@ -59,8 +60,7 @@ def list_pages(uri: str, port: int) -> list[str]:
                     address = link_view(f"http://{_HOST}:{port}", experiment.experiment_id, view)
                     pages.append(f"{experiment.name}, {view}: {address}")
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{strip_credentials(uri)} cannot be read: {reason}") from error
+        raise describe_fault(error, uri) from error
     return pages or ["The store has no experiment yet: run a study first."]
 
 

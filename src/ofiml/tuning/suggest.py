@@ -4,6 +4,8 @@ The parameters of a place depend only on the finished trials of earlier generati
 depend on the process or on the order of completion.
 """
 
+import hashlib
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -85,14 +87,20 @@ def build_frozen_trial(space: Space, place: int, params: dict[str, int | float],
         value=outcome.score,
         params=params,
         distributions=space,
-        user_attrs={"place": place, "state": outcome.state, "scores": outcome.scores},
+        user_attrs={
+            "place": place,
+            "state": outcome.state,
+            "scores": outcome.scores,
+            "sha256": _seal(place, outcome.state, outcome.scores, params),
+        },
         intermediate_values=means,
     )
 
 
 def read_trial(trial: Any, space: Space, inner_folds: int) -> Any:
     """Read place, state, scores and parameters of a frozen trial from a journal. Raises ValueError for content that no
-    study with this space and this number of inner folds writes.
+    study with this space and this number of inner folds writes, and for one without the hash of its content: a changed
+    digit would be another result.
     """
     place, state, scores = (trial.user_attrs.get(key) for key in ("place", "state", "scores"))
     lengths = {"complete": [inner_folds], "pruned": range(1, inner_folds), "failed": range(inner_folds)}
@@ -105,10 +113,16 @@ def read_trial(trial: Any, space: Space, inner_folds: int) -> Any:
         and all(type(score) is float and math.isfinite(score) for score in scores)
         and len(scores) in lengths[state]
         and all(_is_inside(trial.params.get(name), d) for name, d in space.items())
+        and trial.user_attrs.get("sha256") == _seal(place, state, scores, trial.params)
     )
     if not is_valid:
         raise ValueError("no trial of this study")
     return build_frozen_trial(space, place, trial.params, Outcome(state, scores))
+
+
+def _seal(place: int, state: str, scores: list[float], params: dict[str, int | float]) -> str:
+    """Hash a trial and its result."""
+    return hashlib.sha256(json.dumps([place, state, scores, sorted(params.items())]).encode()).hexdigest()
 
 
 def _is_inside(value: Any, distribution: Any) -> bool:
