@@ -182,7 +182,7 @@ def test_a_worker_that_does_not_see_the_shared_folder_says_so(tmp_path):
     shared = share_table(pl.DataFrame({"x": [1]}), workers), share_arrays({"x": np.arange(2)}, workers)
     elsewhere = [replace(one, place=str(tmp_path / "elsewhere")) for one in shared]
     for one in elsewhere:
-        with pytest.raises(DataError, match="does not see .*elsewhere"):
+        with pytest.raises(DataError, match=r"does not see .*elsewhere"):
             one.read()
     Folder(tmp_path / "handoff").delete()
     assert not (tmp_path / "handoff").exists()

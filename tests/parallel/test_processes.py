@@ -44,7 +44,7 @@ def test_a_simulated_day_can_be_sent(configure):
     assert _name_day(pickle.loads(pickle.dumps(dataset)), 1) == _name_day(dataset, 1)
 
 
-@pytest.mark.parametrize("name", ["processes", "dask", "ray"])
+@pytest.mark.parametrize("name", ["processes", "dask"])
 def test_at_most_as_many_processes_as_cores(name, monkeypatch, tmp_path):
     counts = []
 
@@ -71,7 +71,7 @@ def test_what_workers_share_is_deleted(tmp_path):
 
 
 def test_a_cluster_needs_a_shared_folder():
-    with pytest.raises(ConfigError, match="set features.store"), open_workers(Parallel("ray", "auto"), 2, None):
+    with pytest.raises(ConfigError, match=r"set features\.store"), open_workers(Parallel("ray", "auto"), 2, None):
         pass
 
 
@@ -80,8 +80,22 @@ def test_a_missing_package_is_one_sentence(name, product, monkeypatch, tmp_path)
     for module in ("distributed", "ray"):
         monkeypatch.setitem(__import__("sys").modules, module, None)
     sentence = rf"parallel={name} needs {product}, which is not installed: pip install 'ofiml\[{name}\]'\."
-    with pytest.raises(ConfigError, match=sentence), open_workers(Parallel(name), 2, str(tmp_path)):
+    with pytest.raises(ConfigError, match=sentence), open_workers(Parallel(name, "auto"), 2, str(tmp_path)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "sentence"),
+    [
+        ("ray", None, "parallel=ray needs the address of a cluster"),
+        ("processes", "tcp://127.0.0.1:1", "parallel.address is for parallel=dask and parallel=ray"),
+        ("dask", "", "parallel.address is empty"),
+        ("slurm", None, "parallel.name=slurm"),
+    ],
+)
+def test_a_config_that_cannot_be_is_one_sentence(name, address, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        Parallel(name, address)
 
 
 @pytest.mark.slow
