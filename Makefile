@@ -2,6 +2,7 @@
 PYTHONS := 3.11 3.12 3.13
 PYTHON ?= $(shell .ci/python $(PYTHONS))
 VENV ?= .venv
+SERVICES ?= .venv-services
 BIN := $(VENV)/bin
 ARGS ?=
 PORT ?= 5000
@@ -12,7 +13,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 # Where it is set, as in many containers, each process of the tests compiles all sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test help setup check test-slow wheel bench ui lock clean
+.PHONY: run test help setup check test-slow test-services wheel bench ui lock clean
 
 run: $(VENV)/installed  ## set up, then run the study; overrides: make run ARGS="debug=tiny"
 	$(BIN)/ofiml run $(ARGS)
@@ -35,6 +36,9 @@ check: $(VENV)/installed  ## check formatting, lint, types and import contracts,
 
 test-slow: $(VENV)/installed  ## run the tests that take minutes, including those of the wheel
 	$(BIN)/pytest -m slow -n auto --dist worksteal $(ARGS)
+
+test-services: $(SERVICES)/installed  ## start Dask, Ray, PostgreSQL, MLflow and S3 on this machine, and test with them
+	$(SERVICES)/bin/pytest -m services -p no:xdist tests/services $(ARGS)
 
 wheel: $(VENV)/installed  ## build dist/ofiml-VERSION-py3-none-any.whl, with conf/ inside
 	$(BIN)/uv build --quiet --wheel --out-dir dist .
@@ -63,10 +67,18 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-lock:  ## renew requirements.lock for every Python of pyproject.toml
+# Clusters and servers bring many packages, so they have an environment and a lock of their own.
+$(SERVICES)/installed: $(VENV)/installed requirements-services.lock
+	$(BIN)/python -m venv $(SERVICES)
+	$(BIN)/uv pip sync --quiet --python $(SERVICES)/bin/python --require-hashes requirements-services.lock
+	$(BIN)/uv pip install --quiet --python $(SERVICES)/bin/python --no-deps --editable .
+	touch $@
+
+lock:  ## renew the lock files for every Python of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra services --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements-services.lock
 
 # Results (outputs, mlflow.db, mlruns) belong to the user and stay.
 clean:  ## remove environments and caches; results stay
-	rm -rf .venv .venv-3.* dist .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-3.* .venv-services dist .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
 """Processes of this machine: what they are sent, and studies that run in them as in threads."""
 
+import os
 import pickle
 import signal
 import time
@@ -44,7 +45,7 @@ def test_a_simulated_day_can_be_sent(configure):
     assert _name_day(pickle.loads(pickle.dumps(dataset)), 1) == _name_day(dataset, 1)
 
 
-@pytest.mark.parametrize("name", ["processes", "dask", "ray"])
+@pytest.mark.parametrize("name", ["processes", "dask"])
 def test_at_most_as_many_processes_as_cores(name, monkeypatch, tmp_path):
     counts = []
 
@@ -66,8 +67,19 @@ def test_at_most_as_many_processes_as_cores(name, monkeypatch, tmp_path):
 def test_what_workers_share_is_deleted(tmp_path):
     with open_workers(Parallel("processes"), 2, str(tmp_path)) as workers:
         workers.storage.write("x", lambda path: path.write_bytes(b"x"))
-        assert len(list(tmp_path.glob("handoff-*/x"))) == 1
+        assert len(list(tmp_path.glob("ofiml-handoff-*/x"))) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_deleted_after_a_month(tmp_path):
+    for name, days in (("ofiml-handoff-old", 31), ("ofiml-handoff-young", 29), ("others", 99)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+        then = time.time() - days * 24 * 3600
+        os.utime(tmp_path / name, (then, then))
+    with open_workers(Parallel("processes"), 2, str(tmp_path)):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ofiml-handoff-young", "others"]
 
 
 def test_a_cluster_needs_a_shared_folder():
@@ -80,8 +92,22 @@ def test_a_missing_package_is_one_sentence(name, product, monkeypatch, tmp_path)
     for module in ("distributed", "ray"):
         monkeypatch.setitem(__import__("sys").modules, module, None)
     sentence = rf"parallel={name} needs {product}, which is not installed: pip install 'ofiml\[{name}\]'\."
-    with pytest.raises(ConfigError, match=sentence), open_workers(Parallel(name), 2, str(tmp_path)):
+    with pytest.raises(ConfigError, match=sentence), open_workers(Parallel(name, "auto"), 2, str(tmp_path)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "sentence"),
+    [
+        ("ray", None, "parallel=ray needs the address of a cluster"),
+        ("processes", "tcp://127.0.0.1:1", "parallel.address is for parallel=dask and parallel=ray"),
+        ("dask", "", "parallel.address is empty"),
+        ("slurm", None, "parallel.name=slurm"),
+    ],
+)
+def test_a_config_that_cannot_be_is_one_sentence(name, address, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        Parallel(name, address)
 
 
 @pytest.mark.slow
@@ -94,7 +120,7 @@ def test_a_study_in_processes_has_the_bits_of_one_in_threads(tmp_path, store):
         run = start(tmp_path / name, *QUICK, f"parallel={name}", f"features.store={folder}")
         assert complete(run)[0] == 0
         reports.append(without_place(read_report(tmp_path / name)))
-        assert not list((tmp_path / name).rglob("handoff-*"))
+        assert not list((tmp_path / name).rglob("*handoff-*"))
     assert reports[0]["predictions"]["sha256"].startswith(TINY)
     assert reports[0]["controls"]
     assert reports[1] == reports[0]

@@ -14,7 +14,7 @@ from ofiml.config.bounds import strip_bounds
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, current_key, update_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
-from ofiml.storage import is_address, strip_credentials
+from ofiml.storage import strip_credentials
 
 #: Keys whose values may be addresses; that of the store of runs may have a credential, which no file gets.
 _ADDRESSES = (
@@ -68,13 +68,9 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
 
 
 def resolve_config(config: Config) -> dict[str, Any]:
-    """Return the config as a mapping, without credentials in the addresses."""
+    """Return the config as a mapping, without the credential of the store of runs, the only one that it can have."""
     mapping = asdict(config)
     mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
-    for group, key in (("features", "store"), ("dataset", "store"), ("tuning", "storage"), ("parallel", "address")):
-        place = mapping[group].get(key)
-        if place is not None and is_address(place):
-            mapping[group][key] = strip_credentials(place)
     return mapping
 
 

@@ -11,8 +11,8 @@ from ofiml.config.checks import require
 class Parallel(Schema):
     """Where sessions, folds and controls run: in threads or processes of this machine, or on a cluster of Dask or Ray.
 
-    `address` is that of the cluster's scheduler; null starts a cluster on this machine for the length of the run. No
-    result depends on it.
+    `address` is that of the cluster's scheduler; with null, Dask starts one on this machine for the length of the run.
+    No result depends on it.
     """
 
     GROUP: ClassVar[str] = "parallel"
@@ -25,6 +25,11 @@ class Parallel(Schema):
         require(
             self.address is None or self.name in ("dask", "ray"),
             f"parallel.address is for parallel=dask and parallel=ray: with parallel={self.name} it is null.",
+        )
+        require(
+            self.name != "ray" or self.address is not None,
+            "parallel=ray needs the address of a cluster: start one with ray start --head, and add "
+            "parallel.address=auto.",
         )
         require(self.address != "", "parallel.address is empty: give that of a scheduler, or null.")
 

@@ -92,32 +92,25 @@ def open_dask(address: str | None, count: int) -> Iterator[Engine]:
 
 @contextmanager
 def open_ray(address: str | None, count: int) -> Iterator[Engine]:
-    """Connect to the Ray cluster at an address, or start one with `count` cores on this machine."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads these when it is imported
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else a token is written to the home folder
+    """Connect to the Ray cluster at an address."""
+    assert address is not None  # the config requires it
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
     try:
         import ray
         from ray.util.joblib import register_ray
     except ImportError:
         raise _name_missing("ray", "Ray") from None
     register_ray()
-    here: dict[str, Any] = {}
-    if address is None:
-        here = {"num_cpus": count, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    else:
-        _reach(address)  # Ray tries for minutes
+    _reach(address)  # Ray tries for minutes
     try:
         ray.init(
-            address=address or "local",
+            address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
             runtime_env={"env_vars": _ONE_THREAD},
-            **here,
         )
     except (OSError, ValueError, RuntimeError) as error:  # Ray's own are of RuntimeError
-        raise _make_silent("ray", address or "local", error) from None
+        raise _make_silent("ray", address, error) from None
     try:
         cores = int(ray.available_resources().get("CPU", 0))
         if not cores:
@@ -135,7 +128,7 @@ ENGINES: dict[str, Callable[[str | None, int], AbstractContextManager[Engine]]] 
 
 
 def _reach(address: str) -> None:
-    """Raise ConfigError if nothing listens at the host and port of an address. `auto` is not tried."""
+    """Raise ConfigError if nothing listens at the host and port of an address; `auto` has none."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.port is None:
         return

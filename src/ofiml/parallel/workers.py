@@ -1,18 +1,23 @@
 """The workers of a run: threads of this process, processes, or those of a cluster."""
 
 import os
+import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ofiml.config import Parallel
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, DataError
 from ofiml.parallel import engines
 from ofiml.storage import Storage, is_address, open_storage
+
+_PREFIX = "ofiml-handoff-"
+_ABANDONED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +61,27 @@ def open_workers(parallel: Parallel, threads: int, store: str | None) -> Iterato
             f"parallel={parallel.name} at an address needs a folder that all workers see, and features.store is null: "
             "set features.store to one, or to s3://…."
         )
-    name = f"handoff-{uuid.uuid4().hex}"
-    place = f"{_make_absolute(store or tempfile.gettempdir())}/{name}"
+    name = f"{_PREFIX}{uuid.uuid4().hex}"
+    base = _make_absolute(store or tempfile.gettempdir())
+    if not is_address(base):
+        _delete_abandoned(Path(base))
+    place = f"{base}/{name}"
     with engines.ENGINES[parallel.name](parallel.address, min(threads, count_cores())) as engine:
         workers = Workers(threads, engine.backend, engine.count, place, engine.options)
         try:
             yield workers
         finally:
-            workers.storage.delete()
+            with suppress(DataError):  # report the first error
+                workers.storage.delete()
+
+
+def _delete_abandoned(base: Path) -> None:
+    """Delete what runs that were killed long ago have left; another process may be faster."""
+    oldest = time.time() - _ABANDONED_DAYS * 24 * 3600
+    for folder in base.glob(_PREFIX + "*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)
 
 
 def _make_absolute(store: str) -> str:
