@@ -65,11 +65,13 @@ def test_a_file_does_not_choose_the_scheduler(tmp_path):
     assert own.parallel.address == "tcp://127.0.0.1:1"
 
 
-def test_addresses_are_logged_without_credentials():
-    overrides = ["tracking=off", "parallel=dask", "parallel.address=tls://me:secret@host:1"]
-    config = load(compose([*overrides, "features.store=sftp://me:secret@host/cache"]))
-    assert "secret" not in str(resolve_config(config))
-    assert resolve_config(config)["features"]["store"] == "sftp://host/cache"
+@pytest.mark.parametrize(
+    "override", ["parallel.address=tls://me:secret@host:1", "features.store=sftp://me:secret@host/cache"]
+)
+def test_an_address_with_a_credential_is_refused_without_repeating_it(override):
+    with pytest.raises(ConfigError, match="contains a credential") as raised:
+        load(compose(["tracking=off", "parallel=dask", override]))
+    assert "secret" not in str(raised.value)
 
 
 def test_every_earlier_name_is_in_a_logged_config_and_no_key_of_today():
