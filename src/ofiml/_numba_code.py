@@ -25,7 +25,7 @@ _compare_flags = TargetConfig.__eq__
 
 def _equal_flags(self: TargetConfig, other: object) -> Any:
     """Compare a compilation's flags as numba does: and at once where they are one object or set alike."""
-    if self is other or (type(self) is type(other) and self._values == other._values):  # type: ignore[attr-defined]
+    if self is other or (type(self) is type(other) and self._values == other._values):
         return True
     return _compare_flags(self, other)
 
@@ -36,8 +36,8 @@ def compare_flags_quickly() -> None:
     That is a tenth of the time that a kernel takes. numba's own hash is of the names of the flags alone, so that it is
     the same for all flags of a class.
     """
-    TargetConfig.__eq__ = _equal_flags
-    TargetConfig.__hash__ = lambda self: hash(type(self))
+    TargetConfig.__eq__ = _equal_flags  # type: ignore[method-assign]
+    TargetConfig.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
 
 
 class _NoEngine:
