@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy.signal import lfilter
 
 from ofiml.metrics import hac
@@ -15,9 +14,16 @@ Y = 0.2 * X + lfilter([1, 1, 1], [1], rng.standard_normal(600))
 TIME = np.arange(600)
 
 
+def fit_statsmodels(x, lag):
+    """The fit of Y on the columns `x`; imported here, as only one worker needs it."""
+    from statsmodels.regression.linear_model import OLS
+
+    return OLS(Y, x).fit(cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False})
+
+
 def test_the_slope_is_that_of_statsmodels():
     lag = hac.choose_lag(600, 2)
-    fit = sm.OLS(Y, sm.add_constant(X)).fit(cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False})
+    fit = fit_statsmodels(np.column_stack([np.ones(600), X]), lag)
     found = hac.compute_hac_statistics(Y, X, TIME, 2)
     assert found.slope.value == pytest.approx(fit.params[1])
     assert found.slope.t == pytest.approx(fit.tvalues[1])
@@ -25,7 +31,7 @@ def test_the_slope_is_that_of_statsmodels():
 
 
 def test_a_mean_is_that_of_statsmodels_with_an_honest_distribution():
-    fit = sm.OLS(Y, np.ones(600)).fit(cov_type="HAC", cov_kwds={"maxlags": 32, "use_correction": False})
+    fit = fit_statsmodels(np.ones(600), 32)
     found = hac.t_test(float(Y.mean()), Y, TIME, 0)
     assert found.t == pytest.approx(fit.tvalues[0])
     assert found.p > fit.pvalues[0]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from arch.bootstrap import IIDBootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -141,6 +140,8 @@ def test_few_blocks_widen_the_interval():
 
 
 def test_equal_blocks_are_resampled_as_arch_does(pair):
+    from arch.bootstrap import IIDBootstrap  # a second, which only the worker of this test needs
+
     y, y_hat = pair
     rows = np.split(np.arange(400), 20)
 
