@@ -78,6 +78,7 @@ def test_the_leaderboard_has_intervals_tests_and_deflation():
     assert "Trials: 12" in page.text
     assert "The best of 2 runs by IC is aaaaaaaa, which stands alone in the model confidence set" in page.text
     assert len(page.find("figure")) == 1
+    assert "common IC" not in page.text, "the table of the tests has it"
     pairs = page.text.partition("Paired tests")[2]
     assert re.search(r"aaaaaaaa – 0\.040 bbbbbbbb 0\.040 –", pairs)
 

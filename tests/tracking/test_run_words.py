@@ -50,6 +50,7 @@ def test_a_word_means_one_run(word, meant):
         ("gone", "'gone' is no run of the store: give the first 8 digits of its id, its name, latest, or its output"),
         (GONE, "is no run of the store"),
         ("12345", "is no run of the store"),
+        ("nothing", "The latest is 12345680 cpcv·ridge·mlofi·10s of 1970-01-01"),
         ("../../etc/passwd", "is no run of the store"),
         ("", "is no run of the store"),
     ],

@@ -12,6 +12,7 @@ from ofiml.reporting.html.svg import write_inline_svg
 from ofiml.ui.format import DASH, format_interval, format_number
 
 _LABELS = 3  # the columns of a leaderboard that are text: run, model, inputs
+_COMMON = -4  # from here on the columns of a leaderboard are over the times common to all runs
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
 _CAPTION = (
     "Runs whose intervals lie right of 0 have skill on the common times; filled points cannot be told from the best "
@@ -84,7 +85,10 @@ def _list_key_figures(group: ComparedGroup, best: ComparedRun, trials: Trials) -
 def _describe_group(group: ComparedGroup, number: int) -> Section:
     """Describe one group: its leaderboard, its figure, its tests, and the test of each pair."""
     heading = group.heading.partition(";")
-    board = Table(f"Leaderboard{_name_units(group)}", page.write_header(group), page.write_rows(group), labels=_LABELS)
+    header, *rows = [page.write_header(group), *page.write_rows(group)]
+    if group.tests is not None:  # the table of the tests has the columns of the common times but the last
+        header, *rows = [[*line[:_COMMON], line[-1]] for line in (header, *rows)]
+    board = Table(f"Leaderboard{_name_units(group)}", header, rows, labels=_LABELS)
     blocks: list[Block] = [
         *([Sentences([f"Shared settings: {heading[2].strip()}."])] if heading[2].strip() else []),
         board,

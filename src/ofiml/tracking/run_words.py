@@ -31,9 +31,8 @@ def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
     """
     present = [run for run in runs if not run.deleted]
     if word == "latest":
-        # A reproduction is not what one wants to see again.
-        candidates = [run for run in present if run.is_finished_study and "reproduces" not in run.tags]
-        return max(candidates, key=lambda run: run.started).run_id if candidates else _refuse(word, [], runs, where)
+        latest = _find_latest(present)
+        return latest.run_id if latest else _refuse(word, [], runs, where)
     if _RUN_ID.fullmatch(word) or _FIRST_DIGITS.fullmatch(word):
         candidates = [run for run in present if run.run_id.startswith(word)]
     elif word and Path(word).is_dir():
@@ -41,6 +40,12 @@ def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
     else:
         candidates = [run for run in present if _simplify(run.name) == _simplify(word)]
     return candidates[0].run_id if len(candidates) == 1 else _refuse(word, candidates, runs, where)
+
+
+def _find_latest(runs: Sequence[ListedRun]) -> ListedRun | None:
+    """Find the last finished study; a reproduction is not what one wants to see again."""
+    candidates = [run for run in runs if run.is_finished_study and "reproduces" not in run.tags]
+    return max(candidates, key=lambda run: run.started, default=None)
 
 
 def _find_by_folder(folder: Path, runs: Sequence[ListedRun]) -> list[ListedRun]:
@@ -65,8 +70,8 @@ def _refuse(word: str, candidates: Sequence[ListedRun], runs: Sequence[ListedRun
         listed = ", ".join(_describe(run) for run in candidates[-_MAX_CANDIDATES:])
         first = "the last of them " if len(candidates) > _MAX_CANDIDATES else ""
         raise ConfigError(f"{word!r} means {len(candidates)} runs: give the first 8 digits of one ({first}{listed}).")
-    finished = [run for run in runs if run.is_finished_study]
-    hint = f" The latest is {_describe(finished[-1])}." if finished else " It has no finished study."
+    latest = _find_latest(runs)
+    hint = f" The latest is {_describe(latest)}." if latest else " It has no finished study."
     raise ConfigError(
         f"{word!r} is no run of {where}: give the first 8 digits of its id, its name, latest, or its output "
         f"folder.{hint}"
