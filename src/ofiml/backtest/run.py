@@ -9,7 +9,7 @@ from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.backtest.latency import Latency
 from ofiml.backtest.money import Money
 from ofiml.backtest.result import Account, BacktestResult, collect_result
-from ofiml.backtest.trading import Execution, SessionResult, TradedMarket, trade_session
+from ofiml.backtest.trading import Execution, SessionResult, TradedMarket, release_marks, trade_session
 from ofiml.config import Backtest, FileDataset, SyntheticDataset
 from ofiml.data.calendar import ALWAYS
 from ofiml.data.sessions import list_sources
@@ -71,7 +71,7 @@ def run_backtest(
                 continue
             market = TradedMarket(tape, money[samples.key[0]])
             results += [
-                trade_session(market, part, key, plans, execution)
+                release_marks(trade_session(market, part, key, plans, execution))
                 for key, part in parts.items()
                 if (key.symbol, key.session) == samples.key
             ]

@@ -1,6 +1,6 @@
 """Trade the decisions of a study on the tapes of its sessions, one session in memory at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -125,6 +125,16 @@ def trade_session(
         beyond_shown=int(fills["beyond_shown"].sum()),
         mean_price=int(np.abs(mark2).mean()) // 2,
     )
+
+
+def release_marks(result: SessionResult) -> SessionResult:
+    """Release the ledger's marks and amounts once the tables are made; its totals stay.
+
+    They are Python integers, which take several times the memory of the tables.
+    """
+    nothing = np.empty(0, object)
+    kept = replace(result.ledger, fills=result.ledger.fills.clear(), amounts={}, gross=nothing, net=nothing)
+    return replace(result, ledger=kept)
 
 
 def _name_queue(tape: SessionTape, queue: Queue) -> str:
