@@ -64,6 +64,7 @@ def test_a_file_made_by_hand_is_read(tmp_path):
         ({"/etc/evil": b""}, {}, "no file of a run"),
         ({"models/../../evil.txt": b""}, {}, "no file of a run"),
         ({"models/fold_00.pkl": b""}, {}, "no file of a run"),
+        ({"models/fold_00.skops": b""}, {}, "no file of a run"),
         ({}, {"run": "../up"}, "no valid id"),
         ({}, {"run": ".."}, "no valid id"),
         ({}, {"format": 2}, "format 2; this version of ofiml reads 1"),

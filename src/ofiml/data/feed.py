@@ -144,14 +144,19 @@ def _limit_pieces(read: Callable[[int], bytes], limit: int, packed: Blob, count:
     size = 0
     while piece := read(count):
         size += len(piece)
-        if size > limit:
-            raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
-        if size > _MIN_BOMB_BYTES and size > _MAX_RATIO * packed.size:
-            raise DataError(
-                f"{packed.name} unpacks to more than {_MAX_RATIO} times its {packed.size} bytes, which market "
-                "data never does: fetch it again, or unpack it first."
-            )
+        check_size(size, limit, packed)
         yield piece
+
+
+def check_size(size: int, limit: int, packed: Blob) -> None:
+    """Raise DataError if a file of `packed` has unpacked to `size` bytes: beyond `limit`, or as a bomb does."""
+    if size > limit:
+        raise DataError(f"{packed.name} unpacks to more than {limit >> 30} GiB: split it.")
+    if size > _MIN_BOMB_BYTES and size > _MAX_RATIO * packed.size:
+        raise DataError(
+            f"{packed.name} unpacks to more than {_MAX_RATIO} times its {packed.size} bytes, which market data never "
+            "does: fetch it again, or unpack it first."
+        )
 
 
 def split_by_symbol(

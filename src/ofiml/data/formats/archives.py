@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from ofiml.data.feed import Blob, read_at_most, unpack_file
+from ofiml.data.feed import Blob, check_size, read_at_most, unpack_file
 from ofiml.data.file_head import is_data_file
 from ofiml.errors import DataError
 
@@ -174,8 +174,7 @@ def _read_7z(blob: Blob, wanted: set[str]) -> dict[str, bytes]:
             self.buffer = buffer
 
         def write(self, s: Any) -> int:
-            if self.buffer.tell() + len(s) > MAX_MEMBER:
-                raise DataError(f"{blob.name}: a file unpacks to more than {MAX_MEMBER >> 30} GiB: split it.")
+            check_size(self.buffer.tell() + len(s), MAX_MEMBER, blob)
             return self.buffer.write(s)
 
         def read(self, size: int | None = None) -> bytes:
