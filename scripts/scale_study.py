@@ -88,8 +88,8 @@ def extrapolate(measured: Sequence[Measured], target: int) -> str:
     ))  # fmt: skip
     exponent = np.polyfit(np.log(at), np.log([m.wall for m in measured]), 1)[0]
     return (
-        f"Wall time grows as sessions^{exponent:.2f}. A line gives {wall(target) / 60:.0f} min and {memory(target):.1f} GB "
-        f"for {target} sessions."
+        f"Wall time grows as sessions^{exponent:.2f}. A line gives {wall(target) / 60:.0f} min and "
+        f"{memory(target):.1f} GB for {target} sessions."
     )
 
 
