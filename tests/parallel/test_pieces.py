@@ -21,6 +21,7 @@ from ofiml.data.quality import BadFile
 from ofiml.errors import ConfigError, DataError
 from ofiml.parallel import Workers, outcomes, run_pieces, share_arrays, share_table
 from ofiml.parallel.outcomes import Failures, RemoteWork
+from ofiml.parallel.pieces import _LocalWork
 from ofiml.storage import Folder
 
 
@@ -78,6 +79,13 @@ def test_a_piece_is_left_out_only_after_an_error_of_an_earlier_one(tmp_path):
     assert remote.run(11, 3).value is None
     failures.add(2)
     assert remote.run(9, 3).value is None
+
+
+def test_in_threads_too_an_earlier_piece_runs_after_a_later_one_failed():
+    local = _LocalWork(partial(refuse, bad=(10,), done=[]), lambda: None)
+    assert local.run(10, 10).error is not None
+    assert local.run(9, 9).value == 9
+    assert local.run(11, 11).value is None
 
 
 def test_a_worker_of_other_sources_refuses(tmp_path):
