@@ -39,7 +39,7 @@ def test_what_is_kept_is_what_was_made(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["k.json", "k-0.parquet", "k-1.parquet"])
+@pytest.mark.parametrize("name", ["k.json", "k-0.arrow", "k-1.arrow"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "empty"])
 def test_whatever_is_not_whole_is_made_again(tmp_path, name, damage):
     calls = []
@@ -81,7 +81,7 @@ def test_several_at_once_do_not_hurt_each_other(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: list(store.cache_sessions(Folder(tmp_path), "k", made([]))), range(24)))
     assert all(same(a, b) for r in results for a, b in zip(results[0], r, strict=True))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["k-0.parquet", "k-1.parquet", "k.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["k-0.arrow", "k-1.arrow", "k.json"]
 
 
 def test_the_name_says_what_a_session_was_made_from(tmp_path, data, monkeypatch):

@@ -345,6 +345,6 @@ def test_a_cached_tape_is_the_same(tmp_path: Path) -> None:
             assert_same(a, b)
     assert all(a.flags.writeable and a.flags.c_contiguous for a in second[0].tape if isinstance(a, np.ndarray))
     assert [a.dtype for a in second[0].tape[:11]] == [a.dtype for a in fresh[0].tape[:11]]
-    for file in tmp_path.glob("*-0.parquet"):
+    for file in tmp_path.glob("*-0.arrow"):
         file.write_bytes(b"damaged")
     assert_same(fresh[0], next(iter(read_tapes(source, str(tmp_path)))))
