@@ -7,6 +7,7 @@ returns True. `scene.message` and `scene.received` are the first messages that h
 
 from typing import Any
 
+from ofiml._numba import keep_apart
 from ofiml._typing import Bool, Int64
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.ladder import clear_levels
@@ -33,6 +34,7 @@ def pass_known(scene: Any, receipt: Int64, bid: Int64, ask: Int64, now: int) -> 
     return hit
 
 
+@keep_apart
 def pass_messages(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
     """Pass the messages before `stop` that happen up to `now`, and fill the orders that rest or wait.
 
