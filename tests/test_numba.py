@@ -79,6 +79,24 @@ def test_kernels_that_check_their_bounds_have_a_folder_of_their_own(package):
     assert answer(package)[2] != answer(package, NUMBA_BOUNDSCHECK="1")[2]
 
 
+@pytest.mark.parametrize("apart", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_the_code_of_a_callee_is_kept_apart_only_if_asked(package, apart):
+    (package / "kernel.py").write_text(KERNEL.replace("FACTOR * shifted(x)", "shifted(x)"))
+    rules = RULES.format(factor=2, shift=1)
+    if apart:
+        rules = "from ofiml._numba import keep_apart\n" + rules.replace("def shifted", "@keep_apart\ndef shifted")
+    (package / "rules.py").write_text(rules)
+    code = (
+        "from ofiml.kernel import scaled; scaled(10); (done,) = scaled.overloads.values(); "
+        "print(sum('shifted' in f.name for f in done.library._final_module.functions))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(package.parent)}, cwd=package,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == apart
+
+
 @pytest.mark.slow
 def test_the_folder_is_beside_the_package_else_the_users_else_where_numba_was_set(package, tmp_path):
     assert answer(package)[2].parent == package / "__pycache__"

@@ -76,6 +76,20 @@ def compiled(function: F, *, forceinline: bool = False) -> F:
             config.CACHE_DIR = parent
 
 
+apart: set[str] = set()
+"""How the symbols of functions begin that are not copied into their callers."""
+
+
+def keep_apart(function: F) -> F:
+    """Keep the code of a plain function out of those that call it, although it has but one caller.
+
+    For a long loop within another: as one function, both together have more variables than the processor has registers.
+    """
+    names = [*function.__module__.split("."), *function.__qualname__.split(".")]
+    apart.add("_ZN" + "".join(f"{len(name)}{name}" for name in names) + "B")
+    return function
+
+
 def _settings() -> Any:
     """Return numba's settings, whose types are known at run time only."""
     import numba

@@ -17,6 +17,8 @@ from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.targetconfig import TargetConfig
 
+from ofiml._numba import apart
+
 _SHARED = "linkonce_odr"  # may be in several modules
 
 
@@ -82,6 +84,8 @@ class Whole(JITCodeLibrary):
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage.name == _SHARED:
                 function.linkage = "internal"
+                if function.name.startswith(tuple(apart)):
+                    function.add_function_attribute("noinline")
         super()._optimize_final_module()
 
 

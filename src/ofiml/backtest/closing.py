@@ -20,8 +20,8 @@ def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
         i = desk.traders[s].slots[k]
         if i < 0:
             continue
-        if desk.orders[s, i].state != ENDED:
-            end_order(desk, s, i, LATE if desk.orders[s, i].state == SENT else EXPIRED, close)
+        if desk.orders[i].state != ENDED:
+            end_order(desk, s, i, LATE if desk.orders[i].state == SENT else EXPIRED, close)
         report_order(desk, s, i)
     if trader.position == 0 or scene.closing[0] == 0 or scene.full != 0:
         return
@@ -30,7 +30,7 @@ def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
     i = send_order(desk, s, MARKET_SLOT, side, MARKET, abs(trader.position), CLOSE, close)
     if i < 0:
         return
-    o = desk.orders[s, i]
+    o = desk.orders[i]
     o.arrived, o.mid2_arrived = close, scene.mid2
     k = 0 if side < 0 else 1
     walk_closing(desk, s, i, closing[k], scene.closing[k], close)
@@ -40,7 +40,7 @@ def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
 
 def walk_closing(desk: Desk, s: int, i: int, closing: Int64, count: int, at: int) -> None:
     """Fill an order whole from the last two-sided book; lots beyond the shown ones at the last level."""
-    scene, o = desk.scene, desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[i]
     for n in range(count):
         rest = o.lots - o.filled
         shown = find_part(closing[n, 1], scene.share_of_shown)

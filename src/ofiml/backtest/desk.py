@@ -16,6 +16,7 @@ from ofiml.backtest.orders import (
     NEVER,
     NEW_ASK_SLOT,
     NEW_BID_SLOT,
+    ORDER_ROWS,
     PARTLY,
     RESTING,
     SENT,
@@ -26,11 +27,13 @@ from ofiml.backtest.orders import (
 
 
 class Desk(NamedTuple):
-    """What they share, the record `scene`; the `traders` (S,), with slots of rows in `orders` (S, ORDER_ROWS), -1 for
-    none; the `reports` (S, n) of orders that left their slots, and `fills` (S, n); the `ladder` (4, span), see
-    `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
+    """What they share, the record `scene`; the `traders` (S,), with slots of rows in `orders`, -1 for none; the
+    `reports` of orders that left their slots, and `fills`; the orders that rest, in no order, in the first rows of
+    `rests`; the `ladder` (4, span), see `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
 
-    It has few members, as each call of a compiled function passes them all.
+    Each trader has ORDER_ROWS rows of `orders`, `scene.capacity` rows of `reports` and of `fills`, and SLOTS rows of
+    `rests`, one trader's after another's. The desk has few members, as each call of a compiled function passes them
+    all, and of one dimension, as rows are then found faster.
     """
 
     scene: Any
@@ -38,6 +41,7 @@ class Desk(NamedTuple):
     orders: Records
     reports: Records
     fills: Records
+    rests: Records
     ladder: Int64
     latencies: Int64
 
@@ -85,11 +89,11 @@ def time_request(desk: Desk, s: int, now: int) -> int:
 def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, reason: int, now: int) -> int:
     """Send an order, marketable or post-only at `price`, and return its row; -1 if the table of reports is full."""
     scene, trader = desk.scene, desk.traders[s]
-    if trader.orders >= desk.reports.shape[1]:
+    if trader.orders >= scene.capacity:
         scene.full = 1
         return -1
     i = find_row(desk, s)
-    o = desk.orders[s, i]
+    o = desk.orders[i]
     o.number = trader.orders
     trader.orders += 1
     o.decided = o.sent = now
@@ -110,22 +114,22 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
 
 def find_row(desk: Desk, s: int) -> int:
     """Find a row for an order: one of no order that is in a slot or replaced by one."""
-    used = 0
+    first, used = s * ORDER_ROWS, 0
     for k in range(SLOTS):
         i = desk.traders[s].slots[k]
         if i >= 0:
-            used |= 1 << i
-            if desk.orders[s, i].replaces >= 0:
-                used |= 1 << desk.orders[s, i].replaces
+            used |= 1 << (i - first)
+            if desk.orders[i].replaces >= 0:
+                used |= 1 << (desk.orders[i].replaces - first)
     row = 0
     while (used >> row) & 1:
         row += 1
-    return row
+    return first + row
 
 
 def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
     """Send a cancel, unless one is on its way or the order is known to have ended."""
-    o = desk.orders[s, i]
+    o = desk.orders[i]
     if o.cancel_arrival == NEVER and o.cancel_request < 0:
         o.cancel_request = desk.traders[s].requests
         o.cancel_arrival = time_request(desk, s, now)
@@ -134,11 +138,11 @@ def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
 def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int) -> None:
     """Send one request that cancels the resting order of a slot and places another of `lots` less the fills between."""
     old = desk.traders[s].slots[slot]
-    o = desk.orders[s, old]
+    o = desk.orders[old]
     new = send_order(desk, s, NEW_BID_SLOT if slot == BID_SLOT else NEW_ASK_SLOT, o.side, price, lots, o.reason, now)
     if new < 0:
         return
-    n = desk.orders[s, new]
+    n = desk.orders[new]
     n.replaces, n.base_filled = old, o.known_filled
     o.cancel_request, o.cancel_arrival = n.request, n.arrival
 
@@ -148,11 +152,14 @@ def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int
 
 def rest_order(desk: Desk, s: int, i: int) -> None:
     """Let an order rest at its price, behind all that is shown there."""
-    scene, o = desk.scene, desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[i]
     k = 0 if o.side > 0 else 1
     o.state = RESTING
     o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
     desk.ladder[2 + k, o.price] += 1
+    o.place = scene.resting
+    r = desk.rests[scene.resting]
+    r.level, r.trader, r.order = find_level(o.side, o.price), s, i
     scene.resting += 1
     if o.side > 0:
         scene.best_bid = max(scene.best_bid, o.price)
@@ -160,9 +167,14 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
         scene.best_ask = min(scene.best_ask, o.price)
 
 
+def find_level(side: int, price: int) -> int:
+    """Return the number of a price and a side: even for bids, odd for asks."""
+    return 2 * price + (1 if side < 0 else 0)
+
+
 def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
     """End an order; `status` is that of an order without a fill."""
-    scene, o, trader = desk.scene, desk.orders[s, i], desk.traders[s]
+    scene, o, trader = desk.scene, desk.orders[i], desk.traders[s]
     was = o.state
     o.state, o.ended = ENDED, at
     o.known_end = min(at, NEVER - trader.response) + trader.response
@@ -174,14 +186,17 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
         k = 0 if o.side > 0 else 1
         desk.ladder[2 + k, o.price] -= 1
         scene.resting -= 1
+        last, r = desk.rests[scene.resting], desk.rests[o.place]
+        r.level, r.trader, r.order = last.level, last.trader, last.order
+        desk.orders[r.order].place = o.place
         if desk.ladder[2 + k, o.price] == 0 and o.price == (scene.best_ask if k else scene.best_bid):
             find_best(desk)
 
 
 def report_order(desk: Desk, s: int, i: int) -> None:
     """Report an order that has ended."""
-    o = desk.orders[s, i]
-    r = desk.reports[s, o.number]
+    o = desk.orders[i]
+    r = desk.reports[desk.traders[s].first_row + o.number]
     r.decided, r.sent, r.arrived, r.ended, r.side, r.price = o.decided, o.sent, o.arrived, o.ended, o.side, o.price
     r.lots, r.filled, r.maker, r.reason, r.status = o.lots, o.filled, o.maker, o.reason, o.status
     r.ahead_at_join = o.ahead_at_join
@@ -191,32 +206,26 @@ def find_best(desk: Desk) -> None:
     """Find the best prices at which orders of any trader rest."""
     scene = desk.scene
     scene.best_bid, scene.best_ask = -1, scene.span
-    if scene.resting == 0:
-        return
-    for s in range(len(desk.traders)):
-        slots = desk.traders[s].slots
-        for k in range(SLOTS):
-            if slots[k] >= 0:
-                o = desk.orders[s, slots[k]]
-                if o.state == RESTING:
-                    if o.side > 0:
-                        scene.best_bid = max(scene.best_bid, o.price)
-                    else:
-                        scene.best_ask = min(scene.best_ask, o.price)
+    for n in range(scene.resting):
+        level = desk.rests[n].level
+        if level & 1 == 0:
+            scene.best_bid = max(scene.best_bid, level >> 1)
+        else:
+            scene.best_ask = min(scene.best_ask, level >> 1)
 
 
 def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touch: int, beyond: int, at: int) -> None:
     """Fill some lots of an order at the exchange."""
-    scene, o, trader = desk.scene, desk.orders[s, i], desk.traders[s]
+    scene, o, trader = desk.scene, desk.orders[i], desk.traders[s]
     j = trader.fills
     scene.changed = trader.changed = 1
-    if j >= desk.fills.shape[1]:
+    if j >= scene.capacity:
         scene.full = 1
         return
     trader.fills += 1
     trader.position += lots * o.side
     o.filled += lots
-    f = desk.fills[s, j]
+    f = desk.fills[trader.first_row + j]
     f.order, f.time, f.known, f.price, f.lots, f.maker = (
         o.number,
         at,
@@ -245,7 +254,7 @@ def count_outstanding(desk: Desk, s: int, side: int, but: int) -> int:
     if but != pairs[0]:
         total += max(_count_open(desk, s, pairs[0]), _count_open(desk, s, pairs[1]))
     i = desk.traders[s].slots[MARKET_SLOT]
-    if but != MARKET_SLOT and i >= 0 and desk.orders[s, i].side == side:
+    if but != MARKET_SLOT and i >= 0 and desk.orders[i].side == side:
         total += _count_open(desk, s, MARKET_SLOT)
     return total
 
@@ -254,13 +263,13 @@ def _count_open(desk: Desk, s: int, slot: int) -> int:
     i = desk.traders[s].slots[slot]
     if i < 0:
         return 0
-    scene, o = desk.scene, desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[i]
     if o.replaces >= 0 and not is_arrival_known(desk, s, i, scene.now):
-        return max(0, o.asked - (desk.orders[s, o.replaces].known_filled - o.base_filled))
+        return max(0, o.asked - (desk.orders[o.replaces].known_filled - o.base_filled))
     return o.lots - o.known_filled
 
 
 def is_arrival_known(desk: Desk, s: int, i: int, now: int) -> bool:
     """Return whether the trader knows that the order arrived."""
-    o = desk.orders[s, i]
+    o = desk.orders[i]
     return o.state != SENT and o.arrived + desk.traders[s].response <= now

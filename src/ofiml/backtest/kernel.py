@@ -20,7 +20,7 @@ from ofiml._numba import compiled
 from ofiml._typing import Int64, UInt8
 from ofiml.backtest.closing import close_session, keep_closing
 from ofiml.backtest.desk import Desk
-from ofiml.backtest.market import pass_busy, pass_known, pass_quiet, show_book
+from ofiml.backtest.market import pass_known, pass_messages, show_book
 from ofiml.backtest.matching import receive_requests
 from ofiml.backtest.orders import CLOSE, NEVER, SLOTS
 from ofiml.backtest.requests import decide
@@ -64,15 +64,11 @@ def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
     while scene.full == 0:
         now = find_next_time(scene, plan.time, d)
-        hit = False
-        if scene.resting + scene.waiting > 0:
-            hit = pass_busy(tape, desk, stop, now)
-            if scene.changed != 0:
-                scene.changed = 0
-                find_wakes(desk)
-                continue
-        else:
-            hit = pass_quiet(tape, desk, stop, now)
+        hit = pass_messages(tape, desk, stop, now)
+        if scene.changed != 0:
+            scene.changed = 0
+            find_wakes(desk)
+            continue
         m = scene.message
         if not hit and m == stop and stop < plan.messages:
             keep_closing(desk, closing, tape.bid[m - 1], tape.ask[m - 1])
@@ -82,13 +78,14 @@ def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
             hit = pass_known(scene, tape.receipt, tape.bid, tape.ask, now)
         if hit:
             now = tape.receipt[scene.received - 1]
-        show_book(scene, tape.bid, tape.ask, tape.tradable, m)
         show_known(scene, tape.bid, tape.ask)
         scene.now = now
         if hit:
             look_at_market(desk, now)
             continue
-        if scene.wake <= now and step_traders(desk, now):
+        if scene.wake <= now:
+            show_book(scene, tape.bid, tape.ask, tape.tradable, m)
+            step_traders(desk, now)
             continue
         if scene.is_flat == 0 and now >= scene.flat_from:
             scene.is_flat = 1
@@ -191,21 +188,21 @@ def gather_bounds(desk: Desk) -> None:
 # --- traders ---------------------------------------------------------------------------------------------------------
 
 
-def step_traders(desk: Desk, now: int) -> bool:
-    """Let requests arrive and fates become known; return whether there were any."""
-    stepped = False
+def step_traders(desk: Desk, now: int) -> None:
+    """Let requests arrive and fates become known."""
+    watching = False
     for s in range(len(desk.traders)):
         t = desk.traders[s]
         if t.wake <= now:
             receive_requests(desk, s, now)
             if learn_fates(desk, s, now):
                 watch_market(desk, s, now)
-            set_bounds(desk, s)
-            stepped = True
+            watching = set_bounds(desk, s) or watching
             t.changed = 1
-    if stepped:
+    if watching:
         gather_bounds(desk)
-    return stepped
+    desk.scene.changed = 0
+    find_wakes(desk)
 
 
 def start_closing(desk: Desk, s: int, now: int) -> None:

@@ -25,7 +25,6 @@ from ofiml.backtest.orders import (
     SLOTS,
     TOUCH,
     WAITING,
-    Records,
 )
 from ofiml.backtest.queue import count_lots, pass_cancels
 from ofiml.backtest.taken import find_free, take_lots
@@ -34,20 +33,25 @@ from ofiml.backtest.taken import find_free, take_lots
 def receive_requests(desk: Desk, s: int, until: int) -> None:
     """Let the trader's requests arrive that arrive up to `until`, in order."""
     slots, orders = desk.traders[s].slots, desk.orders
-    while True:
-        first, number, row, is_new = until, NEVER, -1, False
+    due = 2
+    while due > 1:  # a request brings about no other at the exchange
+        first, number, row, is_new, due = until, NEVER, -1, False, 0
         for k in range(SLOTS):
             i = slots[k]
             if i < 0:
                 continue
-            o = orders[s, i]
-            if o.cancel_arrival <= until and _is_earlier(o.cancel_arrival, o.cancel_request, first, number, is_new):
-                first, number, row, is_new = o.cancel_arrival, o.cancel_request, i, False
-            if o.state == SENT and o.arrival <= until and _is_earlier(o.arrival, o.request, first, number, False):
-                first, number, row, is_new = o.arrival, o.request, i, True
+            o = orders[i]
+            if o.cancel_arrival <= until:
+                due += 1
+                if _is_earlier(o.cancel_arrival, o.cancel_request, first, number, is_new):
+                    first, number, row, is_new = o.cancel_arrival, o.cancel_request, i, False
+            if o.state == SENT and o.arrival <= until:
+                due += 1
+                if _is_earlier(o.arrival, o.request, first, number, False):
+                    first, number, row, is_new = o.arrival, o.request, i, True
         if row < 0:
             return
-        o = orders[s, row]
+        o = orders[row]
         if is_new:
             receive_order(desk, s, row, first)
         else:
@@ -63,11 +67,11 @@ def _is_earlier(arrival: int, number: int, first: int, other: int, or_same: bool
 
 def receive_order(desk: Desk, s: int, i: int, at: int) -> None:
     """Let an order arrive: it meets the book, or waits until the market is tradable."""
-    scene, o = desk.scene, desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[i]
     o.arrived, o.mid2_arrived = at, scene.mid2
     scene.changed = desk.traders[s].changed = 1
     if o.replaces >= 0:
-        old = desk.orders[s, o.replaces]
+        old = desk.orders[o.replaces]
         o.lots = max(0, o.asked - (old.filled - o.base_filled))
         if o.lots == 0:
             o.lots = o.asked  # nothing of it is placed: what it asked for was filled before
@@ -87,19 +91,19 @@ def release_waiting(desk: Desk, at: int) -> None:
             row = -1
             for k in range(SLOTS):
                 i = desk.traders[s].slots[k]
-                waits = i >= 0 and desk.orders[s, i].state == WAITING
-                if waits and (row < 0 or desk.orders[s, i].request < desk.orders[s, row].request):
+                waits = i >= 0 and desk.orders[i].state == WAITING
+                if waits and (row < 0 or desk.orders[i].request < desk.orders[row].request):
                     row = i
             if row < 0:
                 break
-            desk.orders[s, row].state = SENT
+            desk.orders[row].state = SENT
             desk.scene.waiting -= 1
             meet_book(desk, s, row, at)
 
 
 def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
     """Let an order meet the book as it stands."""
-    scene, o = desk.scene, desk.orders[s, i]
+    scene, o = desk.scene, desk.orders[i]
     if o.price < 0:
         walk_levels(desk, s, i, at)
         return
@@ -112,7 +116,7 @@ def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
 
 def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
     """Fill a marketable order from the shown levels of the opposite side; cancel or rest what is left."""
-    scene, o, ladder = desk.scene, desk.orders[s, i], desk.ladder
+    scene, o, ladder = desk.scene, desk.orders[i], desk.ladder
     k = 1 if o.side > 0 else 0
     touch = scene.ask if o.side > 0 else scene.bid
     left = scene.shown[k]
@@ -141,70 +145,54 @@ def _may_rest(reason: int) -> bool:
 # --- resting orders --------------------------------------------------------------------------------------------------
 
 
-def change_level(
-    scene: Any,
-    traders: Records,
-    orders: Records,
-    count: int,
-    side: int,
-    price: int,
-    before: int,
-    after: int,
-    order_time: int,
-    at: int,
-) -> None:
-    """Move up the `count` orders that rest on a side at a price as its size goes from `before` to `after`.
-
-    It is called so often that it takes of the desk only what it needs.
-    """
-    for s in range(len(traders)):
-        trader = traders[s]
-        for slot in range(SLOTS):
-            i = traders[s].slots[slot]
-            if i < 0:
-                continue
-            o = orders[s, i]
-            if o.state == RESTING and o.price == price and o.side == side:
-                pass_cancels(trader.queue, trader.power, o, before, after, order_time, at)
-                if o.traded > 0:
-                    o.in_message = 1
-                    scene.touched = 1
-                count -= 1
-                if count == 0:
-                    return
+def change_level(desk: Desk, level: int, before: int, after: int, order_time: int, at: int) -> None:
+    """Move up the orders that rest at a level as its size goes from `before` to `after`."""
+    for n in range(desk.scene.resting):
+        r = desk.rests[n]
+        if r.level == level:
+            o, trader = desk.orders[r.order], desk.traders[r.trader]
+            pass_cancels(trader.queue, trader.power, o, before, after, order_time, at)
+            if o.traded > 0:
+                o.in_message = desk.scene.touched = 1
 
 
-def forget_trades(scene: Any, traders: Records, orders: Records, at: int) -> None:
+def forget_trades(desk: Desk, at: int) -> None:
     """Forget trades whose change of the level has come, at the end of its message, but not those of the same time."""
-    scene.touched = 0
-    for s in range(len(traders)):
-        for slot in range(SLOTS):
-            i = traders[s].slots[slot]
-            if i >= 0:
-                o = orders[s, i]
-                if o.in_message != 0:
-                    o.in_message = 0
-                    if at > o.traded_at:
-                        o.traded = 0
+    desk.scene.touched = 0
+    for n in range(desk.scene.resting):
+        o = desk.orders[desk.rests[n].order]
+        if o.in_message != 0:
+            o.in_message = 0
+            if at > o.traded_at:
+                o.traded = 0
 
 
 def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
     """Fill resting orders from a trade; `side` is its aggressor's, 0 if unknown."""
-    for s in range(len(desk.traders)):
-        if side <= 0:
-            fill_side(desk, s, 1, price, size, False, at)
-        if side >= 0:
-            fill_side(desk, s, -1, price, size, False, at)
+    if side <= 0:
+        fill_all(desk, 1, price, size, False, at)
+    if side >= 0:
+        fill_all(desk, -1, price, size, False, at)
 
 
 def meet_quotes(desk: Desk, bid: int, ask: int, at: int) -> None:
     """Fill resting orders from opposite best quotes at or beyond their prices, at the end of a message."""
+    if ask >= 0:
+        fill_all(desk, 1, ask, 0, True, at)
+    if bid >= 0:
+        fill_all(desk, -1, bid, 0, True, at)
+
+
+def fill_all(desk: Desk, side: int, price: int, size: int, quotes: bool, at: int) -> None:
+    """Fill the resting orders of a side of all traders; see `fill_side`."""
     scene = desk.scene
-    for s in range(len(desk.traders)):
-        if 0 <= ask <= scene.best_bid:
-            fill_side(desk, s, 1, ask, 0, True, at)
-        if bid >= 0 and bid >= scene.best_ask:
-            fill_side(desk, s, -1, bid, 0, True, at)
+    scene.meetings += 1
+    for n in range(scene.resting - 1, -1, -1):  # backwards, as an order that ends gives its row to the last one
+        r = desk.rests[n]
+        met = r.level & 1 == 0 and r.level >> 1 >= price if side > 0 else r.level & 1 == 1 and r.level >> 1 <= price
+        if met and desk.traders[r.trader].met != scene.meetings:
+            desk.traders[r.trader].met = scene.meetings
+            fill_side(desk, r.trader, side, price, size, quotes, at)
 
 
 def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool, at: int) -> None:
@@ -219,15 +207,15 @@ def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool
             i = desk.traders[s].slots[slot]
             if i < 0 or (done >> slot) & 1:
                 continue
-            o = desk.orders[s, i]
+            o = desk.orders[i]
             if o.state != RESTING or o.side != side or (o.price - price) * side < 0:
                 continue
-            if row < 0 or _comes_first(o, desk.orders[s, row]):
+            if row < 0 or _comes_first(o, desk.orders[row]):
                 row, slot_of = i, slot
         if row < 0:
             break
         done |= 1 << slot_of
-        o = desk.orders[s, row]
+        o = desk.orders[row]
         if not quotes:
             lots = count_lots(trader.queue, o, size, used, scene.share_of_traded, o.price != price, at)
             used += lots

@@ -85,16 +85,19 @@ ORDER_COLUMNS = [
 ]
 
 #: An order while it is in a slot. There it stands in one of few rows, which stay in the processor's cache, and comes
-#: to its row of the long table of reports when its slot is free again.
+#: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders.
 ORDER = _record(
     "number decided sent arrived ended side price lots filled maker reason status "
     "state arrival request cancel_arrival cancel_request known_end known_filled asked base_filled replaces "
-    "mid2_decided mid2_arrived traded traded_at in_message",
+    "mid2_decided mid2_arrived traded traded_at in_message place",
     "ahead ahead_at_join",
 )
 
 #: How many rows a trader has for orders: for those in slots, the ones that they replace, and a new one.
 ORDER_ROWS = 2 * SLOTS + 1
+
+#: A resting order: its price and side as `find_level` numbers them, its trader, and its row.
+REST = _record("level trader order")
 
 REPORT = _record(" ".join(ORDER_COLUMNS[:-1]), ORDER_COLUMNS[-1])
 
@@ -104,26 +107,27 @@ FILL = _record(
 
 TRADER = _record(
     # what is given
-    "queue response cap latency_start latency_count latency_by_time "
+    "queue response cap latency_start latency_count latency_by_time first_row "
     # what the exchange knows
     "position orders fills took "
     # what the trader knows and wants
-    "known learnt requests last_arrival tried until leave stopped closing wake changed "
+    "known learnt requests last_arrival tried until leave stopped closing wake changed met "
     "low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
-    # the lots taken of what bids and asks still show, and their prices; `took`: whether there are any
+    # the lots taken of what bids and asks still show, and their prices, -1 for none; `took` of these rows are in use
     taken=2 * TAKEN_LEVELS,
     taken_price=2 * TAKEN_LEVELS,
+    taken_rows=2 * TAKEN_LEVELS,
 )
 
 SCENE = _record(
     # what is given: `contract` to `maker_rate` are the instrument's numbers
-    "base_ticks span stop_ticks take_ticks post rest flat_from close contract "
+    "base_ticks span stop_ticks take_ticks post rest flat_from close contract capacity "
     # the market: at the exchange, and as it is known
     "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
-    "wake resting waiting best_bid best_ask touched changed full is_flat "
+    "wake resting waiting best_bid best_ask touched changed full is_flat meetings "
     # whether some trader took what is still shown, and the best prices of it
     "took kept_bid kept_ask "
     # outside of these bounds, the known quotes make some trader act

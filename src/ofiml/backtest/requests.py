@@ -27,22 +27,28 @@ def decide(
     desk: Desk, s: int, kind: int, target: int, until: int, bid: int, bid_size: int, ask: int, ask_size: int, now: int
 ) -> None:
     """Act on a decision. `bid` and `ask` are indexes, -1 off the ladder."""
-    scene, trader = desk.scene, desk.traders[s]
-    if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or scene.known_mid2 < 0:
+    trader = desk.traders[s]
+    if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or desk.scene.known_mid2 < 0:
         return
+    position, reason = 0, EXPIRY
     if kind == QUOTE:
         trader.until = LAST
-        place_quote(desk, s, BID_SLOT, bid, scale_lots(bid_size, trader.size_factor) if bid >= 0 else 0, now)
-        place_quote(desk, s, ASK_SLOT, ask, scale_lots(ask_size, trader.size_factor) if ask >= 0 else 0, now)
-    elif kind == TARGET:
+        bid_size = scale_lots(bid_size, trader.size_factor) if bid >= 0 else 0
+        ask_size = scale_lots(ask_size, trader.size_factor) if ask >= 0 else 0
+        if not is_settled(desk, s, BID_SLOT, bid, bid_size, now):  # as most are, its few tests come before the call
+            place_quote(desk, s, BID_SLOT, bid, bid_size, now)
+        if not is_settled(desk, s, ASK_SLOT, ask, ask_size, now):
+            place_quote(desk, s, ASK_SLOT, ask, ask_size, now)
+        return
+    if kind == TARGET:
         trader.until = until
-        wanted = scale_lots(target, trader.size_factor)
-        aim(desk, s, min(max(wanted, -trader.cap), trader.cap), SIGNAL, now)
-    elif now >= trader.until:
-        if trader.known == 0 and is_idle(trader):
-            trader.until = LAST  # there is nothing to close
-        else:
-            aim(desk, s, 0, EXPIRY, now)
+        position, reason = min(max(scale_lots(target, trader.size_factor), -trader.cap), trader.cap), SIGNAL
+    elif now < trader.until:
+        return
+    if trader.known != position or not is_idle(trader):
+        aim(desk, s, position, reason, now)
+    elif kind != TARGET:
+        trader.until = LAST  # there is nothing to close
 
 
 def is_idle(trader: Any) -> bool:
@@ -75,7 +81,7 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
         if i < 0:
             continue
         idle = False
-        o = desk.orders[s, i]
+        o = desk.orders[i]
         if k in (NEW_BID_SLOT, NEW_ASK_SLOT) or o.price < 0 or is_pending(desk, s, i, now):
             continue
         posted = k != MARKET_SLOT
@@ -105,20 +111,25 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
 
 def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
     """Return whether the trader waits for an answer about an order."""
-    return desk.orders[s, i].cancel_request >= 0 or not is_arrival_known(desk, s, i, now)
+    return desk.orders[i].cancel_request >= 0 or not is_arrival_known(desk, s, i, now)
+
+
+def is_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> bool:
+    """Return whether the quote of a slot asks for no request: it is as wanted, or the trader waits for an answer."""
+    slots = desk.traders[s].slots
+    i = slots[slot]
+    if slots[slot + NEW_BID_SLOT] >= 0:
+        return True
+    if i < 0:
+        return size <= 0
+    o = desk.orders[i]
+    return (o.price == price and o.lots - o.known_filled <= size) or is_pending(desk, s, i, now)
 
 
 def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
-    """Place, keep, replace or cancel the quote of a slot; one that rests at the price and is not too large is kept."""
+    """Place, replace or cancel the quote of a slot."""
     side = 1 if slot == BID_SLOT else -1
-    slots = desk.traders[s].slots
-    i = slots[slot]
-    if slots[slot + NEW_BID_SLOT] >= 0 or (i < 0 and size <= 0):
-        return
-    if i >= 0:
-        o = desk.orders[s, i]
-        if is_pending(desk, s, i, now) or (o.price == price and o.lots - o.known_filled <= size):
-            return
+    i = desk.traders[s].slots[slot]
     lots = min(size, find_room(desk, s, side, slot))
     if i < 0:
         if lots > 0:

@@ -13,7 +13,7 @@ from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, SCENE, TRADER, Queue
+from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, REST, SCENE, SLOTS, TRADER, Queue
 from ofiml.backtest.requests import scale_lots
 from ofiml.backtest.trader import NOT_LEAVING
 from ofiml.errors import DataError
@@ -119,8 +119,8 @@ def simulate(
     columns = [np.dtype([(name, record[name]) for name in record.names or ()]) for record in (REPORT, FILL)]
     return [
         Trades(
-            orders=desk.reports[s, : t.orders].view(columns[0]),
-            fills=desk.fills[s, : t.fills].view(columns[1]),
+            orders=desk.reports[t.first_row : t.first_row + t.orders].view(columns[0]),
+            fills=desk.fills[t.first_row : t.first_row + t.fills].view(columns[1]),
             position=int(t.position),
         )
         for s, t in enumerate(desk.traders)
@@ -211,6 +211,7 @@ def make_desk(
         "rest": rules.rest,
         "flat_from": limits.flat_from,
         "close": close,
+        "capacity": capacity,
         "mid2": -1,
         "wake": NEVER,
         "known_mid2": -1,
@@ -241,15 +242,17 @@ def make_desk(
         t.low_bid = t.low_ask = -2
         t.leave, t.tried = NOT_LEAVING, -1
         t.last_arrival = np.iinfo(np.int64).min
-        t.slots[:] = -1
+        t.slots[:] = t.taken_price[:] = -1
+        t.first_row = s * capacity
         times = latency.values if latency.times is None else latency.times
         tables.append(np.column_stack([latency.values, times]).astype(np.int64))
     return Desk(
         scene=scene,
         traders=traders,
-        orders=np.zeros((count, ORDER_ROWS), ORDER),
-        reports=np.zeros((count, capacity), REPORT),
-        fills=np.zeros((count, capacity), FILL),
+        orders=np.zeros(count * ORDER_ROWS, ORDER),
+        reports=np.zeros(count * capacity, REPORT),
+        fills=np.zeros(count * capacity, FILL),
+        rests=np.zeros(count * SLOTS, REST),
         ladder=np.zeros((4, tape.span), np.int64),
         latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]),
     )

@@ -5,7 +5,8 @@ order or for what rests of the first. So the lots that a trader took are remembe
 the level shows, and at most all of it is. They are forgotten when the side's best price has passed the level, as what
 is shown there later has come later.
 
-Of prices that are a multiple of `TAKEN_LEVELS` ticks apart, only the last one taken is remembered.
+Of prices that are a multiple of `TAKEN_LEVELS` ticks apart, only the last one taken is remembered. It stands in a row
+of its own, and the rows in use are listed, as few ever are.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ def find_free(desk: Desk, s: int, k: int, price: int) -> int:
     part = find_part(desk.ladder[k, price], desk.scene.share_of_shown)
     if desk.ladder[k, price] > 0 and trader.took != 0:
         j = k * TAKEN_LEVELS + price % TAKEN_LEVELS
-        if trader.taken[j] > 0 and trader.taken_price[j] == price:
+        if trader.taken_price[j] == price:
             trader.taken[j] = min(trader.taken[j], part)
             return part - trader.taken[j]
     return part
@@ -31,11 +32,14 @@ def take_lots(desk: Desk, s: int, k: int, price: int, lots: int) -> None:
     """Remember lots that the trader took at a price of side k."""
     scene, trader = desk.scene, desk.traders[s]
     j = k * TAKEN_LEVELS + price % TAKEN_LEVELS
+    if trader.taken_price[j] < 0:
+        trader.taken_rows[trader.took] = j
+        trader.took += 1
     if trader.taken_price[j] != price:
         trader.taken[j] = 0
     trader.taken[j] += lots
     trader.taken_price[j] = price
-    trader.took = scene.took = 1
+    scene.took = 1
     if k == 0:
         scene.kept_bid = max(scene.kept_bid, price)
     else:
@@ -53,16 +57,18 @@ def forget_taken(desk: Desk, bid: int, ask: int) -> None:
     scene.kept_bid, scene.kept_ask, scene.took = -1, NEVER, 0
     for s in range(len(desk.traders)):
         trader = desk.traders[s]
-        if trader.took == 0:
-            continue
-        trader.took = 0
-        for j in range(2 * TAKEN_LEVELS):
+        kept = 0
+        for n in range(trader.took):
+            j = trader.taken_rows[n]
             price = trader.taken_price[j]
-            if (bid < price) if j < TAKEN_LEVELS else (ask < 0 or ask > price):
-                trader.taken[j] = 0
-            if trader.taken[j] > 0:
-                trader.took = scene.took = 1
-                if j < TAKEN_LEVELS:
-                    scene.kept_bid = max(scene.kept_bid, price)
-                else:
-                    scene.kept_ask = min(scene.kept_ask, price)
+            if trader.taken[j] == 0 or ((bid < price) if j < TAKEN_LEVELS else (ask < 0 or ask > price)):
+                trader.taken_price[j] = -1
+                continue
+            trader.taken_rows[kept] = j
+            kept += 1
+            scene.took = 1
+            if j < TAKEN_LEVELS:
+                scene.kept_bid = max(scene.kept_bid, price)
+            else:
+                scene.kept_ask = min(scene.kept_ask, price)
+        trader.took = kept

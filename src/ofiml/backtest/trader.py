@@ -58,18 +58,18 @@ def learn_fates(desk: Desk, s: int, now: int) -> bool:
     """Let the trader learn what is known at `now` of its fills and orders; return whether there was anything new."""
     trader, slots = desk.traders[s], desk.traders[s].slots
     new = False
-    while trader.learnt < trader.fills and desk.fills[s, trader.learnt].known <= now:
-        f = desk.fills[s, trader.learnt]
+    while trader.learnt < trader.fills and desk.fills[trader.first_row + trader.learnt].known <= now:
+        f = desk.fills[trader.first_row + trader.learnt]
         trader.learnt += 1
         book_fill(desk.scene, trader, f.lots, f.price, f.maker != 0)
         for k in range(SLOTS):
             i = slots[k]
-            if i >= 0 and desk.orders[s, i].number == f.order:
-                desk.orders[s, i].known_filled += abs(f.lots)
+            if i >= 0 and desk.orders[i].number == f.order:
+                desk.orders[i].known_filled += abs(f.lots)
         new = True
     for k in (BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT):
         i = slots[k]
-        if i >= 0 and desk.orders[s, i].state == ENDED and desk.orders[s, i].known_end <= now:
+        if i >= 0 and desk.orders[i].state == ENDED and desk.orders[i].known_end <= now:
             report_order(desk, s, i)
             slots[k] = -1
             new = True
@@ -100,12 +100,25 @@ def mark_profit(scene: Any, trader: Any, index: int) -> float:
     return trader.cash + value - trader.costs
 
 
-def set_bounds(desk: Desk, s: int) -> None:
+def set_bounds(desk: Desk, s: int) -> bool:
     """Set the quotes from which on the trader must look: stop, take-profit, loss limit, or any quote to leave at.
 
-    The bound of the loss limit is one tick early; `watch_market` decides.
+    The bound of the loss limit is one tick early; `watch_market` decides. Returns whether the trader looks at any, or
+    did before.
     """
-    scene, trader = desk.scene, desk.traders[s]
+    trader = desk.traders[s]
+    before = is_watching(trader)
+    find_bounds(desk.scene, trader)
+    return before or is_watching(trader)
+
+
+def is_watching(trader: Any) -> bool:
+    """Return whether there are quotes that make the trader act."""
+    return max(trader.low_bid, trader.low_ask) > -2 or min(trader.high_bid, trader.high_ask) < NEVER
+
+
+def find_bounds(scene: Any, trader: Any) -> None:
+    """Find the bounds of the trader; see `set_bounds`."""
     trader.low_bid = trader.low_ask = -2
     trader.high_bid = trader.high_ask = NEVER
     if trader.known == 0:
@@ -184,7 +197,7 @@ def leave_market(desk: Desk, s: int, now: int) -> None:
         i = slots[k]
         if i >= 0:
             idle = False
-            o = desk.orders[s, i]
+            o = desk.orders[i]
             if o.maker != 0 or (o.price >= 0 and is_arrival_known(desk, s, i, now)):
                 cancel_order(desk, s, i, now)
     if trader.known == 0:
@@ -210,11 +223,11 @@ def find_wake(desk: Desk, s: int) -> int:
     trader = desk.traders[s]
     wake = NEVER
     if trader.learnt < trader.fills:
-        wake = desk.fills[s, trader.learnt].known
+        wake = desk.fills[trader.first_row + trader.learnt].known
     for k in range(SLOTS):
         i = trader.slots[k]
         if i >= 0:
-            o = desk.orders[s, i]
+            o = desk.orders[i]
             wake = min(wake, o.cancel_arrival)
             if o.state == SENT:
                 wake = min(wake, o.arrival)
