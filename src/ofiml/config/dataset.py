@@ -251,8 +251,9 @@ def _is_date(text: str) -> bool:
 
 
 def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
-    require(max_sessions is None or max_sessions >= 1, "dataset.max_sessions must be at least 1, or null.")
-    require(max_events is None or max_events >= 1, "dataset.max_events must be at least 1, or null.")
+    for key, limit in (("max_sessions", max_sessions), ("max_events", max_events)):
+        require(limit is None or limit >= 1, f"dataset.{key} must be at least 1, or null.")
+        require(limit is None or limit < 1 << 62, f"dataset.{key} must be below 2^62; null takes all.")
 
 
 SYNTHETIC = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")

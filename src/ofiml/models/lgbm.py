@@ -26,7 +26,7 @@ class LgbmModel(ModelConfig):
 
     objective: Objective
     quantile: Annotated[float, within("(0, 1)")]
-    n_estimators: Annotated[int, at_least(1)]
+    n_estimators: Annotated[int, between(1, 1_000_000)]
     learning_rate: Annotated[float, within("(0, 10]")]
     num_leaves: Annotated[int, between(2, 131_072)]
     min_child_samples: Annotated[int, not_negative()]
