@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, YAxis
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -90,7 +90,7 @@ def _fix_label(side: Axis, box: Bbox, figure: Figure) -> None:
     x, y = side.label.get_position()  # a fraction along the axis, and pixels across
     far = float(side.get_label_position() in ("top", "right"))
     point, right, up = (x, far), 0.0, y - box.y0 - far * box.height
-    if side.axis_name == "y":
+    if isinstance(side, YAxis):
         point, right, up = (far, y), x - box.x0 - far * box.width, 0.0
     shift = ScaledTranslation(right / figure.dpi, up / figure.dpi, figure.dpi_scale_trans)
     side.set_label_coords(*point, transform=side.axes.transAxes + shift)
