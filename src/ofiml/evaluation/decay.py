@@ -53,13 +53,14 @@ def measure_decay(
     if not multiples or not set(name_decay_columns(multiples)) <= set(predictions.columns):
         return None
     scores, shorter_move = [], np.zeros(predictions.height)
-    predictions = predictions.select(*_SCORED, *name_decay_columns(multiples))
+    moves = name_decay_columns(multiples)
+    predictions = predictions.select(c for c in predictions.columns if c in _SCORED or c in moves)
     label_span = max(int(measure_label_span(predictions)), horizon.length_ns or 0)
     for name, multiple in zip(name_decay_columns(multiples), multiples, strict=True):
         span = round(multiple * label_span)
         move = predictions[name].to_numpy()
         known = ~np.isnan(move) & ~_overlaps_train(predictions, span, train or {})
-        rows = predictions.select(_SCORED).filter(pl.Series(known))
+        rows = predictions.drop(moves).filter(pl.Series(known))
         estimate = _estimate_ic(rows, move[known], span, bootstrap)
         new_estimate = _estimate_ic(rows, (move - shorter_move)[known], span, bootstrap)
         scores.append(
