@@ -34,9 +34,8 @@ def dask(tmp_path_factory):
 def ray(tmp_path_factory):
     """The address of a cluster of two nodes with a core each."""
     pytest.importorskip("ray", reason="Ray is not installed (make test-services): its tests were not run")
-    # A machine that does other work takes longer than Ray's 30 s.
-    os.environ["RAY_raylet_start_wait_time_s"] = "180"  # noqa: SIM112 - Ray's own spelling
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # A machine that does other work takes longer than Ray's 30 s to start a node.
+    os.environ.update(RAY_raylet_start_wait_time_s="180", RAY_USAGE_STATS_ENABLED="0")
     from ray.cluster_utils import Cluster
 
     # Ray takes 127.0.0.1 for the address of the machine in its network.
