@@ -62,8 +62,9 @@ def compiled(function: F, *, forceinline: bool = False) -> F:
     _compile_plain_callees()
     from numba import njit
 
-    from ofiml._numba_code import WholeCompiler
+    from ofiml._numba_code import Whole, WholeCompiler
 
+    Whole.apart = apart
     config = _settings()
     with _lock:
         parent = config.CACHE_DIR

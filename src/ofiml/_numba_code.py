@@ -17,8 +17,6 @@ from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.targetconfig import TargetConfig
 
-from ofiml._numba import apart
-
 _SHARED = "linkonce_odr"  # may be in several modules
 
 
@@ -78,13 +76,17 @@ class Part(JITCodeLibrary):
 
 
 class Whole(JITCodeLibrary):
-    """The code of a kernel, with that of all its parts."""
+    """The code of a kernel, with that of all its parts. `apart` has how the symbols begin that are not copied into
+    their callers.
+    """
+
+    apart: frozenset[str] | set[str] = frozenset()
 
     def _optimize_final_module(self) -> None:
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage.name == _SHARED:
                 function.linkage = "internal"
-                if function.name.startswith(tuple(apart)):
+                if function.name.startswith(tuple(self.apart)):
                     function.add_function_attribute("noinline")
         super()._optimize_final_module()
 

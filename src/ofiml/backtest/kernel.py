@@ -20,7 +20,7 @@ from ofiml._numba import compiled
 from ofiml._typing import Int64, UInt8
 from ofiml.backtest.closing import close_session, keep_closing
 from ofiml.backtest.desk import Desk
-from ofiml.backtest.market import pass_known, pass_messages, show_book
+from ofiml.backtest.market import pass_busy, pass_known, pass_quiet, show_book
 from ofiml.backtest.matching import receive_requests
 from ofiml.backtest.orders import CLOSE, NEVER, SLOTS
 from ofiml.backtest.requests import decide
@@ -64,7 +64,10 @@ def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
     while scene.full == 0:
         now = find_next_time(scene, plan.time, d)
-        hit = pass_messages(tape, desk, stop, now)
+        if scene.resting + scene.waiting > 0:
+            hit = pass_busy(tape, desk, stop, now)
+        else:
+            hit = pass_quiet(tape, desk, stop, now)
         if scene.changed != 0:
             scene.changed = 0
             find_wakes(desk)

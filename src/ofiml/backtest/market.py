@@ -1,8 +1,8 @@
 """The messages of the tape, as the loop passes them: they change the ladder, and fill orders that rest.
 
-While no order rests or waits, only the ladder is kept. Messages that happen up to a time are passed, and those that are
-known by then; either ends early after a message is known whose quotes are outside of the bounds of some trader, and
-returns True. `scene.message` and `scene.received` are the first messages that have not happened and are not known.
+While no order rests or waits, only the ladder is kept: `pass_quiet`. Both ways pass the messages that happen up to a
+time, and end early after a message is known whose quotes are outside of the bounds of some trader. Then they return
+True. `scene.message` and `scene.received` are the first messages that have not happened and are not known.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from ofiml.backtest.ladder import clear_levels
 from ofiml.backtest.matching import change_level, forget_trades, meet_quotes, meet_trade, release_waiting
 from ofiml.backtest.taken import forget_taken, is_passed
 from ofiml.samples.tape import Tape
-from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL
+from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
 
 
 def pass_known(scene: Any, receipt: Int64, bid: Int64, ask: Int64, now: int) -> bool:
@@ -34,8 +34,42 @@ def pass_known(scene: Any, receipt: Int64, bid: Int64, ask: Int64, now: int) -> 
     return hit
 
 
+def pass_quiet(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
+    """Pass the messages before `stop` that happen up to `now`, while no order rests or waits."""
+    scene, ladder, shown = desk.scene, desk.ladder, desk.scene.shown
+    exchange, first, bid, ask = tape.exchange, tape.first, tape.bid, tape.ask
+    kind, side, price, size = tape.kind, tape.side, tape.price, tape.size
+    watching, took = scene.watching != 0, scene.took != 0
+    m = scene.message
+    hit = False
+    while m < stop and exchange[m] <= now:
+        if watching:  # what was known before the message happens; it is itself not known before
+            scene.message = m
+            if pass_known(scene, tape.receipt, bid, ask, exchange[m] - 1):
+                hit = True
+                break
+        for e in range(first[m], first[m + 1]):
+            if kind[e] == LEVEL:
+                p, k = price[e], 0 if side[e] > 0 else 1
+                shown[k] += (1 if size[e] > 0 else 0) - (1 if ladder[k, p] > 0 else 0)
+                ladder[k, p] = size[e]
+            elif kind[e] == HIDE:
+                p, k = price[e], 0 if side[e] > 0 else 1
+                ladder[k, p] = -ladder[k, p]
+                shown[k] -= 1
+            elif kind[e] == CLEAR:
+                clear_levels(ladder, price[e], size[e])
+                shown[0] = shown[1] = 0
+        if took and is_passed(scene, bid[m], ask[m]):
+            forget_taken(desk, bid[m], ask[m])
+            took = scene.took != 0
+        m += 1
+    scene.message = m
+    return hit
+
+
 @keep_apart
-def pass_messages(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
+def pass_busy(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
     """Pass the messages before `stop` that happen up to `now`, and fill the orders that rest or wait.
 
     Ends early, too, after a message that changes an order: `scene.changed`.
@@ -43,59 +77,50 @@ def pass_messages(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
     scene, ladder, shown = desk.scene, desk.ladder, desk.scene.shown
     exchange, first, bid, ask, tradable = tape.exchange, tape.first, tape.bid, tape.ask, tape.tradable
     kind, side, price, size = tape.kind, tape.side, tape.price, tape.size
-    # What only own orders change is read once: few messages meet them.
-    watching, busy, took = scene.watching != 0, scene.resting + scene.waiting > 0, scene.took != 0
-    best_bid, best_ask = scene.best_bid, scene.best_ask
+    watching = scene.watching != 0
     m = scene.message
+    hit = False
     while m < stop and exchange[m] <= now:
         x = exchange[m]
-        if watching:  # what was known before the message happens; it is itself not known before
+        if watching:
             scene.message = m
             if pass_known(scene, tape.receipt, bid, ask, x - 1):
-                return True
+                hit = True
+                break
+        trades = m > 0 and tradable[m - 1] and tradable[m]
         for e in range(first[m], first[m + 1]):
-            event, p, k = kind[e], price[e], 0 if side[e] > 0 else 1
-            if event == LEVEL:
+            p, k = price[e], 0 if side[e] > 0 else 1
+            if kind[e] == LEVEL:
                 old, new = ladder[k, p], size[e]
-                if busy and ladder[2 + k, p] > 0:
+                if ladder[2 + k, p] > 0:
                     change_level(desk, 2 * p + k, abs(old), new, tape.order_time[e], x)
                 ladder[k, p] = new
                 shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
-            elif event == HIDE:
+            elif kind[e] == TRADE:
+                if trades and ((side[e] <= 0 and p <= scene.best_bid) or (side[e] >= 0 and p >= scene.best_ask)):
+                    show_book(scene, bid, ask, tradable, m)
+                    meet_trade(desk, side[e], p, size[e], x)
+            elif kind[e] == HIDE:
                 ladder[k, p] = -ladder[k, p]
                 shown[k] -= 1
-            elif event == CLEAR:
+            else:
                 clear_levels(ladder, p, size[e])
                 shown[0] = shown[1] = 0
-            elif (  # a trade
-                busy
-                and ((side[e] <= 0 and p <= best_bid) or (side[e] >= 0 and p >= best_ask))
-                and m > 0
-                and tradable[m - 1]
-                and tradable[m]
-            ):
-                show_book(scene, bid, ask, tradable, m)
-                meet_trade(desk, side[e], p, size[e], x)
-                best_bid, best_ask = scene.best_bid, scene.best_ask
-        if took and is_passed(scene, bid[m], ask[m]):
+        if scene.took != 0 and is_passed(scene, bid[m], ask[m]):
             forget_taken(desk, bid[m], ask[m])
-            took = scene.took != 0
-        m += 1
-        if not busy:
-            continue
-        if (0 <= ask[m - 1] <= best_bid or bid[m - 1] >= best_ask) and tradable[m - 1]:
-            show_book(scene, bid, ask, tradable, m - 1)
-            meet_quotes(desk, bid[m - 1], ask[m - 1], x)
+        if tradable[m] and (0 <= ask[m] <= scene.best_bid or bid[m] >= scene.best_ask):
+            show_book(scene, bid, ask, tradable, m)
+            meet_quotes(desk, bid[m], ask[m], x)
         if scene.touched != 0:
             forget_trades(desk, x)
+        m += 1
         if scene.waiting > 0 and tradable[m - 1]:
             show_book(scene, bid, ask, tradable, m)
             release_waiting(desk, x)
         if scene.changed != 0:
             break
-        best_bid, best_ask, took = scene.best_bid, scene.best_ask, scene.took != 0
     scene.message = m
-    return False
+    return hit
 
 
 def show_book(scene: Any, bid: Int64, ask: Int64, tradable: Bool, m: int) -> None:
