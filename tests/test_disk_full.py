@@ -21,9 +21,10 @@ from ofiml.tuning.slots import Slots
 
 FULL = OSError(errno.ENOSPC, "No space left on device")  # as a write raises it: without the name of the file
 FULL_IN_RUST = ComputeError("parquet: underlying IO error: No space left on device (os error 28)")
+FULL_WITHOUT_NUMBER = OSError("No space left on device (os error 28)")  # of Arrow files, also in Rust
 
 
-@pytest.mark.parametrize("error", [FULL, FULL_IN_RUST])
+@pytest.mark.parametrize("error", [FULL, FULL_IN_RUST, FULL_WITHOUT_NUMBER])
 def test_the_file_and_the_remedy_are_named_and_nothing_is_left(tmp_path, error):
     def write(part):
         part.write_bytes(b"half")
@@ -151,7 +152,7 @@ def disk(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [0, 30_000, 300_000, 1_000_000, 2_500_000, 4_000_000])
+@pytest.mark.parametrize("room", [30_000, 2_500_000])
 def test_a_whole_run_on_a_disk_without_room(disk, room):
     env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     line = [sys.executable, "-m", "ofiml.run", "debug=tiny", "model=lgbm"]

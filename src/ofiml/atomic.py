@@ -48,12 +48,11 @@ def name_file(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     except Exception as error:
-        number = re.search(r"\(os error ([0-9]+)\)", str(error))
+        number = error.errno if isinstance(error, OSError) else None
         if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+            told = re.search(r"\(os error ([0-9]+)\)", str(error))
+            if told is None:
+                raise
+            number = int(told[1])
+        raise OSError(number, os.strerror(number), str(path)) from error

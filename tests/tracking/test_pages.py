@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from browser import Browser, find_browser
 from ui_pictures import close_assistant, serve
 
-BARE = ["debug=tiny", "evaluation.leak_check=false"]
+BARE = ["debug=tiny"]
 STUDIES = (["model=ridge"], ["model=ridge", "split=cpcv"], ["model=ols", "target=impact", "ofi=best_level"])
 
 
