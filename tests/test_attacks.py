@@ -24,6 +24,7 @@ from ofiml.data.formats.archives import unpack_all
 from ofiml.data.formats.dbn import read_dbn
 from ofiml.data.formats.parquet import read_parquet
 from ofiml.errors import ConfigError, DataError
+from ofiml.storage import Folder
 from ofiml.tracking.reproduction import load_logged, read_logged
 
 REPORT = json.dumps({"dataset": {"sessions": []}, "predictions": {}})
@@ -254,13 +255,13 @@ def test_a_parquet_footer_of_any_length():
 
 
 def test_a_sealed_file_flipped_or_cut_at_any_byte_is_none(tmp_path):
-    path = tmp_path / "a.json"
-    write_sealed(path, [{"sha256": "ab" * 32, "symbol": "SYN", "tick": 0.01}])
+    folder, path = Folder(tmp_path), tmp_path / "a.json"
+    write_sealed(folder, "a.json", [{"sha256": "ab" * 32, "symbol": "SYN", "tick": 0.01}])
     content = path.read_bytes()
-    assert read_sealed(path) is not None
+    assert read_sealed(folder, "a.json") is not None
     for place in range(len(content)):
         flipped = bytearray(content)
         flipped[place] ^= 1 << place % 8
         for damaged in (bytes(flipped), content[:place]):
             path.write_bytes(damaged)
-            assert read_sealed(path) is None, place
+            assert read_sealed(folder, "a.json") is None, place

@@ -27,7 +27,7 @@ def test_nothing_named_is_no_legend():
 def test_a_picture_has_the_pixels_that_matplotlib_draws_and_no_transparency(tmp_path):
     figure = style_figure(lambda figure: figure.subplots().plot([0, 1], label="a"), legend_columns=2, caption="c")
     for dpi in (110, 70):
-        save_figure(figure, tmp_path / "figure.png", dpi)
+        save_figure(figure, tmp_path / "figure.png", form="png", dpi=dpi)
         with Image.open(tmp_path / "figure.png") as picture:
             assert picture.mode == "RGB"
             assert picture.info["dpi"][0] == picture.info["dpi"][1]
