@@ -222,6 +222,7 @@ def log_now(folder, *more):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_store_that_is_locked_at_the_end(record, tmp_path, monkeypatch):
     calm, uri = record(folder="calm")
     assert not calm.unlogged
