@@ -389,6 +389,7 @@ def test_folders_without_a_run_to_log(tmp_path, new_store):
         ('"format": 1', '"format": 2', "has format 2"),
         ('"format": 1', '"format": 1, "_target_": "os.system"', "_target_ is not written by a study"),
         ("{", "", "is not JSON"),
+        ('"uri": "sqlite:', '"uri": "http:', "if you trust it, name it with --uri"),
     ],
 )
 def test_a_forged_entry_is_refused(record, tmp_path, before, after, words):

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="output folder of a study, or of a sweep")
     parser.add_argument(
-        "--uri", help="tracking store (default: that of the run; its credentials come from MLFLOW_TRACKING_URI)"
+        "--uri", help="tracking store (default: that of the run, if it is a file or MLFLOW_TRACKING_URI)"
     )
     options = parser.parse_args(arguments)
     with handle_sigterm():

@@ -43,9 +43,9 @@ def sync_folder(folder: Path, uri: str | None, default: str) -> Iterator[Synced]
     """Log the run of a run folder, or those of a sweep's folder, and yield each.
 
     The store is `uri`; without it the one that the run was opened in, whose credentials come from `default` if that is
-    the same store. A run that the store has in part is completed, one that it does not have is opened again, and one
-    that it has is left as it is. Raises StoreError if the store cannot be used, and ConfigError for a folder of another
-    kind.
+    the same store. A server must be named by one of them. A run that the store has in part is completed, one that it
+    does not have is opened again, and one that it has is left as it is. Raises StoreError if the store cannot be used,
+    and ConfigError for a folder of another kind.
     """
     folders = find_entries(folder)
     if not folders:
@@ -53,12 +53,20 @@ def sync_folder(folder: Path, uri: str | None, default: str) -> Iterator[Synced]
     for one in folders:
         with lock_entry(one):
             entry = read_entry(one)
-            store = uri or _choose_store(entry, default)
+            store = uri or _choose_store(one, entry, default)
             yield _check_logged(one, store) if entry is None else _sync(one, entry, store)
 
 
-def _choose_store(entry: Entry | None, default: str) -> str:
-    return default if entry is None or strip_credentials(default) == entry.uri else entry.uri
+def _choose_store(folder: Path, entry: Entry | None, default: str) -> str:
+    if entry is None or strip_credentials(default) == entry.uri:
+        return default
+    if find_file(entry.uri) is None:
+        # The folder may come from a stranger, whose server would get the credentials of this environment.
+        raise ConfigError(
+            f"The run of {folder} was opened in {entry.uri}, not in the store of this environment: if you trust it, "
+            "name it with --uri."
+        )
+    return entry.uri
 
 
 def _sync(folder: Path, entry: Entry, uri: str) -> Synced:
