@@ -148,23 +148,6 @@ def test_the_sources_of_the_feature_kernel_are_its_callees_files_and_no_report()
     assert len(digest("ofiml.features.kernel")) == 16
 
 
-def test_flags_are_equal_when_numba_says_so():
-    """Where a flag is set to its default, as where it is not set; and equal flags have one hash."""
-    from numba.core.compiler import Flags
-
-    from ofiml import _numba_code
-
-    _numba_code.compare_flags_quickly()
-    plain, default, other = Flags(), Flags(), Flags()
-    default.nrt = plain.nrt
-    other.nrt = not plain.nrt
-    for a, b, equal in ((plain, default, True), (plain, other, False), (other, other.copy(), True), (plain, 1, False)):
-        assert (a == b) is equal
-        assert (a != b) is not equal
-        assert (_numba_code._compare_flags(a, b) is True) is equal
-    assert len({plain, default, other, other.copy()}) == 2
-
-
 def test_to_import_it_is_to_import_no_numba():
     code = "import sys, ofiml._numba; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

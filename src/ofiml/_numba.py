@@ -107,9 +107,7 @@ def _compile_plain_callees() -> None:
     from numba import types
     from numba.extending import typeof_impl
 
-    from ofiml._numba_code import Callee, compare_flags_quickly
-
-    compare_flags_quickly()
+    from ofiml._numba_code import Callee
 
     def typeof_function(function: FunctionType, _context: Any) -> Any:
         if function.__module__.partition(".")[0] not in (_PACKAGE, *_registered):

@@ -15,29 +15,8 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
-from numba.core.targetconfig import TargetConfig
 
 _SHARED = "linkonce_odr"  # may be in several modules
-
-
-_compare_flags = TargetConfig.__eq__
-
-
-def _equal_flags(self: TargetConfig, other: object) -> Any:
-    """Compare a compilation's flags as numba does: and at once where they are one object or set alike."""
-    if self is other or (type(self) is type(other) and self._values == other._values):
-        return True
-    return _compare_flags(self, other)
-
-
-def compare_flags_quickly() -> None:
-    """Make numba compare and hash its flags quickly: it does so at each call that it types, by all fifty values.
-
-    That is a tenth of the time that a kernel takes. numba's own hash is of the names of the flags alone, so that it is
-    the same for all flags of a class.
-    """
-    TargetConfig.__eq__ = _equal_flags  # type: ignore[method-assign]
-    TargetConfig.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
 
 
 class _NoEngine:
