@@ -89,6 +89,7 @@ def test_a_cache_that_finds_no_room_is_made_again(tmp_path, monkeypatch):
     assert made == [1, 2], "now they are cached"
 
 
+@pytest.mark.slow
 def test_a_run_folder_without_room_has_no_report(run, tmp_path, monkeypatch):
     """A report is the last file, so that a folder with one is whole."""
     study = run("debug=tiny", "model=ols", "report.html=false", "report.figures=[]")

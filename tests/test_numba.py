@@ -160,6 +160,7 @@ CALLEES = {
 
 
 @pytest.mark.parametrize("reason", slow_but_each(2, CALLEES))
+@pytest.mark.slow
 def test_a_callee_that_makes_or_returns_an_array_is_refused(package, reason):
     """Callees count no references: such an array would be freed too early, or never."""
     argument = "np.zeros(x)" if "same" in reason else "x"

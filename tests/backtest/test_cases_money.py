@@ -65,6 +65,7 @@ def coin(configure):
     return Traded(configure(*COIN_AS_QUOTES, "instrument=binance_usdm", "bars.step=60s", "horizon=60s"))
 
 
+@pytest.mark.slow
 def test_a_coin_pays_bps_of_its_value_every_day_of_the_year(coin):
     instrument = coin.assigned["BTCUSDT"].instrument
     assert (instrument.calendar, instrument.taker, instrument.maker) == ("24/7", Fees(bps=5), Fees(bps=2))

@@ -61,6 +61,7 @@ def test_a_tuned_study_runs_again_as_a_plain_config(written, tmp_path, new_store
     assert not (tmp_path / ".ofiml" / "tuning").exists()
 
 
+@pytest.mark.slow
 def test_a_parameter_that_the_file_has_for_each_fold_cannot_be_typed_over(written, tmp_path):
     done = command_line(tmp_path, "--config", str(written[1] / "tuned.yaml"), "model.learning_rate=0.5")
     assert done.returncode == 2

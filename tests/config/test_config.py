@@ -232,6 +232,7 @@ def test_every_choice_composes(configure, group, choice, tmp_path):
 
 
 @pytest.mark.parametrize("experiment", slow_but_each(2, choices("experiment")))
+@pytest.mark.slow
 def test_every_experiment_file_runs(run, experiment):
     study = run(f"experiment={experiment}", "debug=tiny")
     assert study.predictions.height > 0

@@ -50,6 +50,7 @@ def test_the_examples_file_is_read_as_it_was_written(example):
     assert session.events.drop("symbol").equals(written.select(list(make_schema(1))).drop("symbol"))
 
 
+@pytest.mark.slow
 def test_the_examples_command_runs(example, tmp_path):
     (line,) = re.findall(r"^    python -m ofiml\.run (.*)$", PAGE, re.MULTILINE)
     own = ["tracking=off", "dataset.store=null", "features.store=null", f"tuning.storage={tmp_path}"]

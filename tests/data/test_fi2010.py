@@ -173,6 +173,7 @@ def files(tmp_path_factory):
     return train, test
 
 
+@pytest.mark.slow
 def test_a_planted_signal_is_recovered(tmp_path, files, call):
     train, test = files
     choices = ("--horizons", 50, 10, "--inputs", "book", "--models", "logistic", TREES)

@@ -73,6 +73,7 @@ def own(tmp_path, monkeypatch):
         del readers.acme
 
 
+@pytest.mark.slow
 def test_one_file_and_one_yaml_make_a_source(own, tmp_path, configure):
     (session, *_) = (
         s for source in list_sources(configure("debug=tiny", "dataset.max_events=30000").dataset) for s in source()

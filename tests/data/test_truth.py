@@ -120,6 +120,7 @@ def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
         assert (errors < 0.001).all()
 
 
+@pytest.mark.slow
 def test_pin_is_recovered_from_the_counts_of_trades(configure):
     config = dataset(configure, *POISSON, "limit_rate=4.0", "session_length=6h", "period=1m", "uninformed_orders=12.0",
                      "informed_orders=10.0", "informed_probability=0.3")  # fmt: skip

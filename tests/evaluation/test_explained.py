@@ -142,6 +142,7 @@ def test_in_a_study(run, model):
         assert {e.drop_r2 for e in found.permutation.features} == {0.0}
 
 
+@pytest.mark.slow
 def test_it_can_be_switched_off(run):
     switches = ["evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.controls=false"]
     study = run("debug=tiny", "model=ols", *switches)

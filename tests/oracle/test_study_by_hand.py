@@ -590,6 +590,7 @@ def test_the_cases_hold_what_they_are_there_for(studies):
     assert min(phases.values()) > 100
 
 
+@pytest.mark.slow
 def test_impact_by_half_hours(studies):
     """Squared correlation of best-level flow and the same bar's mid change, in windows (open, open + 30 min]."""
     study = studies("impact")

@@ -61,6 +61,7 @@ def compare(config, day, *, every, patience, lots=1, replicas=4):
     }
 
 
+@pytest.mark.slow
 def test_orders_on_the_tape_are_the_ones_of_the_truth(configure):
     """They have the price and the queue of the truth, which `send_to_oracle` asserts; the bounds of the fills hold."""
     config = configure("dataset.session_length=3m", "dataset.levels=3").dataset

@@ -177,6 +177,7 @@ def write_files(study, folder: Path, monkeypatch, wanted: ReportFiles) -> set[st
     return {path.relative_to(folder).as_posix() for path in written}
 
 
+@pytest.mark.slow
 def test_the_config_chooses_the_files(study, tmp_path, monkeypatch):
     wanted = ReportFiles(html=True, figures=["png", "svg", "pdf"], dpi=200)
     names = write_files(study, tmp_path, monkeypatch, wanted)

@@ -116,6 +116,7 @@ def test_rows_that_were_altered_are_made_again(configure, counted, tmp_path):
             assert getattr(a, name) == getattr(b, name), name
 
 
+@pytest.mark.slow
 def test_other_symbols_flow_is_their_last_closed_bar(configure):
     config = configure("dataset=synthetic_basket", "dataset.sessions=1", "dataset.session_length=10m",
                        "features.cross=[SYN2,SYN1]", "features.cross_delay=15s",

@@ -32,6 +32,7 @@ def test_the_report_and_the_verdict_are_of_the_quantile(run):
     assert not any(line.startswith(("There", "No forecast", "Controls", "The oracle")) for line in sentences)
 
 
+@pytest.mark.slow
 def test_an_expectation_is_judged_as_before(run):
     study = run(*QUICK)
     assert not {"coverage", "pinball"} & set(study.report.metrics.pooled)

@@ -67,6 +67,7 @@ def test_a_model_that_does_not_depend_on_the_seed_says_so(run):
     assert any("does not depend on the seed" in line for line in write_sentences(study))
 
 
+@pytest.mark.slow
 def test_a_measure_that_is_not_defined_has_no_spread(run):
     measures = run(*BARE, "tuning=off", "model=zero", "seeds=[1,2]").report.seeds.measures
     assert np.isnan(astuple(measures["ic"])).all()

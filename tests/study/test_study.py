@@ -158,6 +158,7 @@ def test_changing_any_number_of_the_model_changes_the_predictions(run):
         assert changed != base, change
 
 
+@pytest.mark.slow
 def test_one_blas_thread_while_models_fit(run, monkeypatch):
     """Sums of more threads have other bits: whatever library fits, it fits with one."""
     from threadpoolctl import threadpool_info
@@ -177,6 +178,7 @@ def test_one_blas_thread_while_models_fit(run, monkeypatch):
     assert {n for _, n in threads} == {1}, threads
 
 
+@pytest.mark.slow
 def test_bars_without_a_label_are_traded_and_not_judged(run):
     """Whether a bar will have a label is not known when it is traded; and a signal expires in the last horizon too."""
     study = run(

@@ -46,6 +46,7 @@ def old(made, workdir):
     return workdir / "mlflow.db", made[1]
 
 
+@pytest.mark.slow
 def test_a_store_that_is_not_finished_is_none(workdir, monkeypatch):
     """A process that is killed while MLflow makes its tables leaves nothing that looks like a store."""
     import mlflow.store.db.utils as schema
@@ -93,6 +94,7 @@ def test_an_older_store_is_copied_migrated_and_named(old, capsys):
     assert capsys.readouterr().err == "", "once"
 
 
+@pytest.mark.slow
 def test_reading_does_the_same_and_no_copy_is_overwritten(old, capsys):
     path, before = old
     first = path.with_name(f"mlflow.db.backup-{before}.db")

@@ -193,6 +193,7 @@ def test_reproduce_is_identical_and_says_what_is_not(tracked, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("tracked", ["light"], indirect=True)
+@pytest.mark.slow
 def test_a_run_is_repeated_from_its_zip_file_without_the_store(tracked, monkeypatch, capsys, tmp_path, new_store):
     folder, _, _, run, _ = tracked
     packed = tmp_path / "run.zip"
@@ -269,6 +270,7 @@ def test_tracking_off_leaves_no_store(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"outputs", ".ofiml"}
 
 
+@pytest.mark.slow
 def test_only_what_the_study_wrote_is_logged(tmp_path, new_store):
     new_store(tmp_path)
     (tmp_path / ".env").write_text("PASSWORD=x")
@@ -305,6 +307,7 @@ def test_a_wrong_store_costs_no_work(tmp_path):
     assert "sessions" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_environments_store_is_used(tmp_path, new_store):
     uri = new_store(tmp_path, "other.db")
     done = command_line(tmp_path, "debug=tiny", "model=zero", *BARE, uri=uri)

@@ -261,7 +261,7 @@ def shorten_wait():
     return execute
 
 
-@pytest.mark.parametrize("step", slow_except([4, 8], range(1, 9)))
+@pytest.mark.parametrize("step", slow_except([4], range(1, 9)))
 def test_a_store_that_fails_in_the_middle_of_logging(record, tmp_path, monkeypatch, step):
     """Whatever part the store has, the rest comes later, and nothing is there twice."""
     calm, uri = record(folder="calm")
@@ -287,6 +287,7 @@ def test_a_store_that_fails_in_the_middle_of_logging(record, tmp_path, monkeypat
     assert describe(uri, run_id) == describe(uri, calm.run_id)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_moved_and_comes_back(record, tmp_path):
     calm, uri = record(folder="calm")
     away = tmp_path / "away.db"
@@ -302,6 +303,7 @@ def test_a_store_that_is_moved_and_comes_back(record, tmp_path):
     assert describe(uri, run_id) == describe(uri, calm.run_id)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_replaced_has_the_run_once(record, tmp_path, new_store):
     calm, _ = record(folder="calm")
 

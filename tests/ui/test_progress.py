@@ -49,6 +49,7 @@ def test_short_stages_share_a_line():
     assert pipe.getvalue() in ("sessions: 2 of 2; folds: 2 of 2\n", "sessions: 2 of 2\nfolds: 2 of 2\n")
 
 
+@pytest.mark.slow
 def test_a_long_stage_shows_its_start_its_progress_and_its_end(quick):
     """Also while a single step takes long; never more than one line at a time."""
     pipe, console = make_pipe()

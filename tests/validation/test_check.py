@@ -231,6 +231,7 @@ def test_learning_from_other_rows_than_train_ends_the_run(run, monkeypatch, plan
         run(*CORE, "threads=1", *overrides)
 
 
+@pytest.mark.slow
 def test_the_fold_that_is_fitted_anew_has_learned_something(run):
     """The first fold's trees have too few rows to split, and say a constant whatever they learned from."""
     study = run(*CORE, "model=lgbm", "split.first_train=0.2", "model.min_child_samples=25")
@@ -303,6 +304,7 @@ def test_kept_rows_hide_no_leak(configure, monkeypatch, tmp_path):
     assert studied().report.predictions != wrong.report.predictions
 
 
+@pytest.mark.slow
 def test_a_pass_is_kept_for_exactly_these_rows(configure, monkeypatch, tmp_path):
     """Another model or seed pays for its own part alone; other rows, or those of a damaged file, are checked now."""
     base = ["dataset.sessions=2", "dataset.max_sessions=null"]

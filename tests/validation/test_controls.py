@@ -158,6 +158,7 @@ def test_each_variant_has_its_controls(run, overrides):
     assert sum("Controls, gain of the model in IC" in s for s in write_sentences(study)) == 1
 
 
+@pytest.mark.slow
 def test_switched_off_nothing_is_said(run):
     study = run("debug=tiny", "tuning=off", "model=ols", "evaluation.controls=false")
     assert study.report.controls is None
