@@ -226,6 +226,7 @@ def test_every_choice_composes(configure, group, choice, tmp_path):
         "model": {"logistic": ["target=direction"], "blend_direction": ["target=direction"]}.get(choice, []),
         "target": {"direction": ["model=lgbm"]}.get(choice, []),
         "strategy": {"confirmed": ["target=direction"]}.get(choice, []),
+        "parallel": {"ray": ["parallel.address=auto"]}.get(choice, []),
         "horizon": ["bars.step=1s"],
     }
     configure(f"{group}={choice}", *needs.get(group, []))

@@ -7,7 +7,6 @@ import sys
 import tomllib
 from importlib import import_module, metadata
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from hydra.core.config_store import ConfigStore
@@ -22,7 +21,7 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.models.registry import build_model
 from ofiml.study import run as experiment
-from ofiml.tracking.log import _log_tags
+from ofiml.tracking.entry import _describe_provenance
 from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT, slow_but_each
@@ -123,9 +122,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
     assert set(study.report.tuning[0].best) == {"alpha"}
     assert load(resolve_config(config)) == config
     # The run logs the version of the package.
-    client = Mock()
-    _log_tags(client, "0" * 32, study, {})
-    tags = {tag.key: tag.value for tag in client.log_batch.call_args.kwargs["tags"]}
+    tags = _describe_provenance(study)
     assert tags["version.their-package"] == "1.2"
     assert tags["version.numpy"] == metadata.version("numpy")
     # The name of a cached session depends on the code of the reader.

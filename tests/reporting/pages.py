@@ -69,7 +69,8 @@ def check_page(source: str, columns: Iterable[str] = ()) -> Page:
     """
     page = Page(source)
     shown = "\n".join(text for tag, text in page.texts if tag not in ("style", "pre", "code"))
-    assert not list_raw_keys(shown, columns)
+    raw = list_raw_keys(shown, columns)
+    assert not raw, raw
     assert len(source.encode()) < 3_000_000
     assert not page.find("script")
     assert not page.find("link")

@@ -133,7 +133,7 @@ def test_every_figure_has_a_caption_and_a_place():
 def test_the_documents_of_all_kinds_of_studies_show_all_their_figures(run, overrides):
     study = run("debug=tiny", "dataset.max_events=60000", *overrides)
     figures = {name: draw() for name, draw in choose_figures(study).items()}
-    page = check_page(write_report(study, figures, None))
+    page = check_page(write_report(study, figures, None), study.config.model.space)
     assert len(page.find("figure")) == len(figures)
     assert len(page.source.encode()) < 1_000_000
     assert not re.search(r"\bnan\b|None\b", page.text.partition("All settings")[0])
