@@ -60,7 +60,7 @@ def list_raw_keys(text: str, columns: Iterable[str] = ()) -> set[str]:
     words = re.findall(r"(?<![\w.=/])[A-Za-z]+(?:_[A-Za-z0-9]+)+(?![\w=./])", text)
     choices = {path.stem for path in (ROOT / "conf").rglob("*.yaml")}
     features = {name.partition("[")[0] for name in CATALOGUE}
-    return {word for word in words if not re.fullmatch(r"ofi_\d\d", word)} - choices - features - set(columns)
+    return {word for word in words if not re.fullmatch(r"ofi_(\d\d|pca)", word)} - choices - features - set(columns)
 
 
 def check_page(source: str, columns: Iterable[str] = ()) -> Page:
