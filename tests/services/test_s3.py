@@ -55,7 +55,7 @@ def test_a_study_reads_its_samples_from_the_bucket(s3, bucket, study, expected, 
     assert report["predictions"]["sha256"].startswith(TINY)
     assert report == expected
     names = bucket.list_names()
-    assert any(name.endswith(".parquet") for name in names)
+    assert any(name.endswith(".arrow") for name in names)
     for path in (tmp_path / "outputs").rglob("*"):
         if path.is_file():
             assert b"secret-of-a-test" not in path.read_bytes(), path
@@ -72,4 +72,4 @@ def test_checked_sessions_are_cached_in_the_bucket(s3, bucket, tmp_path):
     line = (*QUOTES, f"dataset.path={tmp_path / 'days'}", f"dataset.store=s3://ofiml/{tmp_path.name}")
     code, _, err = complete(start(tmp_path, *line, "features.store=null", "tracking=off", **s3))
     assert "Traceback" not in err
-    assert sum(name.endswith(".parquet") for name in bucket.list_names()) == 4, (code, err)
+    assert sum(name.endswith(".arrow") for name in bucket.list_names()) == 4, (code, err)
