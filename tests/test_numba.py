@@ -35,7 +35,7 @@ def package(tmp_path):
     folder = tmp_path / "src" / "ofiml"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
-    for name in ("_numba.py", "_numba_code.py"):
+    for name in ("_numba.py", "_numba_code.py", "atomic.py"):
         (folder / name).write_text(Path(_numba.__file__).with_name(name).read_text())
     (folder / "kernel.py").write_text(KERNEL)
     (folder / "rules.py").write_text(RULES.format(factor=2, shift=1))

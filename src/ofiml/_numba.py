@@ -20,16 +20,15 @@ import ast
 import hashlib
 import importlib.util
 import os
-import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar, cast
+
+from ofiml.atomic import delete_old_folders
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -163,12 +162,8 @@ def _user_cache() -> Path:
 
 @cache
 def _delete_unused(place: Path) -> None:
-    """Delete folders that no process has used for long; another process may be faster."""
-    oldest = time.time() - _UNUSED_DAYS * 24 * 3600
-    for folder in place.glob(_PREFIX + "*"):
-        with suppress(OSError):
-            if folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder)
+    """Delete the folders that no process has used for long."""
+    delete_old_folders(place, _PREFIX, _UNUSED_DAYS)
 
 
 def digest(module: str) -> str:

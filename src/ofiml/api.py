@@ -271,7 +271,9 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     Traceback (most recent call last):
     ofiml.errors.ConfigError: ...no-such-study contains no report.json: ...
     """
-    if isinstance(run, str) and re.fullmatch("[0-9a-f]{32}", run):
+    from ofiml.tracking.store import is_run_id
+
+    if isinstance(run, str) and is_run_id(run):
         from ofiml.tracking.read import fetch_run
 
         with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,14 @@
-"""Files that appear whole or not at all, and errors that name the file."""
+"""Files that appear whole or not at all, folders that go once they are old, and errors that name the file."""
 
 import errno
 import hashlib
 import os
 import re
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: The errors of a disk that has no room left, or none for this user.
@@ -38,6 +40,17 @@ def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def delete_old_folders(place: Path, prefix: str, days: int) -> None:
+    """Delete the folders in `place` whose names begin with `prefix` and that nobody has used for so many days; another
+    process may be faster.
+    """
+    oldest = time.time() - days * 24 * 3600
+    for folder in place.glob(prefix + "*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from tests.parallel.runs import QUICK, TINY, complete, start
 
 def test_a_sweep_of_submitit_has_the_results_of_runs_of_their_own(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    line = ("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10", "model=lgbm,zero", "threads=1")
+    line = ("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10", "model=lgbm,ols", "threads=1")
     code, out, err = complete(start(tmp_path, *line, *QUICK))
     assert code == 0, out + err
     reports = {

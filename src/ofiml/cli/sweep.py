@@ -4,7 +4,6 @@ Every member is composed and checked before the first one runs; a launcher of Hy
 named, and the others go on. With `sweep.resume=true` the same command does what an interrupted sweep left undone.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -195,7 +194,9 @@ def _share_cores(plan: Plan, members: int) -> tuple[int, int | None]:
 
     Processes times threads never exceed the cores, whatever is typed: LightGBM is a hundred times slower beyond.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from ofiml.parallel import count_cores
+
+    cores = count_cores()
     asked = plan.master.hydra.launcher.get("n_jobs", -1)
     jobs = max(1, min(cores, cores if asked in (None, -1) else int(asked), members))
     typed = [int(o.partition("=")[2]) for m in plan.members for o in m.overrides if o.startswith("threads=")]

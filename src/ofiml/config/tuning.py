@@ -29,6 +29,10 @@ class Tuning(Schema):
     def __post_init__(self) -> None:
         Schema.__post_init__(self)
         require(
+            "://" not in self.storage,
+            f"tuning.storage={self.storage} is an address; its journals need the file locks of a folder: name one.",
+        )
+        require(
             all(isinstance(values, dict) for values in self.best_params),
             "tuning.best_params must be a list of mappings, one per fold, as in [{parameter: value}].",
         )

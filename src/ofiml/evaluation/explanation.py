@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 
 from ofiml._typing import Float
@@ -19,6 +18,7 @@ from ofiml.metrics.permutation import measure_permutation_drops
 from ofiml.metrics.sampling import sample_evenly
 from ofiml.metrics.scores import condition_on_move, rank_ic
 from ofiml.models.base import Model
+from ofiml.parallel import Workers, run_pieces
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
 
@@ -130,14 +130,11 @@ def explain_fits(fitted: FittedStudy, step: Callable[[], None]) -> Explanation:
     singles = order[:_MAX_PERMUTED]
     groups = [[i] for i in singles] + [f.columns for f in families]
     paired = sorted(order[: evaluation.interactions])
-    parallel = joblib.Parallel(n_jobs=fitted.config.threads, prefer="threads")
 
     def explain(result: FoldResult) -> _FoldUse:
-        use = _explain_fold(fitted, result, groups, paired)
-        step()
-        return use
+        return _explain_fold(fitted, result, groups, paired)
 
-    parts = list(parallel(joblib.delayed(explain)(result) for result in results))
+    parts = run_pieces(explain, results, Workers(fitted.config.threads), step)  # threads, which share the study
     drops = np.stack([part.drops for part in parts]) if evaluation.permutation_repeats else None  # (folds, groups, 2)
     use = FeatureUse(
         families=_describe_families(families, None if drops is None else drops[:, len(singles) :]),

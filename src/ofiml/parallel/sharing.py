@@ -6,6 +6,7 @@ one copy; at an address they read it, once a worker. The files are plain arrays:
 
 import io
 import platform
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,7 +53,7 @@ def share_table(table: pl.DataFrame, workers: Workers) -> SharedTable:
     """Share a table with the workers."""
     if workers.share_memory:
         return SharedTable(table)
-    name = f"{_name_next(workers)}.arrow"
+    name = f"{_make_name()}.arrow"
     workers.storage.write(name, lambda path: table.write_ipc(path, compression="uncompressed"))
     return SharedTable(None, workers.place, name)
 
@@ -61,7 +62,7 @@ def share_arrays(arrays: Mapping[str, NDArray[Any]], workers: Workers) -> Shared
     """Share arrays with the workers, in their types, shapes and orders of elements."""
     if workers.share_memory:
         return SharedArrays(dict(arrays))
-    first, names = _name_next(workers), []
+    first, names = _make_name(), []
     for number, (name, array) in enumerate(arrays.items()):
         file = f"{first}-{number}.npy"
         workers.storage.write(file, lambda path, array=array: _save(path, array))  # type: ignore[misc]
@@ -69,8 +70,8 @@ def share_arrays(arrays: Mapping[str, NDArray[Any]], workers: Workers) -> Shared
     return SharedArrays(None, workers.place, tuple(names))
 
 
-def _name_next(workers: Workers) -> str:
-    return f"shared-{len(workers.storage.list_names()):06d}"
+def _make_name() -> str:
+    return f"shared-{uuid.uuid4().hex}"
 
 
 def _save(path: Any, array: NDArray[Any]) -> None:

@@ -1,9 +1,7 @@
 """The workers of a run: threads of this process, processes, or those of a cluster."""
 
 import os
-import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ofiml.atomic import delete_old_folders
 from ofiml.config import Parallel
 from ofiml.errors import ConfigError, DataError
 from ofiml.parallel import engines
@@ -64,7 +63,7 @@ def open_workers(parallel: Parallel, threads: int, store: str | None) -> Iterato
     name = f"{_PREFIX}{uuid.uuid4().hex}"
     base = _make_absolute(store or tempfile.gettempdir())
     if not is_address(base):
-        _delete_abandoned(Path(base))
+        delete_old_folders(Path(base), _PREFIX, _ABANDONED_DAYS)  # of runs that were killed
     place = f"{base}/{name}"
     with engines.ENGINES[parallel.name](parallel.address, min(threads, count_cores())) as engine:
         workers = Workers(threads, engine.backend, engine.count, place, engine.options)
@@ -73,15 +72,6 @@ def open_workers(parallel: Parallel, threads: int, store: str | None) -> Iterato
         finally:
             with suppress(DataError):  # report the first error
                 workers.storage.delete()
-
-
-def _delete_abandoned(base: Path) -> None:
-    """Delete what runs that were killed long ago have left; another process may be faster."""
-    oldest = time.time() - _ABANDONED_DAYS * 24 * 3600
-    for folder in base.glob(_PREFIX + "*"):
-        with suppress(OSError):
-            if folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder)
 
 
 def _make_absolute(store: str) -> str:

@@ -6,7 +6,6 @@ complete and disappears when the store has all of it, so that a fault of the sto
 
 import json
 import math
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -28,13 +27,12 @@ from ofiml.tracking.metric_names import FOLDS
 from ofiml.tracking.metrics import LoggedMetric, list_metrics
 from ofiml.tracking.names import join_symbols, name_run
 from ofiml.tracking.plugins import list_plugin_versions
-from ofiml.tracking.store import Opening, OpenRun
+from ofiml.tracking.store import Opening, OpenRun, is_run_id
 
 UNLOGGED, MODEL_FOLDER = "unlogged", "model"
 
 _NAME = "entry.json"
-_LOCK = ".unlogged.lock"
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_LOCK = ".lock"
 _FORMAT = 1
 _MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones
 
@@ -154,7 +152,7 @@ def read_entry(folder: Path) -> Entry | None:
     entry = read_json(Entry, text, str(path))
     if entry.format != _FORMAT:
         raise ConfigError(f"{path} has format {entry.format}; this version of ofiml reads {_FORMAT}.")
-    if _RUN_ID.fullmatch(entry.run_id) is None:
+    if not is_run_id(entry.run_id):
         raise ConfigError(f"{path} has no valid id of a run.")
     for name in entry.files:
         _check_inside(folder, name)
@@ -180,8 +178,13 @@ def _sort_number(folder: Path) -> tuple[int, str]:
 
 @contextmanager
 def lock_entry(folder: Path) -> Iterator[None]:
-    """Let one process at a time log the run in `folder`. Raises ConfigError if another one does."""
-    lock = filelock.FileLock(folder / _LOCK, timeout=0)
+    """Let one process at a time log the run in `folder`. Raises ConfigError if another one does.
+
+    The lock lies in `unlogged` and goes with it, when there is nothing left to log: deleting one that is locked would
+    void the lock.
+    """
+    (folder / UNLOGGED).mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / UNLOGGED / _LOCK, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -189,7 +192,6 @@ def lock_entry(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        (folder / _LOCK).unlink(missing_ok=True)
         lock.release()
 
 

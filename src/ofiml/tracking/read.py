@@ -1,6 +1,5 @@
 """Read runs from the MLflow store: all runs of an experiment, or the files of one run."""
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +14,11 @@ from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
 from ofiml.tracking.faults import describe_fault, is_unknown
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
-from ofiml.tracking.store import connect
+from ofiml.tracking.store import connect, is_run_id
 
 RUN_ID_FILE = "run_id"  # in the output folder of a logged study
 
 _MAX_BYTES = 1 << 30  # of one file
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 Part = Literal["report", "predictions", "models", "all"]
@@ -35,7 +33,7 @@ def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tup
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    if _RUN_ID.fullmatch(run_id) is None:
+    if not is_run_id(run_id):
         raise ConfigError(f"{run_id!r} is not the id of an MLflow run, which has 32 hexadecimal digits.")
     client = connect(uri)
     try:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from ofiml.config.plain import parse_plain_yaml
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
+from ofiml.parallel import count_cores
 from ofiml.provenance import describe_provenance, hash_files
 from ofiml.study.json_border import flatten_numbers
 from ofiml.tracking.differences import TOLERANCE, PredictionDifference, compare_predictions, list_changes
@@ -55,7 +55,7 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
         out = Path("outputs") / "reproduce" / f"{run_id}-{dt.datetime.now():%Y%m%d-%H%M%S-%f}"
         config = replace(
             config,
-            threads=min(config.threads, os.cpu_count() or 1),
+            threads=min(config.threads, count_cores()),
             parallel=Parallel("threads"),  # a stranger may have chosen the scheduler, which sends code
             tracking=replace(config.tracking, enabled=True, uri=uri, suffix=SUFFIX),
             tuning=replace(config.tuning, storage=str(out / "tuning")),

@@ -9,8 +9,8 @@ from pathlib import Path
 from ofiml.errors import ConfigError
 from ofiml.tracking.names import SEPARATOR
 from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_runs
+from ofiml.tracking.store import is_run_id
 
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _FIRST_DIGITS = re.compile(r"[0-9a-f]{6,31}")
 _UNSAFE = re.compile(rf"[^\w .,:=+/()%{SEPARATOR}-]")
 _MAX_CANDIDATES, _MAX_NAME = 5, 60
@@ -21,7 +21,7 @@ def find_run(word: str, uri: str) -> str:
 
     Raises ConfigError for a word that means no run, or several; the message then lists them.
     """
-    return word if _RUN_ID.fullmatch(word) else choose_run(word, list_runs(None, uri), "the store")
+    return word if is_run_id(word) else choose_run(word, list_runs(None, uri), "the store")
 
 
 def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
@@ -33,7 +33,7 @@ def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
     if word == "latest":
         latest = _find_latest(present)
         return latest.run_id if latest else _refuse(word, [], runs, where)
-    if _RUN_ID.fullmatch(word) or _FIRST_DIGITS.fullmatch(word):
+    if is_run_id(word) or _FIRST_DIGITS.fullmatch(word):
         candidates = [run for run in present if run.run_id.startswith(word)]
     elif word and Path(word).is_dir():
         candidates = _find_by_folder(Path(word), present)

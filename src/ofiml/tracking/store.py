@@ -1,5 +1,6 @@
 """The MLflow store, and the run of a study, which is open from the start of the study."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,8 +21,14 @@ from ofiml.tracking.probe import probe_store
 from ofiml.tracking.processes import describe_process, mark_dead_runs
 from ofiml.tracking.views import prepare_views
 
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MAX_ERROR_LENGTH = 1000
 _LOCK_SECONDS = 60.0  # for other processes that open the store
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether a text, perhaps a stranger's, is the id of a run: 32 hexadecimal digits."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def connect(uri: str) -> Any:

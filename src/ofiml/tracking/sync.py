@@ -1,6 +1,5 @@
 """Log a finished study later, once, whose store failed while it ran."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,9 @@ from ofiml.tracking.faults import find_file, is_unknown
 from ofiml.tracking.log import keep_run_id, log_entry
 from ofiml.tracking.parent import is_finished
 from ofiml.tracking.read import RUN_ID_FILE
-from ofiml.tracking.store import log_opening, open_client, open_store
+from ofiml.tracking.store import is_run_id, log_opening, open_client, open_store
 
 OPENED_AS = "opened_as"  # the tag of a run whose first store is gone: its id in that one
-
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ def _check_logged(folder: Path, uri: str) -> Synced:
             )
         raise ConfigError(f"{folder} is not the output folder of a finished study, or of a sweep with one.")
     run_id = path.read_text(encoding="utf-8", errors="replace").strip()
-    if _RUN_ID.fullmatch(run_id) is None:
+    if not is_run_id(run_id):
         raise ConfigError(f"{path} has no valid id of a run.")
     if not is_finished(Tracking(enabled=True, uri=uri, experiment="ofiml"), run_id):
         raise ConfigError(
