@@ -21,21 +21,15 @@ def configured(*overrides: str) -> Any:
 
 
 def compile_market() -> None:
-    """What makes sessions: the simulated market and the readers, but for one that `compile_trades` has time for."""
-    from ofiml.data.sessions import list_sources
-
-    for source in list_sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
-        list(source())
-    read_samples("databento_mbo_csv", "lobster_messages", "itch", "tardis_incremental")
-
-
-def read_samples(*names: str) -> None:
+    """What makes sessions: the simulated market and the readers."""
     from ofiml.data.sessions import list_sources
     from tests.fuzzing.samples import samples
     from tests.fuzzing.verdict import POLICIES
 
+    for source in list_sources(configured("dataset.sessions=1", "dataset.session_length=1m").dataset):
+        list(source())
     with tempfile.TemporaryDirectory() as folder:
-        for name in names:
+        for name in ("databento_mbo_csv", "lobster_messages", "itch", "tardis_incremental", "binance_stream"):
             sample = samples()[name]
             for file, content in sample.files().items():
                 (Path(folder) / file).write_bytes(content)
@@ -78,10 +72,8 @@ def compile_flow() -> None:
 
 
 def compile_trades() -> None:
-    """What trades on sessions: the tape and the event loop; and Binance's reader."""
+    """What trades on sessions: the tape and the event loop."""
     from tests.backtest.scripts import act, at, book, decide, trade
-
-    read_samples("binance_stream")
 
     act([book(0, (100, 5, 101, 5)), trade(1, "B", 101, 2, (100, 5, 101, 3))], decide(at(0, "target", 1, until=2)))
 

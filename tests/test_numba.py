@@ -79,7 +79,8 @@ def test_kernels_that_check_their_bounds_have_a_folder_of_their_own(package):
     assert answer(package)[2] != answer(package, NUMBA_BOUNDSCHECK="1")[2]
 
 
-@pytest.mark.parametrize("apart", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("apart", [False, True])
 def test_the_code_of_a_callee_is_kept_apart_only_if_asked(package, apart):
     (package / "kernel.py").write_text(KERNEL.replace("FACTOR * shifted(x)", "shifted(x)"))
     rules = RULES.format(factor=2, shift=1)

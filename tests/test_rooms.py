@@ -68,7 +68,12 @@ def list_face(definition: ast.FunctionDef | ast.ClassDef) -> Iterator[ast.Functi
     """List what a definition offers; a method that may override one of a base class has its docstring there."""
     yield definition
     if isinstance(definition, ast.ClassDef) and not definition.bases:
-        setters = {n.name for n in definition.body if isinstance(n, ast.FunctionDef) and "setter" in ast.dump(n)}
+        setters = {
+            node.name
+            for node in definition.body
+            if isinstance(node, ast.FunctionDef)
+            and any(isinstance(call, ast.Attribute) and call.attr == "setter" for call in node.decorator_list)
+        }
         yield from (
             node
             for node in definition.body

@@ -1,11 +1,10 @@
 """The public Python interface: the functions of `import ofiml`."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,22 +13,17 @@ from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
 from ofiml.cli.overrides import compose_config
 from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
-from ofiml.data.quality import Quality
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, extract_level, extract_times, make_schema
+from ofiml.data.own_table import Table, convert_to_session
+from ofiml.data.schema import F_LAST, Session, extract_level
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.study.report import Report
 from ofiml.study.report import read_report as parse_report
-from ofiml.units import PRICE_SCALE, parse_duration
+from ofiml.units import parse_duration
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ofiml.study.run import Study
 
-    Table: TypeAlias = pl.DataFrame | pd.DataFrame
-
-_LEVEL = re.compile(r"(?:bid|ask)_(?:px|sz)_([0-9]{2})")
 _EXAMPLE = "dataset=lobster dataset.path=FILE"
 
 
@@ -74,7 +68,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     return islice(sessions, config.dataset.max_sessions)
 
 
-def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.DataFrame:
+def compute_ofi(states: Session | Table, levels: int | None = None) -> pl.DataFrame:
     """Compute the order flow imbalance e_n of each book state and level (Cont, Kukanov & Stoikov 2014, eq. 2-4).
 
     Parameters
@@ -117,7 +111,7 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
     """
     from ofiml.features.kernel import flow_events
 
-    session = _convert_to_session(states)
+    session = convert_to_session(states)
     width = session.levels if levels is None else levels
     if not 1 <= width <= session.levels:
         raise DataError(f"levels={levels}: the table has {session.levels}.")
@@ -135,7 +129,7 @@ def compute_ofi(states: "Session | Table", levels: int | None = None) -> pl.Data
 
 
 def compute_features(
-    states: "Session | Table",
+    states: Session | Table,
     columns: Sequence[str] | None = None,
     bars: str = "10s",
     *,
@@ -191,7 +185,7 @@ def compute_features(
 
     names = list(CATALOGUE if columns is None else columns)
     look_back = max((feature.window for feature in select_features(names)), default=0)
-    session = _convert_to_session(states, tick=tick, timed=True)
+    session = convert_to_session(states, tick=tick, timed=True)
     book = book_states(session, "message")
     cut = cut_time_bars(session, book, parse_duration(bars, "bars"))
     table = build_bar_table(session, book, cut)
@@ -284,102 +278,3 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
             f"{path.parent} contains no {path.name}: give a folder that ofiml run wrote, or the id of an MLflow run."
         )
     return parse_report(path.read_text(encoding="utf-8"))
-
-
-def _convert_to_session(states: "Session | Table", *, tick: float | None = None, timed: bool = False) -> Session:
-    """Convert a table to a session of one symbol, open from its first row to its last; return a session unchanged."""
-    if isinstance(states, Session):
-        return states
-    table = states if isinstance(states, pl.DataFrame) else pl.from_pandas(states)
-    levels = 1 + max((int(match[1]) for c in table.columns if (match := _LEVEL.fullmatch(c))), default=-1)
-    level_columns = ("bid_px", "bid_sz", "ask_px", "ask_sz")
-    book_columns = [f"{name}_{m:02d}" for m in range(max(levels, 1)) for name in level_columns]
-    missing = [c for c in book_columns if c not in table.columns]
-    if missing:
-        raise DataError(
-            f"The table has no column {missing[0]}: each level has {', '.join(book_columns[:4])}, and so on."
-        )
-    if table.height == 0:
-        raise DataError("The table has no rows.")
-    if timed and tick is None:
-        raise DataError("A table has no tick of its own: give tick=0.01, in the units of its prices.")
-    stamps = _read_stamps(table, timed)
-    prices = [c for c in (*book_columns, "price") if c[4:6] == "px" or (c == "price" and c in table.columns)]
-    unit = PRICE_SCALE if any(table[c].dtype.is_float() for c in prices) else 1
-    columns = {
-        c: _convert_prices(table[c], unit) if c in prices else _convert_lots(table[c]) for c in (*book_columns, *prices)
-    }
-    flags = table["flags"] if "flags" in table.columns else pl.Series([F_LAST] * table.height)
-    if "reset" in table.columns:
-        flags = flags.cast(pl.Int64) | table["reset"].cast(pl.Int64) * F_SNAPSHOT
-    rest: dict[str, pl.Expr | pl.Series] = {
-        "action": table["action"].cast(pl.String) if "action" in table.columns else pl.lit("M"),
-        "side": table["side"].cast(pl.String) if "side" in table.columns else pl.lit("N"),
-        "size": _convert_lots(table["size"]) if "size" in table.columns else pl.lit(0),
-        "price": pl.lit(None, pl.Int64),
-        "flags": flags.cast(pl.UInt8),
-        "sequence": pl.int_range(pl.len()),
-        "symbol": pl.lit("TABLE"),
-    } | {f"{side}_ct_{m:02d}": pl.lit(None, pl.UInt32) for m in range(levels) for side in ("bid", "ask")}
-    events = pl.DataFrame({"ts_recv": stamps, "ts_event": stamps}).with_columns(**(rest | columns))
-    for m in range(levels):  # a level without a price has no size
-        for side in ("bid", "ask"):
-            size = pl.when(pl.col(f"{side}_px_{m:02d}").is_not_null()).then(pl.col(f"{side}_sz_{m:02d}").fill_null(0))
-            events = events.with_columns(size.alias(f"{side}_sz_{m:02d}"))
-    events = events.select(pl.col(c).cast(kind) for c, kind in make_schema(levels).items())
-    known = extract_times(events)
-    return Session(
-        symbol="TABLE",
-        date=str(np.datetime64(int(known[0]), "ns").astype("datetime64[D]")),
-        events=events,
-        open=int(known[0]),
-        close=int(known[-1]),
-        tick=1 if tick is None else round(tick * unit),
-        levels=levels,
-        size_unit=1.0,
-        source="the table",
-        digest="",
-        quality=Quality(),
-    )
-
-
-def _read_stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
-    """Read the times of the rows, or row numbers if there are none and `timed` is false. Raises DataError for times
-    that decrease.
-    """
-    name = next((c for c in ("ts_recv", "ts_event") if c in table.columns), None)
-    if name is None:
-        if timed:
-            raise DataError("The table has no column ts_recv: the time of each row, a datetime or integer ns UTC.")
-        return pl.Series("ts", np.arange(table.height)).cast(pl.Int64).cast(TIME)
-    stamps = table[name]
-    if isinstance(stamps.dtype, pl.Datetime):
-        stamps = stamps.dt.cast_time_unit("ns").to_physical()
-    elif not stamps.dtype.is_integer():
-        raise DataError(f"{name} is {stamps.dtype}: give a datetime, or integer ns UTC.")
-    if stamps.null_count() or not stamps.is_sorted():
-        raise DataError(f"{name} has nulls or decreases: sort the table by it, in the order of the feed.")
-    return stamps.cast(pl.Int64).cast(TIME)
-
-
-def _convert_prices(series: pl.Series, unit: int) -> pl.Series:
-    """Convert prices times `unit` to integers; NaN becomes null. Raises DataError for floats beyond 9.2e9."""
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    if unit == 1:
-        return series.cast(pl.Int64)
-    units = (series.cast(pl.Float64) * unit).round()
-    if (units.abs() >= 2.0**63).any():
-        raise DataError(
-            f"{series.name} has prices beyond 9.2e9: floats are prices in currency, integers are in any one unit."
-        )
-    return units.cast(pl.Int64)
-
-
-def _convert_lots(series: pl.Series) -> pl.Series:
-    """Convert sizes to integers; NaN becomes null. Raises DataError for fractions of a lot."""
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        if ((series % 1) != 0).any():
-            raise DataError(f"{series.name} has fractions of a lot: divide the sizes by the smallest possible size.")
-    return series.cast(pl.Int64)

@@ -113,7 +113,7 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_all_readings_agree(rows):
     agree(rows)
 

@@ -97,7 +97,8 @@ def test_inner_folds_learn_the_band_without_the_rows_they_hold_out(configure):
 
 def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
     in_time_order = experiment.pool_samples
-    config = configure("debug=tiny", "target=dead_band", "model=logistic", "tuning=off")
+    bare = ["evaluation.bootstrap_samples=50", "evaluation.permutation_repeats=0", "evaluation.decay=[]"]
+    config = configure("debug=tiny", "target=dead_band", "model=logistic", "tuning=off", "backtest=off", *bare)
 
     def studied(factor):
         def changed(sessions):

@@ -20,6 +20,7 @@ def pooled(report):
     return {name: m.value for name, m in report.metrics.pooled.items()}
 
 
+@pytest.mark.slow
 def test_the_studys_own_seed_has_no_spread(run):
     plain, report = run(*QUICK).report, run(*QUICK, "seeds=[7]").report
     assert plain.seeds is None
