@@ -21,6 +21,7 @@ os.environ["NUMBA_BOUNDSCHECK"] = "1"
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "numba")
 
 import pytest
+import yaml
 from _pytest.mark import ParameterSet
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
@@ -162,6 +163,26 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this test run have in common."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once() -> Iterator[None]:
+    """YAML of the same text is parsed once: most tests compose a config, and its files are the same two dozen."""
+    original, parsed = yaml.load, {}
+
+    def load_once(stream: Any, Loader: Any) -> Any:
+        if Loader.__name__ != "OmegaConfLoader":
+            return original(stream, Loader)
+        text = stream if isinstance(stream, str) else stream.read()
+        if text not in parsed:
+            if text is not stream:
+                stream.seek(0)  # an error names the file
+            parsed[text] = original(stream, Loader)
+        return deepcopy(parsed[text])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "load", load_once)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,11 +29,16 @@ _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 def entry_points(group: str) -> list[EntryPoint]:
     """List the entry points that installed packages declare in a group, by name. Nothing is imported."""
-    return sorted(_entry_points(tuple(sys.path)).select(group=group), key=lambda entry: entry.name)
+    return list(_select_entry_points(tuple(sys.path), group))
+
+
+@lru_cache(maxsize=64)  # a config is looked up group by group, and each of them asks
+def _select_entry_points(path: tuple[str, ...], group: str) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(_read_entry_points(path).select(group=group), key=lambda entry: entry.name))
 
 
 @lru_cache(maxsize=16)
-def _entry_points(path: tuple[str, ...]) -> Any:  # its class depends on the version of Python
+def _read_entry_points(path: tuple[str, ...]) -> Any:  # its class depends on the version of Python
     return metadata.entry_points()  # of all groups, which takes no longer than one group
 
 
