@@ -53,7 +53,7 @@ def service(folder: Path, name: str, *arguments: str, **environment: str) -> Ite
             cwd=folder,
             stdout=out,
             stderr=out,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **environment},
         )
     try:
         yield process, log
