@@ -600,7 +600,7 @@ def test_impact_by_half_hours(studies):
     r2 = [pearson([float(r.flow[0]) for r in rows], [r.y for r in rows]) ** 2 for rows in windows.values()]
     assert len(r2) == 13
     got = study.report["impact"]
-    assert got["r2_windows"] == pytest.approx(r2, rel=0, abs=1e-9)
+    assert [window["r2"] for window in got["windows"]] == pytest.approx(r2, rel=0, abs=1e-9)
     assert got["r2_window_mean"] == pytest.approx(sum(r2) / len(r2), rel=0, abs=1e-9)
     assert study.report["kind"] == "impact"
     assert study.report["backtest"] is None

@@ -109,7 +109,7 @@ def test_report_names(run):
         }
     assert set(forecast["backtest"]) >= {"gross_pnl", "net_pnl", "costs", "fills", "sharpe_net", "max_drawdown"}
     assert impact["backtest"] is None
-    assert impact["impact"]["r2_windows"]
+    assert impact["impact"]["windows"]
     assert forecast["impact"] is None
     assert forecast["dataset"]["dropped"] == {"beyond_max_events": pytest.approx(427_000, rel=0.1)}
 

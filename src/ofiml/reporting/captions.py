@@ -6,6 +6,8 @@ CAPTIONS: dict[str, str] = {
     "are one bet, repeated.",
     "predicted_realised": "Points on the dashed line are forecasts of the right size; a flat row of points is no "
     "forecast, and a line steeper than the dashed one means that forecasts are too small.",
+    "impact": "The points should follow the line, the slopes be above 0 in every half hour, and deeper books have "
+    "flatter slopes.",
     "folds": "Folds on both sides of 0 mean that the skill is not stable over time, whatever the pooled IC is.",
     "importance": "Long bars carry the forecast; dots far apart mean that the folds do not agree on a feature.",
     "weights": "Lines that lie together mean that every fold learned the same weights; the first levels usually weigh "

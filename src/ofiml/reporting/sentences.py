@@ -12,6 +12,7 @@ from ofiml.metrics.hac import HacStatistics
 from ofiml.metrics.measures import Measure
 from ofiml.reporting.controls import describe_controls, describe_leak_check
 from ofiml.reporting.finding import judge_study
+from ofiml.reporting.impact import describe_impact
 from ofiml.reporting.instruments import describe_instruments
 from ofiml.reporting.profit import describe_backtest
 from ofiml.study.report import Report
@@ -46,8 +47,7 @@ def write_findings(study: Study) -> list[str]:
     if report.seeds:
         lines.append(_describe_seeds(report.seeds))
     if report.impact:
-        windows, mean = len(report.impact.r2_windows), format_number(report.impact.r2_window_mean, ".4f")
-        lines.append(f"Mean in-sample R² of best-level flow over {windows} half-hour windows: {mean}.")
+        lines += describe_impact(report.impact)
     if report.performance:
         lines += describe_backtest(report.performance, scores)
     return [*lines, *_describe_strata(report), _describe_importance(report.explained)]

@@ -1,7 +1,9 @@
 """Write results by stratum and by horizon as Markdown tables."""
 
 from ofiml.evaluation.decay import HorizonScore
+from ofiml.evaluation.impact import ImpactScore
 from ofiml.evaluation.strata import StratumScore
+from ofiml.reporting.impact import WINDOWS, list_impact_rows
 from ofiml.study.report import Report
 from ofiml.ui.format import DASH, choose_money_form, format_interval, format_markdown_table, format_number
 
@@ -22,6 +24,9 @@ def write_tables(report: Report) -> str:
             f"The new part is the move since the horizon in the row above.\n\n"
             f"{format_markdown_table(DECAY, list_decay_rows(report.decay))}"
         )
+    if isinstance(report.impact, ImpactScore) and report.impact.windows:
+        rows = format_markdown_table(WINDOWS, list_impact_rows(report.impact.windows))
+        parts.append(f"## By half hour\n\nIn sample; slopes β in ticks per 1,000 lots, depth in lots.\n\n{rows}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -57,7 +57,7 @@ def prepare_session(session: Session, settings: SampleSettings) -> SessionSample
     latency = settings.latency_ns
     zone = find_time_zone(session.calendar) if session.calendar else None
     features = plan_features(settings.features, settings.ofi)
-    names = [c for c in settings.features.columns if c not in table.columns]
+    names = [c for c in settings.list_features() if c not in table.columns]
     computed = compute_bars(session, describe_market(session, settings.bars.per, zone), features, bars.edges, names)
     flow = build_flow_table(computed, list_flow_groups(settings.ofi), features.windows)
     labels = build_label_table(session, book, bars, settings.target, settings.horizon, latency)

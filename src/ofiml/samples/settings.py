@@ -6,6 +6,9 @@ from typing import Self
 from ofiml.config import ActivityBars, Config, Features, FileDataset, Horizon, Ofi, SyntheticDataset, Target, TimeBars
 from ofiml.units import parse_duration
 
+#: What an impact is measured beside, whatever the model reads.
+IMPACT_FEATURES = ("depth_best", "buy_volume", "sell_volume")
+
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
@@ -42,3 +45,8 @@ class SampleSettings:
     def latency_ns(self) -> int:
         """The latency of an order in ns."""
         return parse_duration(self.latency, "backtest.latency")
+
+    def list_features(self) -> list[str]:
+        """List the features that the samples hold: those of the model, and for an impact those beside it."""
+        beside = IMPACT_FEATURES if self.target.kind == "impact" else ()
+        return list(dict.fromkeys((*self.features.columns, *beside)))

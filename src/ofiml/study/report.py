@@ -14,7 +14,7 @@ from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.data.quality import BadFile, Quality
 from ofiml.evaluation.decay import HorizonScore
 from ofiml.evaluation.explanation import FeatureUse
-from ofiml.evaluation.impact import ImpactScore
+from ofiml.evaluation.impact import EarlierImpact, ImpactScore
 from ofiml.evaluation.profit import Performance
 from ofiml.evaluation.reliability import Event, ReliabilityCurve
 from ofiml.evaluation.scores import Scores
@@ -185,7 +185,7 @@ class Report:
     folds: list[FoldReport]
     predictions: PredictionsDigest
     metrics: Scores
-    impact: ImpactScore | None
+    impact: ImpactScore | EarlierImpact | None
     strata: list[StratumScore]
     decay: list[HorizonScore] | None
     reliability: dict[Event, ReliabilityCurve] | None

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ofiml.reporting.figures import controls as controls_figures
 from ofiml.reporting.figures import explanation as explanation_figures
+from ofiml.reporting.figures import impact as impact_figures
 from ofiml.reporting.figures import parts as strata_figures
 from ofiml.reporting.figures import splits as split_figures
 from ofiml.reporting.figures import study as study_figures
@@ -15,7 +16,10 @@ from ofiml.reporting.verdict import write_title
 from ofiml.study.run import Study
 from ofiml.ui.figure import style_figure
 
-_SUBJECTS = (study_figures, explanation_figures, strata_figures, split_figures, tuning_figures, controls_figures)
+_SUBJECTS = (
+    *(study_figures, impact_figures, explanation_figures, strata_figures, split_figures, tuning_figures),
+    controls_figures,
+)
 
 
 def choose_figures(study: Study) -> dict[str, Callable[[], Figure]]:

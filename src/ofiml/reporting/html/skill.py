@@ -1,8 +1,10 @@
 """The sections on the skill of a study: measures, controls, strata, horizons, importance, tuning."""
 
+from ofiml.evaluation.impact import ImpactScore
 from ofiml.reporting.controls import NAMES, describe_controls, describe_leak_check
 from ofiml.reporting.html.blocks import Block, Sentences, Table
 from ofiml.reporting.html.data import fold_long
+from ofiml.reporting.impact import WINDOWS, list_impact_rows
 from ofiml.reporting.names import MEASURES
 from ofiml.reporting.tables import DECAY, STRATA, list_decay_rows, list_strata_rows
 from ofiml.study.report import Report
@@ -116,6 +118,20 @@ def _tabulate_controls(report: Report, quantile: float | None) -> list[Block]:
     return [
         Table("The model against its controls (without unit)", columns, rows, note=note),
         *([Sentences([f"{sentence} {comparison}".strip()])] if quantile is None else []),
+    ]
+
+
+def describe_windows(report: Report) -> list[Block]:
+    """Describe a price impact by half hour."""
+    if not isinstance(report.impact, ImpactScore) or not report.impact.windows:
+        return []
+    note = (
+        "β in ticks per 1,000 lots, depth at the best prices in lots. Trades: what buyers less what sellers took. The "
+        "t-statistics allow for autocorrelation and unequal variances."
+    )
+    rows = list_impact_rows(report.impact.windows)
+    return [
+        fold_long(Table("The move of the mid on best-level flow, by half hour, in sample", WINDOWS, rows, note=note))
     ]
 
 

@@ -16,7 +16,13 @@ from ofiml.reporting.html.data import describe_data, describe_folds
 from ofiml.reporting.html.origin import describe_config, describe_provenance, describe_repetition, read_code
 from ofiml.reporting.html.profit import describe_costs
 from ofiml.reporting.html.render import render_document
-from ofiml.reporting.html.skill import describe_importance, describe_skill, describe_strata, describe_tuning
+from ofiml.reporting.html.skill import (
+    describe_importance,
+    describe_skill,
+    describe_strata,
+    describe_tuning,
+    describe_windows,
+)
 from ofiml.reporting.html.svg import write_inline_svg
 from ofiml.reporting.names import MEASURES
 from ofiml.reporting.profit import describe_backtest, describe_survival
@@ -28,7 +34,7 @@ from ofiml.ui.format import choose_money_form, format_interval, format_number
 
 #: The figures of each section, in order.
 FIGURES = {
-    "skill": ("predicted_realised", "controls", "reliability"),
+    "skill": ("predicted_realised", "impact", "controls", "reliability"),
     "strata": ("strata", "folds", "decay"),
     "folds": ("splits", "signal"),
     "importance": ("importance", "families", "stability", "permutation", "interactions", "weights"),
@@ -60,7 +66,11 @@ def write_report(
     quantile = study.config.model.of_quantile
     sections: list[tuple[str, str, list[Block]]] = [
         ("findings", "Findings", [Sentences(_leave_out(findings[1:], report), listed=True)]),
-        ("skill", "Skill and controls", [*describe_skill(report, quantile=quantile), *show("skill")]),
+        (
+            "skill",
+            "Skill and controls",
+            [*describe_skill(report, quantile=quantile), *show("skill"), *describe_windows(report)],
+        ),
         ("strata", "By stratum and horizon", [*show("strata"), *describe_strata(report)]),
         ("costs", "Costs and execution", _describe_trading(study, show("costs"))),
         ("importance", "Importance", [*show("importance"), *describe_importance(report)]),
