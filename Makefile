@@ -13,7 +13,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 # Where it is set, as in many containers, each process of the tests compiles all sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test help setup check test-slow test-services wheel bench ui lock clean
+.PHONY: run test help setup check test-slow test-services wheel studies bench ui lock clean
 
 run: $(VENV)/installed  ## set up, then run the study; overrides: make run ARGS="debug=tiny"
 	$(BIN)/ofiml run $(ARGS)
@@ -43,6 +43,9 @@ test-services: $(SERVICES)/installed  ## start Dask, Ray, PostgreSQL, MLflow and
 wheel: $(VENV)/installed  ## build dist/ofiml-VERSION-py3-none-any.whl, with conf/ inside
 	$(BIN)/uv build --quiet --wheel --out-dir dist .
 	@ls dist/*.whl
+
+studies: $(VENV)/installed  ## run the experiments again, each into its folder; real days: make studies ARGS="--data FOLDER"
+	$(BIN)/python scripts/studies.py $(ARGS)
 
 bench: $(VENV)/installed  ## measure the speed of kernels, features, readers and the market
 	$(BIN)/python benchmarks/flow.py

@@ -83,7 +83,7 @@ INERT = [
     ),
     (["target=impact", "horizon.delay=1s"], "horizon.delay=1s has no effect"),
     (["target=impact", "bars=volume", "horizon=30s"], "set its length with bars.size, or use target=forecast"),
-    (["experiment=impact_best_level", "horizon=30s"], "horizon=30s has no effect"),
+    (["experiment=price_impact", "horizon=30s"], "horizon=30s has no effect"),
     (["target=impact", "backtest=book"], "backtest=book has no effect: target=impact forecasts nothing to trade on"),
     (["target=impact", "backtest.queue_power=3"], "backtest.queue_power=3 has no effect"),
     (["target=impact", "evaluation.decay=[1]"], "target=impact has no horizon"),

@@ -16,7 +16,7 @@ from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
         (["model=ridge", "ofi=pca", "horizon=60s"], "ridge·pca·60s"),
         (["split=cpcv"], "cpcv·lgbm·mlofi·10s"),
         (["target=impact", "model=ols", "ofi=best_level"], "impact·ols·best_level·10s"),
-        (["experiment=impact_best_level", "bars.step=30s"], "impact·ols·best_level·30s"),
+        (["experiment=price_impact", "bars.step=30s"], "impact·ols·best_level·30s"),
         (["target=triple_barrier", "model=logistic"], "barriers·logistic·mlofi·10s"),
         (["target=triple_barrier", "target.stop=5", "model=logistic"], "barriers·stop=5·logistic·mlofi·10s"),
         (["target=volatility"], "volatility·lgbm·mlofi·10s"),

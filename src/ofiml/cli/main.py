@@ -14,6 +14,7 @@ COMMANDS = {
     "prune": "delete files of old runs that the store has, too",
     "replay": "stream market data row by row through the model of a logged run, and time each step",
     "data": "check, describe or convert a dataset",
+    "experiment": "repeat an experiment of the literature on markets of your choice",
     "splits": "print and draw the folds of a study without running it",
     "conformance": "check your own OFI implementation on books with known answers",
 }

@@ -1,0 +1,1 @@
+"""One module an experiment: its record EXPERIMENT, and the functions that make its page."""
