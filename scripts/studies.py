@@ -31,7 +31,10 @@ class Study:
     days: tuple[str, ...] = ()
 
 
-STUDIES = (Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),)
+STUDIES = (
+    Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
+    Study("013-signal-horizon", "signal_horizon", ("AMZN",)),
+)
 
 
 def list_markets(study: Study, data: Path | None) -> list[str]:

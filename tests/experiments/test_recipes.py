@@ -1,5 +1,6 @@
 """Every experiment runs on little data and makes a whole page; the committed ones have today's numbers."""
 
+import itertools
 import json
 import re
 
@@ -9,6 +10,7 @@ import pytest
 from ofiml.bars.time import select_states
 from ofiml.cli.experiment import main
 from ofiml.experiments.recipes.price_impact import compute_quiet_flow
+from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
 from scripts.studies import EXPERIMENTS, STUDIES
 from tests.books import busy_session
@@ -74,6 +76,16 @@ def test_what_cannot_be_run_is_one_sentence(given, sentence, tmp_path, monkeypat
     assert ended.returncode == 2
     assert sentence in ended.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_changes_of_the_mid_are_those_between_two_sided_states():
+    session = busy_session(4, 2000, 2)
+    messages, changes, length = count_changes(session)
+    rows = select_states(session, "message").events.select("bid_px_00", "ask_px_00").rows()
+    mids = [bid + ask for bid, ask in rows if bid is not None and ask is not None]
+    assert messages == len(rows)
+    assert changes == sum(a != b for a, b in itertools.pairwise(mids)) > 100
+    assert length == session.close - session.open
 
 
 def test_quiet_flow_is_that_of_states_that_leave_both_best_prices():

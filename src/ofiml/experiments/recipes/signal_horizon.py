@@ -1,0 +1,237 @@
+"""How far ahead flow forecasts: skill by horizon, in clock time and in events, for each variant of OFI."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ofiml.bars.time import select_states
+from ofiml.data.schema import Session, extract_level
+from ofiml.experiments.bench import Bench, Market
+from ofiml.experiments.page import Page, Picture, Table
+from ofiml.experiments.registry import Experiment
+from ofiml.metrics.estimates import Estimate
+from ofiml.study.json_border import Json
+from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
+from ofiml.ui.format import format_number, typeset_number
+from ofiml.units import SECOND, parse_duration
+
+STUDY = (
+    *("experiment=signal_horizon", "evaluation.controls=false", "evaluation.leak_check=false"),
+    *("evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"),
+)
+VARIANTS = {
+    "best level": ("ofi=best_level",),
+    "ten levels": ("ofi=mlofi",),
+    "integrated": ("ofi=pca",),
+    "all features": ("ofi=mlofi", "features=full"),
+}
+STEP = 10  # seconds of a bar; a shorter horizon has bars of its own length
+CLOCK = ("1s", "3s", "10s", "30s", "100s", "300s")
+EVENTS = (10, 30, 100, 300, 1000, 3000)
+PUBLISHED_CHANGES = 2.0  # price changes after which forecasts from flow are best (Kolm, Turiel & Westray 2023)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The skill of a variant at a horizon: its name, its length in the clock's unit, and in changes of the mid."""
+
+    variant: str
+    horizon: str
+    length: float
+    changes: float
+    ic: Estimate
+    r2: Estimate
+
+
+def run(bench: Bench) -> Page:
+    """Train each variant for each horizon on each market, and compare the skill."""
+    clock: dict[str, list[Point]] = {}
+    events: dict[str, list[Point]] = {}
+    for market in bench.markets:
+        pace = _measure_pace(bench, market)
+        clock[market.name] = list(_score_clock(bench, market, pace))
+        events[market.name] = list(_score_events(bench, market, pace))
+    return Page(
+        blocks=[
+            *(_tabulate(f"{name}: IC out of sample, by horizon.", points, "ic") for name, points in clock.items()),
+            *(_tabulate(f"{name}: R² out of sample, by horizon.", points, "r2") for name, points in clock.items()),
+            Picture(
+                "clock",
+                style_figure(lambda figure: _draw(figure, clock, "seconds"), legend_columns=4),
+                "IC with its 95 % interval against the horizon in seconds. Every point is a model of its own.",
+            ),
+            *(
+                _tabulate(f"{name}: IC out of sample, by horizon in messages.", points, "ic")
+                for name, points in events.items()
+            ),
+            Picture(
+                "changes",
+                style_figure(lambda figure: _draw(figure, events, "changes of the mid"), legend_columns=4),
+                "The same for horizons that are counted in messages, against the mean number of changes of the mid in "
+                "one.",
+            ),
+        ],
+        verdict=[_judge(name, clock[name], events[name]) for name in clock],
+        limits=[
+            "A forecast within the spread is not a profit: no trade is made here.",
+            "Horizons share rows and days, so that the points of a line are not independent.",
+        ],
+        numbers={name: _list_numbers(clock[name], events[name]) for name in clock},
+        inputs=bench.sessions,
+    )
+
+
+EXPERIMENT = Experiment(
+    title="How far ahead does flow forecast?",
+    question="At which horizon does order flow forecast best, in seconds and in events, and does it depend on the "
+    "variant of OFI? The literature finds an effective horizon of about two price changes (Kolm, Turiel & Westray "
+    "2023).",
+    run=run,
+    markets={"synthetic": "dataset=synthetic"},
+)
+
+
+# --- studies ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How often a market's book changes: messages a second, and changes of the mid a second."""
+
+    messages: float
+    changes: float
+
+
+def _measure_pace(bench: Bench, market: Market) -> _Pace:
+    counts = np.array([count_changes(session) for session in bench.read_sessions(market, *STUDY)], np.float64)
+    messages, changes, nanoseconds = counts.sum(axis=0)
+    return _Pace(messages * SECOND / nanoseconds, changes * SECOND / nanoseconds)
+
+
+def count_changes(session: Session) -> tuple[int, int, int]:
+    """Count the messages of a session and the changes of its mid; return them with its length in ns.
+
+    A state without both sides is passed over.
+    """
+    book = select_states(session, "message")
+    bid, bid_size, ask, ask_size = extract_level(book.events, 0)
+    twice = (bid + ask)[(bid_size > 0) & (ask_size > 0)]
+    return len(bid), int(np.count_nonzero(np.diff(twice))), session.close - session.open
+
+
+def _score_clock(bench: Bench, market: Market, pace: _Pace) -> Iterator[Point]:
+    for name, overrides in VARIANTS.items():
+        for horizon in CLOCK[:: 3 if bench.tiny else 1]:
+            length = parse_duration(horizon) / SECOND
+            step = f"bars.step={horizon if length < STEP else STEP}{'' if length < STEP else 's'}"
+            asked = (*STUDY, *overrides, step, f"horizon.length={horizon}", f"split.embargo={horizon}")
+            yield _score(bench, market, asked, name, horizon, length, length * pace.changes)
+
+
+def _score_events(bench: Bench, market: Market, pace: _Pace) -> Iterator[Point]:
+    for name, overrides in VARIANTS.items():
+        for size in EVENTS[:: 3 if bench.tiny else 1]:
+            changes = size * pace.changes / pace.messages
+            asked = (*STUDY, *overrides, "horizon=events", f"horizon.size={size}")
+            yield _score(bench, market, asked, name, f"{size:,}", changes, changes)
+
+
+def _score(
+    bench: Bench, market: Market, asked: tuple[str, ...], variant: str, horizon: str, length: float, changes: float
+) -> Point:
+    pooled = bench.run_study(market, *asked).report.metrics.pooled
+    return Point(variant, horizon, length, changes, pooled["ic"], pooled["r2"])
+
+
+# --- tables and words ------------------------------------------------------------------------------------------------
+
+
+def _tabulate(text: str, points: list[Point], measure: str) -> Table:
+    """Tabulate a measure by horizon, one column a variant, with its interval."""
+    form = ".3f" if measure == "ic" else ".4f"
+    columns = list(dict.fromkeys(point.variant for point in points))
+    horizons = {point.horizon: point.changes for point in points}
+    cells = {(p.variant, p.horizon): _format_estimate(getattr(p, measure), form) for p in points}
+    rows = [
+        [horizon, format_number(changes, ".1f"), *(cells[name, horizon] for name in columns)]
+        for horizon, changes in horizons.items()
+    ]
+    return Table(text, ["horizon", "changes of the mid", *columns], rows)
+
+
+def _format_estimate(estimate: Estimate, form: str) -> str:
+    low, high = typeset_number(estimate.low, form), typeset_number(estimate.high, form)
+    return f"{typeset_number(estimate.value, form)} ({low} to {high})"
+
+
+def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:
+    return {
+        kind: {
+            f"{point.variant}, {point.horizon}": {
+                "changes": point.changes,
+                "ic": [point.ic.value, point.ic.low, point.ic.high],
+                "r2": [point.r2.value, point.r2.low, point.r2.high],
+            }
+            for point in points
+        }
+        for kind, points in (("clock", clock), ("events", events))
+    }
+
+
+def _judge(name: str, clock: list[Point], events: list[Point]) -> str:
+    """Say at which horizon each clock is best, and whether flow forecasts at all."""
+    skilled = [point for point in clock if point.ic.low > 0]
+    if not skilled:
+        return f"On {name} no variant has an IC whose interval lies above 0 at any horizon."
+    best = max(skilled, key=lambda point: point.ic.value)
+    far = max(skilled, key=lambda point: point.length)
+    words = (
+        f"On {name} the highest IC is {best.ic.value:.3f}, of {best.variant} at {best.horizon}, which is "
+        f"{best.changes:.1f} changes of the mid; the longest horizon with an interval above 0 is {far.horizon} "
+        f"({far.variant}, {far.changes:.0f} changes)."
+    )
+    counted = [point for point in events if point.ic.low > 0]
+    if not counted:
+        return words
+    of_events = max(counted, key=lambda point: point.ic.value)
+    return (
+        f"{words} In messages it is best after {of_events.horizon} of them ({of_events.variant}, IC "
+        f"{of_events.ic.value:.3f}), {of_events.changes:.1f} changes; the literature has about {PUBLISHED_CHANGES:.0f}."
+    )
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+_COLOURS = (GREY, BLUE, DARK, RED)
+
+
+def _draw(figure: Figure, by_market: dict[str, list[Point]], unit: str) -> None:
+    """Draw IC against horizon, one panel a market and one line a variant."""
+    panels = np.atleast_1d(figure.subplots(1, len(by_market), sharey=True))
+    for axis, (name, points) in zip(panels, by_market.items(), strict=True):
+        _draw_market(axis, points)
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel(f"horizon ({unit})")
+    panels[0].set_ylabel("IC out of sample")
+
+
+def _draw_market(axis: Axes, points: list[Point]) -> None:
+    for k, variant in enumerate(dict.fromkeys(point.variant for point in points)):
+        of = [point for point in points if point.variant == variant]
+        x, value, low, high = np.array([(p.length, p.ic.value, p.ic.low, p.ic.high) for p in of]).T
+        axis.errorbar(
+            x * 1.06 ** (k - 1.5),
+            value,
+            np.abs(np.stack([value - low, high - value])),
+            color=_COLOURS[k],
+            marker="o",
+            markersize=3,
+            linewidth=1,
+            capsize=2,
+            label=variant,
+        )
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    axis.set_xscale("log")
