@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from ofiml.cli.config_file import list_overrides
 from ofiml.cli.exits import describe_error, handle_sigterm
+from ofiml.cli.garbage import collect_rarely
 from ofiml.cli.installed import register_installed
 from ofiml.config import Config, load
 from ofiml.errors import DataError
@@ -31,8 +32,9 @@ def run_member(composed: DictConfig) -> None:
     status = start_member(folder)
     _end_with_parent()
     try:
-        register_installed()
-        _record(load(composed), folder, status)
+        with collect_rarely():
+            register_installed()
+            _record(load(composed), folder, status)
     except KeyboardInterrupt:
         fail_member(folder, status, "interrupted")
         raise
