@@ -5,12 +5,14 @@ import json
 import re
 from dataclasses import asdict
 
+import mlflow
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
 from ofiml.cli import config_file as plain
-from ofiml.cli.config_file import translate_config_flag
+from ofiml.cli.config_file import list_overrides, translate_config_flag
+from ofiml.cli.overrides import compose_config
 from ofiml.config import load, resolve_config
 from ofiml.errors import ConfigError
 from ofiml.reporting.figures import choose_figures
@@ -36,6 +38,38 @@ def composed(*arguments):
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         _, name, *overrides = translate_config_flag(list(arguments))
         return load(compose(name, overrides=overrides))
+
+
+def test_the_tag_of_overrides_says_what_a_file_changes(tmp_path):
+    file = tmp_path / "config.yaml"
+    plain_config = resolve_config(compose_config(["model=ridge", "bars.step=5s", "ofi.windows=[1s,10s]"], "…"))
+    file.write_text(yaml.safe_dump(plain_config))
+    typed = ["split.n_folds=3", "threads=1"]
+    config = composed(f"--config={file}", *typed)
+    assert list_overrides(typed, "plain", config) == [
+        "bars.step=5s",
+        "ofi.windows=[1s,10s]",
+        "split.n_folds=3",
+        "model=ridge",
+        "threads=1",
+    ]
+    assert list_overrides(typed, "config", config) == typed, "as they were typed"
+
+
+@pytest.mark.slow
+def test_a_run_of_a_file_has_the_tag(tmp_path, new_store):
+    uri = new_store(tmp_path)
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(resolve_config(compose_config(["debug=tiny", "model=zero", "seed=3"], "…"))))
+    for flags in ([], ["-m", "hydra/launcher=basic", "seed=4,5"]):
+        done = command_line(tmp_path, *flags, f"--config={file}", "tracking.enabled=true", uri=uri)
+        assert done.returncode in (0, 1), done.stderr
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    tags = [run.data.tags["overrides"] for run in runs if run.data.tags["kind"] == "forecast"]
+    assert len(tags) == 3
+    assert all("model=zero" in tag for tag in tags), tags
+    assert {word for tag in tags for word in tag.split() if word.startswith("seed=")} == {"seed=3", "seed=4", "seed=5"}
 
 
 def result(folder):

@@ -88,6 +88,10 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert ridge["value"] == pytest.approx(ridge["ic"])
     assert forecasts["tests"]["times"] == report["predictions"]["rows"]
     assert 0 <= forecasts["tests"]["spa"] <= 1
+    (alone,) = impacts["runs"]
+    assert impacts["tests"] is None
+    assert alone["p_best"] is alone["in_set"] is alone["dsr"] is None
+    assert "There is nothing to compare: the group has one run." in printed
     assert ridge["currency"] == report["backtest"]["currency"] == "currency"
     page = (out / "compare.md").read_text()
     assert "| net (currency) |" in page
@@ -95,7 +99,7 @@ def test_what_is_compared_and_what_is_counted(store, capsys):
     assert "Diebold-Mariano" in page
     assert matplotlib.image.imread(out / "compare.png").std() > 0.03
     document = check_page((out / "compare.html").read_text())
-    assert len(document.find("figure")) == 2
+    assert len(document.find("figure")) == 1, "a single run is not compared"
     assert ids["ridge"][:8] in document.text
     assert f"{ridge['ic']:.3f}".replace("-", "−") in document.text
     assert "Trials: 7" in document.text

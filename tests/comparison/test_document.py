@@ -106,6 +106,19 @@ def test_groups_stand_in_one_document_with_ids_of_their_own():
     assert "No tests of the IC" in page.text
 
 
+def test_the_headline_names_each_group():
+    first = make_group([make_run("a", 0.1), make_run("b", 0.05)])
+    second = replace(make_group([make_run("c", 0.2), make_run("d", 0.1)], spa=0.2), heading="forecast, horizon 60s; x")
+    page = check_page(write(first, second))
+    headline = page.text.partition("Leaderboard")[0]
+    assert "Forecast, horizon 10s: The best of 2 runs by IC is aaaaaaaa" in headline
+    assert "Forecast, horizon 60s: The best of 2 runs by IC is cccccccc" in headline
+    assert "IC of the first run, cccccccc" in headline
+    many = check_page(write(*[first] * 6)).text.partition("Leaderboard")[0]
+    assert many.count("Forecast, horizon 10s: ") == 4
+    assert "2 more groups below." in many
+
+
 def test_nothing_that_a_stranger_logged_becomes_markup():
     runs = [make_run("a", 0.1, model=EVIL, ofi=EVIL), make_run("b", 0.05, name=EVIL)]
     group = replace(make_group(runs), heading=EVIL, left_out=[EVIL])

@@ -25,7 +25,7 @@ from ofiml.microstructure.facts.table import (
     SECTIONS,
     write_facts,
 )
-from ofiml.ui.format import typeset_number
+from ofiml.ui.format import format_number
 from tests.books import SECOND, mirrored, random_session, session
 from tests.conftest import ROOT, in_process, slow_but_each
 from tests.golden.test_aapl import file_dataset
@@ -305,9 +305,17 @@ def test_table_has_a_column_for_each_market(synthetic):
     assert spread == f"| spread, mean (ticks) | {synthetic['spread_ticks']['mean']:.2f} | – | |"
 
 
-def test_numbers_have_a_true_minus_and_no_minus_zero():
-    assert [typeset_number(v, ".2f") for v in (-1.5, -0.001, NAN, 2)] == ["−1.50", "0.00", "–", "2.00"]
-    assert typeset_number(-1234567.0, ",.0f") == "−1,234,567"
+def test_numbers_have_one_kind_of_minus_and_no_minus_zero():
+    assert [format_number(v, ".2f") for v in (-1.5, -0.001, NAN, 2)] == ["-1.50", "0.00", "–", "2.00"]
+    assert format_number(-1234567.0, ",.0f") == "-1,234,567"
+    assert [format_number(v, "+.1%") for v in (-0.0001, 0.01, float("-inf"))] == ["0.0%", "+1.0%", "-inf%"]
+
+
+def test_tables_of_text_have_one_kind_of_minus(synthetic):
+    facts = {topic: dict.fromkeys(values, -1.5) for topic, values in synthetic.items()}
+    text = write_facts({"a": facts}, {"a": "one"})
+    assert "| -1.5" in text
+    assert "−" not in text
 
 
 def command(*arguments):

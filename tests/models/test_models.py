@@ -197,3 +197,26 @@ def test_reductions_by_hand(configure):
     assert np.abs(reduced["pca"].weights).sum() == pytest.approx(1)
     assert reduced["pca"].weights.sum() > 0
     assert [n for n, r in reduced.items() if r.fitted] == ["mlofi_ridge", "mlofi_powell", "pca"]
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "file"),
+    [
+        ("ridge", "regression", "m.json"),
+        ("zero", "regression", "m.json"),
+        ("blend", "regression", "m.json"),
+        ("lgbm", "regression", "m.txt"),
+        ("logistic", "classification", "m_flat.json"),
+    ],
+)
+def test_a_file_of_a_model_appears_whole_or_not_at_all(configure, rows, tmp_path, fill_disk, name, task, file):
+    x, y = rows
+    fitted = model(configure, name, task).fit(x, np.sign(y) if task == "classification" else y, apart(len(y)))
+    fitted.save(tmp_path / "m")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    (tmp_path / file).write_text("old")
+    fill_disk(file)
+    with pytest.raises(OSError, match="No space left"):
+        fitted.save(tmp_path / "m")
+    assert (tmp_path / file).read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == names, "no part of the new one stays"

@@ -6,17 +6,22 @@ import os
 import sqlite3
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from ofiml.cli.sync import main as sync
 from ofiml.config import Tracking
 from ofiml.errors import StoreError
 from ofiml.tracking import probe
 from ofiml.tracking.faults import describe_fault
+from ofiml.tracking.parent import PARENT
 from ofiml.tracking.processes import PROCESS
+from ofiml.tracking.read import fetch_files, fetch_run, list_runs
 from ofiml.tracking.record import record_study
 from ofiml.tracking.store import connect, open_store
 from ofiml.tracking.sync import OPENED_AS
@@ -167,7 +172,7 @@ def study(run):
 def record(study, new_store, tmp_path, monkeypatch):
     """Records the study to a store in `tmp_path`; what `happens` comes after its computing: (record, uri)."""
 
-    def recorded(happens=lambda path: None, folder="out"):
+    def recorded(happens=lambda path: None, folder="out", study=study, **tags):
         path = tmp_path / "mlflow.db"
         uri = f"sqlite:///{path}" if path.exists() else new_store(tmp_path)
         tracked = replace(study, config=replace(study.config, tracking=Tracking(True, uri, "mine")))
@@ -178,7 +183,7 @@ def record(study, new_store, tmp_path, monkeypatch):
             return tracked
 
         monkeypatch.setattr("ofiml.study.run.run", compute)
-        return record_study(tracked.config, tmp_path / folder, {"kept": "yes"}, ["model=ridge"]), uri
+        return record_study(tracked.config, tmp_path / folder, {"kept": "yes"} | tags, ["model=ridge"]), uri
 
     return recorded
 
@@ -323,6 +328,79 @@ def test_a_store_that_is_replaced_has_the_run_once(record, tmp_path, new_store):
     wanted = describe(f"sqlite:///{tmp_path}/mlflow.db", calm.run_id)
     assert describe(fresh, run.info.run_id) == wanted
     assert "was already logged" in log_now(tmp_path / "out", "--uri", fresh)
+
+
+@pytest.fixture
+def undefined(study):
+    """The study, as if its predictions did not vary."""
+    scores = study.report.metrics
+    pooled = scores.pooled | {"ic": replace(scores.pooled["ic"], value=float("nan"))}
+    return replace(study, report=replace(study.report, metrics=replace(scores, pooled=pooled)))
+
+
+def test_a_member_without_a_result_has_failed_whenever_it_is_logged(record, undefined, tmp_path):
+    parent = {PARENT: "0" * 32}
+    _, uri = record(folder="at_once", study=undefined, **parent)
+    away = tmp_path / "away.db"
+    done, _ = record(lambda path: path.rename(away), study=undefined, **parent)
+    assert done.unlogged
+    away.rename(tmp_path / "mlflow.db")
+    log_now(tmp_path / "out")
+    for run in list_all(uri):
+        assert run.info.status == "FAILED"
+        assert run.data.tags["error"] == "its IC is not a number: the predictions do not vary."
+    assert len(list_all(uri)) == 2
+    alone, _ = record(folder="alone", study=undefined)
+    assert mlflow.get_run(alone.run_id).info.status == "FINISHED", "a single study may have such a result"
+
+
+def test_the_report_names_the_run_that_the_last_store_has(record, study, tmp_path, new_store, monkeypatch):
+    monkeypatch.setattr("ofiml.reporting.files.choose_figures", lambda study: {})
+    study = replace(study, config=replace(study.config, report=replace(study.config.report, html=True)))
+    away, other = tmp_path / "away.db", new_store(tmp_path, "other.db")
+    record(lambda path: path.rename(away), study=study)
+    page = tmp_path / "out" / "report.html"
+    before = page.read_text()
+    log_now(tmp_path / "out", "--uri", other)
+    (run,) = list_all(other)
+    first = run.data.tags[OPENED_AS]
+    assert before.count(first) >= 2
+    assert page.read_text() == before.replace(first, run.info.run_id)
+    client = mlflow.MlflowClient(other)
+    logged = client.download_artifacts(run.info.run_id, "report.html", str(tmp_path))
+    assert Path(logged).read_text() == page.read_text()
+
+
+def test_the_time_left_to_log_is_not_that_of_the_model(record, monkeypatch):
+    now, left = [0.0], []
+
+    def save_slowly(study, folder):
+        now[0] += 10.0
+
+    monkeypatch.setattr("ofiml.tracking.log.save_model", save_slowly)
+    monkeypatch.setattr("ofiml.tracking.log._log_model", lambda *_: None)
+    monkeypatch.setattr("ofiml.ui.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        "ofiml.ui.progress._Lines.update", lambda _, bar: left.append((bar.name, bar.estimate_seconds_left()))
+    )
+    record()
+    assert ("model", 0.0) in left
+    assert {seconds for name, seconds in left if name == "logging"} == {0.0}
+
+
+@pytest.mark.parametrize("read", [partial(fetch_files, names=["report.json"]), fetch_run])
+def test_a_store_that_fails_while_it_is_read(tmp_path, new_store, monkeypatch, read):
+    """Whatever library the fault comes from."""
+    uri = new_store(tmp_path)
+    client = type(connect(uri))
+    for error in (sqlite3.OperationalError("database is locked"), SQLAlchemyError("database is locked")):
+        monkeypatch.setattr(client, "list_artifacts", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(StoreError, match="another process has locked it"):
+            read("0" * 32, uri, tmp_path)
+    for error in (sqlite3.OperationalError("database is locked"), SQLAlchemyError("database is locked")):
+        monkeypatch.setattr(client, "search_experiments", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(StoreError, match="another process has locked it"):
+            list_runs(None, uri)
 
 
 def test_a_read_only_store(record, tmp_path):

@@ -17,6 +17,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from ofiml.atomic import FULL
+from ofiml.cli.garbage import collect_rarely
 from ofiml.config import describe_unknown_key
 from ofiml.errors import ConfigError, DataError, Terminated
 
@@ -67,7 +68,8 @@ def run_command(work: Callable[[], int | None], *, remedy: str = REMEDY) -> int:
     `remedy` says how to continue after an interrupt.
     """
     try:
-        return work() or 0
+        with collect_rarely():
+            return work() or 0
     except KeyboardInterrupt as error:
         cause, code = (
             ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)

@@ -6,16 +6,17 @@ import signal
 import threading
 import time
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ofiml.cli.config_file import list_overrides
 from ofiml.cli.exits import describe_error, handle_sigterm
+from ofiml.cli.garbage import collect_rarely
 from ofiml.cli.installed import register_installed
 from ofiml.config import Config, load
-from ofiml.errors import DataError, StoreError
+from ofiml.errors import DataError
 from ofiml.sweeps.manifest import read_manifest
 from ofiml.sweeps.status import Status, advance_member, fail_member, finish_member, start_member
 
@@ -31,8 +32,9 @@ def run_member(composed: DictConfig) -> None:
     status = start_member(folder)
     _end_with_parent()
     try:
-        register_installed()
-        _record(load(composed), folder, status)
+        with collect_rarely():
+            register_installed()
+            _record(load(composed), folder, status)
     except KeyboardInterrupt:
         fail_member(folder, status, "interrupted")
         raise
@@ -45,26 +47,23 @@ def run_member(composed: DictConfig) -> None:
 
 
 def _record(config: Config, folder: Path, status: Status) -> None:
-    from ofiml.reporting.summary import summarise_report
-    from ofiml.tracking.parent import PARENT, fail_run
+    from ofiml.reporting.summary import explain_failure, summarise_report
+    from ofiml.tracking.parent import PARENT
     from ofiml.tracking.record import record_study
 
     manifest = read_manifest(folder.parent)
     if manifest is None:
         raise DataError(f"{folder.parent} has no sweep.json: the sweep was deleted while it ran.")
     tags = {PARENT: manifest.parent} if manifest.parent else {}
-    overrides = next(m.overrides for m in manifest.members if str(m.number) == folder.name)
+    typed = next(m.overrides for m in manifest.members if str(m.number) == folder.name)
+    overrides = list_overrides(typed, HydraConfig.get().job.config_name, config)
     progress = _Progress(folder, status)
     with handle_sigterm():
         record = record_study(config, folder, tags, overrides, progress.show)
     report = record.study.report
-    ic = report.metrics.pooled["ic"].value
-    if ic != ic:
-        reason = "its IC is not a number: the predictions do not vary."
-        if record.run_id is not None:
-            with suppress(StoreError):  # its status says so, too
-                fail_run(config.tracking, record.run_id, reason)
-        fail_member(folder, status, reason)
+    failure = explain_failure(report)
+    if failure is not None:
+        fail_member(folder, status, failure)
     else:
         finish_member(folder, status, record.run_id, summarise_report(report), record.unlogged)
 

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ofiml.cli.conf import CONF
-from ofiml.cli.config_file import translate_config_flag
+from ofiml.cli.config_file import list_overrides, translate_config_flag
 from ofiml.cli.exits import (
     INTERRUPTED,
     TERMINATED,
@@ -30,15 +30,18 @@ from ofiml.config import load
 def run_study(composed: DictConfig) -> int:
     """Validate the composed config, run the study, log it, print its verdict, and return the exit code."""
     config = load(composed)
-    check_inputs(list(HydraConfig.get().overrides.task), config)
+    hydra_config = HydraConfig.get()
+    typed = list(hydra_config.overrides.task)
+    check_inputs(typed, config)
 
     from rich.console import Console
 
     from ofiml.reporting import verdict
     from ofiml.tracking.record import record_study
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    record = record_study(config, folder, overrides=list(HydraConfig.get().overrides.task))
+    folder = Path(hydra_config.runtime.output_dir)
+    overrides = list_overrides(typed, hydra_config.job.config_name, config)
+    record = record_study(config, folder, overrides=overrides)
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     verdict.print_verdict(record.study, shown, record.run_id, Console())
     if record.unlogged:

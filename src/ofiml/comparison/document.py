@@ -13,6 +13,7 @@ from ofiml.ui.format import DASH, format_interval, format_number
 
 _LABELS = 3  # the columns of a leaderboard that are text: run, model, inputs
 _COMMON = -4  # from here on the columns of a leaderboard are over the times common to all runs
+_MAX_VERDICTS = 4  # of groups in the headline
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
 _CAPTION = (
     "Runs whose intervals lie right of 0 have skill on the common times; filled points cannot be told from the best "
@@ -28,17 +29,27 @@ def write_document(
     sections.append(
         Section("trials", "Trials, and what the columns mean", [Sentences([trials.describe(), page.LEGEND])])
     )
-    best = groups[0].runs[0] if groups and groups[0].runs else None
+    ranked = [group for group in groups if group.runs]
     return render_document(
         Document(
             title=title,
             context=context,
-            verdict=_write_verdict(groups[0], best) if groups and best else "No finished run is compared.",
-            key_figures=_list_key_figures(groups[0], best, trials) if groups and best else (),
+            verdict=" ".join(_write_verdicts(ranked)) if ranked else "No finished run is compared.",
+            key_figures=_list_key_figures(ranked, trials) if ranked else (),
             warnings=[f"Left out: {page.sanitise_sentence(r)}" for group in groups for r in group.left_out],
             sections=sections,
         )
     )
+
+
+def _write_verdicts(groups: Sequence[ComparedGroup]) -> list[str]:
+    """Write the verdict of each group, which several groups begin with their headings; of many groups the first few."""
+    if len(groups) == 1:
+        return [_write_verdict(groups[0], groups[0].runs[0])]
+    shown = groups[:_MAX_VERDICTS]
+    out = [f"{_capitalise(group.heading.partition(';')[0])}: {_write_verdict(group, group.runs[0])}" for group in shown]
+    more = len(groups) - len(shown)
+    return [*out, f"{_count(more, 'more group')} below."] if more else out
 
 
 def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
@@ -46,6 +57,8 @@ def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
     name = page.NAMES[group.measure]
     others = len(group.runs) - 1
     tests = group.tests
+    if others == 0:
+        return f"One run is compared: {best.run[:8]}. There is nothing to compare it with."
     if tests is None:
         return f"{best.run[:8]} stands first of {_count(len(group.runs), 'run')}; the {name} could not be tested."
     size = sum(bool(run.in_set) for run in group.runs)
@@ -55,8 +68,6 @@ def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
     else:
         what = "skill" if tests.benchmark is None else f"a run that beats {tests.benchmark[:8]}"
         chance = f"Corrected for their number, there is no evidence of {what} (SPA, p {_compare(tests.spa)})."
-    if others == 0:
-        return f"One run is compared: {best.run[:8]}. {chance}"
     same = "which stands alone in the model confidence set" if size == 1 else f"one of {size} that cannot be told apart"
     return f"The best of {_count(len(group.runs), 'run')} by {name} is {best.run[:8]}, {same}. {chance}"
 
@@ -70,13 +81,20 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _list_key_figures(group: ComparedGroup, best: ComparedRun, trials: Trials) -> list[KeyFigure]:
-    interval = format_interval(best.ic_low, best.ic_high)
-    shown = [KeyFigure(f"IC of the first run, {best.run[:8]}", format_number(best.ic), interval)]
-    dsr = max((run.dsr for run in group.runs if run.dsr == run.dsr), default=float("nan"))
+def _list_key_figures(groups: Sequence[ComparedGroup], trials: Trials) -> list[KeyFigure]:
+    """List the IC of the first run of each group, as in the headline, the best deflated ratio of all, and the trials;
+    also the probability of overfitting, if there is one group.
+    """
+    shown = []
+    for group in groups[:_MAX_VERDICTS]:
+        best = group.runs[0]
+        interval = format_interval(best.ic_low, best.ic_high)
+        shown.append(KeyFigure(f"IC of the first run, {best.run[:8]}", format_number(best.ic), interval))
+    dsr = max((run.dsr for group in groups for run in group.runs if run.dsr == run.dsr), default=float("nan"))
     if dsr == dsr:
         shown.append(KeyFigure("highest deflated Sharpe ratio", format_number(dsr), "probability of beating luck"))
-    if group.tests is not None and group.tests.pbo.combinations:
+    group = groups[0]
+    if len(groups) == 1 and group.tests is not None and group.tests.pbo.combinations:
         beside = f"{group.tests.pbo.combinations:,} splits of the time"
         shown.append(KeyFigure("probability of overfitting", format_number(group.tests.pbo.pbo, ".2f"), beside))
     return [*shown, KeyFigure("trials", f"{trials.total:,}", "runs, and tuning in all folds")]

@@ -102,7 +102,9 @@ def _name_param(name: str) -> str:
 def write_sentences(group: ComparedGroup) -> list[str]:
     """Write the test results of a group as sentences."""
     tests, measure, out = group.tests, NAMES[group.measure], []
-    if tests is None:
+    if len(group.runs) == 1:
+        out.append("There is nothing to compare: the group has one run.")
+    elif tests is None:
         missing = ", or one has no backtest" if group.measure == "sharpe" else ""
         out.append(f"No tests of the {measure}: the runs share fewer than {MIN_TIMES} times{missing}.")
     else:

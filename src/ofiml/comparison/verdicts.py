@@ -93,7 +93,8 @@ class GroupTests:
 
 @dataclass(frozen=True, slots=True)
 class ComparedGroup:
-    """The comparison of a group: its runs, best first, and their tests (None if the runs share too few times).
+    """The comparison of a group: its runs, best first, and their tests (None for one run, and for too few
+    common times).
 
     `left_out` has the reason for each run that was left out.
     """
@@ -135,9 +136,10 @@ def compare_runs(
         raise ConfigError(
             f"The benchmark {benchmark} was left out: its tables are not valid, or it repeats another run."
         )
-    runs = _deflate([_describe_run(entry, group) for entry in entries], entries, trials)
-    common = _align_runs(entries, measure)
-    tests = None
+    runs, tests = [_describe_run(entry, group) for entry in entries], None
+    if len(runs) > 1:
+        runs = _deflate(runs, entries, trials)
+    common = _align_runs(entries, measure) if len(runs) > 1 else None
     if common is not None:
         runs, tests = _test_runs(runs, common, benchmark, samples, seed)
     return ComparedGroup(group.kind, group.heading, group.digest, measure, group.params, runs, tests, group.left_out)

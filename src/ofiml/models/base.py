@@ -53,7 +53,7 @@ class Model(Protocol):
         ...
 
     def save(self, stem: Path) -> None:
-        """Write the model as text at `stem` plus a suffix, never as a pickle."""
+        """Write the model as text at `stem` plus a suffix, never as a pickle; each file appears whole or not at all."""
         ...
 
     def load(self, stem: Path, width: int) -> "Model":

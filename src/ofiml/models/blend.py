@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ofiml._typing import BlendWeights, Float, TaskType
+from ofiml.atomic import write_text_atomically
 from ofiml.config import MODELS, Kind
 from ofiml.config import Model as ModelConfig
 from ofiml.config.checks import require
@@ -132,7 +133,7 @@ class Blend:
         return total
 
     def save(self, stem: Path) -> None:
-        stem.with_suffix(".json").write_text(json.dumps({"weights": self.weights.tolist()}, indent=1))
+        write_text_atomically(stem.with_suffix(".json"), json.dumps({"weights": self.weights.tolist()}, indent=1))
         for i, member in enumerate(self.members):
             member.save(_name_member_file(stem, i))
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ofiml._typing import Calibration, Float
+from ofiml.atomic import write_text_atomically
 from ofiml.errors import DataError, locate_error
 from ofiml.models.base import Model, expand_binary_probabilities, parse_finite, read_json
 from ofiml.splits.inner import Inner
@@ -151,7 +152,7 @@ class CalibratedClassifier:
     def save(self, stem: Path) -> None:
         self.model.save(stem)
         curves = [{k: v.tolist() for k, v in asdict(curve).items()} for curve in self.curves]
-        _name_file(stem).write_text(json.dumps({"method": self._method, "curves": curves}, indent=1))
+        write_text_atomically(_name_file(stem), json.dumps({"method": self._method, "curves": curves}, indent=1))
 
     def load(self, stem: Path, width: int) -> "CalibratedClassifier":
         path, what = _name_file(stem), "calibration"

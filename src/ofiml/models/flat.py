@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ofiml._typing import Float
+from ofiml.atomic import write_text_atomically
 from ofiml.errors import DataError
 from ofiml.models.base import Model, read_json
 from ofiml.splits.inner import Inner
@@ -40,7 +41,7 @@ class FlatShareClassifier:
 
     def save(self, stem: Path) -> None:
         self.model.save(stem)
-        _name_file(stem).write_text(json.dumps({"flat": self.flat}))
+        write_text_atomically(_name_file(stem), json.dumps({"flat": self.flat}))
 
     def load(self, stem: Path, width: int) -> "FlatShareClassifier":
         path = _name_file(stem)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from ofiml._typing import Calibration, Float, Monotone, Objective, TaskType
+from ofiml.atomic import write_text_atomically
 from ofiml.config.bounds import at_least, between, not_negative, within
 from ofiml.config.checks import require
 from ofiml.config.model import Kind
@@ -175,7 +176,7 @@ class Lgbm:
         return shap[:, :-1]
 
     def save(self, stem: Path) -> None:
-        stem.with_suffix(".txt").write_text(self.booster.model_to_string(), encoding="utf-8", newline="\n")
+        write_text_atomically(stem.with_suffix(".txt"), self.booster.model_to_string())
 
     def load(self, stem: Path, width: int) -> "Lgbm":
         """Read the file of `save`, for `width` features. Raises DataError for any other content.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ofiml._typing import Float
+from ofiml.atomic import write_text_atomically
 from ofiml.errors import DataError, OneWayError
 from ofiml.models.base import expand_binary_probabilities
 from ofiml.splits.inner import Inner
@@ -94,7 +95,8 @@ class Linear:
 
     def save(self, stem: Path) -> None:
         as_lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self.scorer).items()}
-        stem.with_suffix(".json").write_text(json.dumps({"classify": self.classify} | as_lists, indent=1))
+        content = json.dumps({"classify": self.classify} | as_lists, indent=1)
+        write_text_atomically(stem.with_suffix(".json"), content)
 
     def load(self, stem: Path, width: int) -> "Linear":
         """Read the file of `save`, for `width` features. Raises DataError for any other content."""

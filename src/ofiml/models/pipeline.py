@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ofiml._typing import Float, TaskType
+from ofiml.atomic import write_text_atomically
 from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
@@ -59,7 +60,7 @@ class Pipeline:
         parts = self.reducer.reducers if isinstance(self.reducer, GroupedReducer) else [self.reducer]
         weights = [None if r.weights is None else r.weights.tolist() for r in parts]
         content = {"ofi": asdict(self.ofi), "weights": weights, "features": self.feature_names}
-        stem.with_name(stem.name + "_features.json").write_text(json.dumps(content, indent=1))
+        write_text_atomically(stem.with_name(stem.name + "_features.json"), json.dumps(content, indent=1))
         self.model.save(stem)
 
     def load(self, stem: Path, flow_width: int) -> "Pipeline":

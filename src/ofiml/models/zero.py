@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ofiml._typing import Float
+from ofiml.atomic import write_text_atomically
 from ofiml.config.model import Kind
 from ofiml.config.model import Model as ModelConfig
 from ofiml.models.base import Model, Task, expand_binary_probabilities
@@ -33,7 +34,7 @@ class Zero:
         return np.zeros(x.shape)
 
     def save(self, stem: Path) -> None:
-        stem.with_suffix(".json").write_text(json.dumps({"model": "zero"}))
+        write_text_atomically(stem.with_suffix(".json"), json.dumps({"model": "zero"}))
 
     def load(self, stem: Path, width: int) -> "Zero":
         return self

@@ -24,6 +24,8 @@ from ofiml.ui.figure import save_figure
 from ofiml.ui.progress import Stages
 from ofiml.units import PRICE_SCALE
 
+REPORT_PAGE = "report.html"
+
 PREDICTION_COLUMNS = [
     *("symbol", "session", "bar_close", "label_start", "label_end", "fold"),
     *("y", "y_hat", "edge_ticks", "train_mean", "mid", "spread_ticks"),
@@ -83,7 +85,7 @@ def write_study(study: Study, folder: Path, stages: Stages, run_id: str | None =
         "environment.txt",
         *["git.diff"] * bool(diff),
     ]
-    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning), *["report.html"] * study.config.report.html]
+    names += ["tables.md", *["tuned.yaml"] * bool(study.report.tuning), *[REPORT_PAGE] * study.config.report.html]
     return [*(folder / name for name in names), *sorted(folder.glob("figures/*")), *sorted(folder.glob("models/*"))]
 
 
@@ -110,7 +112,7 @@ def _write_figures(study: Study, folder: Path, run_id: str | None, stages: Stage
                 write_atomically(path, partial(save_figure, drawn[name], form=ending, dpi=wanted.dpi))
             bar.step()
         if wanted.html:
-            write_text_atomically(folder / "report.html", write_report(study, drawn, run_id, add_stage))
+            write_text_atomically(folder / REPORT_PAGE, write_report(study, drawn, run_id, add_stage))
             bar.step()
         else:
             add_stage()

@@ -1,7 +1,13 @@
 """The result of a study in a few words, for a line of a sweep."""
 
 from ofiml.study.report import Report
-from ofiml.ui.format import choose_money_form, format_estimate, typeset_number
+from ofiml.ui.format import choose_money_form, format_estimate, format_number
+
+
+def explain_failure(report: Report) -> str | None:
+    """Say why a report has no result that could be ranked; None if it has one."""
+    ic = report.metrics.pooled["ic"].value
+    return "its IC is not a number: the predictions do not vary." if ic != ic else None
 
 
 def summarise_report(report: Report) -> str:
@@ -9,10 +15,10 @@ def summarise_report(report: Report) -> str:
     ic = report.metrics.pooled["ic"]
     words = [f"IC {format_estimate(ic.value, ic.low, ic.high)}"]
     if report.kind == "impact":
-        words.append(f"R² {typeset_number(report.metrics.pooled['r2'].value, '.3f')}")
+        words.append(f"R² {format_number(report.metrics.pooled['r2'].value, '.3f')}")
     backtest = report.performance
     if backtest is not None:
         words.append(
-            f"net {typeset_number(backtest.net_pnl, choose_money_form([backtest.net_pnl]))} {backtest.currency}"
+            f"net {format_number(backtest.net_pnl, choose_money_form([backtest.net_pnl]))} {backtest.currency}"
         )
     return ", ".join(words)

@@ -19,6 +19,7 @@ from ofiml import provenance
 from ofiml.atomic import write_text_atomically
 from ofiml.errors import ConfigError
 from ofiml.reporting.finding import judge_study
+from ofiml.reporting.summary import explain_failure
 from ofiml.reporting.verdict import write_note
 from ofiml.storage import strip_credentials
 from ofiml.study.json_border import read_json, write_json
@@ -26,6 +27,7 @@ from ofiml.study.run import Study
 from ofiml.tracking.metric_names import FOLDS
 from ofiml.tracking.metrics import LoggedMetric, list_metrics
 from ofiml.tracking.names import join_symbols, name_run
+from ofiml.tracking.parent import PARENT
 from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.tracking.store import Opening, OpenRun, is_run_id
 
@@ -52,7 +54,8 @@ class Entry:
     """The run that was opened for the study, where, and all that the store gets, beside the `files` of the run folder.
 
     `uri` has no credentials. `started` and `ended` are in ms since 1970, UTC. `model` names the logged model, None
-    without one. `name` is the final one, while `opening` has the one from the start.
+    without one. `name` is the final one, while `opening` has the one from the start. `failure` says why the member of a
+    sweep counts as failed, although its study is complete; None if it does not.
     """
 
     format: int
@@ -68,6 +71,7 @@ class Entry:
     data: InputData
     files: list[str]
     model: str | None
+    failure: str | None = None
 
 
 def make_entry(study: Study, folder: Path, written: list[Path], run: OpenRun, opening: Opening) -> Entry:
@@ -91,6 +95,7 @@ def make_entry(study: Study, folder: Path, written: list[Path], run: OpenRun, op
         data=InputData(config.dataset.label, dataset.digest[:32], json.dumps(dataset.sources), config.split.name),
         files=names,
         model=None if native is None else f"{config.model.name}-{config.ofi.name}",
+        failure=explain_failure(study.report) if PARENT in opening.tags else None,
     )
 
 

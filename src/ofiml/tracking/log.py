@@ -11,8 +11,9 @@ from typing import Any
 
 from ofiml import provenance
 from ofiml.atomic import name_file, write_text_atomically
+from ofiml.reporting.files import REPORT_PAGE
 from ofiml.study.run import Study
-from ofiml.tracking.entry import Entry, delete_entry, name_model_folder
+from ofiml.tracking.entry import UNLOGGED, Entry, delete_entry, name_model_folder
 from ofiml.tracking.metric_names import FOLDS, SECONDS_LOGGING
 from ofiml.tracking.read import RUN_ID_FILE
 from ofiml.tracking.store import open_client
@@ -38,9 +39,9 @@ def count_steps(entry: Entry) -> int:
 def log_entry(
     entry: Entry, run_id: str, folder: Path, uri: str, step: Callable[[], None], ended: int | None = None
 ) -> None:
-    """Log the entry of the run in `folder` to the run `run_id`, and end that as FINISHED. `step` follows each part.
+    """Log the entry of the run in `folder` to the run `run_id`, and end that as FINISHED, or FAILED by its failure.
 
-    `ended` is the end of the run in ms since 1970, UTC, if that is not now.
+    `step` follows each part. `ended` is the end of the run in ms since 1970, UTC, if that is not now.
 
     The time that this takes is the metric `seconds_logging`: the report is written before. Raises StoreError if the
     store fails; the run then has a part, and the same call completes it.
@@ -58,16 +59,35 @@ def log_entry(
         step()
         for name in entry.files:
             inside = Path(name).parent.as_posix()
-            client.log_artifact(run_id, str(folder / name), None if inside == "." else inside)
+            path = _name_new_run(entry, run_id, folder) if name == REPORT_PAGE else folder / name
+            client.log_artifact(run_id, str(path), None if inside == "." else inside)
             step()
         client.log_metric(run_id, SECONDS_LOGGING, round(time.perf_counter() - start, 3))
-        if "error" in run.data.tags:  # an earlier attempt
+        if entry.failure is not None:
+            client.set_tag(run_id, "error", entry.failure)
+        elif "error" in run.data.tags:  # an earlier attempt
             client.delete_tag(run_id, "error")
-        client.set_terminated(run_id, end_time=ended)
+        client.set_terminated(run_id, "FINISHED" if entry.failure is None else "FAILED", ended)
+
+
+def _name_new_run(entry: Entry, run_id: str, folder: Path) -> Path:
+    """Return the path of report.html; of a copy that names `run_id`, if that is not the run that was opened first.
+
+    The folder keeps the first id until the store has all: a third store would not find it otherwise.
+    """
+    page, copy = folder / REPORT_PAGE, folder / UNLOGGED / REPORT_PAGE
+    copy.unlink(missing_ok=True)
+    if run_id == entry.run_id:
+        return page
+    write_text_atomically(copy, page.read_bytes().decode().replace(entry.run_id, run_id))
+    return copy
 
 
 def keep_run_id(folder: Path, run_id: str) -> None:
-    """Write the id of a run that the store has wholly into its folder, and delete the entry."""
+    """Write the id of a run that the store has wholly into its folder and its report, and delete the entry."""
+    page = folder / UNLOGGED / REPORT_PAGE
+    if page.is_file():
+        page.replace(folder / REPORT_PAGE)
     write_text_atomically(folder / RUN_ID_FILE, f"{run_id}\n")
     delete_entry(folder)
 

@@ -67,13 +67,6 @@ def end_open_children(tracking: Tracking, parent: str, status: str, reason: str)
     return count
 
 
-def fail_run(tracking: Tracking, run_id: str, reason: str) -> None:
-    """Mark a run that has ended as FAILED, with the reason as its tag `error`."""
-    with open_client(tracking.uri) as client:
-        client.set_tag(run_id, "error", reason)
-        client.set_terminated(run_id, "FAILED")
-
-
 def is_finished(tracking: Tracking, run_id: str) -> bool:
     """Return whether the store has the run, and it ended well."""
     from mlflow.exceptions import MlflowException

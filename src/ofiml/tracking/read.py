@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
-from ofiml.tracking.faults import describe_fault, is_unknown
+from ofiml.tracking.faults import is_unknown, translate_faults
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect, is_run_id
@@ -31,32 +31,34 @@ def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tup
     Raises ConfigError for text that is not a run id, and for a run that does not exist or is not a finished study.
     """
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     if not is_run_id(run_id):
         raise ConfigError(f"{run_id!r} is not the id of an MLflow run, which has 32 hexadecimal digits.")
-    client = connect(uri)
-    try:
-        names = {item.path for item in client.list_artifacts(run_id)}
-        if not {"config.yaml", "report.json"} <= names:
-            raise ConfigError(f"Run {run_id} has no config.yaml and report.json: it is not a finished ofiml study.")
-        wanted = ["config.yaml", "report.json"]
-        if part != "report":
-            wanted.append("predictions.parquet")
-        if part == "all":
-            wanted += sorted(name for name in names if is_packed(name) and name not in wanted)
-        if part in ("models", "all"):
-            listed = [item.path for item in client.list_artifacts(run_id, "models")]
-            wanted += [path for path in listed if MODEL.fullmatch(path)]
-        if part in ("models", "all"):
-            (folder / "models").mkdir()
-        paths = [Path(client.download_artifacts(run_id, name, str((folder / name).parent))) for name in wanted]
-    except MlflowException as error:
-        if not is_unknown(error):
-            raise describe_fault(error, uri) from error
-        raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {error.message}") from error
-    except (SQLAlchemyError, OSError) as error:
-        raise describe_fault(error, uri) from error
+    with translate_faults(uri):
+        client = connect(uri)
+        try:
+            return _download_parts(client, run_id, folder, part)
+        except MlflowException as error:
+            if not is_unknown(error):
+                raise
+            raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {error.message}") from error
+
+
+def _download_parts(client: Any, run_id: str, folder: Path, part: Part) -> tuple[Path, Path]:
+    """Download the files of `part`; see `fetch_run`."""
+    names = {item.path for item in client.list_artifacts(run_id)}
+    if not {"config.yaml", "report.json"} <= names:
+        raise ConfigError(f"Run {run_id} has no config.yaml and report.json: it is not a finished ofiml study.")
+    wanted = ["config.yaml", "report.json"]
+    if part != "report":
+        wanted.append("predictions.parquet")
+    if part == "all":
+        wanted += sorted(name for name in names if is_packed(name) and name not in wanted)
+    if part in ("models", "all"):
+        listed = [item.path for item in client.list_artifacts(run_id, "models")]
+        wanted += [path for path in listed if MODEL.fullmatch(path)]
+        (folder / "models").mkdir()
+    paths = [Path(client.download_artifacts(run_id, name, str((folder / name).parent))) for name in wanted]
     return paths[0], paths[1]
 
 
@@ -123,31 +125,10 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
     Runs that lost their process are marked as killed before. None lists the runs of every experiment. Raises
     ConfigError if the store or the experiment does not exist, or cannot be read.
     """
-    from mlflow.entities import ViewType
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         raise StoreError(f"There is no store at {uri}", "name the store of the runs with --uri")
-    client = connect(uri)
-    try:
-        if experiment is None:
-            experiment_ids = [known.experiment_id for known in client.search_experiments()]
-        else:
-            known = client.get_experiment_by_name(experiment)
-            if known is None:
-                raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
-            experiment_ids = [known.experiment_id]
-        mark_dead_runs(client, experiment_ids)
-        runs, token = [], None
-        while True:
-            page = client.search_runs(experiment_ids, "", ViewType.ALL, 1000, ["attributes.start_time"], token)
-            runs += page
-            token = page.token
-            if not token:
-                break
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise describe_fault(error, uri) from error
+    with translate_faults(uri):
+        runs = _search_runs(connect(uri), experiment, uri)
     return [
         ListedRun(
             str(run.info.run_id),
@@ -163,19 +144,35 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
     ]
 
 
+def _search_runs(client: Any, experiment: str | None, uri: str) -> list[Any]:
+    from mlflow.entities import ViewType
+
+    if experiment is None:
+        experiment_ids = [known.experiment_id for known in client.search_experiments()]
+    else:
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")
+        experiment_ids = [known.experiment_id]
+    mark_dead_runs(client, experiment_ids)
+    runs, token = [], None
+    while True:
+        page = client.search_runs(experiment_ids, "", ViewType.ALL, 1000, ["attributes.start_time"], token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
 def fetch_files(run_id: str, uri: str, folder: Path, names: list[str]) -> dict[str, Path]:
     """Fetch the files `names` of a run into `folder` and return their paths by name, without those that do not exist.
 
     Raises ConfigError for a file of more than 1 GiB, and if the store does not return a file.
     """
-    from mlflow.exceptions import MlflowException
-
-    client = connect(uri)
-    try:
+    with translate_faults(uri):
+        client = connect(uri)
         sizes = {item.path: item.file_size for item in client.list_artifacts(run_id) if not item.is_dir}
         for name in names:
             if (sizes.get(name) or 0) > _MAX_BYTES:
                 raise ConfigError(f"The {name} of run {run_id} is larger than {_MAX_BYTES >> 30} GiB.")
         return {n: Path(client.download_artifacts(run_id, n, str(folder))) for n in names if n in sizes}
-    except (MlflowException, OSError) as error:
-        raise describe_fault(error, uri) from error

@@ -69,11 +69,14 @@ def _record_tracked(
 
         study, written = _run_and_write(config, folder, stages, report_folds, run.run_id)
         entry = make_entry(study, folder, written, run, opening)
-        with lock_entry(folder), stages.start_stage("logging", count_steps(entry)) as bar:
-            save_model(study, name_model_folder(folder))
-            write_entry(entry, folder)
+        with lock_entry(folder):
+            with stages.start_stage("model", 1) as bar:  # takes longer than all of the logging, whose pace it is not
+                save_model(study, name_model_folder(folder))
+                write_entry(entry, folder)
+                bar.step()
             try:
-                log_entry(entry, run.run_id, folder, uri, bar.step)
+                with stages.start_stage("logging", count_steps(entry)) as bar:
+                    log_entry(entry, run.run_id, folder, uri, bar.step)
             except StoreError as error:
                 return Record(study, folder, None, describe_unlogged(folder, error))
             keep_run_id(folder, run.run_id)

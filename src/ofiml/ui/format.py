@@ -11,22 +11,18 @@ DASH = "–"
 
 
 def format_number(value: float, form: str = ".3f") -> str:
-    """Format a number by the format spec `form`; a dash for NaN.
+    """Format a number by the format spec `form`, without a minus before a zero; a dash for NaN.
 
-    >>> format_number(1234.5, ",.2f"), format_number(float("nan"))
-    ('1,234.50', '–')
+    Text for terminals, Markdown and JSON has the hyphen as its minus, which other programs read. HTML and figures have
+    a typographic one, which their renderers set.
+
+    >>> format_number(-1234.5, ",.2f"), format_number(-0.001, ".2f"), format_number(float("nan"))
+    ('-1,234.50', '0.00', '–')
     """
-    return DASH if value != value else format(value, form)
-
-
-def typeset_number(value: float, form: str) -> str:
-    """Format a number with a typographic minus, and without one before a zero; a dash for NaN.
-
-    >>> typeset_number(-1.5, ".2f"), typeset_number(-0.001, ".2f")
-    ('−1.50', '0.00')
-    """
-    text = format_number(value, form)
-    return text.replace("-", "−") if any(c in "123456789" for c in text) else text.replace("-", "")
+    if value != value:
+        return DASH
+    text = format(value, form)
+    return text if text.strip("+-0.,%") else text.replace("-", "")
 
 
 def choose_money_form(amounts: Iterable[float]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ofiml.microstructure.facts.session import Facts
-from ofiml.ui.format import format_markdown_table, typeset_number
+from ofiml.ui.format import format_markdown_table, format_number
 
 Row = tuple[str, str, str, str]  # text, topic, key, format
 
@@ -86,6 +86,6 @@ def write_facts(markets: Mapping[str, Facts], described: Mapping[str, str]) -> s
         rows.append([f"**{heading}**", *[""] * (len(markets) + 1)])
         for text, topic, key, form in lines:
             values = [facts.get(topic, {}).get(key, float("nan")) for facts in markets.values()]
-            numbers = [typeset_number(value, form) for value in values]
+            numbers = [format_number(value, form) for value in values]
             rows.append([text, *numbers, PUBLISHED.get((topic, key), "")])
     return "\n".join([format_markdown_table(["", *markets, "published"], rows), "", NOTE, ""])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ofiml.microstructure.fills.estimates import MARKOUT_NAMES, Estimate
 from ofiml.microstructure.fills.exponent import Exponent
 from ofiml.microstructure.fills.study import MODELS, MarketResult, Outcome, Settings, SizeResult
-from ofiml.ui.format import DASH, format_markdown_table, format_number, typeset_number
+from ofiml.ui.format import DASH, format_markdown_table, format_number
 from ofiml.units import SECOND
 
 _HEADER = ("", "orders with a fill", "share of lots", "seconds to fill",
@@ -36,7 +36,7 @@ def write_tables(markets: Mapping[str, MarketResult], settings: Settings) -> str
 
 def _write_estimate(estimate: Estimate, form: str, *, sign: bool = False) -> str:
     """Write a value with half of its interval; with `sign`, bold if the interval is without 0."""
-    text = typeset_number(estimate.value, f"+{form}" if sign else form)
+    text = format_number(estimate.value, f"+{form}" if sign else form)
     if estimate.low != estimate.low:
         return text
     text += f" ± {format_number(estimate.high - estimate.value, form)}"
