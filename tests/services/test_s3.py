@@ -61,7 +61,7 @@ def test_a_study_reads_its_samples_from_the_bucket(s3, bucket, study, expected, 
             assert b"secret-of-a-test" not in path.read_bytes(), path
             path.unlink()
     # What was cached is read: with an altered table the file is made again, with the same result.
-    table = next(name for name in names if name.endswith("-0.parquet"))
+    table = next(name for name in names if name.endswith("-0.arrow"))
     bucket.write(table, lambda path: path.write_bytes(b"damaged"))
     assert study(f"features.store={place}", "parallel=processes", **s3) == expected
     assert bucket.read(table) != b"damaged"

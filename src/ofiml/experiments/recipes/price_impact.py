@@ -20,7 +20,7 @@ from ofiml.features.kernel import flow_events
 from ofiml.reporting.impact import LOTS, SIGNIFICANT
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, GREY, RED, style_figure
-from ofiml.ui.format import format_number, typeset_number
+from ofiml.ui.format import format_number
 
 STUDY = ("experiment=price_impact", "evaluation.controls=false", "evaluation.leak_check=false")
 
@@ -153,7 +153,7 @@ def _list_rows(scores: dict[str, ImpactScore], quiet: dict[str, float]) -> list[
     of = {name: _list_numbers(score, quiet[name]) for name, score in scores.items()}
 
     def cells(key: str, form: str) -> list[str]:
-        return [typeset_number(float(str(numbers[key])), form) for numbers in of.values()]
+        return [format_number(float(str(numbers[key])), form) for numbers in of.values()]
 
     exponents = [
         f"{low} ± {error}" if low != "–" else low

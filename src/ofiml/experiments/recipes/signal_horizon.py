@@ -15,7 +15,7 @@ from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import format_number, typeset_number
+from ofiml.ui.format import format_number
 from ofiml.units import SECOND, parse_duration
 
 STUDY = (
@@ -163,8 +163,8 @@ def _tabulate(text: str, points: list[Point], measure: str) -> Table:
 
 
 def _format_estimate(estimate: Estimate, form: str) -> str:
-    low, high = typeset_number(estimate.low, form), typeset_number(estimate.high, form)
-    return f"{typeset_number(estimate.value, form)} ({low} to {high})"
+    low, high = format_number(estimate.low, form), format_number(estimate.high, form)
+    return f"{format_number(estimate.value, form)} ({low} to {high})"
 
 
 def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:
