@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("markets", nargs="*", metavar='MARKET="overrides"', help="what to study")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the page (default: outputs/NAME)")
     parser.add_argument("--tiny", action="store_true", help="on little data, to see that it works; no result")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # markets may follow options
     return run_command(lambda: _list() if options.name is None else _run(options))
 
 
