@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from ofiml.backtest.summary import VariantResult
 from ofiml.bars.time import select_states
 from ofiml.cli.experiment import main
+from ofiml.experiments.recipes.latency import find_break_even, list_kept
 from ofiml.experiments.recipes.price_impact import compute_quiet_flow
 from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
@@ -86,6 +88,22 @@ def test_changes_of_the_mid_are_those_between_two_sided_states():
     assert messages == len(rows)
     assert changes == sum(a != b for a, b in itertools.pairwise(mids)) > 100
     assert length == session.close - session.open
+
+
+@pytest.mark.parametrize(
+    ("profit", "latency"),
+    [([4.0, 2.0, -2.0], 30.0), ([4.0, 2.0, 1.0], np.inf), ([-1.0, 2.0, 3.0], 0.0), ([2.0, 0.0, 5.0], 10.0)],
+)
+def test_the_latency_at_which_nothing_is_left(profit, latency):
+    assert find_break_even([0.0, 10.0, 50.0], profit) == latency
+
+
+def test_what_a_delay_leaves_of_the_gross_profit():
+    curve = [
+        VariantResult(name=name, gross_pnl=gross, net_pnl=net, costs=gross - net, fills=1, traded=1)
+        for name, gross, net in (("0ms", 10.0, 4.0), ("100ms", 11.0, 1.0))
+    ]
+    assert list_kept(curve) == [10.0, 7.0]
 
 
 def test_quiet_flow_is_that_of_states_that_leave_both_best_prices():
