@@ -1,16 +1,22 @@
 """Run the experiments of experiments/ again, each into its folder: on the embedded market, and on real days.
 
     python scripts/studies.py [--data FOLDER] [NAME ...]
+    python scripts/studies.py --check [--data FOLDER] [NAME ...]
 
 FOLDER has the files of the real days, which may not be redistributed. A day whose file is not there is left out, with a
-line that says so.
+line that says so. --check writes nothing: it compares the numbers of today with the committed ones, prints those that
+differ, and ends with 1 if some do.
 """
 
 import argparse
+import json
+import math
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -51,12 +57,54 @@ def list_markets(study: Study, data: Path | None) -> list[str]:
     return markets
 
 
+def list_differences(committed: Any, now: Any) -> list[str]:
+    """List the numbers of two results.json that differ by more than a ten-thousandth, of markets that both have."""
+    old, new = (flatten(record["numbers"], "") for record in (committed, now))
+    shared = set(committed["numbers"]) & set(now["numbers"])
+    lines = []
+    for place in sorted(old.keys() | new.keys()):
+        if place.split("/")[1] not in shared:
+            continue
+        a, b = old.get(place), new.get(place)
+        if a is None or b is None or not (math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-9) or (a != a and b != b)):
+            lines.append(f"{place[1:]}: committed {a}, today {b}")
+    return lines
+
+
+def flatten(value: Any, at: str) -> dict[str, float]:
+    """Return the numbers of a JSON value by their place in it; null is NaN, and text is a part of its place."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {place: one for key, part in items for place, one in flatten(part, f"{at}/{key}").items()}
+    if isinstance(value, str):
+        return {f"{at}={value}": 0.0}
+    return {at: math.nan if value is None else float(value)}
+
+
+def run_study(study: Study, data: Path | None, out: Path) -> bool:
+    """Run a study into a folder; return whether it ended well."""
+    command = [sys.executable, "-m", "ofiml.experiment", study.name, *list_markets(study, data), "--out", str(out)]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def check_study(study: Study, data: Path | None) -> bool:
+    """Run a study, print what differs from its committed numbers, and return whether nothing does."""
+    with tempfile.TemporaryDirectory() as folder:
+        if not run_study(study, data, Path(folder)):
+            return False
+        texts = [(place / "results.json").read_text("utf-8") for place in (EXPERIMENTS / study.folder, Path(folder))]
+        lines = list_differences(*map(json.loads, texts))
+    print("\n".join(lines) or "as committed", flush=True)
+    return not lines
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments to run (default: all)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the files of the real days lie")
     parser.add_argument("--out", type=Path, default=EXPERIMENTS, metavar="FOLDER", help="(default: experiments)")
-    options = parser.parse_args()
+    parser.add_argument("--check", action="store_true", help="compare with the committed numbers, and write nothing")
+    options = parser.parse_intermixed_args()
     unknown = set(options.names) - {study.name for study in STUDIES}
     if unknown:
         parser.error(f"{', '.join(sorted(unknown))}: choose of {', '.join(study.name for study in STUDIES)}")
@@ -65,8 +113,10 @@ def main() -> int:
         if options.names and study.name not in options.names:
             continue
         print(f"{study.folder}", flush=True)
-        command = [sys.executable, "-m", "ofiml.experiment", study.name, *list_markets(study, options.data)]
-        failed += subprocess.run([*command, "--out", str(options.out / study.folder)], check=False).returncode != 0
+        if options.check:
+            failed += not check_study(study, options.data)
+        else:
+            failed += not run_study(study, options.data, options.out / study.folder)
     return int(failed > 0)
 
 

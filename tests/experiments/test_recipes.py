@@ -14,7 +14,7 @@ from ofiml.experiments.recipes.latency import find_break_even, list_kept
 from ofiml.experiments.recipes.price_impact import compute_quiet_flow
 from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
-from scripts.studies import EXPERIMENTS, STUDIES
+from scripts.studies import EXPERIMENTS, STUDIES, list_differences
 from tests.books import busy_session
 from tests.conftest import in_process, slow_except
 
@@ -41,25 +41,35 @@ def test_an_experiment_makes_a_whole_page(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", STUDIES, ids=[study.name for study in STUDIES])
-def test_the_committed_numbers_are_todays(study, tmp_path):
-    """Of the embedded market, which everybody has. `make studies` writes them again."""
+def test_the_committed_numbers_are_todays(tmp_path):
+    """Those of the quickest experiment, on the embedded market; `make studies ARGS=--check` compares all."""
+    study = next(study for study in STUDIES if study.name == "price_impact")
     committed = json.loads((EXPERIMENTS / study.folder / "results.json").read_text(encoding="utf-8"))
     assert main([study.name, "synthetic=dataset=synthetic", "--out", str(tmp_path)]) == 0
     now = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert flatten(now["numbers"]["synthetic"]) == pytest.approx(
-        flatten(committed["numbers"]["synthetic"]), rel=1e-4, abs=1e-9, nan_ok=True
-    )
+    assert list_differences(committed, now) == []
+    now["numbers"]["synthetic"]["r2"] += 0.01
+    (line,) = list_differences(committed, now)
+    assert line.startswith("synthetic/r2: committed 0.")
 
 
-def flatten(value, at=""):
-    """The numbers of a JSON value by their place in it; null is NaN, and text counts as its place."""
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return {place: one for key, part in items for place, one in flatten(part, f"{at}/{key}").items()}
-    if isinstance(value, str):
-        return {f"{at}={value}": 0.0}
-    return {at: float("nan") if value is None else float(value)}
+def test_differences_of_numbers_are_listed_by_their_place():
+    old = {"numbers": {"a": {"x": [1.0, None], "only": 2.0}, "b": {"x": 5.0}}}
+    assert list_differences(old, {"numbers": {"a": {"x": [1.00001, None], "only": 2.0}}}) == []
+    assert list_differences(old, {"numbers": {"a": {"x": [1.1, 3.0], "new": 1.0}}}) == [
+        "a/new: committed None, today 1.0",
+        "a/only: committed 2.0, today None",
+        "a/x/0: committed 1.0, today 1.1",
+        "a/x/1: committed nan, today 3.0",
+    ]
+
+
+def test_every_folder_of_an_experiment_has_its_page():
+    assert {study.name for study in STUDIES} == set(list_experiments())
+    for study in STUDIES:
+        record = json.loads((EXPERIMENTS / study.folder / "results.json").read_text(encoding="utf-8"))
+        assert list(record["numbers"]) == ["synthetic", *study.days], "make studies ARGS='--data FOLDER' writes it"
+        assert (EXPERIMENTS / study.folder / "README.md").exists()
 
 
 @pytest.mark.parametrize(
