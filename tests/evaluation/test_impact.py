@@ -1,5 +1,7 @@
 """Price impact in half-hour windows: R², slopes with their errors, and the law of depth."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -144,7 +146,9 @@ def test_the_law_of_depth_is_the_one_that_was_planted():
     assert second.exponent == pytest.approx(0.5, abs=0.01)
     assert first.r2 > 0.99
     assert encode(decode(ImpactScore, encode(score), "impact")) == encode(score)
-    assert "The slope of B falls with depth as depth^−λ, λ = 0.50" in " ".join(describe_impact(score))
+    assert "The slope of B falls with depth: λ = 0.50" in " ".join(describe_impact(score))
+    vague = replace(score, depth_laws=[replace(second, error=0.4)])
+    assert describe_impact(vague)[-1].startswith("The slope does not clearly fall with depth: λ = 0.50 ± 0.40")
 
 
 def test_depths_that_do_not_differ_have_no_law():

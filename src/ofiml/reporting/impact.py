@@ -22,8 +22,8 @@ def describe_impact(impact: ImpactScore | EarlierImpact) -> list[str]:
         return lines
     windows = impact.windows
     lines.append(
-        f"Its slope is above 0 in {sum(w.flow.value > 0 for w in windows)} of {n} windows, with |t| above "
-        f"{SIGNIFICANT} in {_count(w.flow.t for w in windows)}. Trade imbalance alone has a mean R² of "
+        f"The slope of the move on it is above 0 in {sum(w.flow.value > 0 for w in windows)} of {n} windows, with |t| "
+        f"above {SIGNIFICANT} in {_count(w.flow.t for w in windows)}. Trade imbalance alone has a mean R² of "
         f"{_mean(w.trades_r2 for w in windows)}, both together {_mean(w.both_r2 for w in windows)}; beside each other, "
         f"flow has |t| above {SIGNIFICANT} in {_count(w.flow_beside_trades.t for w in windows)} windows and trades in "
         f"{_count(w.trades_beside_flow.t for w in windows)}. With OFI·|OFI| added, R² is "
@@ -43,10 +43,10 @@ def _mean(values: Iterable[float]) -> str:
 
 def _describe_law(law: DepthLaw, *, several: bool) -> str:
     of = f" of {law.symbol}" if several else ""
-    return (
-        f"The slope{of} falls with depth as depth^−λ, λ = {law.exponent:.2f} ± {law.error:.2f} over {law.windows} "
-        f"windows (R² {law.r2:.2f}); slope times depth is {law.scale:.2f} ticks on average."
-    )
+    fit = f"λ = {law.exponent:.2f} ± {law.error:.2f} in β = c/depth^λ, over {law.windows} windows (R² {law.r2:.2f})"
+    depends = law.exponent > SIGNIFICANT * law.error
+    words = "falls with depth" if depends else "does not clearly fall with depth"
+    return f"The slope{of} {words}: {fit}. Slope times depth is {law.scale:.2f} ticks on average."
 
 
 def list_impact_rows(windows: list[ImpactWindow]) -> list[list[str]]:
