@@ -40,6 +40,7 @@ class Study:
 STUDIES = (
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
     Study("013-signal-horizon", "signal_horizon", ("AMZN",)),
+    Study("016-which-ofi", "which_ofi", ("AMZN",)),
     Study("015-latency", "latency", ("AMZN",)),
     Study("014-direction-lgbm", "direction_lgbm", ("AMZN",)),
 )

@@ -127,6 +127,16 @@ def test_each_session_has_the_same_variants():
 # --- by hand ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_bar_that_closes_with_the_session_has_one_gain():
+    """The mark at the close is of the same time as that of the last bar."""
+    session = trade(walk([100, 102, 104, 103, 103, 103]), make_targets([1, 2, 5], [2, -3, 0]), money=FEES, close=5)
+    assert session.gains["bar_close"].to_list() == [k * SECOND for k in (1, 2, 5)]
+    assert session.gains["lots"].to_list()[-1] == 0
+    net = session.ledger.totals.net / 10**12
+    assert sum(session.gains["net"]) == pytest.approx(net)
+    assert sum(session.decided["net"]) == pytest.approx(net)
+
+
 def test_a_short_session_by_hand():
     # Bars close at 1 … 5 s; the mid is 100, 102, 104, 103, 103 ticks of 0.01 there. Half the spread is a tick.
     session = trade(

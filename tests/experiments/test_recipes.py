@@ -38,6 +38,7 @@ def test_an_experiment_makes_a_whole_page(name, tmp_path, monkeypatch):
         assert (tmp_path / "page" / picture).stat().st_size > 5000
     record = json.loads((tmp_path / "page" / "results.json").read_text(encoding="utf-8"))
     assert set(record["numbers"]) == set(find_experiment(name).markets)
+    assert not (tmp_path / "mlruns").exists(), "what an experiment logs is in a store of its own"
 
 
 @pytest.mark.slow

@@ -198,13 +198,16 @@ def _add_ticks(trips: pl.DataFrame, money: Money, tick: int) -> pl.DataFrame:
 
 
 def _list_gains(ledger: Ledger) -> pl.DataFrame:
-    """List the gain up to each mark since the one before, in integer money, and the lots held."""
+    """List the gain up to each mark since the one before, in integer money, and the lots held; one row per time, though
+    the last bar may close when the session does.
+    """
+    last = np.append(ledger.times[1:] != ledger.times[:-1], True)
     return pl.DataFrame(
         {
-            "bar_close": ledger.times,
-            "gross": _to_currency(np.diff(ledger.gross, prepend=0)),
-            "net": _to_currency(np.diff(ledger.net, prepend=0)),
-            "lots": ledger.position,
+            "bar_close": ledger.times[last],
+            "gross": _to_currency(np.diff(ledger.gross[last], prepend=0)),
+            "net": _to_currency(np.diff(ledger.net[last], prepend=0)),
+            "lots": ledger.position[last],
         }
     )
 

@@ -1,13 +1,18 @@
 """Where an experiment runs its studies: on each of its markets, in memory, with what does not matter switched off."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from ofiml.config import Config
+from ofiml.comparison.leaderboard import Leaderboard, make_leaderboard
+from ofiml.config import Config, ReportFiles
 from ofiml.data.bad_files import read_source
 from ofiml.data.schema import Session
 from ofiml.data.sessions import list_sources
 from ofiml.study.run import Study, run
+from ofiml.tracking.record import record_study
+from ofiml.tracking.store import make_own_store
 from ofiml.ui.progress import Stages
 
 Compose = Callable[[Sequence[str]], Config]
@@ -44,8 +49,7 @@ class Bench:
     def run_study(self, market: Market, *overrides: str) -> Study:
         """Run a study on a market. Raises what `study.run` does."""
         study = run(self.configure(market, *overrides), self.stages)
-        dataset = study.report.dataset
-        self.sessions[market.name] = [f"{one.symbol} {one.session} {one.digest[:16]}" for one in dataset.sessions]
+        self._note_sessions(market, study)
         return study
 
     def read_sessions(self, market: Market, *overrides: str) -> Iterator[Session]:
@@ -58,3 +62,26 @@ class Bench:
                     return
                 count += 1
                 yield session
+
+    def compare_studies(self, market: Market, members: Sequence[Sequence[str]]) -> Leaderboard:
+        """Run a study for each list of overrides, log them in a store of their own, and compare them.
+
+        The store is deleted in the end. Raises what `record_study` and `make_leaderboard` do.
+        """
+        configs = [self.configure(market, *overrides) for overrides in members]
+        with tempfile.TemporaryDirectory() as folder, self.stages.start_stage(market.name, len(configs)) as bar:
+            tracking = make_own_store(Path(folder), "members")
+            for k, config in enumerate(configs):
+                files = ReportFiles(html=False, figures=[], dpi=config.report.dpi)
+                member = replace(config, tracking=tracking, report=files)
+                self._note_sessions(market, record_study(member, Path(folder) / str(k), on_stage=_show_nothing).study)
+                bar.step()
+            return make_leaderboard("members", tracking.uri)
+
+    def _note_sessions(self, market: Market, study: Study) -> None:
+        sessions = study.report.dataset.sessions
+        self.sessions[market.name] = [f"{one.symbol} {one.session} {one.digest[:16]}" for one in sessions]
+
+
+def _show_nothing(stage: str, done: int, total: int) -> None:
+    """Take the progress of a member, whose number is shown instead."""

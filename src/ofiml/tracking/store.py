@@ -48,6 +48,16 @@ def open_client(uri: str) -> Iterator[Any]:
         yield connect(uri)
 
 
+def make_own_store(folder: Path, experiment: str) -> Tracking:
+    """Make a store in a folder, with an experiment whose files lie in the folder, too.
+
+    The files of other SQLite stores lie in the working folder.
+    """
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    connect(uri).create_experiment(experiment, artifact_location=(folder / "artifacts").absolute().as_uri())
+    return Tracking(enabled=True, uri=uri, experiment=experiment)
+
+
 def open_store(tracking: Tracking) -> str:
     """Open the experiment with its views, creating it if necessary, and return its id. So a wrong uri fails early.
 
