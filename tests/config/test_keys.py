@@ -76,7 +76,12 @@ MARKET = {
     "usual_queue": "50",
     "informed_probability": "1",
     "informed_orders": "100",
-    "informed_decay": "20s",
+    "informed_decay": "25s",
+    "news_move": "9",
+    "news_decay": "25s",
+    "quote_reaction": "0.9",
+    "permanent_impact": "0.9",
+    "impact_decay": "25s",
     "session_variation": "0.5",
     "impact": "[[0.1]]",
     "max_events": "100",
@@ -242,6 +247,7 @@ def simulated():
 
     def of(**values):
         short = {"session_length": "2m", "sessions": 2}
+        short |= {"news_move": 4.0, "quote_reaction": 0.5, "permanent_impact": 0.5}  # so that their decays count
         dataset = load(raw | {"dataset": raw["dataset"] | short | values}).dataset
         return [(s.events, s.levels, s.tick, s.open, s.close) for source in list_sources(dataset) for s in source()]
 
