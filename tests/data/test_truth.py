@@ -80,7 +80,7 @@ def test_without_information_v_is_a_martingale_and_trades_have_memory_all_the_sa
 @pytest.mark.slow
 def test_news_moves_v_as_it_says(configure):
     """Slope 1 of V's move on the expected move, and on each of its three parts apart."""
-    config = dataset(configure, "session_variation=0.3", *PRIVATE)
+    config = dataset(configure, *PRIVATE, "session_variation=0.3", "volatility=0.2", "impact=[[0.005]]", "news_move=4")
     expected, realised = [], []
     for i in range(4):
         s = simulate(config, i)[0]
@@ -95,8 +95,8 @@ def test_news_moves_v_as_it_says(configure):
         realised.append(np.diff(v)[1:])
     x, y = np.concatenate(expected), np.concatenate(realised)
     slopes, errors = regression(x, y)
-    assert (np.abs(slopes - 1) < 4 * errors).all()
-    assert (errors < [0.15, 0.15, 0.35]).all()
+    assert (np.abs(slopes - 1) < 4 * errors).all(), (slopes, errors)
+    assert (errors < [0.15, 0.15, 0.35]).all(), errors
     slope, error = regression(x.sum(axis=1)[:, None], y)
     assert abs(slope[0] - 1) < 4 * error[0]
     assert error[0] < 0.05

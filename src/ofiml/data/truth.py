@@ -30,8 +30,8 @@ class Truth:
     lot: row i is the response of symbol i to the market orders of each symbol. `news` (periods, K) is -1, 0 or 1.
     The rate of informed orders falls within a period by a factor e in `decay` seconds. `sigma` is V's own volatility in
     ticks per square root of a second. A period's news is first private news of `news_move` ticks; what V has still to
-    learn of it falls by a factor e in `news_decay` seconds. The share `permanent_impact` of Λ stays in V; the rest falls
-    by a factor e in `impact_decay` seconds.
+    learn of it falls by a factor e in `news_decay` seconds. The share `permanent_impact` of Λ stays in V; the rest
+    falls by a factor e in `impact_decay` seconds.
     """
 
     symbols: list[str]
