@@ -247,7 +247,6 @@ def simulated():
 
     def of(**values):
         short = {"session_length": "2m", "sessions": 2}
-        short |= {"news_move": 4.0, "quote_reaction": 0.5, "permanent_impact": 0.5}  # so that their decays count
         dataset = load(raw | {"dataset": raw["dataset"] | short | values}).dataset
         return [(s.events, s.levels, s.tick, s.open, s.close) for source in list_sources(dataset) for s in source()]
 

@@ -22,6 +22,8 @@ from ofiml.units import SECOND
 # Market orders without memory, daily pattern or regard for the book: what their estimators assume.
 POISSON = ["excitation=0.0", "state_dependence=0.0", "u_shape=0.0", "session_variation=0.0"]
 
+# V moves by Λ and stays there.
+LASTING = ["permanent_impact=1.0", "news_move=0.0"]
 # Private news that quotes and informed orders know, and impact that decays.
 PRIVATE = ["period=30s", "news_move=8", "news_decay=10s", "quote_reaction=0.7", "permanent_impact=0.3",
            "impact_decay=15s", "informed_orders=6", "informed_decay=20s", "uninformed_orders=4"]  # fmt: skip
@@ -118,7 +120,7 @@ def test_the_impact_slope_is_recovered_from_mids_and_trades(configure):
 
 @pytest.mark.slow
 def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
-    config = dataset(configure, "dataset=synthetic_basket", *POISSON, "informed_probability=0.0", "limit_rate=4.0")
+    config = dataset(configure, "dataset=synthetic_basket", *POISSON, *LASTING, "informed_probability=0.0", "limit_rate=4.0")
     flows, moves = [], []
     for i in range(6):
         sessions = simulate(config, i)
@@ -257,13 +259,14 @@ def test_the_oracle_knows_nothing_of_news_to_come(configure):
     """What it says at t is the same if all news after t's period is turned round."""
     config = dataset(configure, "session_length=20m")
     s = simulate(config, 0)[0]
-    turned = [row if i < 10 else [-x for x in row] for i, row in enumerate(s.planted.news)]
+    known = 600 * SECOND // s.planted.period  # periods until the last time below
+    turned = [row if i < known else [-x for x in row] for i, row in enumerate(s.planted.news)]
     other = replace(s, planted=replace(s.planted, news=turned))
     at = np.arange(s.open, s.open + 600 * SECOND, 7 * SECOND)
     for horizon in (10, 300):
         said = [compute_expected_move(x, config, at, 0, horizon * SECOND) for x in (s, other)]
         np.testing.assert_array_equal(*said)
-    assert any(turned[i] != s.planted.news[i] for i in range(20))
+    assert any(turned[i] != s.planted.news[i] for i in range(known, 2 * known))
 
 
 @pytest.mark.slow
