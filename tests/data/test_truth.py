@@ -120,7 +120,8 @@ def test_the_impact_slope_is_recovered_from_mids_and_trades(configure):
 
 @pytest.mark.slow
 def test_the_cross_impact_matrix_is_recovered_from_mids_and_trades(configure):
-    config = dataset(configure, "dataset=synthetic_basket", *POISSON, *LASTING, "informed_probability=0.0", "limit_rate=4.0")
+    changes = "informed_probability=0.0", "limit_rate=4.0"
+    config = dataset(configure, "dataset=synthetic_basket", *POISSON, *LASTING, *changes)
     flows, moves = [], []
     for i in range(6):
         sessions = simulate(config, i)
@@ -274,8 +275,8 @@ def test_the_study_finds_a_share_of_what_the_oracle_knows(run):
     study = run("tuning=off", *BARE)
     ic, oracle = study.report.metrics.pooled["ic"], study.report.metrics.oracle
     assert ic.low > 0
-    assert 0.15 < ic.value < 0.3
-    assert 0.3 < oracle.shares["ic"] < 1.0
+    assert 0.05 < ic.value < 0.2
+    assert 0.1 < oracle.shares["ic"] < 0.5
     assert oracle.shares["ic"] == pytest.approx(ic.value / oracle.values["ic"])
     assert "oracle" not in study.report.model.features
     assert any(
