@@ -141,7 +141,7 @@ SMALL = [
 _TREES = ("model=lgbm", "model.n_estimators=8", "model.min_child_samples=10")
 _TUNED = (*_TREES, "tuning=optuna", "tuning.trials=6", "tuning.inner_folds=2")
 _QUANTILE = (*_TREES, "model.objective=quantile")
-_POSTED = ("strategy.entry=post",)
+_POSTED = ("dataset=synthetic_trending", "strategy.entry=post")  # a signal that is worth posting for
 _PAID = ("++dataset.instruments={*: {taker: {bps: -20}, quote: USD}}",)  # rebates, so that there is a profit
 _NET = "backtest.net_pnl"
 _STOPPED = (*_TREES, "model.early_stopping=2")

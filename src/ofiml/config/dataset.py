@@ -266,7 +266,10 @@ def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
         require(limit is None or limit < 1 << 62, f"dataset.{key} must be below 2^62; null takes all.")
 
 
-SYNTHETIC = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
+SYNTHETIC = (
+    *("synthetic", "synthetic_null", "synthetic_basket"),
+    *("synthetic_large_tick", "synthetic_small_tick", "synthetic_trending"),
+)
 
 
 DATASETS: Schemas[SyntheticDataset | FileDataset] = Schemas(
