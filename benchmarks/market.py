@@ -44,8 +44,8 @@ def dataset(name: str) -> SyntheticDataset:
 def loop(config: SyntheticDataset) -> Callable[[], int]:
     """One day of the event loop, into buffers that are there already."""
     n = 1_500_000
-    out = Out(np.zeros(n), np.zeros(n), np.zeros((n, ROW_COLUMNS), np.int64),
-                     np.zeros((6, config.levels, n), np.int64))  # fmt: skip
+    rows, levels = np.zeros((n, ROW_COLUMNS), np.int64), np.zeros((6, config.levels, n), np.int64)
+    out = Out(np.zeros(n), np.zeros(n), np.zeros(n), rows, levels)
 
     def work() -> int:
         rng = np.random.default_rng([config.seed, 0])

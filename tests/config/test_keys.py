@@ -76,7 +76,12 @@ MARKET = {
     "usual_queue": "50",
     "informed_probability": "1",
     "informed_orders": "100",
-    "informed_decay": "20s",
+    "informed_decay": "25s",
+    "news_move": "9",
+    "news_decay": "25s",
+    "quote_reaction": "0.9",
+    "permanent_impact": "0.9",
+    "impact_decay": "25s",
     "session_variation": "0.5",
     "impact": "[[0.1]]",
     "max_events": "100",
@@ -136,7 +141,7 @@ SMALL = [
 _TREES = ("model=lgbm", "model.n_estimators=8", "model.min_child_samples=10")
 _TUNED = (*_TREES, "tuning=optuna", "tuning.trials=6", "tuning.inner_folds=2")
 _QUANTILE = (*_TREES, "model.objective=quantile")
-_POSTED = ("strategy.entry=post",)
+_POSTED = ("dataset=synthetic_trending", "strategy.entry=post")  # a signal that is worth posting for
 _PAID = ("++dataset.instruments={*: {taker: {bps: -20}, quote: USD}}",)  # rebates, so that there is a profit
 _NET = "backtest.net_pnl"
 _STOPPED = (*_TREES, "model.early_stopping=2")

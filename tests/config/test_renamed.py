@@ -15,9 +15,11 @@ from ofiml.tracking.params import flatten_params
 from tests.conftest import ROOT, slow_but_each
 
 LOGGED = ROOT / "tests" / "config" / "logged"
+MARKET = ["dataset=synthetic_trending", "dataset.name=synthetic"]  # the default market of their time
 SAME = {
-    "default": [],
+    "default": MARKET,
     "barriers": [
+        *MARKET,
         *("target=triple_barrier", "model=blend_direction", "split=cpcv", "features=core"),
         *("evaluation.block_length=20m", "tuning=off", "bars.step=5s"),
     ],
@@ -127,7 +129,7 @@ def test_the_strategy_of_a_logged_config_was_part_of_its_backtest():
     assert "strategy" not in raw
     raw["backtest"] |= {"max_position": 7, "edge_multiple": 0.5}
     fees = "dataset.instruments={*: {taker: {per_unit: 0.001, bps: 0.0}, days_per_year: 252}}"
-    same = ["tracking=off", "strategy.max_position=7", "strategy.edge_multiple=0.5", fees]
+    same = ["tracking=off", *MARKET, "strategy.max_position=7", "strategy.edge_multiple=0.5", fees]
     assert asdict(load(raw)) == asdict(load(compose(same)))
     today = resolve_config(load(raw))
     today["backtest"]["max_position"] = 3

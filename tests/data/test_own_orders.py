@@ -52,6 +52,7 @@ def test_a_day_without_own_orders_is_the_same_to_the_bit(configure, name):
     out = Out(
         np.empty(60_000),
         np.empty(60_000),
+        np.empty(60_000),
         np.empty((60_000, ROW_COLUMNS), np.int64),
         np.zeros((6, 1, 60_000), np.int64),
     )

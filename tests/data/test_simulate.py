@@ -30,6 +30,7 @@ def out(n, levels):
     return Out(
         np.full(n, np.nan),
         np.full(n, np.nan),
+        np.full(n, np.nan),
         np.full((n, ROW_COLUMNS), -(2**60)),
         np.full((6, levels, n), -(2**60)),
     )
@@ -45,8 +46,15 @@ def day(config, rows=400_000, index=0, **changed):
 
 
 @pytest.mark.parametrize("name", slow_but_each(2, ["synthetic", "synthetic_basket"]))
-def test_the_kernel_equals_its_twin(configure, monkeypatch, name):
-    config = configure(f"dataset={name}", "dataset.session_length=60s", "dataset.levels=4", "dataset.period=7s").dataset
+@pytest.mark.parametrize("private", [False, True])
+def test_the_kernel_equals_its_twin(configure, monkeypatch, name, private):
+    """Without private news and transient impact, and with both."""
+    other = "news_move=6", "quote_reaction=0.7", "permanent_impact=0.3", "news_decay=3s", "impact_decay=5s"
+    none = "news_move=0", "quote_reaction=0", "permanent_impact=1"
+    config = configure(
+        f"dataset={name}", "dataset.session_length=60s", "dataset.levels=4", "dataset.period=7s",
+        *(f"dataset.{key}" for key in (other if private else none)),
+    ).dataset  # fmt: skip
     compiled = day(config, rows=8000, burn_in=10.0, written_from=-10.0)
     monkeypatch.setattr(kernel, "follow", kernel.follow_py)
     plain = day(config, rows=8000, burn_in=10.0, written_from=-10.0)
@@ -179,6 +187,48 @@ def test_a_level_that_is_missing_is_null(configure):
     e = simulate(config, 0)[0].events
     assert e["bid_px_09"].null_count() > 0
     assert e["bid_px_09"].null_count() == e["bid_sz_09"].null_count() == e["bid_ct_09"].null_count()
+
+
+# Informed orders alone: no other market orders, no diffusion of V.
+ONLY_INFORMED = ["uninformed_orders=0", "excitation=0", "volatility=0", "informed_probability=1", "period=20s",
+                 "informed_orders=20", "session_length=5m", "u_shape=0"]  # fmt: skip
+
+
+def test_v_learns_the_news_and_loses_transient_impact(configure):
+    """V after each event, from the news and the trades before it alone."""
+    changes = "news_move=6", "news_decay=8s", "permanent_impact=0.3", "impact_decay=5s"
+    config = configure(*(f"dataset.{key}" for key in (*ONLY_INFORMED, *changes))).dataset
+    (session,) = simulate(config, 0)
+    e = session.events
+    # Trades of one order are one message; V moves before its first row is written.
+    times, trade = (extract_times(e) - session.open - 100_000) / 1e9, (e["action"] == "T").to_numpy()
+    signed = np.where(trade, np.where(e["side"] == "B", 1.0, -1.0) * e["size"].to_numpy(), 0.0)
+    news = np.array(session.planted.news)[:, 0]
+    starts = 20.0 * np.arange(len(news))
+    (slope,) = session.planted.impact[0]
+    learnt, stays, passes = np.zeros((3, len(times)))
+    for i, now in enumerate(times):
+        begun, before = starts <= now, times <= now
+        learnt[i] = np.sum(6.0 * (news * -np.expm1(-(now - starts) / 8.0))[begun])
+        stays[i] = 0.3 * slope * np.sum(signed[before])
+        passes[i] = 0.7 * slope * np.sum((signed * np.exp(-(now - times) / 5.0))[before])
+    assert trade.sum() > 50
+    np.testing.assert_allclose(session.truth["transient"], passes, atol=1e-6)
+    value = session.truth["value"].to_numpy()
+    np.testing.assert_allclose(value - value[0], learnt + stays + passes - learnt[0], atol=0.02)
+    assert np.ptp(learnt) > 6
+    assert np.ptp(passes) > 1
+
+
+def test_news_turns_limit_orders_to_its_side(configure):
+    """With reaction 1 to news that stays fresh, and no quotes for vacant prices, all limit orders are on one side."""
+    changes = "resilience=0", "informed_orders=0", "news_move=5", "news_decay=1000h", "quote_reaction=1"
+    config = configure(*(f"dataset.{key}" for key in (*ONLY_INFORMED, *changes))).dataset
+    for day in range(4):
+        (session,) = simulate(config, day)
+        first = (extract_times(session.events) - session.open) / 1e9 < 20
+        sides = set(session.events.filter(first & (session.events["action"] == "A").to_numpy())["side"])
+        assert sides == ({"B"} if session.planted.news[0][0] > 0 else {"A"})
 
 
 def test_a_price_that_leaves_the_range_is_an_error(market):

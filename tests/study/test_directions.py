@@ -141,7 +141,8 @@ def test_every_target_and_classifier_runs_and_is_of_one_scale(run, target, model
 
 
 def test_a_rare_move_is_no_reason_for_a_forecast_of_one(run):
-    study = run("debug=tiny", "target=dead_band", "target.dead_band=0.95", "model=logistic", "tuning=off")
+    study = run("debug=tiny", "dataset=synthetic_trending", "target=dead_band", "target.dead_band=0.95",
+                "model=logistic", "tuning=off")  # fmt: skip
     assert study.report.explained.interactions.additive  # in log odds of up against down, as SHAP values
     pooled = study.report.metrics.pooled
     assert pooled["auc"].value > 0.8

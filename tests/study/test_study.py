@@ -111,7 +111,7 @@ def test_report_names(run):
     assert impact["backtest"] is None
     assert impact["impact"]["windows"]
     assert forecast["impact"] is None
-    assert forecast["dataset"]["dropped"] == {"beyond_max_events": pytest.approx(427_000, rel=0.1)}
+    assert forecast["dataset"]["dropped"] == {"beyond_max_events": pytest.approx(159_000, rel=0.1)}
 
 
 def test_folds_only_look_back(run):

@@ -450,7 +450,7 @@ def test_times_are_of_several_folds_and_sessions_and_the_same_each_time(run):
 
 def test_another_future_leaves_the_past(configure):
     session = simulate(configure(*MARKET).dataset, 0)[0]
-    t = int(extract_times(session.events)[20_000])
+    t = int(extract_times(session.events)[8_000])
     other = alter_future(session, t)
     until = pl.col("ts_recv").to_physical() <= t
     assert session.events.filter(until).equals(other.events.filter(until))

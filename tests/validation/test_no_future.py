@@ -27,7 +27,7 @@ STUDIES = [
     ["model=logistic", "ofi=mlofi_decay", "target=direction", "tuning=off", *CORE],
     ["model=ols", "ofi=best_level", "target=impact", *MARKET],
     ["model=lgbm", "target=dead_band", "tuning.trials=2", "model.n_estimators=15", *CORE],
-    ["model=logistic", "target=triple_barrier", "horizon=events", "horizon.size=300", "tuning=off", *CORE],
+    ["model=logistic", "target=triple_barrier", "horizon=events", "horizon.size=150", "tuning=off", *CORE],
     ["model=ridge", "target=volatility", "tuning=off", *CORE],
     [
         "model=lgbm",

@@ -68,11 +68,17 @@ class SyntheticDataset:
     max_sessions: int | None
     max_events: int | None
     instruments: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    news_move: float = field(default=0.0, kw_only=True)
+    news_decay: str = field(default="10s", kw_only=True)
+    quote_reaction: float = field(default=0.0, kw_only=True)
+    permanent_impact: float = field(default=1.0, kw_only=True)
+    impact_decay: str = field(default="10s", kw_only=True)
 
     @property
     def label(self) -> str:
-        """The name of the market in titles; a market without information ends in `_null`."""
-        nothing = not self.informed_probability * self.informed_orders
+        """The name of the market in titles; a market whose price cannot be foreseen ends in `_null`."""
+        passing = self.permanent_impact < 1 and any(any(row) for row in self.impact)
+        nothing = not passing and not self.informed_probability * (self.informed_orders + self.news_move)
         return f"{self.name}_null" if nothing and not self.name.endswith("_null") else self.name
 
     @property
@@ -129,10 +135,14 @@ class SyntheticDataset:
             ("usual_queue", 1.0, 1e9),
             ("informed_probability", 0.0, 1.0),
             ("informed_orders", 0.0, 1e7),
+            ("news_move", 0.0, 1000.0),
+            ("quote_reaction", 0.0, 1.0),
+            ("permanent_impact", 0.0, 1.0),
             ("session_variation", 0.0, 0.9),
         ):
             require(low <= getattr(self, key) <= high, f"dataset.{key} must lie between {low:g} and {high:g}.")
-        for key in ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay"):
+        spans = ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay", "news_decay")
+        for key in (*spans, "impact_decay"):
             require(parse_duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
         require(parse_duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
         require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 periods.")
@@ -256,7 +266,10 @@ def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
         require(limit is None or limit < 1 << 62, f"dataset.{key} must be below 2^62; null takes all.")
 
 
-SYNTHETIC = ("synthetic", "synthetic_null", "synthetic_basket", "synthetic_large_tick", "synthetic_small_tick")
+SYNTHETIC = (
+    *("synthetic", "synthetic_null", "synthetic_basket"),
+    *("synthetic_large_tick", "synthetic_small_tick", "synthetic_trending"),
+)
 
 
 DATASETS: Schemas[SyntheticDataset | FileDataset] = Schemas(

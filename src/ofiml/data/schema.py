@@ -87,8 +87,8 @@ class Session:
     zone (None: UTC), and `home` is the calendar of the exchange that the source states, if any. `tick` is in 1e-9
     currency units; `size_unit` is one lot in shares, contracts or coins; `digest` is the SHA-256 of the input;
     `quality` counts the rows dropped and kept by cause. A simulated session has `truth`, the efficient price V in ticks
-    after each event (`ts_recv`, `value`), and `planted`, the parameters of the simulation. Only the oracle may read
-    these two, no feature and no model.
+    after each event and the transient impact in it (`ts_recv`, `value`, `transient`), and `planted`, the parameters of
+    the simulation. Only the oracle may read these two, no feature and no model.
     """
 
     symbol: str

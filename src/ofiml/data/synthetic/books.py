@@ -18,7 +18,7 @@ ASK, BID = 0, 1
 GRID = 1 << 16  # prices a book can stand on; the first and the last stay empty and stand for "no quote"
 ORDERS = 1 << 13  # resting orders a symbol can have; a full book takes no more
 ROW_COLUMNS = 7  # symbol, action, side, price (grid index), size, last of message, order id
-STATE_COLUMNS = 19  # of a symbol's state; `rates` names them
+STATE_COLUMNS = 21  # of a symbol's state; `rates` names them
 
 # Columns of an order, of a price, of a symbol's book.
 PRICE, SIZE, BEFORE, AFTER, PLACE, ID = range(6)
@@ -28,12 +28,13 @@ BEST, PRICES, ALIVE, NEXT_ID = 0, 2, 4, 5  # best price and number of prices are
 
 class Out(NamedTuple):
     """The output of n rows: `seconds` (n,), the time; `values` (n,), the symbol's V after the event, in ticks from its
-    start; `rows` (n, ROW_COLUMNS); `levels` (6, depth, n) of ask price, size, count, bid price, size, count. A missing
-    level has size 0.
+    start; `transient` (n,), the transient impact in it; `rows` (n, ROW_COLUMNS); `levels` (6, depth, n) of ask price,
+    size, count, bid price, size, count. A missing level has size 0.
     """
 
     seconds: Float
     values: Float
+    transient: Float
     rows: Int64
     levels: Int64
 

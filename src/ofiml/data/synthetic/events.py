@@ -27,7 +27,18 @@ from ofiml.data.synthetic.books import (
     remove_order,
     write_row,
 )
-from ofiml.data.synthetic.rates import ANY_CANCEL, BETTER, MAX_ROOM, MIDDLE, STALE, Rules, V, clip, measure_room
+from ofiml.data.synthetic.rates import (
+    ANY_CANCEL,
+    BETTER,
+    MAX_ROOM,
+    MIDDLE,
+    STALE,
+    Rules,
+    V,
+    clip,
+    compute_lean,
+    measure_room,
+)
 
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -46,8 +57,8 @@ def place_quote(
 ) -> int:  # fmt: skip
     """Place a limit order at a distance from V with a power-law tail, or at one of the prices that V left vacant.
 
-    It is not sent if it would trade; the probability that it is sent falls with the number of orders at its price.
-    Returns the number of the next row.
+    Private news turns a share of the former to its side. The order is not sent if it would trade; the probability that
+    it is sent falls with the number of orders at its price. Returns the number of the next row.
     """
     side = kind % 2
     if kind >= BETTER:
@@ -55,6 +66,9 @@ def place_quote(
         far = float(math.floor(rng.random() * room))
     else:
         far = clip(rules.placement * (1.0 / math.sqrt(1.0 - rng.random()) - 1.0), 0.0, _MAX_DISTANCE)
+        lean = compute_lean(k, rules, state)
+        if lean != 0.0 and (lean > 0.0) == (side == ASK) and rng.random() < abs(lean):
+            side = 1 - side
     if side == BID:
         price = MIDDLE + math.floor(state[k, V] - rules.half_spread - far)
         passive = price < book[k, BEST + ASK]

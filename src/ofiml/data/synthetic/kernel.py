@@ -4,13 +4,15 @@
 `own_order.withdraw` an order of our own, and `follow` it further; `run` is a whole day without such an order.
 docs/market.md has the model in full. In short, for symbol i:
 
-- V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i, with N_j the signed volume of
-  the market orders of j and c_j the part of it that base rate, excitation and book predict, without informed
-  orders.
+- V_i, the efficient price in ticks: dV_i = Σ_j Λ_ij·(dN_j - c_j dt) + σ·sqrt(A_i)·dW_i + (ν·g_i - κ·p_i) dt, with
+  N_j the signed volume of the market orders of j and c_j the part of it that base rate, excitation and book predict,
+  without informed orders.
+- g_i, the private news: it jumps by `news_move` at the start of a period with news, and V learns it at the rate ν.
+- p_i, the transient impact in V: all impact but the share `permanent_impact` of it, and it decays at the rate κ.
 - A_i = U·(1 - n - s + Y_i), the activity: U is constant within a period, Y_i is excited by arriving limit orders
   (branching ratio n) and by market orders (share s), and decays.
-- Quotes, at rates proportional to A_i: limit orders at a distance from V_i, better quotes where V_i left room, cancels
-  of quotes that V_i overtook, and cancels of any order.
+- Quotes, at rates proportional to A_i: limit orders at a distance from V_i, of which private news turns a share to its
+  side; better quotes where V_i left room, cancels of quotes that V_i overtook, and cancels of any order.
 - Market orders: λ_± = m_±·(U·base + H_±), H excited by market orders, m_± by spread and opposite queue; and informed
   orders on the side of the period's news.
 
@@ -41,11 +43,13 @@ from ofiml.data.synthetic.rates import (
     NEXT,
     NOW,
     PART,
+    PRIVATE,
     RATE,
     SEEN,
     STALE,
     STARTS,
     SUM,
+    TRANSIENT,
     H,
     M,
     Plan,
@@ -88,6 +92,7 @@ def _start_period(clock: Float, rng: np.random.Generator, rules: Rules, plan: Pl
     for k in range(len(plan.base)):
         informed = compute_informed(k, clock, rules, plan)
         base = level * plan.base[k]
+        books.state[k, PRIVATE] += rules.news_move * plan.news[part, k]
         update_rates(k, clock[NOW], level, base, informed, rng, rules, books.grid, books.book, books.state)
 
 
@@ -155,7 +160,7 @@ def follow_py(
                 n = cancel_order(n, k, kind, written, slot, rng, orders, live, grid, book, rows, levels)
         for row in range(before, n):
             out.seconds[row] = now
-            out.values[row] = state[k, V]
+            out.values[row], out.transient[row] = state[k, V], state[k, TRANSIENT]
         if not plan.lowest < MIDDLE + state[k, V] < GRID - 2:
             return OFF_GRID
         update_rates(k, now, level, level * base[k], informed, rng, rules, grid, book, state)

@@ -1,6 +1,7 @@
 """A day of the synthetic market: events in the event schema, and their truth."""
 
 import hashlib
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -40,8 +41,8 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     """Simulate day `index` of the market in `config`: one session per symbol.
 
     The same seed and index give the same bytes, whatever the number of days. `truth` of a session is V, the efficient
-    price in ticks, after each event (`ts_recv`, `value`); `planted` has the parameters of the day. Raises DataError if
-    a price leaves the range of the book.
+    price in ticks, and the transient impact in it, after each event (`ts_recv`, `value`, `transient`); `planted` has
+    the parameters of the day. Raises DataError if a price leaves the range of the book.
     """
     rng = np.random.default_rng([config.seed, index])
     truth = draw_truth(config, index, rng)
@@ -52,6 +53,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
         out = Out(
             seconds=np.empty(capacity),
             values=np.empty(capacity),
+            transient=np.empty(capacity),
             rows=np.empty((capacity, ROW_COLUMNS), np.int64),
             levels=np.empty((len(_FIELDS), config.levels, capacity), np.int64),
         )
@@ -83,6 +85,7 @@ def _select_rows(array: NDArray, pick: slice | Int64) -> NDArray:
 
 def make_rules(config: SyntheticDataset) -> Rules:
     """Make the kernel's parameters, in seconds, ticks and lots."""
+    period, informed_decay = (parse_duration(text) / SECOND for text in (config.period, config.informed_decay))
     return Rules(
         limit_rate=config.limit_rate / 2,
         cancel_rate=config.cancel_rate,
@@ -104,8 +107,14 @@ def make_rules(config: SyntheticDataset) -> Rules:
         state=config.state_dependence,
         usual_spread=config.usual_spread,
         usual_queue=config.usual_queue,
-        informed_decay=parse_duration(config.informed_decay) / SECOND,
-        period=parse_duration(config.period) / SECOND,
+        informed_decay=informed_decay,
+        informed_start=1.0 / (informed_decay * (1.0 - math.exp(-period / informed_decay))),
+        news_move=config.news_move,
+        news_decay=SECOND / parse_duration(config.news_decay),
+        quote_reaction=config.quote_reaction,
+        permanent_impact=config.permanent_impact,
+        impact_decay=SECOND / parse_duration(config.impact_decay),
+        period=period,
         length=parse_duration(config.session_length) / SECOND,
         burn_in=3.0 / config.cancel_rate,
         written_from=0.0,
@@ -170,6 +179,10 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
         impact=[list(row) for row in config.impact],
         sigma=config.volatility,
         news=news.tolist(),
+        news_move=config.news_move,
+        news_decay=parse_duration(config.news_decay) / SECOND,
+        permanent_impact=config.permanent_impact,
+        impact_decay=parse_duration(config.impact_decay) / SECOND,
     )
 
 
@@ -208,7 +221,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         source=f"synthetic session {index}",
         digest=digest.hexdigest(),
         quality=Quality(rows=n, used=n),
-        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + GRID // 2}),
+        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + GRID // 2, "transient": out.transient}),
         planted=truth,
     )
 

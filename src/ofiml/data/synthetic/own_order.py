@@ -32,6 +32,7 @@ from ofiml.data.synthetic.rates import (
     LAST_FILL,
     LEVEL,
     NOW,
+    TRANSIENT,
     Plan,
     Rules,
     V,
@@ -107,7 +108,7 @@ def _announce(
     """Write what we did, and let the market look at it."""
     grid, book, state = books.grid, books.book, books.state
     now, level = clock[NOW], clock[LEVEL]
-    out.seconds[n], out.values[n] = now, state[0, V]
+    out.seconds[n], out.values[n], out.transient[n] = now, state[0, V], state[0, TRANSIENT]
     n = write_row(
         n, 0, action, own[OWN_SIDE], own[OWN_PRICE], own[OWN_LEFT], own[OWN_ID], grid, book, out.rows, out.levels
     )

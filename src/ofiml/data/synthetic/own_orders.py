@@ -122,7 +122,8 @@ class _Market:
         self.clock = np.full(CLOCK_COLUMNS, np.nan)
         self.own = own_order.empty_own()
         levels = np.zeros((6, 1, rows), np.int64)
-        self.out = Out(np.empty(rows), np.empty(rows), np.empty((rows, ROW_COLUMNS), np.int64), levels)
+        written = np.empty((rows, ROW_COLUMNS), np.int64)
+        self.out = Out(np.empty(rows), np.empty(rows), np.empty(rows), written, levels)
 
     def begin(self, rng: np.random.Generator) -> None:
         """Start the day."""

@@ -20,8 +20,9 @@ MAX_ROOM = 8.0  # vacant prices, or ticks overtaken, beyond which quotes react n
 # Kinds of events, in the order of a symbol's rates; those before INFORMED are [ask, bid] pairs but ANY_CANCEL.
 LIMIT, BETTER, STALE, ANY_CANCEL, MARKET, INFORMED = 0, 2, 4, 6, 7, 9
 
-# Columns of a symbol's state: V, Y, A at the last update, sum of rates, next candidate; pairs H and m; then its rates.
-V, Y, SEEN, SUM, NEXT, H, M = 0, 1, 2, 3, 4, 5, 7
+# Columns of a symbol's state: V, Y, A at the last update, sum of rates, next candidate; pairs H and m; private news g
+# and transient impact p, in ticks; then its rates.
+V, Y, SEEN, SUM, NEXT, H, M, PRIVATE, TRANSIENT = 0, 1, 2, 3, 4, 5, 7, 9, 10
 RATE = STATE_COLUMNS - (INFORMED + 1)
 
 # Columns of the clock, times in seconds: the last event; start, end, number and U of the period; first and last fill of
@@ -54,6 +55,12 @@ class Rules(NamedTuple):
     usual_spread: float
     usual_queue: float
     informed_decay: float
+    informed_start: float  # rate at the start of a period, as a share of the period's orders, 1/s
+    news_move: float  # ticks
+    news_decay: float  # 1/s
+    quote_reaction: float  # share of limit orders that fresh private news turns to its side
+    permanent_impact: float  # share of Λ
+    impact_decay: float  # 1/s
     period: float
     length: float
     burn_in: float  # before the open, from an empty book
@@ -109,6 +116,13 @@ def compute_book_factor(k: int, side: int, rules: Rules, grid: Int64, book: Int6
     return 1.0 - rules.state + rules.state * clip(liked, 0.0, 2.0)
 
 
+def compute_lean(k: int, rules: Rules, state: Float) -> float:
+    """Compute the share of limit orders that private news turns to its side; negative for bad news, -1 to 1."""
+    if rules.news_move == 0.0:
+        return 0.0
+    return rules.quote_reaction * clip(state[k, PRIVATE] / rules.news_move, -1.0, 1.0)
+
+
 def update_rates(
     k: int, now: float, level: float, base: float, informed: float, rng: np.random.Generator, rules: Rules,
     grid: Int64, book: Int64, state: Float,
@@ -141,12 +155,22 @@ def update_rates(
 def advance(
     wait: float, level: float, base: Float, impact: Float, rng: np.random.Generator, rules: Rules, state: Float
 ) -> None:
-    """Advance time by `wait` seconds: V diffuses with activity, less the effect of expected flow; Y and H decay."""
+    """Advance time by `wait` seconds: Y and H decay, and V moves.
+
+    It diffuses with activity, learns private news, loses transient impact and the effect of expected flow.
+    """
     quiet = math.exp(-rules.clustering_decay * wait)
     faded = math.exp(-rules.excitation_decay * wait)
     calm = 1.0 - rules.clustering - rules.stirring
+    public = 1.0 - math.exp(-rules.news_decay * wait)
+    lost = public if rules.impact_decay == rules.news_decay else 1.0 - math.exp(-rules.impact_decay * wait)
+    passing = 1.0 - rules.permanent_impact
     for j in range(len(base)):
         own = state[j]
+        learnt, reverted = public * own[PRIVATE], lost * own[TRANSIENT]
+        own[PRIVATE] -= learnt
+        own[TRANSIENT] -= reverted
+        own[V] += learnt - reverted
         clock = level * (calm * wait + own[Y] * (1.0 - quiet) / rules.clustering_decay)
         own[V] += rules.sigma * math.sqrt(clock) * rng.standard_normal()
         own[Y] *= quiet
@@ -156,7 +180,9 @@ def advance(
             expected += orders if s == BID else -orders
             own[H + s] *= faded
         for i in range(len(base)):
-            state[i, V] -= impact[i, j] * rules.mean_size * expected
+            effect = impact[i, j] * rules.mean_size * expected
+            state[i, V] -= effect
+            state[i, TRANSIENT] -= passing * effect
     for i in range(len(base)):
         state[i, V] = round_to(state[i, V], 2.0**16)
 
@@ -164,16 +190,16 @@ def advance(
 def compute_informed(k: int, clock: Float, rules: Rules, plan: Plan) -> float:
     """Compute the informed orders per second of symbol k now."""
     part = int(clock[PART])
-    if part < 0:  # an empty book fills
+    if part < 0 or plan.news[part, k] == 0:  # before the first period an empty book fills
         return 0.0
-    at_start = 1.0 / (rules.informed_decay * (1.0 - math.exp(-rules.period / rules.informed_decay)))
     age = (clock[NOW] - clock[STARTS]) / rules.informed_decay
-    return abs(plan.news[part, k]) * plan.informed[k] * at_start * math.exp(-age)
+    return plan.informed[k] * rules.informed_start * math.exp(-age)
 
 
 def apply_market_order(k: int, side: int, size: int, usual: float, impact: Float, rules: Rules, state: Float) -> None:
     """Apply the effects of a market order: every V moves by Λ, and further market orders and quotes are excited.
 
+    All of the move but the permanent share is transient.
     `usual` is the usual number of market orders per second.
     """
     jump = rules.excitation * rules.excitation_decay
@@ -182,5 +208,6 @@ def apply_market_order(k: int, side: int, size: int, usual: float, impact: Float
     if usual > 0.0:
         state[k, Y] += rules.stirring * rules.clustering_decay / usual
     for i in range(len(impact)):
-        moved = state[i, V] + impact[i, k] * (size if side == BID else -size)
-        state[i, V] = round_to(moved, 2.0**16)
+        move = impact[i, k] * (size if side == BID else -size)
+        state[i, TRANSIENT] += (1.0 - rules.permanent_impact) * move
+        state[i, V] = round_to(state[i, V] + move, 2.0**16)
