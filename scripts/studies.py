@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ofiml.experiments.registry import find_experiment
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 #: The real days: where their files lie, and the overrides that read them.
@@ -31,12 +33,15 @@ class Study:
     days: tuple[str, ...] = ()
 
 
-STUDIES = (Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),)
+STUDIES = (
+    Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
+    Study("011-mlofi-ridge", "mlofi_ridge", ("AMZN", "AAPL pre-market")),
+)
 
 
 def list_markets(study: Study, data: Path | None) -> list[str]:
     """List the markets of a study as arguments of `ofiml experiment`; say which are left out."""
-    markets = ["synthetic=dataset=synthetic"]
+    markets = [f"{name}={overrides}" for name, overrides in find_experiment(study.name).markets.items()]
     for day in study.days:
         path, overrides = DAYS[day]
         if data is not None and (data / path).exists():

@@ -76,6 +76,14 @@ def test_what_cannot_be_run_is_one_sentence(given, sentence, tmp_path, monkeypat
     assert not (tmp_path / "outputs").exists()
 
 
+def test_levels_cannot_be_compared_in_a_market_of_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    market = "best=dataset=synthetic dataset.levels=1 dataset.sessions=1 dataset.session_length=20m split.embargo=10s"
+    ended = in_process(main, "mlofi_ridge", market)
+    assert ended.returncode != 0
+    assert "best: the data have one level; this experiment compares levels and needs two." in ended.stderr
+
+
 def test_quiet_flow_is_that_of_states_that_leave_both_best_prices():
     book = select_states(busy_session(3, 2000, 2, resets=0.02), "message")
     got, before = compute_quiet_flow(book), None
