@@ -21,6 +21,11 @@ DAYS = {
     "AMZN": ("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", "dataset=lobster"),
     "AAPL pre-market": ("databento/aapl_20241021_mbp10.csv", "dataset=databento"),
     "BTCUSDT": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance"),
+    # Six minutes: bars and horizons a tenth as long.
+    "BTCUSDT 100 ms": (
+        "binance/usdm_btcusdt_20240808.gz",
+        "dataset=binance bars.step=100ms horizon.length=2s split.embargo=5s",
+    ),
 }
 
 
@@ -36,6 +41,7 @@ class Study:
 STUDIES = (
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
     Study("011-mlofi-ridge", "mlofi_ridge", ("AMZN", "AAPL pre-market")),
+    Study("012-smoothed-labels", "smoothed_labels", ("AMZN", "AAPL pre-market", "BTCUSDT 100 ms")),
 )
 
 
