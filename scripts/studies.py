@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ofiml.experiments.registry import find_experiment
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 #: The real days: where their files lie, and the overrides that read them.
@@ -25,6 +27,11 @@ DAYS = {
     "AMZN": ("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", "dataset=lobster"),
     "AAPL pre-market": ("databento/aapl_20241021_mbp10.csv", "dataset=databento"),
     "BTCUSDT": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance"),
+    # Six minutes: bars and horizons a tenth as long.
+    "BTCUSDT 100 ms": (
+        "binance/usdm_btcusdt_20240808.gz",
+        "dataset=binance bars.step=100ms horizon.length=2s split.embargo=5s",
+    ),
 }
 
 
@@ -39,16 +46,18 @@ class Study:
 
 STUDIES = (
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
+    Study("011-mlofi-ridge", "mlofi_ridge", ("AMZN", "AAPL pre-market")),
+    Study("012-smoothed-labels", "smoothed_labels", ("AMZN", "AAPL pre-market", "BTCUSDT 100 ms")),
     Study("013-signal-horizon", "signal_horizon", ("AMZN",)),
-    Study("016-which-ofi", "which_ofi", ("AMZN",)),
-    Study("015-latency", "latency", ("AMZN",)),
     Study("014-direction-lgbm", "direction_lgbm", ("AMZN",)),
+    Study("015-latency", "latency", ("AMZN",)),
+    Study("016-which-ofi", "which_ofi", ("AMZN",)),
 )
 
 
 def list_markets(study: Study, data: Path | None) -> list[str]:
     """List the markets of a study as arguments of `ofiml experiment`; say which are left out."""
-    markets = ["synthetic=dataset=synthetic"]
+    markets = [f"{name}={overrides}" for name, overrides in find_experiment(study.name).markets.items()]
     for day in study.days:
         path, overrides = DAYS[day]
         if data is not None and (data / path).exists():

@@ -69,7 +69,9 @@ def test_every_folder_of_an_experiment_has_its_page():
     assert {study.name for study in STUDIES} == set(list_experiments())
     for study in STUDIES:
         record = json.loads((EXPERIMENTS / study.folder / "results.json").read_text(encoding="utf-8"))
-        assert list(record["numbers"]) == ["synthetic", *study.days], "make studies ARGS='--data FOLDER' writes it"
+        assert list(record["numbers"]) == [*find_experiment(study.name).markets, *study.days], (
+            "make studies ARGS='--data FOLDER' writes it"
+        )
         assert (EXPERIMENTS / study.folder / "README.md").exists()
 
 
@@ -115,6 +117,14 @@ def test_what_a_delay_leaves_of_the_gross_profit():
         for name, gross, net in (("0ms", 10.0, 4.0), ("100ms", 11.0, 1.0))
     ]
     assert list_kept(curve) == [10.0, 7.0]
+
+
+def test_levels_cannot_be_compared_in_a_market_of_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    market = "best=dataset=synthetic dataset.levels=1 dataset.sessions=1 dataset.session_length=20m split.embargo=10s"
+    ended = in_process(main, "mlofi_ridge", market)
+    assert ended.returncode != 0
+    assert "best: the data have one level; this experiment compares levels and needs two." in ended.stderr
 
 
 def test_quiet_flow_is_that_of_states_that_leave_both_best_prices():
