@@ -21,7 +21,7 @@ from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import style_figure
-from ofiml.ui.format import DASH, format_number, typeset_number
+from ofiml.ui.format import DASH, format_number
 
 #: Gains of Ridge MLOFI over best-level OFI in the paper, out of sample: the least, AMZN's, and the most of six stocks.
 PUBLISHED = "15% to 74%, AMZN 17%"
@@ -132,7 +132,7 @@ def _show_levels(one: Levels) -> list[int]:
 
 def _list_fits(found: dict[str, Levels]) -> list[list[str]]:
     def row(text: str, read: Callable[[Levels], float], form: str, paper: str = "") -> list[str]:
-        return [text, *(typeset_number(read(one), form) for one in found.values()), paper]
+        return [text, *(format_number(read(one), form) for one in found.values()), paper]
 
     def gain(text: str, read: Callable[[Levels], Estimate], paper: str = "") -> list[str]:
         return [text, *(_format_gain(read(one)) for one in found.values()), paper]
@@ -165,15 +165,15 @@ def _list_fits(found: dict[str, Levels]) -> list[list[str]]:
 
 
 def _format_gain(gain: Estimate) -> str:
-    low, high = (typeset_number(100 * end, ".2f") for end in (gain.low, gain.high))
-    return f"{typeset_number(100 * gain.value, '.2f')}%" + (f" ({low} to {high})" if low != DASH else "")
+    low, high = (format_number(100 * end, ".2f") for end in (gain.low, gain.high))
+    return f"{format_number(100 * gain.value, '.2f')}%" + (f" ({low} to {high})" if low != DASH else "")
 
 
 def _list_lines(found: dict[str, Levels]) -> list[list[str]]:
     shown = [(one, m - 1) for one in found.values() for m in _show_levels(one)]
 
     def row(text: str, read: Callable[[Levels, int], float], form: str = ".3f") -> list[str]:
-        return [text, *(typeset_number(read(one, m), form) for one, m in shown)]
+        return [text, *(format_number(read(one, m), form) for one, m in shown)]
 
     return [
         row("out of sample: all train rows, all test rows, R²", lambda one, m: one.lines[m].all),
@@ -193,7 +193,7 @@ def _list_lines(found: dict[str, Levels]) -> list[list[str]]:
 
 def _list_likeness(found: dict[str, Levels]) -> list[list[str]]:
     def row(text: str, read: Callable[[Levels], float], form: str = ".2f", paper: str = "") -> list[str]:
-        return [text, *(typeset_number(read(one), form) for one in found.values()), paper]
+        return [text, *(format_number(read(one), form) for one in found.values()), paper]
 
     return [
         row("distance of levels 1 and 2, lots", lambda one: one.ks[0][0, 1]),
@@ -285,7 +285,7 @@ def _judge_penalty(one: Levels) -> list[str]:
 
 
 def _r2(value: float) -> str:
-    return typeset_number(value, ".2f")
+    return format_number(value, ".2f")
 
 
 def _compare(gain: Estimate) -> str:

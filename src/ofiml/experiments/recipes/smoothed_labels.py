@@ -20,7 +20,7 @@ from ofiml.labels.smoothed import compute_martingale_r2
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import DASH, format_number, typeset_number
+from ofiml.ui.format import DASH, format_number
 
 STUDY = ("experiment=smoothed_labels", "backtest=off", "evaluation.controls=false", "evaluation.leak_check=false")
 
@@ -112,27 +112,27 @@ _ORDER = ("both", "next", "y")
 
 def _list_row(name: str, key: str, score: ForecastScore) -> list[str]:
     skill = score.skill
-    low, high = (typeset_number(end, ".3f") for end in (skill.low, skill.high))
+    low, high = (format_number(end, ".3f") for end in (skill.low, skill.high))
     return [
         f"{name}: {LABELS[key]}",
-        typeset_number(score.r2, ".3f"),
-        typeset_number(score.ics[key], ".3f"),
-        typeset_number(score.ics["y"], ".3f"),
-        typeset_number(skill.ic, ".3f") + (f" ({low} to {high})" if low != DASH else ""),
-        typeset_number(score.gross[1.0], ".3f"),
+        format_number(score.r2, ".3f"),
+        format_number(score.ics[key], ".3f"),
+        format_number(score.ics["y"], ".3f"),
+        format_number(skill.ic, ".3f") + (f" ({low} to {high})" if low != DASH else ""),
+        format_number(score.gross[1.0], ".3f"),
         _format_ticks(score.net[1.0]),
         _format_ticks(score.net[_TENTH]),
     ]
 
 
 def _format_ticks(gain: Estimate) -> str:
-    low, high = (typeset_number(end, ".2f") for end in (gain.low, gain.high))
-    return typeset_number(gain.value, ".2f") + (f" ({low} to {high})" if low != DASH else "")
+    low, high = (format_number(end, ".2f") for end in (gain.low, gain.high))
+    return format_number(gain.value, ".2f") + (f" ({low} to {high})" if low != DASH else "")
 
 
 def _list_known(found: Scores) -> list[list[str]]:
     def row(text: str, read: Callable[[SmoothedScores], float], form: str, ideal: str = "") -> list[str]:
-        return [text, *(typeset_number(read(one), form) for one in found.values()), ideal]
+        return [text, *(format_number(read(one), form) for one in found.values()), ideal]
 
     return [
         row("bars tested", lambda one: one.rows, ",.0f"),
@@ -199,13 +199,13 @@ def _judge(name: str, one: SmoothedScores) -> str:
     skill, tenth = both.skill, plain.net[_TENTH]
     earns = "earns its spread before fees" if tenth.low > 0 else "is not shown to earn its spread"
     return (
-        f"On {name}, forecasts of the label with means on both sides have an R² of {typeset_number(both.r2, '.2f')} "
-        f"out of sample. Its known part alone, without a model, has {typeset_number(one.known_r2, '.2f')}; it has "
+        f"On {name}, forecasts of the label with means on both sides have an R² of {format_number(both.r2, '.2f')} "
+        f"out of sample. Its known part alone, without a model, has {format_number(one.known_r2, '.2f')}; it has "
         f"{compute_martingale_r2(one.k):.2f} where moves are independent and nothing can be forecast. The same "
-        f"forecasts have a correlation of {typeset_number(both.ics['y'], '.3f')} with the return of the mid and of "
-        f"{typeset_number(skill.ic, '.3f')} with what could be earned{_name_doubt(skill.low, skill.high)}; their side "
+        f"forecasts have a correlation of {format_number(both.ics['y'], '.3f')} with the return of the mid and of "
+        f"{format_number(skill.ic, '.3f')} with what could be earned{_name_doubt(skill.low, skill.high)}; their side "
         f"{_name_gain(both.net[1.0])} a trade with the spread paid. The mean of the next mids less the mid has an R² "
-        f"of {typeset_number(future.r2, '.2f')} and the return {typeset_number(plain.r2, '.2f')}: the strongest tenth "
+        f"of {format_number(future.r2, '.2f')} and the return {format_number(plain.r2, '.2f')}: the strongest tenth "
         f"of the return's forecasts {_name_gain(tenth)} a trade, so it {earns}."
     )
 
