@@ -31,7 +31,10 @@ class Study:
     days: tuple[str, ...] = ()
 
 
-STUDIES = (Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),)
+STUDIES = (
+    Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
+    Study("009-best-level-ofi", "best_level_ofi", ("AMZN", "AAPL pre-market")),
+)
 
 
 def list_markets(study: Study, data: Path | None) -> list[str]:
