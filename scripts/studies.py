@@ -34,6 +34,7 @@ class Study:
 STUDIES = (
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
     Study("009-best-level-ofi", "best_level_ofi", ("AMZN", "AAPL pre-market")),
+    Study("010-multi-level-ofi", "multi_level_ofi", ("AMZN", "AAPL pre-market")),
 )
 
 
