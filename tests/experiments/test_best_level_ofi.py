@@ -12,7 +12,7 @@ from ofiml.bars.time import cut_time_bars, select_states
 from ofiml.config import FileDataset, Policy
 from ofiml.data.sessions import list_sources
 from ofiml.experiments.flow_bars import compute_level_flow, sum_states, tabulate_flow
-from ofiml.experiments.recipes.best_level_ofi import measure_window
+from ofiml.experiments.recipes.best_level_ofi import measure_window, say_growth, say_test
 from ofiml.experiments.row_order import (
     PublishedDay,
     compare_published,
@@ -143,6 +143,24 @@ def test_the_next_bar_is_of_the_same_session():
     assert found.next_ic == pytest.approx(np.corrcoef([3, -1, -6], [2, -1, 3])[0, 1])
     assert found.r2 == pytest.approx(np.corrcoef([3, -1, 4, 2, 5], [1, 2, -1, 4, 3])[0, 1] ** 2)
     assert (found.up, found.down, found.size) == (4 / 6, 2 / 6, 21 / 6)
+
+
+@pytest.mark.parametrize(
+    ("t", "sentence"),
+    [
+        (-2.5, "differs from 0 (t = −2.5)"),
+        (1.9, "cannot be told from 0 (t = 1.9)"),
+        (np.nan, "is of too few bars to be tested"),
+    ],
+)
+def test_a_correlation_is_judged_by_its_t_statistic(t, sentence):
+    assert say_test(t) == sentence
+
+
+def test_growth_is_that_of_the_standard_deviation_against_independent_flow():
+    assert say_growth(10.0, 47.0).startswith("From 30 to 300 s the standard deviation grows 4.7-fold; ")
+    assert say_growth(10.0, 47.0).endswith("independent flow gives 3.2. ")
+    assert say_growth(10.0, np.nan) == say_growth(0.0, 3.0) == ""
 
 
 def test_left_closed_bins_begin_at_their_first_instant():

@@ -16,8 +16,8 @@ from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.depth_profile import measure_depth
 from ofiml.experiments.level_parts import measure_levels
 from ofiml.experiments.published_levels import SIZES, PublishedLevels, compare_levels, judge_levels
-from ofiml.experiments.recipes.multi_level_ofi import ALL, BEST, REDUCTIONS, STUDY, run
-from ofiml.experiments.same_bar import divide_bars, explain_moves, forecast_folds
+from ofiml.experiments.recipes.multi_level_ofi import ALL, BEST, REDUCTIONS, STUDY, run, say_added
+from ofiml.experiments.same_bar import Explained, divide_bars, explain_moves, forecast_folds
 from ofiml.ui.progress import Stages
 from tests.books import SECOND, session
 
@@ -117,6 +117,18 @@ def test_a_fold_does_not_know_its_test_rows(bars):
     assert (after.y_hat == before.y_hat).all()
     assert (after.train_mean == before.train_mean).all()
     assert (after.y != before.y).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sentence"),
+    [
+        (0.01, 0.2, "+10.0 (+1.0 to +20.0)"),
+        (-0.01, 0.2, "+10.0 (−1.0 to +20.0, cannot be told from 0)"),
+        (np.nan, np.nan, "+10.0 (too few bars for an interval)"),
+    ],
+)
+def test_what_is_added_is_judged_by_its_interval(low, high, sentence):
+    assert say_added(Explained(0.5, 0.4, 0.3, 0.5, 0.1, low, high)) == sentence
 
 
 @pytest.mark.slow

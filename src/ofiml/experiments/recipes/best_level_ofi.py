@@ -1,6 +1,5 @@
 """Best-level OFI: its counts, moments and ranges over four windows, where it comes from, and the order of rows."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -188,46 +187,61 @@ def _list_numbers(result: MarketResult) -> dict[str, Json]:
 
 
 def _tabulate_windows(name: str, result: MarketResult) -> Table:
-    rows: list[tuple[str, str, Sequence[float]]] = []
     values = [result.windows[step] for step in WINDOWS]
-    for text, key in (("mean", "mean"), ("standard deviation", "deviation"), ("minimum", "minimum")):
-        rows.append((f"{text}, lots", ",.0f", [getattr(one.moments, key) for one in values]))
-    rows.append(("maximum, lots", ",.0f", [one.moments.maximum for one in values]))
-    rows.append(("mean size |OFI|, lots", ",.0f", [one.size for one in values]))
-    rows.append(("skewness", ".2f", [one.moments.skewness for one in values]))
-    rows.append(("excess kurtosis", ".1f", [one.moments.kurtosis for one in values]))
-    rows.append(("R² of the same bar's move", ".2f", [one.r2 for one in values]))
-    rows.append(("correlation with the next bar's move", ".3f", [one.next_ic for one in values]))
-    rows.append(("its t-statistic", ".1f", [one.next_t for one in values]))
-    head: list[tuple[str, str, Sequence[float]]] = [
+    rows: list[tuple[str, str, list[float]]] = [
         ("bars", ",.0f", [one.moments.count for one in values]),
         ("OFI above 0", ".0%", [one.up for one in values]),
         ("OFI below 0", ".0%", [one.down for one in values]),
+        ("mean, lots", ",.0f", [one.moments.mean for one in values]),
+        ("standard deviation, lots", ",.0f", [one.moments.deviation for one in values]),
+        ("minimum, lots", ",.0f", [one.moments.minimum for one in values]),
+        ("maximum, lots", ",.0f", [one.moments.maximum for one in values]),
+        ("mean size |OFI|, lots", ",.0f", [one.size for one in values]),
+        ("skewness", ".2f", [one.moments.skewness for one in values]),
+        ("excess kurtosis", ".1f", [one.moments.kurtosis for one in values]),
+        ("R² of the same bar's move", ".2f", [one.r2 for one in values]),
+        ("correlation with the next bar's move", ".3f", [one.next_ic for one in values]),
+        ("its t-statistic", ".1f", [one.next_t for one in values]),
     ]
     return Table(
         f"{name}: OFI at the best prices over bars of four lengths.",
         ["", *(f"{step} s" for step in WINDOWS)],
-        [[text, *(typeset_number(float(v), form) for v in cells)] for text, form, cells in [*head, *rows]],
+        [[text, *(typeset_number(value, form) for value in cells)] for text, form, cells in rows],
     )
 
 
 def _judge(name: str, result: MarketResult) -> list[str]:
     main, moments = result.windows[MAIN], result.windows[MAIN].moments
     short, long = (result.windows[step].moments.deviation for step in (WINDOWS[0], WINDOWS[-1]))
-    growth, free = long / short if short > 0 else float("nan"), float(np.sqrt(WINDOWS[-1] / WINDOWS[0]))
     silent, silent_size = result.cases[CASES.index(NO_CHANGE)] / np.maximum(result.cases.sum(axis=0), 1)
-    tested = "cannot be told from 0" if not abs(main.next_t) > SIGNIFICANT else "differs from 0"
     return [
         f"On {name}, OFI of {MAIN} s has a standard deviation of {format_number(moments.deviation, ',.0f')} lots and "
-        f"an excess kurtosis of {typeset_number(moments.kurtosis, '.1f')} ({moments.count:,} bars). From "
-        f"{WINDOWS[0]} to {WINDOWS[-1]} s the standard deviation grows {format_number(growth, '.1f')}-fold; "
-        f"independent flow gives {free:.1f}. States that change no best price are {silent:.0%} of those with flow and "
+        f"an excess kurtosis of {typeset_number(moments.kurtosis, '.1f')} ({moments.count:,} bars). "
+        f"{say_growth(short, long)}States that change no best price are {silent:.0%} of those with flow and "
         f"{silent_size:.0%} of its size. OFI explains {format_number(main.r2, '.0%')} of the variance of the same "
-        f"minute's move; its correlation with the next minute's, {typeset_number(main.next_ic, '.3f')} "
-        f"(t = {typeset_number(main.next_t, '.1f')}), {tested}.",
+        f"minute's move; its correlation with the next minute's, {typeset_number(main.next_ic, '.3f')}, "
+        f"{say_test(main.next_t)}.",
         judge_order(name, result.ties),
         *([judge_published(result.published)] if result.published else []),
     ]
+
+
+def say_growth(short: float, long: float) -> str:
+    """Say how the standard deviation grows from the shortest to the longest window; empty if one is not known."""
+    if not (short > 0 and long > 0):
+        return ""
+    free = float(np.sqrt(WINDOWS[-1] / WINDOWS[0]))
+    return (
+        f"From {WINDOWS[0]} to {WINDOWS[-1]} s the standard deviation grows {long / short:.1f}-fold; independent flow "
+        f"gives {free:.1f}. "
+    )
+
+
+def say_test(t: float) -> str:
+    """Say whether a correlation with this t-statistic differs from 0."""
+    if t != t:
+        return "is of too few bars to be tested"
+    return f"{'differs' if abs(t) > SIGNIFICANT else 'cannot be told'} from 0 (t = {typeset_number(t, '.1f')})"
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def _judge(name: str, result: MarketResult) -> list[str]:
     explained, first = result.explained, result.levels[0]
     if not any(one.r2_share == one.r2_share for one in result.levels):
         return [f"On {name}, flow or mid does not vary, so nothing is measured."]
-    added = "; ".join(f"{text}, {_say_added(explained[key])}" for key, text in _JUDGED.items())
+    added = "; ".join(f"{text}, {say_added(explained[key])}" for key, text in _JUDGED.items())
     largest = int(np.nanargmax([one.size for one in result.levels]))
     telling = int(np.nanargmax([one.r2_share for one in result.levels]))
     most = f"level {telling + 1} has most of the R² ({result.levels[telling].r2_share:.0%})"
@@ -178,8 +178,11 @@ def _judge(name: str, result: MarketResult) -> list[str]:
 _JUDGED = {"sum": "their sum", "weights 1/m": "weights 1/m", ALL: "least squares on all"}
 
 
-def _say_added(of: Explained) -> str:
+def say_added(of: Explained) -> str:
+    """Say what a reduction adds to the best level, with its interval, in percentage points."""
     value, low, high = (typeset_number(100 * one, "+.1f") for one in (of.added, of.added_low, of.added_high))
+    if of.added_low != of.added_low:
+        return f"{value} (too few bars for an interval)"
     weak = "" if of.added_low > 0 or of.added_high < 0 else ", cannot be told from 0"
     return f"{value} ({low} to {high}{weak})"
 
