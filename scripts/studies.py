@@ -46,6 +46,8 @@ class Study:
 
 STUDIES = (
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
+    Study("009-best-level-ofi", "best_level_ofi", ("AMZN", "AAPL pre-market")),
+    Study("010-multi-level-ofi", "multi_level_ofi", ("AMZN", "AAPL pre-market")),
     Study("011-mlofi-ridge", "mlofi_ridge", ("AMZN", "AAPL pre-market")),
     Study("012-smoothed-labels", "smoothed_labels", ("AMZN", "AAPL pre-market", "BTCUSDT 100 ms")),
     Study("013-signal-horizon", "signal_horizon", ("AMZN",)),

@@ -55,12 +55,13 @@ class Bench:
     def read_sessions(self, market: Market, *overrides: str) -> Iterator[Session]:
         """Yield the checked sessions of a market, one in memory at a time. Raises DataError."""
         config = self.configure(market, *overrides)
-        count = 0
+        digests: list[str] = []
         for source in list_sources(config.dataset):
             for session in read_source(source):
-                if config.dataset.max_sessions is not None and count >= config.dataset.max_sessions:
+                if config.dataset.max_sessions is not None and len(digests) >= config.dataset.max_sessions:
                     return
-                count += 1
+                digests.append(f"{session.symbol} {session.date} {session.digest[:16]}")
+                self.sessions[market.name] = digests
                 yield session
 
     def compare_studies(self, market: Market, members: Sequence[Sequence[str]]) -> Leaderboard:
