@@ -148,7 +148,7 @@ def test_the_next_bar_is_of_the_same_session():
 @pytest.mark.parametrize(
     ("t", "sentence"),
     [
-        (-2.5, "differs from 0 (t = −2.5)"),
+        (-2.5, "differs from 0 (t = -2.5)"),
         (1.9, "cannot be told from 0 (t = 1.9)"),
         (np.nan, "is of too few bars to be tested"),
     ],

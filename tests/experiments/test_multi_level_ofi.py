@@ -123,7 +123,7 @@ def test_a_fold_does_not_know_its_test_rows(bars):
     ("low", "high", "sentence"),
     [
         (0.01, 0.2, "+10.0 (+1.0 to +20.0)"),
-        (-0.01, 0.2, "+10.0 (−1.0 to +20.0, cannot be told from 0)"),
+        (-0.01, 0.2, "+10.0 (-1.0 to +20.0, cannot be told from 0)"),
         (np.nan, np.nan, "+10.0 (too few bars for an interval)"),
     ],
 )
