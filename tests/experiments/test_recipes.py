@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from ofiml.experiments.recipes.latency import find_break_even, list_kept
 from ofiml.experiments.recipes.price_impact import compute_quiet_flow
 from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
-from scripts.studies import EXPERIMENTS, STUDIES, list_differences
 from tests.books import busy_session
-from tests.conftest import in_process, slow_except
+from tests.conftest import ROOT, in_process, slow_except
+
+sys.path.append(str(ROOT / "scripts"))
+from studies import EXPERIMENTS, STUDIES, list_differences  # noqa: E402
 
 
 @pytest.mark.parametrize("name", slow_except(["price_impact"], list_experiments()))

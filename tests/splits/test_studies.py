@@ -141,7 +141,7 @@ def test_the_command_refuses_in_a_sentence(workdir, capsys):
 CANNOT_LEARN = [
     (
         "split=cpcv features.columns=[vpin]",
-        "Fold 0 keeps none of 200 candidate train rows: the features of all candidates look back ",
+        "Fold 0 keeps none of 410 candidate train rows: the features of all candidates look back ",
     ),
     (
         "target=direction tuning=off model.n_estimators=1 model.validation_fraction=0.99 model.early_stopping=5",

