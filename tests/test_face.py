@@ -150,6 +150,8 @@ def test_wrong_tables_end_in_one_sentence():
 def test_overrides_are_checked_at_the_call():
     with pytest.raises(ConfigError, match="Did you mean dataset=synthetic"):
         ofiml.read_sessions("dataset=synthetik")
+    with pytest.raises(ConfigError, match="model=ridge has no effect: read_sessions uses only dataset, instrument"):
+        ofiml.read_sessions("model=ridge", "dataset.sessions=1")
     with pytest.raises(ConfigError, match="leave tracking off"):
         ofiml.run_study("tracking=mlflow")
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
-from ofiml.cli.overrides import compose_config
+from ofiml.cli.overrides import compose_config, compose_dataset
 from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
 from ofiml.data.own_table import Table, convert_to_session
 from ofiml.data.schema import F_LAST, Session, extract_level
@@ -24,8 +24,6 @@ from ofiml.units import parse_duration
 if TYPE_CHECKING:
     from ofiml.study.run import Study
 
-_EXAMPLE = "dataset=lobster dataset.path=FILE"
-
 
 def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Session]:
     """Read the sessions of any source, with the checks of a study, one at a time.
@@ -33,7 +31,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     Parameters
     ----------
     *overrides
-        Overrides as for `ofiml run`; only those of `dataset` have an effect: `"dataset=lobster"`,
+        Overrides as for `ofiml run`, of `dataset` and `instrument` alone: `"dataset=lobster"`,
         `"dataset.path=AMZN_5.zip"`.
     config_dir
         A folder with your own config groups and choices.
@@ -48,7 +46,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     Raises
     ------
     ConfigError
-        At the call, if the overrides do not describe a dataset.
+        At the call, if the overrides do not describe a dataset, or if one of them does not change it.
     DataError
         During iteration, for data that `dataset.policy` refuses.
 
@@ -59,7 +57,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     ...     print(session.symbol, session.date, session.events.height, session.levels)
     SYN 2024-01-01 1000 10
     """
-    config = compose_config(list(overrides), _EXAMPLE, config_dir)
+    config = compose_dataset(list(overrides), "read_sessions", config_dir)
     sources = list_sources(config.dataset)
     if skips_bad_files(config.dataset):
         sessions = read_readable_sessions(sources)

@@ -108,6 +108,13 @@ def test_a_symbol_names_no_folder(call, tmp_path):
 def test_wrong_arguments_are_a_sentence(call):
     code, _, err = call("check", "lobster")
     assert (code, "'lobster' is not an override" in err) == (2, True)
+    code, _, err = call("check", "dataset.sessions=1", "model=ridge")
+    assert (code, "model=ridge has no effect: ofiml data check uses only dataset, instrument, threads" in err) == (
+        2,
+        True,
+    )
+    code, _, err = call("check", "dataset.sessions=1", "bars.per=row")
+    assert (code, "bars.per=row has no effect" in err) == (2, True)
     code, _, err = call("check", "dataset=lobster")
     assert (code, "dataset.path is missing" in err) == (2, True)
 

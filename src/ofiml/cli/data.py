@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import compose_config
+from ofiml.cli.overrides import compose_dataset
 from ofiml.config import describe_missing_path, files
 from ofiml.data.readers import READERS
 from ofiml.errors import ConfigError
@@ -35,6 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Check, describe or convert a dataset and return the exit code (see `exits`)."""
     parser = _Parser(
         prog="ofiml data",
         description=__doc__,
@@ -90,7 +91,9 @@ def _recognise(options: argparse.Namespace) -> int:
 
 
 def _survey(options: argparse.Namespace) -> int:
-    config = compose_config(options.overrides, "dataset=lobster dataset.path=FILE", options.config_dir)
+    other_keys = ("threads", "bars.per") if options.command == "describe" else ("threads",)
+    command = f"ofiml data {options.command}"
+    config = compose_dataset(options.overrides, command, options.config_dir, other_keys=other_keys)
 
     from rich.console import Console
 

@@ -108,6 +108,8 @@ def _describe(error: Exception) -> str:
             f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."
         )
     text = str(error)
+    if item := re.search(r"Could not delete from config\. '?(.*?)'? does not exist", text):
+        return f"~{item[1]}: the config has no {item[1]}; leave ~{item[1]} out."
     key = re.search(r"full_key: (\S+)", text + str(error.__cause__ or ""))
     if key:
         return describe_unknown_key(key[1])

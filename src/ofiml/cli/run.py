@@ -22,6 +22,7 @@ from ofiml.cli.exits import (
 )
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, check_inputs
+from ofiml.cli.signs import check_removals
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.cli.text_values import quote_text_values
 from ofiml.config import load
@@ -66,6 +67,7 @@ def job(composed: DictConfig) -> None:
 def _prepare_arguments() -> SweepSettings:
     settings, sys.argv[1:] = split_settings(sys.argv[1:])
     check_arguments(sys.argv[1:])
+    check_removals(sys.argv[1:])
     register_installed()
     sys.argv[1:] = translate_config_flag(quote_text_values(sys.argv[1:]))
     return settings
