@@ -9,9 +9,9 @@ import pytest
 from hydra.errors import HydraException
 
 from ofiml.cli.composition import compose
+from ofiml.cli.exits import describe_error
 from ofiml.cli.overrides import check_arguments, check_effect, compose_config, compose_dataset
 from ofiml.cli.signs import MAPPINGS, check_removals
-from ofiml.cli.exits import describe_error
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError

@@ -85,8 +85,8 @@ def check_inputs(overrides: list[str], config: Config) -> None:
 def compose_config(overrides: list[str], example: str, config_dir: str | None = None) -> Config:
     """Return the typed config of overrides in the syntax of `ofiml run`, with tracking off.
 
-    Raises ConfigError where `check_arguments`, `check_removals` or `check_effect` does, and for an argument that is not an override; the
-    message then suggests `example`.
+    Raises ConfigError where `check_arguments`, `check_removals` or `check_effect` does, and for an argument that is not
+    an override; the message then suggests `example`.
     """
     arguments = [*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])]
     check_arguments(arguments)

@@ -22,6 +22,7 @@ from ofiml.cli.exits import (
 )
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, check_inputs
+from ofiml.cli.run_help import format_help, is_help
 from ofiml.cli.signs import check_removals
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.cli.text_values import quote_text_values
@@ -64,6 +65,10 @@ def job(composed: DictConfig) -> None:
         sys.exit(_codes[-1])  # also ends a sweep
 
 
+def _print_help() -> None:
+    sys.stdout.write(format_help(sys.argv[1:]))
+
+
 def _prepare_arguments() -> SweepSettings:
     settings, sys.argv[1:] = split_settings(sys.argv[1:])
     check_arguments(sys.argv[1:])
@@ -75,6 +80,8 @@ def _prepare_arguments() -> SweepSettings:
 
 def main() -> int:
     """Run the study of the command line, or a sweep of one per combination of choices, and return the exit code."""
+    if is_help(sys.argv[1:]):
+        return run_command(_print_help)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
     settings: list[SweepSettings] = []
     code = run_command(lambda: settings.append(_prepare_arguments()))

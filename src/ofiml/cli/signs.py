@@ -13,7 +13,6 @@ from ofiml.cli.sweep_settings import split_flags
 from ofiml.cli.text_values import quote_text_values
 from ofiml.errors import ConfigError
 
-
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns", "dataset.instruments")
 

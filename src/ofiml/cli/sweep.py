@@ -22,11 +22,11 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
+from ofiml.cli.composition import quote_folder
 from ofiml.cli.conf import CONF, list_folders
 from ofiml.cli.exits import UNLOGGED, describe_error
 from ofiml.cli.expansion import expand_overrides, sample_overrides
 from ofiml.cli.member import run_member
-from ofiml.cli.composition import quote_folder
 from ofiml.cli.overrides import check_inputs
 from ofiml.cli.sweep_settings import SweepSettings, split_flags
 from ofiml.cli.text_values import quote_text
