@@ -19,7 +19,7 @@ def test_the_printed_verdict_is_that_of_the_report():
         )
     b = report["backtest"]
     assert f"gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} (" in text
-    assert f"= net {b['net_pnl']:,.2f};" in text
+    assert f"= net {b['net_pnl']:,.2f}." in text
     assert all(f"{v['name']} {v['net_pnl']:,.2f}" in text for v in b["latency_curve"])
     assert f"{b['traded']:,} lots in {b['fills']:,} fills" in text
     assert report["predictions"]["sha256"][:16] in text
