@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from ofiml.cli.composition import compose
 from ofiml.cli.exits import describe_error
 from ofiml.cli.overrides import check_arguments, check_effect, compose_config, compose_dataset
+from ofiml.cli.run import choose_remedy
 from ofiml.cli.signs import MAPPINGS, check_removals
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
@@ -258,3 +259,26 @@ def test_what_changes_a_dataset_is_taken(tmp_path):
     assert compose_dataset(["+preset=calm"], "…", str(tmp_path)).dataset.sessions == 3
     with pytest.raises(ConfigError, match=r"preset=idle has no effect"):
         compose_dataset(["+preset=idle"], "…", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("model.space.foo", "Unknown key model.space.foo. Known: alpha, "),
+        ("model.space.num_leavs.low", "Unknown key model.space.num_leavs.low. Did you mean model.space.num_leaves?"),
+        (
+            "model.space.alpha",
+            "model.space has no range of alpha: write '+model.space.alpha={low: 1, high: 2}' to tune",
+        ),
+        ("model.space.alpha.lo", "Unknown key model.space.alpha.lo. Did you mean model.space.alpha.low?"),
+    ],
+)
+def test_a_range_that_is_not_there_is_described_by_the_keys_of_the_space(path, sentence):
+    assert describe_unknown_key(path).startswith(sentence)
+    assert "calibration" not in describe_unknown_key(path)
+
+
+def test_only_a_study_that_tunes_continues_after_an_interrupt():
+    tuned = "Run the same command to continue: finished tuning trials are not repeated."
+    assert choose_remedy(compose(["model=lgbm"])) == tuned
+    assert choose_remedy(compose(["tuning=off"])) == "Run the same command again."

@@ -7,6 +7,7 @@ import pytest
 
 from ofiml.bars.time import select_states
 from ofiml.cli import data as command
+from ofiml.cli.conf import list_choices
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.microstructure.facts.book import measure_spread
@@ -53,7 +54,11 @@ def test_datasets_are_listed_below_the_help(call, capsys):
         call("--help")
     listed = capsys.readouterr().out.partition("datasets:\n")[2]
     assert f"{'lobster':<20}{READERS['lobster'].description}" in listed
-    assert len(listed.splitlines()) == len(READERS) + 1
+    rows = {line.split()[0]: line for line in listed.splitlines()}
+    simulated = {name for name in list_choices("dataset") if name.startswith("synthetic")}
+    assert set(rows) == {*list_choices("dataset"), "synthetic…"} - simulated
+    assert "WRDS daily TAQ quotes (cqm) (read as quotes)" in rows["taq"]
+    assert all(len(line) < 120 for line in rows.values())
 
 
 def test_json_holds_the_same(call, tmp_path):

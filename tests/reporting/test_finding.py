@@ -44,8 +44,8 @@ def judge(ic=ABOVE, rank_ic=ABOVE, r2=ABOVE, blocks=20, performance=None, kind="
             {"r2": AROUND, "last_return": BELOW, "shifted": AROUND},
             "given by a control",
             "There is weak evidence of a forecast, but no evidence that the model beats the last return or lagged "
-            "flow: the intervals of IC and rank IC lie above 0, but that of R² does not, and those of the gains in IC over the "
-            "last return and lagged flow do not.",
+            "flow: the intervals of IC and rank IC lie above 0, but that of R² does not, and those of the gains in IC "
+            "over the last return and lagged flow do not.",
         ),
         ({"last_return": UNKNOWN}, "yes", "There is a forecast: "),
         ({"permuted": BELOW}, "fault", "There is a forecast: "),

@@ -140,7 +140,9 @@ def test_a_label_that_no_bar_could_have_earned_has_no_skill_to_show():
     b = measure()
     skill = replace(b.executable, ic=float("nan"), label_ic=-0.1, earnable=0.0)
     line = describe_backtest(replace(b, executable=skill), make_scores())[-1]
-    assert line.startswith("Executable return (crossing the spread at entry and exit, after the latency): no bar has a ")
+    assert line.startswith(
+        "Executable return (crossing the spread at entry and exit, after the latency): no bar has a "
+    )
     assert line.endswith("Warning: the label cannot be earned.")
 
 

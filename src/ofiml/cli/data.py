@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
+from ofiml.cli.conf import CONF, list_choices
 from ofiml.cli.exits import run_command
 from ofiml.cli.overrides import compose_dataset
 from ofiml.config import describe_missing_path, files
@@ -22,7 +25,9 @@ class _Parser(argparse.ArgumentParser):
     """Append the datasets to the help. Their readers are loaded only when the help is printed."""
 
     def format_help(self) -> str:
-        rows = [f"  {name:<20}{reader.description}" for name, reader in READERS.load_all().items()]
+        described = {name: reader.description for name, reader in READERS.load_all().items()}
+        described |= {name: _describe_preset(name) for name in list_choices("dataset") if name not in described}
+        rows = [f"  {name:<20}{text}" for name, text in described.items() if not name.startswith("synthetic")]
         return "\n".join(
             [
                 super().format_help(),
@@ -32,6 +37,13 @@ class _Parser(argparse.ArgumentParser):
                 "",
             ]
         )
+
+
+def _describe_preset(name: str) -> str:
+    """Describe a choice without a reader of its own, by the beginning of its file's comment and its reader."""
+    text = (CONF / "dataset" / f"{name}.yaml").read_text(encoding="utf-8")
+    heading = text.partition(":")[0].removeprefix("#").strip()
+    return f"{heading} (read as {yaml.safe_load(text)['name']})"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,7 +30,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 for library in ("matplotlib", "urllib3"):
     logging.getLogger(library).setLevel(logging.ERROR)
-# Faults of the store are told in one sentence, in place of MLflow's traceback.
+# Faults of the store end in one sentence, in place of MLflow's traceback.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
@@ -59,13 +59,13 @@ def handle_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-REMEDY = "Run the same command to continue: finished tuning trials are not repeated."
+REMEDY = "Run the same command again."
 
 
 def run_command(work: Callable[[], int | None], *, remedy: str = REMEDY) -> int:
     """Run `work` and return the exit code: its own (0 for None), or that of an error, whose sentence goes to stderr.
 
-    `remedy` says how to continue after an interrupt.
+    `remedy` is what to do after an interrupt.
     """
     try:
         with collect_rarely():

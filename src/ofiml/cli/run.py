@@ -9,8 +9,9 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from ofiml.cli import exits
 from ofiml.cli.conf import CONF
 from ofiml.cli.config_file import list_overrides, translate_config_flag
 from ofiml.cli.exits import (
@@ -27,6 +28,8 @@ from ofiml.cli.signs import check_removals
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.cli.text_values import quote_text_values
 from ofiml.config import load
+
+_TUNED_REMEDY = "Run the same command to continue: finished tuning trials are not repeated."
 
 
 def run_study(composed: DictConfig) -> int:
@@ -57,12 +60,17 @@ _codes: list[int] = []  # one exit code per job: a sweep goes on after a failed 
 @hydra.main(version_base=None, config_path=str(CONF), config_name="config")
 def job(composed: DictConfig) -> None:
     """Run one study of the command line, or of its sweep, and keep the exit code."""
-    _codes.append(run_command(lambda: run_study(composed)))
+    _codes.append(run_command(lambda: run_study(composed), remedy=choose_remedy(composed)))
     folder = Path(HydraConfig.get().runtime.output_dir)
     if _codes[-1] and not any(folder.iterdir()):
         folder.rmdir()  # Hydra creates it before the study has anything to write
     if _codes[-1] in (INTERRUPTED, TERMINATED):
         sys.exit(_codes[-1])  # also ends a sweep
+
+
+def choose_remedy(composed: DictConfig) -> str:
+    """Choose what to do after an interrupt of a study: with tuning, the same command continues it."""
+    return _TUNED_REMEDY if OmegaConf.select(composed, "tuning.enabled") is True else exits.REMEDY
 
 
 def _print_help() -> None:

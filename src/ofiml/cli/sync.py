@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Log what the store does not have of a run folder, and return the exit code (see `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml sync",
-        description="Log a finished study whose store failed while it ran, from its output folder. A run that the "
+        description="Log a finished study whose store failed, from its output folder. A run that the "
         "store has in part is completed, and a run that it has is left as it is. The folder of a sweep stands for "
         "all of its members.",
     )

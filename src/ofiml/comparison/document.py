@@ -16,8 +16,8 @@ _COMMON = -4  # from here on the columns of a leaderboard are over the times com
 _MAX_VERDICTS = 4  # of groups in the headline
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
 _CAPTION = (
-    "Runs whose intervals lie right of 0 have skill on the common times; filled points cannot be told from the best "
-    "run."
+    "Runs whose intervals lie right of 0 have skill on the common times; filled points do not differ significantly "
+    "from the best run."
 )
 
 
@@ -53,7 +53,7 @@ def _write_verdicts(groups: Sequence[ComparedGroup]) -> list[str]:
 
 
 def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
-    """Say which run is first, and whether it can be told from chance and from the others."""
+    """Write which run is first, and whether it differs from chance and from the others."""
     name = page.NAMES[group.measure]
     others = len(group.runs) - 1
     tests = group.tests
@@ -68,7 +68,11 @@ def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
     else:
         what = "skill" if tests.benchmark is None else f"a run that beats {tests.benchmark[:8]}"
         chance = f"Corrected for their number, there is no evidence of {what} (SPA, p {_compare(tests.spa)})."
-    same = "which stands alone in the model confidence set" if size == 1 else f"one of {size} that cannot be told apart"
+    same = (
+        "which stands alone in the model confidence set"
+        if size == 1
+        else f"one of {size} that do not differ significantly"
+    )
     return f"The best of {_count(len(group.runs), 'run')} by {name} is {best.run[:8]}, {same}. {chance}"
 
 
