@@ -12,11 +12,13 @@ import polars as pl
 from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
 from ofiml.cli.overrides import compose_config, compose_dataset
+from ofiml.cli.run_argument import read_default_uri
 from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
 from ofiml.data.own_table import Table, convert_to_session
 from ofiml.data.schema import F_LAST, Session, extract_level
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
+from ofiml.ofi.columns import NET_PART, FlowColumn
 from ofiml.study.report import Report
 from ofiml.study.report import read_report as parse_report
 from ofiml.units import parse_duration
@@ -122,7 +124,8 @@ def compute_ofi(states: Session | Table, levels: int | None = None) -> pl.DataFr
         flow_events(*extract_level(book.events, m), book.reset, flow)
         full = np.zeros(session.events.height, np.int64)
         full[place.to_numpy()] = flow
-        columns.append(pl.select(pl.when(ends).then(pl.Series(f"ofi_{m:02d}", full)).alias(f"ofi_{m:02d}")).to_series())
+        name = FlowColumn(NET_PART, m).name
+        columns.append(pl.select(pl.when(ends).then(pl.Series(name, full)).alias(name)).to_series())
     return pl.DataFrame(columns)
 
 
@@ -236,7 +239,7 @@ def run_study(*overrides: str, config_dir: str | None = None) -> "Study":
         return experiment.run(config, stages)
 
 
-def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
+def read_report(run: str | Path, uri: str | None = None) -> Report:
     """Read the typed report of a study.
 
     Parameters
@@ -244,7 +247,7 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     run
         A folder that `ofiml run` wrote, its report.json, or the id of an MLflow run.
     uri
-        The tracking store of the id.
+        The tracking store of the id. None: that of the environment's MLFLOW_TRACKING_URI, else `sqlite:///mlflow.db`.
 
     Returns
     -------
@@ -269,7 +272,7 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
         from ofiml.tracking.read import fetch_run
 
         with tempfile.TemporaryDirectory() as folder:
-            return parse_report(fetch_run(run, uri, Path(folder))[1].read_text(encoding="utf-8"))
+            return parse_report(fetch_run(run, uri or read_default_uri(), Path(folder))[1].read_text(encoding="utf-8"))
     path = Path(run) / "report.json" if Path(run).suffix != ".json" else Path(run)
     if not path.is_file():
         raise ConfigError(
