@@ -9,7 +9,7 @@ from ofiml.reporting.html.blocks import Block, Document, Figure, KeyFigure, Sect
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.html.render import render_document
 from ofiml.reporting.html.svg import write_inline_svg
-from ofiml.ui.format import DASH, format_interval, format_number
+from ofiml.ui.format import DASH, format_interval, format_number, format_p
 
 _LABELS = 3  # the columns of a leaderboard that are text: run, model, inputs
 _COMMON = -4  # from here on the columns of a leaderboard are over the times common to all runs
@@ -77,7 +77,7 @@ def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
 
 
 def _compare(p: float) -> str:
-    text = page.format_p(p)
+    text = format_p(p)
     return text if text.startswith("<") else f"= {text}"
 
 
@@ -146,9 +146,9 @@ def _tabulate_tests(group: ComparedGroup) -> Table:
                 format_number(run.value, ",.4f"),
                 format_interval(run.value - run.error, run.value + run.error, ",.4f"),
                 format_number(run.t, ",.1f"),
-                page.format_p(run.p),
-                page.format_p(run.p_best),
-                page.format_p(run.set_p),
+                format_p(run.p),
+                format_p(run.p_best),
+                format_p(run.set_p),
                 *(deflated if group.kind == "forecast" else []),
             ]
         )
@@ -167,7 +167,7 @@ def _tabulate_pairs(group: ComparedGroup) -> list[Block]:
         return []
     ids = [run.run[:8] for run in group.runs]
     rows = [
-        [ids[i], *(DASH if i == j else page.format_p(p) for j, p in enumerate(pairs))]
+        [ids[i], *(DASH if i == j else format_p(p) for j, p in enumerate(pairs))]
         for i, pairs in enumerate(group.tests.pairs)
     ]
     heading = "Paired tests: two-sided p that two runs are equally good (Diebold-Mariano)"

@@ -56,6 +56,15 @@ def format_estimate(value: float, low: float, high: float, form: str = ".3f") ->
     return f"{value:{form}} ({interval})"
 
 
+def format_p(value: float) -> str:
+    """Format a p-value.
+
+    >>> format_p(0.0004), format_p(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if value < 0.001 else format_number(value)
+
+
 def format_range(values: Iterable[float], form: str) -> str:
     """Format the minimum and maximum of the values that are not NaN; a dash if all are.
 
