@@ -150,6 +150,8 @@ def test_wrong_tables_end_in_one_sentence():
 def test_overrides_are_checked_at_the_call():
     with pytest.raises(ConfigError, match="Did you mean dataset=synthetic"):
         ofiml.read_sessions("dataset=synthetik")
+    with pytest.raises(ConfigError, match="model=ridge has no effect: read_sessions uses only dataset, instrument"):
+        ofiml.read_sessions("model=ridge", "dataset.sessions=1")
     with pytest.raises(ConfigError, match="leave tracking off"):
         ofiml.run_study("tracking=mlflow")
 
@@ -163,3 +165,21 @@ def test_a_report_is_read_from_a_folder_and_refused_where_it_is_none(tmp_path):
     (tmp_path / "report.json").write_text("{}")
     with pytest.raises(ConfigError, match="report"):
         ofiml.read_report(tmp_path)
+
+
+def test_a_report_of_an_id_comes_from_the_store_of_the_environment(tmp_path, monkeypatch):
+    """As the commands find it; the store named at the call goes first."""
+    stored = ROOT / "experiments" / "001-planted-signal" / "report.json"
+    stores = []
+
+    def fetch(run_id, uri, folder):
+        stores.append(uri)
+        return tmp_path / "config.yaml", stored
+
+    monkeypatch.setattr("ofiml.tracking.read.fetch_run", fetch)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    ofiml.read_report("0" * 32)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///theirs.db")
+    assert ofiml.read_report("0" * 32).predictions.sha256 == json.loads(stored.read_text())["predictions"]["sha256"]
+    ofiml.read_report("0" * 32, "sqlite:///mine.db")
+    assert stores == ["sqlite:///mlflow.db", "sqlite:///theirs.db", "sqlite:///mine.db"]

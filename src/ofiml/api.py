@@ -11,20 +11,20 @@ import polars as pl
 
 from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
-from ofiml.cli.overrides import compose_config
+from ofiml.cli.overrides import compose_config, compose_dataset
+from ofiml.cli.run_argument import read_default_uri
 from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
 from ofiml.data.own_table import Table, convert_to_session
 from ofiml.data.schema import F_LAST, Session, extract_level
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
+from ofiml.ofi.columns import NET_PART, FlowColumn
 from ofiml.study.report import Report
 from ofiml.study.report import read_report as parse_report
 from ofiml.units import parse_duration
 
 if TYPE_CHECKING:
     from ofiml.study.run import Study
-
-_EXAMPLE = "dataset=lobster dataset.path=FILE"
 
 
 def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Session]:
@@ -33,7 +33,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     Parameters
     ----------
     *overrides
-        Overrides as for `ofiml run`; only those of `dataset` have an effect: `"dataset=lobster"`,
+        Overrides as for `ofiml run`, of `dataset` and `instrument` alone: `"dataset=lobster"`,
         `"dataset.path=AMZN_5.zip"`.
     config_dir
         A folder with your own config groups and choices.
@@ -48,7 +48,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     Raises
     ------
     ConfigError
-        At the call, if the overrides do not describe a dataset.
+        At the call, if the overrides do not describe a dataset, or if one of them does not change it.
     DataError
         During iteration, for data that `dataset.policy` refuses.
 
@@ -59,7 +59,7 @@ def read_sessions(*overrides: str, config_dir: str | None = None) -> Iterator[Se
     ...     print(session.symbol, session.date, session.events.height, session.levels)
     SYN 2024-01-01 1000 10
     """
-    config = compose_config(list(overrides), _EXAMPLE, config_dir)
+    config = compose_dataset(list(overrides), "read_sessions", config_dir)
     sources = list_sources(config.dataset)
     if skips_bad_files(config.dataset):
         sessions = read_readable_sessions(sources)
@@ -124,7 +124,8 @@ def compute_ofi(states: Session | Table, levels: int | None = None) -> pl.DataFr
         flow_events(*extract_level(book.events, m), book.reset, flow)
         full = np.zeros(session.events.height, np.int64)
         full[place.to_numpy()] = flow
-        columns.append(pl.select(pl.when(ends).then(pl.Series(f"ofi_{m:02d}", full)).alias(f"ofi_{m:02d}")).to_series())
+        name = FlowColumn(NET_PART, m).name
+        columns.append(pl.select(pl.when(ends).then(pl.Series(name, full)).alias(name)).to_series())
     return pl.DataFrame(columns)
 
 
@@ -238,7 +239,7 @@ def run_study(*overrides: str, config_dir: str | None = None) -> "Study":
         return experiment.run(config, stages)
 
 
-def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
+def read_report(run: str | Path, uri: str | None = None) -> Report:
     """Read the typed report of a study.
 
     Parameters
@@ -246,7 +247,7 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
     run
         A folder that `ofiml run` wrote, its report.json, or the id of an MLflow run.
     uri
-        The tracking store of the id.
+        The tracking store of the id. None: that of the environment's MLFLOW_TRACKING_URI, else `sqlite:///mlflow.db`.
 
     Returns
     -------
@@ -271,7 +272,7 @@ def read_report(run: str | Path, uri: str = "sqlite:///mlflow.db") -> Report:
         from ofiml.tracking.read import fetch_run
 
         with tempfile.TemporaryDirectory() as folder:
-            return parse_report(fetch_run(run, uri, Path(folder))[1].read_text(encoding="utf-8"))
+            return parse_report(fetch_run(run, uri or read_default_uri(), Path(folder))[1].read_text(encoding="utf-8"))
     path = Path(run) / "report.json" if Path(run).suffix != ".json" else Path(run)
     if not path.is_file():
         raise ConfigError(

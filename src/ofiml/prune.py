@@ -1,4 +1,4 @@
-"""`python -m ofiml.prune …` is the same as `ofiml prune …`: delete files of old runs that another place has, too."""
+"""`python -m ofiml.prune …` is the same as `ofiml prune …`: delete local files that are also in the store."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m ofiml.sync …` is the same as `ofiml sync …`: log a finished study later, whose store failed."""
+"""`python -m ofiml.sync …` is the same as `ofiml sync …`: log a finished study whose store failed."""
 
 import sys
 

@@ -83,7 +83,7 @@ def test_the_embedded_market_keeps_its_fee(configure):
     ),
 )
 def test_any_other_symbol_must_state_its_fees(assign, symbol, how, presets):
-    with pytest.raises(ConfigError, match="its profit would be wrong") as error:
+    with pytest.raises(ConfigError, match="are unknown, and it is not recognised as a US share") as error:
         assign(symbol, **how)
     sentence = str(error.value)
     assert suggest_presets(symbol, how.get("source", "")) == presets
@@ -118,9 +118,9 @@ def test_a_pattern_that_does_not_match_is_named(assign):
 
 
 def test_half_an_instrument_is_no_us_share(assign):
-    with pytest.raises(ConfigError, match="The fees and the currency of OPT are not known"):
+    with pytest.raises(ConfigError, match="The fees and the currency of OPT are unknown"):
         assign("OPT", "+dataset.instruments={OPT: {multiplier: 100}}")
-    with pytest.raises(ConfigError, match="not known"):
+    with pytest.raises(ConfigError, match="are unknown"):
         assign("ABC", "+dataset.instruments={ABC: {quote: GBP}}")
 
 

@@ -6,8 +6,13 @@ import sys
 from dataclasses import fields
 
 import pytest
+from hydra.errors import HydraException
 
-from ofiml.cli.overrides import MAPPINGS, check_arguments, check_effect, compose, compose_config
+from ofiml.cli.composition import compose
+from ofiml.cli.exits import describe_error
+from ofiml.cli.overrides import check_arguments, check_effect, compose_config, compose_dataset
+from ofiml.cli.run import choose_remedy
+from ofiml.cli.signs import MAPPINGS, check_removals
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
@@ -35,6 +40,7 @@ from tests.conftest import slow_but_each
         ("~tuning=optuna", "write tuning=off."),
         ("~seed", "write seed=VALUE."),
         ("~model.alpha", "write model.alpha=VALUE."),
+        ("+experiment=foo", "experiment=foo is not a choice; experiment is one of null_check, "),
     ],
 )
 def test_signs_are_for_items_of_mappings(argument, sentence):
@@ -117,6 +123,7 @@ INERT = [
     (["model.validation_fraction=0.3"], "early_stopping is null; set it, as in early_stopping=50"),
     (["model=blend", "model.members.lgbm.quantile=0.9"], "the objective is auto"),
     (["model=blend", "model.members.ridge.space.alpha.low=1"], "members of a blend are not tuned"),
+    (["report=off", "report.dpi=50"], "report.dpi=50 has no effect: the report has neither a page nor figures"),
 ]
 
 
@@ -142,6 +149,7 @@ def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
             ["features=full", "features.trade_size=5", "features.vpin_bucket=500"],
             ["model.objective=quantile", "model.quantile=0.5"],
             ["model.early_stopping=5", "model.validation_fraction=0.3"],
+            ["report=off", "report.figures=[svg]", "report.dpi=50"],
             ["debug=tiny", "tuning=off"],  # debug=tiny sets tuning.trials too
         ],
     ),
@@ -188,3 +196,89 @@ def test_an_instrument_is_written_as_a_mapping_with_or_without_a_plus(sign):
 def test_a_key_of_an_instrument_by_itself_ends_in_a_sentence_with_the_mapping():
     sentence = describe_unknown_key("dataset.instruments.BTCUSDT.taker.bps")
     assert sentence.endswith("as a mapping, as in 'dataset.instruments={*: {tick: 0.25}}'.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["dataset=parquet", "dataset.path=x", "instrument=cme_es", "~dataset.instruments.X"],
+            "~dataset.instruments.X: dataset.instruments has no X; it has ES?*.",
+        ),
+        (["~dataset.instruments.X"], "~dataset.instruments.X: dataset.instruments has no X; it "),
+        (
+            ["dataset=quotes", "~dataset.columns.bid_sz_00"],
+            "~dataset.columns.bid_sz_00: dataset.columns has no bid_sz_00; it has time, bid, ask, bid_size, ask_size, ",
+        ),
+        (["-m", "model=ridge,lgbm", "~model.space.foo"], "~model.space.foo: model.space has no foo; it has alpha."),
+        (["-m", "model=ridge", "seed=choice(1,2)", "~model.space.foo"], "model.space has no foo; it has alpha."),
+        (["-m", "model=ridge", "model.alpha=interval(1,2)", "~model.space.foo"], "has no foo; it has alpha."),
+        (["model=zero", "~model.members.x"], "~model.members.x: model has no members; it has "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_item_that_is_not_there_cannot_be_removed(arguments, sentence):
+    with pytest.raises(ConfigError, match=re.escape(sentence)) as error:
+        check_removals(arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_an_item_that_is_there_can_be_removed():
+    check_removals(["model=ridge", "~model.space.alpha"])
+    assert compose_config(["model=ridge", "~model.space.alpha"], "").model.space == {}
+    check_removals(["--config", "tuned.yaml", "~model.space.foo"])  # Hydra's answer, in words of ours
+
+
+def test_a_removal_that_hydra_refuses_is_one_plain_sentence():
+    with pytest.raises(HydraException) as error:
+        compose(["~model.space.foo"])
+    assert (
+        describe_error(error.value)
+        == "~model.space.foo: the config has no model.space.foo; leave ~model.space.foo out."
+    )
+
+
+USELESS = ["model=ridge", "horizon=30s", "bars=volume", "seed=3", "report=off", "experiment=price_impact"]
+
+
+@pytest.mark.parametrize("override", slow_but_each(3, USELESS))
+def test_a_command_that_reads_a_dataset_refuses_what_does_not_change_it(override):
+    sentence = f"{override} has no effect: ofiml data check uses only dataset, instrument; leave it out."
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        compose_dataset(["dataset.sessions=1", override], "ofiml data check")
+
+
+def test_what_changes_a_dataset_is_taken(tmp_path):
+    config = compose_dataset(["debug=tiny", "+dataset.instruments.SYN.days_per_year=365"], "…")
+    assert (config.dataset.max_sessions, config.dataset.instruments["SYN"]["days_per_year"]) == (2, 365)
+    assert compose_dataset(["experiment=null_check"], "…").dataset.name == "synthetic_null"
+    assert compose_dataset(["bars.per=row", "threads=1"], "…", other_keys=["bars.per", "threads"]).bars.per == "row"
+    (tmp_path / "preset").mkdir()
+    (tmp_path / "preset" / "calm.yaml").write_text("# @package _global_\ndataset:\n  sessions: 3\n")
+    (tmp_path / "preset" / "idle.yaml").write_text("# @package _global_\nseed: 3\n")
+    assert compose_dataset(["+preset=calm"], "…", str(tmp_path)).dataset.sessions == 3
+    with pytest.raises(ConfigError, match=r"preset=idle has no effect"):
+        compose_dataset(["+preset=idle"], "…", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("model.space.foo", "Unknown key model.space.foo. Known: alpha, "),
+        ("model.space.num_leavs.low", "Unknown key model.space.num_leavs.low. Did you mean model.space.num_leaves?"),
+        (
+            "model.space.alpha",
+            "model.space has no range of alpha: write '+model.space.alpha={low: 1, high: 2}' to tune",
+        ),
+        ("model.space.alpha.lo", "Unknown key model.space.alpha.lo. Did you mean model.space.alpha.low?"),
+    ],
+)
+def test_a_range_that_is_not_there_is_described_by_the_keys_of_the_space(path, sentence):
+    assert describe_unknown_key(path).startswith(sentence)
+    assert "calibration" not in describe_unknown_key(path)
+
+
+def test_only_a_study_that_tunes_continues_after_an_interrupt():
+    tuned = "Run the same command to continue: finished tuning trials are not repeated."
+    assert choose_remedy(compose(["model=lgbm"])) == tuned
+    assert choose_remedy(compose(["tuning=off"])) == "Run the same command again."

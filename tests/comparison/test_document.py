@@ -96,7 +96,7 @@ def test_the_verdict_says_what_the_tests_say(spa, benchmark, sentence):
     runs = [make_run("a", 0.1), make_run("b", 0.05)]
     page = check_page(write(make_group(runs, spa=spa, benchmark=benchmark)))
     assert sentence in page.text
-    assert "one of 2 that cannot be told apart" in page.text
+    assert "one of 2 that do not differ significantly" in page.text
 
 
 def test_groups_stand_in_one_document_with_ids_of_their_own():

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hydra.core.config_store import ConfigStore
 
+from ofiml.cli.conf import list_choices
 from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import check_arguments, compose_config, list_choices
+from ofiml.cli.overrides import check_arguments, compose_config
 from ofiml.config import DATASETS, MODELS, STRATEGIES, load, resolve_config
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from ofiml.cli.overrides import compose
+from ofiml.cli.composition import compose
 from ofiml.config import load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError

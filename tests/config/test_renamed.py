@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 import yaml
 
+from ofiml.cli.composition import compose
 from ofiml.cli.config_file import translate_config_flag
-from ofiml.cli.overrides import compose
 from ofiml.config import describe_unknown_key, load, resolve_config
 from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rename_config, rename_params

@@ -5,7 +5,8 @@ import re
 import polars as pl
 import pytest
 
-from ofiml.cli.overrides import compose, compose_config
+from ofiml.cli.composition import compose
+from ofiml.cli.overrides import compose_config
 from ofiml.config import load
 from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, ORDER_TIME, SIDE, TIME, make_schema
 from ofiml.data.sessions import list_sources

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from ofiml.data.schema import F_LAST, Session
+from ofiml.features.catalogue import CATALOGUE
 from tests.books import SECOND, TICK, Row, session
 from tests.features.slow import CLOCK, FORMULAS, activity_edges, features, flows
 
@@ -62,8 +63,8 @@ TWO_LEVELS = [
 ]
 
 
-def test_the_names_are_of_79_features():
-    assert len(FORMULAS) == 79
+def test_there_is_a_formula_for_each_feature_of_the_catalogue():
+    assert set(FORMULAS) == set(CATALOGUE)
     assert set(computed(priced(TWO_LEVELS, levels=2), edges(10, 2), 0)) == set(FORMULAS)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from ofiml.bars.time import select_states
 from ofiml.cli import data as command
+from ofiml.cli.conf import list_choices
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.microstructure.facts.book import measure_spread
@@ -53,7 +54,11 @@ def test_datasets_are_listed_below_the_help(call, capsys):
         call("--help")
     listed = capsys.readouterr().out.partition("datasets:\n")[2]
     assert f"{'lobster':<20}{READERS['lobster'].description}" in listed
-    assert len(listed.splitlines()) == len(READERS) + 1
+    rows = {line.split()[0]: line for line in listed.splitlines()}
+    simulated = {name for name in list_choices("dataset") if name.startswith("synthetic")}
+    assert set(rows) == {*list_choices("dataset"), "synthetic…"} - simulated
+    assert "WRDS daily TAQ quotes (cqm) (read as quotes)" in rows["taq"]
+    assert all(len(line) < 120 for line in rows.values())
 
 
 def test_json_holds_the_same(call, tmp_path):
@@ -108,6 +113,13 @@ def test_a_symbol_names_no_folder(call, tmp_path):
 def test_wrong_arguments_are_a_sentence(call):
     code, _, err = call("check", "lobster")
     assert (code, "'lobster' is not an override" in err) == (2, True)
+    code, _, err = call("check", "dataset.sessions=1", "model=ridge")
+    assert (code, "model=ridge has no effect: ofiml data check uses only dataset, instrument, threads" in err) == (
+        2,
+        True,
+    )
+    code, _, err = call("check", "dataset.sessions=1", "bars.per=row")
+    assert (code, "bars.per=row has no effect" in err) == (2, True)
     code, _, err = call("check", "dataset=lobster")
     assert (code, "dataset.path is missing" in err) == (2, True)
 

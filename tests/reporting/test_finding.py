@@ -37,15 +37,15 @@ def judge(ic=ABOVE, rank_ic=ABOVE, r2=ABOVE, blocks=20, performance=None, kind="
         (
             {"last_return": AROUND, "ofi_sign": ABOVE},
             "given by a control",
-            "There is a forecast, but none that the last return does not give: the intervals of IC, rank IC and R² lie "
-            "above 0, but that of the gain in IC over the last return does not.",
+            "There is a forecast, but no evidence that the model beats the last return: the intervals of IC, rank IC "
+            "and R² lie above 0, but that of the gain in IC over the last return does not.",
         ),
         (
             {"r2": AROUND, "last_return": BELOW, "shifted": AROUND},
             "given by a control",
-            "There is weak evidence of a forecast, but none that the last return or lagged flow does not give: the "
-            "intervals of IC and rank IC lie above 0, but that of R² does not, and those of the gains in IC over the "
-            "last return and lagged flow do not.",
+            "There is weak evidence of a forecast, but no evidence that the model beats the last return or lagged "
+            "flow: the intervals of IC and rank IC lie above 0, but that of R² does not, and those of the gains in IC "
+            "over the last return and lagged flow do not.",
         ),
         ({"last_return": UNKNOWN}, "yes", "There is a forecast: "),
         ({"permuted": BELOW}, "fault", "There is a forecast: "),

@@ -49,11 +49,11 @@ def test_profit_costs_and_what_they_rest_on():
     commission, spread = b.costs_by_kind.commission, b.costs_by_kind.spread
     assert text[0] == (
         f"Backtest, in USD: gross {b.gross_pnl:{form}} - costs {b.costs:{form}} (spread {spread:{form}}, commission "
-        f"{commission:{form}}) = net {b.net_pnl:{form}}; own orders do not change the recorded book. The forecast "
-        "survives trading costs."
+        f"{commission:{form}}) = net {b.net_pnl:{form}}. The recorded book does not react to own orders. "
+        "The forecast survives trading costs."
     )
     assert text[1].startswith(f"Net Sharpe ratio {b.sharpe_net:.2f} ({b.sharpe_low:.2f} … {b.sharpe_high:.2f}) per 1s")
-    assert "not known of days (under 5)" in text[1]
+    assert "from daily returns unknown (it takes 5 days)" in text[1]
     assert f"in 1 day, 0 with a loss; maximum drawdown {b.max_drawdown:.2f}" in text[1]
     assert text[2].startswith(f"Trades: {b.trades.round_trips:,.0f} round trips, ")
     assert f"{b.traded:,.0f} lots in {b.fills:,.0f} fills of {b.orders.sent:,.0f} orders" in text[2]
@@ -66,7 +66,7 @@ def test_profit_costs_and_what_they_rest_on():
     assert f"net by latency: {curve}; by size: 1x {b.net_pnl:{form}}, 2x {2 * b.net_pnl:{form}}." in text[3]
     assert text[4].startswith("Basis: gross profit between sessions")
     assert "without the best day" not in text[4]  # there is one
-    assert text[5].startswith("Executable: IC ")
+    assert text[5].startswith("Executable return (crossing the spread at entry and exit, after the latency): IC ")
     assert len(text) == 6
 
 
@@ -140,7 +140,9 @@ def test_a_label_that_no_bar_could_have_earned_has_no_skill_to_show():
     b = measure()
     skill = replace(b.executable, ic=float("nan"), label_ic=-0.1, earnable=0.0)
     line = describe_backtest(replace(b, executable=skill), make_scores())[-1]
-    assert line.startswith("Executable: in no bar was a return to be had")
+    assert line.startswith(
+        "Executable return (crossing the spread at entry and exit, after the latency): no bar has a "
+    )
     assert line.endswith("Warning: the label cannot be earned.")
 
 

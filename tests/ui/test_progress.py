@@ -1,9 +1,8 @@
 """Progress in a pipe, on a terminal and as calls of a function."""
 
 import io
-import itertools
 import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -13,23 +12,16 @@ from ofiml.ui.progress import Bar, Stages, format_seconds
 
 
 class Pipe(io.StringIO):
-    """A pipe that keeps the time of each line."""
+    """A pipe that says when a line has come."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.times: list[float] = []
+        self.has_line = threading.Event()
 
     def write(self, text: str) -> int:
         if text.strip():
-            self.times.append(time.monotonic())
+            self.has_line.set()
         return super().write(text)
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """A tenth of the times between lines."""
-    for name in ("_LONG", "_EVERY", "_LINE"):
-        monkeypatch.setattr(progress, name, getattr(progress, name) / 10)
 
 
 def make_pipe() -> tuple[Pipe, Console]:
@@ -49,23 +41,53 @@ def test_short_stages_share_a_line():
     assert pipe.getvalue() in ("sessions: 2 of 2; folds: 2 of 2\n", "sessions: 2 of 2\nfolds: 2 of 2\n")
 
 
-@pytest.mark.slow
-def test_a_long_stage_shows_its_start_its_progress_and_its_end(quick):
-    """Also while a single step takes long; never more than one line at a time."""
+def test_a_line_comes_while_a_step_takes_long(monkeypatch):
+    """A thread prints it: nothing else runs during the step."""
+    for name in ("_LONG", "_EVERY", "_LINE"):
+        monkeypatch.setattr(progress, name, 0.01)
     pipe, console = make_pipe()
-    with Stages(console) as stages, stages.start_stage("folds", 4) as bar:
-        time.sleep(0.4)
-        for _ in range(2):
+    with Stages(console) as stages, stages.start_stage("folds", 4):
+        assert pipe.has_line.wait(120)
+    assert pipe.getvalue().startswith("folds: 0 of 4 after 0 s\n")
+
+
+def test_a_long_stage_shows_its_start_its_progress_and_its_end(monkeypatch):
+    """A first line after 2 s, then one every 5 s; the clock is the test's."""
+    now = [100.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(progress._Lines, "_tick", lambda self: None)
+    pipe, console = make_pipe()
+    display, printed_at = progress._Lines(console), []
+    bar = Bar("folds", 4, display.update)
+    display.start(bar)
+    for second in range(15):
+        now[0] = 100.0 + second
+        if second == 4:
             bar.step()
-        time.sleep(1.4)
-    lines = pipe.getvalue().splitlines()
-    assert lines[0] == "folds: 0 of 4 after 0 s"
-    assert any(line.startswith("folds: 2 of 4, about ") and line.endswith(" s left") for line in lines[1:-1])
-    assert lines[-1].startswith("folds: 2 of 4, ")
-    assert "left" not in lines[-1]
-    assert 3 <= len(lines) <= 6
-    gaps = [after - before for before, after in itertools.pairwise(pipe.times[:-1])]
-    assert min(gaps) >= 0.09
+            bar.step()
+        before = pipe.getvalue()
+        display.print_due(now[0])
+        printed_at += [second] if pipe.getvalue() != before else []
+    display.end(bar)
+    display.close()
+    assert printed_at == [2, 7, 12]
+    assert pipe.getvalue().splitlines() == [
+        "folds: 0 of 4 after 2 s",
+        "folds: 2 of 4, about 7 s left",
+        "folds: 2 of 4, about 12 s left",
+        "folds: 2 of 4, 14 s",
+    ]
+
+
+def test_lines_that_come_together_share_one():
+    """Never more than one line a second; what waits is printed with the next."""
+    pipe, console = make_pipe()
+    display = progress._Lines(console)
+    display.close()  # its thread
+    for now in (10.0, 10.3, 10.9, 11.0):
+        display.announce(f"at {now}")
+        display.print_due(now)
+    assert pipe.getvalue().splitlines() == ["at 10.0", "at 10.3; at 10.9; at 11.0"]
 
 
 def test_the_estimate_follows_the_pace(monkeypatch):

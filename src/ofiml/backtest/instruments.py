@@ -159,7 +159,6 @@ def _explain_missing(listing: Listing, dataset: FileDataset) -> str:
     elif _FUTURE.fullmatch(symbol.upper()):
         own = "multiplier: 50, quote: USD, taker: {per_contract: 2.5}"
     return (
-        f"The fees and the currency of {symbol} are not known, and it does not look like a US share, so its profit "
-        f"would be wrong: {choice}write its own, as in 'dataset.instruments={{{key}: {{{own}}}}}', or use backtest=off "
-        f"(docs/instruments.md).{hint}"
+        f"The fees and the currency of {symbol} are unknown, and it is not recognised as a US share: {choice}write its "
+        f"own, as in 'dataset.instruments={{{key}: {{{own}}}}}', or use backtest=off (docs/instruments.md).{hint}"
     )

@@ -104,12 +104,14 @@ def keep_ledger(
         return np.concatenate([np.zeros(1, object), np.cumsum(each)])[done]
 
     position = np.cumsum(fills["lots"].to_numpy())
-    held = np.concatenate([[0], position])[done].astype(np.int64)
-    at_mark = money.worth(held, mark2)
+    position_at_mark = np.concatenate([[0], position])[done].astype(np.int64)
+    at_mark = money.worth(position_at_mark, mark2)
     gross = at_mark - cumulate(worth["decided"])
     net = at_mark - cumulate(worth["price"] + amounts["commission"] + amounts["financing"])
     booked = fills.with_columns(pl.Series("position", position, pl.Int64))
-    return Ledger(booked, amounts, times, gross, net, held, _sum_totals(fills, worth, amounts, int(at_mark[-1])))
+    return Ledger(
+        booked, amounts, times, gross, net, position_at_mark, _sum_totals(fills, worth, amounts, int(at_mark[-1]))
+    )
 
 
 def total_fills(fills: pl.DataFrame, money: Money, close2: int, *, financing_rate: float = 0.0) -> Totals:
@@ -171,8 +173,8 @@ def _charge_financing(fills: pl.DataFrame, money: Money, rate: float) -> Amounts
     if rate == 0 or fills.height < 2:
         return charges
     position, price = np.cumsum(fills["lots"].to_numpy()), fills["price"].to_numpy()
-    held = np.diff(fills["filled"].to_numpy())
+    durations_ns = np.diff(fills["filled"].to_numpy())
     value = money.worth(np.abs(position[:-1]), 2 * price[:-1])
     for row in range(1, len(position)):
-        charges[row] = round(abs(value[row - 1]) * rate * int(held[row - 1]) / _YEAR)
+        charges[row] = round(abs(value[row - 1]) * rate * int(durations_ns[row - 1]) / _YEAR)
     return charges

@@ -35,9 +35,9 @@ def quote_round_trips(round_trips: pl.DataFrame, tape: Tape) -> pl.DataFrame:
     for trip in (
         choose_trades(round_trips).with_columns(pl.col("opened", "closed").cast(pl.Int64)).iter_rows(named=True)
     ):
-        opened, closed = trip["opened"], trip["closed"]
-        margin = max(closed - opened, _MIN_MARGIN)
-        first, last = np.searchsorted(tape.exchange, [opened - margin, closed + margin])
+        start, end = trip["opened"], trip["closed"]
+        margin = max(end - start, _MIN_MARGIN)
+        first, last = np.searchsorted(tape.exchange, [start - margin, end + margin])
         rows = np.unique(np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64))
         rows = rows[rows < len(tape.exchange)]
         index = {side: pl.Series(getattr(tape, side)[rows]) for side in ("bid", "ask")}
@@ -45,5 +45,5 @@ def quote_round_trips(round_trips: pl.DataFrame, tape: Tape) -> pl.DataFrame:
         quotes = pl.DataFrame({"time": tape.exchange[rows], **index}).with_columns(
             *(pl.when(pl.col(side) >= 0).then(price).alias(side) for side, price in prices.items())
         )
-        parts.append(quotes.with_columns(pl.lit(opened).alias("opened")).select(list(SHOWN_SCHEMA)).cast(SHOWN_SCHEMA))  # type: ignore[arg-type]
+        parts.append(quotes.with_columns(pl.lit(start).alias("opened")).select(list(SHOWN_SCHEMA)).cast(SHOWN_SCHEMA))  # type: ignore[arg-type]
     return pl.concat(parts)

@@ -1,12 +1,12 @@
-"""What own orders took of the lots that the recorded book still shows.
+"""Remember the lots that own orders have taken from levels of the recorded book.
 
-The recorded book does not know of own orders: what they took of a level would be there again at once, for a second
-order or for what rests of the first. So the lots that a trader took are remembered by price. They are gone from what
-the level shows, and at most all of it is. They are forgotten when the side's best price has passed the level, as what
-is shown there later has come later.
+The recorded book does not react to own orders: the lots that an order took would be shown again at once, to a second
+order or to the rest of the first. So the lots that a trader took are kept by price and subtracted from what the level
+shows, down to 0. They are forgotten when the side's best price has passed the level, because lots shown there later
+are new.
 
-Of prices that are a multiple of `TAKEN_LEVELS` ticks apart, only the last one taken is remembered. It stands in a row
-of its own, and the rows in use are listed, as few ever are.
+Of prices that are a multiple of `TAKEN_LEVELS` ticks apart, only the last one taken is kept, in a row of its own. The
+rows in use are listed, because few ever are.
 """
 
 from typing import Any

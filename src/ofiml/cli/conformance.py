@@ -20,6 +20,7 @@ OWN_FUNCTION = "ofiml.conformance.ours:answers"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Check an implementation and return the exit code: 1 if a case differs or none passes, else as in `exits`."""
     parser = argparse.ArgumentParser(
         prog="ofiml conformance",
         description="Check an implementation of order flow imbalance on books with known answers. The exit code is "

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
+from ofiml.cli.conf import CONF, list_choices
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import compose_config
+from ofiml.cli.overrides import compose_dataset
 from ofiml.config import describe_missing_path, files
 from ofiml.data.readers import READERS
 from ofiml.errors import ConfigError
@@ -22,7 +25,9 @@ class _Parser(argparse.ArgumentParser):
     """Append the datasets to the help. Their readers are loaded only when the help is printed."""
 
     def format_help(self) -> str:
-        rows = [f"  {name:<20}{reader.description}" for name, reader in READERS.load_all().items()]
+        described = {name: reader.description for name, reader in READERS.load_all().items()}
+        described |= {name: _describe_preset(name) for name in list_choices("dataset") if name not in described}
+        rows = [f"  {name:<20}{text}" for name, text in described.items() if not name.startswith("synthetic")]
         return "\n".join(
             [
                 super().format_help(),
@@ -34,7 +39,15 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
+def _describe_preset(name: str) -> str:
+    """Describe a choice without a reader of its own, by the beginning of its file's comment and its reader."""
+    text = (CONF / "dataset" / f"{name}.yaml").read_text(encoding="utf-8")
+    heading = text.partition(":")[0].removeprefix("#").strip()
+    return f"{heading} (read as {yaml.safe_load(text)['name']})"
+
+
 def main(arguments: list[str] | None = None) -> int:
+    """Check, describe or convert a dataset and return the exit code (see `exits`)."""
     parser = _Parser(
         prog="ofiml data",
         description=__doc__,
@@ -90,7 +103,9 @@ def _recognise(options: argparse.Namespace) -> int:
 
 
 def _survey(options: argparse.Namespace) -> int:
-    config = compose_config(options.overrides, "dataset=lobster dataset.path=FILE", options.config_dir)
+    other_keys = ("threads", "bars.per") if options.command == "describe" else ("threads",)
+    command = f"ofiml data {options.command}"
+    config = compose_dataset(options.overrides, command, options.config_dir, other_keys=other_keys)
 
     from rich.console import Console
 

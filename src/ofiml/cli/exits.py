@@ -30,7 +30,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 for library in ("matplotlib", "urllib3"):
     logging.getLogger(library).setLevel(logging.ERROR)
-# Faults of the store are told in one sentence, in place of MLflow's traceback.
+# Faults of the store end in one sentence, in place of MLflow's traceback.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
@@ -59,13 +59,13 @@ def handle_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-REMEDY = "Run the same command to continue: finished tuning trials are not repeated."
+REMEDY = "Run the same command again."
 
 
 def run_command(work: Callable[[], int | None], *, remedy: str = REMEDY) -> int:
     """Run `work` and return the exit code: its own (0 for None), or that of an error, whose sentence goes to stderr.
 
-    `remedy` says how to continue after an interrupt.
+    `remedy` is what to do after an interrupt.
     """
     try:
         with collect_rarely():
@@ -108,6 +108,8 @@ def _describe(error: Exception) -> str:
             f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."
         )
     text = str(error)
+    if item := re.search(r"Could not delete from config\. '?(.*?)'? does not exist", text):
+        return f"~{item[1]}: the config has no {item[1]}; leave ~{item[1]} out."
     key = re.search(r"full_key: (\S+)", text + str(error.__cause__ or ""))
     if key:
         return describe_unknown_key(key[1])

@@ -6,19 +6,16 @@ Hydra would log credentials, and its messages are terse.
 import difflib
 import shlex
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
-from ofiml.cli.installed import list_installed_choices, register_installed
-from ofiml.cli.text_values import quote_text_values
-from ofiml.config import Config, FileDataset, files, load, require_no_credential
+from ofiml.cli.composition import compose
+from ofiml.cli.conf import is_group, list_choices, list_folders
+from ofiml.cli.installed import list_installed_choices
+from ofiml.cli.signs import check_removals, check_sign
+from ofiml.config import Config, FileDataset, SyntheticDataset, files, load, require_no_credential
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
-
-#: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
-MAPPINGS = ("model.space", "model.members", "dataset.columns", "dataset.instruments")
 
 
 def check_arguments(arguments: list[str]) -> None:
@@ -38,23 +35,10 @@ def check_arguments(arguments: list[str]) -> None:
         for one in value.split(","):
             require_no_credential(key, one.strip("'\"[]"))
         own_group = is_group(key, conf_folders) and not is_group(key)
-        if sign and not (sign == "+" and (own_group or key.partition(".")[0] in installed)):
-            _check_sign(sign, key, argument)
-        if equals and is_group(key, conf_folders) and "(" not in value:
+        if equals and not sign.startswith("~") and is_group(key, conf_folders) and "(" not in value:
             _check_choice(key, value, sweep, conf_folders)
-
-
-def _check_sign(sign: str, key: str, argument: str) -> None:
-    path = key.rpartition("@")[2]  # +model@model.members.lasso=lasso puts a choice of model at model.members.lasso
-    item = path.startswith(tuple(f"{mapping}." for mapping in MAPPINGS)) or (sign == "+" and path in MAPPINGS)
-    if sign in ("+", "~") and (item or path.startswith("hydra.")):
-        return
-    known = ", ".join(MAPPINGS)
-    if sign.startswith("~"):
-        off = f"{key}=off" if (CONF / key / "off.yaml").exists() else f"{key}=VALUE"
-        raise ConfigError(f"{argument}: ~ removes an item of {known}; no other key can be removed: write {off}.")
-    plain = argument.lstrip("+~")
-    raise ConfigError(f"{argument}: + adds an item to {known}; every other key exists already: write {plain}.")
+        if sign and not (sign == "+" and (own_group or key.partition(".")[0] in installed)):
+            check_sign(sign, key, argument)
 
 
 def _check_choice(group: str, value: str, sweep: bool, conf_folders: Sequence[Path]) -> None:
@@ -98,33 +82,48 @@ def check_inputs(overrides: list[str], config: Config) -> None:
         group_inputs(config.dataset)
 
 
-def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
-    """Compose conf/, the folder `config_dir` and the overrides into a mapping, as Hydra does."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-
-    register_installed()
-    search_path = [] if config_dir is None else [f"hydra.searchpath=['{quote_folder(config_dir)}']"]
-    with initialize_config_dir(str(CONF), version_base=None):
-        return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
-
-
-def quote_folder(folder: Path) -> str:
-    """Quote a folder as a URL for Hydra's grammar."""
-    return f"file://{folder.absolute()}".replace("'", r"\'")
-
-
 def compose_config(overrides: list[str], example: str, config_dir: str | None = None) -> Config:
     """Return the typed config of overrides in the syntax of `ofiml run`, with tracking off.
 
-    Raises ConfigError where `check_arguments` or `check_effect` does, and for an argument that is not an override; the
-    message then suggests `example`.
+    Raises ConfigError where `check_arguments`, `check_removals` or `check_effect` does, and for an argument that is not
+    an override; the message then suggests `example`.
     """
-    check_arguments([*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])])
+    arguments = [*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])]
+    check_arguments(arguments)
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
             hint = f" ofiml data describe {shlex.quote(override)} prints what to write." if files(override) else ""
             raise ConfigError(f"{override!r} is not an override: write {example}.{hint}")
+    check_removals(arguments)
     config = load(compose(["tracking=off", *overrides], None if config_dir is None else Path(config_dir)))
     check_effect(overrides, config)
     return config
+
+
+def compose_dataset(
+    overrides: list[str], command: str, config_dir: str | None = None, *, other_keys: Sequence[str] = ()
+) -> Config:
+    """Return the typed config for a command that reads a dataset and runs no study.
+
+    Of the config `command` uses the dataset, with its instruments, and `other_keys`. Raises ConfigError where
+    `compose_config` does, and for an override that changes none of these.
+    """
+    config = compose_config(overrides, "dataset=lobster dataset.path=FILE", config_dir)
+    used = ", ".join(("dataset", "instrument", *other_keys))
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0].rpartition("@")[2]
+        if key.partition(".")[0] in ("dataset", "instrument") or key in other_keys:
+            continue
+        own_part = key in {f.name for f in fields(Config)} or "." in key
+        rest = [other for other in overrides if other != override]
+        if own_part or _compose_alone(rest, config_dir) == config.dataset:
+            raise ConfigError(f"{override} has no effect: {command} uses only {used}; leave it out.")
+    return config
+
+
+def _compose_alone(overrides: list[str], config_dir: str | None) -> SyntheticDataset | FileDataset | None:
+    """Return the dataset of overrides; None if they make none without the one that was left out."""
+    try:
+        return load(compose(["tracking=off", *overrides], None if config_dir is None else Path(config_dir))).dataset
+    except ConfigError:
+        return None

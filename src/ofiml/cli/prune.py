@@ -1,4 +1,4 @@
-"""`ofiml prune`: delete files of old runs that another place has, too, and what failed runs left."""
+"""`ofiml prune`: delete local files of old runs that are also in the store, and what failed runs left."""
 
 import argparse
 import sys
@@ -13,13 +13,20 @@ def main(arguments: list[str] | None = None) -> int:
     """List what can be deleted, delete it with --yes, and return the exit code (see `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml prune",
-        description="List the files of old runs that can go, and with --yes delete them: those of an output folder, if "
-        "the store has the same files, and those of runs in the store that were deleted, failed or were killed. Runs "
-        "stay in the store with their params, tags and metrics, and count as trials as before.",
+        description="List the files of old runs that can be deleted; with --yes, delete them. These are the files of "
+        "an output folder that are also in the store, and the files in the store of runs that were deleted, failed or "
+        "were killed. The runs themselves stay in the store with their params, tags and metrics, and still count as "
+        "trials.",
     )
     add_store_argument(parser)
-    parser.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="FOLDER", help="(default: outputs)")
-    parser.add_argument("--days", type=float, default=7.0, help="age from which a run is old (default: 7)")
+    parser.add_argument(
+        "--outputs",
+        type=Path,
+        default=Path("outputs"),
+        metavar="FOLDER",
+        help="folder of the studies' outputs (default: outputs)",
+    )
+    parser.add_argument("--days", type=float, default=7.0, help="age in days from which a run is old (default: 7)")
     parser.add_argument("--yes", action="store_true", help="delete the files (default: only list them)")
     options = parser.parse_args(arguments)
     return run_command(lambda: _prune(options))

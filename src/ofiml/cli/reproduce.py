@@ -10,12 +10,12 @@ from ofiml.errors import ConfigError, DataError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Repeat a run and return the exit code: 0 if it is identical, 1 if it differs, 2 if it cannot run."""
+    """Repeat a run and return the exit code: 0 if it is identical, 1 if it differs, 2 if it cannot be repeated."""
     parser = argparse.ArgumentParser(
         prog="ofiml reproduce",
-        description="Repeat a run from its config. First say what differs between the place where it was made and this "
-        "one, then run it, and compare every prediction and every number of the report. Exit code: 0 identical, "
-        "1 different, 2 it cannot run.",
+        description="Repeat a run from its config. The command first lists the differences between the machine of "
+        "the run and this one, then repeats the run and compares every prediction and every number of the report. "
+        "Exit code: 0 if they are identical, 1 if they differ, 2 if the run cannot be repeated.",
     )
     add_run_argument(parser)
     add_store_argument(parser)

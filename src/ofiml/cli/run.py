@@ -9,8 +9,9 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from ofiml.cli import exits
 from ofiml.cli.conf import CONF
 from ofiml.cli.config_file import list_overrides, translate_config_flag
 from ofiml.cli.exits import (
@@ -22,9 +23,13 @@ from ofiml.cli.exits import (
 )
 from ofiml.cli.installed import register_installed
 from ofiml.cli.overrides import check_arguments, check_inputs
+from ofiml.cli.run_help import format_help, is_help
+from ofiml.cli.signs import check_removals
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.cli.text_values import quote_text_values
 from ofiml.config import load
+
+_TUNED_REMEDY = "Run the same command to continue: finished tuning trials are not repeated."
 
 
 def run_study(composed: DictConfig) -> int:
@@ -55,7 +60,7 @@ _codes: list[int] = []  # one exit code per job: a sweep goes on after a failed 
 @hydra.main(version_base=None, config_path=str(CONF), config_name="config")
 def job(composed: DictConfig) -> None:
     """Run one study of the command line, or of its sweep, and keep the exit code."""
-    _codes.append(run_command(lambda: run_study(composed)))
+    _codes.append(run_command(lambda: run_study(composed), remedy=choose_remedy(composed)))
     folder = Path(HydraConfig.get().runtime.output_dir)
     if _codes[-1] and not any(folder.iterdir()):
         folder.rmdir()  # Hydra creates it before the study has anything to write
@@ -63,9 +68,19 @@ def job(composed: DictConfig) -> None:
         sys.exit(_codes[-1])  # also ends a sweep
 
 
+def choose_remedy(composed: DictConfig) -> str:
+    """Choose what to do after an interrupt of a study: with tuning, the same command continues it."""
+    return _TUNED_REMEDY if OmegaConf.select(composed, "tuning.enabled") is True else exits.REMEDY
+
+
+def _print_help() -> None:
+    sys.stdout.write(format_help(sys.argv[1:]))
+
+
 def _prepare_arguments() -> SweepSettings:
     settings, sys.argv[1:] = split_settings(sys.argv[1:])
     check_arguments(sys.argv[1:])
+    check_removals(sys.argv[1:])
     register_installed()
     sys.argv[1:] = translate_config_flag(quote_text_values(sys.argv[1:]))
     return settings
@@ -73,6 +88,8 @@ def _prepare_arguments() -> SweepSettings:
 
 def main() -> int:
     """Run the study of the command line, or a sweep of one per combination of choices, and return the exit code."""
+    if is_help(sys.argv[1:]):
+        return run_command(_print_help)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
     settings: list[SweepSettings] = []
     code = run_command(lambda: settings.append(_prepare_arguments()))

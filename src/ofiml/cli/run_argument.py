@@ -37,7 +37,13 @@ def find_named_run(word: str | None, packed: Path | None, uri: str) -> str | Pat
 
 def add_store_argument(parser: argparse.ArgumentParser) -> None:
     """Add --uri, whose default is the store of the environment, else that of the working folder."""
-    default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     parser.add_argument(
-        "--uri", default=default, help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)"
+        "--uri",
+        default=read_default_uri(),
+        help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)",
     )
+
+
+def read_default_uri() -> str:
+    """Read the address of the store of runs from MLFLOW_TRACKING_URI; without it, that of the working folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")

@@ -10,6 +10,7 @@ from ofiml.errors import ConfigError
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Print the folds of a study and return the exit code: 1 if a train row leaks, else as in `exits`."""
     parser = argparse.ArgumentParser(
         prog="ofiml splits",
         description=__doc__,

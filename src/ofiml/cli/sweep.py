@@ -22,12 +22,13 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
+from ofiml.cli.composition import quote_folder
 from ofiml.cli.conf import CONF, list_folders
 from ofiml.cli.exits import UNLOGGED, describe_error
 from ofiml.cli.expansion import expand_overrides, sample_overrides
 from ofiml.cli.member import run_member
-from ofiml.cli.overrides import check_inputs, quote_folder
-from ofiml.cli.sweep_settings import FLAGS, FLAGS_WITH_VALUE, SweepSettings
+from ofiml.cli.overrides import check_inputs
+from ofiml.cli.sweep_settings import SweepSettings, split_flags
 from ofiml.cli.text_values import quote_text
 from ofiml.config import Config, load
 from ofiml.errors import ConfigError
@@ -80,7 +81,7 @@ def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
 @contextmanager
 def _open_hydra(arguments: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictConfig]]:
     """Open Hydra on conf/ and the user's folder; give its loader, and the config from which members are derived."""
-    name, overrides = _split_flags(arguments)
+    name, overrides = split_flags(arguments)
     folders = list_folders(arguments)[1:]
     search_path = [f"hydra.searchpath=['{quote_folder(folder)}']" for folder in folders]
     with initialize_config_dir(str(CONF), version_base=None, job_name="ofiml"):
@@ -92,24 +93,9 @@ def _open_hydra(arguments: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictCo
         yield hydra.config_loader, master
 
 
-def _split_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Split arguments without `sweep.…` into the name of the config and the overrides."""
-    name, overrides, rest = "config", [], list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        flag, equals, value = argument.partition("=")
-        if flag in FLAGS_WITH_VALUE:
-            value = value if equals else "".join(rest[:1])
-            rest = rest if equals else rest[1:]
-            name = value if flag in ("--config-name", "-cn") else name
-        elif argument not in FLAGS:
-            overrides.append(argument)
-    return name, overrides
-
-
 def _make_plan(loader: ConfigLoader, master: DictConfig, arguments: Sequence[str], settings: SweepSettings) -> Plan:
     """Compose and check every member. Raises ConfigError for the first that cannot run, with its overrides."""
-    typed = [o for o in _split_flags(arguments)[1] if not o.startswith("hydra")]
+    typed = [o for o in split_flags(arguments)[1] if not o.startswith("hydra")]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
     lists = (
         expand_overrides(parsed)

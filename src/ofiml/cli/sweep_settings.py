@@ -26,6 +26,21 @@ def is_sweep(arguments: Sequence[str]) -> bool:
     return any(flag in FLAGS for flag in flags) and all(flag in (*FLAGS, *FLAGS_WITH_VALUE) for flag in flags)
 
 
+def split_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """Split arguments without `sweep.…` into the name of the config and the overrides."""
+    name, overrides, rest = "config", [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        flag, equals, value = argument.partition("=")
+        if flag in FLAGS_WITH_VALUE:
+            value = value if equals else "".join(rest[:1])
+            rest = rest if equals else rest[1:]
+            name = value if flag in ("--config-name", "-cn") else name
+        elif argument not in FLAGS:
+            overrides.append(argument)
+    return name, overrides
+
+
 def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:
     """Split a command line into the settings of its sweep and the other arguments.
 

@@ -1,11 +1,11 @@
 """`ofiml sync FOLDER`: log a finished study, or the members of a sweep, later and once."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from ofiml.cli.exits import handle_sigterm, run_command
+from ofiml.cli.run_argument import read_default_uri
 
 _REMEDY = "Run the same command to continue: what the store has is not logged twice."
 
@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Log what the store does not have of a run folder, and return the exit code (see `exits`)."""
     parser = argparse.ArgumentParser(
         prog="ofiml sync",
-        description="Log a finished study whose store failed while it ran, from its output folder. A run that the "
+        description="Log a finished study whose store failed, from its output folder. A run that the "
         "store has in part is completed, and a run that it has is left as it is. The folder of a sweep stands for "
         "all of its members.",
     )
@@ -30,8 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _sync(options: argparse.Namespace) -> None:
     from ofiml.tracking.sync import sync_folder
 
-    default = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    for synced in sync_folder(options.folder, options.uri, default):
+    for synced in sync_folder(options.folder, options.uri, read_default_uri()):
         words = "is now logged" if synced.now else "was already logged"
         sys.stdout.write(f"{synced.folder} {words} as run {synced.run_id}.\n")
 

@@ -9,15 +9,15 @@ from ofiml.reporting.html.blocks import Block, Document, Figure, KeyFigure, Sect
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.html.render import render_document
 from ofiml.reporting.html.svg import write_inline_svg
-from ofiml.ui.format import DASH, format_interval, format_number
+from ofiml.ui.format import DASH, format_interval, format_number, format_p
 
 _LABELS = 3  # the columns of a leaderboard that are text: run, model, inputs
 _COMMON = -4  # from here on the columns of a leaderboard are over the times common to all runs
 _MAX_VERDICTS = 4  # of groups in the headline
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
 _CAPTION = (
-    "Runs whose intervals lie right of 0 have skill on the common times; filled points cannot be told from the best "
-    "run."
+    "Runs whose intervals lie right of 0 have skill on the common times; filled points do not differ significantly "
+    "from the best run."
 )
 
 
@@ -53,7 +53,7 @@ def _write_verdicts(groups: Sequence[ComparedGroup]) -> list[str]:
 
 
 def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
-    """Say which run is first, and whether it can be told from chance and from the others."""
+    """Write which run is first, and whether it differs from chance and from the others."""
     name = page.NAMES[group.measure]
     others = len(group.runs) - 1
     tests = group.tests
@@ -68,12 +68,16 @@ def _write_verdict(group: ComparedGroup, best: ComparedRun) -> str:
     else:
         what = "skill" if tests.benchmark is None else f"a run that beats {tests.benchmark[:8]}"
         chance = f"Corrected for their number, there is no evidence of {what} (SPA, p {_compare(tests.spa)})."
-    same = "which stands alone in the model confidence set" if size == 1 else f"one of {size} that cannot be told apart"
+    same = (
+        "which stands alone in the model confidence set"
+        if size == 1
+        else f"one of {size} that do not differ significantly"
+    )
     return f"The best of {_count(len(group.runs), 'run')} by {name} is {best.run[:8]}, {same}. {chance}"
 
 
 def _compare(p: float) -> str:
-    text = page.format_p(p)
+    text = format_p(p)
     return text if text.startswith("<") else f"= {text}"
 
 
@@ -142,9 +146,9 @@ def _tabulate_tests(group: ComparedGroup) -> Table:
                 format_number(run.value, ",.4f"),
                 format_interval(run.value - run.error, run.value + run.error, ",.4f"),
                 format_number(run.t, ",.1f"),
-                page.format_p(run.p),
-                page.format_p(run.p_best),
-                page.format_p(run.set_p),
+                format_p(run.p),
+                format_p(run.p_best),
+                format_p(run.set_p),
                 *(deflated if group.kind == "forecast" else []),
             ]
         )
@@ -163,7 +167,7 @@ def _tabulate_pairs(group: ComparedGroup) -> list[Block]:
         return []
     ids = [run.run[:8] for run in group.runs]
     rows = [
-        [ids[i], *(DASH if i == j else page.format_p(p) for j, p in enumerate(pairs))]
+        [ids[i], *(DASH if i == j else format_p(p) for j, p in enumerate(pairs))]
         for i, pairs in enumerate(group.tests.pairs)
     ]
     heading = "Paired tests: two-sided p that two runs are equally good (Diebold-Mariano)"

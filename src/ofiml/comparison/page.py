@@ -14,7 +14,7 @@ from ofiml.comparison.trials import Trials
 from ofiml.comparison.verdicts import MIN_TIMES, ComparedGroup
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.ui.figure import BLUE, GREY, style_figure
-from ofiml.ui.format import DASH, format_interval, format_markdown_table, format_number
+from ofiml.ui.format import DASH, format_interval, format_markdown_table, format_number, format_p
 
 NAMES = {"ic": "IC", "r2": "R²", "sharpe": "Sharpe"}
 
@@ -222,12 +222,3 @@ def draw_figure(groups: list[ComparedGroup]) -> Figure:
             axis.set_title(group.heading.partition(";")[0] + "; filled: in the model confidence set", fontsize=9)
 
     return style_figure(draw, legend_columns=1)
-
-
-def format_p(value: float) -> str:
-    """Format a p-value.
-
-    >>> format_p(0.0004), format_p(0.25)
-    ('< 0.001', '0.250')
-    """
-    return "< 0.001" if value < 0.001 else format_number(value)

@@ -19,13 +19,17 @@ def check_model(model: Model, target: Target) -> None:
     if obstacle is None:
         return
     others = ", ".join(MODELS.of(target.task))
+    key = obstacle.partition("=")[0]
+    another = f"another {key}" if key in ("model.objective", "model.calibration") else ""
     require(
         target.task == "classification",
-        f"{obstacle} a classifier, but the target is a return: use target=direction, or a regression model ({others}).",
+        f"{obstacle} a classifier, but the target is a return: use target=direction, or "
+        f"{another or f'a regression model ({others})'}.",
     )
     require(
         target.task == "regression",
-        f"{obstacle} a regression, but the target is a direction: use target=forecast, or a classifier ({others}).",
+        f"{obstacle} a regression, but the target is a direction: use target=forecast, or "
+        f"{another or f'a classifier ({others})'}.",
     )
 
 

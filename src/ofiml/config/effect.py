@@ -11,6 +11,7 @@ from ofiml.config.backtest import Backtest
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
 from ofiml.config.ofi import Ofi
+from ofiml.config.report import ReportFiles
 from ofiml.config.schema import Config
 from ofiml.config.tuning import Tuning
 
@@ -25,6 +26,7 @@ def explain_unused_keys(config: Config) -> dict[str, str]:
         **dict(_list_unused_flow_keys(config.ofi, config.features)),
         **dict(_list_unused_feature_keys(config.features)),
         **dict(_list_unused_evaluation_keys(config.evaluation)),
+        **dict(_list_unused_report_keys(config.report)),
     }
 
 
@@ -78,3 +80,8 @@ def _list_unused_feature_keys(features: Features) -> Iterator[tuple[str, str]]:
 def _list_unused_evaluation_keys(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     if not evaluation.leak_check:
         yield "evaluation.leak_times", "evaluation.leak_check=false; leave one of the two out"
+
+
+def _list_unused_report_keys(report: ReportFiles) -> Iterator[tuple[str, str]]:
+    if not report.html and not report.figures:
+        yield "report.dpi", "the report has neither a page nor figures; leave it out, or use report=default"

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from ofiml.config.bounds import strip_bounds
+from ofiml.config.model import MODELS, Range
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, current_key, update_config
 from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
@@ -186,6 +187,8 @@ def describe_unknown_key(path: str) -> str:
         return (
             f"{path}: write the keys of an instrument as a mapping, as in 'dataset.instruments={{*: {{tick: 0.25}}}}'."
         )
+    if path.startswith("model.space."):
+        return _describe_unknown_range(path)
     schema = SCHEMAS.get(group)
     if schema is None:
         return f"Unknown key {path}.{_suggest(group, {f.name for f in fields(Config)})}"
@@ -193,8 +196,20 @@ def describe_unknown_key(path: str) -> str:
     where = path.rpartition(".")[0] if path.startswith("model.members.") else group
     owners = [name for name, s in choices.items() if key in {f.name for f in fields(s)}]
     if owners:
-        return f"{path} belongs to another choice of {group} ({', '.join(owners)}): add {group}={owners[0]}."
+        remedy = f"add {group}={owners[0]}" if len(owners) == 1 else f"choose one of them with {group}=…"
+        return f"{path} belongs to another choice of {group} ({', '.join(owners)}): {remedy}."
     return f"Unknown key {path}.{_suggest(key, {f.name for s in choices.values() for f in fields(s)}, where)}"
+
+
+def _describe_unknown_range(path: str) -> str:
+    """Describe a key of `model.space` that does not exist: a parameter without a range, or a key of a range."""
+    name, _, key = path.removeprefix("model.space.").partition(".")
+    if key and key not in (known := {f.name for f in fields(Range)}):
+        return f"Unknown key {path}.{_suggest(key, known, f'model.space.{name}')}"
+    numeric = {f.name for schema in MODELS.values() for f in fields(schema) if strip_bounds(f) in (int, float)}
+    if name not in numeric:
+        return f"Unknown key {path}.{_suggest(name, numeric, 'model.space')}"
+    return f"model.space has no range of {name}: write '+model.space.{name}={{low: 1, high: 2}}' to tune it."
 
 
 def _suggest(key: str, names: set[str], group: str = "") -> str:

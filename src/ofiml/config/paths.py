@@ -28,8 +28,8 @@ def files(path: str) -> list[Path]:
     """
     named = _expand_home(path)
     paths = named.glob("[!.]*") if named.is_dir() else iter(_match(named))
-    found = sorted(p for p in paths if p.is_file())
-    return [p for p in found if not is_document(p.name)] or found
+    all_files = sorted(p for p in paths if p.is_file())
+    return [p for p in all_files if not is_document(p.name)] or all_files
 
 
 def describe_missing_path(path: str) -> str:
@@ -68,10 +68,10 @@ def _expand_home(path: str) -> Path:
 
 def _match(path: Path) -> list[Path]:
     """List what the path names: part by part, the name itself if it exists, else the matches of the pattern."""
-    found = [Path(path.anchor)]
+    matches = [Path(path.anchor)]
     for part in path.relative_to(path.anchor).parts:
-        found = list(dict.fromkeys(match for folder in found for match in _match_part(folder, part)))
-    return found
+        matches = list(dict.fromkeys(match for folder in matches for match in _match_part(folder, part)))
+    return matches
 
 
 def _match_part(folder: Path, part: str) -> Iterator[Path]:

@@ -94,6 +94,7 @@ def _list_columns(levels: int, quantity: str) -> list[str]:
 
 
 def make_sentinel_checks(levels: int) -> list[Check]:
+    """Make the check that no price of a row, of a trade or of a level, is the placeholder for a missing one."""
     columns = ["price", *_list_columns(levels, "px")]
     what = "the number is the placeholder for no price"
     return [Check("sentinel", "price", pl.any_horizontal(pl.col(columns) == NO_PRICE), what)]

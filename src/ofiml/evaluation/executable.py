@@ -1,4 +1,4 @@
-"""Executable skill: what the forecasts are worth against the return that could be had, beside the skill on the label.
+"""Executable skill: the skill of the forecasts on the return after the spread, beside the skill on the label.
 
 The label is a move of the mid. A trade buys at the ask and sells at the bid, one latency after the decision and one
 after the end of the horizon. The executable return of a bar is that of the better side if it gains, and 0 if neither

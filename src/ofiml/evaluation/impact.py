@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ofiml._typing import Float, Int64
 from ofiml.metrics.hac import SlopeTest, fit_slope, t_test
 from ofiml.metrics.scores import ic
+from ofiml.ofi.columns import BEST_FLOW
 from ofiml.units import SECOND
 
 WINDOW = 1800 * SECOND
@@ -103,7 +104,7 @@ def measure_impact(rows: pl.DataFrame, session_open: dict[tuple[str, str], int])
 def _measure_window(part: pl.DataFrame) -> ImpactWindow | None:
     """Measure a window; return None if the mid or the flow does not vary in it."""
     move = part["move_ticks"].to_numpy()
-    flow = part["ofi_00"].to_numpy().astype(np.float64)
+    flow = part[BEST_FLOW].to_numpy().astype(np.float64)
     trades = (part["buy_volume"] - part["sell_volume"]).to_numpy().astype(np.float64)
     r2, time = ic(move, flow) ** 2, part["bar_close"].to_numpy()
     if np.isnan(r2):
@@ -170,7 +171,7 @@ def measure_r2_windows(rows: pl.DataFrame, session_open: dict[tuple[str, str], i
     """
     out = []
     for window in _split_windows(rows, session_open):
-        flow, move = window["ofi_00"].to_numpy().astype(np.float64), window["move_ticks"].to_numpy()
+        flow, move = window[BEST_FLOW].to_numpy().astype(np.float64), window["move_ticks"].to_numpy()
         out.append(ic(move, flow) ** 2)
     return [value for value in out if not np.isnan(value)]
 

@@ -31,7 +31,7 @@ class Performance(Summary):
     and p of the mean net gain of a bar; NaN where not defined.
 
     `obstacles` are the conditions of survival that do not hold; without any, the forecast survives its costs.
-    `executable` compares the forecasts with returns that could be had, and `skill_by_session` says how much of the IC
+    `executable` compares the forecasts with executable returns, and `skill_by_session` says how much of the IC
     is timing inside sessions.
     """
 

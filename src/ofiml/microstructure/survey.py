@@ -139,7 +139,7 @@ def _describe_instrument(session: Session, dataset: SyntheticDataset | FileDatas
     try:
         (one,) = assign_instruments([Listing(s.symbol, s.calendar, s.home, s.source)], dataset).values()
     except ConfigError as error:
-        return f"{start}; for a backtest: {error}"
+        return f"{start}. A backtest needs more. {error}"
     assumed = f" (fees assumed: {one.assumed})" if one.assumed else ""
     return f"{start}, {describe_instrument(one.instrument)}{assumed}."
 

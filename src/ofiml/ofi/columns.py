@@ -72,6 +72,10 @@ def format_suffix(window: str | None) -> str:
     return "" if window is None else f"_{window}"
 
 
+#: The net flow of the bar at the best level.
+BEST_FLOW = FlowColumn(NET_PART, 0).name
+
+
 def find_price_sign(name: str) -> int:
     """Find the expected sign of the price response to a column: 1, -1, or 0 where it is not known.
 

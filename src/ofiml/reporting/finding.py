@@ -6,7 +6,7 @@ from typing import Literal
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.reporting.controls import NAMES
 from ofiml.study.report import Report
-from ofiml.ui.format import format_number
+from ofiml.ui.format import format_estimate
 from ofiml.validation.controls import WITHOUT_SIGNAL, Control, ControlName
 
 Finding = Literal[
@@ -71,7 +71,7 @@ def _judge_forecast(report: Report) -> tuple[Finding, str]:
         finding = "fault"  # the warning on the controls says so
     elif rivals:
         finding = "given by a control"
-        start += f", but none that {' or '.join(rivals)} does not give"
+        start += f", but no evidence that the model beats {' or '.join(rivals)}"
         but += f", {'and' if but else 'but'} {_name_gains(rivals)}"
     return finding, f"{start}: the intervals of {measured} lie above 0{but}."
 
@@ -91,11 +91,11 @@ def _name_gains(rivals: list[str]) -> str:
 def _describe_quantile(report: Report, quantile: float) -> str:
     """Describe the coverage and pinball loss of a quantile forecast."""
     share, loss = report.metrics.pooled["coverage"], report.metrics.pooled["pinball"]
+    shown_share = format_estimate(share.value, share.low, share.high, ".1%")
+    shown_loss = format_estimate(loss.value, loss.low, loss.high, ".4f")
     return (
-        f"Forecast of the {quantile:g}-quantile: {share.value:.1%} of the labels lie at or below it "
-        f"({share.low:.1%} … {share.high:.1%}). Its pinball loss is {format_number(loss.value, '.4f')} "
-        f"({format_number(loss.low, '.4f')} … {format_number(loss.high, '.4f')}). "
-        "IC and R² do not measure a quantile forecast."
+        f"Forecast of the {quantile:g}-quantile: {shown_share} of the labels lie at or below it. Its pinball loss is "
+        f"{shown_loss}. IC and R² do not measure a quantile forecast."
     )
 
 

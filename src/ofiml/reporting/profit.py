@@ -5,7 +5,7 @@ from ofiml.evaluation.executable import ExecutableSkill
 from ofiml.evaluation.profit import Obstacle, Performance
 from ofiml.evaluation.scores import Scores
 from ofiml.metrics.bootstrap import MIN_BLOCKS
-from ofiml.ui.format import choose_money_form, format_number
+from ofiml.ui.format import choose_money_form, format_estimate, format_number
 
 _EARNABLE = 0.5  # a label whose executable IC keeps less of its IC is called hard to earn
 
@@ -41,7 +41,7 @@ def _describe_profit(b: Performance) -> str:
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     return (
         f"Backtest, in {b.currency}{mean}: gross {b.gross_pnl:{form}} - costs {b.costs:{form}}{kinds_shown} = net "
-        f"{b.net_pnl:{form}}; own orders do not change the recorded book."
+        f"{b.net_pnl:{form}}. The recorded book does not react to own orders."
     )
 
 
@@ -78,10 +78,11 @@ def _count_trips(count: float) -> str:
 
 def _describe_ratios(b: Performance) -> str:
     form = choose_money_form([b.capital, b.max_drawdown])
-    ratio, low, high = (format_number(number, ".2f") for number in (b.sharpe_net, b.sharpe_low, b.sharpe_high))
-    daily = f"of days {b.sharpe_daily:.2f}" if b.sharpe_daily == b.sharpe_daily else "not known of days (under 5)"
+    ratio = format_estimate(b.sharpe_net, b.sharpe_low, b.sharpe_high, ".2f")
+    known = b.sharpe_daily == b.sharpe_daily
+    daily = f"from daily returns {b.sharpe_daily:.2f}" if known else "from daily returns unknown (it takes 5 days)"
     return (
-        f"Net Sharpe ratio {ratio} ({low} … {high}) {b.sharpe_unit}, {daily}; return on the capital of the position "
+        f"Net Sharpe ratio {ratio} {b.sharpe_unit}, {daily}; return on the capital of the position "
         f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} "
         f"{'day' if b.days == 1 else 'days'}, {b.losing_days:,.0f} with a loss; maximum drawdown "
         f"{b.max_drawdown:{form}}."
@@ -156,17 +157,12 @@ def _describe_basis(b: Performance) -> str:
 
 
 def _describe_executable(skill: ExecutableSkill) -> str:
-    ic, low, high, label_ic = (format_number(v, ".3f") for v in (skill.ic, skill.low, skill.high, skill.label_ic))
+    start = "Executable return (crossing the spread at entry and exit, after the latency)"
+    ic, label_ic = format_estimate(skill.ic, skill.low, skill.high), format_number(skill.label_ic)
     hits, label_hits = (format_number(v, ".0%") for v in (skill.hit_rate, skill.label_hit_rate))
     if skill.earnable == 0:
-        return (
-            "Executable: in no bar was a return to be had, bought at the ask and sold at the bid after the latency. "
-            "Warning: the label cannot be earned."
-        )
-    sentence = (
-        f"Executable: IC {ic} ({low} … {high}) against the return that could be had, bought at the ask and sold at the "
-        f"bid after the latency, {label_ic} against the label; hit rate {hits} and {label_hits}."
-    )
+        return f"{start}: no bar has a gain. Warning: the label cannot be earned."
+    sentence = f"{start}: IC {ic}, for the label {label_ic}; hit rate {hits}, for the label {label_hits}."
     if skill.label_ic > 0 and not skill.ic >= _EARNABLE * skill.label_ic:
         return f"{sentence} Warning: much of the label cannot be earned."
     return sentence

@@ -7,6 +7,7 @@ import polars as pl
 
 from ofiml.config import Features
 from ofiml.errors import DataError
+from ofiml.ofi.columns import BEST_FLOW
 from ofiml.samples.session import SessionSamples
 from ofiml.units import SECOND
 
@@ -24,7 +25,7 @@ def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[Ses
     """
     require_symbols(config.cross, {s.key[0] for s in sessions})
     others = CrossBars(config)
-    by_key = {s.key: s.rows.select("bar_open", "bar_close", "ofi_00") for s in sessions}
+    by_key = {s.key: s.rows.select("bar_open", "bar_close", BEST_FLOW) for s in sessions}
     closes = {key: rows["bar_close"].to_list() for key, rows in by_key.items()}
     for s in sessions:
         close = s.rows["bar_close"].to_numpy()
@@ -38,7 +39,7 @@ def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[Ses
                 last = np.array([others.find_last(closes[key], t) for t in close.tolist()], np.int64)
                 fresh = last >= 0
                 pick = last[fresh]
-                value[fresh] = other["ofi_00"].to_numpy()[pick]
+                value[fresh] = other[BEST_FLOW].to_numpy()[pick]
                 age[fresh] = (close[fresh] - other["bar_close"].to_numpy()[pick]) / SECOND
                 first_used[fresh] = np.minimum(first_used[fresh], other["bar_open"].to_numpy()[pick])
             columns += [pl.Series(f"cross_{symbol}", value), pl.Series(f"cross_{symbol}_age", age)]

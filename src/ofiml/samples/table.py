@@ -7,13 +7,13 @@ from ofiml._typing import Int64
 from ofiml.config import Features
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
-from ofiml.ofi.columns import FlowColumn
+from ofiml.ofi.columns import BEST_FLOW, FlowColumn
 from ofiml.samples.cross import name_cross_columns
 from ofiml.samples.session import SessionSamples
 
 _MAX_VIEWS = 4096  # a table of more chunks is slower to read than it saves memory
 # What is read of a session's own rows once all are pooled: its mids, its tick, and the flow that other symbols see.
-_KEPT = ["bar_open", "bar_close", "mid", "tick", "ofi_00", "first_used"]
+_KEPT = ["bar_open", "bar_close", "mid", "tick", BEST_FLOW, "first_used"]
 
 
 def list_feature_columns(config: Features) -> list[str]:

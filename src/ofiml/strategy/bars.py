@@ -8,7 +8,7 @@ import numpy as np
 
 from ofiml._typing import Bool, Float, Int64
 from ofiml.errors import ConfigError
-from ofiml.ofi.columns import FlowColumn
+from ofiml.ofi.columns import BEST_FLOW, FlowColumn
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +75,7 @@ class ForecastBars:
             edge=read("edge_ticks"),
             p_up=read("p_up"),
             p_down=read("p_down"),
-            ofi=read("ofi_00"),
+            ofi=read(BEST_FLOW),
             volatility=read("trailing_volatility"),
             fee=fee(mid, tick),
             table=rows.select(known),

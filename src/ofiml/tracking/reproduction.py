@@ -88,7 +88,9 @@ def list_data_changes(dataset: SyntheticDataset | FileDataset, report: dict[str,
     other = sum(hash_files(group) not in known for group in groups)
     if not other:
         return []
-    return [f"data: {other} of {len(groups)} inputs cannot be told to be the run's by their bytes; the digests follow"]
+    return [
+        f"data: {other} of {len(groups)} inputs cannot be recognised as the run's by their bytes; the digests follow"
+    ]
 
 
 def _print_comparison(

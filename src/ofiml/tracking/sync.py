@@ -1,4 +1,4 @@
-"""Log a finished study later, once, whose store failed while it ran."""
+"""Log a finished study whose store failed, and only once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

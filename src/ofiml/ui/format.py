@@ -45,12 +45,24 @@ def format_interval(low: float, high: float, form: str = ".3f") -> str:
 
 
 def format_estimate(value: float, low: float, high: float, form: str = ".3f") -> str:
-    """Format a value with its interval in parentheses; a dash for NaN.
+    """Format a value with its interval in parentheses, or `no interval` if that is NaN; a dash for a value of NaN.
 
-    >>> format_estimate(0.2, 0.1, 0.25, ".2f")
-    '0.20 (0.10 … 0.25)'
+    >>> format_estimate(0.2, 0.1, 0.25, ".2f"), format_estimate(0.2, float("nan"), float("nan"), ".2f")
+    ('0.20 (0.10 … 0.25)', '0.20 (no interval)')
     """
-    return DASH if value != value else f"{value:{form}} ({low:{form}} … {high:{form}})"
+    if value != value:
+        return DASH
+    interval = f"{low:{form}} … {high:{form}}" if low == low else "no interval"
+    return f"{value:{form}} ({interval})"
+
+
+def format_p(value: float) -> str:
+    """Format a p-value.
+
+    >>> format_p(0.0004), format_p(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if value < 0.001 else format_number(value)
 
 
 def format_range(values: Iterable[float], form: str) -> str:

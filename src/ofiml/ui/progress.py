@@ -202,11 +202,14 @@ class _Lines:
 
     def _tick(self) -> None:
         while not self._closed.wait(_LINE / 4):
-            now = time.monotonic()
-            with self._lock:
-                if now - self._printed_at >= _LINE:
-                    self._collect(now)
-                    self._print(now)
+            self.print_due(time.monotonic())
+
+    def print_due(self, now: float) -> None:
+        """Print what is due at the time `now`, unless the last line is more recent than `_LINE` seconds."""
+        with self._lock:
+            if now - self._printed_at >= _LINE:
+                self._collect(now)
+                self._print(now)
 
     def _collect(self, now: float) -> None:
         """Collect a text for each running stage whose last one is old."""

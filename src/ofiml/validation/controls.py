@@ -39,6 +39,7 @@ from ofiml.metrics.paired import (
     draw_skill,
     exceeds_zero,
 )
+from ofiml.ofi.columns import BEST_FLOW
 from ofiml.parallel import SharedArrays, Workers, run_pieces, share_arrays
 from ofiml.splits.inner import Inner
 from ofiml.splits.purge import overlaps_any
@@ -298,7 +299,7 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
         walk[at] = walk_labels(day, config.target, config.horizon, rng)
         last[at[1:]] = np.diff(mid)
     forecast = config.target.kind == "forecast"
-    sign = np.sign(rows["ofi_00"].cast(pl.Float64).fill_null(np.nan).to_numpy())
+    sign = np.sign(rows[BEST_FLOW].cast(pl.Float64).fill_null(np.nan).to_numpy())
     refits: dict[ControlName, _Refit] = {
         "permuted": _Refit(permute_labels(rows["symbol"], y, config.seed), own),
         "random_walk": _Refit(np.where(np.isnan(y), np.nan, walk), own),

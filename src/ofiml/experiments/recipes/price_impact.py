@@ -17,6 +17,7 @@ from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.page import Page, Picture, Table
 from ofiml.experiments.registry import Experiment
 from ofiml.features.kernel import flow_events
+from ofiml.ofi.columns import BEST_FLOW
 from ofiml.reporting.impact import LOTS, SIGNIFICANT
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, GREY, RED, style_figure
@@ -101,7 +102,7 @@ def _tabulate_quiet_flow(session: Session, config: TimeBars | ActivityBars) -> p
             "session": table["session"],
             "bar_open": table["bar_open"],
             "move_ticks": table["mid"].diff(),
-            "ofi_00": np.diff(total[bars.first]),
+            BEST_FLOW: np.diff(total[bars.first]),
         }
     ).filter(pl.col("move_ticks").is_finite())
 

@@ -9,6 +9,7 @@ from ofiml.data.schema import Session
 from ofiml.evaluation.impact import measure_adjusted_r2_windows, measure_r2_windows
 from ofiml.metrics.scores import r2
 from ofiml.microstructure.facts.price import sample_mids
+from ofiml.ofi.columns import BEST_FLOW
 from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow, name_flow_columns
 from ofiml.ofi.reduce import PrincipalComponent
 from ofiml.units import SECOND
@@ -91,7 +92,7 @@ def measure_next_minute(rows: pl.DataFrame) -> float:
     first. NaN with fewer than 30 pairs in a half, or constant flow.
     """
     follows = rows["bar_open"].diff()[1:].to_numpy() == 60 * SECOND
-    flow = rows["ofi_00"].to_numpy()[:-1][follows].astype(np.float64)
+    flow = rows[BEST_FLOW].to_numpy()[:-1][follows].astype(np.float64)
     move = rows["move_ticks"].to_numpy()[1:][follows]
     half = len(move) // 2
     x, y = flow[:half], move[:half]

@@ -1,7 +1,8 @@
 """Draw the backtest: profit and drawdown, its variants, its costs, markouts, the time of day, and single trades."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, fields
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -207,29 +208,47 @@ def _draw_trades(figure: Figure, study: Study) -> None:
     on = ["symbol", "session", "opened"]
     chosen = choose_trades(trips.join(shown.select(on).unique(), on=on, how="semi", maintain_order="left"))
     axes = np.atleast_1d(figure.subplots(2, 2) if chosen.height > 2 else figure.subplots(1, chosen.height)).ravel()
-    for axis, trip in zip(axes, chosen.iter_rows(named=True), strict=False):
-        quotes = shown.filter(pl.all_horizontal(pl.col(c) == trip[c] for c in on))
-        _draw_trade(axis, quotes, trip)
+    for axis, trade in zip(axes, _read_trades(chosen), strict=False):
+        quotes = shown.filter(pl.all_horizontal(pl.col(c) == getattr(trade, c) for c in on))
+        _draw_trade(axis, quotes, trade)
     for axis in axes[chosen.height :]:
         axis.set_visible(False)
 
 
-def _draw_trade(axis: Axes, quotes: pl.DataFrame, trip: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Trade:
+    """A round trip: `lots` entered at the mean price `entry` and left at `exit`; `net` is its profit in currency."""
+
+    symbol: str
+    session: str
+    side: str
+    lots: int
+    opened: datetime
+    closed: datetime
+    entry: float
+    exit: float
+    net: float
+
+
+def _read_trades(round_trips: pl.DataFrame) -> list[_Trade]:
+    names = [f.name for f in fields(_Trade)]
+    return [_Trade(*row) for row in round_trips.select(names).iter_rows()]
+
+
+def _draw_trade(axis: Axes, quotes: pl.DataFrame, trade: _Trade) -> None:
     stamps = quotes["time"].to_numpy()
     for side, colour in (("bid", BLUE), ("ask", RED)):
         axis.step(stamps, quotes[side].to_numpy(), where="post", color=colour, linewidth=0.9, label=side)
-    ends = [np.datetime64(trip[end].replace(tzinfo=None)) for end in ("opened", "closed")]
-    axis.plot(ends, [trip["entry"], trip["exit"]], color=DARK, linewidth=1, linestyle=":")
-    marker = "^" if trip["side"] == "long" else "v"
-    axis.scatter(ends[:1], [trip["entry"]], marker=marker, color=DARK, zorder=3, label="entry (mean price)")
-    axis.scatter(ends[1:], [trip["exit"]], marker="s", color=DARK, zorder=3, label="exit (mean price)")
+    ends = [np.datetime64(end.replace(tzinfo=None)) for end in (trade.opened, trade.closed)]
+    axis.plot(ends, [trade.entry, trade.exit], color=DARK, linewidth=1, linestyle=":")
+    marker = "^" if trade.side == "long" else "v"
+    axis.scatter(ends[:1], [trade.entry], marker=marker, color=DARK, zorder=3, label="entry (mean price)")
+    axis.scatter(ends[1:], [trade.exit], marker="s", color=DARK, zorder=3, label="exit (mean price)")
     axis.set_xticks(_choose_seconds(stamps[0], stamps[-1]))
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
     axis.tick_params(labelsize=7)
-    net = format(trip["net"], choose_money_form([trip["net"]]))
-    axis.set_title(
-        f"{trip['symbol']} {trip['session']}: {trip['side']}, {trip['lots']:,} lots entered, net {net}", fontsize=9
-    )
+    net = format(trade.net, choose_money_form([trade.net]))
+    axis.set_title(f"{trade.symbol} {trade.session}: {trade.side}, {trade.lots:,} lots entered, net {net}", fontsize=9)
 
 
 def _choose_seconds(first: np.datetime64, last: np.datetime64) -> NDArray[np.datetime64]:

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ofiml.evaluation.impact import ImpactScore, ImpactWindow
 from ofiml.metrics.hac import fit_slope
+from ofiml.ofi.columns import BEST_FLOW
 from ofiml.reporting.impact import LOTS, SIGNIFICANT
 from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY, RED
@@ -37,7 +38,7 @@ def _draw_impact(figure: Figure, study: Study) -> None:
 
 def _draw_scatter(axis: Axes, study: Study) -> None:
     rows = study.predictions
-    flow, move = rows["ofi_00"].to_numpy().astype(np.float64), rows["move_ticks"].to_numpy()
+    flow, move = rows[BEST_FLOW].to_numpy().astype(np.float64), rows["move_ticks"].to_numpy()
     every = -(-len(flow) // _MOST_POINTS)
     axis.scatter(flow[::every], move[::every], s=5, alpha=0.25, color=GREY, linewidths=0, rasterized=True)
     slope, _ = fit_slope(move, flow)

@@ -105,7 +105,7 @@ def _tabulate_trades(b: Performance) -> Table:
         ("mean net gain of a round trip (bps)", trades.mean_bps, ".2f"),
         ("median time held (s)", trades.holding_median, ",.1f"),
         ("mean price beyond the mid of the decision (ticks a lot)", b.slippage_ticks, ".2f"),
-        ("IC against the return that could be had", skill.ic, ".3f"),
+        ("IC against the executable return", skill.ic, ".3f"),
         ("IC against the label", skill.label_ic, ".3f"),
     )
     rows += [[name, format_number(value, form)] for name, value, form in values if value == value]

@@ -29,6 +29,7 @@ _MARKET, _TRUE, _FALSE = (encode(t) for t in ("MARKET", "true", "false"))
 
 
 def matches(data: UInt8, at: int, end: int, word: UInt8) -> bool:
+    """Return whether the bytes from `at` on are `word`, which ends at `end` or before."""
     if at + len(word) > end:
         return False
     k = 0
@@ -60,6 +61,7 @@ def find_integer_end(data: UInt8, at: int, end: int) -> int:
 
 
 def to_integer(data: UInt8, start: int, end: int) -> int:
+    """Convert the digits from `start` to `end` (excluded) to an integer; neither their kind nor overflow is checked."""
     value = 0
     for k in range(start, end):
         value = value * 10 + (int(data[k]) - ZERO)
