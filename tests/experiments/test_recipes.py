@@ -19,7 +19,7 @@ from tests.books import busy_session
 from tests.conftest import ROOT, in_process, slow_except
 
 sys.path.append(str(ROOT / "scripts"))
-from studies import EXPERIMENTS, STUDIES, list_differences  # noqa: E402
+from studies import EXPERIMENTS, STUDIES, list_differences
 
 
 @pytest.mark.parametrize("name", slow_except(["price_impact"], list_experiments()))

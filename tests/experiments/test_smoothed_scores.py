@@ -29,8 +29,9 @@ def bench(tmp_path_factory):
 def session_rows(bench):
     config = bench.configure(MARKET, *STUDY)
     (session,) = bench.read_sessions(MARKET, *STUDY)
-    samples = prepare_session(session, SampleSettings.of(config))
-    return session, samples.rows, add_smoothed_labels(session, samples, config)
+    settings = SampleSettings.of(config)
+    samples = prepare_session(session, settings)
+    return session, samples.rows, add_smoothed_labels(session, samples, settings)
 
 
 def test_labels_lags_and_quotes_are_those_of_a_loop(session_rows):

@@ -19,7 +19,7 @@ from ofiml.splits.fold import Fold
 from ofiml.training.folds import divide_rows
 
 #: Changes a session's rows before they are pooled, such as by columns of labels of its own.
-Extend = Callable[[Session, SessionSamples, Config], pl.DataFrame]
+Extend = Callable[[Session, SessionSamples, SampleSettings], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def fold_rows(bench: Bench, market: Market, *overrides: str, extend: Extend | No
     for session in bench.read_sessions(market, *overrides):
         samples = prepare_session(session, settings)
         if extend is not None:
-            samples.rows = extend(session, samples, config)
+            samples.rows = extend(session, samples, settings)
         sessions.append(samples)
     bench.sessions[market.name] = [f"{one.key[0]} {one.key[1]} {one.digest[:16]}" for one in sessions]
     rows = pool_samples(sessions)[0].filter(pl.col("y").is_not_null())

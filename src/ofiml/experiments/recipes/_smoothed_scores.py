@@ -8,7 +8,7 @@ import polars as pl
 
 from ofiml._typing import Float, Int64
 from ofiml.bars.time import find_quotes_at, select_states
-from ofiml.config import Config, TimeBars
+from ofiml.config import TimeBars
 from ofiml.data.schema import Session
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.executable import ExecutableSkill, measure_executable_skill
@@ -73,7 +73,7 @@ def measure_smoothed(bench: Bench, market: Market, *overrides: str) -> SmoothedS
     bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
     both, gap = labels["both"], rows["gap"].to_numpy()
     return SmoothedScores(
-        k=count_bars(config),
+        k=count_bars(SampleSettings.of(config)),
         rows=len(folded.tested),
         spread=float(rows["spread_ticks"].to_numpy().mean()),
         forecasts={label: _score(folded, labels, label, bootstrap, x) for label in LABELS},
@@ -84,21 +84,21 @@ def measure_smoothed(bench: Bench, market: Market, *overrides: str) -> SmoothedS
     )
 
 
-def count_bars(config: Config) -> int:
+def count_bars(settings: SampleSettings) -> int:
     """Count the bars of the horizon, over which means are taken."""
-    assert isinstance(config.bars, TimeBars)
-    assert config.horizon.length_ns is not None
-    return config.horizon.length_ns // config.bars.step_ns
+    assert isinstance(settings.bars, TimeBars)
+    assert settings.horizon.length_ns is not None
+    return settings.horizon.length_ns // settings.bars.step_ns
 
 
-def add_smoothed_labels(session: Session, samples: SessionSamples, config: Config) -> pl.DataFrame:
+def add_smoothed_labels(session: Session, samples: SessionSamples, settings: SampleSettings) -> pl.DataFrame:
     """Add to a session's rows, in ticks: the labels `next` and `both`, the known part `gap` of `both`, the last k - 1
     moves `lag_1` …, the quotes at entry and exit, and label and gap of each of `WINDOWS`.
 
     The label `y` is null where any of the first four is not known. The rows' first instant used is that of their oldest
     mid, and no label reaches beyond the end of the return's.
     """
-    rows, k = samples.rows, count_bars(config)
+    rows, k = samples.rows, count_bars(settings)
     mid = rows["mid"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     close = rows["bar_close"].to_numpy()
     past, future = average_last(mid, k), average_next(mid, k)
@@ -112,18 +112,18 @@ def add_smoothed_labels(session: Session, samples: SessionSamples, config: Confi
     oldest = np.concatenate([np.full(min(k - 1, len(close)), session.open), close[: max(len(close) - k + 1, 0)]])
     return rows.with_columns(
         *(pl.Series(name, values) for name, values in (columns | lags).items()),
-        *_read_quotes(session, rows, config),
+        *_read_quotes(session, rows, settings),
         pl.when(pl.Series(known)).then("y").alias("y"),
         pl.min_horizontal("first_used", pl.Series(oldest)).alias("first_used"),
     )
 
 
-def _read_quotes(session: Session, rows: pl.DataFrame, config: Config) -> list[pl.Series]:
+def _read_quotes(session: Session, rows: pl.DataFrame, settings: SampleSettings) -> list[pl.Series]:
     """Read the quotes in ticks one latency after each bar's close, and one after the end of its horizon."""
-    book, latency = select_states(session, config.bars.per), SampleSettings.of(config).latency_ns
-    assert config.horizon.length_ns is not None
+    book, latency = select_states(session, settings.bars.per), settings.latency_ns
+    assert settings.horizon.length_ns is not None
     entry = rows["bar_close"].to_numpy() + latency
-    quotes = {"entry": find_quotes_at(book, entry), "exit": find_quotes_at(book, entry + config.horizon.length_ns)}
+    quotes = {"entry": find_quotes_at(book, entry), "exit": find_quotes_at(book, entry + settings.horizon.length_ns)}
     return [
         (table[side] / session.tick).alias(f"{at}_{side}") for at, table in quotes.items() for side in ("bid", "ask")
     ]
