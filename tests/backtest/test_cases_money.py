@@ -102,7 +102,7 @@ OIL_AS_MBP = ["dataset=databento", f"dataset.path={OIL}", "strategy.edge_multipl
 
 
 def test_a_future_is_no_share_whatever_calendar_its_dataset_has(configure):
-    with pytest.raises(ConfigError, match=r"of CLK0 are not known.*choose instrument=cme_cl, or write"):
+    with pytest.raises(ConfigError, match=r"of CLK0 are unknown.*choose instrument=cme_cl, or write"):
         Traded(configure(*OIL_AS_MBP))
 
 
@@ -154,5 +154,5 @@ def test_an_inverse_perpetual_earns_coins(configure):
 
 
 def test_the_inverse_contract_without_instrument_is_refused(configure):
-    with pytest.raises(ConfigError, match=r"of XBTUSD are not known.*choose instrument=bitmex_xbtusd, or write"):
+    with pytest.raises(ConfigError, match=r"of XBTUSD are unknown.*choose instrument=bitmex_xbtusd, or write"):
         Traded(configure("dataset=tardis", f"dataset.path={INVERSE}", "dataset.tick=0.5", "dataset.size_unit=1"))

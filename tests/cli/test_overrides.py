@@ -40,7 +40,7 @@ from tests.conftest import slow_but_each
         ("~tuning=optuna", "write tuning=off."),
         ("~seed", "write seed=VALUE."),
         ("~model.alpha", "write model.alpha=VALUE."),
-        ("+experiment=foo", "experiment=foo is not a choice; experiment is one of null_check, "),
+        ("+experiment=foo", "experiment=foo is not a choice; experiment is one of best_level_ofi, "),
     ],
 )
 def test_signs_are_for_items_of_mappings(argument, sentence):

@@ -76,7 +76,7 @@ def test_a_file_that_becomes_bad_after_a_good_session_is_left_out_whole(tmp_path
     prepared = prepare(configure(*SMALL, f"dataset.path={tmp_path}", "dataset.bad_files=skip"))
     assert [s.key[1] for s in prepared.sessions] == ["2024-11-07"]
     assert "crossed" in prepared.bad_files[0].error
-    sessions = read_sessions(*SMALL, f"dataset.path={tmp_path}", "dataset.bad_files=skip")
+    sessions = read_sessions(*SMALL[:-1], f"dataset.path={tmp_path}", "dataset.bad_files=skip")
     assert [s.date for s in sessions] == ["2024-11-07"]
 
 

@@ -29,7 +29,14 @@ SMALL = [
 ]
 RUNS = {
     "trees": ["model=lgbm", "model.n_estimators=20", "features=full", "ofi.normalise=depth", "ofi.parts=sides"],
-    "windows": ["model=ols", "ofi=mlofi_ridge", "ofi.windows=[bar,1s,30s]", "ofi.levels=4", "features=core"],
+    "windows": [
+        "dataset.session_length=10m",
+        "model=ols",
+        "ofi=mlofi_ridge",
+        "ofi.windows=[bar,1s,30s]",
+        "ofi.levels=4",
+        "features=core",
+    ],
     "direction": ["model=logistic", "target=direction", "ofi=pca", "bars=volume", "bars.size=500"],
     "cross": ["model=ridge", "dataset=synthetic_basket", "dataset.sessions=1", "features.cross=[SYN1,SYN3]"],
     "cut": ["model=ols", "dataset=synthetic_basket", "dataset.max_sessions=6", "features.cross=[SYN2]"],

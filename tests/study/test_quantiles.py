@@ -28,7 +28,8 @@ def test_the_report_and_the_verdict_are_of_the_quantile(run):
         assert study.report.seeds.measures[name].mean == pooled[name].value
     sentences = write_sentences(study)
     assert sentences[0].startswith("Forecast of the 0.9-quantile: ")
-    assert f"{pooled['coverage'].value:.1%} of the labels lie at or below it" in sentences[0]
+    assert f"{pooled['coverage'].value:.1%} (" in sentences[0]
+    assert ") of the labels lie at or below it" in sentences[0]
     assert not any(line.startswith(("There", "No forecast", "Controls", "The oracle")) for line in sentences)
 
 
