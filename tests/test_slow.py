@@ -20,13 +20,17 @@ def test_committed_experiments_come_out_again():
 
 
 def test_nothing_is_found_in_many_null_markets(run):
-    """Over 20 seeds the tuned model's out-of-sample IC is 0 on average, and its interval holds 0 about as often."""
+    """Over 20 seeds the tuned model's IC in a fold is 0 on average, and the interval of the pooled one holds 0.
+
+    The pooled IC itself lies a little below 0: without a signal a forecast is nearly the mean of its train rows, which
+    is high for a fold that follows on high returns, so that the fold's own are lower than those before.
+    """
     values, held = [], 0
     for seed in range(20):
         study = run("dataset=synthetic_null", f"dataset.seed={seed}", "dataset.sessions=4", "model=ridge",
                     "tuning.trials=4", "evaluation.bootstrap_samples=300")  # fmt: skip
         ic = study.report.metrics.pooled["ic"]
-        values.append(ic.value)
+        values.append(np.mean([fold.values["ic"] for fold in study.report.metrics.folds]))
         held += ic.low < 0 < ic.high
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     assert abs(np.mean(values)) < 3 * error

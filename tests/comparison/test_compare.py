@@ -124,7 +124,7 @@ def test_the_longest_block_of_the_runs_is_that_of_the_tests(store):
         )
         found = compare_runs(read_group(group, uri, lambda: None), "ic", trials, benchmark=None, samples=100, seed=0)
         deflated = max(run.blocks for run in found.runs)
-        return found.tests.blocks, deflated, found.left_out
+        return found.tests and found.tests.blocks, deflated, found.left_out
 
     short, _, left_out = blocks("1m", "1m")
     assert not left_out

@@ -21,7 +21,7 @@ def command(*arguments):
 @pytest.mark.slow
 def test_command_writes_what_it_found(tmp_path):
     done = command("--out", str(tmp_path), "--lags", "0ms", "1s", "--buckets", "100", "--window", "20",
-                   "--", f"one=dataset=synthetic {SHORT}", f"none=dataset=synthetic_null {SHORT}")  # fmt: skip
+                   "--", f"one=dataset=synthetic_trending {SHORT}", f"none=dataset=synthetic_null {SHORT}")  # fmt: skip
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)  # NaN is no JSON
     assert record["settings"]["lags"] == ["0ms", "1s"]

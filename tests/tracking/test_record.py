@@ -55,7 +55,7 @@ def described(folder, done):
 def figures_of(request):
     """The figures of the study that the test is given: a light one has none."""
     whole = request.node.callspec.params["tracked"] == "whole"
-    return ("signal", "predicted_realised", "strata", "importance", "equity") if whole else ()
+    return ("signal", "predicted_realised", "strata", "importance", "splits") if whole else ()
 
 
 def test_what_is_printed(tracked):

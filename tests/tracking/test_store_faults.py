@@ -403,6 +403,7 @@ def test_a_store_that_fails_while_it_is_read(tmp_path, new_store, monkeypatch, r
             list_runs(None, uri)
 
 
+@pytest.mark.slow
 def test_a_read_only_store(record, tmp_path):
     """Permissions do not bind root, so the database itself refuses."""
 

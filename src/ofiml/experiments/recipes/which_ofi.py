@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ofiml.comparison.leaderboard import Leaderboard
 from ofiml.comparison.verdicts import ComparedGroup, ComparedRun
@@ -188,6 +189,7 @@ def _draw_group(axis: Axes, group: ComparedGroup) -> None:
             color=colour,
             label=model,
         )
+    axis.xaxis.set_major_locator(MaxNLocator(3))
     axis.axvline(0, color=DARK, linewidth=0.8)
     axis.set_yticks(range(len(VARIANTS)), VARIANTS, fontsize=8)
     axis.set_ylim(len(VARIANTS) - 0.5, -0.5)
