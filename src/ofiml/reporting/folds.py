@@ -1,5 +1,8 @@
 """Print and draw the folds of a split."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml._typing import Float, Int64
-from ofiml.splits.fold import Fold, count_leaks
+from ofiml.splits.fold import count_leaks
 from ofiml.splits.rows import Rows
 from ofiml.splits.splitter import DividedRows
 from ofiml.ui.figure import (
@@ -18,6 +21,8 @@ from ofiml.ui.figure import (
 )
 from ofiml.ui.format import format_time
 from ofiml.units import SECOND
+
+T = TypeVar("T")
 
 _AMBER, _PALE = "#e0a030", "#cfe3ea"
 _HAIRLINE = 0.002  # smallest drawn width, as a share of the axis
@@ -38,19 +43,24 @@ def show_folds(divided: DividedRows, console: Console) -> None:
     for fold in divided.folds:
         numbers = [f"{n:,}" for n in (len(fold.train), fold.purged, fold.embargoed, len(fold.test))]
         trains = _format_ends(*rows.known_at[fold.train[[0, -1]]].tolist())
-        spans = ", ".join(_format_span(rows, start, until) for start, until in _merge_spans(fold))
+        tested = join_spans((span.start, span.until) for span in fold.spans)
+        spans = ", ".join(_format_span(rows, start, until) for start, until in tested)
         table.add_row(str(fold.index), numbers[0], trains, *numbers[1:], spans, str(count_leaks(rows, fold)))
     console.print(table)
 
 
-def _merge_spans(fold: Fold) -> list[tuple[int, int]]:
-    """Return the tested spans of the fold, with adjacent spans joined."""
-    out: list[tuple[int, int]] = []
-    for span in fold.spans:
-        if out and out[-1][1] == span.start:
-            out[-1] = out[-1][0], span.until
+def join_spans(spans: Iterable[tuple[T, T]]) -> list[tuple[T, T]]:
+    """Join spans of which one begins where the one before ends.
+
+    >>> join_spans([(1, 2), (2, 4), (5, 6)])
+    [(1, 4), (5, 6)]
+    """
+    out: list[tuple[T, T]] = []
+    for start, until in spans:
+        if out and out[-1][1] == start:
+            out[-1] = out[-1][0], until
         else:
-            out.append((span.start, span.until))
+            out.append((start, until))
     return out
 
 

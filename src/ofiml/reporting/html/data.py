@@ -3,6 +3,7 @@
 from ofiml.data.bad_files import describe_bad_files
 from ofiml.data.causes import name_cause
 from ofiml.data.quality import Quality
+from ofiml.reporting.folds import join_spans
 from ofiml.reporting.html.blocks import Block, Details, Sentences, Table
 from ofiml.reporting.instruments import describe_instruments
 from ofiml.study.report import FoldReport, Report
@@ -107,12 +108,7 @@ def _or_nan(number: float | None) -> float:
 
 def _name_tested(fold: FoldReport) -> str:
     """Name the times of the tested rows; spans that follow each other are one."""
-    joined: list[tuple[str, str]] = []
-    for span in fold.spans:
-        if joined and joined[-1][1] == span.start:
-            joined[-1] = joined[-1][0], span.until
-        else:
-            joined.append((span.start, span.until))
+    joined = join_spans((span.start, span.until) for span in fold.spans)
     if len(joined) < 2:
         return _name_span(fold.test_from, fold.test_to)
     return ",\n".join(_name_span(start, until) for start, until in joined)
