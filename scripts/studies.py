@@ -42,7 +42,11 @@ class Study:
     folder: str
     name: str
     days: tuple[str, ...] = ()
+    more: str = ""  # overrides of its days
 
+
+#: The fees of the notebooks' strategy.
+NOTEBOOK_FEES = "+dataset.instruments={*:{quote:USD,taker:{per_unit:0.001},maker:{per_unit:0.001}}}"
 
 STUDIES = (
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
@@ -51,7 +55,7 @@ STUDIES = (
     Study("011-mlofi-ridge", "mlofi_ridge", ("AMZN", "AAPL pre-market")),
     Study("012-smoothed-labels", "smoothed_labels", ("AMZN", "AAPL pre-market", "BTCUSDT 100 ms")),
     Study("013-signal-horizon", "signal_horizon", ("AMZN",)),
-    Study("014-direction-lgbm", "direction_lgbm", ("AMZN",)),
+    Study("014-direction-lgbm", "direction_lgbm", ("AMZN",), more=NOTEBOOK_FEES),
     Study("015-latency", "latency", ("AMZN",)),
     Study("016-which-ofi", "which_ofi", ("AMZN",)),
 )
@@ -63,7 +67,7 @@ def list_markets(study: Study, data: Path | None) -> list[str]:
     for day in study.days:
         path, overrides = DAYS[day]
         if data is not None and (data / path).exists():
-            markets.append(f"{day}={overrides} dataset.path={data / path}")
+            markets.append(f"{day}={overrides} dataset.path={data / path} {study.more}".rstrip())
         else:
             print(f"{study.folder}: LEFT OUT {day}: {path} is not there (--data names the folder)", flush=True)
     return markets

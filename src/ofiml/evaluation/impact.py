@@ -50,7 +50,7 @@ class ImpactWindow:
 
 @dataclass(frozen=True, slots=True)
 class DepthLaw:
-    """The law β = c / depth^λ of a symbol, fitted to the logarithms of its windows (the paper's eq. 8).
+    """The law β = c / depth^λ of a symbol, fitted to the logarithms of its windows.
 
     `exponent` is λ and `error` its standard error; `scale` is c for λ = 1, the mean of β·depth in ticks, which is 1/2
     in the paper's model of the book.

@@ -41,7 +41,7 @@ def format_interval(low: float, high: float, form: str = ".3f") -> str:
     >>> format_interval(0.1, 0.25, ".2f")
     '0.10 … 0.25'
     """
-    return DASH if low != low else f"{low:{form}} … {high:{form}}"
+    return DASH if low != low else f"{format_number(low, form)} … {format_number(high, form)}"
 
 
 def format_estimate(value: float, low: float, high: float, form: str = ".3f") -> str:
@@ -52,8 +52,8 @@ def format_estimate(value: float, low: float, high: float, form: str = ".3f") ->
     """
     if value != value:
         return DASH
-    interval = f"{low:{form}} … {high:{form}}" if low == low else "no interval"
-    return f"{value:{form}} ({interval})"
+    interval = f"{format_number(low, form)} … {format_number(high, form)}" if low == low else "no interval"
+    return f"{format_number(value, form)} ({interval})"
 
 
 def format_p(value: float) -> str:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from ofiml.backtest.summary import VariantResult
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench
+from ofiml.experiments.choices import INPUTS, SKILL_ONLY
 from ofiml.experiments.page import Page, Picture, Table
 from ofiml.experiments.registry import Experiment
 from ofiml.study.json_border import Json
@@ -15,16 +16,7 @@ from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
 from ofiml.ui.format import DASH, choose_money_form, format_number
 from ofiml.units import SECOND, parse_duration
 
-STUDY = (
-    *("experiment=latency", "evaluation.controls=false", "evaluation.leak_check=false"),
-    *("evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"),
-)
-VARIANTS = {
-    "best level": ("ofi=best_level",),
-    "ten levels": ("ofi=mlofi",),
-    "integrated": ("ofi=pca",),
-    "all features": ("ofi=mlofi", "features=full"),
-}
+STUDY = ("experiment=latency", *SKILL_ONLY)
 
 
 def run(bench: Bench) -> Page:
@@ -32,7 +24,7 @@ def run(bench: Bench) -> Page:
     found: dict[str, dict[str, Performance]] = {}
     for market in bench.markets:
         found[market.name] = {}
-        for variant, overrides in VARIANTS.items():
+        for variant, overrides in INPUTS.items():
             performance = bench.run_study(market, *STUDY, *overrides).report.performance
             assert performance is not None
             found[market.name][variant] = performance

@@ -10,24 +10,16 @@ from matplotlib.figure import Figure
 from ofiml.bars.time import select_states
 from ofiml.data.schema import Session, extract_level
 from ofiml.experiments.bench import Bench, Market
+from ofiml.experiments.choices import INPUTS, SKILL_ONLY
 from ofiml.experiments.page import Page, Picture, Table
 from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import format_number
+from ofiml.ui.format import format_estimate, format_number
 from ofiml.units import SECOND, parse_duration
 
-STUDY = (
-    *("experiment=signal_horizon", "evaluation.controls=false", "evaluation.leak_check=false"),
-    *("evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"),
-)
-VARIANTS = {
-    "best level": ("ofi=best_level",),
-    "ten levels": ("ofi=mlofi",),
-    "integrated": ("ofi=pca",),
-    "all features": ("ofi=mlofi", "features=full"),
-}
+STUDY = ("experiment=signal_horizon", *SKILL_ONLY)
 STEP = 10  # seconds of a bar; a shorter horizon has bars of its own length
 CLOCK = ("1s", "3s", "10s", "30s", "100s", "300s")
 EVENTS = (10, 30, 100, 300, 1000, 3000)
@@ -123,7 +115,7 @@ def count_changes(session: Session) -> tuple[int, int, int]:
 
 
 def _score_clock(bench: Bench, market: Market, pace: _Pace) -> Iterator[Point]:
-    for name, overrides in VARIANTS.items():
+    for name, overrides in INPUTS.items():
         for horizon in CLOCK[:: 3 if bench.tiny else 1]:
             length = parse_duration(horizon) / SECOND
             step = f"bars.step={horizon if length < STEP else STEP}{'' if length < STEP else 's'}"
@@ -132,7 +124,7 @@ def _score_clock(bench: Bench, market: Market, pace: _Pace) -> Iterator[Point]:
 
 
 def _score_events(bench: Bench, market: Market, pace: _Pace) -> Iterator[Point]:
-    for name, overrides in VARIANTS.items():
+    for name, overrides in INPUTS.items():
         for size in EVENTS[:: 3 if bench.tiny else 1]:
             changes = size * pace.changes / pace.messages
             asked = (*STUDY, *overrides, "horizon=events", f"horizon.size={size}")
@@ -154,17 +146,13 @@ def _tabulate(text: str, points: list[Point], measure: str) -> Table:
     form = ".3f" if measure == "ic" else ".4f"
     columns = list(dict.fromkeys(point.variant for point in points))
     horizons = {point.horizon: point.changes for point in points}
-    cells = {(p.variant, p.horizon): _format_estimate(getattr(p, measure), form) for p in points}
+    estimates = {(p.variant, p.horizon): getattr(p, measure) for p in points}
+    cells = {place: format_estimate(e.value, e.low, e.high, form) for place, e in estimates.items()}
     rows = [
         [horizon, format_number(changes, ".1f"), *(cells[name, horizon] for name in columns)]
         for horizon, changes in horizons.items()
     ]
     return Table(text, ["horizon", "changes of the mid", *columns], rows)
-
-
-def _format_estimate(estimate: Estimate, form: str) -> str:
-    low, high = format_number(estimate.low, form), format_number(estimate.high, form)
-    return f"{format_number(estimate.value, form)} ({low} to {high})"
 
 
 def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:

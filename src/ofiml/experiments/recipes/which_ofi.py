@@ -10,16 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from ofiml.comparison.leaderboard import Leaderboard
 from ofiml.comparison.verdicts import ComparedGroup, ComparedRun
 from ofiml.experiments.bench import Bench
+from ofiml.experiments.choices import SKILL_ONLY
 from ofiml.experiments.page import Block, Page, Picture, Table
 from ofiml.experiments.registry import Experiment
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import choose_money_form, format_interval, format_number
+from ofiml.ui.format import DASH, choose_money_form, format_interval, format_number
 
-STUDY = (
-    *("experiment=which_ofi", "evaluation.controls=false", "evaluation.leak_check=false"),
-    *("evaluation.permutation_repeats=0", "evaluation.interactions=0", "evaluation.decay=[]"),
-)
+STUDY = ("experiment=which_ofi", *SKILL_ONLY)
 VARIANTS = ("best_level", "mlofi", "mlofi_sum", "mlofi_weighted", "mlofi_ridge", "pca")
 MODELS = ("ols", "ridge", "lgbm")
 HORIZONS = ("10s", "60s")
@@ -92,7 +90,7 @@ def _show_board(name: str, board: Leaderboard) -> Iterator[Block]:
                     format_interval(run.ic_low, run.ic_high),
                     format_number(run.r2, ".4f"),
                     format_number(run.p),
-                    {True: "yes", False: "no", None: "–"}[run.in_set],
+                    {True: "yes", False: "no", None: DASH}[run.in_set],
                     format_number(run.net, money),
                     format_number(run.dsr),
                 ]
