@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
-from ofiml.backtest.ledger import FILL_COLUMNS, Ledger, keep_ledger
+from ofiml.backtest.ledger import Fills, Ledger, keep_ledger
 from ofiml.backtest.money import Money
 from ofiml.config import Fees, Instrument
 from tests.books import SECOND
@@ -45,11 +45,11 @@ def fill(
         *(round(2 * mid * NANO) for mid in (mid_decided, mid_arrived, mid_filled)),
         maker,
     )
-    return dict(zip(FILL_COLUMNS, values, strict=True))
+    return dict(zip(Fills._fields, values, strict=True))
 
 
 def make_fills(*rows: dict[str, Any]) -> pl.DataFrame:
-    schema = dict.fromkeys(FILL_COLUMNS, pl.Int64) | {"maker": pl.Boolean}
+    schema = dict.fromkeys(Fills._fields, pl.Int64) | {"maker": pl.Boolean}
     return pl.DataFrame(list(rows), schema=schema)
 
 
@@ -76,7 +76,7 @@ def draw_fills(draw: st.DrawFn, *, lowest: int = -2000, flat: bool = False) -> p
         price, touch, *mids = (draw(cents) * 10**7 for _ in range(5))
         row = (draw(st.integers(0, 3)), (t - draw(st.integers(0, 1))) * SECOND, t * SECOND, t * SECOND, lots)
         columns = (*row, price, touch, *(2 * mid + 1 for mid in mids), draw(st.booleans()))
-        rows.append(dict(zip(FILL_COLUMNS, columns, strict=True)))
+        rows.append(dict(zip(Fills._fields, columns, strict=True)))
     rows.sort(key=lambda row: (row["filled"], row["decided"]))  # what rested is filled before what arrives
     if flat and position:
         rows.append({**rows[-1], "lots": -position})

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofiml.backtest import kernel
+from ofiml.backtest import simulate as simulate_module
 from ofiml.backtest.latency import Latency, draw_latency, fix_latency
 from ofiml.backtest.orders import Queue, Reason, Status
 from ofiml.backtest.simulate import ContractNumbers, ExecutionRules, Scenario, Trades, simulate
@@ -257,6 +258,22 @@ def test_the_kernel_is_its_plain_twin(seed: int, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(kernel, "run", kernel.run_py)
     for a, b in zip(compiled, run(case), strict=True):
         assert_same(a, b)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_the_tables_held_before_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = draw_case(seed)
+    runs = []
+    for content in (0, 0xAB):
+        monkeypatch.setattr(
+            simulate_module,
+            "_make_rows",
+            lambda count, record, content=content: np.full(count * record.itemsize, content, np.uint8).view(record),
+        )
+        runs.append(run(case))
+    for a, b in zip(*runs, strict=True):
+        assert_same(a, b)
+    assert sum(len(trades.orders) for trades in runs[0])
 
 
 def test_short_tables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.backtest.ledger import KINDS, Totals, keep_ledger, total_fills
+from ofiml.backtest.ledger import KINDS, Fills, Totals, keep_ledger, total_fills
 from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
 from ofiml.config import Instrument
 from tests.backtest.fills import Fees, draw_fills, fill, keep, make_fills, make_money
@@ -117,7 +117,7 @@ def test_without_a_fill_all_is_zero():
     ledger = keep(LINEAR, marks={1: 10.0, 2: 11.0}, rate=0.1)
     assert ledger.totals == Totals()
     assert ledger.gross.tolist() == ledger.net.tolist() == ledger.position.tolist() == [0, 0]
-    assert total_fills(make_fills(), CONTRACTS["inverse"], 0) == Totals()
+    assert total_fills(Fills.of(make_fills()), CONTRACTS["inverse"], 0) == Totals()
     assert ledger.fills.height == 0
 
 
@@ -148,7 +148,7 @@ def test_net_is_gross_less_costs_to_the_last_digit(name: str, data: st.DataObjec
     assert totals.net == totals.gross - sum(getattr(totals, kind) for kind in KINDS) == ledger.net[-1]
     assert totals.gross == ledger.gross[-1]
     assert all(type(amount) is int for kind in KINDS for amount in ledger.amounts[kind])
-    assert total_fills(fills, money, int(MARK2[-1]), financing_rate=0.3) == totals
+    assert total_fills(Fills.of(fills), money, int(MARK2[-1]), financing_rate=0.3) == totals
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from ofiml.backtest.markouts import average_markouts, find_mids, find_quotes, measure_markouts
-from ofiml.samples.tape import build_tape
+from ofiml.samples.tape import Tape, build_tape
 from tests.backtest.scripts import book, make_session
 from tests.books import SECOND, TICK
 
@@ -47,15 +47,25 @@ def fills(*rows: tuple[float, int, int]) -> pl.DataFrame:
     )
 
 
+def measure(made: pl.DataFrame, tape: Tape, close: int, horizon: int) -> list[float | None]:
+    """The gains after a horizon, which are the same beside others."""
+    (alone,) = measure_markouts(made, tape, close, {"one": horizon})
+    beside = measure_markouts(made, tape, close, {"sooner": horizon // 2, "one": horizon, "later": 2 * horizon})
+    assert [column.name for column in beside] == ["sooner", "one", "later"]
+    assert beside[1].equals(alone)
+    assert alone.dtype == pl.Float64
+    return alone.to_list()
+
+
 def test_markouts_are_in_the_fills_favour_and_end_with_the_session():
     made = fills((2, 3, 102), (2.5, -3, 100), (4, 7, 104), (9, 1, 108))
-    got = measure_markouts(made, TAPE, 10 * SECOND, 2 * SECOND).to_list()
+    got = measure(made, TAPE, 10 * SECOND, 2 * SECOND)
     # 102 bought, the mid is then 102.5; 100 sold; 104 bought at 4: the last mid is 102.5 at 6; 11 s is too late.
     assert got == [0.5, -2.5, -1.5, None]
-    assert measure_markouts(made, TAPE, 11 * SECOND, 2 * SECOND).to_list()[-1] == -1.0
-    assert measure_markouts(fills(), TAPE, 10 * SECOND, SECOND).to_list() == []
+    assert measure(made, TAPE, 11 * SECOND, 2 * SECOND)[-1] == -1.0
+    assert measure(fills(), TAPE, 10 * SECOND, SECOND) == []
     # Before the first two-sided book no mid is known.
-    assert measure_markouts(fills((0, 1, 102)), TAPE, 10 * SECOND, SECOND).to_list() == [None]
+    assert measure(fills((0, 1, 102)), TAPE, 10 * SECOND, SECOND) == [None]
 
 
 def test_means_are_weighted_by_lots_and_takers_and_makers_are_apart():
@@ -71,7 +81,7 @@ def test_a_tape_without_quotes():
     empty = build_tape(make_session([book(1, (None, 0, None, 0))]))
     assert ticks(find_mids(empty, stamp(2)), 0) == [None]
     assert [ticks(side, 0) for side in find_quotes(empty, stamp(0, 2))] == [[None, None], [None, None]]
-    assert measure_markouts(fills((1, 1, 5)), empty, 10 * SECOND, SECOND).to_list() == [None]
+    assert measure(fills((1, 1, 5)), empty, 10 * SECOND, SECOND) == [None]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -81,4 +91,4 @@ def test_a_mirrored_book_has_the_same_markouts(sign: int) -> None:
         rows = [book(t, (198 - 100 - b, 5, 200 - 100 - b, 5)) for t, b in ((1, 0), (2, 3), (3, -4))]
     price = 102 if sign > 0 else 98
     tape = build_tape(make_session(rows))
-    assert measure_markouts(fills((1, sign, price)), tape, 9 * SECOND, SECOND).to_list() == [2.0]
+    assert measure(fills((1, sign, price)), tape, 9 * SECOND, SECOND) == [2.0]

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
+from ofiml.backtest.ledger import Fills
 from ofiml.backtest.orders import Reason, Status
 from ofiml.backtest.simulate import Trades
 from ofiml.samples.tape import Tape
@@ -12,32 +13,40 @@ _REASONS = [code.name.lower() for code in Reason]
 _STATUSES = [code.name.lower() for code in Status]
 
 
-def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
-    """Tabulate the fills with the columns that `backtest.ledger` books, `reason` and `beyond_shown`.
+def list_fills(trades: Trades, tape: Tape) -> Fills:
+    """List the fills with prices in 1e-9 units.
 
     A mid that was not known, as no book had two sides yet, is the next one that was; at last the fill's price.
     """
     fills, orders = trades.fills, trades.orders
-    of_order = orders[fills["order"]]
+    order = fills["order"]
     price = _price(fills["price"], tape)
     mid2_filled = _mid2(fills["mid2_filled"], tape, 2 * price)
     mid2_arrived = _mid2(fills["mid2_arrived"], tape, mid2_filled)
+    return Fills(
+        order=order,
+        decided=orders["decided"][order],
+        arrived=orders["arrived"][order],
+        filled=fills["time"],
+        lots=fills["lots"],
+        price=price,
+        touch=np.where(fills["touch"] >= 0, _price(fills["touch"], tape), price),
+        mid2_decided=_mid2(fills["mid2_decided"], tape, mid2_arrived),
+        mid2_arrived=mid2_arrived,
+        mid2_filled=mid2_filled,
+        maker=fills["maker"] != 0,
+    )
+
+
+def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
+    """Tabulate the fills of `list_fills` with their `reason`, `beyond_shown` and `tick`."""
+    fills = trades.fills
     return pl.DataFrame(
-        {
-            "order": fills["order"],
-            "decided": of_order["decided"],
-            "arrived": of_order["arrived"],
-            "filled": fills["time"],
-            "lots": fills["lots"],
-            "price": price,
-            "touch": np.where(fills["touch"] >= 0, _price(fills["touch"], tape), price),
-            "mid2_decided": _mid2(fills["mid2_decided"], tape, mid2_arrived),
-            "mid2_arrived": mid2_arrived,
-            "mid2_filled": mid2_filled,
-            "maker": fills["maker"] != 0,
-            "reason": _name(of_order["reason"], _REASONS),
+        list_fills(trades, tape)._asdict()
+        | {
+            "reason": _name(trades.orders["reason"][fills["order"]], _REASONS),
             "beyond_shown": fills["beyond_shown"],
-            "tick": pl.Series(np.full(len(fills), tape.tick)),
+            "tick": np.full(len(fills), tape.tick),
         }
     )
 

@@ -17,13 +17,13 @@ Money is an integer of 1e-12 units of the settlement currency.
 """
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml._typing import Int64
+from ofiml._typing import Bool, Int64
 from ofiml.backtest.money import Money
 from ofiml.units import SECOND
 
@@ -32,11 +32,28 @@ KINDS = ("latency", "waiting", "spread", "depth", "commission", "financing")
 
 _YEAR = 365 * 86_400 * SECOND
 
-# A fill as the simulation hands it over: times in ns, prices in 1e-9 and mids doubled, lots signed (negative: sold).
-FILL_COLUMNS = (
-    *("order", "decided", "arrived", "filled", "lots", "price", "touch"),
-    *("mid2_decided", "mid2_arrived", "mid2_filled", "maker"),
-)
+
+class Fills(NamedTuple):
+    """Fills as the simulation hands them over, (n,) each: the row of their order, times in ns, prices in 1e-9 and mids
+    doubled, lots signed (negative: sold), and whether each rested.
+    """
+
+    order: Int64
+    decided: Int64
+    arrived: Int64
+    filled: Int64
+    lots: Int64
+    price: Int64
+    touch: Int64
+    mid2_decided: Int64
+    mid2_arrived: Int64
+    mid2_filled: Int64
+    maker: Bool
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Self:
+        """Take the columns of these names from a table."""
+        return cls(*(table[name].to_numpy() for name in cls._fields))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,45 +104,46 @@ class Ledger:
 
 
 def keep_ledger(
-    fills: pl.DataFrame, money: Money, times: Int64, mark2: Int64, *, financing_rate: float = 0.0
+    table: pl.DataFrame, money: Money, times: Int64, mark2: Int64, *, financing_rate: float = 0.0
 ) -> Ledger:
-    """Book the fills of a session, in time order (`FILL_COLUMNS`), and mark the position at `times` (k,), ns, k > 0.
+    """Book the fills of a session, in time order (with the columns of `Fills`), and mark the position at `times` (k,),
+    ns, k > 0.
 
     `mark2` (k,) is bid + ask of the last two-sided book at each time, 1e-9. `financing_rate` is a yearly rate on the
     value of the position at its last fill price. A fill at a mark's time precedes the mark, unless it was decided at
     that time: a mark precedes the decision of its bar. The last mark is the close and follows all fills.
     """
+    fills = Fills.of(table)
     worth, amounts = _book_fills(fills, money, financing_rate)
-    filled, decided = fills["filled"].to_numpy(), fills["decided"].to_numpy()
-    done = np.searchsorted(np.maximum.accumulate(filled + (decided >= filled)), times, side="right")
-    done[-1] = len(filled)  # fills before each mark
+    known = fills.filled + (fills.decided >= fills.filled)
+    done = np.searchsorted(np.maximum.accumulate(known), times, side="right")
+    done[-1] = len(known)  # fills before each mark
 
     def cumulate(each: Amounts) -> Amounts:
         return np.concatenate([np.zeros(1, object), np.cumsum(each)])[done]
 
-    position = np.cumsum(fills["lots"].to_numpy())
+    position = np.cumsum(fills.lots)
     position_at_mark = np.concatenate([[0], position])[done].astype(np.int64)
     at_mark = money.worth(position_at_mark, mark2)
     gross = at_mark - cumulate(worth["decided"])
     net = at_mark - cumulate(worth["price"] + amounts["commission"] + amounts["financing"])
-    booked = fills.with_columns(pl.Series("position", position, pl.Int64))
-    return Ledger(
-        booked, amounts, times, gross, net, position_at_mark, _sum_totals(fills, worth, amounts, int(at_mark[-1]))
-    )
+    booked = table.with_columns(pl.Series("position", position, pl.Int64))
+    totals = _sum_totals(fills, worth, amounts, int(at_mark[-1]))
+    return Ledger(booked, amounts, times, gross, net, position_at_mark, totals)
 
 
-def total_fills(fills: pl.DataFrame, money: Money, close2: int, *, financing_rate: float = 0.0) -> Totals:
-    """Total the fills of a session (`FILL_COLUMNS`) without marks between; `close2` is bid + ask at its close, 1e-9."""
+def total_fills(fills: Fills, money: Money, close2: int, *, financing_rate: float = 0.0) -> Totals:
+    """Total the fills of a session without marks between; `close2` is bid + ask at its close, 1e-9."""
     worth, amounts = _book_fills(fills, money, financing_rate)
-    left = np.array([fills["lots"].sum()], np.int64)
+    left = np.array([fills.lots.sum()], np.int64)
     return _sum_totals(fills, worth, amounts, int(money.worth(left, np.array([close2]))[0]))
 
 
-def _book_fills(fills: pl.DataFrame, money: Money, rate: float) -> tuple[dict[str, Amounts], dict[str, Amounts]]:
+def _book_fills(fills: Fills, money: Money, rate: float) -> tuple[dict[str, Amounts], dict[str, Amounts]]:
     """Book the worth of each fill at its five prices, and its costs by kind."""
-    lots = fills["lots"].to_numpy()
-    worth = {at: money.worth(lots, fills[f"mid2_{at}"].to_numpy()) for at in ("decided", "arrived", "filled")}
-    worth |= {at: money.worth(lots, 2 * fills[at].to_numpy()) for at in ("touch", "price")}
+    mids = {"decided": fills.mid2_decided, "arrived": fills.mid2_arrived, "filled": fills.mid2_filled}
+    prices = {"touch": 2 * fills.touch, "price": 2 * fills.price}
+    worth = {at: money.worth(fills.lots, price2) for at, price2 in (mids | prices).items()}
     amounts = {
         "latency": worth["arrived"] - worth["decided"],
         "waiting": worth["filled"] - worth["arrived"],
@@ -137,29 +155,28 @@ def _book_fills(fills: pl.DataFrame, money: Money, rate: float) -> tuple[dict[st
     return worth, amounts
 
 
-def _sum_totals(fills: pl.DataFrame, worth: dict[str, Amounts], amounts: dict[str, Amounts], left: int) -> Totals:
+def _sum_totals(fills: Fills, worth: dict[str, Amounts], amounts: dict[str, Amounts], left: int) -> Totals:
     """Sum the fills of a session; `left` is the worth of what is held at its end, 0 if it ends flat."""
     return Totals(
         gross=left - int(sum(worth["decided"])),
         traded_value=int(sum(abs(each) for each in worth["price"])),
-        traded=int(fills["lots"].abs().sum()),
-        fills=fills.height,
+        traded=int(np.abs(fills.lots).sum()),
+        fills=len(fills.lots),
         **{kind: int(sum(amounts[kind])) for kind in KINDS},
     )
 
 
-def charge_commissions(fills: pl.DataFrame, money: Money) -> Amounts:
+def charge_commissions(fills: Fills, money: Money) -> Amounts:
     """Charge the commission of each fill. What an order pays up to the minimum of its ticket is added to its last fill.
 
     An order has one ticket: that of a taker if any of its fills took. What sellers pay more does not count for it.
     """
-    order, maker = fills["order"].to_list(), fills["maker"].to_numpy()
-    lots, price = fills["lots"].to_numpy(), fills["price"].to_numpy()
+    lots, price, maker = fills.lots, fills.price, fills.maker
     charged, sales = money.fees(lots, price, maker), money.sale_fees(lots, price)
     if not (money.taker.minimum or money.maker.minimum):
         return charged + sales
     tickets: dict[int, list[int]] = {}
-    for row, number in enumerate(order):
+    for row, number in enumerate(fills.order.tolist()):
         tickets.setdefault(number, []).append(row)
     for ticket in tickets.values():
         paid = sum(charged[ticket])
@@ -167,13 +184,12 @@ def charge_commissions(fills: pl.DataFrame, money: Money) -> Amounts:
     return charged + sales
 
 
-def _charge_financing(fills: pl.DataFrame, money: Money, rate: float) -> Amounts:
+def _charge_financing(fills: Fills, money: Money, rate: float) -> Amounts:
     """Charge each fill for the time that the position before it was held; the last position is flat at the close."""
-    charges = np.zeros(fills.height, object)
-    if rate == 0 or fills.height < 2:
+    charges = np.zeros(len(fills.lots), object)
+    if rate == 0 or len(fills.lots) < 2:
         return charges
-    position, price = np.cumsum(fills["lots"].to_numpy()), fills["price"].to_numpy()
-    durations_ns = np.diff(fills["filled"].to_numpy())
+    position, price, durations_ns = np.cumsum(fills.lots), fills.price, np.diff(fills.filled)
     value = money.worth(np.abs(position[:-1]), 2 * price[:-1])
     for row in range(1, len(position)):
         charges[row] = round(abs(value[row - 1]) * rate * int(durations_ns[row - 1]) / _YEAR)

@@ -1,5 +1,6 @@
 """Markouts: how the mid moved after each fill, in the fill's favour, and quotes at any time of a session."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class Markout:
 
 
 def find_mids(tape: Tape, at: Int64) -> Int64:
-    """Find bid + ask, in ticks above twice the tape's base, of the last two-sided book at each time (n,), ns, by the
+    """Find bid + ask, in ticks above twice the tape's base, of the last two-sided book at each time (...,), ns, by the
     exchange's clock; -1 before the first.
     """
     two_sided = (tape.bid >= 0) & (tape.ask >= 0)
@@ -33,17 +34,18 @@ def find_mids(tape: Tape, at: Int64) -> Int64:
     return np.where(index >= 0, mids[np.maximum(index, 0)] if len(mids) else -1, -1)
 
 
-def measure_markouts(fills: pl.DataFrame, tape: Tape, close: int, horizon: int) -> pl.Series:
-    """Measure each fill's gain after `horizon` ns, in ticks a lot; null where the session ends before.
+def measure_markouts(fills: pl.DataFrame, tape: Tape, close: int, horizons: Mapping[str, int]) -> list[pl.Series]:
+    """Measure each fill's gain after each of the named `horizons` (ns), in ticks a lot; null where the session ends
+    before.
 
     `fills` has `filled` (ns), `lots` (negative: sold) and `price` (1e-9).
     """
-    later = fills["filled"].to_numpy() + horizon
+    filled, lots, price = (fills[name].to_numpy() for name in ("filled", "lots", "price"))
+    later = np.add.outer(list(horizons.values()), filled).astype(np.int64)
     mids = find_mids(tape, later)
-    mid2 = mids + 2 * tape.base
-    gain = np.sign(fills["lots"].to_numpy()) * (mid2 * tape.tick - 2 * fills["price"].to_numpy()) / (2 * tape.tick)
-    inside = pl.Series((later <= close) & (mids >= 0))
-    return pl.select(pl.when(inside).then(pl.Series(gain))).to_series().cast(pl.Float64)
+    gain = np.sign(lots) * ((mids + 2 * tape.base) * tape.tick - 2 * price) / (2 * tape.tick)
+    gain = np.where((later <= close) & (mids >= 0), gain, np.nan)
+    return [pl.Series(name, each, nan_to_null=True) for name, each in zip(horizons, gain, strict=True)]
 
 
 def average_markouts(fills: pl.DataFrame, horizon: str, column: str) -> Markout:

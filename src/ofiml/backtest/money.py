@@ -25,21 +25,29 @@ _NO_VALUE = "An inverse contract has no value at a price of 0 or below: use cont
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """Fees as exact numbers: `per_lot` in 1e-12 of the currency, `share` of the value, `minimum` in 1e-12."""
+    """Fees as exact numbers: `per_lot` in 1e-12 of the currency, `share` of the value, `minimum` in 1e-12.
+
+    `scaled` are integers (a, b, d): the fee of a lot at price P is (a + b |P|)/d, and (a + b/P)/d if inverse.
+    """
 
     per_lot: Fraction
     share: Fraction
     minimum: int
+    scaled: tuple[int, int, int]
 
     @classmethod
-    def of(cls, fees: Fees, contracts: Fraction, units: Fraction) -> Self:
-        per_lot = _exact(fees.per_unit) * units + _exact(fees.per_contract) * contracts
-        return cls(per_lot * MONEY_SCALE, _exact(fees.bps) / 10_000, round(_exact(fees.minimum) * MONEY_SCALE))
+    def of(cls, fees: Fees, contracts: Fraction, units: Fraction, *, inverse: bool) -> Self:
+        per_lot = (_exact(fees.per_unit) * units + _exact(fees.per_contract) * contracts) * MONEY_SCALE
+        share, minimum = _exact(fees.bps) / 10_000, round(_exact(fees.minimum) * MONEY_SCALE)
+        varying = share * units * MONEY_SCALE * (PRICE_SCALE if inverse else Fraction(1, PRICE_SCALE))
+        divisor = math.lcm(per_lot.denominator, varying.denominator)
+        return cls(per_lot, share, minimum, (int(per_lot * divisor), int(varying * divisor), divisor))
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What lots of an instrument are worth and cost. `unit` is the multiplier of one lot.
+    """What lots of an instrument are worth and cost. `unit` is the multiplier of one lot, and `ratio`, as numerator and
+    denominator, what a lot is worth at a doubled price of 1e-9; of an inverse contract, that worth times the price.
 
     Money adds up: the profit of any sequence of fills that ends flat is the negative sum of their `worth`.
     """
@@ -47,6 +55,7 @@ class Money:
     currency: str
     inverse: bool
     unit: Fraction
+    ratio: tuple[int, int]
     taker: _Rates
     maker: _Rates
     seller: _Rates
@@ -56,8 +65,11 @@ class Money:
         """Make the money of an instrument."""
         contracts = _exact(instrument.size_unit)
         units = contracts * _exact(instrument.multiplier)
-        rates = [_Rates.of(fees, contracts, units) for fees in (instrument.taker, instrument.maker, instrument.seller)]
-        return cls(instrument.currency, instrument.contract == "inverse", units, *rates)
+        inverse = instrument.contract == "inverse"
+        scale = -2 * MONEY_SCALE * PRICE_SCALE if inverse else Fraction(MONEY_SCALE, 2 * PRICE_SCALE)
+        fees = (instrument.taker, instrument.maker, instrument.seller)
+        rates = [_Rates.of(each, contracts, units, inverse=inverse) for each in fees]
+        return cls(instrument.currency, inverse, units, (units * scale).as_integer_ratio(), *rates)
 
     def worth(self, lots: Int64, price2: Int64) -> NDArray[np.object_]:
         """Return what lots (n,) gain or lose of a position's profit at prices (n,), which are doubled integers of 1e-9.
@@ -68,14 +80,11 @@ class Money:
         """
         pairs = zip(lots.tolist(), price2.tolist(), strict=True)
         out = np.empty(len(lots), object)
+        factor, divisor = self.ratio
         if self.inverse:
             _require_value(lots, price2)
-            factor, divisor = -2 * MONEY_SCALE * PRICE_SCALE * self.unit.numerator, self.unit.denominator
             out[:] = [_divide(factor * many, divisor * doubled) if many else 0 for many, doubled in pairs]
-            return out
-        ratio = self.unit * MONEY_SCALE / (2 * PRICE_SCALE)
-        factor, divisor = ratio.numerator, ratio.denominator
-        if divisor == 1:
+        elif divisor == 1:
             out[:] = [factor * many * doubled for many, doubled in pairs]
         else:
             out[:] = [_divide(factor * many * doubled, divisor) for many, doubled in pairs]
@@ -87,14 +96,14 @@ class Money:
         A rebate is negative. A fee in bps is of the absolute value, so it is paid at any price. What sellers pay more
         is not in it. Raises DataError as `worth` does.
         """
-        kinds = {False: self._scale_rates(self.taker), True: self._scale_rates(self.maker)}
-        return self._charge(lots, price, map(kinds.__getitem__, maker.tolist()))
+        rates = self.taker.scaled, self.maker.scaled
+        return self._charge(lots, price, map(rates.__getitem__, maker.tolist()))
 
     def sale_fees(self, lots: Int64, price: Int64) -> NDArray[np.object_]:
         """Return what each fill (n,) pays more because it is a sale, as Python integers; 0 for a purchase."""
         if not (self.seller.per_lot or self.seller.share):
             return np.zeros(len(lots), object)
-        return self._charge(np.minimum(lots, 0), price, [self._scale_rates(self.seller)] * len(lots))
+        return self._charge(np.minimum(lots, 0), price, [self.seller.scaled] * len(lots))
 
     def _charge(self, lots: Int64, price: Int64, rates: Iterable[tuple[int, int, int]]) -> NDArray[np.object_]:
         """Charge the scaled rates of each fill, rounded once."""
@@ -108,13 +117,6 @@ class Money:
             else:
                 out[row] = _divide(abs(many) * (fixed + varying * abs(at)), divisor)
         return out
-
-    def _scale_rates(self, rates: _Rates) -> tuple[int, int, int]:
-        """Return integers (a, b, d): the fee of a lot at price P is (a + b |P|)/d, and (a + b/P)/d if inverse."""
-        value = self.unit * MONEY_SCALE * (PRICE_SCALE if self.inverse else Fraction(1, PRICE_SCALE))
-        fixed, varying = rates.per_lot, rates.share * value
-        divisor = math.lcm(fixed.denominator, varying.denominator)
-        return int(fixed * divisor), int(varying * divisor), divisor
 
     def charge_order(self, fees: int, *, maker: bool = False) -> int:
         """Return the commission of an order that traded, from the sum of its fills' fees: at least the minimum."""

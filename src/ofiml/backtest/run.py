@@ -53,10 +53,12 @@ def run_backtest(
     money = {symbol: Money.of(one.instrument) for symbol, one in desk.instruments.items()}
     execution = Execution.of(desk.config, desk.latency, plans, desk.seed)
     parts = dict(_divide(rows))
+    keys: dict[SessionKey, list[TradedSession]] = {}  # the paths of each session
+    for key in parts:
+        keys.setdefault((key.symbol, key.session), []).append(key)
     by_origin: dict[int, dict[SessionKey, SessionSamples]] = {}
-    traded = {(key.symbol, key.session) for key in parts}
     for s in sessions:
-        if s.key in traded:
+        if s.key in keys:
             by_origin.setdefault(s.origin, {})[s.key] = s
     sources = list_sources(desk.dataset)
 
@@ -71,9 +73,7 @@ def run_backtest(
                 continue
             market = TradedMarket(tape, money[samples.key[0]])
             results += [
-                release_marks(trade_session(market, part, key, plans, execution))
-                for key, part in parts.items()
-                if (key.symbol, key.session) == samples.key
+                release_marks(trade_session(market, parts[key], key, plans, execution)) for key in keys[samples.key]
             ]
         if missing:
             changed = next(iter(missing.values()))

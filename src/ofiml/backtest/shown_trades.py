@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from ofiml._typing import Int64
 from ofiml.samples.tape import Tape
 from ofiml.units import PRICE_SCALE, SECOND
 
@@ -20,9 +21,9 @@ SHOWN_SCHEMA: dict[str, pl.DataType] = {
 
 def choose_trades(round_trips: pl.DataFrame) -> pl.DataFrame:
     """Choose the round trips with the best and the worst `net`, and two evenly between them; all of up to four."""
-    ordered = round_trips.sort("net", descending=True, maintain_order=True)
-    count = min(_TRADES, ordered.height)
-    return ordered[[round(k * (ordered.height - 1) / max(1, count - 1)) for k in range(count)]]
+    order = np.argsort(-round_trips["net"].to_numpy(), kind="stable")
+    count = min(_TRADES, len(order))
+    return round_trips[order[[round(k * (len(order) - 1) / max(1, count - 1)) for k in range(count)]]]
 
 
 def quote_round_trips(round_trips: pl.DataFrame, tape: Tape) -> pl.DataFrame:
@@ -31,19 +32,19 @@ def quote_round_trips(round_trips: pl.DataFrame, tape: Tape) -> pl.DataFrame:
     `opened` names the round trip. The quotes begin and end as long before and after it as it lasts, at least 5 s, and
     are thinned evenly to 600.
     """
-    parts = [pl.DataFrame(schema=SHOWN_SCHEMA)]
-    for trip in (
-        choose_trades(round_trips).with_columns(pl.col("opened", "closed").cast(pl.Int64)).iter_rows(named=True)
-    ):
-        start, end = trip["opened"], trip["closed"]
+    chosen = choose_trades(round_trips)
+    spans = [column.cast(pl.Int64).to_list() for column in chosen.select("opened", "closed")]
+    opened, rows = np.empty(0, np.int64), np.empty(0, np.int64)
+    for start, end in zip(*spans, strict=True):
         margin = max(end - start, _MIN_MARGIN)
         first, last = np.searchsorted(tape.exchange, [start - margin, end + margin])
-        rows = np.unique(np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64))
-        rows = rows[rows < len(tape.exchange)]
-        index = {side: pl.Series(getattr(tape, side)[rows]) for side in ("bid", "ask")}
-        prices = {side: (pl.col(side) + tape.base) * tape.tick / PRICE_SCALE for side in index}
-        quotes = pl.DataFrame({"time": tape.exchange[rows], **index}).with_columns(
-            *(pl.when(pl.col(side) >= 0).then(price).alias(side) for side, price in prices.items())
-        )
-        parts.append(quotes.with_columns(pl.lit(start).alias("opened")).select(list(SHOWN_SCHEMA)).cast(SHOWN_SCHEMA))  # type: ignore[arg-type]
-    return pl.concat(parts)
+        points = np.unique(np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64))
+        points = points[points < len(tape.exchange)]
+        opened, rows = np.append(opened, np.full(len(points), start)), np.append(rows, points)
+    bid, ask = (_price(side[rows], tape) for side in (tape.bid, tape.ask))
+    return pl.DataFrame({"opened": opened, "time": tape.exchange[rows], "bid": bid, "ask": ask}).cast(SHOWN_SCHEMA)  # type: ignore[arg-type]
+
+
+def _price(index: Int64, tape: Tape) -> pl.Series:
+    """Price quotes in currency; null without one."""
+    return pl.Series(np.where(index >= 0, (index + tape.base) * tape.tick / PRICE_SCALE, np.nan), nan_to_null=True)

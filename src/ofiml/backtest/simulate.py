@@ -229,30 +229,41 @@ def make_desk(
     }
     for name, value in given.items():
         scene[name] = value
+    latencies = [scenario.latency for scenario in scenarios]
+    lengths = [len(latency.values) for latency in latencies]
     traders = np.zeros(count, TRADER)
-    tables: list[Int64] = []
-    for s, scenario in enumerate(scenarios):
-        t, latency = traders[s], scenario.latency
-        t.queue, t.power, t.size_factor = int(scenario.queue), scenario.power, scenario.size_factor
-        t.response, t.latency_start, t.latency_count = latency.response, sum(map(len, tables)), len(latency.values)
-        t.latency_by_time = latency.times is not None
-        t.cap = scale_lots(limits.cap, scenario.size_factor)
-        t.loss = limits.loss * scenario.size_factor
-        t.until = t.wake = t.high_bid = t.high_ask = NEVER
-        t.low_bid = t.low_ask = -2
-        t.leave, t.tried = NOT_LEAVING, -1
-        t.last_arrival = np.iinfo(np.int64).min
-        t.slots[:] = t.taken_price[:] = -1
-        t.first_row = s * capacity
-        times = latency.values if latency.times is None else latency.times
-        tables.append(np.column_stack([latency.values, times]).astype(np.int64))
+    own = {
+        "queue": [int(scenario.queue) for scenario in scenarios],
+        "power": [scenario.power for scenario in scenarios],
+        "size_factor": [scenario.size_factor for scenario in scenarios],
+        "cap": [scale_lots(limits.cap, scenario.size_factor) for scenario in scenarios],
+        "loss": [limits.loss * scenario.size_factor for scenario in scenarios],
+        "response": [latency.response for latency in latencies],
+        "latency_start": np.cumsum(lengths) - lengths,
+        "latency_count": lengths,
+        "latency_by_time": [latency.times is not None for latency in latencies],
+        "first_row": np.arange(count) * capacity,
+        "leave": NOT_LEAVING,
+        "last_arrival": np.iinfo(np.int64).min,
+        **dict.fromkeys(("until", "wake", "high_bid", "high_ask"), NEVER),
+        **dict.fromkeys(("low_bid", "low_ask"), -2),
+        **dict.fromkeys(("tried", "slots", "taken_price"), -1),
+    }
+    for name, values in own.items():
+        traders[name] = values
+    tables = [np.stack([each.values, each.values if each.times is None else each.times], 1) for each in latencies]
     return Desk(
         scene=scene,
         traders=traders,
         orders=np.zeros(count * ORDER_ROWS, ORDER),
-        reports=np.zeros(count * capacity, REPORT),
-        fills=np.zeros(count * capacity, FILL),
+        reports=_make_rows(count * capacity, REPORT),
+        fills=_make_rows(count * capacity, FILL),
         rests=np.zeros(count * SLOTS, REST),
         ladder=np.zeros((4, tape.span), np.int64),
-        latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]),
+        latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]).astype(np.int64),
     )
+
+
+def _make_rows(count: int, record: Any) -> NDArray[Any]:
+    """Make rows that the kernel writes whole before they are read: setting them to 0 would take longer than it does."""
+    return np.empty(count, record)

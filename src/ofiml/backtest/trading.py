@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
-from ofiml.backtest.fills import tabulate_fills, tabulate_orders
+from ofiml.backtest.fills import list_fills, tabulate_fills, tabulate_orders
 from ofiml.backtest.latency import Latency, fix_latency
 from ofiml.backtest.ledger import KINDS, Amounts, Ledger, Totals, keep_ledger, total_fills
 from ofiml.backtest.markouts import find_quotes, measure_markouts
@@ -100,12 +100,10 @@ def trade_session(
     times = np.append(rows["bar_close"].to_numpy(), meta.close)
     mark2, rate = _mark(tape, times), config.financing_rate
     main = keep_ledger(tabulate_fills(trades[0], tape), money, times, mark2, financing_rate=rate)
-    others = (total_fills(tabulate_fills(t, tape), money, int(mark2[-1]), financing_rate=rate) for t in trades[1:])
+    others = (total_fills(list_fills(t, tape), money, int(mark2[-1]), financing_rate=rate) for t in trades[1:])
     totals = dict(zip(scenarios, (main.totals, *others), strict=True))
-    fills = main.fills
-    for text in config.markouts:
-        horizon = parse_duration(text, "backtest.markouts")
-        fills = fills.with_columns(measure_markouts(fills, tape, meta.close, horizon).alias(f"markout_{text}"))
+    horizons = {f"markout_{text}": parse_duration(text, "backtest.markouts") for text in config.markouts}
+    fills = main.fills.hstack(measure_markouts(main.fills, tape, meta.close, horizons))
     trips = list_round_trips(main, money)
     executable = _quote_executable(tape, rows, _expect_latency(execution), meta.close)
     move = np.diff(money.worth(np.ones(2, np.int64), mark2[[0, -1]]))[0] / MONEY_SCALE
@@ -178,16 +176,16 @@ def _mark(tape: Tape, times: Int64) -> Int64:
 
 def _name_rows(table: pl.DataFrame, key: TradedSession) -> pl.DataFrame:
     """Put the symbol, the session and, if there are several, the path before the columns."""
-    names = {"symbol": pl.lit(key.symbol), "session": pl.lit(key.session)}
+    names = [pl.Series("symbol", [key.symbol]), pl.Series("session", [key.session])]
     if key.path is not None:
-        names["path"] = pl.lit(key.path, pl.Int32)
-    return table.select(*(value.alias(name) for name, value in names.items()), pl.all())
+        names.append(pl.Series("path", [key.path], pl.Int32))
+    return pl.DataFrame([name.new_from_index(0, table.height) for name in names]).hstack(table)
 
 
 def _add_money(fills: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Add the costs of each fill in currency."""
     amounts = [pl.Series(kind, [a / MONEY_SCALE for a in ledger.amounts[kind]], pl.Float64) for kind in KINDS]
-    return fills.with_columns(*amounts)
+    return fills.hstack(amounts)
 
 
 def _add_ticks(trips: pl.DataFrame, money: Money, tick: int) -> pl.DataFrame:
@@ -214,7 +212,7 @@ def _list_gains(ledger: Ledger) -> pl.DataFrame:
 
 def _list_decided(ledger: Ledger, rows: pl.DataFrame) -> pl.DataFrame:
     """List the net gain of each bar, from its mark to the next."""
-    return rows.select("bar_close").with_columns(pl.Series("net", _to_currency(np.diff(ledger.net)), pl.Float64))
+    return pl.DataFrame([rows["bar_close"], pl.Series("net", _to_currency(np.diff(ledger.net)), pl.Float64)])
 
 
 def _to_currency(amounts: Amounts) -> list[float]:
@@ -230,13 +228,14 @@ def _expect_latency(execution: Execution) -> Latency:
 
 def _quote_executable(tape: Tape, rows: pl.DataFrame, latency: Latency, close: int) -> pl.DataFrame:
     """Quote each bar's entry and exit, in ticks above the tape's base; null where a side is missing, or too late."""
-    until = rows["hold_until"].cast(pl.Int64)
+    until = pl.col("hold_until").cast(pl.Int64)
+    close_at, exit_at, has_exit = rows.select(
+        pl.col("bar_close").cast(pl.Int64), until.fill_null(close), until.is_not_null().alias("has_exit")
+    )
     columns = {}
-    for name, at in (("entry", rows["bar_close"].cast(pl.Int64)), ("exit", until)):
-        sent = at.fill_null(close).to_numpy()
-        times = sent + latency.expect(sent)
+    for name, at, is_known in (("entry", close_at.to_numpy(), True), ("exit", exit_at.to_numpy(), has_exit.to_numpy())):
+        times = at + latency.expect(at)
         for side, index in zip(("bid", "ask"), find_quotes(tape, times), strict=True):
-            column = pl.Series(index)
-            known = at.is_not_null() & pl.Series(times <= close) & (column >= 0)
-            columns[f"{name}_{side}"] = pl.select(pl.when(known).then(column)).to_series()
-    return rows.select("bar_close").with_columns(**columns)
+            columns[f"{name}_{side}"] = np.where(is_known & (times <= close), index, -1)
+    quotes = pl.DataFrame(columns).select(pl.when(pl.all() >= 0).then(pl.all()))
+    return quotes.insert_column(0, rows["bar_close"])

@@ -58,18 +58,20 @@ class ForecastBars:
 
         def read(name: str) -> Float:
             missing = np.full(rows.height, np.nan)
-            return rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() if name in rows.columns else missing
+            return rows[name].cast(pl.Float64).to_numpy() if name in rows.columns else missing  # null becomes NaN
 
         tick = int(rows["tick"][0]) if rows.height else 1
         mid = read("mid")
+        sides = pl.col("bid", "ask")
+        quotes = rows.select(sides.fill_null(0), sides.is_not_null().name.prefix("has_"))
         known = [c for c in rows.columns if c in features or c in _AT_CLOSE or FlowColumn.parse(c) is not None]
         return cls(
             tick=tick,
             bar_close=rows["bar_close"].cast(pl.Int64).to_numpy(),
-            bid=rows["bid"].fill_null(0).to_numpy(),
-            ask=rows["ask"].fill_null(0).to_numpy(),
-            has_bid=rows["bid"].is_not_null().to_numpy(),
-            has_ask=rows["ask"].is_not_null().to_numpy(),
+            bid=quotes["bid"].to_numpy(),
+            ask=quotes["ask"].to_numpy(),
+            has_bid=quotes["has_bid"].to_numpy(),
+            has_ask=quotes["has_ask"].to_numpy(),
             mid=mid,
             spread=read("spread_ticks"),
             edge=read("edge_ticks"),
@@ -87,4 +89,4 @@ class ForecastBars:
             raise ConfigError(f"The strategy reads {name}, which the study does not have: add it to features.columns.")
         import polars as pl
 
-        return self.table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return self.table[name].cast(pl.Float64).to_numpy()
