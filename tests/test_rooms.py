@@ -28,6 +28,23 @@ OF_THE_WHOLE_CONFIG = {
 }
 
 
+#: A module may name one of another room, to be imported at run time, in these places only.
+NAMED_AT_RUN_TIME = {
+    "ofiml": {"ofiml.api"},  # the face, which is loaded with the first use of a name
+    **{f"ofiml.{room}.__main__": {f"ofiml.cli.{room}"} for room in ("conformance", "data", "splits", "ui")},  # doors
+    "ofiml.cli.conformance": {"ofiml.conformance.ours"},  # the function that is checked by default
+    "ofiml.config.folders": {"ofiml.models", "ofiml.data.readers", "ofiml.strategy.rules"},  # the table of folders
+    "ofiml.study.run": {"ofiml.features.kernel"},  # asks whether it is compiled, and imports nothing
+}
+#: What these modules import at run time is not a name that they state.
+IMPORT_BY_VALUE = {
+    "ofiml.cli.conformance",  # the user's own function, from the command line
+    "ofiml.config.registry",  # a record of a folder of the table
+    "ofiml.data.readers",  # a function of a reader's own package
+    "ofiml.parallel.limits",  # a library, whose threads are limited
+}
+
+
 def name_module(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
@@ -101,6 +118,43 @@ def test_functions_take_the_part_of_the_config_that_they_need():
         )
     }
     assert found == OF_THE_WHOLE_CONFIG
+
+
+def list_named_modules(tree: ast.Module, names: set[str]) -> set[str]:
+    """List the modules among `names` that texts of a module name, docstrings left out; an f-string by its beginning."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = {
+        node.value.rpartition(":")[0] or node.value.removesuffix(".")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    }
+    return texts & names
+
+
+def is_import_at_run_time(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+        *("import_module", "__import__", "run_module", "run_path", "exec_module", "load_module"),
+    )
+
+
+def test_rooms_are_named_at_run_time_in_one_table_and_by_doors():
+    """No tool sees an import by name: each of them is listed here, with its reason."""
+    modules = parse_modules()
+    named = {
+        module: others
+        for module, tree in modules.items()
+        if (
+            others := {o for o in list_named_modules(tree, set(modules)) if find_room(o) not in ("", find_room(module))}
+        )
+    }
+    assert named == NAMED_AT_RUN_TIME
+    by_value = {
+        module
+        for module, tree in modules.items()
+        for node in ast.walk(tree)
+        if is_import_at_run_time(node) and "'ofiml." not in ast.unparse(node.args[0])
+    }
+    assert by_value == IMPORT_BY_VALUE
 
 
 def test_results_are_written_whole_or_not_at_all():

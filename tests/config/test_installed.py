@@ -290,7 +290,7 @@ def test_the_documented_entry_points_are_those_that_are_read():
     page = (ROOT / "docs" / "add-a-source.md").read_text()
     (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     declared = tomllib.loads(block)["project"]["entry-points"]
-    known = {registry.group: registry.attribute for registry in (KINDS, READERS)}
+    known = {registry.folder.group: registry.folder.attribute for registry in (KINDS, READERS)}
     assert set(declared) == set(known)
     for group, names in declared.items():
         assert all(value.partition(":")[2] == known[group] for value in names.values())

@@ -95,8 +95,8 @@ def test_no_other_name_is_a_strategy(configure, own, name):
 def test_the_documented_entry_point_is_the_one_that_is_read():
     (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     ((group, names),) = tomllib.loads(block)["project"]["entry-points"].items()
-    assert group == RULES.group
-    assert [value.partition(":")[2] for value in names.values()] == [RULES.attribute]
+    assert group == RULES.folder.group
+    assert [value.partition(":")[2] for value in names.values()] == [RULES.folder.attribute]
 
 
 def test_the_schemas_of_all_strategies_import_nothing_heavy():

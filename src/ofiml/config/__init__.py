@@ -3,7 +3,8 @@
 `load` turns a composed mapping into a `Config` and rejects unknown keys, wrong types and impossible combinations with a
 `ConfigError`. Everything below `cli` receives these classes. A name in a config selects a class in `SCHEMAS`. Nothing
 in a config is ever imported or called, because logged configs come from strangers. Each model, reader and
-strategy has its own schema; installed packages declare more (`config.registry`).
+strategy has its own schema; installed packages declare more (`config.registry`). Their folders are the only other rooms
+that the config knows, as names (`config.folders`).
 """
 
 from ofiml.config.backtest import Backtest

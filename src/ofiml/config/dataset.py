@@ -2,12 +2,12 @@
 
 import datetime as dt
 import difflib
-import importlib
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ofiml.config.checks import require, require_one_of, require_seed
+from ofiml.config.folders import FOLDERS, SYNTHETIC
 from ofiml.config.instrument import (
     CALENDAR_ALWAYS,
     CALENDAR_AUTO,
@@ -20,7 +20,7 @@ from ofiml.config.instrument import (
 )
 from ofiml.config.paths import describe_missing_path, files
 from ofiml.config.policy import Policy
-from ofiml.config.registry import Schemas
+from ofiml.config.registry import Registry, Schemas
 from ofiml.errors import ConfigError
 from ofiml.units import SECOND, parse_duration
 
@@ -266,12 +266,14 @@ def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
         require(limit is None or limit < 1 << 62, f"dataset.{key} must be below 2^62; null takes all.")
 
 
-SYNTHETIC = (
-    *("synthetic", "synthetic_null", "synthetic_basket"),
-    *("synthetic_large_tick", "synthetic_small_tick", "synthetic_trending"),
-)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the config knows of a source: the name of a reader's record and the schema of its YAML (`data.readers`)."""
+
+    name: str
+    config: type[FileDataset]
 
 
-DATASETS: Schemas[SyntheticDataset | FileDataset] = Schemas(
-    lambda: importlib.import_module("ofiml.data.readers").READERS, dict.fromkeys(SYNTHETIC, SyntheticDataset)
-)
+SOURCES: Registry[Source] = Registry(FOLDERS["dataset"], Source)
+
+DATASETS: Schemas[SyntheticDataset | FileDataset] = Schemas(SOURCES, dict.fromkeys(SYNTHETIC, SyntheticDataset))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from ofiml._typing import TaskType
 from ofiml.config.bounds import Schema, strip_bounds
 from ofiml.config.checks import require
+from ofiml.config.folders import FOLDERS
 from ofiml.config.registry import Registry, Schemas
 
 
@@ -83,7 +84,7 @@ class Kind:
     build: Callable[[Any, Any], Any]
 
 
-KINDS: Registry[Kind] = Registry("model", "ofiml.models", "MODEL", "ofiml.models", Kind)
+KINDS: Registry[Kind] = Registry(FOLDERS["model"], Kind)
 
 
 class Models(Schemas[Model]):
@@ -101,4 +102,4 @@ class Models(Schemas[Model]):
         return [name for name, kind in KINDS.load_all().items() if task in kind.tasks and name != "zero"]
 
 
-MODELS = Models(lambda: KINDS)
+MODELS = Models(KINDS)

@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from functools import lru_cache
 from importlib import metadata
 from importlib.metadata import EntryPoint
@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 
+from ofiml.config.folders import Folder
 from ofiml.errors import ConfigError
 from ofiml.provenance import hash_contents
 
@@ -59,21 +60,10 @@ class Registry(Mapping[str, Record], Generic[Record]):
 
     Parameters
     ----------
-    choice
-        The config group that the names belong to (`model`, `dataset`), for error messages.
-    package
-        The project's folder as a package. Module `NAME` in it has the record NAME. Modules that start with _, and those
-        that the package lists in `SHARED`, have no record.
-    attribute
-        The name of the variable that holds the record in its module.
-    group
-        The entry-point group. An entry point NAME = "module:attribute" of an installed package refers to its record.
+    folder
+        Where the project's own records are, and the entry-point group of the others.
     kind
-        The class of the records.
-    packages
-        Whether packages in the folder have records too, in their `__init__`.
-    reserved
-        Names that have no record in the folder, and that installed packages may not use.
+        The class of the records, or a base of it.
 
     Raises
     ------
@@ -84,19 +74,8 @@ class Registry(Mapping[str, Record], Generic[Record]):
         installed package cannot be loaded; and if the record has another class or name. Other names are not affected.
     """
 
-    def __init__(
-        self,
-        choice: str,
-        package: str,
-        attribute: str,
-        group: str,
-        kind: type[Record],
-        *,
-        packages: bool = False,
-        reserved: tuple[str, ...] = (),
-    ) -> None:
-        self.choice, self.package, self.attribute, self.group, self.kind = choice, package, attribute, group, kind
-        self.packages, self.reserved = packages, reserved
+    def __init__(self, folder: Folder, kind: type[Record]) -> None:
+        self.folder, self.kind = folder, kind
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted({*self.list_own(), *self.list_installed()}))
@@ -111,25 +90,24 @@ class Registry(Mapping[str, Record], Generic[Record]):
         entries = self.list_installed().get(name, [])
         self.check_claims(name)
         if name in self.list_own():
-            module = f"{self.package}.{name}"
-            record = getattr(importlib.import_module(module), self.attribute, None)
-            return self._check_record(name, record, f"{self.choice}={name}", f"{module}:{self.attribute}")
+            module, attribute = f"{self.folder.package}.{name}", self.folder.attribute
+            record = getattr(importlib.import_module(module), attribute, None)
+            return self._check_record(name, record, f"{self.folder.choice}={name}", f"{module}:{attribute}")
         if not entries:
             raise KeyError(name)
         return self._load(entries[0])
 
     def list_own(self) -> list[str]:
         """List the names of the folder."""
-        # The folder is imported by name, as imports run from it to this package.
-        folder = importlib.import_module(self.package)
-        modules = pkgutil.iter_modules(folder.__path__)
-        names = {module.name for module in modules if self.packages or not module.ispkg}
-        return sorted(name for name in names - getattr(folder, "SHARED", frozenset()) if not name.startswith("_"))
+        package = importlib.import_module(self.folder.package)
+        modules = pkgutil.iter_modules(package.__path__)
+        names = {module.name for module in modules if self.folder.packages or not module.ispkg}
+        return sorted(name for name in names - getattr(package, "SHARED", frozenset()) if not name.startswith("_"))
 
     def list_installed(self) -> dict[str, list[EntryPoint]]:
         """Map each name of installed packages to its entry points: one, or several if packages clash."""
         by_name: dict[str, list[EntryPoint]] = {}
-        for entry in entry_points(self.group):
+        for entry in entry_points(self.folder.group):
             by_name.setdefault(entry.name, []).append(entry)
         return by_name
 
@@ -160,18 +138,18 @@ class Registry(Mapping[str, Record], Generic[Record]):
 
     def check_claims(self, name: str) -> None:
         """Raise ConfigError if two packages, or a package and the project, declare the name."""
-        entries = self.list_installed().get(name, [])
-        if entries and name in {*self.list_own(), *self.reserved}:
+        entries, choice = self.list_installed().get(name, []), self.folder.choice
+        if entries and name in {*self.list_own(), *self.folder.reserved}:
             raise ConfigError(
-                f"{self.choice}={name} is declared by {name_package(entries[0])}, but ofiml has its own {self.choice} "
-                f"{name}: uninstall that package, or rename its entry point."
+                f"{choice}={name} is declared by {name_package(entries[0])}, but ofiml has its own {choice} {name}: "
+                "uninstall that package, or rename its entry point."
             )
         if len(entries) > 1:
             both = " and ".join(map(name_package, entries))
-            raise ConfigError(f"{self.choice}={name} is declared by {both}: uninstall one of the two.")
+            raise ConfigError(f"{choice}={name} is declared by {both}: uninstall one of the two.")
 
     def _load(self, entry: EntryPoint) -> Record:
-        where = f"{self.choice}={entry.name} of the installed package {name_package(entry)}"
+        where = f"{self.folder.choice}={entry.name} of the installed package {name_package(entry)}"
         if _NAME.fullmatch(entry.name) is None:
             raise ConfigError(f"{where}: a name consists of letters, digits and _, and starts with a letter.")
         try:
@@ -182,7 +160,7 @@ class Registry(Mapping[str, Record], Generic[Record]):
         return self._check_record(entry.name, record, where, entry.value)
 
     def _check_record(self, name: str, record: Any, where: str, value: str) -> Record:
-        kind = self.kind.__name__
+        kind = self.folder.record
         if not isinstance(record, self.kind):
             raise ConfigError(f"{where}: {value} must be a {kind}, not a {type(record).__name__}.")
         own_name = getattr(record, "name", name)
@@ -198,15 +176,8 @@ class Schemas(Mapping[str, type[Schema]], Generic[Schema]):
     still work. `schemas[name]` raises what `Registry[name]` raises.
     """
 
-    def __init__(
-        self, registry: Callable[[], Registry[Any]], fixed: Mapping[str, type[Schema]] = MappingProxyType({})
-    ) -> None:
-        self._registry, self._fixed = registry, fixed
-
-    @property
-    def registry(self) -> Registry[Any]:
-        """The registry, looked up late because the folder of the records imports this package."""
-        return self._registry()
+    def __init__(self, registry: Registry[Any], fixed: Mapping[str, type[Schema]] = MappingProxyType({})) -> None:
+        self.registry, self._fixed = registry, fixed
 
     def __iter__(self) -> Iterator[str]:
         return iter([*self._fixed, *(name for name in self.registry if name not in self._fixed)])

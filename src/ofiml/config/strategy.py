@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from ofiml._typing import Entry, Sizing, TaskType
 from ofiml.config.bounds import Schema, a_duration, at_least, longer_than_0, positive
 from ofiml.config.checks import require
+from ofiml.config.folders import FOLDERS
 from ofiml.config.registry import Registry, Schemas
 from ofiml.units import parse_duration
 
@@ -110,10 +111,10 @@ class Rule:
     tasks: tuple[TaskType, ...] = ("regression", "classification")
 
 
-RULES: Registry[Rule] = Registry("strategy", "ofiml.strategy.rules", "RULE", "ofiml.strategies", Rule)
+RULES: Registry[Rule] = Registry(FOLDERS["strategy"], Rule)
 
 #: The schema of each strategy by name, from its file in `ofiml.strategy.rules` or from an installed package.
-STRATEGIES: Schemas[Strategy] = Schemas(lambda: RULES)
+STRATEGIES: Schemas[Strategy] = Schemas(RULES)
 
 
 def list_strategies(task: TaskType) -> list[str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ofiml.config import FileDataset
-from ofiml.config.dataset import SYNTHETIC
+from ofiml.config.dataset import Source
+from ofiml.config.folders import FOLDERS
 from ofiml.config.registry import Registry
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Source):
     """A reader of one format of order-book data, chosen by `dataset=NAME`.
 
     Parameters
@@ -92,8 +93,6 @@ class Reader:
         For a name that is not an identifier, another schema, or a description of several lines.
     """
 
-    name: str
-    config: type[FileDataset]
     read_feeds: Callable[[Sequence["Blob"], Any], Iterator["Feed"]]
     description: str
     group_files: Callable[[Sequence[Path]], Groups] = separate_files
@@ -113,6 +112,4 @@ class Reader:
             raise ValueError(f"the description of reader {self.name} must be one line")
 
 
-READERS: Registry[Reader] = Registry(
-    "dataset", "ofiml.data.readers", "READER", "ofiml.readers", Reader, packages=True, reserved=SYNTHETIC
-)
+READERS: Registry[Reader] = Registry(FOLDERS["dataset"], Reader)
