@@ -7,7 +7,6 @@ the new report.json and figures replace the committed ones if a number differs, 
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import yaml
 from ofiml.cli.exits import run_command
 from ofiml.config import load
 from ofiml.errors import ConfigError
-from ofiml.study.json_border import flatten_numbers
+from ofiml.tracking.logged_report import read_logged_report
 from ofiml.tracking.record import record_study
 from ofiml.tracking.reproduction import compare_reports
 
@@ -38,13 +37,13 @@ def rerun(folder: Path, write: bool) -> int:
             features=replace(quiet.features, store=None),
         )
         record = record_study(fresh, Path(scratch) / "study")
-        after = json.loads(record.study.report.to_json())
+        after = read_logged_report(record.study.report.to_json())
         same = False
         if (folder / "report.json").exists():
-            before = json.loads((folder / "report.json").read_text())
-            differences = compare_reports(before, after, flatten_numbers(before), flatten_numbers(after))
+            before = read_logged_report((folder / "report.json").read_text())
+            differences = compare_reports(before, after)
             same = not differences
-            print("\n".join(differences) or f"{folder}: identical, {len(flatten_numbers(before))} numbers compared")
+            print("\n".join(differences) or f"{folder}: identical, {len(before.numbers)} numbers compared")
         if write and not same:
             for name in COMMITTED_FILES:
                 target, source = folder / name, record.folder / name

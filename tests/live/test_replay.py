@@ -15,6 +15,7 @@ from ofiml.data import cache as store
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.live import replay as replay_room
+from ofiml.tracking.logged_report import read_logged_report
 from ofiml.tracking.logged_run import _find_end_of_equality
 from ofiml.tracking.record import record_study
 from ofiml.tracking.reproduction import check_path
@@ -318,10 +319,14 @@ def test_files_whose_sessions_have_digests_of_their_own_are_known_by_what_they_h
     zipped = data("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip")
     dataset = configure("dataset=lobster", f"dataset.path={zipped}", "dataset.max_events=100").dataset
     (digest,) = (s.digest for source in list_sources(dataset) for s in source())
-    check_path(dataset, {"dataset": {"sessions": [{"digest": digest}]}}, "--path FILE")
-    for sessions in ([{"digest": "0" * 64}], [], [{}]):
+
+    def report(sessions):
+        return read_logged_report(json.dumps({"dataset": {"sessions": sessions}, "predictions": {}}))
+
+    check_path(dataset, report([{"digest": digest}]), "--path FILE")
+    for sessions in ([{"digest": "0" * 64}], [{"digest": 3}], [], [{}], {}, None):
         with pytest.raises(ConfigError, match="give the location of the data, --path FILE"):
-            check_path(dataset, {"dataset": {"sessions": sessions}}, "--path FILE")
+            check_path(dataset, report(sessions), "--path FILE")
 
 
 @pytest.mark.slow

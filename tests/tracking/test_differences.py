@@ -7,13 +7,14 @@ import pytest
 
 from ofiml.provenance import Provenance
 from ofiml.tracking.differences import TOLERANCE, compare_predictions, list_changes
+from ofiml.tracking.logged_report import read_place
 
 HERE = Provenance("c" * 40, False, {"python": "3.11.7", "numpy": "2.4.6"}, "Linux x86_64", "A processor", 2, 2)
 
 
 def test_nothing_differs_at_the_same_place():
-    assert list_changes(asdict(HERE), HERE) == []
-    assert list_changes(asdict(replace(HERE, cores=64)), HERE) == []
+    assert list_changes(read_place(asdict(HERE)), HERE) == []
+    assert list_changes(read_place(asdict(replace(HERE, cores=64))), HERE) == []
 
 
 @pytest.mark.parametrize(
@@ -29,15 +30,16 @@ def test_nothing_differs_at_the_same_place():
     ],
 )
 def test_each_difference_is_one_line(was, line):
-    assert list_changes(asdict(was), HERE) == [line]
+    assert list_changes(read_place(asdict(was)), HERE) == [line]
 
 
 def test_a_strangers_values_are_shown_as_text_only():
     was = asdict(HERE) | {"processor": "\x1b[31m" + "x" * 500, "threads": {"a": 1}, "versions": 3, "system": None}
-    lines = list_changes(was, HERE)
+    lines = list_changes(read_place(was), HERE)
     assert all(line.isprintable() and len(line) < 120 for line in lines)
     assert any(line.startswith("threads: was ?") for line in lines)
-    assert "earlier version" in list_changes(None, HERE)[0]
+    for missing in (None, [], "x", 3):
+        assert "earlier version" in list_changes(read_place(missing), HERE)[0]
 
 
 @pytest.fixture

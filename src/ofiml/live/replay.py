@@ -29,6 +29,7 @@ from ofiml.live.predictor import Prediction, Predictor, StreamSettings, Timings
 from ofiml.live.stream import Bar
 from ofiml.samples.cross import require_symbols
 from ofiml.samples.prepare import take_first_sessions
+from ofiml.tracking.logged_report import LoggedReport
 from ofiml.tracking.logged_run import LoggedRun, read_run
 from ofiml.tracking.read import open_run_files
 from ofiml.tracking.reproduction import check_path, load_logged, read_logged
@@ -100,7 +101,7 @@ _CHECKED_KEYS = {"levels", "tick", "size_unit"}
 
 
 def _load_config(
-    raw: dict[str, Any], report: dict[str, Any], chosen: dict[str, Any], *, own_path: bool
+    raw: dict[str, Any], report: LoggedReport, chosen: dict[str, Any], *, own_path: bool
 ) -> tuple[Config, list[str]]:
     """Load the logged config with the `chosen` dataset; also list the settings that change how files are read."""
     remedy = "dataset.path=FILE"

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ofiml.provenance import Provenance
+from ofiml.tracking.logged_report import LoggedPlace
 from ofiml.tracking.logged_run import BAR, read_table
 
 #: Predictions that differ by less are equal but for the order of sums: a share of their standard deviation.
@@ -25,36 +25,33 @@ _COLUMNS: dict[str, pl.DataType] = {
 }
 
 
-def list_changes(before: dict[str, Any] | None, now: Provenance) -> list[str]:
-    """List what differs between the place of a logged run, as JSON, and this one, one line each.
+def list_changes(before: LoggedPlace | None, now: Provenance) -> list[str]:
+    """List what differs between the place of a logged run and this one, one line each.
 
-    The logged values may come from a stranger, so that only values of the right type are shown. A run of an earlier
-    version has no place (None).
+    The logged values may come from a stranger, so that only printable text is shown, and a question mark for a value
+    that is missing. A run of an earlier version has no place (None).
     """
-    if not isinstance(before, dict):
+    if before is None:
         return ["The run does not say where it was made: it is of an earlier version."]
     lines = []
-    commit = _read_text(before.get("commit"))
+    commit = _show(before.commit)
     if commit != now.commit:
         lines.append(f"commit: was {commit[:12]}, now {now.commit[:12]}")
-    for was, is_now, words in ((before.get("dirty") is True, now.dirty, "uncommitted changes"),):
-        if was or is_now:
-            lines.append(f"{words}: {_join_sides(was, is_now)}")
-    versions = before.get("versions")
-    versions = versions if isinstance(versions, dict) else {}
+    if before.dirty or now.dirty:
+        lines.append(f"uncommitted changes: {_join_sides(before.dirty, now.dirty)}")
     for name, version in now.versions.items():
-        was_version = _read_text(versions.get(name))
+        was_version = _show(before.versions.get(name))
         if was_version != version:
             lines.append(f"{name}: was {was_version}, now {version}")
-    for name in ("system", "processor"):
-        text = _read_text(before.get(name))
-        if text != getattr(now, name):
-            lines.append(f"{name}: was {text}, now {getattr(now, name)}")
-    if before.get("threads") != now.threads:
-        threads = before.get("threads")
-        lines.append(
-            f"threads: was {threads if type(threads) is int else '?'}, now {now.threads} (no effect on results)"
-        )
+    for name, was, is_now in (
+        ("system", before.system, now.system),
+        ("processor", before.processor, now.processor),
+    ):
+        if _show(was) != is_now:
+            lines.append(f"{name}: was {_show(was)}, now {is_now}")
+    if before.threads != now.threads:
+        threads = "?" if before.threads is None else before.threads
+        lines.append(f"threads: was {threads}, now {now.threads} (no effect on results)")
     return lines
 
 
@@ -62,9 +59,9 @@ def _join_sides(was: bool, is_now: bool) -> str:
     return "then and now" if was and is_now else "then, in git.diff" if was else "now"
 
 
-def _read_text(value: object) -> str:
-    """Return a printable text of at most 60 characters; a question mark for another value."""
-    return "".join(c if c.isprintable() else "?" for c in value[:60]) if isinstance(value, str) else "?"
+def _show(text: str | None) -> str:
+    """Return at most 60 printable characters of a text; a question mark for None."""
+    return "?" if text is None else "".join(c if c.isprintable() else "?" for c in text[:60])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,7 @@ def _find_other_row(one: pl.DataFrame, other: pl.DataFrame, key: list[str]) -> s
 
 def _list_keys(table: pl.DataFrame, key: list[str]) -> Iterator[str]:
     shown = table.select(key).with_columns(pl.col("bar_close").cast(pl.Datetime("ns", "UTC")))
-    return (" ".join(_read_text(str(value)) for value in row) for row in shown.iter_rows())
+    return (" ".join(_show(str(value)) for value in row) for row in shown.iter_rows())
 
 
 def _describe_row(one: pl.DataFrame, other: pl.DataFrame, index: int) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from ofiml.data.schema import TIME, Session, extract_times
 from ofiml.errors import ConfigError, DataError
 from ofiml.models.pipeline import Pipeline
 from ofiml.ofi.flow import list_flow_groups
+from ofiml.tracking.logged_report import SESSION_KEYS, LoggedReport, LoggedSession
 from ofiml.training.folds import build_pipeline
 from ofiml.training.settings import FitSettings
 from ofiml.units import PRICE_SCALE
@@ -27,25 +27,8 @@ _PREDICTIONS: dict[str, pl.DataType] = {
     "fold": pl.Int32(),
     "y_hat": pl.Float64(),
 }
-_SESSION_TYPES: dict[str, tuple[type, ...]] = {
-    "symbol": (str,),
-    "session": (str,),
-    "digest": (str,),
-    "events": (int,),
-    "tick": (int, float),
-    "size_unit": (int, float),
-}
 _MAX_FOLDS, _MAX_LEVELS = 100, 100
 _MAX_NUMBER = 1 << 62  # of a session
-
-
-class LoggedSession(NamedTuple):
-    """A session in a report; `tick` and `size_unit` as in the config."""
-
-    digest: str
-    events: int
-    tick: float
-    size_unit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +106,13 @@ def _find_end_of_equality(session: Session, events: int) -> int:
     return int(extract_times(session.events)[min(session.events.height, events) - 1])
 
 
-def read_run(settings: FitSettings, report: dict[str, Any], folder: Path, run_id: str) -> LoggedRun:
+def read_run(settings: FitSettings, report: LoggedReport, folder: Path, run_id: str) -> LoggedRun:
     """Read the predictions and models in `folder` of a run that was fitted with these settings.
 
     Raises ConfigError for files that no study writes.
     """
     predictions = read_table(folder / "predictions.parquet", run_id, "predictions", _PREDICTIONS)
-    levels, sessions = _read_report_sessions(report, run_id)
+    levels, sessions = _index_sessions(report, run_id)
     firsts = predictions.group_by("fold").agg(pl.col("bar_close").min()).sort("fold")
     if firsts["fold"].to_list() != list(range(firsts.height)) or not 0 < firsts.height < _MAX_FOLDS:
         raise ConfigError(f"The predictions of run {run_id} are not valid: folds must be numbered from 0.")
@@ -174,28 +157,20 @@ def read_table(path: Path, run_id: str, what: str, columns: dict[str, pl.DataTyp
     return rows.select(present).with_columns(pl.col("bar_close").to_physical())
 
 
-def _read_report_sessions(report: dict[str, Any], run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:
+def _index_sessions(report: LoggedReport, run_id: str) -> tuple[int, dict[tuple[str, str], LoggedSession]]:
     """Return (levels, sessions) of a logged report. Raises ConfigError for values that no study writes."""
     invalid = f"The report of run {run_id} is not valid for this version of ofiml:"
-    levels, listed = (report["dataset"].get(k) for k in ("levels", "sessions"))
-    if not _has_type(levels, int) or not 1 <= levels <= _MAX_LEVELS:
+    if report.levels is None or not 1 <= report.levels <= _MAX_LEVELS:
         raise ConfigError(f"{invalid} dataset.levels must be an integer from 1 to {_MAX_LEVELS}.")
+    if report.sessions is None:
+        raise ConfigError(f"{invalid} a session lacks one of {', '.join(SESSION_KEYS)}, or its type is wrong.")
     sessions: dict[tuple[str, str], LoggedSession] = {}
-    for one in listed if isinstance(listed, list) else [None]:
-        values: list[Any] = (
-            [one.get(k) for k in _SESSION_TYPES] if isinstance(one, dict) else [None] * len(_SESSION_TYPES)
-        )
-        if not all(_has_type(value, *types) for value, types in zip(values, _SESSION_TYPES.values(), strict=True)):
-            raise ConfigError(f"{invalid} a session lacks one of {', '.join(_SESSION_TYPES)}, or its type is wrong.")
-        symbol, date, *rest = values
-        session = LoggedSession(*rest)
-        if not all(0 < value < _MAX_NUMBER for value in session[1:]):
-            raise ConfigError(f"{invalid} events, tick and size_unit of {symbol}, {date} must lie in (0, 2^62).")
-        if (symbol, date) in sessions:
-            raise ConfigError(f"{invalid} {symbol}, {date} is listed twice.")
-        sessions[symbol, date] = session
-    return levels, sessions
-
-
-def _has_type(value: Any, *types: type) -> bool:
-    return isinstance(value, types) and not isinstance(value, bool)
+    for one in report.sessions:
+        if not all(0 < value < _MAX_NUMBER for value in (one.events, one.tick, one.size_unit)):
+            raise ConfigError(
+                f"{invalid} events, tick and size_unit of {one.symbol}, {one.date} must lie in (0, 2^62)."
+            )
+        if (one.symbol, one.date) in sessions:
+            raise ConfigError(f"{invalid} {one.symbol}, {one.date} is listed twice.")
+        sessions[one.symbol, one.date] = one
+    return report.levels, sessions

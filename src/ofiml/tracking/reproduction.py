@@ -1,8 +1,6 @@
 """Repeat a logged run from its config, and compare the results bit by bit."""
 
 import datetime as dt
-import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +15,12 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.parallel import count_cores
 from ofiml.provenance import describe_provenance, hash_files
-from ofiml.study.json_border import flatten_numbers
 from ofiml.tracking.differences import TOLERANCE, PredictionDifference, compare_predictions, list_changes
+from ofiml.tracking.logged_report import LoggedReport, read_logged_report
 
 SUFFIX = "-reproductions"  # of the experiment: a reproduction is no trial
 
-#: Parts of a report that earlier versions do not have.
-_LATER_PARTS = ("dataset.instruments",)
-
 _MAX_LINES = 20  # of numbers that differ
-_OF_BACKTEST = re.compile(r"backtest\.|strata\[\d+\]\.net_pnl$")
 _EARLIER_BACKTEST = (
     "The run is from before orders met the recorded book: it traded at the quotes of bars. Its profit is not compared; "
     "all else is."
@@ -62,30 +56,29 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
         )
         _print_changes(before, config, console)
         repetition = record_study(config, out, tags={"reproduces": run_id})
-        after = json.loads(repetition.study.report.to_json())
+        after = read_logged_report(repetition.study.report.to_json())
         predictions = compare_predictions(files.predictions, out / "predictions.parquet", run_id)
     if repetition.unlogged:
         Console(stderr=True).print(f"ofiml: {repetition.unlogged}", highlight=False, markup=False, soft_wrap=True)
     return _print_comparison(run_id, repetition.run_id or "(not logged)", before, after, predictions, console)
 
 
-def _print_changes(before: dict[str, Any], config: Config, console: Console) -> None:
+def _print_changes(before: LoggedReport, config: Config, console: Console) -> None:
     """Print what differs between the place of the run and this one, before anything is computed."""
     changes = [
         *list_data_changes(config.dataset, before),
-        *list_changes(before.get("provenance"), describe_provenance(config.threads)),
+        *list_changes(before.place, describe_provenance(config.threads)),
     ]
     for line in changes or ["Made where it is repeated: the same data, code, versions, processor and threads."]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def list_data_changes(dataset: SyntheticDataset | FileDataset, report: dict[str, Any]) -> list[str]:
+def list_data_changes(dataset: SyntheticDataset | FileDataset, report: LoggedReport) -> list[str]:
     """List what is known of the data without parsing them: how many inputs do not have the bytes of the run's."""
     if not isinstance(dataset, FileDataset):
         return []
-    known = {s.get("digest") for s in report["dataset"].get("sessions", []) if isinstance(s, dict)}
     groups = READERS[dataset.name].group_files(files(dataset.path))
-    other = sum(hash_files(group) not in known for group in groups)
+    other = sum(hash_files(group) not in report.session_digests for group in groups)
     if not other:
         return []
     return [
@@ -96,17 +89,16 @@ def list_data_changes(dataset: SyntheticDataset | FileDataset, report: dict[str,
 def _print_comparison(
     run_id: str,
     repetition: str,
-    before: dict[str, Any],
-    after: dict[str, Any],
+    before: LoggedReport,
+    after: LoggedReport,
     predictions: PredictionDifference,
     console: Console,
 ) -> int:
     """Print the differences of the results and a verdict. Return 0 if there are none, else 1."""
-    numbers, repeated = flatten_numbers(before), flatten_numbers(after)
-    if has_earlier_backtest(before):
+    if before.earlier_backtest:
         console.print(_EARLIER_BACKTEST, highlight=False, soft_wrap=True)
-        numbers, repeated = leave_out_backtest(numbers), leave_out_backtest(repeated)
-    differences = compare_reports(before, after, numbers, repeated)
+        before, after = before.without_backtest(), after.without_backtest()
+    differences = compare_reports(before, after)
     shown = differences[:_MAX_LINES]
     if len(differences) > len(shown):
         shown.append(f"and {len(differences) - len(shown):,} more")
@@ -116,7 +108,7 @@ def _print_comparison(
     words = "" if verdict == "identical" else f" {_describe_distance(predictions)}"
     shown.append(
         f"Run {run_id} and its repetition {repetition} are {verdict}: "
-        f"predictions sha256 {after['predictions']['sha256'][:16]}…, {len(numbers):,} numbers compared.{words}"
+        f"predictions sha256 {(after.predictions_sha256 or '')[:16]}…, {len(before.numbers):,} numbers compared.{words}"
     )
     for line in shown:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -138,28 +130,25 @@ def _describe_distance(predictions: PredictionDifference) -> str:
     return f"{predictions.rows:,} of {predictions.compared:,} predictions differ, {share}, {within}."
 
 
-def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the logged config and report as mappings. Caches are switched off: a stranger may have chosen their folders.
+def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], LoggedReport]:
+    """Read the logged config, as a mapping, and the report.
+
+    Caches are switched off: a stranger may have chosen their folders.
 
     Raises ConfigError for files that a study does not log.
     """
     try:
         raw = parse_plain_yaml(config_path.read_text())
-        before = json.loads(report_path.read_text())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"The config or the report of run {run_id} cannot be read: {reason}.") from error
-    mappings = [before, *(before.get(k) for k in ("dataset", "predictions"))] if isinstance(before, dict) else [before]
-    if (
-        not isinstance(raw, dict)
-        or not isinstance(raw.get("dataset"), dict)
-        or not all(isinstance(p, dict) for p in mappings)
-    ):
-        raise ConfigError(f"The config or the report of run {run_id} was not written by a study.")
+        raise ConfigError(f"The config of run {run_id} cannot be read: {reason}.") from error
+    if not isinstance(raw, dict) or not isinstance(raw.get("dataset"), dict):
+        raise ConfigError(f"The config of run {run_id} was not written by a study.")
+    report = read_logged_report(report_path.read_bytes(), f"report of run {run_id}")
     for group in ("dataset", "features"):
         if isinstance(raw.get(group), dict) and "store" in raw[group]:
             raw[group]["store"] = None
-    return raw, before
+    return raw, report
 
 
 def load_logged(raw: dict[str, Any], remedy: str) -> Config:
@@ -175,7 +164,7 @@ def load_logged(raw: dict[str, Any], remedy: str) -> Config:
         raise
 
 
-def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], remedy: str) -> None:
+def check_path(dataset: SyntheticDataset | FileDataset, report: LoggedReport, remedy: str) -> None:
     """Check that the files at a logged dataset.path are those that the run used. Raises ConfigError if not.
 
     A stranger may have chosen that path, so no content of the files goes into a message. Most files are recognised by
@@ -188,55 +177,34 @@ def check_path(dataset: SyntheticDataset | FileDataset, report: dict[str, Any], 
         f"Not all files at the logged dataset.path={dataset.path} are files that the run used: "
         f"give the location of the data, {remedy}."
     )
+    known, left_out = report.session_digests, report.bad_digests
     try:
-        known = {s["digest"] for s in report["dataset"]["sessions"]}
-        left_out = {bad["digest"] for bad in report["dataset"].get("bad_files", [])}
         groups = READERS[dataset.name].group_files(files(dataset.path))
         if all(hash_files(group) in known | left_out for group in groups):
             return
         sources = [source for source in list_sources(dataset) if hash_files(source.files) not in left_out]
         digests = {s.digest for source in sources for s in source()}
-    except (DataError, KeyError, TypeError):
+    except DataError:
         raise ConfigError(sentence) from None
     if not digests or digests - known:
         raise ConfigError(sentence)
 
 
-def compare_reports(
-    before: dict[str, Any], after: dict[str, Any], numbers: dict[str, float], repeated: dict[str, float]
-) -> list[str]:
+def compare_reports(before: LoggedReport, after: LoggedReport) -> list[str]:
     """List the differences between two reports, one line each: digests first, then every number by its path.
 
     Parts that only a later version reports are no difference.
     """
     lines = []
     for name, was, now in (
-        ("dataset.digest", before["dataset"].get("digest"), after["dataset"]["digest"]),
-        ("predictions.sha256", before["predictions"].get("sha256"), after["predictions"]["sha256"]),
+        ("dataset.digest", before.digest, after.digest),
+        ("predictions.sha256", before.predictions_sha256, after.predictions_sha256),
     ):
         if was != now:
             lines.append(f"{name}: was {was}, now {now}")
-    later = tuple(path for path in _LATER_PARTS if not _has_part(before, path))
-    for path in [*numbers, *(p for p in repeated if p not in numbers and not p.startswith(later))]:
-        was_number, now_number = numbers.get(path), repeated.get(path)
+    added = (p for p in after.numbers if p not in before.numbers and not p.startswith(before.later_parts))
+    for path in [*before.numbers, *added]:
+        was_number, now_number = before.numbers.get(path), after.numbers.get(path)
         if was_number != now_number:
             lines.append(f"{path}: was {was_number}, now {now_number}")
     return lines
-
-
-def has_earlier_backtest(report: dict[str, Any]) -> bool:
-    """Return whether a report has a backtest from before orders met the recorded book."""
-    backtest = report.get("backtest")
-    return isinstance(backtest, dict) and "currency" not in backtest
-
-
-def leave_out_backtest(numbers: dict[str, float]) -> dict[str, float]:
-    """Leave out the numbers of the backtest: its own, and the net profit of each stratum."""
-    return {path: number for path, number in numbers.items() if not _OF_BACKTEST.match(path)}
-
-
-def _has_part(report: dict[str, Any], path: str) -> bool:
-    node: Any = report
-    for key in path.split("."):
-        node = node.get(key) if isinstance(node, dict) else None
-    return node is not None
