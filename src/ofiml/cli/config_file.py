@@ -1,6 +1,5 @@
 """`ofiml run --config FILE`: start a run from a resolved config instead of conf/."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from ofiml.config import Config, resolve_config
 from ofiml.config.defaults import list_differences
 from ofiml.config.plain import read_plain_config
 from ofiml.errors import ConfigError
+from ofiml.ui.settings import write_override
 
 _FLAG, _NAME = "--config", "plain"  # the name of the registered file
-_MAX_VALUE = 60  # characters
 _HYDRA = {"job_logging": "none", "hydra_logging": "none", "launcher": "joblib"}  # as in config.yaml
 
 # Folders of caches and journals, and the tracking store: these keys come from conf/, not from the file.
@@ -59,17 +58,7 @@ def list_overrides(typed: Sequence[str], config_name: str | None, config: Config
         return list(typed)
     differences = {d.key.removesuffix(".name"): d.value for d in list_differences(resolve_config(config))}
     rest = [one for one in typed if one.lstrip("+~").partition("=")[0].removesuffix(".name") not in differences]
-    return [*(f"{key}={_write_value(value)}" for key, value in differences.items()), *rest]
-
-
-def _write_value(value: Any) -> str:
-    """Write a value as an override has it; the beginning of a long one, which the params have whole.
-
-    >>> _write_value(None), _write_value(["1s", "10s"]), _write_value("ridge"), _write_value(0.5)
-    ('null', '[1s,10s]', 'ridge', '0.5')
-    """
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":")).replace('"', "")
-    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
+    return [*(f"{key}={write_override(value)}" for key, value in differences.items()), *rest]
 
 
 def _use_local_keys(raw: dict[str, Any]) -> dict[str, Any]:

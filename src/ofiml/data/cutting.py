@@ -26,6 +26,7 @@ from ofiml.data.schema import (
 )
 from ofiml.data.snapshots import defer_snapshots
 from ofiml.errors import DataError
+from ofiml.ui.format import format_span, format_time
 from ofiml.units import PRICE_SCALE, SECOND
 
 
@@ -223,7 +224,7 @@ def _list_windows(feed: Feed, dataset: FileDataset, name: str, stamps: Int64) ->
 
 
 def _format_span(first: int, last: int) -> str:
-    return " to ".join(str(np.datetime64(t // SECOND, "s")) for t in (first, last)) + " UTC"
+    return f"{format_span(format_time(first), format_time(last), seconds=True)} UTC"
 
 
 def _assign_windows(stamps: Int64, windows: list[Window]) -> tuple[Int64, list[int]]:

@@ -19,7 +19,7 @@ from ofiml.ui.figure import (
     GREY,
     RED,
 )
-from ofiml.ui.format import format_time
+from ofiml.ui.format import format_span, format_time
 from ofiml.units import SECOND
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def show_folds(divided: DividedRows, console: Console) -> None:
     rows = divided.rows
     for fold in divided.folds:
         numbers = [f"{n:,}" for n in (len(fold.train), fold.purged, fold.embargoed, len(fold.test))]
-        trains = _format_ends(*rows.known_at[fold.train[[0, -1]]].tolist())
+        trains = _format_times(*rows.known_at[fold.train[[0, -1]]].tolist())
         tested = join_spans((span.start, span.until) for span in fold.spans)
         spans = ", ".join(_format_span(rows, start, until) for start, until in tested)
         table.add_row(str(fold.index), numbers[0], trains, *numbers[1:], spans, str(count_leaks(rows, fold)))
@@ -66,13 +66,11 @@ def join_spans(spans: Iterable[tuple[T, T]]) -> list[tuple[T, T]]:
 
 def _format_span(rows: Rows, start: int, until: int) -> str:
     first, last = np.searchsorted(rows.known_at, [start, until])
-    return _format_ends(int(rows.known_at[first]), int(rows.known_at[last - 1]))
+    return _format_times(int(rows.known_at[first]), int(rows.known_at[last - 1]))
 
 
-def _format_ends(first: int, last: int) -> str:
-    """Format two times as `01-02 09:30 to 11:00`; the second has a date if it differs."""
-    a, b = (format_time(at)[5:16] for at in (first, last))
-    return f"{a} to {b[6:] if a[:5] == b[:5] else b}"
+def _format_times(first: int, last: int) -> str:
+    return format_span(format_time(first), format_time(last), year=False)
 
 
 def draw_folds(figure: Figure, divided: DividedRows) -> None:

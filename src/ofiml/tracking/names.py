@@ -1,7 +1,6 @@
 """The name and the tags of a run: first what differs from the default study, then model, inputs and span."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from ofiml.config import (
     ActivityBars,
@@ -17,12 +16,12 @@ from ofiml.config import (
 )
 from ofiml.config.defaults import Difference, list_differences, read_smoke_settings
 from ofiml.reporting.verdict import name_inputs
+from ofiml.ui.settings import abbreviate_setting
 
 SEPARATOR = "·"
 
 _MAX_LENGTH = 100  # of a name; a page shows about 22 characters
 _MAX_SYMBOLS = 6  # listed in the tag
-_MAX_VALUE = 20  # characters
 
 #: Where data, caches and journals lie on this machine.
 _PLACES = ("dataset.path", "dataset.store", "features.store", "tuning.storage")
@@ -121,23 +120,9 @@ def _name_difference(difference: Difference) -> str:
     group, _, key = difference.key.partition(".")
     value = difference.value
     if key == "enabled":
-        return f"{group}={_format_value(value, 'on', 'off')}"
+        return f"{group}={abbreviate_setting(value, 'on', 'off')}"
     if isinstance(value, Mapping):
         return key
     if isinstance(value, str) and key in ("", "name", "kind", "form"):
         return _SHORT.get(value, value)
-    return f"{key or group}={_format_value(value)}"
-
-
-def _format_value(value: Any, true: str = "true", false: str = "false") -> str:
-    """Format a value in a few characters. Commas separate the runs of a command line.
-
-    >>> _format_value(0.50), _format_value([7, 8]), _format_value(None)
-    ('0.5', '7+8', 'none')
-    """
-    if value is None or isinstance(value, bool):
-        return "none" if value is None else true if value else false
-    if isinstance(value, list):
-        value = "+".join(_format_value(item) for item in value) or "[]"
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
+    return f"{key or group}={abbreviate_setting(value)}"

@@ -1,9 +1,8 @@
 """The format of numbers, times and tables on the terminal and in Markdown. An undefined value is a dash."""
 
+import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
-
-import numpy as np
 
 from ofiml.units import SECOND
 
@@ -82,7 +81,32 @@ def format_time(at: int) -> str:
     '2024-01-02 09:30:00+00:00'
     """
     second, rest = divmod(int(at), SECOND)
-    return f"{np.datetime64(second, 's')}".replace("T", " ") + (f".{rest:09d}" if rest else "") + "+00:00"
+    whole = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=second)
+    return f"{whole}{f'.{rest:09d}' if rest else ''}+00:00"
+
+
+def format_span(first: str, last: str, *, year: bool = True, seconds: bool = False, gap: str = " ") -> str:
+    """Format two times (`format_time`), to the minute or the second, with or without the year.
+
+    The last has a date, after `gap`, if it is of another day.
+
+    >>> format_span("2024-01-02 09:30:00+00:00", "2024-01-02 11:00:10+00:00")
+    '2024-01-02 09:30 to 11:00'
+    >>> format_span("2024-01-02 09:30:00+00:00", "2024-01-03 11:00:10+00:00", year=False, seconds=True)
+    '01-02 09:30:00 to 01-03 11:00:10'
+    """
+    start, end = 0 if year else 5, 19 if seconds else 16
+    same_day = first[:10] == last[:10]
+    return f"{first[start:end]} to{last[10:end] if same_day else gap + last[start:end]}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a number of seconds, as minutes from 100 s on.
+
+    >>> format_seconds(12.3), format_seconds(180)
+    ('12 s', '3 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def format_markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

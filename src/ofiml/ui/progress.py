@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ofiml.ui.format import format_seconds
+
 OnStage = Callable[[str, int, int], None]
 
 _LONG = 2.0  # seconds after which a stage that still runs gets a line in a pipe
@@ -225,8 +227,3 @@ class _Lines:
             self._console.print("; ".join(self._waiting), highlight=False, markup=False, soft_wrap=True)
             self._waiting.clear()
             self._printed_at = now
-
-
-def format_seconds(seconds: float) -> str:
-    """Format seconds as `12 s` or `3 min`."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

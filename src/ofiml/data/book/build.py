@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 from ofiml.data.book import kernel
 from ofiml.data.schema import (
     ACTION,
+    EVENT_COLUMNS,
     F_LAST,
     ORDER_TIME,
-    SIDE,
-    TIME,
     Int64,
     make_level_columns,
 )
@@ -19,14 +18,7 @@ UInt8 = NDArray[np.uint8]
 
 MESSAGE_COLUMNS: dict[str, pl.DataType] = {
     "line": pl.UInt32(),  # the message's line in its file
-    "ts_event": TIME,
-    "ts_recv": TIME,
-    "action": ACTION,
-    "side": SIDE,
-    "price": pl.Int64(),
-    "size": pl.Int64(),
-    "flags": pl.UInt8(),
-    "sequence": pl.Int64(),
+    **EVENT_COLUMNS,
     "op": pl.UInt8(),  # the change of the book: kernel.ADD …
     "op_side": pl.UInt8(),  # the side that changes: kernel.ASK, BID, NO_SIDE
     "order": pl.UInt64(),  # the order's id, or null

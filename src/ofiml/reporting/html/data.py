@@ -7,7 +7,7 @@ from ofiml.reporting.folds import join_spans
 from ofiml.reporting.html.blocks import Block, Details, Sentences, Table
 from ofiml.reporting.instruments import describe_instruments
 from ofiml.study.report import FoldReport, Report
-from ofiml.ui.format import format_number
+from ofiml.ui.format import format_number, format_span
 
 _MAX_ROWS = 12  # a longer table is folded
 
@@ -89,7 +89,7 @@ def describe_folds(report: Report) -> list[Block]:
         rows.append(
             [
                 str(fold.fold),
-                _name_span(fold.train_from, fold.train_to),
+                format_span(fold.train_from, fold.train_to, gap="\n"),
                 _name_tested(fold),
                 *(f"{n:,}" for n in (fold.train_rows, fold.purged, fold.embargoed, fold.test_rows)),
                 *([format_number(_or_nan(fold.dead_band_ticks), ".2f")] if bands else []),
@@ -110,14 +110,5 @@ def _name_tested(fold: FoldReport) -> str:
     """Name the times of the tested rows; spans that follow each other are one."""
     joined = join_spans((span.start, span.until) for span in fold.spans)
     if len(joined) < 2:
-        return _name_span(fold.test_from, fold.test_to)
-    return ",\n".join(_name_span(start, until) for start, until in joined)
-
-
-def _name_span(start: str, end: str) -> str:
-    """Name a span, such as `2024-01-02 09:30 to 11:00`; the end has a date, and a line, if it is of another day.
-
-    >>> _name_span("2024-01-02 09:30:00+00:00", "2024-01-02 11:00:10+00:00")
-    '2024-01-02 09:30 to 11:00'
-    """
-    return f"{start[:16]} to{end[10:16] if start[:10] == end[:10] else chr(10) + end[:16]}"
+        return format_span(fold.test_from, fold.test_to, gap="\n")
+    return ",\n".join(format_span(start, until, gap="\n") for start, until in joined)

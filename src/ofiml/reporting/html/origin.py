@@ -10,12 +10,13 @@ from ofiml.config.defaults import list_differences
 from ofiml.reporting.html.blocks import Block, Details, Listing, Sentences, Table
 from ofiml.reporting.names import name_stage
 from ofiml.study.report import Report
+from ofiml.ui.settings import format_setting
 
 
 def describe_config(resolved: dict[str, Any]) -> list[Block]:
     """Describe what differs from the default study, and fold the whole resolved config."""
     rows = [
-        [d.key, _format_value(d.value), _format_value(d.default) + (f" (with {d.choice})" if d.choice else "")]
+        [d.key, format_setting(d.value), format_setting(d.default) + (f" (with {d.choice})" if d.choice else "")]
         for d in list_differences(resolved)
     ]
     whole = Listing("", yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True).rstrip())
@@ -23,20 +24,6 @@ def describe_config(resolved: dict[str, Any]) -> list[Block]:
     if rows:
         table = Table("Settings that differ from the default study", ["setting", "here", "default"], rows, labels=3)
     return [table, Details("All settings (config.yaml)", [whole])]
-
-
-def _format_value(value: Any) -> str:
-    """Format a value as it is written in a config, with `none` for null.
-
-    >>> _format_value(None), _format_value([1, "a"]), _format_value(True)
-    ('none', '[1, a]', 'true')
-    """
-    if value is None:
-        return "none"
-    if isinstance(value, str):
-        return value
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
-    return text.removesuffix("\n").removesuffix("\n...")
 
 
 @dataclass(frozen=True, slots=True)
