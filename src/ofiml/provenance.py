@@ -36,12 +36,14 @@ def hash_files(paths: Sequence[Path]) -> str:
 
 
 @cache
-def identify_code(*packages: str) -> list[str]:
+def identify_code(*packages: str, parts: tuple[str, ...] = ("",)) -> list[str]:
     """Identify the code that results depend on: the hash of this package's sources, then the version of each of
-    `packages`.
+    `packages`. `parts` are the folders and files whose sources count, by default all.
     """
-    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
-    return [hash_contents(*sources), *(metadata.version(name) for name in packages)]
+    places = [Path(__file__).parent / part for part in parts]
+    assert all(place.exists() for place in places), "a part that does not exist would never change"
+    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
+    return [hash_contents(*(file.read_bytes() for file in files)), *(metadata.version(name) for name in packages)]
 
 
 def list_versions() -> dict[str, str]:

@@ -99,7 +99,7 @@ def test_the_name_says_what_a_session_was_made_from(tmp_path, data, monkeypatch)
     assert len(names) == 10
     same_sessions = replace(dataset, store="elsewhere", max_events=3, max_sessions=1, first_date="2024-01-01")
     assert key(same_sessions) in names
-    monkeypatch.setattr(store, "_hash_sources", lambda: "other code")
+    monkeypatch.setattr(store, "identify_code", lambda *packages, parts: ["other code", *packages])
     assert key(dataset) not in names
 
 

@@ -8,7 +8,7 @@ import pickle
 import threading
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +19,20 @@ import pytest
 from ofiml.data.bad_files import UnreadableInputError
 from ofiml.data.quality import BadFile
 from ofiml.errors import ConfigError, DataError
-from ofiml.parallel import Workers, outcomes, run_pieces, share_arrays, share_table
+from ofiml.parallel import Workers, outcomes, run_pieces, share_record, share_table
 from ofiml.parallel.outcomes import Failures, RemoteWork
 from ofiml.parallel.pieces import _LocalWork
 from ofiml.storage import Folder
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of arrays, of arrays by name, and of records by name."""
+
+    counts: np.ndarray
+    arrays: dict[str, np.ndarray]
+    records: dict[str, "Record"]
+    name: str
 
 
 @pytest.fixture(params=["threading", "sequential"])
@@ -166,28 +176,29 @@ def test_tables_and_arrays_are_shared_to_the_bit(workers):
         "fortran": np.asfortranarray(rng.standard_normal((5, 3))),
         "c": rng.standard_normal((5, 3)),
         "none": np.empty((5, 0)),
-        "counts": np.arange(4),
     }
-    shared_table, shared_arrays = share_table(table, workers), share_arrays(arrays, workers)
+    record = Record(np.arange(4), arrays, {"inner": Record(np.arange(9.0), {}, {}, "b")}, "a")
+    shared_table, shared_record = share_table(table, workers), share_record(record, workers)
     if not workers.share_memory:
-        assert len(pickle.dumps((shared_table, shared_arrays))) < 1500, "what is sent does not grow with the rows"
+        assert len(pickle.dumps((shared_table, shared_record))) < 1500, "what is sent does not grow with the rows"
     read = shared_table.read()
     assert read.schema == table.schema
     assert read.equals(table, null_equal=True)
     assert np.signbit(read["x"][3])
-    for name, array in shared_arrays.read().items():
-        assert array.tobytes(order="A") == arrays[name].tobytes(order="A")
-        assert (array.shape, array.dtype, array.flags.f_contiguous) == (
-            arrays[name].shape,
-            arrays[name].dtype,
-            arrays[name].flags.f_contiguous,
-        )
-        assert type(array) is np.ndarray
+    again = shared_record.read()
+    inner, inner_again = record.records["inner"], again.records["inner"]
+    assert (again.name, inner_again.name, again.arrays.keys(), inner_again.records) == ("a", "b", arrays.keys(), {})
+    pairs = [(array, again.arrays[name]) for name, array in arrays.items()]
+    for array, read_array in [*pairs, (record.counts, again.counts), (inner.counts, inner_again.counts)]:
+        assert read_array.tobytes(order="A") == array.tobytes(order="A")
+        assert (read_array.shape, read_array.dtype) == (array.shape, array.dtype)
+        assert read_array.flags.f_contiguous == array.flags.f_contiguous
+        assert type(read_array) is np.ndarray
 
 
 def test_a_worker_that_does_not_see_the_shared_folder_says_so(tmp_path):
     workers = Workers(2, "sequential", 1, str(tmp_path / "handoff"))
-    shared = share_table(pl.DataFrame({"x": [1]}), workers), share_arrays({"x": np.arange(2)}, workers)
+    shared = share_table(pl.DataFrame({"x": [1]}), workers), share_record({"x": np.arange(2)}, workers)
     elsewhere = [replace(one, place=str(tmp_path / "elsewhere")) for one in shared]
     for one in elsewhere:
         with pytest.raises(DataError, match=r"does not see .*elsewhere"):

@@ -252,6 +252,16 @@ def test_what_makes_a_trial_is_all_the_code_and_what_it_asks(monkeypatch, tmp_pa
         digests.add(provenance.identify_code.__wrapped__()[0])
     assert len(digests) == 5
 
+    def identify_reading():
+        return provenance.identify_code.__wrapped__(parts=("config", "units.py"))[0]
+
+    before = identify_reading()
+    for part, other in (("tuning/inner.py", False), ("units.py", True), ("config/model.py", True)):
+        with (copy / part).open("a") as file:
+            file.write("# other\n")
+        assert (identify_reading() != before) == other, part
+        before = identify_reading()
+
 
 def test_a_score_that_is_not_a_number_ends_nothing(configure, train, tmp_path, monkeypatch):
     r2, calls = inner.r2, []

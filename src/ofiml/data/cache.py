@@ -6,12 +6,11 @@ with the hashes of all files comes last. A missing, partial or altered file is d
 """
 
 import hashlib
-import importlib.metadata
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ import polars as pl
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import restore_quality
 from ofiml.data.schema import Session, list_columns
-from ofiml.provenance import hash_contents
+from ofiml.provenance import identify_code
 from ofiml.storage import Storage
 
 Item = TypeVar("Item")
@@ -29,6 +28,10 @@ TableAndMeta = tuple[pl.DataFrame, dict[str, Any]]
 
 # Settings that choose sessions or locate files; they do not change a session.
 _UNHASHED_SETTINGS = {"path", "bad_files", "store", "first_date", "last_date", "max_sessions", "max_events"}
+
+#: The code that makes sessions: a change of a model does not read the data again.
+_SOURCES = ("config", "data", "units.py")
+_PACKAGES = ("databento-dbn", "exchange-calendars", "orjson", "polars", "pyarrow", "tzdata")
 
 _INSTRUMENT_SETTINGS = {"tick", "size_unit", "calendar"}  # fees and money do not change a session
 
@@ -43,7 +46,8 @@ def make_cache_key(names: Sequence[str], content: str, dataset: FileDataset | Sy
         [pattern, {k: v for k, v in own.items() if k in _INSTRUMENT_SETTINGS}]
         for pattern, own in dataset.instruments.items()
     ]
-    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": _hash_sources()}
+    code = identify_code(*_PACKAGES, parts=_SOURCES)
+    made_from = {"names": list(names), "content": content, "settings": settings | other, "source": code}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -143,15 +147,3 @@ def _unpack_session(table: pl.DataFrame, meta: dict[str, Any]) -> Session:
 def write_events(session: Session, path: Path) -> None:
     """Write the session's events as Parquet in the event schema."""
     _pack_session(session)[0].write_parquet(path, compression="zstd", compression_level=1)
-
-
-@cache
-def _hash_sources() -> str:
-    """Hash the code that makes sessions: this package, config, units, and the versions of its dependencies."""
-    package = Path(__file__).parent
-    sources = [*package.rglob("*.py"), *(package.parent / "config").rglob("*.py"), package.parent / "units.py"]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in _HASHED_PACKAGES]
-    return hash_contents(*(v.encode() for v in versions), *(f.read_bytes() for f in sorted(sources)))
-
-
-_HASHED_PACKAGES = ("databento-dbn", "exchange-calendars", "orjson", "polars", "pyarrow", "tzdata")

@@ -4,17 +4,17 @@ or on a cluster of Dask or Ray. Results, errors and warnings do not depend on wh
 
 from ofiml.parallel.limits import limit_blas_threads
 from ofiml.parallel.pieces import run_pieces
-from ofiml.parallel.sharing import SharedArrays, SharedTable, share_arrays, share_table
+from ofiml.parallel.sharing import SharedRecord, SharedTable, share_record, share_table
 from ofiml.parallel.workers import Workers, count_cores, open_workers
 
 __all__ = [
-    "SharedArrays",
+    "SharedRecord",
     "SharedTable",
     "Workers",
     "count_cores",
     "limit_blas_threads",
     "open_workers",
     "run_pieces",
-    "share_arrays",
+    "share_record",
     "share_table",
 ]

@@ -1,4 +1,4 @@
-"""Tables and arrays that all workers read, instead of a copy in each piece of work.
+"""Tables, and records of arrays, that all workers read, instead of a copy in each piece of work.
 
 Threads share the memory. Other workers map a file of the folder that they share, so that processes of one machine have
 one copy; at an address they read it, once a worker. The files are plain arrays: nothing in them can be run.
@@ -7,10 +7,10 @@ one copy; at an address they read it, once a worker. The files are plain arrays:
 import io
 import platform
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,10 @@ from ofiml.errors import DataError
 from ofiml.parallel.workers import Workers
 from ofiml.storage import Folder, open_storage, strip_credentials
 
-_KEPT = 4  # tables and sets of arrays that a worker keeps
+T = TypeVar("T")
+
+_KEPT = 4  # tables that a worker keeps
+_KEPT_ARRAYS = 64  # more than a few records have
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,24 @@ class SharedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class SharedArrays:
-    """Arrays by name, or the files that have them."""
+class _ArrayFile:
+    """The file of an array, in its place in a record."""
 
-    arrays: dict[str, NDArray[Any]] | None = None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRecord(Generic[T]):
+    """A record of arrays; with a `place`, the record has a file there instead of each array."""
+
+    record: T
     place: str = ""
-    names: tuple[tuple[str, str], ...] = ()
 
-    def read(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays, which must not be changed. Raises DataError if a worker does not see the folder."""
-        return _read_arrays(self.place, self.names) if self.arrays is None else self.arrays
+    def read(self) -> T:
+        """Return the record, whose arrays must not be changed. Raises DataError if a worker does not see the folder."""
+        if not self.place:
+            return self.record
+        return _replace_parts(self.record, _ArrayFile, lambda file: _read_array(self.place, file.name))
 
 
 def share_table(table: pl.DataFrame, workers: Workers) -> SharedTable:
@@ -58,16 +69,33 @@ def share_table(table: pl.DataFrame, workers: Workers) -> SharedTable:
     return SharedTable(None, workers.place, name)
 
 
-def share_arrays(arrays: Mapping[str, NDArray[Any]], workers: Workers) -> SharedArrays:
-    """Share arrays with the workers, in their types, shapes and orders of elements."""
+def share_record(record: T, workers: Workers) -> SharedRecord[T]:
+    """Share a record with the workers: a dataclass of arrays, of such records, and of dicts of both.
+
+    Arrays keep their types, shapes and orders of elements.
+    """
     if workers.share_memory:
-        return SharedArrays(dict(arrays))
-    first, names = _make_name(), []
-    for number, (name, array) in enumerate(arrays.items()):
-        file = f"{first}-{number}.npy"
-        workers.storage.write(file, lambda path, array=array: _save(path, array))  # type: ignore[misc]
-        names.append((name, file))
-    return SharedArrays(None, workers.place, tuple(names))
+        return SharedRecord(record)
+
+    def write(array: NDArray[Any]) -> _ArrayFile:
+        file = _ArrayFile(f"{_make_name()}.npy")
+        workers.storage.write(file.name, lambda path: _save(path, array))
+        return file
+
+    return SharedRecord(_replace_parts(record, np.ndarray, write), workers.place)
+
+
+def _replace_parts(record: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Copy a record with each part of a `kind` changed."""
+    if isinstance(record, kind):
+        return change(record)
+    if isinstance(record, dict):
+        return {name: _replace_parts(part, kind, change) for name, part in record.items()}
+    if is_dataclass(record) and not isinstance(record, type):
+        return replace(
+            record, **{f.name: _replace_parts(getattr(record, f.name), kind, change) for f in fields(record)}
+        )
+    return record
 
 
 def _make_name() -> str:
@@ -90,11 +118,7 @@ def _read_table(place: str, name: str) -> pl.DataFrame:
     return pl.read_ipc(io.BytesIO(_read(place, name)))
 
 
-@lru_cache(_KEPT)
-def _read_arrays(place: str, names: tuple[tuple[str, str], ...]) -> dict[str, NDArray[Any]]:
-    return {name: _read_array(place, file) for name, file in names}
-
-
+@lru_cache(_KEPT_ARRAYS)
 def _read_array(place: str, file: str) -> NDArray[Any]:
     storage = open_storage(place)
     if isinstance(storage, Folder) and (storage.path / file).is_file():

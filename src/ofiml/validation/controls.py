@@ -18,9 +18,9 @@ model of one input that was fitted to permuted labels has the true skill with a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -40,7 +40,7 @@ from ofiml.metrics.paired import (
     exceeds_zero,
 )
 from ofiml.ofi.columns import BEST_FLOW
-from ofiml.parallel import SharedArrays, Workers, run_pieces, share_arrays
+from ofiml.parallel import SharedRecord, Workers, run_pieces, share_record
 from ofiml.splits.inner import Inner
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.walk_forward import Intervals
@@ -132,8 +132,8 @@ def run_controls(fitted: FittedStudy, workers: Workers, step: Callable[[], None]
         )
         for r in fitted.results
     ]
-    shared = share_arrays(_list_arrays(rows), workers)
-    by_fold = run_pieces(partial(_run_shared_fold, shared=shared, settings=settings), pieces, workers, step)
+    shared = share_record(rows, workers)
+    by_fold = run_pieces(partial(_run_fold, shared=shared, settings=settings), pieces, workers, step)
     pooled = pl.concat([r.predictions.select(_SCORED).filter(pl.col("y").is_not_null()) for r in fitted.results])
     block = number_time_blocks(pooled, config.evaluation.block_ns)
     y, y_hat, mean = (pooled[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
@@ -183,46 +183,12 @@ def _measure_control(
     )
 
 
-# --- sharing ----------------------------------------------------------------------------------------------------------
-
-
-def _list_arrays(rows: _Rows) -> dict[str, Float | Int64]:
-    """List the arrays of all rows by name."""
-    arrays: dict[str, Float | Int64] = {"flow": rows.flow, "others": rows.others, "y": rows.y}
-    arrays |= {f"spans.{f.name}": getattr(rows.spans, f.name) for f in fields(Intervals)}
-    for name, refit in rows.refits.items():
-        arrays |= {f"refits.{name}.y": refit.y, f"refits.{name}.source": refit.source}
-    return arrays | {f"naive.{name}": values for name, values in rows.naive.items()}
-
-
-def _restore_rows(arrays: dict[str, Any]) -> _Rows:
-    """Restore all rows from `_list_arrays`."""
-    names: dict[str, list[Any]] = {group: [] for group in ("spans", "refits", "naive")}
-    for name in arrays:
-        group, _, rest = name.partition(".")
-        if rest:
-            names[group].append(rest.partition(".")[0])
-    return _Rows(
-        arrays["flow"],
-        arrays["others"],
-        arrays["y"],
-        Intervals(**{name: arrays[f"spans.{name}"] for name in names["spans"]}),
-        {name: _Refit(arrays[f"refits.{name}.y"], arrays[f"refits.{name}.source"]) for name in names["refits"]},
-        {name: arrays[f"naive.{name}"] for name in names["naive"]},
-    )
-
-
-def _run_shared_fold(piece: _Piece, shared: SharedArrays, settings: FitSettings) -> dict[ControlName, Forecast]:
-    return _run_fold(_restore_rows(shared.read()), piece.train, piece.test, piece.model, settings)
-
-
 # --- one fold --------------------------------------------------------------------------------------------------------
 
 
-def _run_fold(
-    rows: _Rows, train: Int64, test: Int64, model: ModelConfig, settings: FitSettings
-) -> dict[ControlName, Forecast]:
+def _run_fold(piece: _Piece, shared: SharedRecord[_Rows], settings: FitSettings) -> dict[ControlName, Forecast]:
     """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
+    rows, train, test, model = shared.read(), piece.train, piece.test, piece.model
     out = {name: _refit_control(control, rows, train, test, model, settings) for name, control in rows.refits.items()}
     y, y_test = _encode_labels(rows.y, train, test, settings.target)
     train_mean = np.full(len(test), float(y.mean()))
