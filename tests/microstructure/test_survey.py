@@ -49,9 +49,10 @@ def test_copies_of_a_file_count_once(call, tmp_path):
     ) in out
 
 
-def test_datasets_are_listed_below_the_help(call, capsys):
+@pytest.mark.parametrize("command", ["check", "describe", "convert"])
+def test_datasets_are_listed_below_the_help(call, capsys, command):
     with pytest.raises(SystemExit):
-        call("--help")
+        call(command, "--help")
     listed = capsys.readouterr().out.partition("datasets:\n")[2]
     assert f"{'lobster':<20}{READERS['lobster'].description}" in listed
     rows = {line.split()[0]: line for line in listed.splitlines()}
