@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from tiled import replace_market
 
-from ofiml.cli.overrides import compose_config
+from ofiml.overrides.arguments import compose_config
 from ofiml.study import run as study
 from ofiml.study.run import Clock
 from ofiml.ui.progress import Stages

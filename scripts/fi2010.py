@@ -25,7 +25,6 @@ from rich.table import Table
 
 from ofiml._typing import Float
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import compose_config
 from ofiml.config import Model as ModelConfig
 from ofiml.data.formats.fi2010 import (
     BOOK_ROWS,
@@ -39,6 +38,7 @@ from ofiml.data.formats.fi2010 import (
 )
 from ofiml.errors import ConfigError
 from ofiml.models.registry import build_model
+from ofiml.overrides.arguments import compose_config
 from ofiml.splits.inner import Inner
 from ofiml.splits.rows import Intervals
 from ofiml.ui.format import DASH, format_markdown_table

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.stats import binom
 
-from ofiml.cli.conf import CONF
 from ofiml.cli.exits import run_command
 from ofiml.config import Config, load
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.scores import score_predictions
 from ofiml.metrics.measures import Forecast, Measure
+from ofiml.overrides.conf import CONF
 from ofiml.ui.format import format_markdown_table
 from ofiml.units import SECOND
 

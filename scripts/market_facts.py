@@ -15,14 +15,14 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from ofiml.cli.conf import CONF
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import check_arguments
 from ofiml.config import Config, load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.facts.session import Facts, average_facts, measure_facts
 from ofiml.microstructure.facts.table import write_facts
+from ofiml.overrides.arguments import check_arguments
+from ofiml.overrides.conf import CONF
 
 
 def read_markets(arguments: list[str]) -> dict[str, Config]:

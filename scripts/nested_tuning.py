@@ -22,10 +22,10 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.progress import track
 
-from ofiml.cli.conf import CONF
 from ofiml.cli.exits import run_command
 from ofiml.config import Config, load
 from ofiml.metrics.scores import ic, r2
+from ofiml.overrides.conf import CONF
 from ofiml.study import run as experiment
 from ofiml.ui.format import format_markdown_table
 from ofiml.ui.progress import Stages

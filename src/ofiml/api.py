@@ -11,14 +11,14 @@ import polars as pl
 
 from ofiml.bars.time import build_bar_table, cut_time_bars
 from ofiml.bars.time import select_states as book_states
-from ofiml.cli.overrides import compose_config, compose_dataset
-from ofiml.cli.run_argument import read_default_uri
 from ofiml.data.bad_files import read_readable_sessions, skips_bad_files
 from ofiml.data.own_table import Table, convert_to_session
 from ofiml.data.schema import F_LAST, Session, extract_level
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.ofi.columns import NET_PART, FlowColumn
+from ofiml.overrides.arguments import compose_config, compose_dataset
+from ofiml.overrides.environment import read_default_uri
 from ofiml.study.report import Report
 from ofiml.study.report import read_report as parse_report
 from ofiml.units import parse_duration

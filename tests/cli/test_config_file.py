@@ -12,9 +12,9 @@ from hydra import compose, initialize_config_dir
 
 from ofiml.cli import config_file as plain
 from ofiml.cli.config_file import list_overrides, translate_config_flag
-from ofiml.cli.overrides import compose_config
 from ofiml.config import load, resolve_config
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import compose_config
 from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.files import write_study
 from ofiml.ui.progress import Stages

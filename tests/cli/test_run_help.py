@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from ofiml.cli.overrides import check_arguments
 from ofiml.cli.run_help import format_help, is_help
 from ofiml.config import SCHEMAS
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import check_arguments
 
 
 def list_shown(text: str) -> dict[str, list[str]]:

@@ -11,9 +11,6 @@ from pathlib import Path
 import pytest
 from hydra.core.config_store import ConfigStore
 
-from ofiml.cli.conf import list_choices
-from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import check_arguments, compose_config
 from ofiml.config import DATASETS, MODELS, STRATEGIES, load, resolve_config
 from ofiml.config.model import KINDS
 from ofiml.config.registry import entry_points
@@ -21,6 +18,9 @@ from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
 from ofiml.models.registry import build_model
+from ofiml.overrides.arguments import check_arguments, compose_config
+from ofiml.overrides.conf import list_choices
+from ofiml.overrides.installed import register_installed
 from ofiml.study import run as experiment
 from ofiml.tracking.entry import _describe_provenance
 from ofiml.tracking.plugins import list_plugin_versions

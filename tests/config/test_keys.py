@@ -9,10 +9,10 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from ofiml.cli.composition import compose
 from ofiml.config import load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
+from ofiml.overrides.composition import compose
 from ofiml.samples.cross import add_cross_flow
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 import pytest
 import yaml
 
-from ofiml.cli.composition import compose
 from ofiml.cli.config_file import translate_config_flag
 from ofiml.config import describe_unknown_key, load, resolve_config
 from ofiml.config.plain import read_plain_config
 from ofiml.config.renamed import MOVED_TO_INSTRUMENT, RENAMED, current_key, rename_config, rename_params
 from ofiml.errors import ConfigError
+from ofiml.overrides.composition import compose
 from ofiml.tracking.params import flatten_params
 from tests.conftest import ROOT, slow_but_each
 

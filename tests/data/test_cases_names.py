@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from ofiml.api import read_sessions
-from ofiml.cli.overrides import compose_config
 from ofiml.cli.replay import _choose_dataset
 from ofiml.config import load, resolve_config
 from ofiml.config.plain import parse_plain_yaml, read_plain_config
 from ofiml.data.bad_files import read_readable_sessions
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import compose_config
 from tests.conftest import ROOT, slow_but_each
 
 CASES = ROOT / "tests" / "cases"

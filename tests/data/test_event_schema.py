@@ -5,11 +5,11 @@ import re
 import polars as pl
 import pytest
 
-from ofiml.cli.composition import compose
-from ofiml.cli.overrides import compose_config
 from ofiml.config import load
 from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, ORDER_TIME, SIDE, TIME, make_schema
 from ofiml.data.sessions import list_sources
+from ofiml.overrides.arguments import compose_config
+from ofiml.overrides.composition import compose
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ofiml.cli.text_values import quote_text_values
 from ofiml.config import files
 from ofiml.data.recognition import describe_path
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
+from ofiml.overrides.text_values import quote_text_values
 
 START = 1_704_292_200_000_000_000  # 2024-01-03 14:30 UTC
 COUNT = 40

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ofiml.bars.time import find_quotes_at, select_states
-from ofiml.cli.overrides import compose_config
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.recipes._smoothed_scores import SHARES, add_smoothed_labels, forecast_folds, measure_smoothed
 from ofiml.experiments.rows import fold_rows
+from ofiml.overrides.arguments import compose_config
 from ofiml.samples.prepare import prepare_session
 from ofiml.samples.settings import SampleSettings
 from ofiml.splits.fold import Fold

@@ -7,10 +7,10 @@ import pytest
 
 from ofiml.bars.time import select_states
 from ofiml.cli import data as command
-from ofiml.cli.conf import list_choices
 from ofiml.data.readers import READERS
 from ofiml.data.sessions import list_sources
 from ofiml.microstructure.facts.book import measure_spread
+from ofiml.overrides.conf import list_choices
 from tests.data.test_readers import GOOD, csv, read
 
 

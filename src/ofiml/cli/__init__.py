@@ -1,1 +1,1 @@
-"""The commands: arguments, output, exit codes. The only package that imports Hydra and argparse."""
+"""The commands: arguments, output, exit codes. No other package imports it but the doors, or imports argparse."""

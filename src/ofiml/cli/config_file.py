@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from hydra.core.config_store import ConfigStore
 
-from ofiml.cli.conf import CONF, is_group
 from ofiml.config import Config, resolve_config
 from ofiml.config.defaults import list_differences
 from ofiml.config.plain import read_plain_config
 from ofiml.errors import ConfigError
+from ofiml.overrides.conf import CONF, is_group
 from ofiml.ui.settings import write_override
 
 _FLAG, _NAME = "--config", "plain"  # the name of the registered file

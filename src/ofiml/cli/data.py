@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ofiml.cli.data_pages import PAGES, build_list_parser, build_parser
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import compose_dataset
 from ofiml.config import describe_missing_path, files
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import compose_dataset
 
 if TYPE_CHECKING:
     from ofiml.data.schema import Session

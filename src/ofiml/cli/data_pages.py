@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from ofiml.cli.conf import CONF, list_choices
 from ofiml.data.readers import READERS
+from ofiml.overrides.conf import CONF, list_choices
 
 FORMATS = ("parquet", "dbn", "lobster")  # those of data.writers.convert, which imports polars
 

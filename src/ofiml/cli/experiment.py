@@ -35,10 +35,10 @@ def _list() -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from ofiml.cli.overrides import compose_config
     from ofiml.experiments.bench import Bench, Market
     from ofiml.experiments.page import write_page
     from ofiml.experiments.registry import find_experiment
+    from ofiml.overrides.arguments import compose_config
     from ofiml.ui.progress import Stages
 
     experiment = find_experiment(options.name)

@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from ofiml.cli.config_file import list_overrides
 from ofiml.cli.exits import describe_error, handle_sigterm
 from ofiml.cli.garbage import collect_rarely
-from ofiml.cli.installed import register_installed
 from ofiml.config import Config, load
 from ofiml.errors import DataError
+from ofiml.overrides.installed import register_installed
 from ofiml.sweeps.manifest import read_manifest
 from ofiml.sweeps.status import Status, advance_member, fail_member, finish_member, start_member
 

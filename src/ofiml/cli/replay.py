@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from ofiml.cli.composition import compose
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import check_arguments
 from ofiml.cli.run_argument import add_run_argument, add_store_argument, find_named_run
-from ofiml.cli.text_values import parse_override, quote_text_values
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import check_arguments
+from ofiml.overrides.composition import compose
+from ofiml.overrides.text_values import parse_override, quote_text_values
 
 if TYPE_CHECKING:
     from rich.console import Console

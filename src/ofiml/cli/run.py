@@ -12,7 +12,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ofiml.cli import exits
-from ofiml.cli.conf import CONF
 from ofiml.cli.config_file import list_overrides, translate_config_flag
 from ofiml.cli.exits import (
     INTERRUPTED,
@@ -21,13 +20,14 @@ from ofiml.cli.exits import (
     handle_sigterm,
     run_command,
 )
-from ofiml.cli.installed import register_installed
-from ofiml.cli.overrides import check_arguments, check_inputs
 from ofiml.cli.run_help import format_help, is_help
-from ofiml.cli.signs import check_removals
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
-from ofiml.cli.text_values import quote_text_values
 from ofiml.config import load
+from ofiml.overrides.arguments import check_arguments, check_inputs
+from ofiml.overrides.conf import CONF
+from ofiml.overrides.installed import register_installed
+from ofiml.overrides.signs import check_removals
+from ofiml.overrides.text_values import quote_text_values
 
 _TUNED_REMEDY = "Run the same command to continue: finished tuning trials are not repeated."
 

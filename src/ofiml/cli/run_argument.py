@@ -1,10 +1,10 @@
 """The arguments that name a logged run and its store, for the commands that read runs."""
 
 import argparse
-import os
 from pathlib import Path
 
 from ofiml.errors import ConfigError
+from ofiml.overrides.environment import read_default_uri
 
 #: What names a run; `tracking.run_words` finds it.
 WORDS = "id of an MLflow run or its first 8 digits, its name, latest, or its output folder"
@@ -42,8 +42,3 @@ def add_store_argument(parser: argparse.ArgumentParser) -> None:
         default=read_default_uri(),
         help="tracking store (default: MLFLOW_TRACKING_URI, or sqlite:///mlflow.db)",
     )
-
-
-def read_default_uri() -> str:
-    """Read the address of the store of runs from MLFLOW_TRACKING_URI; without it, that of the working folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")

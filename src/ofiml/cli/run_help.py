@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from ofiml.cli.conf import CONF, list_choices, list_folders
+from ofiml.overrides.conf import CONF, list_choices, list_folders
 
 _GROUPS = "$APP_CONFIG_GROUPS"  # Hydra's name for the place of the list
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
-from ofiml.cli.overrides import compose_config
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import compose_config
 
 
 def main(arguments: list[str] | None = None) -> int:

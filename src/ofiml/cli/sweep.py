@@ -22,16 +22,17 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
-from ofiml.cli.composition import quote_folder
-from ofiml.cli.conf import CONF, list_folders
 from ofiml.cli.exits import UNLOGGED, describe_error
 from ofiml.cli.expansion import expand_overrides, sample_overrides
 from ofiml.cli.member import run_member
-from ofiml.cli.overrides import check_inputs
-from ofiml.cli.sweep_settings import SweepSettings, split_flags
-from ofiml.cli.text_values import quote_text
+from ofiml.cli.sweep_settings import SweepSettings
 from ofiml.config import Config, load
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import check_inputs
+from ofiml.overrides.composition import quote_folder
+from ofiml.overrides.conf import CONF, list_folders
+from ofiml.overrides.flags import split_flags
+from ofiml.overrides.text_values import quote_text
 from ofiml.sweeps.manifest import Member, digest_config, name_folder
 from ofiml.sweeps.resume import clear_members, fail_running, list_running
 from ofiml.sweeps.status import read_status

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ofiml.errors import ConfigError
+from ofiml.overrides.flags import SWEEP, WITH_VALUE
 
-FLAGS = ("-m", "--multirun")
-FLAGS_WITH_VALUE = ("--config-dir", "-cd", "--config-name", "-cn")
 REMEDY = "Run the same command with sweep.resume=true to continue."
 _PREFIX = "sweep."
 
@@ -23,22 +22,7 @@ class SweepSettings:
 def is_sweep(arguments: Sequence[str]) -> bool:
     """Return whether a command line runs a sweep: -m without another flag of Hydra, such as --cfg."""
     flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
-    return any(flag in FLAGS for flag in flags) and all(flag in (*FLAGS, *FLAGS_WITH_VALUE) for flag in flags)
-
-
-def split_flags(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Split arguments without `sweep.…` into the name of the config and the overrides."""
-    name, overrides, rest = "config", [], list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        flag, equals, value = argument.partition("=")
-        if flag in FLAGS_WITH_VALUE:
-            value = value if equals else "".join(rest[:1])
-            rest = rest if equals else rest[1:]
-            name = value if flag in ("--config-name", "-cn") else name
-        elif argument not in FLAGS:
-            overrides.append(argument)
-    return name, overrides
+    return any(flag in SWEEP for flag in flags) and all(flag in (*SWEEP, *WITH_VALUE) for flag in flags)
 
 
 def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:
@@ -52,7 +36,7 @@ def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:
         name = key.removeprefix(_PREFIX)
         if name == key:
             rest.append(argument)
-        elif not any(flag in arguments for flag in FLAGS):
+        elif not any(flag in arguments for flag in SWEEP):
             raise ConfigError(f"{argument} is a setting of a sweep: add -m.")
         elif name == "resume" and value in ("true", "false"):
             settings = replace(settings, resume=value == "true")

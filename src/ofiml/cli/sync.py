@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ofiml.cli.exits import handle_sigterm, run_command
-from ofiml.cli.run_argument import read_default_uri
+from ofiml.overrides.environment import read_default_uri
 
 _REMEDY = "Run the same command to continue: what the store has is not logged twice."
 

@@ -7,11 +7,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from ofiml.cli.composition import compose
-from ofiml.cli.conf import CONF, list_folders
-from ofiml.cli.sweep_settings import split_flags
-from ofiml.cli.text_values import quote_text_values
 from ofiml.errors import ConfigError
+from ofiml.overrides.composition import compose
+from ofiml.overrides.conf import CONF, list_folders
+from ofiml.overrides.flags import split_flags
+from ofiml.overrides.text_values import quote_text_values
 
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
 MAPPINGS = ("model.space", "model.members", "dataset.columns", "dataset.instruments")

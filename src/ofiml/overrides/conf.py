@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ofiml.cli.installed import list_installed_choices
 from ofiml.config import defaults
 from ofiml.errors import ConfigError
+from ofiml.overrides.flags import CONFIG_DIR
+from ofiml.overrides.installed import list_installed_choices
 
 CONF = defaults.CONF
-
-_FLAG_NAMES = ("--config-dir", "-cd")  # Hydra's names
 
 
 def list_folders(arguments: Sequence[str] = ()) -> list[Path]:
@@ -50,6 +49,6 @@ def _read_flag(arguments: Sequence[str]) -> list[str]:
     values = []
     for i, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
-        if flag in _FLAG_NAMES:
+        if flag in CONFIG_DIR:
             values.append(value if equals else "".join(arguments[i + 1 : i + 2]))
     return values[-1:]

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from ofiml.cli.conf import CONF, is_group, list_choices, list_folders
-from ofiml.cli.overrides import check_arguments, compose_config
 from ofiml.cli.splits import main as splits
 from ofiml.config import defaults
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import check_arguments, compose_config
+from ofiml.overrides.conf import CONF, is_group, list_choices, list_folders
 from tests.conftest import ROOT
 
 

@@ -8,14 +8,14 @@ from dataclasses import fields
 import pytest
 from hydra.errors import HydraException
 
-from ofiml.cli.composition import compose
 from ofiml.cli.exits import describe_error
-from ofiml.cli.overrides import check_arguments, check_effect, compose_config, compose_dataset
 from ofiml.cli.run import choose_remedy
-from ofiml.cli.signs import MAPPINGS, check_removals
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import check_arguments, check_effect, compose_config, compose_dataset
+from ofiml.overrides.composition import compose
+from ofiml.overrides.signs import MAPPINGS, check_removals
 from tests.conftest import slow_but_each
 
 

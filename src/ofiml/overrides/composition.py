@@ -4,9 +4,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ofiml.cli.conf import CONF
-from ofiml.cli.installed import register_installed
-from ofiml.cli.text_values import quote_text_values
+from ofiml.overrides.conf import CONF
+from ofiml.overrides.installed import register_installed
+from ofiml.overrides.text_values import quote_text_values
 
 
 def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from ofiml.cli.composition import compose
-from ofiml.cli.conf import is_group, list_choices, list_folders
-from ofiml.cli.installed import list_installed_choices
-from ofiml.cli.signs import check_removals, check_sign
 from ofiml.config import Config, FileDataset, SyntheticDataset, files, load, require_no_credential
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
+from ofiml.overrides.composition import compose
+from ofiml.overrides.conf import is_group, list_choices, list_folders
+from ofiml.overrides.installed import list_installed_choices
+from ofiml.overrides.signs import check_removals, check_sign
 
 
 def check_arguments(arguments: list[str]) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ofiml.cli.overrides import compose_config
-from ofiml.cli.text_values import parse_override, quote_text_values
 from ofiml.config import files
 from ofiml.errors import ConfigError
+from ofiml.overrides.arguments import compose_config
+from ofiml.overrides.text_values import parse_override, quote_text_values
 
 NAMES = [
     "year=2024/month=11/a.csv", "My Data (2024)/a.csv", "[2024-11-12]/a.csv", "BTC@USD#1.csv.gz", "007", "1e5", "TRUE",
