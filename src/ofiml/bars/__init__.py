@@ -4,6 +4,8 @@ from ofiml.bars.time import Bars, Book, cut_time_bars
 from ofiml.config import ActivityBars, TimeBars
 from ofiml.data.schema import Session
 
+__all__ = ["cut_bars"]
+
 
 def cut_bars(session: Session, book: Book, config: TimeBars | ActivityBars) -> Bars:
     """Cut a session into the time or activity bars of `config`. Raises DataError if no bar fits."""

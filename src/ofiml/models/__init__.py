@@ -5,4 +5,6 @@ registry read. It imports heavy libraries only inside functions. The files in `S
 packages add models by the entry point `ofiml.models` (`config.registry`).
 """
 
+__all__ = ["SHARED"]
+
 SHARED = frozenset({"base", "calibration", "flat", "linear", "pipeline", "registry", "trees"})

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ofiml.data.feed import Blob, Feed
     from ofiml.data.file_head import FileHead, Recognition
 
+__all__ = ["READERS", "Chain", "Deferred", "Groups", "Reader", "separate_files"]
+
 Groups = list[list[Path]]
 
 

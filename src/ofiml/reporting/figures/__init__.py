@@ -16,6 +16,8 @@ from ofiml.reporting.verdict import write_title
 from ofiml.study.run import Study
 from ofiml.ui.figure import style_figure
 
+__all__ = ["choose_figures"]
+
 _SUBJECTS = (
     *(study_figures, impact_figures, explanation_figures, strata_figures, split_figures, tuning_figures),
     controls_figures,

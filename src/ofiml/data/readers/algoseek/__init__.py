@@ -17,6 +17,8 @@ from ofiml.config.checks import require
 from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Deferred, Reader
 
+__all__ = ["READER", "AlgoseekDataset", "recognise"]
+
 
 @dataclass(slots=True)
 class AlgoseekDataset(FileDataset):

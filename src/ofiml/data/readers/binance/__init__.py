@@ -28,6 +28,8 @@ from ofiml.errors import DataError
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob
 
+__all__ = ["READER", "group_files", "recognise"]
+
 _PART = re.compile(
     r"(?P<name>.+)_(?:(?P<json>snapshot|update)s?\.json|depth_(?P<csv>snap|update)\.csv)(?:\.gz|\.zst|\.zip)?"
 )

@@ -16,6 +16,8 @@ from ofiml.config import FileDataset
 from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Chain, Deferred, Reader
 
+__all__ = ["READER", "recognise"]
+
 
 def recognise(head: FileHead) -> Recognition | None:
     """Recognise messages by their topic."""

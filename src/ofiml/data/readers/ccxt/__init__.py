@@ -11,6 +11,8 @@ from ofiml.config import FileDataset
 from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Deferred, Reader
 
+__all__ = ["READER", "recognise"]
+
 
 def recognise(head: FileHead) -> Recognition | None:
     """Recognise books by their keys."""

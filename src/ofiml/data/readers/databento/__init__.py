@@ -11,6 +11,8 @@ from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Deferred, Reader
 from ofiml.data.readers.databento.schema import recognise_schema
 
+__all__ = ["READER", "recognise"]
+
 
 def recognise(head: FileHead) -> Recognition | None:
     """Recognise MBP and best quotes by the schema of a DBN file, or by the columns of a table."""

@@ -20,6 +20,8 @@ from ofiml.config import FileDataset
 from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Chain, Deferred, Groups, Reader, separate_files
 
+__all__ = ["READER", "group_files", "recognise"]
+
 
 def group_files(paths: Sequence[Path]) -> Groups:
     """Make each file a separate input, without the snapshot at the end of a day that is there itself."""

@@ -18,6 +18,8 @@ from ofiml.config import FileDataset
 from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Deferred, Reader
 
+__all__ = ["READER", "recognise"]
+
 # Lengths of the messages of ITCH 5.0 by type, without the two bytes that frame them.
 _LENGTHS = {
     "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "A": 36, "F": 40,

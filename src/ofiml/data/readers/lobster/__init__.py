@@ -16,6 +16,8 @@ from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Deferred, Groups, Reader
 from ofiml.errors import DataError
 
+__all__ = ["READER", "group_files", "recognise"]
+
 _FILE_NAME = re.compile(r"_(?P<kind>message|orderbook)_\d+\.csv", re.IGNORECASE)
 _TIME = re.compile(r"\d{4,5}\.\d+")  # seconds after midnight
 

@@ -11,6 +11,8 @@ from ofiml.config import FileDataset
 from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Deferred, Groups, Reader, separate_files
 
+__all__ = ["READER", "group_files", "recognise"]
+
 
 def group_files(paths: Sequence[Path]) -> Groups:
     """Make each file a separate input, without the truth that `convert` writes beside a simulated session."""

@@ -21,6 +21,8 @@ from ofiml.errors import ConfigError
 if TYPE_CHECKING:
     from ofiml.data.feed import Blob
 
+__all__ = ["ALL_EXCHANGES", "LEVEL", "NEEDED", "OPTIONAL", "READER", "QuotesDataset"]
+
 NEEDED = ("time", "bid", "ask", "bid_size", "ask_size")
 OPTIONAL = ("date", "received", "symbol", "suffix", "exchange", "sequence")
 LEVEL = "{level}"  # in the name of a column: the number of the level, from 0 or 1

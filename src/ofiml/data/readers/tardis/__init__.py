@@ -22,6 +22,8 @@ from ofiml.data.file_head import FileHead, Recognition
 from ofiml.data.readers import Chain, Deferred, Groups, Reader
 from ofiml.errors import DataError
 
+__all__ = ["READER", "group_files", "recognise"]
+
 _NAME = re.compile(
     r"(?P<exchange>[^_]+)_(?P<type>incremental_book_L2|book_snapshot_25|book_snapshot_5|quotes|book_ticker|trades)"
     r"_(?P<date>\d{4}-\d\d-\d\d)_(?P<symbol>.+)\.csv(?:\.gz|\.zst)?"
