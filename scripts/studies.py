@@ -27,6 +27,9 @@ DAYS = {
     "AMZN": ("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", "dataset=lobster"),
     "AAPL pre-market": ("databento/aapl_20241021_mbp10.csv", "dataset=databento"),
     "BTCUSDT": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance"),
+    "ARL": ("databento/arl_20250717_mbo.csv", "dataset=databento_mbo"),
+    "ETHBTC": ("binance/binance_ETHBTC_*", "dataset=binance dataset.tick=0.000001 instrument=binance_spot"),
+    "best quotes": ("quotes/sample_quotes_*.csv.gz", "dataset=quotes"),
     # Six minutes: bars and horizons a tenth as long.
     "BTCUSDT 100 ms": (
         "binance/usdm_btcusdt_20240808.gz",
@@ -44,11 +47,74 @@ class Study:
     days: tuple[str, ...] = ()
     more: str = ""  # overrides of its days
 
+    results = "results.json"
+
+    def list_markets(self) -> dict[str, str]:
+        """List the embedded markets: their names on the page, and the overrides that make them."""
+        return dict(find_experiment(self.name).markets)
+
+    @property
+    def command(self) -> list[str]:
+        return ["-m", "ofiml.experiment", self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A study that a script of this folder makes: it writes the results, and the page says what they mean.
+
+    A script without `markets` chooses its own.
+    """
+
+    folder: str
+    name: str
+    results: str
+    days: tuple[str, ...] = ()
+    markets: tuple[tuple[str, str], ...] = ()
+    more = ""
+
+    def list_markets(self) -> dict[str, str]:
+        """List the embedded markets: their names on the page, and the overrides that make them."""
+        return dict(self.markets)
+
+    @property
+    def command(self) -> list[str]:
+        return [str(Path(__file__).with_name(f"{self.name}.py"))]
+
 
 #: The fees of the notebooks' strategy.
 NOTEBOOK_FEES = "+dataset.instruments={*:{quote:USD,taker:{per_unit:0.001},maker:{per_unit:0.001}}}"
 
-STUDIES = (
+#: Trades that come at a constant rate.
+POISSON = "dataset.excitation=0 dataset.state_dependence=0 dataset.u_shape=0"
+
+STUDIES: tuple[Study | Script, ...] = (
+    Study("002-real-days", "real_days", ("AMZN", "AAPL pre-market", "ARL", "ETHBTC", "best quotes")),
+    Script(
+        "003-is-it-a-market",
+        "market_facts",
+        "facts.json",
+        ("AMZN", "AAPL pre-market"),
+        (
+            ("synthetic", "dataset=synthetic"),
+            ("null", "dataset=synthetic_null"),
+            ("small tick", "dataset=synthetic_small_tick"),
+            ("large tick", "dataset=synthetic_large_tick"),
+        ),
+    ),
+    Script(
+        "004-trade-sides",
+        "trade_sides",
+        "results.json",
+        ("AMZN", "AAPL pre-market", "BTCUSDT"),
+        (
+            ("synthetic", "dataset=synthetic_trending"),
+            ("synthetic, Poisson", f"dataset=synthetic_trending {POISSON}"),
+        ),
+    ),
+    Study("005-what-features-add", "what_features_add", ("AMZN", "AAPL pre-market", "ETHBTC", "best quotes")),
+    Script("006-does-it-tell-the-truth", "interval_coverage", "interval_coverage.json"),
+    Script("006-does-it-tell-the-truth", "nested_tuning", "nested_tuning.json"),
+    Script("007-true-fills", "true_fills", "results.json"),
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
     Study("009-best-level-ofi", "best_level_ofi", ("AMZN", "AAPL pre-market")),
     Study("010-multi-level-ofi", "multi_level_ofi", ("AMZN", "AAPL pre-market")),
@@ -61,25 +127,31 @@ STUDIES = (
 )
 
 
-def list_markets(study: Study, data: Path | None) -> list[str]:
-    """List the markets of a study as arguments of `ofiml experiment`; say which are left out."""
-    markets = [f"{name}={overrides}" for name, overrides in find_experiment(study.name).markets.items()]
+def list_markets(study: Study | Script, data: Path | None) -> list[str]:
+    """List the markets of a study as arguments of its command; say which are left out."""
+    markets = [f"{name}={overrides}" for name, overrides in study.list_markets().items()]
     for day in study.days:
         path, overrides = DAYS[day]
-        if data is not None and (data / path).exists():
+        if data is not None and any(data.glob(path)):
             markets.append(f"{day}={overrides} dataset.path={data / path} {study.more}".rstrip())
         else:
             print(f"{study.folder}: LEFT OUT {day}: {path} is not there (--data names the folder)", flush=True)
     return markets
 
 
+def find_markets(record: dict[str, Any]) -> dict[str, Any]:
+    """Find the results by market in what a study writes."""
+    found: dict[str, Any] = record.get("numbers") or record.get("markets") or record
+    return found
+
+
 def list_differences(committed: Any, now: Any) -> list[str]:
-    """List the numbers of two results.json that differ by more than a ten-thousandth, of markets that both have."""
-    old, new = (flatten(record["numbers"], "") for record in (committed, now))
-    shared = set(committed["numbers"]) & set(now["numbers"])
+    """List the numbers of two results that differ by more than a ten-thousandth, of markets that both have."""
+    old, new = (flatten(record, "") for record in (committed, now))
+    left_out = set(committed) - set(now)
     lines = []
     for place in sorted(old.keys() | new.keys()):
-        if place.split("/")[1] not in shared:
+        if place.split("/")[1] in left_out:
             continue
         a, b = old.get(place), new.get(place)
         if a is None or b is None or not (math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-9) or (a != a and b != b)):
@@ -97,18 +169,18 @@ def flatten(value: Any, at: str) -> dict[str, float]:
     return {at: math.nan if value is None else float(value)}
 
 
-def run_study(study: Study, data: Path | None, out: Path) -> bool:
+def run_study(study: Study | Script, data: Path | None, out: Path) -> bool:
     """Run a study into a folder; return whether it ended well."""
-    command = [sys.executable, "-m", "ofiml.experiment", study.name, *list_markets(study, data), "--out", str(out)]
+    command = [sys.executable, *study.command, *list_markets(study, data), "--out", str(out)]
     return subprocess.run(command, check=False).returncode == 0
 
 
-def check_study(study: Study, data: Path | None) -> bool:
+def check_study(study: Study | Script, data: Path | None) -> bool:
     """Run a study, print what differs from its committed numbers, and return whether nothing does."""
     with tempfile.TemporaryDirectory() as folder:
         if not run_study(study, data, Path(folder)):
             return False
-        texts = [(place / "results.json").read_text("utf-8") for place in (EXPERIMENTS / study.folder, Path(folder))]
+        texts = [(place / study.results).read_text("utf-8") for place in (EXPERIMENTS / study.folder, Path(folder))]
         lines = list_differences(*map(json.loads, texts))
     print("\n".join(lines) or "as committed", flush=True)
     return not lines

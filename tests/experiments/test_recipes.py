@@ -19,7 +19,7 @@ from tests.books import busy_session
 from tests.conftest import ROOT, in_process, slow_except
 
 sys.path.append(str(ROOT / "scripts"))
-from studies import EXPERIMENTS, STUDIES, list_differences
+from studies import EXPERIMENTS, STUDIES, Script, Study, find_markets, list_differences
 
 
 @pytest.mark.parametrize("name", slow_except(["price_impact"], list_experiments()))
@@ -51,16 +51,17 @@ def test_the_committed_numbers_are_todays(tmp_path):
     committed = json.loads((EXPERIMENTS / study.folder / "results.json").read_text(encoding="utf-8"))
     assert main([study.name, "synthetic=dataset=synthetic", "--out", str(tmp_path)]) == 0
     now = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    committed, now = find_markets(committed), find_markets(now)
     assert list_differences(committed, now) == []
-    now["numbers"]["synthetic"]["r2"] += 0.01
+    now["synthetic"]["r2"] += 0.01
     (line,) = list_differences(committed, now)
     assert line.startswith("synthetic/r2: committed 0.")
 
 
 def test_differences_of_numbers_are_listed_by_their_place():
-    old = {"numbers": {"a": {"x": [1.0, None], "only": 2.0}, "b": {"x": 5.0}}}
-    assert list_differences(old, {"numbers": {"a": {"x": [1.00001, None], "only": 2.0}}}) == []
-    assert list_differences(old, {"numbers": {"a": {"x": [1.1, 3.0], "new": 1.0}}}) == [
+    old = {"a": {"x": [1.0, None], "only": 2.0}, "b": {"x": 5.0}}
+    assert list_differences(old, {"a": {"x": [1.00001, None], "only": 2.0}}) == []
+    assert list_differences(old, {"a": {"x": [1.1, 3.0], "new": 1.0}}) == [
         "a/new: committed None, today 1.0",
         "a/only: committed 2.0, today None",
         "a/x/0: committed 1.0, today 1.1",
@@ -69,13 +70,47 @@ def test_differences_of_numbers_are_listed_by_their_place():
 
 
 def test_every_folder_of_an_experiment_has_its_page():
-    assert {study.name for study in STUDIES} == set(list_experiments())
+    assert {study.name for study in STUDIES if isinstance(study, Study)} == set(list_experiments())
     for study in STUDIES:
-        record = json.loads((EXPERIMENTS / study.folder / "results.json").read_text(encoding="utf-8"))
-        assert list(record["numbers"]) == [*find_experiment(study.name).markets, *study.days], (
+        record = json.loads((EXPERIMENTS / study.folder / study.results).read_text(encoding="utf-8"))
+        expected = [*study.list_markets(), *study.days]
+        assert not expected or sorted(find_markets(record)) == sorted(expected), (
             "make studies ARGS='--data FOLDER' writes it"
         )
         assert (EXPERIMENTS / study.folder / "README.md").exists()
+
+
+@pytest.mark.parametrize("folder", sorted({study.folder for study in STUDIES if isinstance(study, Script)}))
+def test_the_numbers_of_a_page_written_by_hand_are_in_its_results(folder):
+    place = EXPERIMENTS / folder
+    tables = [path.read_text(encoding="utf-8") for path in place.glob("*.md") if path.name != "README.md"]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*.json")]
+    known = np.abs([*map(float, list_numbers("\n".join(tables))), *list_values(records)])
+    known = np.concatenate([known, 100 * known, 1 - known, 100 * (1 - known)])
+    page = (place / "README.md").read_text(encoding="utf-8")
+    cells = [cell for line in page.splitlines() if line.startswith("|") for cell in line.strip("|").split("|")[1:]]
+    shown = [number for cell in cells for number in list_numbers(cell)]
+    assert len(shown) > 40
+    assert [one for one in shown if not is_rounded(one, known)] == [], f"mend {folder}/README.md"
+    assert not is_rounded("12.3456789", known)
+
+
+def list_numbers(text: str) -> list[str]:
+    """The numbers of a text without their signs and commas, as they are written."""
+    return [number.replace(",", "") for number in re.findall(r"(?<![\w.])(?:\d[\d,]*)?\.?\d+", text)]
+
+
+def list_values(value: object) -> list[float]:
+    """The numbers of a JSON value."""
+    if isinstance(value, dict | list):
+        return [one for part in (value.values() if isinstance(value, dict) else value) for one in list_values(part)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def is_rounded(shown: str, known: np.ndarray) -> bool:
+    """Whether a number that is shown is one of the known ones to its last digit."""
+    half = 0.5 * 10.0 ** -len(shown.partition(".")[2])
+    return bool((np.abs(known - float(shown)) <= half * (1 + 1e-9) + 1e-12).any())
 
 
 @pytest.mark.parametrize(
