@@ -83,6 +83,6 @@ SHOWN = {  # a row of the experiment's README, and where its numbers come from
 def test_the_experiment_shows_its_results(row):
     markets = json.loads((EXPERIMENT / "results.json").read_text())["markets"]
     table, name, number = SHOWN[row]
-    values = [markets[m][table][name][number] for m in ("AMZN", "AAPL, pre-market", "BTCUSDT", "synthetic")]
+    values = [markets[m][table][name][number] for m in ("AMZN", "AAPL pre-market", "BTCUSDT", "synthetic")]
     shown = " | ".join("–" if v is None else f"{v:.3f}" for v in values)
     assert f"| {row} | {shown} |" in (EXPERIMENT / "README.md").read_text()
