@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ofiml.config import Instrument
-from ofiml.data.plausibility import list_doubts
+from ofiml.data.plausibility import compute_lower_tail, list_doubts
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from tests.books import session
@@ -192,3 +192,51 @@ def test_a_number_that_stands_for_a_missing_side(side, number):
     doubt = kinds(*columns, *sizes)["outliers"]
     assert doubt.sentence.startswith(f"2 states have a best {side} far from its median, ")
     assert not doubt.grave
+
+
+def traded(count: int, opposite: int, *, side: str = "known", inside: bool = False):
+    """A sound book with `count` trades at its best prices, buys and sales in turn, some with the other side."""
+    rows = []
+    for i, (bid, ask, bid_size, ask_size) in enumerate(zip(*walk(), strict=True)):
+        rows.append({"t": i, "book": [(bid, int(bid_size), ask + 2 * inside, int(ask_size))]})
+        k = i // 4
+        if i % 4 or k >= count:
+            continue
+        buys = (k % 2 == 0) ^ (k < opposite)
+        price = bid + 1 if inside else (ask if k % 2 == 0 else bid)
+        name = "N" if side == "none" else "B" if buys else "A"
+        rows.append({**rows[-1], "t": i + 0.5, "action": "T", "side": name, "price": price})
+    return {doubt.kind: doubt for doubt in list_doubts(session(rows), SHARE)}
+
+
+def test_sides_of_trades_that_contradict_the_quotes():
+    doubt = traded(40, 39)["trades"]
+    assert doubt.sentence.startswith("39 of 40 trades at a best quote have the opposite side")
+    assert not doubt.grave
+
+
+@pytest.mark.parametrize(("count", "opposite"), [(0, 0), (9, 9), (40, 0), (40, 20), (40, 28)])
+def test_sides_that_agree_or_are_too_few_raise_no_doubt(count, opposite):
+    assert traded(count, opposite) == {}
+
+
+def test_trades_without_a_side_or_inside_the_spread_are_not_judged():
+    assert traded(40, 40, side="none") == {}
+    assert traded(40, 40, inside=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "tail"), [(0, 10, 2**-10), (1, 10, 11 * 2**-10), (5, 10, 1), (0, 0, 1)]
+)
+def test_the_tail_of_a_fair_coin(successes, trials, tail):
+    assert compute_lower_tail(successes, trials) == pytest.approx(tail)
+
+
+@pytest.mark.parametrize(
+    ("path", "dataset", "doubted"),
+    [("arl_20250717_mbp10.csv", "databento", True), ("arl_20250717_mbo.csv", "databento_mbo", False)],
+)
+def test_two_files_of_one_day_state_opposite_sides(path, dataset, doubted, configure, data):
+    (source,) = list_sources(configure(f"dataset={dataset}", f"dataset.path={data(f'databento/{path}')}").dataset)
+    (one,) = source()
+    assert ("trades" in one.quality.warnings) == doubted

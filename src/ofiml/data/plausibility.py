@@ -28,6 +28,7 @@ _MANY_MOVES = 0.9  # share of states that move a best price
 _FREQUENT_MOVES, _REVERSAL = 0.5, -0.35
 _WIDE_SPREAD, _ABSURD_SPREAD = 1_000, 10_000_000  # median, in ticks
 _COARSE_SIZES = 10  # lots that divide all sizes
+_RARE = 1e-3  # so rarely do fair coins say that sides of trades are reversed
 _DOLLAR_CALENDARS = ("24/7", "XNYS", "XNAS", "CMES")
 _ABSURD_WORTH = 1e9  # of a best quote, in dollars: a thousand times that of the deepest markets
 
@@ -36,8 +37,8 @@ _ABSURD_WORTH = 1e9  # of a best quote, in dollars: a thousand times that of the
 class Doubt:
     """One reason why a session may not be what its config says.
 
-    `kind` is coverage, tick, sides, outliers, moves, spread, sizes or worth; `sentence` has no full stop; `grave`
-    doubts are of data with which results would be about something else.
+    `kind` is coverage, tick, sides, outliers, moves, spread, sizes, worth or trades; `sentence` has no full stop;
+    `grave` doubts are of data with which results would be about something else.
     """
 
     kind: str
@@ -64,6 +65,7 @@ def list_doubts(session: Session, instrument: Instrument, *, own_tick: bool = Fa
         *_judge_spread(bid, ask, session.tick),
         *_judge_sizes(bid_size, ask_size, session.size_unit),
         *_judge_value(session, instrument, bid, bid_size),
+        *_judge_trades(events),
     ]
 
 
@@ -210,6 +212,33 @@ def _judge_value(session: Session, instrument: Instrument, bid: Int64, bid_size:
             f"half of the best bids are worth more than {worth:,.0f}: the lot of {session.size_unit:g} may be too "
             "large (dataset.size_unit), or the contract inverse (dataset.instruments, docs/instruments.md)",
         )
+
+
+def _judge_trades(events: pl.DataFrame) -> Iterator[Doubt]:
+    """Doubt sides of trades that contradict the quotes of the row before: buyers pay the ask, sellers get the bid."""
+    row = np.flatnonzero(((events["action"] == "T") & events["price"].is_not_null()).to_numpy())
+    row = row[row > 0]
+    trades = events.select("side", "price")[row]
+    bid, bid_size, ask, ask_size = (column[row - 1] for column in extract_level(events, 0))
+    price = trades["price"].to_numpy()
+    pays_ask, gets_bid = (price >= ask) & (ask_size > 0), (price <= bid) & (bid_size > 0)
+    is_buyer, is_seller = ((trades["side"] == side).to_numpy() for side in "BA")
+    judged = (pays_ask ^ gets_bid) & (is_buyer | is_seller)
+    count, agreeing = int(judged.sum()), int((judged & (pays_ask == is_buyer)).sum())
+    if compute_lower_tail(agreeing, count) < _RARE:
+        yield Doubt(
+            "trades",
+            f"{count - agreeing:,} of {count:,} trades at a best quote have the opposite side: the file seems to state "
+            "the side of the resting order, with which all that is made of trades has the wrong sign; turn their sides "
+            "around in the file, or use no features of trades (features=ofi_only, ofi.parts=net)",
+        )
+
+
+def compute_lower_tail(successes: int, trials: int) -> float:
+    """Compute the probability that a fair coin shows no more than `successes` in `trials`."""
+    from scipy.stats import binom  # heavy, and few sessions have trades that disagree
+
+    return 1.0 if 2 * successes >= trials else float(binom.cdf(successes, trials, 0.5))
 
 
 def _find_divisor(parts: list[Int64]) -> int:
