@@ -124,6 +124,7 @@ STUDIES: tuple[Study | Script, ...] = (
     Study("014-direction-lgbm", "direction_lgbm", ("AMZN",), more=NOTEBOOK_FEES),
     Study("015-latency", "latency", ("AMZN",)),
     Study("016-which-ofi", "which_ofi", ("AMZN",)),
+    Study("017-cross-impact", "cross_impact"),
 )
 
 

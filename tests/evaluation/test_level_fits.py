@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Lasso, RidgeCV
 
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.level_fits import (
@@ -14,6 +14,7 @@ from ofiml.evaluation.level_fits import (
     fit_powell,
     fit_seen_outliers,
     fit_without_flow_outliers,
+    make_lasso,
     make_ridge,
 )
 from ofiml.splits.fold import Fold
@@ -25,6 +26,7 @@ FITS = {
     "least squares": fit_least_squares,
     "ridge": make_ridge(np.logspace(-2, 4, 7)),
     "ridge without extreme rows": make_ridge(np.logspace(-2, 4, 7), reach=3.0),
+    "lasso": make_lasso(10, 3),
     "powell": fit_powell,
 }
 
@@ -155,3 +157,27 @@ def test_a_forest_that_sees_the_move_drops_large_moves():
     assert seen.trimmed_rmse < 0.85 * seen.rmse
     assert seen.rmse == flow.rmse
     assert abs(flow.trimmed_rmse / flow.rmse - 1) < 0.05
+
+
+def test_the_penalty_of_lasso_is_chosen_over_successive_parts():
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((200, 4)) * [1, 2, 3, 4] + 5
+    y = 0.3 * x[:, 0] - 0.1 * x[:, 1] + rng.standard_normal(200)
+    found = make_lasso(20, 4)(x, y)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    highest = np.abs(z.T @ (y - y.mean())).max() / 200
+    errors = {}
+    for alpha in highest * np.logspace(0, -3, 20):
+        parts = []
+        for test in np.split(np.arange(200), 4):
+            train = np.setdiff1d(np.arange(200), test)
+            lasso = Lasso(alpha=alpha).fit(z[train], y[train])
+            parts.append(np.mean((y[test] - lasso.predict(z[test])) ** 2))
+        errors[alpha] = np.mean(parts)
+    assert found.penalty == pytest.approx(min(errors, key=errors.get))
+    # The optimum: each residual correlation is the penalty where a weight is not 0, and at most that elsewhere.
+    pull = z.T @ (y - found.predict(x)) / 200
+    scaled = found.weights * x.std(axis=0)
+    assert pull[scaled != 0] == pytest.approx(found.penalty * np.sign(scaled[scaled != 0]), abs=1e-3)
+    assert (np.abs(pull) <= found.penalty + 1e-3).all()
+    assert 0 < np.count_nonzero(scaled) < 4

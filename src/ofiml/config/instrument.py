@@ -120,6 +120,11 @@ def collect_keys(symbol: str, instruments: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
+def find_sector(symbol: str, instruments: Mapping[str, Any]) -> str:
+    """Find the sector of a symbol; "" if nothing states it."""
+    return str(collect_keys(symbol, instruments).get("sector", ""))
+
+
 def check_instruments(instruments: Mapping[str, Any], check_calendar: Callable[[str, str], None]) -> None:
     """Check the keys and values of each pattern of `dataset.instruments`. Raises ConfigError.
 
@@ -190,6 +195,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "maker": _check_fees,
     "seller": _check_seller,
     "days_per_year": _check_days,
+    "sector": _check_text,
 }
 
 
