@@ -30,7 +30,9 @@ DAYS = {
     "ARL": ("databento/arl_20250717_mbo.csv", "dataset=databento_mbo"),
     "ETHBTC": ("binance/binance_ETHBTC_*", "dataset=binance dataset.tick=0.000001 instrument=binance_spot"),
     "best quotes": ("quotes/sample_quotes_*.csv.gz", "dataset=quotes"),
-    # Six minutes: bars and horizons a tenth as long.
+    # Six minutes: bars a tenth as long.
+    "BTCUSDT 1 s": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance bars.step=1s"),
+    # Bars and horizons a tenth as long.
     "BTCUSDT 100 ms": (
         "binance/usdm_btcusdt_20240808.gz",
         "dataset=binance bars.step=100ms horizon.length=2s split.embargo=5s",
@@ -125,6 +127,7 @@ STUDIES: tuple[Study | Script, ...] = (
     Study("015-latency", "latency", ("AMZN",)),
     Study("016-which-ofi", "which_ofi", ("AMZN",)),
     Study("017-cross-impact", "cross_impact"),
+    Study("018-toxicity", "toxicity", ("AMZN", "BTCUSDT 1 s")),
 )
 
 
