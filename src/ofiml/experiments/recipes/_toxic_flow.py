@@ -14,7 +14,7 @@ from ofiml.data.trades import group_orders, list_trades
 from ofiml.experiments.basket import sum_signed_lots
 from ofiml.metrics.hac import fit_slope, t_test
 from ofiml.metrics.jumps import find_jumps
-from ofiml.metrics.scores import ic
+from ofiml.metrics.scores import compute_ranks, ic
 from ofiml.microstructure.toxicity.vpin import Vpin
 
 BUCKETS = 200  # of the first session's volume
@@ -219,11 +219,9 @@ def measure_around_jumps(days: Sequence[Day], paths: Sequence[VpinPath], seed: i
 
 def rank(values: Float) -> Float:
     """Rank values (n,) among each other from 0 to 1, ties by their mean; NaN stays NaN."""
-    from scipy.stats import rankdata
-
     known = np.isfinite(values)
     out = np.full(len(values), np.nan)
-    out[known] = (rankdata(values[known]) - 0.5) / max(1, int(known.sum()))
+    out[known] = (compute_ranks(values[known]) - 0.5) / max(1, int(known.sum()))
     return out
 
 
