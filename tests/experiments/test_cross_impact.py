@@ -33,6 +33,7 @@ SECTORS = {"A*": {"sector": "letter A"}, "JPM": {"sector": "banks"}, "*": {"quot
 # Row i's move per lot of column j: AAPL leads, TSLA and XOM push each other down.
 KNOWN = np.array([[10, 0, 0, 0, 0], [6, 10, 0, 0, 0], [4, 0, 10, 0, 0], [0, 0, 0, 10, -5], [0, 0, 0, -5, 10]]) / 1000
 DAY = 240  # bars of 10 s
+BOOTSTRAP = BlockBootstrap(200, 0.95, None, 5)
 
 
 def make_dates(days=4, *, seed=1, noise=0.5):
@@ -139,22 +140,10 @@ def planted():
     return basket, split
 
 
-class Settings:
-    """The part of a config that the fits read."""
-
-    def __init__(self, split):
-        self.split, self.seed = split, 5
-
-        class Evaluation:
-            bootstrap_samples, confidence_level, block_ns = 200, 0.95, None
-
-        self.evaluation = Evaluation
-
-
 @pytest.fixture(scope="module")
 def crosses(planted):
     basket, split = planted
-    return {ahead: fit_crosses(basket, Settings(split), ahead=ahead) for ahead in (False, True)}
+    return {ahead: fit_crosses(basket, split, BOOTSTRAP, ahead=ahead) for ahead in (False, True)}
 
 
 def test_own_flow_is_fitted_on_the_train_rows_alone(planted, crosses):
@@ -217,7 +206,7 @@ def test_a_move_that_follows_flow_is_forecast():
     move = basket.move.copy()
     move[1:, 1] = 3 * basket.flow[0][:-1, 0] + 0.1 * move[1:, 1]
     split = WalkForward(name="expanding", by="rows", n_folds=2, first_train=0.5, window=None, embargo="30s")
-    fit = fit_crosses(replace(basket, move=move), Settings(split), ahead=True).fits[KINDS[0]]["LASSO"]
+    fit = fit_crosses(replace(basket, move=move), split, BOOTSTRAP, ahead=True).fits[KINDS[0]]["LASSO"]
     assert fit.outside[1] > 0.9
     assert fit.weights[1, 0] > 0.9
     assert np.delete(np.abs(fit.weights).ravel(), 5).max() < 0.2

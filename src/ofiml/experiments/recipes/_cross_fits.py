@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ofiml._typing import Bool, Float, Int64
-from ofiml.config import Config, Split
+from ofiml.config import Split
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.level_fits import Fit, fit_least_squares, make_lasso, make_ridge
 from ofiml.experiments.basket import PARTS, Basket, find_next
@@ -70,15 +70,14 @@ class GroupFit:
     noise: float
 
 
-def fit_crosses(basket: Basket, config: Config, *, ahead: bool) -> CrossFits:
+def fit_crosses(basket: Basket, split: Split, bootstrap: BlockBootstrap, *, ahead: bool) -> CrossFits:
     """Fit the moves of the flow's own bar, or with `ahead` those of the next bar of the date, which begin when the flow
     is known. Raises DataError if there are too few bars.
     """
     rows = find_next(basket.table) if ahead else np.arange(basket.table.height)
     move = basket.move[rows + 1] if ahead else basket.move[rows]
-    folds = divide(basket, rows, config.split, ahead=ahead)
+    folds = divide(basket, rows, split, ahead=ahead)
     tested = np.concatenate([fold.test for fold in folds])
-    bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
     opens, closes = (basket.table[name].to_numpy() for name in ("bar_open", "bar_close"))
     block = bootstrap.number_blocks(basket.table[rows[tested]], int((closes - opens).max()) * (1 + ahead))
     fits: dict[str, dict[str, CrossFit]] = {}

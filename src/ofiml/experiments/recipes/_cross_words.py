@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ofiml._typing import Float
+from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.experiments.basket import Basket, read_basket
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.recipes._cross_fits import (
@@ -43,11 +44,12 @@ class Crosses:
 def measure_crosses(bench: Bench, market: Market) -> Crosses:
     """Measure a market of two or more symbols. Raises DataError for one symbol, and for too few bars."""
     config, basket = bench.configure(market, STUDY), read_basket(bench, market, STUDY)
-    same = fit_crosses(basket, config, ahead=False)
+    bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
+    same = fit_crosses(basket, config.split, bootstrap, ahead=False)
     return Crosses(
         basket=basket,
         same=same,
-        ahead=fit_crosses(basket, config, ahead=True),
+        ahead=fit_crosses(basket, config.split, bootstrap, ahead=True),
         groups={kind: fit_groups(basket, same, kind) for kind in KINDS},
         trades=fit_trades(basket),
         orientation=measure_orientation(basket),
