@@ -37,6 +37,9 @@ DAYS = {
         "binance/usdm_btcusdt_20240808.gz",
         "dataset=binance bars.step=100ms horizon.length=2s split.embargo=5s",
     ),
+    # A few thousand trades: bars of less volume.
+    "AAPL 100-share bars": ("databento/aapl_20241021_mbp10.csv", "dataset=databento bars.size=100"),
+    "BTCUSDT 2-BTC bars": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance bars.size=2"),
 }
 
 
@@ -86,6 +89,8 @@ class Script:
 #: The fees of the notebooks' strategy.
 NOTEBOOK_FEES = "+dataset.instruments={*:{quote:USD,taker:{per_unit:0.001},maker:{per_unit:0.001}}}"
 
+VOLUME_DAYS = ("AMZN", "AAPL 100-share bars", "BTCUSDT 2-BTC bars")
+
 #: Trades that come at a constant rate.
 POISSON = "dataset.excitation=0 dataset.state_dependence=0 dataset.u_shape=0"
 
@@ -128,6 +133,7 @@ STUDIES: tuple[Study | Script, ...] = (
     Study("016-which-ofi", "which_ofi", ("AMZN",)),
     Study("017-cross-impact", "cross_impact"),
     Study("018-toxicity", "toxicity", ("AMZN", "BTCUSDT 1 s")),
+    Study("019-volatility-and-sizes", "volatility_and_sizes", VOLUME_DAYS),
 )
 
 
