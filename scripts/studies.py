@@ -39,6 +39,9 @@ DAYS = {
     ),
     # A few thousand trades: bars of less volume.
     "AAPL 100-share bars": ("databento/aapl_20241021_mbp10.csv", "dataset=databento bars.size=100"),
+    # The same day as book and as orders.
+    "ARL MBP-10": ("databento/arl_20250717_mbp10.csv", "dataset=databento bars.size=50"),
+    "ARL MBO": ("databento/arl_20250717_mbo.csv", "dataset=databento_mbo bars.size=50"),
     "BTCUSDT 2-BTC bars": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance bars.size=2"),
 }
 
@@ -134,6 +137,7 @@ STUDIES: tuple[Study | Script, ...] = (
     Study("017-cross-impact", "cross_impact"),
     Study("018-toxicity", "toxicity", ("AMZN", "BTCUSDT 1 s")),
     Study("019-volatility-and-sizes", "volatility_and_sizes", VOLUME_DAYS),
+    Study("020-book-building", "book_building", ("AMZN", "ARL MBP-10", "ARL MBO")),
 )
 
 

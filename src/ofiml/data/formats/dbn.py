@@ -35,6 +35,7 @@ __all__ = ["MAGIC", "MBO", "MBP_1", "MBP_10", "UNDEF_SIZE", "Mapping", "encode_d
 
 MAGIC = b"DBN"
 UNDEF_SIZE = 2**32 - 1
+_SCHEMAS = {MBP_10: databento_dbn.Schema.MBP_10, MBO: databento_dbn.Schema.MBO}  # that are written
 _VERSIONS = (1, 2, 3)
 # Records copied at a time, few enough to stay in the processor's cache while each column is copied from them.
 _BLOCK_RECORDS = 8192
@@ -112,15 +113,16 @@ def resolve_symbols(frame: pl.DataFrame, mappings: list[Mapping], source: str) -
     return frame.with_columns(joined["symbol"])
 
 
-def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) -> bytes:
-    """Encode an MBP-10 file, version 3, of one instrument; `session` is its symbol and its first and last UTC day.
+def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]], rtype: int = MBP_10) -> bytes:
+    """Encode a file of MBP-10, or of MBO with that `rtype`, version 3, of one instrument.
 
-    `columns` are the record's, each (n,); omitted ones are 0. Raises DataError for a symbol that DBN cannot store.
+    `session` is its symbol and its first and last UTC day. `columns` are the record's, each (n,); omitted ones are 0.
+    Raises DataError for a symbol that DBN cannot store.
     """
     symbol, first, last = session
     n = len(columns["ts_recv"])
-    records = np.zeros(n, make_record_dtype(MBP_10))
-    records["length"], records["rtype"], records["instrument_id"] = records.itemsize // 4, MBP_10, 1
+    records = np.zeros(n, make_record_dtype(rtype))
+    records["length"], records["rtype"], records["instrument_id"] = records.itemsize // 4, rtype, 1
     for name, values in columns.items():
         records[name] = values
     start = dt.date.fromisoformat(first)
@@ -131,7 +133,7 @@ def encode_dbn(session: tuple[str, str, str], columns: dict[str, NDArray[Any]]) 
             start=int(columns["ts_recv"][0]),
             stype_in=databento_dbn.SType.RAW_SYMBOL,  # type: ignore[arg-type]  # its stubs take members for str
             stype_out=databento_dbn.SType.INSTRUMENT_ID,  # type: ignore[arg-type]
-            schema=databento_dbn.Schema.MBP_10,  # type: ignore[arg-type]
+            schema=_SCHEMAS[rtype],  # type: ignore[arg-type]
             symbols=[symbol],
             mappings=[_SymbolMapping(symbol, [interval])],  # type: ignore[list-item]  # only its attributes are read
             ts_out=False,

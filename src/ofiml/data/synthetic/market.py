@@ -32,7 +32,7 @@ Float = NDArray[np.float64]
 
 _FIRST_OPEN = 1_704_119_400 * SECOND  # 2024-01-01 14:30 UTC; the following days open at the same time
 _DAY = 24 * 3600 * SECOND
-_FEED_DELAY = 100_000  # ns from the exchange to the receipt
+FEED_DELAY = 100_000  # ns from the exchange to the receipt
 _ADD = ACTION.categories.to_list().index("A")
 _FIELDS = ("ask_px", "ask_sz", "ask_ct", "bid_px", "bid_sz", "bid_ct")  # the kernel's order
 
@@ -46,6 +46,26 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     """
     rng = np.random.default_rng([config.seed, index])
     truth = draw_truth(config, index, rng)
+    out = run_day(config, index, truth, rng, make_rules(config), config.levels)
+    origin = compute_origin(config)
+    symbol_of = out.rows[:, 0]
+    count = len(truth.symbols)
+    picks: list[slice | Int64] = [slice(None)]
+    if count > 1:
+        picks = [np.flatnonzero(symbol_of == k) for k in range(count)]
+    return [
+        _make_session(config, index, replace(truth, symbol=k), origin, Out(*(_select_rows(a, pick) for a in out)))
+        for k, pick in enumerate(picks)
+    ]
+
+
+def run_day(
+    config: SyntheticDataset, index: int, truth: Truth, rng: np.random.Generator, rules: Rules, levels: int
+) -> Out:
+    """Run the kernel for day `index` with `rules`; return its rows, with `levels` levels of the book.
+
+    Raises DataError if a price leaves the range of the book.
+    """
     state = rng.bit_generator.state
     capacity = int(config.events_expected * 1.5) + 10_000
     while True:
@@ -55,27 +75,17 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
             values=np.empty(capacity),
             transient=np.empty(capacity),
             rows=np.empty((capacity, ROW_COLUMNS), np.int64),
-            levels=np.empty((len(_FIELDS), config.levels, capacity), np.int64),
+            levels=np.empty((len(_FIELDS), levels, capacity), np.int64),
         )
-        n = run(rng, make_rules(config), make_plan(config, truth), out)
+        n = run(rng, rules, make_plan(config, truth), out)
         if n == OFF_GRID:
             raise DataError(
                 f"synthetic session {index}: the price left the book's range; lower dataset.volatility, "
                 "dataset.impact or the informed flow, or raise dataset.start_price."
             )
         if n < capacity:
-            break
+            return Out(*(_select_rows(array, slice(0, n)) for array in out))
         capacity *= 2
-    origin = compute_origin(config)
-    symbol_of = out.rows[:n, 0]
-    count = len(truth.symbols)
-    picks: list[slice | Int64] = [slice(0, n)]
-    if count > 1:
-        picks = [np.flatnonzero(symbol_of == k) for k in range(count)]
-    return [
-        _make_session(config, index, replace(truth, symbol=k), origin, Out(*(_select_rows(a, pick) for a in out)))
-        for k, pick in enumerate(picks)
-    ]
 
 
 def _select_rows(array: NDArray, pick: slice | Int64) -> NDArray:
@@ -192,7 +202,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
     symbol = truth.symbols[truth.symbol]
     stamps = truth.open + np.rint(out.seconds * SECOND).astype(np.int64)
     _, action, side, price, size, last, order = out.rows.T
-    received = pl.Series(stamps + _FEED_DELAY).cast(TIME)
+    received = pl.Series(stamps + FEED_DELAY).cast(TIME)
     columns = {
         "ts_event": pl.Series(stamps).cast(TIME),
         "ts_recv": received,
@@ -214,7 +224,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
         events=pl.DataFrame(columns).select(list_columns(config.levels, list(columns))),
         open=truth.open,
-        close=truth.close + _FEED_DELAY,
+        close=truth.close + FEED_DELAY,
         tick=tick,
         levels=config.levels,
         size_unit=1.0,
