@@ -98,7 +98,7 @@ def write_roads(bench: Bench, market: Market, config: Config, days: int, study: 
     """
     dataset = config.dataset
     assert isinstance(dataset, SyntheticDataset)
-    settings = SampleSettings.of(config)
+    settings, of_bars = SampleSettings.of(config), _keep_others(study)
     count = min(days, dataset.sessions)
     limits = (f"dataset.sessions={count}", "dataset.max_sessions=null", "dataset.max_events=null")
     own = Market(market.name, market.overrides)
@@ -110,18 +110,19 @@ def write_roads(bench: Bench, market: Market, config: Config, days: int, study: 
             for k, day in enumerate(orders):
                 path = WRITERS[reader](day, Path(folder) / reader / str(k))
                 form = Market(
-                    f"{market.name}, {name}", (*_keep_others(market), *_list_overrides(reader, path, day, dataset))
+                    f"{market.name}, {name}",
+                    (*_keep_others(market.overrides), *_list_overrides(reader, path, day, dataset)),
                 )
-                of_form = SampleSettings.of(bench.configure(form, *study))
+                of_form = SampleSettings.of(bench.configure(form, *of_bars))
                 digests = bench.sessions.get(form.name, [])
-                sessions += list(bench.read_sessions(form, *study))
+                sessions += list(bench.read_sessions(form, *of_bars))
                 bench.sessions[form.name] = digests + bench.sessions[form.name]
             yield compare_roads(("the market itself", reference, settings), (name, sessions, of_form))
 
 
-def _keep_others(market: Market) -> tuple[str, ...]:
-    """Keep the overrides of a market that are not of its dataset."""
-    return tuple(one for one in market.overrides if not one.lstrip("+~").startswith("dataset"))
+def _keep_others(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Keep the overrides that are not of the dataset."""
+    return tuple(one for one in overrides if not one.lstrip("+~").startswith("dataset"))
 
 
 def _list_overrides(reader: str, path: Path, day: OrderDay, dataset: SyntheticDataset) -> tuple[str, ...]:
