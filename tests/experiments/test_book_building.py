@@ -107,7 +107,7 @@ def test_the_exchanges_clock_and_the_sides_of_trades(feed):
 
 @pytest.fixture(scope="module")
 def settings(configure):
-    config = configure("dataset.session_length=10m", "bars=volume", "bars.size=300", "ofi=mlofi", "features=full")
+    config = configure("dataset.session_length=5m", "bars=volume", "bars.size=300", "ofi=mlofi", "features=full")
     return SampleSettings.of(config)
 
 
