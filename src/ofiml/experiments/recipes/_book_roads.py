@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ofiml.config import Config, FileDataset, SyntheticDataset
+from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.feed import Blob
 from ofiml.data.formats import archives
 from ofiml.data.schema import Session
@@ -91,14 +91,15 @@ def correlate_flow(first: pl.DataFrame, second: pl.DataFrame) -> float:
     return ic(*(both[name].to_numpy().astype(np.float64) for name in ("ofi_00", "ofi_00_right")))
 
 
-def write_roads(bench: Bench, market: Market, config: Config, days: int, study: tuple[str, ...]) -> Iterator[Road]:
+def write_roads(
+    bench: Bench, market: Market, settings: SampleSettings, days: int, study: tuple[str, ...]
+) -> Iterator[Road]:
     """Write the first days of a simulated market in each of FORMS, read them, and yield what becomes of their bars.
 
     Raises DataError for days that a form cannot express.
     """
-    dataset = config.dataset
+    dataset, of_bars = settings.dataset, _keep_others(study)
     assert isinstance(dataset, SyntheticDataset)
-    settings, of_bars = SampleSettings.of(config), _keep_others(study)
     count = min(days, dataset.sessions)
     limits = (f"dataset.sessions={count}", "dataset.max_sessions=null", "dataset.max_events=null")
     own = Market(market.name, market.overrides)
@@ -140,10 +141,10 @@ def _list_overrides(reader: str, path: Path, day: OrderDay, dataset: SyntheticDa
 
 
 def read_messages_alone(
-    bench: Bench, market: Market, config: Config, sessions: list[Session], study: tuple[str, ...]
+    bench: Bench, market: Market, settings: SampleSettings, sessions: list[Session], study: tuple[str, ...]
 ) -> Road | None:
     """Read an archive of LOBSTER again, without its orderbook files; None for another dataset."""
-    dataset = config.dataset
+    dataset = settings.dataset
     if not (isinstance(dataset, FileDataset) and dataset.name == "lobster" and archives.is_archive(dataset.path)):
         return None
     blob = Blob(Path(dataset.path).name, path=Path(dataset.path))
@@ -154,6 +155,5 @@ def read_messages_alone(
         path = (f"dataset.path={folder}", "dataset.store=null")
         others = tuple(one for one in market.overrides if not one.startswith("dataset.path"))
         alone = Market(f"{market.name}, {MESSAGES}", (*others, *path))
-        settings = SampleSettings.of(config)
         read = list(bench.read_sessions(alone, *study))
     return compare_roads(("the orderbook file", sessions, settings), (MESSAGES, read, settings))

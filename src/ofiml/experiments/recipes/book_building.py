@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
-from ofiml.config import ActivityBars, Config, SyntheticDataset
+from ofiml.config import ActivityBars, SyntheticDataset
 from ofiml.data.schema import Session
 from ofiml.errors import ConfigError
 from ofiml.experiments.bench import Bench, Market
@@ -135,16 +135,17 @@ def _study_market(bench: Bench, market: Market) -> MarketResult:
     config = bench.configure(market, *study)
     if not isinstance(config.bars, ActivityBars):
         raise ConfigError(f"{market.name}: bars={config.bars.name}, but this experiment builds bars of activity.")
-    roads = list(write_roads(bench, market, config, ROAD_DAYS, study)) if simulated else []
+    settings = SampleSettings.of(config)
+    roads = list(write_roads(bench, market, settings, ROAD_DAYS, study)) if simulated else []
     tables, kept, tick = [], list[Session](), 0.0
     parts: dict[float, list[pl.DataFrame]] = {factor * config.bars.size: [] for factor in FACTORS}
     for session in bench.read_sessions(market, *study):
         tick = session.tick / PRICE_SCALE
-        tables.append(tabulate_bars(session, SampleSettings.of(config)))
+        tables.append(tabulate_bars(session, settings))
         for size, bars in parts.items():
-            bars.append(_tabulate_threshold(session, config, replace(config.bars, size=size)))
+            bars.append(_tabulate_threshold(session, replace(config.bars, size=size)))
         kept += [] if simulated else [session]
-    alone = None if simulated else read_messages_alone(bench, market, config, kept, study)
+    alone = None if simulated else read_messages_alone(bench, market, settings, kept, study)
     return MarketResult(
         tick=tick,
         label=config.bars.label,
@@ -172,8 +173,8 @@ def _pair_markets(bench: Bench, found: dict[str, MarketResult]) -> None:
         one.sessions = []
 
 
-def _tabulate_threshold(session: Session, config: Config, bars: ActivityBars) -> pl.DataFrame:
-    book = select_states(session, config.bars.per)
+def _tabulate_threshold(session: Session, bars: ActivityBars) -> pl.DataFrame:
+    book = select_states(session, bars.per)
     return tabulate_flow(session, book, cut_bars(session, book, bars), 1)
 
 
