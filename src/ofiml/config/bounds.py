@@ -101,16 +101,32 @@ def longer_than_0(key: str, value: str) -> None:
     require(parse_duration(value, key) > 0, f"{key} must be longer than 0.")
 
 
-def each(rule: Rule) -> Rule:
+@dataclass(frozen=True, slots=True)
+class EachItem:
     """Apply a rule to every item of a list."""
 
-    def check(key: str, value: list[Any]) -> None:
+    rule: Rule
+
+    def __call__(self, key: str, value: list[Any]) -> None:
         for item in value:
-            rule(key, item)
-
-    return check
+            self.rule(key, item)
 
 
-def each_once(what: str) -> Rule:
+@dataclass(frozen=True, slots=True)
+class NoneTwice:
     """Require a list without repetition; `what` names an item in messages."""
-    return lambda key, value: require(len(set(value)) == len(value), f"{key} names {what} twice.")
+
+    what: str
+
+    def __call__(self, key: str, value: list[Any]) -> None:
+        require(len(set(value)) == len(value), f"{key} names {self.what} twice.")
+
+
+def each(rule: Rule) -> EachItem:
+    """Apply a rule to every item of a list."""
+    return EachItem(rule)
+
+
+def each_once(what: str) -> NoneTwice:
+    """Require a list without repetition; `what` names an item in messages."""
+    return NoneTwice(what)

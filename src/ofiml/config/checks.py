@@ -12,8 +12,3 @@ def require(condition: bool, sentence: str) -> None:
 def require_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ConfigError unless the value is one of the choices."""
     require(value in choices, f"{key}={value} is not one of {', '.join(choices)}.")
-
-
-def require_seed(key: str, value: int) -> None:
-    """Raise ConfigError for a number that is not a valid seed."""
-    require(0 <= value < 2**31, f"{key} must lie in [0, 2^31).")

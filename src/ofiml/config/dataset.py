@@ -4,9 +4,10 @@ import datetime as dt
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from ofiml.config.checks import require, require_one_of, require_seed
+from ofiml.config.bounds import SEED, Schema, between, longer_than_0
+from ofiml.config.checks import require
 from ofiml.config.folders import FOLDERS, SYNTHETIC
 from ofiml.config.instrument import (
     CALENDAR_ALWAYS,
@@ -27,52 +28,60 @@ from ofiml.units import SECOND, parse_duration
 MOST_DAYS = 50_000  # later days are reserved for simulations outside any study
 
 
+def _a_limit(key: str, value: int) -> None:
+    """Require at least 1, or null for all."""
+    require(value >= 1, f"{key} must be at least 1, or null.")
+    require(value < 1 << 62, f"{key} must be below 2^62; null takes all.")
+
+
 @dataclass(slots=True)
-class SyntheticDataset:
+class SyntheticDataset(Schema):
     """A simulated market; docs/market.md explains the keys. `impact` is Λ in ticks per lot, one row per symbol."""
 
+    GROUP: ClassVar[str] = "dataset"
+
     name: str
-    seed: int
-    sessions: int
-    session_length: str
-    levels: int
-    tick: float
+    seed: Annotated[int, SEED]
+    sessions: Annotated[int, between(1, MOST_DAYS)]
+    session_length: Annotated[str, longer_than_0]
+    levels: Annotated[int, between(1, 10)]
+    tick: Annotated[float, between(1e-9, 1e6)]
     start_price: float
-    limit_rate: float
-    cancel_rate: float
-    resilience: float
-    half_spread: float
-    placement: float
-    crowd: float
-    size_scale: float
-    large_limit_orders: float
-    large_market_orders: float
-    volatility: float
-    u_shape: float
-    clustering: float
-    clustering_decay: str
-    stirring: float
-    period: str
-    uninformed_orders: float
-    excitation: float
-    excitation_cross: float
-    excitation_decay: str
-    state_dependence: float
-    usual_spread: float
-    usual_queue: float
-    informed_probability: float
-    informed_orders: float
-    informed_decay: str
-    session_variation: float
+    limit_rate: Annotated[float, between(1e-3, 1e5)]
+    cancel_rate: Annotated[float, between(1e-4, 1e3)]
+    resilience: Annotated[float, between(0, 1e4)]
+    half_spread: Annotated[float, between(0, 1000)]
+    placement: Annotated[float, between(0, 1000)]
+    crowd: Annotated[float, between(1e-3, 1e6)]
+    size_scale: Annotated[float, between(0.01, 1e6)]
+    large_limit_orders: Annotated[float, between(0, 1)]
+    large_market_orders: Annotated[float, between(0, 1)]
+    volatility: Annotated[float, between(0, 1000)]
+    u_shape: Annotated[float, between(0, 0.99)]
+    clustering: Annotated[float, between(0, 0.95)]
+    clustering_decay: Annotated[str, longer_than_0]
+    stirring: Annotated[float, between(0, 0.95)]
+    period: Annotated[str, longer_than_0]
+    uninformed_orders: Annotated[float, between(0, 1e7)]
+    excitation: Annotated[float, between(0, 0.95)]
+    excitation_cross: Annotated[float, between(0, 1)]
+    excitation_decay: Annotated[str, longer_than_0]
+    state_dependence: Annotated[float, between(0, 1)]
+    usual_spread: Annotated[float, between(1, 1e4)]
+    usual_queue: Annotated[float, between(1, 1e9)]
+    informed_probability: Annotated[float, between(0, 1)]
+    informed_orders: Annotated[float, between(0, 1e7)]
+    informed_decay: Annotated[str, longer_than_0]
+    session_variation: Annotated[float, between(0, 0.9)]
     impact: list[list[float]]
-    max_sessions: int | None
-    max_events: int | None
+    max_sessions: Annotated[int | None, _a_limit]
+    max_events: Annotated[int | None, _a_limit]
     instruments: dict[str, Any] = field(default_factory=dict, kw_only=True)
-    news_move: float = field(default=0.0, kw_only=True)
-    news_decay: str = field(default="10s", kw_only=True)
-    quote_reaction: float = field(default=0.0, kw_only=True)
-    permanent_impact: float = field(default=1.0, kw_only=True)
-    impact_decay: str = field(default="10s", kw_only=True)
+    news_move: Annotated[float, between(0, 1000)] = field(default=0.0, kw_only=True)
+    news_decay: Annotated[str, longer_than_0] = field(default="10s", kw_only=True)
+    quote_reaction: Annotated[float, between(0, 1)] = field(default=0.0, kw_only=True)
+    permanent_impact: Annotated[float, between(0, 1)] = field(default=1.0, kw_only=True)
+    impact_decay: Annotated[str, longer_than_0] = field(default="10s", kw_only=True)
 
     @property
     def label(self) -> str:
@@ -103,47 +112,12 @@ class SyntheticDataset:
         return find_instrument(symbol, self.instruments, tick=self.tick, size_unit=1.0, calendar="")
 
     def __post_init__(self) -> None:
-        _check_limits(self.max_sessions, self.max_events)
+        Schema.__post_init__(self)
         check_instruments(self.instruments, _check_calendar)
-        require(1 <= self.sessions <= MOST_DAYS, f"dataset.sessions must lie between 1 and {MOST_DAYS}.")
-        require(1 <= self.levels <= 10, "dataset.levels must lie between 1 and 10.")
-        require_seed("dataset.seed", self.seed)
-        require(1e-9 <= self.tick <= 1e6, "dataset.tick must lie between 1e-9 and 1e6.")
         require(
             1000 * self.tick <= self.start_price <= 1e6,
             "dataset.start_price must lie between 1000 ticks, so that no bid falls to 0, and 1e6.",
         )
-        for key, low, high in (
-            ("limit_rate", 1e-3, 1e5),
-            ("cancel_rate", 1e-4, 1e3),
-            ("resilience", 0.0, 1e4),
-            ("half_spread", 0.0, 1000.0),
-            ("placement", 0.0, 1000.0),
-            ("crowd", 1e-3, 1e6),
-            ("size_scale", 0.01, 1e6),
-            ("large_limit_orders", 0.0, 1.0),
-            ("large_market_orders", 0.0, 1.0),
-            ("volatility", 0.0, 1000.0),
-            ("u_shape", 0.0, 0.99),
-            ("clustering", 0.0, 0.95),
-            ("stirring", 0.0, 0.95),
-            ("uninformed_orders", 0.0, 1e7),
-            ("excitation", 0.0, 0.95),
-            ("excitation_cross", 0.0, 1.0),
-            ("state_dependence", 0.0, 1.0),
-            ("usual_spread", 1.0, 1e4),
-            ("usual_queue", 1.0, 1e9),
-            ("informed_probability", 0.0, 1.0),
-            ("informed_orders", 0.0, 1e7),
-            ("news_move", 0.0, 1000.0),
-            ("quote_reaction", 0.0, 1.0),
-            ("permanent_impact", 0.0, 1.0),
-            ("session_variation", 0.0, 0.9),
-        ):
-            require(low <= getattr(self, key) <= high, f"dataset.{key} must lie between {low:g} and {high:g}.")
-        spans = ("session_length", "clustering_decay", "period", "excitation_decay", "informed_decay", "news_decay")
-        for key in (*spans, "impact_decay"):
-            require(parse_duration(getattr(self, key), f"dataset.{key}") > 0, f"dataset.{key} must be longer than 0.")
         require(parse_duration(self.session_length) <= 86_400 * SECOND, "dataset.session_length must be at most 24h.")
         require(self.periods <= 100_000, "dataset.period is too short: a session has at most 100000 periods.")
         require(
@@ -170,12 +144,14 @@ CALENDARS = (CALENDAR_ALWAYS, "XNYS", "XNAS")  # known without exchange_calendar
 
 
 @dataclass(slots=True)
-class FileDataset:
+class FileDataset(Schema):
     """A recorded market. `path` is a file, a folder or a glob; all its files are read, in the order of their names.
 
     `bad_files` says what happens to an input that cannot be read: `raise` stops the run, `skip` leaves it out, and the
     report names it.
     """
+
+    GROUP: ClassVar[str] = "dataset"
 
     name: str
     path: str
@@ -184,13 +160,13 @@ class FileDataset:
     hours: Any
     first_date: str | None
     last_date: str | None
-    tick: float
-    size_unit: float
-    levels: int | None
+    tick: Annotated[float, check_tick]
+    size_unit: Annotated[float, check_size_unit]
+    levels: Annotated[int | None, between(1, 100, ", or be null")]
     policy: Policy
     store: str | None
-    max_sessions: int | None
-    max_events: int | None
+    max_sessions: Annotated[int | None, _a_limit]
+    max_events: Annotated[int | None, _a_limit]
     implausible: Literal["raise", "warn"] = field(default="raise", kw_only=True)
     instruments: dict[str, Any] = field(default_factory=dict, kw_only=True)
     bad_files: Literal["raise", "skip"] = field(default="raise", kw_only=True)
@@ -207,19 +183,12 @@ class FileDataset:
         )
 
     def __post_init__(self) -> None:
-        _check_limits(self.max_sessions, self.max_events)
         require(bool(self.path), f"dataset.path is missing: give the {self.name} file, as in dataset.path=data/file.")
         if not files(self.path):
             raise ConfigError(describe_missing_path(self.path))
-        require_one_of("dataset.bad_files", self.bad_files, ("raise", "skip"))
-        require_one_of("dataset.implausible", self.implausible, ("raise", "warn"))
-        check_tick("dataset.tick", self.tick)
-        check_size_unit("dataset.size_unit", self.size_unit)
+        Schema.__post_init__(self)
         _check_calendar("dataset.calendar", self.calendar)
         check_instruments(self.instruments, _check_calendar)
-        require(
-            self.levels is None or 1 <= self.levels <= 100, "dataset.levels must lie between 1 and 100, or be null."
-        )
         _check_hours(self.hours)
         for key in ("first_date", "last_date"):
             date = getattr(self, key)
@@ -258,12 +227,6 @@ def _is_date(text: str) -> bool:
         return dt.date.fromisoformat(text).isoformat() == text  # dates are compared as text
     except ValueError:
         return False
-
-
-def _check_limits(max_sessions: int | None, max_events: int | None) -> None:
-    for key, limit in (("max_sessions", max_sessions), ("max_events", max_events)):
-        require(limit is None or limit >= 1, f"dataset.{key} must be at least 1, or null.")
-        require(limit is None or limit < 1 << 62, f"dataset.{key} must be below 2^62; null takes all.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from ofiml.units import parse_duration
 
 
 def _none_or_several(key: str, value: int) -> None:
+    """Require 0, or 2 to 20."""
     require(value == 0 or 2 <= value <= 20, f"{key} must lie between 2 and 20 features, or be 0 for none.")
 
 

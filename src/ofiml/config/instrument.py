@@ -143,12 +143,12 @@ def check_instruments(instruments: Mapping[str, Any], check_calendar: Callable[[
 
 
 def check_tick(key: str, value: Any) -> None:
-    """Check a tick. Raises ConfigError."""
+    """Require a number from 1e-9 to 1e6, or raise ConfigError."""
     _check_number(key, value, 1e-9, 1e6)
 
 
 def check_size_unit(key: str, value: Any) -> None:
-    """Check the size of a lot. Raises ConfigError."""
+    """Require a number from 1e-12 to 1e9, or raise ConfigError."""
     _check_number(key, value, 1e-12, 1e9)
 
 

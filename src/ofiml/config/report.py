@@ -10,6 +10,7 @@ FORMATS = ("png", "svg", "pdf")  # of the files of figures
 
 
 def _a_format(key: str, value: Any) -> None:
+    """Require png, svg or pdf."""
     require_one_of(key, value, FORMATS)
 
 
