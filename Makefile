@@ -3,9 +3,11 @@ PYTHONS := 3.11 3.12 3.13
 PYTHON ?= $(shell .ci/python $(PYTHONS))
 VENV ?= .venv
 SERVICES ?= .venv-services
+DOCS ?= .venv-docs
 BIN := $(VENV)/bin
 ARGS ?=
 PORT ?= 5000
+DOCS_PORT ?= 8000
 
 export UV_COMPILE_BYTECODE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -13,7 +15,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 # Where it is set, as in many containers, each process of the tests compiles all sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test help setup check test-slow test-services wheel studies bench ui lock clean
+.PHONY: run test help setup check test-slow test-services wheel studies bench ui docs docs-serve lock clean
 
 run: $(VENV)/installed  ## set up, then run the study; overrides: make run ARGS="debug=tiny"
 	$(BIN)/ofiml run $(ARGS)
@@ -56,6 +58,15 @@ bench: $(VENV)/installed  ## measure the speed of kernels, features, readers and
 ui: $(VENV)/installed  ## serve the MLflow page of the runs; another port: make ui PORT=5001
 	@$(BIN)/ofiml ui --port $(PORT)
 
+docs: $(VENV)/installed $(DOCS)/installed  ## build the documentation into site/, and check its links
+	$(BIN)/python scripts/site_pages.py --out build/site
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict --config-file build/site/mkdocs.yml
+	$(BIN)/python scripts/site_check.py site
+
+docs-serve: docs  ## build the documentation and serve it on this machine only; another port: make docs-serve DOCS_PORT=8001
+	@echo "http://127.0.0.1:$(DOCS_PORT)/"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(DOCS_PORT)
+
 # Every package is installed with its hash checked. pip installs uv first, from the same lock.
 $(VENV)/installed: requirements.lock pyproject.toml
 	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
@@ -77,11 +88,18 @@ $(SERVICES)/installed: $(VENV)/installed requirements-services.lock
 	$(BIN)/uv pip install --quiet --python $(SERVICES)/bin/python --no-deps --editable .
 	touch $@
 
+# The builder of the site has an environment and a lock of its own, without ofiml and its packages.
+$(DOCS)/installed: $(VENV)/installed requirements-docs.lock
+	$(BIN)/python -m venv --without-pip $(DOCS)
+	$(BIN)/uv pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements-docs.lock
+	touch $@
+
 lock:  ## renew the lock files for every Python of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra services --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements-services.lock
+	$(BIN)/uv pip compile --group docs --python-version 3.11 --universal --generate-hashes --no-header --quiet --upgrade -o requirements-docs.lock
 
 # Results (outputs, mlflow.db, mlruns) belong to the user and stay.
 clean:  ## remove environments and caches; results stay
-	rm -rf .venv .venv-3.* .venv-services dist .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-3.* .venv-services .venv-docs build site dist .ofiml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -1,21 +1,20 @@
-"""The config reference of the documentation site: every key of conf/ with type, default, bounds and meaning."""
+"""The config reference of the site: every key of conf/ with type, default, bounds and meaning."""
 
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
+from site_choices import ROWS, Choice, Entry, list_ancestors, read_choice, read_entries, read_head
 
 from ofiml.cli.conf import CONF, list_choices
 from ofiml.config import SCHEMAS, Config, Fees, Instrument, Policy
 from ofiml.config.bounds import EachItem, Interval, NoneTwice, a_duration, longer_than_0
 
 SEPARATE = ("instrument", "debug", "experiment")  # groups without keys of their own: they set those of others
-WHOLE = ("space", "members", "instruments")  # mappings that are one key each
-ROWS = ("policy", "columns")  # mappings that have a row of their own above those of their keys
+ADDED = {"members": "configs of other models by name; see the description of the choice"}  # by defaults lists
 WORDS = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", Any: "text"}
 
 HEAD = """# Config
@@ -26,95 +25,6 @@ bounds stops the run before any work. A duration is written as `250us`, `50ms`, 
 
 Each group also has the key `name`, which the choice sets. A choice that builds on another one has all keys of that one.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A key of a YAML file, with its value and the comment beside it."""
-
-    key: str
-    value: Any
-    comment: str
-
-
-def read_head(text: str) -> str:
-    """Return the comment at the top of a YAML file as one paragraph."""
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines += [] if line.startswith("# @package") else [line.lstrip("# ").strip()]
-    return " ".join(lines)
-
-
-def read_entries(text: str) -> list[Entry]:
-    """List the keys of a YAML file in order; the keys of nested mappings are dotted."""
-    node = yaml.compose(text, yaml.SafeLoader)
-    lines = text.splitlines()
-    return list(_walk(node, lines, "")) if isinstance(node, yaml.MappingNode) else []
-
-
-def _walk(node: yaml.MappingNode, lines: list[str], prefix: str) -> Iterator[Entry]:
-    for key, value in node.value:
-        name = prefix + key.value
-        if name in ("defaults", "hydra"):
-            continue
-        nested = isinstance(value, yaml.MappingNode) and value.value and key.value not in WHOLE
-        if not nested or name in ROWS:
-            constructed = yaml.SafeLoader("").construct_document(value)
-            yield Entry(name, {} if nested else constructed, _read_comment(lines, key.start_mark.line))
-        if nested:
-            yield from _walk(value, lines, f"{name}.")
-
-
-def _read_comment(lines: list[str], row: int) -> str:
-    """Return the comment beside a key; comment lines below it that are indented further continue it."""
-    match = re.search(r"(?:^|\s)#\s+(.*)$", lines[row])
-    if match is None:
-        return ""
-    parts = [match[1]]
-    for line in lines[row + 1 :]:
-        indent = len(line) - len(line.lstrip())
-        if not line.lstrip().startswith("#") or indent < 20:
-            break
-        parts.append(line.strip("# "))
-    return " ".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A file of a config group: its comment, the choices that it builds on, and its own keys."""
-
-    FOLDER: ClassVar[Path] = CONF
-
-    group: str
-    name: str
-    head: str
-    parents: tuple[str, ...]
-    entries: tuple[Entry, ...]
-
-    @property
-    def schema(self) -> type | None:
-        """The class that checks the choice; None for a group that sets keys of other groups."""
-        schema = SCHEMAS.get(self.group)
-        if isinstance(schema, type) or schema is None:
-            return schema
-        names = [entry.value for entry in self.entries if entry.key == "name"]
-        return schema[names[0]] if names else None
-
-
-def read_choice(group: str, name: str) -> Choice:
-    """Read a choice from its file in conf/."""
-    text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text) or {}
-    parents = tuple(p for p in data.get("defaults", []) if isinstance(p, str) and p != "_self_")
-    return Choice(group, name, read_head(text), parents, tuple(read_entries(text)))
-
-
-def list_ancestors(choice: Choice) -> list[Choice]:
-    """List the choices that a choice builds on, directly or not, nearest first; packaged ones (`x@y`) do not count."""
-    near = [read_choice(choice.group, name) for name in choice.parents if "@" not in name]
-    return near + [far for one in near for far in list_ancestors(one)]
 
 
 def describe_type(hint: Any) -> str:
@@ -207,43 +117,75 @@ TABLE = ["", "| key | type | default | bounds | meaning |", "|---|---|---|---|--
 
 
 def write_group(group: str, comment: str, default: str) -> list[str]:
-    """Write the section of a group: its choices, then the keys in the files that introduce them."""
+    """Write the section of a group: its choices, then the keys of the files that introduce them."""
     choices = [read_choice(group, name) for name in list_choices(group)]
-    lines = ["", f"## {group}", "", f"{comment[:1].upper()}{comment[1:]}. Default: `{group}={default}`."]
+    lines = ["", f"## {group}", "", f"{_capitalise(comment)}. Default: `{group}={default}`."]
     lines += ["", "| choice | description | difference |", "|---|---|---|"]
+    owners = _list_owners(choices, default)
     for choice in choices:
-        lines.append(f"| `{choice.name}` | {_escape(choice.head)} | {_write_difference(choice)} |")
-    if group in SEPARATE:
-        return lines
-    shared = {p for choice in choices for p in choice.parents if p.startswith("_")}
-    owners = [read_choice(group, name) for name in sorted(shared)] + choices
-    owners.sort(key=lambda one: (len(list_ancestors(one)), not one.name.startswith("_"), one.name != default))
+        own = "keys below" if choice in owners and not choice.parents else _write_difference(choice, owners)
+        lines.append(f"| `{choice.name}` | {_escape(choice.head)} | {own} |")
     for owner in owners:
         before = {entry.key for one in list_ancestors(owner) for entry in one.entries} | {"name"}
-        own = [entry for entry in owner.entries if entry.key not in before]
-        if own:
-            schema = owner.schema or next(c.schema for c in choices if owner.name in c.parents)
-            title = f"all choices of {group}" if owner.name.startswith("_") else f"{group}={owner.name}"
-            lines += ["", f"### Keys of {title}", *TABLE]
-            lines += [write_row(group, schema, entry) for entry in own]
+        own_keys = [
+            e for e in owner.entries if e.key not in before and not e.key.startswith(tuple(f"{k}." for k in before))
+        ]
+        schema = owner.schema or next(c.schema for c in choices if owner.name in c.parents)
+        title = f"all choices of {group}" if owner.name.startswith("_") else f"{group}={owner.name}"
+        lines += ["", f"### Keys of {title}", *TABLE]
+        lines += [write_row(group, schema, entry) for entry in own_keys]
+        names = {f.name for f in fields(schema)} if is_dataclass(schema) else set()
+        lines += [f"| `{group}.{name}` | mapping | | | {text} |" for name, text in ADDED.items() if name in names]
     return lines
 
 
-def _write_difference(choice: Choice) -> str:
-    if choice.group == "experiment":
-        return "" if not choice.parents else ", ".join(f"`{p}`" for p in choice.parents)
-    if not choice.parents and choice.group not in SEPARATE:
-        return "keys below"
-    sets = [f"`{entry.key}`: {write_value(entry.value)}" for entry in choice.entries if entry.key != "name"]
-    if choice.name == "full":
-        sets = ["`columns`: all of the [catalogue](../docs/features.md)"]
-    base = f"as {', '.join(f'`{p}`' for p in choice.parents if not p.startswith('_'))}, with " if choice.parents else ""
-    return base.replace("as , with ", "") + (_escape(", ".join(sets)) or "the same keys")
+def _list_owners(choices: list[Choice], default: str) -> list[Choice]:
+    """List the files that introduce keys: what choices share first, then the default and what it builds on."""
+    group = choices[0].group
+    if group in SEPARATE:
+        return []
+    shared = {p for choice in choices for p in choice.parents if p.startswith("_")}
+    rest = sorted(choices, key=lambda one: (len(list_ancestors(one)), one.name != default))
+    owners: list[Choice] = []
+    for one in [*(read_choice(group, name) for name in sorted(shared)), *rest]:
+        before = {
+            e.key
+            for far in [*list_ancestors(one), *(o for o in owners if o.schema == one.schema and group != "model")]
+            for e in far.entries
+        }
+        mappings = tuple(f"{key}." for key in before)
+        if any(e.key not in before | {"name"} and not e.key.startswith(mappings) for e in one.entries):
+            owners.append(one)
+    return owners
+
+
+def _write_difference(choice: Choice, owners: list[Choice]) -> str:
+    """Write what a choice sets on top of what it builds on: its parent, or the keys of another choice's table."""
+    parents = [p for p in choice.parents if not p.startswith("_")]
+    keys = {e.key: e.value for e in choice.entries if e.key != "name" and (e.key not in ROWS or e.value)}
+    if not parents and choice.group not in SEPARATE and choice not in owners:
+        base = next(owner for owner in owners if owner.schema == choice.schema)
+        parents, same = [base.name], {e.key: e.value for e in base.entries}
+        keys = {key: value for key, value in keys.items() if key not in same or value != same[key]}
+    if keys.get("columns") and len(keys["columns"]) > 20:
+        keys["columns"] = "all of the catalogue"
+    sets = _escape(", ".join(f"`{key}`: {write_value(value)}" for key, value in keys.items()))
+    base_text = f"as {' and '.join(f'`{p}`' for p in parents)}" if parents else ""
+    return ", with ".join(part for part in (base_text, sets) if part)
+
+
+def _capitalise(text: str) -> str:
+    return text if "=" in text.split()[0] else f"{text[:1].upper()}{text[1:]}"
 
 
 def write_instruments() -> list[str]:
     """Write the keys of an instrument and of its fees, from their classes."""
-    lines = ["", "### Keys of an instrument", "", "Below a pattern of symbols in `dataset.instruments`, or in a file of"]
+    lines = [
+        "",
+        "### Keys of an instrument",
+        "",
+        "Below a pattern of symbols in `dataset.instruments`, or in a file of",
+    ]
     lines[-1] += " `conf/instrument`; [instruments](../docs/instruments.md) explains them."
     for owner, prefix in ((Instrument, ""), (Fees, "taker.")):
         lines += ["", *((owner.__doc__ or "").split("\n\n", 1)[1].replace("\n    ", "\n").strip().splitlines())]
@@ -261,6 +203,11 @@ def _plain(value: Any) -> Any:
     return {} if is_dataclass(value) else value
 
 
+def _write_experiment(name: str) -> str:
+    command, _, text = read_head((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8")).partition("\n")
+    return f"- `{command}`: {text.replace(chr(10), ' ')}"
+
+
 def write_page() -> str:
     """Write the whole reference."""
     text = (CONF / "config.yaml").read_text(encoding="utf-8")
@@ -268,8 +215,8 @@ def write_page() -> str:
     lines += [write_row("", Config, entry) for entry in read_entries(text)]
     for group, default, comment in re.findall(r"^  - (\w+): (\S+) +# (.*)$", text, re.MULTILINE):
         if group == "experiment":
-            lines += ["", "## experiment", "", f"{comment[:1].upper()}{comment[1:]}. Default: `experiment=null`.", ""]
-            lines += [f"- `{name}`: {read_choice(group, name).head}" for name in list_choices(group)]
+            lines += ["", "## experiment", "", f"{_capitalise(comment)}. Default: `experiment=null`.", ""]
+            lines += [_write_experiment(name) for name in list_choices(group)]
             continue
         lines += write_group(group, comment, default)
         if group == "instrument":

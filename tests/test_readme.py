@@ -1,34 +1,54 @@
-"""The README's printed verdict is the committed experiment's."""
+"""README and docs show the committed experiment's verdict and the project's tree, and their links lead somewhere."""
 
 import json
 import re
 
+import pytest
+
 from ofiml.reporting.names import MEASURES
 from tests.conftest import ROOT
 
+REPORT = json.loads((ROOT / "experiments" / "001-planted-signal" / "report.json").read_text())
 
-def test_the_printed_verdict_is_that_of_the_report():
-    text = (ROOT / "README.md").read_text()
-    report = json.loads((ROOT / "experiments" / "001-planted-signal" / "report.json").read_text())
-    for name, m in report["metrics"]["pooled"].items():
-        folds = " ".join(f"{f[name]:6.3f}" for f in report["metrics"]["folds"])
+
+@pytest.mark.parametrize("page", ["README.md", "docs/verdict.md"])
+def test_the_printed_table_is_that_of_the_report(page):
+    text = (ROOT / page).read_text()
+    for name, m in REPORT["metrics"]["pooled"].items():
+        folds = " ".join(f"{f[name]:6.3f}" for f in REPORT["metrics"]["folds"])
         row = next(line for line in text.splitlines() if line.startswith(f"{MEASURES[name]} "))
         assert (
             row.removeprefix(MEASURES[name]).split()
             == f"{m['value']:.4f} {m['low']:.4f} … {m['high']:.4f} {folds}".split()
         )
-    b = report["backtest"]
+
+
+def test_the_printed_verdict_is_that_of_the_report():
+    text = (ROOT / "docs" / "verdict.md").read_text()
+    b = REPORT["backtest"]
     assert f"gross {b['gross_pnl']:,.2f} - costs {b['costs']:,.2f} (" in text
     assert f"= net {b['net_pnl']:,.2f}." in text
     assert all(f"{v['name']} {v['net_pnl']:,.2f}" in text for v in b["latency_curve"])
     assert f"{b['traded']:,} lots in {b['fills']:,} fills" in text
-    assert report["predictions"]["sha256"][:16] in text
+    assert REPORT["predictions"]["sha256"][:16] in text
+    shown = (ROOT / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
+    assert shown in text
 
 
 def test_every_package_stands_in_what_a_run_does():
-    text = (ROOT / "README.md").read_text().partition("## What a run does")[2].partition("\n- ")[0]
+    text = (ROOT / "docs" / "overview.md").read_text().partition("\n- ")[0]
     packages = {path.parent.name for path in (ROOT / "src" / "ofiml").glob("*/__init__.py")}
     assert packages <= set(re.findall(r"\w+", text))
+
+
+def test_the_tree_is_that_of_the_project():
+    tree = (ROOT / "README.md").read_text().partition("## The project")[2].partition("```text\n")[2].partition("```")[0]
+    folders = re.findall(r"(\S+)/(?=\s)", tree)
+    assert len(folders) == 7
+    assert all((ROOT / folder).is_dir() for folder in folders)
+    shown = {word for line in re.findall(r"^    (\w.*?)(?:  |$)", tree, re.MULTILINE) for word in line.split()}
+    packages = {path.parent.name for path in (ROOT / "src" / "ofiml").glob("*/__init__.py")}
+    assert packages == shown
 
 
 def test_relative_links_lead_somewhere():

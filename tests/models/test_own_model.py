@@ -1,4 +1,4 @@
-"""The README's model of one's own is one file and one YAML; and no other file is taken for a model."""
+"""The model of docs/add-a-model.md is one file and one YAML; and no other file is taken for a model."""
 
 import re
 import shutil
@@ -16,12 +16,12 @@ from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT, slow_but_each
 
-README = (ROOT / "README.md").read_text().partition("## A model of your own")[2].partition("\n## ")[0]
+PAGE = (ROOT / "docs" / "add-a-model.md").read_text()
 
 
 def block(language: str) -> str:
-    """The README's only block of that language on a model of one's own."""
-    (code,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    """The page's only block of that language."""
+    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     return code
 
 
