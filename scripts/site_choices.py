@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import yaml
@@ -87,6 +88,7 @@ class Choice:
         return schema[names[0]] if names else None
 
 
+@cache
 def read_choice(group: str, name: str) -> Choice:
     """Read a choice from its file in conf/."""
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")

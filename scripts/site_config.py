@@ -4,6 +4,7 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -82,13 +83,18 @@ def write_value(value: Any) -> str:
     return f"`{text.removesuffix('...').strip()}`"
 
 
+@cache
+def _read_hints(schema: type) -> dict[str, Any]:
+    return get_type_hints(schema, include_extras=True)
+
+
 def _find_hint(schema: type | None, key: str) -> Any:
     """Return the type of a dotted key; Any where the schema leaves it open."""
     if schema is None:
         return Any
     name, _, rest = key.partition(".")
-    hint = get_type_hints(schema, include_extras=True).get(name, Any)
-    return hint if not rest else _find_hint(hint, rest) if is_dataclass(hint) else Any
+    hint = _read_hints(schema).get(name, Any)
+    return hint if not rest else _find_hint(hint, rest) if isinstance(hint, type) and is_dataclass(hint) else Any
 
 
 def write_row(group: str, schema: type | None, entry: Entry) -> str:
@@ -229,7 +235,7 @@ def list_schema_keys() -> list[str]:
     keys = {f.name for f in fields(Config) if f.name not in SCHEMAS}
     for group, schema in SCHEMAS.items():
         for one in [schema] if isinstance(schema, type) else schema.values():
-            for name, hint in get_type_hints(one).items():
+            for name, hint in _read_hints(one).items():
                 if name == "name" or get_origin(hint) is ClassVar:
                     continue
                 keys |= {f"{group}.{name}"}

@@ -16,6 +16,7 @@ from typing import Any
 
 import site_commands
 import site_config
+import site_formulas
 import site_python
 import site_studies
 import yaml
@@ -27,6 +28,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "reference/python.md": site_python.write_page,
     "experiments/README.md": site_studies.write_page,
 }
+FORMULAS = ("features", "market", "targets", "inference", "execution", "toxicity")  # pages of docs/ that have some
+WIDE = ("README.md", "docs/features.md", "reference/config.md")  # without the list of pages on the left
 CODE = {".py": "python", ".yaml": "yaml", ".sh": "bash", ".toml": "toml"}  # shown as pages
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
 
@@ -110,6 +113,9 @@ def write_site(out: Path) -> None:
         text = GENERATED[page]() if page in GENERATED else (ROOT / page).read_text(encoding="utf-8")
         text, linked = rewrite_links(page, text, pages)
         files |= linked
+        text = site_formulas.set_formulas(text) if page in [f"docs/{name}.md" for name in FORMULAS] else text
+        hidden = ["navigation"] * (page in WIDE) + ["toc"] * ("\n## " not in text)  # columns beside the page
+        text = f"---\nhide: [{', '.join(hidden)}]\n---\n\n{text}" if hidden else text
         (pages_folder / page).parent.mkdir(parents=True, exist_ok=True)
         (pages_folder / page).write_text(text, encoding="utf-8")
     for path in sorted(files):

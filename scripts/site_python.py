@@ -34,7 +34,7 @@ def write_signature(name: str) -> str:
     """Write the signature of a function as in its source, one parameter per line if it is long."""
     function = ast.parse(inspect.getsource(getattr(ofiml, name))).body[0]
     assert isinstance(function, ast.FunctionDef)
-    text = ast.unparse(function.args)
+    text = re.sub(r"(: [^=,]+)=", r"\1 = ", ast.unparse(function.args)).replace("'", '"')
     if len(name) + len(text) <= 90:
         return f"ofiml.{name}({text})"
     # A comma inside brackets does not separate parameters.

@@ -26,6 +26,7 @@ sys.path.append(str(ROOT / "scripts"))
 import site_check
 import site_commands
 import site_config
+import site_formulas
 import site_pages
 import site_python
 import site_studies
@@ -212,3 +213,18 @@ def test_faults_of_a_site_are_found(tmp_path):
         "index.html loads https://example.org/a.js",
         "index.html links to b.html#end, which has no such anchor",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "typeset"),
+    [
+        ("dV_i = Σ_j Λ_ij·dN_j", "dV<sub>i</sub> = Σ<sub>j</sub> Λ<sub>ij</sub>·dN<sub>j</sub>"),
+        ("e^(-(d+h)/κ) + u^(-1/2)", "e<sup>-(d+h)/κ</sup> + u<sup>-1/2</sup>"),
+        ("P^b_(n-1) >= P^b_n", "P<sup>b</sup><sub>n-1</sub> >= P<sup>b</sup><sub>n</sub>"),
+        ("λ_± and ΔP_k, OFI_k", "λ<sub>±</sub> and ΔP<sub>k</sub>, OFI<sub>k</sub>"),
+        ("`e_n` [text](c_d.md) bid_slope y_hat", "`e_n` [text](c_d.md) bid_slope y_hat"),
+        ("    L_t = x_i\n\n```\nx_i\n```\n", "    L_t = x_i\n\n```\nx_i\n```\n"),
+    ],
+)
+def test_formulas_are_set_outside_of_code(text, typeset):
+    assert site_formulas.set_formulas(text) == typeset
