@@ -60,7 +60,7 @@ ui: $(VENV)/installed  ## serve the MLflow page of the runs; another port: make 
 
 docs: $(VENV)/installed $(DOCS)/installed  ## build the documentation into site/, and check its links
 	$(BIN)/python scripts/site_pages.py --out build/site
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict --config-file build/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file build/site/mkdocs.yml
 	$(BIN)/python scripts/site_check.py site
 
 docs-serve: docs  ## build the documentation and serve it on this machine only; another port: make docs-serve DOCS_PORT=8001

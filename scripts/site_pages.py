@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def rewrite_links(page: str, text: str, pages: list[str]) -> tuple[str, set[str]
     """Point the links of a page to what the site has.
 
     Returns the text and the files, as paths in the repository, that the site has to have beside its pages. Code blocks
-    stay as they are.
+    stay as they are. Raises FileNotFoundError for a link to a file that does not exist.
     """
     folder, files = Path(page).parent, set[str]()
 
@@ -80,6 +81,8 @@ def rewrite_links(page: str, text: str, pages: list[str]) -> tuple[str, set[str]
         if (ROOT / path).is_dir():
             path = f"{path}/README.md"
         if path not in pages:
+            if not (ROOT / path).is_file():
+                raise FileNotFoundError(f"{page} links to {target}, which does not exist")
             files.add(path)
             path = f"source/{path}.md" if Path(path).suffix in CODE else path
         return f"{match[1]}{os.path.relpath(path, folder)}{match[3]}"
@@ -128,7 +131,11 @@ def write_site(out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="folder to write")
-    write_site(parser.parse_args().out)
+    out = parser.parse_args().out
+    try:
+        write_site(out)
+    except (FileNotFoundError, ValueError) as error:  # a link to nothing, a study without a verdict
+        sys.exit(f"site_pages: {error}")
 
 
 if __name__ == "__main__":

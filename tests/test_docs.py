@@ -198,6 +198,8 @@ def test_links_lead_to_what_the_site_has():
     assert "[a](targets.md#price-impact) [b](../source/src/ofiml/units.py.md) [c](../experiments/README.md)" in text
     assert "x[0](../src/ofiml/units.py)" in text
     assert files == {"src/ofiml/units.py", "docs/figures/ui_table.png"}
+    with pytest.raises(FileNotFoundError, match=r"market.md links to nothing.md"):
+        site_pages.rewrite_links("docs/market.md", "[a](nothing.md)", pages)
 
 
 def test_faults_of_a_site_are_found(tmp_path):
