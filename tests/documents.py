@@ -35,9 +35,10 @@ def list_blocks(page):
 
 
 def match_output(shown):
-    """A pattern of what a page shows: a line … stands for any lines, and … in a line for any text."""
+    """A pattern of what a page shows: a line … stands for any lines, and … in a line for any text,
+    as wide as it may be."""
     lines = []
     for line in shown.splitlines():
-        escaped = ".*".join(re.escape(part) for part in line.split("…"))
+        escaped = ".*".join(re.sub(r"^(\\ )+", " +", re.escape(part)) for part in line.split("…"))
         lines.append("(?:.*\n)*?" if line == "…" else f"{escaped}\n")
     return re.compile("".join(lines))

@@ -183,6 +183,8 @@ def test_shown_output_is_a_pattern():
     assert pattern.fullmatch("a 1\nx\ny\nrun 7 done\n")
     assert pattern.fullmatch("a 1\nrun 7 done\n")
     assert not pattern.fullmatch("a 2\nrun 7 done\n")
+    assert match_output("…     x  1\n").fullmatch("12ab x  1\n")
+    assert not match_output("…     x  1\n").fullmatch("12ab x  2\n")
     assert not pattern.fullmatch("a 1\nrun 7 done\nmore\n")
     assert all(output for _, output in list_blocks("docs/tutorial.md"))
 
