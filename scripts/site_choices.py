@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from ofiml.cli.conf import CONF
 from ofiml.config import SCHEMAS
+from ofiml.overrides.conf import CONF
 
 WHOLE = ("space", "members", "instruments")  # mappings that are one key each
 ROWS = ("policy", "columns")  # mappings that have a row of their own above those of their keys

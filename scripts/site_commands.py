@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from ofiml.cli.data_pages import PAGES
 from ofiml.cli.main import COMMANDS
 from ofiml.cli.run_help import format_help
 
@@ -21,8 +22,8 @@ is 0, 1 for refused data or a check that failed, and 2 for a wrong command line 
 """
 
 
-def read_help(command: str) -> str:
-    """Return the help of a command, as it prints it."""
+def read_help(command: str, *words: str) -> str:
+    """Return the help of a command, or of the command of its own that `words` name, as it prints it."""
     if command == "run":
         return format_help([])
     text = io.StringIO()
@@ -30,7 +31,7 @@ def read_help(command: str) -> str:
     os.environ["COLUMNS"] = WIDTH
     try:
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-            importlib.import_module(f"ofiml.cli.{command}").main(["--help"])
+            importlib.import_module(f"ofiml.cli.{command}").main([*words, "--help"])
     finally:
         os.environ.pop("COLUMNS")
         os.environ.update({} if before is None else {"COLUMNS": before})
@@ -59,6 +60,8 @@ def write_page() -> str:
     for command, summary in COMMANDS.items():
         lines += ["", f"## ofiml {command}", "", f"{summary[0].upper()}{summary[1:]}.", ""]
         lines += ["```text", read_help(command).strip(), "```"]
+        for name in PAGES if command == "data" else ():
+            lines += ["", f"### ofiml data {name}", "", "```text", read_help("data", name).strip(), "```"]
     lines += ["", "## make", "", "| target | description |", "|---|---|"]
     lines += [f"| `make {target}` | {text} |" for target, text in read_targets()]
     lines += ["", "## Scripts", "", "`python SCRIPT --help` prints the arguments of each.", ""]

@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import yaml
 from site_choices import ROWS, Choice, Entry, list_ancestors, read_choice, read_entries, read_head
 
-from ofiml.cli.conf import CONF, list_choices
 from ofiml.config import SCHEMAS, Config, Fees, Instrument, Policy
 from ofiml.config.bounds import EachItem, Interval, NoneTwice, a_duration, longer_than_0
+from ofiml.overrides.conf import CONF, list_choices
 
 SEPARATE = ("instrument", "debug", "experiment")  # groups without keys of their own: they set those of others
 ADDED = {"members": "configs of other models by name; see the description of the choice"}  # by defaults lists

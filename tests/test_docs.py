@@ -10,14 +10,14 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
-from ofiml.cli import overrides as cli_overrides
-from ofiml.cli.conf import is_group
 from ofiml.cli.main import COMMANDS
-from ofiml.cli.signs import check_removals
 from ofiml.cli.sweep_settings import split_settings
-from ofiml.cli.text_values import quote_text_values
 from ofiml.config import SCHEMAS, Config
 from ofiml.errors import ConfigError
+from ofiml.overrides import arguments
+from ofiml.overrides.conf import is_group
+from ofiml.overrides.signs import check_removals
+from ofiml.overrides.text_values import quote_text_values
 from tests.conftest import ROOT
 from tests.documents import PAGES, list_blocks, list_commands, match_output, split_command
 
@@ -106,7 +106,7 @@ def check_run(words):
     values = [word for before, word in itertools.pairwise(words) if before in FLAGS_WITH_VALUE]
     stray = [word for word in words if word not in (*pairs, *values) and not word.startswith("-")]
     assert not stray, f"no overrides: {stray}"
-    cli_overrides.check_arguments([*pairs, *(word for word in words if word == "-m")])
+    arguments.check_arguments([*pairs, *(word for word in words if word == "-m")])
     check_removals(pairs)
     OverridesParser.create().parse_overrides(quote_text_values(pairs))
     unknown = [key for key in (word.lstrip("+~").partition("=")[0] for word in pairs) if not known_key(key)]
