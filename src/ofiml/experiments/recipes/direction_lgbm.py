@@ -180,10 +180,11 @@ def _judge(name: str, one: Outcome) -> str:
     accuracy = _judge_promise(one.accuracy, PROMISED_ACCURACY, ".3f")
     gross = _judge_promise(one.gross, PROMISED_SHARPE, ".1f")
     if not one.performance.fills:
-        return f"{name}, {one.horizon}: accuracy {accuracy}; no forecast was confirmed, so nothing was traded."
+        return f"On {name}, {one.horizon} ahead: accuracy {accuracy}; no forecast was confirmed, so nothing was traded."
     left = "a profit" if one.performance.net_pnl > 0 else "a loss"
     survives = "it survives" if not one.performance.obstacles else "it does not survive its costs"
-    return f"{name}, {one.horizon}: accuracy {accuracy}; gross Sharpe ratio {gross}; {left} after costs: {survives}."
+    words = f"accuracy {accuracy}; gross Sharpe ratio {gross}; {left} after costs: {survives}"
+    return f"On {name}, {one.horizon} ahead: {words}."
 
 
 def _judge_promise(estimate: Estimate, promised: float, form: str) -> str:

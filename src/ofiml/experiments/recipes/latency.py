@@ -137,11 +137,11 @@ def _judge(name: str, of: dict[str, Performance]) -> str:
     best = max(of, key=lambda variant: of[variant].break_even_bps if of[variant].fills else -np.inf)
     one = of[best]
     if not one.fills:
-        return f"{name}: no forecast was traded."
+        return f"On {name} no forecast was traded."
     names = [point.name for point in one.latency_curve]
     words = (
-        f"{name}: {best} bears the highest costs, {one.break_even_bps:.2f} bps of the traded value; it pays "
-        f"{_measure_paid(one):.2f}."
+        f"On {name}, {best} can bear the highest costs, {one.break_even_bps:.2f} bps of the traded value; the costs "
+        f"are {_measure_paid(one):.2f}."
     )
     if "100ms" in names and one.latency_curve[0].gross_pnl > 0:
         kept = list_kept(one.latency_curve)

@@ -129,7 +129,7 @@ def _judge(name: str, board: Leaderboard) -> Iterator[str]:
     """Say, horizon by horizon, what is best, how many are as good, and whether any pays."""
     for group in board.groups:
         if not group.runs:
-            yield f"{name}, {_horizon(group)}: no run can be compared. {' '.join(group.left_out)}"
+            yield f"On {name}, {_horizon(group)} ahead, no run can be compared. {' '.join(group.left_out)}"
             continue
         best = max(group.runs, key=lambda run: run.ic if run.ic == run.ic else -np.inf)
         members = [run for run in group.runs if run.in_set]
@@ -138,7 +138,8 @@ def _judge(name: str, board: Leaderboard) -> Iterator[str]:
         surviving = [run for run in group.runs if run.dsr > 0.95]
         interval = format_interval(best.ic_low, best.ic_high)
         words = (
-            f"{name}, {_horizon(group)}: the highest IC is {best.ic:.3f} ({interval}), of {best.ofi} with {best.model}."
+            f"On {name}, {_horizon(group)} ahead, the highest IC is {best.ic:.3f} ({interval}), of {best.ofi} with "
+            f"{best.model}."
         )
         if group.tests is not None:
             words += f" {len(members)} of {len(group.runs)} runs are in the confidence set, of {', '.join(variants)}."
