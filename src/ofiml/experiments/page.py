@@ -10,9 +10,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ofiml.atomic import write_atomically, write_text_atomically
+from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import save_figure
-from ofiml.ui.format import format_markdown_table
+from ofiml.ui.format import format_estimate, format_markdown_table
 
 RESULTS, README, FIGURES = "results.json", "README.md", "figures"
 _DIGITS = 6  # significant ones in results.json; fewer than a sum in another order can change
@@ -75,6 +76,16 @@ def write_page(page: Page, title: str, question: str, command: str, folder: Path
     write_text_atomically(folder / README, "\n\n".join(parts) + "\n")
     record = {"inputs": page.inputs, "numbers": round_numbers(page.numbers)}
     write_text_atomically(folder / RESULTS, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def show_estimate(estimate: Estimate, form: str = ".3f") -> str:
+    """Format an estimate with its interval, for a cell."""
+    return format_estimate(estimate.value, estimate.low, estimate.high, form)
+
+
+def list_ends(estimate: Estimate) -> list[Json]:
+    """List value, low and high of an estimate, for results.json."""
+    return [estimate.value, estimate.low, estimate.high]
 
 
 def round_numbers(value: Json) -> Json:

@@ -8,6 +8,7 @@ from ofiml._typing import Float
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.experiments.basket import Basket, read_basket
 from ofiml.experiments.bench import Bench, Market
+from ofiml.experiments.page import list_ends
 from ofiml.experiments.recipes._cross_fits import (
     KINDS,
     MODELS,
@@ -62,7 +63,7 @@ def list_numbers(one: Crosses) -> dict[str, Json]:
             f"{kind}, {model}": {
                 "inside": fit.inside.tolist(),
                 "outside": fit.outside.tolist(),
-                "added": [fit.added.value, fit.added.low, fit.added.high],
+                "added": list_ends(fit.added),
                 "weights": fit.weights.tolist(),
             }
             for kind, models in fits.fits.items()

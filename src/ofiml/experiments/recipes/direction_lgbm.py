@@ -10,7 +10,7 @@ from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
-from ofiml.experiments.page import Page, Picture, Table
+from ofiml.experiments.page import Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.labels.span import measure_label_span
 from ofiml.metrics.estimates import Estimate
@@ -18,7 +18,7 @@ from ofiml.metrics.sharpe import sharpe
 from ofiml.study.json_border import Json
 from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import choose_money_form, format_estimate, format_number
+from ofiml.ui.format import choose_money_form, format_number
 
 DIRECTION = ("experiment=direction_lgbm", *SKILL_ONLY)
 MAGNITUDE = (
@@ -134,44 +134,38 @@ def _name_money(of: list[Outcome]) -> str:
 
 
 def _list_rows(of: list[Outcome]) -> list[list[str]]:
-    def show(estimate: Estimate, form: str = ".3f") -> str:
-        return format_estimate(estimate.value, estimate.low, estimate.high, form)
-
     money = choose_money_form(amount for one in of for amount in (one.performance.gross_pnl, one.performance.net_pnl))
     rows: dict[str, list[str]] = {
-        "accuracy (promised: above 0.52)": [show(one.accuracy) for one in of],
+        "accuracy (promised: above 0.52)": [show_estimate(one.accuracy) for one in of],
         "share of the more frequent direction": [format_number(one.usual) for one in of],
-        "AUC": [show(one.auc) for one in of],
-        "IC of the forecast of the move": [show(one.ic) for one in of],
-        "R² of the forecast of the move": [show(one.r2, ".4f") for one in of],
+        "AUC": [show_estimate(one.auc) for one in of],
+        "IC of the forecast of the move": [show_estimate(one.ic) for one in of],
+        "R² of the forecast of the move": [show_estimate(one.r2, ".4f") for one in of],
         "round trips": [format_number(one.performance.trades.round_trips, ",.0f") for one in of],
         "share of them with a gain": [format_number(one.performance.trades.hit_rate, ".2f") for one in of],
         "gross profit": [format_number(one.performance.gross_pnl, money) for one in of],
         "costs": [format_number(one.performance.costs, money) for one in of],
         "net profit": [format_number(one.performance.net_pnl, money) for one in of],
-        "gross Sharpe ratio, annualised (promised: above 2)": [show(one.gross, ".1f") for one in of],
-        "net Sharpe ratio, annualised": [show(one.net, ".1f") for one in of],
+        "gross Sharpe ratio, annualised (promised: above 2)": [show_estimate(one.gross, ".1f") for one in of],
+        "net Sharpe ratio, annualised": [show_estimate(one.net, ".1f") for one in of],
         "break-even costs, bps of the traded value": [format_number(one.performance.break_even_bps) for one in of],
     }
     return [[name, *cells] for name, cells in rows.items()]
 
 
 def _list_numbers(one: Outcome) -> Json:
-    def ends(estimate: Estimate) -> list[Json]:
-        return [estimate.value, estimate.low, estimate.high]
-
     performance = one.performance
     return {
-        "accuracy": ends(one.accuracy),
+        "accuracy": list_ends(one.accuracy),
         "usual": one.usual,
-        "auc": ends(one.auc),
-        "ic": ends(one.ic),
-        "r2": ends(one.r2),
+        "auc": list_ends(one.auc),
+        "ic": list_ends(one.ic),
+        "r2": list_ends(one.r2),
         "round_trips": performance.trades.round_trips,
         "gross": performance.gross_pnl,
         "net": performance.net_pnl,
-        "gross_sharpe": ends(one.gross),
-        "net_sharpe": ends(one.net),
+        "gross_sharpe": list_ends(one.gross),
+        "net_sharpe": list_ends(one.net),
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ofiml._typing import Float
 from ofiml.evaluation.level_fits import OUTLIER_SHARE, FoldErrors, OutlierFits, SeenOutliers
 from ofiml.experiments.bench import Bench
-from ofiml.experiments.page import Page, Picture, Table
+from ofiml.experiments.page import Page, Picture, Table, list_ends
 from ofiml.experiments.recipes._mlofi_figures import (
     draw_distributions,
     draw_level_fits,
@@ -237,7 +237,7 @@ def _list_numbers(one: Levels) -> dict[str, Json]:
         "near_penalties": one.near_ridge.penalties.tolist(),
         "far_bars": one.far_bars,
         "powell_rmse": errors([one.powell]),
-        "ridge_gain": {name: [gain.value, gain.low, gain.high] for name, gain in gains.items()},
+        "ridge_gain": {name: list_ends(gain) for name, gain in gains.items()},
         "ridge_weights": one.ridge[-1].weights.mean(axis=0).tolist(),
         "powell_weights": one.powell.weights.mean(axis=0).tolist(),
         "lines": each(one.lines),

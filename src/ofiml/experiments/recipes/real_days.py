@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
-from ofiml.experiments.page import Block, Page, Picture, Table
+from ofiml.experiments.page import Block, Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Measure
@@ -92,14 +92,10 @@ def _measure_impact(bench: Bench, market: Market, levels: int) -> dict[str, Esti
 # --- tables and words ------------------------------------------------------------------------------------------------
 
 
-def _show(estimate: Estimate, form: str = ".3f") -> str:
-    return format_estimate(estimate.value, estimate.low, estimate.high, form)
-
-
 def _show_skill(days: dict[str, Day]) -> list[Block]:
     forms = {"ic": ".3f", "rank_ic": ".3f", "r2": ".4f", "hit_rate": ".3f"}
     rows = [
-        [name, f"{day.bars:,}", *(_show(day.skill[measure], forms[measure]) for measure in MEASURES)]
+        [name, f"{day.bars:,}", *(show_estimate(day.skill[measure], forms[measure]) for measure in MEASURES)]
         for name, day in days.items()
     ]
     return [
@@ -147,7 +143,7 @@ def _show_impact(days: dict[str, Day]) -> list[Block]:
             "Impact in the same bar of 10 s: R² out of sample (95 % interval), least squares.",
             ["", *VARIANTS],
             [
-                [name, *(_show(day.impact[v]) if v in day.impact else "–" for v in VARIANTS)]
+                [name, *(show_estimate(day.impact[v]) if v in day.impact else "–" for v in VARIANTS)]
                 for name, day in days.items()
             ],
         )
@@ -186,20 +182,17 @@ def _range(values: list[float]) -> str:
 
 
 def _list_numbers(day: Day) -> Json:
-    def ends(estimate: Estimate) -> list[Json]:
-        return [estimate.value, estimate.low, estimate.high]
-
     made = day.performance
     return {
         "bars": day.bars,
-        "skill": {name: ends(estimate) for name, estimate in day.skill.items()},
+        "skill": {name: list_ends(estimate) for name, estimate in day.skill.items()},
         "fills": made.fills,
         "gross": made.gross_pnl,
         "costs": made.costs,
         "net": made.net_pnl,
         "executable_ic": [made.executable.ic, made.executable.low, made.executable.high],
         "earnable": made.executable.earnable,
-        "impact_r2": {name: ends(estimate) for name, estimate in day.impact.items()},
+        "impact_r2": {name: list_ends(estimate) for name, estimate in day.impact.items()},
     }
 
 

@@ -11,12 +11,12 @@ from ofiml.bars.time import select_states
 from ofiml.data.schema import Session, extract_level
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import INPUTS, SKILL_ONLY
-from ofiml.experiments.page import Page, Picture, Table
+from ofiml.experiments.page import Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import format_estimate, format_number
+from ofiml.ui.format import format_number
 from ofiml.units import SECOND, parse_duration
 
 STUDY = ("experiment=signal_horizon", *SKILL_ONLY)
@@ -147,7 +147,7 @@ def _tabulate(text: str, points: list[Point], measure: str) -> Table:
     columns = list(dict.fromkeys(point.variant for point in points))
     horizons = {point.horizon: point.changes for point in points}
     estimates = {(p.variant, p.horizon): getattr(p, measure) for p in points}
-    cells = {place: format_estimate(e.value, e.low, e.high, form) for place, e in estimates.items()}
+    cells = {place: show_estimate(e, form) for place, e in estimates.items()}
     rows = [
         [horizon, format_number(changes, ".1f"), *(cells[name, horizon] for name in columns)]
         for horizon, changes in horizons.items()
@@ -160,8 +160,8 @@ def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:
         kind: {
             f"{point.variant}, {point.horizon}": {
                 "changes": point.changes,
-                "ic": [point.ic.value, point.ic.low, point.ic.high],
-                "r2": [point.r2.value, point.r2.low, point.r2.high],
+                "ic": list_ends(point.ic),
+                "r2": list_ends(point.r2),
             }
             for point in points
         }

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ofiml.experiments.bench import Bench
-from ofiml.experiments.page import Page, Picture, Table
+from ofiml.experiments.page import Page, Picture, Table, list_ends
 from ofiml.experiments.recipes._smoothed_scores import (
     LABELS,
     SHARES,
@@ -166,7 +166,7 @@ def _list_numbers(one: SmoothedScores) -> dict[str, Json]:
             "hit_rate": skill.hit_rate,
             "label_hit_rate": skill.label_hit_rate,
             "gross_ticks": {f"{share:g}": value for share, value in score.gross.items()},
-            "net_ticks": {f"{share:g}": [gain.value, gain.low, gain.high] for share, gain in score.net.items()},
+            "net_ticks": {f"{share:g}": list_ends(gain) for share, gain in score.net.items()},
             "traded": {f"{share:g}": value for share, value in score.traded.items()},
         }
 

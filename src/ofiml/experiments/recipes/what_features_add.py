@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
-from ofiml.experiments.page import Block, Page, Picture, Table
+from ofiml.experiments.page import Block, Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, GREY, RED, style_figure
-from ofiml.ui.format import DASH, format_estimate, format_number
+from ofiml.ui.format import DASH, format_number
 
 STUDY = ("experiment=what_features_add", *SKILL_ONLY)
 FEATURES = {"flow alone": "ofi_only", "core": "core", "full": "full"}
@@ -45,12 +45,12 @@ def run(bench: Bench) -> Page:
             Table(
                 "IC out of sample, 10 s ahead (95 % interval).",
                 ["", "model", *FEATURES],
-                _list_rows(cells, lambda cell: _show(cell.ic)),
+                _list_rows(cells, lambda cell: show_estimate(cell.ic)),
             ),
             Table(
                 "R² out of sample (95 % interval).",
                 ["", "model", *FEATURES],
-                _list_rows(cells, lambda cell: _show(cell.r2, ".4f")),
+                _list_rows(cells, lambda cell: show_estimate(cell.r2, ".4f")),
             ),
             *_show_oracle(cells),
             Table(
@@ -105,10 +105,6 @@ def _study(bench: Bench, market: Market) -> list[Cell]:
 # --- tables and words ------------------------------------------------------------------------------------------------
 
 
-def _show(estimate: Estimate, form: str = ".3f") -> str:
-    return format_estimate(estimate.value, estimate.low, estimate.high, form)
-
-
 def _show_profit(cell: Cell) -> str:
     return f"{format_number(cell.net, ',.2f')} ({cell.fills:,.0f})" if cell.fills else DASH
 
@@ -160,8 +156,8 @@ def _list_numbers(of: list[Cell]) -> Json:
     return {
         f"{cell.model}, {cell.features}": {
             "inputs": cell.inputs,
-            "ic": [cell.ic.value, cell.ic.low, cell.ic.high],
-            "r2": [cell.r2.value, cell.r2.low, cell.r2.high],
+            "ic": list_ends(cell.ic),
+            "r2": list_ends(cell.r2),
             "share_of_oracle": cell.share_ic,
             "fills": cell.fills,
             "net": cell.net,
