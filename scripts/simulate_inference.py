@@ -1,12 +1,13 @@
 """Measure the size and power of the tests between runs, and the coverage of intervals, on runs of known skill.
 
-    python scripts/simulate_inference.py
+    python scripts/simulate_inference.py --out scripts/results/simulate_inference.json
 
-prints the tables of docs/inference.md (about eight minutes on one core).
+prints the tables of docs/inference.md and writes their numbers (about eight minutes on one core).
 """
 
 import argparse
-import sys
+import json
+from pathlib import Path
 
 import numpy as np
 from arch.bootstrap import IIDBootstrap
@@ -23,6 +24,9 @@ from ofiml.ui.format import format_markdown_table
 
 Float = NDArray[np.float64]
 
+#: The numbers of a table by row and column, each with its simulation error where the table shows one.
+Table = dict[str, dict[str, list[float]]]
+
 SWEEPS, STUDIES = 200, 300
 TIMES, RUNS, OVERLAP, SKILL, BLOCK = 1200, 10, 3, 0.2, 20
 SUPERIOR_SWEEPS = 2000
@@ -38,13 +42,13 @@ def sweep(seed: int, skill: float, times: int = TIMES) -> Float:
     return performance
 
 
-def share(values: list[bool]) -> str:
-    """Format a share with its simulation error."""
+def share(values: list[bool]) -> list[float]:
+    """Return a share and its simulation error."""
     p = float(np.mean(values))
-    return f"{p:.3f} ± {np.sqrt(max(p * (1 - p), 1 / len(values)) / len(values)):.3f}"
+    return [p, float(np.sqrt(max(p * (1 - p), 1 / len(values)) / len(values)))]
 
 
-def between_runs() -> str:
+def between_runs() -> Table:
     """Tabulate how often each test rejects without skill, and with skill in one run."""
     spoke: dict[str, list[list[bool]]] = {}
     overfit: list[list[float]] = [[], []]
@@ -68,13 +72,13 @@ def between_runs() -> str:
             for name, value in found.items():
                 spoke.setdefault(name, [[], []])[which].append(value)
             overfit[which].append(estimate_pbo(performance).pbo)
-    rows = [[name, share(none), share(some)] for name, (none, some) in spoke.items()]
-    means = [f"{np.mean(v):.3f} ± {np.std(v) / np.sqrt(len(v)):.3f}" for v in overfit]
-    header = [f"{SWEEPS} sweeps of {RUNS} runs over {TIMES} times", "no skill", f"the first run has {SKILL}"]
-    return format_markdown_table(header, [*rows, ["mean probability of overfitting", *means]])
+    columns = ("no skill", f"the first run has {SKILL}")
+    rows = {name: dict(zip(columns, map(share, both), strict=True)) for name, both in spoke.items()}
+    means = [[float(np.mean(v)), float(np.std(v) / np.sqrt(len(v)))] for v in overfit]
+    return {**rows, "mean probability of overfitting": dict(zip(columns, means, strict=True))}
 
 
-def superior() -> str:
+def superior() -> Table:
     """Tabulate how often SPA and reality check reject without skill, and with skill in one run."""
     settings: dict[str, tuple[int, float | Float, float]] = {
         "60 blocks": (TIMES, 1.0, 0.0),
@@ -83,12 +87,9 @@ def superior() -> str:
         "60 blocks, scales from 1 to 10": (TIMES, np.linspace(1, 10, RUNS), 0.0),
         "60 blocks, five runs far worse than no skill": (TIMES, 1.0, 0.5),
     }
-    skill_cell = f"the first run has {SKILL}"
-    header = [
-        f"{SUPERIOR_SWEEPS} sweeps of {RUNS} runs",
-        *(f"{test}, {cell}" for test in ("SPA", "reality check") for cell in ("no skill", skill_cell)),
-    ]
-    rows = []
+    cells = ("no skill", f"the first run has {SKILL}")
+    columns = [f"{test}, {cell}" for test in ("SPA", "reality check") for cell in cells]
+    rows: Table = {}
     for name, (times, scales, loss) in settings.items():
         spoke: dict[str, list[list[bool]]] = {test: [[], []] for test in ("spa", "reality_check")}
         for which, skill in enumerate((0.0, SKILL)):
@@ -99,9 +100,9 @@ def superior() -> str:
                 found = compared.superior_ability(performance, np.arange(times) // BLOCK, samples=400, seed=seed)
                 for test in spoke:
                     spoke[test][which].append(getattr(found, test) < 0.05)
-        cells = [share(each) for both in spoke.values() for each in both]
-        rows.append([name, *cells])
-    return format_markdown_table(header, rows)
+        shares = [share(each) for both in spoke.values() for each in both]
+        rows[name] = dict(zip(columns, shares, strict=True))
+    return rows
 
 
 def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> tuple[Float, Float]:
@@ -114,10 +115,10 @@ def market(rng: np.random.Generator, rows: int, strength: float, reach: int) -> 
     return flow[:rows], price[reach : reach + rows] - price[:rows]
 
 
-def coverage() -> str:
+def coverage() -> Table:
     """Tabulate how often 95 % intervals of the IC contain the true IC."""
-    kinds = ("expanded percentile (ours)", "percentile", "basic", "BCa", "HAC t ±")
-    rows = []
+    columns = ("true IC", "expanded percentile (ours)", "percentile", "basic", "BCa", "HAC t ±")
+    rows: Table = {}
     for blocks, length, reach in ((12, 30, 1), (30, 60, 6)):
         for strength in (0.0, 0.2):
             flow, gain = market(np.random.default_rng(0), 2_000_000, strength, reach)
@@ -129,7 +130,7 @@ def coverage() -> str:
 
                 def of_blocks(drawn: NDArray, x: Float = x, y: Float = y, parts: NDArray = parts) -> Float:
                     rows = parts[drawn].ravel()
-                    return np.array(ic(y[rows], x[rows]))
+                    return np.array([ic(y[rows], x[rows])])
 
                 # `pick_blocks` draws the same blocks as arch's bootstrap (see the tests).
                 boot = IIDBootstrap(np.arange(blocks), seed=np.random.default_rng(seed))
@@ -142,16 +143,36 @@ def coverage() -> str:
                 found = compute_hac_statistics(y, x, np.arange(len(y)), reach - 1)
                 value = ic(y, x)
                 covered["hac"].append(abs(value - truth) <= 1.96 * abs(value / found.ic.t))
-            setting = f"{blocks} blocks of {length} rows, labels over {reach}"
-            rows.append([setting, f"{truth:.3f}", *(f"{np.mean(each):.3f}" for each in covered.values())])
-    return format_markdown_table([f"{STUDIES} studies", "true IC", *kinds], rows)
+            setting = f"{blocks} blocks of {length} rows, labels over {reach}, strength {strength}"
+            numbers = [truth, *(float(np.mean(each)) for each in covered.values())]
+            rows[setting] = {column: [number] for column, number in zip(columns, numbers, strict=True)}
+    return rows
+
+
+TABLES = {
+    f"{SWEEPS} sweeps of {RUNS} runs over {TIMES} times": between_runs,
+    f"{SUPERIOR_SWEEPS} sweeps of {RUNS} runs": superior,
+    f"{STUDIES} studies": coverage,
+}
+
+
+def show(title: str, table: Table) -> str:
+    """Format a table in Markdown."""
+    header = [title, *next(iter(table.values()))]
+    rows = [[name, *(" ± ".join(f"{x:.3f}" for x in cell) for cell in row.values())] for name, row in table.items()]
+    return format_markdown_table(header, rows)
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    for table in (between_runs, superior, coverage):
-        sys.stdout.write(table() + "\n\n")
-        sys.stdout.flush()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON of the numbers")
+    out = parser.parse_args().out
+    found: dict[str, Table] = {}
+    for title, make in TABLES.items():
+        found[title] = make()
+        print(show(title, found[title]), end="\n\n", flush=True)
+        if out is not None:
+            out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

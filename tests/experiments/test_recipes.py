@@ -17,6 +17,7 @@ from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
 from tests.books import busy_session
 from tests.conftest import ROOT, in_process, slow_except
+from tests.numbers_in_text import is_rounded, list_numbers, list_values
 
 sys.path.append(str(ROOT / "scripts"))
 from studies import EXPERIMENTS, STUDIES, Script, Study, find_markets, list_differences
@@ -93,24 +94,6 @@ def test_the_numbers_of_a_page_written_by_hand_are_in_its_results(folder):
     assert len(shown) > 40
     assert [one for one in shown if not is_rounded(one, known)] == [], f"mend {folder}/README.md"
     assert not is_rounded("12.3456789", known)
-
-
-def list_numbers(text: str) -> list[str]:
-    """The numbers of a text without their signs and commas, as they are written."""
-    return [number.replace(",", "") for number in re.findall(r"(?<![\w.])(?:\d[\d,]*)?\.?\d+", text)]
-
-
-def list_values(value: object) -> list[float]:
-    """The numbers of a JSON value."""
-    if isinstance(value, dict | list):
-        return [one for part in (value.values() if isinstance(value, dict) else value) for one in list_values(part)]
-    return [float(value)] if isinstance(value, int | float) else []
-
-
-def is_rounded(shown: str, known: np.ndarray) -> bool:
-    """Whether a number that is shown is one of the known ones to its last digit."""
-    half = 0.5 * 10.0 ** -len(shown.partition(".")[2])
-    return bool((np.abs(known - float(shown)) <= half * (1 + 1e-9) + 1e-12).any())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,158 @@
+"""What docs/ says that was measured is what its command wrote: tables cell by cell, and sentences about results."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from tests.numbers_in_text import list_tables
+
+DOCS, RESULTS = ROOT / "docs", ROOT / "scripts" / "results"
+
+
+def read_page(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+#: The pages and titles of measured tables, with their commands and the files of their numbers.
+LISTED = [
+    (re.findall(r"\[(.*?)\]", page)[0], title, command, re.findall(r"results/(\w+\.json)", numbers))
+    for header, *rows in list_tables(read_page("experiments.md"))
+    if header == ["page", "table", "command", "numbers"]
+    for page, title, command, numbers in rows
+]
+
+
+def is_measured(table):
+    """Whether most cells beyond the first column are numbers, in words such as those of ranges at most."""
+    cells = [cell for row in table[1:] for cell in row[1:]]
+    plain = [cell for cell in cells if re.search(r"\d", cell) and not re.search(r"[^\W\d]{3,}|[`@$=]", cell)]
+    return len(plain) > len(cells) / 2
+
+
+def find_table(page, title):
+    (table,) = [table for table in list_tables(read_page(page)) if table[0][0] == title]
+    return table
+
+
+def list_wrong_cells(table, results):
+    """The cells of a table that are not the numbers of the results, {row: {column: numbers}}, as rounded as shown."""
+    (_, *columns), *rows = table
+    wrong = [] if [row[0] for row in rows] == list(results) else ["rows"]
+    for name, *cells in rows:
+        numbers = results.get(name, {})
+        wrong += [] if columns == list(numbers) else [f"{name}: columns"]
+        for column, cell in zip(columns, cells, strict=True):
+            shown = re.findall(r"-?\d*\.?\d+", cell.replace(",", ""))
+            known = numbers.get(column, [])
+            if len(shown) != len(known) or not all(map(shows, shown, known)):
+                wrong.append(f"{name}, {column}: {cell} for {known}")
+    return wrong
+
+
+def shows(text, number):
+    """Whether the text is the number, rounded to the digits that it has."""
+    half = 0.5 * 10.0 ** -len(text.partition(".")[2])
+    return abs(float(text) - number) <= half * (1 + 1e-9) + 1e-12
+
+
+@pytest.mark.parametrize(("page", "title", "results"), [(p, t, r[0]) for p, t, _, r in LISTED if len(r) == 1])
+def test_a_table_is_what_its_command_wrote(page, title, results):
+    table, numbers = find_table(page, title), read_json(RESULTS / results)[title]
+    assert list_wrong_cells(table, numbers) == []
+    row = list(numbers)[-1]
+    column = next(iter(numbers[row]))
+    numbers[row][column][-1] += 0.011
+    (wrong,) = list_wrong_cells(table, numbers)
+    assert wrong.startswith(f"{row}, {column}: ")
+
+
+def test_every_measured_table_is_listed_with_its_command():
+    measured = {
+        (path.name, table[0][0])
+        for path in sorted(DOCS.glob("*.md"))
+        for table in list_tables(path.read_text(encoding="utf-8"))
+        if is_measured(table)
+    }
+    assert measured == {(page, title) for page, title, _, _ in LISTED}
+    for page, _, command, results in LISTED:
+        assert command.strip("`").removesuffix(" …") in read_page(page)
+        assert results
+        assert all((RESULTS / one).exists() for one in results)
+    assert {path.name for path in RESULTS.iterdir()} == {one for *_, results in LISTED for one in results}
+
+
+def test_the_answers_of_another_package_are_those_of_the_checks():
+    checks = {of: read_json(RESULTS / f"orderflow_metrics_{of}.json")["cases"] for of in ("best_level", "all_levels")}
+    for name, *counts in find_table("conformance.md", "function")[1:]:
+        verdicts = [case["verdict"] for case in checks[re.search(r"\(`(\w+)`\)", name)[1]]]
+        assert list(map(int, counts)) == [verdicts.count(one) for one in ("passes", "differs", "not supported")]
+    differences = {of: {c["id"]: c["differences"] for c in cases if c["differences"]} for of, cases in checks.items()}
+    shown = {}
+    for name, where, expected, got in find_table("conformance.md", "case")[1:]:
+        states, level = re.fullmatch(r"states? ([\d, ]+), level (\d)", where).groups()
+        shown[re.findall(r"`(.*?)`", name)[0]] = [
+            {"where": f"state {state}, level {level}", "expected": one, "got": f"{other}.0"}
+            for state, one, other in zip(*(part.split(", ") for part in (states, expected, got)), strict=True)
+        ]
+        assert ("both functions" in name) == (re.findall(r"`(.*?)`", name)[0] in differences["best_level"])
+    assert shown == differences["all_levels"]
+    assert all(shown[name] == found for name, found in differences["best_level"].items())
+
+
+def test_sentences_about_queues_are_those_of_the_experiment():
+    paragraph = next(
+        part for part in read_page("execution.md").split("\n\n") if part.startswith("On the embedded market")
+    )
+    markets = read_json(ROOT / "experiments" / "007-true-fills" / "results.json")["markets"]
+    filled, less_truth, by_power = [], {}, []
+    for market, of_market in markets.items():
+        for size in of_market["sizes"]:
+            queues = {name: model for name, model in size["models"].items() if name not in ("through", "touch")}
+            filled.append([one["measures"]["fill_probability"]["value"] for one in queues.values()])
+            less_truth.setdefault(market, []).extend(
+                one["differences"]["fill_probability"]["value"] for one in queues.values()
+            )
+            by_power.append(size["to_truth"]["by_power"])
+    (low, high), (least, most) = (
+        (min(map(abs, found)), max(map(abs, found))) for found in (less_truth["synthetic"], less_truth["large tick"])
+    )
+    words = " ".join(paragraph.split())
+    assert f"within {_round_up(max(map(np.ptp, filled)))} of each other" in words
+    assert f"the same share within {_round_up(max(map(np.ptp, by_power)))};" in words
+    assert max(less_truth["synthetic"]) < 0 < min(less_truth["large tick"])
+    assert f"fill {low:.2f} to {high:.2f} fewer of the orders than the truth" in words
+    assert f"fill {least:.2f} to {most:.2f} too many" in words
+
+
+def _round_up(x):
+    return f"{np.ceil(x * 1000) / 1000:.3f}"
+
+
+def test_sentences_about_the_market_are_those_of_its_table():
+    words = " ".join(read_page("market.md").split())
+    results = read_json(RESULTS / "market_seeds.json")
+    (mean, *_), main = results["seed"]["mean"]["oracle"], results["main_job"]["101"]
+    assert f"the oracle's IC is {mean:.2f} at 10 s" in words
+    assert f"gives the oracle an IC of {results['oracle_without_information']:.1f} at 10 s" in words
+    assert "with seed 101, the weakest of the table, its IC is {:.3f} ({:.3f} to {:.3f})".format(*main["ic"]) in words
+    assert main["not_above"] == ["permuted", "random_walk", "ofi_sign"]
+    assert "it does not beat permuted labels, a random walk or the sign of OFI." in words
+    weakest = min(set(results["seed"]) - {"mean"}, key=lambda seed: results["seed"][seed]["ten levels"])
+    assert weakest == "101"
+    memory = results["autocorrelations"]
+    assert "has autocorrelations of {:.3f} at 1 s and {:.3f} at 10 s".format(*memory["AMZN"]) in words
+    assert "has {:.3f} and {:.3f}.".format(*memory["AAPL pre-market"]) in words
+
+
+def test_the_sentence_about_coverage_is_that_of_the_experiment():
+    studies = read_json(ROOT / "experiments" / "006-does-it-tell-the-truth" / "interval_coverage.json")
+    held = [measure["held"] for study in studies.values() for measure in study.values()]
+    sentence = f"between {100 * min(held):.1f} % and {100 * max(held):.1f} % in all {len(held)} cells of {len(studies)}"
+    assert sentence in " ".join(read_page("inference.md").split())
