@@ -1,4 +1,4 @@
-"""Speed of the synthetic market, in events per second on one thread: `python benchmarks/market.py`.
+"""Speed of the synthetic market, in events per CPU second: `python benchmarks/market.py`.
 
 `kernel` is the event loop alone, `session` the whole of it: the loop, its digest and the table in the event schema.
 Each figure is the best of several repeats; machines differ and are noisy.
@@ -24,13 +24,13 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def best(work: Callable[[], int]) -> float:
-    """Events per second of the fastest of the repeats; the first, which compiles, does not count."""
+    """Events per CPU second of the fastest of the repeats; the first, which compiles, does not count."""
     work()
     rates = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start = time.process_time()
         events = work()
-        rates.append(events / (time.perf_counter() - start))
+        rates.append(events / (time.process_time() - start))
     return max(rates)
 
 
@@ -56,7 +56,7 @@ def loop(config: SyntheticDataset) -> Callable[[], int]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    table = Table(title="million events per second, one thread", box=None)
+    table = Table(title="million events per CPU second", box=None)
     for column in ("market", "events", "kernel", "session"):
         table.add_column(column, justify="right" if table.columns else "left")
     for name in ("synthetic", "synthetic_large_tick", "synthetic_small_tick", "synthetic_basket"):
