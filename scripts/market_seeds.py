@@ -1,13 +1,14 @@
 """Measure the default market by seed: the variance of its prices, and what flow says of the next ten seconds.
 
-    python scripts/market_seeds.py --out scripts/results/market_seeds.json [LABEL="dataset=… dataset.path=…" ...]
+    python scripts/market_seeds.py --out scripts/results [LABEL="dataset=… dataset.path=…" ...]
 
-prints the table of docs/market.md and writes its numbers (about two minutes on one core). Each seed has six days. Mids
-are sampled each half second from a minute after the open on, and the autocorrelations of their moves are also those of
-each market that is named. Bars have ten seconds and no delay: the features of a bar forecast the mid's move over the
-next one. Ridge is fitted on the even days and tested on the odd ones, and the reverse; the R² of the same bar is that
-of a least-squares fit within a half hour, averaged over half hours. The market without information has the oracle's IC
-alone. The main job is run with the weakest of the seeds.
+prints the table of docs/market.md and writes its numbers into market_seeds.json (two minutes on one core).
+
+Each seed has six days. Mids are sampled each half second from a minute after the open on, and the autocorrelations of
+their moves are also those of each market that is named. Bars have ten seconds and no delay: the features of a bar
+forecast the mid's move over the next one. Ridge is fitted on the even days and tested on the odd ones, and the reverse;
+the R² of the same bar is that of a least-squares fit within a half hour, averaged over half hours. The market without
+information has the oracle's IC alone. The main job is run with the weakest of the seeds.
 """
 
 import argparse
@@ -198,14 +199,14 @@ def write_results(out: Path | None, markets: dict[str, Config]) -> int:
     seeds = {str(seed): measure_seed(_choose("dataset=synthetic", seed)) for seed in SEEDS}
     record: dict[str, Any] = {
         "seed": {**seeds, "mean": average_rows(list(seeds.values()))},
-        "autocorrelations": {name: measure_memory(config) for name, config in markets.items()},
-        "oracle_without_information": measure_oracle(_choose("dataset=synthetic_null", SEEDS[0])),
-        "main_job": {str(WEAK): run_main_job(read_markets([f"weak=dataset.seed={WEAK}"])["weak"])},
+        "null": {"oracle": measure_oracle(_choose("dataset=synthetic_null", SEEDS[0]))},
+        f"main job, seed {WEAK}": run_main_job(read_markets([f"weak=dataset.seed={WEAK}"])["weak"]),
+        **{name: {"autocorrelations": measure_memory(config)} for name, config in markets.items()},
     }
     print(format_table(record["seed"]))
     print(json.dumps({name: part for name, part in record.items() if name != "seed"}, indent=1))
     if out is not None:
-        out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (out / "market_seeds.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
@@ -218,7 +219,7 @@ def _choose(dataset: str, seed: int) -> SyntheticDataset:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON of the numbers")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the numbers")
     parser.add_argument("markets", nargs="*", metavar='LABEL="overrides"', help="markets beside the simulated ones")
     args = parser.parse_args()
     return run_command(lambda: write_results(args.out, read_markets(args.markets)))

@@ -1,4 +1,5 @@
 """Run the experiments of experiments/ again, each into its folder: on the embedded market, and on real days.
+The numbers of tables in docs/ are measured again, too, into scripts/results.
 
     python scripts/studies.py [--data FOLDER] [NAME ...]
     python scripts/studies.py --check [--data FOLDER] [NAME ...]
@@ -140,6 +141,12 @@ STUDIES: tuple[Study | Script, ...] = (
     Study("020-book-building", "book_building", ("AMZN", "ARL MBP-10", "ARL MBO")),
 )
 
+#: Scripts that write the numbers of tables in docs/ (docs/experiments.md lists them).
+TABLES = (
+    Script("../scripts/results", "market_seeds", "market_seeds.json", ("AMZN", "AAPL pre-market")),
+    Script("../scripts/results", "simulate_inference", "simulate_inference.json"),
+)
+
 
 def list_markets(study: Study | Script, data: Path | None) -> list[str]:
     """List the markets of a study as arguments of its command; say which are left out."""
@@ -195,7 +202,7 @@ def check_study(study: Study | Script, data: Path | None) -> bool:
         if not run_study(study, data, Path(folder)):
             return False
         texts = [(place / study.results).read_text("utf-8") for place in (EXPERIMENTS / study.folder, Path(folder))]
-        lines = list_differences(*map(json.loads, texts))
+        lines = list_differences(*(find_markets(json.loads(text)) for text in texts))
     print("\n".join(lines) or "as committed", flush=True)
     return not lines
 
@@ -207,11 +214,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=EXPERIMENTS, metavar="FOLDER", help="(default: experiments)")
     parser.add_argument("--check", action="store_true", help="compare with the committed numbers, and write nothing")
     options = parser.parse_intermixed_args()
-    unknown = set(options.names) - {study.name for study in STUDIES}
+    unknown = set(options.names) - {study.name for study in (*STUDIES, *TABLES)}
     if unknown:
-        parser.error(f"{', '.join(sorted(unknown))}: choose of {', '.join(study.name for study in STUDIES)}")
+        parser.error(
+            f"{', '.join(sorted(unknown))}: choose of {', '.join(study.name for study in (*STUDIES, *TABLES))}"
+        )
     failed = 0
-    for study in STUDIES:
+    for study in (*STUDIES, *TABLES):
         if options.names and study.name not in options.names:
             continue
         print(f"{study.folder}", flush=True)
