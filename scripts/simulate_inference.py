@@ -30,6 +30,7 @@ Table = dict[str, dict[str, list[float]]]
 SWEEPS, STUDIES = 200, 300
 TIMES, RUNS, OVERLAP, SKILL, BLOCK = 1200, 10, 3, 0.2, 20
 SUPERIOR_SWEEPS = 2000
+TRUE_ROWS = 2_000_000
 
 
 def sweep(seed: int, skill: float, times: int = TIMES) -> Float:
@@ -121,7 +122,7 @@ def coverage() -> Table:
     rows: Table = {}
     for blocks, length, reach in ((12, 30, 1), (30, 60, 6)):
         for strength in (0.0, 0.2):
-            flow, gain = market(np.random.default_rng(0), 2_000_000, strength, reach)
+            flow, gain = market(np.random.default_rng(0), TRUE_ROWS, strength, reach)
             truth = ic(gain, flow)
             covered: dict[str, list[bool]] = {name: [] for name in ("ours", "percentile", "basic", "bca", "hac")}
             for seed in range(STUDIES):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.numbers_in_text import list_tables
 
+sys.path.append(str(ROOT / "scripts"))
 DOCS, RESULTS = ROOT / "docs", ROOT / "scripts" / "results"
 
 
@@ -157,3 +159,32 @@ def test_the_sentence_about_coverage_is_that_of_the_experiment():
     held = [measure["held"] for study in studies.values() for measure in study.values()]
     sentence = f"between {100 * min(held):.1f} % and {100 * max(held):.1f} % in all {len(held)} cells of {len(studies)}"
     assert sentence in " ".join(read_page("inference.md").split())
+
+
+@pytest.mark.slow
+def test_the_script_of_inference_makes_the_rows_and_columns_of_its_tables(tmp_path, monkeypatch):
+    import simulate_inference
+
+    for name, few in {"SWEEPS": 2, "SUPERIOR_SWEEPS": 2, "STUDIES": 2, "TRUE_ROWS": 20_000}.items():
+        monkeypatch.setattr(simulate_inference, name, few)
+    monkeypatch.setattr(sys, "argv", ["simulate_inference.py", "--out", str(tmp_path)])
+    simulate_inference.main()
+    made, committed = (read_json(folder / "simulate_inference.json") for folder in (tmp_path, RESULTS))
+    assert list_names(made) == list_names(committed)
+
+
+@pytest.mark.slow
+def test_the_script_of_the_market_makes_the_columns_of_its_table(configure):
+    import market_seeds
+
+    short = configure("dataset.sessions=2", "dataset.session_length=40m").dataset
+    row = market_seeds.measure_seed(short)
+    committed = read_json(RESULTS / "market_seeds.json")["seed"]["42"]
+    assert {name: len(numbers) for name, numbers in row.items()} == {name: len(n) for name, n in committed.items()}
+    assert np.isfinite(np.concatenate(list(row.values()))).all()
+    assert row["oracle"][0] > 0.4, "of the move, which the oracle knows best"
+    assert row["R² of the same bar: best, ten levels"][0] > 0.4
+
+
+def list_names(tables):
+    return {title: {row: list(cells) for row, cells in table.items()} for title, table in tables.items()}

@@ -20,6 +20,7 @@ from tests.conftest import ROOT, in_process, slow_except
 from tests.numbers_in_text import is_rounded, list_numbers, list_values
 
 sys.path.append(str(ROOT / "scripts"))
+import studies
 from studies import EXPERIMENTS, STUDIES, Script, Study, find_markets, list_differences
 
 
@@ -68,6 +69,23 @@ def test_differences_of_numbers_are_listed_by_their_place():
         "a/x/0: committed 1.0, today 1.1",
         "a/x/1: committed nan, today 3.0",
     ]
+
+
+def test_a_check_compares_the_markets_that_are_there(tmp_path, monkeypatch, capsys):
+    study = Study("001-a", "a")
+
+    def write(folder, **markets):
+        folder.mkdir(exist_ok=True)
+        (folder / "results.json").write_text(json.dumps({"numbers": markets, "command": list(markets)}))
+        return True
+
+    write(tmp_path / study.folder, synthetic={"x": 1.0}, AMZN={"x": 2.0})
+    monkeypatch.setattr(studies, "EXPERIMENTS", tmp_path)
+    monkeypatch.setattr(studies, "run_study", lambda study, data, out: write(out, synthetic={"x": 1.0}))
+    assert studies.check_study(study, None)
+    monkeypatch.setattr(studies, "run_study", lambda study, data, out: write(out, synthetic={"x": 1.1}))
+    assert not studies.check_study(study, None)
+    assert capsys.readouterr().out == "as committed\nsynthetic/x: committed 1.0, today 1.1\n"
 
 
 def test_every_folder_of_an_experiment_has_its_page():
