@@ -2,7 +2,7 @@
 
     python scripts/market_seeds.py --out scripts/results [LABEL="dataset=… dataset.path=…" ...]
 
-prints the table of docs/market.md and writes its numbers into market_seeds.json (two minutes on one core).
+prints the table of docs/market.md and writes its numbers into market_seeds.json (a minute on one core).
 
 Each seed has six days. Mids are sampled each half second from a minute after the open on, and the autocorrelations of
 their moves are also those of each market that is named. Bars have ten seconds and no delay: the features of a bar
