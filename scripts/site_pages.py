@@ -37,7 +37,8 @@ LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
 
 def list_pages() -> list[str]:
     """List the committed pages of the site, as paths in the repository."""
-    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/*/*.md")]
+    alone = [ROOT / name for name in ("README.md", "CHANGELOG.md", "benchmarks/README.md")]
+    pages = [*alone, *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/*/*.md")]
     return sorted(page.relative_to(ROOT).as_posix() for page in pages)
 
 
