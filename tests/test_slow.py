@@ -19,6 +19,13 @@ def test_committed_experiments_come_out_again():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+#: What these tests do not look at takes most of a study's time.
+SKILL_ALONE = (
+    *("backtest=off", "evaluation.controls=false", "evaluation.leak_check=false", "evaluation.decay=[]"),
+    *("evaluation.permutation_repeats=0", "evaluation.interactions=0"),
+)
+
+
 def test_nothing_is_found_in_many_null_markets(run):
     """Over 20 seeds the tuned model's IC in a fold is 0 on average, and the interval of the pooled one holds 0.
 
@@ -28,7 +35,7 @@ def test_nothing_is_found_in_many_null_markets(run):
     values, held = [], 0
     for seed in range(20):
         study = run("dataset=synthetic_null", f"dataset.seed={seed}", "dataset.sessions=4", "model=ridge",
-                    "tuning.trials=4", "evaluation.bootstrap_samples=300")  # fmt: skip
+                    "tuning.trials=4", "evaluation.bootstrap_samples=300", *SKILL_ALONE)  # fmt: skip
         ic = study.report.metrics.pooled["ic"]
         values.append(np.mean([fold.values["ic"] for fold in study.report.metrics.folds]))
         held += ic.low < 0 < ic.high
@@ -40,7 +47,7 @@ def test_nothing_is_found_in_many_null_markets(run):
 def test_the_planted_truth_is_found_at_its_share(run):
     """With all features a model reaches a third of the oracle's IC in every market, and never more than all."""
     for seed in range(3):
-        study = run(f"dataset.seed={seed}", "features=full", "tuning=off")
+        study = run(f"dataset.seed={seed}", "features=full", "tuning=off", *SKILL_ALONE)
         oracle, ic = study.report.metrics.oracle, study.report.metrics.pooled["ic"]
         assert oracle.planted
         assert 1 / 3 < oracle.shares["ic"] < 1, seed

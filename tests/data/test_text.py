@@ -120,7 +120,7 @@ def test_all_readings_agree(rows):
 
 @pytest.mark.slow
 @given(ROWS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_all_readings_agree_on_many_tables(rows):
     agree(rows)
 
