@@ -4,6 +4,7 @@ A file appears whole or not at all: on a disk it is renamed into place, and an o
 upload is complete. The caches above also hash what they read, for places that promise less.
 """
 
+import re
 import shutil
 import tempfile
 import uuid
@@ -11,13 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from ofiml.atomic import hash_file, write_atomically
 from ofiml.errors import ConfigError, DataError
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # the extra of this project that installs what a protocol needs
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}  # an object appears once its upload is complete
+
+#: `user:password@` after the scheme. Drivers of databases and keys of S3 have / ? # in passwords, where urlsplit ends the
+#: host: it is one if what follows the colon is no port, and it then ends with the last @.
+_USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#:@\s]*:(?!:|\d*(?:[/?#,\]]|$))\S*)@")
+_QUERY = re.compile(r"(://[^?#\s]*)(\?[^#\s]*)")
 
 
 class Storage(Protocol):
@@ -166,8 +171,13 @@ class RemoteFolder:
 
 
 def strip_credentials(uri: str) -> str:
-    """Remove `user:password@` and the query (which may contain a token) from a uri."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc and not parts.query:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+    """Remove `user:password@` and the query (which may contain a token) from a uri, and from each uri in a text."""
+    return _QUERY.sub(r"\1", _USER.sub("", uri))
+
+
+def list_credentials(uri: str) -> list[str]:
+    """List what `strip_credentials` removes from a uri, and the passwords in it."""
+    users = [match.removesuffix("@") for match in _USER.findall(uri)]
+    queries = [match[2] for match in _QUERY.finditer(_USER.sub("", uri))]
+    passwords = [user.partition(":")[2] for user in users]
+    return [secret for secret in (*users, *passwords, *(q.removeprefix("?") for q in queries)) if secret]

@@ -17,6 +17,7 @@ from ofiml.cli.garbage import collect_rarely
 from ofiml.config import Config, load
 from ofiml.errors import DataError
 from ofiml.overrides.installed import register_installed
+from ofiml.storage import strip_credentials
 from ofiml.sweeps.manifest import read_manifest
 from ofiml.sweeps.status import Status, advance_member, fail_member, finish_member, start_member
 
@@ -26,7 +27,8 @@ _SECONDS = 1.0  # between two looks at the process of the sweep
 def run_member(composed: DictConfig) -> None:
     """Run the study of the composed config. Its status file says how it ended; only an interrupt leaves this function.
 
-    An error that is not one of the config or the data is a mistake of the program: its traceback is in error.txt.
+    An error that is not one of the config or the data is a mistake of the program: its traceback is in error.txt,
+    without credentials, which the messages of MLflow may have.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     status = start_member(folder)
@@ -41,8 +43,10 @@ def run_member(composed: DictConfig) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the other members go on
         sentence = describe_error(error)
         if sentence is None:
-            (folder / "error.txt").write_text(traceback.format_exc())
-            sentence = f"{type(error).__name__}: {error} (the traceback is in {folder / 'error.txt'})"
+            (folder / "error.txt").write_text(strip_credentials(traceback.format_exc()))
+            sentence = (
+                f"{type(error).__name__}: {strip_credentials(str(error))} (the traceback is in {folder / 'error.txt'})"
+            )
         fail_member(folder, status, sentence)
 
 

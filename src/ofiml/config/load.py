@@ -17,14 +17,6 @@ from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
 
-#: Keys whose values may be addresses; that of the store of runs may have a credential, which no file gets.
-_ADDRESSES = (
-    ("dataset", "path"),
-    ("dataset", "store"),
-    ("features", "store"),
-    ("tuning", "storage"),
-    ("parallel", "address"),
-)
 _ELSEWHERE = (
     "leave it out, and give it where the library of that storage looks for it, as in AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY"
@@ -54,8 +46,8 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
     for key in known:
         if key not in raw:
             raise ConfigError(f"The config has no {key}.")
-    for group, name in _ADDRESSES:
-        require_no_credential(f"{group}.{name}", raw[group].get(name) if isinstance(raw[group], Mapping) else None)
+    for key, value in raw.items():
+        _refuse_credentials(str(key), value)
     values = {group: parse_group(group, SCHEMAS[group], raw[group]) for group in SCHEMAS}
     seeds = raw["seeds"]
     if not isinstance(seeds, list):
@@ -162,12 +154,27 @@ def _require_integer(key: str, value: Any) -> int:
     return value
 
 
+def _refuse_credentials(key: str, value: Any) -> None:
+    """Raise ConfigError if a text below `key` is an address with a credential, but for that of the store of runs.
+
+    That one may have a credential, which no file gets.
+    """
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _refuse_credentials(f"{key}.{name}", item)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_credentials(key, item)
+    elif key != "tracking.uri":
+        require_no_credential(key, value)
+
+
 def require_no_credential(key: str, value: object) -> None:
-    """Raise ConfigError, which does not repeat it, if the value of a key is an address with a credential.
+    """Raise ConfigError, which does not repeat it, if the value of a key is, or contains, an address with a credential.
 
     The config goes into files and into the store.
     """
-    if isinstance(value, str) and "://" in value and strip_credentials(value) != value:
+    if isinstance(value, str) and strip_credentials(value) != value:
         where = "set MLFLOW_TRACKING_URI instead" if key == "tracking.uri" else _ELSEWHERE
         raise ConfigError(f"{key} contains a credential: {where}.")
 

@@ -32,8 +32,7 @@ def check_arguments(arguments: list[str]) -> None:
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
-        for one in value.split(","):
-            require_no_credential(key, one.strip("'\"[]"))
+        require_no_credential(key, value)
         own_group = is_group(key, conf_folders) and not is_group(key)
         if equals and not sign.startswith("~") and is_group(key, conf_folders) and "(" not in value:
             _check_choice(key, value, sweep, conf_folders)

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ofiml.errors import StoreError
-from ofiml.storage import strip_credentials
+from ofiml.storage import list_credentials, strip_credentials
 
 SQLITE = "sqlite:///"
 
@@ -80,12 +80,11 @@ def describe_fault(error: Exception, uri: str) -> StoreError:
 
 
 def hide_credentials(text: str, uri: str) -> str:
-    """Replace the password and the query of `uri` wherever they stand in a text."""
-    parts = urlsplit(uri)
-    secrets = {parts.query, parts.netloc.rpartition("@")[0], parts.password or ""}
-    for secret in sorted(secrets | {unquote(secret) for secret in secrets}, key=len, reverse=True):
-        if secret:
-            text = text.replace(secret, "***")
+    """Replace the password and the query of `uri` wherever they stand in a text, quoted or not."""
+    secrets = set(list_credentials(uri))
+    forms = secrets | {unquote(secret) for secret in secrets} | {quote(secret, safe="") for secret in secrets}
+    for secret in sorted(forms, key=len, reverse=True):
+        text = text.replace(secret, "***")
     return text
 
 

@@ -11,7 +11,7 @@ from ofiml.config.renamed import rename_params
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
-from ofiml.tracking.faults import is_unknown, translate_faults
+from ofiml.tracking.faults import hide_credentials, is_unknown, translate_faults
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect, is_run_id
@@ -41,7 +41,8 @@ def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tup
         except MlflowException as error:
             if not is_unknown(error):
                 raise
-            raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {error.message}") from error
+            reason = hide_credentials(error.message, uri)
+            raise ConfigError(f"Run {run_id} cannot be read from {strip_credentials(uri)}: {reason}") from error
 
 
 def _download_parts(client: Any, run_id: str, folder: Path, part: Part) -> tuple[Path, Path]:
