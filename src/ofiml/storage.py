@@ -19,8 +19,8 @@ from ofiml.errors import ConfigError, DataError
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # the extra of this project that installs what a protocol needs
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}  # an object appears once its upload is complete
 
-#: `user:password@` after the scheme. Drivers of databases and keys of S3 have / ? # in passwords, where urlsplit ends the
-#: host: it is one if what follows the colon is no port, and it then ends with the last @.
+#: `user:password@` after the scheme. Drivers of databases and keys of S3 allow / ? # in a password, where urlsplit ends
+#: the host. So what follows a colon and is no port is a password, up to the last @.
 _USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#:@\s]*:(?!:|\d*(?:[/?#,\]]|$))\S*)@")
 _QUERY = re.compile(r"(://[^?#\s]*)(\?[^#\s]*)")
 

@@ -53,7 +53,7 @@ def wait_for_folds(server, experiment, process):
     raise AssertionError("no run has folds")
 
 
-def sync(tmp_path, server):
+def sync(folder, server):
     environment = {**os.environ, **IMPATIENT, "PYTHONPATH": str(ROOT / "src"), "MLFLOW_TRACKING_URI": server.uri}
     (run_folder,) = {path.parent for path in folder.glob("outputs/**/report.json")}
     line = [sys.executable, "-m", "ofiml.sync", str(run_folder)]
