@@ -1,9 +1,13 @@
-"""The runs in a store on PostgreSQL, behind an MLflow server that keeps their files, and the tuning in the same one."""
+"""The runs in a store on PostgreSQL, behind an MLflow server that keeps their files, or opened by runs."""
 
 import pytest
 
-from tests.parallel.runs import QUICK, TINY, complete, read_report, start
+from tests.parallel.runs import QUICK, TINY, complete, read_report, start, without_place
 from tests.services.conftest import HOST, find_port, service, wait_for_port
+from tests.test_credentials import find_secrets
+
+STUDY = [text for text in QUICK if text != "tracking=off"]
+PASSWORD = "hunter-two"  # of the fixture postgresql
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +28,7 @@ def server(postgresql, tmp_path_factory):
 
 def test_a_run_is_logged_with_its_files_and_read_back(server, postgresql, tmp_path):
     uri, artifacts = server
-    line = [text for text in QUICK if text != "tracking=off"]
-    code, out, err = complete(start(tmp_path, *line, f"tracking.uri={uri}"))
+    code, out, err = complete(start(tmp_path, *STUDY, f"tracking.uri={uri}"))
     assert code == 0, out + err
     assert read_report(tmp_path)["predictions"]["sha256"].startswith(TINY)
     assert list(artifacts.rglob("report.json"))
@@ -38,5 +41,32 @@ def test_a_run_is_logged_with_its_files_and_read_back(server, postgresql, tmp_pa
 
     with open_run_files(run.info.run_id, uri, "predictions") as files:
         assert files.report.read_bytes() == next(tmp_path.glob("outputs/**/report.json")).read_bytes()
-    for path in [*artifacts.rglob("*"), *(tmp_path / "outputs").rglob("*")]:
-        assert path.is_dir() or b"hunter-two" not in path.read_bytes(), path
+    assert find_secrets(artifacts, {"password": PASSWORD}) == []
+    assert find_secrets(tmp_path, {"password": PASSWORD}) == []
+
+
+def test_a_tuned_run_opens_the_database_itself(postgresql, expected, tmp_path):
+    """With the bits of a run without a store; the journals of the tuning stay in a folder, since an address is refused.
+
+    Neither the files nor the rows of the database have the password of its address.
+    """
+    import sqlalchemy
+
+    code, out, err = complete(start(tmp_path, *STUDY, "tracking.experiment=direct", MLFLOW_TRACKING_URI=postgresql))
+    assert code == 0, out + err
+    (tmp_path / "said").write_text(out + err)
+    assert without_place(read_report(tmp_path)) == expected
+    assert list((tmp_path / ".ofiml" / "tuning").glob("*/journal"))
+    engine = sqlalchemy.create_engine(postgresql)
+    with engine.connect() as connection:
+        tables = sqlalchemy.inspect(connection).get_table_names()
+        rows = [str(connection.execute(sqlalchemy.text(f'SELECT * FROM "{name}"')).all()) for name in tables]
+    engine.dispose()
+    assert "direct" in "".join(rows)
+    (tmp_path / "rows").write_text("\n".join(rows))
+    assert find_secrets(tmp_path, {"password": PASSWORD}) == []
+    for address in (postgresql.replace(f"ofiml:{PASSWORD}@", ""), postgresql):
+        code, out, err = complete(start(tmp_path, *STUDY, "tracking=off", f"tuning.storage={address}"))
+        assert code == 2, out + err
+        assert "tuning.storage" in err
+        assert PASSWORD not in out + err
