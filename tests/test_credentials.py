@@ -113,7 +113,7 @@ def test_no_secret_reaches_what_a_study_leaves(tmp_path):
         store = f"features.store={scheme}{work / 'cache'}"
         call("run", *tiny, "model=ridge", store, "tuning.storage=tuning", "hydra.run.dir=outputs/one")
         run_id = (work / "outputs/one/run_id").read_text().strip()
-        call("run", "-m", *tiny, "model=ols,zero", store, "hydra.sweep.dir=outputs/sweep")
+        call("run", "-m", *tiny, "model=ols,ridge", store, "hydra.sweep.dir=outputs/sweep")
         call("reproduce", run_id, "--export", "run.zip")
         call("sync", "outputs/one")
     names = {path.name for path in work.rglob("*")} | {path.name for path in tmp_path.glob("server/**/*")}
