@@ -106,7 +106,9 @@ def follow_py(
     that an order can be posted or withdrawn then; this draws other random numbers afterwards. `clock` and our order
     `own` (OWN_COLUMNS,) are kept up to date. Nothing happens after the last period.
     """
-    base, parts, rows, levels = plan.base, len(plan.activity), out.rows, out.levels
+    # An array taken from a tuple within the loop would be counted, with two locked instructions each time.
+    base, parts, impact, news = plan.base, len(plan.activity), plan.impact, plan.news
+    seconds, values, transient, rows, levels = out.seconds, out.values, out.transient, out.rows, out.levels
     orders, live, grid, book, state = books.orders, books.live, books.grid, books.book, books.state
     while n < len(rows) and clock[PART] < parts:
         k = 0
@@ -116,11 +118,16 @@ def follow_py(
         at = state[k, NEXT]
         if clock[ENDS] < at:
             at = clock[ENDS]
-        if at > until:
-            break
+        stop = at > until
+        if stop:
+            if not stop_between:
+                break
+            at = until
         level = clock[LEVEL]
-        advance(at - clock[NOW], level, base, plan.impact, rng, rules, state)
+        advance(at - clock[NOW], level, base, impact, rng, rules, state)
         now = clock[NOW] = at
+        if stop:
+            break
         if now >= clock[ENDS]:
             clock[PART] += 1
             if clock[PART] < parts:
@@ -140,12 +147,12 @@ def follow_py(
             if kind < INFORMED:
                 left = state[k, M + side] * (level * base[k] + state[k, H + side])
             else:
-                side = BID if clock[PART] >= 0 and plan.news[int(clock[PART]), k] > 0 else ASK
+                side = BID if clock[PART] >= 0 and news[int(clock[PART]), k] > 0 else ASK
             if chance * state[k, RATE + kind] < left:
                 size = draw_size(rng, rules.size_scale, rules.large_markets)
                 n = match_order(n, k, side, size, written, orders, live, grid, book, rows, levels)
                 usual = 2.0 * level * base[k] / (1.0 - rules.excitation)
-                apply_market_order(k, side, size, usual, plan.impact, rules, state)
+                apply_market_order(k, side, size, usual, impact, rules, state)
                 if k == 0 and own[OWN_SLOT] >= 0:
                     note_fill(now, own, clock, orders, live, book)
         elif chance * state[k, SEEN] < compute_activity(k, level, rules, state):
@@ -159,14 +166,11 @@ def follow_py(
                 slot = own[OWN_SLOT] if k == 0 else -1
                 n = cancel_order(n, k, kind, written, slot, rng, orders, live, grid, book, rows, levels)
         for row in range(before, n):
-            out.seconds[row] = now
-            out.values[row], out.transient[row] = state[k, V], state[k, TRANSIENT]
+            seconds[row] = now
+            values[row], transient[row] = state[k, V], state[k, TRANSIENT]
         if not plan.lowest < MIDDLE + state[k, V] < GRID - 2:
             return OFF_GRID
         update_rates(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
-    if stop_between and clock[PART] < parts and n < len(rows):
-        advance(until - clock[NOW], clock[LEVEL], base, plan.impact, rng, rules, state)
-        clock[NOW] = until
     return n
 
 
