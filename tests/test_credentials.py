@@ -117,7 +117,7 @@ def test_no_secret_reaches_what_a_study_leaves(tmp_path):
         call("reproduce", run_id, "--export", "run.zip")
         call("sync", "outputs/one")
     names = {path.name for path in work.rglob("*")} | {path.name for path in tmp_path.glob("server/**/*")}
-    assert {"run.zip", "journal", "report.html", "config.yaml", "sweep.json", "overrides.yaml", "server.db"} <= names
+    assert {"run.zip", "journal", "report.html", "config.yaml", "sweep.json", "server.db"} <= names
     assert any(path.suffix == ".arrow" for path in (work / "cache").rglob("*")), "the samples are in the cache"
     assert find_secrets(tmp_path) == []
 
