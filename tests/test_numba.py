@@ -172,3 +172,41 @@ def test_a_callee_that_makes_or_returns_an_array_is_refused(package, reason):
     with pytest.raises(subprocess.CalledProcessError) as failed:
         answer(package)
     assert reason in failed.value.stderr
+
+
+def test_the_passes_that_are_left_out_are_numbas():
+    """A name that numba does not know would leave out nothing."""
+    from numba.core.compiler import DefaultPassBuilder, Flags
+
+    from ofiml._numba_code import _PASSES_WITHOUT_USE
+
+    class State(dict):
+        __getattr__ = dict.get
+
+    manager = DefaultPassBuilder.define_nopython_pipeline(State(flags=Flags()))
+    assert {each.name() for each, _ in manager.passes} >= _PASSES_WITHOUT_USE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["FACTOR * shifted(x)", "shifted(x, 1)"])
+def test_numba_is_as_it_was_after_a_compilation(package, body):
+    (package / "kernel.py").write_text(KERNEL.replace("FACTOR * shifted(x)", body))
+    code = (
+        "from numba import errors\n"
+        "from numba.core.types.functions import BaseFunction\n"
+        "before = BaseFunction.get_call_type\n"
+        "from ofiml.kernel import scaled\n"
+        "try:\n    print(scaled(10))\n"
+        "except errors.TypingError:\n    print('refused')\n"
+        "assert BaseFunction.get_call_type is before\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(package.parent)}, cwd=package,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == ("22\n" if "FACTOR" in body else "refused\n"), done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_how_kernels_are_compiled_counts_for_their_folder():
+    assert "_numba_code.py" in {path.name for path in sources("ofiml.backtest.kernel")}

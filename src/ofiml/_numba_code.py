@@ -8,13 +8,16 @@ internal: LLVM then drops the arguments that they do not use, and the parts them
 The module imports numba, so that it is imported when the first kernel is made.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from numba import types
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
+from numba.core.types.functions import BaseFunction
 
 _SHARED = "linkonce_odr"  # may be in several modules
 
@@ -70,6 +73,23 @@ class Whole(JITCodeLibrary):
         super()._optimize_final_module()
 
 
+#: Passes for what kernels do not contain: `with`, closures and comprehensions, loops over tuples of several types,
+#: inlined functions, expressions of whole arrays, and exceptions with values. Each takes time where it finds nothing.
+_PASSES_WITHOUT_USE = frozenset(
+    {
+        "with_lifting",
+        "inline_closure_likes",
+        "make_function_op_code_to_jit_function",
+        "literal_unroll",
+        "LiteralPropagation",
+        "inline_inlinables",
+        "rewrite_semantic_constants",
+        "Rewrite dynamic raises",
+        "nopython_rewrites",
+    }
+)
+
+
 class _PartCompiler(Compiler):
     """Compile a callee into a `Part`."""
 
@@ -78,6 +98,13 @@ class _PartCompiler(Compiler):
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, args: Any, *others: Any) -> None:
         library = library or self._library(targetctx.codegen(), self._library.__name__)
         super().__init__(typingctx, targetctx, library, args, *others)
+
+    def define_pipelines(self) -> list[Any]:
+        """List the passes: those of numba without the ones in `_PASSES_WITHOUT_USE`."""
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.passes = [each for each in manager.passes if each[0].name() not in _PASSES_WITHOUT_USE]
+        manager.finalize()
+        return [manager]
 
 
 class WholeCompiler(_PartCompiler):
@@ -88,6 +115,35 @@ class WholeCompiler(_PartCompiler):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.state.library.enable_object_caching()
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile the kernel, and with it its callees."""
+        with _resolve_each_call_once():
+            return super().compile_extra(func)
+
+
+@contextmanager
+def _resolve_each_call_once() -> Iterator[None]:
+    """Make numba resolve the same function of the same types once while a kernel is compiled.
+
+    An operator of two numbers has dozens of templates, which numba tries again wherever it stands: a sixth of the time
+    that a kernel takes. numba compiles in one thread at a time, and is as it was afterwards.
+    """
+    resolve, found = BaseFunction.get_call_type, dict[Any, Any]()
+
+    def resolve_once(self: Any, context: Any, args: Any, kws: Any) -> Any:
+        if kws:
+            return resolve(self, context, args, kws)
+        key = self, context, tuple(args)
+        if key not in found:
+            found[key] = resolve(self, context, args, kws)
+        return found[key]
+
+    BaseFunction.get_call_type = resolve_once  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        BaseFunction.get_call_type = resolve  # type: ignore[method-assign]
 
 
 class Callee(CPUDispatcher):
