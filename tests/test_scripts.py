@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 FILES = sorted([*(ROOT / "scripts").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
-PROGRAMS = [path for path in FILES if '__name__ == "__main__"' in path.read_text()]
+PROGRAMS = [path for path in FILES if '\nif __name__ == "__main__":' in path.read_text()]
 
 
 def missing(source):
