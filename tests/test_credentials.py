@@ -187,6 +187,20 @@ def test_the_uri_of_a_store_is_shown_without_any_password(uri, shown):
         assert quote(password, safe="") not in hide_credentials(f"cannot reach {form} now", uri)
 
 
+@pytest.mark.parametrize("part", ["://a:b/", "://a#", "://a", "://", "a://?", "://a:"])
+def test_a_long_text_of_a_stranger_takes_no_long_time(part):
+    """A search that began anew at each address would take minutes."""
+    for text in (part * 200_000, part * 200_000 + "@", "@" + part * 200_000):
+        strip_credentials(text)
+        list_credentials(text)
+
+
+def test_each_word_has_its_own_credentials():
+    text = "from s3://k:s/e@b/x?t=1 to https://h:80/a@b, and s3://u:p@c#d"
+    assert strip_credentials(text) == "from s3://b/x to https://h:80/a@b, and s3://c#d"
+    assert list_credentials(text) == ["k:s/e", "u:p", "s/e", "p", "t=1"]
+
+
 @pytest.mark.parametrize("scheme", ["http", "postgresql+nodriver"])
 def test_a_store_that_cannot_be_reached_is_named_without_its_password(tmp_path, monkeypatch, scheme):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

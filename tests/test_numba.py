@@ -199,6 +199,8 @@ def test_numba_is_as_it_was_after_a_compilation(package, body):
         "try:\n    print(scaled(10))\n"
         "except errors.TypingError:\n    print('refused')\n"
         "assert BaseFunction.get_call_type is before\n"
+        "from ofiml._numba_code import _calls_of_parts\n"
+        "assert not _calls_of_parts\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(package.parent)}, cwd=package,

@@ -106,6 +106,11 @@ class _PartCompiler(Compiler):
         manager.finalize()
         return [manager]
 
+    def compile_extra(self, func: Any) -> Any:
+        """Compile the callee, within the compilation of a kernel."""
+        with _resolve_each_call_once(_calls_of_parts):
+            return super().compile_extra(func)
+
 
 class WholeCompiler(_PartCompiler):
     """Compile a kernel into a `Whole`."""
@@ -118,32 +123,41 @@ class WholeCompiler(_PartCompiler):
 
     def compile_extra(self, func: Any) -> Any:
         """Compile the kernel, and with it its callees."""
-        with _resolve_each_call_once():
-            return super().compile_extra(func)
+        try:
+            with _resolve_each_call_once({}):
+                return Compiler.compile_extra(self, func)
+        finally:
+            _calls_of_parts.clear()
+
+
+_resolve = BaseFunction.get_call_type
+#: The calls that the callees of the kernel that is compiled have resolved. numba compiles what a call stands for with
+#: the flags of its caller, and callees count no references, so that the kernel's own calls are apart.
+_calls_of_parts: dict[Any, Any] = {}
 
 
 @contextmanager
-def _resolve_each_call_once() -> Iterator[None]:
-    """Make numba resolve the same function of the same types once while a kernel is compiled.
+def _resolve_each_call_once(found: dict[Any, Any]) -> Iterator[None]:
+    """Make numba resolve the same function of the same types once, and keep it in `found`, while it compiles.
 
     An operator of two numbers has dozens of templates, which numba tries again wherever it stands: a sixth of the time
     that a kernel takes. numba compiles in one thread at a time, and is as it was afterwards.
     """
-    resolve, found = BaseFunction.get_call_type, dict[Any, Any]()
 
     def resolve_once(self: Any, context: Any, args: Any, kws: Any) -> Any:
         if kws:
-            return resolve(self, context, args, kws)
+            return _resolve(self, context, args, kws)
         key = self, context, tuple(args)
         if key not in found:
-            found[key] = resolve(self, context, args, kws)
+            found[key] = _resolve(self, context, args, kws)
         return found[key]
 
+    before = BaseFunction.get_call_type
     BaseFunction.get_call_type = resolve_once  # type: ignore[method-assign]
     try:
         yield
     finally:
-        BaseFunction.get_call_type = resolve  # type: ignore[method-assign]
+        BaseFunction.get_call_type = before  # type: ignore[method-assign]
 
 
 class Callee(CPUDispatcher):

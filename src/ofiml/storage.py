@@ -22,7 +22,8 @@ _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}  # an object 
 #: `user:password@` after the scheme. Drivers of databases and keys of S3 allow / ? # in a password, where urlsplit ends
 #: the host. So what follows a colon and is no port is a password, up to the last @.
 _USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#:@\s]*:(?!:|\d*(?:[/?#,\]]|$))\S*)@")
-_QUERY = re.compile(r"(://[^?#\s]*)(\?[^#\s]*)")
+_QUERY = re.compile(r"(://[^?#\s]*+)(\?[^#\s]*+)?")
+_WORD = re.compile(r"\S++")
 
 
 class Storage(Protocol):
@@ -171,13 +172,28 @@ class RemoteFolder:
 
 
 def strip_credentials(uri: str) -> str:
-    """Remove `user:password@` and the query (which may contain a token) from a uri, and from each uri in a text."""
-    return _QUERY.sub(r"\1", _USER.sub("", uri))
+    """Remove `user:password@` and the query (which may contain a token) from a uri, and from each uri in a text.
+
+    It takes linear time, because a stranger may have written the text.
+    """
+    return _QUERY.sub(r"\1", _take_users(uri)[0])
 
 
 def list_credentials(uri: str) -> list[str]:
     """List what `strip_credentials` removes from a uri, and the passwords in it."""
-    users = [match.removesuffix("@") for match in _USER.findall(uri)]
-    queries = [match[2] for match in _QUERY.finditer(_USER.sub("", uri))]
+    rest, users = _take_users(uri)
+    queries = [match[2].removeprefix("?") for match in _QUERY.finditer(rest) if match[2]]
     passwords = [user.partition(":")[2] for user in users]
-    return [secret for secret in (*users, *passwords, *(q.removeprefix("?") for q in queries)) if secret]
+    return [secret for secret in (*users, *passwords, *queries) if secret]
+
+
+def _take_users(text: str) -> tuple[str, list[str]]:
+    """Take each `user:password@` out of a text; return the rest, and what was taken without its @."""
+    users: list[str] = []
+
+    def take(word: re.Match[str]) -> str:
+        end = word[0].rfind("@") + 1  # beyond it no search for an @ begins, so that none is in vain
+        users.extend(user.removesuffix("@") for user in _USER.findall(word[0][:end]))
+        return _USER.sub("", word[0][:end]) + word[0][end:]
+
+    return _WORD.sub(take, text), users

@@ -219,7 +219,7 @@ def _judge_trades(events: pl.DataFrame) -> Iterator[Doubt]:
     row = np.flatnonzero(((events["action"] == "T") & events["price"].is_not_null()).to_numpy())
     row = row[row > 0]
     trades = events.select("side", "price")[row]
-    bid, bid_size, ask, ask_size = (column[row - 1] for column in extract_level(events, 0))
+    bid, bid_size, ask, ask_size = extract_level(events[row - 1], 0)
     price = trades["price"].to_numpy()
     pays_ask, gets_bid = (price >= ask) & (ask_size > 0), (price <= bid) & (bid_size > 0)
     is_buyer, is_seller = ((trades["side"] == side).to_numpy() for side in "BA")
@@ -235,10 +235,14 @@ def _judge_trades(events: pl.DataFrame) -> Iterator[Doubt]:
 
 
 def compute_lower_tail(successes: int, trials: int) -> float:
-    """Compute the probability that a fair coin shows no more than `successes` in `trials`."""
+    """Compute the probability that a fair coin shows no more than `successes` in `trials`; 1 for half of them or more,
+    which nobody needs to know better.
+    """
+    if 2 * successes >= trials:
+        return 1.0
     from scipy.stats import binom  # heavy, and few sessions have trades that disagree
 
-    return 1.0 if 2 * successes >= trials else float(binom.cdf(successes, trials, 0.5))
+    return float(binom.cdf(successes, trials, 0.5))
 
 
 def _find_divisor(parts: list[Int64]) -> int:

@@ -9,7 +9,7 @@ import polars as pl
 
 from ofiml._typing import Float, Int64
 from ofiml.bars import cut_bars
-from ofiml.bars.time import compute_mid_ticks, find_quotes_at, select_states
+from ofiml.bars.time import select_states
 from ofiml.config import TimeBars
 from ofiml.config.instrument import find_sector
 from ofiml.data.schema import Session
@@ -17,6 +17,7 @@ from ofiml.data.trades import list_trades
 from ofiml.data.truth import Truth
 from ofiml.errors import DataError
 from ofiml.experiments.bench import Bench, Market
+from ofiml.experiments.flow_bars import compute_moves
 from ofiml.ofi.flow import build_flow_matrix, compute_bar_flow
 from ofiml.splits.rows import Hours
 
@@ -74,14 +75,13 @@ def tabulate_bars(session: Session, config: TimeBars) -> pl.DataFrame:
     """
     book = select_states(session, config.per)
     bars = cut_bars(session, book, config)
-    before, after = (compute_mid_ticks(find_quotes_at(book, at), session.tick) for at in (bars.open, bars.close))
     flow = build_flow_matrix(compute_bar_flow(session, config.per, bars), session.levels, "depth")
     return pl.DataFrame(
         {
             "session": [session.date] * len(bars.open),
             "bar_open": bars.open,
             "bar_close": bars.close,
-            "move": (after - before).cast(pl.Float64).fill_null(float("nan")),
+            "move": compute_moves(book, bars, session.tick),
             "trades": sum_signed_lots(session, bars.edges),
         }
         | {f"flow_{m:02d}": np.nan_to_num(flow[:, m]) for m in range(flow.shape[1])}

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Int64
+from ofiml._typing import Float, Int64
 from ofiml.bars.time import Bars, Book, compute_mid_ticks, find_quotes_at
 from ofiml.data.schema import Session, extract_level
 from ofiml.features.kernel import flow_events
@@ -23,13 +23,18 @@ def sum_states(values: Int64, first: Int64) -> Int64:
     return np.diff(np.concatenate([[0], np.cumsum(values)])[first])
 
 
+def compute_moves(book: Book, bars: Bars, tick: int) -> Float:
+    """Compute the mid's change in each bar, (bars,), in ticks; NaN where a mid is missing. Known at the bar's close."""
+    before, after = (compute_mid_ticks(find_quotes_at(book, at), tick) for at in (bars.open, bars.close))
+    return (after - before).cast(pl.Float64).to_numpy()  # null becomes NaN
+
+
 def tabulate_flow(session: Session, book: Book, bars: Bars, levels: int) -> pl.DataFrame:
     """Tabulate the bars: `symbol`, `session`, `bar_open`, `bar_close` (ns), `n_events`, `move_ticks` (NaN where a mid
     is missing), and the net flow of each level in lots, `ofi_00` ….
 
     The move is that of the same bar. Known at `bar_close`.
     """
-    before, after = (compute_mid_ticks(find_quotes_at(book, at), session.tick) for at in (bars.open, bars.close))
     return pl.DataFrame(
         {
             "symbol": [session.symbol] * len(bars.open),
@@ -37,7 +42,7 @@ def tabulate_flow(session: Session, book: Book, bars: Bars, levels: int) -> pl.D
             "bar_open": bars.open,
             "bar_close": bars.close,
             "n_events": bars.events,
-            "move_ticks": (after - before).cast(pl.Float64).fill_null(float("nan")),
+            "move_ticks": compute_moves(book, bars, session.tick),
         }
         | {
             name: sum_states(compute_level_flow(book, m), bars.first)

@@ -7,11 +7,12 @@ import numpy as np
 
 from ofiml._typing import Bool, Float, Int64
 from ofiml.bars import cut_bars
-from ofiml.bars.time import compute_mid_ticks, find_quotes_at, select_states
+from ofiml.bars.time import select_states
 from ofiml.config import TimeBars
 from ofiml.data.schema import Session
 from ofiml.data.trades import group_orders, list_trades
 from ofiml.experiments.basket import sum_signed_lots
+from ofiml.experiments.flow_bars import compute_moves
 from ofiml.metrics.hac import fit_slope, t_test
 from ofiml.metrics.jumps import find_jumps
 from ofiml.metrics.scores import compute_ranks, ic
@@ -53,7 +54,6 @@ def read_day(session: Session, config: TimeBars) -> Day:
     """Read the bars and the market orders of a session."""
     book = select_states(session, config.per)
     bars = cut_bars(session, book, config)
-    before, after = (compute_mid_ticks(find_quotes_at(book, at), session.tick) for at in (bars.open, bars.close))
     trades = list_trades(session)
     first = group_orders(trades)
     signed = trades.filter(trades["sign"] != 0)
@@ -66,7 +66,7 @@ def read_day(session: Session, config: TimeBars) -> Day:
         end=session.close,
         step=config.step_ns,
         close=bars.close,
-        move=(after - before).cast(float).fill_null(float("nan")).to_numpy(),
+        move=compute_moves(book, bars, session.tick),
         signed=sum_signed_lots(session, bars.edges),
         known_at=first["ts_recv"].to_numpy(),
         size=sizes,
