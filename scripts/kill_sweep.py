@@ -2,9 +2,9 @@
 
     python scripts/kill_sweep.py --kills 10
 
-Each kill is a SIGKILL of the sweep's process, or a Ctrl-C. After the last kill the sweep is resumed to its end. Every
-member must then have the predictions of the undisturbed sweep, no run of the store may count as running, and no member
-may have run again after it was finished.
+Each kill is a SIGKILL of the sweep's process, or a Ctrl-C. A sweep that has ended in spite of them, and the last one
+after the last kill, is resumed to its end. Every member must then have the predictions of the undisturbed sweep, no run
+of the store may count as running, and no member may have run again after it was finished.
 """
 
 import argparse
@@ -27,13 +27,27 @@ def read_digests(folder: Path) -> dict[str, str]:
 
 
 def kill_one(folder: Path, chance: random.Random, seconds: float) -> str:
-    """Start or resume the sweep, end it after a random part of `seconds`, and describe what happened.
+    """Start or resume the sweep, end it at a random moment, and describe what happened.
 
-    A kill that comes after the end of the sweep is none: make the part shorter.
+    `seconds` are those of an undisturbed sweep. The moment lies within the part of them after which the first members
+    of those that are missing have ended, so that some kills come before a result and some after one.
     """
+    missing = 1 - len(read_digests(folder)) / MEMBERS
     process = start(folder, *COMMAND, "sweep.resume=true")
-    how = end_after(process, choose_moment(chance, seconds), chance.choice([signal.SIGKILL, signal.SIGINT]))
+    moment = choose_moment(chance, max(0.3, 0.7 * missing) * seconds)
+    how = end_after(process, moment, chance.choice([signal.SIGKILL, signal.SIGINT]))
     return f"{how}, {len(read_digests(folder))} reports"
+
+
+def check_resumed(folder: Path, wanted: dict[str, str]) -> None:
+    """Resume the sweep to its end, and compare it with the undisturbed one."""
+    finish(folder, *COMMAND, "sweep.resume=true")
+    runs = count_runs(folder, CHILDREN)
+    print(f"resumed: runs by status {runs}", flush=True)
+    if read_digests(folder) != wanted or len(wanted) != MEMBERS:
+        raise SystemExit(f"The results differ: {wanted} undisturbed, {read_digests(folder)} after the kills.")
+    if "RUNNING" in runs or runs.get("FINISHED") != MEMBERS:
+        raise SystemExit(f"The store has {runs}.")
 
 
 def main() -> None:
@@ -43,22 +57,19 @@ def main() -> None:
     args = parser.parse_args()
     chance = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as name:
-        calm, killed = Path(name) / "calm", Path(name) / "killed"
+        calm, killed = Path(name) / "calm", Path(name) / "killed-0"
         for folder in (calm, killed):
             folder.mkdir()
         seconds = finish(calm, *COMMAND)
         wanted = read_digests(calm)
         print(f"undisturbed: {len(wanted)} members in {seconds:.0f} s", flush=True)
         for index in range(args.kills):
-            # Each start has to import and to look at what is there before it goes on.
-            print(f"{index + 1}: {kill_one(killed, chance, 0.3 * seconds)}", flush=True)
-        finish(killed, *COMMAND, "sweep.resume=true")
-        runs = count_runs(killed, CHILDREN)
-        print(f"resumed: runs by status {runs}")
-        if read_digests(killed) != wanted or len(wanted) != MEMBERS:
-            raise SystemExit(f"The results differ: {wanted} undisturbed, {read_digests(killed)} after the kills.")
-        if "RUNNING" in runs or runs.get("FINISHED") != MEMBERS:
-            raise SystemExit(f"The store has {runs}.")
+            if len(read_digests(killed)) == MEMBERS:
+                check_resumed(killed, wanted)
+                killed = Path(name) / f"killed-{index}"
+                killed.mkdir()
+            print(f"{index + 1}: {kill_one(killed, chance, seconds)}", flush=True)
+        check_resumed(killed, wanted)
         print("the same digests, nothing running, each member finished once")
 
 
