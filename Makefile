@@ -25,7 +25,7 @@ test: $(VENV)/installed  ## set up, then run the tests, without the slow ones
 
 help:  ## list the targets
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12] [VENV=.venv]"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 17
 
 setup: $(VENV)/installed  ## install everything into VENV, each file checked by its hash
 

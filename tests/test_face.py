@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import math
 import re
 import subprocess
 import sys
@@ -135,11 +136,17 @@ def test_wrong_tables_end_in_one_sentence():
         with pytest.raises(DataError, match=sentence):
             ofiml.compute_ofi(table)
     whole = book.with_columns(ask_sz_00=pl.lit(1))
+    timed = pl.concat([whole, whole]).with_columns(ts_recv=pl.Series([1, 2_000_000_000]))
     for table, more, sentence in (
         (whole, {}, "has no tick of its own"),
         (whole, {"tick": 0.01}, "no column ts_recv"),
         (pl.concat([whole, whole]).with_columns(ts_recv=pl.Series([2, 1])), {"tick": 0.01}, "sort the table"),
         (whole.with_columns(ts_recv=pl.lit("10:00")), {"tick": 0.01}, "give a datetime"),
+        (timed, {"tick": -1.0}, "tick=-1.0 is no price increment"),
+        (timed, {"tick": 0.0}, "tick=0.0 is no price increment"),
+        (timed, {"tick": math.nan}, "tick=nan is no price increment"),
+        (timed, {"tick": 1e-12}, "tick=1e-12 is less than the smallest price"),
+        (timed, {"tick": 0.03}, "row 0: .* is no multiple of the tick, 0.03"),
     ):
         with pytest.raises(DataError, match=sentence):
             ofiml.compute_features(table, ["queue_imbalance"], **more)

@@ -232,6 +232,15 @@ def test_reproduce_refuses_what_is_no_run(tracked, run_id, capsys):
 
 
 @pytest.mark.parametrize("tracked", ["light"], indirect=True)
+@pytest.mark.parametrize(("command", "option"), [(reproduce, "--path=FILE"), (replay, "dataset.path=FILE")])
+def test_simulated_data_have_no_place(tracked, capsys, command, option):
+    folder, _, _, run, _ = tracked
+    assert command([run.info.run_id, option, "--uri", f"sqlite:///{folder}/mlflow.db"]) == 2
+    expected = f"The data of this run are simulated, and read from no file: leave {option.partition('=')[0]} out."
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tracked", ["light"], indirect=True)
 def test_a_strangers_config_runs_nothing(tracked, monkeypatch, capsys, tmp_path):
     """Neither objects nor environment come out of a logged config, and tuning does not write where it says."""
     folder, _, _, run, _ = tracked

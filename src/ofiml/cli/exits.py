@@ -5,7 +5,6 @@ An error prints one sentence on stderr.
 
 import logging
 import os
-import re
 import signal
 import sys
 import threading
@@ -13,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from ofiml.atomic import FULL
 from ofiml.cli.garbage import collect_rarely
-from ofiml.config import describe_unknown_key
 from ofiml.errors import ConfigError, DataError, Terminated
+from ofiml.overrides.composition import describe_composition
 
 # MLflow reads these variables when it is first imported, which is later.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -89,7 +88,7 @@ def describe_error(error: Exception) -> str | None:
     if isinstance(error, ConfigError | DataError):
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _describe(error)
+        return describe_composition(error)
     if isinstance(error, OSError) and error.errno in FULL:
         place = f"{error.filename}: the" if error.filename else "The"
         return f"{place} disk is full ({error.strerror}): free some space, then run the same command again."
@@ -101,19 +100,3 @@ def describe_error(error: Exception) -> str | None:
 def _fail(sentence: str, code: int) -> int:
     sys.stderr.write(f"ofiml: {sentence}\n")
     return code
-
-
-def _describe(error: Exception) -> str:
-    """Describe an error of Hydra in one line, without its internals."""
-    if isinstance(error, OverrideParseException):
-        return (
-            f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."
-        )
-    text = str(error)
-    if item := re.search(r"Could not delete from config\. '?(.*?)'? does not exist", text):
-        return f"~{item[1]}: the config has no {item[1]}; leave ~{item[1]} out."
-    key = re.search(r"full_key: (\S+)", text + str(error.__cause__ or ""))
-    if key:
-        return describe_unknown_key(key[1])
-    lines = [line.strip() for line in text.partition("Config search path")[0].splitlines() if line.strip()]
-    return " ".join(lines).removeprefix("In 'config': ") or type(error).__name__

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from ofiml.config.backtest import Backtest
+from ofiml.config.dataset import SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
+from ofiml.config.instrument import collect_keys
 from ofiml.config.ofi import Ofi
 from ofiml.config.report import ReportFiles
 from ofiml.config.schema import Config
@@ -27,6 +29,7 @@ def explain_unused_keys(config: Config) -> dict[str, str]:
         **dict(_list_unused_feature_keys(config.features)),
         **dict(_list_unused_evaluation_keys(config.evaluation)),
         **dict(_list_unused_report_keys(config.report)),
+        **dict(_list_unused_market_keys(config)),
     }
 
 
@@ -40,6 +43,25 @@ def _list_unused_target_keys(config: Config) -> Iterator[tuple[str, str]]:
     yield "evaluation.decay", "target=impact has no horizon; leave it out"
     if config.backtest.enabled:
         yield "backtest", "target=impact forecasts nothing to trade on; leave it out, or use target=forecast"
+
+
+#: Keys of the embedded market that concern its news.
+_NEWS = ("informed_orders", "informed_decay", "news_move", "news_decay", "quote_reaction")
+
+
+def _list_unused_market_keys(config: Config) -> Iterator[tuple[str, str]]:
+    market = config.dataset
+    if not isinstance(market, SyntheticDataset):
+        return
+    if market.informed_probability == 0:
+        for key in _NEWS:
+            yield f"dataset.{key}", "dataset.informed_probability=0 makes no news; leave it out, or raise that"
+    for pattern in market.instruments:
+        if not any(collect_keys(symbol, {pattern: {"": ""}}) for symbol in market.symbols):
+            named = ", ".join(market.symbols)
+            yield f"dataset.instruments.{pattern}", f"the symbols of this market are {named}; name one of them"
+    if not (config.backtest.enabled and config.target.kind == "forecast"):
+        yield "instrument", "no backtest uses the money of the embedded market; leave it out"
 
 
 def _list_unused_backtest_keys() -> Iterator[tuple[str, str]]:

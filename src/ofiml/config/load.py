@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields, is_dataclass, make_dataclass
 from functools import cache
@@ -34,7 +35,7 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
         try:
             raw = cast(dict[str, Any], OmegaConf.to_container(raw, resolve=True))
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{error.full_key}: {_take_first_line(error)}.") from error
+            raise ConfigError(f"{error.full_key}: {_describe_value(error)}.") from error
     elif "${" in repr(raw):
         raise ConfigError("The logged config contains an interpolation (${…}): replace it by its value.")
     else:
@@ -91,7 +92,26 @@ def parse_group(group: str, schema: type | Mapping[str, type], node: Any) -> Any
         if "not a ListConfig" in str(error):
             key = f"{group}.{error.full_key}"
             raise ConfigError(f"{key} is a list: write {key}=[{node[str(error.full_key)]}].") from error
-        raise ConfigError(f"{group}.{error.full_key}: {_take_first_line(error)}.") from error
+        raise ConfigError(f"{group}.{error.full_key}: {_describe_value(error)}.") from error
+
+
+#: What OmegaConf says of a value of another type, and our words.
+_WRONG_VALUES = [
+    (r"Incompatible value 'None'", "it must not be null"),
+    (r"Value '(.*)' of type '.*' could not be converted to Float", r"\1 is not a number"),
+    (r"Value '(.*)' of type '.*' could not be converted to Integer", r"\1 is not an integer"),
+    (r"Value '(.*)' is not a valid bool", r"\1 is neither true nor false"),
+    (r"Cannot convert '(List|Dict)Config' to string: '(.*)'", r"it takes one text, not \2"),
+]
+
+
+def _describe_value(error: OmegaConfBaseException) -> str:
+    """Describe what is wrong with a value, as the end of a sentence."""
+    text = str(error).splitlines()[0].rstrip(".")
+    for pattern, words in _WRONG_VALUES:
+        if match := re.match(pattern, text):
+            return match.expand(words)
+    return text
 
 
 def _require_text(group: str, schema: Any, node: Mapping[str, Any]) -> None:
@@ -142,10 +162,6 @@ def _check_finite(path: str, value: Any) -> None:
             _check_finite(path, item)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{path}={value} is not a finite number.")
-
-
-def _take_first_line(error: OmegaConfBaseException) -> str:
-    return str(error).splitlines()[0].rstrip(".")
 
 
 def _require_integer(key: str, value: Any) -> int:

@@ -1,5 +1,6 @@
 """Sessions from a user's own table of book states."""
 
+import math
 import re
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -25,7 +26,7 @@ def convert_to_session(states: Session | Table, *, tick: float | None = None, ti
 
     `tick` is in the units of the table's prices, and its times are read, if the states are `timed`; else the rows are
     merely in order. A session is returned unchanged. Raises DataError for a table that lacks columns or rows, for
-    sizes that are not whole, and for times that decrease.
+    sizes that are not whole, for times that decrease, for a tick that is none, and for prices of the book off the tick.
     """
     if isinstance(states, Session):
         return states
@@ -42,6 +43,10 @@ def convert_to_session(states: Session | Table, *, tick: float | None = None, ti
     if "price" in prices:
         columns["price"] = _convert_prices(table["price"], unit)
     events = _build_events(table, _read_stamps(table, timed), columns, levels)
+    units = 1 if tick is None else _convert_tick(tick, unit)
+    for name in book_columns:
+        if name[4:6] == "px":
+            _require_on_tick(columns[name], units, unit)
     known = extract_times(events)
     return Session(
         symbol="TABLE",
@@ -49,7 +54,7 @@ def convert_to_session(states: Session | Table, *, tick: float | None = None, ti
         events=events,
         open=int(known[0]),
         close=int(known[-1]),
-        tick=1 if tick is None else round(tick * unit),
+        tick=units,
         levels=levels,
         size_unit=1.0,
         source="the table",
@@ -121,6 +126,27 @@ def _convert_prices(series: pl.Series, unit: int) -> pl.Series:
             f"{series.name} has prices beyond 9.2e9: floats are prices in currency, integers are in any one unit."
         )
     return units.cast(pl.Int64)
+
+
+def _convert_tick(tick: float, unit: int) -> int:
+    """Convert a tick to whole units of price. Raises DataError for one that is not above 0, or less than a unit."""
+    if not math.isfinite(tick) or tick <= 0:
+        raise DataError(f"tick={tick} is no price increment: give one above 0, in the units of the table's prices.")
+    units = round(tick * unit)
+    if units < 1:
+        raise DataError(f"tick={tick} is less than the smallest price that the table can hold, {1 / unit:g}.")
+    return units
+
+
+def _require_on_tick(prices: pl.Series, tick: int, unit: int) -> None:
+    """Raise DataError for a price of the book that is no multiple of the tick."""
+    off = (prices % tick != 0).fill_null(False).arg_true()
+    if len(off):
+        row, price = off[0], prices[off[0]] / unit
+        raise DataError(
+            f"{prices.name}, row {row}: {price:.10g} is no multiple of the tick, {tick / unit:.10g}; "
+            f"{len(off):,} rows have such a price. Give the tick of the market."
+        )
 
 
 def _convert_lots(series: pl.Series) -> pl.Series:

@@ -32,7 +32,7 @@ from ofiml.samples.prepare import take_first_sessions
 from ofiml.tracking.logged_report import LoggedReport
 from ofiml.tracking.logged_run import LoggedRun, read_run
 from ofiml.tracking.read import open_run_files
-from ofiml.tracking.reproduction import check_path, load_logged, read_logged
+from ofiml.tracking.reproduction import check_path, load_logged, read_logged, require_files
 from ofiml.training.settings import FitSettings
 from ofiml.ui.progress import Bar as Progress
 from ofiml.ui.progress import Stages
@@ -106,6 +106,8 @@ def _load_config(
     """Load the logged config with the `chosen` dataset; also list the settings that change how files are read."""
     remedy = "dataset.path=FILE"
     logged = raw["dataset"]
+    if "path" in chosen and chosen.get("name") == logged.get("name"):
+        require_files(logged, "dataset.path")
     config = load_logged(raw | {"dataset": chosen}, remedy)
     if not isinstance(config.dataset, FileDataset):
         return config, []

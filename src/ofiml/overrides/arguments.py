@@ -14,6 +14,7 @@ from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 from ofiml.overrides.composition import compose
 from ofiml.overrides.conf import is_group, list_choices, list_folders
+from ofiml.overrides.flags import check_flags
 from ofiml.overrides.installed import list_installed_choices
 from ofiml.overrides.signs import check_removals, check_sign
 
@@ -21,9 +22,10 @@ from ofiml.overrides.signs import check_removals, check_sign
 def check_arguments(arguments: list[str]) -> None:
     """Check the arguments of a command.
 
-    Raises ConfigError for an unknown choice, several choices without -m, a credential, and a + or ~ before a key that
-    is not an item of a mapping. + may also precede a group of the user's own folder.
+    Raises ConfigError for an unknown flag or choice, several choices without -m, a credential, code to run, and a + or
+    ~ before a key that is not an item of a mapping. + may also precede a group of the user's own folder.
     """
+    check_flags(arguments)
     sweep = any(a in ("-m", "--multirun") for a in arguments)
     conf_folders = list_folders(arguments)
     # A choice of an installed package may lack a YAML; its keys are then added one by one.
@@ -32,6 +34,10 @@ def check_arguments(arguments: list[str]) -> None:
     for argument in arguments:
         sign = argument[: len(argument) - len(argument.lstrip("+~"))]
         key, equals, value = argument[len(sign) :].partition("=")
+        if not key:
+            raise ConfigError(f"{argument!r} names no key: write group=choice or key=value.")
+        if "_target_" in argument:
+            raise ConfigError(f"{argument} names code to run; a config has values alone.")
         require_no_credential(key, value)
         own_group = is_group(key, conf_folders) and not is_group(key)
         if equals and not sign.startswith("~") and is_group(key, conf_folders) and "(" not in value:
@@ -41,8 +47,8 @@ def check_arguments(arguments: list[str]) -> None:
 
 
 def _check_choice(group: str, value: str, sweep: bool, conf_folders: Sequence[Path]) -> None:
-    if value.startswith("[") or ("," in value and not sweep):
-        each = value.strip("[]").replace(" ", "")
+    each = value.strip("[]").replace(" ", "")
+    if each and (value.startswith("[") or ("," in value and not sweep)):
         raise ConfigError(f"{group} takes one choice per run: write -m {group}={each} for one run of each.")
     known = list_choices(group, conf_folders) + (["null"] if group in ("debug", "experiment") else [])
     for name in value.split(","):

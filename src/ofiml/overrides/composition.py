@@ -1,23 +1,55 @@
 """Compose the config of overrides, as Hydra does."""
 
+import re
 from pathlib import Path
 
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
+from ofiml.config import describe_unknown_key
+from ofiml.errors import ConfigError
 from ofiml.overrides.conf import CONF
 from ofiml.overrides.installed import register_installed
 from ofiml.overrides.text_values import quote_text_values
 
 
 def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
-    """Compose conf/, the folder `config_dir` and the overrides into a mapping, as Hydra does."""
+    """Compose conf/, the folder `config_dir` and the overrides into a mapping, as Hydra does.
+
+    Raises ConfigError where Hydra raises an error.
+    """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
     register_installed()
     search_path = [] if config_dir is None else [f"hydra.searchpath=['{quote_folder(config_dir)}']"]
-    with initialize_config_dir(str(CONF), version_base=None):
-        return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
+    try:
+        with initialize_config_dir(str(CONF), version_base=None):
+            return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(describe_composition(error)) from error
+
+
+def describe_composition(error: Exception) -> str:
+    """Describe an error of Hydra in one line, without its internals."""
+    if isinstance(error, OverrideParseException):
+        return (
+            f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."
+        )
+    text = str(error).partition("Config search path")[0]
+    if item := re.search(r"Could not delete from config\. '?(.*?)'? does not exist", text):
+        return f"~{item[1]}: the config has no {item[1]}; leave ~{item[1]} out."
+    if choice := re.search(r"Could not find '(hydra/\w+)/(.*?)'\s+Available options in '.*?':\s+(.*)", text, re.DOTALL):
+        return f"{choice[1]}={choice[2]} is not a choice; {choice[1]} is one of {', '.join(choice[3].split())}."
+    key = re.search(r"full_key: (\S+)", text + str(error.__cause__ or ""))
+    if key and key[1].startswith("hydra."):
+        is_unknown = "Could not override" in text
+        return f"Unknown key {key[1]}." if is_unknown else f"{key[1]}: Hydra does not take this value."
+    if key:
+        return describe_unknown_key(key[1])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines).removeprefix("In 'config': ") or type(error).__name__
 
 
 def quote_folder(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Repeat a logged run from its config, and compare the results bit by bit."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
         run_id = files.run_id
         raw, before = read_logged(run_id, files.config, files.report)
         if path is not None:
+            require_files(raw["dataset"], "--path")
             raw["dataset"]["path"] = path
         config = load_logged(raw, "--path FILE")
         if path is None:
@@ -162,6 +164,12 @@ def load_logged(raw: dict[str, Any], remedy: str) -> Config:
         if "matches no file" in str(error):
             raise ConfigError(f"{error} Give the location of the data: {remedy}.") from error
         raise
+
+
+def require_files(logged: Mapping[str, Any], option: str) -> None:
+    """Raise ConfigError if a logged dataset reads no files, so that `option` names none that it could read."""
+    if "path" not in logged:
+        raise ConfigError(f"The data of this run are simulated, and read from no file: leave {option} out.")
 
 
 def check_path(dataset: SyntheticDataset | FileDataset, report: LoggedReport, remedy: str) -> None:
