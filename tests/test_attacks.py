@@ -103,7 +103,17 @@ def test_yaml_that_no_study_writes(tmp_path, text):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("key", ["dataset.path", "dataset.store", "features.store", "tuning.storage"])
+@pytest.mark.parametrize(
+    "place", ["postgresql://me:s3cret@evil/x", "postgresql://evil/x", "sqlite:////evil.db", "/evil"]
+)
+def test_a_logged_config_names_no_place_of_trials(tmp_path, logged, place):
+    """What reads it connects to no address and writes into no folder of a stranger."""
+    changed = logged | {"tuning": logged["tuning"] | {"storage": place}}
+    config = load_stranger(tmp_path, yaml.safe_dump(changed))
+    assert config.tuning.storage == ".ofiml/tuning"
+
+
+@pytest.mark.parametrize("key", ["dataset.path", "dataset.store", "features.store"])
 def test_a_credential_in_an_address_of_data(tmp_path, logged, key):
     group, _, name = key.partition(".")
     value = "s3://me:s3cret@bucket/x"

@@ -14,10 +14,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from ofiml.config import load, resolve_config
+from ofiml.database import hide_credentials
 from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import check_arguments
 from ofiml.storage import list_credentials, strip_credentials
-from ofiml.tracking.faults import hide_credentials
 from tests.conftest import ROOT, command_line
 from tests.tracking.servers import serve_store
 

@@ -17,7 +17,7 @@ from ofiml.cli.exits import describe_error
 from ofiml.data.cache import cache_items, has_items
 from ofiml.storage import Folder
 from ofiml.tracking.record import record_study
-from ofiml.tuning.slots import Slots
+from ofiml.tuning.journal import JournalSlots
 
 FULL = OSError(errno.ENOSPC, "No space left on device")  # as a write raises it: without the name of the file
 FULL_IN_RUST = ComputeError("parquet: underlying IO error: No space left on device (os error 28)")
@@ -117,7 +117,7 @@ def test_a_tuning_journal_without_room_keeps_its_whole_lines(tmp_path, monkeypat
     import optuna
 
     backend = optuna.storages.journal.JournalFileBackend
-    slots = Slots(tmp_path / "tuning", 1, {}, 2)
+    slots = JournalSlots(tmp_path / "tuning", 1, {}, 2)
     assert slots.read_finished() == {}
     whole = (tmp_path / "tuning" / "journal").read_bytes()
 

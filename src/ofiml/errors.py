@@ -9,7 +9,7 @@ class ConfigError(ValueError):
 
 
 class StoreError(ConfigError):
-    """An error of the store of runs, which does not answer, or refuses to be read or written. `cause` is a phrase."""
+    """An error of a store, which does not answer, or refuses to be read or written. `cause` is a phrase."""
 
     def __init__(self, cause: str, remedy: str) -> None:
         super().__init__(f"{cause}: {remedy}.")

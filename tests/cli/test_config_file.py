@@ -206,6 +206,7 @@ def test_the_store_is_the_users_and_so_are_its_credentials(configure, tmp_path, 
 def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
     """Caches and journals lie where conf/ or the command line says, for files of data too; what is off stays off."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("OFIML_TUNING_STORAGE", raising=False)
     data = tmp_path / "data.csv"
     data.touch()
     logged = resolve_config(configure("dataset=quotes", f"dataset.path={data}"))
@@ -221,6 +222,19 @@ def test_a_stranger_chooses_no_folder(configure, tmp_path, monkeypatch):
     assert config.dataset.path == str(data)
     typed = composed("--config", str(path), f"features.store={tmp_path}/mine", "tuning.storage=/shared")
     assert (typed.features.store, typed.tuning.storage) == (f"{tmp_path}/mine", "/shared")
+    for evil in ("postgresql://evil/x", "sqlite:////evil.db", "${oc.env:HOME}"):
+        logged["tuning"]["storage"] = evil
+        path.write_text(yaml.safe_dump(logged))
+        if "${" in evil:
+            with pytest.raises(ConfigError, match="contains an interpolation"):
+                composed("--config", str(path))
+        else:
+            assert composed("--config", str(path)).tuning.storage == ".ofiml/tuning"
+    logged["tuning"]["storage"] = "postgresql://evil/x"
+    path.write_text(yaml.safe_dump(logged))
+    monkeypatch.setenv("OFIML_TUNING_STORAGE", "postgresql://me:secret@host/x")
+    assert composed("--config", str(path)).tuning.storage == "postgresql://me:secret@host/x"
+    monkeypatch.delenv("OFIML_TUNING_STORAGE")
     logged["features"]["store"] = logged["dataset"]["store"] = None
     path.write_text(yaml.safe_dump(logged))
     off = composed("--config", str(path))

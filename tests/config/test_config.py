@@ -16,7 +16,7 @@ from tests.conftest import ROOT, command_line, slow_but_each, slow_except
 PAGES = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
 
 WRONG = [
-    ("tuning.storage=s3://bucket/tuning", "tuning.storage=s3://bucket/tuning is an address"),
+    ("tuning.storage=s3://bucket/tuning", "tuning.storage=s3://bucket/tuning is an address, but of no database"),
     ("horizon=1s", "horizon.length=1s is shorter than bars.step=10s"),
     ("model=logistic", "classifier, but the target is a return: use target=direction"),
     ("target=direction,model=ridge", "regression, but the target is a direction"),

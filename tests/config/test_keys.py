@@ -28,7 +28,7 @@ INERT = {
     "dataset.name": "what a simulated market is called",
     "features.name": "what the list of columns is called",
     "features.store": "a cache by content",
-    "tuning.storage": "a journal by content",
+    "tuning.storage": "trials by content",
     "tracking.enabled": "where a run is logged, not what it finds",
     "tracking.uri": "where a run is logged, not what it finds",
     "tracking.experiment": "where a run is logged, not what it finds",

@@ -14,10 +14,10 @@ import mlflow
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from ofiml import database
 from ofiml.cli.sync import main as sync
 from ofiml.config import Tracking
 from ofiml.errors import StoreError
-from ofiml.tracking import probe
 from ofiml.tracking.faults import describe_fault
 from ofiml.tracking.parent import PARENT
 from ofiml.tracking.processes import PROCESS
@@ -43,7 +43,7 @@ def locked(path: Path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(probe, "_PATIENCE", 0.2)
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.2)
 
 
 # --- before any computing --------------------------------------------------------------------------------------------

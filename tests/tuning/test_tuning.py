@@ -17,7 +17,7 @@ from ofiml.splits.inner import Inner
 from ofiml.splits.walk_forward import Intervals
 from ofiml.tuning import TrainRows, inner, study, tune
 from ofiml.tuning.inner import Outcome
-from ofiml.tuning.slots import Slots
+from ofiml.tuning.journal import JournalSlots
 from ofiml.tuning.suggest import Generation, build_distributions
 from tests.conftest import slow_but_each
 
@@ -117,7 +117,7 @@ def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):
         for place, params in enumerate(first)
     ]
     expected = [Generation(config.model, before, settings, 7, 0).suggest(place) for place in range(4, 8)]
-    slots = Slots(tmp_path / "study", 4, build_distributions(config.model), 3)
+    slots = JournalSlots(tmp_path / "study", 4, build_distributions(config.model), 3)
     for trial in reversed(before):
         slots.add(trial)
     read = list(slots.read_finished().values())
@@ -162,20 +162,22 @@ with initialize_config_dir(sys.argv[1] + "/conf", version_base=None):
 (folder / f"ready_{os.getpid()}").touch()
 while not (folder / "go").exists():
     time.sleep(0.01)
-tune(rows(), config.ofi, config.model, config.split, settled(config, folder, 16), task="regression", seed=7, fold=0,
-     step=lambda: None)
+tune(rows(), config.ofi, config.model, config.split, settled(config, sys.argv[3], 16), task="regression", seed=7,
+     fold=0, step=lambda: None)
 """
 
 
 @pytest.mark.slow
-def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path):
+@pytest.mark.parametrize("place", ["{}", "sqlite:///{}/trials.db"])
+def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path, place):
     def wait(until):
         while not until():
             assert all(process.poll() is None for process in processes)
             time.sleep(0.01)
 
     root, tried = str(Path(__file__).parents[2]), tmp_path / "tried"
-    line = [sys.executable, "-c", WORKER, root, str(tmp_path)]
+    storage = place.format(tmp_path)
+    line = [sys.executable, "-c", WORKER, root, str(tmp_path), storage]
     processes = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     try:
         wait(lambda: len(list(tmp_path.glob("ready_*"))) == 3)
@@ -194,7 +196,7 @@ def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_pat
     places = sorted(int(place) for _, place in done)
     assert places == sorted([*range(16), int(last)]), "each place once, and that of the killed process twice"
     assert len({pid for pid, _ in done}) == 3
-    together = tuned(configure, train, tmp_path, trials=16)
+    together = tuned(configure, train, storage, trials=16)
     assert len(tried.read_text().splitlines()) == 17, "all were there"
     assert together.trials == tuned(configure, train, tmp_path / "alone", trials=16).trials
 
@@ -204,7 +206,7 @@ def test_a_place_that_is_held_is_waited_for(configure, train, tmp_path, monkeypa
     """What another process is at is neither done twice nor left out: it is taken over when its lock comes free."""
     tuned(configure, train, tmp_path, trials=4)
     (folder,) = tmp_path.glob("*/journal")
-    slots, sleeps = Slots(folder.parent, 4, build_distributions(configure("model=ridge").model), 3), []
+    slots, sleeps = JournalSlots(folder.parent, 4, build_distributions(configure("model=ridge").model), 3), []
     held = slots.claim(5)
     assert held.__enter__()
 
@@ -383,7 +385,9 @@ def test_a_journal_flipped_anywhere_gives_its_trials_or_a_sentence(configure, jo
 
     def read(flipped):
         path.write_bytes(flipped)
-        slots = Slots(path.parent, 4, build_distributions(config.model), settled(config, tmp_path, 2).inner_folds)
+        slots = JournalSlots(
+            path.parent, 4, build_distributions(config.model), settled(config, tmp_path, 2).inner_folds
+        )
         return {place: (t.params, t.value, t.user_attrs) for place, t in slots.read_finished().items()}
 
     whole = read(content)
@@ -408,7 +412,7 @@ def test_a_journal_gives_back_what_went_into_it(configure, tmp_path):
     settings = settled(configure("model=lgbm"), tmp_path, 8)
     generation = Generation(model, [], settings, 7, 0)
     outcomes = [("complete", [0.1, 1 / 3, -0.7]), ("pruned", [0.1, 1e-17]), ("failed", []), ("failed", [0.25])]
-    slots, made = Slots(tmp_path / "study", 4, build_distributions(model), 3), []
+    slots, made = JournalSlots(tmp_path / "study", 4, build_distributions(model), 3), []
     for place, (state, scores) in enumerate(outcomes):
         made.append(generation.build_record(place, generation.suggest(place), Outcome(state, scores)))
         slots.add(made[-1])
@@ -444,7 +448,7 @@ def test_optuna_is_silent_whoever_asks_it_first():
 def test_the_first_of_two_results_counts(configure, train, tmp_path):
     """Two results of one place are the same, where locks lock; where they do not, all read the same one."""
     config = configure("model=ridge")
-    slots = Slots(tmp_path / "study", 4, build_distributions(config.model), 3)
+    slots = JournalSlots(tmp_path / "study", 4, build_distributions(config.model), 3)
     generation = Generation(config.model, [], settled(config, tmp_path, 8), 7, 0)
     for score in (0.5, 0.7):
         slots.add(generation.build_record(0, {"alpha": 1.0}, Outcome("complete", [score] * 3)))

@@ -103,9 +103,17 @@ def _compare_keys(group: str, resolved: Mapping[str, Any], base: Mapping[str, An
     """List the keys of a group that differ from those of a choice in conf/."""
     out = []
     for key, value in resolved[group].items():
-        if key != "name" and key in base and not _is_same(value, usual := _interpolate(base[key], resolved)):
+        if key == "name" or key not in base or _is_from_environment(base[key]):
+            continue
+        usual = _interpolate(base[key], resolved)
+        if not _is_same(value, usual):
             out.append(Difference(f"{group}.{key}", value, usual, choice))
     return out
+
+
+def _is_from_environment(value: Any) -> bool:
+    """Return whether conf/ takes a value from the environment: it says where things lie on this machine."""
+    return isinstance(value, str) and value.startswith("${oc.env:")
 
 
 def _interpolate(value: Any, resolved: Mapping[str, Any]) -> Any:

@@ -18,6 +18,9 @@ from ofiml.config.schema import SCHEMAS, Config
 from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
 
+#: Addresses that may have a credential where the environment sets them, and the variable. No file gets the credential.
+_FROM_ENVIRONMENT = {"tracking.uri": "MLFLOW_TRACKING_URI", "tuning.storage": "OFIML_TUNING_STORAGE"}
+
 _ELSEWHERE = (
     "leave it out, and give it where the library of that storage looks for it, as in AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY"
@@ -62,9 +65,11 @@ def load(raw: DictConfig | Mapping[str, Any]) -> Config:
 
 
 def resolve_config(config: Config) -> dict[str, Any]:
-    """Return the config as a mapping, without the credential of the store of runs, the only one that it can have."""
+    """Return the config as a mapping, without the credentials of the addresses that the environment may set."""
     mapping = asdict(config)
-    mapping["tracking"]["uri"] = strip_credentials(config.tracking.uri)
+    for path in _FROM_ENVIRONMENT:
+        group, _, key = path.partition(".")
+        mapping[group][key] = strip_credentials(mapping[group][key])
     return mapping
 
 
@@ -171,17 +176,14 @@ def _require_integer(key: str, value: Any) -> int:
 
 
 def _refuse_credentials(key: str, value: Any) -> None:
-    """Raise ConfigError if a text below `key` is an address with a credential, but for that of the store of runs.
-
-    That one may have a credential, which no file gets.
-    """
+    """Raise ConfigError if a text below `key` is an address with a credential, unless the environment may set it."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             _refuse_credentials(f"{key}.{name}", item)
     elif isinstance(value, list):
         for item in value:
             _refuse_credentials(key, item)
-    elif key != "tracking.uri":
+    elif key not in _FROM_ENVIRONMENT:
         require_no_credential(key, value)
 
 
@@ -191,7 +193,7 @@ def require_no_credential(key: str, value: object) -> None:
     The config goes into files and into the store.
     """
     if isinstance(value, str) and strip_credentials(value) != value:
-        where = "set MLFLOW_TRACKING_URI instead" if key == "tracking.uri" else _ELSEWHERE
+        where = f"set {_FROM_ENVIRONMENT[key]} instead" if key in _FROM_ENVIRONMENT else _ELSEWHERE
         raise ConfigError(f"{key} contains a credential: {where}.")
 
 

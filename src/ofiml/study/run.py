@@ -52,6 +52,7 @@ from ofiml.study.report import PredictionsDigest, Report, Runtime, predictions_s
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import divide_rows, fit_folds
 from ofiml.training.settings import FitSettings
+from ofiml.tuning import check_storage
 from ofiml.ui.progress import Stages
 from ofiml.validation.controls import run_controls
 from ofiml.validation.leak_check import LEAK_CHECK_STEPS, check_leaks
@@ -92,6 +93,8 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     """
     clock, evaluation = Clock(), config.evaluation
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
+    if config.tuning.enabled and config.model.space:
+        check_storage(config.tuning)
     announce_compilation(stages)
     with limit_blas_threads(), open_workers(config.parallel, config.threads, config.features.store) as workers:
         with clock.stage("sessions"):

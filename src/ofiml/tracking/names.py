@@ -23,8 +23,8 @@ SEPARATOR = "·"
 _MAX_LENGTH = 100  # of a name; a page shows about 22 characters
 _MAX_SYMBOLS = 6  # listed in the tag
 
-#: Where data, caches and journals lie on this machine.
-_PLACES = ("dataset.path", "dataset.store", "features.store", "tuning.storage")
+#: Where data and caches lie on this machine.
+_PLACES = ("dataset.path", "dataset.store", "features.store")
 #: What the last words of a name say.
 _BASE = ("model.name", "ofi.name", "features.name", "horizon", "horizon.length", "horizon.clock", "horizon.size")
 _SPAN_OF_IMPACT = ("bars.name", "bars.step", "bars.size")

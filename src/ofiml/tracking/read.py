@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ofiml.config.renamed import rename_params
+from ofiml.database import hide_credentials
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
-from ofiml.tracking.faults import hide_credentials, is_unknown, translate_faults
+from ofiml.tracking.faults import is_unknown, translate_faults
 from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect, is_run_id

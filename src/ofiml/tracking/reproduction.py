@@ -21,6 +21,7 @@ from ofiml.tracking.logged_report import LoggedReport, read_logged_report
 
 SUFFIX = "-reproductions"  # of the experiment: a reproduction is no trial
 
+_FOLDER_OF_TRIALS = ".ofiml/tuning"  # what reads a logged config and tunes sets another one
 _MAX_LINES = 20  # of numbers that differ
 _EARLIER_BACKTEST = (
     "The run is from before orders met the recorded book: it traded at the quotes of bars. Its profit is not compared; "
@@ -135,7 +136,7 @@ def _describe_distance(predictions: PredictionDifference) -> str:
 def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict[str, Any], LoggedReport]:
     """Read the logged config, as a mapping, and the report.
 
-    Caches are switched off: a stranger may have chosen their folders.
+    Caches are switched off, and tuning keeps its trials in a folder: a stranger may have chosen the places.
 
     Raises ConfigError for files that a study does not log.
     """
@@ -150,6 +151,8 @@ def read_logged(run_id: str, config_path: Path, report_path: Path) -> tuple[dict
     for group in ("dataset", "features"):
         if isinstance(raw.get(group), dict) and "store" in raw[group]:
             raw[group]["store"] = None
+    if isinstance(raw.get("tuning"), dict) and isinstance(raw["tuning"].get("storage"), str):
+        raw["tuning"]["storage"] = _FOLDER_OF_TRIALS
     return raw, report
 
 

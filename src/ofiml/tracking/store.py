@@ -11,9 +11,10 @@ from typing import Any
 import filelock
 
 from ofiml.config import Config, Tracking, resolve_config
+from ofiml.database import find_file
 from ofiml.errors import ConfigError, DataError, StoreError
 from ofiml.storage import strip_credentials
-from ofiml.tracking.faults import find_file, require_file, translate_faults
+from ofiml.tracking.faults import require_file, translate_faults
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params

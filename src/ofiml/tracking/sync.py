@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ofiml.config import Tracking
+from ofiml.database import find_file
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.entry import Entry, find_entries, lock_entry, read_entry
-from ofiml.tracking.faults import find_file, is_unknown
+from ofiml.tracking.faults import is_unknown
 from ofiml.tracking.log import keep_run_id, log_entry
 from ofiml.tracking.parent import is_finished
 from ofiml.tracking.read import RUN_ID_FILE

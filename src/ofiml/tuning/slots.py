@@ -1,107 +1,69 @@
 """The places of a study and their trials, shared by any number of processes that may be killed at any time.
 
-Each trial has a place: 0, 1, 2 and so on. A process locks the slot of a place while it runs the trial, and the
-operating system releases the lock of a killed process. The outcome is one line of Optuna's journal, written under a
-lock, so a place is either finished or not. Lock files are never deleted: deleting one that is locked would void the
-lock.
+Each trial has a place: 0, 1, 2 and so on. A process locks the slot of a place while it runs the trial, and the lock of
+a killed process is released by the operating system, or by the server of the database. A place is finished once its
+trial is written, whole.
 """
 
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from ofiml.atomic import name_file
-from ofiml.errors import ConfigError, DataError
-from ofiml.tuning.library import import_optuna
 from ofiml.tuning.suggest import Space, read_trial
 
-# What Optuna raises on a journal that another program wrote or altered.
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
+#: What Optuna raises on trials that another program wrote or altered.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
 
 
-class Slots:
-    """The places of the study in `folder`, of which at most `max_parallel` run at once. Its trials have parameters in
-    `space` and one score for each of `inner_folds`.
+class Slots(Protocol):
+    """The places of a study, of which at most `max_parallel` run at once. Its trials have parameters in a space and one
+    score for each inner fold.
     """
 
-    def __init__(self, folder: Path, max_parallel: int, space: Space, inner_folds: int) -> None:
-        self.folder, self.max_parallel, self.space, self.inner_folds = folder, max_parallel, space, inner_folds
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"Cannot create tuning.storage={folder.parent}: {error.strerror}. Use another folder."
-            ) from error
+    #: Seconds between two looks for trials that other processes finished.
+    poll_seconds: float
 
-    @contextmanager
-    def claim(self, place: int) -> Iterator[bool]:
+    def claim(self, place: int) -> AbstractContextManager[bool]:
         """Claim a place for the duration of the context: true if no other process runs it and it is not finished."""
-        # Places that are never run at the same time share a lock.
-        lock = FileLock(self.folder / f"slot_{place % self.max_parallel}.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield place not in self.read_finished()
-        finally:
-            lock.release()
+        ...
 
     def read_finished(self) -> dict[int, Any]:
-        """Read Optuna's frozen trial of each finished place, in order. Raises DataError for a journal with other
-        content.
-        """
-        with self._open_study() as study:
-            trials: dict[int, Any] = {}
-            try:
-                for trial in study.get_trials(deepcopy=False):
-                    restored = read_trial(trial, self.space, self.inner_folds)
-                    trials.setdefault(restored.user_attrs["place"], restored)
-            except _UNREADABLE as error:
-                raise self._build_journal_error() from error
-            return dict(sorted(trials.items()))
+        """Read Optuna's frozen trial of each finished place, in order. Raises DataError for other content."""
+        ...
 
     def add(self, trial: Any) -> None:
         """Write a finished trial; its user attribute `place` is its place."""
-        with self._open_study() as study:
-            study.add_trial(trial)
-
-    @contextmanager
-    def _open_study(self) -> Iterator[Any]:
-        """Open Optuna's study from the journal, under a lock against other writers."""
-        storages = import_optuna().storages
-        journal = self._journal
-        lock = FileLock(self.folder / "journal.lock")
-        with lock, name_file(journal), warnings.catch_warnings():
-            warnings.simplefilter("ignore", import_optuna().exceptions.ExperimentalWarning)
-            truncate_torn_line(journal)
-            try:
-                # Optuna's own lock outlives a killed process, and the next process would wait for half a minute.
-                storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(journal), lock_obj=lock))
-                study = import_optuna().create_study(
-                    storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
-                )
-            except _UNREADABLE as error:
-                raise self._build_journal_error() from error
-            yield study
-
-    @property
-    def _journal(self) -> Path:
-        return self.folder / "journal"
-
-    def _build_journal_error(self) -> DataError:
-        return DataError(f"{self._journal} is damaged or belongs to another study: delete it to run the trials again.")
+        ...
 
 
-def truncate_torn_line(journal: Path) -> None:
-    """Remove the partial line that an interrupted write leaves; Optuna cannot read past it."""
-    content = journal.read_bytes() if journal.exists() else b""
-    length = content.rfind(b"\n") + 1
-    if length < len(content):
-        with journal.open("r+b") as file:
-            file.truncate(length)
+def read_places(study: Any, space: Space, inner_folds: int) -> dict[int, Any]:
+    """Read the frozen trial of each finished place of Optuna's study, in order; of two results the first counts.
+
+    Raises one of `UNREADABLE` for a trial that no study with this space and this number of inner folds writes.
+    """
+    trials: dict[int, Any] = {}
+    for trial in study.get_trials(deepcopy=False):
+        restored = read_trial(trial, space, inner_folds)
+        trials.setdefault(restored.user_attrs["place"], restored)
+    return dict(sorted(trials.items()))
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[bool]:
+    """Lock a file for the duration of the context; false if another process or thread has locked it.
+
+    The file stays: deleting one that is locked would void the lock.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

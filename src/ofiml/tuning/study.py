@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -23,10 +22,9 @@ from ofiml.parallel import Workers, run_pieces
 from ofiml.provenance import identify_code
 from ofiml.tuning.inner import InnerFold, TrainRows, build_inner_folds, evaluate
 from ofiml.tuning.parameter_importance import measure_parameter_importance
+from ofiml.tuning.places import open_slots
 from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Generation, build_distributions
-
-_POLL_SECONDS = 0.05  # between two checks for trials that other processes finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +67,10 @@ def tune(
     depend only on the rows, the settings, `seed` and the number `fold`.
 
     Processes that tune on the same rows with the same settings share one study, and continue that of a killed run.
-    `step` is called once per trial. Raises DataError if no trial is complete.
+    `step` is called once per trial. Raises DataError if no trial is complete, or if the place of the trials is lost.
     """
     inner = build_inner_folds(train, ofi, split.embargo_ns, config.inner_folds)
     key = _hash_inputs(train, ofi, model, split, config, task, (seed, fold))
-    slots = Slots(Path(config.storage) / key, config.generation, build_distributions(model), config.inner_folds)
     step_count, guard = 0, threading.Lock()
 
     def report_finished(count: int) -> None:
@@ -83,11 +80,13 @@ def tune(
                 step()
             step_count = max(step_count, count)
 
-    def work(_: int) -> None:
-        _run_trials(slots, inner, model, config, task, seed, fold, report_finished)
+    with open_slots(config, key, build_distributions(model)) as slots:
 
-    run_pieces(work, range(threads), Workers(threads))  # threads, which share the rows
-    trials = [trial for place, trial in slots.read_finished().items() if place < config.trials]
+        def work(_: int) -> None:
+            _run_trials(slots, inner, model, config, task, seed, fold, report_finished)
+
+        run_pieces(work, range(threads), Workers(threads))  # threads, which share the rows
+        trials = [trial for place, trial in slots.read_finished().items() if place < config.trials]
     complete = [t for t in trials if t.user_attrs["state"] == "complete"]
     if not complete:
         failure = f"all {config.trials} tuning trials failed"
@@ -139,7 +138,7 @@ def _run_trials(
                 slots.add(generation.build_record(place, params, outcome))
                 break
         else:  # other processes run the remaining places of this generation
-            time.sleep(_POLL_SECONDS)
+            time.sleep(slots.poll_seconds)
 
 
 def _hash_inputs(
