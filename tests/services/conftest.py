@@ -1,6 +1,11 @@
-"""Services that the tests start for real, on this machine only, and end: Dask, Ray, PostgreSQL, MLflow, S3."""
+"""Services that the tests start for real, on this machine only, and end: Dask, Ray, PostgreSQL, MLflow, S3.
+
+What the machine has to bring, as PostgreSQL, or may be too small for, as Ray, is skipped aloud if it does not start.
+What the environment of make test-services brings has to start.
+"""
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -17,6 +22,8 @@ from tests.conftest import ROOT
 from tests.parallel.runs import QUICK, complete, read_report, start, without_place
 
 HOST = "127.0.0.1"
+#: Of the user `ofiml` of PostgreSQL. In two parts: a run keeps the lines that are not committed, which may be these.
+PASSWORD = "hunter" + "-two"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,38 +90,44 @@ def postgresql() -> Iterator[str]:
         programs.append(Path(shutil.which("initdb") or "").resolve().parent)
     if not programs:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql): its tests were not run")
-    if os.geteuid() == 0 and not shutil.which("runuser"):
-        pytest.skip("PostgreSQL does not run as root, and there is no runuser: its tests were not run")
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    is_root = os.geteuid() == 0
+    if is_root and not (shutil.which("runuser") and "postgres" in {user.pw_name for user in pwd.getpwall()}):
+        pytest.skip(
+            "PostgreSQL does not run as root, and runuser or the user postgres is missing: its tests were not run"
+        )
+    user = ["runuser", "-u", "postgres", "--"] if is_root else []
     folder = Path(tempfile.mkdtemp(prefix="ofiml-postgresql-"))
-    port, password = find_port(), "hunter-two"
-    (folder / "password").write_text(password)
+    port = find_port()
+    (folder / "password").write_text(PASSWORD)
     if user:
         shutil.chown(folder, "postgres")
         shutil.chown(folder / "password", "postgres")
 
-    def call(program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [*user, str(programs[0] / program), *arguments], cwd=folder, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    def call(program: str, *arguments: str) -> bool:
+        # Its output goes into a file: the server, which inherits a pipe, would keep it open.
+        with (folder / "said").open("wb") as out:
+            line = [*user, str(programs[-1] / program), *arguments]
+            return subprocess.run(line, cwd=folder, stdout=out, stderr=out, timeout=120).returncode == 0
 
     data, log = folder / "data", folder / "log"
+    is_started = False
     own = f"-c listen_addresses={HOST} -c unix_socket_directories={folder} -c fsync=off -p {port}"
     try:
-        call(
-            *("initdb", "-D", str(data), "-U", "ofiml", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}"),
-            *("-E", "UTF8", "--no-sync"),
+        access = ("-U", "ofiml", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}")
+        is_started = call("initdb", "-D", str(data), *access, "-E", "UTF8", "--no-sync") and call(
+            "pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", own, "start"
         )
-        call("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", own, "start")
+        if not is_started:
+            words = " ".join((folder / "said").read_text(errors="replace").split()[-40:])
+            pytest.skip(f"PostgreSQL does not start on this machine ({words}): its tests were not run")
         import psycopg
 
-        address = f"ofiml:{password}@{HOST}:{port}"
+        address = f"ofiml:{PASSWORD}@{HOST}:{port}"
         with psycopg.connect(f"postgresql://{address}/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE ofiml")
         yield f"postgresql+psycopg://{address}/ofiml"
     finally:
-        if data.exists():
+        if is_started:
             call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,11 +3,10 @@
 import pytest
 
 from tests.parallel.runs import QUICK, TINY, complete, read_report, start, without_place
-from tests.services.conftest import HOST, find_port, service, wait_for_port
+from tests.services.conftest import HOST, PASSWORD, find_port, service, wait_for_port
 from tests.test_credentials import find_secrets
 
 STUDY = [text for text in QUICK if text != "tracking=off"]
-PASSWORD = "hunter-two"  # of the fixture postgresql
 
 
 @pytest.fixture(scope="module")

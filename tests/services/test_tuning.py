@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from ofiml.errors import ConfigError, DataError
@@ -18,17 +17,18 @@ from ofiml.tuning.server import SCHEMA
 from ofiml.tuning.suggest import build_distributions
 from tests.conftest import ROOT
 from tests.parallel.runs import QUICK, TINY, complete, read_report, start, without_place
-from tests.services.conftest import HOST, find_port
+from tests.services.conftest import HOST, PASSWORD, find_port
 from tests.test_credentials import find_secrets
 from tests.tuning.test_tuning import WORKER, rows, settled, tuned
 
 STUDY = [text for text in QUICK if text != "tracking=off"]
-PASSWORD = "hunter-two"  # of the fixture postgresql
 
 
 @pytest.fixture
 def connection(postgresql):
     """An open connection to the database, as its owner."""
+    import psycopg
+
     with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as opened:
         yield opened
 
@@ -105,6 +105,7 @@ def test_two_that_make_the_tables_at_once_do_not_fail(fresh):
         assert process.returncode == 0
 
 
+@pytest.mark.long
 def test_processes_share_a_search_and_one_may_be_killed(configure, train, fresh, connection, tmp_path):
     """The server releases the lock of the killed one, whose place another process then runs."""
     tried = tmp_path / "tried"
@@ -167,6 +168,8 @@ def test_sessions_that_end_are_opened_again(configure, train, fresh, connection,
 
 
 def test_a_lost_server_ends_the_search_and_keeps_its_trials(configure, train, fresh, connection, tmp_path, monkeypatch):
+    import psycopg
+
     evaluate, calls = study.evaluate, []
     journal = tuned(configure, train, tmp_path)
     monkeypatch.setattr(database, "_SECONDS_OF_LOSS", 1.0)

@@ -49,7 +49,7 @@ def read(tmp_path, query):
 def test_a_database_has_the_trials_of_a_journal(configure, train, tmp_path, address):
     journal = tuned(configure, train, tmp_path / "journal", name="lgbm")
     assert tuned(configure, train, address, name="lgbm") == journal
-    assert tuned(configure, train, f"sqlite:///{tmp_path / 'other.db'}", name="lgbm", threads=4) == journal
+    assert tuned(configure, train, f"sqlite:///{tmp_path / 'o{th}er.db'}", name="lgbm", threads=4) == journal
     (folder,) = (tmp_path / "journal").iterdir()
     assert read(tmp_path, "SELECT study_name FROM studies") == [(folder.name,)]
 
