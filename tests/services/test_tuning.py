@@ -197,7 +197,7 @@ def test_a_lost_server_ends_the_search_and_keeps_its_trials(configure, train, fr
 def test_what_cannot_be_used_is_one_sentence_without_credentials(configure, fresh, connection):
     def refuse(address, words):
         with pytest.raises(ConfigError, match=words) as raised:
-            check_storage(replace(configure().tuning, storage=address))
+            check_storage(replace(configure().tuning, storage=address), configure().model)
         assert str(raised.value).startswith("tuning.storage=postgresql://")
         assert "\n" not in str(raised.value)
         assert PASSWORD not in str(raised.value)
@@ -214,7 +214,7 @@ def test_what_cannot_be_used_is_one_sentence_without_credentials(configure, fres
     guest = fresh.replace("ofiml:", "guest:")
     refuse(guest, rf"may not create the schema {SCHEMA}: let its owner run CREATE SCHEMA {SCHEMA} AUTHORIZATION")
     connection.execute(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION guest")
-    check_storage(replace(configure().tuning, storage=guest))
+    check_storage(replace(configure().tuning, storage=guest), configure().model)
     connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
     connection.execute("DROP ROLE guest")
 

@@ -127,7 +127,7 @@ def test_a_database_that_cannot_be_used_is_one_sentence(configure, tmp_path, put
     put(path)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(ConfigError, match=words) as raised:
-        check_storage(settled(configure(), f"sqlite:///{path}", 8))
+        check_storage(settled(configure(), f"sqlite:///{path}", 8), configure().model)
     assert str(raised.value).startswith(f"tuning.storage=sqlite:///{path} ")
     assert "\n" not in str(raised.value)
     assert before is None or path.read_bytes() == before, "nothing is added to what is another's"
@@ -151,11 +151,18 @@ def test_tables_of_another_version_are_named_with_the_remedy(configure, train, t
     assert tuned(configure, train, address) == first
 
 
-def test_an_unreachable_database_ends_a_run_before_any_computing(tmp_path, monkeypatch, address):
+def test_without_tuning_no_database_is_opened(configure, address, tmp_path):
+    for config in (configure("tuning=off"), configure("model=zero")):
+        check_storage(replace(config.tuning, storage=address), config.model)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "model=ridge,lasso"]])
+def test_an_unreachable_database_ends_a_run_before_any_computing(tmp_path, monkeypatch, address, sweep):
     monkeypatch.setenv("OFIML_TUNING_STORAGE", f"{address.replace('trials', 'no/trials')}")
-    done = command_line(tmp_path, "debug=tiny", "tracking=off")
+    done = command_line(tmp_path, *sweep, "debug=tiny", "tracking=off")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("ofiml: tuning.storage=sqlite:///")
+    assert [line[:33] for line in done.stderr.splitlines()] == ["ofiml: tuning.storage=sqlite:////"], "one sentence"
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("report.json"))
     assert not (tmp_path / ".ofiml" / "features").exists(), "no session was read"
@@ -165,7 +172,7 @@ def test_an_unreachable_database_ends_a_run_before_any_computing(tmp_path, monke
 def test_a_driver_that_is_missing_is_named(configure, scheme):
     address = f"{scheme}://me:{SECRET}@127.0.0.1:9/x"
     with pytest.raises(ConfigError) as raised:
-        check_storage(settled(configure(), address, 8))
+        check_storage(settled(configure(), address, 8), configure().model)
     assert str(raised.value).startswith(f"tuning.storage={scheme}://127.0.0.1:9/x cannot be used, because")
     assert SECRET not in str(raised.value)
 

@@ -69,6 +69,7 @@ def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
     console = Console(stderr=True)
     with _open_hydra(arguments) as (loader, master):
         plan = _make_plan(loader, master, arguments, settings)
+        _check_storages(plan)
         with open_sweep(plan.folder, plan.members, plan.configs, resume=settings.resume, console=console) as sweep:
             if sweep.left:
                 _prepare_samples(plan, sweep.left)
@@ -119,6 +120,18 @@ def _make_plan(loader: ConfigLoader, master: DictConfig, arguments: Sequence[str
         members.append(Member(number, overrides, digest_config(config)))
         configs.append(config)
     return Plan(Path(str(master.hydra.sweep.dir)), members, configs, master, loader)
+
+
+def _check_storages(plan: Plan) -> None:
+    """Check each database of trials once, before each member would fail by itself. Raises ConfigError.
+
+    Jobs of a cluster may reach another network than this machine.
+    """
+    from ofiml.tuning import check_storage
+
+    if plan.launcher == "joblib":
+        for config in {c.tuning.storage: c for c in plan.configs if c.tuning.enabled and c.model.space}.values():
+            check_storage(config.tuning, config.model)
 
 
 # --- running ---------------------------------------------------------------------------------------------------------

@@ -93,8 +93,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     """
     clock, evaluation = Clock(), config.evaluation
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
-    if config.tuning.enabled and config.model.space:
-        check_storage(config.tuning)
+    check_storage(config.tuning, config.model)
     announce_compilation(stages)
     with limit_blas_threads(), open_workers(config.parallel, config.threads, config.features.store) as workers:
         with clock.stage("sessions"):

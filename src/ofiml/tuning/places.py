@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ofiml.config import Tuning
+from ofiml.config import Model, Tuning
 from ofiml.storage import is_address
 from ofiml.tuning.database import DatabaseSlots, open_database
 from ofiml.tuning.journal import JournalSlots
@@ -12,9 +12,12 @@ from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Space
 
 
-def check_storage(config: Tuning) -> None:
-    """Open a database once, before any computing. Raises ConfigError if it cannot be used. A folder is not tested."""
-    if is_address(config.storage):
+def check_storage(config: Tuning, model: Model) -> None:
+    """Open the database once, before any computing, if the model will be tuned. A folder is not tested.
+
+    Raises ConfigError, in one sentence, if the database cannot be used.
+    """
+    if config.enabled and model.space and is_address(config.storage):
         with open_database(config.storage):
             pass
 
