@@ -1,7 +1,7 @@
 """Sessions by hand from decisions to the summary: what adds up, what reconciles, what must be earned."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ofiml.backtest.ledger import KINDS
+from ofiml.backtest.measures import build_cost_grid, find_break_even
 from ofiml.backtest.money import MONEY_SCALE
 from ofiml.backtest.scenarios import Variant, make_latency
 from ofiml.backtest.trading import Execution, SessionResult, count_contract
@@ -24,6 +25,7 @@ from tests.backtest.test_kernel import draw_decisions, draw_session
 from tests.backtest.traded import collect, make_config, make_targets, trade, walk
 from tests.books import SECOND
 
+CENT = MONEY_SCALE // 100
 FEES = make_money(taker=Fees(per_unit=0.001), maker=Fees(per_unit=-0.0005))
 
 
@@ -65,18 +67,40 @@ def test_all_sums_agree(seed: int) -> None:
 
 @quick
 @given(seed=seeds)
-def test_the_corners_of_the_cost_grid_are_net_and_gross(seed: int) -> None:
-    summary = collect([draw_result(seed)]).summary
+def test_the_cost_grid_multiplies_what_is_paid(seed: int) -> None:
+    """The session has fills of both kinds, a rebate for resting ones, and moves of the mid in favour and against."""
+    session = draw_result(seed)
+    summary, fills = collect([session]).summary, session.fills
+    assert summary.earned is not None
+    by_kind, kept = asdict(summary.costs_by_kind), asdict(summary.earned)
+    for kind in KINDS:
+        each = fills[kind] if kind in ("spread", "commission") else pl.Series([fills[kind].sum()])
+        assert kept[kind] == pytest.approx(-each.clip(upper_bound=0).sum(), abs=1e-9)
+    paid = {kind: by_kind[kind] + kept[kind] for kind in KINDS}
     grid = {(p.commission_factor, p.other_factor): p.net_pnl for p in summary.cost_grid}
     assert len(grid) == 25
     assert grid[1, 1] == summary.net_pnl
-    assert grid[0, 0] == summary.gross_pnl
-    assert grid[2, 1] == pytest.approx(summary.net_pnl - summary.costs_by_kind.commission)
-    assert grid[0.5, 1.5] == pytest.approx(
-        summary.gross_pnl
-        - summary.costs_by_kind.commission / 2
-        - 1.5 * (summary.costs - summary.costs_by_kind.commission)
-    )
+    other = sum(paid.values()) - paid["commission"]
+    for (a, b), net in grid.items():
+        assert net == pytest.approx(summary.gross_pnl + sum(kept.values()) - a * paid["commission"] - b * other)
+        assert all(net >= later for (c, d), later in grid.items() if c >= a and d >= b)
+    at_break_even = summary.break_even_bps * summary.traded_value / 1e4
+    assert at_break_even == pytest.approx(summary.net_pnl + sum(paid.values()))
+
+
+def test_a_profit_from_resting_alone_is_no_profit_of_higher_costs():
+    """A bid is filled a tick below the mid, and so is the ask that closes it above: both earn the spread."""
+    rows = [book(t, (100, 20, 102, 20)) for t in (1, 2)]
+    rows += [print_trade(3, "A", 100, 26, (99, 20, 102, 20)), book(3.5, (100, 20, 102, 20))]
+    rows += [print_trade(5, "B", 102, 26, (100, 20, 103, 20)), book(5.5, (100, 20, 102, 20))]
+    quotes = decide(at(2, "quote", 100, 6, 0, 0), at(4, "quote", 0, 0, 102, 6), at(9, "hold"))
+    session = trade(rows, quotes, config=make_config(queue="proportional"), limits=NO_LIMITS, close=10)
+    totals = session.ledger.totals
+    assert (totals.gross, totals.costs, totals.net) == (0, -12 * CENT, 12 * CENT)
+    assert {(p.commission_factor, p.other_factor): p.net_pnl for p in build_cost_grid(totals)} == {
+        (a, b): 0.12 for a in (0, 0.5, 1, 1.5, 2) for b in (0, 0.5, 1, 1.5, 2)
+    }
+    assert find_break_even(totals) == pytest.approx(1e4 * 12 * CENT / totals.traded_value)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,7 +10,7 @@ from ofiml.evaluation.profit import Performance, measure_performance
 from ofiml.evaluation.scores import BootstrapSettings, Scores
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.hac import HacStatistics, SlopeTest, TTest
-from ofiml.reporting.profit import describe_backtest, describe_survival
+from ofiml.reporting.profit import describe_backtest, describe_balance, describe_survival
 from tests.backtest.fills import Fees, make_money
 from tests.backtest.traded import (
     BOOTSTRAP,
@@ -91,6 +91,27 @@ def test_the_verdict_names_what_is_missing(change: dict[str, Any], sentence: str
     # With too few data to judge the forecast, there is no verdict on its costs.
     assert describe_survival(b, make_scores(blocks=7)) == ""
     assert describe_survival(b, make_scores(low=float("nan"))) == ""
+
+
+def test_what_fills_earned_is_no_cost():
+    nothing = Costs(**dict.fromkeys(Costs.__dataclass_fields__, 0.0))
+    costs = replace(nothing, spread=-58.27, waiting=-33.33, commission=8.06)
+    b = replace(
+        measure(), gross_pnl=-136.51, costs=-83.54, net_pnl=-52.97, costs_by_kind=costs, obstacles=["no_profit"]
+    )
+    b = replace(b, earned=replace(nothing, spread=60.0, waiting=33.33, commission=0.5))
+    assert describe_backtest(b, make_scores())[0] == (
+        "Backtest, in USD: gross -136.51 + earned 93.83 (spread 60.00, waiting 33.33, commission 0.50) - costs 10.29 "
+        "(spread 1.73, commission 8.56) = net -52.97. The recorded book does not react to own orders. There is no "
+        "profit before trading costs: fills earned 93.83, no more than what they lost against the mids of their "
+        "decisions."
+    )
+    assert describe_balance(b, by_kind=False) == "gross -136.51 + earned 93.83 - costs 10.29 = net -52.97"
+    early = replace(b, earned=None)  # of an earlier version
+    assert describe_balance(early, by_kind=False) == "gross -136.51 - costs -83.54 = net -52.97"
+    assert describe_survival(early, make_scores()) == "There is no profit before trading costs."
+    # What is earned may be more than the loss, and the costs more than what is left.
+    assert describe_survival(replace(b, gross_pnl=-90.0), make_scores()).endswith("does not survive trading costs.")
 
 
 def test_one_round_trip_is_singular():

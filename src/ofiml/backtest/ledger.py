@@ -13,6 +13,11 @@ The gross profit is that of fills at the mid of their decision: gross = w(positi
 net profit is net = w(position, mark) - Σ w(q, price) - Σ commission - financing. So net = gross - Σ costs to the last
 digit, however w is rounded.
 
+Some costs are gains: a resting order earns the spread, a rebate is a negative commission, and the mid may move in
+favour of an order before it is filled. `Totals` divides the costs into what is paid and what is earned:
+costs = paid - earned. Of spread and commission this is decided fill by fill. The other kinds are moves of the mid,
+whose signs are chance in each fill: their sum is either paid or earned.
+
 Money is an integer of 1e-12 units of the settlement currency.
 """
 
@@ -58,7 +63,11 @@ class Fills(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The sums of a ledger: money in integers of 1e-12, `traded_value` the money that changed hands, lots and fills."""
+    """The sums of a ledger: money in integers of 1e-12, `traded_value` the money that changed hands, lots and fills.
+
+    `spread_earned` and `rebates` are what fills earned by the spread and by commissions, 0 or more; `spread` and
+    `commission` are net of them.
+    """
 
     gross: int = 0
     latency: int = 0
@@ -70,11 +79,24 @@ class Totals:
     traded_value: int = 0
     traded: int = 0
     fills: int = 0
+    spread_earned: int = 0
+    rebates: int = 0
 
     @property
     def costs(self) -> int:
         """All costs."""
         return self.latency + self.waiting + self.spread + self.depth + self.commission + self.financing
+
+    @property
+    def earned(self) -> dict[str, int]:
+        """What each kind of cost earned, 0 or more."""
+        by_sum = {kind: max(0, -int(getattr(self, kind))) for kind in KINDS}
+        return by_sum | {"spread": self.spread_earned, "commission": self.rebates}
+
+    @property
+    def paid(self) -> dict[str, int]:
+        """What was paid for each kind of cost, 0 or more."""
+        return {kind: getattr(self, kind) + amount for kind, amount in self.earned.items()}
 
     @property
     def net(self) -> int:
@@ -162,8 +184,14 @@ def _sum_totals(fills: Fills, worth: dict[str, Amounts], amounts: dict[str, Amou
         traded_value=int(sum(abs(each) for each in worth["price"])),
         traded=int(np.abs(fills.lots).sum()),
         fills=len(fills.lots),
+        spread_earned=_sum_earned(amounts["spread"]),
+        rebates=_sum_earned(amounts["commission"]),
         **{kind: int(sum(amounts[kind])) for kind in KINDS},
     )
+
+
+def _sum_earned(amounts: Amounts) -> int:
+    return sum(-each for each in amounts if each < 0)
 
 
 def charge_commissions(fills: Fills, money: Money) -> Amounts:

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Float
-from ofiml.backtest.ledger import Totals
+from ofiml.backtest.ledger import KINDS, Totals
 from ofiml.backtest.money import MONEY_SCALE
 from ofiml.backtest.summary import CostPoint, Costs, OrderCounts, TradeStatistics, VariantResult
 from ofiml.metrics.sharpe import sharpe
@@ -21,8 +21,12 @@ def to_currency(amount: int) -> float:
 
 def list_costs(totals: Totals) -> Costs:
     """List the costs by kind, in currency."""
-    kinds = ("latency", "waiting", "spread", "depth", "commission", "financing")
-    return Costs(**{kind: to_currency(getattr(totals, kind)) for kind in kinds})
+    return Costs(**{kind: to_currency(getattr(totals, kind)) for kind in KINDS})
+
+
+def list_earned(totals: Totals) -> Costs:
+    """List what each kind of cost earned, in currency."""
+    return Costs(**{kind: to_currency(amount) for kind, amount in totals.earned.items()})
 
 
 def make_variant(name: str, totals: Totals) -> VariantResult:
@@ -80,7 +84,7 @@ def describe_trades(round_trips: pl.DataFrame) -> TradeStatistics:
 
 
 def build_cost_grid(totals: Totals) -> list[CostPoint]:
-    """Build the grid of net profits of the same fills under multiples of their costs."""
+    """Build the grid of net profits of the same fills under multiples of what they paid; what they earned stays."""
     return [
         CostPoint(commission_factor=a, other_factor=b, net_pnl=to_currency(_charge(totals, a, b)))
         for a in _FACTORS
@@ -89,14 +93,20 @@ def build_cost_grid(totals: Totals) -> list[CostPoint]:
 
 
 def _charge(totals: Totals, commission: float, other: float) -> int:
-    """Charge multiples of the costs; the factors are whole halves, so no digit is lost."""
-    twice = 2 * totals.gross - int(2 * commission) * totals.commission
-    return (twice - int(2 * other) * (totals.costs - totals.commission)) // 2
+    """Charge multiples of the costs that are paid; the factors are whole halves, so no digit is lost."""
+    paid = totals.paid
+    fees = paid.pop("commission")
+    return (2 * _sum_unpaid(totals) - int(2 * commission) * fees - int(2 * other) * sum(paid.values())) // 2
+
+
+def _sum_unpaid(totals: Totals) -> int:
+    """Sum what there would be if nothing had been paid: the gross profit, and what fills earned."""
+    return totals.gross + sum(totals.earned.values())
 
 
 def find_break_even(totals: Totals) -> float:
-    """Find the cost, in bps of the traded value, at which nothing is left of the gross profit; NaN without trades."""
-    return 1e4 * totals.gross / totals.traded_value if totals.traded_value else float("nan")
+    """Find the costs to be paid, in bps of the traded value, at which nothing is left; NaN without trades."""
+    return 1e4 * _sum_unpaid(totals) / totals.traded_value if totals.traded_value else float("nan")
 
 
 def measure_drawdown(net: Float) -> float:

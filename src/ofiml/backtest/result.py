@@ -17,6 +17,7 @@ from ofiml.backtest.measures import (
     describe_trades,
     find_break_even,
     list_costs,
+    list_earned,
     make_variant,
     measure_daily_sharpe,
     measure_drawdown,
@@ -137,6 +138,7 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         cost_grid=build_cost_grid(main),
         concentration=measure_concentration(trips, days),
         profit_by_session=ProfitBySession(between, main.gross / MONEY_SCALE - between),
+        earned=list_earned(main),
     )
     return BacktestResult(
         summary=summary,

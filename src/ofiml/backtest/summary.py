@@ -15,7 +15,7 @@ from ofiml.metrics.estimates import Spread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The costs by kind, in currency; `backtest.ledger` defines each."""
+    """Amounts by kind of cost, in currency; `backtest.ledger` defines each."""
 
     latency: float
     waiting: float
@@ -74,7 +74,10 @@ class VariantResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPoint:
-    """The net profit of the same fills with commissions and all other costs multiplied by two factors."""
+    """The net profit of the same fills with what they paid for commissions and for all else multiplied by two factors.
+
+    What fills earned is not multiplied: `Summary.earned`.
+    """
 
     commission_factor: float
     other_factor: float
@@ -111,9 +114,10 @@ class Summary:
     `traded` is in lots and `traded_value` in currency. `sharpe_net` is annualised as `sharpe_unit` describes, and NaN
     if the equity does not vary; `sharpe_daily` is that of daily profits, annualised, NaN with fewer than 5 days.
     `capital` is what the position cap needs: the cap at the mean |mid| of each symbol, summed; `return_on_capital` is
-    the net profit over it. `break_even_bps` is the cost, in bps of the traded value, at which nothing is left of the
-    gross profit. `slippage_ticks` is the mean price beyond the mid of the decision, in ticks a lot. `queue` names the
-    model of queue positions, and `queues` has the same orders under its bounds.
+    the net profit over it. `costs` are what was paid less what was `earned`, as the spread by resting orders; None in
+    reports of earlier versions. `break_even_bps` are the costs to be paid, in bps of the traded value, at which nothing
+    is left of gross profit and earnings. `slippage_ticks` is the mean price beyond the mid of the decision, in ticks a
+    lot. `queue` names the model of queue positions, and `queues` has the same orders under its bounds.
 
     With several paths every number is the mean over paths, `paths` has the results of each and `spread` their spread;
     both are None for one history.
@@ -149,3 +153,4 @@ class Summary:
     profit_by_session: ProfitBySession
     paths: list[PathSummary] | None = field(default=None)
     spread: PathSpread | None = field(default=None)
+    earned: Costs | None = field(default=None)

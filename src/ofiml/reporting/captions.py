@@ -12,11 +12,11 @@ CAPTIONS: dict[str, str] = {
     "importance": "Long bars carry the forecast; dots far apart mean that the folds do not agree on a feature.",
     "weights": "Lines that lie together mean that every fold learned the same weights; the first levels usually weigh "
     "most.",
-    "equity": "The gap between the two lines is what trading costs; a net line that rises in few steps rests on few "
-    "trades.",
+    "equity": "The gap between the two lines is what trading costs, or earns where net lies above; a net line that "
+    "rises in few steps rests on few trades.",
     "latency_curve": "A net line that falls steeply means that the profit belongs to whoever is fastest.",
     "cost_grid": "Red cells lose money: the more of the grid is red, the less the profit bears an error in the assumed "
-    "costs.",
+    "costs. What fills earn, as resting orders do the spread, is not multiplied.",
     "capacity": "Where the net line turns down, larger orders cost more than they earn.",
     "markouts": "Bars that stay above 0 at longer times are fills that kept their worth; bars below 0 are adverse "
     "selection.",

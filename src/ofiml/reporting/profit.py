@@ -7,6 +7,7 @@ from ofiml.evaluation.scores import Scores
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.ui.format import choose_money_form, format_estimate, format_number
 
+_KINDS = ("spread", "depth", "latency", "waiting", "commission", "financing")
 _EARNABLE = 0.5  # a label whose executable IC keeps less of its IC is called hard to earn
 
 
@@ -32,17 +33,28 @@ def _describe_idle(backtest: Performance) -> str:
 
 
 def _describe_profit(b: Performance) -> str:
-    form = choose_money_form([b.gross_pnl, b.costs, b.net_pnl])
-    kinds = ("spread", "depth", "latency", "waiting", "commission", "financing")
-    by_kind = ", ".join(
-        f"{kind} {getattr(b.costs_by_kind, kind):{form}}" for kind in kinds if getattr(b.costs_by_kind, kind)
-    )
-    kinds_shown = f" ({by_kind})" if by_kind else ""
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
-    return (
-        f"Backtest, in {b.currency}{mean}: gross {b.gross_pnl:{form}} - costs {b.costs:{form}}{kinds_shown} = net "
-        f"{b.net_pnl:{form}}. The recorded book does not react to own orders."
-    )
+    balance = describe_balance(b, by_kind=True)
+    return f"Backtest, in {b.currency}{mean}: {balance}. The recorded book does not react to own orders."
+
+
+def describe_balance(b: Summary, *, by_kind: bool) -> str:
+    """Describe how the net profit comes from the gross one; `by_kind` adds what each kind of cost took and earned."""
+    earned = _list_earned(b)
+    paid = {kind: getattr(b.costs_by_kind, kind) + earned[kind] for kind in _KINDS}
+    form = choose_money_form([b.gross_pnl, sum(earned.values()), sum(paid.values()), b.net_pnl])
+
+    def describe(name: str, amounts: dict[str, float]) -> str:
+        kinds = ", ".join(f"{kind} {amount:{form}}" for kind, amount in amounts.items() if amount)
+        return f"{name} {sum(amounts.values()):{form}}" + (f" ({kinds})" if by_kind and kinds else "")
+
+    gains = f" + {describe('earned', earned)}" if any(earned.values()) else ""
+    return f"gross {b.gross_pnl:{form}}{gains} - {describe('costs', paid)} = net {b.net_pnl:{form}}"
+
+
+def _list_earned(b: Summary) -> dict[str, float]:
+    """List what each kind of cost earned; a report of an earlier version does not say it."""
+    return {kind: 0.0 if b.earned is None else getattr(b.earned, kind) for kind in _KINDS}
 
 
 def describe_survival(backtest: Performance, scores: Scores) -> str:
@@ -51,7 +63,7 @@ def describe_survival(backtest: Performance, scores: Scores) -> str:
     if low != low or scores.bootstrap.blocks < MIN_BLOCKS or "no_fills" in backtest.obstacles:
         return ""
     if "no_profit" in backtest.obstacles:
-        return "The forecast does not survive trading costs."
+        return _describe_loss(backtest)
     if not backtest.obstacles:
         return "The forecast survives trading costs."
     trips = backtest.trades.round_trips
@@ -65,6 +77,19 @@ def describe_survival(backtest: Performance, scores: Scores) -> str:
         "round_trips": f"{round_trips} (backtest.min_round_trips)",
     }
     return f"The net profit may be chance: {'; '.join(missing[obstacle] for obstacle in backtest.obstacles)}."
+
+
+def _describe_loss(b: Performance) -> str:
+    earned = sum(_list_earned(b).values())
+    if b.gross_pnl + earned > 0:
+        return "The forecast does not survive trading costs."
+    if not earned:
+        return "There is no profit before trading costs."
+    form = choose_money_form([b.gross_pnl, earned])
+    return (
+        f"There is no profit before trading costs: fills earned {earned:{form}}, no more than what they lost against "
+        "the mids of their decisions."
+    )
 
 
 def _count_trips(count: float) -> str:

@@ -15,6 +15,7 @@ from ofiml.backtest.shown_trades import choose_trades
 from ofiml.backtest.summary import VariantResult
 from ofiml.data.schema import TIME
 from ofiml.evaluation.profit import Performance
+from ofiml.reporting.profit import describe_balance
 from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY, RED
 from ofiml.ui.format import choose_money_form
@@ -67,10 +68,8 @@ def _draw_equity(figure: Figure, study: Study) -> None:
     profit.set_ylabel(f"profit ({backtest.currency})")
     drawdown.set_ylabel("drawdown")
     drawdown.set_xlabel("tested bars (lines: sessions)")
-    form = choose_money_form([backtest.gross_pnl, backtest.costs, backtest.net_pnl])
-    sums = [format(x, form) for x in (backtest.gross_pnl, backtest.costs, backtest.net_pnl)]
     mean = f", mean of {len(paths)} paths" if len(paths) > 1 else ""
-    profit.set_title(f"{backtest.fills:,.0f} fills: gross {sums[0]} - costs {sums[1]} = net {sums[2]}{mean}")
+    profit.set_title(f"{backtest.fills:,.0f} fills: {describe_balance(backtest, by_kind=False)}{mean}")
 
 
 def _draw_latency_curve(figure: Figure, study: Study) -> None:
@@ -103,7 +102,7 @@ def _draw_variants(axis: Axes, variants: list[VariantResult], backtest: Performa
 
 
 def _draw_cost_grid(figure: Figure, study: Study) -> None:
-    """Draw the net profit of the same fills under multiples of commissions and of all other costs."""
+    """Draw the net profit of the same fills under multiples of what they paid in commissions and in all other costs."""
     backtest = _read_backtest(study)
     axis = figure.subplots()
     commission = sorted({p.commission_factor for p in backtest.cost_grid})

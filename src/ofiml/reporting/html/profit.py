@@ -56,7 +56,7 @@ def _tabulate_profit(b: Performance) -> Table:
     mean = f", mean of {len(b.paths)} paths" if b.paths else ""
     heading = f"From gross to net (amounts in {b.currency}, and in bps of the traded value{mean})"
     break_even = format_number(b.break_even_bps, ",.3f")
-    note = f"Own orders do not change the recorded book. Nothing is left at costs of {break_even} bps."
+    note = f"Own orders do not change the recorded book. Nothing is left if {break_even} bps are paid."
     return Table(heading, ["part", "meaning", f"amount ({b.currency})", "bps"], rows, labels=2, note=note)
 
 
