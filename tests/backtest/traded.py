@@ -105,7 +105,9 @@ def make_predictions(result: BacktestResult, **columns: Any) -> pl.DataFrame:
     return rows.with_columns(**{k: pl.Series(np.asarray(v)) for k, v in (made | columns).items()})
 
 
-def trade_walk(seed: int, *, knows: float, bars: int = 400, path: int | None = None, **keys: Any) -> SessionResult:
+def trade_walk(
+    seed: int, *, knows: float, bars: int = 400, path: int | None = None, day: str = "d", **keys: Any
+) -> SessionResult:
     """Trade each move of a walk on the side that it takes, or on the other, with probability 1 - `knows`."""
     rng = np.random.default_rng(seed)
     mids = 10_000 + np.cumsum(rng.integers(-4, 5, bars + 2))
@@ -113,5 +115,5 @@ def trade_walk(seed: int, *, knows: float, bars: int = 400, path: int | None = N
     targets = np.sign(np.diff(mids)[:bars]) * np.where(right, 1, -1)
     return trade(
         walk(mids.tolist()), make_targets(range(1, bars + 1), targets.tolist()), close=bars + 1,
-        key=TradedSession("TEST", "d", path), **keys,
+        key=TradedSession("TEST", day, path), **keys,
     )  # fmt: skip

@@ -97,6 +97,35 @@ def test_the_ratio_is_annualised_and_its_interval_too():
     assert a.sharpe_unit == "per 1s bar, annualised by sqrt(252 days x 100 bars of a full session)"
 
 
+def test_the_ratio_is_deflated_by_the_trials_of_the_run():
+    """The gains of blocks of 30 s, whose ratio must exceed the best of so many draws without skill."""
+    result = collect([trade_walk(3, knows=0.75)])
+    one, many = (measure_performance(result, make_predictions(result), BOOTSTRAP, 1, n).deflated for n in (1, 41))
+    assert one is not None
+    assert many is not None
+    stamps = result.gains["bar_close"].to_numpy()
+    sums = np.bincount((stamps - 1) // (30 * SECOND), weights=result.gains["net"].to_numpy())[:-1]
+    assert one.blocks == pytest.approx(len(sums), abs=1)
+    assert one.sharpe_block == many.sharpe_block == pytest.approx(sums.mean() / sums.std(ddof=1), rel=0.2)
+    assert (one.trials, one.luck) == (1, 0)
+    best = np.random.default_rng(0).standard_normal((4000, 41)).max(axis=1).mean() / np.sqrt(many.blocks - 1)
+    assert many.luck == pytest.approx(best, rel=0.05)
+    assert many.probability < one.probability < 1
+    few = replace(BOOTSTRAP, block_ns=100 * SECOND)
+    short = measure_performance(result, make_predictions(result), few, 1, 41).deflated
+    assert short is not None
+    assert (short.trials, short.blocks) == (41, 5)
+    assert np.isnan([short.sharpe_block, short.luck, short.probability]).all()
+
+
+def test_turnover_is_what_changes_hands_over_the_capital_a_day():
+    days = [trade_walk(seed, knows=0.95, day=f"2024-01-0{seed + 1}") for seed in (0, 1)]
+    summary = collect(days, cap=10).summary
+    value = sum((day.fills["lots"].abs() * day.fills["price"]).sum() for day in days) / 1e9
+    assert summary.traded_value == pytest.approx(value)
+    assert summary.turnover == pytest.approx(value / summary.capital / 2)
+
+
 def test_paths_are_pooled():
     sessions = [trade_walk(0, knows=0.95, path=path) for path in range(2)]
     result = collect(sessions)

@@ -54,7 +54,7 @@ def test_profit_costs_and_what_they_rest_on():
     )
     assert text[1].startswith(f"Net Sharpe ratio {b.sharpe_net:.2f} ({b.sharpe_low:.2f} … {b.sharpe_high:.2f}) per 1s")
     assert "from daily returns unknown (it takes 5 days)" in text[1]
-    assert f"in 1 day, 0 with a loss; maximum drawdown {b.max_drawdown:.2f}" in text[1]
+    assert f"in 1 day, 0 with a loss; turnover {b.turnover:.2f} times that capital a day; maximum drawdown" in text[1]
     assert text[2].startswith(f"Trades: {b.trades.round_trips:,.0f} round trips, ")
     assert f"{b.traded:,.0f} lots in {b.fills:,.0f} fills of {b.orders.sent:,.0f} orders" in text[2]
     assert (
@@ -112,6 +112,30 @@ def test_what_fills_earned_is_no_cost():
     assert describe_survival(early, make_scores()) == "There is no profit before trading costs."
     # What is earned may be more than the loss, and the costs more than what is left.
     assert describe_survival(replace(b, gross_pnl=-90.0), make_scores()).endswith("does not survive trading costs.")
+
+
+def test_the_ratio_is_deflated_or_the_sentence_says_why_not():
+    b, others = measure(), "`ofiml compare` counts the other runs of the experiment."
+    assert b.deflated is not None
+    for deflated, sentence in (
+        (replace(b.deflated, trials=41, probability=0.0214),
+         "Deflated by 41 trials, this run and its tuning: the true ratio lies above the luck of the best trial with a "
+         "probability of 0.021; "),
+        (replace(b.deflated, probability=0.9),
+         "Deflated by 1 trial, without tuning: the true ratio lies above 0 with a probability of 0.900; "),
+        (replace(b.deflated, blocks=7, probability=float("nan")), "is not deflated: it takes 8 blocks of time; "),
+        (replace(b.deflated, probability=float("nan")), "The Sharpe ratio is not deflated; "),
+        (None, "The Sharpe ratio is not deflated; "),
+    ):  # fmt: skip
+        text = describe_backtest(replace(b, deflated=deflated), make_scores())[1]
+        assert text.endswith(sentence + others)
+
+
+def test_slippage_and_turnover_are_in_the_lines():
+    b = replace(measure(), slippage_ticks=1.664, turnover=1234.5)
+    text = describe_backtest(b, make_scores())
+    assert "; turnover 1,234.50 times that capital a day; " in text[1]
+    assert "; slippage 1.66 ticks a lot from the mid of the decision; " in text[2]
 
 
 def test_one_round_trip_is_singular():

@@ -139,6 +139,7 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
         concentration=measure_concentration(trips, days),
         profit_by_session=ProfitBySession(between, main.gross / MONEY_SCALE - between),
         earned=list_earned(main),
+        turnover=main.traded_value / MONEY_SCALE / capital / days.height if capital else float("nan"),
     )
     return BacktestResult(
         summary=summary,

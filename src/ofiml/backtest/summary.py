@@ -117,7 +117,8 @@ class Summary:
     the net profit over it. `costs` are what was paid less what was `earned`, as the spread by resting orders; None in
     reports of earlier versions. `break_even_bps` are the costs to be paid, in bps of the traded value, at which nothing
     is left of gross profit and earnings. `slippage_ticks` is the mean price beyond the mid of the decision, in ticks a
-    lot. `queue` names the model of queue positions, and `queues` has the same orders under its bounds.
+    lot. `turnover` is the traded value over the capital, a tested day; NaN in reports of earlier versions. `queue`
+    names the model of queue positions, and `queues` has the same orders under its bounds.
 
     With several paths every number is the mean over paths, `paths` has the results of each and `spread` their spread;
     both are None for one history.
@@ -154,3 +155,4 @@ class Summary:
     paths: list[PathSummary] | None = field(default=None)
     spread: PathSpread | None = field(default=None)
     earned: Costs | None = field(default=None)
+    turnover: float = field(default=float("nan"))

@@ -16,7 +16,7 @@ from ofiml.metrics import superiority
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.metrics.hac import count_max_overlap
 from ofiml.metrics.overfitting import Overfitting, estimate_pbo
-from ofiml.metrics.sharpe import deflated_sharpe, sharpe
+from ofiml.metrics.sharpe import chance_variance, deflated_sharpe, sharpe
 from ofiml.tracking.logged_run import BAR
 
 MEASURES = ("ic", "r2", "sharpe")
@@ -184,7 +184,7 @@ def _deflate(runs: list[ComparedRun], entries: list[Entry], trials: Trials) -> l
         if each is not None:
             run = replace(run, blocks=len(each))
             if len(each) >= MIN_BLOCKS:
-                variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, 1 / (len(each) - 1))
+                variance = max(float(known.var(ddof=1)) if len(known) > 1 else 0.0, chance_variance(len(each)))
                 ratio = deflated_sharpe(each, trials.total, variance)
                 run = replace(run, sharpe_block=ratio.sharpe, luck=ratio.benchmark, dsr=ratio.probability)
         out.append(run)

@@ -5,12 +5,13 @@ mean net gain has p below 0.05, and there are enough round trips. A bootstrap dr
 counts as a Sharpe ratio of 0, because a history without the lucky trade earns nothing.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from ofiml._typing import Float
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.summary import Summary
 from ofiml.evaluation.bootstrap import BlockBootstrap
@@ -18,11 +19,28 @@ from ofiml.evaluation.executable import ExecutableSkill, measure_executable_skil
 from ofiml.evaluation.scores import count_overlaps
 from ofiml.evaluation.timing import SkillBySession, split_skill
 from ofiml.labels import measure_label_span
+from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.metrics.hac import t_test
+from ofiml.metrics.sharpe import chance_variance, deflated_sharpe
 
 _SIGNIFICANT = 0.05
 
 Obstacle = Literal["no_fills", "no_profit", "interval", "hac", "round_trips"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deflation:
+    """The Sharpe ratio of net gains by block, deflated by the run's own `trials`: itself and its tuning trials.
+
+    `luck` is the ratio that the best of so many trials reaches by chance, and `probability` that of a true ratio above
+    it, both for gains summed over `blocks` of time; NaN with fewer than 8 blocks or without any variation.
+    """
+
+    trials: int
+    blocks: int
+    sharpe_block: float
+    luck: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +50,7 @@ class Performance(Summary):
 
     `obstacles` are the conditions of survival that do not hold; without any, the forecast survives its costs.
     `executable` compares the forecasts with executable returns, and `skill_by_session` says how much of the IC
-    is timing inside sessions.
+    is timing inside sessions. `deflated` allows for the run's own trials; None in reports of earlier versions.
     """
 
     sharpe_low: float
@@ -43,14 +61,16 @@ class Performance(Summary):
     obstacles: list[Obstacle]
     executable: ExecutableSkill
     skill_by_session: SkillBySession
+    deflated: Deflation | None = field(default=None)
 
 
 def measure_performance(
-    result: BacktestResult, predictions: pl.DataFrame, bootstrap: BlockBootstrap, min_round_trips: int
+    result: BacktestResult, predictions: pl.DataFrame, bootstrap: BlockBootstrap, min_round_trips: int, trials: int = 1
 ) -> Performance:
     """Measure the uncertainty of the profit, and what it rests on, from the labelled `predictions`.
 
-    With several paths the gains of all are pooled. Fewer than `min_round_trips` give no verdict on costs.
+    With several paths the gains of all are pooled. Fewer than `min_round_trips` give no verdict on costs. `trials`
+    counts the run and its tuning trials.
     """
     equity = result.equity
     if "path" in equity.columns:
@@ -73,7 +93,16 @@ def measure_performance(
         obstacles=_list_obstacles(result.summary, low, mean.p, min_round_trips),
         executable=measure_executable_skill(_join_quotes(predictions, result.executable), bootstrap),
         skill_by_session=split_skill(predictions),
+        deflated=_deflate(np.bincount(block, weights=gains).astype(np.float64), trials),
     )
+
+
+def _deflate(gains: Float, trials: int) -> Deflation:
+    """Deflate the Sharpe ratio of gains by block. Tuning trials are not traded: their ratios vary as chance does."""
+    if len(gains) < MIN_BLOCKS:
+        return Deflation(trials, len(gains), *[float("nan")] * 3)
+    ratio = deflated_sharpe(gains, trials, chance_variance(len(gains)))
+    return Deflation(trials, len(gains), ratio.sharpe, ratio.benchmark, ratio.probability)
 
 
 def _list_obstacles(summary: Summary, low: float, p: float, min_round_trips: int) -> list[Obstacle]:

@@ -23,6 +23,11 @@ class DeflatedSharpe:
     probability: float
 
 
+def chance_variance(observations: int) -> float:
+    """Return the variance of the Sharpe ratio of so many gains without skill: the least that trials differ by."""
+    return 1 / (observations - 1)
+
+
 def sharpe(gains: Float) -> float:
     """Compute the mean gain over the standard deviation (ddof 1); NaN with fewer than 2 gains, or equal gains."""
     if len(gains) < 2 or np.ptp(gains) == 0:

@@ -16,7 +16,7 @@ CAPTIONS: dict[str, str] = {
     "rises in few steps rests on few trades.",
     "latency_curve": "A net line that falls steeply means that the profit belongs to whoever is fastest.",
     "cost_grid": "Red cells lose money: the more of the grid is red, the less the profit bears an error in the assumed "
-    "costs. What fills earn, as resting orders do the spread, is not multiplied.",
+    "costs; what fills earn, as resting orders do the spread, is not multiplied.",
     "capacity": "Where the net line turns down, larger orders cost more than they earn.",
     "markouts": "Bars that stay above 0 at longer times are fills that kept their worth; bars below 0 are adverse "
     "selection.",

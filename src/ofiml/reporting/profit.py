@@ -109,9 +109,23 @@ def _describe_ratios(b: Performance) -> str:
     return (
         f"Net Sharpe ratio {ratio} {b.sharpe_unit}, {daily}; return on the capital of the position "
         f"cap ({b.capital:{form}}) {format_number(b.return_on_capital, '.3%')} in {b.days:,.0f} "
-        f"{'day' if b.days == 1 else 'days'}, {b.losing_days:,.0f} with a loss; maximum drawdown "
-        f"{b.max_drawdown:{form}}."
+        f"{'day' if b.days == 1 else 'days'}, {b.losing_days:,.0f} with a loss; turnover "
+        f"{format_number(b.turnover, ',.2f')} times that capital a day; maximum drawdown {b.max_drawdown:{form}}. "
+        f"{describe_deflation(b)}"
     )
+
+
+def describe_deflation(b: Performance) -> str:
+    """Describe the probability that the Sharpe ratio is more than the best of the run's own trials reaches by luck."""
+    others = "`ofiml compare` counts the other runs of the experiment"
+    if b.deflated is None or b.deflated.probability != b.deflated.probability:
+        few = b.deflated is not None and b.deflated.blocks < MIN_BLOCKS
+        reason = f": it takes {MIN_BLOCKS} blocks of time" if few else ""
+        return f"The Sharpe ratio is not deflated{reason}; {others}."
+    trials = b.deflated.trials
+    luck = "above 0" if trials == 1 else "above the luck of the best trial"
+    of = "1 trial, without tuning" if trials == 1 else f"{trials:,} trials, this run and its tuning"
+    return f"Deflated by {of}: the true ratio lies {luck} with a probability of {b.deflated.probability:.3f}; {others}."
 
 
 def _describe_trades(b: Performance) -> str:
@@ -121,6 +135,7 @@ def _describe_trades(b: Performance) -> str:
         f"{format_number(trades.mean_ticks, '.2f')} ticks ({format_number(trades.mean_bps, '.2f')} bps) a lot on "
         f"average, held for a median of {format_number(trades.holding_median, ',.1f')} s",
         f"{b.traded:,.0f} lots in {b.fills:,.0f} fills of {orders.sent:,.0f} orders",
+        f"slippage {format_number(b.slippage_ticks, '.2f')} ticks a lot from the mid of the decision",
     ]
     if orders.fill_rate == orders.fill_rate:
         parts.append(f"{orders.fill_rate:.0%} of the lots of resting orders were filled")

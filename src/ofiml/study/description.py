@@ -142,6 +142,11 @@ def _describe_span(span: Span, rows: Rows) -> SpanReport:
     return SpanReport(format_time(span.start), format_time(span.until), span.path, labelled)
 
 
+def count_tuning_trials(fitted: FittedStudy) -> int:
+    """Count the tuning trials of all folds."""
+    return sum(len(r.tuned.trials) for r in fitted.results if r.tuned is not None)
+
+
 def describe_tuning(fitted: FittedStudy) -> list[TuningReport]:
     """Describe the search of each tuned fold; return an empty list without tuning."""
     return [

@@ -42,6 +42,7 @@ from ofiml.strategy.causality import check_causality
 from ofiml.strategy.fit import fit_rules, tabulate_rules
 from ofiml.study.description import (
     count_rows,
+    count_tuning_trials,
     describe_dataset,
     describe_folds,
     describe_model,
@@ -126,8 +127,8 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             backtest = _backtest(traded, fitted, instruments, latency, stages) if latency else None
             performance = None
             if backtest is not None:
-                least = config.backtest.min_round_trips
-                performance = measure_performance(backtest.result, predictions, bootstrap, least)
+                least, trials = config.backtest.min_round_trips, 1 + count_tuning_trials(fitted)
+                performance = measure_performance(backtest.result, predictions, bootstrap, least, trials)
                 leak_check = leak_check and replace(leak_check, decisions=backtest.compared)
     with clock.stage("importance"), stages.start_stage("importance", n_folds) as bar:
         explanation = explain_fits(fitted, bar.step)

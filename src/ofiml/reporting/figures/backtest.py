@@ -18,7 +18,7 @@ from ofiml.evaluation.profit import Performance
 from ofiml.reporting.profit import describe_balance
 from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY, RED
-from ofiml.ui.format import choose_money_form
+from ofiml.ui.format import choose_money_form, format_number
 from ofiml.units import SECOND
 
 Draw = Callable[[Figure, Study], None]
@@ -69,7 +69,12 @@ def _draw_equity(figure: Figure, study: Study) -> None:
     drawdown.set_ylabel("drawdown")
     drawdown.set_xlabel("tested bars (lines: sessions)")
     mean = f", mean of {len(paths)} paths" if len(paths) > 1 else ""
-    profit.set_title(f"{backtest.fills:,.0f} fills: {describe_balance(backtest, by_kind=False)}{mean}")
+    deflated = "" if backtest.deflated is None else f"; deflated {format_number(backtest.deflated.probability)}"
+    profit.set_title(
+        f"{backtest.fills:,.0f} fills: {describe_balance(backtest, by_kind=False)}{mean}\n"
+        f"Sharpe ratio {format_number(backtest.sharpe_net, '.2f')}{deflated}; "
+        f"turnover {format_number(backtest.turnover, ',.2f')} times the capital a day"
+    )
 
 
 def _draw_latency_curve(figure: Figure, study: Study) -> None:
@@ -151,7 +156,11 @@ def _draw_markouts(figure: Figure, study: Study) -> None:
     axis.set_xticks(x, [m.horizon for m in backtest.markouts])
     axis.set_xlabel("time after the fill")
     axis.set_ylabel("mid against the price paid (ticks a lot)")
-    axis.set_title("Markouts: what a fill was worth later, before commission")
+    slippage = format_number(backtest.slippage_ticks, ".2f")
+    axis.set_title(
+        "Markouts: what a fill was worth later, before commission\n"
+        f"slippage {slippage} ticks a lot from the mid of the decision"
+    )
 
 
 def _draw_profit_by_time(figure: Figure, study: Study) -> None:

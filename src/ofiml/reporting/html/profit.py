@@ -69,6 +69,7 @@ def _tabulate_ratios(b: Performance) -> Table:
             format_interval(b.sharpe_low, b.sharpe_high, ".2f"),
         ],
         ["HAC t of the net gain per bar", format_number(b.net_t, ".1f"), f"p = {format_number(b.net_p)}"],
+        *_list_deflation(b),
         [f"maximum drawdown ({b.currency})", format_number(b.max_drawdown, form), ""],
         [f"capital of the position cap ({b.currency})", format_number(b.capital, form), ""],
         [
@@ -76,9 +77,19 @@ def _tabulate_ratios(b: Performance) -> Table:
             format_number(b.return_on_capital, ".3%"),
             f"in {b.days:,.0f} {'day' if b.days == 1 else 'days'}",
         ],
+        ["turnover", format_number(b.turnover, ",.2f"), "times that capital, a day"],
         ["days with a loss", f"{b.losing_days:,.0f}", f"of {b.days:,.0f}"],
     ]
     return Table("Return and risk", ["measure", "value", "interval, or context"], rows)
+
+
+def _list_deflation(b: Performance) -> list[list[str]]:
+    if b.deflated is None:
+        return []
+    trials = f"{b.deflated.trials:,} trial{'' if b.deflated.trials == 1 else 's'}: this run and its tuning"
+    return [
+        ["deflated Sharpe ratio (probability of a ratio above luck)", format_number(b.deflated.probability), trials]
+    ]
 
 
 def _tabulate_trades(b: Performance) -> Table:
