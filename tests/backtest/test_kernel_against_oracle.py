@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ofiml.backtest import simulate as kernel
+from ofiml.backtest.feed import Feed
 from ofiml.backtest.latency import Latency, draw_latency, find_latency, fix_latency
 from ofiml.backtest.orders import Queue, Reason, Status
 from ofiml.data.schema import Session
@@ -112,16 +113,20 @@ def compare(
     scenarios: Sequence[kernel.Scenario],
     rules: kernel.ExecutionRules,
     auctions: Sequence[tuple[int, int]] = (),
+    feed: Feed = Feed(),  # noqa: B008
 ) -> int:
     """Hold the kernel against the oracle in each scenario; return how many fills they agree on."""
     tape, messages = build_tape(session), list_messages(session, auctions)
-    done = kernel.simulate(tape, decisions, limits, numbers, scenarios, close=session.close, rules=rules)
+    late, later = feed.delay(tape, decisions)
+    done = kernel.simulate(late, later, limits, numbers, scenarios, close=session.close, rules=rules)
+    delays = feed.draw(len(messages)).tolist()
     total = 0
     for scenario, trades in zip(scenarios, done, strict=True):
         factor = scenario.size_factor
+        known, decided = oracle.delay_feed(messages, translate_decisions(decisions, factor), delays, feed.median)
         outcome = oracle.simulate(
             session,
-            translate_decisions(decisions, factor),
+            decided,
             oracle.Limits(
                 scale(limits.cap, factor),
                 limits.stop,
@@ -132,7 +137,7 @@ def compare(
             ),
             translate_scenario(scenario, rules),
             oracle.Money(Fraction(1), Fraction(numbers.taker_lot), Fraction(numbers.maker_lot)),
-            messages,
+            known,
         )
         (orders, fills), (expected_orders, expected_fills) = list_kernel(trades, tape), list_oracle(outcome)
         for mine, theirs, names in ((fills, expected_fills, FILLS), (orders, expected_orders, ORDERS)):
@@ -323,7 +328,9 @@ def test_the_kernel_trades_as_the_oracle(seed: int, monkeypatch: pytest.MonkeyPa
         for queue, factor in zip(Queue, factors, strict=True)
     ]
     decisions = draw_decisions(rng, session, int(rng.integers(5, 80)))
-    compare(session, decisions, limits, numbers, scenarios, rules, auctions)
+    late = np.random.default_rng([seed, 7])
+    feed = Feed(int(late.choice([0, 0, 1, SECOND // 3, 2 * SECOND])), float(late.choice([0.0, 1.5])), seed)
+    compare(session, decisions, limits, numbers, scenarios, rules, auctions, feed)
 
 
 # --- real markets ----------------------------------------------------------------------------------------------------

@@ -203,6 +203,8 @@ STUDY = {
     "backtest.latency_jitter": beside("1", part=_NET),
     "backtest.latency_table": beside(str(ROOT / "tests" / "config" / "latencies.csv"), part=_NET),
     "backtest.response": beside("3s", part=_NET),
+    "backtest.feed_latency": beside("2s", part=_NET),
+    "backtest.feed_jitter": beside("2", "backtest.feed_latency=2s", part=_NET),
     "backtest.remainder": beside("rest", "strategy.max_position=5000", part=_NET),
     "backtest.queue": beside("pessimistic", *_POSTED, part=_NET),
     "backtest.queue_power": beside("1", *_POSTED, "backtest.queue=power", part=_NET),

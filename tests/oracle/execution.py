@@ -7,7 +7,7 @@ are ns: the market's and the orders' on the exchange's clock, decisions on the r
 import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -667,3 +667,20 @@ def simulate(
     return Trader(
         session, decisions, limits, scenario, money, list_messages(session) if messages is None else messages
     ).run()
+
+
+def delay_feed(
+    messages: Sequence[Message], decisions: Sequence[Decision], delays: Sequence[int], median: int
+) -> tuple[list[Message], list[Decision]]:
+    """Let each message be known so much after its receipt, but not before an earlier one, and decide as much later."""
+    known: list[int] = []
+    for message, delay in zip(messages, delays, strict=True):
+        known.append(max(message.receipt + delay, *known[-1:]) if known else message.receipt + delay)
+
+    def find(time: int) -> int:
+        before = [k for message, k in zip(messages, known, strict=True) if message.receipt <= time]
+        return max(time + median, *before[-1:]) if before else time + median
+
+    late = [replace(message, receipt=k) for message, k in zip(messages, known, strict=True)]
+    ends = [decision.until if decision.until >= NEVER else find(decision.until) for decision in decisions]
+    return late, [replace(d, time=find(d.time), until=end) for d, end in zip(decisions, ends, strict=True)]

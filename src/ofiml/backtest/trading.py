@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
+from ofiml.backtest.feed import Feed
 from ofiml.backtest.fills import list_fills, tabulate_fills, tabulate_orders
 from ofiml.backtest.latency import Latency, fix_latency
 from ofiml.backtest.ledger import KINDS, Amounts, Ledger, Totals, keep_ledger, total_fills
@@ -56,12 +57,13 @@ class SessionResult:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How the orders of a study are executed: its config, the latency of its own scenario, whether any of its orders
-    may rest, and the seed of drawn latencies.
+    """How the orders of a study are executed: its config, the latency of its own scenario, the feed, whether any of its
+    orders may rest, and the seed of drawn latencies.
     """
 
     config: Backtest
     latency: Latency
+    feed: Feed
     posts: bool
     seed: int
 
@@ -69,7 +71,7 @@ class Execution:
     def of(cls, config: Backtest, latency: Latency, plans: Plans, seed: int) -> Self:
         """Look for orders that may rest in the plans of all sessions, so that each has the same variants."""
         posts = any(limits.post or (decisions.kind == QUOTE).any() for decisions, limits in plans.values())
-        return cls(config, latency, bool(posts or config.remainder == "rest"), seed)
+        return cls(config, latency, Feed.of(config, seed), bool(posts or config.remainder == "rest"), seed)
 
 
 class TradedMarket(NamedTuple):
@@ -88,9 +90,10 @@ def trade_session(
     variants = plan_scenarios(config, execution.latency, exact=meta.exact, posts=execution.posts, seed=execution.seed)
     scenarios = {id(scenario): scenario for scenario in variants.values()}  # each once, the main one first
     rules = ExecutionRules(config.remainder == "rest", config.share_of_shown, config.share_of_traded)
+    known_tape, known_decisions = execution.feed.delay(tape, decisions)
     trades = simulate(
-        tape,
-        decisions,
+        known_tape,
+        known_decisions,
         limits,
         count_contract(money, tape.tick),
         list(scenarios.values()),
@@ -105,7 +108,7 @@ def trade_session(
     horizons = {f"markout_{text}": parse_duration(text, "backtest.markouts") for text in config.markouts}
     fills = main.fills.hstack(measure_markouts(main.fills, tape, meta.close, horizons))
     trips = list_round_trips(main, money)
-    executable = _quote_executable(tape, rows, _expect_latency(execution), meta.close)
+    executable = _quote_executable(tape, rows, execution, meta.close)
     move = np.diff(money.worth(np.ones(2, np.int64), mark2[[0, -1]]))[0] / MONEY_SCALE
     return SessionResult(
         key=key,
@@ -226,15 +229,16 @@ def _expect_latency(execution: Execution) -> Latency:
     return fix_latency(execution.config.latency_ns)
 
 
-def _quote_executable(tape: Tape, rows: pl.DataFrame, latency: Latency, close: int) -> pl.DataFrame:
+def _quote_executable(tape: Tape, rows: pl.DataFrame, execution: Execution, close: int) -> pl.DataFrame:
     """Quote each bar's entry and exit, in ticks above the tape's base; null where a side is missing, or too late."""
+    latency, feed = _expect_latency(execution), execution.feed.median
     until = pl.col("hold_until").cast(pl.Int64)
     close_at, exit_at, has_exit = rows.select(
         pl.col("bar_close").cast(pl.Int64), until.fill_null(close), until.is_not_null().alias("has_exit")
     )
     columns = {}
     for name, at, is_known in (("entry", close_at.to_numpy(), True), ("exit", exit_at.to_numpy(), has_exit.to_numpy())):
-        times = at + latency.expect(at)
+        times = at + feed + latency.expect(at + feed)
         for side, index in zip(("bid", "ask"), find_quotes(tape, times), strict=True):
             columns[f"{name}_{side}"] = np.where(is_known & (times <= close), index, -1)
     quotes = pl.DataFrame(columns).select(pl.when(pl.all() >= 0).then(pl.all()))

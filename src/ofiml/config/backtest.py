@@ -16,7 +16,8 @@ class Backtest(Schema):
     """How orders reach the market and are filled, and what is reported. Fees are those of the instrument.
 
     A decision reaches the market after `latency`, and its fate is known after `response`. `latency_jitter` draws
-    latencies around it and `latency_table` reads recorded ones. `latency_curve` and `sizes` trade the same decisions
+    latencies around it and `latency_table` reads recorded ones. Messages are known `feed_latency` after their receipt,
+    and `feed_jitter` draws these times. `latency_curve` and `sizes` trade the same decisions
     with other latencies and sizes.
     """
 
@@ -29,6 +30,8 @@ class Backtest(Schema):
     latency_jitter: Annotated[float, between(0, 5)] = field(default=0.0, kw_only=True)
     latency_table: str | None = field(default=None, kw_only=True)
     response: Annotated[str, a_duration] = field(default="0s", kw_only=True)
+    feed_latency: Annotated[str, a_duration] = field(default="0s", kw_only=True)
+    feed_jitter: Annotated[float, between(0, 5)] = field(default=0.0, kw_only=True)
     remainder: Remainder = field(default="cancel", kw_only=True)
     queue: QueueName = field(default="auto", kw_only=True)
     queue_power: Annotated[float, positive(at_most=100)] = field(default=2.0, kw_only=True)
@@ -54,6 +57,14 @@ class Backtest(Schema):
             self.latency_table is None or not self.latency_jitter,
             "backtest.latency_table has recorded latencies, so backtest.latency_jitter has no effect: leave one out.",
         )
+        require(
+            not self.feed_jitter or self.feed_latency_ns > 0,
+            "backtest.feed_jitter draws around backtest.feed_latency, which is 0: set it, or leave feed_jitter out.",
+        )
+
+    @property
+    def feed_latency_ns(self) -> int:
+        return parse_duration(self.feed_latency, "backtest.feed_latency")
 
     @property
     def latency_ns(self) -> int:
