@@ -82,6 +82,7 @@ WRONG = [
     ("model.objective=quantile,model.monotone=ofi", "model.monotone=ofi does not support model.objective=quantile"),
     ("model.quantile=1", "model.quantile must lie in (0, 1)"),
     ("model.early_stopping=0", "model.early_stopping must be at least 1"),
+    ("model.max_depth=0", "model.max_depth must lie between 1 and 1000, or be null"),
     ("model.validation_fraction=1", "model.validation_fraction must lie in (0, 1)"),
     ("model.objective=quantile,model.quantile=0.9", "0.9-quantile, but the backtest trades on a mean or median"),
     (

@@ -162,6 +162,7 @@ STUDY = {
     "model.n_estimators": beside("9", *_TREES),
     "model.learning_rate": beside("0.1", *_TREES),
     "model.num_leaves": beside("3", *_TREES),
+    "model.max_depth": beside("1", *_TREES),
     "model.min_child_samples": beside("60", *_TREES),
     "model.reg_lambda": beside("1", *_TREES),
     "model.feature_fraction": beside("0.3", *_TREES),

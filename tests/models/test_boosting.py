@@ -56,6 +56,24 @@ def test_three_ways_have_the_probabilities_of_their_law(configure):
     np.testing.assert_allclose(rest, rest[0], atol=1e-6)
 
 
+def test_no_tree_is_deeper_than_its_limit(configure):
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((2000, 3))
+    y = x[:, 0] ** 3 + x[:, 1] + rng.standard_normal(2000)
+
+    def measure_depth(node):
+        return (
+            1 + max(measure_depth(node[side]) for side in ("left_child", "right_child")) if "left_child" in node else 0
+        )
+
+    def list_depths(*settings):
+        fitted = model(configure, "num_leaves=31", "min_child_samples=5", *settings).fit(x, y, apart(2000))
+        return [measure_depth(tree["tree_structure"]) for tree in fitted.booster.dump_model()["tree_info"]]
+
+    assert max(list_depths("max_depth=3")) == 3
+    assert max(list_depths()) > 6
+
+
 def test_three_ways_take_rows_that_all_move_and_need_both_ways(configure, tmp_path):
     rng = np.random.default_rng(3)
     x = rng.standard_normal((400, 2))

@@ -1,6 +1,6 @@
 """LightGBM with bit-reproducible fits: one thread, deterministic, column-wise histograms, float64."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -38,6 +38,7 @@ class LgbmModel(ModelConfig):
     validation_fraction: Annotated[float, within("(0, 1)", ": the share of train rows left out for early stopping")]
     monotone: Monotone
     calibration: Calibration
+    max_depth: Annotated[int | None, between(1, 1000, ", or be null")] = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         ModelConfig.__post_init__(self)
@@ -92,6 +93,7 @@ class Lgbm:
             "objective": self.objective,
             "learning_rate": config.learning_rate,
             "num_leaves": config.num_leaves,
+            "max_depth": -1 if config.max_depth is None else config.max_depth,
             "min_child_samples": config.min_child_samples,
             "reg_lambda": config.reg_lambda,
             "feature_fraction": config.feature_fraction,
