@@ -1,5 +1,6 @@
 """The notebooks' strategy and its promises: direction by LightGBM, traded where OFI confirms it, with a stop."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,14 @@ from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
+from ofiml.experiments.intervals import drop_interval, name_lack, read_measures
 from ofiml.experiments.page import Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.labels.span import measure_label_span
+from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.sharpe import sharpe
+from ofiml.reporting.finding import Survival, judge_study
 from ofiml.study.json_border import Json
 from ofiml.study.run import Study
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
@@ -22,8 +26,8 @@ from ofiml.ui.format import choose_money_form, format_number
 
 DIRECTION = ("experiment=direction_lgbm", *SKILL_ONLY)
 MAGNITUDE = (
-    *("target=forecast", "features=full", "model=lgbm", "model.num_leaves=31", "model.learning_rate=0.05"),
-    *("tuning=off", "backtest=off", *SKILL_ONLY),
+    *("target=forecast", "features=full", "model=lgbm", "model.num_leaves=31", "model.max_depth=6"),
+    *("model.learning_rate=0.05", "tuning=off", "backtest=off", *SKILL_ONLY),
 )
 HORIZONS = ("60s", "300s")
 PROMISED_ACCURACY, PROMISED_SHARPE = 0.52, 2.0
@@ -34,10 +38,12 @@ class Outcome:
     """What the strategy does on a market at a horizon.
 
     `accuracy` is the hit rate of all forecasts and `usual` the share of the more frequent direction; `gross` and `net`
-    are annualised Sharpe ratios with intervals. `ic` and `r2` are of the forecast of the move itself.
+    are annualised Sharpe ratios. `ic` and `r2` are of the forecast of the move itself. Intervals need 8 `blocks` of
+    time.
     """
 
     horizon: str
+    blocks: int
     accuracy: Estimate
     usual: float
     auc: Estimate
@@ -46,6 +52,7 @@ class Outcome:
     performance: Performance
     gross: Estimate
     net: Estimate
+    survives: Survival
     equity: BacktestResult
 
 
@@ -64,12 +71,13 @@ def run(bench: Bench) -> Page:
                 "Cumulative profit before and after costs, over the tested bars.",
             ),
         ],
-        verdict=[_judge(name, one) for name, of in outcomes.items() for one in of],
+        verdict=[judge(name, one) for name, of in outcomes.items() for one in of],
         limits=[
-            "Trees have 31 leaves and no limit of depth, which the notebooks set to 6.",
             "Fees are those that each market has or is given; the notebooks have 0.001 a share, less than a retail "
             "broker asks.",
             "An annualised ratio of a few days is no forecast of a year.",
+            f"With fewer than {MIN_BLOCKS} blocks of time (five minutes, or ten horizons if that is longer) there is "
+            "no interval and no judgement.",
         ],
         numbers={name: {one.horizon: _list_numbers(one) for one in of} for name, of in outcomes.items()},
         inputs=bench.sessions,
@@ -92,23 +100,25 @@ def _study(bench: Bench, market: Market, horizon: str) -> Outcome:
     """Forecast and trade the direction, and forecast the move, at a horizon."""
     ahead = (f"horizon.length={horizon}", f"split.embargo={horizon}")
     traded = bench.run_study(market, *DIRECTION, *ahead)
-    moves = bench.run_study(market, *MAGNITUDE, *ahead).report.metrics.pooled
-    performance = traded.report.performance
+    moves = read_measures(bench.run_study(market, *MAGNITUDE, *ahead).report)
+    performance, blocks = traded.report.performance, traded.report.metrics.bootstrap.blocks
     assert performance is not None
     assert traded.trades is not None
-    pooled, y = traded.report.metrics.pooled, traded.predictions["y"].to_numpy()
+    pooled, y = read_measures(traded.report), traded.predictions["y"].to_numpy()
     moved = y[y != 0]
     up = float(np.mean(moved > 0)) if len(moved) else float("nan")
     return Outcome(
         horizon=horizon,
+        blocks=blocks,
         accuracy=pooled["hit_rate"],
         usual=max(up, 1 - up),
         auc=pooled["auc"],
         ic=moves["ic"],
         r2=moves["r2"],
         performance=performance,
-        gross=_measure_gross_sharpe(traded),
-        net=Estimate(performance.sharpe_net, performance.sharpe_low, performance.sharpe_high),
+        gross=drop_interval(_measure_gross_sharpe(traded), blocks),
+        net=drop_interval(Estimate(performance.sharpe_net, performance.sharpe_low, performance.sharpe_high), blocks),
+        survives=judge_study(traded.report, None).survives,
         equity=traded.trades,
     )
 
@@ -136,6 +146,7 @@ def _name_money(of: list[Outcome]) -> str:
 def _list_rows(of: list[Outcome]) -> list[list[str]]:
     money = choose_money_form(amount for one in of for amount in (one.performance.gross_pnl, one.performance.net_pnl))
     rows: dict[str, list[str]] = {
+        "blocks of time": [str(one.blocks) for one in of],
         "accuracy (promised: above 0.52)": [show_estimate(one.accuracy) for one in of],
         "share of the more frequent direction": [format_number(one.usual) for one in of],
         "AUC": [show_estimate(one.auc) for one in of],
@@ -156,34 +167,55 @@ def _list_rows(of: list[Outcome]) -> list[list[str]]:
 def _list_numbers(one: Outcome) -> Json:
     performance = one.performance
     return {
+        "blocks": one.blocks,
         "accuracy": list_ends(one.accuracy),
         "usual": one.usual,
         "auc": list_ends(one.auc),
         "ic": list_ends(one.ic),
         "r2": list_ends(one.r2),
         "round_trips": performance.trades.round_trips,
+        "share_with_gain": performance.trades.hit_rate,
         "gross": performance.gross_pnl,
+        "costs": performance.costs,
         "net": performance.net_pnl,
+        "break_even_bps": performance.break_even_bps,
         "gross_sharpe": list_ends(one.gross),
         "net_sharpe": list_ends(one.net),
     }
 
 
-def _judge(name: str, one: Outcome) -> str:
+def judge(name: str, one: Outcome) -> str:
     """Say whether the promises hold, by the lower ends of the intervals, and what costs leave."""
+    start = f"On {name}, {one.horizon} ahead:"
+    if lack := name_lack(one.blocks):
+        return (
+            f"{start} no judgement: {lack}. The accuracy is {format_number(one.accuracy.value)}, the gross Sharpe "
+            f"ratio {format_number(one.gross.value, '.1f')}, the net profit {_name_sign(one.performance.net_pnl)}."
+        )
     accuracy = _judge_promise(one.accuracy, PROMISED_ACCURACY, ".3f")
     gross = _judge_promise(one.gross, PROMISED_SHARPE, ".1f")
     if not one.performance.fills:
-        return f"On {name}, {one.horizon} ahead: accuracy {accuracy}; no forecast was confirmed, so nothing was traded."
-    left = "a profit" if one.performance.net_pnl > 0 else "a loss"
-    survives = "it survives" if not one.performance.obstacles else "it does not survive its costs"
-    words = f"accuracy {accuracy}; gross Sharpe ratio {gross}; {left} after costs: {survives}"
-    return f"On {name}, {one.horizon} ahead: {words}."
+        return f"{start} accuracy {accuracy}; no forecast was confirmed, so nothing was traded."
+    left = _name_sign(one.performance.net_pnl)
+    return f"{start} accuracy {accuracy}; gross Sharpe ratio {gross}; {left} after costs{_SURVIVAL[one.survives]}."
+
+
+_SURVIVAL: dict[Survival, str] = {
+    "yes": ": it survives them",
+    "no": ": it does not survive them",
+    "may be chance": ", which may be chance",
+    "no verdict": "",
+    "not traded": "",
+}
+
+
+def _name_sign(profit: float) -> str:
+    return "a profit" if profit > 0 else "a loss"
 
 
 def _judge_promise(estimate: Estimate, promised: float, form: str) -> str:
     if estimate.value != estimate.value:
-        return "is not defined"
+        return "not defined"
     if estimate.low > promised:
         return f"{estimate.value:{form}}, above the promise with its whole interval"
     if estimate.value > promised:
@@ -194,6 +226,9 @@ def _judge_promise(estimate: Estimate, promised: float, form: str) -> str:
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
+_DASHES = dict(zip(itertools.product(HORIZONS, ("gross", "net")), ("--", "-", ":", "-."), strict=True))
+
+
 def _draw_equity(figure: Figure, outcomes: dict[str, list[Outcome]]) -> None:
     """Draw gross and net profit of each horizon, one panel a market."""
     panels = np.atleast_1d(figure.subplots(1, len(outcomes)))
@@ -201,7 +236,9 @@ def _draw_equity(figure: Figure, outcomes: dict[str, list[Outcome]]) -> None:
         for one, colours in zip(of, ((GREY, BLUE), (DARK, RED)), strict=True):
             equity = one.equity.equity
             for kind, colour in zip(("gross", "net"), colours, strict=True):
-                axis.plot(equity[kind].to_numpy(), color=colour, linewidth=1, label=f"{one.horizon}, {kind}")
+                dash = _DASHES[one.horizon, kind]
+                label = f"{one.horizon}, {kind}"
+                axis.plot(equity[kind].to_numpy(), color=colour, linestyle=dash, linewidth=1, label=label)
         axis.axhline(0, color=GREY, linewidth=0.6)
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("tested bars, in order")
