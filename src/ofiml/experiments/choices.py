@@ -1,4 +1,6 @@
-"""Overrides that several experiments share."""
+"""Overrides and styles that several experiments share."""
+
+from ofiml.ui.figure import BLUE, DARK, GREY, RED
 
 #: Switch off what an experiment does not show: controls, leak check, permutations, interactions, other horizons.
 SKILL_ONLY = (
@@ -13,3 +15,6 @@ INPUTS = {
     "integrated": ("ofi=pca",),
     "all features": ("ofi=mlofi", "features=full"),
 }
+
+#: The colour and marker of each of them in figures.
+INPUT_STYLES = dict(zip(INPUTS, ((GREY, "o"), (BLUE, "s"), (DARK, "^"), (RED, "D")), strict=True))

@@ -10,30 +10,36 @@ from matplotlib.figure import Figure
 from ofiml.bars.time import select_states
 from ofiml.data.schema import Session, extract_level
 from ofiml.experiments.bench import Bench, Market
-from ofiml.experiments.choices import INPUTS, SKILL_ONLY
+from ofiml.experiments.choices import INPUT_STYLES, INPUTS, SKILL_ONLY
+from ofiml.experiments.intervals import read_measures
 from ofiml.experiments.page import Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
+from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
-from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
+from ofiml.ui.figure import GREY, style_figure
 from ofiml.ui.format import format_number
 from ofiml.units import SECOND, parse_duration
 
 STUDY = ("experiment=signal_horizon", *SKILL_ONLY)
 STEP = 10  # seconds of a bar; a shorter horizon has bars of its own length
 CLOCK = ("1s", "3s", "10s", "30s", "100s", "300s")
-EVENTS = (10, 30, 100, 300, 1000, 3000)
+EVENTS = (1, 3, 10, 30, 100, 300, 1000, 3000)
 PUBLISHED_CHANGES = 2.0  # price changes after which forecasts from flow are best (Kolm, Turiel & Westray 2023)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The skill of a variant at a horizon: its name, its length in the clock's unit, and in changes of the mid."""
+    """The skill of a variant at a horizon: its name, its length in the clock's unit, and in changes of the mid.
+
+    Intervals need 8 `blocks` of time.
+    """
 
     variant: str
     horizon: str
     length: float
     changes: float
+    blocks: int
     ic: Estimate
     r2: Estimate
 
@@ -48,17 +54,13 @@ def run(bench: Bench) -> Page:
         events[market.name] = list(_score_events(bench, market, pace))
     return Page(
         blocks=[
-            *(_tabulate(f"{name}: IC out of sample, by horizon.", points, "ic") for name, points in clock.items()),
-            *(_tabulate(f"{name}: R² out of sample, by horizon.", points, "r2") for name, points in clock.items()),
+            *_tabulate_all(clock, "horizon"),
             Picture(
                 "clock",
                 style_figure(lambda figure: _draw(figure, clock, "seconds"), legend_columns=4),
                 "IC with its 95 % interval against the horizon in seconds. Every point is a model of its own.",
             ),
-            *(
-                _tabulate(f"{name}: IC out of sample, by horizon in messages.", points, "ic")
-                for name, points in events.items()
-            ),
+            *_tabulate_all(events, "horizon in messages"),
             Picture(
                 "changes",
                 style_figure(lambda figure: _draw(figure, events, "changes of the mid"), legend_columns=4),
@@ -66,10 +68,12 @@ def run(bench: Bench) -> Page:
                 "one.",
             ),
         ],
-        verdict=[_judge(name, clock[name], events[name]) for name in clock],
+        verdict=[judge(name, clock[name], events[name]) for name in clock],
         limits=[
             "A forecast within the spread is not a profit: no trade is made here.",
             "Horizons share rows and days, so that the points of a line are not independent.",
+            f"A horizon with fewer than {MIN_BLOCKS} blocks of time (five minutes, or ten horizons if that is longer) "
+            "has no interval, and the verdict passes over it.",
         ],
         numbers={name: _list_numbers(clock[name], events[name]) for name in clock},
         inputs=bench.sessions,
@@ -134,25 +138,33 @@ def _score_events(bench: Bench, market: Market, pace: _Pace) -> Iterator[Point]:
 def _score(
     bench: Bench, market: Market, asked: tuple[str, ...], variant: str, horizon: str, length: float, changes: float
 ) -> Point:
-    pooled = bench.run_study(market, *asked).report.metrics.pooled
-    return Point(variant, horizon, length, changes, pooled["ic"], pooled["r2"])
+    report = bench.run_study(market, *asked).report
+    measures = read_measures(report)
+    return Point(variant, horizon, length, changes, report.metrics.bootstrap.blocks, measures["ic"], measures["r2"])
 
 
 # --- tables and words ------------------------------------------------------------------------------------------------
+
+
+def _tabulate_all(by_market: dict[str, list[Point]], what: str) -> Iterator[Table]:
+    """Tabulate IC and R² of each market by `what` kind of horizon."""
+    for measure, shown in (("ic", "IC"), ("r2", "R²")):
+        for name, points in by_market.items():
+            yield _tabulate(f"{name}: {shown} out of sample, by {what}.", points, measure)
 
 
 def _tabulate(text: str, points: list[Point], measure: str) -> Table:
     """Tabulate a measure by horizon, one column a variant, with its interval."""
     form = ".3f" if measure == "ic" else ".4f"
     columns = list(dict.fromkeys(point.variant for point in points))
-    horizons = {point.horizon: point.changes for point in points}
+    horizons = {point.horizon: (point.changes, point.blocks) for point in points}
     estimates = {(p.variant, p.horizon): getattr(p, measure) for p in points}
     cells = {place: show_estimate(e, form) for place, e in estimates.items()}
     rows = [
-        [horizon, format_number(changes, ".1f"), *(cells[name, horizon] for name in columns)]
-        for horizon, changes in horizons.items()
+        [horizon, format_number(changes, ".1f"), str(blocks), *(cells[name, horizon] for name in columns)]
+        for horizon, (changes, blocks) in horizons.items()
     ]
-    return Table(text, ["horizon", "changes of the mid", *columns], rows)
+    return Table(text, ["horizon", "changes of the mid", "blocks of time", *columns], rows)
 
 
 def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:
@@ -160,6 +172,7 @@ def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:
         kind: {
             f"{point.variant}, {point.horizon}": {
                 "changes": point.changes,
+                "blocks": point.blocks,
                 "ic": list_ends(point.ic),
                 "r2": list_ends(point.r2),
             }
@@ -169,7 +182,7 @@ def _list_numbers(clock: list[Point], events: list[Point]) -> dict[str, Json]:
     }
 
 
-def _judge(name: str, clock: list[Point], events: list[Point]) -> str:
+def judge(name: str, clock: list[Point], events: list[Point]) -> str:
     """Say at which horizon each clock is best, and whether flow forecasts at all."""
     skilled = [point for point in clock if point.ic.low > 0]
     if not skilled:
@@ -178,22 +191,31 @@ def _judge(name: str, clock: list[Point], events: list[Point]) -> str:
     far = max(skilled, key=lambda point: point.length)
     words = (
         f"On {name} the highest IC is {best.ic.value:.3f}, of {best.variant} at {best.horizon}, which is "
-        f"{best.changes:.1f} changes of the mid; the longest horizon with an interval above 0 is {far.horizon} "
-        f"({far.variant}, {far.changes:.0f} changes)."
+        f"{best.changes:.1f} changes of the mid{_name_edge(best, clock)}; the longest horizon with an interval above "
+        f"0 is {far.horizon} ({far.variant}, {far.changes:.0f} changes)."
     )
     counted = [point for point in events if point.ic.low > 0]
     if not counted:
-        return words
+        return f"{words} In messages no interval lies above 0."
     of_events = max(counted, key=lambda point: point.ic.value)
     return (
-        f"{words} In messages it is best after {of_events.horizon} of them ({of_events.variant}, IC "
-        f"{of_events.ic.value:.3f}), {of_events.changes:.1f} changes; the literature has about {PUBLISHED_CHANGES:.0f}."
+        f"{words} In messages the IC is highest after {of_events.horizon} ({of_events.variant}, "
+        f"{of_events.ic.value:.3f}), {of_events.changes:.1f} changes{_name_edge(of_events, events)}; the literature "
+        f"has about {PUBLISHED_CHANGES:.0f}."
     )
 
 
-# --- figures ---------------------------------------------------------------------------------------------------------
+def _name_edge(best: Point, points: list[Point]) -> str:
+    """Say that the best horizon is the shortest or the longest with an interval, so that it is no optimum."""
+    lengths = [point.length for point in points if point.blocks >= MIN_BLOCKS]
+    if best.length == min(lengths):
+        return ", the shortest that was tried, so that this is no optimum"
+    if best.length == max(lengths):
+        return ", the longest with an interval, so that this is no optimum"
+    return ""
 
-_COLOURS = (GREY, BLUE, DARK, RED)
+
+# --- figures ---------------------------------------------------------------------------------------------------------
 
 
 def _draw(figure: Figure, by_market: dict[str, list[Point]], unit: str) -> None:
@@ -209,14 +231,15 @@ def _draw(figure: Figure, by_market: dict[str, list[Point]], unit: str) -> None:
 def _draw_market(axis: Axes, points: list[Point]) -> None:
     for k, variant in enumerate(dict.fromkeys(point.variant for point in points)):
         of = [point for point in points if point.variant == variant]
+        colour, marker = INPUT_STYLES[variant]
         x, value, low, high = np.array([(p.length, p.ic.value, p.ic.low, p.ic.high) for p in of]).T
         axis.errorbar(
             x * 1.06 ** (k - 1.5),
             value,
             np.abs(np.stack([value - low, high - value])),
-            color=_COLOURS[k],
-            marker="o",
-            markersize=3,
+            color=colour,
+            marker=marker,
+            markersize=4,
             linewidth=1,
             capsize=2,
             label=variant,
