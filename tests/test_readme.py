@@ -35,6 +35,18 @@ def test_the_printed_verdict_is_that_of_the_report():
     assert shown in text
 
 
+def test_the_verdict_of_the_committed_run_has_its_numbers():
+    text = " ".join((ROOT / "experiments" / "001-planted-signal" / "README.md").read_text().split())
+    ic, oracle = REPORT["metrics"]["pooled"]["ic"], REPORT["metrics"]["oracle"]
+    assert f"IC out of sample is {ic['value']:.3f} (95 % interval {ic['low']:.3f} to {ic['high']:.3f})" in text
+    assert f"folds: {oracle['share_ic']:.0%} of the {oracle['ic']:.3f} of an oracle".replace("%", " %") in text
+    assert min(fold["ic"] for fold in REPORT["metrics"]["folds"]) > 0
+    last, sign = (REPORT["controls"][name]["above"]["ic"] for name in ("last_return", "ofi_sign"))
+    assert f"(gain in IC {last['value']:.3f}, interval {last['low']:.3f} to {last['high']:.3f})" in text
+    assert f"({sign['value']:.3f}, {sign['low']:.3f} to {sign['high']:.3f})" in text
+    assert f"round trips lost {-REPORT['backtest']['net_pnl']:.2f}." in text
+
+
 def test_every_package_stands_in_what_a_run_does():
     text = (ROOT / "docs" / "overview.md").read_text().partition("\n- ")[0]
     packages = {path.parent.name for path in (ROOT / "src" / "ofiml").glob("*/__init__.py")}
