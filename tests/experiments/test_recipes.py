@@ -166,6 +166,14 @@ def test_levels_cannot_be_compared_in_a_market_of_one(tmp_path, monkeypatch):
     assert "best: the data have one level; this experiment compares levels and needs two." in ended.stderr
 
 
+def test_what_trades_add_is_a_difference_of_r2():
+    folder = EXPERIMENTS / "008-price-impact"
+    verdict = (folder / "README.md").read_text(encoding="utf-8").partition("**Verdict.**")[2]
+    sentences = dict(re.findall(r"On ([^,]+), flow explains .*; trades add (\S+) to the R² of flow\.", verdict))
+    numbers = json.loads((folder / "results.json").read_text(encoding="utf-8"))["numbers"]
+    assert sentences == {name: f"{one['both_r2'] - one['r2']:.2f}" for name, one in numbers.items()}
+
+
 def test_quiet_flow_is_that_of_states_that_leave_both_best_prices():
     book = select_states(busy_session(3, 2000, 2, resets=0.02), "message")
     got, before = compute_quiet_flow(book), None

@@ -178,23 +178,23 @@ def _judge(name: str, score: ImpactScore, quiet: float) -> str:
     added = both - flow
     return (
         f"On {name}, flow explains {flow:.0%} of the variance of ten-second moves and trade imbalance "
-        f"{format_number(trades, '.0%')}; trades add {format_number(added, '.0%')} to flow. Without the events that "
-        f"change a best price, flow explains {format_number(quiet, '.0%')}."
+        f"{format_number(trades, '.0%')}; trades add {format_number(added, '.2f')} to the R² of flow. Without the "
+        f"events that change a best price, flow explains {format_number(quiet, '.0%')}."
     )
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
-_SERIES = (("flow", "r2", BLUE), ("trades", "trades_r2", GREY), ("both", "both_r2", RED))
+_SERIES = (("flow", "r2", BLUE, "o"), ("trades", "trades_r2", GREY, "s"), ("both", "both_r2", RED, "^"))
 
 
 def _draw_r2(figure: Figure, scores: dict[str, ImpactScore]) -> None:
     """Draw the R² of each half hour, one panel per market."""
     panels = np.atleast_1d(figure.subplots(1, len(scores), sharey=True))
     for axis, (name, score) in zip(panels, scores.items(), strict=True):
-        for text, key, colour in _SERIES:
+        for text, key, colour, marker in _SERIES:
             values = [getattr(window, key) for window in score.windows]
-            axis.plot(values, color=colour, marker="o", markersize=3, linewidth=0.8, label=text)
+            axis.plot(values, color=colour, marker=marker, markersize=4, linewidth=0.8, label=text)
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("half hour, in order")
         axis.set_ylim(0, 1)
