@@ -5,14 +5,19 @@
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ofiml.cli import exits
 from ofiml.cli.config_file import list_overrides, translate_config_flag
+from ofiml.cli.docstrings import leave_out_docstrings
 from ofiml.cli.exits import (
     INTERRUPTED,
     TERMINATED,
@@ -38,6 +43,7 @@ def run_study(composed: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     typed = list(hydra_config.overrides.task)
     check_inputs(typed, config)
+    leave_out_docstrings()
 
     from rich.console import Console
 
@@ -100,7 +106,21 @@ def main() -> int:
             from ofiml.cli.sweep import run_sweep
 
             return run_command(lambda: run_sweep(sys.argv[1:], *settings), remedy=REMEDY)
-        return max([run_command(job), *_codes])
+        with _compose_once(sys.argv[1:]):
+            return max([run_command(job), *_codes])
+
+
+@contextmanager
+def _compose_once(arguments: Sequence[str]) -> Iterator[None]:
+    """Keep Hydra from composing the config once more for its mode, unless the arguments may choose another mode."""
+    hydra_class: Any = Hydra
+    before = hydra_class.get_mode
+    if not any("hydra.mode" in argument or argument.startswith("-") for argument in arguments):
+        hydra_class.get_mode = lambda self, config_name, overrides: None
+    try:
+        yield
+    finally:
+        hydra_class.get_mode = before
 
 
 if __name__ == "__main__":
