@@ -22,7 +22,9 @@ def build(config: ElasticNetModel, task: Task) -> Linear:
     """Build the unfitted model of `config`."""
     from sklearn.linear_model import ElasticNet
 
-    return Linear(ElasticNet(alpha=config.alpha, l1_ratio=config.l1_ratio, max_iter=100_000), classify=False)
+    return Linear(
+        ElasticNet(alpha=config.alpha, l1_ratio=config.l1_ratio, max_iter=100_000, copy_X=False), classify=False
+    )
 
 
 MODEL = Kind(ElasticNetModel, ("regression",), build)

@@ -21,7 +21,7 @@ def build(config: LassoModel, task: Task) -> Linear:
     """Build the unfitted model of `config`."""
     from sklearn.linear_model import Lasso
 
-    return Linear(Lasso(alpha=config.alpha, max_iter=100_000), classify=False)
+    return Linear(Lasso(alpha=config.alpha, max_iter=100_000, copy_X=False), classify=False)
 
 
 MODEL = Kind(LassoModel, ("regression",), build)

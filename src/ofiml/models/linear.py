@@ -4,9 +4,10 @@ A missing value is replaced by the train median, and features are standardised o
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,23 +39,20 @@ class Scorer:
         return np.sum(self.standardise(x) * self.coef, axis=1) + self.intercept
 
 
-class Linear:
-    """A scikit-learn linear estimator with imputation and standardisation. A classifier predicts the rows that move."""
+@dataclass(frozen=True, slots=True)
+class _StandardRows:
+    """Train rows x (n, k), imputed and standardised, and the fitted transformers that did it."""
 
-    def __init__(self, estimator: Any, *, classify: bool) -> None:
-        self.classify = classify
-        self._estimator = estimator
-        self.pipeline: Any = None
+    x: Float
+    imputer: Any
+    scaler: Any
 
-    def fit(self, x: Float, y: Float, inner: Inner) -> "Linear":
+    @classmethod
+    def of(cls, x: Float) -> Self:
+        """Impute and standardise x in place."""
         from sklearn.impute import SimpleImputer
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        if self.classify:
-            x, y = select_moves(x, y)
-        else:
-            x = x.copy()  # the one copy, which is then imputed and standardised in place
         # From a row of medians the imputer learns them; from all rows it would sort and copy all columns at once.
         imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(compute_medians(x)[None, :])
         for column, median in zip(x.T, imputer.statistics_, strict=True):
@@ -62,16 +60,54 @@ class Linear:
         scaler = StandardScaler(copy=False)
         x = scaler.fit_transform(x)
         scaler.set_params(copy=True)  # who predicts with it keeps his rows
-        self.pipeline = make_pipeline(imputer, scaler, self._estimator.fit(x, y))
-        estimator = self._estimator
+        return cls(x, imputer, scaler)
+
+
+class Linear:
+    """A scikit-learn linear estimator with imputation and standardisation. A classifier predicts the rows that move.
+
+    The estimator may change the rows that it is fitted on (`copy_X=False`): they are a copy.
+    """
+
+    def __init__(self, estimator: Any, *, classify: bool) -> None:
+        self.classify = classify
+        self._estimator = estimator
+        self.pipeline: Any = None
+
+    def fit(self, x: Float, y: Float, inner: Inner) -> "Linear":
+        if self.classify:
+            x, y = select_moves(x, y)
+        else:
+            x = x.copy()  # the one copy, which is then imputed, standardised and centred in place
+        return self._fit_rows(_StandardRows.of(x), y)
+
+    def fit_each(self, x: Float, labels: Sequence[Float]) -> list["Linear"]:
+        """Fit a model like this one, of a return, to each of several `labels` (n,) of the same rows x (n, k), which are
+        standardised once, in place. Each equals that of `fit`, to the bit.
+        """
+        from sklearn.base import clone
+
+        rows = _StandardRows.of(x)
+        models = []
+        for k, y in enumerate(labels):
+            own = replace(rows, x=rows.x.copy()) if k < len(labels) - 1 else rows
+            models.append(Linear(clone(self._estimator), classify=False)._fit_rows(own, y))
+        return models
+
+    def _fit_rows(self, rows: "_StandardRows", y: Float) -> "Linear":
+        """Fit on standardised rows, which an estimator may centre in place."""
+        from sklearn.pipeline import make_pipeline
+
+        self._train_mean = rows.x.mean(axis=0)
+        estimator = self._estimator.fit(rows.x, y)
+        self.pipeline = make_pipeline(rows.imputer, rows.scaler, estimator)
         self.scorer = Scorer(
-            imputer.statistics_,
-            scaler.mean_,
-            scaler.scale_,
+            rows.imputer.statistics_,
+            rows.scaler.mean_,
+            rows.scaler.scale_,
             np.ravel(estimator.coef_),
             float(np.ravel(estimator.intercept_)[0]),
         )
-        self._train_mean = x.mean(axis=0)
         return self
 
     def predict(self, x: Float) -> Float:

@@ -10,7 +10,7 @@ def build(config: ModelConfig, task: Task) -> Linear:
     """Build the unfitted model of `config`."""
     from sklearn.linear_model import LinearRegression
 
-    return Linear(LinearRegression(), classify=False)
+    return Linear(LinearRegression(copy_X=False), classify=False)
 
 
 MODEL = Kind(ModelConfig, ("regression",), build)

@@ -1,6 +1,7 @@
 """The reduction over levels and the model on top of it, fitted together on one fold's train rows."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ofiml.config import Model as ModelConfig
 from ofiml.config import Ofi
 from ofiml.errors import DataError
 from ofiml.models.base import Model
+from ofiml.models.linear import Linear
 from ofiml.models.registry import build_model
 from ofiml.ofi.reduce import GroupedReducer, Reducer, build_reducer
 from ofiml.splits.inner import Inner
@@ -37,6 +39,29 @@ class Pipeline:
         self.reducer.fit(flow, y)
         self.model.fit(self.build_features(flow, others), y, inner)
         return self
+
+    def fit_each(self, flow: Float, others: Float, labels: Sequence[Float], inner: Inner) -> "list[Pipeline | None]":
+        """Fit a pipeline like this one to each of several `labels` (n,) of the same rows; None where they cannot be
+        learned from. Each equals that of `fit`, to the bit; what does not depend on the labels is done once.
+        """
+        pipelines = [
+            Pipeline(self.ofi, self.config, task=self.task, seed=self.seed, columns=self.columns) for _ in labels
+        ]
+        for pipeline in pipelines:
+            pipeline._build_parts(flow.shape[1])
+        first = pipelines[0]
+        if isinstance(first.model, Linear) and not (first.model.classify or first.reducer.fitted):
+            models = first.model.fit_each(first.build_features(flow, others), labels)
+            for pipeline, model in zip(pipelines, models, strict=True):
+                pipeline.model = model
+            return list(pipelines)
+        fitted: list[Pipeline | None] = []
+        for pipeline, y in zip(pipelines, labels, strict=True):
+            try:
+                fitted.append(pipeline.fit(flow, others, y, inner))
+            except DataError:
+                fitted.append(None)
+        return fitted
 
     def _build_parts(self, flow_width: int) -> None:
         """Build the unfitted reduction, then the model, which may need the names of its features."""

@@ -21,7 +21,7 @@ def build(config: RidgeModel, task: Task) -> Linear:
     """Build the unfitted model of `config`."""
     from sklearn.linear_model import Ridge
 
-    return Linear(Ridge(alpha=config.alpha), classify=False)
+    return Linear(Ridge(alpha=config.alpha, copy_X=False), classify=False)
 
 
 MODEL = Kind(RidgeModel, ("regression",), build)

@@ -20,7 +20,7 @@ model of one input that was fitted to permuted labels has the true skill with a 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,6 @@ import polars as pl
 from ofiml._typing import Bool, Float, Int64
 from ofiml.config import Evaluation, Target
 from ofiml.config import Model as ModelConfig
-from ofiml.errors import DataError
 from ofiml.labels import Encoder
 from ofiml.labels.time_blocks import number_time_blocks
 from ofiml.metrics.bootstrap import MIN_BLOCKS, compute_tail_probability
@@ -189,7 +188,7 @@ def _measure_control(
 def _run_fold(piece: _Piece, shared: SharedRecord[_Rows], settings: FitSettings) -> dict[ControlName, Forecast]:
     """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
     rows, train, test, model = shared.read(), piece.train, piece.test, piece.model
-    out = {name: _refit_control(control, rows, train, test, model, settings) for name, control in rows.refits.items()}
+    out = _refit_controls(rows, train, test, model, settings)
     y, y_test = _encode_labels(rows.y, train, test, settings.target)
     train_mean = np.full(len(test), float(y.mean()))
     out["zero"] = Forecast(y_test, np.zeros(len(test)), train_mean)
@@ -199,34 +198,77 @@ def _run_fold(piece: _Piece, shared: SharedRecord[_Rows], settings: FitSettings)
     return out
 
 
-def _refit_control(
-    control: _Refit, rows: _Rows, train: Int64, test: Int64, model: ModelConfig, settings: FitSettings
-) -> Forecast:
-    """Refit the fold's pipeline with the control's labels and sources, and forecast the test rows."""
+def _refit_controls(
+    rows: _Rows, train: Int64, test: Int64, model: ModelConfig, settings: FitSettings
+) -> dict[ControlName, Forecast]:
+    """Refit the fold's pipeline for each control, and forecast the test rows. Controls with the same rows and sources,
+    whose labels alone differ, are fitted together.
+    """
+    used = {name: _select_rows(control, rows.spans, train, test) for name, control in rows.refits.items()}
+    out: dict[ControlName, Forecast] = {}
+    for name in used:
+        if name not in out:
+            together = [other for other in used if other not in out and _are_equal(used[other], used[name])]
+            labels = [rows.refits[other].y for other in together]
+            out |= dict(zip(together, _refit_labels(labels, rows, used[name], test, model, settings), strict=True))
+    return {name: out[name] for name in used}
+
+
+class _Used(NamedTuple):
+    """The rows of a fold that a control uses: its train rows and their sources, whether each test row is known, and
+    the sources of those that are.
+    """
+
+    train: Int64
+    train_sources: Int64
+    known: Bool
+    test_sources: Int64
+
+
+def _select_rows(control: _Refit, spans: Intervals, train: Int64, test: Int64) -> _Used:
     known = control.known
     fit_rows, is_known = train[known[train]], known[test]
-    spans = rows.spans
     # Where training follows testing, the look-back of another source row may reach into the test block, so such rows
     # are purged. Rows that are their own source stay as the splitter left them: the control tests that purge.
     is_shifted, first = control.source[fit_rows] != fit_rows, spans.first_used[control.source[fit_rows]]
-    test_labels = spans.label_start[test], spans.label_end[test]
-    fit_rows = fit_rows[~(is_shifted & overlaps_any(first, spans.label_end[fit_rows], *test_labels))]
-    y_test, y_hat, mean = control.y[test], np.full(len(test), np.nan), float("nan")
-    if len(fit_rows) and is_known.any():
-        fit_sources, (y, y_test) = control.source[fit_rows], _encode_labels(control.y, fit_rows, test, settings.target)
-        inner = Inner(
-            Intervals(spans.first_used[fit_sources], spans.label_start[fit_rows], spans.label_end[fit_rows]),
-            settings.split.embargo_ns,
-        )
-        pipeline = build_pipeline(model, settings, settings.seed)
-        try:
-            pipeline.fit(rows.flow[fit_sources], rows.others[fit_sources], y, inner)
-        except DataError:  # the labels cannot be learned from, and the control omits this fold
-            pass
-        else:
-            sources = control.source[test[is_known]]
-            y_hat[is_known], mean = pipeline.predict(rows.flow[sources], rows.others[sources]), float(y.mean())
-    return Forecast(y_test, y_hat, np.full(len(test), mean))
+    if is_shifted.any():
+        test_labels = spans.label_start[test], spans.label_end[test]
+        fit_rows = fit_rows[~(is_shifted & overlaps_any(first, spans.label_end[fit_rows], *test_labels))]
+    return _Used(fit_rows, control.source[fit_rows], is_known, control.source[test[is_known]])
+
+
+def _are_equal(a: _Used, b: _Used) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _refit_labels(
+    labels: list[Float], rows: _Rows, used: _Used, test: Int64, model: ModelConfig, settings: FitSettings
+) -> list[Forecast]:
+    """Refit the fold's pipeline with each of `labels`, of all rows and not yet encoded, and forecast the test rows.
+    The forecast is NaN where a test row is not known, and everywhere if the labels cannot be learned from.
+    """
+    if not len(used.train) or not used.known.any():
+        nothing = np.full(len(test), np.nan)
+        return [Forecast(y[test], nothing, nothing) for y in labels]
+    spans, encoded = rows.spans, [_encode_labels(y, used.train, test, settings.target) for y in labels]
+    inner = Inner(
+        Intervals(spans.first_used[used.train_sources], spans.label_start[used.train], spans.label_end[used.train]),
+        settings.split.embargo_ns,
+    )
+    pipelines = build_pipeline(model, settings, settings.seed).fit_each(
+        rows.flow.take(used.train_sources, axis=0),
+        rows.others.take(used.train_sources, axis=0),
+        [y for y, _ in encoded],
+        inner,
+    )
+    out = []
+    inputs = rows.flow.take(used.test_sources, axis=0), rows.others.take(used.test_sources, axis=0)
+    for pipeline, (y, y_test) in zip(pipelines, encoded, strict=True):
+        y_hat, mean = np.full(len(test), np.nan), float("nan")
+        if pipeline is not None:  # else the labels cannot be learned from, and the control omits this fold
+            y_hat[used.known], mean = pipeline.predict(*inputs), float(y.mean())
+        out.append(Forecast(y_test, y_hat, np.full(len(test), mean)))
+    return out
 
 
 def _encode_labels(y: Float, train: Int64, test: Int64, target: Target) -> tuple[Float, Float]:
