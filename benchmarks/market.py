@@ -17,7 +17,7 @@ from rich.table import Table
 from ofiml.config import SyntheticDataset, load
 from ofiml.data.synthetic import kernel, simulate
 from ofiml.data.synthetic.books import ROW_COLUMNS, Out
-from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
+from ofiml.data.synthetic.market import draw_truth, make_levels, make_plan, make_rules
 
 REPEATS = 7
 CONF = Path(__file__).parents[1] / "conf"
@@ -44,7 +44,7 @@ def dataset(name: str) -> SyntheticDataset:
 def loop(config: SyntheticDataset) -> Callable[[], int]:
     """One day of the event loop, into buffers that are there already."""
     n = 1_500_000
-    rows, levels = np.zeros((n, ROW_COLUMNS), np.int64), np.zeros((6, config.levels, n), np.int64)
+    rows, levels = np.zeros((n, ROW_COLUMNS), np.int64), make_levels(config, config.levels, n)
     out = Out(np.zeros(n), np.zeros(n), np.zeros(n), rows, levels)
 
     def work() -> int:

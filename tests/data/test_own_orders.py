@@ -10,7 +10,7 @@ import pytest
 from ofiml.data.schema import extract_level, extract_times
 from ofiml.data.synthetic import kernel, own_order, own_orders, rates, simulate
 from ofiml.data.synthetic.books import ROW_COLUMNS, Out
-from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
+from ofiml.data.synthetic.market import draw_truth, make_levels, make_plan, make_rules
 from ofiml.data.synthetic.own_orders import Postings, follow_postings, list_outcome_columns
 from ofiml.errors import DataError
 from ofiml.units import SECOND
@@ -36,7 +36,7 @@ def start(config, day=0, rows=60_000, **changed):
     rng = np.random.default_rng([config.seed, day])
     truth = draw_truth(config, day, rng)
     rules = make_rules(config)._replace(**changed)
-    market = own_orders._Market(rules, make_plan(config, truth), len(truth.symbols), rows)
+    market = own_orders._Market(rules, make_plan(config, truth), make_levels(config, 1, rows))
     market.begin(rng)
     return market, rng
 
@@ -54,7 +54,7 @@ def test_a_day_without_own_orders_is_the_same_to_the_bit(configure, name):
         np.empty(60_000),
         np.empty(60_000),
         np.empty((60_000, ROW_COLUMNS), np.int64),
-        np.zeros((6, 1, 60_000), np.int64),
+        np.zeros((6, 1, 60_000), np.int32),
     )
     n = kernel.run(rng, make_rules(config), make_plan(config, truth), out)
     assert n == market.rows > 2000

@@ -9,9 +9,9 @@ import pytest
 
 from ofiml.config import SyntheticDataset
 from ofiml.data.schema import F_LAST, extract_times
-from ofiml.data.synthetic import kernel, simulate
+from ofiml.data.synthetic import kernel, rates, simulate
 from ofiml.data.synthetic.books import ROW_COLUMNS, Out
-from ofiml.data.synthetic.market import draw_truth, make_plan, make_rules
+from ofiml.data.synthetic.market import draw_truth, make_levels, make_plan, make_rules
 from ofiml.errors import DataError
 from tests.conftest import slow_but_each, slow_except
 
@@ -32,7 +32,7 @@ def out(n, levels):
         np.full(n, np.nan),
         np.full(n, np.nan),
         np.full((n, ROW_COLUMNS), -(2**60)),
-        np.full((6, levels, n), -(2**60)),
+        np.full((6, levels, n), -(2**30), np.int32),
     )
 
 
@@ -64,6 +64,23 @@ def test_the_kernel_equals_its_twin(configure, monkeypatch, name, private):
         np.testing.assert_array_equal(a, b)
 
 
+def test_rates_depend_on_the_book_as_it_is(configure, monkeypatch):
+    """The factors of market orders are kept while the book of their symbol stays as it is, and only then."""
+    config = configure("dataset=synthetic_basket", "dataset.session_length=10s", "dataset.period=7s").dataset
+    kept = {True: 0, False: 0}
+
+    def update(k, now, changed, level, base, informed, rng, rules, grid, book, state):
+        rates.update_rates(k, now, changed, level, base, informed, rng, rules, grid, book, state)
+        for side in (ASK, BID):
+            assert state[k, rates.M + side] == rates.compute_book_factor(k, side, rules, grid, book)
+        kept[not changed] += 1
+
+    monkeypatch.setattr(kernel, "update_rates", update)
+    monkeypatch.setattr(kernel, "follow", kernel.follow_py)
+    assert day(config, rows=8000, burn_in=10.0)[0] > 100
+    assert min(kept.values()) > 100
+
+
 def test_the_same_seed_gives_the_same_bytes(market):
     again = [simulate(market, 1)[0] for _ in range(2)]
     assert again[0].digest == again[1].digest
@@ -85,6 +102,19 @@ def test_threads_do_not_matter(configure):
     for one, two in zip(*days, strict=True):
         assert [s.digest for s in one] == [s.digest for s in two]
         assert all(a.events.equals(b.events) for a, b in zip(one, two, strict=True))
+
+
+def test_queues_that_int32_cannot_count_are_counted(market):
+    """Queues of more than 2^31 lots."""
+    assert make_levels(market, 1, 1).dtype == np.int32
+    large = replace(
+        market, size_scale=1e6, impact=[[0.0]], large_limit_orders=1.0, crowd=1e4, cancel_rate=0.001, limit_rate=60.0
+    )
+    assert make_levels(large, 1, 1).dtype == np.int64
+    events = simulate(large, 0)[0].events
+    sizes = events.select("^(bid|ask)_sz_.*$")
+    assert max(sizes.max().row(0)) > 2**31
+    assert min(sizes.min().row(0)) > 0
 
 
 def test_short_buffers_give_the_same_day(market, monkeypatch):

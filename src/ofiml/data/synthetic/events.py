@@ -23,6 +23,7 @@ from ofiml.data.synthetic.books import (
     PRICE,
     SIZE,
     TAIL,
+    Levels,
     add_order,
     remove_order,
     write_row,
@@ -53,7 +54,7 @@ def draw_size(rng: np.random.Generator, scale: float, large: float) -> int:
 
 def place_quote(
     n: int, k: int, kind: int, written: bool, lowest: int, rng: np.random.Generator, rules: Rules,
-    orders: Int64, live: Int64, grid: Int64, book: Int64, state: Float, rows: Int64, levels: Int64,
+    orders: Int64, live: Int64, grid: Int64, book: Int64, state: Float, rows: Int64, levels: Levels,
 ) -> int:  # fmt: skip
     """Place a limit order at a distance from V with a power-law tail, or at one of the prices that V left vacant.
 
@@ -86,7 +87,7 @@ def place_quote(
 
 def cancel_order(
     n: int, k: int, kind: int, written: bool, own: int, rng: np.random.Generator,
-    orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Int64,
+    orders: Int64, live: Int64, grid: Int64, book: Int64, rows: Int64, levels: Levels,
 ) -> int:  # fmt: skip
     """Cancel the youngest order of a queue that V overtook, or any order, but not our own in slot `own` (-1: none).
 

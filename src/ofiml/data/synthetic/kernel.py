@@ -80,7 +80,7 @@ def begin(rng: np.random.Generator, rules: Rules, plan: Plan, books: Books) -> F
     for k in range(len(plan.base)):
         books.book[k, BEST + ASK] = GRID - 1
         books.state[k, Y] = rules.clustering + rules.stirring
-        update_rates(k, now, level, level * plan.base[k], 0.0, rng, rules, books.grid, books.book, books.state)
+        update_rates(k, now, True, level, level * plan.base[k], 0.0, rng, rules, books.grid, books.book, books.state)
     return clock
 
 
@@ -93,7 +93,7 @@ def _start_period(clock: Float, rng: np.random.Generator, rules: Rules, plan: Pl
         informed = compute_informed(k, clock, rules, plan)
         base = level * plan.base[k]
         books.state[k, PRIVATE] += rules.news_move * plan.news[part, k]
-        update_rates(k, clock[NOW], level, base, informed, rng, rules, books.grid, books.book, books.state)
+        update_rates(k, clock[NOW], False, level, base, informed, rng, rules, books.grid, books.book, books.state)
 
 
 def follow_py(
@@ -170,7 +170,8 @@ def follow_py(
             values[row], transient[row] = state[k, V], state[k, TRANSIENT]
         if not plan.lowest < MIDDLE + state[k, V] < GRID - 2:
             return OFF_GRID
-        update_rates(k, now, level, level * base[k], informed, rng, rules, grid, book, state)
+        changed = n > before or not written
+        update_rates(k, now, changed, level, level * base[k], informed, rng, rules, grid, book, state)
     return n
 
 

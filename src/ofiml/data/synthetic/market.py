@@ -19,7 +19,7 @@ from ofiml.data.schema import (
     Session,
     list_columns,
 )
-from ofiml.data.synthetic.books import GRID, ROW_COLUMNS, Out
+from ofiml.data.synthetic.books import GRID, ORDERS, ROW_COLUMNS, Levels, Out
 from ofiml.data.synthetic.events import LARGE
 from ofiml.data.synthetic.kernel import OFF_GRID, run
 from ofiml.data.synthetic.rates import Plan, Rules
@@ -32,6 +32,7 @@ Float = NDArray[np.float64]
 
 _FIRST_OPEN = 1_704_119_400 * SECOND  # 2024-01-01 14:30 UTC; the following days open at the same time
 _DAY = 24 * 3600 * SECOND
+_MAX_EXPONENTIAL = 45.0  # more than numpy can draw: 7.7 - log(2^-53)
 FEED_DELAY = 100_000  # ns from the exchange to the receipt
 _ADD = ACTION.categories.to_list().index("A")
 _FIELDS = ("ask_px", "ask_sz", "ask_ct", "bid_px", "bid_sz", "bid_ct")  # the kernel's order
@@ -53,10 +54,7 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     picks: list[slice | Int64] = [slice(None)]
     if count > 1:
         picks = [np.flatnonzero(symbol_of == k) for k in range(count)]
-    return [
-        _make_session(config, index, replace(truth, symbol=k), origin, Out(*(_select_rows(a, pick) for a in out)))
-        for k, pick in enumerate(picks)
-    ]
+    return [_make_session(config, index, replace(truth, symbol=k), origin, out, pick) for k, pick in enumerate(picks)]
 
 
 def run_day(
@@ -75,7 +73,7 @@ def run_day(
             values=np.empty(capacity),
             transient=np.empty(capacity),
             rows=np.empty((capacity, ROW_COLUMNS), np.int64),
-            levels=np.empty((len(_FIELDS), levels, capacity), np.int64),
+            levels=make_levels(config, levels, capacity),
         )
         n = run(rng, rules, make_plan(config, truth), out)
         if n == OFF_GRID:
@@ -84,13 +82,16 @@ def run_day(
                 "dataset.impact or the informed flow, or raise dataset.start_price."
             )
         if n < capacity:
-            return Out(*(_select_rows(array, slice(0, n)) for array in out))
+            return Out(out.seconds[:n], out.values[:n], out.transient[:n], out.rows[:n], out.levels[:, :, :n])
         capacity *= 2
 
 
-def _select_rows(array: NDArray, pick: slice | Int64) -> NDArray:
-    """Select the rows `pick` of one of the kernel's arrays; in `levels` they are the last axis."""
-    return array[:, :, pick] if array.ndim == 3 else array[pick]
+def make_levels(config: SyntheticDataset, depth: int, rows: int) -> Levels:
+    """Make the buffer (6, depth, rows) of the shown levels: of int32, half the memory, if no queue can exceed it."""
+    largest = 1.0 + _MAX_EXPONENTIAL * LARGE * config.size_scale
+    if ORDERS * largest < 2**31:
+        return np.zeros((len(_FIELDS), depth, rows), np.int32)
+    return np.zeros((len(_FIELDS), depth, rows), np.int64)
 
 
 def make_rules(config: SyntheticDataset) -> Rules:
@@ -196,12 +197,16 @@ def draw_truth(config: SyntheticDataset, index: int, rng: np.random.Generator) -
     )
 
 
-def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: int, out: Out) -> Session:
-    n = len(out.seconds)
+def _make_session(
+    config: SyntheticDataset, index: int, truth: Truth, origin: int, out: Out, pick: slice | Int64
+) -> Session:
+    """Make the session of the symbol that has the rows `pick`."""
+    seconds, values, transient, rows = (array[pick] for array in out[:4])
+    n = len(seconds)
     tick = round(config.tick * PRICE_SCALE)
     symbol = truth.symbols[truth.symbol]
-    stamps = truth.open + np.rint(out.seconds * SECOND).astype(np.int64)
-    _, action, side, price, size, last, order = out.rows.T
+    stamps = truth.open + np.rint(seconds * SECOND).astype(np.int64)
+    _, action, side, price, size, last, order = rows.T
     received = pl.Series(stamps + FEED_DELAY).cast(TIME)
     columns = {
         "ts_event": pl.Series(stamps).cast(TIME),
@@ -212,13 +217,14 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         "size": pl.Series(np.ascontiguousarray(size)),
         "flags": pl.Series((last * F_LAST).astype(np.uint8)),
         "sequence": pl.Series(np.arange(n, dtype=np.int64)),
-        **_make_book_columns(out.levels, origin, tick),
+        **_make_book_columns(out.levels, pick, origin, tick),
         "symbol": pl.Series([symbol]).new_from_index(0, n),
         ORDER_TIME: _find_order_times(stamps, action, order, truth.open),
     }
     # The events determine the book; its best level in the digest checks that.
-    digest = hashlib.sha256(stamps.tobytes() + out.rows.tobytes() + out.values.tobytes())
-    digest.update(out.levels[:, 0].tobytes())
+    digest = hashlib.sha256()
+    for part in (stamps, rows, values, *(field[pick].astype(np.int64) for field in out.levels[:, 0])):
+        digest.update(part)
     return Session(
         symbol=symbol,
         date=str(np.datetime64(truth.open, "ns").astype("datetime64[D]")),
@@ -231,7 +237,7 @@ def _make_session(config: SyntheticDataset, index: int, truth: Truth, origin: in
         source=f"synthetic session {index}",
         digest=digest.hexdigest(),
         quality=Quality(rows=n, used=n),
-        truth=pl.DataFrame({"ts_recv": received, "value": out.values + origin + GRID // 2, "transient": out.transient}),
+        truth=pl.DataFrame({"ts_recv": received, "value": values + origin + GRID // 2, "transient": transient}),
         planted=truth,
     )
 
@@ -248,16 +254,22 @@ def _find_order_times(stamps: Int64, action: Int64, order: Int64, start: int) ->
     return pl.Series(added[order]).cast(TIME)
 
 
-def _make_book_columns(levels: Int64, origin: int, tick: int) -> dict[str, pl.Series]:
-    """Make the book columns from the kernel's levels (6, depth, n); a missing level, of size 0, becomes null."""
+def _make_book_columns(levels: Levels, pick: slice | Int64, origin: int, tick: int) -> dict[str, pl.Series]:
+    """Make the book columns of the rows `pick` of the kernel's levels (6, depth, n).
+
+    A missing level, of size 0, becomes null.
+    """
     columns = {}
     for m in range(levels.shape[1]):
         for side in (0, 3):
-            missing = pl.Series(levels[side + 1, m] == 0)
-            for field in range(side, side + 3):
-                values = levels[field, m]
-                series = pl.Series((values + origin) * tick if field == side else values)
-                if field == side + 2:
-                    series = series.cast(pl.UInt32)
-                columns[f"{_FIELDS[field]}_{m:02d}"] = series.set(missing, None) if missing.any() else series
+            # One column at a time: numpy selects rows of several at once in three times the time.
+            price, size, count = (field[pick] for field in levels[side : side + 3, m])
+            missing = pl.Series(size == 0)
+            prices = price.astype(np.int64)
+            prices += origin
+            prices *= tick
+            fields = prices, size.astype(np.int64), count.astype(np.uint32)
+            for name, values in zip(_FIELDS[side : side + 3], fields, strict=True):
+                series = pl.Series(values)
+                columns[f"{name}_{m:02d}"] = series.set(missing, None) if missing.any() else series
     return columns

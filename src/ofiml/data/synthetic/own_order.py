@@ -113,7 +113,7 @@ def _announce(
         n, 0, action, own[OWN_SIDE], own[OWN_PRICE], own[OWN_LEFT], own[OWN_ID], grid, book, out.rows, out.levels
     )
     informed = compute_informed(0, clock, rules, plan)
-    update_rates(0, now, level, level * plan.base[0], informed, rng, rules, grid, book, state)
+    update_rates(0, now, True, level, level * plan.base[0], informed, rng, rules, grid, book, state)
     return n
 
 

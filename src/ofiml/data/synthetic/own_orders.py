@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ofiml.config import SyntheticDataset
 from ofiml.data.schema import TIME
 from ofiml.data.synthetic import kernel, own_order
-from ofiml.data.synthetic.books import ROW_COLUMNS, Out, empty_books
-from ofiml.data.synthetic.market import compute_origin, draw_truth, make_plan, make_rules
+from ofiml.data.synthetic.books import ROW_COLUMNS, Levels, Out, empty_books
+from ofiml.data.synthetic.market import compute_origin, draw_truth, make_levels, make_plan, make_rules
 from ofiml.data.synthetic.rates import CLOCK_COLUMNS, FIRST_FILL, LAST_FILL, Plan, Rules
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE, SECOND, parse_duration
@@ -84,10 +84,10 @@ def follow_postings(
         )
     rng = np.random.default_rng([config.seed, day])
     truth = draw_truth(config, day, rng)
-    rules, plan, symbols = make_rules(config), make_plan(config, truth), len(truth.symbols)
-    recorded = _Market(rules._replace(written_from=np.inf), plan, symbols, 1)
+    rules, plan = make_rules(config), make_plan(config, truth)
+    recorded = _Market(rules._replace(written_from=np.inf), plan, make_levels(config, 1, 1))
     rows = int(20.0 * config.events_expected * horizon / parse_duration(config.session_length)) + 10_000
-    copy = _Market(rules, plan, symbols, rows)
+    copy = _Market(rules, plan, make_levels(config, 1, rows))
     recorded.begin(rng)
     outcomes: list[list[float | int | None]] = []
     for i, (time, side, lots) in enumerate(zip(postings.time, postings.side, postings.lots, strict=True)):
@@ -117,11 +117,11 @@ def list_outcome_columns(markouts: Sequence[int] = MARKOUTS) -> dict[str, pl.Dat
 class _Market:
     """A day that stops and goes on: its rules and plan, its books, the clock, our order, and rows that it wrote."""
 
-    def __init__(self, rules: Rules, plan: Plan, symbols: int, rows: int) -> None:
-        self.rules, self.plan, self.books, self.rows = rules, plan, empty_books(symbols), 0
+    def __init__(self, rules: Rules, plan: Plan, levels: Levels) -> None:
+        self.rules, self.plan, self.books, self.rows = rules, plan, empty_books(len(plan.base)), 0
         self.clock = np.full(CLOCK_COLUMNS, np.nan)
         self.own = own_order.empty_own()
-        levels = np.zeros((6, 1, rows), np.int64)
+        rows = levels.shape[2]
         written = np.empty((rows, ROW_COLUMNS), np.int64)
         self.out = Out(np.empty(rows), np.empty(rows), np.empty(rows), written, levels)
 

@@ -124,24 +124,26 @@ def compute_lean(k: int, rules: Rules, state: Float) -> float:
 
 
 def update_rates(
-    k: int, now: float, level: float, base: float, informed: float, rng: np.random.Generator, rules: Rules,
-    grid: Int64, book: Int64, state: Float,
+    k: int, now: float, changed: bool, level: float, base: float, informed: float, rng: np.random.Generator,
+    rules: Rules, grid: Int64, book: Int64, state: Float,
 ) -> None:  # fmt: skip
     """Update the rates of symbol k to those of now, and draw the time of its next candidate event.
 
-    `level` is U, `base` and `informed` are market orders per second.
+    `changed` is whether its book may have changed since the last update, `level` is U, `base` and `informed` are market
+    orders per second.
     """
     own = state[k]
     active = compute_activity(k, level, rules, state)
+    limits, quotes = rules.limit_rate * active, rules.resilience * active
     for s in range(2):
         room = measure_room(k, s, rules, book, state)
-        own[RATE + LIMIT + s] = rules.limit_rate * active
-        own[RATE + BETTER + s] = rules.resilience * active * clip(float(math.floor(room)), 0.0, MAX_ROOM)
+        own[RATE + LIMIT + s] = limits
+        own[RATE + BETTER + s] = quotes * clip(np.floor(room), 0.0, MAX_ROOM)
         own[RATE + STALE + s] = 0.0
         if room < 0.0 and book[k, PRICES + s] > 0:
-            count = grid[k, book[k, BEST + s], COUNT]
-            own[RATE + STALE + s] = rules.resilience * active * clip(-room, 0.0, MAX_ROOM) * count
-        own[M + s] = compute_book_factor(k, s, rules, grid, book)
+            own[RATE + STALE + s] = quotes * clip(-room, 0.0, MAX_ROOM) * grid[k, book[k, BEST + s], COUNT]
+        if changed:
+            own[M + s] = compute_book_factor(k, s, rules, grid, book)
         own[RATE + MARKET + s] = own[M + s] * (base + own[H + s])
     own[RATE + ANY_CANCEL] = rules.cancel_rate * active * book[k, ALIVE]
     own[RATE + INFORMED] = informed
@@ -180,9 +182,10 @@ def advance(
             expected += orders if s == BID else -orders
             own[H + s] *= faded
         for i in range(len(base)):
-            effect = impact[i, j] * rules.mean_size * expected
-            state[i, V] -= effect
-            state[i, TRANSIENT] -= passing * effect
+            if impact[i, j] != 0.0:
+                effect = impact[i, j] * rules.mean_size * expected
+                state[i, V] -= effect
+                state[i, TRANSIENT] -= passing * effect
     for i in range(len(base)):
         state[i, V] = round_to(state[i, V], 2.0**16)
 
