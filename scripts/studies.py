@@ -134,7 +134,7 @@ STUDIES: tuple[Study | Script, ...] = (
     Study("013-signal-horizon", "signal_horizon", ("AMZN",)),
     Study("014-direction-lgbm", "direction_lgbm", ("AMZN",), more=NOTEBOOK_FEES),
     Study("015-latency", "latency", ("AMZN",)),
-    Study("016-which-ofi", "which_ofi", ("AMZN",)),
+    Study("016-which-ofi", "which_ofi", ("AMZN", "ARL")),
     Study("017-cross-impact", "cross_impact"),
     Study("018-toxicity", "toxicity", ("AMZN", "BTCUSDT 1 s")),
     Study("019-volatility-and-sizes", "volatility_and_sizes", VOLUME_DAYS),

@@ -1,4 +1,6 @@
-"""What the pages of experiments say of their numbers: no judgement on too few blocks, no optimum at an edge."""
+"""What the pages of experiments say of their numbers: no judgement on too few blocks, no optimum at an edge, no loss
+that may be chance.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ofiml.experiments.intervals import drop_interval
-from ofiml.experiments.recipes import direction_lgbm, signal_horizon
+from ofiml.experiments.recipes import direction_lgbm, signal_horizon, which_ofi
 from ofiml.metrics.estimates import Estimate
 
 ABOVE = Estimate(24.4, 2.7, 65.5)
@@ -70,3 +72,20 @@ def test_a_horizon_with_too_few_blocks_is_passed_over():
     assert signal_horizon.judge("AMZN", few, few) == (
         "On AMZN no variant has an IC whose interval lies above 0 at any horizon."
     )
+
+
+def test_the_strongest_control_is_the_naive_forecast_with_the_highest_ic():
+    ics = {"permuted": 0.9, "zero": float("nan"), "last_return": float("nan"), "ofi_sign": 0.1, "shifted": -0.2}
+    assert which_ofi.find_strongest({name: SimpleNamespace(ic=ic) for name, ic in ics.items()}) == "ofi_sign"
+
+
+def test_runs_are_counted_that_beat_naive_forecasts_with_their_whole_interval():
+    def entry(model, over_return, over_strongest):
+        one = SimpleNamespace(ofi="pca", model=model, ic=0.1, ic_low=0.0, ic_high=0.2, net=-1.0, dsr=0.0, in_set=True)
+        return which_ofi.Entry(one, Estimate(*over_return), "ofi_sign", Estimate(*over_strongest))
+
+    entries = [entry("ols", (0.1, 0.05, 0.2), (0.1, -0.1, 0.2)), entry("ridge", (0.1, -0.05, 0.2), (0.1, -0.1, 0.2))]
+    board = which_ofi.Board("10s", SimpleNamespace(tests=None), entries, oracle=0.571, trials=2)
+    words = which_ofi.judge("synthetic", board)
+    assert "of pca with ols; the oracle has 0.571." in words
+    assert "above 0 for 1 of the runs over the last return, and for none over the strongest control." in words

@@ -10,6 +10,7 @@ from ofiml.config import Config, ReportFiles
 from ofiml.data.bad_files import read_source
 from ofiml.data.schema import Session
 from ofiml.data.sessions import list_sources
+from ofiml.study.report import Report
 from ofiml.study.run import Study, run
 from ofiml.tracking.record import record_study
 from ofiml.tracking.store import make_own_store
@@ -64,20 +65,27 @@ class Bench:
                 self.sessions[market.name] = digests
                 yield session
 
-    def compare_studies(self, market: Market, members: Sequence[Sequence[str]]) -> Leaderboard:
+    def compare_studies(
+        self, market: Market, members: Sequence[Sequence[str]]
+    ) -> tuple[Leaderboard, dict[str, Report]]:
         """Run a study for each list of overrides, log them in a store of their own, and compare them.
 
-        The store is deleted in the end. Raises what `record_study` and `make_leaderboard` do.
+        Return the leaderboard, and the report of each run by its id. The store is deleted in the end. Raises what
+        `record_study` and `make_leaderboard` do.
         """
+        reports: dict[str, Report] = {}
         configs = [self.configure(market, *overrides) for overrides in members]
         with tempfile.TemporaryDirectory() as folder, self.stages.start_stage(market.name, len(configs)) as bar:
             tracking = make_own_store(Path(folder), "members")
             for k, config in enumerate(configs):
                 files = ReportFiles(html=False, figures=[], dpi=config.report.dpi)
                 member = replace(config, tracking=tracking, report=files)
-                self._note_sessions(market, record_study(member, Path(folder) / str(k), on_stage=_show_nothing).study)
+                record = record_study(member, Path(folder) / str(k), on_stage=_show_nothing)
+                assert record.run_id is not None, record.unlogged
+                reports[record.run_id] = record.study.report
+                self._note_sessions(market, record.study)
                 bar.step()
-            return make_leaderboard("members", tracking.uri)
+            return make_leaderboard("members", tracking.uri), reports
 
     def _note_sessions(self, market: Market, study: Study) -> None:
         sessions = study.report.dataset.sessions

@@ -1,48 +1,86 @@
-"""Which OFI: variants of flow, models and horizons on one leaderboard, with intervals, deflation and costs."""
+"""Which OFI: variants, models and horizons on one leaderboard, with intervals, controls, deflation and costs."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ofiml.comparison.leaderboard import Leaderboard
 from ofiml.comparison.verdicts import ComparedGroup, ComparedRun
-from ofiml.experiments.bench import Bench
+from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
-from ofiml.experiments.page import Block, Page, Picture, Table
+from ofiml.experiments.intervals import drop_interval
+from ofiml.experiments.page import Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
+from ofiml.metrics.estimates import Estimate
+from ofiml.reporting.controls import NAMES
 from ofiml.study.json_border import Json
+from ofiml.study.report import Report
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
 from ofiml.ui.format import DASH, choose_money_form, format_interval, format_number
+from ofiml.validation.controls import Control, ControlName
 
-STUDY = ("experiment=which_ofi", *SKILL_ONLY)
-VARIANTS = ("best_level", "mlofi", "mlofi_sum", "mlofi_weighted", "mlofi_ridge", "pca")
+STUDY = ("experiment=which_ofi", *SKILL_ONLY, "evaluation.controls=true")
+VARIANTS = (
+    *("best_level", "mlofi", "mlofi_sum", "mlofi_weighted", "mlofi_decay", "mlofi_ridge", "mlofi_powell", "pca"),
+)
 MODELS = ("ols", "ridge", "lgbm")
 HORIZONS = ("10s", "60s")
+NAIVE: tuple[ControlName, ...] = ("last_return", "ofi_sign", "shifted")  # controls that are forecasts of the same label
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A compared run with what its own report adds.
+
+    `over_return` is its gain in IC over the last return, and `over_strongest` that over the `strongest` naive forecast,
+    which has the highest IC.
+    """
+
+    run: ComparedRun
+    over_return: Estimate
+    strongest: ControlName
+    over_strongest: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The comparison of a market at a horizon, best run first. `oracle` is the IC of the oracle, NaN on a real day."""
+
+    horizon: str
+    group: ComparedGroup
+    entries: list[Entry]
+    oracle: float
+    trials: int
 
 
 def run(bench: Bench) -> Page:
     """Run all combinations on each market, and compare those of each horizon."""
-    boards = {market.name: bench.compare_studies(market, _list_members(tiny=bench.tiny)) for market in bench.markets}
+    boards = {market.name: _compare(bench, market) for market in bench.markets}
     return Page(
         blocks=[
-            *(block for name, board in boards.items() for block in _show_board(name, board)),
+            *(_tabulate(name, board) for name, of in boards.items() for board in of),
             Picture(
                 "leaderboard",
                 style_figure(lambda figure: _draw(figure, boards), legend_columns=4),
                 "IC out of sample with its 95 % interval: one panel a market and horizon, one row a variant, one "
-                "colour a model.",
+                "colour and marker a model.",
             ),
         ],
-        verdict=[sentence for name, board in boards.items() for sentence in _judge(name, board)],
+        verdict=[judge(name, board) for name, of in boards.items() for board in of],
         limits=[
             "Nothing is tuned, so that the differences are those of the variants at their defaults.",
             "The model confidence set compares forecasts over the same times: a run outside of it is worse than the "
             "best beyond chance, and those inside cannot be told apart.",
+            "The strongest control is chosen run by run after the fact, which favours the control.",
+            "Of the models, lasso and elastic net are left out, because they shrink the same linear forecast as ridge; "
+            "blends, because they average models shown here; logistic regression, because it forecasts a direction and "
+            "not a return. Experiment 013 has more horizons, from one message to five minutes, with ridge alone; at "
+            "five minutes a day of a stock has too few blocks of time for an interval.",
         ],
-        numbers={name: _list_numbers(board) for name, board in boards.items()},
+        numbers={name: {board.horizon: _list_numbers(board) for board in of} for name, of in boards.items()},
         inputs=bench.sessions,
     )
 
@@ -54,6 +92,38 @@ EXPERIMENT = Experiment(
     run=run,
     markets={"synthetic": "dataset=synthetic"},
 )
+
+
+# --- studies ---------------------------------------------------------------------------------------------------------
+
+
+def _compare(bench: Bench, market: Market) -> list[Board]:
+    """Run all members on a market; return one board a horizon."""
+    leaderboard, reports = bench.compare_studies(market, _list_members(tiny=bench.tiny))
+    boards = []
+    for group in leaderboard.groups:
+        entries = [_read_entry(one, reports[one.run]) for one in group.runs]
+        known = [skill.values["ic"] for one in group.runs if (skill := reports[one.run].metrics.oracle)]
+        oracle = known[0] if known else float("nan")
+        boards.append(Board(group.params["horizon.length"], group, entries, oracle, leaderboard.trials.total))
+    return boards
+
+
+def _read_entry(compared: ComparedRun, report: Report) -> Entry:
+    controls, blocks = report.controls, report.metrics.bootstrap.blocks
+    assert controls is not None
+    strongest = find_strongest(controls)
+    return Entry(
+        compared,
+        drop_interval(controls["last_return"].above.ic, blocks),
+        strongest,
+        drop_interval(controls[strongest].above.ic, blocks),
+    )
+
+
+def find_strongest(controls: Mapping[ControlName, Control]) -> ControlName:
+    """Find the naive forecast with the highest IC; one without an IC is the weakest."""
+    return max(NAIVE, key=lambda name: controls[name].ic if controls[name].ic == controls[name].ic else -np.inf)
 
 
 def _list_members(*, tiny: bool) -> list[list[str]]:
@@ -69,34 +139,37 @@ def _list_members(*, tiny: bool) -> list[list[str]]:
 # --- tables and words ------------------------------------------------------------------------------------------------
 
 
-def _horizon(group: ComparedGroup) -> str:
-    return group.params["horizon.length"]
-
-
-def _show_board(name: str, board: Leaderboard) -> Iterator[Block]:
-    """Show one table a horizon, best first; runs are named by what they are, as their ids are random."""
-    trials = board.trials.total
-    for group in board.groups:
-        money = choose_money_form(run.net for run in group.runs if run.net == run.net)
-        yield Table(
-            f"{name}, {_horizon(group)}: {len(group.runs)} runs, out of sample, of {trials} trials in all. "
-            f"{_describe(group)}",
-            ["variant", "model", "IC", "95% interval", "R²", "HAC p", "in the set", "net profit", "deflated Sharpe"],
-            [
-                [
-                    run.ofi,
-                    run.model,
-                    format_number(run.ic),
-                    format_interval(run.ic_low, run.ic_high),
-                    format_number(run.r2, ".4f"),
-                    format_number(run.p),
-                    {True: "yes", False: "no", None: DASH}[run.in_set],
-                    format_number(run.net, money),
-                    format_number(run.dsr),
-                ]
-                for run in group.runs
-            ],
-        )
+def _tabulate(name: str, board: Board) -> Table:
+    """Tabulate the runs of a board, best first, below the oracle; runs are named by what they are."""
+    money = choose_money_form(one.run.net for one in board.entries if one.run.net == one.run.net)
+    columns = [
+        *("variant", "model", "IC", "95% interval", "R²", "HAC p", "in the set", "gain over the last return"),
+        *("gain over the strongest control", "net profit", "deflated Sharpe"),
+    ]
+    rows = [
+        [
+            one.run.ofi,
+            one.run.model,
+            format_number(one.run.ic),
+            format_interval(one.run.ic_low, one.run.ic_high),
+            format_number(one.run.r2, ".4f"),
+            format_number(one.run.p),
+            {True: "yes", False: "no", None: DASH}[one.run.in_set],
+            show_estimate(one.over_return),
+            f"{show_estimate(one.over_strongest)}, {NAMES[one.strongest]}",
+            format_number(one.run.net, money),
+            format_number(one.run.dsr),
+        ]
+        for one in board.entries
+    ]
+    if board.oracle == board.oracle:
+        rows.insert(0, ["oracle", DASH, format_number(board.oracle), *[DASH] * (len(columns) - 3)])
+    return Table(
+        f"{name}, {board.horizon}: {len(board.entries)} runs, out of sample, of {board.trials} trials in all. "
+        f"{_describe(board.group)} Gains are in IC.",
+        columns,
+        rows,
+    )
 
 
 def _describe(group: ComparedGroup) -> str:
@@ -109,80 +182,95 @@ def _describe(group: ComparedGroup) -> str:
     )
 
 
-def _list_numbers(board: Leaderboard) -> Json:
+def _list_numbers(board: Board) -> dict[str, Json]:
+    tests = board.group.tests
     return {
-        _horizon(group): {
-            f"{run.ofi}, {run.model}": {
-                "ic": [run.ic, run.ic_low, run.ic_high],
-                "r2": run.r2,
-                "net": run.net,
-                "in_set": None if run.in_set is None else float(run.in_set),
-                "deflated_sharpe": run.dsr,
+        "trials": board.trials,
+        "oracle_ic": board.oracle,
+        "spa_p": None if tests is None else tests.spa,
+        "pbo": None if tests is None else tests.pbo.pbo,
+        "runs": {
+            f"{one.run.ofi}, {one.run.model}": {
+                "ic": [one.run.ic, one.run.ic_low, one.run.ic_high],
+                "r2": one.run.r2,
+                "hac_p": one.run.p,
+                "net": one.run.net,
+                "in_set": None if one.run.in_set is None else float(one.run.in_set),
+                "over_last_return": list_ends(one.over_return),
+                "strongest_control": one.strongest,
+                "over_strongest_control": list_ends(one.over_strongest),
+                "deflated_sharpe": one.run.dsr,
             }
-            for run in group.runs
-        }
-        for group in board.groups
+            for one in board.entries
+        },
     }
 
 
-def _judge(name: str, board: Leaderboard) -> Iterator[str]:
-    """Say, horizon by horizon, what is best, how many are as good, and whether any pays."""
-    for group in board.groups:
-        if not group.runs:
-            yield f"On {name}, {_horizon(group)} ahead, no run can be compared. {' '.join(group.left_out)}"
-            continue
-        best = max(group.runs, key=lambda run: run.ic if run.ic == run.ic else -np.inf)
-        members = [run for run in group.runs if run.in_set]
-        variants = sorted({run.ofi for run in members})
-        earning = [run for run in group.runs if run.net > 0]
-        surviving = [run for run in group.runs if run.dsr > 0.95]
-        interval = format_interval(best.ic_low, best.ic_high)
-        words = (
-            f"On {name}, {_horizon(group)} ahead, the highest IC is {best.ic:.3f} ({interval}), of {best.ofi} with "
-            f"{best.model}."
-        )
-        if group.tests is not None:
-            words += f" {len(members)} of {len(group.runs)} runs are in the confidence set, of {', '.join(variants)}."
-        yield f"{words} {_judge_profit(group.runs, earning, surviving)}"
+def judge(name: str, board: Board) -> str:
+    """Say what is best, how many are as good or beat naive forecasts, and whether any pays."""
+    runs = [one.run for one in board.entries]
+    if not runs:
+        return f"On {name}, {board.horizon} ahead, no run can be compared. {' '.join(board.group.left_out)}"
+    best = max(runs, key=lambda run: run.ic if run.ic == run.ic else -np.inf)
+    members = [run for run in runs if run.in_set]
+    variants = sorted({run.ofi for run in members})
+    interval = format_interval(best.ic_low, best.ic_high)
+    oracle = f"; the oracle has {board.oracle:.3f}" if board.oracle == board.oracle else ""
+    words = (
+        f"On {name}, {board.horizon} ahead, the highest IC is {best.ic:.3f} ({interval}), of {best.ofi} with "
+        f"{best.model}{oracle}."
+    )
+    if board.group.tests is not None:
+        words += f" {len(members)} of {len(runs)} runs are in the confidence set, of {', '.join(variants)}."
+    over_return = sum(one.over_return.low > 0 for one in board.entries)
+    over_strongest = sum(one.over_strongest.low > 0 for one in board.entries)
+    words += (
+        f" The interval of the gain lies above 0 for {over_return or 'none'} of the runs over the last return, and for "
+        f"{over_strongest or 'none'} over the strongest control."
+    )
+    return f"{words} {_judge_profit(runs)}"
 
 
-def _judge_profit(runs: list[ComparedRun], earning: list[ComparedRun], surviving: list[ComparedRun]) -> str:
+def _judge_profit(runs: list[ComparedRun]) -> str:
     if not any(run.net == run.net for run in runs):
         return "Nothing was traded."
+    earning = sum(run.net > 0 for run in runs)
     if not earning:
         return "None earns its costs."
-    words = f"{len(earning)} earn{'s' if len(earning) == 1 else ''} more than the costs"
-    return f"{words}; {len(surviving) or 'none'} of all with a deflated Sharpe ratio above 0.95."
+    surviving = sum(run.dsr > 0.95 for run in runs)
+    words = f"{earning} earn{'s' if earning == 1 else ''} more than the costs"
+    return f"{words}; {surviving or 'none'} of all with a deflated Sharpe ratio above 0.95."
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
-_COLOURS = dict(zip(MODELS, (GREY, BLUE, RED), strict=True))
+_STYLES = dict(zip(MODELS, ((GREY, "o"), (BLUE, "s"), (RED, "^")), strict=True))
 
 
-def _draw(figure: Figure, boards: dict[str, Leaderboard]) -> None:
-    """Draw the ICs with their intervals, one panel a market and horizon."""
-    shown = [(name, group) for name, board in boards.items() for group in board.groups]
-    panels = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
-    for axis, (name, group) in zip(panels, shown, strict=True):
-        _draw_group(axis, group)
-        axis.set_title(f"{name}, {_horizon(group)}", fontsize=10)
-        axis.set_xlabel("IC")
+def _draw(figure: Figure, boards: dict[str, list[Board]]) -> None:
+    """Draw the ICs with their intervals, one column of panels a market and one row a horizon."""
+    rows = max(map(len, boards.values()))
+    panels = figure.subplots(rows, len(boards), sharey=True, squeeze=False)
+    for column, (name, of) in enumerate(boards.items()):
+        for axis, board in zip(panels[:, column], of, strict=False):
+            _draw_board(axis, board)
+            axis.set_title(f"{name}, {board.horizon}", fontsize=10)
+        panels[-1, column].set_xlabel("IC")
 
 
-def _draw_group(axis: Axes, group: ComparedGroup) -> None:
+def _draw_board(axis: Axes, board: Board) -> None:
     places = {variant: k for k, variant in enumerate(VARIANTS)}
-    for j, (model, colour) in enumerate(_COLOURS.items()):
-        of = [run for run in group.runs if run.model == model]
+    for j, (model, (colour, marker)) in enumerate(_STYLES.items()):
+        of = [one.run for one in board.entries if one.run.model == model]
         if not of:
             continue
-        y = np.array([places[run.ofi] for run in of]) + 0.22 * (j - 1)
+        y = np.array([places[run.ofi] for run in of]) + 0.25 * (j - 1)
         value, low, high = np.array([(run.ic, run.ic_low, run.ic_high) for run in of]).T
         axis.errorbar(
             value,
             y,
             xerr=np.abs(np.stack([value - low, high - value])),
-            fmt="o",
+            fmt=marker,
             markersize=3,
             linewidth=1,
             color=colour,
@@ -190,5 +278,5 @@ def _draw_group(axis: Axes, group: ComparedGroup) -> None:
         )
     axis.xaxis.set_major_locator(MaxNLocator(3))
     axis.axvline(0, color=DARK, linewidth=0.8)
-    axis.set_yticks(range(len(VARIANTS)), VARIANTS, fontsize=8)
+    axis.set_yticks(range(len(VARIANTS)), VARIANTS, fontsize=7)
     axis.set_ylim(len(VARIANTS) - 0.5, -0.5)
