@@ -5,10 +5,12 @@ that may be chance.
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.experiments.intervals import drop_interval
-from ofiml.experiments.recipes import direction_lgbm, signal_horizon, which_ofi
+from ofiml.experiments.recipes import direction_lgbm, latency, signal_horizon, which_ofi
 from ofiml.metrics.estimates import Estimate
 
 ABOVE = Estimate(24.4, 2.7, 65.5)
@@ -72,6 +74,58 @@ def test_a_horizon_with_too_few_blocks_is_passed_over():
     assert signal_horizon.judge("AMZN", few, few) == (
         "On AMZN no variant has an IC whose interval lies above 0 at any horizon."
     )
+
+
+def trades(loss, gross=50.0):
+    performance = SimpleNamespace(
+        break_even_bps=0.5, costs=80.0, traded_value=1e6, fills=4, currency="USD", gross_pnl=gross, net_pnl=gross - 80
+    )
+    return latency.Trades(performance, Estimate(*loss))
+
+
+@pytest.mark.parametrize(
+    ("losses", "sentence"),
+    [
+        (
+            ((5.0, 1.0, 9.0), (-5.0, -9.0, 1.0)),
+            "A delay of 100ms takes net profit of integrated, 5.00 (1.00 … 9.00) USD; of the others nothing "
+            "measurable.",
+        ),
+        (
+            ((5.0, 1.0, 9.0), (6.0, 2.0, 9.5)),
+            "A delay of 100ms takes net profit of integrated, 5.00 (1.00 … 9.00) USD and of full, 6.00 (2.00 … 9.50) "
+            "USD.",
+        ),
+        (
+            ((5.0, -1.0, 9.0), (-5.0, -9.0, 1.0)),
+            "A delay of 100ms takes nothing measurable: no interval of the loss lies above 0.",
+        ),
+        (
+            ((5.0, float("nan"), float("nan")),) * 2,
+            "What a delay of 100ms takes is not known: there are too few blocks of time for an interval.",
+        ),
+    ],
+)
+def test_a_delay_costs_what_lies_above_0_with_its_interval(losses, sentence):
+    of = dict(zip(("integrated", "full"), map(trades, losses), strict=True))
+    assert latency.judge("AMZN", of) == (
+        "On AMZN, without delay, integrated can bear the highest costs, 0.50 bps of the traded value; the costs are "
+        f"0.80. {sentence} No variant earns its costs, however fast."
+    )
+
+
+def test_the_interval_of_a_loss_is_that_of_its_sum_over_blocks():
+    block = np.repeat(np.arange(10), 30)
+    lost = np.random.default_rng(0).normal(0.2, 0.5, len(block))
+    slow = np.random.default_rng(1).normal(size=len(block)).cumsum()
+    bootstrap = BlockBootstrap(samples=2000, level=0.95, block_ns=None, seed=7)
+    got = latency.estimate_lost_sum(slow + lost.cumsum(), slow, block, bootstrap)
+    assert got.value == pytest.approx(lost.sum())
+    error = np.bincount(block, lost).std(ddof=1) * np.sqrt(10)
+    assert got.high - got.low == pytest.approx(2 * 2.26 * error, rel=0.15)
+    few = latency.estimate_lost_sum(slow + lost.cumsum(), slow, block // 2, bootstrap)
+    assert few.value == got.value
+    assert np.isnan([few.low, few.high]).all()
 
 
 def test_the_strongest_control_is_the_naive_forecast_with_the_highest_ic():
