@@ -10,8 +10,9 @@ import pytest
 
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.experiments.intervals import drop_interval
-from ofiml.experiments.recipes import direction_lgbm, latency, signal_horizon, which_ofi
+from ofiml.experiments.recipes import direction_lgbm, latency, real_days, signal_horizon, which_ofi
 from ofiml.metrics.estimates import Estimate
+from ofiml.reporting.finding import JudgedStudy
 
 ABOVE = Estimate(24.4, 2.7, 65.5)
 
@@ -143,3 +144,14 @@ def test_runs_are_counted_that_beat_naive_forecasts_with_their_whole_interval():
     words = which_ofi.judge("synthetic", board)
     assert "of pca with ols; the oracle has 0.571." in words
     assert "above 0 for 1 of the runs over the last return, and for none over the strongest control." in words
+
+
+def test_a_real_day_has_the_sentence_of_a_run():
+    judged = JudgedStudy("no", "No forecast found: a finding needs the intervals of both IC and rank IC above 0.", "no")
+    performance = SimpleNamespace(fills=2, net_pnl=-1.0)
+    day = real_days.Day(bars=10, judged=judged, skill={"ic": ABOVE}, performance=performance, impact={})
+    assert real_days.judge({"AAPL": day}) == [
+        f"Forecast on AAPL: {judged.sentence}",
+        "No forecast pays.",
+        "On AAPL the trades lost money.",
+    ]

@@ -8,15 +8,17 @@ from matplotlib.figure import Figure
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
+from ofiml.experiments.intervals import read_measures
 from ofiml.experiments.page import Block, Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Measure
+from ofiml.reporting.finding import JudgedStudy, judge_study
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, GREY, style_figure
 from ofiml.ui.format import format_estimate, format_number, format_range
 
-FORECAST = ("experiment=real_days", *SKILL_ONLY)
+FORECAST = ("experiment=real_days", *SKILL_ONLY, "evaluation.controls=true")  # which the finding needs
 IMPACT = (
     *("target=impact", "model=ols", "tuning=off", "evaluation.controls=false", "evaluation.leak_check=false"),
     *("evaluation.permutation_repeats=0", "evaluation.interactions=0"),
@@ -34,11 +36,12 @@ PUBLISHED_R2 = 0.838  # of integrated OFI over many stocks (Cont, Cucuringu & Zh
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The results of a market: its tested bars, the skill of the forecasts, their trades, and the R² of impact by
-    variant; no variant where the book has one level.
+    """The results of a market: its tested bars, what a run says of its forecasts, their skill, their trades, and the R²
+    of impact by variant, which needs several levels.
     """
 
     bars: int
+    judged: JudgedStudy
     skill: dict[Measure, Estimate]
     performance: Performance
     impact: dict[str, Estimate]
@@ -49,7 +52,7 @@ def run(bench: Bench) -> Page:
     days = {market.name: _study(bench, market) for market in bench.markets}
     return Page(
         blocks=[*_show_skill(days), *_show_profit(days), *_show_impact(days)],
-        verdict=_judge(days),
+        verdict=judge(days),
         limits=[
             "One or two days of a stock are an example, not a sample.",
             "Days differ in instrument, length and depth, so that their numbers are not comparable.",
@@ -74,9 +77,13 @@ EXPERIMENT = Experiment(
 def _study(bench: Bench, market: Market) -> Day:
     report = bench.run_study(market, *FORECAST).report
     assert report.performance is not None
-    skill = {name: report.metrics.pooled[name] for name in MEASURES}
+    measures = read_measures(report)
     return Day(
-        report.predictions.rows, skill, report.performance, _measure_impact(bench, market, report.dataset.levels)
+        bars=report.predictions.rows,
+        judged=judge_study(report, None),
+        skill={name: measures[name] for name in MEASURES},
+        performance=report.performance,
+        impact=_measure_impact(bench, market, report.dataset.levels),
     )
 
 
@@ -84,7 +91,7 @@ def _measure_impact(bench: Bench, market: Market, levels: int) -> dict[str, Esti
     """Measure how much of a bar's move its own flow explains, by variant; those of several levels need several."""
     variants = VARIANTS if levels > 1 else {"best level": "best_level"}
     return {
-        name: bench.run_study(market, *IMPACT, f"ofi={variant}").report.metrics.pooled["r2"]
+        name: read_measures(bench.run_study(market, *IMPACT, f"ofi={variant}").report)["r2"]
         for name, variant in variants.items()
     }
 
@@ -150,7 +157,7 @@ def _show_impact(days: dict[str, Day]) -> list[Block]:
     ]
 
 
-def _judge(days: dict[str, Day]) -> list[str]:
+def judge(days: dict[str, Day]) -> list[str]:
     """Say where flow explains, where it forecasts, and where a forecast pays."""
     deep = {name: day.impact for name, day in days.items() if len(day.impact) > 1}
     lines = []
@@ -161,12 +168,8 @@ def _judge(days: dict[str, Day]) -> list[str]:
             f"{_range(whole)} integrated over levels; Cont, Cucuringu & Zhang (2023) report "
             f"{PUBLISHED_R2} over many stocks."
         )
-    above = [name for name, day in days.items() if day.skill["ic"].low > 0]
-    lines.append(
-        "It forecasts the next 10 s less well: the interval of the IC lies above 0 "
-        + (f"on {', '.join(above)}." if above else "on none.")
-    )
-    paid = [name for name, day in days.items() if not day.performance.obstacles]
+    lines += [f"Forecast on {name}: {day.judged.sentence}" for name, day in days.items()]
+    paid = [name for name, day in days.items() if day.judged.survives == "yes"]
     idle = [name for name, day in days.items() if day.performance.fills == 0]
     lost = [name for name, day in days.items() if day.performance.fills and day.performance.net_pnl < 0]
     lines.append(f"Its forecast survives the costs of trading on {', '.join(paid)}." if paid else "No forecast pays.")
@@ -185,6 +188,7 @@ def _list_numbers(day: Day) -> Json:
     made = day.performance
     return {
         "bars": day.bars,
+        "finding": day.judged.finding,
         "skill": {name: list_ends(estimate) for name, estimate in day.skill.items()},
         "fills": made.fills,
         "gross": made.gross_pnl,
