@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ofiml.evaluation.bootstrap import BlockBootstrap
-from ofiml.experiments.intervals import drop_interval
+from ofiml.experiments.intervals import compute_interval, drop_interval
 from ofiml.experiments.recipes import direction_lgbm, latency, real_days, signal_horizon, which_ofi
 from ofiml.metrics.estimates import Estimate
 from ofiml.reporting.finding import JudgedStudy
@@ -155,3 +155,9 @@ def test_a_real_day_has_the_sentence_of_a_run():
         "No forecast pays.",
         "On AAPL the trades lost money.",
     ]
+
+
+def test_an_interval_needs_eight_blocks_of_time():
+    draws, bootstrap = np.linspace(0, 1, 500), BlockBootstrap(samples=500, level=0.95, block_ns=None, seed=7)
+    assert compute_interval(draws, np.repeat(np.arange(8), 3), bootstrap)[0] > -1
+    assert np.isnan(compute_interval(draws, np.repeat(np.arange(7), 3), bootstrap)).all()

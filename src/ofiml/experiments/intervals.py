@@ -1,5 +1,7 @@
 """The intervals of a page. They need as many blocks of time as the verdict of a run does."""
 
+from ofiml._typing import Float, Int64
+from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.metrics.bootstrap import MIN_BLOCKS
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.measures import Measure
@@ -9,6 +11,13 @@ from ofiml.study.report import Report
 def drop_interval(estimate: Estimate, blocks: int) -> Estimate:
     """Return an estimate that rests on `blocks` blocks of time; its ends are NaN with fewer than 8."""
     return estimate if blocks >= MIN_BLOCKS else Estimate(estimate.value, float("nan"), float("nan"))
+
+
+def compute_interval(draws: Float, block: Int64, bootstrap: BlockBootstrap) -> tuple[float, float]:
+    """Compute the interval of a measure from its value in each draw of the blocks; NaN with fewer than 8 blocks."""
+    if int(block.max(initial=-1)) + 1 < MIN_BLOCKS:
+        return float("nan"), float("nan")
+    return bootstrap.compute_interval(draws, block)
 
 
 def read_measures(report: Report) -> dict[Measure, Estimate]:

@@ -9,6 +9,7 @@ import polars as pl
 from ofiml._typing import Float, Int64
 from ofiml.config import Split
 from ofiml.evaluation.bootstrap import BlockBootstrap
+from ofiml.experiments.intervals import compute_interval
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import draw_skill
 from ofiml.splits.fold import Fold
@@ -60,7 +61,8 @@ def explain_moves(
 ) -> dict[str, Explained]:
     """Explain the moves (`move_ticks` of `table`, one row per bar) by each of `features` (n, k) alone.
 
-    Intervals are those of a bootstrap of blocks of time; differences to the `reference` use the same draws.
+    Intervals are those of a bootstrap of blocks of time, NaN with fewer than 8; differences to the `reference` use the
+    same draws.
     """
     y, tested = table["move_ticks"].to_numpy(), _join_tests(folds)
     block = bootstrap.number_blocks(table[tested], int((table["bar_close"] - table["bar_open"]).max()))  # type: ignore[arg-type]
@@ -73,9 +75,9 @@ def explain_moves(
         name: Explained(
             _fit_r2(x[tested], y[tested]),
             forecasts[name].measure("r2"),
-            *bootstrap.compute_interval(draws[name], block),
+            *compute_interval(draws[name], block, bootstrap),
             forecasts[name].measure("r2") - base,
-            *bootstrap.compute_interval(draws[name] - draws[reference], block),
+            *compute_interval(draws[name] - draws[reference], block, bootstrap),
         )
         for name, x in features.items()
     }

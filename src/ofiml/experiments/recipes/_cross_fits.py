@@ -10,6 +10,7 @@ from ofiml.config import Split
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.level_fits import Fit, fit_least_squares, make_lasso, make_ridge
 from ofiml.experiments.basket import PARTS, Basket, find_next
+from ofiml.experiments.intervals import compute_interval
 from ofiml.metrics.block_sums import divide_sums, sum_blocks
 from ofiml.metrics.bootstrap import resample_sums
 from ofiml.metrics.estimates import Estimate
@@ -159,14 +160,14 @@ def compute_r2(errors: Float, totals: Float) -> Float:
 def estimate_added_r2(base: Float, errors: Float, totals: Float, block: Int64, bootstrap: BlockBootstrap) -> Estimate:
     """Estimate by how much the mean R² of the symbols with `errors` is above that with the errors `base`, (n, K) each.
 
-    `block` (n,) numbers the block of time of each row. Both use the same draws. NaN ends with fewer than 2 blocks.
+    `block` (n,) numbers the block of time of each row. Both use the same draws. NaN ends with fewer than 8 blocks.
     """
     value = float(np.mean(compute_r2(errors, totals) - compute_r2(base, totals)))
     terms = [part.T**2 for part in (base, errors, totals)]
     sums = resample_sums(sum_blocks(np.concatenate(terms), block), samples=bootstrap.samples, seed=bootstrap.seed)
     before, after, total = np.split(sums, 3, axis=1)
     draws = np.mean(divide_sums(before - after, total), axis=1)
-    return Estimate(value, *bootstrap.compute_interval(draws, block))
+    return Estimate(value, *compute_interval(draws, block, bootstrap))
 
 
 def fit_groups(basket: Basket, crosses: CrossFits, kind: str) -> list[GroupFit]:

@@ -23,6 +23,7 @@ from ofiml.evaluation.level_fits import (
     make_ridge,
 )
 from ofiml.experiments.bench import Bench, Market
+from ofiml.experiments.intervals import drop_interval
 from ofiml.experiments.rows import FoldedRows, fold_rows
 from ofiml.metrics.distances import compute_spectrum, ks_distance
 from ofiml.metrics.estimates import Estimate
@@ -80,7 +81,7 @@ def measure_levels(bench: Bench, market: Market) -> Levels:
     block = bootstrap.number_blocks(folded.rows[folded.tested])
 
     def compare(base: FoldErrors, other: FoldErrors) -> Estimate:
-        return estimate_rmse_gain(base.outside, other.outside, block, bootstrap)
+        return drop_interval(estimate_rmse_gain(base.outside, other.outside, block, bootstrap), int(block.max()) + 1)
 
     unit = flow / np.where(flow.std(axis=0) > 0, flow.std(axis=0), 1.0)
     return Levels(

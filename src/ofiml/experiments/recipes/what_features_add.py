@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ofiml.experiments.bench import Bench, Market
 from ofiml.experiments.choices import SKILL_ONLY
+from ofiml.experiments.intervals import read_measures
 from ofiml.experiments.page import Block, Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.metrics.estimates import Estimate
@@ -94,11 +95,11 @@ def _study(bench: Bench, market: Market) -> list[Cell]:
         for name, features in FEATURES.items():
             study = bench.run_study(market, *STUDY, f"model={model}", f"features={features}")
             report = study.report
-            pooled, oracle, made = report.metrics.pooled, report.metrics.oracle, report.performance
+            measures, oracle, made = read_measures(report), report.metrics.oracle, report.performance
             assert made is not None
             share = float("nan") if oracle is None else oracle.shares["ic"]
             inputs = study.example.shape[1]
-            cells.append(Cell(model, name, inputs, pooled["ic"], pooled["r2"], share, made.fills, made.net_pnl))
+            cells.append(Cell(model, name, inputs, measures["ic"], measures["r2"], share, made.fills, made.net_pnl))
     return cells
 
 
