@@ -193,6 +193,7 @@ def sources(module: str) -> list[Path]:
     return [files[name] for name in sorted(files)]
 
 
+@cache  # a dozen modules of kernels ask for the same files, and each import for a name that may be a module
 def _source(module: str) -> Path | None:
     """Find the file of a module without importing it; None for a name that is no module of this package."""
     package, *names = module.split(".")
