@@ -62,6 +62,21 @@ def test_a_word_that_means_none_or_several_is_refused(word, sentence):
     assert "\x1b" not in str(error.value)
 
 
+def test_the_latest_of_a_sweep_is_refused_with_its_members_unless_it_has_one():
+    sweep = {"mlflow.parentRunId": "9" * 32}
+    members = [listed(letter * 32, f"{letter}-member", 4000, **sweep) for letter in "ab"]
+    failed = listed("c" * 32, "failed", 4000, "FAILED", **sweep)
+    other = listed("d" * 32, "of another", 3500, **{"mlflow.parentRunId": "8" * 32})
+    with pytest.raises(ConfigError) as error:
+        choose_run("latest", [*RUNS, other, *members, failed], "the store")
+    assert str(error.value).startswith(
+        "'latest' means 2 runs: give the first 8 digits of one (aaaaaaaa a-member of 1970-01-01 00:00 UTC, bbbbbbbb"
+    )
+    assert choose_run("latest", [*RUNS, other, members[1], failed], "the store") == "b" * 32
+    later = listed("e" * 32, "later", 5000)
+    assert choose_run("latest", [*RUNS, *members, later], "the store") == "e" * 32
+
+
 def test_a_folder_means_the_run_that_wrote_it(tmp_path):
     (tmp_path / "run_id").write_text(f"{C}\n")
     assert choose_run(str(tmp_path), RUNS, "the store") == C

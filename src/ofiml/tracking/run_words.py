@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ofiml.errors import ConfigError
 from ofiml.tracking.names import SEPARATOR
+from ofiml.tracking.parent import PARENT
 from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_runs
 from ofiml.tracking.store import is_run_id
 
@@ -31,9 +32,8 @@ def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
     """
     present = [run for run in runs if not run.deleted]
     if word == "latest":
-        latest = _find_latest(present)
-        return latest.run_id if latest else _refuse(word, [], runs, where)
-    if is_run_id(word) or _FIRST_DIGITS.fullmatch(word):
+        candidates = _find_all_latest(present)
+    elif is_run_id(word) or _FIRST_DIGITS.fullmatch(word):
         candidates = [run for run in present if run.run_id.startswith(word)]
     elif word and Path(word).is_dir():
         candidates = _find_by_folder(Path(word), present)
@@ -46,6 +46,14 @@ def _find_latest(runs: Sequence[ListedRun]) -> ListedRun | None:
     """Find the last finished study; a reproduction is not what one wants to see again."""
     candidates = [run for run in runs if run.is_finished_study and "reproduces" not in run.tags]
     return max(candidates, key=lambda run: run.started, default=None)
+
+
+def _find_all_latest(runs: Sequence[ListedRun]) -> list[ListedRun]:
+    """Find the last finished study, with all finished members of its sweep: chance decides which of them is last."""
+    latest = _find_latest(runs)
+    if latest is None or PARENT not in latest.tags:
+        return [latest] if latest else []
+    return [run for run in runs if run.is_finished_study and run.tags.get(PARENT) == latest.tags[PARENT]]
 
 
 def _find_by_folder(folder: Path, runs: Sequence[ListedRun]) -> list[ListedRun]:
