@@ -1,4 +1,4 @@
-"""`python -m ofiml.compare …` is the same as `ofiml compare …`: compare the runs of an MLflow experiment."""
+"""`python -m ofiml.compare …` is the same as `ofiml compare …`: compare runs of an MLflow experiment."""
 
 import sys
 

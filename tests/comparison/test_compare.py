@@ -166,8 +166,9 @@ def test_impact_is_never_compared_with_forecast(store, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nothing"], "There is no experiment 'nothing'"),
-        (["small", "--runs", "../../nowhere"], "is no run of the experiment: give the first 8 digits of its id"),
+        (["nothing"], "'nothing' is no run of the store, and no experiment (there are small): give the first 8 digits"),
+        (["small", "nothing"], "'nothing' is no run of the experiment: give the first 8 digits of a run's id"),
+        (["small", "--runs", "../../nowhere"], "is no run of the experiment: give the first 8 digits of a run's id"),
         (["small", "--benchmark", "0" * 32], "is no run of the experiment"),
         (["small", "--samples", "1"], "--samples must lie between"),
     ],

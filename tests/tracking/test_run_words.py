@@ -1,12 +1,13 @@
 """Which run a word of the command line means, and which words are refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from ofiml.errors import ConfigError
 from ofiml.tracking.read import ListedRun
-from ofiml.tracking.run_words import choose_run, find_run
+from ofiml.tracking.run_words import choose_run, find_run, find_runs
 
 A, B, C, GONE, AGAIN = ("1234567" + "0" * 25, "1234568" + "0" * 25, "c" * 32, "d" * 32, "e" * 32)
 
@@ -47,7 +48,7 @@ def test_a_word_means_one_run(word, meant):
     [
         ("123456", "'123456' means 2 runs: give the first 8 digits of one (12345670 lgbm·mlofi·10s of 1970-01-01 "),
         ("lgbm·mlofi·10s", "means 2 runs: give the first 8 digits of one"),
-        ("gone", "'gone' is no run of the store: give the first 8 digits of its id, its name, latest, or its output"),
+        ("gone", "'gone' is no run of the store: give the first 8 digits of a run's id, its name, latest, or its"),
         (GONE, "is no run of the store"),
         ("12345", "is no run of the store"),
         ("nothing", "The latest is 12345680 cpcv·ridge·mlofi·10s of 1970-01-01"),
@@ -100,3 +101,40 @@ def test_a_whole_id_needs_no_search():
 def test_an_empty_store_says_so():
     with pytest.raises(ConfigError, match="It has no finished study"):
         choose_run("latest", [], "the store")
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """A store with the runs in the experiment `ofiml`, but for one in `other`."""
+    runs = [replace(run, experiment="other" if run.run_id == C else "ofiml") for run in RUNS]
+    monkeypatch.setattr("ofiml.tracking.run_words.list_experiments", lambda uri: ["ofiml", "other\x1b"])
+    monkeypatch.setattr(
+        "ofiml.tracking.run_words.list_runs",
+        lambda experiment, uri: [run for run in runs if experiment in (None, run.experiment)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["ofiml"], ("ofiml", [])),
+        (["ofiml", A[:8], "latest"], ("ofiml", [A, B])),
+        ([A[:8], "latest"], ("ofiml", [A, B])),
+        ([C], ("other", [C])),
+    ],
+)
+def test_words_mean_an_experiment_or_runs_of_one(known, words, meant):
+    assert find_runs(words, "uri") == meant
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["oofiml"], r"no run of the store, and no experiment \(there are ofiml, other\?\): give the first 8 digits"),
+        (["ofiml", C], "is no run of the experiment"),
+        ([A, C], "are of the experiments ofiml, other: compare those of one"),
+    ],
+)
+def test_words_of_no_experiment_and_of_several_are_refused(known, words, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        find_runs(words, "uri")

@@ -388,6 +388,16 @@ def test_the_time_left_to_log_is_not_that_of_the_model(record, monkeypatch):
     assert {seconds for name, seconds in left if name == "logging"} == {0.0}
 
 
+def test_a_folder_is_no_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError) as error:
+        list_runs(None, "runs")
+    assert str(error.value) == (
+        "runs cannot be used, because a folder is no store of this MLflow: write sqlite:///FILE.db, or a server's "
+        "address."
+    )
+
+
 @pytest.mark.parametrize("read", [partial(fetch_files, names=["report.json"]), fetch_run])
 def test_a_store_that_fails_while_it_is_read(tmp_path, new_store, monkeypatch, read):
     """Whatever library the fault comes from."""

@@ -1,4 +1,4 @@
-"""`ofiml compare EXPERIMENT`: compare the runs of an MLflow experiment, corrected for the number of trials.
+"""`ofiml compare EXPERIMENT`, `ofiml compare RUN RUN`: compare runs, corrected for the number of trials.
 
 Runs are compared if they have the same kind, data, bars, horizon and target. The files of each run are checked before
 use; a run that fails the check is named and left out.
@@ -20,14 +20,20 @@ def main(arguments: list[str] | None = None) -> int:
         description="Compare the runs of an MLflow experiment, corrected for the number of trials. Runs are compared "
         "if they have the same kind (forecast or impact), data, bars, horizon and target.",
     )
-    parser.add_argument("experiment", help="name of the experiment (the config key tracking.experiment)")
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="EXPERIMENT | RUN",
+        help="name of an experiment (the config key tracking.experiment), for all its runs, or runs of one experiment, "
+        f"each the {WORDS}",
+    )
     add_store_argument(parser)
     parser.add_argument(
         "--runs",
         default="",
         metavar="RUN,RUN",
-        help=f"compare only these runs, each the {WORDS} (default: all that finished); trials are counted over all "
-        "runs",
+        help="compare only these runs of the experiment, which may also follow its name (default: all that finished); "
+        "trials are counted over all runs",
     )
     parser.add_argument(
         "--measure", default="ic", choices=["ic", "r2", "sharpe"], help="measure to compare (default: ic)"
@@ -54,13 +60,15 @@ def compare(options: argparse.Namespace) -> None:
 
     from ofiml.comparison import page
     from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
+    from ofiml.tracking.run_words import find_runs
 
     if not 100 <= options.samples <= 100_000 or options.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
+    experiment, runs = find_runs(options.words, options.uri)
     board = make_leaderboard(
-        options.experiment,
+        experiment,
         options.uri,
-        [word.strip() for word in options.runs.split(",") if word.strip()],
+        runs + [word.strip() for word in options.runs.split(",") if word.strip()],
         measure=options.measure,
         benchmark=options.benchmark,
         samples=options.samples,

@@ -46,7 +46,16 @@ _UNLISTED_KEYS = (
     "target.name",
 )
 _COLUMNS = ("model.name", "ofi.name", "features.name", "features.columns", OVERRIDES)
-_INERT = ("threads", "parallel.", "tracking.", "dataset.", "features.store", "tuning.storage", "evaluation.importance_")
+_INERT = (
+    "threads",
+    "parallel.",
+    "tracking.",
+    "report.",
+    "dataset.",
+    "features.store",
+    "tuning.storage",
+    "evaluation.importance_",
+)
 _UNSAFE = re.compile(r"[^\w .,:=+/()%-]")
 
 

@@ -26,6 +26,8 @@ LEGEND = (
 _MAX_PAIRED = 12  # a matrix of more runs is too wide
 _CHOICES = "other choices"  # the column that a terminal wraps
 _MAX_CHOICES = 6  # of one run
+_MIN_CHOICES = 12  # characters of that column, which wraps; narrower if its cells are
+_GAP = 2  # between columns
 _PIPE_WIDTH = 10_000
 
 
@@ -148,32 +150,72 @@ def sanitise_sentence(text: str) -> str:
 
 
 def show_page(groups: list[ComparedGroup], trials: Trials, console: Console) -> None:
-    """Print each group as a table with sentences, then the number of trials."""
+    """Print each group as a table with sentences, then the number of trials.
+
+    On a terminal that is too narrow, a table becomes several, each with the runs in its first column, and sentences
+    wrap between words. In a pipe every row and sentence is one line.
+    """
+    whole = not console.is_terminal
     for group in groups:
-        console.print(Text(group.heading, style="bold"), soft_wrap=True)
-        table = Table(box=None, pad_edge=False)
-        header, rows = write_header(group), write_rows(group)
-        for name in header:
-            text = name in ("run", "model", "inputs", _CHOICES)
-            table.add_column(name, justify="left" if text else "right", no_wrap=name != _CHOICES)
-        for line in rows:
-            table.add_row(*(Text(cell) for cell in line))
-        width = Measurement.get(console, console.options.update(max_width=_PIPE_WIDTH), table).maximum
-        if console.is_terminal and _CHOICES in header:
-            width -= _measure_slack([row[header.index(_CHOICES)] for row in rows])
-        console.width = max(console.width, width)
-        console.print(table)
+        console.print(Text(group.heading, style="bold"), soft_wrap=whole)
+        for table in _make_tables(write_header(group), write_rows(group), _PIPE_WIDTH if whole else console.width):
+            width = Measurement.get(console, console.options.update(max_width=_PIPE_WIDTH), table)
+            console.width = max(console.width, width.maximum if whole else width.minimum)
+            console.print(table)
+            if not whole:
+                console.print()
         for sentence in write_sentences(group):
-            console.print(Text(sentence), soft_wrap=True)
+            console.print(Text(sentence), soft_wrap=whole)
         console.print()
-    console.print(Text(LEGEND), soft_wrap=True)
-    console.print(Text(trials.describe()), soft_wrap=True)
+    console.print(Text(LEGEND), soft_wrap=whole)
+    console.print(Text(trials.describe()), soft_wrap=whole)
 
 
-def _measure_slack(cells: list[str]) -> int:
-    """Measure how much narrower a column of cells can be without cutting a word."""
-    words = [word for text in (_CHOICES, *cells) for word in text.split()]
-    return max(len(text) for text in (_CHOICES, *cells)) - max(len(word) for word in words)
+def _make_tables(header: list[str], rows: list[list[str]], limit: int) -> list[Table]:
+    """Make one table of at most `limit` characters a line or, if it is wider, several with the runs in each.
+
+    Skill ends the first of several; one that is still too wide is divided again.
+    """
+    widths = [_measure_column(name, [row[k] for row in rows]) for k, name in enumerate(header)]
+    columns = list(range(len(header)))
+    half = header.index("R²") + 1
+    if _measure_line(columns, widths) <= limit:
+        parts = [columns]
+    else:
+        parts = [part for place in (columns[1:half], columns[half:]) for part in _divide(place, widths, limit)]
+    return [_make_table(header, rows, part) for part in parts]
+
+
+def _divide(columns: list[int], widths: list[int], limit: int) -> list[list[int]]:
+    """Divide columns into parts that fit beside the first one, each with at least one of them."""
+    parts = [[0]]
+    for column in columns:
+        if len(parts[-1]) > 1 and _measure_line([*parts[-1], column], widths) > limit:
+            parts.append([0])
+        parts[-1].append(column)
+    return parts
+
+
+def _measure_column(name: str, cells: list[str]) -> int:
+    """Measure the width of a column; that of choices wraps, down to its longest word."""
+    if name == _CHOICES:
+        words = [word for text in (name, *cells) for word in text.split()]
+        return max(max(map(len, words)), min(_MIN_CHOICES, max(map(len, (name, *cells)))))
+    return max(map(len, (name, *cells)))
+
+
+def _measure_line(columns: list[int], widths: list[int]) -> int:
+    return sum(widths[column] for column in columns) + _GAP * (len(columns) - 1)
+
+
+def _make_table(header: list[str], rows: list[list[str]], columns: list[int]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in (header[column] for column in columns):
+        text = name in ("run", "model", "inputs", _CHOICES)
+        table.add_column(name, justify="left" if text else "right", no_wrap=name != _CHOICES)
+    for row in rows:
+        table.add_row(*(Text(row[column]) for column in columns))
+    return table
 
 
 def write_page(experiment: str, groups: list[ComparedGroup], trials: Trials) -> str:

@@ -14,6 +14,7 @@ _CREDENTIALS = "set those of the server (in MLFLOW_TRACKING_URI, or as MLFLOW_TR
 
 #: What MLflow and a server say beside what databases do; see `ofiml.database`.
 _KNOWN = [
+    (r"in maintenance mode", "a folder is no store of this MLflow", "write sqlite:///FILE.db, or a server's address"),
     (r"no such table|Run with id=.* not found|Run '.*' not found|No Experiment with id", _MOVED, "give back the store"),
     (r"error code 40[13]|40[13] (Client|Unauthorized|Forbidden)", "it refuses the credentials", _CREDENTIALS),
     (REFUSED, "it refuses the credentials", _CREDENTIALS),

@@ -17,6 +17,7 @@ from ofiml.tracking.metric_names import rename_metrics
 from ofiml.tracking.processes import mark_dead_runs
 from ofiml.tracking.store import connect, is_run_id
 
+DEFAULT_EXPERIMENT = "0"  # MLflow's own, which has no runs of a study
 RUN_ID_FILE = "run_id"  # in the output folder of a logged study
 
 _MAX_BYTES = 1 << 30  # of one file
@@ -114,6 +115,7 @@ class ListedRun:
     tags: dict[str, str]
     metrics: dict[str, float]
     started: int = 0  # ms since 1970, UTC
+    experiment: str = ""
 
     @property
     def is_finished_study(self) -> bool:
@@ -127,10 +129,11 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
     Runs that lost their process are marked as killed before. None lists the runs of every experiment. Raises
     ConfigError if the store or the experiment does not exist, or cannot be read.
     """
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise StoreError(f"There is no store at {uri}", "name the store of the runs with --uri")
+    _require_store(uri)
     with translate_faults(uri):
-        runs = _search_runs(connect(uri), experiment, uri)
+        client = connect(uri)
+        names = {known.experiment_id: str(known.name) for known in client.search_experiments()}
+        runs = _search_runs(client, experiment, uri, list(names))
     return [
         ListedRun(
             str(run.info.run_id),
@@ -141,17 +144,34 @@ def list_runs(experiment: str | None, uri: str) -> list[ListedRun]:
             dict(run.data.tags),
             rename_metrics(run.data.metrics),
             int(run.info.start_time or 0),
+            names.get(run.info.experiment_id, ""),
         )
         for run in runs
     ]
 
 
-def _search_runs(client: Any, experiment: str | None, uri: str) -> list[Any]:
+def list_experiments(uri: str) -> list[str]:
+    """List the names of the experiments of the store, without MLflow's empty `Default`, from the newest on.
+
+    Raises ConfigError if the store does not exist, or cannot be read.
+    """
+    _require_store(uri)
+    with translate_faults(uri):
+        known = connect(uri).search_experiments(order_by=["creation_time DESC"])
+    return [str(one.name) for one in known if one.experiment_id != DEFAULT_EXPERIMENT]
+
+
+def _require_store(uri: str) -> None:
+    """Raise StoreError for a file that does not exist: SQLite would make an empty one."""
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise StoreError(f"There is no store at {uri}", "name the store of the runs with --uri")
+
+
+def _search_runs(client: Any, experiment: str | None, uri: str, experiment_ids: list[str]) -> list[Any]:
+    """Search the runs of the experiment, or of `experiment_ids` without one."""
     from mlflow.entities import ViewType
 
-    if experiment is None:
-        experiment_ids = [known.experiment_id for known in client.search_experiments()]
-    else:
+    if experiment is not None:
         known = client.get_experiment_by_name(experiment)
         if known is None:
             raise ConfigError(f"There is no experiment {experiment!r} in {strip_credentials(uri)}.")

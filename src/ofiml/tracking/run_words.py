@@ -9,12 +9,12 @@ from pathlib import Path
 from ofiml.errors import ConfigError
 from ofiml.tracking.names import SEPARATOR
 from ofiml.tracking.parent import PARENT
-from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_runs
+from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_experiments, list_runs
 from ofiml.tracking.store import is_run_id
 
 _FIRST_DIGITS = re.compile(r"[0-9a-f]{6,31}")
 _UNSAFE = re.compile(rf"[^\w .,:=+/()%{SEPARATOR}-]")
-_MAX_CANDIDATES, _MAX_NAME = 5, 60
+_MAX_CANDIDATES, _MAX_NAME, _MAX_EXPERIMENTS = 5, 60, 10
 
 
 def find_run(word: str, uri: str) -> str:
@@ -23,6 +23,30 @@ def find_run(word: str, uri: str) -> str:
     Raises ConfigError for a word that means no run, or several; the message then lists them.
     """
     return word if is_run_id(word) else choose_run(word, list_runs(None, uri), "the store")
+
+
+def find_runs(words: Sequence[str], uri: str) -> tuple[str, list[str]]:
+    """Return the experiment that `words` mean, and the ids of its runs among them; no ids mean all runs.
+
+    The first word is an experiment or, as all others, a run. Raises ConfigError for a word that is neither, or means
+    several runs, and for runs of several experiments.
+    """
+    experiments = list_experiments(uri)
+    first, *rest = words
+    if first in experiments:
+        runs = list_runs(first, uri) if rest else []
+        return first, [choose_run(word, runs, "the experiment") for word in rest]
+    runs = list_runs(None, uri)
+    names = [_UNSAFE.sub("?", name)[:_MAX_NAME] for name in experiments[:_MAX_EXPERIMENTS]]
+    more = f" and {len(experiments) - len(names)} more" if len(experiments) > len(names) else ""
+    where = f"the store, and no experiment (there are {', '.join(names)}{more})" if names else "the store"
+    ids = [choose_run(first, runs, where), *(choose_run(word, runs, "the store") for word in rest)]
+    places = dict.fromkeys(run.experiment for one in ids for run in runs if run.run_id == one)
+    if len(places) > 1:
+        raise ConfigError(
+            f"These runs are of the experiments {', '.join(places)}: compare those of one, whose trials are counted."
+        )
+    return next(iter(places)), ids
 
 
 def choose_run(word: str, runs: Sequence[ListedRun], where: str) -> str:
@@ -81,8 +105,8 @@ def _refuse(word: str, candidates: Sequence[ListedRun], runs: Sequence[ListedRun
     latest = _find_latest(runs)
     hint = f" The latest is {_describe(latest)}." if latest else " It has no finished study."
     raise ConfigError(
-        f"{word!r} is no run of {where}: give the first 8 digits of its id, its name, latest, or its output "
-        f"folder.{hint}"
+        f"{word!r} is no run of {where}: give the first 8 digits of a run's id, its name, latest, or its "
+        f"output folder.{hint}"
     )
 
 

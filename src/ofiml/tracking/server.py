@@ -10,11 +10,11 @@ from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.faults import describe_fault
 from ofiml.tracking.processes import mark_dead_runs
+from ofiml.tracking.read import DEFAULT_EXPERIMENT
 from ofiml.tracking.store import connect
 from ofiml.tracking.views import CHARTS, TABLE, link_view, prepare_views
 
 _HOST = "127.0.0.1"
-_DEFAULT_EXPERIMENT = "0"  # MLflow's own, which has no runs of a study
 #: Without these, MLflow counts its users, and starts ten processes for jobs that nothing here has.
 _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -54,7 +54,7 @@ def list_pages(uri: str, port: int) -> list[str]:
         experiments = client.search_experiments(order_by=["name"])
         mark_dead_runs(client, [experiment.experiment_id for experiment in experiments])
         for experiment in experiments:
-            if experiment.experiment_id != _DEFAULT_EXPERIMENT:
+            if experiment.experiment_id != DEFAULT_EXPERIMENT:
                 prepare_views(client, experiment)
                 for view in (TABLE, CHARTS):
                     address = link_view(f"http://{_HOST}:{port}", experiment.experiment_id, view)
