@@ -123,7 +123,8 @@ def test_without_a_fill_all_is_zero():
 
 def test_totals_add_up_kind_by_kind():
     one, two = Totals(**{f.name: k + 1 for k, f in enumerate(fields(Totals))}), Totals(gross=100, depth=7, fills=1)
-    total = one + two
+    total = Totals.add([one, two])
+    assert Totals.add([]) == Totals()
     assert astuple(total) == tuple(a + b for a, b in zip(astuple(one), astuple(two), strict=True))
     assert (total.gross, total.depth, total.fills) == (101, 12, 11)
     assert one.costs == 2 + 3 + 4 + 5 + 6 + 7

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Int64
+from ofiml._typing import Bool, Int64
 from ofiml.backtest.ledger import Fills
 from ofiml.backtest.orders import Reason, Status
 from ofiml.backtest.simulate import Trades
@@ -54,15 +54,15 @@ def tabulate_fills(trades: Trades, tape: Tape) -> pl.DataFrame:
 def tabulate_orders(trades: Trades, tape: Tape) -> pl.DataFrame:
     """Tabulate the orders; `price` is null for marketable orders, `arrived` where an order never did."""
     orders = trades.orders
-    table = pl.DataFrame(
+    return pl.DataFrame(
         {
             "order": np.arange(len(orders)),
             "decided": orders["decided"],
             "sent": orders["sent"],
-            "arrived": orders["arrived"],
+            "arrived": set_null(pl.Series(np.ascontiguousarray(orders["arrived"])), orders["arrived"] < 0),
             "ended": orders["ended"],
-            "side": np.where(orders["side"] > 0, "buy", "sell"),
-            "price": _price(orders["price"], tape),
+            "side": _name((orders["side"] <= 0).astype(np.int64), ["buy", "sell"]),
+            "price": set_null(pl.Series(_price(orders["price"], tape)), orders["price"] < 0),
             "lots": orders["lots"],
             "filled": orders["filled"],
             "posted": orders["maker"] != 0,
@@ -70,9 +70,11 @@ def tabulate_orders(trades: Trades, tape: Tape) -> pl.DataFrame:
             "status": _name(orders["status"], _STATUSES),
         }
     )
-    has_price = pl.Series(orders["price"] >= 0)
-    arrived = pl.col("arrived") >= 0
-    return table.with_columns(pl.when(has_price).then("price"), pl.when(arrived).then("arrived"))
+
+
+def set_null(values: pl.Series, missing: Bool) -> pl.Series:
+    """Set the `missing` (n,) values of a series to null."""
+    return values.set(pl.Series(missing), None) if missing.any() else values
 
 
 def _name(codes: Int64, names: list[str]) -> pl.Series:

@@ -21,6 +21,7 @@ whose signs are chance in each fill: their sum is either paid or earned.
 Money is an integer of 1e-12 units of the settlement currency.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
@@ -103,8 +104,11 @@ class Totals:
         """The profit after costs."""
         return self.gross - self.costs
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+    @classmethod
+    def add(cls, parts: Iterable[Self]) -> Self:
+        """Add the totals of several sessions; all is 0 without one."""
+        parts = list(parts)
+        return cls(**{f.name: sum(getattr(part, f.name) for part in parts) for f in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,15 +158,16 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
 
 def _add_totals(sessions: list[SessionResult]) -> dict[Variant, Totals]:
     """Add the totals of each variant over sessions."""
-    return {name: sum((s.totals[name] for s in sessions), Totals()) for name in sessions[0].totals}
+    return {name: Totals.add(s.totals[name] for s in sessions) for name in sessions[0].totals}
 
 
 def _sum_days(sessions: list[SessionResult]) -> pl.DataFrame:
     """Sum `gross` and `net` of each date, in currency; in integers first, so that a day without a gain has none."""
-    days: dict[str, Totals] = {}
+    days: dict[str, list[Totals]] = {}
     for s in sessions:
-        days[s.key.session] = days.get(s.key.session, Totals()) + s.ledger.totals
-    rows = [(day, days[day].gross / MONEY_SCALE, days[day].net / MONEY_SCALE) for day in sorted(days)]
+        days.setdefault(s.key.session, []).append(s.ledger.totals)
+    sums = {day: Totals.add(days[day]) for day in sorted(days)}
+    rows = [(day, total.gross / MONEY_SCALE, total.net / MONEY_SCALE) for day, total in sums.items()]
     return pl.DataFrame(rows, schema={"session": pl.String, "gross": pl.Float64, "net": pl.Float64}, orient="row")
 
 

@@ -17,7 +17,7 @@ from ofiml.errors import DataError
 from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.session import SessionKey, SessionSamples
 from ofiml.samples.tape_cache import read_tapes
-from ofiml.strategy.build import Plans, TradedSession
+from ofiml.strategy.build import Plans, TradedSession, sort_bars
 from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
 
@@ -101,7 +101,7 @@ def _divide(rows: pl.DataFrame) -> Iterator[tuple[TradedSession, pl.DataFrame]]:
     by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
     rows = rows.select(*by, "bar_close", "hold_until")  # what trading reads; each part is a copy
     for key, part in rows.group_by(by, maintain_order=True):
-        yield TradedSession(*key), part.sort("bar_close", maintain_order=True)
+        yield TradedSession(*key), sort_bars(part)
 
 
 def count_bars_per_day(rows: pl.DataFrame, sessions: list[SessionSamples]) -> float:

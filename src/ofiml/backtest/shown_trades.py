@@ -42,7 +42,9 @@ def quote_round_trips(round_trips: pl.DataFrame, tape: Tape) -> pl.DataFrame:
         points = points[points < len(tape.exchange)]
         opened, rows = np.append(opened, np.full(len(points), start)), np.append(rows, points)
     bid, ask = (_price(side[rows], tape) for side in (tape.bid, tape.ask))
-    return pl.DataFrame({"opened": opened, "time": tape.exchange[rows], "bid": bid, "ask": ask}).cast(SHOWN_SCHEMA)  # type: ignore[arg-type]
+    times = pl.Series(opened), pl.Series(tape.exchange[rows])
+    columns = zip(SHOWN_SCHEMA.items(), (*times, bid, ask), strict=True)
+    return pl.DataFrame([values.cast(kind).alias(name) for (name, kind), values in columns])
 
 
 def _price(index: Int64, tape: Tape) -> pl.Series:

@@ -110,16 +110,17 @@ def trade_session(
     trips = list_round_trips(main, money)
     executable = _quote_executable(tape, rows, execution, meta.close)
     move = np.diff(money.worth(np.ones(2, np.int64), mark2[[0, -1]]))[0] / MONEY_SCALE
+    names = _make_names(key)
     return SessionResult(
         key=key,
         ledger=main,
-        fills=_name_rows(_add_money(fills, main), key),
-        orders=_name_rows(tabulate_orders(trades[0], tape), key),
-        round_trips=_name_rows(_add_ticks(trips, money, tape.tick), key),
-        gains=_name_rows(_list_gains(main), key),
-        decided=_name_rows(_list_decided(main, rows), key),
-        executable=_name_rows(executable, key),
-        shown=_name_rows(quote_round_trips(trips, tape), key),
+        fills=_name_rows(_add_money(fills, main), names),
+        orders=_name_rows(tabulate_orders(trades[0], tape), names),
+        round_trips=_name_rows(_add_ticks(trips, money, tape.tick), names),
+        gains=_name_rows(_list_gains(main), names),
+        decided=_name_rows(_list_decided(main, rows), names),
+        executable=_name_rows(executable, names),
+        shown=_name_rows(quote_round_trips(trips, tape), names),
         between=find_mean_gain(fills, int(times[0]), meta.close, move),
         totals={variant: totals[id(scenario)] for variant, scenario in variants.items()},
         queue=_name_queue(market.tape, variants[MAIN].queue) if execution.posts else "none",
@@ -177,12 +178,17 @@ def _mark(tape: Tape, times: Int64) -> Int64:
     return (tape.bid[rows][index] + tape.ask[rows][index] + 2 * tape.base) * tape.tick
 
 
-def _name_rows(table: pl.DataFrame, key: TradedSession) -> pl.DataFrame:
-    """Put the symbol, the session and, if there are several, the path before the columns."""
+def _make_names(key: TradedSession) -> list[pl.Series]:
+    """Make the names of a traded session, one row each: its symbol, session and, if there are several, path."""
     names = [pl.Series("symbol", [key.symbol]), pl.Series("session", [key.session])]
-    if key.path is not None:
-        names.append(pl.Series("path", [key.path], pl.Int32))
-    return pl.DataFrame([name.new_from_index(0, table.height) for name in names]).hstack(table)
+    return names if key.path is None else [*names, pl.Series("path", [key.path], pl.Int32)]
+
+
+def _name_rows(table: pl.DataFrame, names: list[pl.Series]) -> pl.DataFrame:
+    """Put the names of the session before the columns. Changes the table."""
+    for k, name in enumerate(names):
+        table.insert_column(k, name.new_from_index(0, table.height))
+    return table
 
 
 def _add_money(fills: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

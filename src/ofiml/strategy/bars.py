@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 FeeTicks = Callable[[Float, int], Float]
 
 _AT_CLOSE = ("bar_open", "bar_close", "mid", "spread_ticks", "n_events", "trailing_volatility")
+_FORECAST = ("tick", "bid", "ask", "edge_ticks", "p_up", "p_down")
+
+
+def list_table_columns(columns: list[str], features: list[str]) -> list[str]:
+    """List the `columns` that a rule may read by name: those known at a bar's close, flow, and the `features`."""
+    return [c for c in columns if c in features or c in _AT_CLOSE or FlowColumn.parse(c) is not None]
+
+
+def list_read_columns(columns: list[str], features: list[str]) -> list[str]:
+    """List the `columns` that `ForecastBars.of` reads, so that rows are divided without the others."""
+    return [*list_table_columns(columns, features), *(c for c in _FORECAST if c in columns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,6 @@ class ForecastBars:
         mid = read("mid")
         sides = pl.col("bid", "ask")
         quotes = rows.select(sides.fill_null(0), sides.is_not_null().name.prefix("has_"))
-        known = [c for c in rows.columns if c in features or c in _AT_CLOSE or FlowColumn.parse(c) is not None]
         return cls(
             tick=tick,
             bar_close=rows["bar_close"].cast(pl.Int64).to_numpy(),
@@ -80,7 +90,7 @@ class ForecastBars:
             ofi=read(BEST_FLOW),
             volatility=read("trailing_volatility"),
             fee=fee(mid, tick),
-            table=rows.select(known),
+            table=rows[list_table_columns(rows.columns, features)],
         )
 
     def read_column(self, name: str) -> Float:

@@ -11,7 +11,7 @@ from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
 from ofiml.errors import ConfigError
 from ofiml.samples.table import list_feature_columns
-from ofiml.strategy.bars import FeeTicks, ForecastBars
+from ofiml.strategy.bars import FeeTicks, ForecastBars, list_read_columns
 from ofiml.strategy.decisions import HOLD, LAST, QUOTE, TARGET, Decisions, Limits
 from ofiml.strategy.fit import FittedRule
 from ofiml.strategy.limits import set_limits
@@ -52,12 +52,21 @@ def decide(fitted: FittedStudy, strategy: Strategy, rules: list[FittedRule], fee
 def select_sessions(
     fitted: FittedStudy, rules: list[FittedRule]
 ) -> Iterator[tuple[TradedSession, pl.DataFrame, FittedRule]]:
-    """Select the predicted bars of each fold, session and path, in time order, with the rule of the fold."""
+    """Select the predicted bars of each fold, session and path, in time order, with the rule of the fold. They have the
+    columns that `ForecastBars.of` and `read_hold_until` read.
+    """
+    features = list_feature_columns(fitted.config.features)
     for result, rule in zip(fitted.results, rules, strict=True):
         rows = result.predictions
         by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
+        rows = rows.select(*by, "hold_until", *list_read_columns(rows.columns, features))  # each part is a copy
         for key, part in rows.group_by(by, maintain_order=True):
-            yield TradedSession(*key), part.sort("bar_close", maintain_order=True), rule
+            yield TradedSession(*key), sort_bars(part), rule
+
+
+def sort_bars(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sort bars by their close; bars of one time keep their order."""
+    return rows if rows["bar_close"].is_sorted() else rows.sort("bar_close", maintain_order=True)
 
 
 def decide_session(
@@ -129,13 +138,12 @@ def tabulate_decisions(plans: Plans) -> pl.DataFrame:
     `path` is null without paths, and `until` where there is no position or it has no end.
     """
     has_end = (pl.col("kind") == TARGET) & (pl.col("until") != LAST)
-    tables = []
-    for key, (decisions, _) in plans.items():
-        names = [pl.lit(value, kind).alias(name) for (name, kind), value in zip(_KEY.items(), key, strict=True)]
-        tables.append(
-            pl.DataFrame(decisions._asdict()).select(*names, pl.all().exclude("until"), pl.when(has_end).then("until"))
-        )
-    return pl.concat(tables)
+    parts = [decisions for decisions, _ in plans.values()]
+    keys = pl.DataFrame(list(plans), schema=_KEY, orient="row")
+    number = np.repeat(np.arange(len(parts)), [len(part.time) for part in parts])
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Decisions._fields}
+    table = pl.DataFrame(columns).select(pl.all().exclude("until"), pl.when(has_end).then("until"))
+    return keys[number].hstack(table)
 
 
 _KEY = {"symbol": pl.String, "session": pl.String, "path": pl.Int32}

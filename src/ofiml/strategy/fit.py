@@ -25,7 +25,7 @@ from ofiml.errors import locate_error
 from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.table import list_feature_columns, take_rows
 from ofiml.splits.inner import Inner
-from ofiml.strategy.bars import FeeTicks, ForecastBars
+from ofiml.strategy.bars import FeeTicks, ForecastBars, list_read_columns
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult, fit_fold
 from ofiml.training.inputs import read_intervals
@@ -64,7 +64,7 @@ def _fit_rule(fitted: FittedStudy, result: FoldResult, strategy: Strategy, fees:
     fit, features = RULES[strategy.name].fit, list_feature_columns(fitted.config.features)
     numbers = {
         symbol: fit(strategy, ForecastBars.of(rows, features, fees[symbol]))
-        for symbol, rows in _split_by_symbol(learned)
+        for symbol, rows in _split_by_symbol(learned.select("symbol", *list_read_columns(learned.columns, features)))
     }
     known = train.select("symbol", "trailing_volatility")
     volatility = {symbol: _measure_volatility(rows) for symbol, rows in _split_by_symbol(known)}
