@@ -251,6 +251,27 @@ def test_a_scenario_is_the_same_alone_and_among_others(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
+def test_passing_over_what_changes_nothing_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = draw_case(seed)
+    drawn = draw_decisions(seed, draw_session(seed)[0], 300)
+    rows = np.arange(len(drawn.time)) // 20 * 20  # each decision is repeated
+    case["decisions"] = Decisions(*(column[rows] for column in drawn))._replace(time=drawn.time, until=drawn.until)
+    case["limits"] = case["limits"]._replace(stop=0, take=0, loss=float("inf"))
+    case["scenarios"] = [
+        Scenario(fix_latency(latency * SECOND, response * SECOND), queue)
+        for latency, response, queue in ((0, 0, Queue.POWER), (0, 1, Queue.TOUCH), (2, 0, Queue.EXACT))
+    ]
+    case["scenarios"] = case["scenarios"][seed % 3 :]
+    short = run(case)
+    # A trader with a loss limit follows all that becomes known of its orders, and no decision is passed over.
+    case["limits"] = case["limits"]._replace(loss=1e300)
+    monkeypatch.setattr(kernel, "run", kernel.run_py)
+    monkeypatch.setattr(kernel, "is_repeat", lambda plan, d: False)
+    for a, b in zip(short, run(case), strict=True):
+        assert_same(a, b)
+
+
+@pytest.mark.parametrize("seed", range(12))
 def test_the_kernel_is_its_plain_twin(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     case = draw_case(seed)
     case["scenarios"] += [Scenario(fix_latency(SECOND // 5), Queue.POWER, 1.5, 0.5)]

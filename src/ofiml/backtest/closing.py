@@ -27,7 +27,7 @@ def close_session(desk: Desk, s: int, closing: Int64, close: int) -> None:
         return
     side = -1 if trader.position > 0 else 1
     scene.mid2 = scene.known_mid2 = closing[0, 0, 0] + closing[1, 0, 0]
-    i = send_order(desk, s, MARKET_SLOT, side, MARKET, abs(trader.position), CLOSE, close)
+    i = send_order(desk, s, MARKET_SLOT, side, MARKET, abs(trader.position), CLOSE, -1, close)
     if i < 0:
         return
     o = desk.orders[i]

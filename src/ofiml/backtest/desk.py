@@ -18,6 +18,7 @@ from ofiml.backtest.orders import (
     NEW_BID_SLOT,
     ORDER_ROWS,
     PARTLY,
+    REQUESTS_ON_WAY,
     RESTING,
     SENT,
     SLOTS,
@@ -69,9 +70,11 @@ def compute_fee(scene: Any, lots: int, index: int, maker: bool) -> float:
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
-def time_request(desk: Desk, s: int, now: int) -> int:
-    """Return when the trader's next request, sent at `now`, reaches the exchange."""
-    trader = desk.traders[s]
+def send_request(desk: Desk, s: int, old: int, new: int, now: int) -> int:
+    """Send a request that cancels the order in row `old` and places the one in row `new`, -1 for none; return its
+    number.
+    """
+    scene, trader = desk.scene, desk.traders[s]
     latency = find_latency(
         desk.latencies,
         trader.latency_start,
@@ -80,14 +83,22 @@ def time_request(desk: Desk, s: int, now: int) -> int:
         trader.requests,
         now,
     )
-    trader.requests += 1
-    desk.scene.changed = trader.changed = 1
-    trader.last_arrival = max(trader.last_arrival, min(now, NEVER - latency) + latency)
-    return trader.last_arrival
+    arrival = max(trader.last_arrival, min(now, NEVER - latency) + latency)
+    number = trader.requests
+    j = number & (REQUESTS_ON_WAY - 1)
+    trader.arrivals[j], trader.cancels[j], trader.places[j] = arrival, old, new
+    trader.requests = number + 1
+    trader.last_arrival = arrival
+    trader.wake, scene.wake = min(trader.wake, arrival), min(scene.wake, arrival)
+    trader.settled_until = scene.settled_until = 0
+    return number
 
 
-def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, reason: int, now: int) -> int:
-    """Send an order, marketable or post-only at `price`, and return its row; -1 if the table of reports is full."""
+def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, reason: int, old: int, now: int) -> int:
+    """Send an order, marketable or post-only at `price`, and return its row; -1 if the table of reports is full.
+
+    The same request cancels the order in row `old`, -1 for none.
+    """
     scene, trader = desk.scene, desk.traders[s]
     if trader.orders >= scene.capacity:
         scene.full = 1
@@ -96,15 +107,14 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     o = desk.orders[i]
     o.number = trader.orders
     trader.orders += 1
-    o.decided = o.sent = now
+    o.sent = now
     o.arrived = o.ended = o.mid2_arrived = -1
     o.side, o.price, o.lots, o.asked, o.reason = side, price, lots, lots, reason
     o.filled = o.known_filled = o.base_filled = o.traded = o.traded_at = o.in_message = 0
     o.maker = 1 if price >= 0 else 0
-    o.state, o.status, o.replaces = SENT, FILLED, -1
-    o.request = trader.requests
-    o.arrival = time_request(desk, s, now)
-    o.cancel_arrival = o.known_end = NEVER
+    o.state, o.status, o.replaces = SENT, FILLED, old
+    o.request = send_request(desk, s, old, i, now)
+    o.known_end = NEVER
     o.cancel_request = -1
     o.mid2_decided = scene.known_mid2
     o.ahead = o.ahead_at_join = 0.0
@@ -130,21 +140,27 @@ def find_row(desk: Desk, s: int) -> int:
 def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
     """Send a cancel, unless one is on its way or the order is known to have ended."""
     o = desk.orders[i]
-    if o.cancel_arrival == NEVER and o.cancel_request < 0:
-        o.cancel_request = desk.traders[s].requests
-        o.cancel_arrival = time_request(desk, s, now)
+    if o.cancel_request < 0:
+        o.cancel_request = send_request(desk, s, i, -1, now)
 
 
 def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int) -> None:
     """Send one request that cancels the resting order of a slot and places another of `lots` less the fills between."""
     old = desk.traders[s].slots[slot]
     o = desk.orders[old]
-    new = send_order(desk, s, NEW_BID_SLOT if slot == BID_SLOT else NEW_ASK_SLOT, o.side, price, lots, o.reason, now)
-    if new < 0:
-        return
-    n = desk.orders[new]
-    n.replaces, n.base_filled = old, o.known_filled
-    o.cancel_request, o.cancel_arrival = n.request, n.arrival
+    new_slot = NEW_BID_SLOT if slot == BID_SLOT else NEW_ASK_SLOT
+    new = send_order(desk, s, new_slot, o.side, price, lots, o.reason, old, now)
+    if new >= 0:
+        desk.orders[new].base_filled = o.known_filled
+        o.cancel_request = desk.orders[new].request
+
+
+def find_wake(trader: Any) -> int:
+    """Find the next time at which a request of the trader arrives, or news to which it is eager to react."""
+    wake = trader.news if trader.eager != 0 else NEVER
+    if trader.received < trader.requests:
+        wake = min(wake, trader.arrivals[trader.received & (REQUESTS_ON_WAY - 1)])
+    return wake
 
 
 # --- states ----------------------------------------------------------------------------------------------------------
@@ -177,9 +193,8 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
     scene, o, trader = desk.scene, desk.orders[i], desk.traders[s]
     was = o.state
     o.state, o.ended = ENDED, at
-    o.known_end = min(at, NEVER - trader.response) + trader.response
+    o.known_end = time_news(scene, trader, at)
     o.status = FILLED if o.filled == o.lots else PARTLY if o.filled > 0 else status
-    scene.changed = trader.changed = 1
     if was == WAITING:
         scene.waiting -= 1
     if was == RESTING:
@@ -193,12 +208,24 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
             find_best(desk)
 
 
+def time_news(scene: Any, trader: Any, at: int) -> int:
+    """Return when the trader knows what happens to an order of its own at the exchange at time `at`."""
+    known = min(at, NEVER - trader.response) + trader.response
+    trader.news = min(trader.news, known)
+    if trader.eager != 0:
+        trader.wake, scene.wake = min(trader.wake, known), min(scene.wake, known)
+    trader.settled_until, scene.settled_until = min(trader.settled_until, known), min(scene.settled_until, known)
+    if known < scene.goal:
+        scene.changed = 1
+    return known
+
+
 def report_order(desk: Desk, s: int, i: int) -> None:
     """Report an order that has ended."""
     o = desk.orders[i]
     r = desk.reports[desk.traders[s].first_row + o.number]
-    r.decided, r.sent, r.arrived, r.ended, r.side, r.price = o.decided, o.sent, o.arrived, o.ended, o.side, o.price
-    r.lots, r.filled, r.maker, r.reason, r.status = o.lots, o.filled, o.maker, o.reason, o.status
+    r.sent, r.arrived, r.ended, r.price, r.lots, r.filled = o.sent, o.arrived, o.ended, o.price, o.lots, o.filled
+    r.side, r.maker, r.reason, r.status = o.side, o.maker, o.reason, o.status
     r.ahead_at_join = o.ahead_at_join
 
 
@@ -218,9 +245,8 @@ def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touc
     """Fill some lots of an order at the exchange."""
     scene, o, trader = desk.scene, desk.orders[i], desk.traders[s]
     j = trader.fills
-    scene.changed = trader.changed = 1
     if j >= scene.capacity:
-        scene.full = 1
+        scene.full = scene.changed = 1
         return
     trader.fills += 1
     trader.position += lots * o.side
@@ -229,7 +255,7 @@ def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touc
     f.order, f.time, f.known, f.price, f.lots, f.maker = (
         o.number,
         at,
-        min(at, NEVER - trader.response) + trader.response,
+        time_news(scene, trader, at),
         price,
         lots * o.side,
         maker,

@@ -9,7 +9,10 @@ at t plus its latency; what happens to an order is known one response later. At 
     4. `flat_from`, and the decisions
 
 An order that arrives at t therefore meets the book after all messages up to t, and a decision at t knows what was
-received up to t. Between the times at which some trader has something to do, the loop only keeps the ladder.
+received up to t. Between the times at which some trader has something to do, the loop only keeps the ladder. A trader
+without stop, take-profit and loss limit has nothing to do when something of its orders becomes known: it learns of it
+at its next decision. Decisions that repeat the one before are passed over while all traders are settled: their orders
+are as wanted, or they wait for an answer.
 
 `run_py` is the specification, `run` its njit.
 """
@@ -19,22 +22,22 @@ from typing import Any, NamedTuple
 from ofiml._numba import compiled
 from ofiml._typing import Int64, UInt8
 from ofiml.backtest.closing import close_session, keep_closing
-from ofiml.backtest.desk import Desk
+from ofiml.backtest.desk import Desk, find_wake
 from ofiml.backtest.market import pass_busy, pass_known, pass_quiet, show_book
-from ofiml.backtest.matching import receive_requests
+from ofiml.backtest.matching import receive_all
 from ofiml.backtest.orders import CLOSE, NEVER, SLOTS
 from ofiml.backtest.requests import decide
-from ofiml.backtest.trader import NOT_LEAVING, find_wake, learn_fates, set_bounds, watch_market
+from ofiml.backtest.trader import NOT_LEAVING, learn_news, set_bounds, watch_market
 from ofiml.samples.tape import Tape
-from ofiml.strategy.decisions import HOLD
+from ofiml.strategy.decisions import HOLD, TARGET
 
 #: `run` returns FULL if a table of orders or fills is too short.
 DONE, FULL = 0, 1
 
 
 class Plan(NamedTuple):
-    """The decisions (D,) with prices as indexes, -1 off the ladder; the number of messages up to the close, and the
-    last of them after which the book has two sides, -1 for none.
+    """The decisions (D,) with prices as indexes, which may be off the ladder; the number of messages up to the close,
+    and the last of them after which the book has two sides, -1 for none.
     """
 
     time: Int64
@@ -60,29 +63,41 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
 def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     """Trade a session; see `run_py`."""
     scene = desk.scene
-    d = 0
+    d = repeated = 0
     stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
     while scene.full == 0:
-        now = find_next_time(scene, plan.time, d)
-        if scene.resting + scene.waiting > 0:
-            hit = pass_busy(tape, desk, stop, now)
-        else:
-            hit = pass_quiet(tape, desk, stop, now)
+        first = d
+        if d < len(plan.time) and plan.time[d] < scene.settled_until:
+            first = repeated = pass_repeats(plan, d) if repeated < d else repeated
+        now = find_next_time(scene, plan.time, first)
+        if first > d:
+            now = min(now, scene.settled_until)
+        busy = scene.resting + scene.waiting > 0
+        if scene.eager != 0 or not busy:
+            now = min(now, scene.wake)
+        scene.goal = now if first > d or scene.eager != 0 else 0
+        hit = pass_busy(tape, desk, stop, now) if busy else pass_quiet(tape, desk, stop, now)
         if scene.changed != 0:
             scene.changed = 0
-            find_wakes(desk)
             continue
         m = scene.message
         if not hit and m == stop and stop < plan.messages:
             keep_closing(desk, closing, tape.bid[m - 1], tape.ask[m - 1])
             stop = plan.messages
             continue
+        if scene.eager == 0 and scene.wake <= now:
+            show_book(scene, tape.bid, tape.ask, tape.tradable, m)
+            receive_all(desk, now)
+            if scene.changed != 0:
+                scene.changed = 0
+                continue
         if not hit:
             hit = pass_known(scene, tape.receipt, tape.bid, tape.ask, now)
         if hit:
             now = tape.receipt[scene.received - 1]
         show_known(scene, tape.bid, tape.ask)
         scene.now = now
+        d = pass_settled(desk, plan, d, first, now)
         if hit:
             look_at_market(desk, now)
             continue
@@ -99,9 +114,6 @@ def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
         while d < len(plan.time) and plan.time[d] <= now:
             act_on(desk, plan, d, now)
             d += 1
-        if scene.changed != 0:
-            scene.changed = 0
-            find_wakes(desk)
         if scene.wake > now >= scene.close:
             break
     if plan.last_book >= 0 and plan.last_book + 1 == plan.messages:
@@ -115,34 +127,67 @@ def act_on(desk: Desk, plan: Plan, d: int, now: int) -> None:
     """Let all traders act on a decision."""
     kind, target, until = plan.kind[d], plan.target[d], plan.until[d]
     bid, bid_size, ask, ask_size = plan.bid[d], plan.bid_size[d], plan.ask[d], plan.ask_size[d]
+    repeats, settled_until = is_repeat(plan, d), NEVER
     for s in range(len(desk.traders)):
-        if kind != HOLD or now >= desk.traders[s].until:
+        trader = desk.traders[s]
+        if trader.news <= now:
+            learn_news(desk, s, now)
+        if repeats and now < trader.settled_until:
+            if kind == TARGET:
+                trader.until = until
+        elif kind != HOLD or now >= trader.until:
             decide(desk, s, kind, target, until, bid, bid_size, ask, ask_size, now)
+        settled_until = min(settled_until, trader.settled_until)
+    desk.scene.settled_until = settled_until
+
+
+# --- decisions that repeat the one before ----------------------------------------------------------------------------
+
+
+def is_repeat(plan: Plan, d: int) -> bool:
+    """Return whether a decision wants what the one before wanted."""
+    kind = plan.kind[d]
+    if d == 0 or kind == HOLD or kind != plan.kind[d - 1]:
+        return False
+    if kind == TARGET:
+        return plan.target[d] == plan.target[d - 1]
+    return (
+        plan.bid[d] == plan.bid[d - 1]
+        and plan.ask[d] == plan.ask[d - 1]
+        and plan.bid_size[d] == plan.bid_size[d - 1]
+        and plan.ask_size[d] == plan.ask_size[d - 1]
+    )
+
+
+def pass_repeats(plan: Plan, d: int) -> int:
+    """Return the first decision from `d` on that does not repeat the one before."""
+    while d < len(plan.time) and is_repeat(plan, d):
+        d += 1
+    return d
+
+
+def pass_settled(desk: Desk, plan: Plan, d: int, stop: int, now: int) -> int:
+    """Pass the decisions before `now`, up to `stop`, for which all traders were settled; return the next one."""
+    first = d
+    while d < stop and plan.time[d] < now:
+        d += 1
+    if d > first and plan.kind[d - 1] == TARGET:
+        for s in range(len(desk.traders)):
+            desk.traders[s].until = plan.until[d - 1]
+    return d
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
 def find_next_time(scene: Any, decisions: Int64, d: int) -> int:
-    """Find the next time at which some trader has something to do, at most the close."""
-    time = min(scene.close, scene.wake)
+    """Find the next time at which all traders have something to do, at most the close."""
+    time = scene.close
     if d < len(decisions):
         time = min(time, decisions[d])
     if scene.is_flat == 0:
         time = min(time, scene.flat_from)
     return time
-
-
-def find_wakes(desk: Desk) -> None:
-    """Find when each trader has something to do but for decisions and quotes, and the first of these times."""
-    first = NEVER
-    for s in range(len(desk.traders)):
-        trader = desk.traders[s]
-        if trader.changed != 0:
-            trader.changed = 0
-            trader.wake = find_wake(desk, s)
-        first = min(first, trader.wake)
-    desk.scene.wake = first
 
 
 # --- what is seen of the market --------------------------------------------------------------------------------------
@@ -174,7 +219,7 @@ def look_at_market(desk: Desk, now: int) -> None:
 
 
 def gather_bounds(desk: Desk) -> None:
-    """Gather the bounds of all traders, outside of which some trader looks at quotes, and when they have to act."""
+    """Gather the bounds of all traders, outside of which some trader looks at quotes."""
     scene = desk.scene
     scene.low_bid = scene.low_ask = -2
     scene.high_bid = scene.high_ask = NEVER
@@ -184,34 +229,35 @@ def gather_bounds(desk: Desk) -> None:
         scene.high_bid, scene.high_ask = min(scene.high_bid, t.high_bid), min(scene.high_ask, t.high_ask)
     low, high = max(scene.low_bid, scene.low_ask), min(scene.high_bid, scene.high_ask)
     scene.watching = 1 if low > -2 or high < NEVER else 0
-    scene.changed = 0
-    find_wakes(desk)
 
 
 # --- traders ---------------------------------------------------------------------------------------------------------
 
 
 def step_traders(desk: Desk, now: int) -> None:
-    """Let requests arrive and fates become known."""
-    watching = False
+    """Let requests arrive, and eager traders learn what is known; find when there is more of it."""
+    receive_all(desk, now)
+    wake, watching = NEVER, False
     for s in range(len(desk.traders)):
-        t = desk.traders[s]
-        if t.wake <= now:
-            receive_requests(desk, s, now)
-            if learn_fates(desk, s, now):
-                watch_market(desk, s, now)
+        trader = desk.traders[s]
+        if trader.wake <= now:
+            learn_news(desk, s, now)
+            watch_market(desk, s, now)
             watching = set_bounds(desk, s) or watching
-            t.changed = 1
+            trader.wake = find_wake(trader)
+        wake = min(wake, trader.wake)
+    desk.scene.wake = wake
     if watching:
         gather_bounds(desk)
-    desk.scene.changed = 0
-    find_wakes(desk)
 
 
 def start_closing(desk: Desk, s: int, now: int) -> None:
-    """From now on the trader only closes."""
+    """From now on the trader only closes, which it does as soon as it can."""
     trader = desk.traders[s]
-    trader.closing = 1
+    if trader.news <= now:
+        learn_news(desk, s, now)
+    trader.closing = trader.eager = desk.scene.eager = 1
+    trader.settled_until = desk.scene.settled_until = 0
     outstanding = False
     for k in range(SLOTS):
         outstanding = outstanding or desk.traders[s].slots[k] >= 0
@@ -219,6 +265,8 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
         trader.leave = CLOSE
     watch_market(desk, s, now)
     set_bounds(desk, s)
+    trader.wake = find_wake(trader)
+    desk.scene.wake = min(desk.scene.wake, trader.wake)
 
 
 run = compiled(run_py)

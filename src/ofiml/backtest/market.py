@@ -11,7 +11,14 @@ from ofiml._numba import keep_apart
 from ofiml._typing import Bool, Int64
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.ladder import clear_levels
-from ofiml.backtest.matching import change_level, forget_trades, meet_quotes, meet_trade, release_waiting
+from ofiml.backtest.matching import (
+    change_level,
+    forget_trades,
+    meet_quotes,
+    meet_trade,
+    receive_all,
+    release_waiting,
+)
 from ofiml.backtest.taken import forget_taken, is_passed
 from ofiml.samples.tape import Tape
 from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
@@ -72,16 +79,24 @@ def pass_quiet(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
 def pass_busy(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
     """Pass the messages before `stop` that happen up to `now`, and fill the orders that rest or wait.
 
-    Ends early, too, after a message that changes an order: `scene.changed`.
+    So do requests of traders that act on no news. Ends early, too, with `scene.changed`, if some trader has something
+    to do before `now`, or no order rests or waits any more.
     """
     scene, ladder, shown = desk.scene, desk.ladder, desk.scene.shown
     exchange, first, bid, ask, tradable = tape.exchange, tape.first, tape.bid, tape.ask, tape.tradable
     kind, side, price, size = tape.kind, tape.side, tape.price, tape.size
-    watching = scene.watching != 0
+    watching, lazy = scene.watching != 0, scene.eager == 0
     m = scene.message
     hit = False
     while m < stop and exchange[m] <= now:
         x = exchange[m]
+        if lazy and scene.wake < x:
+            show_book(scene, bid, ask, tradable, m)
+            receive_all(desk, x - 1)
+            if scene.resting + scene.waiting == 0:
+                scene.changed = 1
+            if scene.changed != 0:
+                break
         if watching:
             scene.message = m
             if pass_known(scene, tape.receipt, bid, ask, x - 1):

@@ -15,11 +15,13 @@ Nothing is filled by messages before or after which the market is not tradable. 
 
 from typing import Any
 
-from ofiml.backtest.desk import Desk, add_fill, end_order, is_alive, rest_order
+from ofiml.backtest.desk import Desk, add_fill, end_order, find_wake, is_alive, rest_order
 from ofiml.backtest.orders import (
     CANCELLED,
+    EXACT,
     NEVER,
     REJECTED,
+    REQUESTS_ON_WAY,
     RESTING,
     SENT,
     SLOTS,
@@ -30,46 +32,42 @@ from ofiml.backtest.queue import count_lots, pass_cancels
 from ofiml.backtest.taken import find_free, take_lots
 
 
+def receive_all(desk: Desk, until: int) -> None:
+    """Let the requests of all traders arrive that arrive up to `until`, and find when each has something to do next."""
+    wake = NEVER
+    for s in range(len(desk.traders)):
+        trader = desk.traders[s]
+        if trader.wake <= until:
+            receive_requests(desk, s, until)
+            trader.wake = find_wake(trader)
+        wake = min(wake, trader.wake)
+    desk.scene.wake = wake
+
+
 def receive_requests(desk: Desk, s: int, until: int) -> None:
-    """Let the trader's requests arrive that arrive up to `until`, in order."""
-    slots, orders = desk.traders[s].slots, desk.orders
-    due = 2
-    while due > 1:  # a request brings about no other at the exchange
-        first, number, row, is_new, due = until, NEVER, -1, False, 0
-        for k in range(SLOTS):
-            i = slots[k]
-            if i < 0:
-                continue
-            o = orders[i]
-            if o.cancel_arrival <= until:
-                due += 1
-                if _is_earlier(o.cancel_arrival, o.cancel_request, first, number, is_new):
-                    first, number, row, is_new = o.cancel_arrival, o.cancel_request, i, False
-            if o.state == SENT and o.arrival <= until:
-                due += 1
-                if _is_earlier(o.arrival, o.request, first, number, False):
-                    first, number, row, is_new = o.arrival, o.request, i, True
-        if row < 0:
+    """Let the trader's requests arrive that arrive up to `until`, in the order of sending.
+
+    A replaced order is cancelled before its replacement comes. A cancelled one may have ended, and another may have its
+    row.
+    """
+    trader = desk.traders[s]
+    while trader.received < trader.requests:
+        number = trader.received
+        j = number & (REQUESTS_ON_WAY - 1)
+        at, old, new = trader.arrivals[j], trader.cancels[j], trader.places[j]
+        if at > until:
             return
-        o = orders[row]
-        if is_new:
-            receive_order(desk, s, row, first)
-        else:
-            o.cancel_arrival = NEVER
-            if is_alive(o):
-                end_order(desk, s, row, CANCELLED, first)
-
-
-def _is_earlier(arrival: int, number: int, first: int, other: int, or_same: bool) -> bool:
-    """Return whether a request arrives before another; a replaced order is cancelled before its replacement comes."""
-    return arrival < first or (arrival == first and (number < other or (or_same and number == other)))
+        trader.received = number + 1
+        if old >= 0 and desk.orders[old].cancel_request == number and is_alive(desk.orders[old]):
+            end_order(desk, s, old, CANCELLED, at)
+        if new >= 0:
+            receive_order(desk, s, new, at)
 
 
 def receive_order(desk: Desk, s: int, i: int, at: int) -> None:
     """Let an order arrive: it meets the book, or waits until the market is tradable."""
     scene, o = desk.scene, desk.orders[i]
     o.arrived, o.mid2_arrived = at, scene.mid2
-    scene.changed = desk.traders[s].changed = 1
     if o.replaces >= 0:
         old = desk.orders[o.replaces]
         o.lots = max(0, o.asked - (old.filled - o.base_filled))
@@ -146,14 +144,27 @@ def _may_rest(reason: int) -> bool:
 
 
 def change_level(desk: Desk, level: int, before: int, after: int, order_time: int, at: int) -> None:
-    """Move up the orders that rest at a level as its size goes from `before` to `after`."""
-    for n in range(desk.scene.resting):
+    """Move up the orders that rest at a level as its size goes from `before` to `after`.
+
+    Orders of several traders often have the same place in the queue, and then move as the one before.
+    """
+    left, n = desk.ladder[2 + (level & 1), level >> 1], 0
+    queue, power, ahead, traded, moved_ahead, moved_traded = -1, 0.0, 0.0, 0, 0.0, 0
+    while left > 0:
         r = desk.rests[n]
-        if r.level == level:
-            o, trader = desk.orders[r.order], desk.traders[r.trader]
-            pass_cancels(trader.queue, trader.power, o, before, after, order_time, at)
-            if o.traded > 0:
-                o.in_message = desk.scene.touched = 1
+        n += 1
+        if r.level != level:
+            continue
+        left -= 1
+        o, trader = desk.orders[r.order], desk.traders[r.trader]
+        if o.ahead == ahead and o.traded == traded and trader.queue == queue != EXACT and trader.power == power:
+            o.ahead, o.traded = moved_ahead, moved_traded
+        else:
+            queue, power, ahead, traded = trader.queue, trader.power, o.ahead, o.traded
+            pass_cancels(queue, power, o, before, after, order_time, at)
+            moved_ahead, moved_traded = o.ahead, o.traded
+        if o.traded > 0:
+            o.in_message = desk.scene.touched = 1
 
 
 def forget_trades(desk: Desk, at: int) -> None:

@@ -69,26 +69,28 @@ BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT, SLOTS = range(6)
 #: How many prices a side are remembered at which lots were taken.
 TAKEN_LEVELS = 256
 
+#: How many requests of a trader may be on their way, a power of 2. As they arrive in the order of sending, there are at
+#: most a cancel of each order that has arrived, and an order and its cancel for each slot.
+REQUESTS_ON_WAY = 16
 
-def _record(integers: str, floats: str = "", **arrays: int) -> np.dtype:
-    """Make a record of integers, floats and arrays of integers; its elements have attributes in Python, too."""
+
+def _record(integers: str, floats: str = "", codes: str = "", **arrays: int) -> np.dtype:
+    """Make a record of integers, floats, codes of one byte, and arrays of integers; its elements have attributes in
+    Python, too.
+    """
     fields: list[Any] = [(name, np.int64) for name in integers.split()]
     fields += [(name, np.float64) for name in floats.split()]
+    fields += [(name, np.int8) for name in codes.split()]
     assert not any(hasattr(np.void, field[0]) for field in fields), "numpy's own attributes would come first"
-    return np.dtype((np.record, fields + [(name, np.int64, length) for name, length in arrays.items()]))
+    fields += [(name, np.int64, length) for name, length in arrays.items()]
+    return np.dtype((np.record, np.dtype(fields, align=True)))
 
-
-#: The columns of an order that are reported; see `simulate.Trades`.
-ORDER_COLUMNS = [
-    *("decided", "sent", "arrived", "ended", "side", "price", "lots", "filled", "maker", "reason", "status"),
-    "ahead_at_join",
-]
 
 #: An order while it is in a slot. There it stands in one of few rows, which stay in the processor's cache, and comes
 #: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders.
 ORDER = _record(
-    "number decided sent arrived ended side price lots filled maker reason status "
-    "state arrival request cancel_arrival cancel_request known_end known_filled asked base_filled replaces "
+    "number sent arrived ended side price lots filled maker reason status "
+    "state request cancel_request known_end known_filled asked base_filled replaces "
     "mid2_decided mid2_arrived traded traded_at in_message place",
     "ahead ahead_at_join",
 )
@@ -99,7 +101,8 @@ ORDER_ROWS = 2 * SLOTS + 1
 #: A resting order: its price and side as `find_level` numbers them, its trader, and its row.
 REST = _record("level trader order")
 
-REPORT = _record(" ".join(ORDER_COLUMNS[:-1]), ORDER_COLUMNS[-1])
+#: An order that is reported, in as few bytes as it needs: new memory is most of what a report costs.
+REPORT = _record("sent arrived ended price lots filled", "ahead_at_join", codes="side maker reason status")
 
 FILL = _record(
     "order time known price lots maker touch mid2_decided mid2_arrived mid2_filled beyond_shown", "ahead_at_join"
@@ -109,12 +112,17 @@ TRADER = _record(
     # what is given
     "queue response cap latency_start latency_count latency_by_time first_row "
     # what the exchange knows
-    "position orders fills took "
-    # what the trader knows and wants
-    "known learnt requests last_arrival tried until leave stopped closing wake changed met "
+    "position orders fills took received "
+    # what the trader knows and wants; `news` is when it next learns of a fill or an end. An `eager` trader acts on news
+    # at once, others at the next decision. Before `settled_until`, decisions that repeat the last one change nothing.
+    "known learnt requests last_arrival tried until leave stopped closing wake news eager settled_until met "
     "low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
+    # request k, in row k modulo their number: when it arrives, and the rows of the orders that it cancels and places
+    arrivals=REQUESTS_ON_WAY,
+    cancels=REQUESTS_ON_WAY,
+    places=REQUESTS_ON_WAY,
     # the lots taken of what bids and asks still show, and their prices, -1 for none; `took` of these rows are in use
     taken=2 * TAKEN_LEVELS,
     taken_price=2 * TAKEN_LEVELS,
@@ -125,9 +133,11 @@ SCENE = _record(
     # what is given: `contract` to `maker_rate` are the instrument's numbers
     "base_ticks span stop_ticks take_ticks post rest flat_from close contract capacity "
     # the market: at the exchange, and as it is known
-    "now message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
+    "now goal eager message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
     "wake resting waiting best_bid best_ask touched changed full is_flat meetings "
+    # before this time all traders are settled
+    "settled_until "
     # whether some trader took what is still shown, and the best prices of it
     "took kept_bid kept_ask "
     # outside of these bounds, the known quotes make some trader act

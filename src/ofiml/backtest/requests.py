@@ -10,9 +10,12 @@ from ofiml.backtest.orders import (
     EXPIRY,
     MARKET,
     MARKET_SLOT,
+    NEVER,
     NEW_ASK_SLOT,
     NEW_BID_SLOT,
     QUOTED,
+    REQUESTS_ON_WAY,
+    SENT,
     SIGNAL,
     SLOTS,
 )
@@ -26,19 +29,23 @@ MOST_LOTS = 2.0**61
 def decide(
     desk: Desk, s: int, kind: int, target: int, until: int, bid: int, bid_size: int, ask: int, ask_size: int, now: int
 ) -> None:
-    """Act on a decision. `bid` and `ask` are indexes, -1 off the ladder."""
+    """Act on a decision. `bid` and `ask` are indexes, which may be off the ladder."""
     trader = desk.traders[s]
+    trader.settled_until = 0
     if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or desk.scene.known_mid2 < 0:
         return
     position, reason = 0, EXPIRY
     if kind == QUOTE:
         trader.until = LAST
-        bid_size = scale_lots(bid_size, trader.size_factor) if bid >= 0 else 0
-        ask_size = scale_lots(ask_size, trader.size_factor) if ask >= 0 else 0
-        if not is_settled(desk, s, BID_SLOT, bid, bid_size, now):  # as most are, its few tests come before the call
-            place_quote(desk, s, BID_SLOT, bid, bid_size, now)
-        if not is_settled(desk, s, ASK_SLOT, ask, ask_size, now):
-            place_quote(desk, s, ASK_SLOT, ask, ask_size, now)
+        first = trader.news
+        for slot, price, size in ((BID_SLOT, bid, bid_size), (ASK_SLOT, ask, ask_size)):
+            wanted = scale_lots(size, trader.size_factor) if 0 <= price < desk.scene.span else 0
+            settled_until = find_settled(desk, s, slot, price, wanted, now)
+            if settled_until <= now:
+                place_quote(desk, s, slot, price, wanted, now)
+                settled_until = find_settled(desk, s, slot, price, wanted, now)
+            first = min(first, settled_until)
+        trader.settled_until = first
         return
     if kind == TARGET:
         trader.until = until
@@ -47,7 +54,9 @@ def decide(
         return
     if trader.known != position or not is_idle(trader):
         aim(desk, s, position, reason, now)
-    elif kind != TARGET:
+    elif kind == TARGET:
+        trader.settled_until = trader.news
+    else:
         trader.until = LAST  # there is nothing to close
 
 
@@ -104,9 +113,9 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
         return
     if scene.post != 0 and not reduces:
         if near >= 0:
-            send_order(desk, s, BID_SLOT if side > 0 else ASK_SLOT, side, near, lots, reason, now)
+            send_order(desk, s, BID_SLOT if side > 0 else ASK_SLOT, side, near, lots, reason, -1, now)
     elif far >= 0:
-        send_order(desk, s, MARKET_SLOT, side, MARKET, lots, reason, now)
+        send_order(desk, s, MARKET_SLOT, side, MARKET, lots, reason, -1, now)
 
 
 def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
@@ -114,16 +123,23 @@ def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
     return desk.orders[i].cancel_request >= 0 or not is_arrival_known(desk, s, i, now)
 
 
-def is_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> bool:
-    """Return whether the quote of a slot asks for no request: it is as wanted, or the trader waits for an answer."""
-    slots = desk.traders[s].slots
+def find_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> int:
+    """Find the time before which the quote of a slot asks for no request, unless there is news of it before: it is as
+    wanted, or the trader waits for an answer. 0 if for none.
+    """
+    trader, slots = desk.traders[s], desk.traders[s].slots
     i = slots[slot]
     if slots[slot + NEW_BID_SLOT] >= 0:
-        return True
+        return NEVER
     if i < 0:
-        return size <= 0
+        return NEVER if size <= 0 else 0
     o = desk.orders[i]
-    return (o.price == price and o.lots - o.known_filled <= size) or is_pending(desk, s, i, now)
+    if o.cancel_request >= 0 or (o.price == price and o.lots - o.known_filled <= size):
+        return NEVER
+    if o.state != SENT:
+        return o.arrived + trader.response
+    arrival = max(trader.arrivals[o.request & (REQUESTS_ON_WAY - 1)], now + 1)
+    return min(arrival, NEVER - trader.response) + trader.response
 
 
 def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
@@ -133,7 +149,7 @@ def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) 
     lots = min(size, find_room(desk, s, side, slot))
     if i < 0:
         if lots > 0:
-            send_order(desk, s, slot, side, price, lots, QUOTED, now)
+            send_order(desk, s, slot, side, price, lots, QUOTED, -1, now)
     elif lots <= 0:
         cancel_order(desk, s, i, now)
     else:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml._typing import Int64
 from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
@@ -116,11 +115,11 @@ def simulate(
         if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
             break
         capacity *= 4
-    columns = [np.dtype([(name, record[name]) for name in record.names or ()]) for record in (REPORT, FILL)]
+    order_columns, fill_columns = _take_columns(REPORT, decided="sent"), _take_columns(FILL)
     return [
         Trades(
-            orders=desk.reports[t.first_row : t.first_row + t.orders].view(columns[0]),
-            fills=desk.fills[t.first_row : t.first_row + t.fills].view(columns[1]),
+            orders=desk.reports[t.first_row : t.first_row + t.orders].view(order_columns),
+            fills=desk.fills[t.first_row : t.first_row + t.fills].view(fill_columns),
             position=int(t.position),
         )
         for s, t in enumerate(desk.traders)
@@ -128,11 +127,11 @@ def simulate(
 
 
 def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNumbers, rules: ExecutionRules) -> None:
-    if (np.diff(decisions.time) < 0).any():
+    if (decisions.time[1:] < decisions.time[:-1]).any():
         raise DataError("Decisions must be in order of time.")
     if not (0 < rules.share_of_shown <= 1 and 0 < rules.share_of_traded <= 1):
         raise DataError("share_of_shown and share_of_traded must be above 0 and at most 1.")
-    if (decisions.bid_size < 0).any() or (decisions.ask_size < 0).any():
+    if min(decisions.bid_size.min(initial=0), decisions.ask_size.min(initial=0)) < 0:
         raise DataError("The sizes of quotes cannot be below 0.")
     if limits.cap < 0 or limits.stop < 0 or limits.take < 0 or not limits.loss >= 0 or not numbers.factor > 0:
         raise DataError("Cap, stop, take-profit and loss limit cannot be below 0, nor the contract's factor 0.")
@@ -143,9 +142,13 @@ def _check(tape: Tape, decisions: Decisions, limits: Limits, numbers: ContractNu
 
 
 def prepare_tape(tape: Tape) -> Tape:
-    """Return the tape with arrays as the kernel is compiled for: contiguous, and not read-only."""
+    """Return the tape with arrays as the kernel is compiled for: contiguous, and not read-only.
+
+    `first` becomes unsigned, because an index that cannot count from the end is found faster.
+    """
     members: list[Any] = [np.require(a, requirements=["C", "W"]) if isinstance(a, np.ndarray) else int(a) for a in tape]
-    return Tape(*members)
+    whole = Tape(*members)
+    return whole._replace(first=whole.first.view(np.uint64))
 
 
 def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
@@ -163,9 +166,9 @@ def make_plan(tape: Tape, decisions: Decisions, close: int) -> Plan:
         kind,
         target,
         until,
-        _find_index(bid // tape.tick, tape),
+        bid // tape.tick - tape.base,
         bid_size,
-        _find_index(-(-ask // tape.tick), tape),
+        -(-ask // tape.tick) - tape.base,
         ask_size,
         messages,
         _find_last_book(tape, messages),
@@ -184,12 +187,6 @@ def _find_last_book(tape: Tape, messages: int) -> int:
     return -1
 
 
-def _find_index(ticks: Int64, tape: Tape) -> Int64:
-    """Find the index of prices in ticks, -1 off the ladder."""
-    index = ticks - tape.base
-    return np.where((index >= 0) & (index < tape.span), index, -1)
-
-
 def make_desk(
     tape: Tape,
     limits: Limits,
@@ -201,6 +198,7 @@ def make_desk(
 ) -> Desk:
     """Make the desk before the session, with a trader for each scenario and tables of `capacity` orders and fills."""
     count = len(scenarios)
+    eager = [limits.stop > 0 or limits.take > 0 or limits.loss < math.inf] * count
     scene = np.zeros(1, SCENE)[0]
     given = {
         "base_ticks": tape.base,
@@ -212,6 +210,7 @@ def make_desk(
         "flat_from": limits.flat_from,
         "close": close,
         "capacity": capacity,
+        "eager": any(eager),
         "mid2": -1,
         "wake": NEVER,
         "known_mid2": -1,
@@ -241,11 +240,12 @@ def make_desk(
         "response": [latency.response for latency in latencies],
         "latency_start": np.cumsum(lengths) - lengths,
         "latency_count": lengths,
+        "eager": eager,
         "latency_by_time": [latency.times is not None for latency in latencies],
         "first_row": np.arange(count) * capacity,
         "leave": NOT_LEAVING,
         "last_arrival": np.iinfo(np.int64).min,
-        **dict.fromkeys(("until", "wake", "high_bid", "high_ask"), NEVER),
+        **dict.fromkeys(("until", "wake", "news", "high_bid", "high_ask"), NEVER),
         **dict.fromkeys(("low_bid", "low_ask"), -2),
         **dict.fromkeys(("tried", "slots", "taken_price"), -1),
     }
@@ -262,6 +262,14 @@ def make_desk(
         ladder=np.zeros((4, tape.span), np.int64),
         latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]).astype(np.int64),
     )
+
+
+def _take_columns(record: np.dtype[Any], **others: str) -> np.dtype[Any]:
+    """Make the type of a table with the columns of a record, and with some of them under another name, too."""
+    fields = {name: record.fields[name] for name in record.names}  # type: ignore[index, union-attr]
+    fields |= {name: fields[column] for name, column in others.items()}
+    formats, offsets = [field[0] for field in fields.values()], [field[1] for field in fields.values()]
+    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": record.itemsize})
 
 
 def _make_rows(count: int, record: Any) -> NDArray[Any]:

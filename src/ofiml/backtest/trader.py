@@ -39,9 +39,7 @@ from ofiml.backtest.orders import (
     MARKET,
     MARKET_SLOT,
     NEVER,
-    NEW_ASK_SLOT,
     NEW_BID_SLOT,
-    SENT,
     SLOTS,
     STOP,
     TAKE_PROFIT,
@@ -54,10 +52,9 @@ NOT_LEAVING = -1
 # --- knowledge -------------------------------------------------------------------------------------------------------
 
 
-def learn_fates(desk: Desk, s: int, now: int) -> bool:
-    """Let the trader learn what is known at `now` of its fills and orders; return whether there was anything new."""
+def learn_news(desk: Desk, s: int, now: int) -> None:
+    """Let the trader learn what is known at `now` of its fills and orders."""
     trader, slots = desk.traders[s], desk.traders[s].slots
-    new = False
     while trader.learnt < trader.fills and desk.fills[trader.first_row + trader.learnt].known <= now:
         f = desk.fills[trader.first_row + trader.learnt]
         trader.learnt += 1
@@ -66,17 +63,20 @@ def learn_fates(desk: Desk, s: int, now: int) -> bool:
             i = slots[k]
             if i >= 0 and desk.orders[i].number == f.order:
                 desk.orders[i].known_filled += abs(f.lots)
-        new = True
-    for k in (BID_SLOT, ASK_SLOT, MARKET_SLOT, NEW_BID_SLOT, NEW_ASK_SLOT):
+    trader.news = NEVER
+    if trader.learnt < trader.fills:
+        trader.news = desk.fills[trader.first_row + trader.learnt].known
+    for k in range(SLOTS):
         i = slots[k]
-        if i >= 0 and desk.orders[i].state == ENDED and desk.orders[i].known_end <= now:
-            report_order(desk, s, i)
-            slots[k] = -1
-            new = True
+        if i >= 0 and desk.orders[i].state == ENDED:
+            if desk.orders[i].known_end <= now:
+                report_order(desk, s, i)
+                slots[k] = -1
+            else:
+                trader.news = min(trader.news, desk.orders[i].known_end)
     for k in (BID_SLOT, ASK_SLOT):
         if slots[k] < 0 and slots[k + NEW_BID_SLOT] >= 0:
             slots[k], slots[k + NEW_BID_SLOT] = slots[k + NEW_BID_SLOT], -1
-    return new
 
 
 def book_fill(scene: Any, trader: Any, lots: int, index: int, maker: bool) -> None:
@@ -192,6 +192,7 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
 def leave_market(desk: Desk, s: int, now: int) -> None:
     """Cancel what rests, and close the position with a marketable order once none is on its way."""
     scene, trader, slots = desk.scene, desk.traders[s], desk.traders[s].slots
+    trader.settled_until = scene.settled_until = 0
     idle = True
     for k in range(SLOTS):
         i = slots[k]
@@ -209,28 +210,10 @@ def leave_market(desk: Desk, s: int, now: int) -> None:
     lots = min(abs(trader.known), find_room(desk, s, side, -1))
     if slots[MARKET_SLOT] < 0 and quote >= 0 and lots > 0 and trader.tried != scene.received:
         trader.tried = scene.received  # at most one try for each known book
-        send_order(desk, s, MARKET_SLOT, side, MARKET, lots, trader.leave, now)
+        send_order(desk, s, MARKET_SLOT, side, MARKET, lots, trader.leave, -1, now)
 
 
 def find_room(desk: Desk, s: int, side: int, but: int) -> int:
     """Find how many lots more on a side the cap allows; the orders of the slot `but` do not count."""
     trader = desk.traders[s]
     return trader.cap - side * trader.known - count_outstanding(desk, s, side, but)
-
-
-def find_wake(desk: Desk, s: int) -> int:
-    """Find the next time at which something of the trader's arrives or becomes known."""
-    trader = desk.traders[s]
-    wake = NEVER
-    if trader.learnt < trader.fills:
-        wake = desk.fills[trader.first_row + trader.learnt].known
-    for k in range(SLOTS):
-        i = trader.slots[k]
-        if i >= 0:
-            o = desk.orders[i]
-            wake = min(wake, o.cancel_arrival)
-            if o.state == SENT:
-                wake = min(wake, o.arrival)
-            elif o.state == ENDED:
-                wake = min(wake, o.known_end)
-    return wake
