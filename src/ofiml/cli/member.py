@@ -12,7 +12,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ofiml.cli.config_file import list_overrides
-from ofiml.cli.docstrings import leave_out_docstrings
 from ofiml.cli.exits import describe_error, handle_sigterm
 from ofiml.cli.garbage import collect_rarely
 from ofiml.config import Config, load
@@ -52,8 +51,6 @@ def run_member(composed: DictConfig) -> None:
 
 
 def _record(config: Config, folder: Path, status: Status) -> None:
-    leave_out_docstrings()
-
     from ofiml.reporting.summary import explain_failure, summarise_report
     from ofiml.tracking.parent import PARENT
     from ofiml.tracking.record import record_study

@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from ofiml.cli import exits
 from ofiml.cli.config_file import list_overrides, translate_config_flag
-from ofiml.cli.docstrings import leave_out_docstrings
 from ofiml.cli.exits import (
     INTERRUPTED,
     TERMINATED,
@@ -43,8 +42,6 @@ def run_study(composed: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     typed = list(hydra_config.overrides.task)
     check_inputs(typed, config)
-    leave_out_docstrings()
-
     from rich.console import Console
 
     from ofiml.reporting import verdict
