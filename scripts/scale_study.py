@@ -1,33 +1,40 @@
 """Measure how time and memory of a study grow with its sessions, on the embedded market.
 
     python scripts/scale_study.py --sessions 2 4 8 --length 30m                   one symbol, small
-    python scripts/scale_study.py --sessions 16 64 252 --length 6h30m             a year of one symbol
-    python scripts/scale_study.py --sessions 1 2 --symbols 25 --length 6h30m      days of 25 symbols
+    python scripts/scale_study.py --sessions 16 64 252 --length 390m             a year of one symbol
+    python scripts/scale_study.py --sessions 1 2 --symbols 50 --length 10m        days of 50 symbols
 
 Each study runs in a process of its own with empty caches. The table has its wall time, CPU time and peak memory (of the
-largest process), and the seconds of its stages. The last lines fit a line through wall time and memory, and say what it
-gives for --target sessions: on paper, not measured.
+largest process), and the seconds of its stages. The last lines fit a line through CPU time and memory, and say what it
+gives for --target sessions: on paper, not measured. `--out FOLDER --name NAME` adds the studies to scale_study.json
+there, and draws all that it has in scale_study.png.
 """
 
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+
+from ofiml.ui.figure import BLUE, DARK, RED, save_figure, style_figure
 
 _STAGES = ("sessions", "folds", "leak_check", "evaluation", "controls", "backtest", "importance")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured study. `rows` are its bars, `memory` is in GB, `stages` are the seconds of each."""
+    """A measured study. `rows` are its bars, `wall` and `cpu` are in seconds, `memory` is in GB, `stages` are the
+    seconds of each by the clock.
+    """
 
     sessions: int
     events: int
@@ -80,32 +87,66 @@ def print_table(measured: Sequence[Measured]) -> None:
         )
 
 
+def fit_line(measured: Sequence[Measured], field: str) -> tuple[float, float]:
+    """Fit a line through a field of the studies; return its slope (per session) and its base."""
+    slope, base = np.polyfit([m.sessions for m in measured], [getattr(m, field) for m in measured], 1)
+    return float(slope), float(base)
+
+
 def extrapolate(measured: Sequence[Measured], target: int) -> str:
     """Describe what a line through the measured studies gives for `target` sessions."""
-    at = [m.sessions for m in measured]
-    wall, memory = (np.polynomial.Polynomial.fit(at, values, 1) for values in (
-        [m.wall for m in measured], [m.memory for m in measured]
-    ))  # fmt: skip
-    exponent = np.polyfit(np.log(at), np.log([m.wall for m in measured]), 1)[0]
+    (cpu, cpu_base), (memory, memory_base) = (fit_line(measured, field) for field in ("cpu", "memory"))
     return (
-        f"Wall time grows as sessions^{exponent:.2f}. A line gives {wall(target) / 60:.0f} min and "
-        f"{memory(target):.1f} GB for {target} sessions."
+        f"CPU time: {cpu_base:.0f} s and {cpu:.2f} s a session. Memory: {memory_base:.2f} GB and "
+        f"{1000 * memory:.2f} MB a session. For {target:,} sessions a line gives {(cpu_base + target * cpu) / 60:.0f} "
+        f"CPU minutes and {memory_base + target * memory:.1f} GB."
     )
+
+
+def write_results(name: str, measured: Sequence[Measured], folder: Path) -> None:
+    """Add the studies to scale_study.json in the folder under `name`, and draw all that it has in scale_study.png."""
+    path = folder / "scale_study.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results[name] = {"command": shlex.join(["python", *sys.argv]), "studies": [asdict(m) for m in measured]}
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    series = {name: [Measured(**study) for study in each["studies"]] for name, each in results.items()}
+    figure = style_figure(lambda figure: draw_growth(figure, series), legend_columns=3)
+    save_figure(figure, folder / "scale_study.png", form="png", dpi=110)
+
+
+def draw_growth(figure: Figure, series: Mapping[str, Sequence[Measured]]) -> None:
+    """Draw CPU time and peak memory against the number of sessions, each with its line."""
+    for axis, field, text in zip(
+        figure.subplots(1, 2), ("cpu", "memory"), ("CPU time (s)", "peak memory (GB)"), strict=True
+    ):
+        for (name, measured), colour, marker in zip(series.items(), (BLUE, RED, DARK), "os^", strict=False):
+            at = np.array([m.sessions for m in measured])
+            slope, base = fit_line(measured, field)
+            axis.plot(at, [getattr(m, field) for m in measured], marker, color=colour, markersize=7, label=name)
+            axis.plot([0, at.max()], [base, base + slope * at.max()], color=colour, linewidth=1)
+        axis.set_ylim(bottom=0)
+        axis.set_xlim(left=0)
+        axis.set_xlabel("sessions")
+        axis.set_ylabel(text)
 
 
 def main() -> None:
     """Measure the studies of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, nargs="+", default=[2, 4, 8], help="days of each study, in order")
-    parser.add_argument("--symbols", type=int, default=1, help="symbols of the market, at most 32")
-    parser.add_argument("--length", default="30m", help="length of a session; 6h30m is a whole one")
+    parser.add_argument("--symbols", type=int, default=1, help="symbols of the market, at most 64")
+    parser.add_argument("--length", default="30m", help="length of a session; 390m is a whole one")
     parser.add_argument("--target", type=int, default=252, help="sessions to extrapolate to")
     parser.add_argument("overrides", nargs="*", help="further overrides, such as parallel=processes threads=8")
+    parser.add_argument("--out", type=Path, help="folder of scale_study.json and scale_study.png")
+    parser.add_argument("--name", default="studies", help="what the studies are called there")
     options = parser.parse_args()
     measured = [measure_study(n, options.symbols, options.length, options.overrides) for n in options.sessions]
     print_table(measured)
     if len(measured) > 1:
         print(extrapolate(measured, options.target))
+    if options.out:
+        write_results(options.name, measured, options.out)
 
 
 if __name__ == "__main__":

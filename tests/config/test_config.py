@@ -132,6 +132,12 @@ WRONG = [
 ]
 
 
+def test_a_market_has_at_most_64_symbols(configure):
+    assert len(configure(f"dataset.impact={[[0.0] * 64] * 64}").dataset.symbols) == 64
+    with pytest.raises(ConfigError, match="of 1 to 64 symbols"):
+        configure(f"dataset.impact={[[0.0] * 65] * 65}")
+
+
 @pytest.mark.parametrize(("overrides", "sentence"), slow_but_each(4, WRONG), ids=[w[0] for w in WRONG])
 def test_impossible_configs(configure, overrides, sentence):
     import re

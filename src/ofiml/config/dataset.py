@@ -129,8 +129,8 @@ class SyntheticDataset(Schema):
             self.clustering + self.stirring <= 0.98,
             "dataset.clustering and dataset.stirring must sum to at most 0.98: the rest is the base rate of quotes.",
         )
-        square = all(len(row) == len(self.impact) for row in self.impact) and 1 <= len(self.impact) <= 32
-        require(square, "dataset.impact must be a square matrix of 1 to 32 symbols, as in [[0.02]].")
+        square = all(len(row) == len(self.impact) for row in self.impact) and 1 <= len(self.impact) <= 64
+        require(square, "dataset.impact must be a square matrix of 1 to 64 symbols, as in [[0.02]].")
         slopes = [slope for row in self.impact for slope in row]
         require(all(abs(s) <= 1e3 for s in slopes), "dataset.impact: each slope must lie between -1000 and 1000.")
         for symbol in self.symbols:
