@@ -124,10 +124,11 @@ def draw_growth(figure: Figure, series: Mapping[str, Sequence[Measured]]) -> Non
             slope, base = fit_line(measured, field)
             axis.plot(at, [getattr(m, field) for m in measured], marker, color=colour, markersize=7, label=name)
             axis.plot([0, at.max()], [base, base + slope * at.max()], color=colour, linewidth=1)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * max(getattr(m, field) for measured in series.values() for m in measured))
         axis.set_xlim(left=0)
-        axis.set_xlabel("sessions")
-        axis.set_ylabel(text)
+        axis.set_xlabel("sessions", fontsize=13)
+        axis.set_ylabel(text, fontsize=13)
+        axis.tick_params(labelsize=12)
 
 
 def main() -> None:

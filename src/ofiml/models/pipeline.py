@@ -51,7 +51,9 @@ class Pipeline:
             pipeline._build_parts(flow.shape[1])
         first = pipelines[0]
         if isinstance(first.model, Linear) and not (first.model.classify or first.reducer.fitted):
-            models = first.model.fit_each(first.build_features(flow, others), labels)
+            x = first.build_features(flow, others)
+            del flow, others  # rows that were selected for this call need not outlive it
+            models = first.model.fit_each(x, labels)
             for pipeline, model in zip(pipelines, models, strict=True):
                 pipeline.model = model
             return list(pipelines)
