@@ -98,11 +98,12 @@ class Database:
             time.sleep(_RETRY_SECONDS)
 
     def _open_storage(self) -> Any:
-        # Optuna reads the address as a template, and logs a connection that was lost before it fails.
+        # Optuna logs a connection that was lost before it fails.
         logging.getLogger("optuna.storages._rdb.storage").setLevel(logging.ERROR)
-        template = self.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
         return import_optuna().storages.RDBStorage(
-            template, engine_kwargs=build_engine_arguments(self.url), skip_compatibility_check=True
+            self.url.render_as_string(hide_password=False),  # with { and } quoted: Optuna reads it as a template
+            engine_kwargs=build_engine_arguments(self.url),
+            skip_compatibility_check=True,
         )
 
     def _require_own_tables(self) -> None:
