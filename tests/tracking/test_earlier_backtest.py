@@ -44,7 +44,7 @@ def test_a_report_without_a_backtest_is_compared_whole():
 def test_a_part_that_only_a_later_version_reports_is_no_difference():
     before = read_logged_report(COMMITTED)
     of_backtest = ("backtest.earned", "backtest.turnover", "backtest.deflated")
-    assert before.later_parts == ("dataset.instruments", *of_backtest)
+    assert before.later_parts == ("dataset.instruments", *of_backtest, "leak_check.execution")
     dataset = json.loads(COMMITTED)["dataset"] | {"instruments": [{"tick": 0.01}]}
     assert compare_reports(before, change(dataset=dataset)) == []
     assert compare_reports(change(dataset=dataset), before) == ["dataset.instruments[0].tick: was 0.01, now None"]

@@ -418,6 +418,11 @@ def test_a_sound_study_passes(run, overrides):
     if found.decisions is not None:
         assert found.decisions > 0
         assert f"all {found.decisions:,} compared decisions of the strategy unchanged" in sentence
+        orders, traded = study.report.performance.orders.sent, found.execution
+        assert (traded is None) == (orders == 0)
+        if traded is not None:
+            assert 0 < traded.orders < orders
+            assert f"left {traded.orders + traded.fills:,} orders and fills of the execution unchanged" in sentence
     assert found.folds == len(study.report.folds)
     assert found.train_rows == sum(f.train_rows for f in study.report.folds)
     refitted = next(f for f in study.report.folds if f.fold == found.refitted.fold)

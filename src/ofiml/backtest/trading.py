@@ -1,5 +1,6 @@
 """Trade the decisions of a study on the tapes of its sessions, one session in memory at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -17,13 +18,13 @@ from ofiml.backtest.orders import Queue
 from ofiml.backtest.round_trips import list_round_trips
 from ofiml.backtest.scenarios import MAIN, Variant, plan_scenarios
 from ofiml.backtest.shown_trades import quote_round_trips
-from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, simulate
+from ofiml.backtest.simulate import INVERSE, LINEAR, ContractNumbers, ExecutionRules, Scenario, Trades, simulate
 from ofiml.backtest.timing import find_mean_gain
 from ofiml.config import Backtest
 from ofiml.errors import DataError
 from ofiml.samples.tape import SessionTape, Tape
 from ofiml.strategy.build import Plans, TradedSession
-from ofiml.strategy.decisions import QUOTE
+from ofiml.strategy.decisions import QUOTE, Decisions, Limits
 from ofiml.units import PRICE_SCALE, parse_duration
 
 
@@ -89,17 +90,7 @@ def trade_session(
     (tape, meta), config, money = market.tape, execution.config, market.money
     variants = plan_scenarios(config, execution.latency, exact=meta.exact, posts=execution.posts, seed=execution.seed)
     scenarios = {id(scenario): scenario for scenario in variants.values()}  # each once, the main one first
-    rules = ExecutionRules(config.remainder == "rest", config.share_of_shown, config.share_of_traded)
-    known_tape, known_decisions = execution.feed.delay(tape, decisions)
-    trades = simulate(
-        known_tape,
-        known_decisions,
-        limits,
-        count_contract(money, tape.tick),
-        list(scenarios.values()),
-        close=meta.close,
-        rules=rules,
-    )
+    trades = simulate_session(market, decisions, limits, execution, list(scenarios.values()))
     times = np.append(rows["bar_close"].to_numpy(), meta.close)
     mark2, rate = _mark(tape, times), config.financing_rate
     main = keep_ledger(tabulate_fills(trades[0], tape), money, times, mark2, financing_rate=rate)
@@ -127,6 +118,17 @@ def trade_session(
         beyond_shown=int(fills["beyond_shown"].sum()),
         mean_price=int(np.abs(mark2).mean()) // 2,
     )
+
+
+def simulate_session(
+    market: TradedMarket, decisions: Decisions, limits: Limits, execution: Execution, scenarios: Sequence[Scenario]
+) -> list[Trades]:
+    """Send the orders of one session's decisions to its market, as they are known there, in each scenario."""
+    (tape, meta), config = market.tape, execution.config
+    rules = ExecutionRules(config.remainder == "rest", config.share_of_shown, config.share_of_traded)
+    contract = count_contract(market.money, tape.tick)
+    known_tape, known_decisions = execution.feed.delay(tape, decisions)
+    return simulate(known_tape, known_decisions, limits, contract, scenarios, close=meta.close, rules=rules)
 
 
 def release_marks(result: SessionResult) -> SessionResult:

@@ -63,10 +63,19 @@ def describe_leak_check(leak_check: LeakCheck | None) -> list[str]:
 
 
 def _describe_decisions(leak_check: LeakCheck) -> str:
-    """Write that the decisions were compared; nothing without a backtest."""
+    """Write that decisions and execution were compared; nothing without a backtest."""
     if leak_check.decisions is None:
         return ""
-    return f"; leaving out later bars left all {leak_check.decisions:,} compared decisions of the strategy unchanged"
+    decisions = (
+        f"; leaving out later bars left all {leak_check.decisions:,} compared decisions of the strategy unchanged"
+    )
+    execution = leak_check.execution
+    count = 0 if execution is None else execution.orders + execution.fills
+    if not count:
+        return decisions
+    return (
+        f"{decisions}; replacing everything after a cut time left {count:,} orders and fills of the execution unchanged"
+    )
 
 
 def _join_names(names: list[str]) -> str:

@@ -106,14 +106,14 @@ def record_session(session: Session) -> SessionTape:
         open=session.open,
         close=session.close,
         size_unit=session.size_unit,
-        exact=_has_order_times(events),
+        exact=has_order_times(events),
         ignored=int(scalars[tape_kernel.IGNORED]),
         rounded=int(scalars[tape_kernel.ROUNDED]),
     )
     return SessionTape(tape, meta)
 
 
-def _has_order_times(events: pl.DataFrame) -> bool:
+def has_order_times(events: pl.DataFrame) -> bool:
     """Return whether every cancel and change states when its order got its place in the queue.
 
     One that does not is of an order that the feed has not shown, so the queue at its price is not known. A session

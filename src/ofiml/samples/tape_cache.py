@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,14 @@ def read_tapes(source: Source, store: str | None) -> Iterator[SessionTape]:
     if store is None or name is None:
         return make()
     return cache_items(open_storage(store), _make_key(name), make, pack_tape, unpack_tape)
+
+
+def read_tape(source: str | None, store: str | None, make: Callable[[], SessionTape]) -> SessionTape:
+    """Read the one tape that `source` identifies with its content from the cache, else make and cache it."""
+    if store is None or source is None:
+        return make()
+    (tape,) = cache_items(open_storage(store), _make_key(source), lambda: iter([make()]), pack_tape, unpack_tape)
+    return tape
 
 
 def _make_key(source: str) -> str:

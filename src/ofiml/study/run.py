@@ -56,6 +56,7 @@ from ofiml.training.settings import FitSettings
 from ofiml.tuning import check_storage
 from ofiml.ui.progress import Stages
 from ofiml.validation.controls import run_controls
+from ofiml.validation.execution_check import CheckedExecution, check_execution
 from ofiml.validation.leak_check import LEAK_CHECK_STEPS, check_leaks
 
 
@@ -129,7 +130,9 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             if backtest is not None:
                 least, trials = config.backtest.min_round_trips, 1 + count_tuning_trials(fitted)
                 performance = measure_performance(backtest.result, predictions, bootstrap, least, trials)
-                leak_check = leak_check and replace(leak_check, decisions=backtest.compared)
+                leak_check = leak_check and replace(
+                    leak_check, decisions=backtest.compared, execution=backtest.execution
+                )
     with clock.stage("importance"), stages.start_stage("importance", n_folds) as bar:
         explanation = explain_fits(fitted, bar.step)
     with clock.stage("evaluation"), stages.start_stage("strata", 3) as bar:
@@ -216,14 +219,15 @@ def _measure_impact(fitted: FittedStudy) -> ImpactScore | None:
 
 @dataclass(frozen=True, slots=True)
 class _Backtest:
-    """The result of the backtest, what the strategy decided and learned, and how many decisions the leak check compared
-    (None without it).
+    """The result of the backtest, what the strategy decided and learned, and what the leak check compared of decisions
+    and execution (None without it).
     """
 
     result: BacktestResult
     decisions: pl.DataFrame
     rules: pl.DataFrame
     compared: int | None
+    execution: CheckedExecution | None
 
 
 def _backtest(
@@ -252,7 +256,8 @@ def _backtest(
         threads=config.threads,
     )
     result = run_backtest(predictions, fitted.sessions, plans, desk, stages)
-    return _Backtest(result, tabulate_decisions(plans), tabulate_rules(rules), compared)
+    execution = check_execution(fitted.sessions, plans, result, desk) if config.evaluation.leak_check else None
+    return _Backtest(result, tabulate_decisions(plans), tabulate_rules(rules), compared, execution)
 
 
 def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:

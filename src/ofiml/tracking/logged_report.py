@@ -16,7 +16,13 @@ from ofiml.study.json_border import Json, flatten_numbers
 T = TypeVar("T")
 
 #: Parts of a report that earlier versions do not have.
-_LATER_PARTS = ("dataset.instruments", "backtest.earned", "backtest.turnover", "backtest.deflated")
+_LATER_PARTS = (
+    "dataset.instruments",
+    "backtest.earned",
+    "backtest.turnover",
+    "backtest.deflated",
+    "leak_check.execution",
+)
 
 _OF_BACKTEST = re.compile(r"backtest\.|strata\[\d+\]\.net_pnl$")
 

@@ -22,6 +22,7 @@ from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
 from ofiml.validation.altered_future import SEED, Moment
 from ofiml.validation.column_equality import Column, Counts, require_equal
+from ofiml.validation.execution_check import CheckedExecution
 from ofiml.validation.past_check import check_pasts
 from ofiml.validation.perturbed_refit import SKIP_HINT, PerturbedRefit, name_bar, refit_perturbed
 
@@ -44,7 +45,8 @@ class CheckedTime:
 class LeakCheck:
     """The scope of a passed leak check: the `times`; the numbers of `bars`, `columns` and `values` compared, with 0
     `differing`; the numbers of `folds` and of `train_rows` compared with the test rows of their fold; and the refitted
-    fold. `decisions` is the number of the strategy's decisions compared, None without a backtest.
+    fold. `decisions` is the number of the strategy's decisions compared, None without a backtest, and `execution` what
+    was traded again, None without an order.
     """
 
     times: list[CheckedTime]
@@ -56,6 +58,7 @@ class LeakCheck:
     train_rows: int
     refitted: PerturbedRefit
     decisions: int | None = None
+    execution: CheckedExecution | None = None
 
 
 #: The steps of a leak check: the past of all moments, their predictions, a fold refitted. `step` is called after each.
