@@ -84,6 +84,21 @@ def test_a_bar_that_closes_with_its_half_hour_belongs_to_it():
     assert dict(zip(labels, heights, strict=True)) == {"00:00": 5.0, "00:30": -1.0, "23:30": 0.0}
 
 
+@pytest.mark.parametrize(("bins", "step"), [(12, 1), (13, 2), (22, 2), (25, 3)])
+def test_the_times_of_many_bins_do_not_overlap(bins, step):
+    result = collect([trade(walk([100] * 40), make_targets(range(1, 31), [1] * 30))])
+    stamps = (1 + np.arange(bins)) * 1800 * 10**9
+    gains = result.gains.head(bins).with_columns(bar_close=pl.Series(stamps), net=pl.Series(np.ones(bins)))
+    study = make_study(result)
+    study.trades = SimpleNamespace(gains=gains)
+    figure = Figure()
+    choose_backtest_figures(study)["profit_by_time.png"](figure, study)
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert len(labels) == -(-bins // step) <= 12
+    assert len(figure.axes[0].patches) == bins
+    assert labels[1] == f"{step * 1800 // 3600:02d}:{step * 1800 // 60 % 60:02d}"
+
+
 def test_resting_orders_have_a_queue():
     rows = [book(t, (100, 20, 102, 20)) for t in (1, 2)] + [print_trade(3, "A", 100, 24, (99, 20, 102, 20))]
     session = trade(rows, decide(at(2, "quote", 100, 10, 102, 6)), limits=NO_LIMITS, close=10, config=CONFIG)

@@ -23,6 +23,7 @@ from ofiml.units import SECOND
 
 Draw = Callable[[Figure, Study], None]
 
+_MAX_TIMES = 12  # labels on the axis of times
 _MINUTE = 60 * SECOND
 _BAND = "#cfe3ea"
 
@@ -178,7 +179,7 @@ def _draw_profit_by_time(figure: Figure, study: Study) -> None:
     x = np.arange(len(net))
     axis.bar(x, net, color=np.where(net >= 0, BLUE, RED), width=0.8)
     axis.axhline(0, color=DARK, linewidth=0.8)
-    step = max(1, len(net) // 12)
+    step = -(-len(net) // _MAX_TIMES)  # rounded up: labels of more bins would overlap
     labels = [f"{t:%H:%M}" for t in by_time["time"]]
     axis.set_xticks(x[::step], labels[::step])
     axis.set_xlabel(f"start of each {length} min (UTC)")

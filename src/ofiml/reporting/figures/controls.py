@@ -23,7 +23,8 @@ def _draw_controls(figure: Figure, study: Study) -> None:
     axis, level = figure.subplots(), study.report.metrics.bootstrap.level
     for i, (_, value, low, high) in enumerate(entries):
         if np.isnan(value):
-            axis.text(0, i, " no IC: the forecast is constant", va="center", fontsize=9, color=GREY)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the lines would cross the text
+            axis.text(0, i, " no IC: the forecast is constant", va="center", fontsize=9, color=GREY, bbox=box)
             continue
         ends = [[max(value - low, 0.0)], [max(high - value, 0.0)]] if low == low else None
         axis.errorbar(value, i, xerr=ends, fmt="o", capsize=3, color=BLUE if i == 0 else DARK)

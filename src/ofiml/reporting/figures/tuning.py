@@ -19,6 +19,7 @@ Draw = Callable[[Figure, Study], None]
 
 _BAND = "#cfe3ea"
 _MAX_PARAMETERS = 6  # more panels do not fit
+_NARROW = 6  # values of a logarithmic parameter that differ by less get few ticks at equal distances
 _FOLD_COLOURS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
 
 
@@ -98,9 +99,11 @@ def _draw_slices(figure: Figure, study: Study) -> None:
             axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="best")
         if space[name].log:
             axis.set_xscale("log")
-            axis.xaxis.set_major_locator(
-                LogLocator(subs=(1.0, 2.0, 5.0) if space[name].high < 2e3 * space[name].low else (1.0,))
-            )
+            tried = [trial.params[name] for fold in tuned for trial in fold.trials]
+            subs = (1.0, 2.0, 5.0) if space[name].high < 2e3 * space[name].low else (1.0,)
+            # Between two ticks of its own, a LogLocator puts nine, whose labels overlap.
+            is_narrow = max(tried) < _NARROW * min(tried)
+            axis.xaxis.set_major_locator(MaxNLocator(4) if is_narrow else LogLocator(subs=subs))
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel(name)
