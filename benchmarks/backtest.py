@@ -7,7 +7,7 @@ hftbacktest 2.4.4 needs an environment of its own, as it wants another numpy. Ma
 
 The market is a long session of the embedded one. hftbacktest's time is that of its loop alone; ofiml's is all of
 `simulate`. Both are CPU times, the best of some repeats that alternate between the two. Compiling is timed apart.
-The program also checks that both fill the same orders alike, and lists each difference.
+The program also checks that both fill the same orders alike, and lists each difference with the event that made it.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from backtest_cases import (
     MS,
+    POWER,
     SECOND,
     Peer,
     Workload,
@@ -35,6 +36,7 @@ from backtest_cases import (
     trade,
 )
 from backtest_checks import check_maker, check_taker
+from backtest_queues import explain_differences
 from rich.console import Console
 from rich.table import Table
 
@@ -146,11 +148,13 @@ def check_takers(peer: Peer, market: SessionTape, console: Console) -> list[str]
 
 
 def check_makers(peer: Peer, market: SessionTape, console: Console) -> list[str]:
-    """Compare resting orders with ofiml's bracket; return which are outside."""
+    """Compare resting orders with ofiml's bracket, and print why each that differs does; return those that are outside
+    or that the rules of both do not explain.
+    """
     table = Table(title="resting orders, cancelled after half of the interval: how many were filled", box=None)
     for column in ("", "traded through", "ofiml", "hftbacktest", "touched", "differ", "outside"):
         table.add_column(column, justify="right" if column else "left")
-    outside = []
+    outside, lines = [], []
     for name, interval in (("every 1 s", SECOND), ("every 100 ms", 100 * MS)):
         workload = make_quoter(market, interval, once=True)
         answer = peer.run(workload, LATENCY, RESPONSE)
@@ -161,8 +165,12 @@ def check_makers(peer: Peer, market: SessionTape, console: Console) -> list[str]
         check = check_maker(through, model, answer.fills, touch)
         counts = (check.through, check.ours, check.theirs, check.touch, check.differ, len(check.outside))
         table.add_row(name, *(f"{count:,}" for count in counts))
-        outside += check.outside
+        explained, unexplained = explain_differences(market.tape, model, answer.fills, LATENCY, POWER)
+        outside += check.outside + unexplained
+        lines += explained
     console.print(table)
+    for line in lines:
+        console.print(f"differs: {line}", highlight=False, soft_wrap=True)
     return outside
 
 

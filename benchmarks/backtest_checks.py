@@ -92,7 +92,7 @@ class MakerCheck(NamedTuple):
 
 def check_maker(through: Fills, ours: Fills, theirs: Fills, touch: Fills) -> MakerCheck:
     """Compare the fills of orders of one lot that do not depend on each other's."""
-    lower, model, peer, upper = (_key_fills(fills) for fills in (through, ours, theirs, touch))
+    lower, model, peer, upper = (key_fills(fills) for fills in (through, ours, theirs, touch))
     outside = []
     for key in sorted(lower.keys() | peer.keys()):
         earliest, fill, latest = upper.get(key), peer.get(key), lower.get(key)
@@ -104,7 +104,7 @@ def check_maker(through: Fills, ours: Fills, theirs: Fills, touch: Fills) -> Mak
     return MakerCheck(len(lower), len(model), len(peer), len(upper), differ, outside)
 
 
-def _key_fills(fills: Fills) -> dict[tuple[int, int], tuple[int, int, int]]:
+def key_fills(fills: Fills) -> dict[tuple[int, int], tuple[int, int, int]]:
     """Return time, price and lots of the fill of each order, by when it was sent and its side."""
     keyed = {
         (sent, 1 if lots > 0 else -1): (time, price, lots)

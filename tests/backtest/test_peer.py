@@ -12,11 +12,13 @@ import pytest
 from ofiml.backtest.orders import Queue
 from ofiml.samples.tape import build_tape
 from tests.backtest.scripts import book, make_session
+from tests.backtest.scripts import trade as print_trade
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import backtest_cases as cases
 import backtest_checks as checks
+import backtest_queues as queues
 from backtest_cases import MS, SECOND
 
 VARIABLE = "OFIML_HFTBACKTEST"
@@ -87,6 +89,9 @@ def test_resting_orders_fill_inside_of_the_bracket(peer, market, interval, laten
     assert 0 < check.through < check.theirs < check.touch
     # It fills an order once half a lot of the expected queue is through, the event loop once a whole lot is.
     assert check.differ <= 0.005 * check.theirs
+    explained, unexplained = queues.explain_differences(market.tape, model, theirs, latency, cases.POWER)
+    assert len(explained) + len(unexplained) == check.differ
+    assert unexplained == []
 
 
 # --- the comparison itself -------------------------------------------------------------------------------------------
@@ -133,3 +138,34 @@ def test_a_resting_order_outside_of_the_bracket_is_named():
     for through, theirs, touch in ((early, middle, early), (none, early, middle), (late, none, early)):
         assert len(checks.check_maker(through, middle, theirs, touch).outside) == 1
     assert len(checks.check_maker(none, none, middle, none).outside) == 1
+
+
+def test_each_difference_has_the_event_that_made_it():
+    """Of 5 lots ahead 3 are traded, and half a lot of one that is cancelled: 1.5 are left when 2 are traded."""
+    rows = [
+        book(1, (10, 5, 12, 7)),
+        print_trade(3, "A", 10, 3, (10, 2, 12, 7)),
+        book(4, (10, 4, 12, 7)),
+        book(5, (10, 3, 12, 7)),
+        print_trade(6, "A", 10, 2, (10, 1, 12, 7)),
+        print_trade(7, "A", 10, 1, (10, 5, 12, 7)),
+    ]
+    tape = build_tape(make_session(rows))
+    steps = queues.follow_order(tape, 1, 10, 2 * SECOND, 8 * SECOND, 2.0)
+    assert [step.event for step in steps if "trade" in step.event] == ["a trade of 3", "a trade of 2", "a trade of 1"]
+    # 2 of 4 are ahead when one is cancelled: by half a lot, so that 1.5 are left before the trade of 2.
+    before = next(step for step in steps if step.event == "a trade of 2")
+    assert (before.ours, before.theirs) == (1.5, 1.5)
+    assert (before.fills_ours, before.fills_theirs) == (False, True)
+    sent, ours, theirs = 2 * SECOND, 7 * SECOND, 6 * SECOND
+    mine, other = make_fills((sent, ours, 10, 1)), make_fills((sent, theirs, 10, 1))
+    explained, unexplained = queues.explain_differences(tape, mine, other, 0, 2.0)
+    assert unexplained == []
+    assert explained == [
+        f"bid at 10 sent at {sent}: ofiml fills it at {ours}, hftbacktest fills it at {theirs}; a trade of 2 at "
+        f"{theirs} met 1.500 lots ahead in ofiml, 1.500 in hftbacktest"
+    ]
+    assert queues.explain_differences(tape, mine, mine, 0, 2.0) == ([], [])
+    early = make_fills((sent, 3 * SECOND, 10, 1))
+    for wrong in ((mine, early), (other, mine), (make_fills(), mine)):
+        assert len(queues.explain_differences(tape, *wrong, 0, 2.0)[1]) == 1
