@@ -93,7 +93,6 @@ class Lgbm:
             "objective": self.objective,
             "learning_rate": config.learning_rate,
             "num_leaves": config.num_leaves,
-            "max_depth": -1 if config.max_depth is None else config.max_depth,
             "min_child_samples": config.min_child_samples,
             "reg_lambda": config.reg_lambda,
             "feature_fraction": config.feature_fraction,
@@ -105,6 +104,8 @@ class Lgbm:
             "num_threads": 1,
             "verbosity": -1,
         }
+        if config.max_depth is not None:
+            self.params["max_depth"] = config.max_depth
         if self.objective == "quantile":
             self.params["alpha"] = config.quantile
         if self.objective == "multiclass":

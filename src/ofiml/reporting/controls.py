@@ -54,7 +54,7 @@ def describe_leak_check(leak_check: LeakCheck | None) -> list[str]:
         return ["Leak check switched off (evaluation.leak_check=false)."]
     refitted, count = leak_check.refitted, len(leak_check.times)
     earlier = sum(time.earlier for time in leak_check.times)
-    when = f" (the rows of {earlier} of them in an earlier run of the same code)" if earlier else ""
+    when = f" (rows of {earlier} checked in an earlier run of the same code)" if earlier else ""
     return [
         f"Leak check passed: replacing everything after {count} cut times{when} left all "
         f"{leak_check.values:,} values ({leak_check.bars:,} bars) unchanged; refitting fold {refitted.fold} with "

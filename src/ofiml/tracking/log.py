@@ -3,7 +3,6 @@
 Each step can be repeated: a run that has a part of it is completed, and nothing is there twice.
 """
 
-import importlib
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -190,7 +189,9 @@ def _trust_requirements() -> Iterator[None]:
 
     For that it reads the list of files of every package: half the time of saving a model.
     """
-    environment: Any = importlib.import_module("mlflow.utils.environment")
+    from mlflow.utils import environment as mlflow_environment
+
+    environment: Any = mlflow_environment
     before = environment.warn_dependency_requirement_mismatches
     environment.warn_dependency_requirement_mismatches = lambda _: None
     try:
