@@ -18,8 +18,8 @@ def list_values(value: object) -> list[float]:
 
 
 def is_rounded(shown: str, known: np.ndarray) -> bool:
-    """Whether a number that is shown is one of the known ones to its last digit."""
-    half = 0.5 * 10.0 ** -len(shown.partition(".")[2])
+    """Whether a number that is shown is one of the known ones to its last digit, or to the six that results have."""
+    half = max(0.5 * 10.0 ** -len(shown.partition(".")[2]), 5e-6 * float(shown))
     return bool((np.abs(known - float(shown)) <= half * (1 + 1e-9) + 1e-12).any())
 
 

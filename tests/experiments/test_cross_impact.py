@@ -25,7 +25,7 @@ from ofiml.experiments.recipes._cross_fits import (
     measure_orientation,
     reduce_flow,
 )
-from ofiml.experiments.recipes.cross_impact import list_pairs
+from ofiml.experiments.recipes._cross_words import list_pairs
 from tests.books import SECOND, session
 
 SYMBOLS = ["AAPL", "AMGN", "JPM", "TSLA", "XOM"]

@@ -17,7 +17,7 @@ from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
 from tests.books import busy_session
 from tests.conftest import ROOT, in_process, slow_except
-from tests.numbers_in_text import is_rounded, list_numbers, list_values
+from tests.numbers_in_text import is_rounded, list_numbers, list_tables, list_values
 
 sys.path.append(str(ROOT / "scripts"))
 import studies
@@ -112,6 +112,26 @@ def test_the_numbers_of_a_page_written_by_hand_are_in_its_results(folder):
     assert len(shown) > 40
     assert [one for one in shown if not is_rounded(one, known)] == [], f"mend {folder}/README.md"
     assert not is_rounded("12.3456789", known)
+
+
+@pytest.mark.parametrize("folder", sorted(study.folder for study in STUDIES if isinstance(study, Study)))
+def test_every_number_in_the_tables_of_a_page_is_in_its_results(folder):
+    """But those of a paper or notebook, in columns of their own."""
+    record = json.loads((EXPERIMENTS / folder / "results.json").read_text(encoding="utf-8"))
+    known = np.abs(list_values(record["numbers"]))
+    known = np.concatenate([known, 100 * known])
+    shown = []
+    for header, *rows in list_tables((EXPERIMENTS / folder / "README.md").read_text(encoding="utf-8")):
+        for row in rows:
+            cells = zip(header[1:], row[1:], strict=True)
+            shown += [
+                (row[0], column, number)
+                for column, cell in cells
+                if column not in ("paper", "published")
+                for number in list_numbers(cell)
+            ]
+    assert len(shown) > 30
+    assert [one for one in shown if not is_rounded(one[-1], known)] == []
 
 
 @pytest.mark.parametrize(

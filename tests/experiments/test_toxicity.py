@@ -61,8 +61,10 @@ def test_a_recovery_counts_the_intervals_that_contain_the_truth():
     assert truth.tolist() == pytest.approx([0.4, 0.3, 50, 40, 0.2])
     estimates = np.array([truth, truth + 1.9, truth - 2.0, truth])
     errors = np.ones((4, 5))
-    errors[3] = np.nan
-    assert Recovery(TRUE, 60, estimates, errors, np.zeros(4)).covered.tolist() == [2] * 5
+    errors[3], errors[0] = np.nan, 4.0
+    one = Recovery(TRUE, 60, estimates, errors, np.zeros(4))
+    assert one.covered.tolist() == [2] * 5
+    assert one.mean_errors.tolist() == [2.0] * 5
 
 
 @pytest.mark.slow

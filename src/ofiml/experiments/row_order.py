@@ -143,10 +143,10 @@ class PublishedDay:
     bars: dict[int, Moments]
 
     def list_numbers(self) -> dict[str, Json]:
-        """List mean and deviation of both by window."""
+        """List what is printed of both by window."""
         parts = {"feed": self.feed, "bars": self.bars}
         return {
-            name: {str(step): {"mean": m.mean, "deviation": m.deviation} for step, m in part.items()}
+            name: {str(step): dict(zip(_PRINTED, _list_printed(m), strict=True)) for step, m in part.items()}
             for name, part in parts.items()
         }
 
@@ -183,11 +183,10 @@ def _measure(book: Book, bars: Bars) -> Moments:
 
 def tabulate_published(day: PublishedDay) -> Table:
     """Tabulate the published numbers beside those in feed order and those of this page."""
-    names = ("bars", "mean", "standard deviation", "minimum", "maximum")
     rows = []
     for step in day.feed:
         ours = [_list_printed(part[step]) for part in (day.feed, day.bars)]
-        for name, *values in zip(names, PublishedDay.PRINTED[step], *ours, strict=True):
+        for name, *values in zip(_PRINTED, PublishedDay.PRINTED[step], *ours, strict=True):
             form = ",.0f" if name in ("bars", "minimum", "maximum") else ",.2f"
             rows.append([f"{step}", name, *(format_number(value, form) for value in values)])
     return Table(
@@ -198,6 +197,9 @@ def tabulate_published(day: PublishedDay) -> Table:
         ["window, s", "", "published", "feed order", "this page"],
         rows,
     )
+
+
+_PRINTED = ("bars", "mean", "standard deviation", "minimum", "maximum")
 
 
 def _list_printed(of: Moments) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from ofiml.bars.time import Book
 from ofiml.data.schema import NO_ASK, NO_BID, extract_level
 from ofiml.experiments.flow_bars import compute_level_flow
 from ofiml.experiments.page import Table
+from ofiml.study.json_border import Json
 from ofiml.ui.format import format_number
 from ofiml.units import SECOND
 
@@ -86,6 +87,17 @@ def tabulate_cases(cases: dict[str, Float]) -> Table:
         ["bid, ask", *shares],
         [[name, *(f"{s[i, 0]:.1%} ({s[i, 1]:.1%})" for s in shares.values())] for i, name in enumerate(CASES)],
     )
+
+
+def list_trace_numbers(one: Trace) -> dict[str, Json]:
+    """List the numbers of a traced state."""
+    return {
+        "seconds": one.seconds,
+        "bid": list[Json](one.bid),
+        "ask": list[Json](one.ask),
+        "terms": list[Json](one.terms),
+        "flow": sum(one.terms),
+    }
 
 
 def tabulate_traces(market: str, traces: list[Trace]) -> Table:

@@ -1,10 +1,10 @@
 """What is measured of a basket, its numbers and its verdict, as `cross_impact` shows them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ofiml._typing import Float
+from ofiml._typing import Bool, Float
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.experiments.basket import Basket, read_basket
 from ofiml.experiments.bench import Bench, Market
@@ -57,12 +57,51 @@ def measure_crosses(bench: Bench, market: Market) -> Crosses:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SectorPairs:
+    """The pairs of different symbols of a kind: their number, the mean absolute slope by kind of `flow` (LASSO of the
+    same bar, in standard deviations), on trades and as `known` (ticks per 1,000 lots, NaN where it is not), and the
+    number of `links` of trades.
+    """
+
+    pairs: int
+    flow: dict[str, float]
+    trades: float
+    links: int
+    known: float
+
+
+def measure_sectors(one: Crosses) -> dict[str, SectorPairs]:
+    """Measure the slopes of the pairs of the same sector, of two sectors, and of unknown ones, where there are any."""
+    return {
+        text: SectorPairs(
+            pairs=int(pairs.sum()),
+            flow={kind: float(np.mean(np.abs(one.same.fits[kind]["LASSO"].weights[pairs]))) for kind in KINDS},
+            trades=float(np.mean(np.abs(one.trades.slopes[pairs]))) * LOTS,
+            links=int(one.trades.links[pairs].sum()),
+            known=float("nan") if one.basket.known is None else float(np.mean(np.abs(one.basket.known[pairs]))) * LOTS,
+        )
+        for text, pairs in list_pairs(one.basket.sectors).items()
+        if pairs.any()
+    }
+
+
+def list_pairs(sectors: list[str]) -> dict[str, Bool]:
+    """List which pairs of different symbols (K, K) are of the same sector, of two sectors, or have one unknown."""
+    names, away = np.array(sectors), ~np.eye(len(sectors), dtype=bool)
+    known = (names != "")[:, None] & (names != "")
+    same = names[:, None] == names
+    return {"same sector": known & same & away, "two sectors": known & ~same, "sector unknown": ~known & away}
+
+
 def list_numbers(one: Crosses) -> dict[str, Json]:
     def describe(fits: CrossFits) -> dict[str, Json]:
         return {
             f"{kind}, {model}": {
                 "inside": fit.inside.tolist(),
                 "outside": fit.outside.tolist(),
+                "inside_mean": float(fit.inside.mean()),
+                "outside_mean": float(fit.outside.mean()),
                 "added": list_ends(fit.added),
                 "weights": fit.weights.tolist(),
             }
@@ -77,12 +116,14 @@ def list_numbers(one: Crosses) -> dict[str, Json]:
         "bars": one.basket.table.height,
         "bars_left_out": one.basket.bars_left_out,
         "dates_left_out": list(one.basket.dates_left_out),
+        "bars_tested": {"same_bar": len(one.same.rows), "next_bar": len(one.ahead.rows)},
         "same_bar": describe(one.same),
         "next_bar": describe(one.ahead),
         "groups": {
             kind: {g.name: [g.bars, g.own_r2, g.cross_r2, g.own, g.cross, g.noise] for g in groups}
             for kind, groups in one.groups.items()
         },
+        "pairs": {text: asdict(of) for text, of in measure_sectors(one).items()},
         "trade_slopes": (trades.slopes * LOTS).tolist(),
         "trade_errors": (trades.errors * LOTS).tolist(),
         "links": trades.links.astype(int).tolist(),

@@ -44,7 +44,7 @@ def list_size_numbers(sizes: Mapping[str, Sizes]) -> dict[str, Json]:
             "orders": len(one.lots),
             "mean": float(one.lots.mean()),
             "quantiles": dict(zip(map(str, _QUANTILES), np.quantile(one.lots, _QUANTILES).tolist(), strict=True)),
-            "tail": asdict(one.tail),
+            "tail": asdict(one.tail) | {"limit": compute_limit(one.tail)},
             "round": {str(step): asdict(there) for step, there in one.rounds.items()},
         }
         for kind, one in sizes.items()

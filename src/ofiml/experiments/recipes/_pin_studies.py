@@ -32,6 +32,13 @@ class Recovery:
         return read_values(self.true)
 
     @property
+    def mean_errors(self) -> Float:
+        """The mean of the known errors, (5,); NaN where none is known."""
+        known = np.isfinite(self.errors)
+        with np.errstate(invalid="ignore"):
+            return np.where(known, self.errors, 0).sum(axis=0) / known.sum(axis=0)
+
+    @property
     def covered(self) -> Int64:
         """The number of 95% intervals that contain the true value, (5,). An estimate without error has none."""
         return np.sum(np.abs(self.estimates - self.truth) <= _REACH * self.errors, axis=0)

@@ -31,6 +31,7 @@ def list_road_numbers(road: Road) -> dict[str, Json]:
         "steps": {
             step: {
                 "bars": [one.first, one.second, one.shared],
+                "columns": list(one.count_columns()),
                 "groups": {
                     group: {"columns": list(one.count_columns(group)), "bars": int(one.same[group].sum())}
                     for group in one.equal

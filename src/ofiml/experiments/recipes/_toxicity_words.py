@@ -84,11 +84,15 @@ def list_known(recoveries: dict[str, Recovery]) -> dict[str, Json]:
     return {
         "recovery": {
             name: {
+                "true": one.truth.tolist(),
                 "estimates": one.estimates.mean(axis=0).tolist(),
                 "deviation": one.estimates.std(axis=0, ddof=1).tolist(),
+                "errors": one.mean_errors.tolist(),
                 "covered": one.covered.tolist(),
                 "defined": np.isfinite(one.errors).sum(axis=0).tolist(),
+                "undefined": (~np.isfinite(one.errors)).sum(axis=0).tolist(),
                 "notebook": float(one.notebook.mean()),
+                "notebook_deviation": float(one.notebook.std(ddof=1)),
             }
             for name, one in recoveries.items()
         }
@@ -99,10 +103,8 @@ def list_numbers(one: Toxicity) -> dict[str, Json]:
     """List the numbers of a market."""
     around = one.around
     return {
-        "pin": {
-            day.date: [day.fit.pin, day.fit.errors["pin"], day.planted, day.notebook, day.correlation]
-            for day in one.pins
-        },
+        "pin": {day.date: _list_day_numbers(day) for day in one.pins},
+        "planted_impact": one.impact * LOTS,
         "unsigned": one.unsigned,
         "bucket": one.bucket,
         "per_bucket": one.per_bucket,
@@ -116,6 +118,24 @@ def list_numbers(one: Toxicity) -> dict[str, Json]:
         "rank_before": [around.before, around.p],
         "rank_after": around.after,
         "around_vpin": around.vpin.tolist(),
+    }
+
+
+def _list_day_numbers(day: PinDay) -> dict[str, Json]:
+    p = day.fit.parameters
+    return {
+        "periods": len(day.buys),
+        "buys": float(day.buys.mean()),
+        "sells": float(day.sells.mean()),
+        "alpha": p.alpha,
+        "mu": p.mu,
+        "epsilon": p.epsilon_buy,
+        "pin": day.fit.pin,
+        "pin_error": day.fit.errors["pin"],
+        "planted": day.planted,
+        "notebook": day.notebook,
+        "correlation": day.correlation,
+        "model_correlation": day.model_correlation,
     }
 
 

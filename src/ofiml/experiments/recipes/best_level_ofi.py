@@ -30,6 +30,7 @@ from ofiml.experiments.single_events import (
     NO_CHANGE,
     Trace,
     count_cases,
+    list_trace_numbers,
     tabulate_cases,
     tabulate_traces,
     trace_events,
@@ -175,13 +176,18 @@ def _share(of: np.ndarray) -> float:
 
 
 def _list_numbers(result: MarketResult) -> dict[str, Json]:
+    shares = (result.cases / np.maximum(result.cases.sum(axis=0), 1)).tolist()
     return {
         "windows": {
             str(step): asdict(one.moments) | {k: v for k, v in asdict(one).items() if k != "moments"}
             for step, one in result.windows.items()
         },
-        "cases": {name: {"states": a, "lots": b} for name, (a, b) in zip(CASES, result.cases.tolist(), strict=True)},
+        "cases": {
+            name: {"states": a, "lots": b, "share_of_states": of_states, "share_of_lots": of_lots}
+            for name, (a, b), (of_states, of_lots) in zip(CASES, result.cases.tolist(), shares, strict=True)
+        },
         "ties": result.ties.summarise(),
+        **({"traces": {one.case: list_trace_numbers(one) for one in result.traces}} if result.traces else {}),
         **({"published": result.published.list_numbers()} if result.published else {}),
     }
 

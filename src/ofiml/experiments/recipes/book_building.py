@@ -1,11 +1,12 @@
 """From messages to a book to volume bars and their features, on several forms of a feed that must agree."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from ofiml._typing import Float
 from ofiml.bars import cut_bars
 from ofiml.bars.time import select_states
 from ofiml.config import ActivityBars, SyntheticDataset
@@ -193,24 +194,26 @@ def _list_numbers(result: MarketResult) -> dict[str, Json]:
     return {
         "tick": result.tick,
         "bars": result.bars.height,
+        **({"first_bars": _read_first(result).tolist()} if result.simulated else {}),
         "features": {
             name: dict(zip(("mean", "deviation", "low", "high"), values, strict=True))
             for name, values in describe_columns(result.bars, list(SHOWN)).items()
         },
-        "thresholds": {
-            f"{one.size:g}": {"bars": one.bars, "seconds": one.seconds, "deviation": one.deviation, "r2": one.r2}
-            for one in result.thresholds
-        },
+        "thresholds": {f"{one.size:g}": asdict(one) for one in result.thresholds},
         "roads": {road.name: list_road_numbers(road) for road in result.roads},
     }
 
 
+def _read_first(result: MarketResult) -> Float:
+    """Read the shown features of the first bars, (bars, features)."""
+    return result.bars.head(_SHOWN_BARS).select(pl.col(list(SHOWN)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+
+
 def _tabulate_first(name: str, result: MarketResult) -> Table:
-    first = result.bars.head(_SHOWN_BARS).select(pl.col(list(SHOWN)).cast(pl.Float64).fill_null(np.nan)).to_numpy()
     return Table(
         f"{name}: the first {result.label} bars, with a tick of {result.tick:g}.",
         ["bar", *(f"{column} ({unit})" for column, unit in SHOWN.items())],
-        [[str(k + 1), *map(_format_value, row.tolist())] for k, row in enumerate(first)],
+        [[str(k + 1), *map(_format_value, row.tolist())] for k, row in enumerate(_read_first(result))],
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ofiml._typing import Bool, Float
+from ofiml._typing import Float
 from ofiml.experiments.bench import Bench
 from ofiml.experiments.page import Block, Page, Picture, Table
 from ofiml.experiments.recipes._cross_figures import draw_heat_maps, draw_networks
@@ -15,7 +15,7 @@ from ofiml.experiments.recipes._cross_fits import (
     CrossFits,
     GroupFit,
 )
-from ofiml.experiments.recipes._cross_words import Crosses, judge, list_numbers, measure_crosses
+from ofiml.experiments.recipes._cross_words import Crosses, judge, list_numbers, measure_crosses, measure_sectors
 from ofiml.experiments.registry import Experiment
 from ofiml.reporting.impact import LOTS
 from ofiml.ui.figure import style_figure
@@ -190,28 +190,14 @@ def _list_group(*groups: GroupFit) -> list[str]:
 
 
 def _list_sectors(name: str, one: Crosses) -> list[list[str]]:
-    rows = []
-    for text, pairs in list_pairs(one.basket.sectors).items():
-        if not pairs.any():
-            continue
-        flow = [np.mean(np.abs(one.same.fits[kind]["LASSO"].weights[pairs])) for kind in KINDS]
-        known = np.mean(np.abs(one.basket.known[pairs])) * LOTS if one.basket.known is not None else float("nan")
-        rows.append(
-            [
-                f"{name}: {text}",
-                str(int(pairs.sum())),
-                *(format_number(float(x), ".3f") for x in flow),
-                format_number(float(np.mean(np.abs(one.trades.slopes[pairs]))) * LOTS, ".2f"),
-                str(int(one.trades.links[pairs].sum())),
-                format_number(float(known), ".2f"),
-            ]
-        )
-    return rows
-
-
-def list_pairs(sectors: list[str]) -> dict[str, Bool]:
-    """List which pairs of different symbols (K, K) are of the same sector, of two sectors, or have one unknown."""
-    names, away = np.array(sectors), ~np.eye(len(sectors), dtype=bool)
-    known = (names != "")[:, None] & (names != "")
-    same = names[:, None] == names
-    return {"same sector": known & same & away, "two sectors": known & ~same, "sector unknown": ~known & away}
+    return [
+        [
+            f"{name}: {text}",
+            str(of.pairs),
+            *(format_number(x, ".3f") for x in of.flow.values()),
+            format_number(of.trades, ".2f"),
+            str(of.links),
+            format_number(of.known, ".2f"),
+        ]
+        for text, of in measure_sectors(one).items()
+    ]

@@ -140,7 +140,7 @@ def _list_fits(found: dict[str, Levels]) -> list[list[str]]:
     rows = [
         row("levels M", lambda one: one.rows.levels, ".0f", "10"),
         row("bars tested", lambda one: len(one.rows.tested), ",.0f"),
-        row("mean spread, ticks", lambda one: float(one.rows.rows["spread_ticks"].to_numpy().mean()), ".1f"),
+        row("mean spread, ticks", _measure_spread, ".1f"),
         row("no flow: the train mean, out of sample", lambda one: one.mean.rmse[1], ".3f"),
     ]
     for text, read in (
@@ -213,6 +213,10 @@ def count_components(spectrum: Float, share: float) -> int:
     return int(np.searchsorted(np.cumsum(spectrum), share - 1e-12)) + 1
 
 
+def _measure_spread(one: Levels) -> float:
+    return float(one.rows.rows["spread_ticks"].to_numpy().mean())
+
+
 def _list_numbers(one: Levels) -> dict[str, Json]:
     def errors(fits: list[FoldErrors]) -> dict[str, Json]:
         return {"in_sample": [fit.rmse[0] for fit in fits], "out_of_sample": [fit.rmse[1] for fit in fits]}
@@ -229,6 +233,7 @@ def _list_numbers(one: Levels) -> dict[str, Json]:
     return {
         "levels": one.rows.levels,
         "tested": len(one.rows.tested),
+        "mean_spread_ticks": _measure_spread(one),
         "mean_rmse": one.mean.rmse[1],
         "ols_rmse": errors(one.ols),
         "ridge_rmse": errors(one.ridge),

@@ -122,16 +122,14 @@ def _name_part() -> str:
 
 
 def _list_recovery(name: str, one: Recovery) -> list[list[str]]:
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(one.errors)
-        errors = np.where(known, one.errors, 0).sum(axis=0) / known.sum(axis=0)
+    known = np.isfinite(one.errors)
     rows = [
         [
             f"{name}: {_SYMBOLS[key]}",
             format_number(one.truth[k], ".3g"),
             format_number(float(one.estimates[:, k].mean()), ".3f"),
             format_number(float(one.estimates[:, k].std(ddof=1)), ".3f"),
-            format_number(float(errors[k]), ".3f"),
+            format_number(float(one.mean_errors[k]), ".3f"),
             f"{one.covered[k]} of {known[:, k].sum()}",
             str(int((~known[:, k]).sum())),
         ]
