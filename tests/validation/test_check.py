@@ -323,7 +323,7 @@ def test_a_pass_is_kept_for_exactly_these_rows(configure, monkeypatch, tmp_path)
     first, ridge = study(), study("model=ridge")
     assert [t.earlier for t in first.report.leak_check.times] == [False] * 3
     assert [t.earlier for t in ridge.report.leak_check.times] == [True] * 3
-    assert "the rows of 3 of them in an earlier run" in " ".join(write_sentences(ridge))
+    assert "rows of 3 checked in an earlier run" in " ".join(write_sentences(ridge))
     next(tmp_path.glob("*-past.json")).write_text("damaged")
     second = study()
     assert flatten_numbers(json.loads(first.report.to_json())) == flatten_numbers(json.loads(second.report.to_json()))
