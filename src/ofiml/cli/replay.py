@@ -18,6 +18,7 @@ from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import check_arguments
 from ofiml.overrides.composition import compose
 from ofiml.overrides.text_values import parse_override, quote_text_values
+from ofiml.ui.lines import print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -126,19 +127,14 @@ def _print_verdict(console: "Console", result: "Replay") -> int:
     if before.height == 0:
         settings = ", ".join(f"dataset.{key}" for key in changed)
         reason = f"was made with another {settings}" if changed else "predicted no bar of these sessions"
-        console.print(
-            f"{after.height:,} predictions. Run {run_id} {reason}, so there is nothing to compare.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        print_line(console, f"{after.height:,} predictions. Run {run_id} {reason}, so there is nothing to compare.")
         return 0
     bits = [both[c].to_numpy().view(np.int64) for c in ("y_hat", "y_hat_live")]
     n_differ = int((bits[0] != bits[1]).sum()) + before.height - both.height
-    console.print(
+    print_line(
+        console,
         f"{after.height:,} predictions. Run {run_id} made {before.height:,} of them; "
         f"{'all' if n_differ == 0 else f'{before.height - n_differ:,}'} are bit-identical.",
-        highlight=False,
-        soft_wrap=True,
     )
     return 1 if n_differ else 0
 

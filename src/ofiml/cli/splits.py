@@ -7,6 +7,7 @@ from pathlib import Path
 from ofiml.cli.exits import run_command
 from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import compose_config
+from ofiml.ui.lines import print_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,14 +56,12 @@ def print_splits(overrides: list[str], out: Path | None = None, config_dir: str 
     rows, _ = pool_samples(sessions)
     divided = divide_rows(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
     console = Console()
-    console.print(
-        f"{build_splitter(config.split)}; embargo {config.split.embargo}", style="bold", highlight=False, soft_wrap=True
-    )
+    print_line(console, f"{build_splitter(config.split)}; embargo {config.split.embargo}", style="bold")
     show_folds(divided, console)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         style_figure(lambda figure: draw_folds(figure, divided), legend_columns=4).savefig(out)
-        console.print(f"wrote {out}", highlight=False, soft_wrap=True)
+        print_line(console, f"wrote {out}")
     return 1 if any(count_leaks(divided.rows, fold) for fold in divided.folds) else 0
 
 

@@ -31,6 +31,7 @@ from ofiml.microstructure.facts import memory
 from ofiml.microstructure.facts.session import Facts, average_facts
 from ofiml.parallel import Workers, run_pieces
 from ofiml.ui.format import format_number
+from ofiml.ui.lines import print_line
 from ofiml.ui.progress import Stages
 from ofiml.units import PRICE_SCALE, SECOND
 
@@ -158,21 +159,21 @@ def print_survey(survey: Survey, console: Console) -> None:
         counts = (("dropped", s.quality.dropped), ("irregular but kept", s.quality.kept))
         parts = [f"{word} {list_counts(count)}" for word, count in counts if count] + s.quality.notes
         if parts:
-            console.print(f"{s.symbol} {s.date}: {'; '.join(parts)}", highlight=False, soft_wrap=True, markup=False)
+            print_line(console, f"{s.symbol} {s.date}: {'; '.join(parts)}")
         for warning in s.quality.warnings.values():
             line = f"{s.symbol} {s.date}: {warning}."
-            console.print(line, style="yellow", highlight=False, soft_wrap=True, markup=False)
+            print_line(console, line, style="yellow")
     for symbol, text in {s.symbol: s.instrument for s in survey.sessions}.items():
-        console.print(f"{symbol}: {text}", highlight=False, soft_wrap=True, markup=False)
+        print_line(console, f"{symbol}: {text}")
     for symbol, facts in _average_by_symbol(survey):
         console.print()
         _print_facts(symbol, facts, console)
     for path in [p for s in survey.sessions for p in s.written]:
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+        print_line(console, f"wrote {path}")
     for sentence in survey.skipped:
-        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+        print_line(console, sentence)
     for sentence in survey.refused:
-        console.print(f"refused: {sentence}", style="red", highlight=False, soft_wrap=True, markup=False)
+        print_line(console, f"refused: {sentence}", style="red")
 
 
 def survey_to_json(survey: Survey) -> dict[str, Any]:
@@ -201,20 +202,17 @@ def _average_by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:
 def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     spread, mix = facts["spread_ticks"], facts["messages"]
     console.print(f"{symbol}, averages over its sessions", style="bold", highlight=False)
-    console.print(
+    print_line(
+        console,
         f"spread {format_number(spread['mean'], ',.2f')} ticks on average, "
         f"{format_number(spread['median'], ',.1f')} in the median, "
         f"one tick for {format_number(100 * spread['one_tick'], ',.1f')} % of the time",
-        highlight=False,
-        soft_wrap=True,
     )
     names = ("add", "cancel", "modify", "trade", "other")
     kinds = ", ".join(f"{name} {format_number(100 * mix[name], ',.1f')} %" for name in names)
     moves = format_number(100 * mix["price_changed"], ",.1f")
-    console.print(
-        f"{format_number(mix['per_second'], ',.2f')} messages per second: {kinds}; {moves} % move a best price",
-        highlight=False,
-        soft_wrap=True,
+    print_line(
+        console, f"{format_number(mix['per_second'], ',.2f')} messages per second: {kinds}; {moves} % move a best price"
     )
     depth = Table(box=None, pad_edge=False)
     for column in ("level", "bid size", "ask size", "ticks from mid"):
@@ -231,7 +229,7 @@ def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     top = max((r for r in rates if r == r), default=0.0)
     chart = "".join(bars[min(7, int(8 * r / top))] if r == r and top else " " for r in rates)
     numbers = " ".join(format_number(r, ",.2f") for r in rates)
-    console.print(f"messages by tenth of the session (1 is even): {chart}  {numbers}", highlight=False, soft_wrap=True)
+    print_line(console, f"messages by tenth of the session (1 is even): {chart}  {numbers}")
 
 
 def _format_clock(stamp: int) -> str:

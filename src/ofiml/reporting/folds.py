@@ -20,6 +20,7 @@ from ofiml.ui.figure import (
     RED,
 )
 from ofiml.ui.format import format_span, format_time
+from ofiml.ui.lines import print_line
 from ofiml.units import SECOND
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def show_folds(divided: DividedRows, console: Console) -> None:
     """Print one line per fold: train and test rows with their times (UTC), and the number of train rows that leak."""
     at = divided.rows.known_at
     bounds = f"{len(at):,} labelled rows from {format_time(at[0])[:16]} to {format_time(at[-1])[:16]}"
-    console.print(bounds, highlight=False, soft_wrap=True)
+    print_line(console, bounds)
     table = Table(box=None, pad_edge=False)
     for column in ("fold", "train", "between (UTC)", "purged", "embargo", "test", "tested times (UTC)", "leaking"):
         times = column.endswith("(UTC)")

@@ -10,6 +10,7 @@ from ofiml.reporting.names import MEASURES
 from ofiml.reporting.sentences import write_sentences
 from ofiml.study.run import Study
 from ofiml.ui.format import format_markdown_table, format_number, format_range
+from ofiml.ui.lines import print_line
 
 _MAX_FOLDS = 8  # more do not fit on a line
 _MAIN_FIGURES = ("strata", "predicted_realised", "controls", "equity", "cost_grid", "importance")
@@ -39,7 +40,7 @@ def name_market(study: Study) -> str:
 
 def print_verdict(study: Study, folder: Path, run: str | None, console: Console) -> None:
     """Print the verdict of `study`, the folder of its files and, if tracked, its MLflow run."""
-    console.print(write_title(study), style="bold", highlight=False, soft_wrap=True)
+    print_line(console, write_title(study), style="bold")
     table = Table(box=None, pad_edge=False)
     for column in _list_columns(study):
         table.add_column(column, justify="right" if table.columns else "left")
@@ -47,13 +48,9 @@ def print_verdict(study: Study, folder: Path, run: str | None, console: Console)
         table.add_row(*row)
     console.print(table)
     for line in [*write_sentences(study), f"Files: {folder}"]:
-        console.print(line, highlight=False, soft_wrap=True)
+        print_line(console, line)
     if run:
-        console.print(
-            f"MLflow run {run}: `make ui` shows it, `ofiml reproduce {run}` repeats it.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        print_line(console, f"MLflow run {run}: `make ui` shows it, `ofiml reproduce {run}` repeats it.")
 
 
 def write_page(study: Study) -> str:
