@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ofiml.backtest.orders import Queue
-from ofiml.samples.tape import build_tape
+from ofiml.samples.tape import LEVEL, TRADE, build_tape
 from tests.backtest.scripts import book, make_session
 from tests.backtest.scripts import trade as print_trade
 from tests.conftest import ROOT
@@ -92,6 +92,25 @@ def test_resting_orders_fill_inside_of_the_bracket(peer, market, interval, laten
     explained, unexplained = queues.explain_differences(market.tape, model, theirs, latency, cases.POWER)
     assert len(explained) + len(unexplained) == check.differ
     assert unexplained == []
+
+
+@pytest.mark.slow
+def test_where_queues_are_of_a_few_lots_each_difference_is_explained(python):
+    """A half lot matters there: both models are followed event by event to the fill that only one of them has."""
+    made = cases.make_market(3.0, seed=7)
+    tape = made.tape
+    counts = (tape.kind == LEVEL) | (tape.kind == TRADE)
+    lots = np.maximum(tape.size // 40, tape.size > 0)
+    small = made._replace(tape=tape._replace(size=np.where(counts, lots, tape.size)))
+    workload = cases.make_quoter(small, SECOND, once=True)
+    with cases.Peer(python, small) as running:
+        theirs = running.run(workload, 5 * MS, 5 * MS).fills
+    (trades,) = cases.trade(small, workload, [5 * MS], 5 * MS, Queue.POWER)
+    explained, unexplained = queues.explain_differences(
+        small.tape, cases.list_fills(small, trades), theirs, 5 * MS, cases.POWER
+    )
+    assert unexplained == []
+    assert explained
 
 
 # --- the comparison itself -------------------------------------------------------------------------------------------
