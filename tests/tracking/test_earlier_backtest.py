@@ -6,7 +6,9 @@ import pytest
 
 from ofiml.errors import ConfigError
 from ofiml.study.json_border import flatten_numbers
+from ofiml.study.report import read_report
 from ofiml.tracking.logged_report import LoggedReport, read_logged_report
+from ofiml.tracking.metrics import list_metrics
 from ofiml.tracking.reproduction import compare_reports
 from tests.conftest import ROOT
 
@@ -79,3 +81,13 @@ def test_what_a_stranger_writes_is_none_where_its_type_is_wrong():
     for text in ("{", "[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, b"\xff\xfe\x00"):
         with pytest.raises(ConfigError, match=r"^The report of run r (cannot be read|was not written by a study)"):
             read_logged_report(text, "report of run r")
+
+
+def test_slippage_turnover_and_deflation_are_metrics():
+    raw = json.loads(TODAY)
+    metrics = {m.name: m.value for m in list_metrics(read_report(TODAY)) if m.step == 0}
+    for name in ("slippage_ticks", "turnover"):
+        assert metrics[name] == raw["backtest"][name]
+    assert metrics["net_sharpe_deflated"] == raw["backtest"]["deflated"]["probability"]
+    del raw["backtest"]["deflated"]  # as in a report from before
+    assert "net_sharpe_deflated" not in {m.name for m in list_metrics(read_report(json.dumps(raw)))}
