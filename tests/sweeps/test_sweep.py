@@ -48,6 +48,9 @@ def test_a_failed_member_is_named_and_the_others_go_on(tmp_path, new_store):
     (parent,), children = find_runs(uri)
     assert parent.info.status == "FAILED"
     assert parent.data.metrics == {"members": 2, "failed": 1}
+    assert parent.info.run_name == "max_events=60000,300"
+    tags = {"overrides": " ".join(line[2:]), "dataset": "synthetic", "symbol": "SYN"}
+    assert tags.items() <= parent.data.tags.items()
     assert states[1].reason in parent.data.tags["mlflow.note.content"]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert sorted(run.info.status for run in children) == ["FAILED", "FINISHED"]

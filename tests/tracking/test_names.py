@@ -30,6 +30,7 @@ from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
         (["debug=tiny", "tuning.trials=3", "evaluation.decay=[]"], "trials=3·lgbm·mlofi·10s·decay=[]"),
         (["debug=tiny", "split=cpcv"], "cpcv·lgbm·mlofi·10s"),
         (["dataset.max_events=100000"], "max_events=100000·lgbm·mlofi·10s"),
+        (["dataset.seed=5", "seed=1"], "dataset.seed=5·seed=1·lgbm·mlofi·10s"),
         (["backtest=off", "seeds=[7,8]"], "seeds=7+8·backtest=off·lgbm·mlofi·10s"),
     ],
 )

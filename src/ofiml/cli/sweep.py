@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hydra import initialize_config_dir
@@ -45,9 +46,13 @@ _DIED = "its process ended without a word: it was killed, or there was not enoug
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A composed and checked sweep: its folder, its members with their configs, and what Hydra launches them with."""
+    """A composed and checked sweep: its folder, its members with their configs, and what Hydra launches them with.
+
+    `typed` are the overrides of the command line.
+    """
 
     folder: Path
+    typed: list[str]
     members: list[Member]
     configs: list[Config]
     master: DictConfig
@@ -70,7 +75,8 @@ def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
     with _open_hydra(arguments) as (loader, master):
         plan = _make_plan(loader, master, arguments, settings)
         _check_storages(plan)
-        with open_sweep(plan.folder, plan.members, plan.configs, resume=settings.resume, console=console) as sweep:
+        sweep_of = partial(open_sweep, plan.folder, plan.members, plan.configs, plan.typed)
+        with sweep_of(resume=settings.resume, console=console) as sweep:
             if sweep.left:
                 _prepare_samples(plan, sweep.left)
                 _launch_all(plan, sweep.folder, sweep.left, console)
@@ -119,7 +125,7 @@ def _make_plan(loader: ConfigLoader, master: DictConfig, arguments: Sequence[str
             raise ConfigError(f"{' '.join(overrides)}: {sentence} None of the {len(lists)} members was run.") from error
         members.append(Member(number, overrides, digest_config(config)))
         configs.append(config)
-    return Plan(Path(str(master.hydra.sweep.dir)), members, configs, master, loader)
+    return Plan(Path(str(master.hydra.sweep.dir)), typed, members, configs, master, loader)
 
 
 def _check_storages(plan: Plan) -> None:

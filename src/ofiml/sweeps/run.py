@@ -49,9 +49,17 @@ class Sweep:
 
 @contextmanager
 def open_sweep(
-    folder: Path, members: list[Member], configs: Sequence[Config], *, resume: bool, console: Console
+    folder: Path,
+    members: list[Member],
+    configs: Sequence[Config],
+    typed: Sequence[str] = (),
+    *,
+    resume: bool,
+    console: Console,
 ) -> Iterator[Sweep]:
     """Open the sweep of these members in `folder`, or the earlier one that they continue, for one process at a time.
+
+    `typed` are the overrides of the command line, for the tag of its run.
 
     When the context ends, no member and no run counts as running any more, and the parent run says how the sweep ended.
     Raises ConfigError if the folder has another sweep, or one that runs.
@@ -74,7 +82,7 @@ def open_sweep(
     except filelock.Timeout:
         raise ConfigError(f"The sweep in {folder} is running: wait for it, or stop it first.") from None
     try:
-        sweep = _start(folder, digest, members, tracking, len(configs))
+        sweep = _start(folder, digest, members, configs, typed)
         _print_start(sweep, console)
         with _end(sweep):
             yield sweep
@@ -82,18 +90,26 @@ def open_sweep(
         lock.release()
 
 
-def _start(folder: Path, digest: str, members: list[Member], tracking: Tracking, count: int) -> Sweep:
+def _start(folder: Path, digest: str, members: list[Member], configs: Sequence[Config], typed: Sequence[str]) -> Sweep:
+    tracking = configs[0].tracking
     manifest, left = read_manifest(folder), members
     parent = manifest.parent if manifest else None
     if manifest is not None:
         _wait_for_orphans(folder, members)
     if tracking.enabled:
+        from ofiml.sweeps.names import name_sweep
+        from ofiml.tracking.names import join_overrides
         from ofiml.tracking.parent import end_open_children, is_finished, open_parent, reopen_parent
 
         if parent is not None and not reopen_parent(tracking, parent):
             parent = None
         if parent is None:
-            parent = open_parent(tracking, f"sweep of {count}", {"sweep.folder": folder.name})
+            tags = {
+                "sweep.folder": folder.name,
+                "overrides": join_overrides(typed),
+                "dataset": ", ".join(dict.fromkeys(config.dataset.label for config in configs)),
+            }
+            parent = open_parent(tracking, name_sweep(members), tags)
         else:
             end_open_children(tracking, parent, "KILLED", "The sweep was killed.")
     if manifest is not None:

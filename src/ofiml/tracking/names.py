@@ -1,6 +1,7 @@
 """The name and the tags of a run: first what differs from the default study, then model, inputs and span."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ofiml.config import (
     ActivityBars,
@@ -38,7 +39,8 @@ _SHORT = {"triple_barrier": "barriers"}
 def name_run(config: Config, symbols: Sequence[str] = ()) -> str:
     """Name a run, such as `lgbm·mlofi·10s` or `AMZN·cpcv·ridge·mlofi·10s`; `symbols` are known after its study.
 
-    First stands what differs from the default study, however it was set. What `debug=tiny` changes is left out of the
+    First stands what differs from the default study, however it was set; with its whole key, if another key ends the
+    same. What `debug=tiny` changes is left out of the
     name of a smoke run.
     """
     base = _PLACES + _BASE + (_SPAN_OF_IMPACT if config.target.kind == "impact" else ())
@@ -46,6 +48,10 @@ def name_run(config: Config, symbols: Sequence[str] = ()) -> str:
     differences.sort(key=lambda d: next((i for i, group in enumerate(_FIRST) if d.key.startswith(group)), len(_FIRST)))
     market = _name_symbol(config.dataset, symbols)
     words = {d.key: market if market and d.key == "dataset.name" else _name_difference(d) for d in differences}
+    shared = Counter(_name_key(d.key) for d in differences)
+    for d in differences:
+        if shared[_name_key(d.key)] > 1 and words[d.key].startswith(f"{_name_key(d.key)}="):
+            words[d.key] = f"{d.key}={abbreviate_setting(d.value)}"
     last = [words.pop(d.key) for d in differences if d.key.startswith(_LAST)]
     names = [config.model.name, _name_inputs(config.ofi, config.features), name_span(config)]
     return SEPARATOR.join([*words.values(), *names, *last])[:_MAX_LENGTH]
@@ -77,7 +83,7 @@ def join_overrides(overrides: Iterable[str]) -> str:
     return " ".join(one for one in overrides if not one.lstrip("+~").startswith(("tracking.", "hydra"))) or "none"
 
 
-def join_symbols(symbols: Sequence[str]) -> str:
+def join_symbols(symbols: Collection[str]) -> str:
     """Join the names of a few symbols, or count many.
 
     >>> join_symbols(["B", "A"]), join_symbols([str(k) for k in range(40)])
@@ -125,4 +131,14 @@ def _name_difference(difference: Difference) -> str:
         return key
     if isinstance(value, str) and key in ("", "name", "kind", "form"):
         return _SHORT.get(value, value)
-    return f"{key or group}={abbreviate_setting(value)}"
+    return f"{_name_key(difference.key)}={abbreviate_setting(value)}"
+
+
+def _name_key(key: str) -> str:
+    """Name a key without its group.
+
+    >>> _name_key("dataset.seed"), _name_key("seed")
+    ('seed', 'seed')
+    """
+    group, _, rest = key.partition(".")
+    return rest or group

@@ -6,6 +6,7 @@ from typing import Any
 
 from ofiml.config import Tracking
 from ofiml.tracking.faults import is_unknown
+from ofiml.tracking.names import join_symbols
 from ofiml.tracking.processes import describe_process
 from ofiml.tracking.store import open_client, open_store
 
@@ -39,8 +40,12 @@ def reopen_parent(tracking: Tracking, run_id: str) -> bool:
 
 
 def close_parent(tracking: Tracking, run_id: str, status: str, metrics: dict[str, float], page: str) -> None:
-    """End the parent run as FINISHED, FAILED or KILLED, with its metrics and its page in Markdown."""
+    """End the parent run as FINISHED, FAILED or KILLED, with its metrics, the symbols of its children and its page."""
     with open_client(tracking.uri) as client:
+        experiment = client.get_run(run_id).info.experiment_id
+        symbols = [run.data.tags.get("symbol", "") for run in _list_children(client, experiment, run_id)]
+        if any(symbols):
+            client.set_tag(run_id, "symbol", join_symbols({one for text in symbols for one in text.split(", ") if one}))
         for name, value in metrics.items():
             client.log_metric(run_id, name, value)
         client.set_tag(run_id, "mlflow.note.content", page)
