@@ -107,7 +107,8 @@ def _print_timings(console: "Console", timings: "Timings") -> None:
     from rich.table import Table
 
     table = Table(
-        title="Microseconds on one core: per row within a bar, per row that closes a bar, per model call", box=None
+        title="Microseconds on one core: update per row, features per row that closes a bar, prediction per model call",
+        box=None,
     )
     for column in ("", "count", "p50", "p99", "p99.9", "max"):
         table.add_column(column, justify="right" if column else "left")

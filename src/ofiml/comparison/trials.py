@@ -40,7 +40,7 @@ class Trials:
         """Describe the count in sentences."""
         fates = ", ".join(f"{n} {fate}" for fate, n in self.fates.items())
         runs = sum(self.fates.values())
-        planned = f" + {self.planned:,} planned by runs without a count" if self.planned else ""
+        planned = f" + {self.planned:,} planned trials of runs that logged no count" if self.planned else ""
         odd = f" No valid count in {_join_ids(self.odd)}: planned trials are used." if self.odd else ""
         unknown = f" Number of folds unknown in {_join_ids(self.unknown)}: one is used." if self.unknown else ""
         return (

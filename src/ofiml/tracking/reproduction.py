@@ -72,7 +72,7 @@ def _print_changes(before: LoggedReport, config: Config, console: Console) -> No
         *list_data_changes(config.dataset, before),
         *list_changes(before.place, describe_provenance(config.threads)),
     ]
-    for line in changes or ["Made where it is repeated: the same data, code, versions, processor and threads."]:
+    for line in changes or ["No differences: same data, code, versions, processor and threads."]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
