@@ -55,6 +55,8 @@ def test_what_the_store_has_goes_from_the_outputs(stored, capsys):
     assert [item.path for item in stored.client.list_artifacts(run_id)] == ["figures", "models", "report.json"]
     assert prune(["--uri", stored.uri, "--yes"]) == 0
     assert "Nothing to delete." in capsys.readouterr().out
+    assert prune(["--uri", stored.uri, "--outputs", "nope"]) == 2
+    assert capsys.readouterr().err.startswith("ofiml: There is no folder nope")
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_a_run_is_repeated_from_its_zip_file_without_the_store(tracked, monkeypa
         ([], "Name one run"),
         (["latest", "--from", "run.zip"], "Name one run"),
         (["--from", "absent.zip"], "There is no file absent.zip"),
-        (["--from", __file__], "is not a zip file of a run"),
+        (["--from", __file__], "is not a zip file: give one that ofiml reproduce --export wrote."),
         (["--from", __file__, "--export", "other.zip"], "--export packs a run of the store"),
     ],
 )

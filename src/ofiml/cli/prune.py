@@ -22,7 +22,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--outputs",
         type=Path,
-        default=Path("outputs"),
         metavar="FOLDER",
         help="folder of the studies' outputs (default: outputs)",
     )
@@ -39,8 +38,10 @@ def _prune(options: argparse.Namespace) -> None:
 
     if not 0 <= options.days <= 100_000:
         raise ConfigError("--days must lie between 0 and 100000.")
+    if options.outputs is not None and not options.outputs.is_dir():
+        raise ConfigError(f"There is no folder {options.outputs}: name the folder of the outputs with --outputs.")
     console = Console()
-    found, kept = find_candidates(options.outputs, options.uri, options.days)
+    found, kept = find_candidates(options.outputs or Path("outputs"), options.uri, options.days)
     lines = [f"kept {one.folder}: {one.reason}" for one in kept]
     for one in found:
         size = f"{len(one.files)} files, {one.size / 1e6:.1f} MB"

@@ -65,10 +65,23 @@ def job(composed: DictConfig) -> None:
     """Run one study of the command line, or of its sweep, and keep the exit code."""
     _codes.append(run_command(lambda: run_study(composed), remedy=choose_remedy(composed)))
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if _codes[-1] and not any(folder.iterdir()):
-        folder.rmdir()  # Hydra creates it before the study has anything to write
+    if _codes[-1]:
+        _remove_empty(folder)
     if _codes[-1] in (INTERRUPTED, TERMINATED):
         sys.exit(_codes[-1])  # also ends a sweep
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folder, and those above it in the working folder, as far as they are empty.
+
+    Hydra creates them before the study has anything to write.
+    """
+    for place in (folder, *folder.parents):
+        if place == Path.cwd() or any(place.iterdir()):
+            return
+        place.rmdir()
+        if not place.parent.is_relative_to(Path.cwd()):
+            return
 
 
 def choose_remedy(composed: DictConfig) -> str:

@@ -60,6 +60,8 @@ def unpack_run(path: Path, folder: Path) -> str:
     Only files of a run are unpacked, each to its own name. Raises ConfigError for a file that `pack_run` does not
     write: another name, a wrong digest, a missing or damaged part.
     """
+    if not zipfile.is_zipfile(path):
+        raise ConfigError(f"{path} is not a zip file: give one that ofiml reproduce --export wrote.")
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = _read_manifest(archive, path)
@@ -75,7 +77,7 @@ def unpack_run(path: Path, folder: Path) -> str:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(f"{path} is not a zip file of a run, or is damaged: {error}.") from error
+        raise ConfigError(f"{path} is damaged: {error}.") from error
     return manifest.run
 
 
