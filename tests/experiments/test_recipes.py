@@ -6,15 +6,20 @@ import re
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 from ofiml.backtest.summary import VariantResult
 from ofiml.bars.time import select_states
 from ofiml.cli.experiment import main
+from ofiml.evaluation.impact import measure_impact
 from ofiml.experiments.recipes.latency import find_break_even, list_kept
 from ofiml.experiments.recipes.price_impact import compute_quiet_flow
 from ofiml.experiments.recipes.signal_horizon import count_changes
 from ofiml.experiments.registry import find_experiment, list_experiments
+from ofiml.reporting.figures.impact import name_half_hours
+from ofiml.units import SECOND
 from tests.books import busy_session
 from tests.conftest import ROOT, in_process, slow_except
 from tests.numbers_in_text import is_rounded, list_numbers, list_tables, list_values
@@ -192,6 +197,62 @@ def test_what_trades_add_is_a_difference_of_r2():
     sentences = dict(re.findall(r"On ([^,]+), flow explains .*; trades add (\S+) to the R² of flow\.", verdict))
     numbers = json.loads((folder / "results.json").read_text(encoding="utf-8"))["numbers"]
     assert sentences == {name: f"{one['both_r2'] - one['r2']:.2f}" for name, one in numbers.items()}
+
+
+def test_each_half_hour_has_its_time_slope_and_t():
+    folder = EXPERIMENTS / "008-price-impact"
+    tables = list_tables((folder / "README.md").read_text(encoding="utf-8"))
+    (rows,) = [table[1:] for table in tables if table[0][:2] == ["market", "from (UTC)"]]
+    numbers = json.loads((folder / "results.json").read_text(encoding="utf-8"))["numbers"]
+    expected = [
+        [name, w["from"].replace("T", " ")[:16], f"{w['slope']:.2f}", f"{w['t']:.1f}", f"{w['r2']:.3f}"]
+        for name, market in numbers.items()
+        for w in market["half_hours"]
+    ]
+    assert [[row[0], row[1], *row[4:7]] for row in rows] == expected
+    for market in numbers.values():
+        assert len(market["half_hours"]) == market["windows"]
+        assert np.mean([w["t"] for w in market["half_hours"]]) == pytest.approx(market["t"], rel=1e-4)
+
+
+def test_errors_by_the_number_of_levels_are_in_ticks():
+    folder = EXPERIMENTS / "011-mlofi-ridge"
+    tables = list_tables((folder / "README.md").read_text(encoding="utf-8"))
+    (rows,) = [table[1:] for table in tables if table[0][1:2] == ["M = 1"]]
+    numbers = json.loads((folder / "results.json").read_text(encoding="utf-8"))["numbers"]
+    expected = [
+        [f"{name}: {text}, {where}", *(f"{rmse:.3f}" for rmse in market[key][where.replace(" ", "_")])]
+        for name, market in numbers.items()
+        for text, key in (("least squares", "ols_rmse"), ("Ridge", "ridge_rmse"))
+        for where in ("in sample", "out of sample")
+    ]
+    assert [[cell for cell in row if cell != "–"] for row in rows] == expected
+
+
+def test_axes_of_half_hours_have_their_times():
+    score = measure_impact(*make_half_hours(7))
+    axis = Figure().subplots()
+    name_half_hours(axis, score.windows)
+    assert [text.get_text() for text in axis.get_xticklabels()] == [
+        f"01-02\n{t}" for t in ("10:00", "11:00", "12:00", "13:00")
+    ]
+    assert axis.get_xticks().tolist() == [0, 2, 4, 6]
+
+
+def make_half_hours(count):
+    """Rows of so many half hours from 10:00 on, of bars of 30 s, and the open."""
+    start, step = np.datetime64("2024-01-02T10:00", "ns").astype(np.int64), 30 * SECOND
+    rng = np.random.default_rng(1)
+    flow = rng.integers(-50, 50, 60 * count)
+    at = start + step * np.arange(len(flow))
+    rows = pl.DataFrame(
+        {
+            "symbol": "A", "session": "2024-01-02", "bar_open": at, "bar_close": at + step, "ofi_00": flow,
+            "move_ticks": flow + rng.normal(0, 9, len(flow)), "buy_volume": flow + 50, "sell_volume": 50,
+            "depth_best": 100.0,
+        }
+    )  # fmt: skip
+    return rows, {("A", "2024-01-02"): int(start)}
 
 
 def test_quiet_flow_is_that_of_states_that_leave_both_best_prices():

@@ -18,7 +18,8 @@ from ofiml.experiments.flow_bars import compute_level_flow, sum_states, tabulate
 from ofiml.experiments.page import Page, Picture, Table
 from ofiml.experiments.registry import Experiment
 from ofiml.ofi.columns import BEST_FLOW
-from ofiml.reporting.impact import LOTS, SIGNIFICANT
+from ofiml.reporting.figures.impact import draw_moves, name_half_hours
+from ofiml.reporting.impact import LOTS, SIGNIFICANT, WINDOWS, list_impact_rows
 from ofiml.study.json_border import Json
 from ofiml.ui.figure import BLUE, GREY, RED, style_figure
 from ofiml.ui.format import format_number
@@ -29,15 +30,20 @@ STUDY = ("experiment=price_impact", "evaluation.controls=false", "evaluation.lea
 PUBLISHED = {"r2": 0.65, "trades_r2": 0.32, "both_r2": 0.67, "square_r2": 0.68}
 WITHOUT_CHANGES = "0.35 to 0.60"
 
+#: The columns of a half hour that the page shows, from its beginning to the R² of both.
+_SHOWN = range(WINDOWS.index("from (UTC)"), WINDOWS.index("R² of both") + 1)
+
 
 def run(bench: Bench) -> Page:
     """Run the regressions on each market and put what they give beside the published numbers."""
     scores: dict[str, ImpactScore] = {}
     quiet: dict[str, float] = {}
+    bars: dict[str, pl.DataFrame] = {}
     for market in bench.markets:
-        score = bench.run_study(market, *STUDY).report.impact
-        assert isinstance(score, ImpactScore)
-        scores[market.name], quiet[market.name] = score, _measure_quiet_flow(bench, market)
+        study = bench.run_study(market, *STUDY)
+        assert isinstance(study.report.impact, ImpactScore)
+        scores[market.name], quiet[market.name] = study.report.impact, _measure_quiet_flow(bench, market)
+        bars[market.name] = study.predictions.select(BEST_FLOW, "move_ticks")
     names = list(scores)
     return Page(
         blocks=[
@@ -46,6 +52,11 @@ def run(bench: Bench) -> Page:
                 f"Significant: |t| above {SIGNIFICANT}, with errors that allow for autocorrelation.",
                 ["", *names, "paper"],
                 [[text, *cells, published] for text, cells, published in _list_rows(scores, quiet)],
+            ),
+            Picture(
+                "moves",
+                style_figure(lambda figure: _draw_moves(figure, bars), legend_columns=4),
+                "The move of each bar against its flow, and the line of all bars.",
             ),
             Picture(
                 "r2",
@@ -57,6 +68,16 @@ def run(bench: Bench) -> Page:
                 style_figure(lambda figure: _draw_depth(figure, scores), legend_columns=4),
                 "The slope of each half hour against the mean depth at the best prices; the dashed "
                 "line is β = 1/(2 depth), the paper's model of the book.",
+            ),
+            Table(
+                "Each half hour: the mean depth at the best prices (lots), the slope β of flow (ticks per 1,000 lots) "
+                "with its t, and R².",
+                ["market", *(WINDOWS[k] for k in _SHOWN)],
+                [
+                    [name, *(row[k] for k in _SHOWN)]
+                    for name, score in scores.items()
+                    for row in list_impact_rows(score.windows)
+                ],
             ),
         ],
         verdict=[_judge(name, score, quiet[name]) for name, score in scores.items()],
@@ -124,6 +145,7 @@ def _list_numbers(score: ImpactScore, quiet: float) -> dict[str, Json]:
     return {
         "windows": len(w),
         "slope": _mean(one.flow.value for one in w) * LOTS,
+        "t": _mean(one.flow.t for one in w),
         "significant": _share(one.flow.t for one in w) if w else float("nan"),
         "r2": score.r2_window_mean,
         "trades_r2": _mean(one.trades_r2 for one in w),
@@ -136,6 +158,19 @@ def _list_numbers(score: ImpactScore, quiet: float) -> dict[str, Json]:
         "depth_exponent": law.exponent if law else float("nan"),
         "depth_exponent_error": law.error if law else float("nan"),
         "slope_times_depth": law.scale if law else float("nan"),
+        "half_hours": [
+            {
+                "from": one.start,
+                "bars": one.bars,
+                "depth": one.depth,
+                "slope": one.flow.value * LOTS,
+                "t": one.flow.t,
+                "r2": one.r2,
+                "trades_r2": one.trades_r2,
+                "both_r2": one.both_r2,
+            }
+            for one in w
+        ],
     }
 
 
@@ -152,6 +187,7 @@ def _list_rows(scores: dict[str, ImpactScore], quiet: dict[str, float]) -> list[
     return [
         ("half hours", cells("windows", ",.0f"), ""),
         ("slope β of flow, ticks per 1,000 lots", cells("slope", ".2f"), ""),
+        ("t of β", cells("t", ".1f"), ""),
         ("half hours with a significant β", cells("significant", ".0%"), ""),
         ("R² of flow", cells("r2", ".2f"), f"{PUBLISHED['r2']:.2f}"),
         ("R² of trade imbalance", cells("trades_r2", ".2f"), f"{PUBLISHED['trades_r2']:.2f}"),
@@ -195,10 +231,19 @@ def _draw_r2(figure: Figure, scores: dict[str, ImpactScore]) -> None:
         for text, key, colour, marker in _SERIES:
             values = [getattr(window, key) for window in score.windows]
             axis.plot(values, color=colour, marker=marker, markersize=4, linewidth=0.8, label=text)
+        name_half_hours(axis, score.windows)
         axis.set_title(name, fontsize=10)
-        axis.set_xlabel("half hour, in order")
         axis.set_ylim(0, 1)
     panels[0].set_ylabel("R² in sample")
+
+
+def _draw_moves(figure: Figure, bars: dict[str, pl.DataFrame]) -> None:
+    """Draw the moves of bars against their flow, one panel per market."""
+    panels = np.atleast_1d(figure.subplots(1, len(bars)))
+    for axis, (name, rows) in zip(panels, bars.items(), strict=True):
+        draw_moves(axis, rows[BEST_FLOW].to_numpy().astype(np.float64), rows["move_ticks"].to_numpy())
+        axis.set_title(name, fontsize=10)
+    panels[0].set_ylabel("move of the mid in the bar (ticks)")
 
 
 def _draw_depth(figure: Figure, scores: dict[str, ImpactScore]) -> None:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ofiml._typing import Float
 from ofiml.evaluation.impact import ImpactScore, ImpactWindow
 from ofiml.metrics.hac import fit_slope
 from ofiml.ofi.columns import BEST_FLOW
@@ -31,14 +32,19 @@ def _draw_impact(figure: Figure, study: Study) -> None:
     impact = study.report.impact
     assert isinstance(impact, ImpactScore)
     scatter, slopes, depths = figure.subplots(1, 3)
-    _draw_scatter(scatter, study)
+    rows = study.predictions
+    draw_moves(scatter, rows[BEST_FLOW].to_numpy().astype(np.float64), rows["move_ticks"].to_numpy())
+    scatter.set_ylabel("move of the mid in the bar (ticks)")
+    scatter.set_title("Move on flow", fontsize=10)
     _draw_slopes(slopes, impact.windows)
     _draw_depths(depths, impact)
 
 
-def _draw_scatter(axis: Axes, study: Study) -> None:
-    rows = study.predictions
-    flow, move = rows[BEST_FLOW].to_numpy().astype(np.float64), rows["move_ticks"].to_numpy()
+def draw_moves(axis: Axes, flow: Float, move: Float) -> None:
+    """Draw moves (ticks) against the best-level flow (lots) of their bars, (n,) each, with the line of least squares.
+
+    At most 5,000 bars are drawn, evenly spaced in their order; the line is of all.
+    """
     every = -(-len(flow) // _MOST_POINTS)
     axis.scatter(flow[::every], move[::every], s=5, alpha=0.25, color=GREY, linewidths=0, rasterized=True)
     slope, _ = fit_slope(move, flow)
@@ -52,8 +58,6 @@ def _draw_scatter(axis: Axes, study: Study) -> None:
         axis.set_xlim(ends[0] - 0.1 * np.ptp(ends), ends[1] + 0.1 * np.ptp(ends))
     axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.set_xlabel("best-level OFI (lots), central 99 %")
-    axis.set_ylabel("move of the mid in the bar (ticks)")
-    axis.set_title("Move on flow", fontsize=10)
 
 
 def _draw_slopes(axis: Axes, windows: list[ImpactWindow]) -> None:
@@ -73,12 +77,16 @@ def _draw_slopes(axis: Axes, windows: list[ImpactWindow]) -> None:
     )
     axis.scatter(place[~known], value[~known], s=9, color=BLUE)
     axis.axhline(0, color=GREY, linewidth=0.8)
-    starts = [w.start for w in windows]
-    shown = place[:: -(-len(place) // 5)]
-    axis.set_xticks(shown, [f"{starts[i][5:10]}\n{starts[i][11:16]}" for i in shown], fontsize=7)
-    axis.set_xlabel("half hour from (UTC)")
+    name_half_hours(axis, windows)
     axis.set_ylabel("β (ticks per 1,000 lots)")
     axis.set_title("Slope by half hour", fontsize=10)
+
+
+def name_half_hours(axis: Axes, windows: list[ImpactWindow]) -> None:
+    """Write the day and the time at which half hours begin below an axis that has them in order, 0, 1, …"""
+    places = range(0, len(windows), max(-(-len(windows) // 5), 1))
+    axis.set_xticks(places, [f"{windows[i].start[5:10]}\n{windows[i].start[11:16]}" for i in places], fontsize=7)
+    axis.set_xlabel("half hour from (UTC)")
 
 
 def _draw_depths(axis: Axes, impact: ImpactScore) -> None:
