@@ -14,7 +14,8 @@ from ofiml.experiments.recipes._mlofi_levels import Levels
 from ofiml.ui.figure import BLUE, DARK, GREY, RED
 
 _REACH = 3.0  # standard deviations of the best level's flow that the distributions show
-_QUANTILES = 400
+_QUANTILES, _MARKS = 400, 40  # of a cumulative curve: its points, and those from one marker to the next
+_CURVES = ((DARK, "o", "-"), (BLUE, "s", "--"), (GREY, "^", "-."), (RED, "v", ":"))
 _FLOOR = -0.3  # of the R² shown; one below it stands there, with its number
 
 
@@ -80,10 +81,21 @@ def draw_distributions(figure: Figure, found: Mapping[str, Levels]) -> None:
         flow = one.flow / (one.flow[:, 0].std() or 1.0)
         _draw_violins(above, flow)
         levels = flow.shape[1]
-        for m in (0, 1, levels // 2, levels - 1):
-            points = np.quantile(flow[:, m], np.linspace(0, 1, _QUANTILES))
-            label = {0: "best level", 1: "level 2", levels - 1: "deepest level"}.get(m, "middle level")
-            below.plot(points, np.linspace(0, 1, _QUANTILES), color=_shade(m, levels), linewidth=1.4, label=label)
+        shown = {"best level": 0, "level 2": 1, "middle level": levels // 2, "deepest level": levels - 1}
+        for k, (label, m) in enumerate(shown.items()):
+            points, (colour, marker, dash) = np.quantile(flow[:, m], np.linspace(0, 1, _QUANTILES)), _CURVES[k]
+            below.plot(
+                points,
+                np.linspace(0, 1, _QUANTILES),
+                dash,
+                color=colour,
+                linewidth=1.2,
+                marker=marker,
+                markersize=5,
+                # Each curve has its markers at other heights, so that those of curves that lie together are all seen.
+                markevery=(k * _MARKS // len(_CURVES), _MARKS),
+                label=label,
+            )
         below.set_xlim(-_REACH, _REACH)
         above.set_title(name, fontsize=10)
         above.set_xlabel("level")

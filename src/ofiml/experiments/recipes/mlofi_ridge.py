@@ -46,6 +46,11 @@ def run(bench: Bench) -> Page:
                 found,
                 "The error by the number of levels, relative to the best level's out of sample.",
             ),
+            Table(
+                "The same errors in ticks, by the number of levels M.",
+                ["", *(f"M = {m}" for m in range(1, max(one.rows.levels for one in found.values()) + 1))],
+                _list_errors(found),
+            ),
             _draw(
                 "weights",
                 draw_weights,
@@ -162,6 +167,18 @@ def _list_fits(found: dict[str, Levels]) -> list[list[str]]:
         gain("gain of Ridge over least squares", lambda one: one.ridge_over_ols),
         gain("gain of Ridge over Powell's weights", lambda one: one.ridge_over_powell),
     ]
+
+
+def _list_errors(found: dict[str, Levels]) -> list[list[str]]:
+    """List the errors by the number of levels, in and out of sample; a market of fewer levels ends earlier."""
+    most = max(one.rows.levels for one in found.values())
+    rows = []
+    for name, one in found.items():
+        for text, fits in (("least squares", one.ols), ("Ridge", one.ridge)):
+            for place, where in enumerate(("in sample", "out of sample")):
+                cells = [format_number(fit.rmse[place], ".3f") for fit in fits]
+                rows.append([f"{name}: {text}, {where}", *cells, *[DASH] * (most - len(cells))])
+    return rows
 
 
 def _format_gain(gain: Estimate) -> str:
