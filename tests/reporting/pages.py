@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -53,23 +52,23 @@ class Page(HTMLParser):
         return " ".join(text for tag, text in self.texts if tag != "style")
 
 
-def list_raw_keys(text: str, columns: Iterable[str] = ()) -> set[str]:
+def list_raw_keys(text: str) -> set[str]:
     """List the keys of code in a text for people: words joined by `_`. Names are none: keys of the config with their
-    group (`dataset.max_events`), choices of conf/, features, and `columns`.
+    group (`dataset.max_events`), choices of conf/, and features.
     """
     words = re.findall(r"(?<![\w.=/])[A-Za-z]+(?:_[A-Za-z0-9]+)+(?![\w=./])", text)
     choices = {path.stem for path in (ROOT / "conf").rglob("*.yaml")}
     features = {name.partition("[")[0] for name in CATALOGUE}
-    return {word for word in words if not re.fullmatch(r"ofi_(\d\d|pca)", word)} - choices - features - set(columns)
+    return {word for word in words if not re.fullmatch(r"ofi_(\d\d|pca)", word)} - choices - features
 
 
-def check_page(source: str, columns: Iterable[str] = ()) -> Page:
+def check_page(source: str) -> Page:
     """Parse a document, and check what holds of each: whole, alone, accessible, with an order of headings, without
     keys of code but in listings.
     """
     page = Page(source)
     shown = "\n".join(text for tag, text in page.texts if tag not in ("style", "pre", "code"))
-    raw = list_raw_keys(shown, columns)
+    raw = list_raw_keys(shown)
     assert not raw, raw
     assert len(source.encode()) < 3_000_000
     assert not page.find("script")

@@ -65,6 +65,13 @@ def test_the_document_is_whole_and_its_numbers_are_those_of_the_report(study):
     assert "ofiml reproduce" not in write(study)
 
 
+def test_no_p_value_is_zero(study):
+    report = replace(study.report, backtest=replace(study.report.performance, net_p=1e-9))
+    text = check_page(write(replace(study, report=report))).text
+    assert "p < 0.001" in text
+    assert not re.search(r"\bp\W{1,3}0\.000", text)
+
+
 def test_the_parts_of_costs_add_up_to_the_net_profit(study):
     table = write(study).partition("From gross to net")[2].partition("</table>")[0]
     amounts = [float(n.replace("−", "-").replace(",", "")) for n in re.findall(r'"number">([−\d.,]+)</td><td', table)]
@@ -133,7 +140,7 @@ def test_every_figure_has_a_caption_and_a_place():
 def test_the_documents_of_all_kinds_of_studies_show_all_their_figures(run, overrides):
     study = run("debug=tiny", "dataset.max_events=60000", *overrides)
     figures = {name: draw() for name, draw in choose_figures(study).items()}
-    page = check_page(write_report(study, figures, None), study.config.model.space)
+    page = check_page(write_report(study, figures, None))
     assert len(page.find("figure")) == len(figures)
     assert len(page.source.encode()) < 1_000_000
     assert not re.search(r"\bnan\b|None\b", page.text.partition("All settings")[0])
@@ -147,6 +154,7 @@ CAUSES = {*(f.name for f in fields(Policy)), "outside_hours", "beyond_max_events
 def test_every_cause_has_words():
     words = {cause: name_cause(cause) for cause in CAUSES}
     assert len(set(words.values())) == len(CAUSES)
+    assert not [name for name in words.values() if "dataset." in name]
     assert not [cause for cause, name in words.items() if f"({cause.replace('_', ' ')})" in name]
 
 

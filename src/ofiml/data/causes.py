@@ -25,7 +25,7 @@ _WORDS = {
     "swept_level": ("level", "that a later message proves to be gone"),
     "no_snapshot": ("row", "received while the book was unknown"),
     "outside_hours": ("row", "outside the hours"),
-    "beyond_max_events": ("row", "beyond dataset.max_events"),
+    "beyond_max_events": ("row", "beyond the number of events to read"),
     "overlap": ("row", "that two files hold"),
     "no_mid": ("bar", "without a mid"),
     "no_label": ("bar", "without a label"),

@@ -14,12 +14,29 @@ MEASURES: dict[Measure, str] = {
     "coverage": "coverage",
 }
 
+_PARAMETERS = {
+    "num_leaves": "leaves",
+    "min_child_samples": "least rows of a leaf",
+    "reg_lambda": "L2 penalty",
+    "alpha": "penalty α",
+    "l1_ratio": "L1 share of the penalty",
+    "c": "inverse penalty C",
+}
 _STAGES = {
     "sessions": "reading data, samples",
     "folds": "tuning and fitting",
     "leak_check": "leak check",
     "evaluation": "scores and intervals",
 }
+
+
+def name_parameter(key: str) -> str:
+    """Name a parameter of a model that tuning searches.
+
+    >>> name_parameter("reg_lambda"), name_parameter("learning_rate")
+    ('L2 penalty', 'learning rate')
+    """
+    return _PARAMETERS.get(key, key.replace("_", " "))
 
 
 def name_stage(key: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from ofiml.reporting.names import name_parameter
 from ofiml.study.report import TuningReport
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
@@ -75,7 +76,7 @@ def _draw_importance(figure: Figure, study: Study) -> None:
     means = {name: float(np.mean([shares[name] for shares in folds])) for name in folds[0]}
     names = sorted(means, key=lambda name: means[name])
     axis = figure.subplots()
-    axis.barh(names, [means[name] for name in names], color=_BAND, label="mean over folds")
+    axis.barh(list(map(name_parameter, names)), [means[name] for name in names], color=_BAND, label="mean over folds")
     for i, name in enumerate(names):
         dots = [shares[name] for shares in folds]
         axis.scatter(dots, [i] * len(dots), s=16, color=BLUE, zorder=3, label="one fold" if i == 0 else None)
@@ -106,7 +107,7 @@ def _draw_slices(figure: Figure, study: Study) -> None:
             axis.xaxis.set_major_locator(MaxNLocator(4) if is_narrow else LogLocator(subs=subs))
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.set_xlabel(name)
+        axis.set_xlabel(name_parameter(name))
         axis.set_ylim(*_choose_range(tuned))
     for axis in panels[len(names) :]:
         axis.set_visible(False)

@@ -7,7 +7,7 @@ from ofiml.evaluation.profit import Performance
 from ofiml.evaluation.scores import Scores
 from ofiml.reporting.html.blocks import Block, Details, Sentences, Table
 from ofiml.reporting.profit import describe_backtest
-from ofiml.ui.format import choose_money_form, format_interval, format_number
+from ofiml.ui.format import choose_money_form, format_interval, format_number, format_p
 
 _KINDS = {
     "latency": "the mid's move from decision to arrival",
@@ -68,7 +68,7 @@ def _tabulate_ratios(b: Performance) -> Table:
             format_number(b.sharpe_net, ".2f"),
             format_interval(b.sharpe_low, b.sharpe_high, ".2f"),
         ],
-        ["HAC t of the net gain per bar", format_number(b.net_t, ".1f"), f"p = {format_number(b.net_p)}"],
+        ["HAC t of the net gain per bar", format_number(b.net_t, ".1f"), _describe_p(b.net_p)],
         *_list_deflation(b),
         [f"maximum drawdown ({b.currency})", format_number(b.max_drawdown, form), ""],
         [f"capital of the position cap ({b.currency})", format_number(b.capital, form), ""],
@@ -90,6 +90,16 @@ def _list_deflation(b: Performance) -> list[list[str]]:
     return [
         ["deflated Sharpe ratio (probability of a ratio above luck)", format_number(b.deflated.probability), trials]
     ]
+
+
+def _describe_p(p: float) -> str:
+    """Describe a p-value.
+
+    >>> _describe_p(0.0004), _describe_p(0.25)
+    ('p < 0.001', 'p = 0.250')
+    """
+    text = format_p(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _tabulate_trades(b: Performance) -> Table:

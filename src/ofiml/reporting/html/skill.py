@@ -5,10 +5,18 @@ from ofiml.reporting.controls import NAMES, describe_controls, describe_leak_che
 from ofiml.reporting.html.blocks import Block, Sentences, Table
 from ofiml.reporting.html.data import fold_long
 from ofiml.reporting.impact import WINDOWS, list_impact_rows
-from ofiml.reporting.names import MEASURES
+from ofiml.reporting.names import MEASURES, name_parameter
 from ofiml.reporting.tables import DECAY, STRATA, list_decay_rows, list_strata_rows
 from ofiml.study.report import Report
-from ofiml.ui.format import DASH, choose_money_form, format_estimate, format_interval, format_number, format_range
+from ofiml.ui.format import (
+    DASH,
+    choose_money_form,
+    format_estimate,
+    format_interval,
+    format_number,
+    format_p,
+    format_range,
+)
 
 _MAX_FEATURES = 20  # in the table of importance
 
@@ -56,8 +64,8 @@ def _tabulate_symbols(report: Report) -> list[Block]:
             format_number(s.ic),
             format_interval(s.low, s.high),
             format_number(s.t, ".1f"),
-            format_number(s.p),
-            format_number(s.q),
+            format_p(s.p),
+            format_p(s.q),
         ]
         for s in symbols
     ]
@@ -187,6 +195,6 @@ def describe_tuning(report: Report) -> list[Block]:
         best = max((t.score for t in fold.trials if t.score is not None), default=float("nan"))
         counts = [f"{states.count(state):,}" for state in ("complete", "pruned", "failed")]
         rows.append([str(fold.fold), *(f"{fold.best[n]:.4g}" for n in names), format_number(best, ".4f"), *counts])
-    columns = ["fold", *names, "best score", "complete", "pruned", "failed"]
+    columns = ["fold", *map(name_parameter, names), "best score", "complete", "pruned", "failed"]
     note = "The score is the mean over inner folds of the train rows; no test row is used. Trials are counts."
     return [Table("Best parameters of each fold, and its trials", columns, rows, note=note)]
