@@ -211,6 +211,12 @@ def test_the_runtime_has_the_figures_wherever_it_stands(study, tmp_path, monkeyp
             assert shown["all stages"] == f"{sum(runtime.values()):.1f}"
 
 
+def test_the_sum_of_stages_says_what_it_leaves_out(study):
+    runtime = replace(study.report.runtime, seconds={"folds": 1.25, "model": 2.0})
+    text = check_page(write(replace(study, report=replace(study.report, runtime=runtime)))).text
+    assert re.search(r"all stages before logging\s+3\.2", text)
+
+
 def test_a_run_may_have_neither_document_nor_figures(study, tmp_path, monkeypatch):
     names = write_files(study, tmp_path, monkeypatch, ReportFiles(html=False, figures=[], dpi=110))
     assert not [name for name in names if "figures" in name or name.endswith(".html")]

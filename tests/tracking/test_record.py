@@ -121,6 +121,10 @@ def test_the_mlflow_run(request, tracked):
     assert logged.dataset.digest == report["dataset"]["digest"][:32]
     assert {tag.key: tag.value for tag in logged.tags} == {"mlflow.data.context": "expanding"}
     assert run.data.metrics["folds"] == 2
+    seconds = report["runtime"]["seconds"]
+    assert {"sessions", "folds", "model"} <= set(seconds)
+    assert run.data.metrics["seconds"] == pytest.approx(sum(seconds.values()))
+    assert run.data.metrics["seconds_logging"] > 0
 
 
 def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):

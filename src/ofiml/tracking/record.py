@@ -1,5 +1,6 @@
 """Run a study, write its files and log it, for `ofiml run` and `ofiml reproduce`."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def record_study(
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     with Stages(on_stage=on_stage) as stages:
         if not config.tracking.enabled:
-            return Record(_run_and_write(config, folder, stages, lambda _: None, None)[0], folder, None)
+            return Record(_run_and_write(config, folder, stages, lambda _: None, None, lambda _: None)[0], folder, None)
         return _record_tracked(config, folder, tags or {}, overrides, stages)
 
 
@@ -67,13 +68,18 @@ def _record_tracked(
             with suppress(StoreError):  # what is missing at the end is reported there
                 log_folds(uri, run.run_id, folds)
 
-        study, written = _run_and_write(config, folder, stages, report_folds, run.run_id)
+        def keep_model(study: Study) -> None:
+            start, place = time.perf_counter(), name_model_folder(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with stages.start_stage("model", 1) as bar:  # takes longer than all of the logging, whose pace it is not
+                save_model(study, place)
+                bar.step()
+            study.report.runtime.add_stage("model", time.perf_counter() - start)
+
+        study, written = _run_and_write(config, folder, stages, report_folds, run.run_id, keep_model)
         entry = make_entry(study, folder, written, run, opening)
         with lock_entry(folder):
-            with stages.start_stage("model", 1) as bar:  # takes longer than all of the logging, whose pace it is not
-                save_model(study, name_model_folder(folder))
-                write_entry(entry, folder)
-                bar.step()
+            write_entry(entry, folder)
             try:
                 with stages.start_stage("logging", count_steps(entry)) as bar:
                     log_entry(entry, run.run_id, folder, uri, bar.step)
@@ -84,10 +90,17 @@ def _record_tracked(
 
 
 def _run_and_write(
-    config: Config, folder: Path, stages: Stages, report_folds: Callable[[int], None], run_id: str | None
+    config: Config,
+    folder: Path,
+    stages: Stages,
+    report_folds: Callable[[int], None],
+    run_id: str | None,
+    keep_model: Callable[[Study], None],
 ) -> tuple[Study, list[Path]]:
+    """Run the study and write its files; `keep_model` comes before them, so that the report has its time."""
     study = experiment.run(config, stages, report_folds)
     folder.mkdir(parents=True, exist_ok=True)
+    keep_model(study)
     verdict = folder / "verdict.md"
     write_text_atomically(verdict, write_page(study))
     return study, [*write_study(study, folder, stages, run_id), verdict]

@@ -53,7 +53,8 @@ def describe_provenance(report: Report, code: Code) -> list[Block]:
     versions = [[name, version] for name, version in provenance.list_versions().items()]
     seconds = report.runtime.seconds
     runtime = [[name_stage(stage), f"{spent:,.1f}"] for stage, spent in seconds.items()]
-    runtime.append(["all stages", f"{sum(seconds.values()):,.1f}"])
+    every = "all stages before logging" if "model" in seconds else "all stages"  # the model is saved if it is logged
+    runtime.append([every, f"{sum(seconds.values()):,.1f}"])
     sources = Details("Sources of the data", [Sentences(report.dataset.sources, listed=True)])
     return [
         Table("What went in and what came out", ["record", "value"], origin, labels=2),
