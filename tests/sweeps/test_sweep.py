@@ -1,6 +1,7 @@
 """Whole sweeps: the parent run and its children, a member that fails, a process that dies, and what is done again."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,6 +72,9 @@ def test_two_processes_give_the_results_of_one(tmp_path):
         line = ["-m", f"hydra/launcher={launcher}", "model=ols,ridge", "tracking=off", *QUICK]
         done = command_line(tmp_path / name, *line)
         assert done.returncode == 0, done.stderr
+        assert "Trials: 2 = 2 runs" in done.stdout, "the leaderboard needs no store"
+        (document,) = (tmp_path / name).glob("outputs/sweeps/*/*/sweep.html")
+        assert {"no 0", "no 1"} <= set(re.findall(r"no \d", check_page(document.read_text()).text))
         reports = sorted((tmp_path / name).glob("outputs/sweeps/*/*/*/report.json"))
         digests.append([json.loads(path.read_text())["predictions"]["sha256"] for path in reports])
     assert digests[0] == digests[1]

@@ -217,7 +217,11 @@ def _read_block_length(run: ListedRun) -> int | None:
 def _read_entry(run: ListedRun, uri: str) -> Entry:
     block = _read_block_length(run)
     with tempfile.TemporaryDirectory() as folder:
-        paths = fetch_files(run.run_id, uri, Path(folder), ["predictions.parquet", "equity.parquet"])
+        names = ["predictions.parquet", "equity.parquet"]
+        if run.folder is None:
+            paths = fetch_files(run.run_id, uri, Path(folder), names)
+        else:
+            paths = {name: run.folder / name for name in names if (run.folder / name).is_file()}
         if "predictions.parquet" not in paths:
             raise ConfigError(f"Run {run.run_id} has no predictions.parquet.")
         predictions = read_table(paths["predictions.parquet"], run.run_id, "predictions", _PREDICTIONS)

@@ -46,9 +46,30 @@ def make_leaderboard(
     refused. Raises ConfigError if there is nothing to compare.
     """
     runs = list_runs(experiment, uri)
-    trials = count_trials(runs)
     chosen = [choose_run(word, runs, "the experiment") for word in words]
     benchmark = None if benchmark is None else choose_run(benchmark, runs, "the experiment")
+    return rank_runs(
+        runs, experiment, uri, chosen, measure=measure, benchmark=benchmark, samples=samples, seed=seed, apart=apart
+    )
+
+
+def rank_runs(
+    runs: list[ListedRun],
+    experiment: str,
+    uri: str,
+    chosen: list[str],
+    *,
+    measure: str = "ic",
+    benchmark: str | None = None,
+    samples: int = 1000,
+    seed: int = 7,
+    apart: bool = False,
+) -> Leaderboard:
+    """Compare those of the `runs` whose ids are `chosen`, all without any; the trials of all of them are counted.
+
+    Raises ConfigError where `make_leaderboard` does.
+    """
+    trials = count_trials(runs)
     comparable = [group for ids in _split_kinds(runs, chosen, apart=apart) for group in group_runs(runs, ids)]
     if not comparable:
         raise ConfigError(f"No run of {experiment} is finished, so there is nothing to compare. {trials.describe()}")

@@ -15,7 +15,7 @@ _NAME = "sweep.html"
 
 
 def write_sweep_document(folder: Path, members: list[Member], board: Leaderboard | None) -> Path:
-    """Write sweep.html into the folder of a sweep and return its path; without tracking there is no leaderboard."""
+    """Write sweep.html into the folder of a sweep and return its path; `board` is None if no member finished."""
     statuses = [read_status(name_folder(folder, member.number)) for member in members]
     section = _describe_members(members, statuses)
     title = f"Sweep of {len(members)}"
@@ -23,7 +23,7 @@ def write_sweep_document(folder: Path, members: list[Member], board: Leaderboard
         text = write_document(title, f"Experiment {board.experiment}", board.groups, board.trials, [section])
     else:
         done = sum(status is not None and status.state == "finished" for status in statuses)
-        verdict = f"{done} of {len(members)} members finished; runs are compared if they are tracked."
+        verdict = f"{done} of {len(members)} members finished."
         text = render_document(Document(title, "Report of a sweep", verdict, (), [section]))
     path = folder / _NAME
     write_text_atomically(path, text)

@@ -176,8 +176,7 @@ SweepEnd = Literal["finished", "failed", "unlogged"]
 def print_result(sweep: Sweep) -> SweepEnd:
     """Print the leaderboard of the finished members and why others failed or are not logged; return how it ended.
 
-    Leaderboard and members are also written into the folder, and logged to the parent run. Without tracking there is no
-    leaderboard.
+    Leaderboard and members are also written into the folder, and logged to the parent run.
     """
     from ofiml.sweeps.document import write_sweep_document
 
@@ -206,16 +205,25 @@ def print_result(sweep: Sweep) -> SweepEnd:
 
 
 def _rank_members(sweep: Sweep, console: Console) -> tuple["Leaderboard | None", list[Path]]:
-    """Print the leaderboard of the logged members; return it with its files, or nothing if the store fails."""
+    """Print the leaderboard of the logged members; return it with its files, or nothing if the store fails.
+
+    With tracking off it is made from the folders of the members.
+    """
     statuses = [_read(sweep, member) for member in sweep.members]
     runs = [s.run_id for s in statuses if s is not None and s.state == "finished" and s.run_id]
-    if not runs:
+    finished = [m for m, s in zip(sweep.members, statuses, strict=True) if s is not None and s.state == "finished"]
+    if not (runs if sweep.tracking.enabled else finished):
         return None, []
     from ofiml.comparison import page
-    from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
+    from ofiml.comparison.leaderboard import make_leaderboard, rank_runs, write_leaderboard
+    from ofiml.sweeps.untracked import list_members
 
     with _note_faults(sweep):
-        board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs, apart=True)
+        if sweep.tracking.enabled:
+            board = make_leaderboard(sweep.tracking.experiment_name, sweep.tracking.uri, runs, apart=True)
+        else:
+            members = list_members(sweep.folder, finished)
+            board = rank_runs(members, "this sweep", "", [run.run_id for run in members], apart=True)
         page.show_page(board.groups, board.trials, console)
         return board, write_leaderboard(board, sweep.folder)
     return None, []

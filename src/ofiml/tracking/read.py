@@ -105,7 +105,10 @@ def open_run_files(run: str | Path, uri: str, part: Part) -> Iterator[RunFiles]:
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run as MLflow lists it. Its texts and numbers may come from a stranger."""
+    """A run as MLflow lists it. Its texts and numbers may come from a stranger.
+
+    `folder` has the files of a run that is in no store.
+    """
 
     run_id: str
     name: str
@@ -116,6 +119,7 @@ class ListedRun:
     metrics: dict[str, float]
     started: int = 0  # ms since 1970, UTC
     experiment: str = ""
+    folder: Path | None = None
 
     @property
     def is_finished_study(self) -> bool:
