@@ -1,5 +1,6 @@
 """The server of MLflow's page, without its page."""
 
+import io
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from ofiml.tracking.processes import identify_process, is_alive
+from ofiml.tracking.server import copy_lines
 
 #: Starts a child that would live on, says its number, and waits.
 PARENT = """
@@ -34,3 +36,14 @@ def test_the_server_ends_when_its_parent_is_killed():
             parent.kill()
             if is_alive(child):
                 os.kill(child.number, signal.SIGKILL)
+
+
+def test_flags_that_the_command_does_not_take_are_not_shown():
+    lines = [
+        "[MLflow] Security middleware enabled with default settings (localhost-only). To allow connections from …\n",
+        "INFO:     Uvicorn running on http://127.0.0.1:5000\n",
+        "\n",
+    ]
+    shown = io.StringIO()
+    copy_lines(lines, shown)
+    assert shown.getvalue() == lines[1]

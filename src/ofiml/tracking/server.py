@@ -1,10 +1,16 @@
 """MLflow's page of the runs, served on this machine only."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
@@ -17,6 +23,8 @@ from ofiml.tracking.views import CHARTS, TABLE, link_view, prepare_views
 _HOST = "127.0.0.1"
 #: Without these, MLflow counts its users, and starts ten processes for jobs that nothing here has.
 _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+_SECONDS = 0.2  # between two looks at the server
+_HIDDEN = "[MLflow] Security middleware"  # the start of a line on flags that `ofiml ui` does not take
 
 #: Runs a command in the place of its own process, which Linux ends with SIGTERM when the process of the first argument,
 #: its parent, is gone, however that ended.
@@ -75,9 +83,26 @@ def serve(uri: str, port: int) -> int:
     command = end_with_this_process(command)
     # The uri may hold a password, which a command line would show to all.
     environment = os.environ | _ENVIRONMENT | {"MLFLOW_BACKEND_STORE_URI": uri}
-    with subprocess.Popen(command, env=environment) as server:
+    pipe = partial(subprocess.Popen, stderr=subprocess.PIPE, text=True, errors="replace")
+    # In a group of its own Ctrl-C does not reach the server, which would answer with a traceback.
+    with pipe(command, env=environment, process_group=0) as server:
+        assert server.stderr is not None
+        copier = threading.Thread(target=copy_lines, args=(server.stderr, sys.stderr), daemon=True)
+        copier.start()
         try:
-            return server.wait()
+            while (code := server.poll()) is None:
+                time.sleep(_SECONDS)  # a signal that another thread receives would not end a wait
         except KeyboardInterrupt:
-            server.terminate()
-            return 0
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+            code = 0
+        copier.join()
+    return code
+
+
+def copy_lines(source: Iterable[str], target: TextIO) -> None:
+    """Copy what the server prints, without what is not for users of `ofiml ui`."""
+    for line in source:
+        if not line.startswith(_HIDDEN) and line.strip():
+            target.write(line)
+            target.flush()
