@@ -5,10 +5,10 @@
 prints the table of docs/market.md and writes its numbers into market_seeds.json (a minute on one core).
 
 Each seed has six days. Mids are sampled each half second from a minute after the open on, and the autocorrelations of
-their moves are also those of each market that is named. Bars have ten seconds and no delay: the features of a bar
-forecast the mid's move over the next one. Ridge is fitted on the even days and tested on the odd ones, and the reverse;
-the R² of the same bar is that of a least-squares fit within a half hour, averaged over half hours. The market without
-information has the oracle's IC alone. The main job is run with the weakest of the seeds.
+their moves, and of the ranks of these, are also measured in the market without information and in each market that is
+named. Bars have ten seconds and no delay: the features of a bar forecast the mid's move over the next one. Ridge is
+fitted on the even days and tested on the odd ones, and the reverse; the R² of the same bar is that of a least-squares
+fit within a half hour, averaged over half hours. The main job is run with the weakest of the seeds.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from market_facts import read_markets
+from scipy.stats import rankdata
 from sklearn.linear_model import Ridge
 
 import ofiml
@@ -40,17 +41,21 @@ from ofiml.units import SECOND, parse_duration
 
 SEEDS = (42, 100, 101, 102, 103, 104)
 WEAK = 101
+NULL = "without information"
 STEP = 10 * SECOND
 GRID = SECOND // 2
 LAGS = (1, 2, 5, 30, 60, 120, 300)  # seconds
 FLOW = [f"ofi_{level:02d}" for level in range(10)]
 #: Penalties of ridge, of ten levels and of all features.
 FEW, MANY = 100.0, 1000.0
-#: The columns, each with the form of its numbers.
+#: What a market remembers of its returns, the columns of the table of markets.
+MEMORY = ("autocorrelation of returns at 1 s, 10 s", "of their ranks", "pairs of returns")
+#: The columns of the table of seeds, each with the form of its numbers.
 COLUMNS = {
     f"variance per second at {', '.join(map(str, LAGS))} s over that at 10 s": ".2f",
-    "autocorrelation of returns at 1 s, 10 s": ".3f",
-    "IC of the last return": ".3f",
+    MEMORY[0]: ".3f",
+    MEMORY[1]: ".3f",
+    "IC and rank IC of the last return": ".3f",
     "best-level OFI": ".3f",
     "ten levels": ".3f",
     "all features": ".3f",
@@ -75,16 +80,34 @@ def measure_variance(paths: list[Float], seconds: int) -> float:
     return float(np.nanmean(moves**2)) / seconds
 
 
-def autocorrelate_moves(paths: list[Float], seconds: int) -> float:
-    """Correlate each move over so many seconds with the one before, over all paths together."""
+def pair_moves(paths: list[Float], seconds: int) -> tuple[Float, Float]:
+    """Pair each move over so many seconds with the one before, of all paths together, where both are known."""
     moves = [np.diff(path[:: seconds * SECOND // GRID]) for path in paths]
-    return correlate(np.concatenate([m[1:] for m in moves]), np.concatenate([m[:-1] for m in moves]))
+    now, before = np.concatenate([m[1:] for m in moves]), np.concatenate([m[:-1] for m in moves])
+    known = ~(np.isnan(now) | np.isnan(before))
+    return now[known], before[known]
 
 
 def correlate(a: Float, b: Float) -> float:
     """Correlate where both are known."""
     known = ~(np.isnan(a) | np.isnan(b))
     return float(np.corrcoef(a[known], b[known])[0, 1])
+
+
+def correlate_ranks(a: Float, b: Float) -> float:
+    """Correlate the ranks where both are known; equal values share their mean rank."""
+    known = ~(np.isnan(a) | np.isnan(b))
+    return correlate(rankdata(a[known]), rankdata(b[known]))
+
+
+def measure_memory(paths: list[Float]) -> dict[str, list[float]]:
+    """Measure the autocorrelations of moves over 1 s and 10 s, those of their ranks, and the number of pairs."""
+    pairs = [pair_moves(paths, seconds) for seconds in (1, 10)]
+    return {
+        MEMORY[0]: [correlate(*pair) for pair in pairs],
+        MEMORY[1]: [correlate_ranks(*pair) for pair in pairs],
+        MEMORY[2]: [float(len(now)) for now, _ in pairs],
+    }
 
 
 def tabulate_day(config: SyntheticDataset, day: int, session: Session, features: list[str] | None) -> pl.DataFrame:
@@ -136,11 +159,12 @@ def measure_seed(config: SyntheticDataset) -> Row:
     last, coming, day, oracle = (bars[name].to_numpy().astype(float) for name in ("last", "next", "day", "oracle"))
     part = day * 1_000_000 + bars["bar_close"].cast(pl.Int64).to_numpy() // (1800 * SECOND)
     every = np.hstack([flow, np.nan_to_num(rest)])
-    base = measure_variance(paths, 10)
+    base, memory = measure_variance(paths, 10), measure_memory(paths)
     found = [
         [measure_variance(paths, seconds) / base for seconds in LAGS],
-        [autocorrelate_moves(paths, 1), autocorrelate_moves(paths, 10)],
-        [correlate(last, coming)],
+        memory[MEMORY[0]],
+        memory[MEMORY[1]],
+        [correlate(last, coming), correlate_ranks(last, coming)],
         [correlate(flow[:, 0], coming)],
         [correlate(forecast(flow, coming, day, FEW), coming)],
         [correlate(forecast(every, coming, day, MANY), coming)],
@@ -150,21 +174,21 @@ def measure_seed(config: SyntheticDataset) -> Row:
     return dict(zip(COLUMNS, found, strict=True))
 
 
-def measure_oracle(config: SyntheticDataset) -> float:
-    """Measure the oracle's IC."""
-    days = [
-        tabulate_day(config, day, session, ["spread_ticks"])
-        for day in range(config.sessions)
-        for session in simulate(config, day)
-    ]
+def measure_null(config: SyntheticDataset) -> tuple[float, dict[str, list[float]]]:
+    """Measure the oracle's IC and the memory of the prices."""
+    paths, days = [], []
+    for day in range(config.sessions):
+        (session,) = simulate(config, day)
+        paths.append(sample_path(session))
+        days.append(tabulate_day(config, day, session, ["spread_ticks"]))
     bars = pl.concat(days).filter(pl.col("next").is_not_null())
-    return correlate(bars["oracle"].to_numpy(), bars["next"].to_numpy().astype(float))
+    oracle = correlate(bars["oracle"].to_numpy(), bars["next"].to_numpy().astype(float))
+    return oracle, measure_memory(paths)
 
 
-def measure_memory(config: Config) -> list[float]:
-    """Measure the autocorrelations of returns at 1 s and 10 s of all sessions of a market. Raises DataError."""
-    paths = [sample_path(session) for source in list_sources(config.dataset) for session in source()]
-    return [autocorrelate_moves(paths, 1), autocorrelate_moves(paths, 10)]
+def measure_market(config: Config) -> dict[str, list[float]]:
+    """Measure the memory of the prices of all sessions of a market. Raises DataError."""
+    return measure_memory([sample_path(session) for source in list_sources(config.dataset) for session in source()])
 
 
 def run_main_job(config: Config) -> dict[str, list[float] | list[str]]:
@@ -196,12 +220,16 @@ def format_table(table: dict[str, Row]) -> str:
 
 def write_results(out: Path | None, markets: dict[str, Config]) -> int:
     """Measure everything, print the table and write the numbers; return the exit code."""
+    # First what may not be readable.
+    named = {name: measure_market(config) for name, config in markets.items()}
     seeds = {str(seed): measure_seed(_choose("dataset=synthetic", seed)) for seed in SEEDS}
+    oracle, memory = measure_null(_choose("dataset=synthetic_null", SEEDS[0]))
     record: dict[str, Any] = {
         "seed": {**seeds, "mean": average_rows(list(seeds.values()))},
-        "null": {"oracle": measure_oracle(_choose("dataset=synthetic_null", SEEDS[0]))},
+        "null": {"oracle": oracle},
+        NULL: memory,
         f"main job, seed {WEAK}": run_main_job(read_markets([f"weak=dataset.seed={WEAK}"])["weak"]),
-        **{name: {"autocorrelations": measure_memory(config)} for name, config in markets.items()},
+        **named,
     }
     print(format_table(record["seed"]))
     print(json.dumps({name: part for name, part in record.items() if name != "seed"}, indent=1))

@@ -29,6 +29,10 @@ DAYS = {
     "AAPL pre-market": ("databento/aapl_20241021_mbp10.csv", "dataset=databento"),
     "BTCUSDT": ("binance/usdm_btcusdt_20240808.gz", "dataset=binance"),
     "ARL": ("databento/arl_20250717_mbo.csv", "dataset=databento_mbo"),
+    "BTCUSDT spot": (
+        "binance/spot_btcusdt_20240808.gz",
+        "dataset=binance dataset.size_unit=0.000001 dataset.tick=0.01",
+    ),
     "ETHBTC": ("binance/binance_ETHBTC_*", "dataset=binance dataset.tick=0.000001 instrument=binance_spot"),
     "best quotes": ("quotes/sample_quotes_*.csv.gz", "dataset=quotes"),
     # Six minutes: bars a tenth as long.
@@ -143,7 +147,7 @@ STUDIES: tuple[Study | Script, ...] = (
 
 #: Scripts that write the numbers of tables in docs/ (docs/experiments.md lists them).
 TABLES = (
-    Script("../scripts/results", "market_seeds", "market_seeds.json", ("AMZN", "AAPL pre-market")),
+    Script("../scripts/results", "market_seeds", "market_seeds.json", ("AMZN", "AAPL pre-market", "BTCUSDT spot")),
     Script("../scripts/results", "simulate_inference", "simulate_inference.json"),
 )
 
