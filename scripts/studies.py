@@ -130,6 +130,7 @@ STUDIES: tuple[Study | Script, ...] = (
     Script("006-does-it-tell-the-truth", "interval_coverage", "interval_coverage.json"),
     Script("006-does-it-tell-the-truth", "nested_tuning", "nested_tuning.json"),
     Script("007-true-fills", "true_fills", "results.json"),
+    Script("007-true-fills", "strategy_fills", "strategy_fills.json"),
     Study("008-price-impact", "price_impact", ("AMZN", "AAPL pre-market")),
     Study("009-best-level-ofi", "best_level_ofi", ("AMZN", "AAPL pre-market")),
     Study("010-multi-level-ofi", "multi_level_ofi", ("AMZN", "AAPL pre-market")),

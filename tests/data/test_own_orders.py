@@ -172,6 +172,41 @@ def test_orders_meet_the_recorded_book(config):
     assert (table["first_fill"] == table["last_fill"]).all()  # a single lot
 
 
+def test_orders_join_the_queue_at_their_own_price(config):
+    """A level deeper they wait behind what the book shows there; inside the spread alone; and none trades at once."""
+    (session,) = simulate(config, 1)
+    stamps, best, deeper = extract_times(session.events) - 100_000, *(extract_level(session.events, m) for m in (0, 1))
+    touch = every(40, 500)
+    last = np.searchsorted(stamps, session.open + touch.time, side="right") - 1
+    own, opposite = np.where(touch.side > 0, 0, 2), np.where(touch.side > 0, 2, 0)
+    at = np.arange(len(last))
+
+    def follow(price):
+        return follow_postings(config, 1, replace(touch, price=price))
+
+    best, deeper = (np.array([column[last] for column in level]) for level in (best, deeper))
+    joined = follow(best[own, at])
+    assert joined.equals(follow_postings(config, 1, touch))
+    behind = follow(deeper[own, at])
+    assert behind["price"].to_list() == deeper[own, at].tolist()
+    assert behind["ahead"].to_list() == deeper[own + 1, at].tolist()
+    assert behind["filled"].sum() < joined["filled"].sum()
+    inside = follow(best[own, at] + touch.side * session.tick)
+    wide = best[2] - best[0] > session.tick
+    assert inside["price"].is_not_null().to_list() == wide.tolist()
+    assert set(inside["ahead"].drop_nulls()) == {0}
+    assert follow(best[opposite, at])["price"].null_count() == len(last)
+    with pytest.raises(ValueError, match="must have one length"):
+        replace(touch, price=best[own, at][1:])
+
+
+def test_each_order_has_its_own_patience(config):
+    short, long = (every(20, 400, patience=p, lots=20) for p in (5, 40))
+    mixed = replace(short, patience=np.where(np.arange(len(short.time)) % 2, short.patience, long.patience))
+    tables = [follow_postings(config, 0, postings).fill_nan(None) for postings in (short, long, mixed)]
+    assert tables[2].rows() == [tables[0].row(k) if k % 2 else tables[1].row(k) for k in range(len(short.time))]
+
+
 def test_the_same_arguments_give_the_same_orders_and_replicas_differ(config):
     postings = every(60, 500)
     one, many = follow_postings(config, 0, postings), follow_postings(config, 0, postings, replicas=3)

@@ -26,7 +26,9 @@ from ofiml.microstructure.fills.estimates import (
 from ofiml.microstructure.fills.exponent import POWERS, find_crossing, fit_to_share, fit_to_waits
 from ofiml.microstructure.fills.postings import QueueModel, add_spread, plan_postings, post_on_tape
 from ofiml.microstructure.fills.states import estimate_states, find_edges
+from ofiml.microstructure.fills.strategy import list_postings
 from ofiml.samples.tape import TRADE, build_tape
+from ofiml.strategy.decisions import QUOTE
 from ofiml.units import SECOND
 from tests.conftest import ROOT, in_process
 
@@ -294,13 +296,73 @@ MODELS = ("truth", "through", "pessimistic", "proportional", "power, fitted", "p
 @pytest.mark.parametrize("name", MODELS)
 def test_the_experiment_shows_its_results(name):
     markets = json.loads((EXPERIMENT / "results.json").read_text())["markets"]
+    sizes = {market: of["sizes"][0] for market, of in markets.items()}
+    assert write_row(name, sizes) in (EXPERIMENT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "power, fitted"])
+def test_the_experiment_shows_its_results_of_a_strategy(name):
+    markets = json.loads((EXPERIMENT / "strategy_fills.json").read_text())["markets"]
+    assert write_row(name, markets) in (EXPERIMENT / "README.md").read_text()
+
+
+def write_row(name, markets):
     cells = [name]
     for market in ("synthetic", "large tick"):
-        size = markets[market]["sizes"][0]
+        size = markets[market]
         outcome = size["truth"] if name == "truth" else size["models"][name]
         values = {measure: of["value"] for measure, of in outcome["measures"].items()}
         share = f"{values['fill_probability']:.3f}"
         if name != "truth":
             share += f" ({outcome['differences']['fill_probability']['value']:+.3f})"
         cells += [share, f"{values['seconds_to_fill']:.2f}", *(f"{values[f'markout_{s}s']:.2f}" for s in (1, 10, 60))]
-    assert f"| {' | '.join(cells)} |" in (EXPERIMENT / "README.md").read_text()
+    return f"| {' | '.join(cells)} |"
+
+
+# --- the orders of a strategy ----------------------------------------------------------------------------------------
+
+
+def test_orders_of_a_run_are_wanted_until_another_quote(configure):
+    """Decisions each 10 s; orders arrive 2 s after theirs, and so do cancels. The third decision wants the same bid."""
+    config = configure("dataset.session_length=4m").dataset
+    start, late = 10**18, 2 * SECOND
+    at = [start + 10 * k * SECOND for k in range(1, 6)]
+    bid, size = [100, 99, 99, 0, 98], [7, 7, 7, 0, 5]
+    decisions = pl.DataFrame(
+        {"time": at, "kind": pl.Series([QUOTE] * 5, dtype=pl.UInt8), "bid": bid, "bid_size": size, "ask": [103] * 5,
+         "ask_size": [4] * 5}
+    )  # fmt: skip
+    orders = pl.DataFrame(
+        {"order": [0, 1, 2, 3, 4, 5], "reason": ["quote"] * 5 + ["close"], "side": ["buy", "sell", *["buy"] * 4],
+         "decided": [at[0], at[0], at[1], at[4], at[4], at[4]],
+         "arrived": [at[0] + late, at[0] + late, at[1] + late, at[4] + late, None, at[4]],
+         "price": [100, 103, 99, 98, 98, 97], "lots": [7, 4, 7, 5, 5, 5]}
+    )  # fmt: skip
+    bids, asks = (list_postings(orders, decisions, config, start, side=side) for side in (1, -1))
+    assert bids.time.tolist() == [12 * SECOND, 22 * SECOND, 52 * SECOND]
+    assert bids.price.tolist() == [100, 99, 98]
+    assert bids.lots.tolist() == [7, 7, 5]
+    # The last one is wanted to the end, and withdrawn while its markouts can still be known.
+    assert ((bids.time + bids.patience) / SECOND).tolist() == pytest.approx([22, 42, 180], abs=1e-5)
+    assert asks.time.tolist() == [12 * SECOND]
+    assert asks.side.tolist() == [-1]
+
+
+@pytest.mark.slow
+def test_command_follows_the_orders_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    main = runpy.run_path(str(ROOT / "scripts" / "strategy_fills.py"))["main"]
+    small = (
+        "dataset.sessions=3 dataset.session_length=20m split.n_folds=2 model=ridge tuning=off evaluation.controls=false"
+    )
+    done = in_process(
+        main, "--out", str(tmp_path), "--replicas", "1", f"one=dataset=synthetic strategy=quoting {small}"
+    )
+    assert done.returncode == 0, done.stderr
+    one = json.loads((tmp_path / "strategy_fills.json").read_text(), parse_constant=pytest.fail)["markets"]["one"]
+    assert one["orders"] > 100
+    filled = {name: model["measures"]["fill_probability"]["value"] for name, model in one["models"].items()}
+    assert 0 < filled["through"] <= filled["pessimistic"] <= filled["exact"] < filled["touch"] < 1
+    assert "| power, default |" in (tmp_path / "strategy_fills.md").read_text()
+    done = in_process(main, "--out", str(tmp_path / "no"), f"one=dataset=synthetic strategy=threshold {small}")
+    assert (done.returncode, done.stderr) == (2, "one: the run quoted nothing: choose strategy=quoting.\n")

@@ -47,6 +47,8 @@ Float = NDArray[np.float64]
 #: Columns of our order: slot (-1: not in the book), id, side, grid price, lots left, lots ahead when it was posted.
 OWN_SLOT, OWN_ID, OWN_SIDE, OWN_PRICE, OWN_LEFT, OWN_AHEAD = range(6)
 OWN_COLUMNS = 6
+#: The price of an order that joins the best one of its side.
+TOUCH = -1
 
 
 def empty_own() -> Int64:
@@ -71,18 +73,25 @@ def note_fill(now: float, own: Int64, clock: Float, orders: Int64, live: Int64, 
 
 def post(
     n: int, side: int, lots: int, clock: Float, own: Int64,
-    rng: np.random.Generator, rules: Rules, plan: Plan, books: Books, out: Out,
+    rng: np.random.Generator, rules: Rules, plan: Plan, books: Books, out: Out, price: int = TOUCH,
 ) -> int:  # fmt: skip
-    """Post our order at the best price of `side` of symbol 0, at the end of its queue; return the next row's number.
+    """Post our order on `side` of symbol 0 at a grid price, by default the best one, at the end of the queue there;
+    return the next row's number.
 
-    `own` has slot -1 if there is no such price, or if the book is full.
+    `own` has slot -1 if there is no best price, if the price is off the grid or would trade, or if the book is full.
     """
     orders, live, grid, book, state = books.orders, books.live, books.grid, books.book, books.state
     own[OWN_SLOT], own[OWN_SIDE], own[OWN_LEFT] = -1, side, lots
     clock[FIRST_FILL] = clock[LAST_FILL] = math.nan
-    if book[0, PRICES + side] == 0 or book[0, ALIVE] == len(live[0]) or n == len(out.rows):
+    if book[0, ALIVE] == len(live[0]) or n == len(out.rows):
         return n
-    level, price = clock[LEVEL], book[0, BEST + side]
+    if price == TOUCH:
+        price = book[0, BEST + side] if book[0, PRICES + side] > 0 else 0
+    opposite = book[0, BEST + 1 - side]
+    trades = book[0, PRICES + 1 - side] > 0 and (price >= opposite if side == BID else price <= opposite)
+    if trades or not 0 < price < len(grid[0]) - 1:
+        return n
+    level = clock[LEVEL]
     own[OWN_PRICE], own[OWN_AHEAD] = price, grid[0, price, TOTAL]
     own[OWN_SLOT] = live[0, book[0, ALIVE]]
     own[OWN_ID] = add_order(0, side, price, lots, orders, live, grid, book)

@@ -1,9 +1,9 @@
 """Orders of our own in the synthetic market: what truly becomes of a limit order.
 
 A day is simulated as `simulate` does it. At each posting its state is copied, our order joins the end of the queue at
-the touch, and the copy runs on, with random numbers of its own, until the order's time is over and its markouts are
-known. The day itself goes on without the order. So each order meets the recorded book of `simulate(config, day)`, and
-what a backtest on that tape says of the same order can be held against the truth.
+the touch or at its own price, and the copy runs on, with random numbers of its own, until the order's time is over and
+its markouts are known. The day itself goes on without the order. So each order meets the recorded book of
+`simulate(config, day)`, and what a backtest on that tape says of the same order can be held against the truth.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _STREAM = 1  # keeps the random numbers of the copies apart from those of the da
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Limit orders to post at the touch of the first symbol, each alone in its own copy of the market.
+    """Limit orders to post in the first symbol, each alone in its own copy of the market.
 
     Parameters
     ----------
@@ -43,21 +43,30 @@ class Postings:
     lots
         (n,) sizes.
     patience
-        ns after which what is left is cancelled.
+        ns after which what is left is cancelled; of all, or (n,).
+    price
+        (n,) prices, 1e-9, or None to join the best price of the side at the posting.
     """
 
     time: Int64
     side: Int64
     lots: Int64
-    patience: int
+    patience: int | Int64
+    price: Int64 | None = None
 
     def __post_init__(self) -> None:
-        if not (len(self.time) == len(self.side) == len(self.lots)):
-            raise ValueError("time, side and lots of the postings must have one length")
+        given = self.side, self.lots, self.waits, *([] if self.price is None else [self.price])
+        if any(len(column) != len(self.time) for column in given):
+            raise ValueError("the columns of the postings must have one length")
         if len(self.time) and (self.time[0] < 0 or (np.diff(self.time) < 0).any()):
             raise ValueError("times of postings must be at or after the open, and increase")
-        if self.patience < 1 or (self.lots < 1).any() or (np.abs(self.side) != 1).any():
+        if (self.waits < 1).any() or (self.lots < 1).any() or (np.abs(self.side) != 1).any():
             raise ValueError("a posting needs a patience and lots of at least 1, and side 1 or -1")
+
+    @property
+    def waits(self) -> Int64:
+        """The patience of each, (n,) ns."""
+        return np.broadcast_to(np.asarray(self.patience, np.int64), (len(self.time),))
 
 
 def follow_postings(
@@ -68,7 +77,8 @@ def follow_postings(
     Returns a row for each posting and replica, in this order, with the columns of `list_outcome_columns(markouts)`:
 
     - `posting`, `replica`; `posted`, `side`, `lots`, and `cancelled`, when what is left is cancelled (UTC);
-    - `price` (1e-9) and `ahead`, the lots in front of it; both null if there is no price on that side, or no room;
+    - `price` (1e-9) and `ahead`, the lots in front of it; both null if there is no best price to join, if the given
+      one would have traded, or without room;
     - `mid` at the posting and before it, in ticks, NaN without a mid;
     - `filled` lots, `first_fill` and `last_fill` (UTC), null without a fill;
     - for each of `markouts` (ns) side·(mid - price) in ticks, that long after the first fill, NaN without one or a mid.
@@ -76,29 +86,35 @@ def follow_postings(
     Times are of the exchange. The same arguments give the same bits. Raises DataError for a posting that would not be
     over before the close, and for a day whose prices leave the book.
     """
-    horizon = postings.patience + max(markouts, default=0)
-    if len(postings.time) and int(postings.time[-1]) + horizon > parse_duration(config.session_length):
+    length, after = parse_duration(config.session_length), max(markouts, default=0)
+    late = np.flatnonzero(postings.time + postings.waits + after > length)
+    if len(late):
+        time, horizon = int(postings.time[late[-1]]), int(postings.waits[late[-1]]) + after
         raise DataError(
-            f"the posting {int(postings.time[-1]) / SECOND:g} s after the open is not over before the close, with its "
+            f"the posting {time / SECOND:g} s after the open is not over before the close, with its "
             f"patience and markouts of {horizon / SECOND:g} s: post earlier, or set a longer dataset.session_length."
         )
+    horizon = int(postings.waits.max(initial=0)) + after
     rng = np.random.default_rng([config.seed, day])
     truth = draw_truth(config, day, rng)
     rules, plan = make_rules(config), make_plan(config, truth)
     recorded = _Market(rules._replace(written_from=np.inf), plan, make_levels(config, 1, 1))
-    rows = int(20.0 * config.events_expected * horizon / parse_duration(config.session_length)) + 10_000
+    rows = int(20.0 * config.events_expected * horizon / length) + 10_000
+    tick, origin = round(config.tick * PRICE_SCALE), compute_origin(config)
+    at_touch = np.full(len(postings.time), own_order.TOUCH)
+    prices = at_touch if postings.price is None else postings.price // tick - origin
     copy = _Market(rules, plan, make_levels(config, 1, rows))
     recorded.begin(rng)
     outcomes: list[list[float | int | None]] = []
-    for i, (time, side, lots) in enumerate(zip(postings.time, postings.side, postings.lots, strict=True)):
+    columns = postings.time, postings.side, postings.lots, postings.waits, prices
+    for i, (time, side, lots, patience, price) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
         recorded.run(time / SECOND, rng)
         for replica in range(replicas):
             copy.copy_state(recorded)
             own_rng = np.random.default_rng([config.seed, day, _STREAM, i, replica])
-            outcome = _follow_one(copy, int(time), int(side), int(lots), postings.patience, markouts, own_rng)
-            outcomes.append([i, replica, int(time), int(side), int(lots), int(time) + postings.patience, *outcome])
+            outcome = _follow_one(copy, time, side, lots, patience, price, markouts, own_rng)
+            outcomes.append([i, replica, time, side, lots, time + patience, *outcome])
     table = pl.DataFrame(outcomes, schema=list_outcome_columns(markouts), orient="row")
-    tick, origin = round(config.tick * PRICE_SCALE), compute_origin(config)
     return table.with_columns(
         (pl.col("posted", "cancelled", "first_fill", "last_fill") + truth.open).cast(TIME),
         (pl.col("price") + origin) * tick,
@@ -157,14 +173,15 @@ class _Market:
 
 
 def _follow_one(
-    market: _Market, time: int, side: int, lots: int, patience: int, markouts: Sequence[int], rng: np.random.Generator
-) -> list[float | int | None]:
+    market: _Market, time: int, side: int, lots: int, patience: int, price: int, markouts: Sequence[int],
+    rng: np.random.Generator,
+) -> list[float | int | None]:  # fmt: skip
     """Follow one order in its own market; return the columns from `price` on, times in ns after the open."""
     market.run(time / SECOND, rng, stop_between=True)
     mid = own_order.find_mid(market.books)
     rest = rng, market.rules, market.plan, market.books, market.out
     book_side = _BID if side > 0 else _ASK
-    market.rows = own_order.post(market.rows, book_side, lots, market.clock, market.own, *rest)
+    market.rows = own_order.post(market.rows, book_side, lots, market.clock, market.own, *rest, price)
     if market.own[own_order.OWN_SLOT] < 0:
         return [None, None, mid, 0, None, None, *(np.nan for _ in markouts)]
     price, ahead = int(market.own[own_order.OWN_PRICE]), int(market.own[own_order.OWN_AHEAD])

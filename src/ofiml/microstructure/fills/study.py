@@ -180,6 +180,16 @@ def _describe(
     return SizeResult(lots, sum(map(len, orders.models[0])), *exponents, truth, outcomes, states)
 
 
+def describe_outcomes(
+    truth: list[pl.DataFrame], models: Mapping[str, list[pl.DataFrame]]
+) -> tuple[Outcome, dict[str, Outcome]]:
+    """Describe the outcome of orders in truth and by each model, of tables by day, without curves."""
+    sums = sum_days(truth)
+    return Outcome(estimate_means(sums), []), {
+        name: _describe_model(tables, sums, []) for name, tables in models.items()
+    }
+
+
 def _describe_model(tables: list[pl.DataFrame], truth: Mapping[str, DaySums], seconds: Sequence[float]) -> Outcome:
     sums = sum_days(tables)
     return Outcome(

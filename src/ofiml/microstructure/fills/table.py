@@ -26,8 +26,8 @@ def write_tables(markets: Mapping[str, MarketResult], settings: Settings) -> str
     for label, market in markets.items():
         for size in market.sizes:
             plural = "s" * (size.lots > 1)
-            parts += [f"## {label}, {size.lots} lot{plural}", f"{size.orders:,} orders.", _write_measures(size)]
-            parts += ["Models less truth:", _write_differences(size)]
+            parts += [f"## {label}, {size.lots} lot{plural}", f"{size.orders:,} orders."]
+            parts.append(write_outcomes(size.truth, {name: size.models[name] for name in MODELS}))
             if size.states:
                 parts += ["Orders with a fill by the book at the posting, models less truth:", _write_states(size)]
             parts.append(_write_exponents(size))
@@ -49,17 +49,15 @@ def _write_row(name: str, outcome: Outcome) -> list[str]:
     return [name, *cells, quoted]
 
 
-def _write_measures(size: SizeResult) -> str:
-    rows = [_write_row("truth", size.truth), *(_write_row(name, size.models[name]) for name in MODELS)]
-    return format_markdown_table([*_HEADER, "filled by quotes"], rows)
-
-
-def _write_differences(size: SizeResult) -> str:
-    rows = [
-        [name, *(_write_estimate(size.models[name].differences[m], form, sign=True) for m, form in _FORMS.items())]
-        for name in MODELS
+def write_outcomes(truth: Outcome, models: Mapping[str, Outcome]) -> str:
+    """Write the measures of truth and models, and the models' differences from the truth."""
+    rows = [_write_row("truth", truth), *(_write_row(name, of) for name, of in models.items())]
+    differences = [
+        [name, *(_write_estimate(of.differences[m], form, sign=True) for m, form in _FORMS.items())]
+        for name, of in models.items()
     ]
-    return format_markdown_table(_HEADER, rows)
+    measures = format_markdown_table([*_HEADER, "filled by quotes"], rows)
+    return f"{measures}\n\nModels less truth:\n\n{format_markdown_table(_HEADER, differences)}"
 
 
 def _write_states(size: SizeResult) -> str:
