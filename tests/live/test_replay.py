@@ -6,6 +6,7 @@ import weakref
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -14,7 +15,12 @@ from ofiml.cli.reproduce import main as reproduce
 from ofiml.data import cache as store
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError
+from ofiml.features.catalogue import INDEX
 from ofiml.live import replay as replay_room
+from ofiml.live.decision import Decider
+from ofiml.live.stream import Bar
+from ofiml.strategy.build import TradedSession
+from ofiml.strategy.decisions import HOLD, QUOTE, TARGET
 from ofiml.tracking.logged_report import read_logged_report
 from ofiml.tracking.logged_run import _find_end_of_equality
 from ofiml.tracking.record import record_study
@@ -115,7 +121,7 @@ def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path
     assert replay([run_id, "--uri", uri, "--out", str(tmp_path / "live.parquet")]) == 0
     printed = capsys.readouterr().out
     assert "all are bit-identical" in printed
-    for line in ("update, per row", "features, per bar", "prediction", "p99.9"):
+    for line in ("update, per row", "features, per bar", "prediction", "decision", "p99.9"):
         assert line in printed
     before, live = pl.read_parquet(artifacts / "predictions.parquet"), pl.read_parquet(tmp_path / "live.parquet")
     assert before.height > 30
@@ -129,6 +135,27 @@ def test_a_replay_gives_the_same_predictions_to_the_bit(logged, capsys, tmp_path
         assert len(shares) == 2
         assert all(0.01 < share < 0.9 for share in shares)
         assert before["p_flat"].min() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("strategy", "y_hat", "expected"),
+    [
+        (["strategy=threshold"], 3.0, (TARGET, 1, 0, 0)),
+        (["strategy=threshold"], -3.0, (TARGET, -1, 0, 0)),
+        (["strategy=threshold"], 0.1, (HOLD, 0, 0, 0)),
+        (["strategy=quoting"], 0.6, (QUOTE, 0, 101, 103)),  # of 100 and 102, both a tick up
+        (["strategy=reversion"], 3.0, (HOLD, 0, 0, 0)),  # what it learned is not known here
+    ],
+)
+def test_a_decision_is_that_of_the_rule_at_the_bar(configure, strategy, y_hat, expected):
+    config = configure(*strategy, "target.unit=ticks", "features=core")
+    features = np.zeros(len(INDEX))
+    features[INDEX["spread_ticks"]] = 2.0
+    bar = Bar(0, 10, features, np.zeros((1, 7), np.int64), 1, 101.0)
+    decide = Decider(config.strategy, config.target, config.features.columns, 10, TradedSession("A", "2024-01-02"))
+    decided = decide(bar, y_hat)
+    sign = int(np.sign(decided.target[0]))
+    assert (decided.kind[0], sign, decided.bid[0] // 10, decided.ask[0] // 10) == expected
 
 
 @pytest.mark.slow

@@ -8,15 +8,18 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml.config import ActivityBars, Config, Features, Ofi, TimeBars
+from ofiml.config import ActivityBars, Config, Features, Ofi, Strategy, Target, TimeBars
 from ofiml.data.calendar import find_time_zone
 from ofiml.data.schema import Session
+from ofiml.errors import ConfigError
 from ofiml.features.batch import pack_rows
 from ofiml.features.catalogue import INDEX
 from ofiml.features.machine import describe_market, plan_features
+from ofiml.live.decision import Decider
 from ofiml.live.stream import Bar, Stream
 from ofiml.ofi.flow import FlowRow, list_flow_groups
 from ofiml.samples.cross import CrossBars
+from ofiml.strategy.build import TradedSession
 from ofiml.tracking.logged_run import LoggedRun
 from ofiml.units import SECOND
 
@@ -26,16 +29,23 @@ _WARM_UP_ROWS = 200  # so that no compilation or first call is timed
 @dataclass(slots=True)
 class Timings:
     """The latencies of a live caller, ns: `Stream.push_row` of a row that closes no bar (`update`) and of a row that
-    closes exactly one (`vector`), and the prediction.
+    closes exactly one (`vector`), the prediction, and the decision, from the prediction to the order that the rule
+    wants.
     """
 
     update: array = field(default_factory=lambda: array("q"))
     vector: array = field(default_factory=lambda: array("q"))
     prediction: array = field(default_factory=lambda: array("q"))
+    decision: array = field(default_factory=lambda: array("q"))
 
     def summarise(self) -> list[tuple[str, int, list[float]]]:
         """Summarise each step: its name, the count, and the p50, p99, p99.9 and maximum in microseconds."""
-        steps = ("update, per row", self.update), ("features, per bar", self.vector), ("prediction", self.prediction)
+        steps = (
+            ("update, per row", self.update),
+            ("features, per bar", self.vector),
+            ("prediction", self.prediction),
+            ("decision", self.decision),
+        )
         return [
             (name, len(ns), (np.percentile(np.array(ns), [50, 99, 99.9, 100]) / 1e3).tolist())
             for name, ns in steps
@@ -55,16 +65,20 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """The settings of a study's bars, flow and features, on which its streams depend."""
+    """The settings of a study's bars, flow and features, on which its streams depend, and of what follows a bar: its
+    target and strategy.
+    """
 
     bars: TimeBars | ActivityBars
     ofi: Ofi
     features: Features
+    target: Target
+    strategy: Strategy
 
     @classmethod
     def of(cls, config: Config) -> Self:
         """Select the settings of streams from a config."""
-        return cls(config.bars, config.ofi, config.features)
+        return cls(config.bars, config.ofi, config.features, config.target, config.strategy)
 
     def build_stream(self, session: Session) -> Stream:
         """Build the stream of a session before its first event."""
@@ -83,6 +97,10 @@ class Predictor:
         self.keys = [(s.symbol, s.date) for s in group]
         self.own = [run.find_session(s) is not None for s in group]
         self.others = CrossBars(settings.features)
+        self.deciders = [
+            Decider(settings.strategy, settings.target, settings.features.columns, s.tick, TradedSession(*key))
+            for s, key in zip(group, self.keys, strict=True)
+        ]
         self.closed: dict[str, tuple[list[int], list[int]]] = {symbol: ([], []) for symbol, _ in self.keys}
 
     def warm_up(self) -> None:
@@ -95,6 +113,11 @@ class Predictor:
         for pipeline in self.run.pipelines:
             for bar in bars[:3]:
                 pipeline.predict(*self._select_inputs(bar, bar.close))
+        try:
+            for bar in bars[:3]:
+                self.deciders[0](bar, 0.0)
+        except ConfigError:
+            self.deciders.clear()  # the rule reads columns that a bar alone does not have: it is not timed
 
     def __call__(self, bars: list[tuple[int, Bar]]) -> list[Prediction]:
         """Predict each bar that has a mid. `bars` contain every bar that closed since the last call."""
@@ -110,7 +133,11 @@ class Predictor:
                 continue
             start = time.perf_counter_ns()
             y_hat = float(self.run.pipelines[fold].predict(*self._select_inputs(bar, bar.close))[0])
-            self.timings.prediction.append(time.perf_counter_ns() - start)
+            predicted = time.perf_counter_ns()
+            self.timings.prediction.append(predicted - start)
+            if self.deciders:
+                self.deciders[i](bar, y_hat)
+                self.timings.decision.append(time.perf_counter_ns() - predicted)
             out.append(Prediction(symbol, session, bar.close, fold, y_hat))
         return out
 
