@@ -172,8 +172,8 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
     k = 0 if o.side > 0 else 1
     o.state = RESTING
     o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
-    desk.ladder[2 + k, o.price] += 1
-    o.place = scene.resting
+    o.next, desk.ladder[2 + k, o.price] = desk.ladder[2 + k, o.price], i + 1
+    o.trader, o.place = s, scene.resting
     r = desk.rests[scene.resting]
     r.level, r.trader, r.order = find_level(o.side, o.price), s, i
     scene.resting += 1
@@ -199,13 +199,25 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
         scene.waiting -= 1
     if was == RESTING:
         k = 0 if o.side > 0 else 1
-        desk.ladder[2 + k, o.price] -= 1
+        remove_from_level(desk, k, i)
         scene.resting -= 1
         last, r = desk.rests[scene.resting], desk.rests[o.place]
         r.level, r.trader, r.order = last.level, last.trader, last.order
         desk.orders[r.order].place = o.place
         if desk.ladder[2 + k, o.price] == 0 and o.price == (scene.best_ask if k else scene.best_bid):
             find_best(desk)
+
+
+def remove_from_level(desk: Desk, k: int, i: int) -> None:
+    """Remove an order from the list of those that rest at its level."""
+    o, n = desk.orders[i], i + 1
+    first = desk.ladder[2 + k, o.price]
+    if first == n:
+        desk.ladder[2 + k, o.price] = o.next
+        return
+    while desk.orders[first - 1].next != n:
+        first = desk.orders[first - 1].next
+    desk.orders[first - 1].next = o.next
 
 
 def time_news(scene: Any, trader: Any, at: int) -> int:

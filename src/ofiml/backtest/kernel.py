@@ -34,6 +34,9 @@ from ofiml.strategy.decisions import HOLD, TARGET
 #: `run` returns FULL if a table of orders or fills is too short.
 DONE, FULL = 0, 1
 
+# What `pass_messages` returns.
+ALL, PART, LOOK = range(3)
+
 
 class Plan(NamedTuple):
     """The decisions (D,) with prices as indexes, which may be off the ladder; the number of messages up to the close,
@@ -63,64 +66,62 @@ def run_py(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
 def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     """Trade a session; see `run_py`."""
     scene = desk.scene
-    d = repeated = 0
-    stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
+    scene.stop = plan.last_book + 1 if plan.last_book >= 0 else plan.messages
+    d = 0
     while scene.full == 0:
-        first = d
-        if d < len(plan.time) and plan.time[d] < scene.settled_until:
-            first = repeated = pass_repeats(plan, d) if repeated < d else repeated
-        now = find_next_time(scene, plan.time, first)
-        if first > d:
-            now = min(now, scene.settled_until)
-        busy = scene.resting + scene.waiting > 0
-        if scene.eager != 0 or not busy:
-            now = min(now, scene.wake)
-        scene.goal = now if first > d or scene.eager != 0 else 0
-        hit = pass_busy(tape, desk, stop, now) if busy else pass_quiet(tape, desk, stop, now)
-        if scene.changed != 0:
-            scene.changed = 0
+        first = find_decision(scene, plan, d)
+        now = find_time(scene, plan.time, d, first)
+        passed = pass_messages(tape, plan, desk, closing, now)
+        if passed == PART:
             continue
-        m = scene.message
-        if not hit and m == stop and stop < plan.messages:
-            keep_closing(desk, closing, tape.bid[m - 1], tape.ask[m - 1])
-            stop = plan.messages
-            continue
-        if scene.eager == 0 and scene.wake <= now:
-            show_book(scene, tape.bid, tape.ask, tape.tradable, m)
-            receive_all(desk, now)
-            if scene.changed != 0:
-                scene.changed = 0
-                continue
-        if not hit:
-            hit = pass_known(scene, tape.receipt, tape.bid, tape.ask, now)
-        if hit:
+        if passed == LOOK:
             now = tape.receipt[scene.received - 1]
         show_known(scene, tape.bid, tape.ask)
         scene.now = now
         d = pass_settled(desk, plan, d, first, now)
-        if hit:
+        if passed == LOOK:
             look_at_market(desk, now)
-            continue
-        if scene.wake <= now:
-            show_book(scene, tape.bid, tape.ask, tape.tradable, m)
+        elif scene.wake <= now:
+            show_book(scene, tape.bid, tape.ask, tape.tradable, scene.message)
             step_traders(desk, now)
-            continue
-        if scene.is_flat == 0 and now >= scene.flat_from:
-            scene.is_flat = 1
-            for s in range(len(desk.traders)):
-                start_closing(desk, s, now)
-            gather_bounds(desk)
-            continue
-        while d < len(plan.time) and plan.time[d] <= now:
-            act_on(desk, plan, d, now)
-            d += 1
-        if scene.wake > now >= scene.close:
-            break
+        elif scene.is_flat == 0 and now >= scene.flat_from:
+            start_closing_all(desk, now)
+        else:
+            while d < len(plan.time) and plan.time[d] <= now:
+                act_on(desk, plan, d, now)
+                d += 1
+            if scene.wake > now >= scene.close:
+                break
     if plan.last_book >= 0 and plan.last_book + 1 == plan.messages:
         keep_closing(desk, closing, tape.bid[plan.last_book], tape.ask[plan.last_book])
     for s in range(len(desk.traders)):
         close_session(desk, s, closing, scene.close)
     return DONE if scene.full == 0 else FULL
+
+
+def pass_messages(tape: Tape, plan: Plan, desk: Desk, closing: Int64, now: int) -> int:
+    """Pass the messages that happen, and then those that are known, up to `now`, and keep the last two-sided book.
+
+    Returns ALL; LOOK if some trader must look at the last message that is known; or PART if some trader has something
+    to do before `now`, or messages are left after the last two-sided book.
+    """
+    scene = desk.scene
+    busy = scene.resting + scene.waiting > 0
+    hit = pass_busy(tape, desk, scene.stop, now) if busy else pass_quiet(tape, desk, scene.stop, now)
+    m = scene.message
+    if scene.changed == 0 and not hit and m == scene.stop < plan.messages:
+        keep_closing(desk, closing, tape.bid[m - 1], tape.ask[m - 1])
+        scene.stop = plan.messages
+        return PART
+    if scene.changed == 0 and scene.eager == 0 and scene.wake <= now:
+        show_book(scene, tape.bid, tape.ask, tape.tradable, m)
+        receive_all(desk, now)
+    if scene.changed != 0:
+        scene.changed = 0
+        return PART
+    if hit or pass_known(scene, tape.receipt, tape.bid, tape.ask, now):
+        return LOOK
+    return ALL
 
 
 def act_on(desk: Desk, plan: Plan, d: int, now: int) -> None:
@@ -180,13 +181,31 @@ def pass_settled(desk: Desk, plan: Plan, d: int, stop: int, now: int) -> int:
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def find_next_time(scene: Any, decisions: Int64, d: int) -> int:
-    """Find the next time at which all traders have something to do, at most the close."""
+def find_decision(scene: Any, plan: Plan, d: int) -> int:
+    """Find the next decision from `d` on that has to be acted on if all traders stay settled."""
+    if d == len(plan.time) or plan.time[d] >= scene.settled_until:
+        return d
+    if scene.repeated < d:
+        scene.repeated = pass_repeats(plan, d)
+    return scene.repeated
+
+
+def find_time(scene: Any, decisions: Int64, d: int, first: int) -> int:
+    """Find the next time at which some trader has something to do, at most the close, and set `scene.goal`: before it,
+    no trader may act on what happens to its orders.
+
+    The decisions from `d` to `first` are passed over while all traders are settled.
+    """
     time = scene.close
-    if d < len(decisions):
-        time = min(time, decisions[d])
+    if first < len(decisions):
+        time = min(time, decisions[first])
     if scene.is_flat == 0:
         time = min(time, scene.flat_from)
+    if first > d:
+        time = min(time, scene.settled_until)
+    if scene.eager != 0 or scene.resting + scene.waiting == 0:
+        time = min(time, scene.wake)
+    scene.goal = time if first > d or scene.eager != 0 else 0
     return time
 
 
@@ -249,6 +268,14 @@ def step_traders(desk: Desk, now: int) -> None:
     desk.scene.wake = wake
     if watching:
         gather_bounds(desk)
+
+
+def start_closing_all(desk: Desk, now: int) -> None:
+    """From now on all traders only close."""
+    desk.scene.is_flat = 1
+    for s in range(len(desk.traders)):
+        start_closing(desk, s, now)
+    gather_bounds(desk)
 
 
 def start_closing(desk: Desk, s: int, now: int) -> None:

@@ -3,7 +3,8 @@
 A level that was shown and is hidden by better ones keeps its size with a minus sign: orders that join there queue
 behind it, but nothing can be taken from it. Own orders never change the recorded book.
 
-Rows 0 and 1 of a ladder (4, span) are the lots of bids and asks, rows 2 and 3 how many own bids and asks rest there.
+Rows 0 and 1 of a ladder (4, span) are the lots of bids and asks. Rows 2 and 3 have the own bids and asks that rest
+there, as a list: the row of the one that came last, plus 1, which has that of the `next` one; 0 ends it.
 """
 
 from ofiml._typing import Int64

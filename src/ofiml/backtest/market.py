@@ -108,7 +108,7 @@ def pass_busy(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
             if kind[e] == LEVEL:
                 old, new = ladder[k, p], size[e]
                 if ladder[2 + k, p] > 0:
-                    change_level(desk, 2 * p + k, abs(old), new, tape.order_time[e], x)
+                    change_level(desk, ladder[2 + k, p], abs(old), new, tape.order_time[e], x)
                 ladder[k, p] = new
                 shown[k] += (1 if new > 0 else 0) - (1 if old > 0 else 0)
             elif kind[e] == TRADE:

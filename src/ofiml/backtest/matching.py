@@ -143,26 +143,25 @@ def _may_rest(reason: int) -> bool:
 # --- resting orders --------------------------------------------------------------------------------------------------
 
 
-def change_level(desk: Desk, level: int, before: int, after: int, order_time: int, at: int) -> None:
-    """Move up the orders that rest at a level as its size goes from `before` to `after`.
+def change_level(desk: Desk, first: int, before: int, after: int, order_time: int, at: int) -> None:
+    """Move up the orders that rest at a level as its size goes from `before` to `after`; `first` is the ladder's.
 
-    Orders of several traders often have the same place in the queue, and then move as the one before.
+    Orders of several traders often have the same place in the queue, and then move as the one before. None moves if the
+    level grows, but for one that was cleared: there, more may have been ahead than it shows.
     """
-    left, n = desk.ladder[2 + (level & 1), level >> 1], 0
+    moves = after < before or before == 0
     queue, power, ahead, traded, moved_ahead, moved_traded = -1, 0.0, 0.0, 0, 0.0, 0
-    while left > 0:
-        r = desk.rests[n]
-        n += 1
-        if r.level != level:
-            continue
-        left -= 1
-        o, trader = desk.orders[r.order], desk.traders[r.trader]
-        if o.ahead == ahead and o.traded == traded and trader.queue == queue != EXACT and trader.power == power:
-            o.ahead, o.traded = moved_ahead, moved_traded
-        else:
-            queue, power, ahead, traded = trader.queue, trader.power, o.ahead, o.traded
-            pass_cancels(queue, power, o, before, after, order_time, at)
-            moved_ahead, moved_traded = o.ahead, o.traded
+    while first > 0:
+        o = desk.orders[first - 1]
+        first = o.next
+        if moves:
+            trader = desk.traders[o.trader]
+            if o.ahead == ahead and o.traded == traded and trader.queue == queue != EXACT and trader.power == power:
+                o.ahead, o.traded = moved_ahead, moved_traded
+            else:
+                queue, power, ahead, traded = trader.queue, trader.power, o.ahead, o.traded
+                pass_cancels(queue, power, o, before, after, order_time, at)
+                moved_ahead, moved_traded = o.ahead, o.traded
         if o.traded > 0:
             o.in_message = desk.scene.touched = 1
 

@@ -87,11 +87,12 @@ def _record(integers: str, floats: str = "", codes: str = "", **arrays: int) -> 
 
 
 #: An order while it is in a slot. There it stands in one of few rows, which stay in the processor's cache, and comes
-#: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders.
+#: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders, `next`
+#: the row of the next one at its level, see `ladder`.
 ORDER = _record(
     "number sent arrived ended side price lots filled maker reason status "
     "state request cancel_request known_end known_filled asked base_filled replaces "
-    "mid2_decided mid2_arrived traded traded_at in_message place",
+    "mid2_decided mid2_arrived traded traded_at in_message place trader next",
     "ahead ahead_at_join",
 )
 
@@ -133,11 +134,11 @@ SCENE = _record(
     # what is given: `contract` to `maker_rate` are the instrument's numbers
     "base_ticks span stop_ticks take_ticks post rest flat_from close contract capacity "
     # the market: at the exchange, and as it is known
-    "now goal eager message tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
+    "now goal eager message stop tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
     # the orders of all traders that rest or wait, and the best prices of the resting ones
     "wake resting waiting best_bid best_ask touched changed full is_flat meetings "
-    # before this time all traders are settled
-    "settled_until "
+    # before this time all traders are settled; up to `repeated`, decisions repeat the one before
+    "settled_until repeated "
     # whether some trader took what is still shown, and the best prices of it
     "took kept_bid kept_ask "
     # outside of these bounds, the known quotes make some trader act

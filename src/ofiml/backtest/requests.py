@@ -34,19 +34,14 @@ def decide(
     trader.settled_until = 0
     if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or desk.scene.known_mid2 < 0:
         return
-    position, reason = 0, EXPIRY
     if kind == QUOTE:
         trader.until = LAST
-        first = trader.news
-        for slot, price, size in ((BID_SLOT, bid, bid_size), (ASK_SLOT, ask, ask_size)):
-            wanted = scale_lots(size, trader.size_factor) if 0 <= price < desk.scene.span else 0
-            settled_until = find_settled(desk, s, slot, price, wanted, now)
-            if settled_until <= now:
-                place_quote(desk, s, slot, price, wanted, now)
-                settled_until = find_settled(desk, s, slot, price, wanted, now)
-            first = min(first, settled_until)
-        trader.settled_until = first
+        news = trader.news
+        bid_settled = settle_quote(desk, s, BID_SLOT, bid, bid_size, now)
+        ask_settled = settle_quote(desk, s, ASK_SLOT, ask, ask_size, now)
+        trader.settled_until = min(news, bid_settled, ask_settled)
         return
+    position, reason = 0, EXPIRY
     if kind == TARGET:
         trader.until = until
         position, reason = min(max(scale_lots(target, trader.size_factor), -trader.cap), trader.cap), SIGNAL
@@ -123,6 +118,15 @@ def is_pending(desk: Desk, s: int, i: int, now: int) -> bool:
     return desk.orders[i].cancel_request >= 0 or not is_arrival_known(desk, s, i, now)
 
 
+def settle_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> int:
+    """Let the quote of a slot be as wanted, as far as that can be asked for now; return until when it is settled."""
+    wanted = scale_lots(size, desk.traders[s].size_factor) if 0 <= price < desk.scene.span else 0
+    settled_until = find_settled(desk, s, slot, price, wanted, now)
+    if settled_until > now:
+        return settled_until
+    return NEVER if place_quote(desk, s, slot, price, wanted, now) else 0
+
+
 def find_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> int:
     """Find the time before which the quote of a slot asks for no request, unless there is news of it before: it is as
     wanted, or the trader waits for an answer. 0 if for none.
@@ -142,15 +146,17 @@ def find_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int)
     return min(arrival, NEVER - trader.response) + trader.response
 
 
-def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
-    """Place, replace or cancel the quote of a slot."""
+def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> bool:
+    """Place, replace or cancel the quote of a slot; return whether there was something to ask for."""
     side = 1 if slot == BID_SLOT else -1
     i = desk.traders[s].slots[slot]
     lots = min(size, find_room(desk, s, side, slot))
     if i < 0:
-        if lots > 0:
-            send_order(desk, s, slot, side, price, lots, QUOTED, -1, now)
+        if lots <= 0:
+            return False
+        send_order(desk, s, slot, side, price, lots, QUOTED, -1, now)
     elif lots <= 0:
         cancel_order(desk, s, i, now)
     else:
         replace_order(desk, s, slot, price, lots, now)
+    return True
