@@ -107,7 +107,7 @@ def _print_timings(console: "Console", timings: "Timings") -> None:
     from rich.table import Table
 
     table = Table(
-        title="Microseconds on one core: update per row, features per row that closes a bar, prediction and decision per bar",
+        title="Microseconds on one core: update per row, features per closed bar, prediction and decision per call",
         box=None,
     )
     for column in ("", "count", "p50", "p99", "p99.9", "max"):
