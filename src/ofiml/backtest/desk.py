@@ -109,7 +109,8 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     trader.orders += 1
     o.sent = now
     o.arrived = o.ended = o.mid2_arrived = -1
-    o.side, o.price, o.lots, o.asked, o.reason = side, price, lots, lots, reason
+    o.side, o.price, o.reason = side, price, reason
+    o.lots = o.asked = lots
     o.filled = o.known_filled = o.base_filled = o.traded = o.traded_at = o.in_message = 0
     o.maker = 1 if price >= 0 else 0
     o.state, o.status, o.replaces = SENT, FILLED, old
@@ -172,7 +173,10 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
     k = 0 if o.side > 0 else 1
     o.state = RESTING
     o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
-    o.next, desk.ladder[2 + k, o.price] = desk.ladder[2 + k, o.price], i + 1
+    o.next, o.previous = desk.ladder[2 + k, o.price], 0
+    if o.next > 0:
+        desk.orders[o.next - 1].previous = i + 1
+    desk.ladder[2 + k, o.price] = i + 1
     o.trader, o.place = s, scene.resting
     r = desk.rests[scene.resting]
     r.level, r.trader, r.order = find_level(o.side, o.price), s, i
@@ -210,14 +214,13 @@ def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
 
 def remove_from_level(desk: Desk, k: int, i: int) -> None:
     """Remove an order from the list of those that rest at its level."""
-    o, n = desk.orders[i], i + 1
-    first = desk.ladder[2 + k, o.price]
-    if first == n:
+    o = desk.orders[i]
+    if o.previous > 0:
+        desk.orders[o.previous - 1].next = o.next
+    else:
         desk.ladder[2 + k, o.price] = o.next
-        return
-    while desk.orders[first - 1].next != n:
-        first = desk.orders[first - 1].next
-    desk.orders[first - 1].next = o.next
+    if o.next > 0:
+        desk.orders[o.next - 1].previous = o.previous
 
 
 def time_news(scene: Any, trader: Any, at: int) -> int:
@@ -236,9 +239,10 @@ def report_order(desk: Desk, s: int, i: int) -> None:
     """Report an order that has ended."""
     o = desk.orders[i]
     r = desk.reports[desk.traders[s].first_row + o.number]
-    r.sent, r.arrived, r.ended, r.price, r.lots, r.filled = o.sent, o.arrived, o.ended, o.price, o.lots, o.filled
-    r.side, r.maker, r.reason, r.status = o.side, o.maker, o.reason, o.status
-    r.ahead_at_join = o.ahead_at_join
+    r.sent, r.arrived, r.ended = o.sent, o.arrived, o.ended
+    r.price, r.lots, r.filled = o.price, o.lots, o.filled
+    r.side, r.maker, r.reason = o.side, o.maker, o.reason
+    r.status, r.ahead_at_join = o.status, o.ahead_at_join
 
 
 def find_best(desk: Desk) -> None:
@@ -264,14 +268,8 @@ def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touc
     trader.position += lots * o.side
     o.filled += lots
     f = desk.fills[trader.first_row + j]
-    f.order, f.time, f.known, f.price, f.lots, f.maker = (
-        o.number,
-        at,
-        time_news(scene, trader, at),
-        price,
-        lots * o.side,
-        maker,
-    )
+    f.order, f.time, f.known = o.number, at, time_news(scene, trader, at)
+    f.price, f.lots, f.maker = price, lots * o.side, maker
     f.touch, f.beyond_shown = touch, beyond
     f.mid2_decided, f.mid2_arrived, f.mid2_filled = o.mid2_decided, o.mid2_arrived, scene.mid2
     f.ahead_at_join = o.ahead_at_join
@@ -288,9 +286,9 @@ def count_outstanding(desk: Desk, s: int, side: int, but: int) -> int:
     An order and its replacement cannot both be filled: the larger one counts.
     """
     total = 0
-    pairs = (BID_SLOT, NEW_BID_SLOT) if side > 0 else (ASK_SLOT, NEW_ASK_SLOT)
-    if but != pairs[0]:
-        total += max(_count_open(desk, s, pairs[0]), _count_open(desk, s, pairs[1]))
+    slot = BID_SLOT if side > 0 else ASK_SLOT
+    if but != slot:
+        total += max(_count_open(desk, s, slot), _count_open(desk, s, slot + NEW_BID_SLOT))
     i = desk.traders[s].slots[MARKET_SLOT]
     if but != MARKET_SLOT and i >= 0 and desk.orders[i].side == side:
         total += _count_open(desk, s, MARKET_SLOT)

@@ -34,9 +34,6 @@ from ofiml.strategy.decisions import HOLD, TARGET
 #: `run` returns FULL if a table of orders or fills is too short.
 DONE, FULL = 0, 1
 
-# What `pass_messages` returns.
-ALL, PART, LOOK = range(3)
-
 
 class Plan(NamedTuple):
     """The decisions (D,) with prices as indexes, which may be off the ladder; the number of messages up to the close,
@@ -70,16 +67,25 @@ def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     d = 0
     while scene.full == 0:
         first = find_decision(scene, plan, d)
-        now = find_time(scene, plan.time, d, first)
-        passed = pass_messages(tape, plan, desk, closing, now)
-        if passed == PART:
+        now = find_time(scene, plan.time[first] if first < len(plan.time) else NEVER, first > d)
+        busy = scene.resting + scene.waiting > 0
+        hit = pass_busy(tape, desk, scene.stop, now) if busy else pass_quiet(tape, desk, scene.stop, now)
+        if not hit and scene.message == scene.stop < plan.messages and scene.changed == 0:
+            keep_closing(desk, closing, tape.bid[scene.stop - 1], tape.ask[scene.stop - 1])
+            scene.stop, scene.changed = plan.messages, 1
+        if scene.eager == 0 and scene.wake <= now and scene.changed == 0:
+            show_book(scene, tape.bid, tape.ask, tape.tradable, scene.message)
+            receive_all(desk, now)
+        if scene.changed != 0:  # before `now`, there is something else to do
+            scene.changed = 0
             continue
-        if passed == LOOK:
+        hit = hit or pass_known(scene, tape.receipt, tape.bid, tape.ask, now)
+        if hit:
             now = tape.receipt[scene.received - 1]
         show_known(scene, tape.bid, tape.ask)
         scene.now = now
         d = pass_settled(desk, plan, d, first, now)
-        if passed == LOOK:
+        if hit:
             look_at_market(desk, now)
         elif scene.wake <= now:
             show_book(scene, tape.bid, tape.ask, tape.tradable, scene.message)
@@ -99,36 +105,13 @@ def trade_session(tape: Tape, plan: Plan, desk: Desk, closing: Int64) -> int:
     return DONE if scene.full == 0 else FULL
 
 
-def pass_messages(tape: Tape, plan: Plan, desk: Desk, closing: Int64, now: int) -> int:
-    """Pass the messages that happen, and then those that are known, up to `now`, and keep the last two-sided book.
-
-    Returns ALL; LOOK if some trader must look at the last message that is known; or PART if some trader has something
-    to do before `now`, or messages are left after the last two-sided book.
-    """
-    scene = desk.scene
-    busy = scene.resting + scene.waiting > 0
-    hit = pass_busy(tape, desk, scene.stop, now) if busy else pass_quiet(tape, desk, scene.stop, now)
-    m = scene.message
-    if scene.changed == 0 and not hit and m == scene.stop < plan.messages:
-        keep_closing(desk, closing, tape.bid[m - 1], tape.ask[m - 1])
-        scene.stop = plan.messages
-        return PART
-    if scene.changed == 0 and scene.eager == 0 and scene.wake <= now:
-        show_book(scene, tape.bid, tape.ask, tape.tradable, m)
-        receive_all(desk, now)
-    if scene.changed != 0:
-        scene.changed = 0
-        return PART
-    if hit or pass_known(scene, tape.receipt, tape.bid, tape.ask, now):
-        return LOOK
-    return ALL
-
-
 def act_on(desk: Desk, plan: Plan, d: int, now: int) -> None:
     """Let all traders act on a decision."""
     kind, target, until = plan.kind[d], plan.target[d], plan.until[d]
     bid, bid_size, ask, ask_size = plan.bid[d], plan.bid_size[d], plan.ask[d], plan.ask_size[d]
-    repeats, settled_until = is_repeat(plan, d), NEVER
+    # `pass_repeats` has seen that those before `repeated` are repeats, and that this one is none.
+    repeated = desk.scene.repeated
+    repeats, settled_until = d < repeated or (d > repeated and is_repeat(plan, d)), NEVER
     for s in range(len(desk.traders)):
         trader = desk.traders[s]
         if trader.news <= now:
@@ -190,22 +173,20 @@ def find_decision(scene: Any, plan: Plan, d: int) -> int:
     return scene.repeated
 
 
-def find_time(scene: Any, decisions: Int64, d: int, first: int) -> int:
-    """Find the next time at which some trader has something to do, at most the close, and set `scene.goal`: before it,
-    no trader may act on what happens to its orders.
+def find_time(scene: Any, decision: int, passes: bool) -> int:
+    """Find the next time at which some trader has something to do, at most the close; `decision` is that of the next
+    decision, and `passes` whether others before it are passed over while all traders are settled.
 
-    The decisions from `d` to `first` are passed over while all traders are settled.
+    Sets `scene.goal`: until then, the loop has to know of what happens to own orders.
     """
-    time = scene.close
-    if first < len(decisions):
-        time = min(time, decisions[first])
+    time = min(decision, scene.close)
     if scene.is_flat == 0:
         time = min(time, scene.flat_from)
-    if first > d:
+    if passes:
         time = min(time, scene.settled_until)
     if scene.eager != 0 or scene.resting + scene.waiting == 0:
         time = min(time, scene.wake)
-    scene.goal = time if first > d or scene.eager != 0 else 0
+    scene.goal = time if passes or scene.eager != 0 else 0
     return time
 
 

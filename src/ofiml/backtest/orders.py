@@ -87,12 +87,12 @@ def _record(integers: str, floats: str = "", codes: str = "", **arrays: int) -> 
 
 
 #: An order while it is in a slot. There it stands in one of few rows, which stay in the processor's cache, and comes
-#: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders, `next`
-#: the row of the next one at its level, see `ladder`.
+#: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders; `next`
+#: and `previous` are its neighbours in the list of its level, see `ladder`.
 ORDER = _record(
     "number sent arrived ended side price lots filled maker reason status "
     "state request cancel_request known_end known_filled asked base_filled replaces "
-    "mid2_decided mid2_arrived traded traded_at in_message place trader next",
+    "mid2_decided mid2_arrived traded traded_at in_message place trader next previous",
     "ahead ahead_at_join",
 )
 

@@ -32,7 +32,7 @@ def pass_cancels(queue: int, power: float, order: Any, before: int, after: int, 
 
     A cancel of a known order is no trade, unless it comes at the trade's own time.
     """
-    if queue in (THROUGH, TOUCH):
+    if queue <= TOUCH:  # or THROUGH
         return
     fall = before - after
     if fall > 0 and order.ahead > 0:

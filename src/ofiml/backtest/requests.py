@@ -11,7 +11,6 @@ from ofiml.backtest.orders import (
     MARKET,
     MARKET_SLOT,
     NEVER,
-    NEW_ASK_SLOT,
     NEW_BID_SLOT,
     QUOTED,
     REQUESTS_ON_WAY,
@@ -86,7 +85,7 @@ def aim(desk: Desk, s: int, position: int, reason: int, now: int) -> None:
             continue
         idle = False
         o = desk.orders[i]
-        if k in (NEW_BID_SLOT, NEW_ASK_SLOT) or o.price < 0 or is_pending(desk, s, i, now):
+        if k >= NEW_BID_SLOT or o.price < 0 or is_pending(desk, s, i, now):
             continue
         posted = k != MARKET_SLOT
         if wanted * o.side <= 0 or (posted and (scene.post == 0 or trader.known * o.side < 0)):

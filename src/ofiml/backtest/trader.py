@@ -74,7 +74,7 @@ def learn_news(desk: Desk, s: int, now: int) -> None:
                 slots[k] = -1
             else:
                 trader.news = min(trader.news, desk.orders[i].known_end)
-    for k in (BID_SLOT, ASK_SLOT):
+    for k in range(BID_SLOT, ASK_SLOT + 1):
         if slots[k] < 0 and slots[k + NEW_BID_SLOT] >= 0:
             slots[k], slots[k + NEW_BID_SLOT] = slots[k + NEW_BID_SLOT], -1
 
