@@ -13,7 +13,7 @@ from ofiml.cli.run import choose_remedy
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
-from ofiml.overrides.arguments import check_arguments, check_effect, compose_config, compose_dataset
+from ofiml.overrides.arguments import check_arguments, check_effect, check_tuned, compose_config, compose_dataset
 from ofiml.overrides.composition import compose
 from ofiml.overrides.signs import MAPPINGS, check_removals
 from tests.conftest import slow_but_each
@@ -227,6 +227,13 @@ def test_a_typed_key_that_changes_nothing_is_refused(overrides, sentence):
 )
 def test_what_changes_something_is_not(overrides):
     check_effect(overrides, load(compose(["tracking=off", *overrides])))
+
+
+def test_a_single_run_tunes_no_model_without_parameters(configure):
+    with pytest.raises(ConfigError, match=r"tuning\.trials=50 has no effect: model=ols has nothing to tune"):
+        check_tuned(["model=ols", "tuning.trials=50"], configure("model=ols", "tuning.trials=50"))
+    check_tuned(["model=ols", "debug=tiny"], configure("model=ols", "debug=tiny"))
+    check_tuned(["model=ridge", "tuning.trials=50"], configure("model=ridge", "tuning.trials=50"))
 
 
 def test_every_key_that_is_named_is_one(configure):

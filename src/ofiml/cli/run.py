@@ -27,7 +27,7 @@ from ofiml.cli.exits import (
 from ofiml.cli.run_help import format_help, is_help
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.config import load
-from ofiml.overrides.arguments import check_arguments, check_inputs
+from ofiml.overrides.arguments import check_arguments, check_inputs, check_tuned
 from ofiml.overrides.conf import CONF
 from ofiml.overrides.installed import register_installed
 from ofiml.overrides.signs import check_removals
@@ -42,6 +42,7 @@ def run_study(composed: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     typed = list(hydra_config.overrides.task)
     check_inputs(typed, config)
+    check_tuned(typed, config)
     from rich.console import Console
 
     from ofiml.reporting import verdict

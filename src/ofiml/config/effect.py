@@ -1,7 +1,7 @@
 """Keys of a config that have no effect beside its other settings.
 
 Two kinds are not listed: keys that never change a result (caches, threads, tracking), and keys that a sweep over models
-shares (the tuning of a model without parameters).
+shares (the tuning of a model without parameters; `overrides.arguments.check_tuned` refuses it in a single run).
 """
 
 from collections.abc import Iterator

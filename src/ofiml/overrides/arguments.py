@@ -72,6 +72,18 @@ def check_effect(overrides: list[str], config: Config) -> None:
                 raise ConfigError(f"{override} has no effect: {reason}.")
 
 
+def check_tuned(overrides: list[str], config: Config) -> None:
+    """Check that a single run sets nothing of tuning for a model without parameters. In a sweep other members use it.
+
+    Raises ConfigError for an override without effect.
+    """
+    if not config.tuning.enabled or config.model.space:
+        return
+    for override in overrides:
+        if override.startswith("tuning."):
+            raise ConfigError(f"{override} has no effect: model={config.model.name} has nothing to tune; leave it out.")
+
+
 def check_inputs(overrides: list[str], config: Config) -> None:
     """Check what can be known before the heavy imports: that each override has an effect, and that inputs exist.
 
