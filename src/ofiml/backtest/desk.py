@@ -9,6 +9,7 @@ from ofiml._typing import Int64
 from ofiml.backtest.latency import find_latency
 from ofiml.backtest.orders import (
     ASK_SLOT,
+    BEFORE_ALL,
     BID_SLOT,
     ENDED,
     FILLED,
@@ -90,7 +91,7 @@ def send_request(desk: Desk, s: int, old: int, new: int, now: int) -> int:
     trader.requests = number + 1
     trader.last_arrival = arrival
     trader.wake, scene.wake = min(trader.wake, arrival), min(scene.wake, arrival)
-    trader.settled_until = scene.settled_until = 0
+    trader.settled_until = scene.settled_until = BEFORE_ALL
     return number
 
 

@@ -53,5 +53,5 @@ class Feed:
     def _find_times(self, times: Int64, tape: Tape, known: Int64) -> Int64:
         """Find when what was received up to each time (n,) is known."""
         count = np.searchsorted(tape.receipt, times, side="right")
-        last = np.concatenate([[0], known])[count]
+        last = np.concatenate([[np.iinfo(np.int64).min], known])[count]
         return np.maximum(np.minimum(times, LAST - self.median) + self.median, last)

@@ -25,7 +25,7 @@ from ofiml.backtest.closing import close_session, keep_closing
 from ofiml.backtest.desk import Desk, find_wake
 from ofiml.backtest.market import pass_busy, pass_known, pass_quiet, show_book
 from ofiml.backtest.matching import receive_all
-from ofiml.backtest.orders import CLOSE, NEVER, SLOTS
+from ofiml.backtest.orders import BEFORE_ALL, CLOSE, NEVER, SLOTS
 from ofiml.backtest.requests import decide
 from ofiml.backtest.trader import NOT_LEAVING, learn_news, set_bounds, watch_market
 from ofiml.samples.tape import Tape
@@ -186,7 +186,7 @@ def find_time(scene: Any, decision: int, passes: bool) -> int:
         time = min(time, scene.settled_until)
     if scene.eager != 0 or scene.resting + scene.waiting == 0:
         time = min(time, scene.wake)
-    scene.goal = time if passes or scene.eager != 0 else 0
+    scene.goal = time if passes or scene.eager != 0 else BEFORE_ALL
     return time
 
 
@@ -265,7 +265,7 @@ def start_closing(desk: Desk, s: int, now: int) -> None:
     if trader.news <= now:
         learn_news(desk, s, now)
     trader.closing = trader.eager = desk.scene.eager = 1
-    trader.settled_until = desk.scene.settled_until = 0
+    trader.settled_until = desk.scene.settled_until = BEFORE_ALL
     outstanding = False
     for k in range(SLOTS):
         outstanding = outstanding or desk.traders[s].slots[k] >= 0

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 #: The end of time.
 NEVER = 2**63 - 1
+#: Before all times: what lasts until then has ended.
+BEFORE_ALL = -(2**63)
 #: The price of a marketable order.
 MARKET = -1
 

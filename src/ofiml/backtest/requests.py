@@ -6,6 +6,7 @@ from typing import Any
 from ofiml.backtest.desk import Desk, cancel_order, is_arrival_known, replace_order, send_order
 from ofiml.backtest.orders import (
     ASK_SLOT,
+    BEFORE_ALL,
     BID_SLOT,
     EXPIRY,
     MARKET,
@@ -30,7 +31,7 @@ def decide(
 ) -> None:
     """Act on a decision. `bid` and `ask` are indexes, which may be off the ladder."""
     trader = desk.traders[s]
-    trader.settled_until = 0
+    trader.settled_until = BEFORE_ALL
     if trader.stopped != 0 or trader.closing != 0 or trader.leave != NOT_LEAVING or desk.scene.known_mid2 < 0:
         return
     if kind == QUOTE:
@@ -123,19 +124,19 @@ def settle_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int)
     settled_until = find_settled(desk, s, slot, price, wanted, now)
     if settled_until > now:
         return settled_until
-    return NEVER if place_quote(desk, s, slot, price, wanted, now) else 0
+    return NEVER if place_quote(desk, s, slot, price, wanted, now) else BEFORE_ALL
 
 
 def find_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> int:
     """Find the time before which the quote of a slot asks for no request, unless there is news of it before: it is as
-    wanted, or the trader waits for an answer. 0 if for none.
+    wanted, or the trader waits for an answer. BEFORE_ALL if for none.
     """
     trader, slots = desk.traders[s], desk.traders[s].slots
     i = slots[slot]
     if slots[slot + NEW_BID_SLOT] >= 0:
         return NEVER
     if i < 0:
-        return NEVER if size <= 0 else 0
+        return NEVER if size <= 0 else BEFORE_ALL
     o = desk.orders[i]
     if o.cancel_request >= 0 or (o.price == price and o.lots - o.known_filled <= size):
         return NEVER

@@ -12,7 +12,7 @@ from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.orders import FILL, NEVER, ORDER, ORDER_ROWS, REPORT, REST, SCENE, SLOTS, TRADER, Queue
+from ofiml.backtest.orders import BEFORE_ALL, FILL, NEVER, ORDER, ORDER_ROWS, REPORT, REST, SCENE, SLOTS, TRADER, Queue
 from ofiml.backtest.requests import scale_lots
 from ofiml.backtest.trader import NOT_LEAVING
 from ofiml.errors import DataError
@@ -211,6 +211,8 @@ def make_desk(
         "close": close,
         "capacity": capacity,
         "eager": any(eager),
+        "settled_until": BEFORE_ALL,
+        "goal": BEFORE_ALL,
         "mid2": -1,
         "wake": NEVER,
         "known_mid2": -1,
@@ -244,7 +246,7 @@ def make_desk(
         "latency_by_time": [latency.times is not None for latency in latencies],
         "first_row": np.arange(count) * capacity,
         "leave": NOT_LEAVING,
-        "last_arrival": np.iinfo(np.int64).min,
+        **dict.fromkeys(("last_arrival", "settled_until"), BEFORE_ALL),
         **dict.fromkeys(("until", "wake", "news", "high_bid", "high_ask"), NEVER),
         **dict.fromkeys(("low_bid", "low_ask"), -2),
         **dict.fromkeys(("tried", "slots", "taken_price"), -1),

@@ -32,6 +32,7 @@ from ofiml.backtest.desk import (
 )
 from ofiml.backtest.orders import (
     ASK_SLOT,
+    BEFORE_ALL,
     BID_SLOT,
     CLOSE,
     ENDED,
@@ -192,7 +193,7 @@ def watch_market(desk: Desk, s: int, now: int) -> None:
 def leave_market(desk: Desk, s: int, now: int) -> None:
     """Cancel what rests, and close the position with a marketable order once none is on its way."""
     scene, trader, slots = desk.scene, desk.traders[s], desk.traders[s].slots
-    trader.settled_until = scene.settled_until = 0
+    trader.settled_until = scene.settled_until = BEFORE_ALL
     idle = True
     for k in range(SLOTS):
         i = slots[k]
