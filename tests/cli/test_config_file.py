@@ -17,6 +17,7 @@ from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import compose_config
 from ofiml.reporting.figures import choose_figures
 from ofiml.reporting.files import write_study
+from ofiml.reporting.names import name_parameter
 from ofiml.ui.progress import Stages
 from tests.conftest import ROOT, command_line, light, slow_but_each
 
@@ -260,7 +261,7 @@ def test_the_search_is_drawn(run, written):
     lines = {line.get_label(): line.get_ydata()[-1] for line in drawn["tuning_history.png"].axes[0].lines}
     assert {label: lines[label] for label in best} == best
     panels = [axis for axis in drawn["tuning_slices.png"].axes if axis.get_visible()]
-    assert [axis.get_xlabel() for axis in panels] == list(study.config.model.space)
+    assert [axis.get_xlabel() for axis in panels] == list(map(name_parameter, study.config.model.space))
     shares = [fold.importance for fold in study.report.tuning]
     assert all(sum(share.values()) == pytest.approx(1) for share in shares)
     assert not [name for name in choose_figures(run("debug=tiny", "model=zero")) if name.startswith("tuning")]

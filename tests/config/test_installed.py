@@ -139,7 +139,7 @@ def test_a_study_with_their_model_on_their_data(install, tmp_path, configure):
 def test_their_wrong_settings_end_in_the_usual_sentences(install):
     install()
     for overrides, sentence in (
-        (["model=theirs", "model.alpha=x"], r"model\.alpha: Value 'x'"),
+        (["model=theirs", "model.alpha=x"], r"model\.alpha: x is not a number"),
         (["model=theirs", "+model.alhpa=2"], r"Did you mean model\.alpha\?"),
         (["model=theirs", "target=direction"], "model=theirs is a regression, but the target is a direction"),
         (["model=logistic"], r"a regression model \(blend, .*, ridge, theirs\)"),

@@ -365,4 +365,5 @@ def test_command_follows_the_orders_of_a_run(tmp_path, monkeypatch):
     assert 0 < filled["through"] <= filled["pessimistic"] <= filled["exact"] < filled["touch"] < 1
     assert "| power, default |" in (tmp_path / "strategy_fills.md").read_text()
     done = in_process(main, "--out", str(tmp_path / "no"), f"one=dataset=synthetic strategy=threshold {small}")
-    assert (done.returncode, done.stderr) == (2, "one: the run quoted nothing: choose strategy=quoting.\n")
+    assert done.returncode == 2
+    assert done.stderr.endswith("one: the run quoted nothing: choose strategy=quoting.\n")  # after its progress

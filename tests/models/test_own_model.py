@@ -62,7 +62,7 @@ def test_one_file_and_one_yaml_make_a_model(own):
         4,
         [
             (["model=huber", "model.epsilon=1"], r"model\.epsilon must lie in \(1, 100\]"),
-            (["model=huber", "model.epsilon=x"], r"model\.epsilon: Value 'x'"),
+            (["model=huber", "model.epsilon=x"], r"model\.epsilon: x is not a number"),
             (["model=huber", "+model.epsilonn=2"], r"Did you mean model\.epsilon\?"),
             (["model=huber", "target=direction"], "model=huber is a regression, but the target is a direction"),
             (["model=logistic"], r"a regression model \(blend, .*\bhuber, .*\bridge\b"),
