@@ -48,7 +48,9 @@ def test_a_command_of_the_pages_runs(words, tmp_path):
 
 def tunes_itself(word, words):
     """Whether the words of a command decide about tuning, or about models that are not tuned."""
-    return word.startswith("tuning") and any(re.match(r"tuning|model=ols|target=impact", other) for other in words)
+    return word.startswith("tuning") and any(
+        re.match(r"tuning|model=(ols|zero|blend)|target=impact", other) for other in words
+    )
 
 
 def test_what_is_run_and_what_is_parsed_only():
