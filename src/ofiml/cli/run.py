@@ -5,13 +5,9 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import hydra
-from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -43,6 +39,7 @@ def run_study(composed: DictConfig) -> int:
     typed = list(hydra_config.overrides.task)
     check_inputs(typed, config)
     check_tuned(typed, config)
+
     from rich.console import Console
 
     from ofiml.reporting import verdict
@@ -117,21 +114,7 @@ def main() -> int:
             from ofiml.cli.sweep import run_sweep
 
             return run_command(lambda: run_sweep(sys.argv[1:], *settings), remedy=REMEDY)
-        with _compose_once(sys.argv[1:]):
-            return max([run_command(job), *_codes])
-
-
-@contextmanager
-def _compose_once(arguments: Sequence[str]) -> Iterator[None]:
-    """Keep Hydra from composing the config once more for its mode, unless the arguments may choose another mode."""
-    hydra_class: Any = Hydra
-    before = hydra_class.get_mode
-    if not any("hydra.mode" in argument or argument.startswith("-") for argument in arguments):
-        hydra_class.get_mode = lambda self, config_name, overrides: None
-    try:
-        yield
-    finally:
-        hydra_class.get_mode = before
+        return max([run_command(job), *_codes])
 
 
 if __name__ == "__main__":
