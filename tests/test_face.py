@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -18,7 +19,7 @@ from ofiml.bars.time import build_bar_table, cut_time_bars, select_states
 from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import check_case
 from ofiml.data.schema import F_LAST
-from ofiml.errors import ConfigError, DataError
+from ofiml.errors import ConfigError, DataError, StoreError
 from ofiml.ofi.flow import compute_bar_flow
 from tests.books import SECOND, TICK, busy_session, random_session
 from tests.conftest import ROOT
@@ -125,17 +126,38 @@ def test_bars_and_features_are_those_of_a_study():
     assert again.drop("symbol", "session").equals(table.drop("symbol", "session"))
 
 
+WRONG_CELLS = [
+    ("bid_px_00", "1.0", "bid_px_00 is String: give numbers"),
+    ("bid_sz_00", "1", "bid_sz_00 is String: give numbers"),
+    ("bid_sz_00", -3, "bid_sz_00, row 0: -3 is negative"),
+    ("size", "1", "size is String: give numbers"),
+    ("price", "1", "price is String: give numbers"),
+    ("flags", "x", "flags must be whole numbers from 0 to 255"),
+    ("flags", 300, "flags must be whole numbers from 0 to 255"),
+    ("reset", "x", "reset must be true or false"),
+    ("reset", 2, "reset must be true or false"),
+    ("action", "trade", "action, row 0: 'trade' is none of A, C,"),
+    ("side", 3, "side, row 0: '3' is none of A, B, N"),
+]
+
+
 def test_wrong_tables_end_in_one_sentence():
     book = pl.DataFrame({"bid_px_00": [1.0], "bid_sz_00": [1], "ask_px_00": [2.0]})
+    one = book.with_columns(ask_sz_00=pl.lit(1))
     for table, sentence in (
         (book, "no column ask_sz_00"),
         (book.with_columns(ask_sz_00=pl.lit(1.5)), "fractions of a lot"),
         (book.with_columns(ask_sz_00=pl.lit(1)).clear(), "no row"),
         (pl.DataFrame({"price": [1.0]}), "no column bid_px_00"),
+        (3, "of type int: give a session"),
+        (book.lazy(), r"of type LazyFrame \(collect it first\)"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "cannot be converted"),
+        (pd.DataFrame({"bid_px_00": [object()]}), "cannot be converted"),
+        *((one.with_columns(pl.Series(name, [value])), sentence) for name, value, sentence in WRONG_CELLS),
     ):
         with pytest.raises(DataError, match=sentence):
             ofiml.compute_ofi(table)
-    whole = book.with_columns(ask_sz_00=pl.lit(1))
+    whole = one
     timed = pl.concat([whole, whole]).with_columns(ts_recv=pl.Series([1, 2_000_000_000]))
     for table, more, sentence in (
         (whole, {}, "has no tick of its own"),
@@ -147,11 +169,59 @@ def test_wrong_tables_end_in_one_sentence():
         (timed, {"tick": math.nan}, "tick=nan is no price increment"),
         (timed, {"tick": 1e-12}, "tick=1e-12 is less than the smallest price"),
         (timed, {"tick": 0.03}, "row 0: .* is no multiple of the tick, 0.03"),
+        (timed, {"tick": "0.01"}, "tick='0.01' is no number"),
+        (timed, {"tick": True}, "tick=True is no number"),
+        (timed.with_columns(ts_recv=pl.lit(2**63, pl.UInt64)), {"tick": 0.01}, "ends after 2260"),
     ):
         with pytest.raises(DataError, match=sentence):
             ofiml.compute_features(table, ["queue_imbalance"], **more)
     with pytest.raises(ConfigError, match="did you mean queue_imbalance"):
         ofiml.compute_features(whole, ["queue_imbalanc"])
+
+
+def test_arguments_of_a_wrong_type_end_in_one_sentence():
+    book = pl.DataFrame({"bid_px_00": [1.0, 1.0], "bid_sz_00": [1, 1], "ask_px_00": [2.0, 2.0], "ask_sz_00": [1, 1]})
+    for levels in ("1", 1.0, True, 0, 2):
+        with pytest.raises(DataError, match=f"levels={levels!r}: give a whole number from 1 to 1"):
+            ofiml.compute_ofi(book, levels=levels)
+    timed = book.with_columns(ts_recv=pl.Series([1, 2_000_000_000]))
+    for arguments, sentence in (
+        ({"bars": 1}, "bars=1 is not a duration"),
+        ({"bars": None}, "bars=None is not a duration"),
+        ({"columns": "queue_imbalance"}, "columns='queue_imbalance': give a list of names"),
+        ({"columns": 3}, "columns=3: give a list"),
+        ({"columns": [1]}, r"columns=\[1\]: give a list"),
+        ({"trade_size": "a"}, "trade_size='a' must be a number above 0"),
+        ({"trade_size": -1}, "trade_size=-1 must be"),
+        ({"trade_size": math.nan}, "trade_size=nan must be"),
+        ({"vpin_bucket": 0}, "vpin_bucket=0 must be"),
+        ({"vpin_bucket": True}, "vpin_bucket=True must be"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            ofiml.compute_features(timed, **({"columns": ["queue_imbalance"], "bars": "1s", "tick": 1.0} | arguments))
+    for wrong in (3, None, ["model=ridge"], {"model": "ridge"}):
+        for call in (ofiml.run_study, ofiml.read_sessions):
+            with pytest.raises(ConfigError, match="is not an override: give each as a text of its own"):
+                call(wrong)
+    for run in (3, None, b"x"):
+        with pytest.raises(ConfigError, match="names no report"):
+            ofiml.read_report(run)
+    with pytest.raises(ConfigError, match="uri=3 is no address"):
+        ofiml.read_report("0" * 32, uri=3)
+
+
+def test_prices_in_decimals_are_prices_in_currency():
+    book = pl.DataFrame({"bid_px_00": [99.99, 100.0], "bid_sz_00": [5, 2], "ask_px_00": [100.01] * 2,
+                         "ask_sz_00": [4, 4]})  # fmt: skip
+    decimals = book.with_columns(pl.col("^.*_px_.*$").cast(pl.Decimal(12, 2)))
+    assert ofiml.compute_ofi(decimals).equals(ofiml.compute_ofi(book))
+    assert ofiml.compute_ofi(book)["ofi_00"].to_list() == [0, 2]
+
+
+def test_reading_a_report_makes_no_store(workdir):
+    with pytest.raises(StoreError, match=r"There is no store at sqlite:///mlflow\.db"):
+        ofiml.read_report("0" * 32)
+    assert not (workdir / "mlflow.db").exists()
 
 
 def test_overrides_are_checked_at_the_call():

@@ -1,5 +1,6 @@
 """The public Python interface: the functions of `import ofiml`."""
 
+import numbers
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -91,7 +92,8 @@ def compute_ofi(states: Session | Table, levels: int | None = None) -> pl.DataFr
     Raises
     ------
     DataError
-        For a table that lacks columns, sizes that are not whole, or `levels` that the table does not have.
+        For what is no table, a table that lacks columns, sizes that are not whole, or `levels` that the table does not
+        have.
 
     References
     ----------
@@ -113,8 +115,8 @@ def compute_ofi(states: Session | Table, levels: int | None = None) -> pl.DataFr
 
     session = convert_to_session(states)
     width = session.levels if levels is None else levels
-    if not 1 <= width <= session.levels:
-        raise DataError(f"levels={levels}: the table has {session.levels}.")
+    if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= session.levels:
+        raise DataError(f"levels={levels!r}: give a whole number from 1 to {session.levels}, the levels of the table.")
     book = book_states(session, "message")
     ends = pl.Series((session.events["flags"] & F_LAST) != 0)
     place = pl.Series(np.flatnonzero(ends.to_numpy()), dtype=pl.Int64)
@@ -163,7 +165,7 @@ def compute_features(
     Raises
     ------
     ConfigError
-        For a name that is not in the catalogue, or an invalid length.
+        For a name that is not in the catalogue, an invalid length, or a size that is not above 0.
     DataError
         For a table that lacks columns, is not in time order, or is shorter than a bar.
 
@@ -184,11 +186,14 @@ def compute_features(
     from ofiml.features.machine import Plan, describe_market
     from ofiml.ofi.flow import NET, build_flow_table
 
-    names = list(CATALOGUE if columns is None else columns)
+    names = list(CATALOGUE if columns is None else _require_names(columns))
+    length = parse_duration(bars, "bars")
+    for key, value in (("trade_size", trade_size), ("vpin_bucket", vpin_bucket)):
+        _require_size(key, value)
     look_back = max((feature.window for feature in select_features(names)), default=0)
     session = convert_to_session(states, tick=tick, timed=True)
     book = book_states(session, "message")
-    cut = cut_time_bars(session, book, parse_duration(bars, "bars"))
+    cut = cut_time_bars(session, book, length)
     table = build_bar_table(session, book, cut)
     machine_names = [name for name in names if name not in table.columns]
     plan = Plan(None, (), look_back, trade_size, vpin_bucket)
@@ -268,6 +273,10 @@ def read_report(run: str | Path, uri: str | None = None) -> Report:
     """
     from ofiml.tracking.store import is_run_id
 
+    if not isinstance(run, str | Path):
+        raise ConfigError(f"{run!r} names no report: give a folder that ofiml run wrote, or the id of an MLflow run.")
+    if not isinstance(uri, str | None):
+        raise ConfigError(f"uri={uri!r} is no address of a store: write it as in 'sqlite:///mlflow.db'.")
     if isinstance(run, str) and is_run_id(run):
         from ofiml.tracking.read import fetch_run
 
@@ -279,3 +288,18 @@ def read_report(run: str | Path, uri: str | None = None) -> Report:
             f"{path.parent} contains no {path.name}: give a folder that ofiml run wrote, or the id of an MLflow run."
         )
     return parse_report(path.read_text(encoding="utf-8"))
+
+
+def _require_names(columns: Sequence[str]) -> Sequence[str]:
+    """Raise ConfigError for what is no list of names; a text alone would be taken for a list of its letters."""
+    listed = isinstance(columns, Sequence) and not isinstance(columns, str)
+    if not listed or not all(isinstance(name, str) for name in columns):
+        raise ConfigError(f"columns={columns!r}: give a list of names, as in ['queue_imbalance'], or None for all.")
+    return columns
+
+
+def _require_size(key: str, value: float) -> None:
+    """Raise ConfigError for a size that is not a number above 0, and at most 1e12."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not 0 < value <= 1e12:
+        raise ConfigError(f"{key}={value!r} must be a number above 0, in shares, contracts or coins, at most 1e12.")

@@ -17,7 +17,7 @@ def parse_duration(text: str, name: str = "duration") -> int:
 
     Raises ConfigError, which names the config key `name`, for any other text and for more than a year.
     """
-    match = _DURATION.fullmatch(text.strip())
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(f"{name}={text!r} is not a duration: write a number and ns, us, ms, s, m or h, as in 10s.")
     length = float(match[1]) * _UNITS[match[2]]

@@ -10,6 +10,7 @@ from ofiml.backtest.instruments import (
     Listing,
     assign_instruments,
     describe_instrument,
+    describe_unfitting_patterns,
     suggest_presets,
 )
 from ofiml.config import Fees
@@ -197,3 +198,19 @@ def test_a_simulated_market_has_its_own_tick_and_lot(configure):
     for key, remedy in (("tick", "set dataset.tick"), ("size_unit", "a simulated lot is one unit")):
         with pytest.raises(ConfigError, match=f"has a {key} of SYN, which is simulated: {remedy}"):
             configure(f"+dataset.instruments={{SYN: {{{key}: 1}}}}")
+
+
+def test_a_pattern_that_fits_no_symbol_of_the_data_is_named(tmp_path, configure):
+    """A mistyped name would hide the fees that were meant; several datasets may share one table, so it is no error."""
+    (tmp_path / "file.csv").touch()
+    table = "dataset.instruments={*: {taker: {bps: 4}}, BTC*: {tick: 0.1}, BTCUSTD: {taker: {bps: 50}}}"
+    dataset = configure("dataset=quotes", f"dataset.path={tmp_path / 'file.csv'}", f"+{table}").dataset
+    (warning,) = describe_unfitting_patterns(dataset, ["BTCUSDT", "BTCUSDT"])
+    assert warning == "dataset.instruments has BTCUSTD, but the symbols that were read are BTCUSDT"
+    (warning,) = describe_unfitting_patterns(dataset, [f"ETH{k}" for k in range(7)])
+    assert warning.startswith("dataset.instruments has BTC*, BTCUSTD, but")
+    assert warning.endswith("ETH4 and 2 others")
+    assert describe_unfitting_patterns(dataset, ["BTCUSDT", "BTCUSTD"]) == []
+    assert describe_unfitting_patterns(dataset, []) == []
+    basket = configure("dataset=synthetic_basket", "+dataset.instruments={SYN2: {taker: {bps: 1}}}").dataset
+    assert describe_unfitting_patterns(basket, ["SYN1"]) == []  # its symbols are known, whatever was read

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ofiml.config import Fees, FileDataset, Instrument, SyntheticDataset
 from ofiml.config.dataset import AUTO
+from ofiml.config.instrument import list_unfitting_patterns
 from ofiml.errors import ConfigError
 
 EMBEDDED = Fees(per_unit=0.001)  # of the embedded market, whose money has no name
@@ -74,6 +75,23 @@ def assign_instruments(
             "those of one currency with dataset.symbols=[…], or use backtest=off."
         )
     return assigned
+
+
+def describe_unfitting_patterns(dataset: SyntheticDataset | FileDataset, symbols: Iterable[str]) -> list[str]:
+    """Describe the patterns of `dataset.instruments` that match no symbol of the data, without a full stop.
+
+    They are no error, because several datasets may share one table of instruments; but a mistyped one hides fees.
+    """
+    known = dataset.symbols if isinstance(dataset, SyntheticDataset) else sorted(set(symbols))
+    unfitting = list_unfitting_patterns(dataset.instruments, known)
+    if not unfitting or not known:
+        return []
+    return [f"dataset.instruments has {', '.join(unfitting)}, but the symbols that were read are {_list_some(known)}"]
+
+
+def _list_some(names: list[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} others"
 
 
 def describe_instrument(instrument: Instrument) -> str:

@@ -11,7 +11,7 @@ from ofiml.config.backtest import Backtest
 from ofiml.config.dataset import SyntheticDataset
 from ofiml.config.evaluation import Evaluation
 from ofiml.config.features import Features
-from ofiml.config.instrument import collect_keys
+from ofiml.config.instrument import list_unfitting_patterns
 from ofiml.config.ofi import Ofi
 from ofiml.config.report import ReportFiles
 from ofiml.config.schema import Config
@@ -56,10 +56,9 @@ def _list_unused_market_keys(config: Config) -> Iterator[tuple[str, str]]:
     if market.informed_probability == 0:
         for key in _NEWS:
             yield f"dataset.{key}", "dataset.informed_probability=0 makes no news; leave it out, or raise that"
-    for pattern in market.instruments:
-        if not any(collect_keys(symbol, {pattern: {"": ""}}) for symbol in market.symbols):
-            named = ", ".join(market.symbols)
-            yield f"dataset.instruments.{pattern}", f"the symbols of this market are {named}; name one of them"
+    for pattern in list_unfitting_patterns(market.instruments, market.symbols):
+        named = ", ".join(market.symbols)
+        yield f"dataset.instruments.{pattern}", f"the symbols of this market are {named}; name one of them"
     if not (config.backtest.enabled and config.target.kind == "forecast"):
         yield "instrument", "no backtest uses the money of the embedded market; leave it out"
 

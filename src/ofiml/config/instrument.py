@@ -5,7 +5,7 @@ has it counts. A name without wildcards comes before all patterns, and `*` after
 """
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
@@ -112,12 +112,26 @@ def find_instrument(
 
 def collect_keys(symbol: str, instruments: Mapping[str, Any]) -> dict[str, Any]:
     """Collect the keys of a symbol from all patterns that match it; fees are collected key by key, too."""
-    matching = [pattern for pattern in instruments if fnmatch.fnmatchcase(symbol, pattern) or pattern == symbol]
+    matching = [pattern for pattern in instruments if _matches(symbol, pattern)]
     keys: dict[str, Any] = {}
     for pattern in sorted(matching, key=lambda pattern: (pattern != symbol, pattern == "*")):  # a stable sort
         for key, value in instruments[pattern].items():
             keys[key] = value | keys.get(key, {}) if isinstance(value, dict) else keys.get(key, value)
     return keys
+
+
+def list_unfitting_patterns(instruments: Mapping[str, Any], symbols: Iterable[str]) -> list[str]:
+    """List the patterns of `dataset.instruments` that match none of the symbols.
+
+    >>> list_unfitting_patterns({"*": {}, "BTC*": {}, "ETHUSD": {}}, ["BTCUSDT", "ETHUSDT"])
+    ['ETHUSD']
+    """
+    known = set(symbols)
+    return [pattern for pattern in instruments if not any(_matches(symbol, pattern) for symbol in known)]
+
+
+def _matches(symbol: str, pattern: str) -> bool:
+    return symbol == pattern or fnmatch.fnmatchcase(symbol, pattern)
 
 
 def find_sector(symbol: str, instruments: Mapping[str, Any]) -> str:

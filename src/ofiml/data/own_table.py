@@ -1,6 +1,7 @@
 """Sessions from a user's own table of book states."""
 
 import math
+import numbers
 import re
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -8,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ofiml.data.quality import Quality
-from ofiml.data.schema import F_LAST, F_SNAPSHOT, TIME, Session, extract_times, make_schema
+from ofiml.data.schema import ACTION, F_LAST, F_SNAPSHOT, LATEST, SIDE, TIME, Session, extract_times, make_schema
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
@@ -25,17 +26,21 @@ def convert_to_session(states: Session | Table, *, tick: float | None = None, ti
     """Convert a table of book states to a session of one symbol, open from its first row to its last.
 
     `tick` is in the units of the table's prices, and its times are read, if the states are `timed`; else the rows are
-    merely in order. A session is returned unchanged. Raises DataError for a table that lacks columns or rows, for
-    sizes that are not whole, for times that decrease, for a tick that is none, and for prices of the book off the tick.
+    merely in order. A session is returned unchanged. Raises DataError for what is no table, for one that lacks columns
+    or rows, for columns that hold something else, for sizes that are negative or not whole, for times that decrease,
+    for a tick that is none, and for prices of the book off the tick.
     """
     if isinstance(states, Session):
         return states
-    table = states if isinstance(states, pl.DataFrame) else pl.from_pandas(states)
+    table = _read_table(states)
     book_columns = _list_book_columns(table)
     if table.height == 0:
         raise DataError("The table has no rows.")
     if timed and tick is None:
         raise DataError("A table has no tick of its own: give tick=0.01, in the units of its prices.")
+    for name in (*book_columns, "price", "size"):
+        if name in table.columns:
+            table = table.with_columns(_require_numbers(table[name]))
     prices = [c for c in (*book_columns, "price") if c[4:6] == "px" or (c == "price" and c in table.columns)]
     unit = PRICE_SCALE if any(table[c].dtype.is_float() for c in prices) else 1
     levels = len(book_columns) // len(_LEVEL_COLUMNS)
@@ -63,6 +68,20 @@ def convert_to_session(states: Session | Table, *, tick: float | None = None, ti
     )
 
 
+def _read_table(states: Table) -> pl.DataFrame:
+    """Read a polars or pandas table. Raises DataError for anything else."""
+    if isinstance(states, pl.DataFrame):
+        return states
+    kind = type(states).__name__
+    if kind != "DataFrame":
+        hint = " (collect it first)" if kind == "LazyFrame" else ""
+        raise DataError(f"The book states are of type {kind}{hint}: give a session, or a polars or pandas table.")
+    try:
+        return pl.from_pandas(states)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"The pandas table cannot be converted to polars: {error}") from error
+
+
 def _list_book_columns(table: pl.DataFrame) -> list[str]:
     """List the columns of prices and sizes, best level first. Raises DataError if one is missing."""
     levels = 1 + max((int(match[1]) for c in table.columns if (match := _LEVEL.fullmatch(c))), default=-1)
@@ -75,15 +94,12 @@ def _list_book_columns(table: pl.DataFrame) -> list[str]:
 
 def _build_events(table: pl.DataFrame, stamps: pl.Series, columns: dict[str, pl.Series], levels: int) -> pl.DataFrame:
     """Build the events of a session from converted `columns`; a column that the table lacks has a neutral value."""
-    flags = table["flags"] if "flags" in table.columns else pl.Series([F_LAST] * table.height)
-    if "reset" in table.columns:
-        flags = flags.cast(pl.Int64) | table["reset"].cast(pl.Int64) * F_SNAPSHOT
     rest: dict[str, pl.Expr | pl.Series] = {
-        "action": table["action"].cast(pl.String) if "action" in table.columns else pl.lit("M"),
-        "side": table["side"].cast(pl.String) if "side" in table.columns else pl.lit("N"),
+        "action": _read_letters(table, "action", ACTION, "M"),
+        "side": _read_letters(table, "side", SIDE, "N"),
         "size": _convert_lots(table["size"]) if "size" in table.columns else pl.lit(0),
         "price": pl.lit(None, pl.Int64),
-        "flags": flags.cast(pl.UInt8),
+        "flags": _read_flags(table),
         "sequence": pl.int_range(pl.len()),
         "symbol": pl.lit("TABLE"),
     } | {f"{side}_ct_{m:02d}": pl.lit(None, pl.UInt32) for m in range(levels) for side in ("bid", "ask")}
@@ -93,6 +109,33 @@ def _build_events(table: pl.DataFrame, stamps: pl.Series, columns: dict[str, pl.
             size = pl.when(pl.col(f"{side}_px_{m:02d}").is_not_null()).then(pl.col(f"{side}_sz_{m:02d}").fill_null(0))
             events = events.with_columns(size.alias(f"{side}_sz_{m:02d}"))
     return events.select(pl.col(c).cast(kind) for c, kind in make_schema(levels).items())
+
+
+def _read_letters(table: pl.DataFrame, name: str, known: pl.Enum, neutral: str) -> pl.Series | pl.Expr:
+    """Read a column of Databento's letters. Raises DataError for any other value."""
+    if name not in table.columns:
+        return pl.lit(neutral)
+    letters = table[name].cast(pl.String, strict=False)
+    unknown = (~letters.is_in(known.categories)).fill_null(False).arg_true()
+    if len(unknown):
+        row = unknown[0]
+        raise DataError(
+            f"{name}, row {row}: {letters[row]!r} is none of {', '.join(known.categories)}, as in Databento."
+        )
+    return letters
+
+
+def _read_flags(table: pl.DataFrame) -> pl.Series:
+    """Read the flags, with the snapshot's for each `reset`. Raises DataError for what is no flag or no boolean."""
+    flags = table["flags"] if "flags" in table.columns else pl.Series("flags", [F_LAST] * table.height)
+    if not flags.dtype.is_integer() or not flags.is_between(0, 255).all():
+        raise DataError("flags must be whole numbers from 0 to 255, as in Databento.")
+    if "reset" in table.columns:
+        reset = table["reset"]
+        if reset.dtype != pl.Boolean and not (reset.dtype.is_integer() and reset.is_in([0, 1]).all()):
+            raise DataError("reset must be true or false in each row.")
+        flags = flags.cast(pl.Int64) | reset.cast(pl.Int64) * F_SNAPSHOT
+    return flags.cast(pl.UInt8)
 
 
 def _read_stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
@@ -111,7 +154,20 @@ def _read_stamps(table: pl.DataFrame, timed: bool) -> pl.Series:
         raise DataError(f"{name} is {stamps.dtype}: give a datetime, or integer ns UTC.")
     if stamps.null_count() or not stamps.is_sorted():
         raise DataError(f"{name} has nulls or decreases: sort the table by it, in the order of the feed.")
+    if len(stamps) and stamps[-1] > LATEST:
+        raise DataError(f"{name} ends after 2260: integers are ns UTC since 1970.")
     return stamps.cast(pl.Int64).cast(TIME)
+
+
+def _require_numbers(series: pl.Series) -> pl.Series:
+    """Return the column, decimals as floats. Raises DataError for a column without numbers."""
+    if series.dtype == pl.Null:
+        return series.cast(pl.Int64)
+    if series.dtype.is_decimal():
+        return series.cast(pl.Float64)
+    if series.dtype.is_numeric():
+        return series
+    raise DataError(f"{series.name} is {series.dtype}: give numbers.")
 
 
 def _convert_prices(series: pl.Series, unit: int) -> pl.Series:
@@ -130,6 +186,8 @@ def _convert_prices(series: pl.Series, unit: int) -> pl.Series:
 
 def _convert_tick(tick: float, unit: int) -> int:
     """Convert a tick to whole units of price. Raises DataError for one that is not above 0, or less than a unit."""
+    if isinstance(tick, bool) or not isinstance(tick, numbers.Real):
+        raise DataError(f"tick={tick!r} is no number: give the price increment, in the units of the table's prices.")
     if not math.isfinite(tick) or tick <= 0:
         raise DataError(f"tick={tick} is no price increment: give one above 0, in the units of the table's prices.")
     units = round(tick * unit)
@@ -150,9 +208,12 @@ def _require_on_tick(prices: pl.Series, tick: int, unit: int) -> None:
 
 
 def _convert_lots(series: pl.Series) -> pl.Series:
-    """Convert sizes to integers; NaN becomes null. Raises DataError for fractions of a lot."""
+    """Convert sizes to integers; NaN becomes null. Raises DataError for fractions of a lot, and for negative sizes."""
     if series.dtype.is_float():
         series = series.fill_nan(None)
         if ((series % 1) != 0).any():
             raise DataError(f"{series.name} has fractions of a lot: divide the sizes by the smallest possible size.")
+    negative = (series < 0).fill_null(False).arg_true()
+    if len(negative):
+        raise DataError(f"{series.name}, row {negative[0]}: {series[negative[0]]:,} is negative; sizes count lots.")
     return series.cast(pl.Int64)

@@ -10,7 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ofiml._typing import Per
-from ofiml.backtest.instruments import Listing, assign_instruments, describe_instrument
+from ofiml.backtest.instruments import (
+    Listing,
+    assign_instruments,
+    describe_instrument,
+    describe_unfitting_patterns,
+)
 from ofiml.bars.time import select_states
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.bad_files import (
@@ -57,11 +62,15 @@ class SessionSummary:
 
 @dataclass(slots=True)
 class Survey:
-    """A survey: all sessions in order, one error message per refused input, and sentences on those left out."""
+    """A survey: all sessions in order, one error message per refused input, and sentences on those left out.
+
+    `warnings` are about the config beside the data; those of a session are in its quality.
+    """
 
     sessions: list[SessionSummary]
     refused: list[str]
     skipped: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def survey_dataset(
@@ -115,7 +124,8 @@ def survey_dataset(
     if not sessions and not refused:
         refused.append("no session between dataset.first_date and dataset.last_date.")
     left_out = list_left_out(bad_files, (one.quality for one in sessions))
-    return Survey(sessions, refused, describe_bad_files(left_out))
+    warnings = describe_unfitting_patterns(dataset, (one.symbol for one in sessions))
+    return Survey(sessions, refused, describe_bad_files(left_out), warnings)
 
 
 def _summarise(session: Session, dataset: SyntheticDataset | FileDataset, per: Per | None) -> SessionSummary:
@@ -170,6 +180,8 @@ def print_survey(survey: Survey, console: Console) -> None:
         _print_facts(symbol, facts, console)
     for path in [p for s in survey.sessions for p in s.written]:
         print_line(console, f"wrote {path}")
+    for warning in survey.warnings:
+        print_line(console, f"{warning}.", style="yellow")
     for sentence in survey.skipped:
         print_line(console, sentence)
     for sentence in survey.refused:
@@ -191,7 +203,7 @@ def survey_to_json(survey: Survey) -> dict[str, Any]:
         }
         for s in survey.sessions
     ]
-    return {"sessions": sessions, "refused": survey.refused, "skipped": survey.skipped}
+    return {"sessions": sessions, "refused": survey.refused, "skipped": survey.skipped, "warnings": survey.warnings}
 
 
 def _average_by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:

@@ -105,6 +105,9 @@ def compose_config(overrides: list[str], example: str, config_dir: str | None = 
     Raises ConfigError where `check_arguments`, `check_removals` or `check_effect` does, and for an argument that is not
     an override; the message then suggests `example`.
     """
+    for override in overrides:
+        if not isinstance(override, str):  # from Python
+            raise ConfigError(f"{override!r} is not an override: give each as a text of its own, as in {example!r}.")
     arguments = [*overrides, *([] if config_dir is None else [f"--config-dir={config_dir}"])]
     check_arguments(arguments)
     for override in overrides:

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import polars as pl
 
-from ofiml.backtest.instruments import AssignedInstrument
+from ofiml.backtest.instruments import AssignedInstrument, describe_unfitting_patterns
 from ofiml.config import FileDataset, SyntheticDataset
 from ofiml.data.quality import add_counts
 from ofiml.ofi.reduce import describe_reducers
@@ -52,7 +52,7 @@ def describe_dataset(
         sessions=[_describe_session(s, dataset.tick) for s in sessions],
         sources=sorted({s.source for s in sessions}),
         levels=sessions[0].levels,
-        warnings=_list_warnings(sessions),
+        warnings=_list_warnings(sessions) + describe_unfitting_patterns(dataset, (s.key[0] for s in sessions)),
         bad_files=prepared.bad_files,
         instruments=instruments,
     )

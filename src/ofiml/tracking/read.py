@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ofiml.config.renamed import rename_params
-from ofiml.database import hide_credentials
+from ofiml.database import find_file, hide_credentials
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.bundle import MODEL, is_packed, unpack_run
@@ -30,12 +30,14 @@ Part = Literal["report", "predictions", "models", "all"]
 def fetch_run(run_id: str, uri: str, folder: Path, part: Part = "report") -> tuple[Path, Path]:
     """Fetch the `part` of a logged run into `folder`, and return the paths of its config and report.
 
-    Raises ConfigError for text that is not a run id, and for a run that does not exist or is not a finished study.
+    Raises ConfigError for text that is not a run id, for a run that does not exist or is not a finished study, and for
+    a store that does not exist.
     """
     from mlflow.exceptions import MlflowException
 
     if not is_run_id(run_id):
         raise ConfigError(f"{run_id!r} is not the id of an MLflow run, which has 32 hexadecimal digits.")
+    _require_store(uri)
     with translate_faults(uri):
         client = connect(uri)
         try:
@@ -167,7 +169,8 @@ def list_experiments(uri: str) -> list[str]:
 
 def _require_store(uri: str) -> None:
     """Raise StoreError for a file that does not exist: SQLite would make an empty one."""
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+    path = find_file(uri)
+    if path is not None and not path.is_file():
         raise StoreError(f"There is no store at {uri}", "name the store of the runs with --uri")
 
 
