@@ -8,7 +8,6 @@ Chromium.
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from browser import Browser
+from ports import find_port, wait_for_port
 
 PICTURES = Path(__file__).parents[1] / "docs" / "figures"
 #: The overrides of the studies. The empty suffix keeps them out of the experiment of smoke runs.
@@ -31,7 +31,6 @@ STUDIES = (
     ["model=ols", "target=impact", "ofi=best_level"],
 )
 _SMALL = ("debug=tiny", "tracking.suffix=''", "evaluation.leak_check=false")
-_START = 180  # seconds; a loaded machine takes a minute
 
 
 def run_studies(folder: Path, studies: Sequence[list[str]] = STUDIES) -> None:
@@ -45,9 +44,7 @@ def run_studies(folder: Path, studies: Sequence[list[str]] = STUDIES) -> None:
 @contextmanager
 def serve(folder: Path) -> Iterator[dict[str, str]]:
     """Serve the store of `folder` and yield the addresses of its views, by `EXPERIMENT, VIEW`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_port()
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     command = [sys.executable, "-m", "ofiml.ui", "--uri", uri, "--port", str(port)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
@@ -55,20 +52,10 @@ def serve(folder: Path) -> Iterator[dict[str, str]]:
             assert server.stdout is not None
             lines = iter(server.stdout.readline, "")  # they end with how to stop the server
             pages = dict(line.strip().split(": ", 1) for line in takewhile(lambda line: ": " in line, lines))
-            _wait_for_port(port, server)
+            wait_for_port(port, server)
             yield pages
         finally:
             server.terminate()
-
-
-def _wait_for_port(port: int, server: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + _START
-    while time.monotonic() < end and server.poll() is None:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise TimeoutError("The server of MLflow's page does not answer.")
 
 
 def close_assistant(browser: Browser, address: str) -> None:

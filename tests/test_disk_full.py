@@ -149,7 +149,7 @@ def disk(tmp_path):
     if subprocess.run(line, capture_output=True, check=False).returncode:
         pytest.skip("no disk can be mounted: it takes the rights of root")
     yield place
-    subprocess.run(["umount", str(place)], check=True)
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.mark.slow

@@ -65,7 +65,8 @@ from ofiml.ui.progress import Stages
 from ofiml.samples.prepare import prepare_sessions
 from ofiml.samples.settings import SampleSettings
 with initialize_config_dir(sys.argv[1], version_base=None):
-    config = load(compose("config", overrides=["tracking=off", "threads=2", f"dataset.sessions={sys.argv[2]}"]))
+    days = f"dataset.sessions={sys.argv[2]}"
+    config = load(compose("config", overrides=["tracking=off", "threads=1", "features.store=null", days]))
 with Stages() as stages:
     prepare_sessions(SampleSettings.of(config), Workers(config.threads), stages)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

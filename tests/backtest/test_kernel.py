@@ -89,7 +89,7 @@ def assert_same(a: Trades, b: Trades) -> None:
 
 
 seeds = st.integers(0, 60)  # few, as their sessions are drawn once
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 
 
 @quick

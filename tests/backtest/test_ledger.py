@@ -16,7 +16,7 @@ from tests.backtest.fills import Fees, draw_fills, fill, keep, make_fills, make_
 from tests.backtest.single_money import fee, flow, sale_fee
 from tests.books import SECOND
 
-quick = settings(max_examples=30, deadline=None)
+quick = settings(max_examples=30)
 LINEAR = make_money(taker=Fees(per_unit=0.005), maker=Fees(per_unit=-0.002))
 CONTRACTS = {
     "linear": make_money(

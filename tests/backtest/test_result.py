@@ -40,7 +40,7 @@ def draw_result(seed: int, **keys: Any) -> SessionResult:
 
 
 seeds = st.integers(0, 12)
-quick = settings(max_examples=10, deadline=None)
+quick = settings(max_examples=10)
 
 
 @quick

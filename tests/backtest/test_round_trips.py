@@ -57,7 +57,7 @@ def test_an_open_position_is_no_round_trip():
 def test_nets_add_up_to_the_ledgers(contract: str) -> None:
     money = make_money(contract=contract, settlement="BTC", multiplier=7.0, taker=Fees(bps=3.0, minimum=0.01))
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(fills=draw_fills(lowest=1, flat=True))
     def check(fills: pl.DataFrame) -> None:
         ledger = keep_ledger(fills, money, np.array([50 * SECOND]), np.array([10**10]))

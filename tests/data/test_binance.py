@@ -472,7 +472,7 @@ def test_files_that_are_something_else(tmp_path):
         read(lone)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_books_equal_a_dictionary_of_levels(data):
     """Random updates, cut into streams with a full book at a random place, against the book as two dictionaries."""

@@ -130,26 +130,26 @@ def check(rows):
 
 
 @given(messages(ORDERS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_orders_make_the_book_of_dicts(rows):
     check(rows)
 
 
 @pytest.mark.slow
 @given(messages(FIRM))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_firm_orders_make_the_book_of_dicts(rows):
     check(rows)
 
 
 @given(messages(LEVEL))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_levels_make_the_book_of_dicts(rows):
     check(rows)
 
 
 @given(messages(ORDERS + FIRM))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_kernel_equals_its_twin(rows):
     compiled, plain = run(rows), run(rows, kernel.run_py)
     assert compiled[0] == plain[0]

@@ -112,7 +112,7 @@ def test_so_many_words_are_a_table_and_one_more_is_not():
 
 
 @given(st.lists(st.sampled_from(["A", "BB", "CCC"]), min_size=1, max_size=30), st.integers(1, 8), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_it_matters_not_where_a_file_is_cut(words, threads, ended):
     lines = [f"2024-02-29T00:00:00.{i:09d}Z,,{i},{word},0.{i}" for i, word in enumerate(words)]
     content = "\n".join(["header", *lines]) + "\n" * ended
@@ -127,7 +127,7 @@ def test_it_matters_not_where_a_file_is_cut(words, threads, ended):
 
 
 @given(st.from_regex(r"-?[0-9]{0,20}(\.[0-9]{0,12})?[,\n ]", fullmatch=True), st.integers(0, 9))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_numbers_are_exact(cell, scale):
     value, after = cell_kernel.parse_number(bytes_of(cell + "\n"), 0, scale)
     assert (value, after) == cell_kernel.parse_number_py(bytes_of(cell + "\n"), 0, scale)
@@ -152,7 +152,7 @@ def test_numbers_that_int64_does_not_hold(cell):
 
 
 @given(st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2259, 12, 31)), st.integers(0, 999), st.integers(0, 9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_times_are_exact(moment, nanoseconds, digits):
     fraction = f"{moment.microsecond * 1000 + nanoseconds:09d}"[:digits]
     cell = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if digits else "")
@@ -170,7 +170,7 @@ CLOSE_TO_TIMES = (
 
 
 @given(st.from_regex(CLOSE_TO_TIMES, fullmatch=True))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_local_times_are_those_of_polars(cell):
     value, after = cell_kernel.parse_instant(bytes_of(cell + "\n"), 0, True)
     assert (value, after) == cell_kernel.parse_instant_py(bytes_of(cell + "\n"), 0, True)
@@ -214,7 +214,7 @@ PIECES = [
 
 
 @given(st.lists(st.lists(st.sampled_from(PIECES), min_size=4, max_size=5), max_size=4), st.booleans(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_kernel_equals_its_twin(lines, lucky, local):
     kind = LOCAL if local else INSTANT
     if lucky:  # else few lines are plain

@@ -96,7 +96,7 @@ def test_units():
         split_unit(0.1 + 0.2)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.text("0123456789.,-e", max_size=30), st.text("0123456789.", max_size=20)), max_size=8))
 def test_kernel_is_its_twin_and_python_agrees(pairs):
     cells = [cell for pair in pairs for cell in pair]

@@ -34,7 +34,7 @@ def same(ours, theirs):
     assert (ours[2] == theirs[2]).all()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(messages((kernel.SET, kernel.SET, kernel.KEEP)))
 def test_it_is_the_book_of_orders_for_feeds_by_price(rows):
     ours, theirs = run(rows), run_orders(rows)
@@ -60,7 +60,7 @@ def unknown_books(draw):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(unknown_books())
 def test_the_twin(rows):
     ours, theirs = run(rows), run(rows, ladder.run_py)
@@ -70,7 +70,7 @@ def test_the_twin(rows):
         assert (ours[k][..., :n] == theirs[k][..., :n]).all()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32))
 def test_no_level_is_shown_that_could_be_wrong(seed):
     """A market whose first book nobody saw: what is shown is the true book, to the last level."""

@@ -113,14 +113,14 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_all_readings_agree(rows):
     agree(rows)
 
 
 @pytest.mark.slow
 @given(ROWS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_all_readings_agree_on_many_tables(rows):
     agree(rows)
 
@@ -151,14 +151,14 @@ def test_a_price_that_stands_for_none():
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_end_in_a_sentence_or_a_table(content):
     end_in_a_sentence_or_a_table(content)
 
 
 @pytest.mark.slow
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_many_bytes_end_in_a_sentence_or_a_table(content):
     end_in_a_sentence_or_a_table(content)
 

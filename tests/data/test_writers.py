@@ -77,7 +77,7 @@ def test_random_sessions_come_back_from_dbn(anywhere, seed, n, levels):
 
 
 @given(st.integers(0, 2**31), st.integers(1, 30), st.integers(1, 10), st.sampled_from([1.0, 5.0, 100.0]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_session_comes_back_from_dbn(tmp_path_factory, seed, n, levels, unit):
     path = tmp_path_factory.mktemp("dbn") / "any"
     path.write_bytes(b"x")

@@ -97,7 +97,7 @@ HORIZONS = {
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 12), per=st.sampled_from(["row", "message"]),
        delay=st.sampled_from(["0ms", "300ms", "2s"]), latency=st.sampled_from([0, 300 * MS, 4 * SECOND]),
        stop=st.sampled_from([None, 1, 2.5]), take_profit=st.sampled_from([1, 3]))  # fmt: skip
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_labels_are_those_of_loops_over_the_rows(clock, seed, n, per, delay, latency, stop, take_profit):
     s = busy_session(seed, 60)
     horizon = replace(HORIZONS[clock](n), delay=delay)
@@ -113,7 +113,7 @@ def test_labels_are_those_of_loops_over_the_rows(clock, seed, n, per, delay, lat
 
 @pytest.mark.parametrize("clock", HORIZONS)
 @given(seed=st.integers(0, 10**6), where=st.floats(0.1, 0.9), stop=st.sampled_from([None, 2]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_what_ends_by_t_is_that_of_the_data_up_to_t(clock, seed, where, stop):
     s = busy_session(seed, 80)
     target = PLAIN if stop is None else barriers(stop, 2)
@@ -138,7 +138,7 @@ def test_what_ends_by_t_is_that_of_the_data_up_to_t(clock, seed, where, stop):
 
 @pytest.mark.parametrize("clock", slow_but_each(3, HORIZONS))
 @given(seed=st.integers(0, 10**6), look_back=st.sampled_from([2, 7, 20]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_volatility_is_that_of_loops_over_the_bars(clock, seed, look_back):
     s = busy_session(seed, 80)
     horizon, step = HORIZONS[clock](5), 2 * SECOND
@@ -166,7 +166,7 @@ def test_volatility_is_that_of_loops_over_the_bars(clock, seed, look_back):
 
 
 @given(seed=st.integers(0, 10**6), up=st.sampled_from([1, 2.5, 6]), down=st.sampled_from([1, 2, 6]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_kernel_is_its_plain_twin(seed, up, down):
     rng = np.random.default_rng(seed)
     doubled = rng.integers(-2, 3, 50).cumsum().astype(np.int64)

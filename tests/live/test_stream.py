@@ -54,7 +54,7 @@ def assert_same(s, bars, plan=PLAN):
     return live, batch
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.sampled_from(BARS), st.integers(1, 5), st.sampled_from([0.0, 0.01, 0.1]))
 def test_random_books_give_the_same_bits_in_batch_and_stream(seed, bars, levels, resets):
     s = busy_session(seed, 160, levels, resets=resets)

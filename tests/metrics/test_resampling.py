@@ -82,7 +82,7 @@ def test_every_measure_is_that_of_the_rows_drawn(decimals):
         np.testing.assert_allclose(draws[name], rows, rtol=1e-11, atol=1e-13, err_msg=name)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 30), st.integers(0, 10_000), st.integers(1, 3))
 def test_few_rows_and_constants_too(n, seed, values):
     rng = np.random.default_rng(seed)

@@ -30,7 +30,7 @@ from ofiml.microstructure.toxicity.sides import (
 from tests.books import SECOND, TICK, mirrored, random_session, session
 from tests.golden.test_aapl import file_dataset
 
-patient = settings(max_examples=25, deadline=None)
+patient = settings(max_examples=25)
 seeds = st.integers(0, 10_000)
 
 

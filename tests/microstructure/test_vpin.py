@@ -5,14 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ofiml.errors import DataError
 from ofiml.microstructure.toxicity import vpin as module
 from ofiml.microstructure.toxicity.vpin import Vpin
 
-patient = settings(deadline=None)  # the first call compiles
 trades = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([-1, 0, 1])), max_size=40)
 buckets = st.tuples(st.integers(1, 30), st.integers(1, 5))
 
@@ -45,7 +44,6 @@ def same(a, b):
         np.testing.assert_array_equal(x, y)  # NaN equals NaN
 
 
-@patient
 @given(trades, buckets)
 def test_it_equals_one_lot_at_a_time(told, sizes):
     same(rows(fed(Vpin(*sizes), told)), lot_by_lot(told, *sizes))
@@ -71,7 +69,6 @@ def test_one_giant_trade_fills_many_buckets():
     assert one.volume == 7 * 100_000 + 7
 
 
-@patient
 @given(trades, buckets, st.data())
 def test_pieces_are_the_whole(told, sizes, data):
     whole, pieces = Vpin(*sizes), Vpin(*sizes)
@@ -85,7 +82,6 @@ def test_pieces_are_the_whole(told, sizes, data):
     same([row for i, t in enumerate(told) for row in rows(fed(one_by_one, [t], i))], rows(at_once))
 
 
-@patient
 @given(trades, trades, buckets)
 def test_what_comes_later_changes_nothing(told, later, sizes):
     before = rows(fed(Vpin(*sizes), told))
@@ -95,7 +91,6 @@ def test_what_comes_later_changes_nothing(told, later, sizes):
 mixed = st.lists(st.integers(0, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(-n, n))), max_size=40)
 
 
-@patient
 @given(mixed, buckets)
 def test_the_mirror_has_the_same_vpin(told, sizes):
     size, signed = np.array(told, np.int64).reshape(-1, 2).T
@@ -103,7 +98,6 @@ def test_the_mirror_has_the_same_vpin(told, sizes):
     same(rows(ours), rows(mirror))
 
 
-@patient
 @given(mixed, buckets)
 def test_kernel_equals_its_twin(told, sizes):
     bucket, window = sizes
@@ -123,7 +117,6 @@ def test_kernel_equals_its_twin(told, sizes):
         np.testing.assert_array_equal(a, b)
 
 
-@patient
 @given(mixed, buckets)
 def test_bars_of_buys_and_sells_lose_no_lot(told, sizes):
     """The signed lots that are put into buckets, and those in the open one, add up to all."""

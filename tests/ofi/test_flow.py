@@ -57,7 +57,6 @@ columns = st.integers(1, 30).flatmap(
 )
 
 
-@settings(deadline=None)  # the first call compiles
 @given(columns)
 def test_flow_of_all_states_is_that_of_each_pair(book):
     arrays = [np.array(c, np.int64) for c in book[:4]]
@@ -75,7 +74,7 @@ def table(s, per="message", step=1):
     return compute_bar_flow(s, per, bars)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_the_mirrored_book_has_the_opposite_flow(seed):
     s = random_session(seed, 60)

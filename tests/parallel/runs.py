@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,10 +17,48 @@ TINY = "806756f947013ad8"  # the first digits of the digest of the predictions o
 QUICK = ("debug=tiny", "tracking=off", "report.html=false", "report.figures=[]", "evaluation.leak_check=false")
 
 
-def start(folder: Path, *overrides: str, python: str = sys.executable, **environment: str) -> subprocess.Popen:
+_HANG_SECONDS = 1200.0  # of what takes seconds: a loaded machine is no hang
+
+
+#: A run that waits once the store has the number of its folds, before it fits, until the file `go` is there.
+_HELD = """
+import os, sys, time
+from pathlib import Path
+from ofiml.cli.run import main
+from ofiml.tracking import log
+
+log_folds = log.log_folds
+
+def hold(*arguments):
+    log_folds(*arguments)
+    Path("held").touch()
+    while not Path("go").exists():
+        time.sleep(0.05)
+    # What fails from now on fails soon; before it, a busy machine may take its time.
+    os.environ.update(MLFLOW_HTTP_REQUEST_TIMEOUT="2", MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+
+log.log_folds = hold
+sys.exit(main())
+"""
+
+
+def start_held(folder: Path, *overrides: str) -> subprocess.Popen:
+    """Starts a run, and waits until the store has the number of its folds. It goes on when the file `go` is there."""
+    process = _start(folder, ["-c", _HELD, *overrides])
+    while not (folder / "held").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    return process
+
+
+def start(folder: Path, *overrides: str, **environment: str) -> subprocess.Popen:
     """Starts a run in a session of its own, which all its processes belong to."""
+    return _start(folder, ["-m", "ofiml.run", *overrides], **environment)
+
+
+def _start(folder: Path, arguments: Sequence[str], **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [python, "-m", "ofiml.run", *overrides],
+        [sys.executable, *arguments],
         cwd=folder,
         text=True,
         stdout=subprocess.PIPE,
@@ -30,8 +69,12 @@ def start(folder: Path, *overrides: str, python: str = sys.executable, **environ
 
 
 def complete(process: subprocess.Popen) -> tuple[int, str, str]:
-    """The exit code and the output of a run."""
-    out, err = process.communicate(timeout=500)
+    """The exit code and the output of a run, which is ended with its processes if it hangs."""
+    try:
+        out, err = process.communicate(timeout=_HANG_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     return process.returncode, out, err
 
 
@@ -59,9 +102,9 @@ def list_processes(session: int) -> list[str]:
     return living
 
 
-def wait_until_gone(session: int, seconds: float) -> list[str]:
-    """The processes of a session that still live after some seconds."""
-    end = time.monotonic() + seconds
+def wait_until_gone(session: int) -> list[str]:
+    """The processes of a session that live on, long after they should have ended."""
+    end = time.monotonic() + 120
     while (living := list_processes(session)) and time.monotonic() < end:
         time.sleep(0.1)
     return living

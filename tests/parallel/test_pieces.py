@@ -72,7 +72,7 @@ def test_the_first_error_is_the_first_in_order_and_not_in_time():
 
     def work(piece: int) -> None:
         if piece == 0:
-            assert later_failed.wait(10)
+            assert later_failed.wait(300)
             raise DataError("the first")
         later_failed.set()
         raise ConfigError("the second")
@@ -208,7 +208,7 @@ def test_a_worker_that_does_not_see_the_shared_folder_says_so(tmp_path):
 
 
 def test_pieces_of_threads_run_side_by_side():
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=300)
 
     def work(piece: int) -> float:
         barrier.wait()

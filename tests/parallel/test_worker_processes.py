@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -139,15 +140,19 @@ def test_the_first_bad_file_ends_a_run_in_processes_as_in_threads(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_all_processes(tmp_path, number):
-    run = start(tmp_path, "parallel=processes", "tracking=off", "features.store=null")
-    end = time.monotonic() + 120
-    while sum("loky" in line or "joblib" in line for line in list_processes(run.pid)) < 2 and time.monotonic() < end:
-        time.sleep(0.1)
-    assert sum("loky" in line for line in list_processes(run.pid)) >= 2
-    time.sleep(2)
-    assert run.poll() is None, complete(run)
-    run.send_signal(number)
-    assert wait_until_gone(run.pid, 15) == []
+    days = "dataset.sessions=500"  # it has not ended before the signal
+    run = start(tmp_path, "parallel=processes", "tracking=off", "features.store=null", days)
+    try:
+        while sum("loky" in line for line in list_processes(run.pid)) < 2:
+            assert run.poll() is None, complete(run)
+            time.sleep(0.1)
+        time.sleep(2)
+        assert run.poll() is None, complete(run)
+        run.send_signal(number)
+        assert wait_until_gone(run.pid) == []
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
     code, _, err = complete(run)
     assert code == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[number]
     assert "Traceback" not in err

@@ -266,7 +266,7 @@ def test_a_queue_is_exact_only_if_the_place_of_each_cancel_and_change_is_known()
 # --- properties ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), levels=st.integers(1, 4))
 def test_random_books_replay(seed: int, levels: int) -> None:
     made = busy_session(seed, 60, levels, resets=0.05)

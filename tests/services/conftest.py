@@ -7,11 +7,9 @@ What the environment of make test-services brings has to start.
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +19,10 @@ import pytest
 from tests.conftest import ROOT
 from tests.parallel.runs import QUICK, complete, read_report, start, without_place
 
-HOST = "127.0.0.1"
+sys.path.append(str(ROOT / "scripts"))
+
+from ports import HOST, find_port, wait_for_port
+
 #: Of the user `ofiml` of PostgreSQL. In two parts: a run keeps the lines that are not committed, which may be these.
 PASSWORD = "hunter" + "-two"
 
@@ -30,24 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.services)
-
-
-def find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_port(port: int, process: subprocess.Popen, log: Path, seconds: float = 120) -> None:
-    """Waits until a service answers; its log is the message if it does not."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with socket.create_connection((HOST, port), 1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"{process.args} did not start: {log.read_text()[-3000:]}")
 
 
 @contextmanager
@@ -67,7 +50,7 @@ def service(folder: Path, name: str, *arguments: str, **environment: str) -> Ite
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -107,15 +90,14 @@ def postgresql() -> Iterator[str]:
         # Its output goes into a file: the server, which inherits a pipe, would keep it open.
         with (folder / "said").open("wb") as out:
             line = [*user, str(programs[-1] / program), *arguments]
-            return subprocess.run(line, cwd=folder, stdout=out, stderr=out, timeout=120).returncode == 0
+            return subprocess.run(line, cwd=folder, stdout=out, stderr=out).returncode == 0
 
     data, log = folder / "data", folder / "log"
-    is_started = False
     own = f"-c listen_addresses={HOST} -c unix_socket_directories={folder} -c fsync=off -p {port}"
     try:
         access = ("-U", "ofiml", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}")
         is_started = call("initdb", "-D", str(data), *access, "-E", "UTF8", "--no-sync") and call(
-            "pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", own, "start"
+            "pg_ctl", "-D", str(data), "-l", str(log), "-w", "-t", "300", "-o", own, "start"
         )
         if not is_started:
             words = " ".join((folder / "said").read_text(errors="replace").split()[-40:])
@@ -127,7 +109,7 @@ def postgresql() -> Iterator[str]:
             connection.execute("CREATE DATABASE ofiml")
         yield f"postgresql+psycopg://{address}/ofiml"
     finally:
-        if is_started:
+        if (data / "postmaster.pid").exists():  # also of a server that started too slowly
             call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 

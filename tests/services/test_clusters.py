@@ -25,8 +25,8 @@ def dask(tmp_path_factory):
             stack.enter_context(service(folder, f"worker{k}", *worker, "--host", HOST))
         from distributed import Client
 
-        with Client(f"tcp://{HOST}:{port}", timeout=60) as client:
-            client.wait_for_workers(2, timeout=90)
+        with Client(f"tcp://{HOST}:{port}", timeout=300) as client:
+            client.wait_for_workers(2, timeout=300)
             yield f"tcp://{HOST}:{port}"
 
 
@@ -93,17 +93,19 @@ def test_both_nodes_and_both_processes_work(request, tmp_path):
         "import os, sys, time\n"
         "from ofiml.config import Parallel\n"
         "from ofiml.parallel import open_workers, run_pieces\n"
+        "from functools import partial\n"
         "from tests.services.places import name_place\n"
         "with open_workers(Parallel(sys.argv[1], sys.argv[2]), 2, sys.argv[3]) as workers:\n"
-        "    print(len(set(run_pieces(name_place, range(6), workers))))\n"
+        "    print(len(set(run_pieces(partial(name_place, folder=sys.argv[4]), range(6), workers))))\n"
     )
     from tests.conftest import ROOT
 
     for name in ("dask", "ray"):
         address = request.getfixturevalue(name)
-        done = subprocess.run(
-            [sys.executable, "-c", script, name, address, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
-        )
+        places = tmp_path / name
+        places.mkdir()
+        line = [sys.executable, "-c", script, name, address, str(tmp_path), str(places)]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
         assert done.stdout.strip() == "2", done.stderr
 
 

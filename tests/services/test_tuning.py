@@ -1,25 +1,20 @@
 """Tuning in a database of PostgreSQL, the one in which MLflow keeps its runs, with the bits of a journal."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ofiml.errors import ConfigError, DataError
-from ofiml.tuning import check_storage, database, study
-from ofiml.tuning.places import open_slots
+from ofiml.tuning import check_storage, database
 from ofiml.tuning.server import SCHEMA
-from ofiml.tuning.suggest import build_distributions
-from tests.conftest import ROOT
 from tests.parallel.runs import QUICK, TINY, complete, read_report, start, without_place
 from tests.services.conftest import HOST, PASSWORD, find_port
 from tests.test_credentials import find_secrets
-from tests.tuning.test_tuning import WORKER, rows, settled, tuned
+from tests.tuning.searches import SHARED_TRIALS, check_claims, rows, share_search, tuned, watch_trials
 
 STUDY = [text for text in QUICK if text != "tracking=off"]
 
@@ -101,47 +96,21 @@ def test_two_that_make_the_tables_at_once_do_not_fail(fresh):
     line = "import sys; from ofiml.tuning.database import open_database\nwith open_database(sys.argv[1]): pass"
     processes = [subprocess.Popen([sys.executable, "-c", line, fresh], stderr=subprocess.PIPE) for _ in range(2)]
     for process in processes:
-        assert process.communicate(timeout=120)[1] == b""
+        assert process.communicate()[1] == b""
         assert process.returncode == 0
 
 
 @pytest.mark.long
 def test_processes_share_a_search_and_one_may_be_killed(configure, train, fresh, connection, tmp_path):
     """The server releases the lock of the killed one, whose place another process then runs."""
-    tried = tmp_path / "tried"
-    line = [sys.executable, "-c", WORKER, str(ROOT), str(tmp_path), fresh]
-    processes = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    try:
-        while len(list(tmp_path.glob("ready_*"))) < 3:
-            assert all(process.poll() is None for process in processes)
-            time.sleep(0.01)
-        (tmp_path / "go").touch()
-        victim = processes[0].pid
-        while not (tried.exists() and f"{victim} " in tried.read_text()):
-            assert all(process.poll() is None for process in processes)
-            time.sleep(0.01)
-        os.kill(victim, signal.SIGKILL)
-        last = [text.split()[1] for text in tried.read_text().splitlines() if text.startswith(f"{victim} ")][-1]
-        for process in processes[1:]:
-            assert process.wait(300) == 0, process.stderr.read()
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    places = sorted(int(text.split()[1]) for text in tried.read_text().splitlines())
-    assert places == sorted([*range(16), int(last)]), "each place once, and that of the killed process twice"
-    assert count_trials(connection) == 16
-    assert tuned(configure, train, fresh, trials=16) == tuned(configure, train, tmp_path / "journal", trials=16)
+    share_search(tmp_path, fresh)
+    assert count_trials(connection) == SHARED_TRIALS
+    together = tuned(configure, train, fresh, trials=SHARED_TRIALS)
+    assert together == tuned(configure, train, tmp_path / "journal", trials=SHARED_TRIALS)
 
 
 def test_a_place_is_run_by_one_process_at_a_time(configure, fresh):
-    config = configure("model=ridge")
-    settings, space = settled(config, fresh, 8), build_distributions(config.model)
-    with open_slots(settings, "a", space) as ours, open_slots(settings, "a", space) as theirs:
-        with ours.claim(1) as first, theirs.claim(1) as second, theirs.claim(2) as other:
-            assert (first, second, other) == (True, False, True)
-        with theirs.claim(1) as after, open_slots(settings, "b", space) as another, another.claim(1) as elsewhere:
-            assert (after, elsewhere) == (True, True)
+    check_claims(configure, fresh)
 
 
 def end_sessions(connection):
@@ -154,14 +123,8 @@ def end_sessions(connection):
 
 
 def test_sessions_that_end_are_opened_again(configure, train, fresh, connection, tmp_path, monkeypatch):
-    evaluate, ended = study.evaluate, []
-
-    def ending(*arguments, **others):
-        ended.append(end_sessions(connection))
-        return evaluate(*arguments, **others)
-
-    journal = tuned(configure, train, tmp_path)
-    monkeypatch.setattr(study, "evaluate", ending)
+    ended, journal = [], tuned(configure, train, tmp_path)
+    watch_trials(monkeypatch, lambda _: ended.append(end_sessions(connection)))
     assert tuned(configure, train, fresh) == journal
     assert len(ended) == 10
     assert all(ended)
@@ -170,18 +133,15 @@ def test_sessions_that_end_are_opened_again(configure, train, fresh, connection,
 def test_a_lost_server_ends_the_search_and_keeps_its_trials(configure, train, fresh, connection, tmp_path, monkeypatch):
     import psycopg
 
-    evaluate, calls = study.evaluate, []
     journal = tuned(configure, train, tmp_path)
     monkeypatch.setattr(database, "_SECONDS_OF_LOSS", 1.0)
 
-    def lost(*arguments, **others):
-        calls.append(1)
-        if len(calls) == 6:
+    def lose(number):
+        if number == 6:
             admin.execute("ALTER DATABASE ofiml ALLOW_CONNECTIONS false")
             end_sessions(connection)
-        return evaluate(*arguments, **others)
 
-    monkeypatch.setattr(study, "evaluate", lost)
+    watch_trials(monkeypatch, lose)
     with psycopg.connect(f"{fresh.removesuffix('ofiml')}postgres", autocommit=True) as admin:
         try:
             with pytest.raises(DataError, match=r"/ofiml was lost, because it accepts no connections now: ") as raised:

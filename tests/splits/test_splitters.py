@@ -76,7 +76,7 @@ def split(splitter, rows):
         return []
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(made, BY, st.integers(1, 3), st.sampled_from([None, 0.3]), EMBARGO)
 def test_walk_forward_is_its_definition(rows, by, folds, window, embargo):
     found = split(WalkForward(by, folds, 0.5, window, embargo), rows)
@@ -103,7 +103,7 @@ def test_walk_forward_is_its_definition(rows, by, folds, window, embargo):
         np.testing.assert_array_equal(tiled, np.arange(tiled[0], len(rows)))
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(made, BY, st.integers(2, 4), st.integers(1, 3), EMBARGO)
 def test_combinatorial_is_its_definition(rows, by, groups, tested, embargo):
     if tested >= groups:
@@ -125,7 +125,7 @@ def test_combinatorial_is_its_definition(rows, by, groups, tested, embargo):
         assert own == spans
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(made, EMBARGO)
 def test_leaving_one_session_out_is_its_definition(rows, embargo):
     found = split(LeaveOneSessionOut(embargo), rows)

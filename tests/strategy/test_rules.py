@@ -228,7 +228,7 @@ some_bars = st.lists(one_bar, min_size=1, max_size=12).map(drawn_bars)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(bars=some_bars, train=some_bars, sizing=st.sampled_from(["fixed", "proportional", "volatility"]))
 def test_laws_of_every_rule(variant, bars, train, sizing):
     name, changes = VARIANTS[variant]

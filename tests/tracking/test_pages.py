@@ -39,35 +39,30 @@ def page(tmp_path_factory, new_store):
         yield browser, pages, {run.info.run_name: run for run in found}
 
 
-def read_names(browser):
-    """The names of the runs in the order of the table."""
+def wait_for_names(browser, names):
+    """Waits until the table has the runs of these names, in this order."""
     cells = "[...document.querySelectorAll('.ag-row [col-id=\"attributes.`Run Name`\"]')]"
-    rows = browser.run(f"{cells}.map(e => [+e.closest('.ag-row').getAttribute('row-index'), e.innerText.trim()])")
-    return [
-        text.split("\n")[-1] for _, text in sorted(map(tuple, rows))
-    ]  # a cell has the color of the run, then its name
+    # A cell has the color of the run, then its name.
+    rows = f"{cells}.map(e => [+e.closest('.ag-row').getAttribute('row-index'), e.innerText.trim().split('\\n').pop()])"
+    ordered = f"{rows}.sort((a, b) => a[0] - b[0]).map(row => row[1]).join(' ')"
+    browser.wait_for(f"{ordered} === {json.dumps(' '.join(names))}")
 
 
 @pytest.mark.slow
 def test_the_table_shows_the_main_columns_sorted_by_ic(page):
     browser, pages, runs = page
     browser.open(pages["ofiml-debug, table"])
-    browser.wait_for_text("break_even_bps")
-    for name in runs:
-        browser.wait_for_text(name)
-    shown = browser.read_text()
-    assert all(column in shown for column in ("ic_low", "ic_high", "r2", "net_sharpe", "finding", "survives"))
+    for column in ("ic_low", "ic_high", "r2", "net_sharpe", "break_even_bps", "finding", "survives"):
+        browser.wait_for_text(column)
     by_ic = sorted(runs, key=lambda name: -runs[name].data.metrics["ic"])
     assert by_ic[0] == "impact·ols·best_level·10s"
-    assert read_names(browser) == by_ic
-    assert runs["ridge·mlofi·10s"].data.tags["finding"] in shown
+    wait_for_names(browser, by_ic)
+    browser.wait_for_text(runs["ridge·mlofi·10s"].data.tags["finding"])
 
     heading = "[...document.querySelectorAll('.ag-header-cell')].find(e => e.innerText.trim() === 'ic')"
     browser.click(heading)
     browser.wait_for("location.hash.includes('orderByAsc=true')")
-    first = 'document.querySelector(\'.ag-row[row-index="0"] [col-id="attributes.`Run Name`"]\')'
-    browser.wait_for(f"{first}?.innerText.includes('{by_ic[-1]}')")
-    assert read_names(browser) == by_ic[::-1]
+    wait_for_names(browser, by_ic[::-1])
 
 
 @pytest.mark.slow
@@ -85,11 +80,11 @@ def test_two_runs_are_compared_by_what_was_typed_and_by_ic(page):
     ids = quote(json.dumps([one.info.run_id, other.info.run_id]))
     base = pages["ofiml-debug, table"].partition("#")[0]
     browser.open(f"{base}#/compare-runs?runs={ids}&experiments={quote(json.dumps([one.info.experiment_id]))}")
-    browser.wait_for_text("Show diff only")
+    for text in ("Show diff only", "split=cpcv", "Metrics:", "Clear All"):
+        browser.wait_for_text(text)
     shown = browser.read_text()
     params = shown[shown.index("Show diff only") :].split("\n")[1:]
     assert next(line for line in params if line.strip()).startswith("_overrides")
-    assert "split=cpcv" in shown
     drawn = shown[shown.index("Metrics:") : shown.index("Clear All")].split()
     assert drawn == ["Metrics:", "ic"], "the metric that the plot begins with"
 

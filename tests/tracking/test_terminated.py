@@ -11,6 +11,7 @@ import mlflow
 import pytest
 
 from ofiml.cli.exits import handle_sigterm, run_command
+from ofiml.tracking.parent import SWEEP
 
 LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.n_groups=4", "split.n_test_groups=2"]
 
@@ -65,8 +66,8 @@ def test_a_sweep_ended_by_ctrl_c_ends_its_processes_and_marks_its_runs(ended):
     assert code == 130
     assert "ofiml: interrupted. Run the same command with sweep.resume=true to continue." in stderr
     assert "Traceback" not in stderr
-    parent = [r for r in runs if r.data.tags["kind"] == "sweep"]
-    children = [r for r in runs if r.data.tags["kind"] != "sweep"]
+    parent = [r for r in runs if r.data.tags["kind"] == SWEEP]
+    children = [r for r in runs if r.data.tags["kind"] != SWEEP]
     assert [r.info.status for r in parent] == ["KILLED"]
     assert 1 <= len(children) <= 2, "none is begun after it"
     assert {(r.info.status, r.data.tags["error"]) for r in children} == {("KILLED", "interrupted")}

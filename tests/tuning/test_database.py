@@ -13,19 +13,12 @@ from ofiml.config import load, resolve_config
 from ofiml.config.load import require_no_credential
 from ofiml.errors import ConfigError, DataError
 from ofiml.overrides.composition import compose
-from ofiml.tuning import check_storage, database, study
-from ofiml.tuning.places import open_slots
+from ofiml.tuning import check_storage, database
 from ofiml.tuning.server import SCHEMA, build_engine_arguments, read_url
-from ofiml.tuning.suggest import build_distributions
 from tests.conftest import command_line
-from tests.tuning.test_tuning import rows, settled, tuned
+from tests.tuning.searches import check_claims, settled, tuned, watch_trials
 
 SECRET = "s3cr{et}"
-
-
-@pytest.fixture
-def train():
-    return rows()
 
 
 @pytest.fixture
@@ -54,24 +47,6 @@ def test_a_database_has_the_trials_of_a_journal(configure, train, tmp_path, addr
     assert read(tmp_path, "SELECT study_name FROM studies") == [(folder.name,)]
 
 
-def test_a_killed_search_goes_on_from_the_database(configure, train, tmp_path, address, monkeypatch):
-    whole = tuned(configure, train, tmp_path / "journal")
-    evaluate, calls = study.evaluate, []
-
-    def killed(*arguments, **others):
-        calls.append(1)
-        if len(calls) == 6:
-            raise KeyboardInterrupt
-        return evaluate(*arguments, **others)
-
-    monkeypatch.setattr(study, "evaluate", killed)
-    with pytest.raises(KeyboardInterrupt):
-        tuned(configure, train, address)
-    assert read(tmp_path, "SELECT count(*) FROM trials") == [(5,)]
-    assert tuned(configure, train, address) == whole
-    assert len(calls) == 6 + 5
-
-
 def test_studies_of_one_database_keep_apart(configure, train, tmp_path, address):
     for seed in (7, 8, 7):
         assert tuned(configure, train, address, seed=seed) == tuned(configure, train, tmp_path / "journal", seed=seed)
@@ -80,13 +55,7 @@ def test_studies_of_one_database_keep_apart(configure, train, tmp_path, address)
 
 
 def test_a_place_is_run_by_one_process_at_a_time(configure, address):
-    config = configure("model=ridge")
-    settings, space = settled(config, address, 8), build_distributions(config.model)
-    with open_slots(settings, "a", space) as ours, open_slots(settings, "a", space) as theirs:
-        with ours.claim(1) as first, theirs.claim(1) as second, theirs.claim(2) as other:
-            assert (first, second, other) == (True, False, True)
-        with theirs.claim(1) as after, open_slots(settings, "b", space) as another, another.claim(1) as elsewhere:
-            assert (after, elsewhere) == (True, True)
+    check_claims(configure, address)
 
 
 # --- faults before any computing -------------------------------------------------------------------------------------
@@ -180,54 +149,46 @@ def test_a_driver_that_is_missing_is_named(configure, scheme):
 # --- faults in the middle --------------------------------------------------------------------------------------------
 
 
-def test_a_database_that_is_lost_ends_the_search_and_keeps_its_trials(configure, train, tmp_path, address, monkeypatch):
-    whole = tuned(configure, train, tmp_path / "journal")
-    evaluate, calls = study.evaluate, []
+@pytest.fixture
+def lock(tmp_path, monkeypatch):
+    """Another connection locks the database before the trial of a number; its function gives (connection, calls)."""
     monkeypatch.setattr("ofiml.tuning.server.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("optuna.storages._rdb.storage.random.random", lambda: 0.001)  # between its attempts
+    with closing(sqlite3.connect(tmp_path / "trials.db", isolation_level=None)) as other:
+        yield lambda at: (
+            other,
+            watch_trials(monkeypatch, lambda number: other.execute("BEGIN EXCLUSIVE") if number == at else None),
+        )
+
+
+def test_a_database_that_is_lost_ends_the_search_and_keeps_its_trials(
+    configure, train, tmp_path, address, lock, monkeypatch
+):
+    whole = tuned(configure, train, tmp_path / "journal")
     monkeypatch.setattr(database, "_SECONDS_OF_LOSS", 0.05)
     monkeypatch.setattr(database, "_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("optuna.storages._rdb.storage.random.random", lambda: 0.001)  # between its attempts
-    other = sqlite3.connect(tmp_path / "trials.db", isolation_level=None)
-
-    def locked(*arguments, **others):
-        calls.append(1)
-        if len(calls) == 6:
-            other.execute("BEGIN EXCLUSIVE")
-        return evaluate(*arguments, **others)
-
-    monkeypatch.setattr(study, "evaluate", locked)
+    other, calls = lock(6)
     with pytest.raises(
         DataError, match=r"was lost, because another process has locked it: .*run the same command again"
     ):
         tuned(configure, train, address)
-    other.close()
+    other.execute("ROLLBACK")
+    assert read(tmp_path, "SELECT count(*) FROM trials") == [(5,)]
     assert tuned(configure, train, address) == whole
     assert len(calls) == 6 + 5, "five were kept"
 
 
-def test_a_short_loss_is_waited_for(configure, train, tmp_path, address, monkeypatch):
-    whole = tuned(configure, train, tmp_path / "journal")
-    monkeypatch.setattr("ofiml.tuning.server.PATIENCE_SECONDS", 0.01)
-    monkeypatch.setattr("optuna.storages._rdb.storage.random.random", lambda: 0.001)
-    other, evaluate, calls = sqlite3.connect(tmp_path / "trials.db", isolation_level=None), study.evaluate, []
-
-    def locked(*arguments, **others):
-        calls.append(1)
-        if len(calls) == 3:
-            other.execute("BEGIN EXCLUSIVE")
-        return evaluate(*arguments, **others)
-
-    waits = []
+def test_a_short_loss_is_waited_for(configure, train, tmp_path, address, lock, monkeypatch):
+    whole, waits = tuned(configure, train, tmp_path / "journal"), []
+    other, _ = lock(3)
 
     def sleep(seconds):
         waits.append(seconds)
         other.execute("ROLLBACK")
 
-    monkeypatch.setattr(study, "evaluate", locked)
     monkeypatch.setattr(database.time, "sleep", lambda seconds: None if seconds < 0.1 else sleep(seconds))
     assert tuned(configure, train, address) == whole
     assert waits == [database._RETRY_SECONDS]
-    other.close()
 
 
 @pytest.mark.parametrize(

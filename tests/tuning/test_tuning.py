@@ -1,11 +1,8 @@
 """Tuning: inside the train rows, the same to the bit whoever works on it, and ended by nothing."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,40 +11,12 @@ import pytest
 
 from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
-from ofiml.splits.walk_forward import Intervals
-from ofiml.tuning import TrainRows, inner, study, tune
+from ofiml.tuning import inner, study
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.journal import JournalSlots
 from ofiml.tuning.suggest import Generation, build_distributions
 from tests.conftest import slow_but_each
-
-SECOND = 1_000_000_000
-
-
-def rows():
-    rng = np.random.default_rng(0)
-    flow = rng.standard_normal((400, 3))
-    t = np.arange(400) * 10 * SECOND
-    y = flow @ [1.0, 0.5, 0.0] + rng.standard_normal(400)
-    return TrainRows(flow, np.empty((400, 0)), y, Intervals(t - 10 * SECOND, t, t + 10 * SECOND))
-
-
-@pytest.fixture
-def train():
-    return rows()
-
-
-def settled(config, folder, trials, **changes):
-    return replace(config.tuning, trials=trials, storage=str(folder), **changes)
-
-
-def tuned(configure, train, folder, trials=10, name="ridge", threads=1, seed=7, fold=0, **changes):
-    config = configure(f"model={name}", *(["model.n_estimators=10"] if name == "lgbm" else []))
-    steps = []
-    result = tune(train, config.ofi, config.model, config.split, settled(config, folder, trials, **changes),
-                  task="regression", seed=seed, fold=fold, step=lambda: steps.append(1), threads=threads)  # fmt: skip
-    assert len(steps) == trials
-    return result
+from tests.tuning.searches import SHARED_TRIALS, rows, settled, share_search, tuned, watch_trials
 
 
 def test_the_first_trial_is_the_config_and_the_best_wins(configure, train, tmp_path):
@@ -77,22 +46,18 @@ def test_scores_are_those_of_the_inner_folds(configure, train, tmp_path):
         assert score == pytest.approx(1 - (error @ error) / (total @ total), abs=1e-9)
 
 
-def test_a_killed_study_goes_on_as_if_it_had_not_been(configure, train, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["{}", "sqlite:///{}/trials.db"])
+def test_a_killed_study_goes_on_as_if_it_had_not_been(configure, train, tmp_path, monkeypatch, place):
     whole = tuned(configure, train, tmp_path / "whole")
-    evaluate, calls = study.evaluate, []
 
-    def killed(*arguments, **others):
-        calls.append(1)
-        if len(calls) == 6:
+    def kill(number):
+        if number == 6:
             raise KeyboardInterrupt
-        return evaluate(*arguments, **others)
 
-    monkeypatch.setattr(study, "evaluate", killed)
+    calls = watch_trials(monkeypatch, kill)
     with pytest.raises(KeyboardInterrupt):
-        tuned(configure, train, tmp_path / "resumed")
-    resumed = tuned(configure, train, tmp_path / "resumed")
-    assert resumed.trials == whole.trials
-    assert resumed.model == whole.model
+        tuned(configure, train, place.format(tmp_path))
+    assert tuned(configure, train, place.format(tmp_path)) == whole
     assert len(calls) == 6 + 5  # five were done, the sixth was killed: it and the last four are run
 
 
@@ -133,72 +98,14 @@ def test_threads_change_nothing(configure, train, tmp_path, threads):
     assert tuned(configure, train, tmp_path / "together", threads=threads).trials == alone.trials
 
 
-WORKER = """
-import os, sys, time
-from pathlib import Path
-from hydra import compose, initialize_config_dir
-from ofiml.config import load
-from ofiml.tuning import study, tune
-sys.path.insert(0, sys.argv[1])
-from tests.tuning.test_tuning import rows, settled
-
-folder, evaluate = Path(sys.argv[2]), study.evaluate
-suggest = study.Generation.suggest
-
-def logged(self, place):
-    with (folder / "tried").open("a") as file:
-        file.write(f"{os.getpid()} {place}\\n")
-    return suggest(self, place)
-
-def slow(*arguments, **others):
-    while len({line.split()[0] for line in (folder / "tried").read_text().splitlines()}) < 3:
-        time.sleep(0.01)  # none runs away with all places, however busy the machine is
-    time.sleep(0.15)
-    return evaluate(*arguments, **others)
-
-study.Generation.suggest, study.evaluate = logged, slow
-with initialize_config_dir(sys.argv[1] + "/conf", version_base=None):
-    config = load(compose("config", overrides=["tracking=off", "model=ridge"]))
-(folder / f"ready_{os.getpid()}").touch()
-while not (folder / "go").exists():
-    time.sleep(0.01)
-tune(rows(), config.ofi, config.model, config.split, settled(config, sys.argv[3], 16), task="regression", seed=7,
-     fold=0, step=lambda: None)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["{}", "sqlite:///{}/trials.db"])
 def test_processes_share_a_study_and_one_may_be_killed(configure, train, tmp_path, place):
-    def wait(until):
-        while not until():
-            assert all(process.poll() is None for process in processes)
-            time.sleep(0.01)
-
-    root, tried = str(Path(__file__).parents[2]), tmp_path / "tried"
     storage = place.format(tmp_path)
-    line = [sys.executable, "-c", WORKER, root, str(tmp_path), storage]
-    processes = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    try:
-        wait(lambda: len(list(tmp_path.glob("ready_*"))) == 3)
-        (tmp_path / "go").touch()
-        victim = processes[0].pid
-        wait(lambda: tried.exists() and f"{victim} " in tried.read_text())
-        os.kill(victim, signal.SIGKILL)
-        last = [text.split()[1] for text in tried.read_text().splitlines() if text.startswith(f"{victim} ")][-1]
-        for process in processes[1:]:
-            assert process.wait() == 0, process.stderr.read()
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    done = [text.split() for text in tried.read_text().splitlines()]
-    places = sorted(int(place) for _, place in done)
-    assert places == sorted([*range(16), int(last)]), "each place once, and that of the killed process twice"
-    assert len({pid for pid, _ in done}) == 3
-    together = tuned(configure, train, storage, trials=16)
-    assert len(tried.read_text().splitlines()) == 17, "all were there"
-    assert together.trials == tuned(configure, train, tmp_path / "alone", trials=16).trials
+    share_search(tmp_path, storage)
+    together = tuned(configure, train, storage, trials=SHARED_TRIALS)
+    assert len((tmp_path / "tried").read_text().splitlines()) == SHARED_TRIALS + 1, "all were there"
+    assert together.trials == tuned(configure, train, tmp_path / "alone", trials=SHARED_TRIALS).trials
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
-_TIMEOUT = 10  # seconds until a scheduler answers
+_TIMEOUT = 30  # seconds until a scheduler answers, as one on a busy machine does
 _IDLE = 30  # seconds until a process without work ends
 
 

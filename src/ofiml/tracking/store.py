@@ -24,7 +24,7 @@ from ofiml.tracking.views import prepare_views
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MAX_ERROR_LENGTH = 1000
-_LOCK_SECONDS = 60.0  # for other processes that open the store
+_LOCK_SECONDS = 300.0  # for other processes that open the store: a busy machine takes a minute to set one up
 
 
 def is_run_id(text: str) -> bool:
@@ -129,7 +129,8 @@ def open_run(uri: str, experiment_id: str, opening: Opening) -> Iterator[OpenRun
     """
     with translate_faults(uri):
         client = connect(uri)
-        info = client.create_run(experiment_id, run_name=opening.name, tags=describe_process()).info
+        # With its tags at once: a run that is killed next is known for what it is, such as the member of a sweep.
+        info = client.create_run(experiment_id, run_name=opening.name, tags=opening.tags | describe_process()).info
     run = OpenRun(str(info.run_id), int(info.start_time))
     try:
         with translate_faults(uri):
