@@ -7,6 +7,8 @@ import pytest
 
 from ofiml.config import Tracking
 from ofiml.errors import ConfigError
+from ofiml.reporting.summary import summarise_report
+from ofiml.study.json_border import write_json
 from ofiml.sweeps.manifest import (
     Manifest,
     Member,
@@ -140,6 +142,23 @@ def test_a_folder_with_a_sweep_is_only_resumed(opened, tmp_path):
         pass
     with opened(resume=True) as sweep:
         assert sweep.left == MEMBERS[1:]
+
+
+def test_a_member_killed_after_its_study_was_complete_is_not_run_again(opened, run, configure):
+    """Only its status was missing. One without a result, or with half a report, is run again."""
+    report = run("debug=tiny", "model=ols", "evaluation.controls=false", "evaluation.leak_check=false").report
+    without = replace(report.metrics.pooled["ic"], value=float("nan"))
+    nothing = replace(report, metrics=replace(report.metrics, pooled=report.metrics.pooled | {"ic": without}))
+    with opened(resume=False) as sweep:
+        for number, text in enumerate([write_json(report), write_json(report)[:-9], write_json(nothing)]):
+            place = name_folder(sweep.folder, number)
+            status = start_member(place)
+            advance_member(place, replace(status, process=replace(status.process, started=1)), "folds", 1, 3)
+            (place / "report.json").write_text(text)
+    with opened(resume=True) as sweep:
+        assert sweep.left == MEMBERS[1:]
+        status = read_status(name_folder(sweep.folder, 0))
+    assert (status.state, status.result, status.run_id) == ("finished", summarise_report(report), None)
 
 
 def test_a_running_sweep_is_not_resumed(opened):

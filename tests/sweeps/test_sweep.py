@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +12,9 @@ from rich.console import Console
 
 from ofiml.cli import sweep as command
 from ofiml.config import Tracking
-from ofiml.sweeps.later import log_members
+from ofiml.sweeps.later import finish_members
 from ofiml.sweeps.manifest import Member, name_folder
-from ofiml.sweeps.status import finish_member, read_status, start_member
+from ofiml.sweeps.status import advance_member, finish_member, read_status, start_member
 from ofiml.tracking.sync import Synced
 from tests.conftest import command_line
 from tests.reporting.pages import check_page
@@ -176,8 +177,12 @@ def test_processes_times_threads_are_at_most_the_cores(launcher, n_jobs, typed, 
 
 
 @pytest.mark.slow
-def test_a_store_that_fails_costs_no_member(tmp_path, new_store, monkeypatch):
-    """The members have their results, the sweep says what is not logged, and the same command logs it."""
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_store_that_fails_costs_no_member(tmp_path, new_store, monkeypatch, killed):
+    """The members have their results, the sweep says what is not logged, and the same command logs it.
+
+    So it does for a member whose process was killed while it logged: its status then says that it runs.
+    """
     uri = new_store(tmp_path)
     away = tmp_path / "away.db"
     path = tmp_path / "mlflow.db"
@@ -207,6 +212,9 @@ def test_a_store_that_fails_costs_no_member(tmp_path, new_store, monkeypatch):
     assert states[1].run_id is None
     assert "ofiml sync" in states[1].unlogged
 
+    if killed:
+        gone = replace(states[1].process, started=1)
+        advance_member(folder / "1", replace(states[1], state="running", unlogged="", process=gone), "logging", 3, 9)
     away.rename(path)
     again = command_line(tmp_path, *line, "sweep.resume=true", uri=uri)
     assert again.returncode == 0, again.stderr
@@ -215,7 +223,10 @@ def test_a_store_that_fails_costs_no_member(tmp_path, new_store, monkeypatch):
     assert parent.info.status == "FINISHED"
     assert [run.info.status for run in children] == ["FINISHED", "FINISHED"]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
-    assert {read_status(folder / name).run_id for name in ("0", "1")} == {run.info.run_id for run in children}
+    after = [read_status(folder / name) for name in ("0", "1")]
+    assert {status.run_id for status in after} == {run.info.run_id for run in children}
+    assert [status.state for status in after] == ["finished", "finished"]
+    assert [status.result for status in after] == [status.result for status in states]
 
 
 def test_a_member_that_was_logged_meanwhile_is_not_run_again(tmp_path, monkeypatch):
@@ -225,9 +236,9 @@ def test_a_member_that_was_logged_meanwhile_is_not_run_again(tmp_path, monkeypat
     monkeypatch.setattr(
         "ofiml.tracking.sync.sync_folder", lambda *args: asked.append(args) or iter([Synced(place, "a" * 32, False)])
     )
-    log_members(tmp_path, [Member(0, [], "0"), Member(1, [], "1")], Tracking(True, "sqlite:///a.db", "mine"))
+    finish_members(tmp_path, [Member(0, [], "0"), Member(1, [], "1")], Tracking(True, "sqlite:///a.db", "mine"))
     status = read_status(place)
     assert (status.run_id, status.unlogged, status.result) == ("a" * 32, "", "IC 0.1")
     assert asked == [(place, "sqlite:///a.db", "sqlite:///a.db")]
-    log_members(tmp_path, [Member(0, [], "0")], Tracking(True, "sqlite:///a.db", "mine"))
+    finish_members(tmp_path, [Member(0, [], "0")], Tracking(True, "sqlite:///a.db", "mine"))
     assert len(asked) == 1

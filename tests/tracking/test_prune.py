@@ -8,6 +8,7 @@ import pytest
 
 from ofiml.cli.prune import main as prune
 from ofiml.config import Tracking
+from ofiml.tracking.entry import lock_entry
 from ofiml.tracking.prune import find_candidates
 from ofiml.tracking.store import connect, open_store
 
@@ -37,7 +38,7 @@ def stored(workdir, new_store):
         client.set_terminated(run_id, status)
         return run_id, folder
 
-    make.uri, make.client = uri, client
+    make.uri, make.client, make.outputs = uri, client, workdir / "outputs"
     return make
 
 
@@ -79,6 +80,36 @@ def test_a_run_that_did_not_finish_loses_its_files_in_the_store_and_stays_a_run(
     assert stored.client.list_artifacts(run_id) == []
     assert stored.client.get_run(run_id).info.status == "FAILED"
     assert len(list_names(folder)) == 5, "no other place has them now"
+
+
+def test_what_a_killed_run_kept_for_the_store_goes(stored, capsys):
+    """But not what a study keeps that is complete, and not what a run writes now."""
+    old = time.time() - 10 * 24 * 3600
+
+    def keep(name, *files):
+        folder = stored.outputs / name
+        for file in files:
+            (folder / "unlogged" / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "unlogged" / file).write_text("x")
+            os.utime(folder / "unlogged" / file, (old, old))
+        return folder
+
+    killed, complete, working = (
+        keep("killed", "model/MLmodel"),
+        keep("complete", "entry.json"),
+        keep("working", "model/x"),
+    )
+    with lock_entry(working):
+        assert prune(["--uri", stored.uri, "--yes"]) == 0
+    assert (
+        "killed/unlogged: 2 files, 0.0 MB: its run was killed before its study was complete" in capsys.readouterr().out
+    )
+    assert [list_names(folder) for folder in (killed, complete)] == [[], ["unlogged/entry.json"]]
+    assert "unlogged/model/x" in list_names(working)
+    (killed / "unlogged").mkdir(parents=True)
+    (killed / "unlogged" / "young").touch()
+    found, _ = find_candidates(stored.outputs, stored.uri, days=7)
+    assert [one.folder for one in found] == [working / "unlogged"], "its process has ended, and the other one is young"
 
 
 def test_young_runs_stay(stored):

@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ofiml import database
 from ofiml.cli.sync import main as sync
 from ofiml.config import Tracking
-from ofiml.errors import StoreError
+from ofiml.errors import DataError, StoreError
+from ofiml.tracking.entry import delete_abandoned, keep_unlogged
 from ofiml.tracking.faults import describe_fault
 from ofiml.tracking.parent import PARENT
 from ofiml.tracking.processes import PROCESS
@@ -449,6 +450,52 @@ def test_a_run_that_logs_is_left_alone(record, tmp_path, monkeypatch):
     assert said[0].returncode == 2
     assert "Another process logs the run" in said[0].stderr
     assert len(list_all(uri)) == 1
+
+
+def test_what_a_killed_run_kept_of_half_a_study_goes(record, tmp_path):
+    """It was killed between its model and its report: `ofiml sync` and a run in the same folder delete it."""
+    kept = tmp_path / "out" / "unlogged" / "model"
+    kept.mkdir(parents=True)
+    (kept / "MLmodel").touch()
+    failed = in_process(lambda: sync([str(tmp_path / "out")]))
+    assert failed.returncode == 2
+    assert "has nothing to log: the run was killed before its study was complete. Run it again." in failed.stderr
+    assert not kept.parent.exists()
+    kept.mkdir(parents=True)
+    (kept / "MLmodel").touch()
+    done, _ = record()
+    assert not done.unlogged
+    assert not kept.parent.exists()
+
+
+def test_a_run_that_works_keeps_what_it_has_for_the_store(tmp_path):
+    with keep_unlogged(tmp_path):
+        (tmp_path / "unlogged" / "model").mkdir()
+        assert not delete_abandoned(tmp_path)
+        assert (tmp_path / "unlogged" / "model").exists()
+    assert not (tmp_path / "unlogged").exists(), "it ended without an entry"
+
+
+def test_an_error_before_the_report_leaves_nothing_for_the_store(record, tmp_path, monkeypatch):
+    def fail(*_):
+        assert (tmp_path / "out" / "unlogged").is_dir()
+        raise DataError("no figure")
+
+    monkeypatch.setattr("ofiml.tracking.record.write_study", fail)
+    with pytest.raises(DataError, match="no figure"):
+        record()
+    assert not (tmp_path / "out" / "unlogged").exists()
+
+
+def test_a_run_has_its_tags_from_its_first_moment(record, tmp_path, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ofiml.tracking.store.log_opening", die)
+    with pytest.raises(KeyboardInterrupt):
+        record()
+    (run,) = list_all(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert (run.data.tags["kind"], run.data.tags["kept"]) == ("forecast", "yes")
 
 
 def test_a_deleted_run_is_not_logged_again(record, tmp_path):

@@ -14,9 +14,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ofiml prune",
         description="List the files of old runs that can be deleted; with --yes, delete them. These are the files of "
-        "an output folder that are also in the store, and the files in the store of runs that were deleted, failed or "
-        "were killed. The runs themselves stay in the store with their params, tags and metrics, and still count as "
-        "trials.",
+        "an output folder that are also in the store, what killed runs kept for the store of half a study, and the "
+        "files in the store of runs that were deleted, failed or were killed. The runs themselves stay in the store "
+        "with their params, tags and metrics, and still count as trials.",
     )
     add_store_argument(parser)
     parser.add_argument(
@@ -45,7 +45,8 @@ def _prune(options: argparse.Namespace) -> None:
     lines = [f"kept {one.folder}: {one.reason}" for one in kept]
     for one in found:
         size = f"{len(one.files)} files, {one.size / 1e6:.1f} MB"
-        lines.append(f"{one.folder}: {size}, run {one.run_id[:8]}: {one.reason}")
+        run = "" if one.run_id is None else f", run {one.run_id[:8]}"
+        lines.append(f"{one.folder}: {size}{run}: {one.reason}")
         if options.yes:
             delete_files(one)
     total = sum(one.size for one in found) / 1e6

@@ -8,7 +8,7 @@ from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import fail_member, read_status
 from ofiml.tracking.processes import is_alive
 
-_REPORT = "report.json"  # a study's last file
+REPORT = "report.json"  # a study's last file
 
 
 def list_unfinished(folder: Path, members: Iterable[Member], is_logged: Callable[[str | None], bool]) -> list[Member]:
@@ -17,7 +17,7 @@ def list_unfinished(folder: Path, members: Iterable[Member], is_logged: Callable
     for member in members:
         place = name_folder(folder, member.number)
         status = read_status(place)
-        whole = status is not None and status.state == "finished" and (place / _REPORT).is_file()
+        whole = status is not None and status.state == "finished" and (place / REPORT).is_file()
         if status is None or not whole or not is_logged(status.run_id):
             unfinished.append(member)
     return unfinished

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ofiml.config import Config, Tracking
 from ofiml.errors import ConfigError, StoreError
-from ofiml.sweeps.later import log_members
+from ofiml.sweeps.later import finish_members
 from ofiml.sweeps.manifest import (
     Manifest,
     Member,
@@ -29,7 +29,7 @@ from ofiml.ui.format import format_markdown_table
 if TYPE_CHECKING:
     from ofiml.comparison.leaderboard import Leaderboard
 
-_PATIENCE = 10.0  # seconds for the processes of a killed sweep to see that they are alone
+_PATIENCE = 60.0  # seconds for the processes of a killed sweep to see that they are alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,7 @@ def _start(folder: Path, digest: str, members: list[Member], configs: Sequence[C
         else:
             end_open_children(tracking, parent, "KILLED", "The sweep was killed.")
     if manifest is not None:
-        if tracking.enabled:
-            log_members(folder, members, tracking)
+        finish_members(folder, members, tracking)
         left = list_unfinished(
             folder, members, lambda run: not tracking.enabled or (run is not None and is_finished(tracking, run))
         )

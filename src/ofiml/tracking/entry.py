@@ -1,7 +1,8 @@
 """What the store gets of a finished study, kept in the run folder until the store has it.
 
-The folder `unlogged` in a run folder has it: entry.json, and the model in MLflow's format. It appears when the study is
-complete and disappears when the store has all of it, so that a fault of the store, or a kill meanwhile, loses nothing.
+The folder `unlogged` in a run folder has it: entry.json, and the model in MLflow's format. The entry appears when the
+study is complete, and the folder disappears when the store has all of it, so that a fault of the store, or a kill
+meanwhile, loses nothing. Without an entry it is what a run left that was killed before.
 """
 
 import json
@@ -9,7 +10,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +18,7 @@ import filelock
 
 from ofiml import provenance
 from ofiml.atomic import write_text_atomically
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, StoreError
 from ofiml.reporting.finding import judge_study
 from ofiml.reporting.summary import explain_failure
 from ofiml.reporting.verdict import write_note
@@ -31,10 +32,9 @@ from ofiml.tracking.parent import PARENT
 from ofiml.tracking.plugins import list_plugin_versions
 from ofiml.tracking.store import Opening, OpenRun, is_run_id
 
-UNLOGGED, MODEL_FOLDER = "unlogged", "model"
+UNLOGGED, MODEL_FOLDER, LOCK = "unlogged", "model", ".lock"
 
 _NAME = "entry.json"
-_LOCK = ".lock"
 _FORMAT = 1
 _MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones
 
@@ -170,9 +170,14 @@ def delete_entry(folder: Path) -> None:
     shutil.rmtree(folder / UNLOGGED, ignore_errors=True)
 
 
+def has_entry(folder: Path) -> bool:
+    """Return whether a run folder has an entry, so that its study is complete and the store may lack it."""
+    return (folder / UNLOGGED / _NAME).is_file()
+
+
 def find_entries(folder: Path) -> list[Path]:
     """Find the run folders with an entry: the folder itself, else those right below it, as a sweep has them."""
-    if (folder / UNLOGGED / _NAME).is_file():
+    if has_entry(folder):
         return [folder]
     return sorted((path.parent.parent for path in folder.glob(f"*/{UNLOGGED}/{_NAME}")), key=_sort_number)
 
@@ -183,21 +188,53 @@ def _sort_number(folder: Path) -> tuple[int, str]:
 
 @contextmanager
 def lock_entry(folder: Path) -> Iterator[None]:
-    """Let one process at a time log the run in `folder`. Raises ConfigError if another one does.
+    """Let one process at a time write and log what is kept of the run in `folder`. Raises StoreError if another does.
 
     The lock lies in `unlogged` and goes with it, when there is nothing left to log: deleting one that is locked would
     void the lock.
     """
     (folder / UNLOGGED).mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / UNLOGGED / _LOCK, timeout=0)
+    lock = filelock.FileLock(folder / UNLOGGED / LOCK, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise ConfigError(f"Another process logs the run in {folder} now: wait for it.") from None
+        raise StoreError(f"Another process logs the run in {folder} now", "wait for it") from None
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def keep_unlogged(folder: Path) -> Iterator[None]:
+    """Hold the lock while a run writes and logs what the store gets; an error before the entry leaves nothing of it."""
+    delete_abandoned(folder)
+    with lock_entry(folder):
+        try:
+            yield
+        finally:
+            if not has_entry(folder):
+                shutil.rmtree(folder / UNLOGGED, ignore_errors=True)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Return whether a run folder has the folder `unlogged` without an entry, and no process works on it: its run was
+    killed before its study was complete.
+    """
+    place = folder / UNLOGGED
+    if has_entry(folder) or place.is_symlink() or not place.is_dir():
+        return False
+    with suppress(StoreError), lock_entry(folder):
+        return not has_entry(folder)
+    return False
+
+
+def delete_abandoned(folder: Path) -> bool:
+    """Delete what a killed run kept of a study that it did not complete, and return whether there was any."""
+    abandoned = is_abandoned(folder)
+    if abandoned:
+        shutil.rmtree(folder / UNLOGGED, ignore_errors=True)
+    return abandoned
 
 
 def _check_inside(folder: Path, name: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ofiml.provenance import hash_files
+from ofiml.tracking.entry import LOCK, UNLOGGED, is_abandoned
 from ofiml.tracking.read import RUN_ID_FILE, ListedRun, list_runs
 from ofiml.tracking.store import connect
 
@@ -21,10 +22,12 @@ _KEPT = (RUN_ID_FILE, "verdict.md", "status.json")  # which run it was, what cam
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A folder whose files can be deleted: the run, why, the `files`, and their size in bytes."""
+    """A folder whose files can be deleted: its run (None if nothing says which), why, the `files`, and their size in
+    bytes.
+    """
 
     folder: Path
-    run_id: str
+    run_id: str | None
     reason: str
     files: list[Path]
     size: int
@@ -41,8 +44,9 @@ class Kept:
 def find_candidates(outputs: Path, uri: str, days: float) -> tuple[list[Candidate], list[Kept]]:
     """Find the folders of runs that are older than `days`: below `outputs`, and in the store.
 
-    An output folder qualifies if the store has every file of it, byte for byte, in a run that finished; a folder of the
-    store if its run was deleted, failed or was killed. Stores that are not folders of this machine keep their files.
+    An output folder qualifies if the store has every file of it, byte for byte, in a run that finished; the folder
+    `unlogged` in it if its run was killed before its study was complete; a folder of the store if its run was deleted,
+    failed or was killed. Stores that are not folders of this machine keep their files.
     Raises ConfigError for a store that cannot be read.
     """
     runs = {run.run_id: run for run in list_runs(None, uri)}
@@ -55,6 +59,7 @@ def find_candidates(outputs: Path, uri: str, days: float) -> tuple[list[Candidat
             found.append(one)
         elif one is not None:
             kept.append(one)
+    found += _list_abandoned(outputs, before)
     for run in runs.values():
         ended = run.deleted or run.status in ("FAILED", "KILLED")
         place = _find_artifacts(run.run_id, uri) if ended and run.started / 1000 < before else None
@@ -80,10 +85,19 @@ def _list_outputs(outputs: Path) -> Iterator[Path]:
     yield from (path.parent for path in sorted(outputs.rglob(RUN_ID_FILE)) if not path.is_symlink())
 
 
+def _list_abandoned(outputs: Path, before: float) -> Iterator[Candidate]:
+    """List what killed runs kept for the store of studies that they did not complete."""
+    for place in sorted(outputs.rglob(UNLOGGED)):
+        kept = [] if place.is_symlink() else [path for path in _list_files(place) if path.name != LOCK]
+        if kept and not _is_young(kept, before) and is_abandoned(place.parent):
+            reason = "its run was killed before its study was complete"
+            yield Candidate(place, None, reason, _list_files(place), _measure(kept))
+
+
 def _judge_output(folder: Path, runs: dict[str, ListedRun], uri: str, before: float) -> Candidate | Kept | None:
     """Say whether an output folder can go, must stay, or is not old or empty already (None)."""
     files = [path for path in _list_files(folder) if path.name not in _KEPT]
-    if not files or max(path.stat().st_mtime for path in files) > before:
+    if not files or _is_young(files, before):
         return None
     run = runs.get((folder / RUN_ID_FILE).read_text(errors="replace").strip())
     if run is None or run.deleted or run.status != "FINISHED":
@@ -114,6 +128,10 @@ def _find_artifacts(run_id: str, uri: str) -> Path | None:
 
 def _list_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+
+
+def _is_young(files: list[Path], before: float) -> bool:
+    return max(path.stat().st_mtime for path in files) > before
 
 
 def _measure(files: list[Path]) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,9 @@ def record_study(
     but that function is called with it, see `Stages`. Raises ConfigError if the folder already contains a study, and
     StoreError before any computing if the store cannot be used.
     """
-    if folder.exists() and any((folder / name).exists() for name in ("report.json", "figures", "models")):
+    from ofiml.tracking.entry import has_entry
+
+    if has_entry(folder) or any((folder / name).exists() for name in ("report.json", "figures", "models")):
         raise ConfigError(f"{folder} already contains a study: choose another hydra.run.dir, or leave it out.")
     with Stages(on_stage=on_stage) as stages:
         if not config.tracking.enabled:
@@ -56,13 +58,13 @@ def record_study(
 def _record_tracked(
     config: Config, folder: Path, tags: dict[str, str], overrides: Sequence[str], stages: Stages
 ) -> Record:
-    from ofiml.tracking.entry import lock_entry, make_entry, name_model_folder, write_entry
+    from ofiml.tracking.entry import keep_unlogged, make_entry, name_model_folder, write_entry
     from ofiml.tracking.log import count_steps, keep_run_id, log_entry, log_folds, save_model
     from ofiml.tracking.store import describe_opening, open_run, open_store
     from ofiml.tracking.sync import describe_unlogged
 
     uri, opening = config.tracking.uri, describe_opening(config, tags, overrides)
-    with open_run(uri, open_store(config.tracking), opening) as run:
+    with open_run(uri, open_store(config.tracking), opening) as run, ExitStack() as kept:
 
         def report_folds(folds: int) -> None:
             with suppress(StoreError):  # what is missing at the end is reported there
@@ -70,7 +72,7 @@ def _record_tracked(
 
         def keep_model(study: Study) -> None:
             start, place = time.perf_counter(), name_model_folder(folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            kept.enter_context(keep_unlogged(folder))
             with stages.start_stage("model", 1) as bar:  # takes longer than all of the logging, whose pace it is not
                 save_model(study, place)
                 bar.step()
@@ -78,14 +80,13 @@ def _record_tracked(
 
         study, written = _run_and_write(config, folder, stages, report_folds, run.run_id, keep_model)
         entry = make_entry(study, folder, written, run, opening)
-        with lock_entry(folder):
-            write_entry(entry, folder)
-            try:
-                with stages.start_stage("logging", count_steps(entry)) as bar:
-                    log_entry(entry, run.run_id, folder, uri, bar.step)
-            except StoreError as error:
-                return Record(study, folder, None, describe_unlogged(folder, error))
-            keep_run_id(folder, run.run_id)
+        write_entry(entry, folder)
+        try:
+            with stages.start_stage("logging", count_steps(entry)) as bar:
+                log_entry(entry, run.run_id, folder, uri, bar.step)
+        except StoreError as error:
+            return Record(study, folder, None, describe_unlogged(folder, error))
+        keep_run_id(folder, run.run_id)
     return Record(study, folder, run.run_id)
 
 

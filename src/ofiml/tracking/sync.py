@@ -9,7 +9,7 @@ from ofiml.config import Tracking
 from ofiml.database import find_file
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
-from ofiml.tracking.entry import Entry, find_entries, lock_entry, read_entry
+from ofiml.tracking.entry import Entry, delete_abandoned, find_entries, lock_entry, read_entry
 from ofiml.tracking.faults import is_unknown
 from ofiml.tracking.log import keep_run_id, log_entry
 from ofiml.tracking.parent import is_finished
@@ -42,10 +42,16 @@ def sync_folder(folder: Path, uri: str | None, default: str) -> Iterator[Synced]
 
     The store is `uri`; without it the one that the run was opened in, whose credentials come from `default` if that is
     the same store. A server must be named by one of them. A run that the store has in part is completed, one that it
-    does not have is opened again, and one that it has is left as it is. Raises StoreError if the store cannot be used,
-    and ConfigError for a folder of another kind.
+    does not have is opened again, and one that it has is left as it is. What a killed run kept of a study that it did
+    not complete is deleted. Raises StoreError if the store cannot be used, or another process logs the run, and
+    ConfigError for a folder of another kind.
     """
+    abandoned = [one for one in (folder, *folder.glob("*/")) if delete_abandoned(one)]
     folders = find_entries(folder)
+    if abandoned and not folders:
+        raise ConfigError(
+            f"{folder} has nothing to log: the run was killed before its study was complete. Run it again."
+        )
     if not folders:
         yield _check_logged(folder, uri or default)
     for one in folders:
