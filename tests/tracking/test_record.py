@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import get_args
@@ -134,6 +135,8 @@ def test_the_logged_model_loads_and_predicts_without_a_pickle(tracked):
     local = mlflow.artifacts.download_artifacts(model.model_uri)
     names = [p.name for p in Path(local).rglob("*")]
     assert not [n for n in names if n.endswith((".pkl", ".pickle", ".joblib"))]
+    needs = (Path(local) / "requirements.txt").read_text().split()
+    assert needs == [f"{name}=={version(name)}" for name in ("mlflow", "lightgbm")], "as installed"
     booster = mlflow.lightgbm.load_model(local)
     text = (out / "models" / "fold_01.txt").read_text()
     assert booster.model_to_string().split("parameters:")[0] == text.split("parameters:")[0]

@@ -5,8 +5,7 @@ Each step can be repeated: a run that has a part of it is completed, and nothing
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +160,7 @@ def save_model(study: Study, folder: Path) -> None:
     if native is None:
         return
     packages = provenance.list_versions()
-    with name_file(folder), warnings.catch_warnings(), _trust_requirements():
+    with name_file(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         example = pd.DataFrame(study.example, columns=pipeline.feature_names)
         signature = infer_signature(example, pipeline.model.predict(study.example))
@@ -181,20 +180,3 @@ def save_model(study: Study, folder: Path) -> None:
                 serialization_format="skops",
                 skops_trusted_types=["numpy.dtype"],  # the imputer's; loading a dtype runs no code
             )
-
-
-@contextmanager
-def _trust_requirements() -> Iterator[None]:
-    """Keep MLflow from comparing the requirements with what is installed, which is where they come from.
-
-    For that it reads the list of files of every package: half the time of saving a model.
-    """
-    from mlflow.utils import environment as mlflow_environment
-
-    environment: Any = mlflow_environment
-    before = environment.warn_dependency_requirement_mismatches
-    environment.warn_dependency_requirement_mismatches = lambda _: None
-    try:
-        yield
-    finally:
-        environment.warn_dependency_requirement_mismatches = before
