@@ -26,12 +26,12 @@ def find_port() -> int:
             return port
 
 
-def wait_for_port(port: int, process: "subprocess.Popen[Any]", log: Path | None = None) -> None:
+def wait_for_port(port: int, process: "subprocess.Popen[Any]", log: Path | None = None, host: str = HOST) -> None:
     """Wait until a server answers. Raises AssertionError, with the end of its log, if it does not or has ended."""
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end and process.poll() is None:
         with socket.socket() as client:
-            if client.connect_ex((HOST, port)) == 0:
+            if client.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.2)
     raise AssertionError(f"{process.args!r} did not start: {log.read_text()[-3000:] if log else ''}")

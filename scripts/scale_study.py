@@ -3,11 +3,16 @@
     python scripts/scale_study.py --sessions 2 4 8 --length 30m                   one symbol, small
     python scripts/scale_study.py --sessions 16 64 252 --length 390m             a year of one symbol
     python scripts/scale_study.py --sessions 1 2 --symbols 50 --length 10m        days of 50 symbols
+    python scripts/scale_study.py --sessions 8 --backends threads processes dask ray     what each backend adds
 
 Each study runs in a process of its own with empty caches. The table has its wall time, CPU time and peak memory (of the
 largest process), and the seconds of its stages. The last lines fit a line through CPU time and memory, and say what it
 gives for --target sessions: on paper, not measured. `--out FOLDER --name NAME` adds the studies to scale_study.json
 there, and draws all that it has in scale_study.png.
+
+`--backends` runs one study on each backend instead, in turns (`--rounds`), and compares its predictions with those of
+the first. The least of wall time and CPU time of all processes count, those of the cluster included. Dask starts its
+own processes; for Ray a cluster of this machine's cores is started. It needs `ofiml[dask]` and `ofiml[ray]`, and /proc.
 """
 
 import argparse
@@ -17,13 +22,16 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from ports import find_port, wait_for_port
 
 from ofiml.ui.figure import BLUE, DARK, RED, save_figure, style_figure
 
@@ -33,7 +41,7 @@ _STAGES = ("sessions", "folds", "leak_check", "evaluation", "controls", "backtes
 @dataclass(frozen=True)
 class Measured:
     """A measured study. `rows` are its bars, `wall` and `cpu` are in seconds, `memory` is in GB, `stages` are the
-    seconds of each by the clock.
+    seconds of each by the clock. `predictions` is their digest.
     """
 
     sessions: int
@@ -43,6 +51,7 @@ class Measured:
     cpu: float
     memory: float
     stages: dict[str, float]
+    predictions: str = ""
 
 
 def measure_study(days: int, symbols: int, length: str, overrides: Sequence[str]) -> Measured:
@@ -72,6 +81,7 @@ def measure_study(days: int, symbols: int, length: str, overrides: Sequence[str]
         cpu=usage.ru_utime + usage.ru_stime,
         memory=usage.ru_maxrss / 1e6,
         stages=report["runtime"]["seconds"],
+        predictions=report["predictions"]["sha256"],
     )
 
 
@@ -85,6 +95,107 @@ def print_table(measured: Sequence[Measured]) -> None:
             f"| {m.sessions} | {m.events:,} | {m.rows:,} | {m.wall:.0f} | {m.cpu:.0f} | {m.memory:.2f} | {stages} |",
             flush=True,
         )
+
+
+# --- backends --------------------------------------------------------------------------------------------------------
+
+BACKENDS = ("threads", "processes", "dask", "ray")
+_RAY_HOST = "127.0.0.2"  # Ray takes 127.0.0.1 for the address of the machine in its network
+
+
+def measure_backends(
+    names: Sequence[str], days: int, symbols: int, length: str, overrides: Sequence[str], rounds: int
+) -> dict[str, Measured]:
+    """Run the study on each backend in turns and return the least times of each, with the CPU time of all processes."""
+    best: dict[str, Measured] = {}
+    for name in [name for _ in range(rounds) for name in names]:
+        with open_cluster(name) as own, count_cpu() as seen:
+            one = measure_study(days, symbols, length, [f"parallel={name}", *own, *overrides])
+        one = replace(one, cpu=sum(seen.values()))
+        before = best.get(name, one)
+        best[name] = replace(one, wall=min(one.wall, before.wall), cpu=min(one.cpu, before.cpu))
+    return best
+
+
+@contextmanager
+def open_cluster(name: str) -> Iterator[list[str]]:
+    """Start what a backend needs beside the run, give the overrides that name it, and end it."""
+    if name != "ray":
+        yield []
+        return
+    port = find_port()
+    line = [
+        *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--include-dashboard=false"),
+        *(f"--node-ip-address={_RAY_HOST}", f"--port={port}", f"--num-cpus={os.cpu_count()}"),
+        *("--disable-usage-stats", f"--object-store-memory={100 * 2**20}"),
+    ]
+    environment = os.environ | {"RAY_raylet_start_wait_time_s": "180"}  # a loaded machine takes longer than 30 s
+    ray = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, ray, host=_RAY_HOST)
+        yield [f"parallel.address={_RAY_HOST}:{port}"]
+    finally:
+        ray.terminate()
+        ray.wait()
+
+
+@contextmanager
+def count_cpu() -> Iterator[dict[int, float]]:
+    """Give the CPU seconds that each process below this one takes meanwhile, by its number. What a process takes in its
+    last quarter of a second is not seen.
+    """
+    seen: dict[int, float] = {}
+    before = read_cpu_below(os.getpid())
+    done = threading.Event()
+
+    def look() -> None:
+        for number, seconds in read_cpu_below(os.getpid()).items():
+            seen[number] = seconds - before.get(number, 0.0)
+
+    def watch() -> None:
+        while not done.wait(0.25):
+            look()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+        look()
+
+
+def read_cpu_below(root: int) -> dict[int, float]:
+    """Read the CPU seconds of each process below a process, by its number."""
+    parents: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        number = int(path.parent.name)
+        parents[number] = int(fields[1])
+        seconds[number] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    below, before = {root}, 0
+    while len(below) > before:
+        before = len(below)
+        below |= {number for number, parent in parents.items() if parent in below}
+    return {number: seconds[number] for number in below - {root}}
+
+
+def print_backends(measured: Mapping[str, Measured]) -> None:
+    """Print one line a backend: its times, and what it adds to those of the first."""
+    first = next(iter(measured.values()))
+    print("| backend | wall s | CPU s | CPU s more | predictions |")
+    print("|---|--:|--:|--:|---|")
+    for name, m in measured.items():
+        same = "the same" if m.predictions == first.predictions else "others"
+        print(f"| {name} | {m.wall:.0f} | {m.cpu:.1f} | {m.cpu - first.cpu:+.1f} | {same} |")
+
+
+# --- growth ----------------------------------------------------------------------------------------------------------
 
 
 def fit_line(measured: Sequence[Measured], field: str) -> tuple[float, float]:
@@ -141,7 +252,13 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", help="further overrides, such as parallel=processes threads=8")
     parser.add_argument("--out", type=Path, help="folder of scale_study.json and scale_study.png")
     parser.add_argument("--name", default="studies", help="what the studies are called there")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, help="run the first study on each of them instead")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of the backends (default: 2)")
     options = parser.parse_args()
+    if options.backends:
+        study = options.sessions[0], options.symbols, options.length, options.overrides
+        print_backends(measure_backends(options.backends, *study, options.rounds))
+        return
     measured = [measure_study(n, options.symbols, options.length, options.overrides) for n in options.sessions]
     print_table(measured)
     if len(measured) > 1:
