@@ -4,7 +4,8 @@
 
 The study of config.yaml runs without tracking. The exit code is 0 if every number is identical, or if the predictions
 are and other numbers differ by a relative 1e-9 at most, as sums do on another processor; else 1. With --write, the new
-report.json and figures replace the committed ones if a number differs by more, and the exit code is 0.
+report.json and figures replace the committed ones if a number differs by more, config.yaml has the keys of today, and
+the exit code is 0.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from ofiml.cli.exits import run_command
-from ofiml.config import load
+from ofiml.config import load, resolve_config
 from ofiml.errors import ConfigError
 from ofiml.tracking.differences import TOLERANCE
 from ofiml.tracking.logged_report import LoggedReport, read_logged_report
@@ -61,6 +62,8 @@ def rerun(folder: Path, write: bool) -> int:
                 else:
                     shutil.copy(source, target)
             print(f"{folder}: written")
+        if write:
+            (folder / "config.yaml").write_text(yaml.safe_dump(resolve_config(config), sort_keys=False))
     return 0 if same or write else 1
 
 

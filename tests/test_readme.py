@@ -4,11 +4,15 @@ import json
 import re
 
 import pytest
+import yaml
 
+from ofiml.config import resolve_config
+from ofiml.overrides.arguments import compose_config
 from ofiml.reporting.names import MEASURES
 from tests.conftest import ROOT
 
-REPORT = json.loads((ROOT / "experiments" / "001-planted-signal" / "report.json").read_text())
+COMMITTED = ROOT / "experiments" / "001-planted-signal"
+REPORT = json.loads((COMMITTED / "report.json").read_text())
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/verdict.md"])
@@ -36,7 +40,7 @@ def test_the_printed_verdict_is_that_of_the_report():
 
 
 def test_the_verdict_of_the_committed_run_has_its_numbers():
-    text = " ".join((ROOT / "experiments" / "001-planted-signal" / "README.md").read_text().split())
+    text = " ".join((COMMITTED / "README.md").read_text().split())
     ic, oracle = REPORT["metrics"]["pooled"]["ic"], REPORT["metrics"]["oracle"]
     assert f"IC out of sample is {ic['value']:.3f} (95 % interval {ic['low']:.3f} to {ic['high']:.3f})" in text
     assert f"folds: {oracle['share_ic']:.0%} of the {oracle['ic']:.3f} of an oracle".replace("%", " %") in text
@@ -45,6 +49,12 @@ def test_the_verdict_of_the_committed_run_has_its_numbers():
     assert f"(gain in IC {last['value']:.3f}, interval {last['low']:.3f} to {last['high']:.3f})" in text
     assert f"({sign['value']:.3f}, {sign['low']:.3f} to {sign['high']:.3f})" in text
     assert f"round trips lost {-REPORT['backtest']['net_pnl']:.2f}." in text
+
+
+def test_the_committed_config_is_what_its_command_writes():
+    assert yaml.safe_load((COMMITTED / "config.yaml").read_text()) == resolve_config(
+        compose_config([], "dataset=synthetic")
+    )
 
 
 def test_every_package_stands_in_what_a_run_does():

@@ -26,7 +26,6 @@ def logged():
 
 
 def test_a_committed_report_is_read_with_every_number(logged):
-    """It was written before the keys of parts that a study does not have were there as null."""
     report = read_report(COMMITTED.read_text())
     assert report.predictions.sha256 == logged["predictions"]["sha256"]
     assert report.metrics.pooled["ic"] == Estimate(**logged["metrics"]["pooled"]["ic"])
