@@ -17,7 +17,6 @@ from ofiml.experiments.recipes._cross_fits import (
     KINDS,
     TradeMatrix,
     correlate_links,
-    divide,
     estimate_added_r2,
     fit_crosses,
     fit_groups,
@@ -26,6 +25,7 @@ from ofiml.experiments.recipes._cross_fits import (
     reduce_flow,
 )
 from ofiml.experiments.recipes._cross_words import list_pairs
+from ofiml.experiments.rows import divide_bars
 from tests.books import SECOND, session
 
 SYMBOLS = ["AAPL", "AMGN", "JPM", "TSLA", "XOM"]
@@ -148,7 +148,7 @@ def crosses(planted):
 
 def test_own_flow_is_fitted_on_the_train_rows_alone(planted, crosses):
     basket, split = planted
-    folds = divide(basket, np.arange(len(basket.move)), split, ahead=False)
+    folds = divide_bars(basket.table, basket.hours, split)
     fit = crosses[False].fits[KINDS[0]]["own flow"]
     for i in range(5):
         x, y, terms = basket.flow[i][:, :1], basket.move[:, i], []
@@ -182,7 +182,8 @@ def test_no_train_label_reaches_a_tested_bar(planted, ahead):
     basket, split = planted
     rows = find_next(basket.table) if ahead else np.arange(len(basket.move))
     open_, close = (basket.table[name].to_numpy() for name in ("bar_open", "bar_close"))
-    folds = divide(basket, rows, replace(split, embargo="0s", first_train=0.4), ahead=ahead)
+    ends = close[rows + 1] if ahead else None
+    folds = divide_bars(basket.table[rows], basket.hours, replace(split, embargo="0s", first_train=0.4), ends)
     for fold in folds:
         assert close[rows[fold.train] + ahead].max() <= open_[rows[fold.test]].min()
     assert open_[rows[folds[0].test]].min() - close[rows[folds[0].train]].max() <= 20 * SECOND

@@ -17,7 +17,8 @@ from ofiml.experiments.depth_profile import measure_depth
 from ofiml.experiments.level_parts import measure_levels
 from ofiml.experiments.published_levels import SIZES, PublishedLevels, compare_levels, judge_levels
 from ofiml.experiments.recipes.multi_level_ofi import ALL, BEST, REDUCTIONS, STUDY, run, say_added
-from ofiml.experiments.same_bar import Explained, divide_bars, explain_moves, forecast_folds
+from ofiml.experiments.rows import divide_bars
+from ofiml.experiments.same_bar import Explained, explain_moves, forecast_folds
 from ofiml.ui.progress import Stages
 from tests.books import SECOND, session
 

@@ -28,13 +28,17 @@ def list_trades(session: Session) -> pl.DataFrame:
     )
 
 
-def group_orders(trades: pl.DataFrame) -> pl.DataFrame:
-    """Return the first fill of each market order, as rows of `trades`.
+def group_orders(trades: pl.DataFrame, *, unsigned: bool = False) -> pl.DataFrame:
+    """Return the market orders behind `trades`, a row each, with the columns of their first fill and the `size` of all.
 
     Consecutive trades with the same exchange time and side are the fills of one order. Trades without a side are
-    omitted.
+    omitted, or with `unsigned` are orders as well.
     """
-    signed = trades.filter(pl.col("sign") != 0)
-    first = np.ones(signed.height, np.bool_)
-    first[1:] = (np.diff(signed["ts_event"].to_numpy()) != 0) | (np.diff(signed["sign"].to_numpy()) != 0)
-    return signed.filter(pl.Series(first))
+    fills = trades if unsigned else trades.filter(pl.col("sign") != 0)
+    first = np.ones(fills.height, np.bool_)
+    first[1:] = (np.diff(fills["ts_event"].to_numpy()) != 0) | (np.diff(fills["sign"].to_numpy()) != 0)
+    orders = fills.filter(pl.Series(first))
+    if orders.is_empty():
+        return orders
+    size = np.add.reduceat(fills["size"].to_numpy(), np.flatnonzero(first))
+    return orders.with_columns(pl.Series("size", size))

@@ -1,20 +1,17 @@
 """How much of the move of the same bar features explain: out of sample by purged folds, and fitted on the same bars."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from ofiml._typing import Float, Int64
-from ofiml.config import Split
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.experiments.intervals import compute_interval
 from ofiml.metrics.measures import Forecast
 from ofiml.metrics.paired import draw_skill
 from ofiml.splits.fold import Fold
-from ofiml.splits.rows import Hours, Rows
-from ofiml.splits.splitter import build_splitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +27,6 @@ class Explained:
     added: float
     added_low: float
     added_high: float
-
-
-def divide_bars(table: pl.DataFrame, hours: Iterable[tuple[str, int, int]], split: Split) -> list[Fold]:
-    """Divide bars with a known move into folds. `hours` has (date, open, close) of each session; the label is the bar.
-
-    Raises DataError if there are too few bars.
-    """
-    open_, close = (table[name].to_numpy() for name in ("bar_open", "bar_close"))
-    return build_splitter(split).split(Rows(open_, open_, close, close, Hours.of(hours)))
 
 
 def fit_line(x: Float, y: Float, at: Float) -> Float:

@@ -4,7 +4,7 @@ import polars as pl
 
 from ofiml._typing import Int64
 from ofiml.data.schema import F_SNAPSHOT, Session
-from ofiml.data.trades import list_trades
+from ofiml.data.trades import group_orders, list_trades
 
 
 def list_limit_sizes(session: Session) -> Int64:
@@ -15,7 +15,6 @@ def list_limit_sizes(session: Session) -> Int64:
 
 
 def list_market_sizes(session: Session) -> Int64:
-    """List the sizes (n,), lots, of market orders: consecutive trades of one exchange time and side are one order."""
+    """List the sizes (n,), lots, of market orders (`group_orders`), with those whose side the feed does not have."""
     trades = list_trades(session).filter(pl.col("size") > 0)
-    order = pl.struct("ts_event", "sign").rle_id().alias("order")
-    return trades.group_by(order, maintain_order=True).agg(pl.col("size").sum())["size"].to_numpy()
+    return group_orders(trades, unsigned=True)["size"].to_numpy()

@@ -50,8 +50,12 @@ class FoldResult:
 
 def divide_rows(labelled: pl.DataFrame, sessions: list[SessionSamples], config: Split) -> DividedRows:
     """Divide the labelled rows of these sessions into folds. Raises DataError if the config's split is not possible."""
+    return divide_labelled(labelled, Hours.of((s.key[1], s.open, s.close) for s in sessions), config)
+
+
+def divide_labelled(labelled: pl.DataFrame, hours: Hours, config: Split) -> DividedRows:
+    """Divide rows with the times of `read_intervals` and `bar_close` into folds. Raises what `divide_rows` does."""
     spans = read_intervals(labelled)
-    hours = Hours.of((s.key[1], s.open, s.close) for s in sessions)
     rows = Rows(spans.first_used, spans.label_start, spans.label_end, labelled["bar_close"].to_numpy(), hours)
     return DividedRows(rows, build_splitter(config).split(rows))
 

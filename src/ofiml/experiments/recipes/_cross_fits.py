@@ -11,14 +11,13 @@ from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.level_fits import Fit, fit_least_squares, make_lasso, make_ridge
 from ofiml.experiments.basket import PARTS, Basket, find_next
 from ofiml.experiments.intervals import compute_interval
+from ofiml.experiments.rows import divide_bars
 from ofiml.metrics.block_sums import divide_sums, sum_blocks
 from ofiml.metrics.bootstrap import resample_sums
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.slopes import fit_slopes
 from ofiml.ofi.reduce import PrincipalComponent
 from ofiml.splits.fold import Fold
-from ofiml.splits.rows import Hours, Rows
-from ofiml.splits.splitter import build_splitter
 
 KINDS = ("best level", "integrated")
 MODELS = ("own flow", "LASSO", "Ridge")
@@ -77,9 +76,9 @@ def fit_crosses(basket: Basket, split: Split, bootstrap: BlockBootstrap, *, ahea
     """
     rows = find_next(basket.table) if ahead else np.arange(basket.table.height)
     move = basket.move[rows + 1] if ahead else basket.move[rows]
-    folds = divide(basket, rows, split, ahead=ahead)
-    tested = np.concatenate([fold.test for fold in folds])
     opens, closes = (basket.table[name].to_numpy() for name in ("bar_open", "bar_close"))
+    folds = divide_bars(basket.table[rows], basket.hours, split, closes[rows + 1] if ahead else None)
+    tested = np.concatenate([fold.test for fold in folds])
     block = bootstrap.number_blocks(basket.table[rows[tested]], int((closes - opens).max()) * (1 + ahead))
     fits: dict[str, dict[str, CrossFit]] = {}
     for kind in KINDS:
@@ -89,13 +88,6 @@ def fit_crosses(basket: Basket, split: Split, bootstrap: BlockBootstrap, *, ahea
             own = fits[kind].get(MODELS[0])
             fits[kind][model] = _fit_folds(flows, move, folds, fit, own, block, bootstrap)
     return CrossFits(fits, rows[tested])
-
-
-def divide(basket: Basket, rows: Int64, split: Split, *, ahead: bool) -> list[Fold]:
-    """Divide `rows` of a basket into purged folds; a label is the move of the row's bar, or of the next one."""
-    open_, close = (basket.table[name].to_numpy() for name in ("bar_open", "bar_close"))
-    start, end = (close[rows], close[rows + 1]) if ahead else (open_[rows], close[rows])
-    return build_splitter(split).split(Rows(open_[rows], start, end, close[rows], Hours.of(basket.hours)))
 
 
 def reduce_flow(basket: Basket, kind: str, rows: Int64, train: Int64) -> Float:

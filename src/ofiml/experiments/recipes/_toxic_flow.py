@@ -55,10 +55,7 @@ def read_day(session: Session, config: TimeBars) -> Day:
     book = select_states(session, config.per)
     bars = cut_bars(session, book, config)
     trades = list_trades(session)
-    first = group_orders(trades)
-    signed = trades.filter(trades["sign"] != 0)
-    starts = np.searchsorted(signed["row"].to_numpy(), first["row"].to_numpy())
-    sizes = np.add.reduceat(signed["size"].to_numpy(), starts) if len(starts) else np.empty(0, np.int64)
+    orders = group_orders(trades)
     planted = session.planted
     return Day(
         date=session.date,
@@ -68,9 +65,9 @@ def read_day(session: Session, config: TimeBars) -> Day:
         close=bars.close,
         move=compute_moves(book, bars, session.tick),
         signed=sum_signed_lots(session, bars.edges),
-        known_at=first["ts_recv"].to_numpy(),
-        size=sizes,
-        sign=first["sign"].to_numpy().astype(np.int64),
+        known_at=orders["ts_recv"].to_numpy(),
+        size=orders["size"].to_numpy(),
+        sign=orders["sign"].to_numpy().astype(np.int64),
         unsigned=int(trades.filter(trades["sign"] == 0)["size"].sum()),
         impact=planted.impact[planted.symbol][planted.symbol] if planted is not None else float("nan"),
     )

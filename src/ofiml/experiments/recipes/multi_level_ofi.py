@@ -17,7 +17,8 @@ from ofiml.experiments.page import Block, Page, Picture, Table
 from ofiml.experiments.published_levels import PublishedLevels, compare_levels, judge_levels, tabulate_levels
 from ofiml.experiments.registry import Experiment
 from ofiml.experiments.row_order import is_published_day
-from ofiml.experiments.same_bar import Explained, divide_bars, explain_moves
+from ofiml.experiments.rows import divide_bars
+from ofiml.experiments.same_bar import Explained, explain_moves
 from ofiml.metrics.scores import ic
 from ofiml.ofi.flow import name_flow_columns
 from ofiml.ofi.reduce import build_reducer
